@@ -1,0 +1,1 @@
+"""What is wrong and who hears of it: detectors, alert lifecycle, routing, SMS."""

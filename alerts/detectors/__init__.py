@@ -1,0 +1,1 @@
+"""One pure module per fault family: a window of readings in, findings out."""

@@ -1,0 +1,144 @@
+"""Topics and payloads: the contract between gateway and ingest (DESIGN: "the contract on the wire").
+
+A pack is SenML (RFC 8428, JSON): base name = asset, name = channel, unit of the SenML registries. Four extension
+labels, which a plain SenML reader ignores, carry what makes a delivery provable:
+
+- `boot` (in the first record): the gateway's boot id, eight hexadecimal digits;
+- `seq` (in every record): the reading's sequence number within that boot, from 1;
+- `bup` (where `bt` stands): the gateway's uptime at `bt` [s];
+- `sent` (in the first record): the gateway's own clock when the pack left [s since 1970].
+
+The answer on `down/ack` is JSON: `{"boot": "1a2b3c4d", "seq": [[1, 60], [64, 64]]}`, both ends included.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.model import CHANNELS, Reading, kind_of_asset
+from gateway.units import WIRE_UNIT, wire_value
+
+VERSION = 1
+ROOT = f"ndiyan/{VERSION}"
+SENML_KIND = "senml"
+MAX_PAYLOAD_BYTES = 65_536
+MAX_READINGS_PER_PACK = 200
+
+
+def senml_topic(zone: str, gateway: str) -> str:
+    """Where a gateway publishes its packs."""
+    return f"{ROOT}/{zone}/{gateway}/up/{SENML_KIND}"
+
+
+def ack_topic(zone: str, gateway: str) -> str:
+    """Where ingest says what is committed."""
+    return f"{ROOT}/{zone}/{gateway}/down/ack"
+
+
+def status_topic(zone: str, gateway: str) -> str:
+    """The retained birth of a gateway, replaced by its last will; a hint, never a proof of presence."""
+    return f"{ROOT}/{zone}/{gateway}/up/status"
+
+
+ALL_UPLINKS = f"{ROOT}/+/+/up/#"
+
+
+class Topic(NamedTuple):
+    """The parts of `ndiyan/1/{zone}/{gateway}/{direction}/{kind}`."""
+
+    zone: str
+    gateway: str
+    direction: str
+    kind: str
+
+
+def topic_parts(topic: str) -> Topic | None:
+    """Take a topic apart; None when it is not one of ours."""
+    parts = topic.split("/")
+    if len(parts) != 6 or parts[0] != "ndiyan" or parts[1] != str(VERSION) or not all(parts):
+        return None
+    return Topic(*parts[2:])
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A reading as the outbox keeps it: with its sequence number and the uptime at which it was measured [s]."""
+
+    seq: int
+    uptime_s: float
+    reading: Reading
+
+
+def encode_pack(boot: str, entries: Sequence[Queued], *, sent_at: datetime) -> bytes:
+    """Write readings of one boot as one SenML pack; `ValueError` for none or for an unknown channel."""
+    if not entries:
+        raise ValueError("a pack needs at least one reading")
+    records: list[dict[str, object]] = []
+    asset: str | None = None
+    moment: tuple[datetime, float] | None = None
+    for entry in entries:
+        reading = entry.reading
+        kind = kind_of_asset(reading.asset)
+        spec = None if kind is None else CHANNELS[kind].get(reading.channel)
+        if spec is None:
+            raise ValueError(f"{reading.asset}/{reading.channel} is no channel of ours")
+        record: dict[str, object] = {}
+        if reading.asset != asset:
+            asset = reading.asset
+            record["bn"] = f"{asset}/"
+        if (reading.measured_at, entry.uptime_s) != moment:
+            moment = reading.measured_at, entry.uptime_s
+            record["bt"] = round(reading.measured_at.timestamp(), 3)
+            record["bup"] = round(entry.uptime_s, 3)
+        if not records:
+            record["boot"] = boot
+            record["sent"] = round(sent_at.timestamp(), 3)
+        record["n"] = reading.channel
+        unit = WIRE_UNIT[spec.unit]
+        if unit:
+            record["u"] = unit
+        record["v"] = wire_value(spec, reading.value)
+        record["seq"] = entry.seq
+        records.append(record)
+    return json.dumps(records, separators=(",", ":"), allow_nan=False).encode()
+
+
+def ranges_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Join sequence numbers into ranges, both ends included: 3, 1, 2, 7 gives (1, 3), (7, 7)."""
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(set(numbers)):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = ranges[-1][0], number
+        else:
+            ranges.append((number, number))
+    return ranges
+
+
+def encode_ack(boot: str, ranges: Iterable[tuple[int, int]]) -> bytes:
+    """What ingest answers after its commit."""
+    return json.dumps({"boot": boot, "seq": [list(pair) for pair in ranges]}, separators=(",", ":")).encode()
+
+
+def decode_ack(payload: bytes) -> tuple[str, list[tuple[int, int]]]:
+    """Read an answer; `ValueError` when it is none: a gateway must not forget on a guess."""
+    try:
+        answer = json.loads(payload)
+        boot, ranges = answer["boot"], [(int(low), int(high)) for low, high in answer["seq"]]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"not an acknowledgement: {payload[:80]!r}") from error
+    if not isinstance(boot, str) or any(low < 1 or high < low for low, high in ranges):
+        raise ValueError(f"not an acknowledgement: {payload[:80]!r}")
+    return boot, ranges
+
+
+def encode_status(*, online: bool, boot: str, software: str, clock: str, at: datetime) -> bytes:
+    """The retained status: birth or last will."""
+    state = "online" if online else "offline"
+    return json.dumps(
+        {"state": state, "boot": boot, "software": software, "clock": clock, "at": round(at.timestamp(), 3)},
+        separators=(",", ":"),
+    ).encode()

@@ -1,0 +1,322 @@
+"""Zones are data: one TOML file per zone, checked key by key.
+
+A mistake names file, key, value and bound: `zones/zone-1.toml: tower.volume_m3: -4 is below 0.5`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import ZoneFileError
+from gateway.model import CHANNELS, AssetId, AssetKind, ChannelSpec, GatewayId, ZoneId
+
+ROLES = (
+    "president", "exploitant", "tresorier", "fontainier", "hygiene",
+    "reparateur", "commune", "ingenieur",
+)  # fmt: skip
+LANGUAGES = ("fr", "en", "ff")
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+PHONE = re.compile(r"\+[1-9][0-9]{7,14}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One part of a zone with its ratings and the channels that its hardware gives.
+
+    `rating` holds the numbers of the asset's table in the zone file by their own names, for example
+    `volume_m3` of the tower; every name bears its unit.
+    """
+
+    asset_id: AssetId
+    kind: AssetKind
+    interval_s: float
+    channels: tuple[ChannelSpec, ...]
+    rating: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One person of a committee; `phone` is in E.164."""
+
+    name: str
+    role: str
+    phone: str
+    language: str
+    tap: AssetId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """One village system as its file describes it."""
+
+    zone_id: ZoneId
+    name: str
+    commune: str
+    latitude: float
+    longitude: float
+    altitude_m: float
+    is_fictional: bool
+    people: int
+    counted_in: int
+    gnf_per_20_l: int
+    gateway_id: GatewayId
+    assets: tuple[Asset, ...]
+    committee: tuple[Contact, ...]
+
+    def asset(self, asset_id: str) -> Asset:
+        """The asset with this id; `KeyError` when the zone has none."""
+        for asset in self.assets:
+            if asset.asset_id == asset_id:
+                return asset
+        raise KeyError(f"{self.zone_id}: no asset {asset_id!r}")
+
+    @property
+    def taps(self) -> tuple[Asset, ...]:
+        """The zone's taps in the order of their numbers."""
+        return tuple(asset for asset in self.assets if asset.kind is AssetKind.TAP)
+
+
+# Bounds of each rating: (smallest, largest, default or None when the file must say it).
+RATINGS: dict[AssetKind, dict[str, tuple[float, float, float | None]]] = {
+    AssetKind.PV: {
+        "peak_w": (100, 100_000, None),
+        "strings": (1, 40, None),
+        "tilt_deg": (0, 60, 12),
+        "azimuth_deg": (0, 360, 180),
+    },
+    AssetKind.PUMP: {
+        "rated_flow_m3_h": (0.2, 100, None),
+        "rated_head_m": (5, 400, None),
+        "rated_power_w": (100, 60_000, None),
+        "max_speed_rpm": (500, 12_000, 2900),
+        "start_irradiance_w_m2": (50, 600, 200),
+    },
+    AssetKind.BOREHOLE: {
+        "depth_m": (5, 300, None),
+        "pump_intake_m": (4, 290, None),
+        "static_water_depth_m": (0, 200, None),
+        "specific_capacity_m3_h_m": (0.02, 50, None),
+    },
+    AssetKind.TOWER: {
+        "volume_m3": (0.5, 500, None),
+        "full_level_m": (0.5, 12, None),
+        "base_height_m": (1, 60, 10),
+        "start_level_m": (0.2, 12, None),
+    },
+    AssetKind.NETWORK: {"length_m": (10, 60_000, 2000)},
+    AssetKind.GATEWAY: {},
+    AssetKind.QUALITY: {},
+}
+
+
+class _Table:
+    """One table of a zone file, that knows where it stands and which keys were asked for."""
+
+    def __init__(self, path: str, prefix: str, values: Mapping[str, Any]) -> None:
+        self.path, self.prefix, self.values, self.asked = path, prefix, values, set[str]()
+
+    def error(self, key: str, problem: str) -> ZoneFileError:
+        return ZoneFileError(f"{self.path}: {self.prefix}{key}: {problem}")
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        value = self.values.get(key, default)
+        if value is None:
+            raise self.error(key, "is missing")
+        return value
+
+    def text(self, key: str, default: str | None = None, *, pattern: re.Pattern[str] | None = None) -> str:
+        value = self.get(key, default)
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(key, f"{value!r} is not a text")
+        if pattern is not None and not pattern.fullmatch(value):
+            raise self.error(key, f"{value!r} does not match {pattern.pattern}")
+        return value
+
+    def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
+        value, allowed = self.text(key, default), tuple(choices)
+        if value not in allowed:
+            raise self.error(key, f"{value!r} is none of {', '.join(allowed)}")
+        return value
+
+    def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(key, f"{value!r} is not a number")
+        if not low <= value <= high:
+            side, bound = ("below", low) if value < low else ("above", high)
+            raise self.error(key, f"{value:g} is {side} {bound:g}")
+        return float(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.get(key, default)
+        if not isinstance(value, bool):
+            raise self.error(key, f"{value!r} is neither true nor false")
+        return value
+
+    def table(self, key: str) -> _Table:
+        value = self.get(key)
+        if not isinstance(value, dict):
+            raise self.error(key, f"{value!r} is not a table")
+        return _Table(self.path, f"{self.prefix}{key}.", value)
+
+    def tables(self, key: str) -> list[_Table]:
+        value = self.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(key, "is not an array of tables")
+        return [_Table(self.path, f"{self.prefix}{key}[{n}].", item) for n, item in enumerate(value)]
+
+    def done(self) -> None:
+        for key in self.values:
+            if key not in self.asked:
+                known = ", ".join(sorted(self.asked))
+                raise self.error(key, f"is not a key of a zone file here; known are {known}")
+
+
+def load_zone(path: Path) -> Zone:
+    """Read and check one zone file.
+
+    Raises
+    ------
+    ZoneFileError : unreadable, not TOML, or a key is missing, unknown or out of bounds
+    """
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ZoneFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ZoneFileError(f"{path}: is not valid TOML: {error}") from error
+    return zone_from_values(values, str(path))
+
+
+def load_zones(paths: Iterable[Path]) -> list[Zone]:
+    """Read zone files and folders of them, in the order of zone ids; two files of one zone are refused."""
+    files: list[Path] = []
+    for path in paths:
+        found = sorted(path.glob("*.toml")) if path.is_dir() else [path]
+        if not found:
+            raise ZoneFileError(f"{path}: holds no zone file (*.toml)")
+        files.extend(found)
+    zones: dict[str, tuple[Zone, Path]] = {}
+    gateways: dict[str, Path] = {}
+    for file in files:
+        zone = load_zone(file)
+        if zone.zone_id in zones:
+            raise ZoneFileError(f"{file}: zone: {zone.zone_id!r} is already in {zones[zone.zone_id][1]}")
+        if zone.gateway_id in gateways:
+            raise ZoneFileError(f"{file}: gateway.id: {zone.gateway_id!r} is already in {gateways[zone.gateway_id]}")
+        zones[zone.zone_id] = zone, file
+        gateways[zone.gateway_id] = file
+    return [zones[key][0] for key in sorted(zones)]
+
+
+def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
+    """Check the values of one zone file; `path` is what errors call it."""
+    top = _Table(path, "", values)
+    zone_id = ZoneId(top.text("zone", pattern=SLUG))
+    name = top.text("name")
+    fictional = top.flag("fictional", default=False)
+    place = top.table("place")
+    commune = place.text("commune")
+    latitude = place.number("latitude", -90, 90)
+    longitude = place.number("longitude", -180, 180)
+    altitude_m = place.number("altitude_m", -400, 6000)
+    served = top.table("served")
+    people = int(served.number("people", 1, 100_000))
+    counted_in = int(served.number("counted_in", 1990, 2100))
+    tariff = top.table("tariff")
+    gnf = int(tariff.number("gnf_per_20_l", 0, 100_000, 100))
+    gateway_table = top.table("gateway")
+    gateway_id = GatewayId(gateway_table.text("id", pattern=SLUG))
+    interval_s = gateway_table.number("interval_s", 10, 86_400, 300)
+    assets: list[Asset] = []
+    for kind, ratings in RATINGS.items():
+        if kind.value not in values:
+            top.asked.add(kind.value)
+            continue
+        table = gateway_table if kind is AssetKind.GATEWAY else top.table(kind.value)
+        assets.append(_asset(table, AssetId(kind.value), kind, ratings, interval_s))
+    assets.extend(_taps(top, interval_s))
+    committee = tuple(_contact(table, zone_id, assets) for table in top.tables("committee"))
+    for table in (place, served, tariff, gateway_table, top):
+        table.done()
+    _check_together(top, assets)
+    return Zone(
+        zone_id, name, commune, latitude, longitude, altitude_m, fictional, people, counted_in, gnf,
+        gateway_id, tuple(assets), committee,
+    )  # fmt: skip
+
+
+def _asset(
+    table: _Table,
+    asset_id: AssetId,
+    kind: AssetKind,
+    ratings: Mapping[str, tuple[float, float, float | None]],
+    interval_s: float,
+) -> Asset:
+    names = table.get("channels", [])
+    if not isinstance(names, list):
+        raise table.error("channels", f"{names!r} is not a list of channel names")
+    for channel in names:
+        if channel not in CHANNELS[kind]:
+            raise table.error("channels", f"{channel!r} is none of {', '.join(CHANNELS[kind])}")
+    rating = {key: table.number(key, *bounds) for key, bounds in ratings.items()}
+    interval = table.number("interval_s", 10, 86_400, interval_s)
+    if kind is not AssetKind.GATEWAY:
+        table.done()
+    return Asset(asset_id, kind, interval, tuple(CHANNELS[kind][name] for name in names), rating)
+
+
+def _taps(top: _Table, interval_s: float) -> list[Asset]:
+    if "taps" not in top.values:
+        top.asked.add("taps")
+        return []
+    table = top.table("taps")
+    count = int(table.number("count", 0, 99))
+    metered = table.flag("metered", default=True)
+    interval = table.number("interval_s", 10, 86_400, interval_s)
+    table.done()
+    channels = tuple(CHANNELS[AssetKind.TAP].values()) if metered else ()
+    return [
+        Asset(AssetId(f"tap-{number:02d}"), AssetKind.TAP, interval, channels, {})
+        for number in range(1, count + 1)
+    ]
+
+
+def _contact(table: _Table, zone_id: ZoneId, assets: list[Asset]) -> Contact:
+    tap = table.values.get("tap")
+    if tap is not None and tap not in {asset.asset_id for asset in assets}:
+        raise table.error("tap", f"{tap!r} is no tap of {zone_id}")
+    table.asked.add("tap")
+    contact = Contact(
+        name=table.text("name"),
+        role=table.choice("role", ROLES),
+        phone=table.text("phone", pattern=PHONE),
+        language=table.choice("language", LANGUAGES, "fr"),
+        tap=None if tap is None else AssetId(tap),
+    )
+    table.done()
+    return contact
+
+
+def _check_together(top: _Table, assets: list[Asset]) -> None:
+    rating = {asset.kind: asset.rating for asset in assets}
+    tower, borehole = rating.get(AssetKind.TOWER), rating.get(AssetKind.BOREHOLE)
+    if tower and tower["start_level_m"] >= tower["full_level_m"]:
+        raise top.error(
+            "tower.start_level_m", f"{tower['start_level_m']:g} is not below full_level_m {tower['full_level_m']:g}"
+        )
+    if borehole and borehole["pump_intake_m"] >= borehole["depth_m"]:
+        raise top.error(
+            "borehole.pump_intake_m", f"{borehole['pump_intake_m']:g} is not below depth_m {borehole['depth_m']:g}"
+        )
+    if borehole and borehole["static_water_depth_m"] >= borehole["pump_intake_m"]:
+        raise top.error(
+            "borehole.static_water_depth_m",
+            f"{borehole['static_water_depth_m']:g} is not above the intake {borehole['pump_intake_m']:g}",
+        )

@@ -1,0 +1,1 @@
+"""MQTT in, flagged readings stored; owns the database connection and the migrations."""

@@ -1,0 +1,150 @@
+"""The database: pool, named queries, migrations. Everything in PostgreSQL is reached through here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from ingest.errors import SchemaMismatch
+
+Connection = psycopg.Connection[Any]
+
+MIGRATION = re.compile(r"(\d{4})_([a-z_]+)(?:\.(plain|timescale))?\.sql")
+NAME_LINE = re.compile(r"^-- ([a-z][a-z0-9_]*)\s*$")
+MIGRATION_LOCK = 0x6E646979  # any constant of ours: two migrators wait for each other
+
+
+def connect(url: str, *, autocommit: bool = True, application: str = "ndiyan") -> Connection:
+    """One connection in UTC; bounds on waiting so that a lost server is noticed."""
+    return psycopg.connect(
+        url,
+        autocommit=autocommit,
+        application_name=application,
+        connect_timeout=10,
+        keepalives=1, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
+        options="-c timezone=UTC",
+    )  # fmt: skip
+
+
+def open_pool(url: str, *, size: int = 8, application: str = "ndiyan") -> ConnectionPool[Connection]:
+    """A pool of connections in UTC; opens at once, so a wrong URL fails here."""
+    pool = ConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=10,
+        open=False,
+        check=ConnectionPool.check_connection,
+        kwargs={
+            "autocommit": True,
+            "application_name": application,
+            "connect_timeout": 10,
+            "options": "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+        },
+    )
+    pool.open(wait=True, timeout=30)
+    return pool
+
+
+@cache
+def queries(package: str, file: str) -> dict[str, str]:
+    """Named statements of `<package>/sql/<file>.sql`.
+
+    A statement begins with a line `-- its_name`; comment lines after it are its sentence.
+    """
+    text = (files(package) / "sql" / f"{file}.sql").read_text("utf-8")
+    found: dict[str, str] = {}
+    name: str | None = None
+    for line in text.splitlines():
+        if match := NAME_LINE.match(line):
+            name = match[1]
+            if name in found:
+                raise ValueError(f"{package}/sql/{file}.sql: {name} stands twice")
+            found[name] = ""
+        elif name is not None and not line.startswith("--"):
+            found[name] += line + "\n"
+    return {name: body.strip().rstrip(";") for name, body in found.items()}
+
+
+def migrations() -> list[tuple[int, str, str | None, Traversable]]:
+    """All migrations as (number, name, variant, file), in order; variants are `plain` and `timescale`."""
+    found = []
+    for file in (files("ingest") / "migrations").iterdir():
+        if match := MIGRATION.fullmatch(file.name):
+            found.append((int(match[1]), match[2], match[3], file))
+    return sorted(found, key=lambda item: (item[0], item[2] or ""))
+
+
+def newest_migration() -> int:
+    """The number this version of the program works with."""
+    return max(number for number, *_ in migrations())
+
+
+def migrate(connection: Connection) -> list[str]:
+    """Bring the schema up to date; each migration in a transaction of its own.
+
+    Returns the names of what was applied now. Two migrators wait for each other. Which variant of a
+    migration is taken (plain or TimescaleDB) is decided at the first one and stays.
+    """
+    applied = []
+    with _migration_lock(connection):
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migration (number integer PRIMARY KEY, name text NOT NULL,"
+            " variant text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        row = connection.execute("SELECT variant FROM migration LIMIT 1").fetchone()
+        variant = row[0] if row else _offered_variant(connection)
+        done = {row[0] for row in connection.execute("SELECT number FROM migration")}
+        for number, name, only, file in migrations():
+            if number in done or (only is not None and only != variant):
+                continue
+            with connection.transaction():
+                connection.execute("SET LOCAL lock_timeout = '5s'")
+                connection.execute(file.read_bytes())
+                connection.execute(
+                    "INSERT INTO migration (number, name, variant) VALUES (%s, %s, %s)", (number, name, variant)
+                )
+            applied.append(f"{number:04d}_{name}")
+    return applied
+
+
+def check_schema(connection: Connection) -> None:
+    """Raise `SchemaMismatch` unless the schema is the one that this version works with."""
+    try:
+        row = connection.execute("SELECT max(number) FROM migration").fetchone()
+    except psycopg.errors.UndefinedTable:
+        row = None
+    found, wanted = (row[0] if row and row[0] is not None else 0), newest_migration()
+    if found < wanted:
+        raise SchemaMismatch(f"database schema is at {found}, this version needs {wanted}: run `ndiyan db migrate`")
+
+
+def has_timescale(connection: Connection) -> bool:
+    """Whether `reading` is a hypertable here."""
+    row = connection.execute("SELECT variant FROM migration LIMIT 1").fetchone()
+    return bool(row and row[0] == "timescale")
+
+
+def _offered_variant(connection: Connection) -> str:
+    row = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'").fetchone()
+    if row is None:
+        return "plain"
+    loaded = connection.execute("SHOW shared_preload_libraries").fetchone()
+    return "timescale" if loaded and "timescaledb" in loaded[0] else "plain"
+
+
+@contextmanager
+def _migration_lock(connection: Connection) -> Iterator[None]:
+    connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+    try:
+        yield
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", (MIGRATION_LOCK,))

@@ -1,0 +1,1 @@
+"""Zones that do not exist, with known truth."""

@@ -1,0 +1,1 @@
+"""FastAPI: pages for engineers, REST API, exports, SMS webhooks."""
