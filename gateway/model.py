@@ -93,13 +93,14 @@ CHANNELS: dict[AssetKind, dict[str, ChannelSpec]] = {
 }
 
 
+SINGLE_ASSETS = {kind.value: kind for kind in AssetKind if kind is not AssetKind.TAP}
+
+
 def kind_of_asset(asset: str) -> AssetKind | None:
     """The kind that an asset's id tells (`tap-07` is a tap), or None when it is no asset's id."""
     if asset.startswith("tap-") and asset[4:].isascii() and asset[4:].isdigit():
         return AssetKind.TAP
-    if asset != AssetKind.TAP and asset in AssetKind:
-        return AssetKind(asset)
-    return None
+    return SINGLE_ASSETS.get(asset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,126 @@
+"""What other packages may ask about readings; `PgReadings` (readings_pg) answers from PostgreSQL.
+
+Times of arrays are seconds since 1970-01-01 UTC as float64; values are in the channel's canonical unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+FlagArray = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRow:
+    """A zone of the registry."""
+
+    zone_id: str
+    name: str
+    commune: str
+    latitude: float
+    longitude: float
+    altitude_m: float
+    is_fictional: bool
+    people: int
+    counted_in: int
+    gnf_per_20_l: int
+    gateway_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRow:
+    """One part of a zone with its ratings (names bear their units)."""
+
+    zone_id: str
+    asset_id: str
+    kind: str
+    interval_s: float
+    rating: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """A channel of the registry."""
+
+    channel_id: int
+    zone_id: str
+    asset_id: str
+    name: str
+    unit: str
+    is_counter: bool
+    interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LatestRow:
+    """The newest reading of a channel by measured time."""
+
+    channel: ChannelRow
+    measured_at: datetime
+    received_at: datetime
+    value: float
+    flag: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Readings of one channel in the order of measured time, raw or by intervals.
+
+    Raw: `t_s` (n,) measured times, `value` the readings, `n` all ones, `minimum` and `maximum` equal `value`.
+    By intervals: `t_s` the intervals' beginnings; `value` their mean (for a counter the last reading).
+    Intervals without readings are absent: a gap stays a gap.
+    """
+
+    t_s: FloatArray
+    value: FloatArray
+    minimum: FloatArray
+    maximum: FloatArray
+    n: NDArray[np.int64]
+    flag: FlagArray
+
+
+Window = Mapping[tuple[str, str], Series]
+"""(asset, channel) -> its raw series within a window; a channel without readings has an empty series."""
+
+
+class ReadingStore(Protocol):
+    """Questions about zones and their readings."""
+
+    def zones(self) -> list[ZoneRow]:
+        """All zones, by id."""
+        ...
+
+    def assets(self, zone_id: str) -> list[AssetRow]:
+        """The assets of one zone, by id; empty when the zone is unknown."""
+        ...
+
+    def channels(self, zone_id: str | None = None) -> list[ChannelRow]:
+        """The active channels of one zone, or of all."""
+        ...
+
+    def latest(self, zone_id: str | None = None) -> list[LatestRow]:
+        """The newest reading of each channel that has one."""
+        ...
+
+    def series(
+        self, channel_id: int, start: datetime, end: datetime, *, resolution: timedelta | None = None
+    ) -> Series:
+        """Readings measured in [start, end), raw or by intervals of `resolution` aligned to 1970-01-01."""
+        ...
+
+    def window(
+        self, zone_id: str, start: datetime, end: datetime, *, only: Sequence[tuple[str, str]] | None = None
+    ) -> Window:
+        """All channels of a zone (or `only` these) within [start, end), raw."""
+        ...
+
+    def daily_volumes(self, zone_id: str, asset_id: str, channel: str, days: Sequence[datetime]) -> list[float | None]:
+        """Sum of the positive steps of a counter in each UTC day that begins at `days`; None without readings."""
+        ...
