@@ -283,8 +283,7 @@ def _taps(top: _Table, interval_s: float) -> list[Asset]:
     table.done()
     channels = tuple(CHANNELS[AssetKind.TAP].values()) if metered else ()
     return [
-        Asset(AssetId(f"tap-{number:02d}"), AssetKind.TAP, interval, channels, {})
-        for number in range(1, count + 1)
+        Asset(AssetId(f"tap-{number:02d}"), AssetKind.TAP, interval, channels, {}) for number in range(1, count + 1)
     ]
 
 
@@ -309,11 +308,13 @@ def _check_together(top: _Table, assets: list[Asset]) -> None:
     tower, borehole = rating.get(AssetKind.TOWER), rating.get(AssetKind.BOREHOLE)
     if tower and tower["start_level_m"] >= tower["full_level_m"]:
         raise top.error(
-            "tower.start_level_m", f"{tower['start_level_m']:g} is not below full_level_m {tower['full_level_m']:g}"
+            "tower.start_level_m",
+            f"{tower['start_level_m']:g} is not below full_level_m {tower['full_level_m']:g}",
         )
     if borehole and borehole["pump_intake_m"] >= borehole["depth_m"]:
         raise top.error(
-            "borehole.pump_intake_m", f"{borehole['pump_intake_m']:g} is not below depth_m {borehole['depth_m']:g}"
+            "borehole.pump_intake_m",
+            f"{borehole['pump_intake_m']:g} is not below depth_m {borehole['depth_m']:g}",
         )
     if borehole and borehole["static_water_depth_m"] >= borehole["pump_intake_m"]:
         raise top.error(

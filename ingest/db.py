@@ -110,7 +110,8 @@ def migrate(connection: Connection) -> list[str]:
                 connection.execute("SET LOCAL lock_timeout = '5s'")
                 connection.execute(file.read_bytes())
                 connection.execute(
-                    "INSERT INTO migration (number, name, variant) VALUES (%s, %s, %s)", (number, name, variant)
+                    "INSERT INTO migration (number, name, variant) VALUES (%s, %s, %s)",
+                    (number, name, variant),
                 )
             applied.append(f"{number:04d}_{name}")
     return applied

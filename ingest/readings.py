@@ -109,9 +109,7 @@ class ReadingStore(Protocol):
         """The newest reading of each channel that has one."""
         ...
 
-    def series(
-        self, channel_id: int, start: datetime, end: datetime, *, resolution: timedelta | None = None
-    ) -> Series:
+    def series(self, channel_id: int, start: datetime, end: datetime, *, resolution: timedelta | None = None) -> Series:
         """Readings measured in [start, end), raw or by intervals of `resolution` aligned to 1970-01-01."""
         ...
 

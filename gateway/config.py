@@ -1,0 +1,67 @@
+"""How to reach the broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """Where the broker is and who we are there; `protocol` is 5, or 4 for a broker that only knows MQTT 3.1.1."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+    protocol: int = 5
+    tls_ca: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port <= 65_535:
+            raise ValueError(f"mqtt port: {self.port} is not within 1..65535")
+        if self.protocol not in (4, 5):
+            raise ValueError(f"mqtt protocol: {self.protocol} is neither 5 nor 4 (MQTT 3.1.1)")
+
+    @classmethod
+    def from_url(cls, url: str) -> MqttSettings:
+        """Read `mqtt://user:password@host:port?protocol=4`; `mqtts` takes its certificates from `tls_ca=FILE`."""
+        try:
+            parts = urlsplit(url)
+            if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+                raise ValueError("it does not begin with mqtt://HOST or mqtts://HOST")
+            query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+            unknown = set(query) - {"protocol", "tls_ca"}
+            if unknown:
+                raise ValueError(f"unknown option {sorted(unknown)[0]!r}")
+            tls_ca = query.get("tls_ca", "") if parts.scheme == "mqtts" else None
+            return cls(
+                host=parts.hostname,
+                port=parts.port or (1883 if parts.scheme == "mqtt" else 8883),
+                username=None if parts.username is None else unquote(parts.username),
+                password=None if parts.password is None else unquote(parts.password),
+                protocol=int(query.get("protocol", "5")),
+                tls_ca=tls_ca,
+            )
+        except ValueError as error:
+            raise ValueError(f"mqtt url {redacted(url)}: {error}") from error
+
+    def url(self) -> str:
+        """The settings as an address that `from_url` reads."""
+        user = "" if self.username is None else quote(self.username, safe="")
+        secret = "" if self.password is None else ":" + quote(self.password, safe="")
+        at = "@" if user or secret else ""
+        scheme = "mqtt" if self.tls_ca is None else "mqtts"
+        options = [f"protocol={self.protocol}"] if self.protocol != 5 else []
+        options += [f"tls_ca={quote(self.tls_ca)}"] if self.tls_ca else []
+        query = "?" + "&".join(options) if options else ""
+        return f"{scheme}://{user}{secret}{at}{self.host}:{self.port}{query}"
+
+
+def redacted(url: str) -> str:
+    """An address without its password, for messages and logs."""
+    head, at, tail = url.rpartition("@")
+    if not at:
+        return url
+    scheme, _, user = head.rpartition("//")
+    return f"{scheme}//{user.split(':')[0]}:***@{tail}"

@@ -1,0 +1,84 @@
+"""Zones from their files into the database, and the ids of their channels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.zones import Zone
+from ingest.db import Connection, queries
+
+SQL = queries("ingest", "registry")
+
+
+class ImportSummary(NamedTuple):
+    """How many zones an import added, changed and found as they were."""
+
+    added: int
+    changed: int
+    unchanged: int
+
+
+def import_zones(connection: Connection, zones: Sequence[Zone]) -> ImportSummary:
+    """Bring the registry in line with these zones, in one transaction.
+
+    Nothing is deleted: a channel or contact that a file no longer names becomes inactive, its past stays.
+    """
+    counts = {"added": 0, "changed": 0, "unchanged": 0}
+    with connection.transaction():
+        for zone in zones:
+            before = _digest(connection, zone)
+            _import_zone(connection, zone)
+            after = _digest(connection, zone)
+            counts["unchanged" if before == after else "changed" if before else "added"] += 1
+    return ImportSummary(**counts)
+
+
+def channel_ids(connection: Connection) -> dict[tuple[str, str, str], int]:
+    """(zone, asset, channel) of every active channel → its id."""
+    return {(zone, asset, name): number for number, zone, asset, name in connection.execute(SQL["channel_ids"])}
+
+
+def _digest(connection: Connection, zone: Zone) -> str | None:
+    row = connection.execute(SQL["zone_digest"], {"zone": zone.zone_id}).fetchone()
+    return row[0] if row else None
+
+
+def _import_zone(connection: Connection, zone: Zone) -> None:
+    connection.execute(
+        SQL["upsert_zone"],
+        {
+            "zone": zone.zone_id, "name": zone.name, "commune": zone.commune,
+            "latitude": zone.latitude, "longitude": zone.longitude, "altitude_m": zone.altitude_m,
+            "is_fictional": zone.is_fictional, "people": zone.people, "counted_in": zone.counted_in,
+            "gnf_per_20_l": zone.gnf_per_20_l,
+        },
+    )  # fmt: skip
+    connection.execute(SQL["upsert_gateway"], {"gateway": zone.gateway_id, "zone": zone.zone_id})
+    connection.execute(SQL["retire_channels"], {"zone": zone.zone_id})
+    connection.execute(SQL["retire_contacts"], {"zone": zone.zone_id})
+    for asset in zone.assets:
+        connection.execute(
+            SQL["upsert_asset"],
+            {
+                "zone": zone.zone_id, "asset": asset.asset_id, "kind": asset.kind.value,
+                "interval_s": asset.interval_s, "rating": json.dumps(dict(asset.rating)),
+            },
+        )  # fmt: skip
+        for spec in asset.channels:
+            connection.execute(
+                SQL["upsert_channel"],
+                {
+                    "zone": zone.zone_id, "asset": asset.asset_id, "name": spec.name, "unit": spec.unit,
+                    "is_counter": spec.is_counter, "minimum": spec.minimum, "maximum": spec.maximum,
+                },
+            )  # fmt: skip
+    for rank, contact in enumerate(zone.committee, start=1):
+        connection.execute(
+            SQL["upsert_contact"],
+            {
+                "zone": zone.zone_id, "name": contact.name, "role": contact.role, "phone": contact.phone,
+                "language": contact.language, "tap": contact.tap, "rank": rank,
+            },
+        )  # fmt: skip

@@ -1,0 +1,52 @@
+-- channel_ids
+-- The ids of all active channels.
+SELECT channel_id, zone_id, asset_id, name FROM channel WHERE is_active;
+
+-- zone_digest
+-- One word for all that the registry knows of a zone; null when it is not there.
+SELECT md5(concat_ws('|', (to_jsonb(z) - 'imported_at')::text,
+    (SELECT string_agg(g.gateway_id, ',' ORDER BY g.gateway_id) FROM gateway g WHERE g.zone_id = z.zone_id),
+    (SELECT string_agg(to_jsonb(a)::text, ',' ORDER BY a.asset_id) FROM asset a WHERE a.zone_id = z.zone_id),
+    (SELECT string_agg(to_jsonb(c)::text, ',' ORDER BY c.channel_id) FROM channel c WHERE c.zone_id = z.zone_id),
+    (SELECT string_agg(to_jsonb(p)::text, ',' ORDER BY p.contact_id) FROM contact p WHERE p.zone_id = z.zone_id)))
+FROM zone z WHERE z.zone_id = %(zone)s;
+
+-- upsert_zone
+INSERT INTO zone (zone_id, name, commune, latitude, longitude, altitude_m, is_fictional, people, counted_in, gnf_per_20_l)
+VALUES (%(zone)s, %(name)s, %(commune)s, %(latitude)s, %(longitude)s, %(altitude_m)s, %(is_fictional)s, %(people)s,
+        %(counted_in)s, %(gnf_per_20_l)s)
+ON CONFLICT (zone_id) DO UPDATE SET
+    name = EXCLUDED.name, commune = EXCLUDED.commune, latitude = EXCLUDED.latitude, longitude = EXCLUDED.longitude,
+    altitude_m = EXCLUDED.altitude_m, is_fictional = EXCLUDED.is_fictional, people = EXCLUDED.people,
+    counted_in = EXCLUDED.counted_in, gnf_per_20_l = EXCLUDED.gnf_per_20_l, imported_at = now();
+
+-- upsert_gateway
+-- A gateway that moves to another zone takes its id along.
+INSERT INTO gateway (gateway_id, zone_id) VALUES (%(gateway)s, %(zone)s)
+ON CONFLICT (gateway_id) DO UPDATE SET zone_id = EXCLUDED.zone_id;
+
+-- retire_channels
+UPDATE channel SET is_active = false WHERE zone_id = %(zone)s;
+
+-- retire_contacts
+UPDATE contact SET is_active = false WHERE zone_id = %(zone)s;
+
+-- upsert_asset
+INSERT INTO asset (zone_id, asset_id, kind, interval_s, rating)
+VALUES (%(zone)s, %(asset)s, %(kind)s, %(interval_s)s, %(rating)s::jsonb)
+ON CONFLICT (zone_id, asset_id) DO UPDATE SET
+    kind = EXCLUDED.kind, interval_s = EXCLUDED.interval_s, rating = EXCLUDED.rating;
+
+-- upsert_channel
+INSERT INTO channel (zone_id, asset_id, name, unit, is_counter, minimum, maximum)
+VALUES (%(zone)s, %(asset)s, %(name)s, %(unit)s, %(is_counter)s, %(minimum)s, %(maximum)s)
+ON CONFLICT (zone_id, asset_id, name) DO UPDATE SET
+    unit = EXCLUDED.unit, is_counter = EXCLUDED.is_counter, minimum = EXCLUDED.minimum,
+    maximum = EXCLUDED.maximum, is_active = true;
+
+-- upsert_contact
+INSERT INTO contact (zone_id, name, role, phone, language, tap, rank)
+VALUES (%(zone)s, %(name)s, %(role)s, %(phone)s, %(language)s, %(tap)s, %(rank)s)
+ON CONFLICT (zone_id, phone) DO UPDATE SET
+    name = EXCLUDED.name, role = EXCLUDED.role, language = EXCLUDED.language, tap = EXCLUDED.tap,
+    rank = EXCLUDED.rank, is_active = true;
