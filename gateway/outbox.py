@@ -32,6 +32,12 @@ CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL 
 """
 
 
+Position = tuple[int, int]
+"""A place in the queue: number of the boot, sequence number."""
+
+START: Position = (0, 0)
+
+
 class Outbox:
     """Readings that ingest has not yet confirmed, in the order in which they were taken. Thread-safe.
 
@@ -75,26 +81,22 @@ class Outbox:
             self._seq += len(rows)
             return range(first, self._seq + 1)
 
-    def peek(self, limit: int, *, skip: Iterable[tuple[str, int]] = ()) -> list[tuple[str, list[Queued]]]:
-        """The oldest unconfirmed readings, at most `limit`, grouped by boot; those in `skip` are passed over."""
-        passed = set(skip)
+    def peek(self, limit: int, *, after: Position = START) -> tuple[list[tuple[str, list[Queued]]], Position]:
+        """The oldest unconfirmed readings behind `after`, at most `limit`, grouped by boot; and where they end."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT boot.boot, seq, uptime_s, asset, channel, measured_us, value"
-                " FROM queued JOIN boot USING (boot) ORDER BY boot.number, seq LIMIT ?",
-                (limit + len(passed),),
+                "SELECT number, boot, seq, uptime_s, asset, channel, measured_us, value"
+                " FROM queued JOIN boot USING (boot) WHERE (number, seq) > (?, ?) ORDER BY number, seq LIMIT ?",
+                (*after, limit),
             ).fetchall()
         groups: list[tuple[str, list[Queued]]] = []
-        taken = 0
-        for boot, seq, uptime_s, asset, channel, measured_us, value in rows:
-            if (boot, seq) in passed or taken == limit:
-                continue
+        for number, boot, seq, uptime_s, asset, channel, measured_us, value in rows:
             if not groups or groups[-1][0] != boot:
                 groups.append((boot, []))
             reading = Reading(AssetId(asset), channel, _instant(measured_us), value)
             groups[-1][1].append(Queued(seq, uptime_s, reading))
-            taken += 1
-        return groups
+            after = number, seq
+        return groups, after
 
     def confirm(self, boot: str, ranges: Iterable[tuple[int, int]]) -> int:
         """Forget what ingest has committed; returns how many readings that were. Repeating it is harmless."""
@@ -106,10 +108,14 @@ class Outbox:
                 for low, high in ranges
             )
 
-    def depth(self) -> int:
-        """How many readings wait for their confirmation."""
+    def depth(self, *, until: Position | None = None) -> int:
+        """How many readings wait for their confirmation; with `until`, only those up to that position."""
+        number, seq = until or (2**62, 0)
         with self._lock:
-            return int(self._db.execute("SELECT count(*) FROM queued").fetchone()[0])
+            row = self._db.execute(
+                "SELECT count(*) FROM queued JOIN boot USING (boot) WHERE (number, seq) <= (?, ?)", (number, seq)
+            ).fetchone()
+        return int(row[0])
 
     def close(self) -> None:
         """Close the file; what waits stays in it."""

@@ -1,0 +1,241 @@
+"""The MQTT link of one gateway: sends what the outbox holds until ingest says that it is committed.
+
+A PUBACK is no promise (every broker setting tried lost acknowledged messages under kills or power cuts), so it only
+tells that the link works. The outbox forgets on `down/ack` alone. A lost answer costs a resend, which the key of a
+reading absorbs.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.clock import Clock
+from gateway.config import MqttSettings
+from gateway.outbox import START, Outbox, Position
+from gateway.wire import (
+    MAX_READINGS_PER_PACK,
+    Queued,
+    ack_topic,
+    decode_ack,
+    encode_pack,
+    encode_status,
+    senml_topic,
+    status_topic,
+)
+
+log = logging.getLogger(__name__)
+
+WINDOW_READINGS = 2000  # sent and not yet confirmed
+RESEND_AFTER_S = 20.0  # wall time without any answer after which all that waits is sent again
+WILL_DELAY_S = 600  # a 2G link flaps; presence is computed from readings anyway
+KEEPALIVE_S = 60
+RECONNECT_S = (1.0, 120.0)
+
+
+class Uplink:
+    """Sends an outbox to the broker from a thread of its own; `wake` tells that there is something new.
+
+    MQTT 5 (any reason code other than 0 means not delivered), or 3.1.1 where the broker knows no better.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        *,
+        zone: str,
+        gateway: str,
+        outbox: Outbox,
+        clock: Clock,
+        software: str,
+        resend_after_s: float = RESEND_AFTER_S,
+        reconnect_s: tuple[float, float] = RECONNECT_S,
+    ) -> None:
+        self._settings, self._clock, self._software = settings, clock, software
+        self._zone, self._gateway, self._outbox = zone, gateway, outbox
+        self._resend_after_s = resend_after_s
+        self._cursor: Position = START
+        self._heard_s = time.monotonic()
+        self._wake, self._stopping, self._paused = threading.Event(), threading.Event(), threading.Event()
+        self._connected = threading.Event()
+        self._client = _client(settings, gateway, reconnect_s)
+        self._client.will_set(
+            status_topic(zone, gateway), self._status(online=False), qos=1, retain=True, properties=_will(settings)
+        )
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
+        self._sender = threading.Thread(target=self._send_until_stopped, name=f"uplink-{gateway}", daemon=True)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker has accepted us and the link stands as far as we know."""
+        return self._connected.is_set()
+
+    def start(self) -> None:
+        """Begin to connect and send; returns at once."""
+        self._client.connect_async(
+            self._settings.host, self._settings.port, keepalive=KEEPALIVE_S, **_start(self._settings)
+        )
+        self._client.loop_start()
+        self._sender.start()
+
+    def wake(self) -> None:
+        """New readings wait in the outbox."""
+        self._wake.set()
+
+    def pause(self) -> None:
+        """Cut the link: readings go on piling up in the outbox."""
+        self._paused.set()
+        self._client.disconnect()
+
+    def resume(self) -> None:
+        """End a `pause`."""
+        if self._paused.is_set():
+            self._paused.clear()
+            self._client.loop_stop()
+            self._client.connect_async(self._settings.host, self._settings.port, keepalive=KEEPALIVE_S)
+            self._client.loop_start()
+            self._wake.set()
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """Say good-bye and end the threads; what is not confirmed waits in the outbox."""
+        self._stopping.set()
+        self._wake.set()
+        if self.is_connected:
+            info = self._client.publish(
+                status_topic(self._zone, self._gateway), self._status(online=False), qos=1, retain=True
+            )
+            try:
+                info.wait_for_publish(timeout_s / 2)
+            except RuntimeError:
+                log.debug("%s: the link went away while saying good-bye", self._gateway)
+        self._client.disconnect()
+        self._client.loop_stop()
+        if self._sender.is_alive():
+            self._sender.join(timeout_s)
+
+    def _send_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(self._resend_after_s / 4)
+            self._wake.clear()
+            try:
+                self._send_due()
+            except Exception:
+                log.exception("%s: sending failed; the readings stay in the outbox", self._gateway)
+                self._stopping.wait(1.0)
+
+    def _send_due(self) -> None:
+        if not self.is_connected or self._paused.is_set():
+            return
+        unconfirmed = self._outbox.depth(until=self._cursor)
+        if unconfirmed and time.monotonic() - self._heard_s > self._resend_after_s:
+            self._cursor, unconfirmed = START, 0
+            self._heard_s = time.monotonic()
+        while unconfirmed < WINDOW_READINGS:
+            groups, cursor = self._outbox.peek(WINDOW_READINGS - unconfirmed, after=self._cursor)
+            if not groups:
+                return
+            if not unconfirmed:
+                self._heard_s = time.monotonic()
+            for boot, entries in groups:
+                for pack in _packs(entries):
+                    payload = encode_pack(boot, pack, sent_at=self._clock.now())
+                    info = self._client.publish(senml_topic(self._zone, self._gateway), payload, qos=1)
+                    if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
+                        log.warning("%s: publish refused: %s", self._gateway, mqtt.error_string(info.rc))
+                unconfirmed += len(entries)
+            self._cursor = cursor
+
+    def _status(self, *, online: bool) -> bytes:
+        return encode_status(
+            online=online, boot=self._outbox.boot, software=self._software, clock="ntp", at=self._clock.now()
+        )
+
+    def _on_connect(
+        self,
+        client: mqtt.Client,
+        userdata: object,
+        flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            log.warning("%s: the broker refused us: %s", self._gateway, reason)
+            return
+        client.subscribe(ack_topic(self._zone, self._gateway), qos=1)
+        client.publish(status_topic(self._zone, self._gateway), self._status(online=True), qos=1, retain=True)
+        self._cursor = START
+        self._heard_s = time.monotonic()
+        self._connected.set()
+        self._wake.set()
+
+    def _on_disconnect(
+        self,
+        client: mqtt.Client,
+        userdata: object,
+        flags: mqtt.DisconnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if self._connected.is_set() and not self._stopping.is_set():
+            log.info("%s: link lost: %s", self._gateway, reason)
+        self._connected.clear()
+
+    def _on_publish(
+        self, client: mqtt.Client, userdata: object, mid: int, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if reason.value != 0:
+            # 16 (no subscriber), 135 (not authorised) …: nobody has it, so it will be sent again.
+            log.warning("%s: the broker did not deliver message %d: %s", self._gateway, mid, reason)
+
+    def _on_message(self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
+        try:
+            boot, ranges = decode_ack(bytes(message.payload))
+            confirmed = self._outbox.confirm(boot, ranges)
+        except Exception:
+            log.exception("%s: an answer could not be used; the readings stay in the outbox", self._gateway)
+            return
+        if confirmed:
+            self._heard_s = time.monotonic()
+            self._wake.set()
+
+
+def _packs(entries: Sequence[Queued]) -> Iterator[Sequence[Queued]]:
+    for first in range(0, len(entries), MAX_READINGS_PER_PACK):
+        yield entries[first : first + MAX_READINGS_PER_PACK]
+
+
+def _client(settings: MqttSettings, client_id: str, reconnect_s: tuple[float, float]) -> mqtt.Client:
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=MQTTProtocolVersion(settings.protocol),
+        clean_session=True if settings.protocol == 4 else None,
+    )
+    if settings.username is not None:
+        client.username_pw_set(settings.username, settings.password)
+    if settings.tls_ca is not None:
+        client.tls_set(settings.tls_ca or None)
+    low, high = reconnect_s
+    spread = random.uniform(0.5, 1.5)  # noqa: S311 - gateways must not all come back at once after a mast's outage
+    client.reconnect_delay_set(min_delay=low * spread, max_delay=high * spread)  # type: ignore[arg-type] # paho takes fractions
+    return client
+
+
+def _will(settings: MqttSettings) -> Properties | None:
+    if settings.protocol != 5:
+        return None
+    properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call] # paho
+    properties.WillDelayInterval = WILL_DELAY_S
+    return properties
