@@ -84,9 +84,7 @@ class Uplink:
 
     def start(self) -> None:
         """Begin to connect and send; returns at once."""
-        self._client.connect_async(
-            self._settings.host, self._settings.port, keepalive=KEEPALIVE_S, **_start(self._settings)
-        )
+        self._client.connect_async(self._settings.host, self._settings.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
         self._sender.start()
 

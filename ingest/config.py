@@ -1,0 +1,17 @@
+"""What ingest needs to know to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.config import MqttSettings
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """Database and broker; `client_id` names the persistent session, one per running ingest."""
+
+    database_url: str
+    mqtt: MqttSettings
+    client_id: str = "ingest"
+    window_messages: int = 500  # unconfirmed messages that the broker may send: this is the backpressure

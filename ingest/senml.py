@@ -1,0 +1,204 @@
+"""SenML packs (RFC 8428) into plain records: JSON or CBOR, gzip or not, base fields resolved.
+
+A record that is not understood does not take its neighbours with it: it comes back as `BadRecord`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import math
+from typing import Any, NamedTuple
+
+import cbor2
+import msgspec
+
+MAX_UNPACKED_BYTES = 1_048_576
+RELATIVE_BELOW_S = 2.0**28  # RFC 8428 §4.5.3: smaller times are relative to now
+CBOR_LABELS = {
+    -6: "bs", -5: "bv", -4: "bu", -3: "bt", -2: "bn", -1: "bver",
+    0: "n", 1: "u", 2: "v", 3: "vs", 4: "vb", 5: "s", 6: "t", 7: "ut", 8: "vd",
+}  # fmt: skip
+
+
+class PackUnreadable(ValueError):
+    """The payload as a whole is no SenML pack."""
+
+
+class Record(msgspec.Struct):
+    """One SenML record as it arrives, with our extension labels; other labels are ignored."""
+
+    bn: str | None = None
+    bt: float | None = None
+    bu: str | None = None
+    bv: float | None = None
+    n: str | None = None
+    u: str | None = None
+    v: float | None = None
+    t: float | None = None
+    boot: str | None = None
+    sent: float | None = None
+    bup: float | None = None
+    seq: int | None = None
+
+
+class Resolved(NamedTuple):
+    """A record with its base fields applied. `at_s` is absolute [s since 1970] or, below 2**28, relative to now."""
+
+    asset: str
+    channel: str
+    unit: str
+    value: float | None
+    at_s: float
+    seq: int | None
+
+
+class BadRecord(NamedTuple):
+    """A record that could not be read, as JSON, and why."""
+
+    record: bytes
+    detail: str
+    seq: int | None
+
+
+class Pack(NamedTuple):
+    """A pack taken apart; `boot` is None when the sender is no gateway of ours."""
+
+    boot: str | None
+    sent_s: float | None
+    records: list[Resolved]
+    bad: list[BadRecord]
+
+
+_pack_decoder = msgspec.json.Decoder(list[Record])
+
+
+def decode_pack(payload: bytes) -> Pack:
+    """Take a pack apart.
+
+    Raises
+    ------
+    PackUnreadable : not gzip, JSON or CBOR as it pretends, not a list of records, or larger than the bound
+    """
+    plain = _unzipped(payload)
+    first = plain[:1]
+    if first and 0x80 <= first[0] <= 0x9F:
+        return _resolve(*_converted(_from_cbor(plain)))
+    try:
+        return _resolve(_pack_decoder.decode(plain), [])
+    except msgspec.ValidationError:
+        return _resolve(*_converted(_from_json(plain)))
+    except (ValueError, RecursionError) as error:
+        raise PackUnreadable(f"not JSON: {error}") from error
+
+
+def as_message(record: Resolved | BadRecord, boot: str | None, now_s: float) -> bytes:
+    """One record as a pack of its own, so that it can be replayed as it stands."""
+    if isinstance(record, BadRecord):
+        return b"[" + record.record + b"]"
+    at_s = record.at_s if record.at_s >= RELATIVE_BELOW_S else now_s + record.at_s
+    alone: dict[str, object] = {"n": f"{record.asset}/{record.channel}" if record.asset else record.channel}
+    alone |= {"u": record.unit} if record.unit else {}
+    alone |= {"v": record.value} if record.value is not None else {}
+    alone |= {"t": at_s}
+    alone |= {"boot": boot} if boot is not None else {}
+    alone |= {"seq": record.seq} if record.seq is not None else {}
+    return json.dumps([alone], separators=(",", ":")).encode()
+
+
+def _unzipped(payload: bytes) -> bytes:
+    if payload[:2] != b"\x1f\x8b":
+        return payload
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(payload)) as file:
+            plain = file.read(MAX_UNPACKED_BYTES + 1)
+    except (OSError, EOFError, ValueError, ArithmeticError) as error:
+        raise PackUnreadable(f"not gzip: {error}") from error
+    if len(plain) > MAX_UNPACKED_BYTES:
+        raise PackUnreadable(f"unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+    return plain
+
+
+def _from_json(plain: bytes) -> Any:
+    try:
+        return msgspec.json.decode(plain)
+    except (ValueError, RecursionError) as error:
+        raise PackUnreadable(f"not JSON: {error}") from error
+
+
+def _from_cbor(plain: bytes) -> Any:
+    try:
+        found = cbor2.loads(plain)
+    except Exception as error:  # cbor2 lets foreign errors through on hostile bytes
+        raise PackUnreadable(f"not CBOR: {error}") from error
+    if not isinstance(found, list):
+        return found
+    return [
+        {CBOR_LABELS.get(key, key): value for key, value in record.items()} if isinstance(record, dict) else record
+        for record in found
+    ]
+
+
+def _converted(found: Any) -> tuple[list[Record | None], list[BadRecord]]:
+    if not isinstance(found, list):
+        raise PackUnreadable(f"a pack is a list of records, this is {type(found).__name__}")
+    good: list[Record | None] = []
+    bad: list[BadRecord] = []
+    for item in found:
+        try:
+            good.append(msgspec.convert(item, Record, strict=True))
+        except (msgspec.ValidationError, OverflowError) as error:
+            seq = item.get("seq") if isinstance(item, dict) else None
+            whole = seq if isinstance(seq, int) and not isinstance(seq, bool) else None
+            bad.append(BadRecord(json.dumps(item, default=repr).encode(), str(error), whole))
+            good.append(_bases_of(item))
+    return good, bad
+
+
+def _bases_of(item: Any) -> Record | None:
+    """What a bad record still tells its neighbours: the base fields that are right."""
+    if not isinstance(item, dict):
+        return None
+    bases: dict[str, Any] = {}
+    for key in ("bn", "bt", "bu", "bv", "boot", "sent"):
+        try:
+            bases[key] = msgspec.convert(item.get(key), str | None if key in ("bn", "bu", "boot") else float | None)
+        except msgspec.ValidationError:
+            continue
+    return Record(**bases)
+
+
+def _resolve(found: list[Record] | list[Record | None], bad: list[BadRecord]) -> Pack:
+    records: list[Resolved] = []
+    boot: str | None = None
+    sent_s: float | None = None
+    name = unit = ""
+    time_s = value = 0.0
+    for record in found:
+        if record is None:
+            continue
+        name = name if record.bn is None else record.bn
+        time_s = time_s if record.bt is None else record.bt
+        unit = unit if record.bu is None else record.bu
+        value = value if record.bv is None else record.bv
+        boot = boot or record.boot
+        sent_s = sent_s if record.sent is None else record.sent
+        if record.n is None and record.v is None:
+            continue
+        asset, channel = _split_name(name, record.n or "")
+        at_s = time_s + (record.t or 0.0)
+        number = None if record.v is None else value + record.v
+        if not math.isfinite(at_s):
+            bad.append(BadRecord(msgspec.json.encode(record), f"time {at_s} is no time", record.seq))
+            continue
+        records.append(Resolved(asset, channel, unit if record.u is None else record.u, number, at_s, record.seq))
+    return Pack(boot, sent_s, records, bad)
+
+
+def _split_name(base: str, name: str) -> tuple[str, str]:
+    """Base name = asset, name = channel; the separators that SenML allows between them are accepted."""
+    asset = base.rstrip("/:.")
+    if not asset:
+        asset, _, name = name.rpartition("/")
+    return asset, name.lstrip("/:.")

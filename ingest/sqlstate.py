@@ -1,0 +1,40 @@
+"""What a database error means for a batch, told by its SQLSTATE and never by its Python class.
+
+The table is RELIABILITY §3.5: one over-long text raises `OperationalError`, the class that everybody retries, and
+would stop the stream for ever; a renamed column looks like bad rows and would empty the stream into the set-aside
+table.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import psycopg
+
+
+class Meaning(Enum):
+    """What to do about a batch that the database did not take."""
+
+    ROW = "row"  # a row of it can never be stored: find it, set it aside, keep its neighbours
+    AGAIN = "again"  # the same may work at once: another transaction was in the way
+    AWAY = "away"  # the system is away or full: keep the batch, confirm nothing, try later
+    OURS = "ours"  # schema or rights are not what we expect: confirm nothing, a person must act
+
+
+_ROW_ALSO = {"54000", "54001", "54011"}
+_AGAIN = {"40001", "40P01", "55P03", "57014"}
+_OURS_ALSO = {"25006", "XX001", "XX002"}
+
+
+def meaning_of(error: psycopg.Error) -> Meaning:
+    """Classify; an unknown error keeps the batch (AWAY), it never drops anything."""
+    state = error.sqlstate
+    if state is None:
+        return Meaning.AWAY
+    if state in _AGAIN:
+        return Meaning.AGAIN
+    if state[:2] in ("22", "23") or state in _ROW_ALSO:
+        return Meaning.ROW
+    if state[:2] == "42" or state in _OURS_ALSO:
+        return Meaning.OURS
+    return Meaning.AWAY
