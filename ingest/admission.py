@@ -19,7 +19,7 @@ import numpy as np
 from gateway.model import Flag
 from gateway.units import CONVERSIONS, canonical_value
 from gateway.wire import MAX_PAYLOAD_BYTES, SENML_KIND, Topic, topic_parts
-from ingest.senml import RELATIVE_BELOW_S, BadRecord, PackUnreadable, Resolved, as_message, decode_pack
+from ingest.senml import RELATIVE_BELOW_S, BadRecord, Pack, PackUnreadable, Resolved, as_message, decode_pack
 from ingest.writer import Columns
 
 log = logging.getLogger(__name__)
@@ -105,6 +105,7 @@ class Admission:
     set_aside: list[SetAside] = field(default_factory=list)
     taken: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)  # (zone, gateway, boot) → seq
     statuses: list[GatewayStatus] = field(default_factory=list)
+    received_us: int = 0  # of the newest message
 
 
 @dataclass(slots=True)
@@ -121,6 +122,7 @@ def admit(messages: Iterable[Message], directory: Directory) -> Admission:
     rows = _Rows()
     admission = Admission(_columns(rows))
     for message in messages:
+        admission.received_us = max(admission.received_us, message.received_us)
         topic = topic_parts(message.topic)
         try:
             reason = _admit_message(message, topic, directory, rows, admission)
@@ -141,13 +143,17 @@ def _admit_message(
 ) -> tuple[RejectReason, str] | None:
     if topic is None or topic.direction != "up" or topic.kind not in (SENML_KIND, STATUS_KIND):
         return RejectReason.UNKNOWN_TOPIC, f"{message.topic} is not a topic that ingest reads"
-    if directory.gateways.get(topic.gateway) != topic.zone:
-        return RejectReason.UNKNOWN_GATEWAY, f"{topic.gateway} is no gateway of {topic.zone}"
     if len(message.payload) > MAX_PAYLOAD_BYTES:
         return RejectReason.TOO_LARGE, f"{len(message.payload)} bytes are above {MAX_PAYLOAD_BYTES}"
-    if topic.kind == STATUS_KIND:
+    is_known = directory.gateways.get(topic.gateway) == topic.zone
+    if topic.kind == STATUS_KIND and is_known:
         return _admit_status(message, topic, admission)
-    pack = decode_pack(message.payload)
+    pack = Pack(None, None, [], []) if topic.kind == STATUS_KIND else decode_pack(message.payload)
+    if not is_known:
+        # Kept whole until somebody registers the gateway; it may forget, or it would send the same for ever.
+        for seq in [*(record.seq for record in pack.records), *(bad.seq for bad in pack.bad)]:
+            _take(admission, topic, pack.boot, seq)
+        return RejectReason.UNKNOWN_GATEWAY, f"{topic.gateway} is no gateway of {topic.zone}"
     wrong_seq: list[BadRecord] = []
     for record in pack.records:
         if record.seq is not None and not 1 <= record.seq <= MAX_SEQ:

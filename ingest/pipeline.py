@@ -104,7 +104,7 @@ class Pipeline:
                 SQL["upsert_boot"],
                 {
                     "zone": zone, "gateway": gateway, "boot": boot, "seq": seq,
-                    "received": _instant(int(admission.columns.received_us.max(initial=0))),
+                    "received": _instant(admission.received_us),
                 },
             )  # fmt: skip
         for status in admission.statuses:

@@ -1,0 +1,140 @@
+"""A batch is one transaction: what is bad is set aside, what is good is stored, and errors are told apart."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from gateway.zones import Zone
+from ingest.admission import Message
+from ingest.db import connect
+from ingest.errors import SchemaMismatch, StoreUnavailable
+from ingest.pipeline import Pipeline
+from ingest.registry import import_zones
+from ingest.sqlstate import Meaning, meaning_of
+
+NOON_S = datetime(2026, 11, 24, 12, 50, tzinfo=UTC).timestamp()
+
+
+@pytest.fixture
+def connection(database_url: str, zones: list[Zone]) -> Iterator[psycopg.Connection]:  # type: ignore[type-arg]
+    with connect(database_url) as connection:
+        import_zones(connection, zones[:1])
+        yield connection
+
+
+def message(zone: Zone, *records: dict[str, object], gateway: str | None = None, raw: bytes | None = None) -> Message:
+    topic = f"ndiyan/1/{zone.zone_id}/{gateway or zone.gateway_id}/up/senml"
+    return Message(topic, json.dumps(records).encode() if raw is None else raw, round(NOON_S * 1e6), 1, 1)
+
+
+def level(seq: int, value: float = 1.0, **more: object) -> dict[str, object]:
+    return {
+        "bn": "tower/", "n": "level_m", "u": "m", "v": value, "bt": NOON_S - 3600 + seq, "boot": "ab", "seq": seq
+    } | more  # fmt: skip
+
+
+@pytest.mark.db
+def test_poison_of_each_kind_leaves_its_neighbours_stored(connection: psycopg.Connection, zones: list[Zone]) -> None:  # type: ignore[type-arg]
+    zone = zones[0]
+    stored = Pipeline(connection).store(
+        [
+            message(zone, level(1), level(2, u="bar"), level(3)),
+            message(zone, raw=b"\x00\xffpoison"),
+            message(zone, level(4), gateway="stranger"),
+            message(zone, level(5)),
+        ]
+    )
+    assert (stored.stored, stored.set_aside) == (3, 3)
+    assert sorted(stored.taken[zone.zone_id, zone.gateway_id, "ab"]) == [1, 2, 3, 5]
+    rows = connection.execute("SELECT reason, payload FROM set_aside ORDER BY set_aside_id").fetchall()
+    assert [row[0] for row in rows] == ["wrong_unit", "not_senml", "unknown_gateway"]
+    assert rows[1][1] == b"\x00\xffpoison"
+    seq = connection.execute("SELECT seq::text FROM gateway_boot WHERE gateway_id = %s", [zone.gateway_id]).fetchone()
+    assert seq == ("{[1,4),[5,6)}",)
+
+
+@pytest.mark.db
+def test_a_redelivery_changes_nothing(connection: psycopg.Connection, zones: list[Zone]) -> None:  # type: ignore[type-arg]
+    batch = [message(zones[0], level(1), level(2, v="x"))]
+    pipeline = Pipeline(connection)
+    pipeline.store(batch)
+    again = pipeline.store(batch)
+    assert (again.stored, again.duplicate) == (0, 1)
+    assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (1,)
+
+
+@pytest.mark.db
+def test_a_zone_imported_while_running_is_known_at_once(connection: psycopg.Connection, zones: list[Zone]) -> None:  # type: ignore[type-arg]
+    pipeline = Pipeline(connection)
+    assert pipeline.store([message(zones[1], level(1))]).set_aside == 1
+    import_zones(connection, zones[:2])
+    assert pipeline.store([message(zones[1], level(2))]).stored == 1
+
+
+@pytest.mark.db
+def test_a_renamed_column_stops_the_stream_and_sets_nothing_aside(
+    connection: psycopg.Connection,  # type: ignore[type-arg]
+    zones: list[Zone],
+) -> None:
+    pipeline = Pipeline(connection)
+    connection.execute("ALTER TABLE reading RENAME COLUMN value TO amount")
+    with pytest.raises(SchemaMismatch, match="42703"):
+        pipeline.store([message(zones[0], level(1))])
+    connection.execute("ALTER TABLE reading RENAME COLUMN amount TO value")
+    assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (0,)
+    assert pipeline.store([message(zones[0], level(1))]).stored == 1, "and goes on when a person has mended it"
+
+
+@pytest.mark.db
+def test_a_row_that_the_database_refuses_is_found_among_its_neighbours(
+    connection: psycopg.Connection,  # type: ignore[type-arg]
+    zones: list[Zone],
+) -> None:
+    connection.execute("ALTER TABLE reading ADD CONSTRAINT no_seven CHECK (value <> 7)")
+    batch = [message(zones[0], level(seq, 7.0 if seq == 13 else 1.0)) for seq in range(1, 33)]
+    stored = Pipeline(connection).store(batch)
+    assert (stored.stored, stored.set_aside) == (31, 1)
+    (row,) = connection.execute("SELECT reason, payload FROM set_aside").fetchall()
+    assert row == ("database_refused", batch[12].payload)
+    assert sorted(stored.taken[zones[0].zone_id, zones[0].gateway_id, "ab"]) == list(range(1, 33))
+
+
+@pytest.mark.db
+def test_a_lost_connection_keeps_the_batch(
+    connection: psycopg.Connection, zones: list[Zone], database_url: str
+) -> None:  # type: ignore[type-arg]
+    pipeline = Pipeline(connection)
+    with connect(database_url) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+    with pytest.raises(StoreUnavailable):
+        pipeline.store([message(zones[0], level(1))])
+
+
+def error_with(sqlstate: str | None) -> psycopg.Error:
+    if sqlstate is None:
+        return psycopg.OperationalError("the connection is lost")
+    try:
+        return psycopg.errors.lookup(sqlstate)("told by its state")
+    except KeyError:
+        unknown = psycopg.OperationalError("told by its state")
+        unknown.sqlstate = sqlstate  # type: ignore[misc]
+        return unknown
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "meaning"),
+    [
+        ("22003", Meaning.ROW), ("22021", Meaning.ROW), ("23514", Meaning.ROW),
+        ("54000", Meaning.ROW), ("54001", Meaning.ROW), ("54011", Meaning.ROW),
+        ("40001", Meaning.AGAIN), ("40P01", Meaning.AGAIN), ("55P03", Meaning.AGAIN), ("57014", Meaning.AGAIN),
+        ("08006", Meaning.AWAY), ("53100", Meaning.AWAY), ("53300", Meaning.AWAY), ("57P01", Meaning.AWAY),
+        ("58030", Meaning.AWAY), (None, Meaning.AWAY), ("ZZ999", Meaning.AWAY),
+        ("42P01", Meaning.OURS), ("42703", Meaning.OURS), ("42501", Meaning.OURS), ("25006", Meaning.OURS),
+        ("XX001", Meaning.OURS), ("XX002", Meaning.OURS),
+    ],
+)  # fmt: skip
+def test_errors_are_told_apart_by_their_sqlstate(sqlstate: str | None, meaning: Meaning) -> None:
+    assert meaning_of(error_with(sqlstate)) is meaning
