@@ -1,0 +1,140 @@
+"""Confirmations belong to the connection on which a message came: shown with a scripted broker on loopback."""
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.clock import ManualClock
+from gateway.config import MqttSettings
+from ingest.admission import Message
+from ingest.config import IngestConfig
+from ingest.subscriber import Subscriber
+
+TOPIC = "ndiyan/1/zone-1/gw-1/up/senml"
+
+
+class ScriptedBroker:
+    """Speaks just enough MQTT 3.1.1: accepts, answers SUBSCRIBE, sends what it is told and records PUBACKs."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.acked: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()  # (connection, message id)
+        self.subscribed: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.clean: list[bool] = []
+        self._link: socket.socket | None = None
+        self._connection = 0
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def send(self, mid: int, payload: bytes) -> None:
+        body = len(TOPIC).to_bytes(2, "big") + TOPIC.encode() + mid.to_bytes(2, "big") + payload
+        assert self._link is not None
+        self._link.sendall(bytes([0x32, len(body)]) + body)
+
+    def drop(self) -> None:
+        assert self._link is not None
+        self._link.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)  # wakes accept, which close alone does not
+        self._thread.join(5)
+        self._server.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                link, _ = self._server.accept()
+            except OSError:
+                return
+            self._connection += 1
+            self._link = link
+            with link:
+                self._converse(link, self._connection)
+
+    def _converse(self, link: socket.socket, connection: int) -> None:
+        buffer = b""
+        while True:
+            try:
+                found = link.recv(4096)
+            except OSError:
+                return
+            if not found:
+                return
+            buffer += found
+            while len(buffer) >= 2 and len(buffer) >= 2 + buffer[1]:
+                kind, body, buffer = buffer[0] & 0xF0, buffer[2 : 2 + buffer[1]], buffer[2 + buffer[1] :]
+                if kind == 0x10:
+                    self.clean.append(bool(body[7] & 2))
+                    link.sendall(b"\x20\x02\x00\x00")
+                elif kind == 0x80:
+                    link.sendall(b"\x90\x03" + body[:2] + b"\x01")
+                    self.subscribed.put(connection)
+                elif kind == 0xE0:
+                    return
+                elif kind == 0x40:
+                    self.acked.put((connection, int.from_bytes(body[:2], "big")))
+
+
+@pytest.fixture
+def link() -> Iterator[tuple[ScriptedBroker, Subscriber]]:
+    broker = ScriptedBroker()
+    settings = MqttSettings("127.0.0.1", broker.port, protocol=4)
+    subscriber = Subscriber(IngestConfig("", settings), ManualClock(datetime(2026, 11, 24, tzinfo=UTC)))
+    subscriber.start()
+    assert broker.subscribed.get(timeout=5) == 1
+    yield broker, subscriber
+    subscriber.stop()
+    broker.close()
+
+
+def take_one(subscriber: Subscriber) -> Message:
+    (message,) = subscriber.take(1, wait_s=5)
+    return message
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "did not happen within 5 s"
+        time.sleep(0.01)
+
+
+def test_a_message_is_confirmed_only_when_told(link: tuple[ScriptedBroker, Subscriber]) -> None:
+    broker, subscriber = link
+    broker.send(7, b"[]")
+    message = take_one(subscriber)
+    with pytest.raises(queue.Empty):
+        broker.acked.get(timeout=0.2)
+    subscriber.confirm([message], {})
+    assert broker.acked.get(timeout=5) == (1, 7)
+
+
+def test_a_confirmation_of_an_old_connection_does_not_confirm_a_new_message(
+    link: tuple[ScriptedBroker, Subscriber],
+) -> None:
+    broker, subscriber = link
+    broker.send(1, b"A")
+    first = take_one(subscriber)
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 2
+    broker.send(1, b"B")
+    second = take_one(subscriber)
+    until(lambda: subscriber.is_connected)
+    subscriber.confirm([first], {})  # committed late: its id now belongs to B, which is not committed
+    with pytest.raises(queue.Empty):
+        broker.acked.get(timeout=0.3)
+    subscriber.confirm([second], {})
+    assert broker.acked.get(timeout=5) == (2, 1)
+
+
+def test_the_session_is_asked_for_as_persistent_on_every_connect(link: tuple[ScriptedBroker, Subscriber]) -> None:
+    broker, _ = link
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 2, "and subscribed again, should the broker have lost the session"
+    assert broker.clean == [False, False]
