@@ -1,0 +1,191 @@
+"""Processes that are ours: started under the right account, told to end when we end, stopped in time.
+
+Servers such as PostgreSQL refuse to run as root. When we are root they run as an account that already exists;
+folders that it cannot reach are neither opened nor changed: data and binaries then live somewhere it can reach.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ndiyan.errors import StartRefused
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+FAR_HOME = Path("/var/lib")  # where data goes that an account could not reach in the checkout
+
+
+class Child(Protocol):
+    """A process that a supervisor can look after; `name` is also that of its log."""
+
+    name: str
+
+    def start(self) -> None: ...
+
+    def poll(self) -> int | None:
+        """None while it lives, else its exit code."""
+        ...
+
+    def ask_to_stop(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An existing account that a child runs as."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def unprivileged_account(*names: str) -> Account | None:
+    """The first of these accounts that exists when we are root; None when we are not and nothing need change."""
+    if os.geteuid() != 0:
+        return None
+    for name in (*names, "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return Account(name, entry.pw_uid, entry.pw_gid)
+    raise StartRefused(
+        f"servers do not run as root and this machine has no account {' or '.join((*names, 'nobody'))}:"
+        " start as an ordinary user instead"
+    )
+
+
+def spawn(
+    argv: Sequence[str | Path],
+    *,
+    log: Path,
+    account: Account | None = None,
+    env: Mapping[str, str] | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own (so Ctrl-C reaches us first), its output appended to `log`.
+
+    The kernel sends it `death_signal` when the thread that started it ends, whatever ended it: start children
+    from a thread that lives as long as they should.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [str(part) for part in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/" if account else None,
+            env=None if env is None else dict(env),
+            start_new_session=True,
+            preexec_fn=_ends_with_parent(death_signal),
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+
+
+def run(argv: Sequence[str | Path], *, account: Account | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a short command to its end and return its output; never raises for its exit code."""
+    return subprocess.run(
+        [str(part) for part in argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd="/" if account else None,
+        check=False,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+
+
+def can_reach(account: Account | None, path: Path) -> bool:
+    """Whether the account can enter the folders above `path` and read it."""
+    return account is None or run(["test", "-r", path.resolve()], account=account).returncode == 0
+
+
+def reachable_folder(wanted: Path, account: Account | None) -> tuple[Path, str | None]:
+    """A folder that the account can enter: `wanted`, or one under /var/lib named after it.
+
+    The second value is a sentence that says so in the latter case. No folder that exists gets other rights.
+    """
+    wanted = wanted.resolve()
+    wanted.mkdir(parents=True, exist_ok=True)
+    if account is None or can_reach(account, wanted):
+        return wanted, None
+    far = far_folder(wanted)
+    far.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return far, f"the account {account.name} cannot enter {wanted}, so its data is in {far}"
+
+
+def far_folder(wanted: Path) -> Path:
+    """Where `reachable_folder` puts what cannot live in `wanted`."""
+    return FAR_HOME / f"ndiyan-demo-{hashlib.sha256(str(wanted.resolve()).encode()).hexdigest()[:10]}"
+
+
+def own(path: Path, account: Account | None) -> None:
+    """Give a file or an empty folder of ours to the account, for its eyes only."""
+    path.chmod(0o700 if path.is_dir() else 0o600)
+    if account is not None:
+        os.chown(path, account.uid, account.gid)
+
+
+def free_port(wanted: int = 0) -> int:
+    """`wanted` when nobody listens there on loopback, else a port that is free now."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise StartRefused("no free port on 127.0.0.1: end some programs and start again")
+
+
+def refuse_without_room(folder: Path, needed_mb: int) -> None:
+    """Raise `StartRefused` when the disk of `folder` has less than `needed_mb` free."""
+    free_mb = shutil.disk_usage(folder).free // 1_000_000
+    if free_mb < needed_mb:
+        raise StartRefused(
+            f"{folder} has {free_mb} MB free and {needed_mb} MB are needed:"
+            " make room, or choose another place with --data FOLDER"
+        )
+
+
+def stop(process: subprocess.Popen[bytes] | None, how: signal.Signals, *, timeout_s: float) -> None:
+    """Ask a process to end, and kill it when it has not after `timeout_s`."""
+    if process is None or process.poll() is not None:
+        return
+    process.send_signal(how)
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _ends_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+    """What a child does before it becomes the program; set after the change of account, which would clear it."""
+    if LIBC is None:
+        return None
+    libc, parent = LIBC, os.getpid()
+
+    def before_exec() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:  # it ended in between
+            os._exit(1)
+
+    return before_exec

@@ -1,0 +1,13 @@
+"""What the assembling parts raise on purpose; each message is one sentence with its remedy."""
+
+
+class NdiyanError(Exception):
+    """Root of all that this package raises on purpose; the command line prints it as it stands."""
+
+
+class StartRefused(NdiyanError):
+    """Something on this machine or in the data folder keeps us from starting; a person must act."""
+
+
+class SettingsError(NdiyanError):
+    """A setting is unknown or impossible; the message names key, value and bound."""
