@@ -1,0 +1,94 @@
+"""Who may say what at the broker: one identity per gateway, one for ingest, one for the people who run it all."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.zones import Zone
+
+HASH_ITERATIONS = 20_000  # passwords are 24 random bytes: nothing to guess, so connecting stays cheap
+OPERATOR = "operator"
+INGEST = "ingest"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A user of the broker with the topic filters it may publish to and receive from."""
+
+    name: str
+    password: str
+    may_write: tuple[str, ...]
+    may_read: tuple[str, ...]
+
+
+def device_identities(zones: Sequence[Zone], passwords: dict[str, str]) -> list[Identity]:
+    """Ingest, and each zone's gateway under its own zone and name only; missing passwords are made and added."""
+    identities = [
+        Identity(
+            INGEST,
+            passwords.setdefault(INGEST, new_password()),
+            may_write=("ndiyan/1/+/+/down/#",),
+            may_read=("ndiyan/1/+/+/up/#", "$SYS/#"),
+        )
+    ]
+    for zone in zones:
+        own = f"ndiyan/1/{zone.zone_id}/{zone.gateway_id}"
+        identities.append(
+            Identity(
+                zone.gateway_id,
+                passwords.setdefault(zone.gateway_id, new_password()),
+                may_write=(f"{own}/up/#",),
+                may_read=(f"{own}/down/#",),
+            )
+        )
+    return identities
+
+
+def operator_identity(passwords: dict[str, str]) -> Identity:
+    """The one for tools: sees and may say everything under `ndiyan/`."""
+    password = passwords.setdefault(OPERATOR, new_password())
+    return Identity(OPERATOR, password, may_write=("ndiyan/#",), may_read=("ndiyan/#", "$SYS/#"))
+
+
+def new_password() -> str:
+    """A password that nobody has to type."""
+    return secrets.token_urlsafe(24)
+
+
+def password_file(identities: Iterable[Identity]) -> str:
+    """The text of a mosquitto 2 password file: `name:$7$iterations$salt$PBKDF2-SHA512`, both in base64."""
+    return "".join(f"{identity.name}:{_hashed(identity.password)}\n" for identity in identities)
+
+
+def acl_file(identities: Iterable[Identity]) -> str:
+    """The text of a mosquitto access file; what it does not name is refused."""
+    lines = []
+    for identity in identities:
+        lines.append(f"user {identity.name}")
+        lines += [f"topic write {topic}" for topic in identity.may_write]
+        lines += [f"topic read {topic}" for topic in identity.may_read]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def covers(allowed: str, topic: str) -> bool:
+    """Whether the filter `allowed` holds every topic that `topic` (a topic or itself a filter) can mean."""
+    if topic.startswith("$") != allowed.startswith("$"):
+        return False
+    wanted, granted = topic.split("/"), allowed.split("/")
+    for n, part in enumerate(granted):
+        if part == "#":
+            return True
+        if n >= len(wanted) or wanted[n] == "#" or (part != "+" and part != wanted[n]):
+            return False
+    return len(wanted) == len(granted)
+
+
+def _hashed(password: str) -> str:
+    salt = secrets.token_bytes(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, HASH_ITERATIONS)
+    return f"$7${HASH_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"

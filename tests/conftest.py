@@ -1,0 +1,146 @@
+"""What tests stand on: a real PostgreSQL, a real broker, the six demo zones and a clock that moves when told."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from gateway.clock import ManualClock
+from gateway.config import MqttSettings
+from gateway.zones import Zone, load_zones
+from ingest.db import connect, migrate
+from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitto
+from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
+from ndiyan.errors import NdiyanError
+from ndiyan.shipped_files import shipped
+
+MISSING = pytest.StashKey[dict[str, str]]()
+TEMPLATE = "ndiyan_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[MISSING] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for part, reason in config.stash[MISSING].items():
+        terminalreporter.write_line(f"NOT TESTED: everything that needs {part}: {reason}", red=True, bold=True)
+
+
+def skip_without(config: pytest.Config, part: str, reason: str) -> None:
+    """Skip what needs `part` and say so loudly at the end; in CI a part that is missing is a failure."""
+    config.stash[MISSING][part] = reason
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have {part}: {reason}", pytrace=False)
+    pytest.skip(f"needs {part}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder that every account can enter (pytest's own are closed when root runs the tests)."""
+    folder = Path(tempfile.mkdtemp(prefix="ndiyan-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest, server_folder: Path) -> Iterator[str]:
+    """The address of a database on a real server where databases may be made: given, else one of our own."""
+    if given := os.environ.get("NDIYAN_TEST_DATABASE_URL"):
+        yield given
+        return
+    server = EmbeddedPostgres(
+        server_folder,
+        secret_file=server_folder / "secrets" / "postgres",
+        log=server_folder / "logs" / "postgres.log",
+        account=postgres_account(),
+    )
+    try:
+        server.start()
+    except NdiyanError as error:
+        skip_without(request.config, "PostgreSQL", str(error))
+    yield server.url("postgres")
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _template(postgres: str) -> Iterator[str]:
+    """A migrated database to copy; its name is this run's own, so that runs on one server do not meet."""
+    name = f"{TEMPLATE}_{os.getpid()}"
+    with connect(postgres) as admin:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with connect(_url_of(postgres, name)) as connection:
+        migrate(connection)
+    yield name
+    with connect(postgres) as admin:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def database_url(postgres: str, _template: str) -> Iterator[str]:
+    """A database of this test alone, with the newest schema."""
+    name = f"ndiyan_test_{os.getpid()}_{next(_numbers)}"
+    with connect(postgres) as admin:
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        admin.execute(copy.format(sql.Identifier(name), sql.Identifier(_template)))
+    yield _url_of(postgres, name)
+    with connect(postgres) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def zones() -> list[Zone]:
+    """The six demo zones."""
+    return load_zones([shipped("zones")])
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest, server_folder: Path, zones: list[Zone]) -> Iterator[EmbeddedBroker]:
+    """A real mosquitto with an identity for each demo gateway: `.settings_for(gateway)`, `.ingest_settings`,
+    `.operator_url`, `.restart()`, `.kill()` and `.start()` again."""
+    mosquitto = find_mosquitto()
+    if mosquitto is None:
+        skip_without(request.config, "mosquitto", "apt-get install mosquitto")
+    folder = Path(tempfile.mkdtemp(prefix="broker-", dir=server_folder))
+    folder.chmod(0o711)
+    server = EmbeddedBroker(
+        folder,
+        zones,
+        secret_file=folder / "secrets" / "broker",
+        log=folder / "logs" / "broker.log",
+        account=broker_account(),
+        mosquitto=mosquitto,
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mqtt_settings(broker: EmbeddedBroker) -> MqttSettings:
+    """How the operator's tools reach the broker."""
+    return MqttSettings.from_url(broker.operator_url)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands at a dry-season morning."""
+    return ManualClock(datetime(2026, 3, 2, 10, 40, tzinfo=UTC))
+
+
+def _url_of(url: str, database: str) -> str:
+    return psycopg.conninfo.make_conninfo(url, dbname=database)

@@ -1,0 +1,174 @@
+"""The broker that the demo and the tests run: who may say what, and what survives."""
+
+from __future__ import annotations
+
+import queue
+import time
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+
+from gateway.config import MqttSettings
+from gateway.zones import Zone
+from ndiyan.embedded_broker import EmbeddedBroker, filled
+from ndiyan.identities import acl_file, covers, device_identities
+
+pytestmark = pytest.mark.broker
+PATIENCE_S = 10.0
+
+
+class Ear:
+    """A client that keeps what it hears."""
+
+    def __init__(self, settings: MqttSettings, *topics: str, client_id: str = "", keeps_session: bool = False) -> None:
+        self.heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        self.codes: queue.Queue[int] = queue.Queue()
+        self._ready: queue.Queue[bool] = queue.Queue()
+        protocol = mqtt.MQTTv5 if settings.protocol == 5 else mqtt.MQTTv311
+        options = {} if settings.protocol == 5 else {"clean_session": not keeps_session}
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol, **options)
+        self.client.username_pw_set(settings.username, settings.password)
+        self.client.on_connect = lambda client, *_: (
+            [client.subscribe(topic, qos=1) for topic in topics] or (self._ready.put(True))
+        )
+        self.client.on_subscribe = lambda *_: self._ready.put(True)
+        self.client.on_message = lambda _c, _u, message: self.heard.put((message.topic, message.payload))
+        self.client.on_publish = lambda _c, _u, _mid, reason, _p: self.codes.put(reason.value)
+        connect_options = {}
+        if settings.protocol == 5:
+            properties = Properties(1)
+            properties.SessionExpiryInterval = 3600 if keeps_session else 0
+            connect_options = {"clean_start": not keeps_session, "properties": properties}
+        self.client.connect(settings.host, settings.port, **connect_options)
+        self.client.loop_start()
+        for _ in topics or ("connected",):
+            self._ready.get(timeout=PATIENCE_S)
+
+    def say(self, topic: str, payload: bytes) -> int:
+        self.client.publish(topic, payload, qos=1)
+        return self.codes.get(timeout=PATIENCE_S)
+
+    def everything_until(self, last: bytes) -> list[bytes]:
+        payloads = []
+        while not payloads or payloads[-1] != last:
+            payloads.append(self.heard.get(timeout=PATIENCE_S)[1])
+        return payloads
+
+    def leave(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def test_a_gateway_cannot_publish_for_another_zone(broker: EmbeddedBroker, mqtt_settings: MqttSettings) -> None:
+    operator = Ear(mqtt_settings, "ndiyan/#")
+    gateway = Ear(broker.settings_for("gw-1"))
+    refused = [
+        gateway.say("ndiyan/1/zone-2/gw-2/up/senml", b"for another zone"),
+        gateway.say("ndiyan/1/zone-1/gw-2/up/senml", b"as another gateway"),
+        gateway.say("ndiyan/1/zone-1/gw-1/down/ack", b"as ingest"),
+    ]
+    assert gateway.say("ndiyan/1/zone-1/gw-1/up/senml", b"its own") == 0
+    assert operator.everything_until(b"its own") == [b"its own"]
+    assert all(code >= 0x80 for code in refused), "MQTT 5 tells the gateway that nothing was taken"
+    gateway.leave()
+    operator.leave()
+
+
+def test_a_gateway_hears_only_its_own_downlink(broker: EmbeddedBroker) -> None:
+    gateway = Ear(broker.settings_for("gw-1"), "ndiyan/1/zone-1/gw-1/down/#")
+    ingest = Ear(broker.ingest_settings)
+    assert ingest.say("ndiyan/1/zone-2/gw-2/down/ack", b"to gw-2") in (0, 0x10)
+    assert ingest.say("ndiyan/1/zone-1/gw-1/down/ack", b"to gw-1") == 0
+    assert gateway.everything_until(b"to gw-1") == [b"to gw-1"]
+    gateway.leave()
+    ingest.leave()
+
+
+def test_a_device_that_names_itself_ingest_does_not_take_over_its_session(broker: EmbeddedBroker) -> None:
+    ingest = Ear(broker.ingest_settings, "ndiyan/1/+/+/up/#", client_id="ingest", keeps_session=True)
+    intruder = Ear(broker.settings_for("gw-1"), client_id="ingest")
+    assert intruder.say("ndiyan/1/zone-1/gw-1/up/senml", b"hello") == 0
+    assert ingest.everything_until(b"hello") == [b"hello"]
+    intruder.leave()
+    ingest.leave()
+
+
+def test_a_wrong_password_is_refused(broker: EmbeddedBroker) -> None:
+    settings = broker.settings_for("gw-1")
+    codes: queue.Queue[bool] = queue.Queue()
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client.username_pw_set(settings.username, "guess")
+    client.on_connect = lambda _c, _u, _f, reason, _p: codes.put(reason.is_failure)
+    client.connect(settings.host, settings.port)
+    client.loop_start()
+    assert codes.get(timeout=PATIENCE_S) is True
+    client.disconnect()
+    client.loop_stop()
+
+
+@pytest.mark.parametrize("ending", ["restart", "kill"])
+def test_what_waits_for_ingest_survives_the_broker(broker: EmbeddedBroker, ending: str) -> None:
+    Ear(broker.ingest_settings, "ndiyan/1/+/+/up/#", client_id="ingest", keeps_session=True).leave()
+    gateway = Ear(broker.settings_for("gw-1"))
+    for number in range(20):
+        gateway.say("ndiyan/1/zone-1/gw-1/up/senml", b"before %d" % number)
+    gateway.leave()
+    time.sleep(0.2)  # a change is on disk after the broker's next round, not with its acknowledgement
+    if ending == "kill":
+        broker.kill()
+        broker.start()
+    else:
+        broker.restart()
+    gateway = Ear(broker.settings_for("gw-1"))
+    for number in range(20):
+        gateway.say("ndiyan/1/zone-1/gw-1/up/senml", b"after %d" % number)
+    gateway.leave()
+    ingest = Ear(broker.ingest_settings, client_id="ingest", keeps_session=True)
+    expected = [b"before %d" % n for n in range(20)] + [b"after %d" % n for n in range(20)]
+    assert ingest.everything_until(b"after 19") == expected
+    ingest.leave()
+
+
+def test_the_python_broker_keeps_gateways_apart_too(server_folder: Path, zones: list[Zone], tmp_path: Path) -> None:
+    server = EmbeddedBroker(tmp_path, zones, secret_file=tmp_path / "secrets", log=tmp_path / "broker.log")
+    assert server.warning is not None
+    server.start()
+    try:
+        assert server.settings_for("gw-1").protocol == 4
+        operator = Ear(MqttSettings.from_url(server.operator_url), "ndiyan/#")
+        gateway = Ear(server.settings_for("gw-1"))
+        gateway.client.publish("ndiyan/1/zone-2/gw-2/up/senml", b"for another zone", qos=1)
+        gateway.client.publish("ndiyan/1/zone-1/gw-1/up/senml", b"its own", qos=1)
+        assert operator.everything_until(b"its own") == [b"its own"]
+        gateway.leave()
+        operator.leave()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "topic", "expected"),
+    [
+        pytest.param("ndiyan/1/+/+/up/#", "ndiyan/1/zone-1/gw-1/up/senml", True, id="plus-and-hash"),
+        pytest.param("ndiyan/1/zone-1/gw-1/up/#", "ndiyan/1/+/gw-1/up/#", False, id="wider-filter"),
+        pytest.param("ndiyan/1/zone-1/gw-1/up/#", "ndiyan/#", False, id="everything"),
+        pytest.param("ndiyan/#", "$SYS/broker", False, id="system-topics-are-apart"),
+        pytest.param("ndiyan/1/zone-1", "ndiyan/1/zone-1/gw-1", False, id="longer-topic"),
+    ],
+)
+def test_covers_tells_whether_a_filter_holds_another(allowed: str, topic: str, expected: bool) -> None:
+    assert covers(allowed, topic) is expected
+
+
+def test_the_access_file_names_every_gateway_under_its_own_zone_only(zones: list[Zone]) -> None:
+    text = acl_file(device_identities(zones, {}))
+    assert "user gw-3\ntopic write ndiyan/1/zone-3/gw-3/up/#\ntopic read ndiyan/1/zone-3/gw-3/down/#\n" in text
+    assert text.count("user ") == len(zones) + 1
+
+
+def test_a_template_without_an_expected_line_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no line 'certfile'"):
+        filled("listener 8883\n", {"listener 8883": "listener 1", "certfile": ""})
