@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS queued (
     asset TEXT NOT NULL, channel TEXT NOT NULL, measured_us INTEGER NOT NULL, value REAL NOT NULL,
     PRIMARY KEY (boot, seq)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, started_us INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE);
 """
 
 
@@ -55,10 +55,7 @@ class Outbox:
         self.boot = secrets.token_hex(4)
         self._seq = 0
         with self._lock, self._db:
-            self._db.execute(
-                "INSERT INTO boot (boot, started_us) VALUES (?, ?)",
-                (self.boot, int(datetime.now(UTC).timestamp() * 1e6)),
-            )
+            self._db.execute("INSERT INTO boot (boot) VALUES (?)", (self.boot,))
 
     def append(self, readings: Sequence[Reading], *, uptime_s: float) -> range:
         """Take readings that were measured at `uptime_s`; durable when this returns.
