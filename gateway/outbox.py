@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS queued (
     boot TEXT NOT NULL, seq INTEGER NOT NULL, uptime_s REAL NOT NULL,
-    asset TEXT NOT NULL, channel TEXT NOT NULL, measured_us INTEGER NOT NULL, value REAL NOT NULL,
+    asset TEXT NOT NULL, channel TEXT NOT NULL, measured_ms INTEGER NOT NULL, value REAL NOT NULL,
     PRIMARY KEY (boot, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE);
@@ -60,12 +60,13 @@ class Outbox:
     def append(self, readings: Sequence[Reading], *, uptime_s: float) -> range:
         """Take readings that were measured at `uptime_s`; durable when this returns.
 
-        Returns the sequence numbers that they got within this boot, in order.
+        Times are kept to the millisecond, as they go on the wire. Returns the sequence numbers that the readings
+        got within this boot, in order.
         """
         with self._lock:
             first = self._seq + 1
             rows = [
-                (self.boot, first + n, uptime_s, r.asset, r.channel, _micros(r.measured_at), r.value)
+                (self.boot, first + n, uptime_s, r.asset, r.channel, _millis(r.measured_at), r.value)
                 for n, r in enumerate(readings)
             ]
             try:
@@ -82,15 +83,15 @@ class Outbox:
         """The oldest unconfirmed readings behind `after`, at most `limit`, grouped by boot; and where they end."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT number, boot, seq, uptime_s, asset, channel, measured_us, value"
+                "SELECT number, boot, seq, uptime_s, asset, channel, measured_ms, value"
                 " FROM queued JOIN boot USING (boot) WHERE (number, seq) > (?, ?) ORDER BY number, seq LIMIT ?",
                 (*after, limit),
             ).fetchall()
         groups: list[tuple[str, list[Queued]]] = []
-        for number, boot, seq, uptime_s, asset, channel, measured_us, value in rows:
+        for number, boot, seq, uptime_s, asset, channel, measured_ms, value in rows:
             if not groups or groups[-1][0] != boot:
                 groups.append((boot, []))
-            reading = Reading(AssetId(asset), channel, _instant(measured_us), value)
+            reading = Reading(AssetId(asset), channel, _instant(measured_ms), value)
             groups[-1][1].append(Queued(seq, uptime_s, reading))
             after = number, seq
         return groups, after
@@ -145,9 +146,9 @@ class Outbox:
         return db
 
 
-def _micros(instant: datetime) -> int:
-    return round(instant.timestamp() * 1e6)
+def _millis(instant: datetime) -> int:
+    return round(instant.timestamp() * 1e3)
 
 
-def _instant(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
+def _instant(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis // 1000, UTC).replace(microsecond=millis % 1000 * 1000)
