@@ -114,8 +114,9 @@ def run(argv: Sequence[str | Path], *, account: Account | None = None) -> subpro
 
 
 def can_reach(account: Account | None, path: Path) -> bool:
-    """Whether the account can enter the folders above `path` and read it."""
-    return account is None or run(["test", "-r", path.resolve()], account=account).returncode == 0
+    """Whether the account can enter the folders above `path` and read it (enter it, when it is a folder)."""
+    way = "-x" if path.is_dir() else "-r"
+    return account is None or run(["test", way, path.resolve()], account=account).returncode == 0
 
 
 def reachable_folder(wanted: Path, account: Account | None) -> tuple[Path, str | None]:

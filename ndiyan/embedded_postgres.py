@@ -28,6 +28,7 @@ SUPPORTED = range(15, 19)  # majors we are tested with
 NEEDED_MB = 500
 START_TIMEOUT_S = 60.0  # crash recovery of a full WAL included
 STOP_TIMEOUT_S = 4.0
+LEAVING_S = 10.0  # how long another server on the same data may take to end
 TRY_AGAIN = ("pre-existing shared memory block", "Address already in use", "could not bind IPv4")
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -237,7 +238,7 @@ class EmbeddedPostgres:
     def _clear_stale_pid(self) -> None:
         """Remove `postmaster.pid` of a server that is gone; wait a moment for one that is on its way out."""
         pid_file = self.data / "postmaster.pid"
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + LEAVING_S
         while pid_file.exists():
             try:
                 pid = int(pid_file.read_text("utf-8").splitlines()[0])

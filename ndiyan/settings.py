@@ -1,0 +1,176 @@
+"""What can be set: one TOML file plus environment, checked whole before anything starts.
+
+`web.port` stands as `port` under `[web]` in the file and as NDIYAN_WEB_PORT in the environment, which wins.
+`docs/en/settings.md` and `docs/fr/reglages.md` list them all; a test compares.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from gateway.clock import Clock, clock_from_spec
+from gateway.config import MqttSettings, redacted
+from ndiyan.errors import SettingsError
+
+PLACES = (Path("ndiyan.toml"), Path(".demo/secrets/ndiyan.toml"), Path("/etc/ndiyan/ndiyan.toml"))
+
+
+def _database_url(value: str) -> None:
+    try:
+        psycopg.conninfo.conninfo_to_dict(value)
+    except psycopg.Error:
+        raise ValueError(f"{redacted(value)} is no PostgreSQL address (postgresql://USER:PASSWORD@HOST/NAME)") from None
+
+
+def _mqtt_url(value: str) -> None:
+    MqttSettings.from_url(value)
+
+
+def _clock(value: str) -> None:
+    clock_from_spec(value)
+
+
+def _web_address(value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{value} does not begin with http://HOST or https://HOST")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be set; an empty default means "not set". Bounds are of numbers, choices of texts."""
+
+    key: str
+    default: str | int | bool
+    bounds: tuple[int, int] | None = None
+    choices: tuple[str, ...] = ()
+    check: Callable[[str], None] | None = None
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return "NDIYAN_" + self.key.replace(".", "_").upper()
+
+    @property
+    def attribute(self) -> str:
+        """Its name in `Settings`."""
+        return self.key.replace(".", "_")
+
+
+SETTINGS = (
+    Setting("database.url", "", check=_database_url),
+    Setting("mqtt.url", "", check=_mqtt_url),
+    Setting("ingest.client_id", "ingest"),
+    Setting("ingest.window_messages", 500, bounds=(1, 65_535)),
+    Setting("web.host", "127.0.0.1"),
+    Setting("web.port", 8000, bounds=(1, 65_535)),
+    Setting("web.public_url", "", check=_web_address),
+    Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
+    Setting("clock", "system", check=_clock),
+    Setting("demo", default=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings with their values; attributes are the keys with `_` for the dot."""
+
+    database_url: str
+    mqtt_url: str
+    ingest_client_id: str
+    ingest_window_messages: int
+    web_host: str
+    web_port: int
+    web_public_url: str
+    log_level: str
+    clock: str
+    demo: bool
+
+    def required(self, key: str) -> str:
+        """The text set for `key`; `SettingsError` when it is not set."""
+        value = getattr(self, key.replace(".", "_"))
+        if not value:
+            setting = next(setting for setting in SETTINGS if setting.key == key)
+            table, _, name = key.rpartition(".")
+            raise SettingsError(
+                f"{key} is not set: write {name} under [{table}] in ndiyan.toml or set {setting.variable}"
+            )
+        return str(value)
+
+    def mqtt(self) -> MqttSettings:
+        """How to reach the broker."""
+        return MqttSettings.from_url(self.required("mqtt.url"))
+
+    def make_clock(self) -> Clock:
+        """The clock that everything in this process is given."""
+        return clock_from_spec(self.clock)
+
+
+def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the file (given, else NDIYAN_SETTINGS, else the first of `PLACES` that exists) and the environment.
+
+    Raises
+    ------
+    SettingsError : unreadable, not TOML, or a key is unknown, of the wrong kind or out of bounds
+    """
+    if file is None and (named := environment.get("NDIYAN_SETTINGS")):
+        file = Path(named)
+    if file is None:
+        file = next((place for place in PLACES if place.is_file()), None)
+    values = {} if file is None else _from_file(file)
+    for setting in SETTINGS:
+        if setting.variable in environment:
+            values[setting.key] = _from_text(setting, environment[setting.variable])
+    return Settings(**{setting.attribute: values.get(setting.key, setting.default) for setting in SETTINGS})
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        tables = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: is not valid TOML: {error}") from error
+    known = {setting.key: setting for setting in SETTINGS}
+    values: dict[str, Any] = {}
+    for name, content in tables.items():
+        found = {f"{name}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {}
+        for key, value in (found or {name: content}).items():
+            if key not in known:
+                raise SettingsError(f"{file}: {key} is no setting; known are {', '.join(known)}")
+            values[key] = _checked(known[key], value, f"{file}: {key}")
+    return values
+
+
+def _from_text(setting: Setting, text: str) -> str | int | bool:
+    value: str | int | bool = text
+    if isinstance(setting.default, bool):
+        value = {"true": True, "1": True, "false": False, "0": False, "": False}.get(text.lower(), text)
+    elif isinstance(setting.default, int) and text.lstrip("-").isdigit():
+        value = int(text)
+    return _checked(setting, value, setting.variable)
+
+
+def _checked(setting: Setting, value: object, where: str) -> str | int | bool:
+    kind = {bool: "true or false", int: "a whole number", str: "a text"}[type(setting.default)]
+    if not isinstance(value, bool | int | str) or type(value) is not type(setting.default):
+        raise SettingsError(f"{where}: {value!r} is not {kind}")
+    if isinstance(value, int) and setting.bounds and not setting.bounds[0] <= value <= setting.bounds[1]:
+        low, high = setting.bounds
+        raise SettingsError(f"{where}: {value} is {'below' if value < low else 'above'} {low if value < low else high}")
+    if setting.choices and value not in setting.choices:
+        raise SettingsError(f"{where}: {value!r} is none of {', '.join(setting.choices)}")
+    if setting.check and isinstance(value, str) and value:
+        try:
+            setting.check(value)
+        except ValueError as error:
+            raise SettingsError(f"{where}: {error}") from error
+    return value

@@ -1,0 +1,98 @@
+"""Settings: what is refused, in which words, and that the documents list them all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import FastClock, SystemClock
+from ndiyan.errors import SettingsError
+from ndiyan.settings import SETTINGS, load_settings
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_without_a_file_everything_has_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(environment={})
+    assert (settings.web_port, settings.log_level, settings.demo) == (8000, "info", False)
+    assert isinstance(settings.make_clock(), SystemClock)
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "ndiyan.toml"
+    file.write_text('demo = true\n[web]\nport = 8100\n[database]\nurl = "postgresql://a@localhost/b"\n', "utf-8")
+    settings = load_settings(file, {"NDIYAN_WEB_PORT": "8200"})
+    assert (settings.web_port, settings.demo, settings.database_url) == (8200, True, "postgresql://a@localhost/b")
+
+
+def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> None:
+    spec = "2026-11-24T10:40:00+00:00@2026-11-24T13:00:00+00:00x60"
+    clock = load_settings(_empty(tmp_path), {"NDIYAN_CLOCK": spec}).make_clock()
+    assert isinstance(clock, FastClock)
+    assert clock.speed == 60
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("[web]\nport = 99999", r"web\.port: 99999 is above 65535", id="above"),
+        pytest.param("[web]\nport = 0", r"web\.port: 0 is below 1", id="below"),
+        pytest.param('[web]\nport = "80"', r"web\.port: '80' is not a whole number", id="wrong-kind"),
+        pytest.param("[web]\nprot = 80", r"web\.prot is no setting; known are database\.url, ", id="unknown-key"),
+        pytest.param("[wbe]\nport = 80", r"wbe\.port is no setting", id="unknown-table"),
+        pytest.param("colour = 1", "colour is no setting", id="unknown-top-key"),
+        pytest.param('[log]\nlevel = "loud"', r"log\.level: 'loud' is none of debug, info", id="choice"),
+        pytest.param('[mqtt]\nurl = "tcp://x"', r"mqtt\.url: mqtt url tcp://x: it does not begin with", id="mqtt"),
+        pytest.param('clock = "fast"', "clock: clock: 'fast' is neither 'system' nor", id="clock"),
+        pytest.param('[web]\npublic_url = "example.org"', "does not begin with http", id="address"),
+        pytest.param("[web", "is not valid TOML", id="not-toml"),
+    ],
+)
+def test_a_mistake_stops_the_start_with_file_key_value_and_bound(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "ndiyan.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(SettingsError, match=message) as caught:
+        load_settings(file, {})
+    assert str(file) in str(caught.value)
+
+
+def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="NDIYAN_WEB_PORT: 'many' is not a whole number"):
+        load_settings(_empty(tmp_path), {"NDIYAN_WEB_PORT": "many"})
+
+
+def test_a_password_is_not_in_the_message(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(_empty(tmp_path), {"NDIYAN_DATABASE_URL": "postgresql://me:hunter2@host:port:1/x?y"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_must_be_set_says_where(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"database\.url is not set: write url under \[database\] .*NDIYAN_DATABASE"
+    ):
+        load_settings(_empty(tmp_path), {}).required("database.url")
+
+
+@pytest.mark.parametrize("page", ["en/settings.md", "fr/reglages.md"])
+def test_the_documents_list_every_setting_with_its_default_and_variable(page: str) -> None:
+    rows = {}
+    for line in (DOCS / page).read_text("utf-8").splitlines():
+        cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        if line.startswith("| `") and re.fullmatch(r"[a-z._]+", cells[0]):
+            rows[cells[0]] = (cells[1], cells[2])
+    expected = {setting.key: (setting.variable, _shown(setting.default)) for setting in SETTINGS}
+    assert rows == expected
+
+
+def _shown(default: object) -> str:
+    return {"": "–", "False": "false"}.get(str(default), str(default))
+
+
+def _empty(folder: Path) -> Path:
+    file = folder / "empty.toml"
+    file.write_text("", "utf-8")
+    return file
