@@ -117,13 +117,18 @@ def migrate(connection: Connection) -> list[str]:
     return applied
 
 
-def check_schema(connection: Connection) -> None:
-    """Raise `SchemaMismatch` unless the schema is the one that this version works with."""
+def schema_number(connection: Connection) -> int:
+    """The newest migration that this database has had, 0 for none."""
     try:
         row = connection.execute("SELECT max(number) FROM migration").fetchone()
     except psycopg.errors.UndefinedTable:
-        row = None
-    found, wanted = (row[0] if row and row[0] is not None else 0), newest_migration()
+        return 0
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def check_schema(connection: Connection) -> None:
+    """Raise `SchemaMismatch` unless the schema is the one that this version works with."""
+    found, wanted = schema_number(connection), newest_migration()
     if found < wanted:
         raise SchemaMismatch(f"database schema is at {found}, this version needs {wanted}: run `ndiyan db migrate`")
 
