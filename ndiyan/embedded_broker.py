@@ -36,6 +36,7 @@ from ndiyan.shipped_files import shipped
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 4.0
+PROBE_TIMEOUT_S = 2.0
 WEAK_BROKER_WARNING = (
     "mosquitto is not installed, so a broker written in Python stands in: it can lose messages (gateways send again,"
     " so readings survive); `apt-get install mosquitto` gives the real one"
@@ -220,16 +221,16 @@ def filled(template: str, lines: Mapping[str, str]) -> str:
     return "\n".join(output) + "\n"
 
 
-def answers_connect(host: str, port: int, user: str, password: str, *, timeout_s: float = 2.0) -> bool:
-    """Whether an MQTT 3.1.1 CONNECT of this user is answered by a CONNACK that accepts it."""
+def answers_connect(host: str, port: int, user: str, password: str, *, accept_refusal: bool = False) -> bool:
+    """Whether an MQTT 3.1.1 CONNECT of this user is answered by a CONNACK that accepts it (or by any CONNACK)."""
     fields = [b"MQTT", b"ndiyan-probe", user.encode(), password.encode()]
     name, client, *login = [struct.pack("!H", len(field)) + field for field in fields]
     body = name + bytes([4, 0b1100_0010, 0, 10]) + client + b"".join(login)
-    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout_s) as link:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), PROBE_TIMEOUT_S) as link:
         link.sendall(bytes([0x10, len(body)]) + body)
         answer = link.recv(4)
         link.sendall(b"\xe0\x00")
-        return answer == b"\x20\x02\x00\x00"
+        return answer[:2] == b"\x20\x02" and (accept_refusal or answer[3:] == b"\x00")
     return False
 
 

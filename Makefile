@@ -1,0 +1,29 @@
+# What people run. `make help` lists it; ARGS="…" goes to the command behind.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+LOCK := $(shell sha256sum requirements.lock | cut -c1-16)
+
+help:  ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup:  ## make the environment in .venv (again only when its versions change)
+	@if [ "$$(cat $(READY) 2>/dev/null)" != "$(LOCK)" ] || ! $(PYTHON) -c '' 2>/dev/null; then deploy/setup.sh $(VENV) && echo $(LOCK) > $(READY); fi
+
+demo: setup  ## everything on this machine, simulated, from sensor to SMS (ARGS="--fresh --port 8100 …")
+	@deploy/need.sh mosquitto mosquitto "a broker written in Python stands in"
+	@exec $(VENV)/bin/ndiyan demo $(ARGS)
+
+test: setup  ## the whole suite, with a real broker, a real PostgreSQL and a real browser (ARGS="-k leak")
+	@deploy/need.sh mosquitto mosquitto "tests that need a broker are left out"
+	@deploy/need.sh chromium chromium "tests that need a browser are left out"
+	@exec $(PYTHON) -m pytest $(ARGS)
+
+check: setup  ## style and types
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy

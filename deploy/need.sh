@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# need.sh PROGRAM PACKAGE OTHERWISE: install a Debian package when its program is missing and we may; else say what
+# happens without it, in one sentence. Never fails.
+set -uo pipefail
+program=$1 package=$2 otherwise=$3
+PATH=$PATH:/usr/sbin:/usr/local/sbin
+
+command -v "$program" >/dev/null && exit 0
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+    as_root=(sudo -n)
+    sudo -n true 2>/dev/null || as_root=(false)
+fi
+if command -v apt-get >/dev/null && [ "${as_root[*]:-}" != false ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    install=(apt-get install -y -qq --no-install-recommends "$package")
+    echo "Installing $package …"
+    "${as_root[@]}" "${install[@]}" >/dev/null 2>&1 ||
+        { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" "${install[@]}"; } >/dev/null 2>&1
+fi
+command -v "$program" >/dev/null ||
+    echo "$program is not here and could not be installed (apt-get install $package), so $otherwise." >&2
+exit 0

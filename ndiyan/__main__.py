@@ -1,0 +1,5 @@
+"""`python -m ndiyan` is the command `ndiyan`."""
+
+from ndiyan.cli import main
+
+main()

@@ -1,0 +1,265 @@
+"""The command line: parses, wires, and says what went wrong in one sentence. Work is elsewhere.
+
+Exit codes: 0 fine, 1 failed, 2 misused (a wrong option or setting).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import psycopg
+import typer
+
+from gateway.clock import SystemClock
+from gateway.errors import GatewayError
+from gateway.zones import Zone, load_zone, load_zones
+from ingest.errors import IngestError
+from ndiyan.errors import NdiyanError, SettingsError
+from ndiyan.settings import Settings, load_settings
+from ndiyan.shipped_files import shipped
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
+zones_app = typer.Typer(no_args_is_help=True, help="Zones are data: one TOML file each.")
+web_app = typer.Typer(help="The pages and the API, and who may look at them.")
+simulate_app = typer.Typer(no_args_is_help=True, help="Zones that do not exist.")
+app.add_typer(db_app, name="db")
+app.add_typer(zones_app, name="zones")
+app.add_typer(web_app, name="web")
+app.add_typer(simulate_app, name="simulate")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]
+
+
+@app.callback()
+def _settings(
+    context: typer.Context,
+    settings: Annotated[Path | None, typer.Option(help="The settings file (docs/en/settings.md).")] = None,
+) -> None:
+    """Ndiyan watches over rural drinking water: from the sensor beside the pump to an SMS that says what to do."""
+    context.obj = settings
+
+
+def _load(context: typer.Context) -> Settings:
+    return load_settings(context.obj)
+
+
+@app.command()
+def demo(
+    speed: Annotated[float, typer.Option(min=0.1, max=600, help="Platform seconds per second.")] = 60.0,
+    days: Annotated[int, typer.Option(min=1, max=120, help="Days of history to begin with.")] = 30,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the pages; the next free one is taken.")] = 8000,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the data of earlier demos.")] = False,
+    data: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path(".demo"),
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Write addresses and keys there, as JSON, when ready.")
+    ] = None,
+) -> None:
+    """Everything on this machine: six fictional zones, simulated, from sensor to SMS."""
+    from ndiyan.demo import DemoOptions, run_demo
+
+    run_demo(DemoOptions(data=data, speed=speed, days=days, port=port, fresh=fresh, ready_file=ready_file))
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    data: Annotated[Path, typer.Option(help="Where logs go.")] = Path(".ndiyan"),
+) -> None:
+    """All services (ingest, alerts, web) under one supervisor, with the database and broker of the settings."""
+    from ndiyan.services import run_up
+
+    run_up(_load(context), data=data)
+
+
+@app.command()
+def ingest(context: typer.Context) -> None:
+    """Take readings from the broker into the database."""
+    from ndiyan.services import run_ingest
+
+    run_ingest(_load(context))
+
+
+@app.command()
+def alerts(context: typer.Context) -> None:
+    """Judge readings, keep alerts, tell people."""
+    from ndiyan.services import run_alerts
+
+    run_alerts(_load(context))
+
+
+@web_app.callback(invoke_without_command=True)
+def web(context: typer.Context) -> None:
+    """Serve the pages and the API."""
+    if context.invoked_subcommand is None:
+        from ndiyan.services import run_web
+
+        run_web(_load(context))
+
+
+@web_app.command("login-link")
+def login_link(
+    context: typer.Context,
+    person: Annotated[str, typer.Option(help="Who logs in; stands beside what they do.")] = "engineer",
+    as_json: Json = False,
+) -> None:
+    """Make a link that opens one session within a day."""
+    from ingest.db import connect
+    from ndiyan.services import public_url
+    from web.access import create_login_link
+
+    settings = _load(context)
+    with connect(settings.required("database.url")) as connection:
+        token = create_login_link(connection, person=person, now_wall=SystemClock().now())
+    link = f"{public_url(settings)}/login/{token}"
+    _answer({"login_url": link}, link, as_json=as_json)
+
+
+@web_app.command("api-key")
+def api_key(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    as_json: Json = False,
+) -> None:
+    """Make an API key; it is shown this once."""
+    from ingest.db import connect
+    from web.access import create_api_key
+
+    with connect(_load(context).required("database.url")) as connection:
+        key = create_api_key(connection, name=name)
+    _answer({"api_key": key}, key, as_json=as_json)
+
+
+@db_app.command("migrate")
+def db_migrate(context: typer.Context, as_json: Json = False) -> None:
+    """Bring the schema up to date; safe while the previous version still runs."""
+    from ingest.db import connect, migrate
+
+    with connect(_load(context).required("database.url")) as connection:
+        applied = migrate(connection)
+    _answer({"applied": applied}, "\n".join(applied) or "nothing to do", as_json=as_json)
+
+
+@db_app.command("status")
+def db_status(context: typer.Context, as_json: Json = False) -> None:
+    """Tell the schema's number and what this version needs; exit 1 when they differ."""
+    from ingest.db import connect, newest_migration, schema_number
+
+    with connect(_load(context).required("database.url")) as connection:
+        found, wanted = schema_number(connection), newest_migration()
+    _answer({"schema": found, "wanted": wanted}, f"schema {found}, this version needs {wanted}", as_json=as_json)
+    raise typer.Exit(0 if found == wanted else 1)
+
+
+@zones_app.command("check")
+def zones_check(paths: Paths = None, as_json: Json = False) -> None:
+    """Check zone files; exit 1 when one has a mistake, which is told with file, key, value and bound."""
+    files = [file for path in _zone_paths(paths) for file in (sorted(path.glob("*.toml")) if path.is_dir() else [path])]
+    errors = []
+    for file in files:
+        try:
+            load_zone(file)
+        except GatewayError as error:
+            errors.append(str(error))
+    if not errors:
+        try:
+            load_zones(_zone_paths(paths))
+        except GatewayError as error:
+            errors.append(str(error))
+    _answer({"files": len(files), "errors": errors}, "\n".join(errors) or f"{len(files)} files: fine", as_json=as_json)
+    raise typer.Exit(1 if errors else 0)
+
+
+@zones_app.command("import")
+def zones_import(context: typer.Context, paths: Paths = None, as_json: Json = False) -> None:
+    """Bring the database's zones in line with these files; nothing measured is ever deleted."""
+    from ingest.db import check_schema, connect
+    from ingest.registry import import_zones
+
+    zones = load_zones(_zone_paths(paths))
+    with connect(_load(context).required("database.url")) as connection:
+        check_schema(connection)
+        summary = import_zones(connection, zones)
+    text = f"{summary.added} added, {summary.changed} changed, {summary.unchanged} as they were"
+    _answer(summary._asdict(), text, as_json=as_json)
+
+
+@zones_app.command("list")
+def zones_list(paths: Paths = None, as_json: Json = False) -> None:
+    """List the zones of these files."""
+    zones = load_zones(_zone_paths(paths))
+    text = "\n".join(
+        f"{zone.zone_id:<10} {zone.name:<28} {zone.people:>6} people {len(zone.taps):>3} taps {zone.gateway_id:<10}"
+        for zone in zones
+    )
+    _answer([_zone_row(zone) for zone in zones], text, as_json=as_json)
+
+
+@simulate_app.command("live")
+def simulate_live(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option(help="Where outboxes and the state of the zones are kept.")],
+    gateways: Annotated[Path, typer.Option(help="JSON: gateway id to the MQTT address it uses.")],
+    zones: Annotated[list[Path] | None, typer.Option(help="Zone files or folders of them.")] = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal weather and people.")] = 1,
+    scenario: Annotated[str, typer.Option(help="The weather and the faults that are foreseen.")] = "demo",
+) -> None:
+    """Let zones live at the speed of the clock and send their readings through the real gateway code."""
+    from ndiyan.simulate import run_live
+
+    run_live(
+        _load(context),
+        zones=load_zones(_zone_paths(zones)),
+        gateways=gateways,
+        folder=folder,
+        seed=seed,
+        scenario=scenario,
+    )
+
+
+@app.command()
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Say what is wrong, one sentence and one remedy each; exit 1 when something is."""
+    from ndiyan.doctor import find_problems
+
+    settings = _load(context)
+    problems = find_problems(settings, clock=settings.make_clock())
+    text = "\n".join(f"{problem.sentence}\n    → {problem.remedy}" for problem in problems)
+    _answer([problem.as_dict() for problem in problems], text or "all is well", as_json=as_json)
+    raise typer.Exit(1 if problems else 0)
+
+
+def main() -> None:
+    """Run the command line; what we raise on purpose becomes one sentence on stderr."""
+    try:
+        app()
+    except SettingsError as error:
+        _fail(str(error), 2)
+    except (NdiyanError, GatewayError, IngestError) as error:
+        _fail(str(error), 1)
+    except psycopg.OperationalError as error:
+        _fail(f"the database does not answer: {str(error).splitlines()[0]}", 1)
+
+
+def _fail(sentence: str, code: int) -> None:
+    print(f"ndiyan: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _answer(value: Any, text: str, *, as_json: bool) -> None:
+    print(json.dumps(value, ensure_ascii=False) if as_json else text)
+
+
+def _zone_paths(paths: list[Path] | None) -> list[Path]:
+    return paths or [shipped("zones")]
+
+
+def _zone_row(zone: Zone) -> dict[str, Any]:
+    return {
+        "zone": zone.zone_id, "name": zone.name, "fictional": zone.is_fictional, "people": zone.people,
+        "taps": len(zone.taps), "gateway": zone.gateway_id, "committee": len(zone.committee),
+    }  # fmt: skip

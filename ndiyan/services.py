@@ -1,0 +1,127 @@
+"""Each service as a process: settings in, logging set up, run until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from alerts import service as alerts_service
+from alerts.config import AlertsConfig
+from gateway.clock import Clock
+from ingest import service as ingest_service
+from ingest.config import IngestConfig
+from ingest.db import check_schema, connect
+from ndiyan.settings import Settings
+from ndiyan.supervisor import Program, Supervisor, service, until_interrupted
+from simulator.faults import CATALOGUE
+from web.app import create_app
+from web.config import BreakableFault, WebConfig
+
+PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class StoryFormatter(logging.Formatter):
+    """One line per record with the fields of `extra` behind it: `… alert opened zone_id=zone-3 alert_id=37`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {key: value for key, value in vars(record).items() if key not in PLAIN_FIELDS}
+        line, *rest = super().format(record).split("\n")
+        return "\n".join([line + "".join(f" {key}={value}" for key, value in extra.items()), *rest])
+
+
+def log_to_stderr(level: str) -> None:
+    """Send what our packages log to stderr, where the supervisor or systemd takes it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(StoryFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+
+
+def run_ingest(settings: Settings) -> None:
+    """Take messages from the broker into the database until SIGTERM."""
+    config = IngestConfig(
+        settings.required("database.url"),
+        settings.mqtt(),
+        client_id=settings.ingest_client_id,
+        window_messages=settings.ingest_window_messages,
+    )
+    _until_told(settings, lambda clock, stop: ingest_service.run(config, clock, stop))
+
+
+def run_alerts(settings: Settings) -> None:
+    """Judge readings and tell people until SIGTERM."""
+    config = AlertsConfig(settings.required("database.url"))
+    _until_told(settings, lambda clock, stop: alerts_service.run(config, clock, stop))
+
+
+def run_web(settings: Settings) -> None:
+    """Serve pages and API until SIGTERM."""
+    log_to_stderr(settings.log_level)
+    config = WebConfig(
+        database_url=settings.required("database.url"),
+        demo=settings.demo,
+        breakable=breakable_faults() if settings.demo else (),
+        public_url=public_url(settings),
+    )
+    with connect(config.database_url) as connection:
+        check_schema(connection)
+    uvicorn.run(
+        create_app(config, settings.make_clock()),
+        host=settings.web_host,
+        port=settings.web_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,  # live pages hold a request open
+    )
+
+
+def run_up(settings: Settings, *, data: Path) -> None:
+    """Ingest, alerts and web under one supervisor until SIGTERM; their logs are in `data/logs`."""
+    log_to_stderr(settings.log_level)
+    with connect(settings.required("database.url")) as connection:
+        check_schema(connection)
+    settings.mqtt()
+    supervisor = Supervisor()
+    with until_interrupted():
+        try:
+            start_services(supervisor, data / "logs")
+            supervisor.run()
+        finally:
+            supervisor.stop()
+
+
+def start_services(supervisor: Supervisor, logs: Path, env: dict[str, str] | None = None) -> list[Program]:
+    """Start the platform's services; ingest is the last to stop, so that what was sent is still taken."""
+    ingest = service("ingest", log=logs / "ingest.log", env=env)
+    others = [service(name, log=logs / f"{name}.log", env=env) for name in ("alerts", "web")]
+    supervisor.start(ingest)
+    supervisor.start(*others)
+    return [ingest, *others]
+
+
+def public_url(settings: Settings) -> str:
+    """The address that people type."""
+    return settings.web_public_url or f"http://{settings.web_host}:{settings.web_port}"
+
+
+def breakable_faults() -> tuple[BreakableFault, ...]:
+    """What the page "break something" offers: the simulator's catalogue in the words of both languages."""
+    return tuple(
+        BreakableFault(fault.value, entry.fr, entry.en, entry.fr_hint, entry.en_hint)
+        for fault, entry in CATALOGUE.items()
+    )
+
+
+def _until_told(settings: Settings, run: Callable[[Clock, threading.Event], None]) -> None:
+    log_to_stderr(settings.log_level)
+    stop = threading.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: stop.set())
+    run(settings.make_clock(), stop)
