@@ -109,13 +109,12 @@ def login_link(
 ) -> None:
     """Make a link that opens one session within a day."""
     from ingest.db import connect
-    from ndiyan.services import public_url
     from web.access import create_login_link
 
     settings = _load(context)
     with connect(settings.required("database.url")) as connection:
         token = create_login_link(connection, person=person, now_wall=SystemClock().now())
-    link = f"{public_url(settings)}/login/{token}"
+    link = f"{settings.public_url}/login/{token}"
     _answer({"login_url": link}, link, as_json=as_json)
 
 

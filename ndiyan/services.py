@@ -67,7 +67,7 @@ def run_web(settings: Settings) -> None:
         database_url=settings.required("database.url"),
         demo=settings.demo,
         breakable=breakable_faults() if settings.demo else (),
-        public_url=public_url(settings),
+        public_url=settings.public_url,
     )
     with connect(config.database_url) as connection:
         check_schema(connection)
@@ -104,11 +104,6 @@ def start_services(supervisor: Supervisor, logs: Path, env: dict[str, str] | Non
     supervisor.start(ingest)
     supervisor.start(*others)
     return [ingest, *others]
-
-
-def public_url(settings: Settings) -> str:
-    """The address that people type."""
-    return settings.web_public_url or f"http://{settings.web_host}:{settings.web_port}"
 
 
 def breakable_faults() -> tuple[BreakableFault, ...]:

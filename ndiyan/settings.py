@@ -109,6 +109,11 @@ class Settings:
         """How to reach the broker."""
         return MqttSettings.from_url(self.required("mqtt.url"))
 
+    @property
+    def public_url(self) -> str:
+        """The address that people type."""
+        return self.web_public_url or f"http://{self.web_host}:{self.web_port}"
+
     def make_clock(self) -> Clock:
         """The clock that everything in this process is given."""
         return clock_from_spec(self.clock)

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from psycopg import sql
 
@@ -102,6 +102,17 @@ def database_url(postgres: str, _template: str) -> Iterator[str]:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@pytest.fixture
+def empty_database_url(postgres: str) -> Iterator[str]:
+    """A database of this test alone, without any schema."""
+    name = f"ndiyan_test_{os.getpid()}_{next(_numbers)}"
+    with connect(postgres) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield _url_of(postgres, name)
+    with connect(postgres) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture(scope="session")
 def zones() -> list[Zone]:
     """The six demo zones."""
@@ -143,4 +154,4 @@ def clock() -> ManualClock:
 
 
 def _url_of(url: str, database: str) -> str:
-    return psycopg.conninfo.make_conninfo(url, dbname=database)
+    return urlsplit(url)._replace(path=f"/{database}").geturl()

@@ -1,0 +1,102 @@
+"""The command line: answers for people and machines, one sentence for a mistake, exit codes 0, 1 and 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ingest.db import newest_migration
+from ndiyan.embedded_broker import EmbeddedBroker
+
+
+def ndiyan(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("NDIYAN_")} | environment
+    return subprocess.run(
+        [sys.executable, "-m", "ndiyan", *words], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
+
+
+def test_zones_check_finds_nothing_wrong_with_the_shipped_zones(tmp_path: Path) -> None:
+    done = ndiyan("zones", "check", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "6 files: fine\n")
+
+
+def test_zones_check_tells_every_file_with_a_mistake(tmp_path: Path) -> None:
+    for name in ("a.toml", "b.toml"):
+        (tmp_path / name).write_text('zone = "Zone 1"\n', "utf-8")
+    done = ndiyan("zones", "check", str(tmp_path), "--json", cwd=tmp_path)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [error.split(": ")[1] for error in answer["errors"]] == ["zone", "zone"]
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "code", "sentence"),
+    [
+        pytest.param(("zones", "chek"), {}, 2, "No such command", id="unknown-command"),
+        pytest.param(("demo", "--speed", "fast"), {}, 2, "Invalid value for '--speed'", id="wrong-option"),
+        pytest.param(("db", "status"), {}, 2, "ndiyan: database.url is not set", id="setting-missing"),
+        pytest.param(("db", "status"), {"NDIYAN_WEB_PORT": "0"}, 2, "NDIYAN_WEB_PORT: 0 is below 1", id="bad-setting"),
+        pytest.param(
+            ("db", "status"),
+            {"NDIYAN_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
+            1,
+            "ndiyan: the database does not answer: ",
+            id="no-database",
+        ),
+        pytest.param(("zones", "list", "nowhere.toml"), {}, 1, "ndiyan: nowhere.toml: cannot be read", id="no-file"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_never_a_traceback(
+    tmp_path: Path, words: tuple[str, ...], environment: dict[str, str], code: int, sentence: str
+) -> None:
+    done = ndiyan(*words, cwd=tmp_path, **environment)
+    assert done.returncode == code
+    assert sentence in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.db
+def test_db_and_zones_from_an_empty_database_to_a_filled_one(tmp_path: Path, empty_database_url: str) -> None:
+    url = {"NDIYAN_DATABASE_URL": empty_database_url}
+    status = ndiyan("db", "status", "--json", cwd=tmp_path, **url)
+    assert (status.returncode, json.loads(status.stdout)["schema"]) == (1, 0)
+    refused = ndiyan("zones", "import", cwd=tmp_path, **url)
+    assert refused.returncode == 1
+    assert "run `ndiyan db migrate`" in refused.stderr
+    migrated = ndiyan("db", "migrate", "--json", cwd=tmp_path, **url)
+    assert len(json.loads(migrated.stdout)["applied"]) == newest_migration()
+    assert ndiyan("db", "migrate", cwd=tmp_path, **url).stdout == "nothing to do\n"
+    assert ndiyan("db", "status", cwd=tmp_path, **url).returncode == 0
+    first = ndiyan("zones", "import", "--json", cwd=tmp_path, **url)
+    assert json.loads(first.stdout) == {"added": 6, "changed": 0, "unchanged": 0}
+    assert ndiyan("zones", "import", cwd=tmp_path, **url).stdout == "0 added, 0 changed, 6 as they were\n"
+
+
+@pytest.mark.db
+@pytest.mark.broker
+def test_doctor_names_each_problem_with_its_remedy(tmp_path: Path, database_url: str, broker: EmbeddedBroker) -> None:
+    there = {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_MQTT_URL": broker.ingest_settings.url()}
+    assert ndiyan("zones", "import", cwd=tmp_path, **there).returncode == 0
+    done = ndiyan("doctor", "--json", cwd=tmp_path, **there)
+    problems = {problem["sentence"]: problem["remedy"] for problem in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert problems["zone-3 has never sent a reading"].startswith("check its gateway")
+    assert problems["ingest is not running"] == "ndiyan ingest"
+    broker.stop()
+    away = ndiyan("doctor", cwd=tmp_path, **there)
+    assert "no MQTT broker answers at 127.0.0.1" in away.stdout
+
+
+@pytest.mark.db
+def test_web_login_link_and_api_key_are_shown_once(tmp_path: Path, database_url: str) -> None:
+    url = {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_WEB_PUBLIC_URL": "https://eau.example.org"}
+    link = ndiyan("web", "login-link", cwd=tmp_path, **url)
+    assert link.stdout.startswith("https://eau.example.org/login/")
+    key = ndiyan("web", "api-key", "grafana", "--json", cwd=tmp_path, **url)
+    assert json.loads(key.stdout)["api_key"].startswith("wat_")
