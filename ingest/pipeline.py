@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import psycopg
-from psycopg.types.multirange import Multirange
-from psycopg.types.range import Range
 
 from gateway.wire import ranges_of
 from ingest.admission import Admission, ChannelEntry, Directory, Message, RejectReason, SetAside, admit
@@ -98,12 +96,13 @@ class Pipeline:
         if admission.set_aside:
             with self._connection.cursor() as cursor:
                 cursor.executemany(SQL["insert_set_aside"], [_set_aside_row(item) for item in admission.set_aside])
-        for (zone, gateway, boot), numbers in admission.taken.items():
-            seq = Multirange([Range(low, high + 1) for low, high in ranges_of(numbers)])
+        if admission.taken:
+            zone, gateway, boot = zip(*admission.taken, strict=True)
+            seq = [_multirange(numbers) for numbers in admission.taken.values()]
             self._connection.execute(
-                SQL["upsert_boot"],
+                SQL["upsert_boots"],
                 {
-                    "zone": zone, "gateway": gateway, "boot": boot, "seq": seq,
+                    "zone": list(zone), "gateway": list(gateway), "boot": list(boot), "seq": seq,
                     "received": _instant(admission.received_us),
                 },
             )  # fmt: skip
@@ -157,6 +156,10 @@ def _set_aside_row(item: SetAside) -> dict[str, object]:
         "detail": _storable(item.detail[:500]),
         "fingerprint": hashlib.sha256(topic.encode() + b"\x00" + item.payload).digest(),
     }
+
+
+def _multirange(numbers: list[int]) -> str:
+    return "{" + ",".join(f"[{low},{high}]" for low, high in ranges_of(numbers)) + "}"
 
 
 def _storable(text: str | None) -> str:

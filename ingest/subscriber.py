@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 NEVER_EXPIRES = 0xFFFFFFFF
 KEEPALIVE_S = 30
+LEAVE_S = 2.0
+NOTHING = "ndiyan/nothing"  # no topic of ours: asking to leave it changes nothing
 
 
 class Subscriber:
@@ -56,6 +58,8 @@ class Subscriber:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
+        self._answered = threading.Event()
+        self._client.on_unsubscribe = lambda *_: self._answered.set()
 
     @property
     def is_connected(self) -> bool:
@@ -111,7 +115,14 @@ class Subscriber:
                     self._client.ack(message.mid, 1)
 
     def stop(self) -> None:
-        """Leave the broker; the session stays and goes on collecting."""
+        """Leave the broker; the session stays and goes on collecting.
+
+        The broker may drop what it has not read when a link closes, so the last confirmations are followed by a
+        question, and we leave when it is answered.
+        """
+        if self.is_connected:
+            self._client.unsubscribe(NOTHING)
+            self._answered.wait(LEAVE_S)
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -11,9 +11,12 @@ VALUES (%(received)s, %(topic)s, nullif(%(zone)s, ''), nullif(%(gateway)s, ''), 
         %(fingerprint)s)
 ON CONFLICT (fingerprint) DO NOTHING;
 
--- upsert_boot
+-- upsert_boots
+-- In the order of the key, so that two writers cannot lock each other out.
 INSERT INTO gateway_boot (zone_id, gateway_id, boot, first_received_at, last_received_at, seq)
-VALUES (%(zone)s, %(gateway)s, %(boot)s, %(received)s, %(received)s, %(seq)s::int8multirange)
+SELECT zone, gateway, boot, %(received)s, %(received)s, seq::int8multirange
+FROM unnest(%(zone)s::text[], %(gateway)s::text[], %(boot)s::text[], %(seq)s::text[]) AS t (zone, gateway, boot, seq)
+ORDER BY zone, gateway, boot
 ON CONFLICT (zone_id, gateway_id, boot) DO UPDATE SET
     last_received_at = greatest(gateway_boot.last_received_at, EXCLUDED.last_received_at),
     seq = gateway_boot.seq + EXCLUDED.seq;
