@@ -62,6 +62,15 @@ class Ear:
         self.client.loop_stop()
 
 
+def wait_for_store(broker: EmbeddedBroker) -> None:
+    """The broker writes what waits once a second, not with its acknowledgement."""
+    store, now_ns = broker.folder / "mosquitto.db", time.time_ns()
+    deadline = time.monotonic() + PATIENCE_S
+    while not store.exists() or store.stat().st_mtime_ns < now_ns:
+        assert time.monotonic() < deadline, "the broker never wrote its store"
+        time.sleep(0.05)
+
+
 def test_a_gateway_cannot_publish_for_another_zone(broker: EmbeddedBroker, mqtt_settings: MqttSettings) -> None:
     operator = Ear(mqtt_settings, "ndiyan/#")
     gateway = Ear(broker.settings_for("gw-1"))
@@ -116,7 +125,7 @@ def test_what_waits_for_ingest_survives_the_broker(broker: EmbeddedBroker, endin
     for number in range(20):
         gateway.say("ndiyan/1/zone-1/gw-1/up/senml", b"before %d" % number)
     gateway.leave()
-    time.sleep(0.2)  # a change is on disk after the broker's next round, not with its acknowledgement
+    wait_for_store(broker)
     if ending == "kill":
         broker.kill()
         broker.start()
