@@ -1,0 +1,136 @@
+"""What detectors say and what people act on: conditions, evidence, rules, alerts. No I/O.
+
+Times of arrays are measured times [s since 1970-01-01 UTC].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.model import Fault, State
+from ingest.readings import FloatArray
+
+VerdictArray = NDArray[np.int8]
+
+
+class Verdict(IntEnum):
+    """What a sample says about a condition; "cannot tell" neither opens nor closes anything."""
+
+    ABSENT = 0
+    PRESENT = 1
+    CANNOT_TELL = -1
+
+
+class WhyNot(StrEnum):
+    """Why a fault was not evaluated."""
+
+    NO_CHANNEL = "no_channel"
+    NO_READINGS = "no_readings"
+    TOO_FEW_NIGHTS = "too_few_nights"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What led to a verdict: values and thresholds by name with units, and a sentence for people."""
+
+    sentence_fr: str
+    sentence_en: str
+    values: Mapping[str, float | str]
+    thresholds: Mapping[str, float]
+    channels: tuple[str, ...]
+    confidence: float
+
+    def as_json(self) -> dict[str, object]:
+        """As it is stored with the alert."""
+        return {
+            "sentence": {"fr": self.sentence_fr, "en": self.sentence_en},
+            "values": dict(self.values),
+            "thresholds": dict(self.thresholds),
+            "channels": list(self.channels),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One fault of one asset over a window, judged sample by sample.
+
+    t_s (n,) strictly increasing; verdict (n,) of `Verdict`. `describe(first, last)` gives the evidence of the samples
+    with these indices, both included.
+    """
+
+    fault: Fault | State
+    asset: str
+    t_s: FloatArray
+    verdict: VerdictArray
+    describe: Callable[[int, int], Evidence]
+
+
+class NotJudged(NamedTuple):
+    """A fault that could not be evaluated here, and why."""
+
+    fault: Fault | State
+    asset: str
+    reason: WhyNot
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the detectors say of one zone and window."""
+
+    conditions: list[Condition] = field(default_factory=list)
+    not_judged: list[NotJudged] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a condition becomes an alert.
+
+    severity 3 = act today, 2 = this week, 1 = information. The condition must hold for `on_delay`, with no hole longer
+    than `max_gap`, and be absent for `off_delay`.
+    """
+
+    severity: int
+    on_delay: timedelta
+    off_delay: timedelta
+    max_gap: timedelta = timedelta(minutes=40)
+
+
+MINUTES = timedelta(minutes=1)
+RULES: dict[Fault | State, Rule] = {
+    # Planned stops are shorter than 40 min (DETECTION §2), so an hour of good sun without power is a fault.
+    Fault.PUMP_NOT_RUNNING: Rule(3, 60 * MINUTES, 15 * MINUTES),
+    Fault.DRY_RUNNING: Rule(3, 15 * MINUTES, 30 * MINUTES),
+    Fault.TOWER_OVERFLOW: Rule(2, 20 * MINUTES, 15 * MINUTES),
+    State.TOWER_EMPTY: Rule(1, 30 * MINUTES, 30 * MINUTES),
+    # One verdict a night; the second night in a row opens, one good night closes.
+    Fault.NIGHT_LEAK: Rule(2, 20 * 60 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES),
+    Fault.SENSOR_STUCK: Rule(1, 0 * MINUTES, 10 * MINUTES),
+    Fault.COMMS_OUTAGE: Rule(2, 0 * MINUTES, 0 * MINUTES),
+}
+
+
+class AlertState(StrEnum):
+    """open → acknowledged → resolved."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAlert:
+    """An alert that is not resolved, as the lifecycle needs it."""
+
+    alert_id: int
+    fault: Fault | State
+    asset: str
+    state: AlertState
+    first_evidence_at: datetime
+    last_evidence_at: datetime
