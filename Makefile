@@ -27,3 +27,7 @@ check: setup  ## style and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+
+bench: setup  ## how fast ingest is, against raw COPY and a naive script (ARGS="--messages 2000 --rounds 1")
+	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@exec $(PYTHON) benchmarks/bench_ingest.py $(ARGS)

@@ -19,7 +19,9 @@ log = logging.getLogger(__name__)
 SQL = queries("ndiyan", "people")
 FORESEEN = "scénario"  # who asked for what the scenario foresees
 REPAIRER_COMES_AFTER = timedelta(minutes=20)
-COMMITTEE_ANSWERS_AFTER = timedelta(minutes=25)  # leaves a visitor of the demo 25 s to answer first
+REPAIRER_COMES_ANYWAY_AFTER = timedelta(hours=12)  # his round, for what nobody noticed
+COMMITTEE_ANSWERS_AFTER = timedelta(minutes=25)  # what was foreseen; leaves a visitor 25 s to answer first
+VISITOR_ANSWERS_WITHIN = timedelta(hours=3)  # what a visitor broke is his to answer, for 3 minutes
 
 
 class Breakable(Protocol):
@@ -59,14 +61,23 @@ class People:
             self._simulation.inject(zone, Fault(fault), size=size, at=starts_at)
             self._connection.execute(SQL["mark_started"], {"id": number, "started_at": starts_at})
             log.info("broken: %s", fault, extra={"zone_id": zone})
-        for (phone,) in self._rows("unanswered", before=now - COMMITTEE_ANSWERS_AFTER, asked_by=FORESEEN):
+        for (phone,) in self._rows(
+            "unanswered",
+            foreseen=FORESEEN,
+            foreseen_before=now - COMMITTEE_ANSWERS_AFTER,
+            asked_before=now - VISITOR_ANSWERS_WITHIN,
+        ):
             self._connection.execute(SQL["reply"], {"phone": phone, "now": now})
             log.info("the committee answers", extra={"phone": f"…{phone[-3:]}"})
         for number, _, fault, *_ in self._rows("running_faults"):
             findings = [finding.value for finding in CATALOGUE[Fault(fault)].findings]
             self._connection.execute(
-                SQL["send_repairer"], {"id": number, "findings": findings, "after": REPAIRER_COMES_AFTER}
-            )
+                SQL["send_repairer"],
+                {
+                    "id": number, "findings": findings, "now": now,
+                    "after": REPAIRER_COMES_AFTER, "anyway_after": REPAIRER_COMES_ANYWAY_AFTER,
+                },
+            )  # fmt: skip
         for number, zone, fault in self._rows("due_repairs", now=now):
             self._simulation.repair(zone, Fault(fault), at=now)
             self._connection.execute(SQL["mark_repaired"], {"id": number, "now": now})

@@ -19,10 +19,11 @@ WHERE started_at IS NOT NULL AND repaired_at IS NULL ORDER BY demo_fault_id;
 UPDATE demo_fault SET started_at = %(started_at)s WHERE demo_fault_id = %(id)s;
 
 -- send_repairer
--- The repairer sets out when the committee has acknowledged the alert that this fault caused.
-UPDATE demo_fault f SET repair_at = (
-    SELECT min(a.acknowledged_at) + %(after)s FROM alert a
-    WHERE a.zone_id = f.zone_id AND a.fault = ANY (%(findings)s) AND a.opened_at >= f.started_at)
+-- The repairer sets out when the committee has acknowledged the alert that this fault caused; in the end he comes anyway.
+UPDATE demo_fault f SET repair_at = LEAST(
+    (SELECT min(a.acknowledged_at) + %(after)s FROM alert a
+     WHERE a.zone_id = f.zone_id AND a.fault = ANY (%(findings)s) AND a.opened_at >= f.started_at),
+    CASE WHEN f.started_at + %(anyway_after)s <= %(now)s THEN %(now)s END)
 WHERE f.demo_fault_id = %(id)s AND f.repair_at IS NULL;
 
 -- due_repairs
@@ -33,12 +34,13 @@ WHERE repair_at <= %(now)s AND repaired_at IS NULL ORDER BY demo_fault_id;
 UPDATE demo_fault SET repaired_at = %(now)s WHERE demo_fault_id = %(id)s;
 
 -- unanswered
--- Handsets that showed the first message about a scenario's fault long ago, while nobody has answered any.
+-- Handsets that showed the first message about something broken long ago, while nobody has answered from them.
 SELECT DISTINCT ON (a.alert_id) n.phone
 FROM demo_fault f
 JOIN alert a ON a.zone_id = f.zone_id AND a.state = 'open' AND a.opened_at >= f.started_at AND NOT a.is_late
-JOIN notification n ON n.alert_id = a.alert_id AND n.delivered_at <= %(before)s
-WHERE f.asked_by = %(asked_by)s AND f.repaired_at IS NULL
+JOIN notification n ON n.alert_id = a.alert_id
+    AND n.delivered_at <= CASE WHEN f.asked_by = %(foreseen)s THEN %(foreseen_before)s ELSE %(asked_before)s END
+WHERE f.repaired_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM phone_reply r WHERE r.phone = n.phone AND r.sent_at >= n.delivered_at)
 ORDER BY a.alert_id, n.notification_id;
 
