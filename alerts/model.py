@@ -18,6 +18,8 @@ from gateway.model import Fault, State
 from ingest.readings import FloatArray
 
 VerdictArray = NDArray[np.int8]
+Mask = NDArray[np.bool_]
+IndexArray = NDArray[np.intp]
 
 
 class Verdict(IntEnum):

@@ -1,8 +1,10 @@
 -- Alerts: what people act on. Each change leaves a row in `alert_event`; thresholds and evidence stay with the alert.
 
+CREATE SEQUENCE alert_code;
+
 CREATE TABLE alert (
     alert_id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    code              text NOT NULL UNIQUE,          -- short, spoken and typed: 'A37'
+    code              text NOT NULL UNIQUE DEFAULT 'A' || nextval('alert_code'),  -- short, spoken and typed: 'A37'
     zone_id           text NOT NULL REFERENCES zone,
     fault             text NOT NULL,                 -- a Fault, or a State that is told calmly (tower_empty)
     asset_id          text NOT NULL,
@@ -10,9 +12,10 @@ CREATE TABLE alert (
     state             text NOT NULL CHECK (state IN ('open', 'acknowledged', 'resolved')),
     first_evidence_at timestamptz NOT NULL,          -- measured time
     last_evidence_at  timestamptz NOT NULL,          -- measured time
-    opened_at         timestamptz NOT NULL,          -- platform time, like the three below
+    opened_at         timestamptz NOT NULL,          -- platform time
     acknowledged_at   timestamptz,
     acknowledged_by   text,
+    cleared_at        timestamptz,                   -- measured time at which it was seen to be over
     resolved_at       timestamptz,
     is_late           boolean NOT NULL DEFAULT false, -- found in a backlog, after it was over
     confidence        real NOT NULL CHECK (confidence BETWEEN 0 AND 1),
@@ -22,6 +25,7 @@ CREATE TABLE alert (
 );
 CREATE UNIQUE INDEX alert_one_live ON alert (zone_id, fault, asset_id) WHERE state <> 'resolved';
 CREATE INDEX alert_opened ON alert (opened_at DESC);
+CREATE INDEX alert_cleared ON alert (zone_id, fault, asset_id, cleared_at DESC);
 
 CREATE TABLE alert_event (
     event_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,0 +1,63 @@
+-- ensure_jobs
+-- Every zone has its due work; a new zone is judged from its first reading on.
+INSERT INTO job (name, zone_id, next_due_at) SELECT %(name)s, zone_id, %(now)s FROM zone ON CONFLICT DO NOTHING;
+
+-- take_job
+-- One zone whose judging is due; another evaluator passes over it until this transaction ends.
+SELECT zone_id, watermark_at FROM job
+WHERE name = %(name)s AND next_due_at <= %(now)s AND (%(zone)s::text IS NULL OR zone_id = %(zone)s)
+ORDER BY next_due_at, zone_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+
+-- finish_job
+UPDATE job SET next_due_at = %(next)s, watermark_at = %(watermark)s, last_ok_at = %(now)s, last_error = NULL, attempts = 0
+WHERE name = %(name)s AND zone_id = %(zone)s;
+
+-- fail_job
+UPDATE job SET next_due_at = %(next)s, last_error = %(error)s, attempts = attempts + 1
+WHERE name = %(name)s AND zone_id = %(zone)s;
+
+-- newest_reading
+-- Of all channels of a zone, by measured time and by what had been received.
+SELECT max(measured_at) FROM latest JOIN channel USING (channel_id) WHERE zone_id = %(zone)s;
+
+-- first_reading
+SELECT min(first.measured_at) FROM channel c CROSS JOIN LATERAL (
+    SELECT measured_at FROM reading r WHERE r.channel_id = c.channel_id ORDER BY measured_at LIMIT 1
+) first WHERE c.zone_id = %(zone)s;
+
+-- live_alerts
+SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at FROM alert
+WHERE zone_id = %(zone)s AND state <> 'resolved' ORDER BY alert_id;
+
+-- last_cleared
+-- Per fault and asset of a zone: up to when resolved alerts have been judged.
+SELECT fault, asset_id, max(cleared_at) FROM alert WHERE zone_id = %(zone)s AND cleared_at IS NOT NULL
+GROUP BY fault, asset_id;
+
+-- insert_alert
+INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at, opened_at,
+                   cleared_at, resolved_at, is_late, confidence, evidence, explained_by)
+VALUES (%(zone)s, %(fault)s, %(asset)s, %(severity)s, %(state)s, %(first)s, %(last)s, %(opened)s,
+        %(cleared)s, %(resolved)s, %(is_late)s, %(confidence)s, %(evidence)s::jsonb, %(explained_by)s)
+ON CONFLICT (zone_id, fault, asset_id, first_evidence_at) DO NOTHING
+RETURNING alert_id;
+
+-- continue_alert
+UPDATE alert SET last_evidence_at = greatest(last_evidence_at, %(last)s) WHERE alert_id = %(alert)s;
+
+-- resolve_alert
+UPDATE alert SET state = 'resolved', cleared_at = %(cleared)s, resolved_at = %(now)s
+WHERE alert_id = %(alert)s AND state <> 'resolved' RETURNING alert_id;
+
+-- insert_event
+INSERT INTO alert_event (alert_id, at, kind, who, detail)
+VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);
+
+-- events_to_tell
+-- Live alerts of a zone that somebody may have to hear of, now that its readings are fresh.
+SELECT alert_id, fault, severity, opened_at, acknowledged_at FROM alert
+WHERE zone_id = %(zone)s AND state <> 'resolved' AND explained_by IS NULL ORDER BY severity DESC, alert_id;
+
+-- beat
+INSERT INTO heartbeat (service, beat_at, detail) VALUES (%(service)s, %(at)s, %(detail)s::jsonb)
+ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at, detail = EXCLUDED.detail;
