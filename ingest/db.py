@@ -41,6 +41,7 @@ def open_pool(url: str, *, size: int = 8, application: str = "ndiyan") -> Connec
         min_size=1,
         max_size=size,
         timeout=10,
+        reconnect_timeout=5,  # then whoever asks next tries at once; the pool's own pauses double without bound
         open=False,
         check=ConnectionPool.check_connection,
         kwargs={

@@ -1,0 +1,154 @@
+"""A past for the pages to show: plain daily curves of six zones, and alerts with their stories, written directly.
+
+No simulator: sun is half a sine from 06:30 to 18:30, the pump follows it, the tower fills by day and empties by
+night. What the pages show can then be worked out by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from gateway.zones import Zone
+from ingest.db import Connection
+from ingest.registry import channel_ids, import_zones
+from ingest.writer import Columns, ReadingWriter
+
+STEP_S = 300
+DAY_S = 86_400
+SUN_W_M2 = 900.0
+DAY_HOURS = 12.0
+
+
+def seed_zones(connection: Connection, zones: Sequence[Zone]) -> None:
+    """The registry alone: zones without a reading."""
+    import_zones(connection, zones)
+
+
+def seed_readings(
+    connection: Connection,
+    zone: Zone,
+    *,
+    now: datetime,
+    days: int,
+    skip: Sequence[tuple[datetime, datetime]] = (),
+    pump_stops_at: datetime | None = None,
+) -> None:
+    """Readings of a zone every five minutes for `days` days up to `now`, but none within `skip`.
+
+    The pump lifts `rated_flow_m3_h` times half a sine over twelve hours: 24/π times that flow a day.
+    """
+    end_s = int(now.timestamp()) // STEP_S * STEP_S
+    t_s = np.arange(end_s - days * DAY_S, end_s + 1, STEP_S, dtype=np.float64)
+    sun = np.clip(np.sin(np.pi * (t_s % DAY_S - 6.5 * 3600) / (DAY_HOURS * 3600)), 0.0, None)
+    runs = sun.copy()
+    if pump_stops_at is not None:
+        runs[t_s >= pump_stops_at.timestamp()] = 0.0
+    pump, tower = zone.asset("pump").rating, zone.asset("tower").rating
+    flow = pump["rated_flow_m3_h"] * runs
+    volume = 1000.0 + np.concatenate([[0.0], np.cumsum((flow[1:] + flow[:-1]) / 2 * STEP_S / 3600)])
+    level = tower["full_level_m"] * (0.55 + 0.4 * np.sin(2 * np.pi * (t_s % DAY_S - 11 * 3600) / DAY_S))
+    values = {
+        ("pv", "irradiance_w_m2"): SUN_W_M2 * sun,
+        ("pump", "power_w"): pump["rated_power_w"] * runs,
+        ("pump", "flow_m3_h"): flow,
+        ("pump", "volume_m3"): volume,
+        ("tower", "level_m"): level,
+    } | {
+        (tap.asset_id, "volume_m3"): 10.0 * place + np.floor((t_s - t_s[0]) / 3600) * 0.01 * place
+        for place, tap in enumerate(zone.taps)
+    }
+    keep = np.ones(len(t_s), dtype=bool)
+    for start, stop in skip:
+        keep &= ~((t_s >= start.timestamp()) & (t_s < stop.timestamp()))
+    numbers = channel_ids(connection)
+    chosen = [(numbers[key], value[keep]) for (asset, name), value in values.items()
+              if (key := (zone.zone_id, asset, name)) in numbers]  # fmt: skip
+    t_us = (t_s[keep] * 1e6).astype(np.int64)
+    ReadingWriter(connection).write(
+        Columns(
+            np.repeat(np.array([number for number, _ in chosen], dtype=np.int32), len(t_us)),
+            np.tile(t_us, len(chosen)),
+            np.tile(t_us + 2_000_000, len(chosen)),
+            np.concatenate([value for _, value in chosen]),
+            np.ones(len(t_us) * len(chosen), dtype=np.int16),
+        )
+    )
+
+
+def seed_alert(
+    connection: Connection,
+    zone_id: str,
+    fault: str,
+    *,
+    code: str,
+    opened_at: datetime,
+    severity: int = 3,
+    asset: str = "pump",
+    state: str = "open",
+    resolved_at: datetime | None = None,
+) -> int:
+    """One alert with its opening event; returns its id."""
+    evidence = {
+        "sentence": {
+            "fr": "La pompe ne consomme rien depuis une heure alors que le soleil donne 780 W/m².",
+            "en": "The pump has drawn nothing for an hour while the sun gives 780 W/m².",
+        },
+        "values": {"power_w": 0.0, "irradiance_w_m2": 780.0},
+        "thresholds": {"min_irradiance_w_m2": 400.0, "for_s": 3600.0},
+        "channels": ["pump/power_w", "pv/irradiance_w_m2"],
+    }
+    row = connection.execute(
+        "INSERT INTO alert (code, zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at,"
+        " opened_at, resolved_at, confidence, evidence)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0.9, %s) RETURNING alert_id",
+        (code, zone_id, fault, asset, severity, state, opened_at - timedelta(minutes=62),
+         opened_at - timedelta(minutes=2), opened_at, resolved_at, json.dumps(evidence)),
+    ).fetchone()  # fmt: skip
+    assert row is not None
+    seed_event(connection, row[0], "opened", at=opened_at, who="ndiyan")
+    return int(row[0])
+
+
+def seed_event(
+    connection: Connection, alert_id: int, kind: str, *, at: datetime, who: str, detail: dict[str, object] | None = None
+) -> None:
+    """One line of an alert's story."""
+    connection.execute(
+        "INSERT INTO alert_event (alert_id, at, kind, who, detail) VALUES (%s, %s, %s, %s, %s)",
+        (alert_id, at, kind, who, json.dumps(detail or {})),
+    )
+
+
+def seed_notification(
+    connection: Connection,
+    alert_id: int,
+    *,
+    contact_id: int,
+    text: str,
+    at: datetime,
+    kind: str = "opened",
+    state: str = "delivered",
+) -> int:
+    """A notification that reached the on-screen phone; returns its id."""
+    ref = uuid.uuid4()
+    row = connection.execute(
+        "INSERT INTO notification (ref, alert_id, zone_id, contact_id, phone, kind, step, reason, language, text,"
+        " segments, carrier, state, attempts, created_at, next_try_at, valid_until, submitted_at, accepted_at,"
+        " delivered_at) SELECT %(ref)s, %(alert)s, zone_id, contact_id, phone, %(kind)s, 'exploitant', 'first', 'fr',"
+        " %(text)s, 1, 'phone', %(state)s, 1, %(at)s, %(at)s, %(until)s, %(at)s, %(at)s, %(at)s"
+        " FROM contact WHERE contact_id = %(contact)s RETURNING notification_id",
+        {"ref": ref, "alert": alert_id, "contact": contact_id, "kind": kind, "text": text, "state": state,
+         "at": at, "until": at + timedelta(days=1)},
+    ).fetchone()  # fmt: skip
+    connection.execute(
+        "INSERT INTO phone_inbox (ref, phone, text, sent_at, delivered_at)"
+        " SELECT %s, phone, %s, %s, %s FROM contact WHERE contact_id = %s",
+        (ref, text, at, at, contact_id),
+    )
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,93 @@
+"""Alerts with the notifications that they caused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+
+from alerts.actions import acknowledge
+from ingest.readings_pg import PgReadings
+from web.api.models import (
+    AcknowledgeBody,
+    Acknowledged,
+    AlertDetail,
+    AlertView,
+    EventView,
+    Listing,
+    NotificationView,
+)
+from web.api.responses import ERRORS
+from web.cursors import cursor_of, read_cursor
+from web.dependencies import ConnectionOf, KeyOf, ServicesOf
+from web.errors import NotThere
+from web.stories import Alert, Notification, alerts_page, events_of, find_alert, masked, notifications_of
+
+router = APIRouter(tags=["alerts"], responses=ERRORS)
+
+
+@router.get("/alerts", summary="Alerts, newest first")
+def alerts(
+    connection: ConnectionOf,
+    state: Annotated[
+        list[Literal["open", "acknowledged", "resolved"]] | None, Query(description="may be given several times")
+    ] = None,
+    zone: Annotated[str | None, Query(examples=["zone-3"])] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
+) -> Listing[AlertView]:
+    """Each alert with who was told, on which route, in which words, and what became of it."""
+    if zone is not None and zone not in {row.zone_id for row in PgReadings(connection).zones()}:
+        raise NotThere("zone", zone)
+    before = None if cursor is None else read_cursor(cursor)
+    found = alerts_page(connection, zone=zone, states=state, before=before, limit=limit + 1)
+    shown = found[:limit]
+    told = notifications_of(connection, [alert.alert_id for alert in shown])
+    more = cursor_of(shown[-1].opened_at, shown[-1].alert_id) if len(found) > limit else None
+    return Listing(items=[AlertView(**_fields(alert, told[alert.alert_id])) for alert in shown], next=more)
+
+
+@router.get("/alerts/{alert_id}", summary="One alert with its story")
+def alert(connection: ConnectionOf, alert_id: int) -> AlertDetail:
+    """The record, its notifications and every event in the order in which it happened."""
+    found = find_alert(connection, alert_id)
+    told = notifications_of(connection, [alert_id])[alert_id]
+    events = [
+        EventView(at=event.at, kind=event.kind, who=event.who, detail=event.detail)
+        for event in events_of(connection, alert_id)
+    ]
+    return AlertDetail(**_fields(found, told), events=events)
+
+
+@router.post("/alerts/{alert_id}/acknowledge", summary="Take an alert in charge")
+def take(
+    services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int, body: AcknowledgeBody | None = None
+) -> Acknowledged:
+    """Taking it twice changes nothing."""
+    find_alert(connection, alert_id)
+    who = body.who if body is not None and body.who is not None else key.name
+    changed = acknowledge(connection, alert_id, who=f"{who} (API)", now=services.clock.now())
+    return Acknowledged(id=alert_id, changed=changed, state=find_alert(connection, alert_id).state)
+
+
+def _fields(alert: Alert, told: Sequence[Notification]) -> dict[str, Any]:
+    return {
+        "id": alert.alert_id, "code": alert.code, "zone": alert.zone_id, "fault": alert.fault, "asset": alert.asset_id,
+        "severity": alert.severity, "state": alert.state, "first_evidence_at": alert.first_evidence_at,
+        "last_evidence_at": alert.last_evidence_at, "opened_at": alert.opened_at,
+        "acknowledged_at": alert.acknowledged_at, "acknowledged_by": alert.acknowledged_by,
+        "resolved_at": alert.resolved_at, "is_late": alert.is_late, "confidence": alert.confidence,
+        "evidence": alert.evidence, "explained_by": alert.explained_by,
+        "notifications": [_notification_view(one) for one in told],
+    }  # fmt: skip
+
+
+def _notification_view(one: Notification) -> NotificationView:
+    return NotificationView(
+        id=one.notification_id, contact_id=one.contact_id, name=one.name, role=one.role, phone=masked(one.phone),
+        kind=one.kind, step=one.step, reason=one.reason, route=one.carrier, state=one.state, text=one.text,
+        language=one.language, segments=one.segments, attempts=one.attempts, error=one.error,
+        created_at=one.created_at, submitted_at=one.submitted_at, accepted_at=one.accepted_at,
+        delivered_at=one.delivered_at,
+    )  # fmt: skip

@@ -1,0 +1,28 @@
+"""Is it alive: open to everybody, and says nothing about people or places."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+
+from ingest.db import queries
+from web.dependencies import ConnectionOf, ServicesOf
+
+SQL = queries("web", "health")
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Database, newest reading, heartbeats of the services")
+def healthz(services: ServicesOf, connection: ConnectionOf) -> Response:
+    """200 when the database answers, 503 when it does not; ages are in seconds of platform time."""
+    now = services.clock.now()
+    newest_at = (connection.execute(SQL["newest_reading"]).fetchone() or (None,))[0]
+    beats = connection.execute(SQL["heartbeats"]).fetchall()
+    body = {
+        "status": "ok",
+        "database": "ok",
+        "platform_time": now.isoformat(),
+        "newest_reading_age_s": None if newest_at is None else round((now - newest_at).total_seconds(), 1),
+        "heartbeat_age_s": {service: round((now - at).total_seconds(), 1) for service, at in beats},
+    }
+    return JSONResponse(body)

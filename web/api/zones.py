@@ -1,0 +1,110 @@
+"""Zones and their channels."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from ingest.readings import LatestRow
+from ingest.readings_pg import PgReadings
+from web.api.models import (
+    AssetView,
+    ChannelView,
+    DayView,
+    Listing,
+    ReadingView,
+    TowerView,
+    ZoneDetail,
+    ZoneView,
+)
+from web.api.responses import ERRORS
+from web.daily import Day
+from web.dependencies import ConnectionOf, ServicesOf
+from web.errors import NotThere
+from web.fleet import ZoneNow, fetch_fleet, fetch_zone
+
+router = APIRouter(tags=["zones"], responses=ERRORS)
+
+
+@router.get("/zones", summary="All zones, gravest first")
+def zones(services: ServicesOf, connection: ConnectionOf) -> Listing[ZoneView]:
+    """State, tower, yesterday's volume and open alerts of every zone; the list is never longer than one page."""
+    now = services.clock.now()
+    return Listing(items=[zone_view(item, now) for item in fetch_fleet(connection, now)])
+
+
+@router.get("/zones/{zone_id}", summary="One zone with its parts and its last 30 days")
+def zone(services: ServicesOf, connection: ConnectionOf, zone_id: str) -> ZoneDetail:
+    """The zone as it is now; 404 when there is none of this id."""
+    now = services.clock.now()
+    item = fetch_zone(connection, zone_id, now, expect_last=30)
+    row = item.zone
+    return ZoneDetail(
+        **zone_view(item, now).model_dump(),
+        altitude_m=row.altitude_m,
+        counted_in=row.counted_in,
+        gnf_per_20_l=row.gnf_per_20_l,
+        gateway=row.gateway_id,
+        assets=[
+            AssetView(id=asset.asset_id, kind=asset.kind, interval_s=asset.interval_s, rating=dict(asset.rating))
+            for asset in PgReadings(connection).assets(zone_id)
+        ],
+        days=[day_view(day) for day in item.days],
+    )
+
+
+@router.get("/channels", summary="Channels with their newest reading")
+def channels(
+    connection: ConnectionOf,
+    zone: Annotated[str | None, Query(description="only this zone's", examples=["zone-3"])] = None,
+) -> Listing[ChannelView]:
+    """All active channels, or those of one zone."""
+    store = PgReadings(connection)
+    if zone is not None and zone not in {row.zone_id for row in store.zones()}:
+        raise NotThere("zone", zone)
+    latest = {row.channel.channel_id: row for row in store.latest(zone)}
+    return Listing(
+        items=[
+            ChannelView(
+                id=f"{row.zone_id}/{row.asset_id}/{row.name}", zone=row.zone_id, asset=row.asset_id, name=row.name,
+                unit=row.unit, is_counter=row.is_counter, interval_s=row.interval_s,
+                latest=_latest_view(latest.get(row.channel_id)),
+            )
+            for row in store.channels(zone)
+        ]
+    )  # fmt: skip
+
+
+def zone_view(item: ZoneNow, now: datetime) -> ZoneView:
+    """A zone as the API tells it."""
+    row, seen_at, tower = item.zone, item.last_seen_at, item.tower
+    return ZoneView(
+        id=row.zone_id, name=row.name, commune=row.commune, is_fictional=row.is_fictional, latitude=row.latitude,
+        longitude=row.longitude, people=row.people, state=item.state, last_seen_at=seen_at,
+        last_seen_age_s=None if seen_at is None else round((now - seen_at).total_seconds(), 1),
+        open_alerts=len(item.alerts),
+        tower=None if tower is None else TowerView(
+            level_m=tower.level_m, share=tower.share, volume_m3=tower.volume_m3, measured_at=tower.measured_at
+        ),
+        yesterday=None if item.yesterday is None else day_view(item.yesterday),
+    )  # fmt: skip
+
+
+def day_view(day: Day) -> DayView:
+    """A day as the API tells it."""
+    return DayView(
+        on=day.on, volume_m3=day.volume_m3, insolation_kwh_m2=day.insolation_kwh_m2,
+        expected_m3=day.expected.volume_m3 if day.expected else None,
+        expected_low_m3=day.expected.low_m3 if day.expected else None,
+        expected_high_m3=day.expected.high_m3 if day.expected else None,
+    )  # fmt: skip
+
+
+def _latest_view(row: LatestRow | None) -> ReadingView | None:
+    if row is None:
+        return None
+    return ReadingView(
+        measured_at=row.measured_at, value=row.value, minimum=row.value, maximum=row.value, n=1, flag=row.flag
+    )

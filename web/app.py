@@ -1,0 +1,76 @@
+"""The web application: pages behind the session, the API behind keys, and the few doors that stand open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from importlib.resources import files
+
+from fastapi import Depends, FastAPI
+from fastapi.concurrency import run_in_threadpool
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
+
+from gateway.clock import Clock, SystemClock
+from ingest.db import open_pool
+from web.api import alerts as api_alerts
+from web.api import health, openapi, readings, zones
+from web.api import phone as api_phone
+from web.config import WebConfig
+from web.dependencies import Services, api_guard, demo_only, page_guard
+from web.pages import alerts, breaking, login, overview, phone, set_aside, zone
+from web.problems import add_handlers
+from web.shield import Shield
+
+log = logging.getLogger(__name__)
+
+POOL_SIZE = 8
+
+
+def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) -> FastAPI:
+    """Make the application; `clock` tells platform time, `wall` the world's, by which sessions end."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = await run_in_threadpool(open_pool, config.database_url, size=POOL_SIZE, application="ndiyan web")
+        app.state.services = Services(config, clock, wall or SystemClock(), pool)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(pool.close, 2.0)
+
+    app = FastAPI(
+        title="Ndiyan",
+        version=version("ndiyan"),
+        summary="Zones, their readings, and the alerts that people act on",
+        description=openapi.DESCRIPTION,
+        openapi_url=None,  # our own route serves it, behind the door
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=True,
+    )
+    app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=6)
+    app.add_middleware(Shield, is_https=config.is_https)
+    add_handlers(app)
+
+    app.include_router(health.router)
+    app.include_router(login.open_router)
+    app.mount("/static", StaticFiles(directory=str(files("web") / "static")), name="static")
+
+    for router in (openapi.router, zones.router, readings.router, api_alerts.router):
+        app.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard)])
+    app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
+    for router in (overview.router, zone.router, alerts.router, set_aside.router, login.router):
+        app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
+    for router in (phone.router, breaking.router):
+        app.include_router(
+            router,
+            prefix="/{language}",
+            dependencies=[Depends(page_guard), Depends(demo_only)],
+            include_in_schema=False,
+        )
+    app.include_router(overview.root, dependencies=[Depends(page_guard)], include_in_schema=False)
+    return app

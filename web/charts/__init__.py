@@ -1,0 +1,1 @@
+"""Drawings for pages: pure functions from data to SVG text, without style or script of their own."""

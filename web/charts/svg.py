@@ -1,0 +1,34 @@
+"""Writing SVG: elements with escaped attributes, and numbers short enough for a slow link."""
+
+from __future__ import annotations
+
+from html import escape
+
+
+def num(value: float) -> str:
+    """A coordinate with at most one decimal."""
+    text = f"{value:.1f}"
+    return text[:-2] if text.endswith(".0") else text
+
+
+def tag(name: str, *children: str, **attributes: str | float | None) -> str:
+    """One element; `class_` becomes `class`, other underscores hyphens, None is left out.
+
+    Children are SVG already; text goes through `text_of` first.
+    """
+    written = "".join(
+        f' {_attribute(key)}="{escape(value if isinstance(value, str) else num(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return f"<{name}{written}>{''.join(children)}</{name}>" if children else f"<{name}{written}/>"
+
+
+def text_of(text: str) -> str:
+    """Escape what will stand between two tags."""
+    return escape(text, quote=False)
+
+
+def _attribute(key: str) -> str:
+    # SVG's camel-case names have no underscore; they pass through unchanged.
+    return key.rstrip("_").replace("_", "-")

@@ -1,0 +1,44 @@
+"""Settings of the pages and the API; the entry point makes them and hands them down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class BreakableFault:
+    """A fault that the page "break something" offers, with its words in both languages."""
+
+    fault: str
+    fr: str
+    en: str
+    fr_hint: str
+    en_hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """What the web service needs to know.
+
+    `demo` opens the on-screen phone and "break something"; `breakable` lists the faults offered there.
+    `public_url` is the address that people type; https there makes cookies `Secure`. `login_command` is what
+    the log-in page tells people to run when they need a new link.
+    """
+
+    database_url: str
+    demo: bool
+    breakable: tuple[BreakableFault, ...] = ()
+    public_url: str = "http://127.0.0.1:8000"
+    login_command: str = "ndiyan web login-link"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach us over TLS."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of `public_url`, as browsers write an origin."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,210 @@
+"""The aligned drawings of a zone over a span of time, each with its sentence, unit and coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from markupsafe import Markup
+
+from ingest.readings import ChannelRow, LatestRow, ReadingStore, Series
+from web.charts.bars import DayBar, volume_panel
+from web.charts.frame import Axis
+from web.charts.lanes import Lane, LaneMark, LaneSpan, event_lanes
+from web.charts.scale import Span, round_up
+from web.charts.series import Band, series_panel
+from web.daily import Day
+from web.language import Texts
+from web.stories import Alert
+
+OVERFLOW, LOW, EMPTY = 0.98, 0.20, 0.05  # shares of the full level, as DASHBOARD §1.2 plot 5 draws them
+RUNNING_SHARE = 0.1  # of the rated power; below it the controller only waits
+BRIGHT_W_M2 = 1200.0  # the brightest moment between clouds that a panel sees
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A length of time that the page offers, and the resolution at which it is drawn (None: every reading)."""
+
+    key: str
+    length: timedelta
+    resolution: timedelta | None
+
+
+CHOICES = (
+    Choice("24h", timedelta(hours=24), None),
+    Choice("3d", timedelta(days=3), timedelta(minutes=15)),
+    Choice("7d", timedelta(days=7), timedelta(minutes=30)),
+    Choice("30d", timedelta(days=30), timedelta(hours=2)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One drawing of the zone page; `at` and `last` are the channel's newest reading, whatever the resolution."""
+
+    channel: ChannelRow
+    drawing: Markup
+    coverage: float
+    at: datetime | None
+    last: float | None
+    highest: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A channel to draw: how high its axis goes and which ranges of it have a meaning."""
+
+    asset: str
+    name: str
+    top: float
+    bands: tuple[Band, ...] = ()
+    is_area: bool = False
+
+
+def drawn_channels(ratings: Mapping[str, Mapping[str, float]]) -> list[Drawn]:
+    """What the page draws, cause above effect: sun, power, flow, tower; `ratings` by asset."""
+    full_m = ratings.get("tower", {}).get("full_level_m", 0.0)
+    bands = (
+        (
+            Band(OVERFLOW * full_m, 1.08 * full_m, "overflow"),
+            Band(EMPTY * full_m, LOW * full_m, "low"),
+            Band(0.0, EMPTY * full_m, "empty"),
+        )
+        if full_m
+        else ()
+    )
+    return [
+        Drawn("pv", "irradiance_w_m2", BRIGHT_W_M2, is_area=True),
+        Drawn("pump", "power_w", 1.15 * ratings.get("pump", {}).get("rated_power_w", 0.0)),
+        Drawn("pump", "flow_m3_h", 1.15 * ratings.get("pump", {}).get("rated_flow_m3_h", 0.0)),
+        Drawn("tower", "level_m", 1.08 * full_m, bands),
+    ]
+
+
+def fetch_curves(
+    store: ReadingStore, zone_id: str, ratings: Mapping[str, Mapping[str, float]], choice: Choice,
+    start: datetime, end: datetime, texts: Texts,
+) -> list[Curve]:  # fmt: skip
+    """Draw each of `drawn_channels` that the zone has."""
+    channels = {(row.asset_id, row.name): row for row in store.channels(zone_id)}
+    latest = {row.channel.channel_id: row for row in store.latest(zone_id)}
+    return [
+        _curve(drawn, channel, store.series(channel.channel_id, start, end, resolution=choice.resolution),
+               latest.get(channel.channel_id), choice, span_of(start, end), texts)
+        for drawn in drawn_channels(ratings)
+        if (channel := channels.get((drawn.asset, drawn.name))) is not None
+    ]  # fmt: skip
+
+
+def _curve(
+    drawn: Drawn, channel: ChannelRow, series: Series, latest: LatestRow | None, choice: Choice, span: Span,
+    texts: Texts,
+) -> Curve:  # fmt: skip
+    """One channel as a drawing, with the numbers of its sentence."""
+    step_s = 0.0 if choice.resolution is None else choice.resolution.total_seconds()
+    # A mean of an interval stands at the interval's middle, so that curves of two resolutions lie on each other.
+    t_s = series.t_s + step_s / 2
+    highest = float(series.maximum.max()) if len(t_s) else None
+    wanted = (span.end_s - span.start_s) / channel.interval_s
+    top = round_up(max(drawn.top, highest or 0.0))
+    decimals = 0 if top > 10 else 1
+    drawing = series_panel(
+        t_s,
+        series.value,
+        span=span,
+        axis=Axis(0.0, top if not drawn.bands else max(drawn.top, highest or 0.0), lambda v: texts.number(v, decimals)),
+        max_gap_s=max(2.5 * channel.interval_s, 1.5 * step_s),
+        label=texts.gettext("Courbe ; les valeurs sont dans le tableau lié"),
+        no_data=texts.gettext("pas de données"),
+        bands=drawn.bands,
+        is_area=drawn.is_area,
+    )
+    return Curve(
+        channel=channel,
+        drawing=Markup(drawing),  # noqa: S704 - written by our own charts, which escape their texts
+        coverage=min(1.0, float(series.n.sum()) / wanted),
+        at=latest.measured_at if latest else None,
+        last=latest.value if latest else None,
+        highest=highest,
+    )
+
+
+def span_of(start: datetime, end: datetime) -> Span:
+    """The span of the drawings."""
+    return Span(start.timestamp(), end.timestamp())
+
+
+def running_spans(power: Series, rated_w: float, max_gap_s: float, title: str) -> list[LaneSpan]:
+    """When the pump drew power; readings further apart than `max_gap_s` [s] are not joined."""
+    running = power.value > RUNNING_SHARE * rated_w
+    spans: list[LaneSpan] = []
+    for t_s, is_running in zip(power.t_s.tolist(), running.tolist(), strict=True):
+        if not is_running:
+            continue
+        if spans and t_s - spans[-1].end_s <= max_gap_s:
+            spans[-1] = LaneSpan(spans[-1].start_s, t_s, "running", title)
+        else:
+            spans.append(LaneSpan(t_s, t_s, "running", title))
+    return spans
+
+
+def draw_events(
+    running: Sequence[LaneSpan], alerts: Sequence[tuple[Alert, str]], told: Sequence[tuple[datetime, str, str]],
+    span: Span, texts: Texts,
+) -> Markup:  # fmt: skip
+    """Lanes of pump, alerts (each with its title) and messages (when, kind, name) under the curves."""
+    lanes = [
+        Lane(texts.gettext("Pompe"), running),
+        Lane(
+            texts.gettext("Alertes"),
+            [
+                LaneSpan(
+                    alert.first_evidence_at.timestamp(),
+                    alert.resolved_at.timestamp() if alert.resolved_at else span.end_s,
+                    f"severity-{alert.severity}",
+                    title,
+                )
+                for alert, title in alerts
+            ],
+        ),
+        Lane(
+            "SMS",
+            marks=[
+                LaneMark(at.timestamp(), "received" if kind == "sms_in" else "sent", name) for at, kind, name in told
+            ],
+        ),
+    ]
+    label = texts.gettext("Pompe en marche, alertes et SMS sur la même échelle de temps")
+    return Markup(event_lanes(lanes, span=span, label=label))  # noqa: S704 - as above
+
+
+def draw_days(days: Sequence[Day], texts: Texts) -> Markup:
+    """Daily volumes over the range that was expected of each day."""
+    bars = [
+        DayBar(
+            name=f"{day.on.day:02d}",
+            volume_m3=day.volume_m3,
+            low_m3=day.expected.low_m3 if day.expected else None,
+            high_m3=day.expected.high_m3 if day.expected else None,
+            title=f"{texts.day(day.on)} : {texts.quantity(day.volume_m3, 'm³')}",
+        )
+        for day in days
+    ]
+    tops = [value for bar in bars for value in (bar.volume_m3, bar.high_m3) if value is not None]
+    axis = Axis(
+        0.0, round_up(max(tops, default=1.0)), lambda v: texts.number(v, 0 if max(tops, default=1.0) > 5 else 1)
+    )
+    label = texts.gettext("Volume pompé par jour ; les valeurs sont dans le tableau lié")
+    return Markup(volume_panel(bars, axis=axis, label=label, no_data=texts.gettext("pas de données")))  # noqa: S704
+
+
+def tick_name(choice: Choice, texts: Texts, t_s: float) -> str:
+    """How the time axis names an instant: by the hour on short spans, by the day on long ones."""
+    at = datetime.fromtimestamp(t_s, UTC)
+    if choice.length <= timedelta(days=1):
+        return f"{at:%H:%M}"
+    if choice.length <= timedelta(days=3) and at.hour:
+        return f"{at:%H:%M}"
+    return texts.short_day(at.date())

@@ -1,0 +1,128 @@
+"""What a request needs before it is answered: services, a connection, a visitor whom the door let in.
+
+Every route but the public ones stands behind `page_guard` or `api_guard`; a test walks over all routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from secrets import compare_digest
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from psycopg_pool import ConnectionPool
+
+from gateway.clock import Clock
+from ingest.db import Connection
+from web.access import Visitor, find_api_key, find_session
+from web.config import WebConfig
+from web.errors import LoginNeeded, NotThere, RequestForged
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+POOL_WAIT_S = 3.0  # a page that cannot reach the database says so rather than spin
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the application was made with; `wall` tells the world's time, `clock` the platform's."""
+
+    config: WebConfig
+    clock: Clock
+    wall: Clock
+    pool: ConnectionPool[Connection]
+
+    @property
+    def cookie(self) -> str:
+        """Name of the session's cookie; the prefix makes browsers insist on TLS and on this very host."""
+        return "__Host-ndiyan" if self.config.is_https else "ndiyan"
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that answers this request."""
+    return cast(Services, request.app.state.services)
+
+
+ServicesOf = Annotated[Services, Depends(services_of)]
+
+
+def connection_of(services: ServicesOf) -> Iterator[Connection]:
+    """One connection for the whole request, given back before the answer travels to a slow browser."""
+    with services.pool.connection(timeout=POOL_WAIT_S) as connection:
+        yield connection
+
+
+ConnectionOf = Annotated[Connection, Depends(connection_of, scope="function")]
+
+
+def session_visitor(request: Request, services: ServicesOf, connection: ConnectionOf) -> Visitor:
+    """The person behind the session cookie.
+
+    Raises
+    ------
+    LoginNeeded : no cookie, or its session is unknown or over
+    """
+    token = request.cookies.get(services.cookie)
+    visitor = find_session(connection, token, now_wall=services.wall.now()) if token else None
+    if visitor is None:
+        raise LoginNeeded
+    return visitor
+
+
+async def page_guard(
+    request: Request, services: ServicesOf, visitor: Annotated[Visitor, Depends(session_visitor)]
+) -> Visitor:
+    """Let a session in; an unsafe request must also come from one of our own forms.
+
+    Raises
+    ------
+    LoginNeeded : as `session_visitor`
+    RequestForged : another origin sent it, or the form's token is not the session's
+    """
+    if request.method not in SAFE_METHODS:
+        require_same_origin(request, services.config)
+        token = (await request.form()).get("csrf")
+        if not isinstance(token, str) or not compare_digest(token.encode(), (visitor.csrf or "").encode()):
+            raise RequestForged("the form's token is not this session's")
+    return visitor
+
+
+VisitorOf = Annotated[Visitor, Depends(page_guard)]
+
+
+def api_guard(request: Request, services: ServicesOf, connection: ConnectionOf) -> Visitor:
+    """Let an API key in, or for reading a session; a key never travels in a cookie or an address.
+
+    Raises
+    ------
+    LoginNeeded : neither is valid, or a session tried to change something
+    """
+    kind, _, key = request.headers.get("authorization", "").partition(" ")
+    if kind:
+        visitor = find_api_key(connection, key.strip(), now_wall=services.wall.now())
+        if kind.lower() != "bearer" or visitor is None:
+            raise LoginNeeded
+        return visitor
+    if request.method not in SAFE_METHODS:
+        raise LoginNeeded
+    return session_visitor(request, services, connection)
+
+
+KeyOf = Annotated[Visitor, Depends(api_guard)]
+
+
+def demo_only(services: ServicesOf) -> None:
+    """Hide what belongs to the demo from every other installation."""
+    if not services.config.demo:
+        raise NotThere("page", "demo")
+
+
+def require_same_origin(request: Request, config: WebConfig) -> None:
+    """Refuse what browsers say was sent by another site; a client that says nothing still needs the token."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        raise RequestForged(f"Sec-Fetch-Site is {site}")
+    origin = request.headers.get("origin")
+    own = {config.origin, f"{request.url.scheme}://{request.headers.get('host', '')}"}
+    if origin is not None and origin not in own:
+        raise RequestForged(f"Origin is {origin}")

@@ -1,0 +1,49 @@
+"""What the pages and the API raise on purpose."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class WebError(Exception):
+    """Root of all that this package raises on purpose."""
+
+
+class LinkRefused(WebError):
+    """A log-in link does not open the door; `reason` says why."""
+
+    def __init__(self, reason: LinkRefusal) -> None:
+        super().__init__(f"log-in link is {reason}")
+        self.reason = reason
+
+
+class LinkRefusal(StrEnum):
+    """Why a log-in link does not open the door."""
+
+    UNKNOWN = "unknown"
+    USED = "used"
+    EXPIRED = "expired"
+
+
+class LoginNeeded(WebError):
+    """The request carries no valid session and no valid API key."""
+
+
+class RequestForged(WebError):
+    """An unsafe request did not come from one of our own forms."""
+
+
+class BadParameter(WebError):
+    """A caller's value is outside what is allowed; names parameter, value and bound."""
+
+    def __init__(self, parameter: str, value: object, bound: str) -> None:
+        super().__init__(f"{parameter}: {value!r} {bound}")
+        self.parameter, self.value, self.bound = parameter, value, bound
+
+
+class NotThere(WebError):
+    """What was asked for does not exist; `what` names its kind, `key` the one that was asked for."""
+
+    def __init__(self, what: str, key: object) -> None:
+        super().__init__(f"{what} {key!r} does not exist")
+        self.what, self.key = what, key

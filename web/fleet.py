@@ -1,0 +1,106 @@
+"""How each zone does now: its state in one word, what the tower holds, what yesterday gave."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from gateway.model import Fault
+from ingest.db import Connection, queries
+from ingest.readings import ZoneRow
+from web.daily import Day, fetch_days
+from web.errors import NotThere
+from web.stories import Alert, live_alerts
+
+SQL = queries("web", "fleet")
+
+SILENT_AFTER = timedelta(hours=3)  # longer than any reporting interval in use; detectors are stricter per gateway
+FAULT_SEVERITY = 3  # an alert of this severity means that people go without water now or soon
+
+
+class ZoneState(StrEnum):
+    """The one word for a zone, gravest first."""
+
+    FAULT = "fault"
+    SILENT = "silent"
+    WATCH = "watch"
+    NO_DATA = "no_data"
+    NORMAL = "normal"
+
+
+GRAVITY = {state: place for place, state in enumerate(ZoneState)}
+
+
+@dataclass(frozen=True, slots=True)
+class TowerNow:
+    """What the tower last said; `share` is of the full level, `volume_m3` assumes straight walls."""
+
+    level_m: float
+    measured_at: datetime
+    share: float | None
+    volume_m3: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneNow:
+    """A zone as the overview and the API show it; `days` are whole days, yesterday last, empty without data."""
+
+    zone: ZoneRow
+    state: ZoneState
+    alerts: tuple[Alert, ...]
+    last_seen_at: datetime | None
+    tower: TowerNow | None
+    days: tuple[Day, ...]
+
+    @property
+    def yesterday(self) -> Day | None:
+        """The last whole day."""
+        return self.days[-1] if self.days else None
+
+
+def state_of_zone(alerts: Sequence[Alert], last_seen_at: datetime | None, now: datetime) -> ZoneState:
+    """The gravest of what is known; a zone that nobody hears is never called normal."""
+    if any(alert.severity >= FAULT_SEVERITY and alert.fault != Fault.COMMS_OUTAGE for alert in alerts):
+        return ZoneState.FAULT
+    if any(alert.fault == Fault.COMMS_OUTAGE for alert in alerts):
+        return ZoneState.SILENT
+    if last_seen_at is None:
+        return ZoneState.WATCH if alerts else ZoneState.NO_DATA
+    if now - last_seen_at > SILENT_AFTER:
+        return ZoneState.SILENT
+    return ZoneState.WATCH if alerts else ZoneState.NORMAL
+
+
+def fetch_fleet(
+    connection: Connection, now: datetime, *, zone: str | None = None, expect_last: int = 1
+) -> list[ZoneNow]:
+    """All zones (or one) as they are now, gravest first, then by people served."""
+    alerts: dict[str, list[Alert]] = defaultdict(list)
+    for alert in live_alerts(connection):
+        if alert.explained_by is None:
+            alerts[alert.zone_id].append(alert)
+    days = fetch_days(connection, now, zone=zone, expect_last=expect_last)
+    fleet = []
+    for row in connection.execute(SQL["zones"], {"zone": zone}):
+        found, (seen_at, level_m, level_at, full_level_m, volume_m3) = ZoneRow(*row[:11]), row[11:]
+        live = tuple(alerts[found.zone_id])
+        tower = None if level_m is None else _tower(level_m, level_at, full_level_m, volume_m3)
+        state = state_of_zone(live, seen_at, now)
+        fleet.append(ZoneNow(found, state, live, seen_at, tower, tuple(days.get(found.zone_id, ()))))
+    return sorted(fleet, key=lambda item: (GRAVITY[item.state], -item.zone.people, item.zone.zone_id))
+
+
+def fetch_zone(connection: Connection, zone_id: str, now: datetime, *, expect_last: int = 1) -> ZoneNow:
+    """One zone as it is now; `NotThere` when it is unknown."""
+    found = fetch_fleet(connection, now, zone=zone_id, expect_last=expect_last)
+    if not found:
+        raise NotThere("zone", zone_id)
+    return found[0]
+
+
+def _tower(level_m: float, at: datetime, full_level_m: float | None, volume_m3: float | None) -> TowerNow:
+    share = None if not full_level_m else max(0.0, level_m / full_level_m)
+    return TowerNow(level_m, at, share, None if share is None or volume_m3 is None else share * volume_m3)

@@ -1,0 +1,204 @@
+"""Words for the codes of the house: states, roles, kinds of events, reasons. Faults have theirs in `alerts.words`.
+
+A code without a word here is shown as it is: a page never breaks because a detector learnt something new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from web.language import Texts
+
+
+def N_(text: str) -> str:
+    """Mark a text for translation without translating it yet."""
+    return text
+
+
+ZONE_STATES = {
+    "fault": N_("Panne"),
+    "silent": N_("Muette"),
+    "watch": N_("À surveiller"),
+    "no_data": N_("Sans données"),
+    "normal": N_("Normale"),
+}
+ALERT_STATES = {
+    "open": N_("ouverte"),
+    "acknowledged": N_("prise en charge"),
+    "resolved": N_("résolue"),
+}
+SEVERITIES = {1: N_("Pour information"), 2: N_("À surveiller"), 3: N_("Panne")}
+ROLES = {
+    "president": N_("présidence"),
+    "exploitant": N_("exploitant"),
+    "tresorier": N_("trésorerie"),
+    "fontainier": N_("fontainier"),
+    "hygiene": N_("hygiène"),
+    "reparateur": N_("réparateur"),
+    "commune": N_("commune"),
+    "ingenieur": N_("ingénieur"),
+}
+EVENTS = {
+    "opened": N_("Alerte ouverte"),
+    "told": N_("SMS envoyé"),
+    "delivered": N_("SMS remis"),
+    "undelivered": N_("SMS non remis"),
+    "failed": N_("SMS échoué"),
+    "reply": N_("Réponse reçue"),
+    "acknowledged": N_("Prise en charge"),
+    "repair_claimed": N_("Réparation annoncée"),
+    "resolved": N_("Résolue par les mesures"),
+    "unexplained": N_("Cause inconnue"),
+    "explained": N_("Expliquée par une autre alerte"),
+    "escalated": N_("Personne suivante prévenue"),
+    "reopened": N_("Rouverte"),
+    "help_wanted": N_("Aide demandée"),
+    "on_the_way": N_("En route"),
+}
+NOTIFICATION_KINDS = {
+    "opened": N_("alerte"),
+    "reminder": N_("rappel"),
+    "resolved": N_("clôture"),
+    "reply": N_("réponse"),
+}
+NOTIFICATION_STATES = {
+    "queued": N_("en attente"),
+    "submitting": N_("envoi en cours"),
+    "uncertain": N_("sort inconnu"),
+    "accepted": N_("accepté par l’opérateur"),
+    "delivered": N_("remis"),
+    "undelivered": N_("non remis"),
+    "failed": N_("échoué"),
+    "superseded": N_("remplacé"),
+    "expired": N_("périmé"),
+}
+REASONS = {
+    "unknown_topic": N_("sujet inconnu"),
+    "unknown_gateway": N_("passerelle inconnue"),
+    "unknown_channel": N_("voie inconnue"),
+    "too_large": N_("message trop long"),
+    "not_senml": N_("pas un paquet SenML lisible"),
+    "bad_record": N_("mesure mal formée"),
+    "no_value": N_("mesure sans valeur"),
+    "wrong_unit": N_("unité inattendue"),
+    "time_in_future": N_("heure dans le futur"),
+    "time_before_service": N_("heure d’avant la mise en service"),
+    "decoder_failed": N_("décodage impossible"),
+    "database_refused": N_("refusé par la base de données"),
+}
+CHANNELS = {
+    "irradiance_w_m2": N_("Ensoleillement"),
+    "module_temp_c": N_("Température des panneaux"),
+    "voltage_v": N_("Tension"),
+    "current_a": N_("Courant"),
+    "power_w": N_("Puissance"),
+    "speed_rpm": N_("Vitesse"),
+    "flow_m3_h": N_("Débit"),
+    "volume_m3": N_("Volume compté"),
+    "pressure_bar": N_("Pression"),
+    "state_code": N_("Code d’état"),
+    "water_depth_m": N_("Profondeur de l’eau"),
+    "level_m": N_("Niveau"),
+    "outflow_m3_h": N_("Débit de sortie"),
+    "outflow_volume_m3": N_("Volume sorti"),
+    "battery_v": N_("Batterie"),
+    "signal_dbm": N_("Signal"),
+    "temp_c": N_("Température"),
+    "uptime_s": N_("En marche depuis"),
+    "credit_gnf": N_("Crédit"),
+    "free_chlorine_mg_l": N_("Chlore libre"),
+    "turbidity_ntu": N_("Turbidité"),
+    "conductivity_us_cm": N_("Conductivité"),
+}
+RATINGS = {
+    "peak_w": N_("Puissance crête"),
+    "strings": N_("Chaînes de panneaux"),
+    "tilt_deg": N_("Inclinaison"),
+    "azimuth_deg": N_("Azimut"),
+    "rated_flow_m3_h": N_("Débit nominal"),
+    "rated_head_m": N_("Hauteur nominale"),
+    "rated_power_w": N_("Puissance nominale"),
+    "max_speed_rpm": N_("Vitesse maximale"),
+    "start_irradiance_w_m2": N_("Soleil de démarrage"),
+    "depth_m": N_("Profondeur du forage"),
+    "pump_intake_m": N_("Crépine de la pompe à"),
+    "static_water_depth_m": N_("Niveau statique à"),
+    "specific_capacity_m3_h_m": N_("Débit spécifique"),
+    "volume_m3": N_("Capacité"),
+    "full_level_m": N_("Niveau plein"),
+    "base_height_m": N_("Hauteur du pied"),
+    "start_level_m": N_("Niveau initial (simulation)"),
+    "length_m": N_("Longueur du réseau"),
+}
+# The unit that the end of a name tells, longest endings first.
+UNITS = {
+    "_m3_h_m": "m³/h/m", "_w_m2": "W/m²", "_m3_h": "m³/h", "_kwh_m2": "kWh/m²", "_us_cm": "µS/cm", "_mg_l": "mg/L",
+    "_ntu": "NTU", "_m3": "m³", "_bar": "bar", "_dbm": "dBm", "_rpm": "1/min", "_deg": "°", "_gnf": "GNF",
+    "_w": "W", "_v": "V", "_a": "A", "_m": "m", "_c": "°C", "_s": "s", "_h": "h", "_percent": "%",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The words above in one language."""
+
+    texts: Texts
+
+    def zone_state(self, code: str) -> str:
+        """A zone's state."""
+        return self._word(ZONE_STATES, code)
+
+    def alert_state(self, code: str) -> str:
+        """An alert's state."""
+        return self._word(ALERT_STATES, code)
+
+    def severity(self, level: int) -> str:
+        """How grave an alert is."""
+        return self.texts.gettext(SEVERITIES[level])
+
+    def role(self, code: str) -> str:
+        """A role within the committee."""
+        return self._word(ROLES, code)
+
+    def event(self, kind: str) -> str:
+        """What happened to an alert."""
+        return self._word(EVENTS, kind)
+
+    def notification_kind(self, kind: str) -> str:
+        """What a message was for."""
+        return self._word(NOTIFICATION_KINDS, kind)
+
+    def notification_state(self, state: str) -> str:
+        """What became of a message."""
+        return self._word(NOTIFICATION_STATES, state)
+
+    def reason(self, code: str) -> str:
+        """Why a message was set aside."""
+        return self._word(REASONS, code)
+
+    def channel(self, name: str) -> str:
+        """What a channel measures."""
+        return self._word(CHANNELS, name)
+
+    def rating(self, name: str) -> str:
+        """What a number of a zone file says."""
+        return self._word(RATINGS, name)
+
+    def measured(self, name: str, value: object) -> str:
+        """A value written with the unit that its name tells; what is no number is written as it is."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return str(value)
+        unit = unit_of(name)
+        if unit == "s" and value >= 120:
+            minutes, hours = value / 60, value / 3600
+            return self.texts.quantity(hours, "h", 1) if hours >= 3 else self.texts.quantity(minutes, "min")
+        return self.texts.quantity(float(value), unit, 0 if float(value).is_integer() else 2)
+
+    def _word(self, words: Mapping[str, str], code: str) -> str:
+        return self.texts.gettext(words[code]) if code in words else code
+
+
+def unit_of(name: str) -> str:
+    """The unit at the end of a name, nothing when it tells none."""
+    return next((unit for ending, unit in UNITS.items() if name.endswith(ending)), "")

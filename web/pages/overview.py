@@ -1,0 +1,82 @@
+"""What needs me today, then the zones in one table, gravest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from fastapi.responses import RedirectResponse, Response
+
+from web.charts.bars import day_bars
+from web.fleet import GRAVITY, ZoneNow, ZoneState, fetch_fleet
+from web.language import Language, Texts
+from web.pages.page import PageOf
+
+root = APIRouter()
+router = APIRouter()
+
+BARS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All zones together; None where no zone has data. `zones_counted` says how many the volume rests on."""
+
+    volume_m3: float | None
+    zones_counted: int
+    expected_share: float | None
+    litres_per_person: float | None
+    zones_normal: int
+    people_touched: int
+
+
+@root.get("/")
+def home() -> Response:
+    """French first."""
+    return RedirectResponse(f"/{Language.FR}/", status_code=303)
+
+
+@router.get("/")
+def overview(page: PageOf) -> Response:
+    """The page that opens in the morning."""
+    fleet = fetch_fleet(page.connection, page.now)
+    to_do = sorted(
+        (alert for item in fleet for alert in item.alerts),
+        key=lambda alert: (-alert.severity, -alert.people, alert.opened_at),
+    )
+    bars = {item.zone.zone_id: _bars(item, page.texts) for item in fleet}
+    return page.render("overview.html", fleet=fleet, to_do=to_do, totals=totals_of(fleet), bars=bars)
+
+
+def totals_of(fleet: list[ZoneNow]) -> Totals:
+    """Sum what is known of yesterday; zones without data are left out of numerator and denominator alike."""
+    known = [
+        (item.zone.people, day.volume_m3, day.expected)
+        for item in fleet
+        if (day := item.yesterday) is not None and day.volume_m3 is not None
+    ]
+    volume = sum(volume for _, volume, _ in known)
+    compared = [(volume, expected.volume_m3) for _, volume, expected in known if expected is not None]
+    wanted = sum(expected for _, expected in compared)
+    return Totals(
+        volume_m3=volume if known else None,
+        zones_counted=len(known),
+        expected_share=sum(volume for volume, _ in compared) / wanted if wanted > 0 else None,
+        litres_per_person=1000 * volume / sum(people for people, _, _ in known) if known else None,
+        zones_normal=sum(item.state is ZoneState.NORMAL for item in fleet),
+        people_touched=sum(item.zone.people for item in fleet if GRAVITY[item.state] < GRAVITY[ZoneState.WATCH]),
+    )
+
+
+def _bars(item: ZoneNow, texts: Texts) -> str:
+    days = item.days[-BARS:]
+    if not days:
+        return day_bars([None] * BARS, label=texts.gettext("14 jours sans données"))
+    known = [day.volume_m3 for day in days if day.volume_m3 is not None]
+    label = texts.gettext("Volume des 14 derniers jours : de %(low)s à %(high)s, %(missing)s jours sans données") % {
+        "low": texts.quantity(min(known, default=None), "m³"),
+        "high": texts.quantity(max(known, default=None), "m³"),
+        "missing": len(days) - len(known),
+    }
+    expected = [day.expected.volume_m3 if day.expected else None for day in days]
+    return day_bars([day.volume_m3 for day in days], expected_m3=expected, label=label)

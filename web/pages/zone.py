@@ -1,0 +1,85 @@
+"""One zone: is this village served, and why not?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from markupsafe import Markup
+
+from alerts.words import fault_label
+from ingest.db import queries
+from ingest.readings_pg import PgReadings
+from web.charts.bars import share_bar
+from web.charts.series import time_axis
+from web.curves import CHOICES, draw_days, draw_events, fetch_curves, running_spans, span_of, tick_name
+from web.daily import days_before, fetch_volumes
+from web.errors import BadParameter
+from web.fleet import fetch_zone
+from web.pages.page import Page, PageOf
+from web.stories import alerts_page, alerts_within, committee_of, told_between
+
+SQL = queries("web", "zone")
+router = APIRouter()
+
+DAYS_DRAWN = 14
+PAST_ALERTS = 10
+
+
+@router.get("/zones/{zone_id}")
+def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> Response:
+    """The zone's page over the last 24 hours, or the span that was chosen."""
+    choice = next((one for one in CHOICES if one.key == span), None)
+    if choice is None:
+        raise BadParameter("span", span, f"is none of {', '.join(one.key for one in CHOICES)}")
+    store = PgReadings(page.connection)
+    found = fetch_zone(page.connection, zone_id, page.now, expect_last=DAYS_DRAWN)
+    assets = store.assets(zone_id)
+    ratings = {asset.asset_id: dict(asset.rating) for asset in assets}
+    start, end = page.now - choice.length, page.now
+    drawn_span = span_of(start, end)
+    rated_w = ratings.get("pump", {}).get("rated_power_w")
+    running = []
+    if rated_w:
+        power = store.window(zone_id, start, end, only=[("pump", "power_w")])
+        for series in power.values():
+            interval_s = next(asset.interval_s for asset in assets if asset.asset_id == "pump")
+            running = running_spans(series, rated_w, 2.5 * interval_s, page.texts.gettext("Pompe en marche"))
+    titled = [
+        (alert, f"{alert.code} {fault_label(alert.fault, page.language.value)}")
+        for alert in alerts_within(page.connection, zone_id, start, end)
+    ]
+    return page.render(
+        "zone.html",
+        item=found,
+        choices=CHOICES,
+        choice=choice,
+        start=start,
+        end=end,
+        curves=fetch_curves(store, zone_id, ratings, choice, start, end, page.texts),
+        events=draw_events(running, titled, told_between(page.connection, zone_id, start, end), drawn_span, page.texts),
+        axis=Markup(time_axis(drawn_span, partial(tick_name, choice, page.texts))),  # noqa: S704 - our own chart
+        days=found.days[-DAYS_DRAWN:],
+        days_drawing=draw_days(found.days[-DAYS_DRAWN:], page.texts),
+        taps=_taps(page, zone_id, [asset.asset_id for asset in assets if asset.kind == "tap"]),
+        assets=[asset for asset in assets if asset.rating],
+        past=alerts_page(page.connection, zone=zone_id, states=["resolved"], limit=PAST_ALERTS),
+        committee=committee_of(page.connection, zone_id),
+        gateways=page.connection.execute(SQL["gateway"], {"zone": zone_id}).fetchall(),
+    )
+
+
+def _taps(page: Page, zone_id: str, taps: list[str]) -> list[tuple[str, float | None, Markup]]:
+    """(tap, litres of yesterday, bar), most used first, those without data last."""
+    counted = fetch_volumes(page.connection, days_before(page.now, 1), asset="tap-%", zone=zone_id)
+    litres = {
+        tap: None if (volume := counted.get((zone_id, tap), [None])[0]) is None else 1000 * volume for tap in taps
+    }
+    most = max((value for value in litres.values() if value is not None), default=0.0) or 1.0
+    ordered = sorted(litres.items(), key=lambda pair: (pair[1] is None, -(pair[1] or 0.0), pair[0]))
+    return [
+        (tap, value, Markup(share_bar(None if value is None else value / most)))  # noqa: S704 - our own chart
+        for tap, value in ordered
+    ]

@@ -1,0 +1,155 @@
+"""What went wrong, told twice: as a page in the house's style, and for the API as a problem (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import psycopg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from psycopg_pool import PoolTimeout, TooManyRequests
+from starlette.exceptions import HTTPException
+
+from ingest.sqlstate import Meaning, meaning_of
+from web.dependencies import services_of
+from web.errors import BadParameter, LinkRefused, LoginNeeded, NotThere, RequestForged
+from web.language import Language
+from web.pages.page import render
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5
+PROBLEM = "application/problem+json"
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let every error end as a page or a problem, whichever was asked for."""
+    app.exception_handler(LoginNeeded)(_login_needed)
+    app.exception_handler(LinkRefused)(_link_refused)
+    app.exception_handler(RequestForged)(_forged)
+    app.exception_handler(BadParameter)(_bad_parameter)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(NotThere)(_not_there)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(PoolTimeout)(_database_away)
+    app.exception_handler(TooManyRequests)(_database_away)
+    app.exception_handler(psycopg.Error)(_database_error)
+    app.exception_handler(Exception)(_unforeseen)
+
+
+def problem(
+    request: Request, status: int, detail: str, *, kind: str = "about:blank", headers: dict[str, str] | None = None,
+    **more: Any,
+) -> Response:  # fmt: skip
+    """An RFC 9457 answer; `kind` names the problem where the status alone does not."""
+    body = {
+        "type": kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail,
+        "instance": request.url.path, **more,
+    }  # fmt: skip
+    return JSONResponse(body, status_code=status, media_type=PROBLEM, headers=headers)
+
+
+def wants_problem(request: Request) -> bool:
+    """Whether a program is asking."""
+    return request.url.path.startswith(("/api/", "/healthz"))
+
+
+def _page(
+    request: Request, status: int, kind: str, detail: str = "", headers: dict[str, str] | None = None
+) -> Response:
+    services = services_of(request)
+    first = request.url.path.lstrip("/").partition("/")[0]
+    language = Language(first) if first in set(Language) else Language.FR
+    page = render(
+        request, services, language, "error.html", now=services.clock.now(), is_fictional=services.config.demo,
+        frame=None, status=status, code=status, kind=kind, detail=detail,
+    )  # fmt: skip
+    page.headers.update(headers or {})
+    return page
+
+
+def _login_needed(request: Request, error: Exception) -> Response:
+    if wants_problem(request):
+        detail = "send an API key as `Authorization: Bearer wat_…`; a session may only read"
+        return problem(request, 401, detail, headers={"WWW-Authenticate": "Bearer"})
+    return _page(request, 401, "login")
+
+
+def _link_refused(request: Request, error: Exception) -> Response:
+    reason = error.reason if isinstance(error, LinkRefused) else ""
+    return _page(request, 403, f"link_{reason}")
+
+
+def _forged(request: Request, error: Exception) -> Response:
+    log.warning("refused %s %s: %s", request.method, request.url.path, error)
+    return _page(request, 403, "forged")
+
+
+def _bad_parameter(request: Request, error: Exception) -> Response:
+    if wants_problem(request) and isinstance(error, BadParameter):
+        faults = [{"parameter": error.parameter, "value": error.value, "bound": error.bound}]
+        return problem(request, 422, str(error), kind="urn:ndiyan:problem:bad_parameter", errors=faults)
+    return _page(request, 400, "bad_request", str(error))
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    if not wants_problem(request):
+        in_path = any(fault["loc"][0] == "path" for fault in faults)
+        return _page(request, 404, "not_found") if in_path else _page(request, 400, "bad_request", _first(faults))
+    listed = [{"parameter": _name(fault), "value": fault.get("input"), "bound": fault["msg"]} for fault in faults]
+    return problem(request, 422, _first(faults), kind="urn:ndiyan:problem:bad_parameter", errors=listed)
+
+
+def _name(fault: Any) -> str:
+    return ".".join(str(part) for part in fault["loc"][1:])
+
+
+def _first(faults: Any) -> str:
+    fault = faults[0]
+    return f"{_name(fault)}: {fault.get('input')!r}: {fault['msg']}"
+
+
+def _not_there(request: Request, error: Exception) -> Response:
+    if wants_problem(request):
+        return problem(request, 404, str(error))
+    return _page(request, 404, "not_found")
+
+
+def _http(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if wants_problem(request):
+        return problem(request, status, f"{request.method} {request.url.path}", headers=headers)
+    return _page(request, status, "not_found" if status == 404 else "bad_request", headers=headers)
+
+
+def _database_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and meaning_of(error) in (
+        Meaning.AWAY, Meaning.AGAIN,
+    ):  # fmt: skip
+        return _database_away(request, error)
+    log.error("database refused %s %s", request.method, request.url.path, exc_info=error)
+    return _broken(request)
+
+
+def _database_away(request: Request, error: Exception) -> Response:
+    log.warning("database away: %s", error)
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    if wants_problem(request):
+        return problem(request, 503, "the database does not answer", headers=headers)
+    return _page(request, 503, "away", headers=headers)
+
+
+def _unforeseen(request: Request, error: Exception) -> Response:
+    # Starlette raises the error again after this answer, so the server logs it with its traceback.
+    return _broken(request)
+
+
+def _broken(request: Request) -> Response:
+    if wants_problem(request):
+        return problem(request, 500, "an error of ours; it is in the log of the service")
+    return _page(request, 500, "broken")

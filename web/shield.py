@@ -1,0 +1,61 @@
+"""What every answer carries: security headers, how long it may be kept; and how large a request may be."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Shield:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
+        self._app = app
+        self._headers = HEADERS | ({"strict-transport-security": "max-age=31536000"} if is_https else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse a body that is too long or does not say how long it is."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_shielded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+                if "cache-control" not in headers:
+                    headers["cache-control"] = _cache_control(scope)
+            await send(message)
+
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers:
+            answer = PlainTextResponse("say the length of the body", status_code=411)
+            await answer(scope, receive, send_shielded)
+        elif not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            answer = PlainTextResponse(f"the body is longer than {MAX_BODY_BYTES} bytes", status_code=413)
+            await answer(scope, receive, send_shielded)
+        else:
+            await self._app(scope, receive, send_shielded)
+
+
+def _cache_control(scope: Scope) -> str:
+    """A static file whose address carries its content's hash never changes; pages are asked for anew."""
+    if scope["path"].startswith("/static/") and b"v=" in scope["query_string"]:
+        return "public, max-age=31536000, immutable"
+    return "private, no-cache"

@@ -1,0 +1,52 @@
+-- alerts
+-- The columns of an alert as pages read it; the four statements below say which ones and go on from here.
+SELECT a.alert_id, a.code, a.zone_id, z.name, z.people, a.fault, a.asset_id, a.severity, a.state, a.first_evidence_at,
+       a.last_evidence_at, a.opened_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, a.is_late, a.confidence,
+       a.evidence, a.explained_by
+FROM alert a JOIN zone z USING (zone_id);
+
+-- live
+-- Alerts that are not over, gravest first, then by the number of people without water behind them.
+WHERE a.state <> 'resolved'
+ORDER BY a.severity DESC, z.people DESC, a.opened_at, a.alert_id;
+
+-- page
+-- Newest first; the cursor is the last row of the page before.
+WHERE (%(zone)s::text IS NULL OR a.zone_id = %(zone)s)
+  AND (%(states)s::text[] IS NULL OR a.state = ANY(%(states)s))
+  AND (%(before_at)s::timestamptz IS NULL OR (a.opened_at, a.alert_id) < (%(before_at)s, %(before_id)s::bigint))
+ORDER BY a.opened_at DESC, a.alert_id DESC
+LIMIT %(limit)s;
+
+-- one
+WHERE a.alert_id = %(alert)s;
+
+-- within
+-- Alerts of a zone whose evidence touches a span of measured time.
+WHERE a.zone_id = %(zone)s AND a.first_evidence_at <= %(end)s
+  AND (a.state <> 'resolved' OR greatest(a.last_evidence_at, a.resolved_at) >= %(start)s)
+ORDER BY a.first_evidence_at;
+
+-- events
+SELECT event_id, at, kind, who, detail FROM alert_event WHERE alert_id = %(alert)s ORDER BY at, event_id;
+
+-- notifications
+-- What was told about these alerts, to whom, and what became of it.
+SELECT n.notification_id, n.alert_id, n.contact_id, coalesce(c.name, ''), coalesce(c.role, ''), n.phone, n.kind, n.step,
+       n.reason, n.language, n.text, n.segments, n.carrier, n.state, n.attempts, n.error, n.possible_duplicate,
+       n.created_at, n.submitted_at, n.accepted_at, n.delivered_at
+FROM notification n LEFT JOIN contact c USING (contact_id)
+WHERE n.alert_id = ANY(%(alerts)s) ORDER BY n.created_at, n.notification_id;
+
+-- told_between
+-- Messages and answers of a zone within a span of platform time, for the lane of events.
+SELECT n.created_at, n.kind, coalesce(c.name, '') FROM notification n LEFT JOIN contact c USING (contact_id)
+WHERE n.zone_id = %(zone)s AND n.created_at >= %(start)s AND n.created_at < %(end)s
+UNION ALL
+SELECT s.received_at, 'sms_in', coalesce(c.name, '') FROM sms_in s JOIN contact c USING (contact_id)
+WHERE c.zone_id = %(zone)s AND s.received_at >= %(start)s AND s.received_at < %(end)s
+ORDER BY 1;
+
+-- committee
+SELECT contact_id, name, role, phone, language, tap FROM contact
+WHERE zone_id = %(zone)s AND is_active ORDER BY rank;

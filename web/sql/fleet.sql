@@ -1,0 +1,39 @@
+-- zones
+-- Each zone with the newest measured time of all its channels and what the tower last said.
+SELECT z.zone_id, z.name, z.commune, z.latitude, z.longitude, z.altitude_m, z.is_fictional, z.people, z.counted_in,
+       z.gnf_per_20_l, coalesce((SELECT min(g.gateway_id) FROM gateway g WHERE g.zone_id = z.zone_id), ''),
+       seen.at, level.value, level.measured_at,
+       (tower.rating ->> 'full_level_m')::float8, (tower.rating ->> 'volume_m3')::float8
+FROM zone z
+LEFT JOIN LATERAL (
+    SELECT max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id)
+    WHERE c.zone_id = z.zone_id AND c.is_active
+) seen ON true
+LEFT JOIN asset tower ON tower.zone_id = z.zone_id AND tower.asset_id = 'tower'
+LEFT JOIN channel lc ON lc.zone_id = z.zone_id AND lc.asset_id = 'tower' AND lc.name = 'level_m' AND lc.is_active
+LEFT JOIN latest level ON level.channel_id = lc.channel_id
+WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s
+ORDER BY z.zone_id;
+
+-- counters_at
+-- The last reading of counters before each of these instants; one index look-up each, not a scan of the days between.
+SELECT c.zone_id, c.asset_id, instant.at, before.value, before.measured_at
+FROM channel c
+CROSS JOIN unnest(%(instants)s::timestamptz[]) AS instant (at)
+CROSS JOIN LATERAL (
+    SELECT r.value, r.measured_at FROM reading r
+    WHERE r.channel_id = c.channel_id AND r.measured_at < instant.at
+    ORDER BY r.measured_at DESC LIMIT 1
+) before
+WHERE c.is_active AND c.name = 'volume_m3' AND c.asset_id LIKE %(asset)s
+  AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
+ORDER BY c.zone_id, c.asset_id, instant.at;
+
+-- daily_sun
+-- Mean irradiance of each UTC day and how many readings it rests on.
+SELECT c.zone_id, date_trunc('day', r.measured_at) AS day, avg(r.value), count(*), min(a.interval_s)
+FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN reading r USING (channel_id)
+WHERE c.is_active AND c.asset_id = 'pv' AND c.name = 'irradiance_w_m2'
+  AND r.measured_at >= %(start)s AND r.measured_at < %(end)s
+  AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
+GROUP BY c.zone_id, day;

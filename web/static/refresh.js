@@ -1,0 +1,66 @@
+// Asks for the page again now and then and puts its living parts in place. Everything works without it.
+"use strict";
+(() => {
+  const body = document.body;
+  if (body.dataset.reload) {
+    setTimeout(() => location.reload(), Number(body.dataset.reload) * 1000);
+    return;
+  }
+  const every = Number(body.dataset.refresh) * 1000;
+  if (!every) return;
+
+  const parts = ["#live", "#thread", ".top nav", ".foot time"];
+  let paused = false;
+
+  // Nothing moves under a pointer that is about to click, or under the keyboard's focus.
+  function isInUse() {
+    const live = document.getElementById("live");
+    const focused = document.activeElement;
+    return (
+      document.hidden || live.querySelector("table.fleet:hover, .todo-list:hover") !== null ||
+      (focused !== live && live.contains(focused)) || !document.getSelection().isCollapsed
+    );
+  }
+
+  function put(fresh) {
+    for (const part of parts) {
+      const old = document.querySelector(part);
+      const next = fresh.querySelector(part);
+      if (!old || !next || old.innerHTML === next.innerHTML) continue;
+      const open = [...old.querySelectorAll("details")].map((one) => one.open);
+      const scrolled = old.scrollTop;
+      old.innerHTML = next.innerHTML;
+      old.querySelectorAll("details").forEach((one, place) => (one.open = Boolean(open[place])));
+      old.scrollTop = scrolled;
+    }
+    // A page whose story is over asks no more.
+    if (!fresh.body.dataset.refresh) paused = true;
+  }
+
+  async function refresh() {
+    if (!paused && !isInUse()) {
+      try {
+        const answer = await fetch(location.href, { credentials: "same-origin" });
+        if (answer.status === 401) return location.reload();
+        if (answer.ok && !isInUse()) put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      } catch {
+        // The link is down: what is shown keeps its age, the next turn tries again.
+      }
+    }
+    setTimeout(refresh, every);
+  }
+
+  const note = document.querySelector(".live-note");
+  if (note) {
+    const button = document.createElement("button");
+    button.className = "quiet";
+    button.textContent = note.dataset.pause;
+    button.addEventListener("click", () => {
+      paused = !paused;
+      button.textContent = paused ? note.dataset.resume : note.dataset.pause;
+    });
+    note.append(button);
+    note.hidden = false;
+  }
+  setTimeout(refresh, every);
+})();

@@ -1,0 +1,169 @@
+"""Alerts as pages and API read them: the record, its events, and who was told what."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ingest.db import Connection, queries
+from web.errors import NotThere
+
+SQL = queries("web", "alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """The record people act on, with its zone's name and size; columns of table `alert`."""
+
+    alert_id: int
+    code: str
+    zone_id: str
+    zone_name: str
+    people: int
+    fault: str
+    asset_id: str
+    severity: int
+    state: str
+    first_evidence_at: datetime
+    last_evidence_at: datetime
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    resolved_at: datetime | None
+    is_late: bool
+    confidence: float
+    evidence: dict[str, Any]
+    explained_by: int | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it still needs somebody."""
+        return self.state != "resolved"
+
+    def sentence(self, language: str) -> str:
+        """What the detector saw, in words."""
+        sentences = self.evidence.get("sentence", {})
+        return str(sentences.get(language) or sentences.get("fr") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of an alert's story, in platform time."""
+
+    event_id: int
+    at: datetime
+    kind: str
+    who: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One attempt to tell one person one thing."""
+
+    notification_id: int
+    alert_id: int
+    contact_id: int | None
+    name: str
+    role: str
+    phone: str
+    kind: str
+    step: str
+    reason: str
+    language: str
+    text: str
+    segments: int
+    carrier: str
+    state: str
+    attempts: int
+    error: str | None
+    possible_duplicate: bool
+    created_at: datetime
+    submitted_at: datetime | None
+    accepted_at: datetime | None
+    delivered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person of a zone's committee."""
+
+    contact_id: int
+    name: str
+    role: str
+    phone: str
+    language: str
+    tap: str | None
+
+
+def masked(phone: str) -> str:
+    """A phone number with only its country and its last three digits."""
+    return f"{phone[:4]}\u00a0…\u00a0{phone[-3:]}"
+
+
+def _alerts(which: str) -> str:
+    return f"{SQL['alerts']} {SQL[which]}"
+
+
+def live_alerts(connection: Connection) -> list[Alert]:
+    """Alerts that are not over, gravest first, then by people affected."""
+    return [Alert(*row) for row in connection.execute(_alerts("live"))]
+
+
+def alerts_page(
+    connection: Connection,
+    *,
+    zone: str | None = None,
+    states: Sequence[str] | None = None,
+    before: tuple[datetime, int] | None = None,
+    limit: int,
+) -> list[Alert]:
+    """Alerts newest first; `before` is (opened_at, alert_id) of the last one already seen."""
+    parameters = {
+        "zone": zone, "states": None if states is None else list(states), "limit": limit,
+        "before_at": before[0] if before else None, "before_id": before[1] if before else None,
+    }  # fmt: skip
+    return [Alert(*row) for row in connection.execute(_alerts("page"), parameters)]
+
+
+def find_alert(connection: Connection, alert_id: int) -> Alert:
+    """One alert; `NotThere` when there is none of this id."""
+    row = connection.execute(_alerts("one"), {"alert": alert_id}).fetchone()
+    if row is None:
+        raise NotThere("alert", alert_id)
+    return Alert(*row)
+
+
+def alerts_within(connection: Connection, zone_id: str, start: datetime, end: datetime) -> list[Alert]:
+    """Alerts of a zone that were on at some moment of [start, end]."""
+    return [Alert(*row) for row in connection.execute(_alerts("within"), {"zone": zone_id, "start": start, "end": end})]
+
+
+def events_of(connection: Connection, alert_id: int) -> list[Event]:
+    """The story of an alert, in the order in which it happened."""
+    return [Event(*row) for row in connection.execute(SQL["events"], {"alert": alert_id})]
+
+
+def notifications_of(connection: Connection, alert_ids: Sequence[int]) -> dict[int, list[Notification]]:
+    """alert_id → who was told what about it, oldest first."""
+    found: dict[int, list[Notification]] = defaultdict(list)
+    if alert_ids:
+        for row in connection.execute(SQL["notifications"], {"alerts": list(alert_ids)}):
+            notification = Notification(*row)
+            found[notification.alert_id].append(notification)
+    return found
+
+
+def told_between(
+    connection: Connection, zone_id: str, start: datetime, end: datetime
+) -> list[tuple[datetime, str, str]]:
+    """(when, kind, name) of each message to and from the people of a zone within [start, end)."""
+    return list(connection.execute(SQL["told_between"], {"zone": zone_id, "start": start, "end": end}))
+
+
+def committee_of(connection: Connection, zone_id: str) -> list[Member]:
+    """The committee of a zone in the order of its file."""
+    return [Member(*row) for row in connection.execute(SQL["committee"], {"zone": zone_id})]

@@ -1,0 +1,40 @@
+"""Templates: one environment per language, with the house's ways of writing values."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from web.language import Language, texts_of
+from web.stories import masked
+
+
+@cache
+def environment(language: Language) -> Environment:
+    """Templates that speak this language; an undefined name is an error, not an empty place."""
+    texts = texts_of(language)
+    found = Environment(
+        loader=PackageLoader("web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    found.install_gettext_translations(texts.catalogue, newstyle=True)  # type: ignore[attr-defined]
+    found.filters |= {
+        "number": texts.number, "quantity": texts.quantity, "percent": texts.percent, "duration": texts.duration,
+        "day": texts.day, "masked": masked,
+    }  # fmt: skip
+    found.globals |= {"static": static_address}
+    return found
+
+
+@cache
+def static_address(name: str) -> str:
+    """Address of a static file; it changes with the content, so browsers may keep it for ever."""
+    digest = hashlib.sha256((files("web") / "static" / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={digest}"
