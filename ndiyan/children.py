@@ -29,9 +29,10 @@ FAR_HOME = Path("/var/lib")  # where data goes that an account could not reach i
 
 
 class Child(Protocol):
-    """A process that a supervisor can look after; `name` is also that of its log."""
+    """A process that a supervisor can look after."""
 
     name: str
+    log: Path
 
     def start(self) -> None: ...
 

@@ -78,12 +78,14 @@ class Demo:
         self._zones = load_zones([shipped("zones")])
         self._clock: Clock = SystemClock()
         self._state: DemoState | None = None
+        self._is_first = True
         self._saved_s = 0.0
 
     def run(self) -> None:
         """Start all, say how to use it, keep it running."""
         try:
             kept = self._folder.load_state()
+            self._is_first = kept is None
             refuse_without_room(self._folder.root, NEEDED_MB)
             self._folder.prepare()
             database_url, port = self._start_database(kept)
@@ -244,14 +246,19 @@ class Demo:
                 "mqtt_url": broker.operator_url, "database_url": database_url,
             }  # fmt: skip
             self._folder.write_whole(self._options.ready_file.resolve(), json.dumps(addresses))
+        watch = (
+            "zone-3: within two minutes its pump stops in full sun and the committee's SMS appears on the phone;\n"
+            "         answer 1, or wait until somebody of the committee does; then break something yourself"
+            if self._is_first
+            else "the zones go on where they stopped: break something and see who hears of it, and when"
+        )
         print(
             f"""
 Ndiyan is running: {len(self._zones)} fictional zones around Labé, {self._options.speed:g} times faster than the world.
 
   Open   {login_url}
          (opens one session; `ndiyan web login-link` makes another link)
-  Watch  zone-3: within two minutes its pump stops in full sun and the committee's SMS appears on the phone;
-         answer 1, or wait until somebody of the committee does; then break something yourself
+  Watch  {watch}
   API    curl -H "Authorization: Bearer {key}" {url}/api/v1/zones
   Logs   {self._folder.logs}
   Stop   Ctrl-C; the next start goes on with the same data, --fresh starts over

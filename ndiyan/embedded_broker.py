@@ -116,7 +116,7 @@ class EmbeddedBroker:
         argv: list[str | Path] = (
             [self._mosquitto, "-c", self.folder / "mosquitto.conf"]
             if self._mosquitto
-            else [sys.executable, "-m", "ndiyan.python_broker", self.folder / "python-broker.json"]
+            else [sys.executable, "-P", "-m", "ndiyan.python_broker", self.folder / "python-broker.json"]
         )
         self._process = spawn(argv, log=self.log, account=self._account if self._mosquitto else None)
         deadline = time.monotonic() + START_TIMEOUT_S

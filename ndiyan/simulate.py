@@ -6,7 +6,6 @@ import json
 import logging
 import signal
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,8 +63,7 @@ def _let_people_act(database_url: str, feed: LiveFeed, clock: Clock, stop: threa
                 if not has_resumed:
                     people.resume()
                     has_resumed = True
-                while not stop.is_set():
+                while not stop.wait(ROUND_S):
                     people.act(clock.now())
-                    time.sleep(ROUND_S)
         except psycopg.Error as error:
             log.warning("people wait for the database: %s", str(error).splitlines()[0])

@@ -61,8 +61,11 @@ class Program:
 
 
 def service(*words: str, log: Path, env: Mapping[str, str] | None = None) -> Program:
-    """One of our own commands, for example `service("ingest", …)`."""
-    return Program(words[0], [sys.executable, "-m", "ndiyan", *words], log=log, env=env)
+    """One of our own commands, for example `service("ingest", …)`.
+
+    `-P`: a folder that is called like one of our packages, where somebody happens to stand, must not be taken for it.
+    """
+    return Program(words[0], [sys.executable, "-P", "-m", "ndiyan", *words], log=log, env=env)
 
 
 @dataclass(slots=True)
@@ -128,7 +131,9 @@ class Supervisor:
                 return
             if now_s - watched.started_s > STEADY_S:
                 watched.wait_s = BACK_OFF_S[0]
-            self._say(f"{child.name} ended ({_ending(code)}); starting it again in {watched.wait_s:g} s")
+            self._say(
+                f"{child.name} ended ({_ending(code)}, see {child.log}); starting it again in {watched.wait_s:g} s"
+            )
             watched.start_again_s = now_s + watched.wait_s
             watched.wait_s = min(2 * watched.wait_s, BACK_OFF_S[1])
         elif now_s >= watched.start_again_s:

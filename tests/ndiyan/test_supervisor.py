@@ -62,7 +62,7 @@ def test_a_child_that_was_killed_is_started_again(tmp_path: Path, supervisor: Su
         return child.pid != first and child.poll() is None
 
     wait_until(is_back)
-    assert said == ["child ended (signal SIGKILL); starting it again in 0.5 s"]
+    assert said == [f"child ended (signal SIGKILL, see {child.log}); starting it again in 0.5 s"]
     supervisor.stop()
 
 
