@@ -82,6 +82,11 @@ class Uplink:
         """Whether the broker has accepted us and the link stands as far as we know."""
         return self._connected.is_set()
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the link is cut on purpose."""
+        return self._paused.is_set()
+
     def start(self) -> None:
         """Begin to connect and send; returns at once."""
         self._client.connect_async(self._settings.host, self._settings.port, keepalive=KEEPALIVE_S)

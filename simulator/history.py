@@ -1,0 +1,109 @@
+"""A past that never was: zones live from one time to another and leave readings, and the state in which they end."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from gateway.model import Fault
+from gateway.zones import Zone
+from simulator.faults import Broken
+from simulator.scenarios import Scenario
+from simulator.sensors import Frozen, Sample, measure, sample
+from simulator.sun import FloatArray
+from simulator.village import State, Village, whole_minutes
+
+STATE_FILE = "zones.json"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryBlock:
+    """Readings of one channel and day: t_s (n,) [s since 1970-01-01 UTC] and value (n,) in the canonical unit."""
+
+    zone_id: str
+    asset: str
+    channel: str
+    t_s: FloatArray
+    value: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Where the zones stand: their state after the minute that ends at `t_s`, and what stuck sensors show."""
+
+    t_s: float
+    start_s: float  # T0 of the scenario
+    zones: tuple[str, ...]
+    state: State
+    frozen: Frozen
+
+
+def simulate_history(
+    zones: Sequence[Zone], *, start: datetime, end: datetime, seed: int, scenario: Scenario, folder: Path
+) -> Iterator[HistoryBlock]:
+    """Let the zones live from `start` to `end`, which is the scenario's T0; a day's readings at a time.
+
+    While a past fault has taken a gateway's network away, its box is off: nothing is measured. At the end the state is
+    left in `folder`, from where a `LiveFeed` goes on without a jump.
+    """
+    village = Village(zones, seed=seed, clear_from=end.date() if scenario.clear_from_start else None)
+    state, frozen = village.first_state(), Frozen()
+    broken = [fault.broken(end) for fault in scenario.past_faults]
+    samples: list[Sample] = []
+    for t_s in whole_minutes(start, end):
+        truth = village.step(state, t_s, broken)
+        if samples and _day(samples[-1].t_s) != _day(t_s + 60):
+            yield from _blocks(village, samples, seed, frozen, broken)
+            samples = []
+        if any((t_s + 60) % asset.interval_s == 0 for asset in zones[0].assets):
+            samples.append(sample(t_s + 60, truth, state))
+    if samples:
+        yield from _blocks(village, samples, seed, frozen, broken)
+    save_state(folder, end.timestamp(), end.timestamp(), zones, state, frozen)
+
+
+def save_state(folder: Path, t_s: float, start_s: float, zones: Sequence[Zone], state: State, frozen: Frozen) -> None:
+    """Write the state durably and in one piece: a cut leaves the old one or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {
+        "t_s": t_s, "start_s": start_s, "zones": [zone.zone_id for zone in zones],
+        "state": state.as_json(), "frozen": frozen.as_json(),
+    }  # fmt: skip
+    fresh = folder / f"{STATE_FILE}.new"
+    with fresh.open("w", encoding="utf-8") as file:
+        json.dump(values, file)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(folder / STATE_FILE)
+
+
+def load_state(folder: Path) -> Saved | None:
+    """What `save_state` left, None when there is nothing."""
+    file = folder / STATE_FILE
+    if not file.exists():
+        return None
+    values = json.loads(file.read_text("utf-8"))
+    return Saved(
+        values["t_s"], values["start_s"], tuple(values["zones"]), State.from_json(values["state"]),
+        Frozen(values["frozen"]),
+    )  # fmt: skip
+
+
+def _blocks(
+    village: Village, samples: list[Sample], seed: int, frozen: Frozen, broken: list[Broken]
+) -> Iterator[HistoryBlock]:
+    for at, zone in enumerate(village.zones):
+        off = [f for f in broken if f.zone == zone.zone_id and f.fault is Fault.COMMS_OUTAGE]
+        kept = [one for one in samples if not any(fault.acts_at(one.t_s) for fault in off)]
+        if kept:
+            day = _day(kept[0].t_s)
+            for asset, channel, t_s, value in measure(zone, at, kept, day, seed=seed, frozen=frozen, broken=broken):
+                yield HistoryBlock(zone.zone_id, asset, channel, t_s, value)
+
+
+def _day(t_s: float) -> date:
+    return datetime.fromtimestamp(t_s, UTC).date()
