@@ -42,7 +42,7 @@ def write_history(
     # Nothing is lost by waiting for no disk here: a start that is cut short begins anew.
     connection.execute("SET synchronous_commit = off")
     writer = ReadingWriter(connection)
-    with steps.bar("30 days".replace("30", f"{(end - start).days}") + " of history", unit="readings") as progress:
+    with steps.bar(f"{(end - start).days} days of history", unit="readings") as progress:
         blocks = simulate_history(
             zones, start=start, end=end, seed=seed, scenario=load_scenario(scenario), folder=folder
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.model import Fault
 from ingest.db import Connection, queries
@@ -83,5 +83,5 @@ class People:
             self._connection.execute(SQL["mark_repaired"], {"id": number, "now": now})
             log.info("repaired: %s", fault, extra={"zone_id": zone})
 
-    def _rows(self, statement: str, **parameters: object) -> list[tuple[object, ...]]:
+    def _rows(self, statement: str, **parameters: object) -> list[Any]:
         return self._connection.execute(SQL[statement], parameters).fetchall()

@@ -44,9 +44,10 @@ def run_live(
         seed=seed,
         scenario=load_scenario(scenario),
     )
-    people = threading.Thread(
-        target=_let_people_act, args=(settings.required("database.url"), feed, clock, stop), daemon=True
-    )
+    database_url = settings.required("database.url")
+    with connect(database_url) as connection:  # before time goes on, else what is broken would work for a moment
+        People(connection, feed).resume()
+    people = threading.Thread(target=_let_people_act, args=(database_url, feed, clock, stop), daemon=True)
     people.start()
     feed.run(stop)
     stop.set()
@@ -55,14 +56,10 @@ def run_live(
 
 def _let_people_act(database_url: str, feed: LiveFeed, clock: Clock, stop: threading.Event) -> None:
     """A database that is away is waited for; what is due then happens a little later."""
-    has_resumed = False
     while not stop.wait(ROUND_S):
         try:
             with connect(database_url, application="ndiyan-simulate") as connection:
                 people = People(connection, feed)
-                if not has_resumed:
-                    people.resume()
-                    has_resumed = True
                 while not stop.wait(ROUND_S):
                     people.act(clock.now())
         except psycopg.Error as error:
