@@ -203,6 +203,8 @@ class Uplink:
             log.warning("%s: the broker did not deliver message %d: %s", self._gateway, mid, reason)
 
     def _on_message(self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
+        if message.topic != ack_topic(self._zone, self._gateway):
+            return  # amqtt hands a gateway its own retained status back
         try:
             boot, ranges = decode_ack(bytes(message.payload))
             confirmed = self._outbox.confirm(boot, ranges)
