@@ -132,6 +132,7 @@ class Judgement:
         self._assets: dict[str, AssetRow] = {asset.asset_id: asset for asset in self._readings.assets(zone_id)}
         self._known: list[_Known] = []
         self._resolved: list[tuple[int, LiveAlert]] = []
+        self._found_late: set[int] = set()  # opened in this evaluation, but not now
 
     def run(self, watermark: datetime | None) -> datetime | None:
         """Judge from `watermark` to the newest reading, then silence; returns the new watermark."""
@@ -187,11 +188,13 @@ class Judgement:
                 SQL["continue_alert"], {"alert": step.alert.alert_id, "last": step.last_evidence_at}
             )
         elif isinstance(step, Resolving):
-            at = self._now if live_now else step.cleared_at
-            resolved = {"alert": step.alert.alert_id, "cleared": step.cleared_at, "now": at}
+            alert_id, at = step.alert.alert_id, self._now if live_now else step.cleared_at
+            is_late = alert_id in self._found_late
+            resolved = {"alert": alert_id, "cleared": step.cleared_at, "now": at, "is_late": is_late}
             if self._connection.execute(SQL["resolve_alert"], resolved).fetchone():
-                self._event(step.alert.alert_id, at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
-                self._resolved.append((step.alert.alert_id, step.alert))
+                self._event(alert_id, at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
+                if not is_late:
+                    self._resolved.append((alert_id, step.alert))
         else:
             self._open(step, live_now=live_now)
 
@@ -215,6 +218,8 @@ class Judgement:
         if row is None:
             return  # judged before: this is a repeat
         self._known.append(_Known(row[0], condition.fault, step.first_evidence_at, step.cleared_at))
+        if not live_now:
+            self._found_late.add(row[0])
         self._event(row[0], opened_at, "opened", {"explained_by": explained_by} if explained_by else {})
         if step.cleared_at is not None:
             self._event(row[0], step.cleared_at, "resolved", {"cleared_at": step.cleared_at.isoformat()})

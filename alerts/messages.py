@@ -6,6 +6,7 @@ message cost double and half of it may arrive alone (SMS.md §4). A test proves 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
@@ -29,11 +30,14 @@ REPLACED = str.maketrans(
 )  # fmt: skip
 
 
+OPTIONAL = re.compile(r"\[([^]]*)\]")
+FIELD = re.compile(r"\{(\w+)\}")
+
+
 class MessageKind(StrEnum):
     """Why a text is written."""
 
     OPENED = "opened"
-    REMINDER = "reminder"
     RESOLVED = "resolved"
 
 
@@ -45,31 +49,31 @@ class Segments(NamedTuple):
     number: int
 
 
-# What happened and what to do, with fields of the evidence; a text without its value is written without that part.
+# What happened and what to do, with fields of the evidence. A part in brackets is left out when its value is not known.
 FACTS: dict[str, tuple[str, str]] = {
     Fault.PUMP_NOT_RUNNING: (
-        "POMPE ARRETEE malgré le soleil{hours}. Château à {level_pct}%. Voyez coffret et disjoncteur.",
-        "PUMP STOPPED in good sun{hours}. Tower at {level_pct}%. Look at control box and breaker.",
+        "POMPE ARRETEE malgré le soleil[{hours}].[ Château à {level_pct}%.] Voyez coffret et disjoncteur.",
+        "PUMP STOPPED in good sun[{hours}].[ Tower at {level_pct}%.] Look at control box and breaker.",
     ),
     Fault.DRY_RUNNING: (
         "POMPE A SEC, elle tourne sans eau. Arretez la pompe, attendez 2 h.",
         "PUMP RUNS DRY, it gives no water. Stop the pump, wait 2 h.",
     ),
     State.TOWER_EMPTY: (
-        "château presque vide ({level_pct}%). Gardez l'eau pour boire et cuisiner.",
-        "tower nearly empty ({level_pct}%). Keep water for drinking and cooking.",
+        "château presque vide[ ({level_pct}%)]. Gardez l'eau pour boire et cuisiner.",
+        "tower nearly empty[ ({level_pct}%)]. Keep water for drinking and cooking.",
     ),
     Fault.TOWER_OVERFLOW: (
         "LE CHATEAU DEBORDE. Arretez la pompe, vérifiez le flotteur.",
         "THE TOWER OVERFLOWS. Stop the pump, check the float.",
     ),
     Fault.NIGHT_LEAK: (
-        "{flow_m3_h} m3/h coulent la nuit: fuite ou robinet ouvert. Ce soir fermez les bornes une par une.",
-        "{flow_m3_h} m3/h flow at night: leak or open tap. Tonight close the taps one by one.",
+        "l'eau coule la nuit[ ({flow_m3_h} m3/h)]: fuite ou robinet ouvert. Ce soir fermez les bornes une à une.",
+        "water flows at night[ ({flow_m3_h} m3/h)]: leak or open tap. Tonight close the taps one by one.",
     ),
     Fault.COMMS_OUTAGE: (
-        "plus de mesures{hours}. Vérifiez antenne, batterie et crédit du boitier.",
-        "no readings{hours}. Check antenna, battery and credit of the box.",
+        "plus de mesures[{hours}]. Vérifiez antenne, batterie et crédit du boitier.",
+        "no readings[{hours}]. Check antenna, battery and credit of the box.",
     ),
     Fault.SENSOR_STUCK: (
         "capteur figé ({asset}). L'eau n'est pas en cause. A vérifier à la prochaine visite.",
@@ -80,7 +84,6 @@ OTHER_FACT = ("{fault} ({asset}). Allez voir et appelez.", "{fault} ({asset}). G
 CALL = (" Appelez {name} {phone}.", " Call {name} {phone}.")
 REPLY = (" Rép 1=vu 2=en route 3=réparé", " Reply 1=seen 2=coming 3=done")
 RESOLVED = ("C'EST REPARE: {fault}. Merci au comité.", "REPAIRED: {fault}. Thank you.")
-REMINDER = ("RAPPEL ", "REMINDER ")
 HELP = (
     "NDIYAN: répondez 1=vu 2=en route 3=réparé 4=fausse alerte. Plusieurs alertes: code puis chiffre, ex. {code} 1",
     "NDIYAN: reply with a digit. 1=seen 2=coming 3=done 4=false alarm. Several alerts: code and digit, e.g. {code} 1",
@@ -117,8 +120,8 @@ def sms_text(
     if kind is MessageKind.RESOLVED:
         return to_gsm(head + RESOLVED[english].format(fault=name))
     fact = FACTS.get(fault, OTHER_FACT)[english]
-    body = fact.format_map(_Said(values, english) | {"fault": name, "asset": asset_label(asset, language)})
-    head = (REMINDER[english] if kind is MessageKind.REMINDER else "") + head
+    said = _said(values, english) | {"fault": name, "asset": asset_label(asset, language)}
+    body = OPTIONAL.sub(lambda part: part[1] if FIELD.findall(part[1])[0] in said else "", fact).format_map(said)
     calls = [CALL[english].format(name=call[0].split()[0], phone=_spoken(call[1]))] if call else []
     for ending in (*(call_text + REPLY[english] for call_text in calls), REPLY[english]):
         text = to_gsm(head + body + ending)
@@ -169,18 +172,12 @@ def segments(text: str) -> Segments:
     return Segments(alphabet, units, count)
 
 
-class _Said(dict[str, str]):
-    """Evidence as people say it; a value that is not there leaves its part out."""
-
-    def __init__(self, values: Mapping[str, float | str], english: bool) -> None:
-        super().__init__()
-        for key, value in values.items():
-            self[key] = f"{value:.0f}" if key.endswith("pct") else _number(value)
-        if isinstance(hours := values.get("hours"), int | float):
-            self["hours"] = f" for {_hours(hours, 'd')}" if english else f" depuis {_hours(hours, 'j')}"
-
-    def __missing__(self, key: str) -> str:
-        return "" if key == "hours" else "?"
+def _said(values: Mapping[str, float | str], english: bool) -> dict[str, str]:
+    """Evidence as people say it, by name."""
+    said = {key: f"{value:.0f}" if key.endswith("pct") else _number(value) for key, value in values.items()}
+    if isinstance(hours := values.get("hours"), int | float):
+        said["hours"] = f" for {_hours(hours, 'd')}" if english else f" depuis {_hours(hours, 'j')}"
+    return said
 
 
 def _hours(hours: float, day: str) -> str:

@@ -66,6 +66,7 @@ def read_reply(text: str) -> Reply:
     code = code_match[1].replace(" ", "").upper() if code_match else None
     rest = (folded[: code_match.start()] + " " + folded[code_match.end() :]).strip() if code_match else folded
     rest = re.sub(r"\s+", " ", rest)
+    rest = rest.strip("? ") or rest
     if rest in DIGITS:
         return Reply(DIGITS[rest], True, code)
     if rest in EXACT:

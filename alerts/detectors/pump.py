@@ -45,9 +45,14 @@ def detect_pump_not_running(window: ZoneWindow) -> Findings:
     limit = max(GOOD_SUN_W_M2, (start_sun or 0.0) + SUN_ABOVE_START_W_M2)
     running = power_w >= RUNNING_SHARE * rated_w
     since_run_m = highest_since(running, level_m)
-    has_room = (level_m < start_m - 0.05) | ((level_m < FULL_SHARE * full_m) & (since_run_m < FULL_SHARE * full_m))
+    below_start = level_m < start_m - 0.05
+    has_room = below_start | ((level_m < FULL_SHARE * full_m) & (since_run_m < FULL_SHARE * full_m))
     stands = power_w < STANDING_SHARE * rated_w
-    explained = np.isin(state, (PumpState.STOPPED_BY_HAND, PumpState.STOPPED_DRY))
+    # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
+    # the level sensor may be what is wrong.
+    explained = np.isin(state, (PumpState.STOPPED_BY_HAND, PumpState.STOPPED_DRY)) | (
+        (state == PumpState.STOPPED_TOWER_FULL) & ~below_start
+    )
     present = stands & (sun >= limit) & has_room & ~explained
     verdict = verdicts(present=present, absent=running)
 

@@ -46,7 +46,7 @@ RETURNING alert_id;
 UPDATE alert SET last_evidence_at = greatest(last_evidence_at, %(last)s) WHERE alert_id = %(alert)s;
 
 -- resolve_alert
-UPDATE alert SET state = 'resolved', cleared_at = %(cleared)s, resolved_at = %(now)s
+UPDATE alert SET state = 'resolved', cleared_at = %(cleared)s, resolved_at = %(now)s, is_late = %(is_late)s
 WHERE alert_id = %(alert)s AND state <> 'resolved' RETURNING alert_id;
 
 -- insert_event

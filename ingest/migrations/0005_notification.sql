@@ -7,7 +7,7 @@ CREATE TABLE notification (
     zone_id       text REFERENCES zone,
     contact_id    integer REFERENCES contact,
     phone         text NOT NULL,
-    kind          text NOT NULL,                     -- opened, reminder, resolved, reply
+    kind          text NOT NULL,                     -- opened, resolved, reply
     step          text NOT NULL,                     -- which step of the ladder, e.g. 'exploitant'
     reason        text NOT NULL,                     -- why this person hears this now (routing's Why)
     language      text NOT NULL,

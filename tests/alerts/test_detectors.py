@@ -44,11 +44,19 @@ def test_a_pump_that_stops_in_full_sun_with_room_in_the_tower_is_seen() -> None:
         pytest.param({"tower__level_m": lambda t: np.where(t < HOUR, 2.98, 2.98 - t / 40_000)}, id="full-and-falling"),
         pytest.param({"pump__state_code": float(PumpState.STOPPED_BY_HAND)}, id="stopped-by-hand"),
         pytest.param({"tower__level_m": np.nan}, id="no-level"),
+        pytest.param(
+            {"pump__state_code": float(PumpState.STOPPED_TOWER_FULL), "tower__level_m": 2.2}, id="float-against-level"
+        ),
     ],
 )
 def test_a_pump_that_stands_still_for_a_reason_is_no_fault(explanation: dict[str, object]) -> None:
     day = window(pump__power_w=stops_after_an_hour(1000, 5), **explanation)  # type: ignore[arg-type]
     assert PRESENT not in only(detect_pump_not_running(day)).verdict
+
+
+def test_a_float_that_says_full_over_an_empty_tower_is_not_believed() -> None:
+    day = window(pump__power_w=0.0, pump__state_code=float(PumpState.STOPPED_TOWER_FULL), tower__level_m=1.2)
+    assert share(only(detect_pump_not_running(day)), PRESENT) == 1.0
 
 
 def test_a_pump_found_standing_below_the_start_level_needs_no_past() -> None:
