@@ -53,7 +53,7 @@ CATALOGUE: dict[Fault, Breakage] = {
         "Le forage tarit", "The borehole runs dry",
         "La pompe tourne sans eau, s'arrête et réessaie toutes les 10 min. Vu en moins d'une heure de soleil.",
         "The pump turns without water, stops and tries again every 10 min. Seen within an hour of sun.",
-        _sizes(0.25, 0.15, 0.05), (Fault.DRY_RUNNING,),
+        _sizes(2.0, 1.0, 0.2), (Fault.DRY_RUNNING,),
     ),
     Fault.TOWER_OVERFLOW: Breakage(
         "Le château déborde", "The tower overflows",

@@ -30,6 +30,7 @@ SHUT_OFF_HEAD = 1.35  # of the rated head, at full speed and no flow
 SHUT_OFF_POWER = 0.45  # of the rated power, at full speed and no flow: a radial multistage pump
 CONTROLLER = 0.96  # power out over power in
 WELL_FOLLOWS_H = 0.5  # time in which drawdown follows the flow
+EXHAUSTED = 0.02  # of its capacity is what a well that runs dry still gives
 OVERFLOW_AT = 1.02  # of the volume at the float's full level: where the overflow pipe is
 DRY_STOP_MIN, DRY_RETRY_MIN = 3.0, 10.0  # Franklin Fhoton manual: stops after seconds, tries again after 10 min
 TAP_FLOW_M3_H = 0.7  # 0.2 L/s at one tap (DOMAIN §3.1)
@@ -144,7 +145,10 @@ class Village:
         wet_w = self.power0 * speed**3 * (SHUT_OFF_POWER + (1 - SHUT_OFF_POWER) * inflow / self.flow0)
         pump_w = np.where(wants, np.minimum(wet_w, offered_w), 0.0)
         self._protect_from_dry(state, starved, wants)
-        state.drawdown_m += (inflow / (self.capacity * effects["yield"]) - state.drawdown_m) * DT_H / WELL_FOLLOWS_H
+        capacity = np.where(effects["dry"] > 0, EXHAUSTED * self.capacity, self.capacity)
+        rest_m = np.maximum(inflow / capacity, effects["dry"])
+        state.drawdown_m += (rest_m - state.drawdown_m) * DT_H / WELL_FOLLOWS_H
+        state.drawdown_m = np.minimum(state.drawdown_m, self.intake_m - self._static)
         outflow, taps = self._serve(state, minute, effects)
         leak = np.minimum(effects["tower_leak"], np.maximum(0.0, state.volume_m3 / DT_H + inflow - outflow))
         volume = state.volume_m3 + (inflow - outflow - leak) * DT_H
@@ -186,9 +190,19 @@ class Village:
 
     def _effects(self, t_s: float, broken: Iterable[Broken]) -> dict[str, FloatArray]:
         n = len(self.zones)
-        names = ("stopped", "tripped", "float_full", "float_open", "tower_leak", "net_leak", "tap_open", "battery")
+        names = (
+            "stopped",
+            "tripped",
+            "float_full",
+            "float_open",
+            "tower_leak",
+            "net_leak",
+            "tap_open",
+            "battery",
+            "dry",
+        )
         effects = {name: np.zeros(n) for name in names}
-        effects["yield"], effects["strings"] = np.ones(n), np.ones(n)
+        effects["strings"] = np.ones(n)
         for fault in broken:
             if not fault.acts_at(t_s):
                 continue
@@ -205,7 +219,7 @@ class Village:
                 case Fault.TOWER_OVERFLOW:
                     effects["float_open"][at] = 1
                 case Fault.DRY_RUNNING:
-                    effects["yield"][at] = fault.amount  # of the well's capacity is left
+                    effects["dry"][at] = self.intake_m[at] - self._static[at] - fault.amount  # m of water are left
                 case Fault.TOWER_LEAK:
                     effects["tower_leak"][at] += fault.amount  # m³/h
                 case Fault.NIGHT_LEAK | Fault.PIPE_BURST:
