@@ -31,7 +31,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Sms:
-    """A message on the phone; `direction` is `in` or `out`, times are platform time."""
+    """A message on the phone; `direction` is `in` or `out`, times are platform time, `at` is when it came or went."""
 
     direction: str
     ref: str
@@ -39,6 +39,7 @@ class Sms:
     sent_at: datetime
     delivered_at: datetime | None
     read_at: datetime | None
+    at: datetime
 
 
 def people(connection: Connection) -> list[Person]:

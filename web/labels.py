@@ -43,22 +43,17 @@ EVENTS = {
     "opened": N_("Alerte ouverte"),
     "told": N_("SMS envoyé"),
     "delivered": N_("SMS remis"),
-    "undelivered": N_("SMS non remis"),
-    "failed": N_("SMS échoué"),
     "reply": N_("Réponse reçue"),
     "acknowledged": N_("Prise en charge"),
-    "repair_claimed": N_("Réparation annoncée"),
-    "resolved": N_("Résolue par les mesures"),
-    "unexplained": N_("Cause inconnue"),
-    "explained": N_("Expliquée par une autre alerte"),
-    "escalated": N_("Personne suivante prévenue"),
-    "reopened": N_("Rouverte"),
-    "help_wanted": N_("Aide demandée"),
     "on_the_way": N_("En route"),
+    "repair_claimed": N_("Réparation annoncée"),
+    "false_alarm_claimed": N_("Dite fausse alerte"),
+    "resolved": N_("Résolue par les mesures"),
 }
 NOTIFICATION_KINDS = {
     "opened": N_("alerte"),
     "reminder": N_("rappel"),
+    "still_open": N_("rappel"),
     "resolved": N_("clôture"),
     "reply": N_("réponse"),
 }
@@ -72,6 +67,14 @@ NOTIFICATION_STATES = {
     "failed": N_("échoué"),
     "superseded": N_("remplacé"),
     "expired": N_("périmé"),
+}
+TOLD_BECAUSE = {
+    "first_on_the_ladder": N_("première personne à prévenir"),
+    "nobody_answered": N_("personne n’a répondu"),
+    "repair_is_due": N_("la réparation tarde"),
+    "was_told": N_("avait été prévenue"),
+    "held_until_morning": N_("retenu jusqu’au matin"),
+    "answers_a_reply": N_("répond à un SMS"),
 }
 REASONS = {
     "unknown_topic": N_("sujet inconnu"),
@@ -172,6 +175,10 @@ class Labels:
     def notification_state(self, state: str) -> str:
         """What became of a message."""
         return self._word(NOTIFICATION_STATES, state)
+
+    def told_because(self, code: str) -> str:
+        """Why a person was told."""
+        return self._word(TOLD_BECAUSE, code)
 
     def reason(self, code: str) -> str:
         """Why a message was set aside."""

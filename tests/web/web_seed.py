@@ -15,18 +15,13 @@ import numpy as np
 
 from gateway.zones import Zone
 from ingest.db import Connection
-from ingest.registry import channel_ids, import_zones
+from ingest.registry import channel_ids
 from ingest.writer import Columns, ReadingWriter
 
 STEP_S = 300
 DAY_S = 86_400
 SUN_W_M2 = 900.0
 DAY_HOURS = 12.0
-
-
-def seed_zones(connection: Connection, zones: Sequence[Zone]) -> None:
-    """The registry alone: zones without a reading."""
-    import_zones(connection, zones)
 
 
 def seed_readings(

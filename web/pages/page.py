@@ -14,8 +14,8 @@ from alerts.words import asset_label, fault_label, first_action
 from ingest.db import Connection, queries
 from web.access import Visitor
 from web.dependencies import ConnectionOf, Services, ServicesOf, VisitorOf
-from web.language import Language, Texts, texts_of
 from web.labels import Labels
+from web.language import Language, Texts, texts_of
 from web.templating import environment
 
 SQL = queries("web", "frame")

@@ -14,7 +14,7 @@ from web.pages.page import PageOf
 
 router = APIRouter()
 
-KEYS = {"1": N_("vu"), "2": N_("en route"), "3": N_("réparé"), "0": N_("aide")}
+KEYS = {"1": N_("vu"), "2": N_("en route"), "3": N_("réparé"), "4": N_("fausse alerte"), "0": N_("aide")}
 
 
 @router.get("/telephone")

@@ -1,0 +1,132 @@
+"""Six zones with a past in a database of the test's own, and the application on it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from gateway.clock import ManualClock, SystemClock
+from gateway.zones import Zone
+from ingest.db import Connection, connect
+from ingest.registry import import_zones
+from tests.web.web_seed import seed_alert, seed_event, seed_notification, seed_readings
+from web.access import create_api_key, create_login_link
+from web.app import create_app
+from web.config import BreakableFault, WebConfig
+
+BREAKABLE = (
+    BreakableFault("pump_not_running", "La pompe ne tourne pas", "Pump not running", "En une heure.", "In an hour."),
+    BreakableFault("night_leak", "Fuite de nuit", "Leak at night", "En deux nuits.", "In two nights."),
+)
+TEXT = "MANGOL-DOW: pompe arretee depuis 09:38 malgre le soleil. Rep: 1 vu 2 en route 3 repare 0 aide. A7"
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The application on a real server on loopback, in a thread; gives its address."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none"))
+    thread = threading.Thread(target=server.run, name="web under test")
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.started
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@dataclass
+class Site:
+    """The application under test with what was put into its database."""
+
+    url: str
+    config: WebConfig
+    clock: ManualClock
+    wall: ManualClock
+    alert_id: int
+    contact_id: int
+    phone: str
+
+    @contextmanager
+    def app(self, **changes: Any) -> Iterator[httpx.Client]:
+        """A client that nobody has logged in; `changes` are other settings."""
+        app = create_app(replace(self.config, **changes), self.clock, wall=self.wall)
+        with serving(app) as address, httpx.Client(base_url=address, timeout=30) as client:
+            yield client
+
+    def login_path(self) -> str:
+        """A fresh log-in link."""
+        with connect(self.url) as connection:
+            token = create_login_link(connection, person="Awa", now_wall=self.wall.now(), valid_for=timedelta(hours=1))
+        return f"/login/{token}"
+
+    def key(self) -> str:
+        """A fresh API key as a header's value."""
+        with connect(self.url) as connection:
+            return "Bearer " + create_api_key(connection, name="script")
+
+    def connect(self) -> Connection:
+        """A connection of the test's own."""
+        return connect(self.url)
+
+
+@pytest.fixture
+def site(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
+    """Zone 3 has an alert of which its exploitant was told; zone 5 had one four days ago. No readings."""
+    now = clock.now()
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        alert_id = seed_alert(connection, "zone-3", "pump_not_running", code="A7", opened_at=now)
+        seed_alert(
+            connection, "zone-5", "dry_running", code="A2", opened_at=now - timedelta(days=4), state="resolved",
+            resolved_at=now - timedelta(days=4) + timedelta(hours=3),
+        )  # fmt: skip
+        contact_id, phone = connection.execute(
+            "SELECT contact_id, phone FROM contact WHERE zone_id = 'zone-3' AND role = 'exploitant'"
+        ).fetchone() or (0, "")
+        seed_notification(connection, alert_id, contact_id=contact_id, text=TEXT, at=now)
+        seed_event(
+            connection, alert_id, "told", at=now, who="ndiyan",
+            detail={"name": "Alpha Oumar Barry", "role": "exploitant", "text": TEXT},
+        )  # fmt: skip
+    config = WebConfig(database_url, demo=True, breakable=BREAKABLE, public_url="http://testserver")
+    wall = ManualClock(SystemClock().now())
+    return Site(database_url, config, clock, wall, alert_id, contact_id, phone)
+
+
+@pytest.fixture
+def past(site: Site, zones: list[Zone]) -> None:
+    """Nine days of readings; zone 3's pump stands since 09:40, zone 4 is silent since 05:00, zone 6 never spoke."""
+    now = site.clock.now()
+    with connect(site.url) as connection:
+        for zone in zones[:5]:
+            skip = [(now - timedelta(hours=5, minutes=40), now + timedelta(days=1))] if zone.zone_id == "zone-4" else []
+            stops = now - timedelta(hours=1) if zone.zone_id == "zone-3" else None
+            seed_readings(connection, zone, now=now, days=9, skip=skip, pump_stops_at=stops)
+
+
+@pytest.fixture
+def visitor(site: Site) -> Iterator[httpx.Client]:
+    """Somebody who has logged in."""
+    with site.app() as client:
+        assert client.get(site.login_path()).status_code == 303
+        yield client
+
+
+@pytest.fixture
+def script(site: Site) -> Iterator[httpx.Client]:
+    """A program with an API key."""
+    with site.app() as client:
+        client.headers["authorization"] = site.key()
+        yield client
