@@ -51,8 +51,8 @@ CATALOGUE: dict[Fault, Breakage] = {
     ),
     Fault.DRY_RUNNING: Breakage(
         "Le forage tarit", "The borehole runs dry",
-        "La pompe tourne sans eau, s'arrête et réessaie toutes les 10 min. Vu en moins d'une heure de soleil.",
-        "The pump turns without water, stops and tries again every 10 min. Seen within an hour of sun.",
+        "La pompe tourne sans eau, s'arrête et réessaie toutes les 10 min. Vu en une heure ou deux de soleil.",
+        "The pump turns without water, stops and tries again every 10 min. Seen within an hour or two of sun.",
         _sizes(2.0, 1.0, 0.2), (Fault.DRY_RUNNING,),
     ),
     Fault.TOWER_OVERFLOW: Breakage(
