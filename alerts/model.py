@@ -5,6 +5,7 @@ Times of arrays are measured times [s since 1970-01-01 UTC].
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from gateway.model import Fault, State
 from ingest.readings import FloatArray
 
+DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")  # French writes 0,3 m³/h
 VerdictArray = NDArray[np.int8]
 Mask = NDArray[np.bool_]
 IndexArray = NDArray[np.intp]
@@ -52,7 +54,7 @@ class Evidence:
     def as_json(self) -> dict[str, object]:
         """As it is stored with the alert."""
         return {
-            "sentence": {"fr": self.sentence_fr, "en": self.sentence_en},
+            "sentence": {"fr": DECIMAL_POINT.sub(",", self.sentence_fr), "en": self.sentence_en},
             "values": dict(self.values),
             "thresholds": dict(self.thresholds),
             "channels": list(self.channels),

@@ -38,7 +38,7 @@ Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders 
 @app.callback()
 def _settings(
     context: typer.Context,
-    settings: Annotated[Path | None, typer.Option(help="The settings file (docs/en/settings.md).")] = None,
+    settings: Annotated[Path | None, typer.Option(help="The settings file (docs/settings.md).")] = None,
 ) -> None:
     """Ndiyan watches over rural drinking water: from the sensor beside the pump to an SMS that says what to do."""
     context.obj = settings

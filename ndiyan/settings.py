@@ -1,7 +1,7 @@
 """What can be set: one TOML file plus environment, checked whole before anything starts.
 
 `web.port` stands as `port` under `[web]` in the file and as NDIYAN_WEB_PORT in the environment, which wins.
-`docs/en/settings.md` and `docs/fr/reglages.md` list them all; a test compares.
+`docs/settings.md` and `docs/fr/settings.md` list them all; a test compares.
 """
 
 from __future__ import annotations

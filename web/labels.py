@@ -131,7 +131,7 @@ RATINGS = {
     "volume_m3": N_("Capacité"),
     "full_level_m": N_("Niveau plein"),
     "base_height_m": N_("Hauteur du pied"),
-    "start_level_m": N_("Niveau initial (simulation)"),
+    "start_level_m": N_("Remise en marche de la pompe sous"),
     "length_m": N_("Longueur du réseau"),
 }
 # The unit that the end of a name tells, longest endings first.

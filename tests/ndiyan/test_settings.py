@@ -77,7 +77,7 @@ def test_what_must_be_set_says_where(tmp_path: Path) -> None:
         load_settings(_empty(tmp_path), {}).required("database.url")
 
 
-@pytest.mark.parametrize("page", ["en/settings.md", "fr/reglages.md"])
+@pytest.mark.parametrize("page", ["settings.md", "fr/settings.md"])
 def test_the_documents_list_every_setting_with_its_default_and_variable(page: str) -> None:
     rows = {}
     for line in (DOCS / page).read_text("utf-8").splitlines():
