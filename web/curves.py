@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -42,10 +43,14 @@ CHOICES = (
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One drawing of the zone page; `at` and `last` are the channel's newest reading, whatever the resolution."""
+    """One drawing of the zone page; `at` and `last` are the channel's newest reading, whatever the resolution.
+
+    `values` is the API's address of what is drawn.
+    """
 
     channel: ChannelRow
     drawing: Markup
+    values: str
     coverage: float
     at: datetime | None
     last: float | None
@@ -124,11 +129,23 @@ def _curve(
     return Curve(
         channel=channel,
         drawing=Markup(drawing),  # noqa: S704 - written by our own charts, which escape their texts
+        values=_values_address(channel, choice, span),
         coverage=min(1.0, float(series.n.sum()) / wanted),
         at=latest.measured_at if latest else None,
         last=latest.value if latest else None,
         highest=highest,
     )
+
+
+def _values_address(channel: ChannelRow, choice: Choice, span: Span) -> str:
+    start, end = (datetime.fromtimestamp(t_s, UTC) for t_s in (span.start_s, span.end_s))
+    question = {
+        "channel": f"{channel.zone_id}/{channel.asset_id}/{channel.name}",
+        "start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+        "resolution": "raw" if choice.resolution is None else int(choice.resolution.total_seconds()),
+    }
+    return f"/api/v1/readings?{urlencode(question, safe='/:')}"
 
 
 def span_of(start: datetime, end: datetime) -> Span:

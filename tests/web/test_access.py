@@ -127,7 +127,7 @@ def test_https_makes_the_cookie_secure_and_bound_to_the_host(site: Site) -> None
 
 
 @pytest.mark.parametrize(
-    "idle, expected",
+    ("idle", "expected"),
     [
         pytest.param(timedelta(hours=11, minutes=59), 200, id="just-before"),
         pytest.param(timedelta(hours=12), 401, id="exactly-twelve-hours-idle"),

@@ -7,13 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from psycopg import sql
 
 from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
@@ -80,12 +82,15 @@ class Site:
         """A connection of the test's own."""
         return connect(self.url)
 
+    def admin(self) -> Connection:
+        """A connection to the server's own database, from which this one can be closed."""
+        return connect(psycopg.conninfo.make_conninfo(self.url, dbname="postgres"))
 
-@pytest.fixture
-def site(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
+
+def make_site(url: str, zones: list[Zone], clock: ManualClock) -> Site:
     """Zone 3 has an alert of which its exploitant was told; zone 5 had one four days ago. No readings."""
     now = clock.now()
-    with connect(database_url) as connection:
+    with connect(url) as connection:
         import_zones(connection, zones)
         alert_id = seed_alert(connection, "zone-3", "pump_not_running", code="A7", opened_at=now)
         seed_alert(
@@ -100,20 +105,43 @@ def site(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
             connection, alert_id, "told", at=now, who="ndiyan",
             detail={"name": "Alpha Oumar Barry", "role": "exploitant", "text": TEXT},
         )  # fmt: skip
-    config = WebConfig(database_url, demo=True, breakable=BREAKABLE, public_url="http://testserver")
+    config = WebConfig(url, demo=True, breakable=BREAKABLE, public_url="http://testserver")
     wall = ManualClock(SystemClock().now())
-    return Site(database_url, config, clock, wall, alert_id, contact_id, phone)
+    return Site(url, config, clock, wall, alert_id, contact_id, phone)
 
 
 @pytest.fixture
-def past(site: Site, zones: list[Zone]) -> None:
-    """Nine days of readings; zone 3's pump stands since 09:40, zone 4 is silent since 05:00, zone 6 never spoke."""
-    now = site.clock.now()
-    with connect(site.url) as connection:
+def site(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
+    """A site of this test alone, without readings."""
+    return make_site(database_url, zones, clock)
+
+
+@pytest.fixture(scope="session")
+def past(postgres: str, _template: str, zones: list[Zone]) -> Iterator[Site]:
+    """A site for tests that only read, with nine days of readings: zone 3's pump stands since 09:40, zone 4 is
+    silent since 05:00, zone 6 never spoke."""
+    name = sql.Identifier(f"{_template}_past")
+    with connect(postgres) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(_template)))
+    url = psycopg.conninfo.make_conninfo(postgres, dbname=f"{_template}_past")
+    found = make_site(url, zones, ManualClock(datetime(2026, 3, 2, 10, 40, tzinfo=UTC)))
+    now = found.clock.now()
+    with connect(url) as connection:
         for zone in zones[:5]:
             skip = [(now - timedelta(hours=5, minutes=40), now + timedelta(days=1))] if zone.zone_id == "zone-4" else []
             stops = now - timedelta(hours=1) if zone.zone_id == "zone-3" else None
             seed_readings(connection, zone, now=now, days=9, skip=skip, pump_stops_at=stops)
+    yield found
+    with connect(postgres) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture(scope="session")
+def reader(past: Site) -> Iterator[httpx.Client]:
+    """Somebody who has logged in to `past`: looks and changes nothing."""
+    with past.app() as client:
+        assert client.get(past.login_path()).status_code == 303
+        yield client
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from html import escape
 
 def num(value: float) -> str:
     """A coordinate with at most one decimal."""
-    text = f"{value:.1f}"
+    text = f"{round(value, 1) + 0.0:.1f}"  # + 0.0: never "-0"
     return text[:-2] if text.endswith(".0") else text
 
 

@@ -1,0 +1,158 @@
+"""The pages in a real Chromium: both widths, with and without JavaScript, for everybody."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.conftest import skip_without
+from tests.web.web_site import TEXT, Site, serving
+from web.app import create_app
+
+pytestmark = [pytest.mark.ui, pytest.mark.db]
+
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+ADDRESSES = (
+    "/fr/", "/en/", "/fr/zones/zone-3", "/fr/zones/zone-6?span=30d", "/fr/alertes", "/fr/alertes/1", "/fr/telephone",
+    "/fr/casser", "/fr/casser/1", "/fr/mis-de-cote", "/fr/mis-de-cote/1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Debian's own Chromium."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        skip_without(request.config, "Chromium", "apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(past: Site) -> Iterator[str]:
+    """The site with a past, something set aside and something broken."""
+    with past.connect() as connection:
+        connection.execute(
+            "INSERT INTO set_aside (received_at, topic, payload, reason, detail, fingerprint)"
+            " VALUES (%s, 'ndiyan/1/zone-3/gw-3/up/senml', '{}', 'not_senml', 'expected a list', '1')",
+            (past.clock.now(),),
+        )
+        connection.execute(
+            "INSERT INTO demo_fault (zone_id, fault, asked_by, asked_at, starts_at)"
+            " VALUES ('zone-3', 'pump_not_running', 'Awa', %(now)s, %(now)s)",
+            {"now": past.clock.now()},
+        )
+    with serving(create_app(past.config, past.clock, wall=past.wall)) as url:
+        yield url
+
+
+def enter(browser: Browser, site: Site, url: str, width: int, *, script: bool = True) -> BrowserContext:
+    """A browser of this width that has come in by the link."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, locale="fr", java_script_enabled=script, base_url=url
+    )
+    page = context.new_page()
+    page.goto(site.login_path())
+    expect(page.get_by_role("heading", level=1)).to_contain_text("À faire")
+    page.close()
+    return context
+
+
+def problems_of(page: Page) -> list[str]:
+    """Collects what the console says and every request that leaves the origin."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith(("http://127.0.0.1:", "data:")) else said.append(request.url),
+    )
+    return said
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_every_page_fits_speaks_to_everybody_and_stays_silent_in_the_console(
+    chromium: Browser, past: Site, address: str, width: int
+) -> None:
+    context = enter(chromium, past, address, width)
+    page = context.new_page()
+    said = problems_of(page)
+    for path in ADDRESSES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        found = Axe().run(page, options=WCAG)
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        small = page.evaluate(
+            "[...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]"
+            ".filter(e => e.type !== 'radio' && e.type !== 'hidden' && e.getClientRects().length && e.getBoundingClientRect().height < 43.5)"
+            ".map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert small == [], path
+    assert said == []
+    context.close()
+
+
+def test_without_javascript_the_same_numbers_stand_there(chromium: Browser, past: Site, address: str) -> None:
+    seen = []
+    for script in (True, False):
+        context = enter(chromium, past, address, 1280, script=script)
+        page = context.new_page()
+        page.goto("/fr/")
+        seen.append(page.locator("#live").inner_text())
+        context.close()
+    assert seen[0] == seen[1]
+    assert "32,8" in seen[0]
+
+
+def test_a_page_renews_itself_and_stops_when_told_to(chromium: Browser, past: Site, address: str) -> None:
+    past.clock.speed = 60.0
+    context = enter(chromium, past, address, 1280)
+    page = context.new_page()
+    page.goto("/fr/alertes/1")
+    assert page.locator(".story li").count() == 2
+    with past.connect() as connection:
+        connection.execute(
+            "INSERT INTO alert_event (alert_id, at, kind, who) VALUES (%s, %s, 'on_the_way', 'Alpha (exploitant)')",
+            (past.alert_id, past.clock.now()),
+        )
+    expect(page.locator(".story li")).to_have_count(3, timeout=10_000)
+    page.get_by_role("button", name="Suspendre la mise à jour").click()
+    expect(page.get_by_role("button", name="Reprendre la mise à jour")).to_be_visible()
+    past.clock.speed = 1.0
+    context.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_from_the_overview_to_an_answer_on_the_phone_and_back(chromium: Browser, site: Site, width: int) -> None:
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, width)
+        page = context.new_page()
+        said = problems_of(page)
+        page.goto("/fr/")
+        page.get_by_role("link", name="Mangol-Dow (fictif)").first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Mangol-Dow (fictif)")
+        page.get_by_role("link", name="L’alerte A7 et son histoire").click()
+        expect(page.locator(".story")).to_contain_text(TEXT)
+        page.get_by_role("link", name="Téléphone").click()
+        expect(page.get_by_role("region", name="Écran du téléphone")).to_contain_text(TEXT)
+        page.get_by_role("button", name=re.compile("^1")).click()
+        expect(page.locator(".thread .out")).to_contain_text("1")
+        page.get_by_role("link", name=re.compile("^Alertes")).click()
+        page.get_by_role("link", name=re.compile("^A7")).click()
+        page.get_by_role("button", name="Prendre en charge").click()
+        expect(page.locator(".act")).to_contain_text("Prise en charge par Awa (web)")
+        page.get_by_role("link", name="English").click()
+        expect(page.locator(".act")).to_contain_text("Taken in charge by Awa (web)")
+        assert said == []
+        context.close()

@@ -1,0 +1,150 @@
+"""Volumes by day and what was expected, on real readings."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from gateway.zones import Zone
+from ingest.db import Connection, connect
+from ingest.registry import channel_ids, import_zones
+from ingest.writer import Columns, ReadingWriter
+from tests.web.web_seed import DAY_HOURS, SUN_W_M2, seed_readings
+from web.daily import days_before, fetch_days, fetch_volumes
+from web.fleet import SILENT_AFTER, ZoneState, fetch_zone, state_of_zone
+from web.stories import Alert
+
+NOW = datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
+
+
+def write_counter(connection: Connection, readings: list[tuple[datetime, float]]) -> None:
+    number = channel_ids(connection)["zone-1", "pump", "volume_m3"]
+    t_us = np.array([int(at.timestamp()) * 1_000_000 for at, _ in readings], dtype=np.int64)
+    n = len(readings)
+    ReadingWriter(connection).write(
+        Columns(
+            np.full(n, number, dtype=np.int32), t_us, t_us, np.array([value for _, value in readings]),
+            np.ones(n, dtype=np.int16),
+        )
+    )  # fmt: skip
+
+
+def volumes(connection: Connection, count: int = 4) -> list[float | None]:
+    return fetch_volumes(connection, days_before(NOW, count), asset="pump", zone="zone-1").get(("zone-1", "pump"), [])
+
+
+@pytest.fixture
+def registry(database_url: str, zones: list[Zone]) -> Connection:
+    connection = connect(database_url)
+    import_zones(connection, zones)
+    return connection
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 3, day, hour, minute, tzinfo=UTC)
+
+
+def test_yesterday_is_the_last_whole_day() -> None:
+    assert days_before(NOW, 2) == [date(2026, 2, 28), date(2026, 3, 1)]
+
+
+@pytest.mark.db
+def test_a_volume_is_the_counter_between_two_evenings(registry: Connection) -> None:
+    february = datetime(2026, 2, 27, 23, 55, tzinfo=UTC)
+    write_counter(registry, [(february, 100.0), (at(1, 12) - timedelta(days=1), 105.0), (at(1, 0, 0), 110.0),
+                             (at(1, 12), 120.0), (at(1, 23, 50), 133.0), (at(2, 9), 140.0)])  # fmt: skip
+    # 28 February has no reading in its evening but one at noon: nobody knows what came after it.
+    assert volumes(registry, 3) == [None, None, None]
+    write_counter(registry, [(datetime(2026, 2, 28, 23, 55, tzinfo=UTC), 110.0)])
+    assert volumes(registry, 3) == [None, 10.0, 23.0]
+    registry.close()
+
+
+@pytest.mark.db
+def test_days_around_a_gap_over_midnight_have_no_data_rather_than_a_guess(registry: Connection) -> None:
+    write_counter(
+        registry,
+        [(datetime(2026, 2, 26, 23, tzinfo=UTC), 0.0), (datetime(2026, 2, 27, 15, tzinfo=UTC), 6.0),
+         (datetime(2026, 2, 28, 9, tzinfo=UTC), 12.0), (datetime(2026, 2, 28, 20, tzinfo=UTC), 20.0),
+         (at(1, 19, 30), 31.0)],
+    )  # fmt: skip
+    assert volumes(registry, 3) == [None, None, 11.0]
+    registry.close()
+
+
+@pytest.mark.db
+def test_an_exchanged_meter_does_not_take_water_back(registry: Connection) -> None:
+    write_counter(
+        registry,
+        [(datetime(2026, 2, 27, 23, tzinfo=UTC), 900.0), (datetime(2026, 2, 28, 11, tzinfo=UTC), 907.0),
+         (datetime(2026, 2, 28, 12, tzinfo=UTC), 0.0), (datetime(2026, 2, 28, 23, tzinfo=UTC), 5.0),
+         (at(1, 23), 15.0)],
+    )  # fmt: skip
+    # 7 m³ on the old meter and 5 m³ on the new one; what flowed between two readings of an exchange is not counted.
+    assert volumes(registry, 2) == [12.0, 10.0]
+    registry.close()
+
+
+@pytest.mark.db
+def test_a_pump_that_stood_all_day_lifted_zero_and_not_nothing(registry: Connection) -> None:
+    write_counter(
+        registry, [(datetime(2026, 2, 27, 23, tzinfo=UTC), 5.0), (at(1, 0), 5.0), (at(1, 23), 5.0),
+                   (datetime(2026, 2, 28, 23, tzinfo=UTC), 5.0)],
+    )  # fmt: skip
+    assert volumes(registry, 2) == [0.0, 0.0]
+    registry.close()
+
+
+@pytest.mark.db
+def test_expected_follows_from_the_zones_own_days(registry: Connection, zones: list[Zone]) -> None:
+    zone = zones[0]
+    seed_readings(registry, zone, now=NOW, days=10)
+    now_zone = fetch_zone(registry, zone.zone_id, NOW)
+    yesterday = now_zone.yesterday
+    assert yesterday is not None
+    # Half a sine over twelve hours has the mean 2/π: see `seed_readings`.
+    flow = zone.asset("pump").rating["rated_flow_m3_h"]
+    assert yesterday.volume_m3 == pytest.approx(flow * DAY_HOURS * 2 / math.pi, rel=1e-3)
+    assert yesterday.insolation_kwh_m2 == pytest.approx(SUN_W_M2 * DAY_HOURS * 2 / math.pi / 1000, rel=1e-3)
+    assert yesterday.expected is not None
+    assert yesterday.share == pytest.approx(1.0, rel=1e-6)
+    assert now_zone.tower is not None
+    assert now_zone.state is ZoneState.NORMAL
+    registry.close()
+
+
+@pytest.mark.db
+def test_with_six_known_days_nothing_is_expected_yet(registry: Connection, zones: list[Zone]) -> None:
+    seed_readings(registry, zones[0], now=NOW, days=7)
+    days = fetch_days(registry, NOW)["zone-1"]
+    assert [day.volume_m3 for day in days[:24]] == [None] * 24
+    # The oldest of the seven days began before its first reading; yesterday is not compared with itself.
+    assert sum(day.volume_m3 is not None for day in days) == 6
+    assert days[-1].expected is None
+    assert days[-1].share is None
+    registry.close()
+
+
+@pytest.mark.parametrize(
+    ("alerts", "seen_ago", "expected"),
+    [
+        pytest.param([], timedelta(minutes=5), ZoneState.NORMAL, id="heard-and-well"),
+        pytest.param([], SILENT_AFTER, ZoneState.NORMAL, id="just-before-silence"),
+        pytest.param([], SILENT_AFTER + timedelta(seconds=1), ZoneState.SILENT, id="unheard-without-an-alert"),
+        pytest.param([], None, ZoneState.NO_DATA, id="never-heard"),
+        pytest.param([("night_leak", 2)], timedelta(minutes=5), ZoneState.WATCH, id="something-to-watch"),
+        pytest.param([("sensor_stuck", 1), ("pump_not_running", 3)], timedelta(), ZoneState.FAULT, id="gravest-wins"),
+        pytest.param([("comms_outage", 2)], timedelta(minutes=5), ZoneState.SILENT, id="silence-is-its-own-word"),
+        pytest.param([("pump_not_running", 3)], timedelta(days=2), ZoneState.FAULT, id="a-fault-outlasts-silence"),
+    ],
+)
+def test_state_of_a_zone(alerts: list[tuple[str, int]], seen_ago: timedelta | None, expected: ZoneState) -> None:
+    found = [
+        Alert(1, "A1", "zone-1", "Z", 100, fault, "pump", severity, "open", NOW, NOW, NOW, None, None, None, False,
+              0.9, {}, None)
+        for fault, severity in alerts
+    ]  # fmt: skip
+    assert state_of_zone(found, None if seen_ago is None else NOW - seen_ago, NOW) is expected

@@ -1,0 +1,308 @@
+"""Pages on real data: what they say, in which order, and what they say when there is nothing."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+
+import httpx
+import pytest
+
+from tests.web.test_access import csrf_of
+from tests.web.web_seed import seed_event, seed_notification
+from tests.web.web_site import TEXT, Site
+from web.breaking import DemoFault, steps_of
+
+pytestmark = pytest.mark.db
+
+
+def words(page: httpx.Response) -> str:
+    """What a reader reads: the page without its tags, spaces joined."""
+    text = re.sub(r"<(style|script|title)\b.*?</\1>", " ", page.text, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", text)).replace("\u202f", " "))
+
+
+def zone_rows(page: httpx.Response) -> list[str]:
+    return re.findall(r'<tr class="row-\w+">.*?<a href="/\w\w/zones/([\w-]+)"', page.text, flags=re.DOTALL)
+
+
+def test_overview_tells_first_what_to_do_and_sorts_zones_by_gravity(reader: httpx.Client) -> None:
+    page = reader.get("/fr/")
+    text = words(page)
+    assert text.index("À faire") < text.index("Pompe arrêtée malgré le soleil") < text.index("Zones")
+    assert "La pompe ne consomme rien depuis une heure alors que le soleil donne 780 W/m²." in text
+    assert "→ Regarder le coffret et le disjoncteur, appeler le réparateur." in text
+    # Broken first, then the one that nobody hears, then the one that never spoke; the well ones by people served.
+    assert zone_rows(page) == ["zone-3", "zone-4", "zone-6", "zone-5", "zone-1", "zone-2"]
+    assert "Muette" in text
+    assert "Sans données" in text
+    # Zone 3 lifts 4.3 m³/h · 24/π a day.
+    assert "32,8 m³" in text
+    assert "100 %" in text
+    assert page.text.count('fill="url(#hatch)"') > 14
+    assert "5 zones sur 6 ont des données" in text
+    assert "Simulation — lieux, personnes et numéros fictifs" in text
+    assert len(page.content) < 60_000
+
+
+def test_every_current_number_of_the_overview_has_its_age(reader: httpx.Client) -> None:
+    page = reader.get("/fr/")
+    towers = re.findall(r'<td class="c-tower".*?</td>', page.text, flags=re.DOTALL)
+    assert len(towers) == 6
+    for tower in towers:
+        assert ("il y a" in tower or "à l’instant" in tower) != ("pas de données" in tower)
+
+
+def test_the_switch_keeps_page_and_question(reader: httpx.Client) -> None:
+    french = reader.get("/fr/zones/zone-3?span=7d")
+    assert 'href="/en/zones/zone-3?span=7d"' in french.text
+    english = reader.get("/en/zones/zone-3?span=7d")
+    assert 'lang="en"' in english.text
+    text = words(english)
+    assert "Pump not running in good sun" in text
+    assert "Water pumped per day" in text
+    assert 'href="/fr/zones/zone-3?span=7d"' in english.text
+    assert not re.search(r"\b(pompe|depuis|personnes|château)\b", text)
+
+
+def test_zone_page_draws_gaps_and_links_to_the_values(reader: httpx.Client) -> None:
+    page = reader.get("/fr/zones/zone-4")
+    text = words(page)
+    assert "données reçues : 76 %" in text
+    curves = re.findall(r"<figure class=\"curve kind-(\w+)\">(.*?)</figure>", page.text, flags=re.DOTALL)
+    assert [kind for kind, _ in curves] == ["irradiance_w_m2", "power_w", "flow_m3_h", "level_m"]
+    for _, figure in curves:
+        assert figure.count('fill="url(#hatch)"') == 1
+        address = unescape(re.findall(r'href="(/api/[^"]+format=csv)"', figure)[0])
+        values = reader.get(address)
+        assert values.status_code == 200
+        # 04:55 is the last reading before silence; the day began at 10:40.
+        assert len(values.text.splitlines()) == 1 + 12 * 18 + 4
+    assert 'class="band overflow"' in curves[3][1]
+    assert "+224\u00a0…\u00a0" in unescape(page.text)
+    assert "+22460" not in page.text
+
+
+def test_zone_without_readings_says_so_and_does_not_break(reader: httpx.Client) -> None:
+    for span in ("24h", "3d", "7d", "30d"):
+        text = words(reader.get(f"/fr/zones/zone-6?span={span}"))
+        assert "Cette zone n’a encore rien envoyé." in text
+        assert text.count("Cette voie n’a encore rien envoyé.") == 4
+        assert "0,0 m³" not in text.replace("\u00a0", " ")
+
+
+MISTAKES = [
+    ("/fr/zones/zone-99", 404, "Cette page n’existe pas"),
+    ("/en/alertes/999", 404, "This page does not exist"),
+    ("/fr/alertes/x", 404, "Cette page n’existe pas"),
+    ("/de/", 404, "Cette page n’existe pas"),
+    ("/fr/nulle-part", 404, "Cette page n’existe pas"),
+    ("/fr/zones/zone-1?span=9y", 400, "is none of 24h, 3d, 7d, 30d"),
+    ("/fr/alertes?etat=x", 400, "is none of ouvertes"),
+    ("/fr/alertes?etat=toutes&suite=x", 400, "is no cursor"),
+    ("/fr/telephone?contact=999", 404, "Cette page n’existe pas"),
+    ("/fr/mis-de-cote/1", 404, "Cette page n’existe pas"),
+]
+
+
+def test_mistakes_end_in_the_houses_own_pages(reader: httpx.Client) -> None:
+    for address, status, says in MISTAKES:
+        page = reader.get(address)
+        assert page.status_code == status, address
+        assert says in words(page), address
+        assert "Simulation" in page.text
+
+
+def test_alert_page_tells_the_whole_story_and_takes_it_in_charge(site: Site, visitor: httpx.Client) -> None:
+    address = f"/fr/alertes/{site.alert_id}"
+    text = words(visitor.get(address))
+    for told in ("Pompe arrêtée malgré le soleil", "Alerte ouverte", "SMS envoyé", TEXT, "Alpha Oumar Barry",
+                 "irradiance_w_m2 780 W/m²", "for_s 60 min", "Prendre en charge"):  # fmt: skip
+        assert told.replace("\u00a0", " ") in text.replace("\u00a0", " "), told
+    answer = visitor.post(f"{address}/prendre", data={"csrf": csrf_of(visitor)})
+    assert (answer.status_code, answer.headers["location"]) == (303, address)
+    text = words(visitor.get(address))
+    assert "Prise en charge par Awa (web)" in text
+    assert "Prendre en charge" not in text
+    visitor.post(f"{address}/prendre", data={"csrf": csrf_of(visitor)})
+    with site.connect() as connection:
+        found = connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'acknowledged'").fetchone()
+    assert found == (1,)
+
+
+def test_alerts_are_listed_live_first_and_past_ones_page_by_page(site: Site, visitor: httpx.Client) -> None:
+    assert "A7" in words(visitor.get("/fr/alertes"))
+    assert "A2" not in words(visitor.get("/fr/alertes"))
+    past = words(visitor.get("/fr/alertes?etat=resolues"))
+    assert "A2" in past
+    assert "A7" not in past
+    with site.connect() as connection:
+        connection.execute(
+            "INSERT INTO alert (code, zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at,"
+            " opened_at, resolved_at, confidence, evidence) SELECT 'B' || n, 'zone-1', 'tower_overflow', 'tower', 2,"
+            " 'resolved', t, t, t, t, 1, '{}' FROM generate_series(1, 60) n,"
+            " LATERAL (SELECT timestamptz '2026-01-01Z' + n * interval '1 hour' AS t) x"
+        )
+    first = visitor.get("/fr/alertes?etat=toutes")
+    codes = re.findall(r">([AB]\d+) ", first.text)
+    address = re.findall(r'href="(\?etat=toutes[^"]*suite=[^"]+)"', first.text)[0]
+    second = visitor.get("/fr/alertes" + unescape(address))
+    codes += re.findall(r">([AB]\d+) ", second.text)
+    assert len(codes) == 62
+    assert len(set(codes)) == 62
+    assert "Plus anciennes" not in second.text
+
+
+def test_phone_shows_what_has_arrived_and_sends_what_is_typed(site: Site, visitor: httpx.Client) -> None:
+    page = visitor.get("/fr/telephone")
+    assert TEXT in words(page)
+    assert "NOUVEAU" in page.text
+    assert "NOUVEAU" not in visitor.get("/fr/telephone").text
+    form = {"csrf": csrf_of(visitor), "contact": str(site.contact_id)}
+    assert visitor.post("/fr/telephone", data={**form, "text": "1"}).status_code == 303
+    assert visitor.post("/fr/telephone", data={**form, "text": "le disjoncteur a sauté"}).status_code == 303
+    assert visitor.post("/fr/telephone", data={**form, "text": " "}).status_code == 400
+    assert visitor.post("/fr/telephone", data={**form, "text": "x" * 161}).status_code == 400
+    with site.connect() as connection:
+        sent = connection.execute("SELECT phone, text, sent_at, taken FROM phone_reply ORDER BY 1, 2").fetchall()
+    now = site.clock.now()
+    assert sent == [(site.phone, "1", now, False), (site.phone, "le disjoncteur a sauté", now, False)]
+    assert "le disjoncteur a sauté" in words(visitor.get("/fr/telephone"))
+
+
+def test_a_message_under_way_is_not_on_the_handset_yet(site: Site, visitor: httpx.Client) -> None:
+    with site.connect() as connection:
+        connection.execute("UPDATE phone_inbox SET delivered_at = NULL")
+    assert TEXT not in words(visitor.get(f"/fr/telephone?contact={site.contact_id}"))
+
+
+def test_people_of_real_zones_have_no_phone_here(site: Site, visitor: httpx.Client) -> None:
+    with site.connect() as connection:
+        connection.execute("UPDATE zone SET is_fictional = false")
+    assert visitor.get(f"/fr/telephone?contact={site.contact_id}").status_code == 404
+    assert "Personne n’a de téléphone" in words(visitor.get("/fr/telephone"))
+
+
+def test_breaking_asks_the_simulator_once_and_shows_each_step(site: Site, visitor: httpx.Client) -> None:
+    form = {"csrf": csrf_of(visitor), "zone": "zone-1", "fault": "pump_not_running"}
+    answer = visitor.post("/fr/casser", data=form)
+    assert answer.headers["location"] == "/fr/casser/1"
+    assert visitor.post("/fr/casser", data=form).status_code == 409
+    busy = visitor.post("/fr/casser", data={**form, "zone": "zone-3"})
+    assert busy.status_code == 409
+    assert "attendez qu’elle soit résolue" in words(busy)
+    assert visitor.post("/fr/casser", data={**form, "zone": "zone-99"}).status_code == 400
+    assert visitor.post("/fr/casser", data={**form, "fault": "meteorite"}).status_code == 400
+    waiting = visitor.get("/fr/casser/1")
+    assert waiting.text.count("pas encore") == 9
+    assert 'data-refresh="3"' in waiting.text
+    asked = site.clock.now()
+    with site.connect() as connection:
+        rows = connection.execute("SELECT zone_id, fault, asked_by, asked_at, starts_at FROM demo_fault").fetchall()
+    assert rows == [("zone-1", "pump_not_running", "Awa", asked, asked)]
+
+
+def test_steps_of_a_fault_tell_how_long_each_took() -> None:
+    asked = datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
+    fault = DemoFault(
+        1, "zone-1", "Z", "pump_not_running", "Awa", asked, asked, asked + timedelta(minutes=1), None, None
+    )
+    steps = steps_of(fault, None, [], None)
+    assert [step.at for step in steps[2:]] == [None] * 8
+    assert steps[1].took == timedelta(minutes=1)
+    assert steps[1].since_asked == timedelta(minutes=1)
+    assert steps[2].took is None
+
+
+def test_a_whole_breakdown_is_told_in_order(site: Site, visitor: httpx.Client) -> None:
+    start = site.clock.now() - timedelta(minutes=2)
+    minutes = lambda n: start + timedelta(minutes=n)  # noqa: E731
+    with site.connect() as connection:
+        connection.execute(
+            "INSERT INTO demo_fault (zone_id, fault, asked_by, asked_at, starts_at, started_at, repair_at, repaired_at)"
+            " VALUES ('zone-3', 'pump_not_running', 'Awa', %s, %s, %s, %s, %s)",
+            (start, start, minutes(1), minutes(90), minutes(90)),
+        )
+        connection.execute(
+            "UPDATE alert SET first_evidence_at = %s, opened_at = %s, acknowledged_at = %s, acknowledged_by = 'x',"
+            " resolved_at = %s, state = 'resolved' WHERE alert_id = %s",
+            (minutes(5), minutes(66), minutes(70), minutes(110), site.alert_id),
+        )
+        connection.execute("UPDATE notification SET submitted_at = %s", (minutes(67),))
+        connection.execute("UPDATE phone_inbox SET delivered_at = %s", (minutes(68),))
+        seed_notification(
+            connection, site.alert_id, contact_id=site.contact_id, text="fini", at=minutes(111), kind="resolved"
+        )
+        seed_event(connection, site.alert_id, "resolved", at=minutes(110), who="ndiyan")
+    page = visitor.get("/fr/casser/1")
+    rows = re.findall(r'<tr class="done"><th scope="row">([^<]+)</th>(.*?)</tr>', page.text, flags=re.DOTALL)
+    lived = [re.findall(r'data-label="Durée">([^<]+)<', row)[0].replace("\u00a0", " ") for _, row in rows]
+    assert [name for name, _ in rows] == [
+        "Demandé", "La panne commence", "Premier indice dans les mesures", "Alerte ouverte", "SMS envoyé",
+        "Affiché sur le téléphone", "Prise en charge", "Le réparateur a fini", "Résolue par les mesures",
+        "SMS de clôture envoyé",
+    ]  # fmt: skip
+    assert lived == ["0 s", "1 min", "4 min", "1 h 01", "1 min", "1 min", "2 min", "20 min", "20 min", "1 min"]
+    assert "data-refresh" not in page.text
+
+
+def test_set_aside_messages_show_reason_topic_and_bytes(site: Site, visitor: httpx.Client) -> None:
+    assert "Aucun message n’a été mis de côté." in words(visitor.get("/fr/mis-de-cote"))
+    with site.connect() as connection:
+        for payload, mark in ((b'{"level": 2.3} <script>', b"1"), (bytes([0xFF, 0x00, 0x10]), b"2")):
+            connection.execute(
+                "INSERT INTO set_aside (received_at, topic, payload, reason, detail, fingerprint)"
+                " VALUES (%s, 'ndiyan/1/zone-3/gw-3/up/senml', %s, 'not_senml', 'expected a list', %s)",
+                (site.clock.now(), payload, mark),
+            )
+    page = visitor.get("/fr/mis-de-cote")
+    text = words(page)
+    assert "pas un paquet SenML lisible expected a list" in text
+    assert '{"level": 2.3} <script>' in text
+    assert "<script>" not in page.text.replace("<script src", "")
+    assert "ff 00 10" in text
+    detail = words(visitor.get("/fr/mis-de-cote/2"))
+    assert "3 octets" in detail
+    assert "ff 00 10" in detail
+
+
+def test_an_empty_platform_says_how_to_begin(site: Site, visitor: httpx.Client) -> None:
+    with site.connect() as connection:
+        connection.execute("TRUNCATE zone CASCADE")
+    text = words(visitor.get("/fr/"))
+    assert "Aucune zone n’est encore décrite." in text
+    assert "ndiyan zones import" in text
+    assert "Il n’y a rien à casser ici." in words(visitor.get("/fr/casser"))
+
+
+def test_pages_warn_when_nobody_evaluates_alerts_any_more(site: Site, visitor: httpx.Client) -> None:
+    with site.connect() as connection:
+        connection.execute("INSERT INTO heartbeat (service, beat_at) VALUES ('alerts', %s)", (site.clock.now(),))
+    site.clock.advance(timedelta(minutes=15))
+    assert "La surveillance ne tourne plus" not in visitor.get("/fr/").text
+    site.clock.advance(timedelta(seconds=1))
+    assert "dernière évaluation des alertes il y a 15 min" in words(visitor.get("/fr/")).replace("\u00a0", " ")
+
+
+def test_pages_say_that_the_clock_runs_fast(site: Site, visitor: httpx.Client) -> None:
+    assert "plus vite que le monde" not in visitor.get("/fr/").text
+    site.clock.speed = 60.0
+    text = words(visitor.get("/fr/"))
+    assert "l’horloge va 60 fois plus vite que le monde" in text
+
+
+def test_without_the_database_pages_say_so_and_come_back_by_themselves(site: Site, visitor: httpx.Client) -> None:
+    with site.connect() as connection:
+        name = connection.info.dbname
+    with site.admin() as admin:
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        page = visitor.get("/fr/")
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    assert page.status_code == 503
+    assert "La base de données ne répond pas" in words(page)
+    assert page.headers["retry-after"] == "5"
+    assert 'data-reload="5"' in page.text
+    answers = [visitor.get("/fr/").status_code for _ in range(3)]
+    assert answers[-1] == 200
