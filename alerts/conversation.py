@@ -27,7 +27,7 @@ KIND_OF = {
 }
 
 
-def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, at: datetime, now: datetime) -> None:
+def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now: datetime) -> None:
     """Act on one stored inbound SMS, in the caller's transaction."""
     reply = read_reply(text)
     people = connection.execute(SQL["people"], {"phone": phone}).fetchall()

@@ -6,6 +6,7 @@ message cost double and half of it may arrive alone (SMS.md §4). A test proves 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -82,8 +83,12 @@ FACTS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 OTHER_FACT = ("{fault} ({asset}). Allez voir et appelez.", "{fault} ({asset}). Go and look, and call.")
 CALL = (" Appelez {name} {phone}.", " Call {name} {phone}.")
+CALL_SHORT = " Tel {phone}."
 REPLY = (" Rép 1=vu 2=en route 3=réparé", " Reply 1=seen 2=coming 3=done")
-RESOLVED = ("C'EST REPARE: {fault}. Merci au comité.", "REPAIRED: {fault}. Thank you.")
+RESOLVED = (
+    "REPARE ({fault}): tout est redevenu normal. Merci au comité.",
+    "REPAIRED ({fault}): all is back to normal. Thank you.",
+)
 HELP = (
     "NDIYAN: répondez 1=vu 2=en route 3=réparé 4=fausse alerte. Plusieurs alertes: code puis chiffre, ex. {code} 1",
     "NDIYAN: reply with a digit. 1=seen 2=coming 3=done 4=false alarm. Several alerts: code and digit, e.g. {code} 1",
@@ -111,23 +116,29 @@ def sms_text(
 ) -> str:
     """The text of one notification, already in GSM-7 letters and one segment.
 
-    `call` is (name, phone) of whom to call; it is left out when the text has no room for it.
+    `call` is (name, phone) of whom to call. What is not known is left out, and figures go before the name does.
     """
     english = language == "en"
     place = zone_name.replace(" (fictif)", "")[:LONGEST_PLACE].rstrip()
     name = fault_label(fault, language)
     head = f"NDIYAN {code} {place}: "
     if kind is MessageKind.RESOLVED:
-        return to_gsm(head + RESOLVED[english].format(fault=name))
+        return to_gsm(head + RESOLVED[english].format(fault=name.lower()))
     fact = FACTS.get(fault, OTHER_FACT)[english]
     said = _said(values, english) | {"fault": name, "asset": asset_label(asset, language)}
-    body = OPTIONAL.sub(lambda part: part[1] if FIELD.findall(part[1])[0] in said else "", fact).format_map(said)
-    calls = [CALL[english].format(name=call[0].split()[0], phone=_spoken(call[1]))] if call else []
-    for ending in (*(call_text + REPLY[english] for call_text in calls), REPLY[english]):
-        text = to_gsm(head + body + ending)
+    full = OPTIONAL.sub(lambda part: part[1] if FIELD.findall(part[1])[0] in said else "", fact).format_map(said)
+    short = OPTIONAL.sub("", fact).format_map(said)
+    who = call[0].split() if call else []
+    calls = [""]
+    if call and who:
+        phone = _spoken(call[1])
+        calls = [CALL[english].format(name=who[0][:12], phone=phone), CALL_SHORT.format(phone=phone)]
+    # Figures go first, then the name of whom to call, then what to do; the phone and how to answer are never cut away.
+    for body, ending in [(full, calls[0]), (short, calls[0]), (full, calls[-1]), (short, calls[-1]), (name, calls[-1])]:
+        text = to_gsm(head + body + ending + REPLY[english])
         if segments(text).number == 1:
-            return text
-    raise ValueError(f"{kind} {fault} {language}: {segments(text).units} units do not fit one segment")
+            break
+    return text
 
 
 def help_text(language: str, code: str) -> str:
@@ -174,10 +185,20 @@ def segments(text: str) -> Segments:
 
 def _said(values: Mapping[str, float | str], english: bool) -> dict[str, str]:
     """Evidence as people say it, by name."""
-    said = {key: f"{value:.0f}" if key.endswith("pct") else _number(value) for key, value in values.items()}
-    if isinstance(hours := values.get("hours"), int | float):
+    known = {key: value for key, value in values.items() if isinstance(value, str) or _is_number(value)}
+    said = {
+        key: f"{value:.0f}" if key.endswith("pct") and not isinstance(value, str) else _number(value)
+        for key, value in known.items()
+        if key != "hours"
+    }
+    hours = known.get("hours")
+    if isinstance(hours, int | float) and hours >= 0.5:
         said["hours"] = f" for {_hours(hours, 'd')}" if english else f" depuis {_hours(hours, 'j')}"
     return said
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _hours(hours: float, day: str) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
+
 from alerts.carriers import Accepted, Carrier, Inbound, Outcome, Outgoing, Receipt, Refused, Throttled, Uncertain
 from alerts.conversation import answer
 from alerts.messages import MessageKind, segments, sms_text
@@ -82,8 +84,9 @@ class Sender:
         done = self._settle_left_over(now)
         rows = self._connection.execute(SQL["claim"], {"now": now, "limit": AT_ONCE}).fetchall()
         for number, ref, phone, text, carrier in rows:
-            outcome = self._carriers[carrier].submit(Outgoing(ref, phone, text))
-            self._record(number, outcome, now)
+            route = self._carriers.get(carrier)
+            missing = Refused(f"no carrier {carrier!r} is configured", is_permanent=False)
+            self._record(number, route.submit(Outgoing(ref, phone, text)) if route else missing, now)
         for name, carrier_object in self._carriers.items():
             for event in carrier_object.events():
                 if isinstance(event, Receipt):
@@ -99,7 +102,8 @@ class Sender:
         """Rows of a sender that died between the claim and the outcome: ask the carrier, else send again, marked."""
         rows = self._connection.execute(SQL["left_over"], {"before": now - GRACE}).fetchall()
         for number, ref, phone, text, carrier in rows:
-            found = self._carriers[carrier].settle(Outgoing(ref, phone, text))
+            route = self._carriers.get(carrier)
+            found = route.settle(Outgoing(ref, phone, text)) if route else None
             if found is None:
                 self._connection.execute(SQL["send_again"], {"id": number, "now": now})
             else:
@@ -152,16 +156,23 @@ class Sender:
 
     def _handle_inbound(self) -> int:
         rows = self._connection.execute(SQL["unhandled"]).fetchall()
-        for number, phone, text, at in rows:
-            with self._connection.transaction():
-                answer(self._connection, number, phone=phone, text=text, at=at, now=self._clock.now())
+        for number, phone, text in rows:
+            try:
+                with self._connection.transaction():
+                    answer(self._connection, number, phone=phone, text=text, now=self._clock.now())
+            except psycopg.OperationalError:
+                raise
+            except Exception:  # one SMS that trips us must not keep the others waiting
+                log.exception("an inbound SMS could not be handled; it stays stored", extra={"sms_in_id": number})
+                self._connection.execute(SQL["give_up"], {"id": number, "now": self._clock.now()})
         return len(rows)
 
     def _event(self, row: tuple[Any, ...] | None, kind: str, at: datetime) -> None:
         if row is None or row[1] is None:
             return  # a repeat, or an answer that belongs to no alert
         number, alert_id, name, role, text = row
-        detail = {"notification_id": number, "name": name, "role": role, "text": text}
+        detail = {"notification_id": number, "name": name, "role": role}
+        detail |= {"text": text} if kind == "told" else {}
         self._connection.execute(
             SQL["insert_event"],
             {"alert": alert_id, "at": at, "kind": kind, "who": f"{name} ({role})", "detail": json.dumps(detail)},

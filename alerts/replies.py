@@ -53,6 +53,8 @@ PHRASES: dict[Intention, tuple[str, ...]] = {
     Intention.HELP: ("aide", "aidez moi", "au secours", "help", "help me", "comment faire", "?"),
 }  # fmt: skip
 EXACT = {phrase: intention for intention, phrases in PHRASES.items() for phrase in phrases}
+OTHER_MEANINGS = ("reparez", "reparer", "repere", "terminer", "terminez")  # orders and others, one letter away
+FILLERS = {"rep", "reponse", "repond", "reponds", "n", "no", "numero", "chiffre", "le", "c", "est", "reply"}
 DENIAL = re.compile(r"\b(pas|ne|n|jamais|not|no|never|encore|alaa)\b")
 CODE = re.compile(r"\b([a-z]\s?[0-9]{1,6})\b")
 LETTERS = str.maketrans({"ɓ": "b", "ɗ": "d", "ŋ": "n", "ƴ": "y", "œ": "oe", "’": " ", "'": " "})
@@ -66,25 +68,37 @@ def read_reply(text: str) -> Reply:
     code = code_match[1].replace(" ", "").upper() if code_match else None
     rest = (folded[: code_match.start()] + " " + folded[code_match.end() :]).strip() if code_match else folded
     rest = re.sub(r"\s+", " ", rest)
+    asks = rest.endswith("?") and rest.strip("? ") not in ("", *PHRASES[Intention.HELP])
     rest = rest.strip("? ") or rest
     if rest in DIGITS:
         return Reply(DIGITS[rest], True, code)
     if rest in EXACT:
-        return Reply(EXACT[rest], True, code)
+        return Reply(EXACT[rest], not asks, code)
     if not rest:
         return Reply(Intention.UNCLEAR, False, code)
-    digits = re.findall(r"\b[0-4]\b", rest)
-    if len(digits) == 1 and not re.search(r"[0-9]{2,}", rest) and not DENIAL.search(rest):
-        return Reply(DIGITS[digits[0]], len(rest.split()) <= 3, code)
-    if DENIAL.search(rest):
+    if asks or DENIAL.search(rest):
         return Reply(Intention.UNCLEAR, False, code)
+    if said := _digit_with_its_own_word(rest):
+        return Reply(said, True, code)
     near = {EXACT[phrase] for phrase in EXACT if len(phrase) >= ONE_EDIT_FROM and _is_near(rest, phrase)}
-    if len(near) == 1:
+    if len(near) == 1 and rest not in OTHER_MEANINGS:
         return Reply(near.pop(), True, code)
     within = {EXACT[p] for p in EXACT if len(p) >= ONE_EDIT_FROM and re.search(rf"\b{re.escape(p)}\b", rest)}
     if len(within) == 1:
         return Reply(within.pop(), False, code)
     return Reply(Intention.UNCLEAR, False, code)
+
+
+def _digit_with_its_own_word(rest: str) -> Intention | None:
+    """`rep 2`, `2 en route`: one digit with nothing but filler and a phrase that means the same; else None."""
+    words = rest.split()
+    digits = [word for word in words if word.isdigit()]
+    if len(digits) != 1 or digits[0] not in DIGITS:
+        return None
+    meant = DIGITS[digits[0]]
+    left = " ".join(word for word in words if word != digits[0])
+    bare = " ".join(word for word in left.split() if word not in FILLERS)
+    return meant if not bare or EXACT.get(left, EXACT.get(bare)) is meant else None
 
 
 def fold(text: str) -> str:

@@ -165,8 +165,8 @@ def _told_today(event: Event, history: Sequence[PastNotification], now: datetime
 
 
 def _is_within_caps(event: Event, contact: ContactRow, history: Sequence[PastNotification], now: datetime) -> bool:
-    if event.severity >= NO_WATER:
-        return True
+    if event.severity >= NO_WATER or event.kind is EventKind.RESOLVED:
+        return True  # who was told of the beginning is told of the end
     ages = [now - past.at for past in history if past.contact_id == contact.contact_id]
     return (
         sum(age < timedelta(hours=1) for age in ages) < PER_HOUR

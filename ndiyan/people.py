@@ -20,7 +20,7 @@ SQL = queries("ndiyan", "people")
 FORESEEN = "scénario"  # who asked for what the scenario foresees
 REPAIRER_COMES_AFTER = timedelta(minutes=20)
 REPAIRER_COMES_ANYWAY_AFTER = timedelta(hours=12)  # his round, for what nobody noticed
-COMMITTEE_ANSWERS_AFTER = timedelta(minutes=25)  # what was foreseen; leaves a visitor 25 s to answer first
+COMMITTEE_ANSWERS_AFTER = timedelta(minutes=20)  # what was foreseen; leaves a visitor 20 s to answer first
 VISITOR_ANSWERS_WITHIN = timedelta(hours=3)  # what a visitor broke is his to answer, for 3 minutes
 
 

@@ -3,7 +3,7 @@
 from alerts.detectors.leak import detect_night_leak
 from alerts.detectors.pump import detect_dry_running, detect_pump_not_running
 from alerts.detectors.sensor import detect_sensor_stuck
-from alerts.detectors.silence import judge_silence
+from alerts.detectors.silence import detect_past_silence, judge_silence
 from alerts.detectors.tower import detect_tower_empty, detect_tower_overflow
 from alerts.detectors.window import ZoneWindow
 
@@ -13,6 +13,7 @@ BY_HOUR = (
     detect_tower_empty,
     detect_tower_overflow,
     detect_sensor_stuck,
+    detect_past_silence,
 )
 BY_NIGHT = (detect_night_leak,)
 

@@ -89,7 +89,10 @@ INSERT INTO sms_in (carrier, provider_id, phone, text, received_at)
 VALUES (%(carrier)s, %(provider_id)s, %(phone)s, %(text)s, %(at)s) ON CONFLICT (carrier, provider_id) DO NOTHING;
 
 -- unhandled
-SELECT sms_in_id, phone, text, received_at FROM sms_in WHERE handled_at IS NULL ORDER BY sms_in_id;
+SELECT sms_in_id, phone, text FROM sms_in WHERE handled_at IS NULL ORDER BY sms_in_id;
+
+-- give_up
+UPDATE sms_in SET handled_at = %(now)s, intention = 'failed', is_sure = false WHERE sms_in_id = %(id)s;
 
 -- insert_event
 INSERT INTO alert_event (alert_id, at, kind, who, detail)

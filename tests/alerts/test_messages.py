@@ -29,7 +29,7 @@ TOLD = [*Fault, State.TOWER_EMPTY]
 @pytest.mark.parametrize("language", ["fr", "en", "ff"])
 def test_every_notification_is_one_gsm7_segment_with_its_worst_values(fault: str, language: str) -> None:
     for kind in MessageKind:
-        for values in (WORST, {}):
+        for values in (WORST, {}, {"hours": float("nan"), "level_pct": float("inf")}):
             for call in (CALL, None):
                 text = sms_text(
                     kind, fault, language, zone_name="W" * 40, code="A99999", values=values, asset="tap-17", call=call
@@ -38,6 +38,8 @@ def test_every_notification_is_one_gsm7_segment_with_its_worst_values(fault: str
                 assert "A99999" in text
                 if kind is not MessageKind.RESOLVED:
                     assert "1=" in text, "how to answer is never cut away"
+                    assert call is None or "600000012" in text, "nor whom to call"
+                assert "nan" not in text.lower().replace("finance", "")
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
@@ -53,8 +55,8 @@ def test_a_committee_reads_what_happened_where_and_what_to_do() -> None:
         values={"hours": 1.02, "level_pct": 63.7}, asset="pump", call=("Mamadou Saliou Sow", "+224600000012"),
     )  # fmt: skip
     assert text == (
-        "NDIYAN A12 Mangol-Dow: POMPE ARRETEE malgré le soleil depuis 1 h. Chateau à 64%. Voyez coffret et disjoncteur."
-        " Rép 1=vu 2=en route 3=réparé"
+        "NDIYAN A12 Mangol-Dow: POMPE ARRETEE malgré le soleil. Voyez coffret et disjoncteur."
+        " Appelez Mamadou 600000012. Rép 1=vu 2=en route 3=réparé"
     )
 
 

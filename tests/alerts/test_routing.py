@@ -114,3 +114,5 @@ def test_a_phone_is_not_flooded_but_no_water_always_comes_through() -> None:
     flood = [told(1, NOON - n * MINUTE, alert=100 + n, fault="night_leak") for n in range(6)]
     assert who_hears(event(fault="night_leak", severity=2), PEOPLE, flood, now=NOON) == []
     assert len(who_hears(event(severity=3), PEOPLE, flood, now=NOON)) == 1
+    end = event(EventKind.RESOLVED, fault="night_leak", severity=2)
+    assert len(who_hears(end, PEOPLE, [*flood, told(1)], now=NOON)) == 1, "and the end of what was told"

@@ -106,7 +106,7 @@ def test_the_repairer_comes_twenty_minutes_after_the_acknowledgement(
     ask(connection)
     people.act(after(0))
     alert = open_alert(connection, at=after(66))
-    people.act(after(90))
+    people.act(after(85))
     acknowledge(connection, alert, at=after(91))
     people.act(after(92))
     people.act(after(110))
@@ -144,7 +144,7 @@ def test_the_committee_answers_what_was_foreseen_when_no_visitor_did(connection:
     alert = open_alert(connection, at=after(66))
     tell(connection, alert, phone="+224600000010", at=after(66))
     tell(connection, alert, phone="+224600000011", at=after(76))
-    people.act(after(90))
+    people.act(after(85))
     assert replies(connection) == []
     people.act(after(91))
     people.act(after(92))

@@ -118,7 +118,7 @@ class Village:
             "NDIYAN_DATABASE_URL": self.postgres.url(),
             "NDIYAN_MQTT_URL": self.broker.ingest_settings.url(),
         }
-        self._spawn("ingest", [sys.executable, "-m", "ndiyan.cli", "ingest"], environment)
+        self._spawn("ingest", [sys.executable, "-P", "-m", "ndiyan", "ingest"], environment)
 
     def _start_gateway(self, number: int) -> None:
         zone = self.zones[number]
