@@ -20,6 +20,7 @@ def environment(language: Language) -> Environment:
         loader=PackageLoader("web", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # templates and code are of one version, also while an update is being installed
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],

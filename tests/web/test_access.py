@@ -66,20 +66,15 @@ def test_no_unsafe_route_takes_a_session_without_the_forms_token(site: Site, vis
         assert connection.execute("SELECT count(*) FROM phone_reply").fetchone() == (0,)
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        pytest.param({"origin": "https://evil.example"}, id="foreign-origin"),
-        pytest.param({"origin": "null"}, id="origin-of-nobody"),
-        pytest.param({"sec-fetch-site": "cross-site"}, id="cross-site"),
-        pytest.param({"sec-fetch-site": "same-site"}, id="sister-host"),
-    ],
-)
-def test_a_form_sent_by_another_site_is_refused_even_with_the_token(
-    site: Site, visitor: httpx.Client, headers: dict[str, str]
-) -> None:
+def test_a_form_sent_by_another_site_is_refused_even_with_the_token(site: Site, visitor: httpx.Client) -> None:
     address, form = f"/fr/alertes/{site.alert_id}/prendre", {"csrf": csrf_of(visitor)}
-    assert visitor.post(address, data=form, headers=headers).status_code == 403
+    for headers in (
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ):
+        assert visitor.post(address, data=form, headers=headers).status_code == 403, headers
     assert visitor.post(address, data=form, headers={"origin": str(visitor.base_url)}).status_code == 303
 
 
@@ -126,16 +121,11 @@ def test_https_makes_the_cookie_secure_and_bound_to_the_host(site: Site) -> None
         assert "strict-transport-security" in client.get("/healthz").headers
 
 
-@pytest.mark.parametrize(
-    ("idle", "expected"),
-    [
-        pytest.param(timedelta(hours=11, minutes=59), 200, id="just-before"),
-        pytest.param(timedelta(hours=12), 401, id="exactly-twelve-hours-idle"),
-    ],
-)
-def test_a_session_ends_when_idle(site: Site, visitor: httpx.Client, idle: timedelta, expected: int) -> None:
-    site.wall.advance(idle)
-    assert visitor.get("/fr/").status_code == expected
+def test_a_session_ends_after_twelve_idle_hours(site: Site, visitor: httpx.Client) -> None:
+    site.wall.advance(timedelta(hours=11, minutes=59))
+    assert visitor.get("/fr/").status_code == 200
+    site.wall.advance(timedelta(hours=12))
+    assert visitor.get("/fr/").status_code == 401
 
 
 def test_a_session_in_use_ends_after_seven_days(site: Site, visitor: httpx.Client) -> None:
@@ -190,15 +180,15 @@ def test_a_revoked_key_opens_nothing(site: Site) -> None:
         assert client.get("/api/v1/zones", headers={"authorization": key}).status_code == 401
 
 
-def test_every_answer_carries_the_security_headers(site: Site, visitor: httpx.Client) -> None:
+def test_every_answer_carries_the_security_headers(reader: httpx.Client) -> None:
     for address in ("/fr/", "/healthz", "/api/v1/zones", "/fr/nowhere", "/static/ndiyan.css"):
-        headers = visitor.get(address).headers
+        headers = reader.get(address).headers
         assert "default-src 'self'" in headers["content-security-policy"], address
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
-    page = visitor.get("/fr/zones/zone-3").text
+    page = reader.get("/fr/zones/zone-3").text
     assert "style=" not in page
     assert not re.search(r"<script(?![^>]*src=)", page)
     assert not re.search(r"\son\w+=", page)

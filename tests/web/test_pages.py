@@ -102,7 +102,7 @@ MISTAKES = [
     ("/fr/alertes?etat=x", 400, "is none of ouvertes"),
     ("/fr/alertes?etat=toutes&suite=x", 400, "is no cursor"),
     ("/fr/telephone?contact=999", 404, "Cette page n’existe pas"),
-    ("/fr/mis-de-cote/1", 404, "Cette page n’existe pas"),
+    ("/fr/mis-de-cote/999", 404, "Cette page n’existe pas"),
 ]
 
 
@@ -189,17 +189,22 @@ def test_breaking_asks_the_simulator_once_and_shows_each_step(site: Site, visito
     answer = visitor.post("/fr/casser", data=form)
     assert answer.headers["location"] == "/fr/casser/1"
     assert visitor.post("/fr/casser", data=form).status_code == 409
-    busy = visitor.post("/fr/casser", data={**form, "zone": "zone-3"})
+    # The same alert would come of it, so it could not be told apart.
+    busy = visitor.post("/fr/casser", data={**form, "zone": "zone-3", "fault": "inverter_trip"})
     assert busy.status_code == 409
     assert "attendez qu’elle soit résolue" in words(busy)
     assert visitor.post("/fr/casser", data={**form, "zone": "zone-99"}).status_code == 400
     assert visitor.post("/fr/casser", data={**form, "fault": "meteorite"}).status_code == 400
     waiting = visitor.get("/fr/casser/1")
     assert waiting.text.count("pas encore") == 9
+    unseen = visitor.post("/fr/casser", data={**form, "zone": "zone-2", "fault": "pv_string_loss"})
+    assert "aucune alerte ne viendra" in words(visitor.get(unseen.headers["location"]))
     assert 'data-refresh="3"' in waiting.text
     asked = site.clock.now()
     with site.connect() as connection:
-        rows = connection.execute("SELECT zone_id, fault, asked_by, asked_at, starts_at FROM demo_fault").fetchall()
+        rows = connection.execute(
+            "SELECT zone_id, fault, asked_by, asked_at, starts_at FROM demo_fault WHERE zone_id = 'zone-1'"
+        ).fetchall()
     assert rows == [("zone-1", "pump_not_running", "Awa", asked, asked)]
 
 

@@ -27,8 +27,23 @@ from web.app import create_app
 from web.config import BreakableFault, WebConfig
 
 BREAKABLE = (
-    BreakableFault("pump_not_running", "La pompe ne tourne pas", "Pump not running", "En une heure.", "In an hour."),
-    BreakableFault("night_leak", "Fuite de nuit", "Leak at night", "En deux nuits.", "In two nights."),
+    BreakableFault(
+        "pump_not_running",
+        "La pompe s'arrête",
+        "The pump stops",
+        "Une heure.",
+        "An hour.",
+        findings=("pump_not_running",),
+    ),
+    BreakableFault(
+        "inverter_trip",
+        "L'onduleur déclenche",
+        "The inverter trips",
+        "Une heure.",
+        "An hour.",
+        findings=("pump_not_running",),
+    ),
+    BreakableFault("pv_string_loss", "Une rangée disparaît", "A string is gone", "Jamais.", "Never."),
 )
 TEXT = "MANGOL-DOW: pompe arretee depuis 09:38 malgre le soleil. Rep: 1 vu 2 en route 3 repare 0 aide. A7"
 

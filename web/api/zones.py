@@ -86,7 +86,8 @@ def zone_view(item: ZoneNow, now: datetime) -> ZoneView:
         last_seen_age_s=None if seen_at is None else round((now - seen_at).total_seconds(), 1),
         open_alerts=len(item.alerts),
         tower=None if tower is None else TowerView(
-            level_m=tower.level_m, share=tower.share, volume_m3=tower.volume_m3, measured_at=tower.measured_at
+            level_m=tower.level_m, share=_rounded(tower.share), volume_m3=_rounded(tower.volume_m3),
+            measured_at=tower.measured_at,
         ),
         yesterday=None if item.yesterday is None else day_view(item.yesterday),
     )  # fmt: skip
@@ -95,11 +96,16 @@ def zone_view(item: ZoneNow, now: datetime) -> ZoneView:
 def day_view(day: Day) -> DayView:
     """A day as the API tells it."""
     return DayView(
-        on=day.on, volume_m3=day.volume_m3, insolation_kwh_m2=day.insolation_kwh_m2,
-        expected_m3=day.expected.volume_m3 if day.expected else None,
-        expected_low_m3=day.expected.low_m3 if day.expected else None,
-        expected_high_m3=day.expected.high_m3 if day.expected else None,
+        on=day.on, volume_m3=_rounded(day.volume_m3), insolation_kwh_m2=_rounded(day.insolation_kwh_m2),
+        expected_m3=_rounded(day.expected.volume_m3 if day.expected else None),
+        expected_low_m3=_rounded(day.expected.low_m3 if day.expected else None),
+        expected_high_m3=_rounded(day.expected.high_m3 if day.expected else None),
     )  # fmt: skip
+
+
+def _rounded(value: float | None) -> float | None:
+    """Computed figures to a litre or a per mille; readings are told as they are stored."""
+    return None if value is None else round(value, 3)
 
 
 def _latest_view(row: LatestRow | None) -> ReadingView | None:
