@@ -33,20 +33,20 @@ ANY = _sizes(1, 1, 1)
 CATALOGUE: dict[Fault, Breakage] = {
     Fault.PUMP_NOT_RUNNING: Breakage(
         "La pompe s'arrête", "The pump stops",
-        "Câble ou moteur : plus aucune puissance. Vu après une heure de bon soleil.",
-        "Cable or motor: no power at all. Seen after an hour of good sun.",
+        "Câble ou moteur : plus aucune puissance. Vu après une heure de bon soleil, si le château n'est pas plein.",
+        "Cable or motor: no power at all. Seen after an hour of good sun, unless the tower is full.",
         ANY, (Fault.PUMP_NOT_RUNNING,),
     ),
     Fault.INVERTER_TRIP: Breakage(
         "L'onduleur déclenche", "The inverter trips",
-        "La pompe s'arrête avec un code. Vu après une heure de bon soleil.",
-        "The pump stops with a code. Seen after an hour of good sun.",
+        "La pompe s'arrête avec un code. Vu après une heure de bon soleil, si le château n'est pas plein.",
+        "The pump stops with a code. Seen after an hour of good sun, unless the tower is full.",
         ANY, (Fault.PUMP_NOT_RUNNING,),
     ),
     Fault.FLOAT_STUCK_FULL: Breakage(
         "Le flotteur dit « plein »", "The float says “full”",
-        "La pompe attend alors que le réservoir se vide. Vu après une heure de bon soleil.",
-        "The pump waits while the tower empties. Seen after an hour of good sun.",
+        "La pompe attend alors que le château se vide. Vu quand il est à moitié vide, après une heure de bon soleil.",
+        "The pump waits while the tower empties. Seen when it is half empty, after an hour of good sun.",
         ANY, (Fault.PUMP_NOT_RUNNING,),
     ),
     Fault.DRY_RUNNING: Breakage(
