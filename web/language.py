@@ -83,14 +83,14 @@ class Texts:
         """A share of one as a whole percentage."""
         return self.quantity(None if share is None else 100 * share, "%")
 
-    def duration(self, span: timedelta) -> str:
-        """A length of time in at most two units: `35 s`, `4 min`, `6 h 20`, `3 j 4 h`."""
+    def duration(self, span: timedelta, *, fine: bool = False) -> str:
+        """A length of time in at most two units: `35 s`, `4 min`, `6 h 20`, `3 j 4 h`; `fine` tells `4 min 05 s`."""
         seconds = max(0, round(span.total_seconds()))
         minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
         if seconds < 60:
             return f"{seconds}{NO_BREAK}s"
         if minutes < 60:
-            return f"{minutes}{NO_BREAK}min"
+            return f"{minutes}{NO_BREAK}min" + (f"{NO_BREAK}{seconds % 60:02d}{NO_BREAK}s" if fine else "")
         if hours < 24:
             rest = minutes % 60
             return f"{hours}{NO_BREAK}h" + (f"{NO_BREAK}{rest:02d}" if rest else "")

@@ -59,8 +59,10 @@ def address(past: Site) -> Iterator[str]:
             " VALUES ('zone-3', 'pump_not_running', 'Awa', %(now)s, %(now)s)",
             {"now": past.clock.now()},
         )
+    past.clock.speed = 60.0
     with serving(create_app(past.config, past.clock, wall=past.wall)) as url:
         yield url
+    past.clock.speed = 1.0
 
 
 def enter(browser: Browser, site: Site, url: str, width: int, *, script: bool = True) -> BrowserContext:
@@ -118,7 +120,6 @@ def test_without_javascript_the_same_numbers_stand_there(chromium: Browser, past
 
 
 def test_a_page_renews_itself_and_stops_when_told_to(chromium: Browser, past: Site, address: str) -> None:
-    past.clock.speed = 60.0
     context = enter(chromium, past, address, 1280)
     page = context.new_page()
     page.goto("/fr/alertes/1")
@@ -131,7 +132,6 @@ def test_a_page_renews_itself_and_stops_when_told_to(chromium: Browser, past: Si
     expect(page.locator(".story li")).to_have_count(3, timeout=10_000)
     page.get_by_role("button", name="Suspendre la mise à jour").click()
     expect(page.get_by_role("button", name="Reprendre la mise à jour")).to_be_visible()
-    past.clock.speed = 1.0
     context.close()
 
 

@@ -105,6 +105,11 @@ def test_ages(span: timedelta, french: str, english: str) -> None:
     assert EN.age(NOW - span, NOW) == english
 
 
+def test_a_fine_duration_tells_seconds_too() -> None:
+    assert FR.duration(timedelta(seconds=65), fine=True) == "1\u00a0min\u00a005\u00a0s"
+    assert FR.duration(timedelta(seconds=65)) == "1\u00a0min"
+
+
 def test_what_never_was_has_no_age() -> None:
     assert (FR.age(None, NOW), EN.age(None, NOW)) == ("jamais", "never")
 

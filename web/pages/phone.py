@@ -52,5 +52,5 @@ def _chosen(everybody: list[Person], contact: int | None) -> Person | None:
         if found is None:
             raise NotThere("contact", contact)
         return found
-    told = [person for person in everybody if person.newest_at is not None]
-    return max(told, key=lambda person: person.newest_at) if told else next(iter(everybody), None)  # type: ignore[arg-type,return-value]
+    told = [(person.newest_at, person) for person in everybody if person.newest_at is not None]
+    return max(told, key=lambda pair: pair[0])[1] if told else next(iter(everybody), None)
