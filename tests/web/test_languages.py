@@ -142,6 +142,8 @@ def test_instants_name_their_day_unless_it_is_today() -> None:
         ("specific_capacity_m3_h_m", 0.42, "0,42\u00a0m³/h/m"),
         ("since", "09:12", "09:12"),
         ("nights", 4, "4"),
+        ("level_pct", 64.0, "64\u00a0%"),
+        ("hours", 1.0, "1\u00a0h"),
     ],
 )
 def test_evidence_is_written_with_the_unit_its_name_tells(name: str, value: object, written: str) -> None:
