@@ -138,7 +138,8 @@ RATINGS = {
 UNITS = {
     "_m3_h_m": "m³/h/m", "_w_m2": "W/m²", "_m3_h": "m³/h", "_kwh_m2": "kWh/m²", "_us_cm": "µS/cm", "_mg_l": "mg/L",
     "_ntu": "NTU", "_m3": "m³", "_bar": "bar", "_dbm": "dBm", "_rpm": "1/min", "_deg": "°", "_gnf": "GNF",
-    "_w": "W", "_v": "V", "_a": "A", "_m": "m", "_c": "°C", "_s": "s", "_h": "h", "_percent": "%", "_pct": "%", "hours": "h",
+    "_w": "W", "_v": "V", "_a": "A", "_m": "m", "_c": "°C", "_s": "s", "_h": "h", "_percent": "%",
+    "_pct": "%", "hours": "h",
 }  # fmt: skip
 
 
