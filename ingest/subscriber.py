@@ -91,12 +91,15 @@ class Subscriber:
         thread = self._client._thread
         return thread is not None and thread.is_alive()
 
-    def take(self, limit: int, *, wait_s: float, quiet_s: float = 0.005) -> list[Message]:
-        """Up to `limit` messages: waits for the first up to `wait_s`, then until none came for `quiet_s`."""
+    def take(self, limit: int, *, wait_s: float, gather_s: float = 0.05, quiet_s: float = 0.005) -> list[Message]:
+        """Up to `limit` messages: waits for the first up to `wait_s`, then until none came for `quiet_s`.
+
+        A stream that is never quiet is cut after `gather_s`.
+        """
         taken: list[Message] = []
         try:
             taken.append(self._messages.get(timeout=wait_s))
-            until_s = time.monotonic() + wait_s
+            until_s = time.monotonic() + gather_s
             while len(taken) < limit and time.monotonic() < until_s:
                 taken.append(self._messages.get(timeout=quiet_s))
         except queue.Empty:
