@@ -62,6 +62,4 @@ def test_a_pump_stops_in_full_sun_and_the_story_goes_the_whole_way(demo: Demo) -
     opened_after = datetime.fromisoformat(story["opened_at"]) - begin
     assert timedelta(minutes=60) <= opened_after <= timedelta(minutes=85), "an hour of good sun, and then at once"
     repaired_after = datetime.fromisoformat(story["resolved_at"]) - datetime.fromisoformat(story["acknowledged_at"])
-    assert timedelta(minutes=20) <= repaired_after <= timedelta(minutes=70), (
-        "20 min of way, 15 of water"
-    )
+    assert timedelta(minutes=20) <= repaired_after <= timedelta(minutes=70), "20 min of way, 15 of water"
