@@ -6,9 +6,12 @@ import subprocess
 import sys
 import tempfile
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -27,8 +30,21 @@ def values(outbox: Outbox, limit: int = 1000) -> list[float]:
     return [entry.reading.value for _, group in outbox.peek(limit)[0] for entry in group]
 
 
-def test_readings_wait_in_order_until_they_are_confirmed(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox.db")
+@pytest.fixture
+def open_outbox() -> Iterator[Callable[[Path], Outbox]]:
+    """Opens outboxes, and closes them when the test is over."""
+    with ExitStack() as opened:
+
+        def open_one(path: Path) -> Outbox:
+            outbox = Outbox(path)
+            opened.callback(outbox.close)
+            return outbox
+
+        yield open_one
+
+
+def test_readings_wait_in_order_until_they_are_confirmed(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
     assert outbox.append(readings(3), uptime_s=1.0) == range(1, 4)
     assert values(outbox) == [0, 1, 2]
     assert outbox.confirm(outbox.boot, [(1, 1), (3, 3)]) == 2
@@ -37,11 +53,11 @@ def test_readings_wait_in_order_until_they_are_confirmed(tmp_path: Path) -> None
     assert outbox.depth() == 0
 
 
-def test_a_new_boot_goes_on_with_what_the_last_one_left(tmp_path: Path) -> None:
-    first = Outbox(tmp_path / "outbox.db")
+def test_a_new_boot_goes_on_with_what_the_last_one_left(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
+    first = open_outbox(tmp_path / "outbox.db")
     first.append(readings(2), uptime_s=1.0)
     first.close()
-    second = Outbox(tmp_path / "outbox.db")
+    second = open_outbox(tmp_path / "outbox.db")
     assert second.boot != first.boot
     assert second.append(readings(1, 10), uptime_s=0.1) == range(1, 2)
     groups, _ = second.peek(10)
@@ -53,8 +69,8 @@ def test_a_new_boot_goes_on_with_what_the_last_one_left(tmp_path: Path) -> None:
     assert values(second) == [0, 1]
 
 
-def test_reading_on_from_a_place_skips_what_was_sent(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox.db")
+def test_reading_on_from_a_place_skips_what_was_sent(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
     outbox.append(readings(5), uptime_s=1.0)
     _, place = outbox.peek(2)
     assert [e.seq for _, group in outbox.peek(10, after=place)[0] for e in group] == [3, 4, 5]
@@ -62,16 +78,18 @@ def test_reading_on_from_a_place_skips_what_was_sent(tmp_path: Path) -> None:
     assert outbox.peek(10, after=START)[0][0][1][0].seq == 1
 
 
-def test_a_damaged_file_is_moved_aside_and_never_deleted(tmp_path: Path) -> None:
+def test_a_damaged_file_is_moved_aside_and_never_deleted(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"this was a database before the lightning" * 200)
-    outbox = Outbox(path)
+    outbox = open_outbox(path)
     assert outbox.depth() == 0
     (aside,) = tmp_path.glob("outbox.db.damaged-*")
     assert aside.read_bytes().startswith(b"this was a database")
 
 
-def test_kill_9_while_appending_loses_nothing_that_append_returned(tmp_path: Path) -> None:
+def test_kill_9_while_appending_loses_nothing_that_append_returned(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox]
+) -> None:
     program = (
         "import sys; from datetime import UTC, datetime; from pathlib import Path\n"
         "from gateway.model import Reading; from gateway.outbox import Outbox\n"
@@ -91,7 +109,7 @@ def test_kill_9_while_appending_loses_nothing_that_append_returned(tmp_path: Pat
         child.wait()
         child.stdout.close()
         taken += int((rest or [line])[-1])
-        outbox = Outbox(tmp_path / "o.db")
+        outbox = open_outbox(tmp_path / "o.db")
         assert taken <= outbox.depth() <= taken + 1, "one more may be durable whose return was not printed"
         taken = outbox.depth()
         outbox.close()
