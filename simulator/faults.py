@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.model import Fault, State
 
 SIZES = ("S", "M", "L")
@@ -14,7 +17,7 @@ SIZES = ("S", "M", "L")
 class Breakage:
     """One kind of fault: its words, how large it is at sizes S, M and L, and what detectors should find.
 
-    `amount` is in the unit that the fault's effect in `zone.py` names; 1 where there is nothing to scale.
+    `amount` is in the unit that the fault's effect in `effects.py` names; 1 where there is nothing to scale.
     """
 
     fr: str
@@ -97,6 +100,13 @@ CATALOGUE: dict[Fault, Breakage] = {
         "The same value again and again while the water moves. Seen after three hours.",
         ANY, (Fault.SENSOR_STUCK,),
     ),
+    Fault.PV_SOILING: Breakage(
+        "La poussière couvre les panneaux", "Dust covers the panels",
+        "Un vent de poussière : en un jour, une part de la puissance se perd. Ndiyan ne le signale pas encore.",
+        "A dust storm: within a day a share of the power is lost. Ndiyan does not tell this yet.",
+        # Dakar: 3.3 g/m² of dust take more than half of the light (DOMAIN §2.3).
+        _sizes(0.08, 0.2, 0.5), (),
+    ),
     Fault.PV_STRING_LOSS: Breakage(
         "Une rangée de panneaux disparaît", "A string of panels is gone",
         "Moins de puissance au même soleil. Ndiyan ne le signale pas encore.",
@@ -130,3 +140,7 @@ class Broken:
     def acts_at(self, t_s: float) -> bool:
         """Whether it is broken at `t_s`."""
         return self.start_s <= t_s and (self.end_s is None or t_s < self.end_s)
+
+    def acts_during(self, t_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """The same for each of several times (n,)."""
+        return (t_s >= self.start_s) & (t_s < (np.inf if self.end_s is None else self.end_s))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,13 +46,13 @@ def sun_day(zone: Zone, day: date, *, seed: int, is_clear: bool) -> SunDay:
 
 
 def zone_seed(zone_id: str, seed: int) -> int:
-    """A seed of the zone's own."""
-    return seed * 1_000_003 + int.from_bytes(zone_id.encode()[-6:], "big")
+    """A seed of the zone's own, like no other zone's."""
+    return int.from_bytes(sha256(f"{seed}/{zone_id}".encode()).digest()[:8], "big")
 
 
 def day_rng(seed: int, day: date, purpose: int) -> np.random.Generator:
     """The source of chance for one purpose of one zone and day."""
-    return np.random.default_rng([seed & 0x7FFF_FFFF, day.toordinal(), purpose])
+    return np.random.default_rng([seed, day.toordinal(), purpose])
 
 
 def _plane(zone: Zone) -> tuple[float, float]:
