@@ -18,7 +18,7 @@ from gateway.zones import Zone
 from simulator.faults import Broken
 from simulator.history import load_state, save_state
 from simulator.scenarios import Scenario
-from simulator.sensors import Frozen, measure, sample
+from simulator.sensors import Frozen, gather, is_round, measure, sample
 from simulator.village import Village
 
 log = logging.getLogger(__name__)
@@ -51,12 +51,12 @@ class LiveFeed:
         self._start_s = saved.start_s if saved else now.timestamp()
         clear_from = datetime.fromtimestamp(self._start_s, UTC).date() if scenario.clear_from_start else None
         self._village = Village(zones, seed=seed, clear_from=clear_from)
-        is_same = saved is not None and saved.zones == tuple(zone.zone_id for zone in zones)
-        self._state = saved.state if saved and is_same else self._village.first_state()
+        self._state = saved.state_of(self._village) if saved else self._village.first_state()
         self._frozen = saved.frozen if saved else Frozen()
-        self._reached = datetime.fromtimestamp(saved.t_s, UTC) if saved and is_same else now
+        self._reached = datetime.fromtimestamp(saved.t_s, UTC) if saved else now
         self._lock = threading.Lock()
-        self._broken: list[Broken] = []
+        start = datetime.fromtimestamp(self._start_s, UTC)
+        self._broken = [fault.broken(start) for fault in scenario.past_faults]  # of which some may go on
         folder.mkdir(parents=True, exist_ok=True)
         self._outboxes = {zone.zone_id: Outbox(folder / f"{zone.gateway_id}.outbox") for zone in zones}
         self._uplinks = {
@@ -99,21 +99,22 @@ class LiveFeed:
                 outbox.close()
 
     def _live_a_minute(self) -> None:
-        with self._lock:
-            broken = list(self._broken)
         begin = self._reached
-        truth = self._village.step(self._state, begin.timestamp(), broken)
+        with self._lock:
+            self._broken = [b for b in self._broken if b.end_s is None or b.end_s > begin.timestamp()]
+            broken = list(self._broken)
+        moved = self._village.move(self._state, begin.timestamp(), broken)
         self._reached = begin + MINUTE
         t_s = self._reached.timestamp()
         self._cut_links(t_s, broken)
-        if not any(t_s % asset.interval_s == 0 for zone in self._zones for asset in zone.assets):
+        if not is_round(t_s, self._zones):
             return
-        one = sample(t_s, truth, self._state)
+        taken = gather([sample(t_s, self._village.truth(self._state, moved), self._state)])
         rounds = {
             zone.zone_id: [
                 Reading(AssetId(asset), channel, self._reached, float(value[0]))
                 for asset, channel, _, value in measure(
-                    zone, at, [one], self._reached.date(), seed=self._seed, frozen=self._frozen, broken=broken
+                    zone, at, taken, seed=self._seed, frozen=self._frozen, broken=broken
                 )
             ]
             for at, zone in enumerate(self._zones)

@@ -6,14 +6,17 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from pathlib import Path
+
+import numpy as np
 
 from gateway.model import Fault
 from gateway.zones import Zone
+from simulator.errors import SimulatorError
 from simulator.faults import Broken
 from simulator.scenarios import Scenario
-from simulator.sensors import Frozen, Sample, measure, sample
+from simulator.sensors import Frozen, Sample, Samples, gather, is_round, measure, sample
 from simulator.sun import FloatArray
 from simulator.village import State, Village, whole_minutes
 
@@ -41,6 +44,14 @@ class Saved:
     state: State
     frozen: Frozen
 
+    def state_of(self, village: Village) -> State:
+        """The state of these zones: what is remembered of each, and a fresh start for one that is new."""
+        state = village.first_state()
+        for at, zone in enumerate(village.zones):
+            if zone.zone_id in self.zones:
+                state.adopt(at, self.state, self.zones.index(zone.zone_id))
+        return state
+
 
 def simulate_history(
     zones: Sequence[Zone], *, start: datetime, end: datetime, seed: int, scenario: Scenario, folder: Path
@@ -55,14 +66,15 @@ def simulate_history(
     broken = [fault.broken(end) for fault in scenario.past_faults]
     samples: list[Sample] = []
     for t_s in whole_minutes(start, end):
-        truth = village.step(state, t_s, broken)
-        if samples and _day(samples[-1].t_s) != _day(t_s + 60):
-            yield from _blocks(village, samples, seed, frozen, broken)
+        moved = village.move(state, t_s, broken)
+        if not is_round(t_s + 60, zones):
+            continue
+        if samples and samples[-1].t_s // 86_400 != (t_s + 60) // 86_400:
+            yield from _blocks(village, gather(samples), seed, frozen, broken)
             samples = []
-        if any((t_s + 60) % asset.interval_s == 0 for asset in zones[0].assets):
-            samples.append(sample(t_s + 60, truth, state))
+        samples.append(sample(t_s + 60, village.truth(state, moved), state))
     if samples:
-        yield from _blocks(village, samples, seed, frozen, broken)
+        yield from _blocks(village, gather(samples), seed, frozen, broken)
     save_state(folder, end.timestamp(), end.timestamp(), zones, state, frozen)
 
 
@@ -82,28 +94,31 @@ def save_state(folder: Path, t_s: float, start_s: float, zones: Sequence[Zone], 
 
 
 def load_state(folder: Path) -> Saved | None:
-    """What `save_state` left, None when there is nothing."""
+    """What `save_state` left, None when there is nothing.
+
+    Raises
+    ------
+    SimulatorError : the file is there but is not what this version writes
+    """
     file = folder / STATE_FILE
     if not file.exists():
         return None
-    values = json.loads(file.read_text("utf-8"))
-    return Saved(
-        values["t_s"], values["start_s"], tuple(values["zones"]), State.from_json(values["state"]),
-        Frozen(values["frozen"]),
-    )  # fmt: skip
+    try:
+        values = json.loads(file.read_text("utf-8"))
+        return Saved(
+            values["t_s"], values["start_s"], tuple(values["zones"]), State.from_json(values["state"]),
+            Frozen(values["frozen"]),
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        raise SimulatorError(f"{file}: is not a state of this version ({error}); start over without it") from error
 
 
 def _blocks(
-    village: Village, samples: list[Sample], seed: int, frozen: Frozen, broken: list[Broken]
+    village: Village, samples: Samples, seed: int, frozen: Frozen, broken: Sequence[Broken]
 ) -> Iterator[HistoryBlock]:
     for at, zone in enumerate(village.zones):
-        off = [f for f in broken if f.zone == zone.zone_id and f.fault is Fault.COMMS_OUTAGE]
-        kept = [one for one in samples if not any(fault.acts_at(one.t_s) for fault in off)]
-        if kept:
-            day = _day(kept[0].t_s)
-            for asset, channel, t_s, value in measure(zone, at, kept, day, seed=seed, frozen=frozen, broken=broken):
-                yield HistoryBlock(zone.zone_id, asset, channel, t_s, value)
-
-
-def _day(t_s: float) -> date:
-    return datetime.fromtimestamp(t_s, UTC).date()
+        off = [fault for fault in broken if fault.zone == zone.zone_id and fault.fault is Fault.COMMS_OUTAGE]
+        for asset, channel, t_s, value in measure(zone, at, samples, seed=seed, frozen=frozen, broken=broken):
+            is_on = ~np.any([fault.acts_during(t_s) for fault in off], axis=0) if off else np.ones(len(t_s), dtype=bool)
+            if is_on.any():
+                yield HistoryBlock(zone.zone_id, asset, channel, t_s[is_on], value[is_on])

@@ -5,10 +5,11 @@ Noise depends on the seed, the zone, the channel and the minute alone, so a read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date
-from typing import NamedTuple
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,15 @@ class Sample:
     """What is true at one moment, to be measured; arrays over zones (n,), taps over (n, taps)."""
 
     t_s: float
-    minute: int
+    values: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What is true at the moments t_s (k,) of one UTC day; arrays over moments and zones (k, n), taps (k, n, taps)."""
+
+    day: date
+    t_s: FloatArray
     values: Mapping[str, NDArray[np.float64]]
 
 
@@ -89,7 +98,24 @@ def sample(t_s: float, truth: Truth, state: State) -> Sample:
     """Keep what sensors look at after the minute that ends at `t_s`."""
     values = {field.name: getattr(truth, field.name) for field in fields(truth)}
     values |= {name: getattr(state, name).copy() for name in (*COUNTERS, "tap_m3")}
-    return Sample(t_s, int(t_s // 60) % MINUTES, values)
+    return Sample(t_s, values)
+
+
+def gather(samples: Sequence[Sample]) -> Samples:
+    """Put the samples of one UTC day together, at least one."""
+    day = datetime.fromtimestamp(samples[0].t_s, UTC).date()
+    values = {name: np.array([one.values[name] for one in samples]) for name in samples[0].values}
+    return Samples(day, np.array([one.t_s for one in samples]), values)
+
+
+def is_round(t_s: float, zones: Iterable[Zone]) -> bool:
+    """Whether some asset of these zones is read at `t_s` [s since 1970-01-01 UTC]."""
+    return any(_is_due(t_s, interval_s) for interval_s in {a.interval_s for zone in zones for a in zone.assets})
+
+
+def _is_due(t_s: Any, interval_s: float) -> Any:
+    """Whether an interval has ended in the minute before `t_s` (a number, or an array of them)."""
+    return t_s // interval_s > (t_s - 60) // interval_s
 
 
 class Frozen:
@@ -107,7 +133,7 @@ class Frozen:
         for fault in broken:
             if fault.zone != zone or fault.fault is not Fault.SENSOR_STUCK:
                 continue
-            stuck = np.array([fault.acts_at(t) for t in t_s])
+            stuck = fault.acts_during(t_s)
             if stuck.any():
                 value = self._kept.setdefault(f"{zone}@{fault.start_s:.0f}", float(level_m[np.argmax(stuck)]))
                 level_m = np.where(stuck, value, level_m)
@@ -115,18 +141,18 @@ class Frozen:
 
 
 def measure(
-    zone: Zone, at: int, samples: Sequence[Sample], day: date, *, seed: int, frozen: Frozen, broken: Sequence[Broken]
+    zone: Zone, at: int, samples: Samples, *, seed: int, frozen: Frozen, broken: Sequence[Broken]
 ) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
-    """Samples of one UTC day as the readings of one zone: (asset, channel, t_s (n,), value (n,)).
+    """Samples as the readings of one zone: (asset, channel, t_s (k,), value (k,)).
 
-    `at` is the zone's place in the samples' arrays; each asset has its own interval.
+    `at` is the zone's place in the samples' arrays; each asset has its own interval, a minute at least.
     """
-    times = np.array([one.t_s for one in samples])
-    minutes = np.array([one.minute for one in samples])
-    seen = {name: np.array([one.values[name][at] for one in samples]) for name in samples[0].values}
+    times, day = samples.t_s, samples.day
+    minutes = (times // 60).astype(np.int64) % MINUTES
+    seen = {name: values[:, at] for name, values in samples.values.items()}
     own_seed = zone_seed(zone.zone_id, seed)
     for asset in zone.assets:
-        due = np.isclose(np.round(times) % asset.interval_s, 0)
+        due = _is_due(times, asset.interval_s)
         if not due.any():
             continue
         number = int(asset.asset_id[4:]) - 1 if asset.asset_id.startswith("tap-") else -1
@@ -147,7 +173,7 @@ def _measured(
         return np.round(steps * sensor.resolution, 6)
     value = true
     if sensor.share or sensor.noise:
-        chance = day_rng(seed, day, 100 + sum(name.encode()) * 7 + len(name)).normal(size=MINUTES)[minutes]
+        chance = day_rng(seed, day, crc32(name.encode())).normal(size=MINUTES)[minutes]
         spread = sensor.share * np.abs(true) + sensor.noise
         value = true + chance * (np.where(true > sensor.resolution, spread, 0.0) if sensor.at_rest else spread)
         value = np.maximum(value, 0.0) if sensor.at_rest else value
