@@ -75,7 +75,7 @@ def test_the_pump_is_rated_for_the_head_that_it_meets(zones: list[Zone]) -> None
         pytest.param('"exploitant"', '"chef"', r"committee\[0\]\.role: 'chef' is none of president", id="role"),
         pytest.param('tap = "tap-04"', 'tap = "tap-40"', r"committee\[3\]\.tap: 'tap-40' is no tap of", id="tap"),
         pytest.param('"level_m", ', '"level_cm", ', r"tower\.channels: 'level_cm' is none of level_m", id="channel"),
-        pytest.param("start_level_m = 1.7", "start_level_m = 3", r"3 is not below full_level_m 3", id="together"),
+        pytest.param("start_level_m = 2.3", "start_level_m = 3", r"3 is not below full_level_m 3", id="together"),
         pytest.param("people = 1450", 'people = "many"', r"served\.people: 'many' is not a number", id="kind"),
         pytest.param("[place]", "[place", "is not valid TOML", id="not-toml"),
     ],
