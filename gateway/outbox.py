@@ -28,8 +28,9 @@ CREATE TABLE IF NOT EXISTS queued (
     asset TEXT NOT NULL, channel TEXT NOT NULL, measured_ms INTEGER NOT NULL, value REAL NOT NULL,
     PRIMARY KEY (boot, seq)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, machine TEXT);
 """
+MACHINE_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 Position = tuple[int, int]
@@ -41,21 +42,32 @@ START: Position = (0, 0)
 class Outbox:
     """Readings that ingest has not yet confirmed, in the order in which they were taken. Thread-safe.
 
+    Parameters
+    ----------
+    machine : names this run of the machine, while which its uptime counts on; None asks the kernel
+
     Raises
     ------
     OutboxFull : the disk has no room; nothing was taken
     OutboxDamaged : the file is unreadable even after a fresh one was begun
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, machine: str | None = None) -> None:
         self.path = path
+        machine = machine or _this_machine()
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = self._open_or_move_aside()
         self.boot = secrets.token_hex(4)
         self._seq = 0
         with self._lock, self._db:
-            self._db.execute("INSERT INTO boot (boot) VALUES (?)", (self.boot,))
+            self._db.execute("INSERT INTO boot (boot, machine) VALUES (?, ?)", (self.boot, machine))
+            found = self._db.execute("SELECT boot FROM boot WHERE machine = ?", (machine,))
+            self._of_this_run = {boot for (boot,) in found}
+
+    def is_of_this_run(self, boot: str) -> bool:
+        """Whether the uptimes of that boot's readings are on the same count as the machine's uptime now."""
+        return boot in self._of_this_run
 
     def append(self, readings: Sequence[Reading], *, uptime_s: float) -> range:
         """Take readings that were measured at `uptime_s`; durable when this returns.
@@ -140,10 +152,20 @@ class Outbox:
             if (verdict := db.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(verdict)
             db.executescript(SCHEMA)
+            if "machine" not in {row[1] for row in db.execute("PRAGMA table_info(boot)")}:
+                db.execute("ALTER TABLE boot ADD COLUMN machine TEXT")  # a file of version 0.1
         except sqlite3.DatabaseError:
             db.close()
             raise
         return db
+
+
+def _this_machine() -> str:
+    """The kernel's own name of this run of the machine; without one every opening counts as a new run."""
+    try:
+        return MACHINE_FILE.read_text("ascii").strip()
+    except OSError:
+        return secrets.token_hex(8)
 
 
 def _millis(instant: datetime) -> int:

@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -19,11 +19,12 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.clock import Clock
+from gateway.clock import Clock, uptime_s
 from gateway.config import MqttSettings
 from gateway.outbox import START, Outbox, Position
 from gateway.wire import (
     MAX_READINGS_PER_PACK,
+    MESSAGE_LIFE_S,
     Queued,
     ack_topic,
     decode_ack,
@@ -40,12 +41,20 @@ RESEND_AFTER_S = 20.0  # wall time without any answer after which all that waits
 WILL_DELAY_S = 600  # a 2G link flaps; presence is computed from readings anyway
 KEEPALIVE_S = 60
 RECONNECT_S = (1.0, 120.0)
+GOODBYE_S = 1.5
 
 
 class Uplink:
     """Sends an outbox to the broker from a thread of its own; `wake` tells that there is something new.
 
-    MQTT 5 (any reason code other than 0 means not delivered), or 3.1.1 where the broker knows no better.
+    MQTT 5 (any reason code other than 0 means not delivered), or 3.1.1 where the broker knows no better. Each
+    connection is a new client: an old one would send again what it had in hand, with clocks of long ago.
+
+    Parameters
+    ----------
+    uptime_s : the uptime now, on the same count as that of the outbox's readings [s]
+    resend_after_s : wall time without any answer after which all that waits is sent again [s]
+    reconnect_s : least and greatest wait between two attempts to connect [s]
     """
 
     def __init__(
@@ -57,24 +66,18 @@ class Uplink:
         outbox: Outbox,
         clock: Clock,
         software: str,
+        uptime_s: Callable[[], float] = uptime_s,
         resend_after_s: float = RESEND_AFTER_S,
         reconnect_s: tuple[float, float] = RECONNECT_S,
     ) -> None:
         self._settings, self._clock, self._software = settings, clock, software
-        self._zone, self._gateway, self._outbox = zone, gateway, outbox
-        self._resend_after_s = resend_after_s
+        self._zone, self._gateway, self._outbox, self._uptime_s = zone, gateway, outbox, uptime_s
+        self._resend_after_s, self._reconnect_s = resend_after_s, reconnect_s
         self._cursor: Position = START
         self._heard_s = time.monotonic()
         self._wake, self._stopping, self._paused = threading.Event(), threading.Event(), threading.Event()
-        self._connected = threading.Event()
-        self._client = _client(settings, gateway, reconnect_s)
-        self._client.will_set(
-            status_topic(zone, gateway), self._status(online=False), qos=1, retain=True, properties=_will(settings)
-        )
-        self._client.on_connect = self._on_connect
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
-        self._client.on_publish = self._on_publish
+        self._connected, self._lost = threading.Event(), threading.Event()
+        self._client: mqtt.Client | None = None
         self._sender = threading.Thread(target=self._send_until_stopped, name=f"uplink-{gateway}", daemon=True)
 
     @property
@@ -89,8 +92,6 @@ class Uplink:
 
     def start(self) -> None:
         """Begin to connect and send; returns at once."""
-        self._client.connect_async(self._settings.host, self._settings.port, keepalive=KEEPALIVE_S)
-        self._client.loop_start()
         self._sender.start()
 
     def wake(self) -> None:
@@ -100,46 +101,91 @@ class Uplink:
     def pause(self) -> None:
         """Cut the link: readings go on piling up in the outbox."""
         self._paused.set()
-        self._client.disconnect()
+        self._wake.set()
 
     def resume(self) -> None:
         """End a `pause`."""
-        if self._paused.is_set():
-            self._paused.clear()
-            self._client.loop_stop()
-            self._client.connect_async(self._settings.host, self._settings.port, keepalive=KEEPALIVE_S)
-            self._client.loop_start()
-            self._wake.set()
+        self._paused.clear()
+        self._wake.set()
 
     def stop(self, timeout_s: float = 3.0) -> None:
         """Say good-bye and end the threads; what is not confirmed waits in the outbox."""
         self._stopping.set()
         self._wake.set()
-        if self.is_connected:
-            info = self._client.publish(
-                status_topic(self._zone, self._gateway), self._status(online=False), qos=1, retain=True
-            )
-            try:
-                info.wait_for_publish(timeout_s / 2)
-            except RuntimeError:
-                log.debug("%s: the link went away while saying good-bye", self._gateway)
-        self._client.disconnect()
-        self._client.loop_stop()
         if self._sender.is_alive():
             self._sender.join(timeout_s)
 
     def _send_until_stopped(self) -> None:
         while not self._stopping.is_set():
-            self._wake.wait(self._resend_after_s / 4)
-            self._wake.clear()
             try:
+                self._keep_link()
                 self._send_due()
             except Exception:
                 log.exception("%s: sending failed; the readings stay in the outbox", self._gateway)
                 self._stopping.wait(1.0)
+            self._wake.wait(self._resend_after_s / 4)
+            self._wake.clear()
+            if self._lost.is_set():
+                # Gateways must not all come back at once after a mast's outage.
+                self._stopping.wait(self._reconnect_s[0] * random.uniform(0.5, 1.5))  # noqa: S311
+        self._say_goodbye()
+        self._hang_up()
+
+    def _keep_link(self) -> None:
+        """Have a client that is connected or trying to; none while the link is cut on purpose."""
+        if self._paused.is_set() or self._lost.is_set():
+            self._hang_up()
+        if self._client is None and not self._paused.is_set():
+            self._client = self._new_client()
+            self._client.connect_async(self._settings.host, self._settings.port, keepalive=KEEPALIVE_S)
+            self._client.loop_start()
+
+    def _hang_up(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.disconnect()
+            client.loop_stop()
+        self._connected.clear()
+        self._lost.clear()
+
+    def _say_goodbye(self) -> None:
+        if self._client is None or not self.is_connected:
+            return
+        topic = status_topic(self._zone, self._gateway)
+        info = self._client.publish(topic, self._status(online=False), qos=1, retain=True)
+        try:
+            info.wait_for_publish(GOODBYE_S)
+        except RuntimeError:
+            log.debug("%s: the link went away while saying good-bye", self._gateway)
+
+    def _new_client(self) -> mqtt.Client:
+        settings = self._settings
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._gateway,
+            protocol=MQTTProtocolVersion(settings.protocol),
+            clean_session=True if settings.protocol == 4 else None,
+            reconnect_on_failure=False,
+        )
+        if settings.username is not None:
+            client.username_pw_set(settings.username, settings.password)
+        if settings.tls_ca is not None:
+            client.tls_set(settings.tls_ca or None)
+        client.will_set(
+            status_topic(self._zone, self._gateway), self._status(online=False), qos=1, retain=True,
+            properties=_will(settings),
+        )  # fmt: skip
+        low_s, high_s = self._reconnect_s  # between attempts to reach a broker that is away
+        client.reconnect_delay_set(min_delay=low_s, max_delay=high_s)  # type: ignore[arg-type] # paho takes fractions
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        return client
 
     def _send_due(self) -> None:
-        if not self.is_connected or self._paused.is_set():
+        client = self._client
+        if client is None or not self.is_connected or self._paused.is_set():
             return
         unconfirmed = self._outbox.depth(until=self._cursor)
         if unconfirmed and time.monotonic() - self._heard_s > self._resend_after_s:
@@ -153,8 +199,10 @@ class Uplink:
                 self._heard_s = time.monotonic()
             for boot, entries in groups:
                 for pack in _packs(entries):
-                    payload = encode_pack(boot, pack, sent_at=self._clock.now())
-                    info = self._client.publish(senml_topic(self._zone, self._gateway), payload, qos=1)
+                    sent_uptime_s = self._uptime_s() if self._outbox.is_of_this_run(boot) else None
+                    payload = encode_pack(boot, pack, sent_at=self._clock.now(), sent_uptime_s=sent_uptime_s)
+                    topic = senml_topic(self._zone, self._gateway)
+                    info = client.publish(topic, payload, qos=1, properties=_life(self._settings))
                     if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
                         log.warning("%s: publish refused: %s", self._gateway, mqtt.error_string(info.rc))
                 unconfirmed += len(entries)
@@ -194,6 +242,8 @@ class Uplink:
         if self._connected.is_set() and not self._stopping.is_set():
             log.info("%s: link lost: %s", self._gateway, reason)
         self._connected.clear()
+        self._lost.set()
+        self._wake.set()
 
     def _on_publish(
         self, client: mqtt.Client, userdata: object, mid: int, reason: ReasonCode, properties: Properties | None
@@ -221,21 +271,12 @@ def _packs(entries: Sequence[Queued]) -> Iterator[Sequence[Queued]]:
         yield entries[first : first + MAX_READINGS_PER_PACK]
 
 
-def _client(settings: MqttSettings, client_id: str, reconnect_s: tuple[float, float]) -> mqtt.Client:
-    client = mqtt.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=client_id,
-        protocol=MQTTProtocolVersion(settings.protocol),
-        clean_session=True if settings.protocol == 4 else None,
-    )
-    if settings.username is not None:
-        client.username_pw_set(settings.username, settings.password)
-    if settings.tls_ca is not None:
-        client.tls_set(settings.tls_ca or None)
-    low, high = reconnect_s
-    spread = random.uniform(0.5, 1.5)  # noqa: S311 - gateways must not all come back at once after a mast's outage
-    client.reconnect_delay_set(min_delay=low * spread, max_delay=high * spread)  # type: ignore[arg-type] # paho takes fractions
-    return client
+def _life(settings: MqttSettings) -> Properties | None:
+    if settings.protocol != 5:
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho
+    properties.MessageExpiryInterval = MESSAGE_LIFE_S
+    return properties
 
 
 def _will(settings: MqttSettings) -> Properties | None:

@@ -6,7 +6,11 @@ labels, which a plain SenML reader ignores, carry what makes a delivery provable
 - `boot` (in the first record): the gateway's boot id, eight hexadecimal digits;
 - `seq` (in every record): the reading's sequence number within that boot, from 1;
 - `bup` (where `bt` stands): the gateway's uptime at `bt` [s];
-- `sent` (in the first record): the gateway's own clock when the pack left [s since 1970].
+- `sent` (in the first record): the gateway's own clock when the pack left [s since 1970];
+- `sup` (in the first record): its uptime at that moment [s], on the same count as `bup`; absent when the readings are
+  from before a restart of the machine.
+
+A pack is published with a life of `MESSAGE_LIFE_S` (MQTT 5), so that the broker tells how long it kept the pack.
 
 The answer on `down/ack` is JSON: `{"boot": "1a2b3c4d", "seq": [[1, 60], [64, 64]]}`, both ends included.
 """
@@ -27,6 +31,7 @@ ROOT = f"ndiyan/{VERSION}"
 SENML_KIND = "senml"
 MAX_PAYLOAD_BYTES = 65_536
 MAX_READINGS_PER_PACK = 200
+MESSAGE_LIFE_S = 30 * 86_400
 
 
 def senml_topic(zone: str, gateway: str) -> str:
@@ -73,7 +78,9 @@ class Queued:
     reading: Reading
 
 
-def encode_pack(boot: str, entries: Sequence[Queued], *, sent_at: datetime) -> bytes:
+def encode_pack(
+    boot: str, entries: Sequence[Queued], *, sent_at: datetime, sent_uptime_s: float | None = None
+) -> bytes:
     """Write readings of one boot as one SenML pack; `ValueError` for none or for an unknown channel."""
     if not entries:
         raise ValueError("a pack needs at least one reading")
@@ -97,6 +104,8 @@ def encode_pack(boot: str, entries: Sequence[Queued], *, sent_at: datetime) -> b
         if not records:
             record["boot"] = boot
             record["sent"] = round(sent_at.timestamp(), 3)
+            if sent_uptime_s is not None:
+                record["sup"] = round(sent_uptime_s, 3)
         record["n"] = reading.channel
         unit = WIRE_UNIT[spec.unit]
         if unit:

@@ -2,6 +2,9 @@
 
 Messages go in; accepted readings as columns, what is set aside with its reason, and what each gateway may forget
 come out side by side. One bad reading is no exception and does not take its neighbours with it.
+
+Most packs are as they should be, and are read by `_admit_plain`, which gives up at the first thing that is not; the
+message is then read again by `_admit_each`, which has a word for everything.
 """
 
 from __future__ import annotations
@@ -9,25 +12,43 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.model import Flag
-from gateway.units import CONVERSIONS, canonical_value
-from gateway.wire import MAX_PAYLOAD_BYTES, SENML_KIND, Topic, topic_parts
-from ingest.senml import RELATIVE_BELOW_S, BadRecord, Pack, PackUnreadable, Resolved, as_message, decode_pack
-from ingest.writer import Columns
+from gateway.units import CONVERSIONS
+from gateway.wire import MAX_PAYLOAD_BYTES, MESSAGE_LIFE_S, SENML_KIND, Topic, ranges_of, topic_parts
+from ingest.clocks import EARLIEST_US, TOLERANCE_US, Dated, PackTimes, anchor_from, better_anchor, date_reading
+from ingest.columns import Columns
+from ingest.senml import (
+    RELATIVE_BELOW_S,
+    Pack,
+    PackUnreadable,
+    Record,
+    Resolved,
+    as_message,
+    decode_pack,
+    decode_plain,
+    split_name,
+)
+
+FloatArray = NDArray[np.float64]
 
 log = logging.getLogger(__name__)
 
-EARLIEST_US = 1_577_836_800_000_000  # 2020-01-01, before the first zone was built
-FUTURE_TOLERANCE_US = 300_000_000  # RELIABILITY §3.7: more than five minutes ahead is a wrong clock
 MAX_SEQ = 2**53
+MAX_BOOT_LETTERS = 64
 STATUS_KIND = "status"
+KNOWN_NAMES = 200_000
+TOLERANCE_S, EARLIEST_S = TOLERANCE_US / 1e6, EARLIEST_US / 1e6
+LARGEST = 1e300  # beyond this a conversion of units could overflow
+NOBODY = ("", "")  # whose account a message is in that has no known gateway
 
 
 class RejectReason(StrEnum):
@@ -47,8 +68,7 @@ class RejectReason(StrEnum):
     DATABASE_REFUSED = "database_refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One MQTT message as it came; `connection` counts connections, so that no stale one is confirmed."""
 
     topic: str
@@ -56,6 +76,7 @@ class Message:
     received_us: int  # [µs since 1970-01-01 UTC]
     mid: int
     connection: int
+    expires_s: int | None = None  # what the broker left of the life that the sender gave it [s]
 
 
 class ChannelEntry(NamedTuple):
@@ -67,20 +88,40 @@ class ChannelEntry(NamedTuple):
     maximum: float
 
 
-@dataclass(frozen=True, slots=True)
+class _Line(NamedTuple):
+    """A channel together with the unit in which it comes."""
+
+    entry: ChannelEntry
+    factor: float
+    offset: float
+
+
 class Directory:
     """The registry as admission needs it: gateway → zone, and (zone, asset, channel) → channel."""
 
-    gateways: Mapping[str, str]
-    channels: Mapping[tuple[str, str, str], ChannelEntry]
+    def __init__(self, gateways: Mapping[str, str], channels: Mapping[tuple[str, str, str], ChannelEntry]) -> None:
+        self.gateways, self.channels = gateways, channels
+        self.topics: dict[str, Topic | None] = {}
+        self.names: dict[tuple[str, str | None, str | None, str | None], int] = {}  # (zone, base, name, unit) → line
+        self.lines: list[_Line] = []
+        self._numbers: dict[_Line, int] = {}
+
+    def line(self, entry: ChannelEntry, factor: float, offset: float) -> int:
+        """The number of a line in `lines`."""
+        line = _Line(entry, factor, offset)
+        number = self._numbers.setdefault(line, len(self.lines))
+        if number == len(self.lines):
+            self.lines.append(line)
+        return number
 
 
 class SetAside(NamedTuple):
-    """Something that was not accepted, as a message that can be replayed."""
+    """Something that was not accepted, as a message that can be replayed; `sender` is whose account it is in."""
 
     message: Message
     zone: str | None
     gateway: str | None
+    sender: tuple[str, str]
     payload: bytes
     reason: RejectReason
     detail: str
@@ -97,133 +138,387 @@ class GatewayStatus(NamedTuple):
     received_us: int
 
 
+Boot = tuple[str, str, str]
+"""(zone, gateway, boot)"""
+
+
+class Estimated(NamedTuple):
+    """A reading that was dated anew: its row, what its gateway's clock said [µs], and its number."""
+
+    row: int
+    device_us: int
+    boot: Boot | None
+    seq: int | None
+
+
+Anchors = MutableMapping[Boot, int]
+"""When each boot's uptime was 0 [µs since 1970-01-01 UTC], as far as is known (see `clocks`)."""
+
+
 @dataclass(slots=True)
+class Sender:
+    """What one batch brought from one gateway, for its account; `number` is its place in `senders`."""
+
+    number: int
+    received: int = 0
+    offset_s: float | None = None  # its clock less ours, the greatest: the one with the least delay
+
+
 class Admission:
-    """What became of some messages."""
+    """What became of some messages; grows with `add`.
 
-    columns: Columns
-    set_aside: list[SetAside] = field(default_factory=list)
-    taken: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)  # (zone, gateway, boot) → seq
-    statuses: list[GatewayStatus] = field(default_factory=list)
-    received_us: int = 0  # of the newest message
+    Row n of `columns` came from the gateway whose number is `sender[n]`.
+    """
 
+    def __init__(self, directory: Directory, anchors: Anchors) -> None:
+        self.directory, self.anchors = directory, anchors
+        self.messages: list[Message] = []
+        self.set_aside: list[SetAside] = []
+        self.statuses: list[GatewayStatus] = []
+        self.estimated: list[Estimated] = []
+        self.senders: dict[tuple[str, str], Sender] = {}
+        self._taken: dict[Boot, list[tuple[int, int]]] = {}
+        self._line, self._at_s, self._value = array("i"), array("d"), array("d")
+        self._rows, self._sender, self._received_us = array("i"), array("i"), array("q")  # by message
 
-@dataclass(slots=True)
-class _Rows:
-    channel_id: list[int] = field(default_factory=list)
-    measured_us: list[int] = field(default_factory=list)
-    received_us: list[int] = field(default_factory=list)
-    value: list[float] = field(default_factory=list)
-    flag: list[int] = field(default_factory=list)
+    def __len__(self) -> int:
+        return len(self._line)
 
+    def add(self, messages: Iterable[Message]) -> None:
+        """Decode and check messages, in order."""
+        for message in messages:
+            self.messages.append(message)
+            topic = self._topic(message.topic)
+            rows = len(self._line)
+            who = NOBODY
+            try:
+                if topic is not None and self.directory.gateways.get(topic.gateway) == topic.zone:
+                    who = topic.zone, topic.gateway
+                    if topic.direction == "up" and topic.kind == SENML_KIND and self._admit_plain(message, topic):
+                        continue
+                reason = self._admit(message, topic, is_known=who is not NOBODY)
+            except PackUnreadable as error:
+                reason = RejectReason.NOT_SENML, str(error)
+            except Exception as error:  # a defect of ours must not stop the stream; the bytes are kept
+                log.exception("%s: the decoder failed", message.topic[:200])
+                for column in (self._line, self._at_s, self._value):
+                    del column[rows:]
+                self.estimated = [estimate for estimate in self.estimated if estimate.row < rows]
+                reason = RejectReason.DECODER_FAILED, repr(error)
+            if reason is not None:
+                zone, gateway = (topic.zone, topic.gateway) if topic else (None, None)
+                self.set_aside.append(SetAside(message, zone, gateway, who, message.payload, *reason))
+                self._count(who, message, 0, received=1)
 
-def admit(messages: Iterable[Message], directory: Directory) -> Admission:
-    """Decode and check messages, in order."""
-    rows = _Rows()
-    admission = Admission(_columns(rows))
-    for message in messages:
-        admission.received_us = max(admission.received_us, message.received_us)
-        topic = topic_parts(message.topic)
+    def refuse(self, message: Message, reason: RejectReason, detail: str) -> None:
+        """Set a message aside as a whole, whatever is in it; its gateway may forget it."""
+        rest = admit([message], self.directory, self.anchors)
+        topic = self._topic(message.topic)
+        zone, gateway = (topic.zone, topic.gateway) if topic else (None, None)
+        who = next(iter(rest.senders))
+        self.messages.append(message)
+        self._taken.update(rest.taken)
+        self.set_aside.append(SetAside(message, zone, gateway, who, message.payload, reason, detail))
+        self._count(who, message, 0, received=1)
+
+    @property
+    def taken(self) -> dict[Boot, list[tuple[int, int]]]:
+        """What each boot's gateway may forget once this is committed: ranges, both ends included."""
+        return {boot: ranges if len(ranges) == 1 else _joined(ranges) for boot, ranges in self._taken.items()}
+
+    def is_known(self, boot: Boot) -> bool:
+        """Whether a boot belongs to a gateway of the registry."""
+        zone, gateway, _ = boot
+        return self.directory.gateways.get(gateway) == zone
+
+    @property
+    def received_us(self) -> int:
+        """When the newest message came."""
+        return max((message.received_us for message in self.messages), default=0)
+
+    @property
+    def columns(self) -> Columns:
+        """The accepted readings, in the order in which they came."""
+        lines = self.directory.lines
+        line = np.frombuffer(self._line, dtype=np.int32) if self._line else np.empty(0, np.int32)
+        entries = [(x.entry.channel_id, x.factor, x.offset, x.entry.minimum, x.entry.maximum) for x in lines]
+        table = np.array(entries, dtype=np.float64).reshape(-1, 5)
+        channel, factor, offset, minimum, maximum = table[line].T
+        value = canonical_values(np.array(self._value), factor, offset)
+        flag = np.full(len(line), Flag.GOOD, dtype=np.int16)
+        flag[[item.row for item in self.estimated]] = Flag.SUSPECT
+        flag[(value < minimum) | (value > maximum)] = Flag.BAD
+        return Columns(
+            channel.astype(np.int32),
+            np.rint(np.array(self._at_s) * 1e6).astype(np.int64),
+            np.repeat(np.array(self._received_us, dtype=np.int64), np.array(self._rows, dtype=np.int32)),
+            value,
+            flag,
+        )
+
+    @property
+    def sender(self) -> NDArray[np.int32]:
+        """(n,) the number of each row's gateway in `senders`."""
+        return np.repeat(np.array(self._sender, dtype=np.int32), np.array(self._rows, dtype=np.int32))
+
+    def _topic(self, name: str) -> Topic | None:
+        topics = self.directory.topics
+        if name not in topics:
+            if len(topics) >= KNOWN_NAMES:
+                topics.clear()
+            topics[name] = topic_parts(name)
+        return topics[name]
+
+    def _admit_plain(self, message: Message, topic: Topic) -> bool:
+        """Take a pack whose every reading is as it should be; False, and nothing taken, when one is not."""
+        if len(message.payload) > MAX_PAYLOAD_BYTES:
+            return False
+        records = decode_plain(message.payload)
+        if not records:
+            return False
+        boot, sent_s, sent_uptime_s = records[0].boot, records[0].sent, records[0].sup
+        latest_s = message.received_us / 1e6 + TOLERANCE_S
+        if boot is not None:
+            if sent_s is None or sent_uptime_s is None or len(boot) > MAX_BOOT_LETTERS:
+                return False
+            pack = _pack_times(message, sent_s, sent_uptime_s)
+            if not abs(_delay_s(pack, sent_s)) <= TOLERANCE_S:
+                return False
+            forerun_s = sent_s - sent_uptime_s
+        zone, names = topic.zone, self.directory.names
+        base: str | None = None
+        at_s = math.nan
+        lines: list[int] = []
+        times: list[float] = []
+        values: list[float] = []
+        ranges: list[tuple[int, int]] = []
+        low, high = 1, 0  # the empty range
+        for record in records:
+            if record.bn is not None:
+                base = record.bn
+            if record.bt is not None:
+                at_s = record.bt
+                if boot is not None and not (
+                    record.bup is not None and abs(forerun_s - (at_s - record.bup)) <= TOLERANCE_S
+                ):
+                    return False
+            value, seq = record.v, record.seq
+            if value is None or record.t is not None or record.bu is not None or record.bv is not None:
+                return False
+            line = names.get((zone, base, record.n, record.u))
+            if line is None:
+                line = self._known_line(zone, base, record)
+                if line is None:
+                    return False
+            if not (EARLIEST_S <= at_s <= latest_s and -LARGEST < value < LARGEST):
+                return False
+            lines.append(line)
+            times.append(at_s)
+            values.append(value)
+            if seq is not None and seq == high + 1 and low <= high:
+                high = seq
+            elif boot is not None:
+                if seq is None or not 1 <= seq <= MAX_SEQ:
+                    return False
+                if low <= high:
+                    ranges.append((low, high))
+                low = high = seq
+        if boot is not None:
+            if high > MAX_SEQ:
+                return False
+            ranges.append((low, high))
+            self._taken.setdefault((topic.zone, topic.gateway, boot), []).extend(ranges)
+            self._learn_anchor((topic.zone, topic.gateway, boot), pack)
+        self._line.extend(lines)
+        self._at_s.extend(times)
+        self._value.extend(values)
+        sender = self._count((topic.zone, topic.gateway), message, len(lines), received=len(lines))
+        if sent_s is not None and boot is not None:
+            ahead_s = -_delay_s(pack, sent_s)
+            if sender.offset_s is None or ahead_s > sender.offset_s:
+                sender.offset_s = ahead_s
+        return True
+
+    def _known_line(self, zone: str, base: str | None, record: Record) -> int | None:
+        """The line of a plain record's name and unit, remembered; None when it is not known or not plain."""
+        asset, channel = split_name(base or "", record.n or "")
+        entry = self.directory.channels.get((zone, asset, channel))
+        scale = None if entry is None else CONVERSIONS[entry.unit].get(record.u or "")
+        if entry is None or scale is None:
+            return None
+        names = self.directory.names
+        if len(names) >= KNOWN_NAMES:
+            names.clear()
+        line = names[zone, base, record.n, record.u] = self.directory.line(entry, *scale)
+        return line
+
+    def _admit(self, message: Message, topic: Topic | None, *, is_known: bool) -> tuple[RejectReason, str] | None:
+        """Take a message reading by reading; what is returned is why it is set aside as a whole."""
+        if topic is None or topic.direction != "up" or topic.kind not in (SENML_KIND, STATUS_KIND):
+            return RejectReason.UNKNOWN_TOPIC, f"{message.topic[:200]} is not a topic that ingest reads"
+        if len(message.payload) > MAX_PAYLOAD_BYTES:
+            return RejectReason.TOO_LARGE, f"{len(message.payload)} bytes are above {MAX_PAYLOAD_BYTES}"
+        if topic.kind == STATUS_KIND and is_known:
+            return self._admit_status(message, topic)
+        pack = Pack(None, None, None, [], []) if topic.kind == STATUS_KIND else decode_pack(message.payload)
+        boot = pack.boot if pack.boot is not None and len(pack.boot) <= MAX_BOOT_LETTERS else None
+        where = None if boot is None else (topic.zone, topic.gateway, boot)
+        if not is_known:
+            # Kept whole until somebody registers the gateway; it may forget, or it would send the same for ever.
+            self._take(where, [*(record.seq for record in pack.records), *(bad.seq for bad in pack.bad)])
+            return RejectReason.UNKNOWN_GATEWAY, f"{topic.gateway[:80]} is no gateway of {topic.zone[:80]}"
+        self._admit_each(message, topic, pack, where)
+        return None
+
+    def _admit_each(self, message: Message, topic: Topic, pack: Pack, where: Boot | None) -> None:
+        boot = None if where is None else where[2]
+        times = _pack_times(message, pack.sent_s, pack.sent_uptime_s)
+        if where is not None:
+            self._learn_anchor(where, times)
+        rows, sender = len(self._line), (topic.zone, topic.gateway)
+        numbers: list[int | None] = [bad.seq for bad in pack.bad]
+        aside = [(as_message(bad, None, 0), RejectReason.BAD_RECORD, bad.detail) for bad in pack.bad]
+        for record in pack.records:
+            numbers.append(record.seq)
+            problem = self._admit_reading(record, message, topic, times, where)
+            if problem is not None:
+                aside.append((as_message(record, boot, message.received_us / 1e6), *problem))
+        self.set_aside += [SetAside(message, *sender, sender, alone, word, why) for alone, word, why in aside]
+        self._take(where, numbers)
+        admitted = len(self._line) - rows
+        counted = self._count(sender, message, admitted, received=admitted + len(aside))
+        if times.sent_us is not None:
+            ahead_s = -_delay_s(times, times.sent_us / 1e6)
+            counted.offset_s = ahead_s if counted.offset_s is None else max(ahead_s, counted.offset_s)
+
+    def _admit_reading(
+        self, record: Resolved, message: Message, topic: Topic, pack: PackTimes, where: Boot | None
+    ) -> tuple[RejectReason, str] | None:
+        name = f"{topic.zone}/{record.asset} {record.channel}"
+        if record.seq is not None and not 1 <= record.seq <= MAX_SEQ:
+            return RejectReason.BAD_RECORD, f"{name}: seq {record.seq} is not within 1..{MAX_SEQ}"
+        entry = self.directory.channels.get((topic.zone, record.asset, record.channel))
+        if entry is None:
+            return RejectReason.UNKNOWN_CHANNEL, f"{name} is not in the registry"
+        if record.value is None:
+            return RejectReason.NO_VALUE, f"{name}: the record has no numeric value"
+        scale = CONVERSIONS[entry.unit].get(record.unit)
+        if scale is None:
+            known = ", ".join(repr(unit) for unit in CONVERSIONS[entry.unit])
+            return RejectReason.WRONG_UNIT, f"{name}: unit {record.unit!r} is none of {known}"
+        if not -LARGEST < record.value < LARGEST:
+            return RejectReason.NO_VALUE, f"{name}: {record.value} is not a finite number"
+        relative_us = message.received_us if record.at_s < RELATIVE_BELOW_S and record.uptime_s is None else 0
+        clock_us = round(_bounded(record.at_s) * 1e6) + relative_us
+        anchor_us = None if where is None else self.anchors.get(where)
+        uptime_us = None if record.uptime_s is None else round(_bounded(record.uptime_s) * 1e6)
+        dated = date_reading(clock_us, uptime_us, pack, anchor_us)
+        if dated is None or not EARLIEST_US <= dated.measured_us <= message.received_us + TOLERANCE_US:
+            return _undatable(name, dated or Dated(clock_us, False), message.received_us)
+        if dated.is_estimated:
+            self.estimated.append(Estimated(len(self._line), clock_us, where, record.seq))
+        self._line.append(self.directory.line(entry, *scale))
+        self._at_s.append(dated.measured_us / 1e6)
+        self._value.append(record.value)
+        return None
+
+    def _admit_status(self, message: Message, topic: Topic) -> tuple[RejectReason, str] | None:
         try:
-            reason = _admit_message(message, topic, directory, rows, admission)
-        except PackUnreadable as error:
-            reason = RejectReason.NOT_SENML, str(error)
-        except Exception as error:  # a defect of ours must not stop the stream; the bytes are kept
-            log.exception("%s: the decoder failed", message.topic)
-            reason = RejectReason.DECODER_FAILED, repr(error)
-        if reason is not None:
-            zone, gateway = (topic.zone, topic.gateway) if topic else (None, None)
-            admission.set_aside.append(SetAside(message, zone, gateway, message.payload, *reason))
-    admission.columns = _columns(rows)
+            status = json.loads(message.payload)
+            state, software, clock = (str(status[key])[:80] for key in ("state", "software", "clock"))
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            return RejectReason.BAD_RECORD, f"not a status: {error!r}"
+        self.statuses.append(GatewayStatus(topic.zone, topic.gateway, state, software, clock, message.received_us))
+        return None
+
+    def _learn_anchor(self, where: Boot, pack: PackTimes) -> None:
+        found_us = anchor_from(pack)
+        if found_us is None:
+            return
+        known_us = self.anchors.get(where)
+        kept_us = better_anchor(known_us, found_us)
+        if kept_us != known_us:
+            self.anchors[where] = kept_us
+
+    def _take(self, where: Boot | None, numbers: Iterable[int | None]) -> None:
+        valid = [number for number in numbers if number is not None and 1 <= number <= MAX_SEQ]
+        if where is not None and valid:
+            self._taken.setdefault(where, []).extend(ranges_of(valid))
+
+    def _count(self, who: tuple[str, str], message: Message, rows: int, *, received: int) -> Sender:
+        sender = self.senders.get(who)
+        if sender is None:
+            sender = self.senders[who] = Sender(len(self.senders))
+        sender.received += received
+        self._rows.append(rows)
+        self._sender.append(sender.number)
+        self._received_us.append(message.received_us)
+        return sender
+
+
+def admit(messages: Iterable[Message], directory: Directory, anchors: Anchors | None = None) -> Admission:
+    """Decode and check messages, in order."""
+    admission = Admission(directory, {} if anchors is None else anchors)
+    admission.add(messages)
     return admission
 
 
-def _admit_message(
-    message: Message, topic: Topic | None, directory: Directory, rows: _Rows, admission: Admission
-) -> tuple[RejectReason, str] | None:
-    if topic is None or topic.direction != "up" or topic.kind not in (SENML_KIND, STATUS_KIND):
-        return RejectReason.UNKNOWN_TOPIC, f"{message.topic} is not a topic that ingest reads"
-    if len(message.payload) > MAX_PAYLOAD_BYTES:
-        return RejectReason.TOO_LARGE, f"{len(message.payload)} bytes are above {MAX_PAYLOAD_BYTES}"
-    is_known = directory.gateways.get(topic.gateway) == topic.zone
-    if topic.kind == STATUS_KIND and is_known:
-        return _admit_status(message, topic, admission)
-    pack = Pack(None, None, [], []) if topic.kind == STATUS_KIND else decode_pack(message.payload)
-    if not is_known:
-        # Kept whole until somebody registers the gateway; it may forget, or it would send the same for ever.
-        for seq in [*(record.seq for record in pack.records), *(bad.seq for bad in pack.bad)]:
-            _take(admission, topic, pack.boot, seq)
-        return RejectReason.UNKNOWN_GATEWAY, f"{topic.gateway} is no gateway of {topic.zone}"
-    wrong_seq: list[BadRecord] = []
-    for record in pack.records:
-        if record.seq is not None and not 1 <= record.seq <= MAX_SEQ:
-            alone = as_message(record, pack.boot, message.received_us / 1e6)[1:-1]
-            wrong_seq.append(BadRecord(alone, f"seq {record.seq} is not within 1..{MAX_SEQ}", None))
-            continue
-        problem = _admit_reading(record, message, topic, directory, rows)
-        if problem is not None:
-            alone = as_message(record, pack.boot, message.received_us / 1e6)
-            admission.set_aside.append(SetAside(message, topic.zone, topic.gateway, alone, *problem))
-        _take(admission, topic, pack.boot, record.seq)
-    for bad in [*pack.bad, *wrong_seq]:
-        admission.set_aside.append(
-            SetAside(message, topic.zone, topic.gateway, as_message(bad, None, 0), RejectReason.BAD_RECORD, bad.detail)
-        )
-        _take(admission, topic, pack.boot, bad.seq)
-    return None
-
-
-def _admit_reading(
-    record: Resolved, message: Message, topic: Topic, directory: Directory, rows: _Rows
-) -> tuple[RejectReason, str] | None:
-    entry = directory.channels.get((topic.zone, record.asset, record.channel))
-    name = f"{topic.zone}/{record.asset} {record.channel}"
-    if entry is None:
-        return RejectReason.UNKNOWN_CHANNEL, f"{name} is not in the registry"
-    if record.value is None:
-        return RejectReason.NO_VALUE, f"{name}: the record has no numeric value"
-    scale = CONVERSIONS[entry.unit].get(record.unit)
-    if scale is None:
-        known = ", ".join(repr(unit) for unit in CONVERSIONS[entry.unit])
-        return RejectReason.WRONG_UNIT, f"{name}: unit {record.unit!r} is none of {known}"
-    value = canonical_value(record.value, *scale)
-    if not math.isfinite(value):
-        return RejectReason.NO_VALUE, f"{name}: {value} is not a finite number"
-    relative_us = message.received_us if record.at_s < RELATIVE_BELOW_S else 0
-    measured_us = round(record.at_s * 1e6) + relative_us
-    if measured_us > message.received_us + FUTURE_TOLERANCE_US:
-        ahead_s = (measured_us - message.received_us) / 1e6
-        return RejectReason.TIME_IN_FUTURE, f"{name}: measured {ahead_s:.0f} s after it was received, bound 300 s"
-    if measured_us < EARLIEST_US:
-        return RejectReason.TIME_BEFORE_SERVICE, f"{name}: measured before 2020-01-01"
-    rows.channel_id.append(entry.channel_id)
-    rows.measured_us.append(measured_us)
-    rows.received_us.append(message.received_us)
-    rows.value.append(value)
-    rows.flag.append(Flag.GOOD if entry.minimum <= value <= entry.maximum else Flag.BAD)
-    return None
-
-
-def _admit_status(message: Message, topic: Topic, admission: Admission) -> tuple[RejectReason, str] | None:
+def readings_apart(message: Message) -> list[Message]:
+    """A message of several readings as several messages of one, each of which can stand alone; else as it is."""
     try:
-        status = json.loads(message.payload)
-        state, software, clock = (str(status[key])[:80] for key in ("state", "software", "clock"))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        return RejectReason.BAD_RECORD, f"not a status: {error!r}"
-    admission.statuses.append(GatewayStatus(topic.zone, topic.gateway, state, software, clock, message.received_us))
-    return None
+        pack = decode_pack(message.payload)
+    except PackUnreadable:
+        return [message]
+    parts = [as_message(record, pack.boot, message.received_us / 1e6) for record in pack.records]
+    parts += [as_message(bad, None, 0) for bad in pack.bad]
+    return [message._replace(payload=part, mid=0) for part in parts] if len(parts) > 1 else [message]
 
 
-def _take(admission: Admission, topic: Topic, boot: str | None, seq: int | None) -> None:
-    if boot is not None and seq is not None and 1 <= seq <= MAX_SEQ:
-        admission.taken.setdefault((topic.zone, topic.gateway, boot), []).append(seq)
+def canonical_values(value: FloatArray, factor: FloatArray, offset: FloatArray) -> FloatArray:
+    """Wire values (n,) in canonical units, to twelve digits: 3.7 m³/h is still 3.7 after its way in m³/s."""
+    found = value * factor + offset
+    converted = (factor != 1.0) | (offset != 0.0)
+    some = found[converted]
+    with np.errstate(divide="ignore"):
+        digits = np.clip(11 - np.floor(np.log10(np.abs(some))), -280, 22)
+    scale = 10.0 ** np.abs(digits)
+    up, down = np.rint(some * scale) / scale, np.rint(some / scale) * scale
+    found[converted] = np.where(digits >= 0, up, down)
+    return found
 
 
-def _columns(rows: _Rows) -> Columns:
-    return Columns(
-        np.array(rows.channel_id, dtype=np.int32),
-        np.array(rows.measured_us, dtype=np.int64),
-        np.array(rows.received_us, dtype=np.int64),
-        np.array(rows.value, dtype=np.float64),
-        np.array(rows.flag, dtype=np.int16),
+def _pack_times(message: Message, sent_s: float | None, sent_uptime_s: float | None) -> PackTimes:
+    return PackTimes(
+        message.received_us,
+        None if sent_s is None else round(_bounded(sent_s) * 1e6),
+        None if sent_uptime_s is None else round(_bounded(sent_uptime_s) * 1e6),
+        None if message.expires_s is None else max(0, MESSAGE_LIFE_S - message.expires_s) * 1_000_000,
     )
+
+
+def _delay_s(pack: PackTimes, sent_s: float) -> float:
+    """How long a pack was on its way by the two clocks, without the time that the broker kept it [s]."""
+    return (pack.received_us - (pack.waited_us or 0)) / 1e6 - sent_s
+
+
+def _bounded(seconds: float) -> float:
+    """A number of seconds that stays a time of 64 bits, however wild."""
+    return min(max(seconds, -1e11), 1e11) if math.isfinite(seconds) else 1e11
+
+
+def _undatable(name: str, dated: Dated, received_us: int) -> tuple[RejectReason, str]:
+    if dated.measured_us < EARLIEST_US:
+        return RejectReason.TIME_BEFORE_SERVICE, f"{name}: measured before 2020-01-01, and nothing tells when"
+    ahead_s = (dated.measured_us - received_us) / 1e6
+    bound_s = TOLERANCE_US // 1_000_000
+    return RejectReason.TIME_IN_FUTURE, f"{name}: measured {ahead_s:.0f} s after it was received, bound {bound_s} s"
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if found and low <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(high, found[-1][1])
+        else:
+            found.append((low, high))
+    return found

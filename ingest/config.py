@@ -14,4 +14,4 @@ class IngestConfig:
     database_url: str
     mqtt: MqttSettings
     client_id: str = "ingest"
-    window_messages: int = 500  # unconfirmed messages that the broker may send: this is the backpressure
+    window_messages: int = 10_000  # unconfirmed messages that the broker may send: this is the backpressure

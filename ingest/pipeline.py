@@ -1,7 +1,7 @@
 """One batch of messages through its steps: admit, store, and only then tell who may forget what.
 
-Readings, what was set aside, boots and statuses of a batch are one transaction. What `store` returns is committed;
-what it raises is not, and nothing of it may be confirmed.
+Readings, rollups, what was set aside, the account and statuses of a batch are one transaction. What `store` returns
+is committed; what it raises is not, and nothing of it may be confirmed.
 """
 
 from __future__ import annotations
@@ -12,14 +12,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
-from gateway.wire import ranges_of
-from ingest.admission import Admission, ChannelEntry, Directory, Message, RejectReason, SetAside, admit
+from gateway.model import Flag
+from ingest.account import Account
+from ingest.admission import (
+    Admission,
+    Boot,
+    ChannelEntry,
+    Directory,
+    Message,
+    RejectReason,
+    SetAside,
+    admit,
+    readings_apart,
+)
+from ingest.arrays import Int4s, Times
+from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.errors import SchemaMismatch, StoreUnavailable
 from ingest.sqlstate import Meaning, meaning_of
-from ingest.writer import ReadingWriter
+from ingest.writer import Outcome, ReadingWriter
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +51,7 @@ class Stored:
     duplicate: int = 0
     conflict: int = 0
     set_aside: int = 0
-    taken: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)  # (zone, gateway, boot) → seq
+    taken: dict[Boot, list[tuple[int, int]]] = field(default_factory=dict)
 
     def add(self, other: Stored) -> None:
         """Take another batch into this sum."""
@@ -44,19 +59,28 @@ class Stored:
         self.duplicate += other.duplicate
         self.conflict += other.conflict
         self.set_aside += other.set_aside
-        for key, numbers in other.taken.items():
-            self.taken.setdefault(key, []).extend(numbers)
+        for boot, ranges in other.taken.items():
+            self.taken.setdefault(boot, []).extend(ranges)
 
 
 class Pipeline:
-    """Stores batches over one connection of its own; not thread-safe."""
+    """Stores batches over one connection of its own; not thread-safe.
+
+    `directory` and `anchors` are for whoever admits messages beforehand, in another thread.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._writer = ReadingWriter(connection)
-        self._directory = fetch_directory(connection)
+        self._account = Account(connection)
+        self.anchors = self._account.fetch_anchors()
+        self.directory, self._registry = fetch_directory(connection), self._registry_state()
 
     def store(self, messages: Sequence[Message]) -> Stored:
+        """Admit and store a batch; see `store_admitted`."""
+        return self.store_admitted(admit(messages, self.directory, self.anchors))
+
+    def store_admitted(self, admission: Admission) -> Stored:
         """Store a batch; on return it is committed.
 
         Raises
@@ -66,7 +90,7 @@ class Pipeline:
         """
         for attempt in range(1, MAX_ATTEMPTS_AT_ONCE + 1):
             try:
-                return self._store_once(messages)
+                return self._store_once(self._refreshed(admission))
             except psycopg.Error as error:
                 meaning = meaning_of(error)
                 if meaning is Meaning.AGAIN and attempt < MAX_ATTEMPTS_AT_ONCE:
@@ -74,59 +98,113 @@ class Pipeline:
                 if meaning is Meaning.OURS:
                     raise SchemaMismatch(f"the database refused with {error.sqlstate}: {_line(error)}") from error
                 if meaning is Meaning.ROW:
-                    return self._store_by_halves(messages, error)
+                    return self._store_by_halves(admission.messages, error)
                 raise StoreUnavailable(f"database [{error.sqlstate or 'no connection'}]: {_line(error)}") from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _store_once(self, messages: Sequence[Message]) -> Stored:
-        admission = admit(messages, self._directory)
+    def _refreshed(self, admission: Admission) -> Admission:
+        """Read the messages again when something in them was unknown and the registry has changed since."""
         if any(item.reason in UNKNOWN for item in admission.set_aside):
-            self._directory = fetch_directory(self._connection)  # a zone may have been imported since
-            admission = admit(messages, self._directory)
+            state = self._registry_state()
+            if state != self._registry:
+                self.directory, self._registry = fetch_directory(self._connection), state
+        if admission.directory is not self.directory:
+            return admit(admission.messages, self.directory, self.anchors)
+        return admission
+
+    def _registry_state(self) -> tuple[object, ...] | None:
+        return self._connection.execute(SQL["registry_state"]).fetchone()
+
+    def _store_once(self, admission: Admission) -> Stored:
         try:
             with self._connection.transaction():
                 return self._write(admission)
         except BaseException:
             if not self._connection.closed:
                 self._writer.forget()
+                self._account.forget()
             raise
 
     def _write(self, admission: Admission) -> Stored:
-        written = self._writer.write(admission.columns)
-        if admission.set_aside:
-            with self._connection.cursor() as cursor:
-                cursor.executemany(SQL["insert_set_aside"], [_set_aside_row(item) for item in admission.set_aside])
-        if admission.taken:
-            zone, gateway, boot = zip(*admission.taken, strict=True)
-            seq = [_multirange(numbers) for numbers in admission.taken.values()]
-            self._connection.execute(
-                SQL["upsert_boots"],
-                {
-                    "zone": list(zone), "gateway": list(gateway), "boot": list(boot), "seq": seq,
-                    "received": _instant(admission.received_us),
-                },
-            )  # fmt: skip
+        columns, again = self._without_repeated_estimates(admission)
+        outcome = np.full(len(columns), Outcome.DUPLICATE, dtype=np.int8)
+        outcome[~again] = self._writer.write_each(columns.take(~again))
+        self._write_notes(admission, columns, outcome)
+        aside = [(item, self._insert_set_aside(item)) for item in admission.set_aside]
+        self._account.book(admission, columns, outcome, aside, _instant(admission.received_us))
         for status in admission.statuses:
             self._connection.execute(
                 SQL["update_status"],
                 {
-                    "gateway": status.gateway, "state": status.state, "software": status.software,
-                    "clock": status.clock, "at": _instant(status.received_us),
+                    "gateway": status.gateway, "state": _storable(status.state), "software": _storable(status.software),
+                    "clock": _storable(status.clock), "at": _instant(status.received_us),
                 },
             )  # fmt: skip
-        return Stored(*written, len(admission.set_aside), admission.taken)
+        stored, duplicate, conflict = np.bincount(outcome, minlength=len(Outcome)).tolist()
+        return Stored(stored, duplicate, conflict, len(admission.set_aside), admission.taken)
+
+    def _without_repeated_estimates(self, admission: Admission) -> tuple[Columns, NDArray[np.bool_]]:
+        """The columns, and which rows came before with another estimate of their time.
+
+        A reading whose time is measured is known by its time. An estimate may move on as the anchor gets better, so
+        these are known by boot and sequence number.
+        """
+        columns = admission.columns
+        again = np.zeros(len(columns), dtype=bool)
+        numbered = [item for item in admission.estimated if item.seq is not None and item.boot is not None]
+        if numbered:
+            boots = [item.boot for item in numbered if item.boot is not None]
+            numbers = [item.seq for item in numbered if item.seq is not None]
+            came = self._account.arrived_before(boots, numbers)
+            again[[item.row for item, is_back in zip(numbered, came, strict=True) if is_back]] = True
+        return columns, again
+
+    def _write_notes(self, admission: Admission, columns: Columns, outcome: NDArray[np.int8]) -> None:
+        """Say why a stored reading is not flagged good."""
+        is_stored = outcome == Outcome.STORED
+        bad = np.flatnonzero(is_stored & (columns.flag == Flag.BAD))
+        if len(bad):
+            self._connection.execute(
+                SQL["note"],
+                {
+                    "channel": Int4s(columns.channel_id[bad]), "measured": Times(columns.measured_us[bad]),
+                    "test": "range",
+                },
+            )  # fmt: skip
+        redated = [item for item in admission.estimated if is_stored[item.row]]
+        if redated:
+            rows = np.array([item.row for item in redated])
+            self._connection.execute(
+                SQL["note_clock"],
+                {
+                    "channel": Int4s(columns.channel_id[rows]), "measured": Times(columns.measured_us[rows]),
+                    "device": Times(np.array([item.device_us for item in redated])),
+                },
+            )  # fmt: skip
+
+    def _insert_set_aside(self, item: SetAside) -> bool:
+        """Keep it; whether it was not there yet."""
+        topic = _storable(item.message.topic)
+        parameters = {
+            "received": _instant(item.message.received_us),
+            "topic": topic,
+            "zone": _storable(item.zone),
+            "gateway": _storable(item.gateway),
+            "payload": item.payload,
+            "reason": item.reason.value,
+            "detail": _storable(item.detail[:500]),
+            "fingerprint": hashlib.sha256(topic.encode() + b"\x00" + item.payload).digest(),
+        }
+        return self._connection.execute(SQL["insert_set_aside"], parameters).rowcount == 1
 
     def _store_by_halves(self, messages: Sequence[Message], error: psycopg.Error) -> Stored:
-        """Find the message that the database can never take; its neighbours are stored."""
+        """Find the reading that the database can never take; its neighbours are stored."""
         if len(messages) == 1:
-            reason, detail = RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {_line(error)}"
-            whole = messages[0]
-            admission = admit([whole], self._directory)
-            alone = admit([], self._directory)
-            alone.set_aside = [SetAside(whole, None, None, whole.payload, reason, detail)]
-            alone.taken = admission.taken
-            with self._connection.transaction():
-                return self._write(alone)
+            messages = readings_apart(messages[0])
+        if len(messages) == 1:
+            refused = Admission(self.directory, self.anchors)
+            refused.refuse(messages[0], RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {_line(error)}")
+            return self._store_once(refused)
         middle = len(messages) // 2
         result = self.store(messages[:middle])
         result.add(self.store(messages[middle:]))
@@ -142,24 +220,6 @@ def fetch_directory(connection: Connection) -> Directory:
             for zone, asset, name, *entry in connection.execute(SQL["channels"])
         },
     )
-
-
-def _set_aside_row(item: SetAside) -> dict[str, object]:
-    topic = _storable(item.message.topic)
-    return {
-        "received": _instant(item.message.received_us),
-        "topic": topic,
-        "zone": _storable(item.zone),
-        "gateway": _storable(item.gateway),
-        "payload": item.payload,
-        "reason": item.reason.value,
-        "detail": _storable(item.detail[:500]),
-        "fingerprint": hashlib.sha256(topic.encode() + b"\x00" + item.payload).digest(),
-    }
-
-
-def _multirange(numbers: list[int]) -> str:
-    return "{" + ",".join(f"[{low},{high}]" for low, high in ranges_of(numbers)) + "}"
 
 
 def _storable(text: str | None) -> str:

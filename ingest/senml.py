@@ -39,18 +39,23 @@ class Record(msgspec.Struct):
     t: float | None = None
     boot: str | None = None
     sent: float | None = None
+    sup: float | None = None
     bup: float | None = None
     seq: int | None = None
 
 
 class Resolved(NamedTuple):
-    """A record with its base fields applied. `at_s` is absolute [s since 1970] or, below 2**28, relative to now."""
+    """A record with its base fields applied. `at_s` is absolute [s since 1970] or, below 2**28, relative to now.
+
+    `uptime_s` is the sender's uptime at that time, None when it does not tell.
+    """
 
     asset: str
     channel: str
     unit: str
     value: float | None
     at_s: float
+    uptime_s: float | None
     seq: int | None
 
 
@@ -63,15 +68,27 @@ class BadRecord(NamedTuple):
 
 
 class Pack(NamedTuple):
-    """A pack taken apart; `boot` is None when the sender is no gateway of ours."""
+    """A pack taken apart; `boot` is None when the sender is no gateway of ours.
+
+    `sent_s` is the sender's clock [s since 1970] and `sent_uptime_s` its uptime [s] when the pack left.
+    """
 
     boot: str | None
     sent_s: float | None
+    sent_uptime_s: float | None
     records: list[Resolved]
     bad: list[BadRecord]
 
 
 _pack_decoder = msgspec.json.Decoder(list[Record])
+
+
+def decode_plain(payload: bytes) -> list[Record] | None:
+    """The records of a pack as they stand, when it is JSON and every one is as it should be; else None."""
+    try:
+        return _pack_decoder.decode(payload)
+    except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
+        return None
 
 
 def decode_pack(payload: bytes) -> Pack:
@@ -102,6 +119,7 @@ def as_message(record: Resolved | BadRecord, boot: str | None, now_s: float) -> 
     alone |= {"u": record.unit} if record.unit else {}
     alone |= {"v": record.value} if record.value is not None else {}
     alone |= {"t": at_s}
+    alone |= {"bup": record.uptime_s} if record.uptime_s is not None else {}
     alone |= {"boot": boot} if boot is not None else {}
     alone |= {"seq": record.seq} if record.seq is not None else {}
     return json.dumps([alone], separators=(",", ":")).encode()
@@ -161,7 +179,7 @@ def _bases_of(item: Any) -> Record | None:
     if not isinstance(item, dict):
         return None
     bases: dict[str, Any] = {}
-    for key in ("bn", "bt", "bu", "bv", "boot", "sent"):
+    for key in ("bn", "bt", "bu", "bv", "boot", "sent", "sup", "bup"):
         try:
             bases[key] = msgspec.convert(item.get(key), str | None if key in ("bn", "bu", "boot") else float | None)
         except msgspec.ValidationError:
@@ -173,30 +191,37 @@ def _resolve(found: list[Record] | list[Record | None], bad: list[BadRecord]) ->
     records: list[Resolved] = []
     boot: str | None = None
     sent_s: float | None = None
+    sent_uptime_s: float | None = None
+    uptime_s: float | None = None
     name = unit = ""
     time_s = value = 0.0
     for record in found:
         if record is None:
             continue
         name = name if record.bn is None else record.bn
-        time_s = time_s if record.bt is None else record.bt
+        if record.bt is not None:
+            time_s, uptime_s = record.bt, None
+        uptime_s = uptime_s if record.bup is None else record.bup
         unit = unit if record.bu is None else record.bu
         value = value if record.bv is None else record.bv
         boot = boot or record.boot
         sent_s = sent_s if record.sent is None else record.sent
+        sent_uptime_s = sent_uptime_s if record.sup is None else record.sup
         if record.n is None and record.v is None:
             continue
-        asset, channel = _split_name(name, record.n or "")
+        asset, channel = split_name(name, record.n or "")
         at_s = time_s + (record.t or 0.0)
         number = None if record.v is None else value + record.v
         if not math.isfinite(at_s):
             bad.append(BadRecord(msgspec.json.encode(record), f"time {at_s} is no time", record.seq))
             continue
-        records.append(Resolved(asset, channel, unit if record.u is None else record.u, number, at_s, record.seq))
-    return Pack(boot, sent_s, records, bad)
+        at_uptime_s = None if uptime_s is None else uptime_s + (record.t or 0.0)
+        unit_here = unit if record.u is None else record.u
+        records.append(Resolved(asset, channel, unit_here, number, at_s, at_uptime_s, record.seq))
+    return Pack(boot, sent_s, sent_uptime_s, records, bad)
 
 
-def _split_name(base: str, name: str) -> tuple[str, str]:
+def split_name(base: str, name: str) -> tuple[str, str]:
     """Base name = asset, name = channel; the separators that SenML allows between them are accepted."""
     asset = base.rstrip("/:.")
     if not asset:

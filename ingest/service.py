@@ -1,17 +1,22 @@
-"""Ingest as a service: take, store, confirm, for ever; whatever fails, nothing is confirmed that is not committed."""
+"""Ingest as a service: receive and decode in one thread, store and confirm in another.
+
+While a batch is in COPY the next one grows, so that a busy database gets larger batches, which it takes faster. What
+has come and is not confirmed is bounded by the session's window; the rest waits at the broker. Whatever fails, nothing
+is confirmed that is not committed.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 import time
-from collections.abc import Sequence
 
 import psycopg
 
 from gateway.clock import Clock
-from ingest.admission import Message
+from ingest.admission import Admission, Anchors, Directory, Message
 from ingest.config import IngestConfig
 from ingest.db import check_schema, connect, queries
 from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable
@@ -21,10 +26,12 @@ from ingest.subscriber import Subscriber
 log = logging.getLogger(__name__)
 
 SQL = queries("ingest", "pipeline")
-BATCH_MESSAGES = 2000
 TAKE_WAIT_S = 0.2
+QUIET_S = 0.002  # nothing came for so long: what has come is a batch
+GATHER_S = 0.05  # a stream that is never quiet is cut after this
 HEARTBEAT_S = 2.0
 RETRY_S = (0.5, 30.0)
+SWITCH_S = 0.0005  # how long the receiving thread may keep the interpreter while the storing one waits for it
 
 
 def run(config: IngestConfig, clock: Clock, stop: threading.Event) -> None:
@@ -35,23 +42,67 @@ def run(config: IngestConfig, clock: Clock, stop: threading.Event) -> None:
     SchemaMismatch : the schema is not what this version needs, at the start
     StoreUnavailable : the database did not answer at the start
     """
+    sys.setswitchinterval(SWITCH_S)
     with _connected(config) as first:
         check_schema(first)
-    subscriber = Subscriber(config, clock)
+        pipeline = Pipeline(first)
+        inbox = Inbox(pipeline.directory, pipeline.anchors)
+    subscriber = Subscriber(config, clock, inbox.deliver)
     subscriber.start()
-    worker = _Worker(config, clock, subscriber, stop)
+    worker = _Worker(config, clock, subscriber, inbox, stop)
     try:
         while not stop.is_set():
             if not subscriber.is_alive():
-                raise IngestError("the MQTT network thread ended")
-            messages = subscriber.take(BATCH_MESSAGES, wait_s=TAKE_WAIT_S)
-            stored = worker.store(messages) if messages else None
+                raise IngestError("the MQTT thread ended")
+            admission = inbox.take(wait_s=TAKE_WAIT_S)
+            stored = worker.store(admission) if admission.messages else None
             if stored is not None:
-                subscriber.confirm(messages, stored.taken)
+                subscriber.confirm(admission.messages, stored.taken)
             worker.beat()
     finally:
         subscriber.stop()
         worker.close()
+
+
+class Inbox:
+    """Where the receiving thread admits messages and the storing one takes them, some at a time."""
+
+    def __init__(self, directory: Directory, anchors: Anchors) -> None:
+        self._condition = threading.Condition()
+        self._growing = Admission(directory, anchors)
+        self._newest_s = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and were not yet taken."""
+        return len(self._growing.messages)
+
+    def deliver(self, messages: list[Message]) -> None:
+        """Admit messages; called by the link."""
+        with self._condition:
+            self._growing.add(messages)
+            self._newest_s = time.monotonic()
+            self._condition.notify()
+
+    def take(self, *, wait_s: float) -> Admission:
+        """What has come: waits for a first message up to `wait_s`, then until nothing came for `QUIET_S`."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._growing.messages, wait_s)
+        end_s = time.monotonic() + GATHER_S
+        while self._growing.messages and (now_s := time.monotonic()) < min(end_s, self._newest_s + QUIET_S):
+            time.sleep(min(end_s, self._newest_s + QUIET_S) - now_s)
+        with self._condition:
+            taken = self._growing
+            self._growing = Admission(taken.directory, taken.anchors)
+            return taken
+
+    def use(self, directory: Directory, anchors: Anchors) -> None:
+        """Admit by another registry from now on."""
+        with self._condition:
+            if self._growing.directory is not directory:
+                messages = self._growing.messages
+                self._growing = Admission(directory, anchors)
+                self._growing.add(messages)
 
 
 def _connected(config: IngestConfig) -> psycopg.Connection[object]:
@@ -64,20 +115,25 @@ def _connected(config: IngestConfig) -> psycopg.Connection[object]:
 class _Worker:
     """Stores batches; reconnects to the database and retries until a batch is committed or we stop."""
 
-    def __init__(self, config: IngestConfig, clock: Clock, subscriber: Subscriber, stop: threading.Event) -> None:
+    def __init__(
+        self, config: IngestConfig, clock: Clock, subscriber: Subscriber, inbox: Inbox, stop: threading.Event
+    ) -> None:
         self._config, self._clock, self._subscriber, self._stop = config, clock, subscriber, stop
+        self._inbox = inbox
         self._pipeline: Pipeline | None = None
         self._connection: psycopg.Connection[object] | None = None
         self._total = Stored()
         self._last_beat_s = 0.0
         self._trouble: str | None = None
 
-    def store(self, messages: Sequence[Message]) -> Stored | None:
+    def store(self, admission: Admission) -> Stored | None:
         """Commit a batch, however long it takes; None when we were stopped before that."""
         wait_s = RETRY_S[0]
         while True:
             try:
-                stored = self._opened().store(messages)
+                pipeline = self._opened()
+                stored = pipeline.store_admitted(admission)
+                self._inbox.use(pipeline.directory, pipeline.anchors)
             except (StoreUnavailable, SchemaMismatch, psycopg.Error) as error:
                 self._note_trouble(error)
                 self.close()
@@ -96,7 +152,7 @@ class _Worker:
         self._last_beat_s = time.monotonic()
         detail = {
             "stored": self._total.stored, "duplicate": self._total.duplicate, "conflict": self._total.conflict,
-            "set_aside": self._total.set_aside, "waiting": self._subscriber.waiting,
+            "set_aside": self._total.set_aside, "waiting": self._inbox.waiting,
             "broker": self._subscriber.is_connected,
         }  # fmt: skip
         try:

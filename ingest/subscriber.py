@@ -1,28 +1,28 @@
 """The MQTT link of ingest: messages in, confirmations out, each tied to the connection that it belongs to.
 
-The rules are RELIABILITY §2.3: QoS 1 and manual acknowledgement; a persistent session asked for by name; a window
-(`ReceiveMaximum`) that is the whole of the backpressure; message ids are only good on the connection on which they
-came, so an acknowledgement of an older connection is dropped (the broker sends the message again, and the key of a
-reading absorbs it); nothing but an append in `on_message`, because an exception there ends the network thread while
-`is_connected()` stays true.
+One thread owns the socket. It hands every burst of messages to `deliver` and never looks at them; whoever stores
+them calls `confirm` from another thread. The rules are RELIABILITY §2.3: QoS 1; a persistent session asked for by
+name and subscribed to on every connect; a window of unconfirmed messages (`ReceiveMaximum`) and a bound on their bytes
+that together are the whole of the backpressure; an acknowledgement of an older connection is dropped, because its id
+may by now belong to another message (the broker sends the old one again, and the key of a reading absorbs it).
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import queue
+import random
+import select
+import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.clock import Clock
-from gateway.wire import ALL_UPLINKS, ack_topic, encode_ack, ranges_of
+from gateway.config import MqttSettings
+from gateway.wire import ALL_UPLINKS, ack_topic, encode_ack
+from ingest import mqtt
 from ingest.admission import Message
 from ingest.config import IngestConfig
 
@@ -30,36 +30,46 @@ log = logging.getLogger(__name__)
 
 NEVER_EXPIRES = 0xFFFFFFFF
 KEEPALIVE_S = 30
+SILENCE_S = 45.0  # without a word from the broker, not even an answer to a ping, the link counts as lost
+CONNECT_TIMEOUT_S = 10.0
+RECONNECT_S = (0.2, 20.0)
 LEAVE_S = 2.0
+RECEIVE_BYTES = 262_144
+KNOWN_TOPICS = 100_000  # kept as text
+BUFFERED_BYTES = 32_000_000  # of unconfirmed payloads; beyond that we stop reading and the broker keeps the rest
+SUBSCRIBE_MID, LEAVE_MID = 1, 2
 NOTHING = "ndiyan/nothing"  # no topic of ours: asking to leave it changes nothing
+
+Sequences = Mapping[tuple[str, str, str], Iterable[tuple[int, int]]]
+"""(zone, gateway, boot) → ranges of sequence numbers, both ends included."""
+
+
+class Refused(Exception):
+    """The broker does not want us: wrong password, no right to subscribe."""
 
 
 class Subscriber:
-    """One persistent session at the broker; `take` and `confirm` are for one thread."""
+    """One persistent session at the broker.
 
-    def __init__(self, config: IngestConfig, clock: Clock) -> None:
-        self._config, self._clock = config, clock
-        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._lock = threading.Lock()  # guards the two below: which connection is on, and whether it stands
-        self._connection = 0
+    `deliver` is called in the link's own thread with each burst of messages, in their order; it should be short.
+    `confirm` may be called from any one thread.
+    """
+
+    def __init__(self, config: IngestConfig, clock: Clock, deliver: Callable[[list[Message]], None]) -> None:
+        self._config, self._clock, self._deliver = config, clock, deliver
+        self._protocol = config.mqtt.protocol
+        self._lock = threading.Lock()  # guards the four below
+        self._connection = 0  # how many there were, the present one included
         self._is_connected = False
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=config.client_id,
-            protocol=MQTTProtocolVersion(config.mqtt.protocol),
-            clean_session=False if config.mqtt.protocol == 4 else None,
-            manual_ack=True,
-        )
-        if config.mqtt.username is not None:
-            self._client.username_pw_set(config.mqtt.username, config.mqtt.password)
-        if config.mqtt.tls_ca is not None:
-            self._client.tls_set(config.mqtt.tls_ca or None)
-        self._client.reconnect_delay_set(min_delay=1, max_delay=30)
-        self._client.on_connect = self._on_connect
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
-        self._answered = threading.Event()
-        self._client.on_unsubscribe = lambda *_: self._answered.set()
+        self._outgoing = bytearray()
+        self._unconfirmed_bytes = 0
+        self._answered, self._stopping = threading.Event(), threading.Event()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._topics: dict[bytes, str] = {}
+        self._trouble: str | None = None
+        self._thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
 
     @property
     def is_connected(self) -> bool:
@@ -67,55 +77,27 @@ class Subscriber:
         with self._lock:
             return self._is_connected
 
-    @property
-    def waiting(self) -> int:
-        """How many messages have come and were not yet taken."""
-        return self._messages.qsize()
+    def is_alive(self) -> bool:
+        """Whether the link's thread still runs."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Begin to connect; returns at once, retries for ever."""
-        mqtt_settings = self._config.mqtt
-        if mqtt_settings.protocol == 5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho
-            properties.SessionExpiryInterval = NEVER_EXPIRES
-            properties.ReceiveMaximum = self._config.window_messages
-            self._client.connect_async(
-                mqtt_settings.host, mqtt_settings.port, KEEPALIVE_S, clean_start=False, properties=properties
-            )
-        else:
-            self._client.connect_async(mqtt_settings.host, mqtt_settings.port, KEEPALIVE_S)
-        self._client.loop_start()
+        self._thread.start()
 
-    def is_alive(self) -> bool:
-        """Whether the network thread still runs; paho's own `is_connected` does not tell."""
-        thread = self._client._thread
-        return thread is not None and thread.is_alive()
-
-    def take(self, limit: int, *, wait_s: float, gather_s: float = 0.05, quiet_s: float = 0.005) -> list[Message]:
-        """Up to `limit` messages: waits for the first up to `wait_s`, then until none came for `quiet_s`.
-
-        A stream that is never quiet is cut after `gather_s`.
-        """
-        taken: list[Message] = []
-        try:
-            taken.append(self._messages.get(timeout=wait_s))
-            until_s = time.monotonic() + gather_s
-            while len(taken) < limit and time.monotonic() < until_s:
-                taken.append(self._messages.get(timeout=quiet_s))
-        except queue.Empty:
-            pass
-        return taken
-
-    def confirm(self, messages: Sequence[Message], taken: Mapping[tuple[str, str, str], Iterable[int]]) -> None:
+    def confirm(self, messages: Sequence[Message], taken: Sequences) -> None:
         """Tell broker and gateways that these are committed; call it after the commit and never before."""
-        for (zone, gateway, boot), numbers in taken.items():
-            self._client.publish(ack_topic(zone, gateway), encode_ack(boot, ranges_of(numbers)), qos=0)
+        answers = b"".join(
+            mqtt.publish_packet(ack_topic(zone, gateway), encode_ack(boot, ranges), protocol=self._protocol)
+            for (zone, gateway, boot), ranges in taken.items()
+        )
         with self._lock:
             if not self._is_connected:
                 return
-            for message in messages:
-                if message.connection == self._connection and message.mid:
-                    self._client.ack(message.mid, 1)
+            ours = [message for message in messages if message.connection == self._connection]
+            self._unconfirmed_bytes -= sum(len(message.payload) for message in ours)
+            self._outgoing += mqtt.puback_packets([message.mid for message in ours if message.mid]) + answers
+        self._wake()
 
     def stop(self) -> None:
         """Leave the broker; the session stays and goes on collecting.
@@ -123,51 +105,176 @@ class Subscriber:
         The broker may drop what it has not read when a link closes, so the last confirmations are followed by a
         question, and we leave when it is answered.
         """
-        if self.is_connected:
-            self._client.unsubscribe(NOTHING)
-            self._answered.wait(LEAVE_S)
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _on_connect(
-        self,
-        client: mqtt.Client,
-        userdata: object,
-        flags: mqtt.ConnectFlags,
-        reason: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        if reason.is_failure:
-            log.error("the broker refused us: %s", reason)
-            return
         with self._lock:
-            self._connection += 1
-            self._is_connected = True
-        client.subscribe(ALL_UPLINKS, qos=1)  # on every connect: a broker may have lost the session
-        log.info(
-            "connected to the broker, session %s", "kept" if flags.session_present else "new",
-            extra={"action": "connected"},
+            is_connected = self._is_connected
+            if is_connected:
+                self._outgoing += mqtt.unsubscribe_packet(LEAVE_MID, NOTHING, protocol=self._protocol)
+        self._wake()
+        if is_connected:
+            self._answered.wait(LEAVE_S)
+        self._stopping.set()
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join(LEAVE_S + CONNECT_TIMEOUT_S)
+        self._wake_read.close()
+        self._wake_write.close()
+
+    def _run(self) -> None:
+        wait_s = RECONNECT_S[0]
+        while not self._stopping.is_set():
+            try:
+                with _opened(self._config.mqtt) as link:
+                    wait_s = RECONNECT_S[0]
+                    self._converse(link)
+            except (OSError, mqtt.ProtocolError, Refused) as error:
+                self._note_trouble(error)
+            finally:
+                self._forget_connection()
+            self._stopping.wait(wait_s * random.uniform(0.7, 1.3))  # noqa: S311 - not all at once after an outage
+            wait_s = min(2 * wait_s, RECONNECT_S[1])
+
+    def _converse(self, link: socket.socket) -> None:
+        """Speak with the broker until the link ends or we are asked to stop."""
+        with self._lock:
+            self._outgoing += self._greeting()
+        heard_s = spoke_s = time.monotonic()
+        rest = b""
+        while True:
+            with self._lock:
+                if self._stopping.is_set() and self._is_connected:
+                    self._outgoing += mqtt.DISCONNECT_PACKET
+                has_room = self._unconfirmed_bytes < BUFFERED_BYTES
+                has_words = bool(self._outgoing)
+            readers = [self._wake_read, link] if has_room else [self._wake_read]
+            waits_s = 0.0 if has_room and _has_buffered(link) else 1.0
+            readable, writable, _ = select.select(readers, [link] if has_words else [], [], waits_s)
+            now_s = time.monotonic()
+            if self._wake_read in readable:
+                self._wake_read.recv(4096)
+            if writable:
+                self._send_some(link)
+                spoke_s = now_s
+            if self._stopping.is_set():
+                return
+            if link in readable or waits_s == 0.0:
+                data = _received(link)
+                if data == b"":
+                    raise ConnectionResetError("the broker closed the link")
+                if data is not None:
+                    heard_s = now_s
+                    rest = self._hear(rest + data)
+            if not has_room:
+                heard_s = now_s  # we do not listen, so silence tells nothing
+            if now_s - heard_s > SILENCE_S:
+                raise TimeoutError(f"the broker said nothing for {SILENCE_S:.0f} s")
+            if now_s - spoke_s > KEEPALIVE_S / 2:
+                spoke_s = now_s
+                with self._lock:
+                    self._outgoing += mqtt.PINGREQ_PACKET
+
+    def _greeting(self) -> bytes:
+        settings = self._config.mqtt
+        return mqtt.connect_packet(
+            self._config.client_id, protocol=self._protocol, username=settings.username, password=settings.password,
+            keepalive_s=KEEPALIVE_S, session_expiry_s=NEVER_EXPIRES, receive_maximum=self._config.window_messages,
         )  # fmt: skip
 
-    def _on_disconnect(
-        self,
-        client: mqtt.Client,
-        userdata: object,
-        flags: mqtt.DisconnectFlags,
-        reason: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
+    def _send_some(self, link: socket.socket) -> None:
         with self._lock:
-            was_connected, self._is_connected = self._is_connected, False
-            self._connection += 1
-        if was_connected and reason.is_failure:
-            log.warning("lost the broker: %s", reason, extra={"action": "disconnected"})
+            try:
+                sent = link.send(self._outgoing)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            del self._outgoing[:sent]
 
-    def _on_message(self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = "not utf-8"
-        mid = message.mid if message.qos else 0
-        received_us = round(self._clock.now().timestamp() * 1e6)
-        self._messages.put(Message(topic, bytes(message.payload), received_us, mid, self._connection))
+    def _hear(self, data: bytes) -> bytes:
+        """Take whole packets out of `data`; returns what is left."""
+        published, answers, end = mqtt.read_packets(data, protocol=self._protocol)
+        for answer in answers:
+            self._answer(answer)
+        if published:
+            received_us = round(self._clock.now().timestamp() * 1e6)
+            connection = self._connection
+            messages = [
+                Message(self._topic(topic), payload, received_us, mid, connection, expires_s)
+                for topic, payload, mid, expires_s in published
+            ]
+            with self._lock:
+                self._unconfirmed_bytes += sum(len(message.payload) for message in messages)
+            self._deliver(messages)
+        return data[end:]
+
+    def _answer(self, answer: mqtt.Answer) -> None:
+        if answer.kind == mqtt.CONNACK:
+            is_kept, reason, expiry_s = mqtt.connack(answer.body, protocol=self._protocol)
+            if reason:
+                raise Refused(f"CONNECT was refused with reason {reason:#x}")
+            if expiry_s is not None and expiry_s != NEVER_EXPIRES:
+                log.warning("the broker forgets our session after %d s: see its session expiry setting", expiry_s)
+            with self._lock:
+                self._connection += 1
+                self._is_connected = True
+                # On every connect: a broker may have lost the session.
+                self._outgoing += mqtt.subscribe_packet(SUBSCRIBE_MID, ALL_UPLINKS, protocol=self._protocol)
+            self._trouble = None
+            log.info("connected to the broker, session %s", "kept" if is_kept else "new", extra={"action": "connected"})
+        elif answer.kind == mqtt.SUBACK:
+            if mqtt.granted_qos(answer.body) >= mqtt.FAILURE:
+                raise Refused(f"the broker does not let us read {ALL_UPLINKS}")
+        elif answer.kind == mqtt.UNSUBACK:
+            self._answered.set()
+        elif answer.kind == mqtt.DISCONNECT:
+            reason = answer.body[0] if answer.body else 0
+            raise Refused(f"the broker ended the session with reason {reason:#x}")
+
+    def _topic(self, topic: bytes) -> str:
+        found = self._topics.get(topic)
+        if found is None:
+            found = topic.decode("utf-8", "backslashreplace")
+            if len(self._topics) >= KNOWN_TOPICS:
+                self._topics.clear()
+            self._topics[topic] = found
+        return found
+
+    def _forget_connection(self) -> None:
+        with self._lock:
+            self._is_connected = False
+            self._outgoing.clear()
+            self._unconfirmed_bytes = 0
+
+    def _note_trouble(self, error: Exception) -> None:
+        trouble = f"{type(error).__name__}: {error}"
+        if trouble != self._trouble and not self._stopping.is_set():
+            level = logging.ERROR if isinstance(error, Refused) else logging.WARNING
+            log.log(level, "no link to the broker, trying again: %s", error, extra={"action": "disconnected"})
+        self._trouble = trouble
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full of earlier wakes: it will wake
+            self._wake_write.send(b"\x00")
+
+
+def _opened(settings: MqttSettings) -> socket.socket:
+    link = socket.create_connection((settings.host, settings.port), timeout=CONNECT_TIMEOUT_S)
+    try:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if settings.tls_ca is not None:
+            context = ssl.create_default_context(cafile=settings.tls_ca or None)
+            link = context.wrap_socket(link, server_hostname=settings.host)
+        link.setblocking(False)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _received(link: socket.socket) -> bytes | None:
+    """What has come; empty when the other side closed, None when there is nothing yet."""
+    try:
+        return link.recv(RECEIVE_BYTES)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+
+
+def _has_buffered(link: socket.socket) -> bool:
+    return isinstance(link, ssl.SSLSocket) and link.pending() > 0

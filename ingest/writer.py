@@ -1,26 +1,30 @@
-"""Columns of readings into the table, fast and at most once.
+"""Columns of readings into the tables, fast and at most once, with latest values and rollups kept right beside them.
 
 The write path of the measurements (PERFORMANCE §3c, §4): a batch is sorted by key and split by a watermark. Readings
-newer than all that is stored of their channel go in by plain binary COPY; only the others, which may be duplicates,
-take a staging table and ON CONFLICT. The key stays the judge: when a second writer made the watermark stale, the
-COPY fails on the key and the whole batch takes the staging way.
+newer than all that is stored of their channel are surely new; only the others are looked up. What is new goes in by
+one plain binary COPY. The key stays the judge: when a second writer made the watermark stale, the COPY fails on the
+key, and the whole batch is looked up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from ingest.arrays import PG_EPOCH_US, Float8s, Int4s, Times, register_arrays
+from ingest.columns import Columns
 from ingest.db import Connection, queries
+from ingest.errors import StoreUnavailable
+from ingest.rollups import Rollups
 
 SQL = queries("ingest", "writer")
-PG_EPOCH_US = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000-01-01
 WEEK_US = 7 * 86_400_000_000
+MONDAY_US = 3 * 86_400_000_000  # 1970-01-01 was a Thursday, weeks begin on Monday
 NEVER_US = np.iinfo(np.int64).min
 
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -36,28 +40,16 @@ COPY_ROW = np.dtype(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Readings as columns, all of one length n, in any order.
+class SecondWriter(StoreUnavailable):
+    """Somebody else writes the same channels; what is kept in memory is read anew."""
 
-    channel_id (n,) int32 · measured_us, received_us (n,) int64 [µs since 1970-01-01 UTC] · value (n,) float64 in the
-    canonical unit · flag (n,) int16 with the codes of `gateway.model.Flag`.
-    """
 
-    channel_id: NDArray[np.int32]
-    measured_us: NDArray[np.int64]
-    received_us: NDArray[np.int64]
-    value: NDArray[np.float64]
-    flag: NDArray[np.int16]
+class Outcome(IntEnum):
+    """What became of one reading."""
 
-    def __len__(self) -> int:
-        return len(self.channel_id)
-
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Columns:
-        """Some of the rows, by index or mask."""
-        return Columns(
-            self.channel_id[rows], self.measured_us[rows], self.received_us[rows], self.value[rows], self.flag[rows]
-        )
+    STORED = 0
+    DUPLICATE = 1  # already there, with the same value
+    CONFLICT = 2  # already there, with another value
 
 
 class Written(NamedTuple):
@@ -76,89 +68,132 @@ class ReadingWriter:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._connection.execute(SQL["make_staging"])
-        self.forget()
+        register_arrays(connection)
+        self._rollups = Rollups(connection)
+        self._load_watermark()
 
     def forget(self) -> None:
-        """Read the watermark anew; after a failed transaction, or when someone else may have written."""
+        """Read all that is kept in memory anew; after a failed transaction, or when someone else may have written."""
+        self._rollups.forget()
+        self._load_watermark()
+
+    def write(self, columns: Columns) -> Written:
+        """Store a batch and say how many rows were stored, there before, and in conflict with what was there."""
+        return Written(*np.bincount(self.write_each(columns), minlength=len(Outcome)).tolist())
+
+    def write_each(self, columns: Columns) -> NDArray[np.int8]:
+        """Store a batch; (n,) the `Outcome` of each row. On return it is committed, unless the caller's own
+        transaction is still open.
+
+        The first value of a channel and time stays; another value for it is kept in `reading_conflict`.
+        Database errors pass through as psycopg raises them; nothing of the batch is stored then.
+        """
+        if not len(columns):
+            return np.empty(0, dtype=np.int8)
+        order = np.lexsort((columns.measured_us, columns.channel_id))
+        ordered = columns.take(order)
+        self._ensure_weeks(ordered.measured_us)
+        try:
+            is_newest = self._is_newest(ordered)
+            with self._connection.transaction():
+                outcome = self._write_ordered(ordered, is_newest, ~is_newest)
+        except (psycopg.errors.UniqueViolation, SecondWriter):
+            self.forget()
+            is_newest = self._is_newest(ordered)
+            with self._connection.transaction():
+                outcome = self._write_ordered(ordered, is_newest, np.ones(len(ordered), dtype=bool))
+        np.maximum.at(self._newest_us, ordered.channel_id, ordered.measured_us)
+        outcomes = np.empty(len(ordered), dtype=np.int8)
+        outcomes[order] = outcome
+        return outcomes
+
+    def _write_ordered(
+        self, ordered: Columns, is_newest: NDArray[np.bool_], is_doubtful: NDArray[np.bool_]
+    ) -> NDArray[np.int8]:
+        outcome = self._outcomes(ordered, is_doubtful)
+        is_new = outcome == Outcome.STORED
+        stored = ordered.take(is_new)
+        if len(stored):
+            with self._connection.cursor() as cursor, cursor.copy(SQL["copy_reading"]) as copy:
+                copy.write(COPY_HEADER + copy_rows(stored).tobytes() + b"\xff\xff")
+            self._rollups.write(stored, is_newest[is_new])
+            self._update_latest(stored.take(is_newest[is_new]))
+        in_conflict = ordered.take(outcome == Outcome.CONFLICT)
+        if len(in_conflict):
+            self._connection.execute(
+                SQL["insert_conflicts"],
+                {
+                    "channel": Int4s(in_conflict.channel_id), "measured": Times(in_conflict.measured_us),
+                    "value": Float8s(in_conflict.value), "received": Times(in_conflict.received_us),
+                },
+            )  # fmt: skip
+        return outcome
+
+    def _outcomes(self, ordered: Columns, is_doubtful: NDArray[np.bool_]) -> NDArray[np.int8]:
+        """Within the batch the first of equal keys counts; then what is stored already is looked up."""
+        leads = np.ones(len(ordered), dtype=bool)
+        leads[1:] = (np.diff(ordered.channel_id) != 0) | (np.diff(ordered.measured_us) != 0)
+        leader = np.maximum.accumulate(np.where(leads, np.arange(len(ordered)), 0))
+        follows = np.where(ordered.value == ordered.value[leader], Outcome.DUPLICATE, Outcome.CONFLICT)
+        outcome = np.where(leads, Outcome.STORED, follows).astype(np.int8)
+        if is_doubtful.any():
+            rows = np.flatnonzero(is_doubtful)
+            absent, differing = self._look_up(ordered.take(rows))
+            is_there = np.ones(len(rows), dtype=bool)
+            is_there[absent] = False
+            outcome[rows[is_there]] = Outcome.DUPLICATE
+            outcome[rows[differing]] = Outcome.CONFLICT
+        return outcome
+
+    def _look_up(self, doubtful: Columns) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Which of these (by place) are not stored, and which are stored with another value."""
+        row = self._connection.execute(
+            SQL["look_up"],
+            {
+                "channel": Int4s(doubtful.channel_id), "measured": Times(doubtful.measured_us),
+                "value": Float8s(doubtful.value), "start": _instant(int(doubtful.measured_us.min())),
+                "end": _instant(int(doubtful.measured_us.max())),
+            },
+            binary=True,
+        ).fetchone()  # fmt: skip
+        absent, differing = row if row else (None, None)
+        return np.array(absent or [], dtype=np.intp), np.array(differing or [], dtype=np.intp)
+
+    def _update_latest(self, newest: Columns) -> None:
+        if not len(newest):
+            return
+        last = newest.take(np.append(np.flatnonzero(np.diff(newest.channel_id)), len(newest) - 1))
+        updated = self._connection.execute(
+            SQL["update_latest"],
+            {
+                "channel": Int4s(last.channel_id), "measured": Times(last.measured_us),
+                "received": Times(last.received_us), "value": Float8s(last.value),
+                "flag": Int4s(last.flag),
+            },
+        )  # fmt: skip
+        if updated.rowcount != len(last):
+            raise SecondWriter(f"{len(last) - updated.rowcount} channels have newer readings than we knew of")
+
+    def _load_watermark(self) -> None:
         self._weeks: set[int] = set()
         rows = self._connection.execute(SQL["watermark"]).fetchall()
         self._newest_us = np.full(max((row[0] for row in rows), default=0) + 1, NEVER_US, dtype=np.int64)
         for channel, newest_us in rows:
             self._newest_us[channel] = newest_us
 
-    def write(self, columns: Columns) -> Written:
-        """Store a batch; on return it is committed, unless the caller's own transaction is still open.
-
-        The first value of a channel and time stays; another value for it is kept in `reading_conflict`.
-        Database errors pass through as psycopg raises them; nothing of the batch is stored then.
-        """
-        if not len(columns):
-            return Written(0, 0, 0)
-        ordered = columns.take(np.lexsort((columns.measured_us, columns.channel_id)))
-        self._grow(int(ordered.channel_id[-1]))
-        self._ensure_weeks(ordered.measured_us)
-        newer = ordered.measured_us > self._newest_us[ordered.channel_id]
-        repeated = np.zeros(len(ordered), dtype=bool)
-        repeated[1:] = (np.diff(ordered.channel_id) == 0) & (np.diff(ordered.measured_us) == 0)
-        fast = newer & ~repeated
-        try:
-            with self._connection.transaction():
-                written = self._write_split(ordered, fast)
-        except psycopg.errors.UniqueViolation:
-            with self._connection.transaction():
-                written = self._write_split(ordered, np.zeros(len(ordered), dtype=bool))
-        np.maximum.at(self._newest_us, ordered.channel_id, ordered.measured_us)
-        return written
-
-    def _write_split(self, ordered: Columns, fast: NDArray[np.bool_]) -> Written:
-        certain, doubtful = ordered.take(fast), ordered.take(~fast)
-        if len(certain):
-            self._copy("copy_reading", certain)
-        stored, duplicate, conflict = len(certain), 0, 0
-        if len(doubtful):
-            self._connection.execute(SQL["empty_staging"])
-            self._copy("copy_staging", doubtful)
-            inserted = self._connection.execute(SQL["insert_staged"]).rowcount
-            self._connection.execute(SQL["insert_conflicts"])
-            row = self._connection.execute(SQL["count_conflicts"]).fetchone()
-            conflict = int(row[0]) if row else 0
-            stored += inserted
-            duplicate = len(doubtful) - inserted - conflict
-        self._update_latest(ordered)
-        return Written(stored, duplicate, conflict)
-
-    def _copy(self, statement: str, columns: Columns) -> None:
-        with self._connection.cursor() as cursor, cursor.copy(SQL[statement]) as copy:
-            copy.write(COPY_HEADER + copy_rows(columns).tobytes() + b"\xff\xff")
-
-    def _update_latest(self, ordered: Columns) -> None:
-        last = np.append(np.flatnonzero(np.diff(ordered.channel_id)), len(ordered) - 1)
-        newest = ordered.take(last)
-        newest = newest.take(newest.measured_us > self._newest_us[newest.channel_id])
-        if not len(newest):
-            return
-        self._connection.execute(
-            SQL["update_latest"],
-            {
-                "channel": newest.channel_id.tolist(),
-                "measured": [_instant(us) for us in newest.measured_us.tolist()],
-            },
-        )
-
     def _ensure_weeks(self, measured_us: NDArray[np.int64]) -> None:
-        # Weeks begin on Monday; 1970-01-01 was a Thursday, so the count is shifted by three days.
-        for week in np.unique((measured_us + 3 * 86_400_000_000) // WEEK_US).tolist():
+        for week in np.unique((measured_us + MONDAY_US) // WEEK_US).tolist():
             if week not in self._weeks:
-                begin = _instant(week * WEEK_US - 3 * 86_400_000_000)
-                self._connection.execute(SQL["ensure_week"], {"week": begin})
+                self._connection.execute(SQL["ensure_week"], {"week": _instant(week * WEEK_US - MONDAY_US)})
                 self._weeks.add(week)
 
-    def _grow(self, channel: int) -> None:
+    def _is_newest(self, ordered: Columns) -> NDArray[np.bool_]:
+        channel = int(ordered.channel_id[-1])
         if channel >= len(self._newest_us):
             grown = np.full(channel * 2 + 1, NEVER_US, dtype=np.int64)
             grown[: len(self._newest_us)] = self._newest_us
             self._newest_us = grown
+        return ordered.measured_us > self._newest_us[ordered.channel_id]
 
 
 def copy_rows(columns: Columns) -> NDArray[np.void]:

@@ -12,7 +12,8 @@ from gateway.model import Flag
 from gateway.zones import Zone
 from ingest.db import Connection
 from ingest.registry import channel_ids
-from ingest.writer import Columns, ReadingWriter
+from ingest.columns import Columns
+from ingest.writer import ReadingWriter
 from ndiyan.progress import Steps
 from simulator.history import HistoryBlock, simulate_history
 from simulator.scenarios import load_scenario

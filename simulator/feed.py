@@ -58,11 +58,12 @@ class LiveFeed:
         start = datetime.fromtimestamp(self._start_s, UTC)
         self._broken = [fault.broken(start) for fault in scenario.past_faults]  # of which some may go on
         folder.mkdir(parents=True, exist_ok=True)
-        self._outboxes = {zone.zone_id: Outbox(folder / f"{zone.gateway_id}.outbox") for zone in zones}
+        machine = f"simulated since {self._start_s:.0f}"  # its uptime counts on over restarts of this program
+        self._outboxes = {zone.zone_id: Outbox(folder / f"{zone.gateway_id}.outbox", machine=machine) for zone in zones}
         self._uplinks = {
             zone.zone_id: Uplink(
                 mqtt_for(zone), zone=zone.zone_id, gateway=zone.gateway_id, outbox=self._outboxes[zone.zone_id],
-                clock=clock, software=SOFTWARE, resend_after_s=5.0, reconnect_s=(0.5, 5.0),
+                clock=clock, software=SOFTWARE, uptime_s=self._uptime_s, resend_after_s=5.0, reconnect_s=(0.5, 5.0),
             )
             for zone in zones
         }  # fmt: skip
@@ -120,10 +121,13 @@ class LiveFeed:
             for at, zone in enumerate(self._zones)
         }
         save_state(self._folder, t_s, self._start_s, self._zones, self._state, self._frozen)
-        for at, zone in enumerate(self._zones):
+        for zone in self._zones:
             if rounds[zone.zone_id]:
-                self._outboxes[zone.zone_id].append(rounds[zone.zone_id], uptime_s=float(self._state.uptime_s[at]))
+                self._outboxes[zone.zone_id].append(rounds[zone.zone_id], uptime_s=t_s - self._start_s)
                 self._uplinks[zone.zone_id].wake()
+
+    def _uptime_s(self) -> float:
+        return self._clock.now().timestamp() - self._start_s
 
     def _cut_links(self, t_s: float, broken: Sequence[Broken]) -> None:
         cut = {fault.zone for fault in broken if fault.fault is Fault.COMMS_OUTAGE and fault.acts_at(t_s)}

@@ -11,15 +11,21 @@ VALUES (%(received)s, %(topic)s, nullif(%(zone)s, ''), nullif(%(gateway)s, ''), 
         %(fingerprint)s)
 ON CONFLICT (fingerprint) DO NOTHING;
 
--- upsert_boots
--- In the order of the key, so that two writers cannot lock each other out.
-INSERT INTO gateway_boot (zone_id, gateway_id, boot, first_received_at, last_received_at, seq)
-SELECT zone, gateway, boot, %(received)s, %(received)s, seq::int8multirange
-FROM unnest(%(zone)s::text[], %(gateway)s::text[], %(boot)s::text[], %(seq)s::text[]) AS t (zone, gateway, boot, seq)
-ORDER BY zone, gateway, boot
-ON CONFLICT (zone_id, gateway_id, boot) DO UPDATE SET
-    last_received_at = greatest(gateway_boot.last_received_at, EXCLUDED.last_received_at),
-    seq = gateway_boot.seq + EXCLUDED.seq;
+-- registry_state
+-- Changes whenever zones are imported.
+SELECT count(*), max(imported_at) FROM zone;
+
+-- note
+INSERT INTO reading_note (channel_id, measured_at, test)
+SELECT channel_id, measured_at, %(test)s FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)
+ON CONFLICT DO NOTHING;
+
+-- note_clock
+-- What the gateway's clock said of readings that were dated anew.
+INSERT INTO reading_note (channel_id, measured_at, test, device_at)
+SELECT channel_id, measured_at, 'clock', device_at
+FROM unnest(%(channel)s, %(measured)s, %(device)s) AS t (channel_id, measured_at, device_at)
+ON CONFLICT DO NOTHING;
 
 -- update_status
 -- The newest status wins, whatever the order of arrival.

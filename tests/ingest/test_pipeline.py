@@ -32,7 +32,7 @@ def message(zone: Zone, *records: dict[str, object], gateway: str | None = None,
 
 def level(seq: int, value: float = 1.0, **more: object) -> dict[str, object]:
     return {
-        "bn": "tower/", "n": "level_m", "u": "m", "v": value, "bt": NOON_S - 3600 + seq, "boot": "ab", "seq": seq
+        "bn": "tower/", "n": "level_m", "u": "m", "v": value, "bt": NOON_S - 20_000 + seq, "boot": "ab", "seq": seq
     } | more  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_poison_of_each_kind_leaves_its_neighbours_stored(connection: psycopg.Co
         ]
     )
     assert (stored.stored, stored.set_aside) == (3, 3)
-    assert sorted(stored.taken[zone.zone_id, zone.gateway_id, "ab"]) == [1, 2, 3, 5]
+    assert stored.taken[zone.zone_id, zone.gateway_id, "ab"] == [(1, 3), (5, 5)]
     rows = connection.execute("SELECT reason, payload FROM set_aside ORDER BY set_aside_id").fetchall()
     assert [row[0] for row in rows] == ["wrong_unit", "not_senml", "unknown_gateway"]
     assert rows[1][1] == b"\x00\xffpoison"
@@ -89,17 +89,25 @@ def test_a_renamed_column_stops_the_stream_and_sets_nothing_aside(
 
 
 @pytest.mark.db
-def test_a_row_that_the_database_refuses_is_found_among_its_neighbours(
+def test_one_reading_of_ten_thousand_that_the_database_refuses_is_set_aside_alone(
     connection: psycopg.Connection,  # type: ignore[type-arg]
     zones: list[Zone],
 ) -> None:
     connection.execute("ALTER TABLE reading ADD CONSTRAINT no_seven CHECK (value <> 7)")
-    batch = [message(zones[0], level(seq, 7.0 if seq == 13 else 1.0)) for seq in range(1, 33)]
+    readings = [level(seq, 7.0 if seq == 6_666 else 1.0) for seq in range(1, 10_001)]
+    batch = [
+        message(
+            zones[0],
+            *readings[first : first + 20],
+        )
+        for first in range(0, 10_000, 20)
+    ]
     stored = Pipeline(connection).store(batch)
-    assert (stored.stored, stored.set_aside) == (31, 1)
-    (row,) = connection.execute("SELECT reason, payload FROM set_aside").fetchall()
-    assert row == ("database_refused", batch[12].payload)
-    assert sorted(stored.taken[zones[0].zone_id, zones[0].gateway_id, "ab"]) == list(range(1, 33))
+    assert (stored.stored, stored.set_aside) == (9_999, 1)
+    ((reason, payload),) = connection.execute("SELECT reason, payload FROM set_aside").fetchall()
+    assert (reason, [record["seq"] for record in json.loads(payload)]) == ("database_refused", [6_666])
+    (ranges,) = stored.taken.values()
+    assert {seq for low, high in ranges for seq in range(low, high + 1)} == set(range(1, 10_001))
 
 
 @pytest.mark.db

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pytest
 
@@ -81,21 +82,29 @@ class ScriptedBroker:
                     self.acked.put((connection, int.from_bytes(body[:2], "big")))
 
 
+class Link(NamedTuple):
+    broker: ScriptedBroker
+    subscriber: Subscriber
+    come: queue.SimpleQueue[Message]
+
+
 @pytest.fixture
-def link() -> Iterator[tuple[ScriptedBroker, Subscriber]]:
+def link() -> Iterator[Link]:
     broker = ScriptedBroker()
     settings = MqttSettings("127.0.0.1", broker.port, protocol=4)
-    subscriber = Subscriber(IngestConfig("", settings), ManualClock(datetime(2026, 11, 24, tzinfo=UTC)))
+    come: queue.SimpleQueue[Message] = queue.SimpleQueue()
+
+    def deliver(messages: list[Message]) -> None:
+        for message in messages:
+            come.put(message)
+
+    clock = ManualClock(datetime(2026, 11, 24, tzinfo=UTC))
+    subscriber = Subscriber(IngestConfig("", settings), clock, deliver)
     subscriber.start()
     assert broker.subscribed.get(timeout=5) == 1
-    yield broker, subscriber
+    yield Link(broker, subscriber, come)
     subscriber.stop()
     broker.close()
-
-
-def take_one(subscriber: Subscriber) -> Message:
-    (message,) = subscriber.take(1, wait_s=5)
-    return message
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -105,10 +114,10 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_message_is_confirmed_only_when_told(link: tuple[ScriptedBroker, Subscriber]) -> None:
-    broker, subscriber = link
+def test_a_message_is_confirmed_only_when_told(link: Link) -> None:
+    broker, subscriber, come = link
     broker.send(7, b"[]")
-    message = take_one(subscriber)
+    message = come.get(timeout=5)
     with pytest.raises(queue.Empty):
         broker.acked.get(timeout=0.2)
     subscriber.confirm([message], {})
@@ -116,15 +125,15 @@ def test_a_message_is_confirmed_only_when_told(link: tuple[ScriptedBroker, Subsc
 
 
 def test_a_confirmation_of_an_old_connection_does_not_confirm_a_new_message(
-    link: tuple[ScriptedBroker, Subscriber],
+    link: Link,
 ) -> None:
-    broker, subscriber = link
+    broker, subscriber, come = link
     broker.send(1, b"A")
-    first = take_one(subscriber)
+    first = come.get(timeout=5)
     broker.drop()
     assert broker.subscribed.get(timeout=10) == 2
     broker.send(1, b"B")
-    second = take_one(subscriber)
+    second = come.get(timeout=5)
     until(lambda: subscriber.is_connected)
     subscriber.confirm([first], {})  # committed late: its id now belongs to B, which is not committed
     with pytest.raises(queue.Empty):
@@ -133,8 +142,8 @@ def test_a_confirmation_of_an_old_connection_does_not_confirm_a_new_message(
     assert broker.acked.get(timeout=5) == (2, 1)
 
 
-def test_the_session_is_asked_for_as_persistent_on_every_connect(link: tuple[ScriptedBroker, Subscriber]) -> None:
-    broker, _ = link
+def test_the_session_is_asked_for_as_persistent_on_every_connect(link: Link) -> None:
+    broker = link.broker
     broker.drop()
     assert broker.subscribed.get(timeout=10) == 2, "and subscribed again, should the broker have lost the session"
     assert broker.clean == [False, False]

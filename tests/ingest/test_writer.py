@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.zones import Zone
+from ingest.columns import Columns
 from ingest.db import connect
 from ingest.registry import channel_ids, import_zones
-from ingest.writer import Columns, ReadingWriter, Written
+from ingest.writer import ReadingWriter, Written
 
 pytestmark = pytest.mark.db
 BASE_US = round(datetime(2026, 11, 24, 12, 50, tzinfo=UTC).timestamp() * 1e6)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ingest.registry import channel_ids
-from ingest.writer import Columns, ReadingWriter
+from ingest.columns import Columns
+from ingest.writer import ReadingWriter
 from tests.web.web_site import TEXT, Site
 from web.api.readings import step_of
 from web.cursors import cursor_of, read_cursor

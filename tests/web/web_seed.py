@@ -16,7 +16,8 @@ import numpy as np
 from gateway.zones import Zone
 from ingest.db import Connection
 from ingest.registry import channel_ids
-from ingest.writer import Columns, ReadingWriter
+from ingest.columns import Columns
+from ingest.writer import ReadingWriter
 
 STEP_S = 300
 DAY_S = 86_400

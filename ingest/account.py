@@ -1,0 +1,113 @@
+"""The account of each gateway and day: sent, arrived, stored, duplicate, conflicting, set aside, late, missing.
+
+Written in the transaction of the readings that it counts, so that it adds up after any crash (the identities stand in
+migration 0008). What is missing follows from the sequence numbers of the gateway's boots, so a message that never
+came is known as soon as a later one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.admission import Admission, Anchors, Boot, SetAside
+from ingest.arrays import Float8s, Int4s, Int8s, Times
+from ingest.columns import Columns
+from ingest.db import Connection, queries
+from ingest.writer import Outcome
+
+SQL = queries("ingest", "account")
+LATE_US = 3_600_000_000
+
+
+class Account:
+    """Books batches over one connection, within the caller's transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._boot_ids: dict[Boot, int] = {}
+
+    def forget(self) -> None:
+        """After a failed transaction: the boots that it made are gone."""
+        self._boot_ids.clear()
+
+    def fetch_anchors(self) -> Anchors:
+        """When the uptime of each boot of the last months was 0."""
+        return {
+            (zone, gateway, boot): micros for zone, gateway, boot, micros in self._connection.execute(SQL["anchors"])
+        }
+
+    def arrived_before(self, boots: Sequence[Boot], numbers: Sequence[int]) -> list[bool]:
+        """Which of these sequence numbers (side by side with their boots) have come before."""
+        zone, gateway, boot = zip(*boots, strict=True)
+        rows = self._connection.execute(
+            SQL["arrived_before"],
+            {"zone": list(zone), "gateway": list(gateway), "boot": list(boot), "seq": list(numbers)},
+        )
+        return [row[0] for row in rows]
+
+    def book(
+        self,
+        admission: Admission,
+        columns: Columns,
+        outcome: NDArray[np.int8],
+        aside: Sequence[tuple[SetAside, bool]],
+        now: datetime,
+    ) -> None:
+        """Add a batch to the account of the day `now`.
+
+        `outcome` (n,) is what became of each row of `columns`; `aside` what was set aside, each with whether it is
+        there for the first time (the same bytes again are a duplicate).
+        """
+        known = {boot: ranges for boot, ranges in admission.taken.items() if admission.is_known(boot)}
+        ids = self._ids_of(list(known), now)
+        ranges = [(ids[boot], low, high) for boot, found in known.items() for low, high in found]
+        boot_id, low, high = np.array(ranges, dtype=np.int64).reshape(-1, 3).T
+        anchors = [(ids[boot], admission.anchors[boot]) for boot in known if boot in admission.anchors]
+        anchor_id, anchor_us = np.array(anchors, dtype=np.int64).reshape(-1, 2).T
+
+        number = {who: sender.number for who, sender in admission.senders.items()}
+        counts = np.zeros((len(Outcome) + 2, len(number)), dtype=np.int64)
+        stored, duplicate, conflict, set_aside, late = counts
+        sender = admission.sender
+        for kind in Outcome:
+            counts[kind] += np.bincount(sender[outcome == kind], minlength=len(number))
+        is_late = (outcome == Outcome.STORED) & (columns.received_us - columns.measured_us > LATE_US)
+        late += np.bincount(sender[is_late], minlength=len(number))
+        for item, is_first in aside:
+            (set_aside if is_first else duplicate)[number[item.sender]] += 1
+        zone, gateway = zip(*number, strict=True) if number else ((), ())
+        offsets = [np.nan if found.offset_s is None else found.offset_s for found in admission.senders.values()]
+        self._connection.execute(
+            SQL["book"],
+            {
+                "now": now, "boot": Int4s(boot_id), "low": Int8s(low), "high": Int8s(high),
+                "anchor_boot": Int4s(anchor_id), "anchor": Times(anchor_us),
+                "zone": list(zone), "gateway": list(gateway),
+                "received": Int8s(np.array([found.received for found in admission.senders.values()])),
+                "stored": Int8s(stored), "duplicate": Int8s(duplicate), "conflict": Int8s(conflict),
+                "set_aside": Int8s(set_aside), "late": Int8s(late), "offset": Float8s(np.array(offsets)),
+            },
+        )  # fmt: skip
+
+    def book_replay(self, who: tuple[str, str], *, stored: int, duplicate: int, conflict: int, now: datetime) -> None:
+        """Add a message that was set aside before and is accepted now."""
+        zone, gateway = who
+        self._connection.execute(
+            SQL["book_replay"],
+            {"zone": zone, "gateway": gateway, "day": now.date(), "stored": stored, "duplicate": duplicate,
+             "conflict": conflict},
+        )  # fmt: skip
+
+    def _ids_of(self, boots: Sequence[Boot], now: datetime) -> dict[Boot, int]:
+        unknown = sorted(boot for boot in boots if boot not in self._boot_ids)
+        if unknown:
+            zone, gateway, boot = zip(*unknown, strict=True)
+            parameters = {"zone": list(zone), "gateway": list(gateway), "boot": list(boot), "now": now}
+            self._connection.execute(SQL["make_boots"], parameters)
+            for *key, number in self._connection.execute(SQL["boot_ids"], parameters):
+                self._boot_ids[tuple(key)] = number
+        return {boot: self._boot_ids[boot] for boot in boots}

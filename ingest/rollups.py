@@ -1,0 +1,195 @@
+"""Hours and days of each channel, kept right whatever the order of arrival.
+
+The hour that a channel is in stands in memory as running sums; its row is written when a reading beyond it comes, in
+the same transaction, so that each hour costs one row and not one update a batch. Whatever is not the plain case
+(a late reading, an hour that was open when ingest started) is computed anew from the readings by the database, in the
+same order of addition, so that both ways give the same bits. The open hour is computed when somebody asks (view
+`reading_hourly`). A day is the sum of its hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.model import Flag
+from ingest.arrays import Float8s, Int4s, Times
+from ingest.columns import Columns
+from ingest.db import Connection, queries
+
+SQL = queries("ingest", "rollups")
+HOUR_US = 3_600_000_000
+HOURS_A_DAY = 24
+NO_HOUR = np.iinfo(np.int64).min
+
+_OPEN = np.dtype(
+    [
+        ("hour", "i8"), ("n", "i4"), ("bad", "i4"), ("min", "f8"), ("max", "f8"), ("sum", "f8"), ("first", "f8"),
+        ("last", "f8"), ("steps", "f8"), ("is_whole", "?"),
+    ]
+)  # fmt: skip
+"""An hour's sums. `is_whole` tells that all of its readings are in them; otherwise the database must add them up."""
+
+_EMPTY: Any = (NO_HOUR, 0, 0, np.inf, -np.inf, 0.0, np.nan, np.nan, 0.0, True)
+
+Rows = NDArray[np.void]
+Hours = tuple[NDArray[np.int32], NDArray[np.int64]]
+"""Channels and hours (since 1970), side by side."""
+
+
+class Rollups:
+    """The open hour of each channel; `write` books rows that are stored in the same transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew from what is stored; after a failed transaction, or when someone else may have written."""
+        rows = self._connection.execute(SQL["open_hours"]).fetchall()
+        size = max((row[0] for row in rows), default=0) + 1
+        self._open = np.full(size, np.array(_EMPTY, dtype=_OPEN))
+        self._before = np.full(size, np.nan)  # each channel's last good value, NaN for none
+        self._before_us = np.full(size, NO_HOUR, dtype=np.int64)
+        self._is_before_known = np.ones(size, dtype=bool)
+        for channel, measured_us, value, flag in rows:
+            self._open["hour"][channel], self._open["is_whole"][channel] = measured_us // HOUR_US, False
+            if flag == Flag.BAD:
+                self._is_before_known[channel] = False
+            else:
+                self._before[channel], self._before_us[channel] = value, measured_us
+
+    def write(self, rows: Columns, is_newest: NDArray[np.bool_]) -> None:
+        """Book stored readings, in the order of channel and time.
+
+        `is_newest` (n,) marks those that are newer than all that was stored of their channel before.
+        """
+        if not len(rows):
+            return
+        self._grow(int(rows.channel_id[-1]))
+        late, new = rows.take(~is_newest), rows.take(is_newest)
+        anew = [self._book_late(late)] if len(late) else []
+        written: list[Hours] = []
+        if len(new):
+            closed, incomplete = self._book_new(new)
+            anew.append(incomplete)
+            written.append(closed)
+        hours = _unique(anew)
+        if len(hours[0]):
+            self._connection.execute(SQL["hours_anew"], {"channel": Int4s(hours[0]), "hour": Times(hours[1] * HOUR_US)})
+        channel, hour = _unique([*written, hours])
+        is_over = hour // HOURS_A_DAY < self._open["hour"][channel] // HOURS_A_DAY
+        days = _unique([(channel[is_over], hour[is_over] // HOURS_A_DAY)])
+        if len(days[0]):
+            day_us = days[1] * HOURS_A_DAY * HOUR_US
+            self._connection.execute(SQL["days_anew"], {"channel": Int4s(days[0]), "day": Times(day_us)})
+
+    def _book_late(self, late: Columns) -> Hours:
+        """Which hours late readings change: their own, and the one whose first step now begins at them."""
+        is_good = late.flag != Flag.BAD
+        for row in np.flatnonzero(is_good & (late.measured_us > self._before_us[late.channel_id])):
+            channel = late.channel_id[row]  # in order of time, so the last one stays
+            self._before[channel], self._before_us[channel] = late.value[row], late.measured_us[row]
+        following = self._connection.execute(
+            SQL["hours_after"], {"channel": Int4s(late.channel_id), "measured": Times(late.measured_us)}
+        ).fetchall()
+        after = np.array(following, dtype=np.int64).reshape(-1, 2)
+        channel, hour = _unique(
+            [(late.channel_id, late.measured_us // HOUR_US), (after[:, 0].astype(np.int32), after[:, 1])]
+        )
+        is_open = hour == self._open["hour"][channel]
+        self._open["is_whole"][channel[is_open]] = False
+        is_over = hour < self._open["hour"][channel]
+        return channel[is_over], hour[is_over]
+
+    def _book_new(self, new: Columns) -> tuple[Hours, Hours]:
+        """Add readings to the open hours; write those that are over now.
+
+        Returns the hours that were written, and those that are over and must be computed anew.
+        """
+        hour = new.measured_us // HOUR_US
+        begins = np.ones(len(new), dtype=bool)  # rows at which another channel or hour begins
+        begins[1:] = (np.diff(new.channel_id) != 0) | (np.diff(hour) != 0)
+        group = np.cumsum(begins) - 1
+        channel_of, hour_of = new.channel_id[begins], hour[begins]
+        is_first = np.ones(len(channel_of), dtype=bool)  # of its channel, in this batch
+        is_first[1:] = np.diff(channel_of) != 0
+        is_last = np.append(is_first[1:], True)
+        before = self._open[channel_of]
+        goes_on = is_first & (before["hour"] == hour_of)
+
+        sums = np.full(len(channel_of), np.array(_EMPTY, dtype=_OPEN))
+        sums[goes_on] = before[goes_on]
+        sums["hour"] = hour_of
+        sums["is_whole"] &= self._is_before_known[channel_of]
+        good = new.flag != Flag.BAD
+        sums["bad"] += np.bincount(group[~good], minlength=len(sums)).astype(np.int32)
+        self._add_good(sums, group[good], new.take(good))
+
+        is_over_before = is_first & ~goes_on & (before["hour"] != NO_HOUR)
+        over_before, over_now = before[is_over_before], sums[~is_last]
+        over_channel = np.concatenate([channel_of[is_over_before], channel_of[~is_last]])
+        over = np.concatenate([over_before, over_now])
+        self._open[channel_of[is_last]] = sums[is_last]
+        whole, hours = over["is_whole"], (over_channel, over["hour"])
+        if whole.any():
+            self._insert(over_channel[whole], over[whole])
+        return (hours[0][whole], hours[1][whole]), (hours[0][~whole], hours[1][~whole])
+
+    def _add_good(self, sums: Rows, group: NDArray[np.intp], good: Columns) -> None:
+        """Add good readings, in order, to the sums of their groups; `at` adds one by one, as the database does."""
+        if not len(good):
+            return
+        begins = np.ones(len(good), dtype=bool)
+        begins[1:] = np.diff(good.channel_id) != 0
+        previous = np.roll(good.value, 1)
+        previous[begins] = self._before[good.channel_id[begins]]
+        step = good.value - previous
+        moves = step > 0  # False for the first reading of a channel, whose step is NaN
+        np.add.at(sums["steps"], group[moves], step[moves])
+        is_fresh = sums["n"] == 0
+        sums["n"] += np.bincount(group, minlength=len(sums)).astype(np.int32)
+        np.minimum.at(sums["min"], group, good.value)
+        np.maximum.at(sums["max"], group, good.value)
+        np.add.at(sums["sum"], group, good.value)
+        first = np.full(len(sums), np.nan)
+        first[group[::-1]] = good.value[::-1]  # of equal indices the last one stays
+        sums["first"] = np.where(is_fresh, first, sums["first"])
+        sums["last"][group] = good.value
+        self._before[good.channel_id], self._before_us[good.channel_id] = good.value, good.measured_us
+        self._is_before_known[good.channel_id] = True
+
+    def _insert(self, channel: NDArray[np.int32], over: Rows) -> None:
+        is_empty = over["n"] == 0
+        columns = {name: np.where(is_empty, np.nan, over[name]) for name in ("min", "max", "sum", "first", "last")}
+        self._connection.execute(
+            SQL["insert_hours"],
+            {
+                "channel": Int4s(channel), "hour": Times(over["hour"] * HOUR_US), "n": Int4s(over["n"]),
+                "bad": Int4s(over["bad"]), "steps": Float8s(over["steps"]),
+            } | {name: Float8s(column) for name, column in columns.items()},
+        )  # fmt: skip
+
+    def _grow(self, channel: int) -> None:
+        missing = channel + 1 - len(self._open)
+        if missing > 0:
+            more = missing + len(self._open)
+            self._open = np.append(self._open, np.full(more, np.array(_EMPTY, dtype=_OPEN)))
+            self._before = np.append(self._before, np.full(more, np.nan))
+            self._before_us = np.append(self._before_us, np.full(more, NO_HOUR, dtype=np.int64))
+            self._is_before_known = np.append(self._is_before_known, np.ones(more, dtype=bool))
+
+
+def _unique(parts: Sequence[Hours]) -> Hours:
+    """Pairs of channel and hour, each once, in order."""
+    if not parts:
+        return np.empty(0, np.int32), np.empty(0, np.int64)
+    channel, hour = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.lexsort((hour, channel))
+    channel, hour = channel[order], hour[order]
+    keep = np.ones(len(order), dtype=bool)
+    keep[1:] = (np.diff(channel) != 0) | (np.diff(hour) != 0)
+    return channel[keep], hour[keep]

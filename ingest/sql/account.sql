@@ -1,0 +1,66 @@
+-- anchors
+-- When the uptime of each boot was 0 [µs since 1970]; a boot that was silent for 400 days is not asked for any more.
+SELECT zone_id, gateway_id, boot, (extract(epoch FROM anchor_at) * 1000000)::int8
+FROM gateway_boot WHERE anchor_at IS NOT NULL AND last_received_at > now() - interval '400 days';
+
+-- arrived_before
+SELECT coalesce(b.seq @> t.seq, false)
+FROM unnest(%(zone)s::text[], %(gateway)s::text[], %(boot)s::text[], %(seq)s::int8[]) WITH ORDINALITY
+     AS t (zone_id, gateway_id, boot, seq, place)
+LEFT JOIN gateway_boot b USING (zone_id, gateway_id, boot) ORDER BY t.place;
+
+-- make_boots
+INSERT INTO gateway_boot (zone_id, gateway_id, boot, first_received_at, last_received_at)
+SELECT zone_id, gateway_id, boot, %(now)s, %(now)s
+FROM unnest(%(zone)s::text[], %(gateway)s::text[], %(boot)s::text[]) AS t (zone_id, gateway_id, boot)
+ORDER BY zone_id, gateway_id, boot
+ON CONFLICT DO NOTHING;
+
+-- boot_ids
+SELECT zone_id, gateway_id, boot, boot_id FROM gateway_boot
+JOIN unnest(%(zone)s::text[], %(gateway)s::text[], %(boot)s::text[]) AS t (zone_id, gateway_id, boot)
+     USING (zone_id, gateway_id, boot);
+
+-- book
+-- Rows are locked in the order of their keys, so that two writers cannot lock each other out.
+WITH news AS (
+    SELECT boot_id, range_agg(int8range(low, high, '[]')) AS seq
+    FROM unnest(%(boot)s, %(low)s, %(high)s) AS t (boot_id, low, high) GROUP BY boot_id
+), anchors AS (
+    SELECT boot_id, anchor_at FROM unnest(%(anchor_boot)s, %(anchor)s) AS t (boot_id, anchor_at)
+), before AS (
+    SELECT b.boot_id, b.zone_id, b.gateway_id, b.seq AS old, n.seq AS new
+    FROM gateway_boot b JOIN news n USING (boot_id) ORDER BY b.boot_id FOR UPDATE OF b
+), moved AS (
+    UPDATE gateway_boot b SET
+        seq = x.old + x.new, last_received_at = greatest(b.last_received_at, %(now)s),
+        anchor_at = least(b.anchor_at, a.anchor_at)
+    FROM before x LEFT JOIN anchors a USING (boot_id) WHERE b.boot_id = x.boot_id
+), progress AS (
+    SELECT zone_id, gateway_id,
+           sum(greatest(upper(new) - coalesce(upper(old), 1), 0)) AS sent,
+           sum((SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(new - old) AS r)) AS arrived
+    FROM before GROUP BY zone_id, gateway_id
+)
+INSERT INTO gateway_day (zone_id, gateway_id, day, sent, arrived, received, stored, duplicate, conflict, set_aside, late,
+                         clock_offset_s)
+SELECT t.zone_id, t.gateway_id, %(now)s::timestamptz::date, coalesce(p.sent, 0), coalesce(p.arrived, 0), t.received,
+       t.stored, t.duplicate, t.conflict, t.set_aside, t.late, nullif(t.clock_offset_s, 'NaN')
+FROM unnest(%(zone)s::text[], %(gateway)s::text[], %(received)s, %(stored)s, %(duplicate)s, %(conflict)s,
+            %(set_aside)s, %(late)s, %(offset)s)
+     AS t (zone_id, gateway_id, received, stored, duplicate, conflict, set_aside, late, clock_offset_s)
+LEFT JOIN progress p USING (zone_id, gateway_id)
+ORDER BY t.zone_id, t.gateway_id
+ON CONFLICT (zone_id, gateway_id, day) DO UPDATE SET
+    sent = gateway_day.sent + EXCLUDED.sent, arrived = gateway_day.arrived + EXCLUDED.arrived,
+    received = gateway_day.received + EXCLUDED.received, stored = gateway_day.stored + EXCLUDED.stored,
+    duplicate = gateway_day.duplicate + EXCLUDED.duplicate, conflict = gateway_day.conflict + EXCLUDED.conflict,
+    set_aside = gateway_day.set_aside + EXCLUDED.set_aside, late = gateway_day.late + EXCLUDED.late,
+    clock_offset_s = greatest(gateway_day.clock_offset_s, EXCLUDED.clock_offset_s);
+
+-- book_replay
+INSERT INTO gateway_day (zone_id, gateway_id, day, replayed, stored, duplicate, conflict)
+VALUES (%(zone)s, %(gateway)s, %(day)s, %(stored)s::int8 + %(duplicate)s + %(conflict)s, %(stored)s, %(duplicate)s, %(conflict)s)
+ON CONFLICT (zone_id, gateway_id, day) DO UPDATE SET
+    replayed = gateway_day.replayed + EXCLUDED.replayed, stored = gateway_day.stored + EXCLUDED.stored,
+    duplicate = gateway_day.duplicate + EXCLUDED.duplicate, conflict = gateway_day.conflict + EXCLUDED.conflict;

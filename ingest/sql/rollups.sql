@@ -1,0 +1,44 @@
+-- open_hours
+-- The hour that each channel is in is told by its newest reading.
+SELECT channel_id, (extract(epoch FROM measured_at) * 1000000)::int8, value, flag FROM latest;
+
+-- insert_hours
+INSERT INTO reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps)
+SELECT channel_id, hour, n, bad, nullif(min, 'NaN'), nullif(max, 'NaN'), nullif(sum, 'NaN'), nullif(first, 'NaN'),
+       nullif(last, 'NaN'), steps
+FROM unnest(%(channel)s, %(hour)s, %(n)s, %(bad)s, %(min)s, %(max)s, %(sum)s, %(first)s, %(last)s, %(steps)s)
+     AS t (channel_id, hour, n, bad, min, max, sum, first, last, steps)
+ON CONFLICT (channel_id, hour) DO UPDATE SET
+    n = EXCLUDED.n, bad = EXCLUDED.bad, min = EXCLUDED.min, max = EXCLUDED.max, sum = EXCLUDED.sum,
+    first = EXCLUDED.first, last = EXCLUDED.last, steps = EXCLUDED.steps;
+
+-- hours_anew
+-- Hours as their readings say.
+INSERT INTO reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps)
+SELECT t.channel_id, h.hour, h.n, h.bad, h.min, h.max, h.sum, h.first, h.last, h.steps
+FROM unnest(%(channel)s, %(hour)s) AS t (channel_id, hour)
+CROSS JOIN LATERAL hours_from_readings(t.channel_id, t.hour, t.hour + interval '1 hour') h
+ON CONFLICT (channel_id, hour) DO UPDATE SET
+    n = EXCLUDED.n, bad = EXCLUDED.bad, min = EXCLUDED.min, max = EXCLUDED.max, sum = EXCLUDED.sum,
+    first = EXCLUDED.first, last = EXCLUDED.last, steps = EXCLUDED.steps;
+
+-- days_anew
+-- Days as their hours say.
+INSERT INTO reading_day (channel_id, day, n, bad, min, max, sum, first, last, steps)
+SELECT t.channel_id, t.day, sum(h.n), sum(h.bad), min(h.min), max(h.max), sum(h.sum ORDER BY h.hour),
+       (array_agg(h.first ORDER BY h.hour) FILTER (WHERE h.n > 0))[1],
+       (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1], sum(h.steps ORDER BY h.hour)
+FROM unnest(%(channel)s, %(day)s) AS t (channel_id, day)
+JOIN reading_hour h ON h.channel_id = t.channel_id AND h.hour >= t.day AND h.hour < t.day + interval '1 day'
+GROUP BY t.channel_id, t.day
+ON CONFLICT (channel_id, day) DO UPDATE SET
+    n = EXCLUDED.n, bad = EXCLUDED.bad, min = EXCLUDED.min, max = EXCLUDED.max, sum = EXCLUDED.sum,
+    first = EXCLUDED.first, last = EXCLUDED.last, steps = EXCLUDED.steps;
+
+-- hours_after
+-- The hour of the first good reading behind each of these.
+SELECT t.channel_id, floor(extract(epoch FROM r.measured_at) / 3600)::int8
+FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)
+CROSS JOIN LATERAL (SELECT r.measured_at FROM reading r
+    WHERE r.channel_id = t.channel_id AND r.measured_at > t.measured_at AND r.flag <> 4
+    ORDER BY r.measured_at LIMIT 1) r;
