@@ -72,7 +72,7 @@ class Uplink:
     ) -> None:
         self._settings, self._clock, self._software = settings, clock, software
         self._zone, self._gateway, self._outbox, self._uptime_s = zone, gateway, outbox, uptime_s
-        self._resend_after_s, self._reconnect_s = resend_after_s, reconnect_s
+        self._resend_after_s, self._reconnect_s, self._wait_s = resend_after_s, reconnect_s, reconnect_s[0]
         self._cursor: Position = START
         self._heard_s = time.monotonic()
         self._wake, self._stopping, self._paused = threading.Event(), threading.Event(), threading.Event()
@@ -127,7 +127,8 @@ class Uplink:
             self._wake.clear()
             if self._lost.is_set():
                 # Gateways must not all come back at once after a mast's outage.
-                self._stopping.wait(self._reconnect_s[0] * random.uniform(0.5, 1.5))  # noqa: S311
+                self._stopping.wait(self._wait_s * random.uniform(0.5, 1.5))  # noqa: S311
+                self._wait_s = min(2 * self._wait_s, self._reconnect_s[1])
         self._say_goodbye()
         self._hang_up()
 
@@ -175,9 +176,8 @@ class Uplink:
             status_topic(self._zone, self._gateway), self._status(online=False), qos=1, retain=True,
             properties=_will(settings),
         )  # fmt: skip
-        low_s, high_s = self._reconnect_s  # between attempts to reach a broker that is away
-        client.reconnect_delay_set(min_delay=low_s, max_delay=high_s)  # type: ignore[arg-type] # paho takes fractions
         client.on_connect = self._on_connect
+        client.on_connect_fail = lambda *_: self._lose()
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
@@ -227,6 +227,7 @@ class Uplink:
         client.subscribe(ack_topic(self._zone, self._gateway), qos=1)
         client.publish(status_topic(self._zone, self._gateway), self._status(online=True), qos=1, retain=True)
         self._cursor = START
+        self._wait_s = self._reconnect_s[0]
         self._heard_s = time.monotonic()
         self._connected.set()
         self._wake.set()
@@ -241,6 +242,9 @@ class Uplink:
     ) -> None:
         if self._connected.is_set() and not self._stopping.is_set():
             log.info("%s: link lost: %s", self._gateway, reason)
+        self._lose()
+
+    def _lose(self) -> None:
         self._connected.clear()
         self._lost.set()
         self._wake.set()
