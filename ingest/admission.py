@@ -12,8 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from array import array
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -27,10 +26,11 @@ from gateway.wire import MAX_PAYLOAD_BYTES, MESSAGE_LIFE_S, SENML_KIND, Topic, r
 from ingest.clocks import EARLIEST_US, TOLERANCE_US, Dated, PackTimes, anchor_from, better_anchor, date_reading
 from ingest.columns import Columns
 from ingest.senml import (
+    LARGEST,
     RELATIVE_BELOW_S,
     Pack,
     PackUnreadable,
-    Record,
+    PlainRecord,
     Resolved,
     as_message,
     decode_pack,
@@ -45,9 +45,8 @@ log = logging.getLogger(__name__)
 MAX_SEQ = 2**53
 MAX_BOOT_LETTERS = 64
 STATUS_KIND = "status"
-KNOWN_NAMES = 200_000
+KNOWN_TOPICS, KNOWN_NAMES = 100_000, 10_000  # remembered
 TOLERANCE_S, EARLIEST_S = TOLERANCE_US / 1e6, EARLIEST_US / 1e6
-LARGEST = 1e300  # beyond this a conversion of units could overflow
 NOBODY = ("", "")  # whose account a message is in that has no known gateway
 
 
@@ -102,7 +101,10 @@ class Directory:
     def __init__(self, gateways: Mapping[str, str], channels: Mapping[tuple[str, str, str], ChannelEntry]) -> None:
         self.gateways, self.channels = gateways, channels
         self.topics: dict[str, Topic | None] = {}
-        self.names: dict[tuple[str, str | None, str | None, str | None], int] = {}  # (zone, base, name, unit) → line
+        # (base, name, unit) → number, and by zone: number → line. In two steps, because the first is hot in the
+        # processor's cache, and the second small: one look-up by zone, base, name and unit costs three times as much.
+        self.names: dict[tuple[str, str, str | None], int] = {}
+        self.zone_lines: dict[str, dict[int, int]] = {}
         self.lines: list[_Line] = []
         self._numbers: dict[_Line, int] = {}
 
@@ -178,8 +180,12 @@ class Admission:
         self.estimated: list[Estimated] = []
         self.senders: dict[tuple[str, str], Sender] = {}
         self._taken: dict[Boot, list[tuple[int, int]]] = {}
-        self._line, self._at_s, self._value = array("i"), array("d"), array("d")
-        self._rows, self._sender, self._received_us = array("i"), array("i"), array("q")  # by message
+        self._line: list[int] = []
+        self._at_s: list[float] = []
+        self._value: list[float] = []
+        self._rows: list[int] = []  # by message, like the two below
+        self._sender: list[int] = []
+        self._received_us: list[int] = []
 
     def __len__(self) -> int:
         return len(self._line)
@@ -240,17 +246,17 @@ class Admission:
     def columns(self) -> Columns:
         """The accepted readings, in the order in which they came."""
         lines = self.directory.lines
-        line = np.frombuffer(self._line, dtype=np.int32) if self._line else np.empty(0, np.int32)
+        line = np.array(self._line, dtype=np.int32)
         entries = [(x.entry.channel_id, x.factor, x.offset, x.entry.minimum, x.entry.maximum) for x in lines]
         table = np.array(entries, dtype=np.float64).reshape(-1, 5)
         channel, factor, offset, minimum, maximum = table[line].T
-        value = canonical_values(np.array(self._value), factor, offset)
+        value = canonical_values(np.array(self._value, dtype=np.float64), factor, offset)
         flag = np.full(len(line), Flag.GOOD, dtype=np.int16)
         flag[[item.row for item in self.estimated]] = Flag.SUSPECT
         flag[(value < minimum) | (value > maximum)] = Flag.BAD
         return Columns(
             channel.astype(np.int32),
-            np.rint(np.array(self._at_s) * 1e6).astype(np.int64),
+            np.rint(np.array(self._at_s, dtype=np.float64) * 1e6).astype(np.int64),
             np.repeat(np.array(self._received_us, dtype=np.int64), np.array(self._rows, dtype=np.int32)),
             value,
             flag,
@@ -264,93 +270,92 @@ class Admission:
     def _topic(self, name: str) -> Topic | None:
         topics = self.directory.topics
         if name not in topics:
-            if len(topics) >= KNOWN_NAMES:
+            if len(topics) >= KNOWN_TOPICS:
                 topics.clear()
             topics[name] = topic_parts(name)
         return topics[name]
 
     def _admit_plain(self, message: Message, topic: Topic) -> bool:
         """Take a pack whose every reading is as it should be; False, and nothing taken, when one is not."""
-        if len(message.payload) > MAX_PAYLOAD_BYTES:
-            return False
-        records = decode_plain(message.payload)
+        payload = message.payload
+        records = decode_plain(payload) if len(payload) <= MAX_PAYLOAD_BYTES else None
         if not records:
             return False
         boot, sent_s, sent_uptime_s = records[0].boot, records[0].sent, records[0].sup
-        latest_s = message.received_us / 1e6 + TOLERANCE_S
+        received_s = message.received_us / 1e6
+        latest_s = received_s + TOLERANCE_S
+        forerun_s = 0.0
         if boot is not None:
             if sent_s is None or sent_uptime_s is None or len(boot) > MAX_BOOT_LETTERS:
                 return False
-            pack = _pack_times(message, sent_s, sent_uptime_s)
-            if not abs(_delay_s(pack, sent_s)) <= TOLERANCE_S:
+            waited_s = 0 if message.expires_s is None else max(0, MESSAGE_LIFE_S - message.expires_s)
+            delay_s, forerun_s = received_s - waited_s - sent_s, sent_s - sent_uptime_s
+            first_s = received_s - waited_s - sent_uptime_s
+            if not -TOLERANCE_S <= delay_s <= TOLERANCE_S:
                 return False
-            forerun_s = sent_s - sent_uptime_s
-        zone, names = topic.zone, self.directory.names
-        base: str | None = None
-        at_s = math.nan
-        lines: list[int] = []
+        known = self.directory.names
+        base, at_s = "", math.nan
+        names: list[int | None] = []
         times: list[float] = []
         values: list[float] = []
-        ranges: list[tuple[int, int]] = []
-        low, high = 1, 0  # the empty range
+        numbers: list[int | None] = []
         for record in records:
             if record.bn is not None:
                 base = record.bn
             if record.bt is not None:
-                at_s = record.bt
-                if boot is not None and not (
-                    record.bup is not None and abs(forerun_s - (at_s - record.bup)) <= TOLERANCE_S
+                at_s, uptime_s = record.bt, record.bup
+                if not EARLIEST_S <= at_s <= latest_s:
+                    return False
+                if boot is not None and (
+                    uptime_s is None or not -TOLERANCE_S <= forerun_s - at_s + uptime_s <= TOLERANCE_S
                 ):
                     return False
-            value, seq = record.v, record.seq
-            if value is None or record.t is not None or record.bu is not None or record.bv is not None:
+            elif record.bup is not None:
                 return False
-            line = names.get((zone, base, record.n, record.u))
-            if line is None:
-                line = self._known_line(zone, base, record)
-                if line is None:
-                    return False
-            if not (EARLIEST_S <= at_s <= latest_s and -LARGEST < value < LARGEST):
+            if record.boot is not None and names:
                 return False
-            lines.append(line)
+            names.append(known.get((base, record.n, record.u)))
             times.append(at_s)
-            values.append(value)
-            if seq is not None and seq == high + 1 and low <= high:
-                high = seq
-            elif boot is not None:
-                if seq is None or not 1 <= seq <= MAX_SEQ:
-                    return False
-                if low <= high:
-                    ranges.append((low, high))
-                low = high = seq
+            values.append(record.v)
+            numbers.append(record.seq)
+        if times[0] != times[0]:
+            return False
+        lines = list(map(self.directory.zone_lines.setdefault(topic.zone, {}).get, names))  # type: ignore[arg-type]
+        if None in lines and not self._learn_lines(topic.zone, records, lines):
+            return False
         if boot is not None:
-            if high > MAX_SEQ:
+            low = numbers[0]
+            if low is None or not 1 <= low <= MAX_SEQ - len(numbers):
                 return False
-            ranges.append((low, high))
-            self._taken.setdefault((topic.zone, topic.gateway, boot), []).extend(ranges)
-            self._learn_anchor((topic.zone, topic.gateway, boot), pack)
-        self._line.extend(lines)
+            if numbers != list(range(low, low + len(numbers))):
+                return False
+        self._line.extend(lines)  # type: ignore[arg-type] # none of them is None
         self._at_s.extend(times)
         self._value.extend(values)
         sender = self._count((topic.zone, topic.gateway), message, len(lines), received=len(lines))
-        if sent_s is not None and boot is not None:
-            ahead_s = -_delay_s(pack, sent_s)
-            if sender.offset_s is None or ahead_s > sender.offset_s:
-                sender.offset_s = ahead_s
+        if boot is not None and low is not None:
+            where = topic.zone, topic.gateway, boot
+            self._taken.setdefault(where, []).append((low, low + len(numbers) - 1))
+            self._learn_anchor(where, round(first_s * 1e6))
+            if sender.offset_s is None or -delay_s > sender.offset_s:
+                sender.offset_s = -delay_s
         return True
 
-    def _known_line(self, zone: str, base: str | None, record: Record) -> int | None:
-        """The line of a plain record's name and unit, remembered; None when it is not known or not plain."""
-        asset, channel = split_name(base or "", record.n or "")
-        entry = self.directory.channels.get((zone, asset, channel))
-        scale = None if entry is None else CONVERSIONS[entry.unit].get(record.u or "")
-        if entry is None or scale is None:
-            return None
-        names = self.directory.names
-        if len(names) >= KNOWN_NAMES:
-            names.clear()
-        line = names[zone, base, record.n, record.u] = self.directory.line(entry, *scale)
-        return line
+    def _learn_lines(self, zone: str, records: Sequence[PlainRecord], lines: list[int | None]) -> bool:
+        """Fill in the lines of names that come for the first time; False when the registry does not know one."""
+        names, known = self.directory.names, self.directory.zone_lines[zone]
+        base = ""
+        for place, record in enumerate(records):
+            base = base if record.bn is None else record.bn
+            if lines[place] is None:
+                asset, channel = split_name(base, record.n)
+                entry = self.directory.channels.get((zone, asset, channel))
+                scale = None if entry is None else CONVERSIONS[entry.unit].get(record.u or "")
+                if entry is None or scale is None or len(names) >= KNOWN_NAMES:
+                    return False
+                number = names.setdefault((base, record.n, record.u), len(names))
+                lines[place] = known[number] = self.directory.line(entry, *scale)
+        return True
 
     def _admit(self, message: Message, topic: Topic | None, *, is_known: bool) -> tuple[RejectReason, str] | None:
         """Take a message reading by reading; what is returned is why it is set aside as a whole."""
@@ -374,7 +379,7 @@ class Admission:
         boot = None if where is None else where[2]
         times = _pack_times(message, pack.sent_s, pack.sent_uptime_s)
         if where is not None:
-            self._learn_anchor(where, times)
+            self._learn_anchor(where, anchor_from(times))
         rows, sender = len(self._line), (topic.zone, topic.gateway)
         numbers: list[int | None] = [bad.seq for bad in pack.bad]
         aside = [(as_message(bad, None, 0), RejectReason.BAD_RECORD, bad.detail) for bad in pack.bad]
@@ -431,8 +436,7 @@ class Admission:
         self.statuses.append(GatewayStatus(topic.zone, topic.gateway, state, software, clock, message.received_us))
         return None
 
-    def _learn_anchor(self, where: Boot, pack: PackTimes) -> None:
-        found_us = anchor_from(pack)
+    def _learn_anchor(self, where: Boot, found_us: int | None) -> None:
         if found_us is None:
             return
         known_us = self.anchors.get(where)

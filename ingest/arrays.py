@@ -1,8 +1,9 @@
-"""Numpy columns as PostgreSQL arrays: what `unnest` takes, without a Python object for each element."""
+"""Numpy columns on their way to PostgreSQL, without a Python object for each element: arrays for `unnest`, and COPY."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
+COPY_HEADER, COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 PG_EPOCH_US = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000-01-01
 
 
@@ -46,6 +48,12 @@ class Int8s(PgArray):
     oid, element_oid, element = 1016, 20, ">i8"
 
 
+class Int2s(PgArray):
+    """smallint[]"""
+
+    oid, element_oid, element = 1005, 21, ">i2"
+
+
 class Float8s(PgArray):
     """double precision[]"""
 
@@ -61,6 +69,21 @@ class Times(PgArray):
         super().__init__(micros - PG_EPOCH_US)
 
 
+def copy_into(connection: psycopg.Connection[Any], statement: str, columns: Sequence[PgArray]) -> None:
+    """Run a COPY … FROM STDIN (FORMAT binary) with these columns, all of one length."""
+    fields = [
+        (f"{part}{n}", kind)
+        for n, column in enumerate(columns)
+        for part, kind in (("size", ">i4"), ("", column.element))
+    ]
+    rows = np.empty(len(columns[0].values), dtype=[("count", ">i2"), *fields])
+    rows["count"] = len(columns)
+    for n, column in enumerate(columns):
+        rows[f"size{n}"], rows[f"{n}"] = np.dtype(column.element).itemsize, column.values
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(COPY_HEADER + rows.tobytes() + COPY_END)
+
+
 class _ArrayDumper(Dumper):
     format = Format.BINARY
 
@@ -69,7 +92,7 @@ class _ArrayDumper(Dumper):
 
 
 def register_arrays(connection: psycopg.Connection[Any]) -> None:
-    """Let this connection take the four array types as parameters."""
-    for kind in (Int4s, Int8s, Float8s, Times):
+    """Let this connection take these array types as parameters."""
+    for kind in (Int2s, Int4s, Int8s, Float8s, Times):
         dumper = type(f"{kind.__name__}Dumper", (_ArrayDumper,), {"oid": kind.oid})
         connection.adapters.register_dumper(kind, dumper)

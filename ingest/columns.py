@@ -26,7 +26,9 @@ class Columns:
         return len(self.channel_id)
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Columns:
-        """Some of the rows, by index or mask."""
+        """Some of the rows, by index or mask; with a mask of all, this very object."""
+        if rows.dtype == np.bool_ and rows.all():
+            return self
         return Columns(
             self.channel_id[rows], self.measured_us[rows], self.received_us[rows], self.value[rows], self.flag[rows]
         )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.model import Flag
-from ingest.arrays import Float8s, Int4s, Times
+from ingest.arrays import Float8s, Int4s, Times, copy_into
 from ingest.columns import Columns
 from ingest.db import Connection, queries
 
@@ -134,7 +134,7 @@ class Rollups:
         over_channel = np.concatenate([channel_of[is_over_before], channel_of[~is_last]])
         over = np.concatenate([over_before, over_now])
         self._open[channel_of[is_last]] = sums[is_last]
-        whole, hours = over["is_whole"], (over_channel, over["hour"])
+        whole, hours = over["is_whole"] & (over["n"] > 0), (over_channel, over["hour"])
         if whole.any():
             self._insert(over_channel[whole], over[whole])
         return (hours[0][whole], hours[1][whole]), (hours[0][~whole], hours[1][~whole])
@@ -163,15 +163,11 @@ class Rollups:
         self._is_before_known[good.channel_id] = True
 
     def _insert(self, channel: NDArray[np.int32], over: Rows) -> None:
-        is_empty = over["n"] == 0
-        columns = {name: np.where(is_empty, np.nan, over[name]) for name in ("min", "max", "sum", "first", "last")}
-        self._connection.execute(
-            SQL["insert_hours"],
-            {
-                "channel": Int4s(channel), "hour": Times(over["hour"] * HOUR_US), "n": Int4s(over["n"]),
-                "bad": Int4s(over["bad"]), "steps": Float8s(over["steps"]),
-            } | {name: Float8s(column) for name, column in columns.items()},
-        )  # fmt: skip
+        sums = [Float8s(over[name]) for name in ("min", "max", "sum", "first", "last", "steps")]
+        hour = Times(over["hour"] * HOUR_US)
+        copy_into(
+            self._connection, SQL["copy_hours"], [Int4s(channel), hour, Int4s(over["n"]), Int4s(over["bad"]), *sums]
+        )
 
     def _grow(self, channel: int) -> None:
         missing = channel + 1 - len(self._open)

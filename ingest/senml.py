@@ -9,7 +9,7 @@ import gzip
 import io
 import json
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import cbor2
 import msgspec
@@ -42,6 +42,24 @@ class Record(msgspec.Struct):
     sup: float | None = None
     bup: float | None = None
     seq: int | None = None
+
+
+LARGEST = 1e300  # beyond this a conversion of units could overflow
+
+
+class PlainRecord(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A record as our gateways write it, and nothing else."""
+
+    n: str
+    v: Annotated[float, msgspec.Meta(gt=-LARGEST, lt=LARGEST)]
+    u: str | None = None
+    bn: str | None = None
+    bt: float | None = None
+    bup: float | None = None
+    seq: int | None = None
+    boot: str | None = None
+    sent: float | None = None
+    sup: float | None = None
 
 
 class Resolved(NamedTuple):
@@ -81,12 +99,13 @@ class Pack(NamedTuple):
 
 
 _pack_decoder = msgspec.json.Decoder(list[Record])
+_plain_decoder = msgspec.json.Decoder(list[PlainRecord])
 
 
-def decode_plain(payload: bytes) -> list[Record] | None:
-    """The records of a pack as they stand, when it is JSON and every one is as it should be; else None."""
+def decode_plain(payload: bytes) -> list[PlainRecord] | None:
+    """The records of a pack when it is JSON and each is as our gateways write it; else None."""
     try:
-        return _pack_decoder.decode(payload)
+        return _plain_decoder.decode(payload)
     except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
         return None
 
@@ -222,7 +241,7 @@ def _resolve(found: list[Record] | list[Record | None], bad: list[BadRecord]) ->
 
 
 def split_name(base: str, name: str) -> tuple[str, str]:
-    """Base name = asset, name = channel; the separators that SenML allows between them are accepted."""
+    """Asset (the base name) and channel (the name); the separators that SenML allows between them are accepted."""
     asset = base.rstrip("/:.")
     if not asset:
         asset, _, name = name.rpartition("/")

@@ -16,7 +16,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from ingest.arrays import PG_EPOCH_US, Float8s, Int4s, Times, register_arrays
+from ingest.arrays import Float8s, Int2s, Int4s, Times, copy_into, register_arrays
 from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.errors import StoreUnavailable
@@ -26,18 +26,6 @@ SQL = queries("ingest", "writer")
 WEEK_US = 7 * 86_400_000_000
 MONDAY_US = 3 * 86_400_000_000  # 1970-01-01 was a Thursday, weeks begin on Monday
 NEVER_US = np.iinfo(np.int64).min
-
-COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-COPY_ROW = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("channel_len", ">i4"), ("channel_id", ">i4"),
-        ("flag_len", ">i4"), ("flag", ">i2"),
-        ("measured_len", ">i4"), ("measured", ">i8"),
-        ("received_len", ">i4"), ("received", ">i8"),
-        ("value_len", ">i4"), ("value", ">f8"),
-    ]
-)  # fmt: skip
 
 
 class SecondWriter(StoreUnavailable):
@@ -114,8 +102,14 @@ class ReadingWriter:
         is_new = outcome == Outcome.STORED
         stored = ordered.take(is_new)
         if len(stored):
-            with self._connection.cursor() as cursor, cursor.copy(SQL["copy_reading"]) as copy:
-                copy.write(COPY_HEADER + copy_rows(stored).tobytes() + b"\xff\xff")
+            copy_into(
+                self._connection,
+                SQL["copy_reading"],
+                [
+                    Int4s(stored.channel_id), Int2s(stored.flag), Times(stored.measured_us),
+                    Times(stored.received_us), Float8s(stored.value),
+                ],
+            )  # fmt: skip
             self._rollups.write(stored, is_newest[is_new])
             self._update_latest(stored.take(is_newest[is_new]))
         in_conflict = ordered.take(outcome == Outcome.CONFLICT)
@@ -163,16 +157,20 @@ class ReadingWriter:
         if not len(newest):
             return
         last = newest.take(np.append(np.flatnonzero(np.diff(newest.channel_id)), len(newest) - 1))
-        updated = self._connection.execute(
-            SQL["update_latest"],
-            {
-                "channel": Int4s(last.channel_id), "measured": Times(last.measured_us),
-                "received": Times(last.received_us), "value": Float8s(last.value),
-                "flag": Int4s(last.flag),
-            },
+        is_there = self._newest_us[last.channel_id] != NEVER_US
+        changed = sum(
+            self._connection.execute(
+                SQL[statement],
+                {
+                    "channel": Int4s(rows.channel_id), "measured": Times(rows.measured_us),
+                    "received": Times(rows.received_us), "value": Float8s(rows.value), "flag": Int2s(rows.flag),
+                },
+            ).rowcount
+            for statement, rows in (("update_latest", last.take(is_there)), ("insert_latest", last.take(~is_there)))
+            if len(rows)
         )  # fmt: skip
-        if updated.rowcount != len(last):
-            raise SecondWriter(f"{len(last) - updated.rowcount} channels have newer readings than we knew of")
+        if changed != len(last):
+            raise SecondWriter(f"{len(last) - changed} channels have newer readings than we knew of")
 
     def _load_watermark(self) -> None:
         self._weeks: set[int] = set()
@@ -194,18 +192,6 @@ class ReadingWriter:
             grown[: len(self._newest_us)] = self._newest_us
             self._newest_us = grown
         return ordered.measured_us > self._newest_us[ordered.channel_id]
-
-
-def copy_rows(columns: Columns) -> NDArray[np.void]:
-    """Rows of PostgreSQL's binary COPY for `reading`: channel_id, flag, measured_at, received_at, value."""
-    rows = np.empty(len(columns), dtype=COPY_ROW)
-    rows["fields"] = 5
-    for name, size in (("channel", 4), ("flag", 2), ("measured", 8), ("received", 8), ("value", 8)):
-        rows[f"{name}_len"] = size
-    rows["channel_id"], rows["flag"], rows["value"] = columns.channel_id, columns.flag, columns.value
-    rows["measured"] = columns.measured_us - PG_EPOCH_US
-    rows["received"] = columns.received_us - PG_EPOCH_US
-    return rows
 
 
 def _instant(micros: int) -> datetime:

@@ -2,15 +2,8 @@
 -- The hour that each channel is in is told by its newest reading.
 SELECT channel_id, (extract(epoch FROM measured_at) * 1000000)::int8, value, flag FROM latest;
 
--- insert_hours
-INSERT INTO reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps)
-SELECT channel_id, hour, n, bad, nullif(min, 'NaN'), nullif(max, 'NaN'), nullif(sum, 'NaN'), nullif(first, 'NaN'),
-       nullif(last, 'NaN'), steps
-FROM unnest(%(channel)s, %(hour)s, %(n)s, %(bad)s, %(min)s, %(max)s, %(sum)s, %(first)s, %(last)s, %(steps)s)
-     AS t (channel_id, hour, n, bad, min, max, sum, first, last, steps)
-ON CONFLICT (channel_id, hour) DO UPDATE SET
-    n = EXCLUDED.n, bad = EXCLUDED.bad, min = EXCLUDED.min, max = EXCLUDED.max, sum = EXCLUDED.sum,
-    first = EXCLUDED.first, last = EXCLUDED.last, steps = EXCLUDED.steps;
+-- copy_hours
+COPY reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps) FROM STDIN (FORMAT binary);
 
 -- hours_anew
 -- Hours as their readings say.

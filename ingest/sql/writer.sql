@@ -18,11 +18,12 @@ SELECT * FROM unnest(%(channel)s, %(measured)s, %(value)s, %(received)s)
 ON CONFLICT DO NOTHING;
 
 -- update_latest
-INSERT INTO latest (channel_id, measured_at, received_at, value, flag)
-SELECT channel_id, measured_at, received_at, value, flag
+UPDATE latest l SET measured_at = t.measured_at, received_at = t.received_at, value = t.value, flag = t.flag
 FROM unnest(%(channel)s, %(measured)s, %(received)s, %(value)s, %(flag)s)
      AS t (channel_id, measured_at, received_at, value, flag)
-ON CONFLICT (channel_id) DO UPDATE SET
-    measured_at = EXCLUDED.measured_at, received_at = EXCLUDED.received_at, value = EXCLUDED.value,
-    flag = EXCLUDED.flag
-WHERE latest.measured_at < EXCLUDED.measured_at;
+WHERE l.channel_id = t.channel_id AND l.measured_at < t.measured_at;
+
+-- insert_latest
+INSERT INTO latest (channel_id, measured_at, received_at, value, flag)
+SELECT * FROM unnest(%(channel)s, %(measured)s, %(received)s, %(value)s, %(flag)s)
+ON CONFLICT DO NOTHING;
