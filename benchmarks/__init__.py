@@ -1,0 +1,1 @@
+"""What is measured, and how: real servers, the real product as a process, and a clock outside of it."""

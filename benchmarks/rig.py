@@ -1,0 +1,230 @@
+"""What a measurement stands on: a PostgreSQL, a mosquitto, 1,000 zones and messages whose truth is known.
+
+Messages are packs of 12 readings as a gateway writes them, zones in turn, measured time going on. Their truth comes
+from arithmetic and not from decoding them, so that what is stored can be held against it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.model import CHANNELS as SPECS
+from gateway.model import AssetId, AssetKind, Flag, Reading
+from gateway.wire import Queued, encode_pack, senml_topic
+from ingest.columns import Columns
+from ingest.db import connect, migrate, queries
+from ingest.pipeline import fetch_directory
+from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitto
+from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
+from ndiyan.errors import StartRefused
+
+SQL = queries("benchmarks", "rig")
+ZONES = 1000
+PER_PACK = 12
+INTERVAL_S = 300
+DAY_S = 86_400
+WARM_UP = ZONES  # messages: one of each zone
+BOOT = "00000001"
+TENTH_LATER = 1000  # a message that is sent twice comes again after so many others
+PG_EPOCH_US = 946_684_800_000_000  # 2000-01-01
+COPY_HEADER, COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
+COPY_ROW = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("channel_len", ">i4"), ("channel_id", ">i4"),
+        ("flag_len", ">i4"), ("flag", ">i2"),
+        ("measured_len", ">i4"), ("measured", ">i8"),
+        ("received_len", ">i4"), ("received", ">i8"),
+        ("value_len", ">i4"), ("value", ">f8"),
+    ]
+)  # fmt: skip
+
+
+class Wave(NamedTuple):
+    """A channel whose value swings about a mean once a day; a counter goes up by `swing` each interval."""
+
+    asset: str
+    name: str
+    mean: float
+    swing: float
+
+
+CHANNELS = (
+    Wave("pv", "irradiance_w_m2", 500, 450), Wave("pv", "power_w", 2000, 1800),
+    Wave("pump", "power_w", 1800, 1600), Wave("pump", "flow_m3_h", 5, 4), Wave("pump", "volume_m3", 1000, 0.4),
+    Wave("borehole", "water_depth_m", 30, 5), Wave("tower", "level_m", 2, 1.5), Wave("tower", "outflow_m3_h", 3, 2),
+)  # fmt: skip
+
+
+class Rig:
+    """Servers in `folder`, which their accounts can enter; `messages` are made at `start`, their truth is `columns`.
+
+    `warm_up_file` holds one earlier message of each zone, `file` the messages that are measured, a line each: topic, a
+    tab, payload. `columns` are the readings of `file` in the order in which they are sent.
+    """
+
+    def __init__(self, folder: Path, messages: int) -> None:
+        mosquitto = find_mosquitto()
+        if mosquitto is None:
+            raise StartRefused("the benchmark needs mosquitto: apt-get install mosquitto")
+        log = folder / "servers.log"
+        self.folder, self.messages = folder, messages
+        self.postgres = EmbeddedPostgres(folder, secret_file=folder / "pg", log=log, account=postgres_account())
+        self.broker = EmbeddedBroker(
+            folder, [], secret_file=folder / "mq", log=log, account=broker_account(), mosquitto=mosquitto
+        )
+        self.warm_up_file, self.file = folder / "warm-up", folder / "messages"
+        self.columns = self.warm_up_columns = _no_columns()
+        self.start_s = 0
+
+    def start(self) -> None:
+        """Bring the servers up; write registry, messages and what is expected of them."""
+        self.postgres.start()
+        self.broker.start()
+        self.start_s = _start_s(WARM_UP + self.messages)
+        with connect(self.postgres.url()) as connection:
+            migrate(connection)
+            with connection.transaction():
+                connection.execute(SQL["zones"], {"zones": ZONES})
+                connection.execute(SQL["gateways"])
+                for asset, name, *_ in CHANNELS:
+                    spec = SPECS[AssetKind(asset)][name]
+                    connection.execute(SQL["assets"], {"asset": asset, "interval_s": INTERVAL_S})
+                    connection.execute(
+                        SQL["channels"],
+                        {"asset": asset, "name": name, "unit": spec.unit, "is_counter": spec.is_counter,
+                         "minimum": spec.minimum, "maximum": spec.maximum},
+                    )  # fmt: skip
+            known = fetch_directory(connection).channels
+            self._channel_id = np.array(
+                [[known[f"bench-{zone}", asset, name].channel_id for asset, name, *_ in CHANNELS]
+                 for zone in range(1, ZONES + 1)], dtype=np.int32,
+            )  # fmt: skip
+            self.warm_up_columns, self.columns = self._columns(0, WARM_UP), self._columns(WARM_UP, self.messages)
+            connection.execute(SQL["expected_table"])
+            for columns in (self.warm_up_columns, self.columns):
+                with connection.cursor() as cursor, cursor.copy(SQL["copy_expected"]) as copy:
+                    copy.write(COPY_HEADER + binary_rows(columns) + COPY_END)
+            for at_us in {int(columns.measured_us[place]) for place in (0, -1)}:
+                connection.execute(SQL["ensure_week"], {"at_s": at_us // 1_000_000})
+        write_messages(self.warm_up_file, make_messages(0, WARM_UP, self.start_s))
+        write_messages(self.file, make_messages(WARM_UP, self.messages, self.start_s))
+
+    def stop(self) -> None:
+        """Take the servers down."""
+        self.broker.stop()
+        self.postgres.stop()
+
+    def empty(self) -> None:
+        """Forget all readings and what was made of them, and let the server settle; nobody may write meanwhile."""
+        with connect(self.postgres.url()) as connection:
+            connection.execute(SQL["empty"])
+        self.settle()
+
+    def settle(self) -> None:
+        """Let the server write down what waits, so that it does not do so while something is measured."""
+        with connect(self.postgres.url()) as connection:
+            connection.execute(SQL["settle"])
+
+    def tenth_twice(self) -> Path:
+        """A file of the messages in which every tenth comes again, `TENTH_LATER` messages later."""
+        lines = self.file.read_bytes().splitlines()
+        file = self.folder / "messages-tenth-twice"
+        delayed: list[bytes] = []
+        for number, line in enumerate(lines):
+            delayed.append(line)
+            if number >= TENTH_LATER and (number - TENTH_LATER) % 10 == 0:
+                delayed.append(lines[number - TENTH_LATER])
+        already = max(0, len(lines) - TENTH_LATER)
+        delayed += [lines[number] for number in range(0, len(lines), 10) if number >= already]
+        file.write_bytes(b"\n".join(delayed))
+        return file
+
+    def lost_and_twice(self) -> tuple[int, int]:
+        """After warm-up and messages: expected readings that are not stored, and stored ones beyond those."""
+        with connect(self.postgres.url()) as connection:
+            ((right, stored),) = connection.execute(SQL["tally"]).fetchall()
+        return len(self.columns) + len(self.warm_up_columns) - right, stored - right
+
+    def _columns(self, first: int, count: int) -> Columns:
+        truth = _truth(first, count, self.start_s)
+        zone = np.repeat(truth.zone, PER_PACK)
+        received_us = np.full(count * PER_PACK, round(time.time() * 1e6), dtype=np.int64)
+        return Columns(
+            self._channel_id[zone - 1, truth.channel.ravel()], truth.at_s.ravel() * 1_000_000, received_us,
+            truth.value.ravel(), np.full(count * PER_PACK, Flag.GOOD, dtype=np.int16),
+        )  # fmt: skip
+
+
+def make_messages(first: int, count: int, start_s: int) -> Iterator[tuple[str, bytes]]:
+    """Topic and payload of the messages with the numbers `first`, `first` + 1, …; number 0 is measured at `start_s`.
+
+    Their `sent` and `sup` say that they left when the last reading was measured; a publisher writes them anew.
+    """
+    truth = _truth(first, count, start_s)
+    for zone, seq, channel, at_s, value in zip(*(column.tolist() for column in truth), strict=True):
+        entries = []
+        for k in range(PER_PACK):
+            asset, name, *_ = CHANNELS[channel[k]]
+            reading = Reading(AssetId(asset), name, datetime.fromtimestamp(at_s[k], UTC), value[k])
+            entries.append(Queued(seq[k], at_s[k] - start_s + 60.0, reading))
+        last = entries[-1]
+        payload = encode_pack(BOOT, entries, sent_at=last.reading.measured_at, sent_uptime_s=last.uptime_s)
+        yield senml_topic(f"bench-{zone}", f"gw-bench-{zone}"), payload
+
+
+def write_messages(file: Path, messages: Iterator[tuple[str, bytes]]) -> None:
+    """A line each: topic, a tab, payload."""
+    file.write_bytes(b"\n".join(topic.encode() + b"\t" + payload for topic, payload in messages))
+
+
+def binary_rows(columns: Columns) -> bytes:
+    """Rows of `reading` for PostgreSQL's binary COPY, without header and end."""
+    rows = np.empty(len(columns), dtype=COPY_ROW)
+    rows["fields"] = 5
+    for name, size in (("channel", 4), ("flag", 2), ("measured", 8), ("received", 8), ("value", 8)):
+        rows[f"{name}_len"] = size
+    rows["channel_id"], rows["flag"], rows["value"] = columns.channel_id, columns.flag, columns.value
+    rows["measured"], rows["received"] = columns.measured_us - PG_EPOCH_US, columns.received_us - PG_EPOCH_US
+    return rows.tobytes()
+
+
+class _Truth(NamedTuple):
+    """Of n messages: zone (n,) from 1; seq, place in `CHANNELS`, time [s since 1970] and value, each (n, 12)."""
+
+    zone: NDArray[np.int64]
+    seq: NDArray[np.int64]
+    channel: NDArray[np.int64]
+    at_s: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+
+def _truth(first: int, count: int, start_s: int) -> _Truth:
+    number = np.arange(first, first + count)
+    zone, reading = number % ZONES + 1, (number // ZONES)[:, None] * PER_PACK + np.arange(PER_PACK)
+    channel, step = reading % len(CHANNELS), reading // len(CHANNELS)
+    mean, swing = (np.array([getattr(wave, part) for wave in CHANNELS])[channel] for part in ("mean", "swing"))
+    counts = np.array([SPECS[AssetKind(wave.asset)][wave.name].is_counter for wave in CHANNELS])[channel]
+    noise = np.random.default_rng(7).uniform(-0.02, 0.02, size=channel.shape)
+    day = np.sin(2 * np.pi * step * INTERVAL_S / DAY_S + zone[:, None]) + noise
+    value = np.round(np.where(counts, mean + swing * step, mean + swing * day), 2)
+    return _Truth(zone, reading + 1, channel, start_s + INTERVAL_S * step, value)
+
+
+def _start_s(messages: int) -> int:
+    """A midnight so long ago that all of the messages were measured before now [s since 1970]."""
+    steps = (messages // ZONES + 10) * PER_PACK // len(CHANNELS) + 1
+    return (int(time.time()) - steps * INTERVAL_S) // DAY_S * DAY_S
+
+
+def _no_columns() -> Columns:
+    return Columns(
+        np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int16)
+    )
