@@ -93,7 +93,7 @@ class Account:
             },
         )  # fmt: skip
 
-    def book_replay(self, who: tuple[str, str], *, stored: int, duplicate: int, conflict: int, now: datetime) -> None:
+    def book_replay(self, who: tuple[str, str], stored: int, duplicate: int, conflict: int, *, now: datetime) -> None:
         """Add a message that was set aside before and is accepted now."""
         zone, gateway = who
         self._connection.execute(

@@ -105,16 +105,22 @@ class Directory:
         # processor's cache, and the second small: one look-up by zone, base, name and unit costs three times as much.
         self.names: dict[tuple[str, str, str | None], int] = {}
         self.zone_lines: dict[str, dict[int, int]] = {}
-        self.lines: list[_Line] = []
-        self._numbers: dict[_Line, int] = {}
+        self._lines: dict[_Line, int] = {}
+        self._table = np.empty((5, 0))
 
     def line(self, entry: ChannelEntry, factor: float, offset: float) -> int:
-        """The number of a line in `lines`."""
-        line = _Line(entry, factor, offset)
-        number = self._numbers.setdefault(line, len(self.lines))
-        if number == len(self.lines):
-            self.lines.append(line)
-        return number
+        """The number of a channel in a unit, for `table`."""
+        return self._lines.setdefault(_Line(entry, factor, offset), len(self._lines))
+
+    @property
+    def table(self) -> FloatArray:
+        """(5, lines): channel, factor, offset, minimum and maximum of each line."""
+        if self._table.shape[1] != len(self._lines):
+            rows = [
+                (x.entry.channel_id, x.factor, x.offset, x.entry.minimum, x.entry.maximum) for x in list(self._lines)
+            ]
+            self._table = np.array(rows, dtype=np.float64).T.copy()
+        return self._table
 
 
 class SetAside(NamedTuple):
@@ -245,11 +251,8 @@ class Admission:
     @property
     def columns(self) -> Columns:
         """The accepted readings, in the order in which they came."""
-        lines = self.directory.lines
         line = np.array(self._line, dtype=np.int32)
-        entries = [(x.entry.channel_id, x.factor, x.offset, x.entry.minimum, x.entry.maximum) for x in lines]
-        table = np.array(entries, dtype=np.float64).reshape(-1, 5)
-        channel, factor, offset, minimum, maximum = table[line].T
+        channel, factor, offset, minimum, maximum = (column[line] for column in self.directory.table)
         value = canonical_values(np.array(self._value, dtype=np.float64), factor, offset)
         flag = np.full(len(line), Flag.GOOD, dtype=np.int16)
         flag[[item.row for item in self.estimated]] = Flag.SUSPECT
@@ -480,14 +483,13 @@ def readings_apart(message: Message) -> list[Message]:
 
 def canonical_values(value: FloatArray, factor: FloatArray, offset: FloatArray) -> FloatArray:
     """Wire values (n,) in canonical units, to twelve digits: 3.7 m³/h is still 3.7 after its way in m³/s."""
-    found = value * factor + offset
-    converted = (factor != 1.0) | (offset != 0.0)
-    some = found[converted]
+    found = value.copy()
+    (converted,) = np.nonzero((factor != 1.0) | (offset != 0.0))
+    some = value[converted] * factor[converted] + offset[converted]
     with np.errstate(divide="ignore"):
         digits = np.clip(11 - np.floor(np.log10(np.abs(some))), -280, 22)
     scale = 10.0 ** np.abs(digits)
-    up, down = np.rint(some * scale) / scale, np.rint(some / scale) * scale
-    found[converted] = np.where(digits >= 0, up, down)
+    found[converted] = np.where(digits >= 0, np.rint(some * scale) / scale, np.rint(some / scale) * scale)
     return found
 
 

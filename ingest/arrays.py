@@ -13,6 +13,7 @@ from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
 COPY_HEADER, COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
+COPY_ROWS = 16_384  # framed at once
 PG_EPOCH_US = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000-01-01
 
 
@@ -71,17 +72,20 @@ class Times(PgArray):
 
 def copy_into(connection: psycopg.Connection[Any], statement: str, columns: Sequence[PgArray]) -> None:
     """Run a COPY … FROM STDIN (FORMAT binary) with these columns, all of one length."""
-    fields = [
-        (f"{part}{n}", kind)
-        for n, column in enumerate(columns)
-        for part, kind in (("size", ">i4"), ("", column.element))
-    ]
-    rows = np.empty(len(columns[0].values), dtype=[("count", ">i2"), *fields])
-    rows["count"] = len(columns)
-    for n, column in enumerate(columns):
-        rows[f"size{n}"], rows[f"{n}"] = np.dtype(column.element).itemsize, column.values
+    n = len(columns[0].values)
+    fields = [part for at, column in enumerate(columns) for part in ((f"size{at}", ">i4"), (f"{at}", column.element))]
+    template = np.zeros(1, dtype=[("count", ">i2"), *fields])
+    template["count"] = len(columns)
+    for at, column in enumerate(columns):
+        template[f"size{at}"] = np.dtype(column.element).itemsize
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(COPY_HEADER + rows.tobytes() + COPY_END)
+        copy.write(COPY_HEADER)
+        for first in range(0, n, COPY_ROWS):
+            rows = np.repeat(template, min(COPY_ROWS, n - first))
+            for at, column in enumerate(columns):
+                rows[f"{at}"] = column.values[first : first + COPY_ROWS]
+            copy.write(rows.tobytes())
+        copy.write(COPY_END)
 
 
 class _ArrayDumper(Dumper):

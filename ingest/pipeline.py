@@ -64,21 +64,24 @@ class Stored:
 
 
 class Pipeline:
-    """Stores batches over one connection of its own; not thread-safe.
-
-    `directory` and `anchors` are for whoever admits messages beforehand, in another thread.
-    """
+    """Stores batches over one connection of its own; not thread-safe, but for `new_admission`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._writer = ReadingWriter(connection)
         self._account = Account(connection)
-        self.anchors = self._account.fetch_anchors()
-        self.directory, self._registry = fetch_directory(connection), self._registry_state()
+        self._anchors = self._account.fetch_anchors()
+        self._directory, self._registry = fetch_directory(connection), self._registry_state()
+
+    def new_admission(self) -> Admission:
+        """Where messages can be admitted before they are stored, also in another thread."""
+        return Admission(self._directory, self._anchors)
 
     def store(self, messages: Sequence[Message]) -> Stored:
         """Admit and store a batch; see `store_admitted`."""
-        return self.store_admitted(admit(messages, self.directory, self.anchors))
+        admission = self.new_admission()
+        admission.add(messages)
+        return self.store_admitted(admission)
 
     def store_admitted(self, admission: Admission) -> Stored:
         """Store a batch; on return it is committed.
@@ -102,14 +105,38 @@ class Pipeline:
                 raise StoreUnavailable(f"database [{error.sqlstate or 'no connection'}]: {_line(error)}") from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def store_again(self, message: Message, now: datetime) -> bool:
+        """Store a message that was set aside before; False, and nothing stored, when something in it is not accepted.
+
+        Raises
+        ------
+        StoreUnavailable, SchemaMismatch : as `store_admitted`
+        """
+        admission = self.new_admission()
+        admission.add([message])
+        if admission.set_aside or not len(admission):
+            return False
+        try:
+            with self._connection.transaction():
+                _, outcome = self._write_readings(admission)
+                (who,) = admission.senders
+                self._account.book_replay(who, *np.bincount(outcome, minlength=len(Outcome)).tolist(), now=now)
+        except psycopg.Error as error:
+            if not self._connection.closed:
+                self._writer.forget()
+            if meaning_of(error) is Meaning.ROW:
+                return False
+            raise StoreUnavailable(f"database [{error.sqlstate or 'no connection'}]: {_line(error)}") from error
+        return True
+
     def _refreshed(self, admission: Admission) -> Admission:
         """Read the messages again when something in them was unknown and the registry has changed since."""
         if any(item.reason in UNKNOWN for item in admission.set_aside):
             state = self._registry_state()
             if state != self._registry:
-                self.directory, self._registry = fetch_directory(self._connection), state
-        if admission.directory is not self.directory:
-            return admit(admission.messages, self.directory, self.anchors)
+                self._directory, self._registry = fetch_directory(self._connection), state
+        if admission.directory is not self._directory:
+            return admit(admission.messages, self._directory, self._anchors)
         return admission
 
     def _registry_state(self) -> tuple[object, ...] | None:
@@ -126,10 +153,7 @@ class Pipeline:
             raise
 
     def _write(self, admission: Admission) -> Stored:
-        columns, again = self._without_repeated_estimates(admission)
-        outcome = np.full(len(columns), Outcome.DUPLICATE, dtype=np.int8)
-        outcome[~again] = self._writer.write_each(columns.take(~again))
-        self._write_notes(admission, columns, outcome)
+        columns, outcome = self._write_readings(admission)
         aside = [(item, self._insert_set_aside(item)) for item in admission.set_aside]
         self._account.book(admission, columns, outcome, aside, _instant(admission.received_us))
         for status in admission.statuses:
@@ -142,6 +166,14 @@ class Pipeline:
             )  # fmt: skip
         stored, duplicate, conflict = np.bincount(outcome, minlength=len(Outcome)).tolist()
         return Stored(stored, duplicate, conflict, len(admission.set_aside), admission.taken)
+
+    def _write_readings(self, admission: Admission) -> tuple[Columns, NDArray[np.int8]]:
+        """The readings of a batch, and what became of each."""
+        columns, again = self._without_repeated_estimates(admission)
+        outcome = np.full(len(columns), Outcome.DUPLICATE, dtype=np.int8)
+        outcome[~again] = self._writer.write_each(columns.take(~again))
+        self._write_notes(admission, columns, outcome)
+        return columns, outcome
 
     def _without_repeated_estimates(self, admission: Admission) -> tuple[Columns, NDArray[np.bool_]]:
         """The columns, and which rows came before with another estimate of their time.
@@ -202,7 +234,7 @@ class Pipeline:
         if len(messages) == 1:
             messages = readings_apart(messages[0])
         if len(messages) == 1:
-            refused = Admission(self.directory, self.anchors)
+            refused = Admission(self._directory, self._anchors)
             refused.refuse(messages[0], RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {_line(error)}")
             return self._store_once(refused)
         middle = len(messages) // 2

@@ -62,6 +62,11 @@ class Rollups:
             else:
                 self._before[channel], self._before_us[channel] = value, measured_us
 
+    def catch_up(self) -> None:
+        """Add up the hours and days that nobody has written: after an upgrade, or while an older version ran."""
+        self._connection.execute(SQL["missing_hours"])
+        self._connection.execute(SQL["missing_days"])
+
     def write(self, rows: Columns, is_newest: NDArray[np.bool_]) -> None:
         """Book stored readings, in the order of channel and time.
 
@@ -140,7 +145,7 @@ class Rollups:
         return (hours[0][whole], hours[1][whole]), (hours[0][~whole], hours[1][~whole])
 
     def _add_good(self, sums: Rows, group: NDArray[np.intp], good: Columns) -> None:
-        """Add good readings, in order, to the sums of their groups; `at` adds one by one, as the database does."""
+        """Add good readings, in order, to the sums of their groups."""
         if not len(good):
             return
         begins = np.ones(len(good), dtype=bool)
@@ -149,12 +154,14 @@ class Rollups:
         previous[begins] = self._before[good.channel_id[begins]]
         step = good.value - previous
         moves = step > 0  # False for the first reading of a channel, whose step is NaN
-        np.add.at(sums["steps"], group[moves], step[moves])
+        sums["steps"] = _added(sums["steps"], group[moves], step[moves])
+        sums["sum"] = _added(sums["sum"], group, good.value)
         is_fresh = sums["n"] == 0
         sums["n"] += np.bincount(group, minlength=len(sums)).astype(np.int32)
-        np.minimum.at(sums["min"], group, good.value)
-        np.maximum.at(sums["max"], group, good.value)
-        np.add.at(sums["sum"], group, good.value)
+        starts = np.flatnonzero(np.diff(group, prepend=-1))  # groups are contiguous
+        present = group[starts]
+        sums["min"][present] = np.minimum(sums["min"][present], np.minimum.reduceat(good.value, starts))
+        sums["max"][present] = np.maximum(sums["max"][present], np.maximum.reduceat(good.value, starts))
         first = np.full(len(sums), np.nan)
         first[group[::-1]] = good.value[::-1]  # of equal indices the last one stays
         sums["first"] = np.where(is_fresh, first, sums["first"])
@@ -177,6 +184,14 @@ class Rollups:
             self._before = np.append(self._before, np.full(more, np.nan))
             self._before_us = np.append(self._before_us, np.full(more, NO_HOUR, dtype=np.int64))
             self._is_before_known = np.append(self._is_before_known, np.ones(more, dtype=bool))
+
+
+def _added(sums: NDArray[np.float64], group: NDArray[np.intp], value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each group's sum with its values added one by one, in order, as the database adds: the bits are the same."""
+    groups = np.concatenate([np.arange(len(sums)), group])
+    return np.bincount(groups, weights=np.concatenate([sums, value]), minlength=len(sums)).astype(
+        np.float64, copy=False
+    )
 
 
 def _unique(parts: Sequence[Hours]) -> Hours:

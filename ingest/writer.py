@@ -2,34 +2,29 @@
 
 The write path of the measurements (PERFORMANCE §3c, §4): a batch is sorted by key and split by a watermark. Readings
 newer than all that is stored of their channel are surely new; only the others are looked up. What is new goes in by
-one plain binary COPY. The key stays the judge: when a second writer made the watermark stale, the COPY fails on the
-key, and the whole batch is looked up.
+one plain binary COPY. The key stays the judge, and writers take turns: one that was not the last to write reads its
+watermark anew.
 """
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-import psycopg
 from numpy.typing import NDArray
 
 from ingest.arrays import Float8s, Int2s, Int4s, Times, copy_into, register_arrays
 from ingest.columns import Columns
 from ingest.db import Connection, queries
-from ingest.errors import StoreUnavailable
 from ingest.rollups import Rollups
 
 SQL = queries("ingest", "writer")
 WEEK_US = 7 * 86_400_000_000
 MONDAY_US = 3 * 86_400_000_000  # 1970-01-01 was a Thursday, weeks begin on Monday
 NEVER_US = np.iinfo(np.int64).min
-
-
-class SecondWriter(StoreUnavailable):
-    """Somebody else writes the same channels; what is kept in memory is read anew."""
 
 
 class Outcome(IntEnum):
@@ -56,8 +51,10 @@ class ReadingWriter:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._name = secrets.token_hex(8)
         register_arrays(connection)
         self._rollups = Rollups(connection)
+        self._rollups.catch_up()
         self._load_watermark()
 
     def forget(self) -> None:
@@ -81,24 +78,22 @@ class ReadingWriter:
         order = np.lexsort((columns.measured_us, columns.channel_id))
         ordered = columns.take(order)
         self._ensure_weeks(ordered.measured_us)
-        try:
+        with self._connection.transaction():
+            self._take_turn()
             is_newest = self._is_newest(ordered)
-            with self._connection.transaction():
-                outcome = self._write_ordered(ordered, is_newest, ~is_newest)
-        except (psycopg.errors.UniqueViolation, SecondWriter):
-            self.forget()
-            is_newest = self._is_newest(ordered)
-            with self._connection.transaction():
-                outcome = self._write_ordered(ordered, is_newest, np.ones(len(ordered), dtype=bool))
+            outcome = self._write_ordered(ordered, is_newest)
         np.maximum.at(self._newest_us, ordered.channel_id, ordered.measured_us)
         outcomes = np.empty(len(ordered), dtype=np.int8)
         outcomes[order] = outcome
         return outcomes
 
-    def _write_ordered(
-        self, ordered: Columns, is_newest: NDArray[np.bool_], is_doubtful: NDArray[np.bool_]
-    ) -> NDArray[np.int8]:
-        outcome = self._outcomes(ordered, is_doubtful)
+    def _take_turn(self) -> None:
+        row = self._connection.execute(SQL["take_turn"], {"me": self._name}).fetchone()
+        if row is None or row[0]:
+            self.forget()
+
+    def _write_ordered(self, ordered: Columns, is_newest: NDArray[np.bool_]) -> NDArray[np.int8]:
+        outcome = self._outcomes(ordered, ~is_newest)
         is_new = outcome == Outcome.STORED
         stored = ordered.take(is_new)
         if len(stored):
@@ -158,19 +153,15 @@ class ReadingWriter:
             return
         last = newest.take(np.append(np.flatnonzero(np.diff(newest.channel_id)), len(newest) - 1))
         is_there = self._newest_us[last.channel_id] != NEVER_US
-        changed = sum(
-            self._connection.execute(
-                SQL[statement],
-                {
-                    "channel": Int4s(rows.channel_id), "measured": Times(rows.measured_us),
-                    "received": Times(rows.received_us), "value": Float8s(rows.value), "flag": Int2s(rows.flag),
-                },
-            ).rowcount
-            for statement, rows in (("update_latest", last.take(is_there)), ("insert_latest", last.take(~is_there)))
-            if len(rows)
-        )  # fmt: skip
-        if changed != len(last):
-            raise SecondWriter(f"{len(last) - changed} channels have newer readings than we knew of")
+        for statement, rows in (("update_latest", last.take(is_there)), ("insert_latest", last.take(~is_there))):
+            if len(rows):
+                self._connection.execute(
+                    SQL[statement],
+                    {
+                        "channel": Int4s(rows.channel_id), "measured": Times(rows.measured_us),
+                        "received": Times(rows.received_us), "value": Float8s(rows.value), "flag": Int2s(rows.flag),
+                    },
+                )  # fmt: skip
 
     def _load_watermark(self) -> None:
         self._weeks: set[int] = set()

@@ -35,3 +35,24 @@ FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)
 CROSS JOIN LATERAL (SELECT r.measured_at FROM reading r
     WHERE r.channel_id = t.channel_id AND r.measured_at > t.measured_at AND r.flag <> 4
     ORDER BY r.measured_at LIMIT 1) r;
+
+-- missing_hours
+-- From behind each channel's last written hour up to the hour that it is in.
+INSERT INTO reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps)
+SELECT l.channel_id, h.hour, h.n, h.bad, h.min, h.max, h.sum, h.first, h.last, h.steps
+FROM latest l CROSS JOIN LATERAL hours_from_readings(
+    l.channel_id,
+    coalesce((SELECT max(r.hour) + interval '1 hour' FROM reading_hour r WHERE r.channel_id = l.channel_id), '-infinity'),
+    date_trunc('hour', l.measured_at)) h
+ON CONFLICT DO NOTHING;
+
+-- missing_days
+INSERT INTO reading_day (channel_id, day, n, bad, min, max, sum, first, last, steps)
+SELECT l.channel_id, date_trunc('day', h.hour), sum(h.n), sum(h.bad), min(h.min), max(h.max), sum(h.sum ORDER BY h.hour),
+       (array_agg(h.first ORDER BY h.hour) FILTER (WHERE h.n > 0))[1],
+       (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1], sum(h.steps ORDER BY h.hour)
+FROM latest l JOIN reading_hour h ON h.channel_id = l.channel_id AND h.hour < date_trunc('day', l.measured_at)
+    AND h.hour >= coalesce((SELECT max(d.day) + interval '1 day' FROM reading_day d WHERE d.channel_id = l.channel_id),
+                           '-infinity')
+GROUP BY l.channel_id, date_trunc('day', h.hour)
+ON CONFLICT DO NOTHING;

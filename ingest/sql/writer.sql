@@ -2,6 +2,9 @@
 -- The newest stored time of each channel [µs since 1970]; the key is the judge, this only tells what is surely new.
 SELECT channel_id, (extract(epoch FROM measured_at) * 1000000)::int8 FROM latest;
 
+-- take_turn
+SELECT take_writer_turn(%(me)s);
+
 -- ensure_week
 SELECT ensure_reading_partition(%(week)s);
 
