@@ -1,147 +1,318 @@
-"""A small Ndiyan that is killed on purpose: database, broker, ingest and gateways, and an oracle outside of them."""
+"""A small Ndiyan whose parts are killed, frozen and emptied on purpose while an oracle outside of it looks on.
 
+Three gateways and a foreign sensor, a broker, ingest and a database as real processes on loopback. What happens to
+them is drawn from shuffled decks: seeded, and yet of everything something after some twenty cycles.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from psycopg import sql
 
 from gateway.zones import Zone
 from ingest.db import connect, migrate
 from ingest.registry import import_zones
 from ndiyan.embedded_broker import EmbeddedBroker
 from ndiyan.embedded_postgres import EmbeddedPostgres
+from tests.scenarios.field_sensor import POISON
+from tests.scenarios.oracle import Finding, Kind, Oracle, Tally
 
+ROOT = Path(__file__).parents[2]
 VICTIMS = ("ingest", "broker", "database", "gateway")
+GATEWAYS = 3
+READINGS_PER_S = 80.0  # of each gateway
+SENSOR_READINGS_PER_S = 300.0
+SETTLE_EVERY = 10  # cycles
+QUIET_S = (0.1, 0.5)  # between two acts
+AWAY_S = (0.0, 0.3)  # what is killed stays away so long, and as long as it needs to start
+FREEZE_S = (0.3, 2.0)
+RENAME_S = (0.3, 1.0)
+ABSENCE_S = (3.5, 4.5)  # of ingest: more waits at the broker then than it keeps by default
+REFUSE_POISON = f"""
+CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'this value is refused' USING ERRCODE = '54000'; END $$;
+CREATE TRIGGER refuse_poison BEFORE INSERT ON reading FOR EACH ROW WHEN (NEW.value = {POISON})
+    EXECUTE FUNCTION refuse_poison();
+"""
+T = TypeVar("T")
 
 
-class Tally(NamedTuple):
-    """What the oracle and the database say; `lost` and `twice` must be 0."""
+class Act(StrEnum):
+    """What can be done to a victim."""
 
-    accepted: int
-    stored: int
-    lost: int
-    foreign: int
-    conflicts: int
-    set_aside: int
+    KILL = "kill"  # kill -9; what is killed is started again
+    WIPE = "wipe"  # the broker, and its store is deleted
+    FREEZE = "freeze"
+    DOUBLE = "double"  # two at once: both killed, or one frozen meanwhile
+    RENAME = "rename"  # a column of the table of readings, for a moment
+    ABSENCE = "absence"  # ingest, for seconds
+
+
+ACTS = 10 * (Act.KILL,) + 4 * (Act.FREEZE,) + 4 * (Act.DOUBLE,) + (Act.RENAME, Act.ABSENCE)
+
+
+class Deed(NamedTuple):
+    """One act and its victims; `wipes` when the broker is among them and its store is deleted."""
+
+    act: Act
+    victims: tuple[str, ...]
+    wipes: bool
+
+    def __str__(self) -> str:
+        return f"{self.act} {'+'.join(sorted(self.victims))}{', wiped' if self.wipes else ''}"
+
+
+@dataclass
+class Report:
+    """What a run came to; without findings nothing was lost, stored twice or wrong in the account."""
+
+    cycles: int = 0
+    deeds: Counter[Deed] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+    tally: Tally | None = None
+
+
+def deeds(dice: random.Random) -> Iterator[Deed]:
+    """For ever."""
+    acts, singles = _shuffled(dice, ACTS), _shuffled(dice, [(victim,) for victim in VICTIMS])
+    pairs = _shuffled(dice, list(itertools.combinations(VICTIMS, 2)))
+    wipes = _shuffled(dice, [True] + 9 * [False])
+    for act in acts:
+        if act is Act.RENAME or act is Act.ABSENCE:
+            yield Deed(act, ("database" if act is Act.RENAME else "ingest",), False)
+            continue
+        victims = next(pairs if act is Act.DOUBLE else singles)
+        is_wiped = act is not Act.FREEZE and "broker" in victims and next(wipes)
+        yield Deed(Act.WIPE if is_wiped and act is Act.KILL else act, victims, is_wiped)
 
 
 class Village:
-    """Three zones' gateways, a broker, ingest and a database as real processes on loopback."""
+    """The processes; `program` makes the arguments of Python for a child, so that a test can plant a defect in it.
 
-    def __init__(self, folder: Path, zones: list[Zone], postgres: EmbeddedPostgres, broker: EmbeddedBroker) -> None:
-        self.folder, self.zones, self.postgres, self.broker = folder, zones, postgres, broker
+    `database` is made on the server when it is not there, and is of this village alone.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        zones: Sequence[Zone],
+        postgres: EmbeddedPostgres,
+        broker: EmbeddedBroker,
+        *,
+        database: str = "ndiyan",
+        program: Callable[[str], list[str]] = lambda module: ["-m", module],
+    ) -> None:
+        self.folder, self.postgres, self.broker = folder, postgres, broker
+        self.gateways, self.sensor = zones[:GATEWAYS], zones[GATEWAYS]
+        self.broker_up_ms = 0
+        self._database, self._program = database, program
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
+    @property
+    def url(self) -> str:
+        """The address of the village's database."""
+        return self.postgres.url(self._database)
+
     def start(self) -> None:
-        """Bring everything up; the database is migrated and knows the zones."""
-        self.postgres.start()
-        with connect(self.postgres.url()) as connection:
-            migrate(connection)
-            import_zones(connection, self.zones)
-        self.broker.start()
-        self._start_ingest()
-        for number in range(len(self.zones)):
-            self._start_gateway(number)
-
-    def kill_and_restart(self, victim: str, dice: random.Random, *, away_s: float) -> None:
-        """kill -9 one of `VICTIMS`, leave it away for a moment and bring it back."""
-        if victim == "database":
-            self.postgres.kill()
-            time.sleep(away_s)
+        """Bring everything up; the database is migrated, knows the zones and refuses one value."""
+        if self.postgres.poll() is not None:
             self.postgres.start()
-        elif victim == "broker":
-            self.broker.kill()
-            time.sleep(away_s)
-            self.broker.start()
-        elif victim == "ingest":
-            self._kill("ingest")
-            time.sleep(away_s)
-            self._start_ingest()
+        with connect(self.postgres.url("postgres")) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self._database]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self._database)))
+        with connect(self.url) as connection:
+            migrate(connection)
+            import_zones(connection, [*self.gateways, self.sensor])
+            connection.execute(REFUSE_POISON)
+        for name in ("broker", "ingest", *(f"gateway-{number}" for number in range(len(self.gateways)))):
+            self._bring_up(name)
+        self._start_sender("sensor", "field_sensor", self.sensor, SENSOR_READINGS_PER_S)
+
+    def do(self, deed: Deed, dice: random.Random) -> None:
+        """Do it; on return everything has been started again."""
+        names = [name if name != "gateway" else f"gateway-{dice.randrange(GATEWAYS)}" for name in deed.victims]
+        if deed.act is Act.RENAME:
+            self._rename_column(dice.uniform(*RENAME_S))
+        elif deed.act is Act.ABSENCE:
+            self._strike(names, [], away_s=dice.uniform(*ABSENCE_S))
+        elif deed.act is Act.FREEZE:
+            self._strike([], names, away_s=dice.uniform(*FREEZE_S))
         else:
-            number = dice.randrange(len(self.zones))
-            self._kill(f"gateway-{number}")
-            time.sleep(away_s)
-            self._start_gateway(number)
+            dice.shuffle(names)
+            frozen = [names.pop()] if deed.act is Act.DOUBLE and not deed.wipes and dice.random() < 0.3 else []
+            self._strike(names, frozen, away_s=dice.uniform(*AWAY_S), wipes=deed.wipes)
 
-    def drain(self, *, within_s: float) -> None:
-        """Stop measuring and wait until every gateway has emptied its outbox and ended by itself."""
+    def tend(self) -> None:
+        """Start ingest again when it ended by itself, as a supervisor would; nobody else may end."""
+        for name, child in list(self._children.items()):
+            if child.poll() is not None:
+                assert name == "ingest", f"{name} ended with {child.returncode}: {self.log(name)}"
+                self._bring_up(name)
+
+    def drain(self, *, within_s: float) -> list[Finding]:
+        """Stop measuring and wait until every gateway has emptied its outbox and all senders have ended."""
         (self.folder / "stop").touch()
+        senders = {name: child for name, child in self._children.items() if name != "ingest"}
         end = time.monotonic() + within_s
-        for name, child in self._children.items():
-            if name.startswith("gateway"):
-                left_s = max(0.1, end - time.monotonic())
-                assert child.wait(left_s) == 0, f"{name} ended with {child.returncode}: {self.log(name)}"
-
-    def tally(self) -> Tally:
-        """Hold the gateways' diaries against the database."""
-        accepted: dict[tuple[str, str, int], float] = {}
-        tried: dict[tuple[str, str, int], float] = {}
-        for zone in self.zones:
-            for line in (self.folder / f"{zone.gateway_id}.diary").read_text("utf-8").splitlines():
-                word, name, measured_ms, value = line.split()
-                (accepted if word == "took" else tried)[zone.zone_id, name, int(measured_ms)] = float(value)
-        with connect(self.postgres.url()) as connection:
-            stored = {
-                (zone, name, int(ms)): value
-                for zone, name, ms, value in connection.execute(
-                    "SELECT zone_id, asset_id || '/' || name, extract(epoch FROM measured_at) * 1000, value"
-                    " FROM reading JOIN channel USING (channel_id)"
-                )
-            }
-            conflicts = connection.execute("SELECT count(*) FROM reading_conflict").fetchone()
-            set_aside = connection.execute("SELECT count(*) FROM set_aside").fetchone()
-        assert conflicts is not None
-        assert set_aside is not None
-        lost = sum(stored.get(key) != value for key, value in accepted.items())
-        foreign = sum(tried.get(key) != value for key, value in stored.items())
-        return Tally(len(accepted), len(stored), lost, foreign, conflicts[0], set_aside[0])
+        while any(child.poll() is None for child in senders.values()) and time.monotonic() < end:
+            if self._children["ingest"].poll() is not None:
+                self._bring_up("ingest")
+            time.sleep(0.05)
+        return [
+            Finding(Kind.STUCK, f"{name} has {child.poll()} for an end after {within_s:g} s: {self.log(name)}")
+            for name, child in senders.items()
+            if child.poll() != 0
+        ]
 
     def stop(self) -> None:
-        """End everything."""
+        """End everything but the database's server."""
         for name in list(self._children):
-            self._kill(name)
+            self._take_down(name)
         self.broker.stop()
-        self.postgres.stop()
 
     def log(self, name: str) -> str:
         """The last lines that a child wrote."""
         return (self.folder / f"{name}.log").read_text("utf-8", "replace")[-2000:]
 
-    def _start_ingest(self) -> None:
-        environment = {
-            **os.environ,
-            "NDIYAN_DATABASE_URL": self.postgres.url(),
-            "NDIYAN_MQTT_URL": self.broker.ingest_settings.url(),
-        }
-        self._spawn("ingest", [sys.executable, "-P", "-m", "ndiyan", "ingest"], environment)
+    def _strike(self, killed: list[str], frozen: list[str], *, away_s: float, wipes: bool = False) -> None:
+        """Freeze some and kill others, and after a moment bring these back and let those go on."""
+        cold = [pid for name in frozen for pid in _frozen(self._pid(name))]
+        try:
+            for name in killed:
+                self._take_down(name)
+            if wipes:
+                for store in self.broker.folder.glob("mosquitto.db*"):
+                    store.unlink()
+            time.sleep(away_s)
+            for name in reversed(killed):
+                self._bring_up(name)
+        finally:
+            for pid in cold:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
-    def _start_gateway(self, number: int) -> None:
-        zone = self.zones[number]
+    def _rename_column(self, for_s: float) -> None:
+        with connect(self.url) as connection:
+            connection.execute("ALTER TABLE reading RENAME COLUMN value TO renamed")
+            time.sleep(for_s)
+            connection.execute("ALTER TABLE reading RENAME COLUMN renamed TO value")
+
+    def _take_down(self, name: str) -> None:
+        """kill -9."""
+        if name == "database":
+            self.postgres.kill()
+        elif name == "broker":
+            self.broker.kill()
+        else:
+            child = self._children.pop(name)
+            child.kill()
+            child.wait()
+
+    def _bring_up(self, name: str) -> None:
+        if name == "database":
+            self.postgres.start()
+        elif name == "broker":
+            self.broker.start()
+            self.broker_up_ms = time.time_ns() // 1_000_000
+        elif name == "ingest":
+            url, mqtt_url = self.url, self.broker.ingest_settings.url()
+            self._spawn(name, "ndiyan", ["ingest"], {"NDIYAN_DATABASE_URL": url, "NDIYAN_MQTT_URL": mqtt_url})
+        else:
+            self._start_sender(name, "field_gateway", self.gateways[int(name[-1])], READINGS_PER_S)
+
+    def _start_sender(self, name: str, program: str, zone: Zone, per_s: float) -> None:
         url = self.broker.settings_for(zone.gateway_id).url()
-        program = str(Path(__file__).with_name("field_gateway.py"))
-        argv = [sys.executable, program, str(self.folder), url, zone.zone_id, zone.gateway_id, "80"]
-        self._spawn(f"gateway-{number}", argv, dict(os.environ))
+        arguments = [str(self.folder), url, zone.zone_id, zone.gateway_id, str(per_s)]
+        self._spawn(name, f"tests.scenarios.{program}", arguments, {})
 
-    def _spawn(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+    def _spawn(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
+        argv = [sys.executable, *self._program(module), *arguments]
         with (self.folder / f"{name}.log").open("ab") as log:
-            self._children[name] = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
+            self._children[name] = subprocess.Popen(
+                argv, env={**os.environ, **environment}, stdout=log, stderr=log, cwd=ROOT
+            )
 
-    def _kill(self, name: str) -> None:
-        child = self._children.pop(name)
-        child.kill()
-        child.wait()
+    def _pid(self, name: str) -> int:
+        server = {"database": self.postgres, "broker": self.broker}.get(name)
+        pid = self._children[name].pid if server is None else server.pid
+        assert pid is not None
+        return pid
 
 
 @contextmanager
-def running(village: Village) -> Iterator[Village]:
-    """A village that is taken down whatever happens."""
+def running(village: Village) -> Iterator[Oracle]:
+    """A village that is taken down whatever happens, and its oracle."""
+    oracle = Oracle(
+        village.folder, lambda: village.url, gateways=village.gateways, sensor=village.sensor,
+        broker_log=village.broker.log, broker_up_ms=lambda: village.broker_up_ms, tend=village.tend,
+    )  # fmt: skip
     try:
         village.start()
-        yield village
+        yield oracle
     finally:
         village.stop()
+
+
+def crash_loop(
+    village: Village, *, seed: int, cycles: int, settle_within_s: float, told: Callable[[Report], None] = lambda _: None
+) -> Report:
+    """So many cycles, each with a look of the oracle, and then the drain; ends at the first finding.
+
+    `told` hears of every cycle.
+    """
+    dice, report = random.Random(seed), Report()
+    with running(village) as oracle:
+        for deed in itertools.islice(deeds(dice), cycles):
+            time.sleep(dice.uniform(*QUIET_S))
+            village.tend()
+            village.do(deed, dice)
+            report.cycles += 1
+            report.deeds[deed] += 1
+            report.findings += oracle.look()
+            if not report.findings and report.cycles % SETTLE_EVERY == 0:
+                report.findings += oracle.settle(within_s=settle_within_s)
+            told(report)
+            if report.findings:
+                break
+        else:
+            report.findings += village.drain(within_s=settle_within_s) + oracle.conclude()
+        report.tally = oracle.tally()
+    return report
+
+
+def _shuffled(dice: random.Random, cards: Sequence[T]) -> Iterator[T]:
+    """A deck that is shuffled and dealt, again and again."""
+    while True:
+        yield from dice.sample(cards, len(cards))
+
+
+def _frozen(pid: int) -> list[int]:
+    """Stop a process and then its children; returns them in the order in which they may go on."""
+    os.kill(pid, signal.SIGSTOP)
+    children = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if _parent(stat) == pid]
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGSTOP)
+    return [*children, pid]
+
+
+def _parent(stat: Path) -> int | None:
+    try:
+        return int(stat.read_text("utf-8").rsplit(")", 1)[1].split()[1])
+    except (OSError, IndexError):
+        return None
