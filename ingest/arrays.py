@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
-from psycopg.adapt import Buffer, Dumper
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper, Loader
 from psycopg.pq import Format
 
 COPY_HEADER, COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 COPY_ROWS = 16_384  # framed at once
+HEADER_BYTES = 20  # of an array of one dimension
 PG_EPOCH_US = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000-01-01
 
 
@@ -100,3 +102,37 @@ def register_arrays(connection: psycopg.Connection[Any]) -> None:
     for kind in (Int2s, Int4s, Int8s, Float8s, Times):
         dumper = type(f"{kind.__name__}Dumper", (_ArrayDumper,), {"oid": kind.oid})
         connection.adapters.register_dumper(kind, dumper)
+
+
+class _ArrayLoader(Loader):
+    """A one-dimensional array without nulls as a numpy array."""
+
+    format = Format.BINARY
+    element: ClassVar[str]
+
+    def load(self, data: Buffer) -> NDArray[Any]:
+        if len(data) < HEADER_BYTES:  # an empty array has no dimension
+            return np.empty(0, dtype=np.dtype(self.element).newbyteorder("="))
+        rows = np.frombuffer(data, dtype=[("size", ">i4"), ("value", self.element)], offset=HEADER_BYTES)
+        return rows["value"].astype(np.dtype(self.element).newbyteorder("="))
+
+
+class _TimesLoader(_ArrayLoader):
+    element = ">i8"
+
+    def load(self, data: Buffer) -> NDArray[np.int64]:
+        return super().load(data) + PG_EPOCH_US
+
+
+_LOADERS = {
+    kind.oid: type(f"{kind.__name__}Loader", (_ArrayLoader,), {"element": kind.element}) for kind in (Int2s, Int4s, Int8s, Float8s)
+}  # fmt: skip
+_LOADERS[Times.oid] = _TimesLoader
+
+
+def array_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
+    """A cursor whose arrays are numpy arrays; times are microseconds since 1970-01-01 UTC. For `binary=True`."""
+    cursor = connection.cursor(binary=True)
+    for oid, loader in _LOADERS.items():
+        cursor.adapters.register_loader(oid, loader)
+    return cursor

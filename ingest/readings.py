@@ -74,8 +74,8 @@ class Series:
     """Readings of one channel in the order of measured time, raw or by intervals.
 
     Raw: `t_s` (n,) measured times, `value` the readings, `n` all ones, `minimum` and `maximum` equal `value`.
-    By intervals: `t_s` the intervals' beginnings; `value` their mean (for a counter the last reading).
-    Intervals without readings are absent: a gap stays a gap.
+    By intervals: `t_s` the intervals' beginnings; `value` their mean (for a counter the last reading) and `n` their
+    count, over good readings alone. Intervals without any are absent: a gap stays a gap.
     """
 
     t_s: FloatArray
@@ -110,7 +110,14 @@ class ReadingStore(Protocol):
         ...
 
     def series(self, channel_id: int, start: datetime, end: datetime, *, resolution: timedelta | None = None) -> Series:
-        """Readings measured in [start, end), raw or by intervals of `resolution` aligned to 1970-01-01."""
+        """Readings measured in [start, end), raw or by intervals of `resolution` aligned to 1970-01-01.
+
+        Intervals that begin before `start` and end behind it are counted whole.
+        """
+        ...
+
+    def matrix(self, channel_ids: Sequence[int], start: datetime, end: datetime, step: timedelta) -> FloatArray:
+        """(channels, steps): the last good reading of each channel in each step of [start, end), NaN where none is."""
         ...
 
     def window(

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg_pool import ConnectionPool
 
+from ingest.arrays import Int4s, array_cursor, register_arrays
 from ingest.db import Connection, queries
-from ingest.readings import AssetRow, ChannelRow, LatestRow, Series, Window, ZoneRow
+from ingest.readings import AssetRow, ChannelRow, FloatArray, LatestRow, Series, Window, ZoneRow
 
 SQL = queries("ingest", "readings")
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MATRIX_CHANNELS = 4_000  # asked for at once: bounds the memory of server and client
 
 
 class PgReadings:
@@ -43,18 +48,22 @@ class PgReadings:
         return [LatestRow(ChannelRow(*row[:7]), *row[7:]) for row in rows]
 
     def series(self, channel_id: int, start: datetime, end: datetime, *, resolution: timedelta | None = None) -> Series:
-        """Readings measured in [start, end), raw or by intervals of `resolution` aligned to 1970-01-01."""
+        """Readings measured in [start, end), raw or by intervals of `resolution` aligned to 1970-01-01.
+
+        Intervals that begin before `start` and end behind it are counted whole. Multiples of an hour or a day come from
+        the rollups.
+        """
+        parameters = {"channel": channel_id, "start": start, "end": end, "bin": resolution}
         with self._connection() as connection:
             if resolution is None:
-                row = connection.execute(
-                    SQL["raw_series"], {"channel": channel_id, "start": start, "end": end}, binary=True
-                ).fetchone()
+                row = array_cursor(connection).execute(SQL["raw_series"], parameters).fetchone()
                 return _raw(row)
             if resolution.total_seconds() <= 0:
                 raise ValueError(f"resolution: {resolution} is not above 0 s")
-            rows = connection.execute(
-                SQL["binned_series"], {"channel": channel_id, "start": start, "end": end, "bin": resolution}
-            ).fetchall()
+            statement = (
+                "binned_readings" if resolution % HOUR else "binned_days" if not resolution % DAY else "binned_hours"
+            )
+            rows = connection.execute(SQL[statement], parameters).fetchall()
         columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
         t_s, value, minimum, maximum, n, flag = columns
         return Series(t_s, value, minimum, maximum, n.astype(np.int64), flag.astype(np.int16))
@@ -68,8 +77,32 @@ class PgReadings:
             "only": None if only is None else [f"{asset}/{channel}" for asset, channel in only],
         }  # fmt: skip
         with self._connection() as connection:
-            rows = connection.execute(SQL["window"], parameters, binary=True).fetchall()
+            rows = array_cursor(connection).execute(SQL["window"], parameters).fetchall()
         return {(asset, name): _raw(arrays) for asset, name, *arrays in rows}
+
+    def matrix(self, channel_ids: Sequence[int], start: datetime, end: datetime, step: timedelta) -> FloatArray:
+        """(channels, steps): the last good reading of each channel in each step of [start, end), NaN where none is."""
+        step_us = round(step.total_seconds() * 1e6)
+        steps = -round((start - end).total_seconds() * 1e6) // step_us if step_us > 0 else 0
+        if steps <= 0:
+            raise ValueError(f"matrix: no step of {step} fits between {start} and {end}")
+        place = {channel: row for row, channel in enumerate(channel_ids)}
+        found = np.full((len(place), steps), np.nan)
+        start_us = round(start.timestamp() * 1e6)
+        ids = list(place)
+        with self._connection() as connection:
+            register_arrays(connection)
+            for first in range(0, len(ids), MATRIX_CHANNELS):
+                some = Int4s(np.array(ids[first : first + MATRIX_CHANNELS]))
+                rows = array_cursor(connection).execute(SQL["arrays"], {"channels": some, "start": start, "end": end})
+                for channel, measured_us, value in rows:
+                    at = (measured_us - start_us) // step_us
+                    if not (at[1:] >= at[:-1]).all():
+                        order = np.argsort(measured_us, kind="stable")
+                        at, value = at[order], value[order]
+                    inside = at < steps
+                    found[place[channel], at[inside]] = value[inside]  # of several in one step the last one stays
+        return found
 
     def daily_volumes(self, zone_id: str, asset_id: str, channel: str, days: Sequence[datetime]) -> list[float | None]:
         """Sum of the positive steps of a counter in each UTC day that begins at `days`; None without readings."""
@@ -92,10 +125,8 @@ class PgReadings:
             yield self._source
 
 
-def _raw(row: Sequence[list[float] | list[int] | None] | None) -> Series:
-    t_s, value, flag = ([], [], []) if row is None or row[0] is None else row
-    values = np.array(value, dtype=np.float64)
-    return Series(
-        np.array(t_s, dtype=np.float64), values, values, values,
-        np.ones(len(values), dtype=np.int64), np.array(flag, dtype=np.int16),
-    )  # fmt: skip
+def _raw(row: Sequence[NDArray[Any] | None] | None) -> Series:
+    measured_us, value, flag = row if row is not None else (None, None, None)
+    if measured_us is None or value is None or flag is None:
+        measured_us, value, flag = np.empty(0, np.int64), np.empty(0), np.empty(0, np.int16)
+    return Series(measured_us / 1e6, value, value, value, np.ones(len(value), dtype=np.int64), flag)

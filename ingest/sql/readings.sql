@@ -20,44 +20,61 @@ WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
 ORDER BY c.zone_id, c.asset_id, c.name;
 
 -- raw_series
-SELECT array_agg(extract(epoch FROM measured_at)::float8 ORDER BY measured_at),
-       array_agg(value ORDER BY measured_at), array_agg(flag ORDER BY measured_at)
+SELECT array_agg(measured_at ORDER BY measured_at), array_agg(value ORDER BY measured_at),
+       array_agg(flag ORDER BY measured_at)
 FROM reading WHERE channel_id = %(channel)s AND measured_at >= %(start)s AND measured_at < %(end)s;
 
--- binned_series
--- Mean, extremes and count of each interval; a counter gives its last reading. The worst flag stands for all.
-SELECT extract(epoch FROM date_bin(%(bin)s, r.measured_at, '1970-01-01Z'))::float8 AS t_s,
-       CASE WHEN c.is_counter THEN (array_agg(r.value ORDER BY r.measured_at DESC))[1] ELSE avg(r.value) END,
-       min(r.value), max(r.value), count(*)::float8, max(r.flag)::float8
+-- binned_readings
+-- Mean, extremes and count of each interval's good readings; a counter gives its last one. The worst flag stands for all.
+SELECT date_part('epoch', date_bin(%(bin)s, r.measured_at, '1970-01-01Z')) AS t_s,
+       CASE WHEN c.is_counter THEN (array_agg(r.value ORDER BY r.measured_at DESC) FILTER (WHERE r.flag <> 4))[1]
+            ELSE avg(r.value) FILTER (WHERE r.flag <> 4) END,
+       min(r.value) FILTER (WHERE r.flag <> 4), max(r.value) FILTER (WHERE r.flag <> 4),
+       (count(*) FILTER (WHERE r.flag <> 4))::float8, max(r.flag)::float8
 FROM reading r JOIN channel c USING (channel_id)
-WHERE r.channel_id = %(channel)s AND r.measured_at >= %(start)s AND r.measured_at < %(end)s
-GROUP BY t_s, c.is_counter ORDER BY t_s;
+WHERE r.channel_id = %(channel)s AND r.measured_at >= date_bin(%(bin)s, %(start)s, '1970-01-01Z')
+  AND r.measured_at < %(end)s
+GROUP BY t_s, c.is_counter HAVING bool_or(r.flag <> 4) ORDER BY t_s;
+
+-- binned_hours
+SELECT date_part('epoch', date_bin(%(bin)s, h.hour, '1970-01-01Z')) AS t_s,
+       CASE WHEN c.is_counter THEN (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1]
+            ELSE sum(h.sum ORDER BY h.hour) / sum(h.n) END,
+       min(h.min), max(h.max), sum(h.n)::float8, CASE WHEN sum(h.bad) > 0 THEN 4.0 ELSE 1.0 END
+FROM reading_hourly h JOIN channel c USING (channel_id)
+WHERE h.channel_id = %(channel)s AND h.hour >= date_bin(%(bin)s, %(start)s, '1970-01-01Z') AND h.hour < %(end)s
+GROUP BY t_s, c.is_counter HAVING sum(h.n) > 0 ORDER BY t_s;
+
+-- binned_days
+SELECT date_part('epoch', date_bin(%(bin)s, d.day, '1970-01-01Z')) AS t_s,
+       CASE WHEN c.is_counter THEN (array_agg(d.last ORDER BY d.day DESC) FILTER (WHERE d.n > 0))[1]
+            ELSE sum(d.sum ORDER BY d.day) / sum(d.n) END,
+       min(d.min), max(d.max), sum(d.n)::float8, CASE WHEN sum(d.bad) > 0 THEN 4.0 ELSE 1.0 END
+FROM reading_daily d JOIN channel c USING (channel_id)
+WHERE d.channel_id = %(channel)s AND d.day >= date_bin(%(bin)s, %(start)s, '1970-01-01Z') AND d.day < %(end)s
+GROUP BY t_s, c.is_counter HAVING sum(d.n) > 0 ORDER BY t_s;
 
 -- window
 -- Channels of a zone with their readings as arrays; one row a channel, also for those without readings.
-SELECT c.asset_id, c.name, r.t_s, r.value, r.flag
+SELECT c.asset_id, c.name, r.measured_at, r.value, r.flag
 FROM channel c LEFT JOIN LATERAL (
-    SELECT array_agg(extract(epoch FROM measured_at)::float8 ORDER BY measured_at) AS t_s,
-           array_agg(value ORDER BY measured_at) AS value, array_agg(flag ORDER BY measured_at) AS flag
+    SELECT array_agg(measured_at ORDER BY measured_at) AS measured_at, array_agg(value ORDER BY measured_at) AS value,
+           array_agg(flag ORDER BY measured_at) AS flag
     FROM reading WHERE reading.channel_id = c.channel_id
       AND measured_at >= %(start)s AND measured_at < %(end)s
 ) r ON true
 WHERE c.is_active AND c.zone_id = %(zone)s
   AND (%(only)s::text[] IS NULL OR c.asset_id || '/' || c.name = ANY(%(only)s::text[]));
 
+-- arrays
+-- Good readings of many channels, a row a channel, in whatever order the server finds them.
+SELECT channel_id, array_agg(measured_at), array_agg(value)
+FROM reading WHERE channel_id = ANY(%(channels)s) AND measured_at >= %(start)s AND measured_at < %(end)s AND flag <> 4
+GROUP BY channel_id;
+
 -- daily_steps
--- What a counter moved on in each UTC day; the step over midnight counts for the day in which it ends, and the
--- reading before the first day is looked up so that its first step is whole. A step back (reset) counts as nothing.
-WITH chosen AS (
-    SELECT channel_id FROM channel WHERE zone_id = %(zone)s AND asset_id = %(asset)s AND name = %(channel)s
-), span AS (
-    (SELECT measured_at, value FROM reading WHERE channel_id = (SELECT channel_id FROM chosen)
-       AND measured_at < %(start)s ORDER BY measured_at DESC LIMIT 1)
-    UNION ALL
-    SELECT measured_at, value FROM reading WHERE channel_id = (SELECT channel_id FROM chosen)
-       AND measured_at >= %(start)s AND measured_at < %(end)s
-), steps AS (
-    SELECT measured_at, value - lag(value) OVER (ORDER BY measured_at) AS step FROM span
-)
-SELECT date_trunc('day', measured_at) AS day, coalesce(sum(step) FILTER (WHERE step > 0), 0)
-FROM steps WHERE measured_at >= %(start)s GROUP BY day ORDER BY day;
+-- What a counter moved on in each UTC day; the step over midnight counts for the day in which it ends. A step back
+-- (reset, exchange) counts as nothing.
+SELECT day, steps FROM reading_daily
+WHERE channel_id = (SELECT channel_id FROM channel WHERE zone_id = %(zone)s AND asset_id = %(asset)s AND name = %(channel)s)
+  AND day >= %(start)s AND day < %(end)s AND n > 0 ORDER BY day;
