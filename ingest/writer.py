@@ -9,6 +9,7 @@ watermark anew.
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import NamedTuple
@@ -16,9 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.model import Flag
 from ingest.arrays import Float8s, Int2s, Int4s, Times, copy_into, register_arrays
 from ingest.columns import Columns
 from ingest.db import Connection, queries
+from ingest.quality import QualityMemory
 from ingest.rollups import Rollups
 
 SQL = queries("ingest", "writer")
@@ -55,11 +58,13 @@ class ReadingWriter:
         register_arrays(connection)
         self._rollups = Rollups(connection)
         self._rollups.catch_up()
+        self._quality = self._new_quality()
         self._load_watermark()
 
     def forget(self) -> None:
         """Read all that is kept in memory anew; after a failed transaction, or when someone else may have written."""
         self._rollups.forget()
+        self._quality = self._new_quality()
         self._load_watermark()
 
     def write(self, columns: Columns) -> Written:
@@ -97,6 +102,7 @@ class ReadingWriter:
         is_new = outcome == Outcome.STORED
         stored = ordered.take(is_new)
         if len(stored):
+            stored = self._flagged(stored, is_newest[is_new])
             copy_into(
                 self._connection,
                 SQL["copy_reading"],
@@ -117,6 +123,33 @@ class ReadingWriter:
                 },
             )  # fmt: skip
         return outcome
+
+    def _flagged(self, stored: Columns, is_newest: NDArray[np.bool_]) -> Columns:
+        """The rows with the flags of the tests that they fail; why is noted beside them."""
+        newest = stored.take(is_newest)
+        if not len(newest):
+            return stored
+        if not self._quality.knows(int(newest.channel_id[-1])):
+            self._quality = self._new_quality()
+        failed = self._quality.test(newest)
+        flag = stored.flag.copy()
+        for test, is_failed in failed.tests.items():
+            rows = np.flatnonzero(is_newest)[is_failed]
+            flag[rows] = np.maximum(flag[rows], Flag.SUSPECT)
+            self._note(test, stored.channel_id[rows], stored.measured_us[rows])
+        channel, measured_us = failed.stored_spikes
+        if len(channel):
+            self._connection.execute(SQL["flag_suspect"], {"channel": Int4s(channel), "measured": Times(measured_us)})
+            self._note("spike", channel, measured_us)
+        return replace(stored, flag=flag)
+
+    def _note(self, test: str, channel: NDArray[np.int32], measured_us: NDArray[np.int64]) -> None:
+        parameters = {"channel": Int4s(channel), "measured": Times(measured_us), "test": test}
+        self._connection.execute(SQL["note"], parameters)
+
+    def _new_quality(self) -> QualityMemory:
+        rows = self._connection.execute(SQL["channels"]).fetchall()
+        return QualityMemory({channel: (asset, name) for channel, asset, name in rows})
 
     def _outcomes(self, ordered: Columns, is_doubtful: NDArray[np.bool_]) -> NDArray[np.int8]:
         """Within the batch the first of equal keys counts; then what is stored already is looked up."""

@@ -30,3 +30,18 @@ WHERE l.channel_id = t.channel_id AND l.measured_at < t.measured_at;
 INSERT INTO latest (channel_id, measured_at, received_at, value, flag)
 SELECT * FROM unnest(%(channel)s, %(measured)s, %(received)s, %(value)s, %(flag)s)
 ON CONFLICT DO NOTHING;
+
+-- channels
+SELECT channel_id, asset_id, name FROM channel;
+
+-- flag_suspect
+-- Readings that turn out to be spikes once the next one has come.
+UPDATE reading r SET flag = greatest(r.flag, 3)
+FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)
+WHERE r.channel_id = t.channel_id AND r.measured_at = t.measured_at;
+
+-- note
+-- Which test a reading failed.
+INSERT INTO reading_note (channel_id, measured_at, test)
+SELECT channel_id, measured_at, %(test)s FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)
+ON CONFLICT DO NOTHING;
