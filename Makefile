@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test check bench bench-crash
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 LOCK := $(shell sha256sum requirements.lock | cut -c1-16)
 
 help:  ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 setup:  ## make the environment in .venv (again only when its versions change)
 	@if [ "$$(cat $(READY) 2>/dev/null)" != "$(LOCK)" ] || ! $(PYTHON) -c '' 2>/dev/null; then deploy/setup.sh $(VENV) && echo $(LOCK) > $(READY); fi
@@ -30,4 +30,8 @@ check: setup  ## style and types
 
 bench: setup  ## how fast ingest is, against raw COPY and a naive script (ARGS="--messages 2000 --rounds 1")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
-	@exec $(PYTHON) benchmarks/bench_ingest.py $(ARGS)
+	@exec $(VENV)/bin/ndiyan bench ingest $(ARGS)
+
+bench-crash: setup  ## kill -9, freezes and double faults: nothing lost, nothing twice (ARGS="--cycles 1000 --seed 7", ARGS=--planted)
+	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@exec $(PYTHON) -m benchmarks.crash $(ARGS)

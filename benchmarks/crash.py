@@ -77,12 +77,13 @@ def _crash(folder: Path, *, seed: int, cycles: int) -> Report:
 
 def _told(report: Report) -> str:
     tally = report.tally
-    assert tally is not None
+    if tally is None:
+        return f"cycles              {report.cycles}\nthe traffic was never counted"
     by_act: Counter[str] = Counter()
     by_victim: Counter[str] = Counter()
     for deed, count in report.deeds.items():
         by_act[deed.act] += count
-        by_victim.update({victim: count for victim in deed.victims})
+        by_victim.update(dict.fromkeys(deed.victims, count))
     wiped = sum(count for deed, count in report.deeds.items() if deed.wipes)
     account = [one.detail for one in report.findings if one.kind == "account"]
     return "\n".join(

@@ -1,58 +1,110 @@
-"""A fast publisher for the benchmark: QoS 1 over a plain socket, so that it never is what limits.
+"""A fast publisher, so that it never is what limits: QoS 1 in MQTT 5 over plain sockets, as many gateways would.
 
-Usage: python publisher.py HOST PORT USER PASSWORD FILE RATE
+Usage: NDIYAN_MQTT_URL=… python -P -m benchmarks.publisher FILE RATE
 FILE holds a line per message (topic, a tab, payload); RATE is messages a second, 0 for as fast as the broker takes
-them. It waits for a line on standard input, publishes, waits for every PUBACK, and prints for each message, in the
-order of FILE, the monotonic time at which it left [ns], as one JSON list.
+them. It prints "ready", waits for a line on standard input, publishes, waits for every PUBACK, and prints for each
+message, in the order of FILE, the monotonic time at which it left [ns], as one JSON list.
+
+Each payload leaves with the sender's clock of now: `sent` and `sup` are moved on together.
 """
 
+from __future__ import annotations
+
 import json
+import os
+import re
 import select
-import socket
-import struct
 import sys
 import time
+import zlib
+from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 
-WINDOW = 4000  # published and not yet acknowledged by the broker
+from benchmarks.wire import connected, publish_packet
+from gateway.config import MqttSettings
+from ingest import mqtt
+
+LINKS = 8
+WINDOW = 400  # published on a link and not yet acknowledged; below what mosquitto allows
+AT_ONCE = 64
+PUBACK_BYTES = 4
+STAMP = re.compile(rb'"sent":([0-9.]+),"sup":([0-9.]+)')
 
 
-def packet(topic: bytes, payload: bytes, mid: int) -> bytes:
-    body = struct.pack("!H", len(topic)) + topic + struct.pack("!H", mid) + payload
-    size, length = len(body), bytearray()
-    while True:
-        size, digit = divmod(size, 128)
-        length.append(digit | (0x80 if size else 0))
-        if not size:
-            return b"\x32" + bytes(length) + body
+class Link:
+    """One connection with its share of the messages; a topic stays on its link, so that its order is kept."""
+
+    def __init__(self, settings: MqttSettings, name: str, numbers: Sequence[int], packets: Sequence[bytes]) -> None:
+        self.numbers, self.sent, self.acked = numbers, 0, 0
+        self._bytes = memoryview(b"".join(packets))
+        self._ends = [0]
+        for packet in packets:
+            self._ends.append(self._ends[-1] + len(packet))
+        self.socket = connected(settings, name)
+        self._rest = b""
+
+    def send(self, allowed: int) -> range:
+        """Send some of what may leave; returns which (by place in `numbers`)."""
+        room = min(allowed - self.sent, WINDOW - (self.sent - self.acked), AT_ONCE)
+        if room <= 0:
+            return range(0)
+        first, self.sent = self.sent, self.sent + room
+        self.socket.sendall(self._bytes[self._ends[first] : self._ends[self.sent]])
+        return range(first, self.sent)
+
+    def hear(self) -> None:
+        """Count what the broker has acknowledged."""
+        data = self._rest + self.socket.recv(65_536)
+        count = len(data) // PUBACK_BYTES
+        if not data or data[: count * PUBACK_BYTES : PUBACK_BYTES] != b"\x40" * count:
+            raise SystemExit("the broker closed the link, refused a message, or had nobody to give it to")
+        self.acked += count
+        self._rest = data[count * PUBACK_BYTES :]
 
 
-def main(host: str, port: int, user: str, password: str, file: Path, rate: float) -> None:
-    lines = [line.split(b"\t", 1) for line in file.read_bytes().splitlines()]
-    packets = [packet(topic, payload, n % 65_535 + 1) for n, (topic, payload) in enumerate(lines)]
-    link = socket.create_connection((host, port))
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    texts = [b"MQTT", b"bench-publisher", user.encode(), password.encode()]
-    name, client, *login = [struct.pack("!H", len(text)) + text for text in texts]
-    body = name + b"\x04\xc2\x00\x00" + client + b"".join(login)
-    link.sendall(bytes([0x10, len(body)]) + body)
-    if link.recv(4) != b"\x20\x02\x00\x00":
-        raise SystemExit("the broker refused the publisher")
+def stamped(payload: bytes, now_s: float) -> bytes:
+    """The payload as it would leave now: the sender's clock and its uptime are later by the same."""
+    found = STAMP.search(payload)
+    if found is None:
+        return payload
+    later_s = now_s - float(found[1])
+    stamp = b'"sent":%.3f,"sup":%.3f' % (now_s, float(found[2]) + later_s)
+    return payload[: found.start()] + stamp + payload[found.end() :]
+
+
+def main(url: str, file: Path, rate: float) -> None:
+    """Publish a file."""
+    now_s = time.time()
+    shares: list[tuple[list[int], list[bytes]]] = [([], []) for _ in range(LINKS)]
+    lines = file.read_bytes().splitlines()
+    for number, line in enumerate(lines):
+        topic, payload = line.split(b"\t", 1)
+        numbers, packets = shares[zlib.crc32(topic) % LINKS]
+        packets.append(publish_packet(topic, stamped(payload, now_s), len(numbers) % 65_535 + 1))
+        numbers.append(number)
+    settings = MqttSettings.from_url(url)
+    links = [Link(settings, f"bench-publisher-{k}", *share) for k, share in enumerate(shares)]
+    by_socket = {link.socket: link for link in links}
+    left_ns = [0] * len(lines)
+    print("ready", flush=True)
     sys.stdin.readline()
-    left_ns: list[int] = []
-    acked_bytes, begin = 0, time.monotonic()
-    while acked_bytes < 4 * len(packets):
-        allowed = len(packets) if not rate else min(len(packets), int((time.monotonic() - begin) * rate) + 1)
-        room = min(allowed - len(left_ns), WINDOW - (len(left_ns) - acked_bytes // 4), 64)
-        if room > 0:
-            link.sendall(b"".join(packets[len(left_ns) : len(left_ns) + room]))
-            left_ns.extend([time.monotonic_ns()] * room)
-        readable, _, _ = select.select([link], [], [], 0 if room > 0 else 0.001)
-        if readable:
-            acked_bytes += len(link.recv(65_536))
-    link.sendall(b"\xe0\x00")
+    begin = time.monotonic()
+    while any(link.acked < len(link.numbers) for link in links):
+        allowed = len(lines) if not rate else min(len(lines), int((time.monotonic() - begin) * rate) + 1)
+        is_idle = True
+        for link in links:
+            now_ns = time.monotonic_ns()
+            for place in link.send(bisect_left(link.numbers, allowed)):
+                left_ns[link.numbers[place]] = now_ns
+                is_idle = False
+        readable, _, _ = select.select(list(by_socket), [], [], 0.001 if is_idle else 0)
+        for ready in readable:
+            by_socket[ready].hear()
+    for link in links:
+        link.socket.sendall(mqtt.DISCONNECT_PACKET)
     print(json.dumps(left_ns))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], Path(sys.argv[5]), float(sys.argv[6]))
+    main(os.environ["NDIYAN_MQTT_URL"], Path(sys.argv[1]), float(sys.argv[2]))

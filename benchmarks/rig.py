@@ -83,6 +83,7 @@ class Rig:
         self.warm_up_file, self.file = folder / "warm-up", folder / "messages"
         self.columns = self.warm_up_columns = _no_columns()
         self.start_s = 0
+        self.zone_ids = [f"bench-{number}" for number in range(1, ZONES + 1)]
 
     def start(self) -> None:
         """Bring the servers up; write registry, messages and what is expected of them."""
@@ -104,8 +105,8 @@ class Rig:
                     )  # fmt: skip
             known = fetch_directory(connection).channels
             self._channel_id = np.array(
-                [[known[f"bench-{zone}", asset, name].channel_id for asset, name, *_ in CHANNELS]
-                 for zone in range(1, ZONES + 1)], dtype=np.int32,
+                [[known[zone, asset, name].channel_id for asset, name, *_ in CHANNELS] for zone in self.zone_ids],
+                dtype=np.int32,
             )  # fmt: skip
             self.warm_up_columns, self.columns = self._columns(0, WARM_UP), self._columns(WARM_UP, self.messages)
             connection.execute(SQL["expected_table"])

@@ -26,10 +26,12 @@ db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
 zones_app = typer.Typer(no_args_is_help=True, help="Zones are data: one TOML file each.")
 web_app = typer.Typer(help="The pages and the API, and who may look at them.")
 simulate_app = typer.Typer(no_args_is_help=True, help="Zones that do not exist.")
+bench_app = typer.Typer(no_args_is_help=True, help="How fast it is here; in a checkout.")
 app.add_typer(db_app, name="db")
 app.add_typer(zones_app, name="zones")
 app.add_typer(web_app, name="web")
 app.add_typer(simulate_app, name="simulate")
+app.add_typer(bench_app, name="bench")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]
@@ -220,6 +222,19 @@ def simulate_live(
     )
 
 
+@bench_app.command("ingest")
+def bench_ingest(
+    messages: Annotated[int, typer.Option(min=1, help="Messages of 12 readings in a round.")] = 60_000,
+    rounds: Annotated[int, typer.Option(min=1, help="The middle one counts.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Ingest end to end, against raw COPY of the same rows and against a naive script."""
+    from ndiyan.bench import benchmark
+
+    figures = benchmark("ingest").measure(messages, rounds, _say)
+    _answer(figures, "\n".join(f"{key:28} {value:>12,}" for key, value in figures.items()), as_json=as_json)
+
+
 @app.command()
 def doctor(context: typer.Context, as_json: Json = False) -> None:
     """Say what is wrong, one sentence and one remedy each; exit 1 when something is."""
@@ -247,6 +262,10 @@ def main() -> None:
 def _fail(sentence: str, code: int) -> None:
     print(f"ndiyan: {sentence}", file=sys.stderr)
     sys.exit(code)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _answer(value: Any, text: str, *, as_json: bool) -> None:

@@ -1,0 +1,148 @@
+"""The processes of a measurement, seen from outside: ingest itself and who publishes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.rig import Rig
+from benchmarks.wire import connected
+from gateway.config import MqttSettings
+from ingest import mqtt
+from ingest.db import connect, queries
+from ndiyan.children import spawn, stop
+
+SQL = queries("benchmarks", "ingest")
+CHECKOUT = Path(__file__).resolve().parent.parent
+START_TIMEOUT_S, STOP_TIMEOUT_S = 30.0, 30.0
+KEEP_SESSION_S = 0xFFFFFFFF
+TICKS_S = os.sysconf("SC_CLK_TCK")
+
+
+class MeasureError(RuntimeError):
+    """Something did not do what it must do to be measured."""
+
+
+class IngestProcess:
+    """`ndiyan ingest` with its default settings on a rig's database and broker."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._log = rig.folder / "ingest.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it says that it has the broker; no settings of this machine reach it."""
+        no_settings = self._rig.folder / "ndiyan.toml"
+        no_settings.touch()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("NDIYAN_")}
+        environment["NDIYAN_DATABASE_URL"] = self._rig.postgres.url()
+        environment["NDIYAN_MQTT_URL"] = self._rig.broker.ingest_settings.url()
+        argv = [sys.executable, "-P", "-m", "ndiyan", "--settings", no_settings, "ingest"]
+        self._process = spawn(argv, log=self._log, env=environment)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        with connect(self._rig.postgres.url()) as connection:
+            connection.execute(SQL["forget_heartbeat"])
+            while connection.execute(SQL["is_listening"]).fetchone() is None:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise MeasureError(f"ingest did not start: {self.last_words()}")
+                time.sleep(0.05)
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time that it has used, all threads, user and system [s]."""
+        fields = Path(f"/proc/{self._pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_S
+
+    @property
+    def peak_rss_mb(self) -> float:
+        """The most memory that it has had [MB of 10⁶ bytes]."""
+        for line in Path(f"/proc/{self._pid}/status").read_text("utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+        raise MeasureError("this kernel does not tell a process's peak memory")
+
+    def pause(self) -> None:
+        """Freeze it."""
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.kill(self._pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Ask it to end and wait."""
+        if self._process is not None and self._process.poll() is None:
+            self.resume()
+        stop(self._process, signal.SIGTERM, timeout_s=STOP_TIMEOUT_S)
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self._log.read_text("utf-8", "replace")[-2000:]
+
+    @property
+    def _pid(self) -> int:
+        if self._process is None or self._process.poll() is not None:
+            raise MeasureError(f"ingest is not running: {self.last_words()}")
+        return self._process.pid
+
+
+class Publisher:
+    """A process that publishes a file of messages; it is ready when the constructor returns.
+
+    `rate` is messages a second, 0 for as fast as the broker takes them.
+    """
+
+    def __init__(self, rig: Rig, file: Path, *, rate: float = 0) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "benchmarks.publisher", str(file), str(rate)],
+            env={**os.environ, "NDIYAN_MQTT_URL": rig.broker.operator_url, "PYTHONPATH": str(CHECKOUT)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        if self._process.stdout is None or self._process.stdout.readline() != "ready\n":
+            self.kill()
+            raise MeasureError("the publisher did not start")
+
+    def go(self) -> None:
+        """Begin."""
+        if self._process.stdin is not None:
+            self._process.stdin.write("go\n")
+            self._process.stdin.flush()
+
+    def left_ns(self) -> list[int]:
+        """Wait until the broker has acknowledged all; when each message left, by the monotonic clock [ns]."""
+        output, _ = self._process.communicate(timeout=600)
+        if self._process.returncode != 0:
+            raise MeasureError("the publisher failed")
+        return list(json.loads(output))
+
+    def kill(self) -> None:
+        """End it at once, whatever it is doing."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def held_by_broker(settings: MqttSettings) -> int:
+    """How many messages the broker still holds for ingest, which must have ended; they stay there.
+
+    Takes the session over and asks a question: whatever is unconfirmed is sent before the answer.
+    """
+    held = 0
+    with connected(settings, str(settings.username), session_expiry_s=KEEP_SESSION_S) as link:
+        link.sendall(mqtt.PINGREQ_PACKET)
+        rest = b""
+        while True:
+            data = link.recv(65_536)
+            if not data:
+                raise MeasureError("the broker closed the link of the session of ingest")
+            rest += data
+            published, answers, end = mqtt.read_packets(rest, protocol=5)
+            held, rest = held + len(published), rest[end:]
+            if any(answer.kind == mqtt.PINGRESP for answer in answers):
+                link.sendall(mqtt.DISCONNECT_PACKET)
+                return held

@@ -1,0 +1,17 @@
+-- forget_heartbeat
+DELETE FROM heartbeat WHERE service = 'ingest';
+
+-- is_listening
+SELECT 1 FROM heartbeat WHERE service = 'ingest' AND (detail ->> 'broker')::boolean;
+
+-- received
+-- Readings whose fate is committed, again or for the first time.
+SELECT coalesce(sum(received), 0)::bigint FROM gateway_day;
+
+-- insert_one
+-- What a script that knows no better does.
+INSERT INTO reading (channel_id, flag, measured_at, received_at, value)
+VALUES (%(channel)s, 1, to_timestamp(%(at_s)s), now(), %(value)s) ON CONFLICT DO NOTHING;
+
+-- copy_reading
+COPY reading (channel_id, flag, measured_at, received_at, value) FROM STDIN (FORMAT binary);
