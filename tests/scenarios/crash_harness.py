@@ -89,9 +89,9 @@ class Report:
 
 def deeds(dice: random.Random) -> Iterator[Deed]:
     """For ever."""
-    acts, singles = _shuffled(dice, ACTS), _shuffled(dice, [(victim,) for victim in VICTIMS])
-    pairs = _shuffled(dice, list(itertools.combinations(VICTIMS, 2)))
-    wipes = _shuffled(dice, [True] + 9 * [False])
+    acts, singles = shuffled(dice, ACTS), shuffled(dice, [(victim,) for victim in VICTIMS])
+    pairs = shuffled(dice, list(itertools.combinations(VICTIMS, 2)))
+    wipes = shuffled(dice, [True] + 9 * [False])
     for act in acts:
         if act is Act.RENAME or act is Act.ABSENCE:
             yield Deed(act, ("database" if act is Act.RENAME else "ingest",), False)
@@ -104,7 +104,8 @@ def deeds(dice: random.Random) -> Iterator[Deed]:
 class Village:
     """The processes; `program` makes the arguments of Python for a child, so that a test can plant a defect in it.
 
-    `database` is made on the server when it is not there, and is of this village alone.
+    `database` is made on the server when it is not there, and is of this village alone. The gateways' outboxes lie in
+    `outboxes`, else in `folder`, where the diaries always are.
     """
 
     def __init__(
@@ -115,9 +116,11 @@ class Village:
         broker: EmbeddedBroker,
         *,
         database: str = "ndiyan",
+        outboxes: Path | None = None,
         program: Callable[[str], list[str]] = lambda module: ["-m", module],
     ) -> None:
         self.folder, self.postgres, self.broker = folder, postgres, broker
+        self.outboxes = outboxes or folder
         self.gateways, self.sensor = zones[:GATEWAYS], zones[GATEWAYS]
         self.broker_up_ms = 0
         self._database, self._program = database, program
@@ -191,7 +194,7 @@ class Village:
 
     def _strike(self, killed: list[str], frozen: list[str], *, away_s: float, wipes: bool = False) -> None:
         """Freeze some and kill others, and after a moment bring these back and let those go on."""
-        cold = [pid for name in frozen for pid in _frozen(self._pid(name))]
+        cold = [pid for name in frozen for pid in freeze(self.pid(name))]
         try:
             for name in killed:
                 self._take_down(name)
@@ -233,11 +236,12 @@ class Village:
             url, mqtt_url = self.url, self.broker.ingest_settings.url()
             self._spawn(name, "ndiyan", ["ingest"], {"NDIYAN_DATABASE_URL": url, "NDIYAN_MQTT_URL": mqtt_url})
         else:
-            self._start_sender(name, "field_gateway", self.gateways[int(name[-1])], READINGS_PER_S)
+            zone = self.gateways[int(name[-1])]
+            self._start_sender(name, "field_gateway", zone, READINGS_PER_S, str(self.outboxes))
 
-    def _start_sender(self, name: str, program: str, zone: Zone, per_s: float) -> None:
+    def _start_sender(self, name: str, program: str, zone: Zone, per_s: float, *more: str) -> None:
         url = self.broker.settings_for(zone.gateway_id).url()
-        arguments = [str(self.folder), url, zone.zone_id, zone.gateway_id, str(per_s)]
+        arguments = [str(self.folder), url, zone.zone_id, zone.gateway_id, str(per_s), *more]
         self._spawn(name, f"tests.scenarios.{program}", arguments, {})
 
     def _spawn(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
@@ -247,23 +251,29 @@ class Village:
                 argv, env={**os.environ, **environment}, stdout=log, stderr=log, cwd=ROOT
             )
 
-    def _pid(self, name: str) -> int:
+    def pid(self, name: str) -> int:
+        """The process of one of them."""
         server = {"database": self.postgres, "broker": self.broker}.get(name)
         pid = self._children[name].pid if server is None else server.pid
         assert pid is not None
         return pid
 
 
+def oracle_of(village: Village) -> Oracle:
+    """An oracle that has seen nothing yet."""
+    return Oracle(
+        village.folder, lambda: village.url, outboxes=village.outboxes, gateways=village.gateways,
+        sensor=village.sensor, broker_log=village.broker.log, broker_up_ms=lambda: village.broker_up_ms,
+        tend=village.tend,
+    )  # fmt: skip
+
+
 @contextmanager
 def running(village: Village) -> Iterator[Oracle]:
     """A village that is taken down whatever happens, and its oracle."""
-    oracle = Oracle(
-        village.folder, lambda: village.url, gateways=village.gateways, sensor=village.sensor,
-        broker_log=village.broker.log, broker_up_ms=lambda: village.broker_up_ms, tend=village.tend,
-    )  # fmt: skip
     try:
         village.start()
-        yield oracle
+        yield oracle_of(village)
     finally:
         village.stop()
 
@@ -295,13 +305,13 @@ def crash_loop(
     return report
 
 
-def _shuffled(dice: random.Random, cards: Sequence[T]) -> Iterator[T]:
+def shuffled(dice: random.Random, cards: Sequence[T]) -> Iterator[T]:
     """A deck that is shuffled and dealt, again and again."""
     while True:
         yield from dice.sample(cards, len(cards))
 
 
-def _frozen(pid: int) -> list[int]:
+def freeze(pid: int) -> list[int]:
     """Stop a process and then its children; returns them in the order in which they may go on."""
     os.kill(pid, signal.SIGSTOP)
     children = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if _parent(stat) == pid]

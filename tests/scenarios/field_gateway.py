@@ -1,7 +1,7 @@
 """A gateway as a process of its own, for tests that kill it: real outbox, real uplink, and a diary as the oracle.
 
 The diary has a line "try" before a reading is offered to the outbox and a line "took" after the outbox returned.
-Usage: python -m tests.scenarios.field_gateway FOLDER MQTT_URL ZONE GATEWAY READINGS_PER_S
+Usage: python -m tests.scenarios.field_gateway FOLDER MQTT_URL ZONE GATEWAY READINGS_PER_S OUTBOX_FOLDER
 """
 
 import os
@@ -41,9 +41,9 @@ def measure() -> tuple[list[Reading], list[str]]:
     return readings, [f"{r.asset}/{r.channel} {now_ms} {r.value!r}" for r in readings]
 
 
-def main(folder: Path, url: str, zone: str, gateway: str, per_s: float) -> None:
+def main(folder: Path, url: str, zone: str, gateway: str, per_s: float, outboxes: Path) -> None:
     """Measure until the file `stop` is there, then until the outbox is empty."""
-    outbox = Outbox(folder / f"{gateway}.db")
+    outbox = Outbox(outboxes / f"{gateway}.db")
     uplink = Uplink(
         MqttSettings.from_url(url), zone=zone, gateway=gateway, outbox=outbox, clock=SystemClock(), software="test",
         resend_after_s=1.0, reconnect_s=(0.2, 1.0),
@@ -64,4 +64,4 @@ def main(folder: Path, url: str, zone: str, gateway: str, per_s: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]))
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]), Path(sys.argv[6]))

@@ -58,6 +58,8 @@ class Kind(StrEnum):
     ACCOUNT = "account"
     STRAY_ACK = "stray_ack"
     STUCK = "stuck"
+    CORRUPT = "corrupt"
+    NO_START = "no_start"
 
 
 class Finding(NamedTuple):
@@ -116,6 +118,7 @@ class Oracle:
 
     Parameters
     ----------
+    outboxes : the folder of the gateways' outboxes
     broker_up_ms : tells since when the broker has been up [ms since 1970]
     tend : looks after the processes while we wait
     """
@@ -125,13 +128,14 @@ class Oracle:
         folder: Path,
         url: Callable[[], str],
         *,
+        outboxes: Path,
         gateways: Iterable[Zone],
         sensor: Zone,
         broker_log: Path,
         broker_up_ms: Callable[[], int],
         tend: Callable[[], None],
     ) -> None:
-        self._folder, self._url, self._broker_log = folder, url, broker_log
+        self._folder, self._outboxes, self._url, self._broker_log = folder, outboxes, url, broker_log
         self._broker_up_ms, self._tend = broker_up_ms, tend
         self._gateways, self._sensor = [Sender(zone) for zone in gateways], Sender(sensor)
         self._channels: dict[tuple[str, str, str], int] = {}
@@ -247,7 +251,7 @@ class Oracle:
         return findings
 
     def _in_outbox(self, sender: Sender) -> set[Key]:
-        file = self._folder / f"{sender.zone.gateway_id}.db"
+        file = self._outboxes / f"{sender.zone.gateway_id}.db"
         if not file.exists():
             return set()
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as outbox:

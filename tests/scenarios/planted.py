@@ -1,0 +1,293 @@
+"""Defects that are planted on purpose, each in one process of the village, to see that the harness finds them.
+
+A harness that finds nothing proves nothing. Each defect is one that real programs have had; it changes one place of
+the product in memory, and the rest is the product as it is.
+Usage: python -m tests.scenarios.planted DEFECT MODULE [ARGUMENT…] runs `python -m MODULE ARGUMENT…` with the defect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import runpy
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import paho.mqtt.client as paho
+import psycopg
+
+from gateway.uplink import Uplink
+from gateway.wire import ranges_of, topic_parts
+from gateway.zones import Zone
+from ingest import mqtt, pipeline, sqlstate
+from ingest.account import Account
+from ingest.admission import Admission, Message
+from ingest.db import connect
+from ingest.pipeline import Pipeline, Stored
+from ingest.senml import PackUnreadable, decode_pack
+from ingest.sqlstate import Meaning
+from ingest.subscriber import Subscriber
+from ingest.writer import Outcome, ReadingWriter
+from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitto
+from ndiyan.embedded_postgres import EmbeddedPostgres
+from ndiyan.errors import StartRefused
+from tests.scenarios.crash_harness import Report, Village, crash_loop
+from tests.scenarios.oracle import Kind
+
+INGEST, GATEWAY, BROKER = "ndiyan", "tests.scenarios.field_gateway", "broker"
+CYCLES = 100
+SETTLE_WITHIN_S = 12.0
+PUBREL = 6
+BOOKED_EVERY_S = 2.0
+
+
+def early_ack() -> None:
+    """The broker hears that a message is safe when it was received, not when it is committed."""
+    confirm, begin = Subscriber.confirm, Subscriber.__init__
+
+    def confirm_at_once(self: Subscriber, config: Any, clock: Any, deliver: Callable[[list[Message]], None]) -> None:
+        def deliver_and_confirm(messages: list[Message]) -> None:
+            deliver(messages)
+            confirm(self, messages, {})
+
+        begin(self, config, clock, deliver_and_confirm)
+
+    _replace(Subscriber, "__init__", confirm_at_once)
+    _replace(Subscriber, "confirm", lambda self, _messages, taken: confirm(self, [], taken))
+
+
+def early_answer() -> None:
+    """The gateway hears that its readings are safe when they were received, not when they are committed."""
+    confirm, begin = Subscriber.confirm, Subscriber.__init__
+
+    def answer_at_once(self: Subscriber, config: Any, clock: Any, deliver: Callable[[list[Message]], None]) -> None:
+        def deliver_and_answer(messages: list[Message]) -> None:
+            deliver(messages)
+            for message in messages:
+                topic, (boot, numbers) = topic_parts(message.topic), _numbers(message.payload)
+                if topic is not None and boot is not None:
+                    confirm(self, [], {(topic.zone, topic.gateway, boot): ranges_of(numbers)})
+
+        begin(self, config, clock, deliver_and_answer)
+
+    _replace(Subscriber, "__init__", answer_at_once)
+
+
+def qos_2() -> None:
+    """Subscribed at QoS 2: the broker hands the message over for good at PUBREC, which leaves on receipt."""
+    begin, answer, subscribe_packet = Subscriber.__init__, Subscriber._answer, mqtt.subscribe_packet
+
+    def take_over(self: Subscriber, config: Any, clock: Any, deliver: Callable[[list[Message]], None]) -> None:
+        def deliver_and_take_over(messages: list[Message]) -> None:
+            deliver(messages)
+            with self._lock:
+                self._outgoing += b"".join(struct.pack("!BBH", 0x50, 2, message.mid) for message in messages)
+
+        begin(self, config, clock, deliver_and_take_over)
+
+    def complete(self: Subscriber, packet: mqtt.Answer) -> None:
+        if packet.kind == PUBREL:
+            with self._lock:
+                self._outgoing += b"\x70\x02" + packet.body[:2]
+        answer(self, packet)
+
+    _replace(Subscriber, "__init__", take_over)
+    _replace(Subscriber, "_answer", complete)
+    _replace(mqtt, "subscribe_packet", lambda *args, **more: subscribe_packet(*args, **more, qos=2))
+    _replace(mqtt, "puback_packets", lambda _mids: b"")
+
+
+def stale_ack() -> None:
+    """A confirmation is sent on whatever connection there is now."""
+    confirm = Subscriber.confirm
+
+    def confirm_anyhow(self: Subscriber, messages: Sequence[Message], taken: Any) -> None:
+        confirm(self, [message._replace(connection=self._connection) for message in messages], taken)
+
+    _replace(Subscriber, "confirm", confirm_anyhow)
+
+
+def clean_start() -> None:
+    """Each connection begins a new session: what waited is gone."""
+    connect_packet = mqtt.connect_packet
+
+    def clean(*args: Any, **more: Any) -> bytes:
+        packet = bytearray(connect_packet(*args, **more))
+        packet[packet.index(b"MQTT") + 5] |= 0x02
+        return bytes(packet)
+
+    _replace(mqtt, "connect_packet", clean)
+
+
+def no_session_expiry() -> None:
+    """The session ends with its connection, which is what MQTT 5 does when nothing is said."""
+    connect_packet = mqtt.connect_packet
+    _replace(mqtt, "connect_packet", lambda *args, **more: connect_packet(*args, **{**more, "session_expiry_s": 0}))
+
+
+def default_queue() -> None:
+    """The broker keeps as many messages for an absent ingest as it does by default; see `ForgetfulBroker`."""
+
+
+def puback_trusted() -> None:
+    """The gateway forgets a reading when the broker has it."""
+    publish = paho.Client.publish
+    sent: dict[tuple[int, int], bytes] = {}
+
+    def publish_and_remember(self: paho.Client, topic: str, payload: bytes, **more: Any) -> paho.MQTTMessageInfo:
+        info = publish(self, topic, payload, **more)
+        sent[id(self), info.mid] = payload
+        return info
+
+    def forget(self: Uplink, client: paho.Client, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:
+        boot, numbers = _numbers(sent.pop((id(client), mid), b""))
+        if boot is not None and reason.value == 0:
+            self._outbox.confirm(boot, ranges_of(numbers))
+
+    _replace(paho.Client, "publish", publish_and_remember)
+    _replace(Uplink, "_on_publish", forget)
+
+
+def key_without_boot() -> None:
+    """A reading is known by its gateway and sequence number, which begins anew with each boot."""
+    store = Pipeline.store_admitted
+    came: set[tuple[str, int]] = set()
+
+    def store_unknown(self: Pipeline, admission: Admission) -> Stored:
+        numbers = [
+            (message, {(message.topic, n) for n in _numbers(message.payload)[1]}) for message in admission.messages
+        ]
+        unknown = self.new_admission()
+        unknown.add(message for message, keys in numbers if not keys or not keys <= came)
+        stored = store(self, unknown)
+        came.update(*(keys for _, keys in numbers))
+        stored.taken = admission.taken
+        return stored
+
+    _replace(Pipeline, "store_admitted", store_unknown)
+
+
+def retry_for_ever() -> None:
+    """A row that the database can never take counts as a database that is away."""
+    _replace(pipeline, "meaning_of", lambda error: _unless(error, "54000", Meaning.AWAY))
+
+
+def renamed_as_rows() -> None:
+    """A column that is not there counts as bad rows."""
+    _replace(pipeline, "meaning_of", lambda error: _unless(error, "42703", Meaning.ROW))
+
+
+def no_key() -> None:
+    """Nothing tells that a reading is there already."""
+    with connect(os.environ["NDIYAN_DATABASE_URL"]) as connection:
+        connection.execute("ALTER TABLE reading DROP CONSTRAINT IF EXISTS reading_pkey")
+
+    def all_new(_self: ReadingWriter, ordered: Sequence[Any], _is_doubtful: Any) -> Any:
+        return [Outcome.STORED] * len(ordered)
+
+    _replace(ReadingWriter, "_outcomes", all_new)
+
+
+def account_in_memory() -> None:
+    """The account is written every few seconds instead of in the transaction of its readings."""
+    book = Account.book
+    waiting: list[tuple[Any, ...]] = []
+    booked_s = [time.monotonic()]
+
+    def book_later(self: Account, *batch: Any) -> None:
+        waiting.append(batch)
+        if time.monotonic() - booked_s[0] > BOOKED_EVERY_S:
+            booked_s[0] = time.monotonic()
+            while waiting:
+                book(self, *waiting.pop())
+
+    _replace(Account, "book", book_later)
+
+
+class Defect(NamedTuple):
+    """Where a defect is planted, and what is to find it."""
+
+    module: str
+    plant: Callable[[], None]
+    found_by: Kind
+
+
+DEFECTS = {
+    defect.plant.__name__: defect
+    for defect in (
+        Defect(INGEST, early_ack, Kind.SENSOR_LOST),
+        Defect(INGEST, early_answer, Kind.LOST),
+        Defect(INGEST, qos_2, Kind.SENSOR_LOST),
+        Defect(INGEST, stale_ack, Kind.STRAY_ACK),
+        Defect(INGEST, clean_start, Kind.SENSOR_LOST),
+        Defect(INGEST, no_session_expiry, Kind.SENSOR_LOST),
+        Defect(BROKER, default_queue, Kind.SENSOR_LOST),
+        Defect(GATEWAY, puback_trusted, Kind.LOST),
+        Defect(INGEST, key_without_boot, Kind.LOST),
+        Defect(INGEST, retry_for_ever, Kind.STUCK),
+        Defect(INGEST, renamed_as_rows, Kind.SET_ASIDE),
+        Defect(INGEST, no_key, Kind.TWICE),
+        Defect(INGEST, account_in_memory, Kind.ACCOUNT),
+    )
+}
+
+
+class ForgetfulBroker(EmbeddedBroker):
+    """A broker whose configuration says nothing about the queue."""
+
+    def _write_files(self) -> None:
+        super()._write_files()
+        file = self.folder / "mosquitto.conf"
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if not line.startswith("max_queued")), "utf-8")
+
+
+def crash_with(name: str, folder: Path, zones: Sequence[Zone], postgres: EmbeddedPostgres, *, seed: int) -> Report:
+    """Run the crash loop with a defect until something is found; `folder` must be empty, its accounts can enter it."""
+    mosquitto = find_mosquitto()
+    if mosquitto is None:
+        raise StartRefused("planted defects need mosquitto: apt-get install mosquitto")
+    where = DEFECTS[name].module
+    broker = (ForgetfulBroker if where == BROKER else EmbeddedBroker)(
+        folder, zones, secret_file=folder / "mq", log=folder / "mq.log", account=broker_account(), mosquitto=mosquitto
+    )
+
+    def program(module: str) -> list[str]:
+        return ["-m", "tests.scenarios.planted", name, module] if module == where else ["-m", module]
+
+    village = Village(folder, zones, postgres, broker, database=f"planted_{name}", program=program)
+    return crash_loop(village, seed=seed, cycles=CYCLES, settle_within_s=SETTLE_WITHIN_S)
+
+
+def _replace(owner: object, name: str, by: Any) -> None:
+    if not hasattr(owner, name):
+        raise AttributeError(f"{owner} has no {name}: the defect has nothing to change any more")
+    setattr(owner, name, by)
+
+
+def _numbers(payload: bytes) -> tuple[str | None, list[int]]:
+    """Boot and sequence numbers of a pack; none of a message that is no pack of a gateway of ours."""
+    with contextlib.suppress(PackUnreadable):
+        pack = decode_pack(payload)
+        if pack.boot is not None:
+            return pack.boot, [record.seq for record in pack.records if record.seq is not None]
+    return None, []
+
+
+def _unless(error: psycopg.Error, state: str, wrong: Meaning) -> Meaning:
+    return wrong if error.sqlstate == state else sqlstate.meaning_of(error)
+
+
+def main(name: str, module: str, arguments: Iterable[str]) -> None:
+    """Plant the defect and run the module."""
+    DEFECTS[name].plant()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])
