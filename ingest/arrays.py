@@ -125,8 +125,9 @@ class _TimesLoader(_ArrayLoader):
 
 
 _LOADERS = {
-    kind.oid: type(f"{kind.__name__}Loader", (_ArrayLoader,), {"element": kind.element}) for kind in (Int2s, Int4s, Int8s, Float8s)
-}  # fmt: skip
+    kind.oid: type(f"{kind.__name__}Loader", (_ArrayLoader,), {"element": kind.element})
+    for kind in (Int2s, Int4s, Int8s, Float8s)
+}
 _LOADERS[Times.oid] = _TimesLoader
 
 

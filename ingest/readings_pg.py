@@ -60,10 +60,8 @@ class PgReadings:
                 return _raw(row)
             if resolution.total_seconds() <= 0:
                 raise ValueError(f"resolution: {resolution} is not above 0 s")
-            statement = (
-                "binned_readings" if resolution % HOUR else "binned_days" if not resolution % DAY else "binned_hours"
-            )
-            rows = connection.execute(SQL[statement], parameters).fetchall()
+            finest = "readings" if resolution % HOUR else "days" if not resolution % DAY else "hours"
+            rows = connection.execute(SQL[f"binned_{finest}"], parameters).fetchall()
         columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
         t_s, value, minimum, maximum, n, flag = columns
         return Series(t_s, value, minimum, maximum, n.astype(np.int64), flag.astype(np.int16))

@@ -10,9 +10,9 @@ import numpy as np
 
 from gateway.model import Flag
 from gateway.zones import Zone
+from ingest.columns import Columns
 from ingest.db import Connection
 from ingest.registry import channel_ids
-from ingest.columns import Columns
 from ingest.writer import ReadingWriter
 from ndiyan.progress import Steps
 from simulator.history import HistoryBlock, simulate_history

@@ -9,8 +9,8 @@ import httpx
 import numpy as np
 import pytest
 
-from ingest.registry import channel_ids
 from ingest.columns import Columns
+from ingest.registry import channel_ids
 from ingest.writer import ReadingWriter
 from tests.web.web_site import TEXT, Site
 from web.api.readings import step_of

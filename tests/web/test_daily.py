@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from gateway.zones import Zone
+from ingest.columns import Columns
 from ingest.db import Connection, connect
 from ingest.registry import channel_ids, import_zones
-from ingest.columns import Columns
 from ingest.writer import ReadingWriter
 from tests.web.web_seed import DAY_HOURS, SUN_W_M2, seed_readings
 from web.daily import days_before, fetch_days, fetch_volumes

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from gateway.zones import Zone
+from ingest.columns import Columns
 from ingest.db import Connection
 from ingest.registry import channel_ids
-from ingest.columns import Columns
 from ingest.writer import ReadingWriter
 
 STEP_S = 300
