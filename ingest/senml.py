@@ -130,14 +130,15 @@ def decode_pack(payload: bytes) -> Pack:
 
 
 def as_message(record: Resolved | BadRecord, boot: str | None, now_s: float) -> bytes:
-    """One record as a pack of its own, so that it can be replayed as it stands."""
+    """One record as a pack of its own, so that it can be replayed as it stands; a time that is relative is counted from
+    `now_s`, unless it is a clock's beside its uptime."""
     if isinstance(record, BadRecord):
         return b"[" + record.record + b"]"
-    at_s = record.at_s if record.at_s >= RELATIVE_BELOW_S else now_s + record.at_s
+    is_relative = record.at_s < RELATIVE_BELOW_S and record.uptime_s is None
     alone: dict[str, object] = {"n": f"{record.asset}/{record.channel}" if record.asset else record.channel}
     alone |= {"u": record.unit} if record.unit else {}
     alone |= {"v": record.value} if record.value is not None else {}
-    alone |= {"t": at_s}
+    alone |= {"bt": now_s + record.at_s if is_relative else record.at_s}
     alone |= {"bup": record.uptime_s} if record.uptime_s is not None else {}
     alone |= {"boot": boot} if boot is not None else {}
     alone |= {"seq": record.seq} if record.seq is not None else {}
