@@ -56,11 +56,14 @@ class Account:
         outcome: NDArray[np.int8],
         aside: Sequence[tuple[SetAside, bool]],
         now: datetime,
+        *,
+        is_replay: bool = False,
     ) -> None:
         """Add a batch to the account of the day `now`.
 
         `outcome` (n,) is what became of each row of `columns`; `aside` what was set aside, each with whether it is
-        there for the first time (the same bytes again are a duplicate).
+        there for the first time (the same bytes again are a duplicate). A replay does not receive its readings again:
+        they come from what was set aside, and tell nothing about the gateway's clock of today.
         """
         known = {boot: ranges for boot, ranges in admission.taken.items() if admission.is_known(boot)}
         ids = self._ids_of(list(known), now)
@@ -80,26 +83,21 @@ class Account:
         for item, is_first in aside:
             (set_aside if is_first else duplicate)[number[item.sender]] += 1
         zone, gateway = zip(*number, strict=True) if number else ((), ())
-        offsets = [np.nan if found.offset_s is None else found.offset_s for found in admission.senders.values()]
+        came = np.array([found.received for found in admission.senders.values()], dtype=np.int64)
+        nothing = np.zeros_like(came)
+        offsets = [
+            np.nan if is_replay or found.offset_s is None else found.offset_s for found in admission.senders.values()
+        ]
         self._connection.execute(
             SQL["book"],
             {
                 "now": now, "boot": Int4s(boot_id), "low": Int8s(low), "high": Int8s(high),
                 "anchor_boot": Int4s(anchor_id), "anchor": Times(anchor_us),
                 "zone": list(zone), "gateway": list(gateway),
-                "received": Int8s(np.array([found.received for found in admission.senders.values()])),
+                "received": Int8s(nothing if is_replay else came), "replayed": Int8s(came if is_replay else nothing),
                 "stored": Int8s(stored), "duplicate": Int8s(duplicate), "conflict": Int8s(conflict),
                 "set_aside": Int8s(set_aside), "late": Int8s(late), "offset": Float8s(np.array(offsets)),
             },
-        )  # fmt: skip
-
-    def book_replay(self, who: tuple[str, str], stored: int, duplicate: int, conflict: int, *, now: datetime) -> None:
-        """Add a message that was set aside before and is accepted now."""
-        zone, gateway = who
-        self._connection.execute(
-            SQL["book_replay"],
-            {"zone": zone, "gateway": gateway, "day": now.date(), "stored": stored, "duplicate": duplicate,
-             "conflict": conflict},
         )  # fmt: skip
 
     def _ids_of(self, boots: Sequence[Boot], now: datetime) -> dict[Boot, int]:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 import psycopg
@@ -63,6 +64,14 @@ class Stored:
             self.taken.setdefault(boot, []).extend(ranges)
 
 
+class Again(NamedTuple):
+    """A message comes a second time, out of what was set aside; `was_booked` says that the sequence numbers in it were
+    booked as arrived when it was set aside, so that they are no sign of a duplicate."""
+
+    now: datetime
+    was_booked: bool
+
+
 class Pipeline:
     """Stores batches over one connection of its own; not thread-safe, but for `new_admission`."""
 
@@ -98,15 +107,16 @@ class Pipeline:
                 meaning = meaning_of(error)
                 if meaning is Meaning.AGAIN and attempt < MAX_ATTEMPTS_AT_ONCE:
                     continue
-                if meaning is Meaning.OURS:
-                    raise SchemaMismatch(f"the database refused with {error.sqlstate}: {_line(error)}") from error
                 if meaning is Meaning.ROW:
                     return self._store_by_halves(admission.messages, error)
-                raise StoreUnavailable(f"database [{error.sqlstate or 'no connection'}]: {_line(error)}") from error
+                raise _as_ours(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def store_again(self, message: Message, now: datetime) -> bool:
-        """Store a message that was set aside before; False, and nothing stored, when something in it is not accepted.
+    def store_again(self, message: Message, again: Again) -> Stored | SetAside:
+        """Store a message that was set aside before, as far as it is accepted now.
+
+        What of it is not accepted is set aside reading by reading, each for its own reason. When nothing is, nothing
+        changes, and the answer says why.
 
         Raises
         ------
@@ -114,20 +124,16 @@ class Pipeline:
         """
         admission = self.new_admission()
         admission.add([message])
-        if admission.set_aside or not len(admission):
-            return False
+        if admission.set_aside and not len(admission) and not admission.statuses:
+            return admission.set_aside[0]
         try:
-            with self._connection.transaction():
-                _, outcome = self._write_readings(admission)
-                (who,) = admission.senders
-                self._account.book_replay(who, *np.bincount(outcome, minlength=len(Outcome)).tolist(), now=now)
+            return self._store_once(admission, again)
         except psycopg.Error as error:
-            if not self._connection.closed:
-                self._writer.forget()
             if meaning_of(error) is Meaning.ROW:
-                return False
-            raise StoreUnavailable(f"database [{error.sqlstate or 'no connection'}]: {_line(error)}") from error
-        return True
+                refused = Admission(self._directory, self._anchors)
+                refused.refuse(message, RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {_line(error)}")
+                return refused.set_aside[0]
+            raise _as_ours(error) from error
 
     def _refreshed(self, admission: Admission) -> Admission:
         """Read the messages again when something in them was unknown and the registry has changed since."""
@@ -142,20 +148,21 @@ class Pipeline:
     def _registry_state(self) -> tuple[object, ...] | None:
         return self._connection.execute(SQL["registry_state"]).fetchone()
 
-    def _store_once(self, admission: Admission) -> Stored:
+    def _store_once(self, admission: Admission, again: Again | None = None) -> Stored:
         try:
             with self._connection.transaction():
-                return self._write(admission)
+                return self._write(admission, again)
         except BaseException:
             if not self._connection.closed:
                 self._writer.forget()
                 self._account.forget()
             raise
 
-    def _write(self, admission: Admission) -> Stored:
-        columns, outcome = self._write_readings(admission)
+    def _write(self, admission: Admission, again: Again | None) -> Stored:
+        columns, outcome = self._write_readings(admission, is_new=again is not None and again.was_booked)
         aside = [(item, self._insert_set_aside(item)) for item in admission.set_aside]
-        self._account.book(admission, columns, outcome, aside, _instant(admission.received_us))
+        day = _instant(admission.received_us) if again is None else again.now
+        self._account.book(admission, columns, outcome, aside, day, is_replay=again is not None)
         for status in admission.statuses:
             self._connection.execute(
                 SQL["update_status"],
@@ -167,29 +174,29 @@ class Pipeline:
         stored, duplicate, conflict = np.bincount(outcome, minlength=len(Outcome)).tolist()
         return Stored(stored, duplicate, conflict, len(admission.set_aside), admission.taken)
 
-    def _write_readings(self, admission: Admission) -> tuple[Columns, NDArray[np.int8]]:
-        """The readings of a batch, and what became of each."""
-        columns, again = self._without_repeated_estimates(admission)
+    def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, NDArray[np.int8]]:
+        """The readings of a batch, and what became of each; `is_new` when none was stored under its number before."""
+        columns = admission.columns
+        came = np.zeros(len(columns), dtype=bool) if is_new else self._repeated_estimates(admission)
         outcome = np.full(len(columns), Outcome.DUPLICATE, dtype=np.int8)
-        outcome[~again] = self._writer.write_each(columns.take(~again))
+        outcome[~came] = self._writer.write_each(columns.take(~came))
         self._write_notes(admission, columns, outcome)
         return columns, outcome
 
-    def _without_repeated_estimates(self, admission: Admission) -> tuple[Columns, NDArray[np.bool_]]:
-        """The columns, and which rows came before with another estimate of their time.
+    def _repeated_estimates(self, admission: Admission) -> NDArray[np.bool_]:
+        """(n,) which readings came before with another estimate of their time.
 
         A reading whose time is measured is known by its time. An estimate may move on as the anchor gets better, so
         these are known by boot and sequence number.
         """
-        columns = admission.columns
-        again = np.zeros(len(columns), dtype=bool)
+        repeated = np.zeros(len(admission), dtype=bool)
         numbered = [item for item in admission.estimated if item.seq is not None and item.boot is not None]
         if numbered:
             boots = [item.boot for item in numbered if item.boot is not None]
             numbers = [item.seq for item in numbered if item.seq is not None]
             came = self._account.arrived_before(boots, numbers)
-            again[[item.row for item, is_back in zip(numbered, came, strict=True) if is_back]] = True
-        return columns, again
+            repeated[[item.row for item, is_back in zip(numbered, came, strict=True) if is_back]] = True
+        return repeated
 
     def _write_notes(self, admission: Admission, columns: Columns, outcome: NDArray[np.int8]) -> None:
         """Say why a stored reading is not flagged good."""
@@ -257,6 +264,13 @@ def fetch_directory(connection: Connection) -> Directory:
 def _storable(text: str | None) -> str:
     """A text that PostgreSQL takes: no NUL, no lone surrogate."""
     return (text or "").replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
+def _as_ours(error: psycopg.Error) -> SchemaMismatch | StoreUnavailable:
+    """What to raise when a batch is kept: a person must act, or time must pass."""
+    if meaning_of(error) is Meaning.OURS:
+        return SchemaMismatch(f"the database refused with {error.sqlstate}: {_line(error)}")
+    return StoreUnavailable(f"database [{error.sqlstate or 'no connection'}]: {_line(error)}")
 
 
 def _line(error: psycopg.Error) -> str:

@@ -3,41 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.clock import Clock
-from ingest.admission import Message
+from ingest.admission import Message, RejectReason
 from ingest.db import Connection, queries
-from ingest.pipeline import Pipeline
+from ingest.pipeline import Again, Pipeline, Stored
 
 SQL = queries("ingest", "replay")
 
 
+class Fate(StrEnum):
+    """What became of one message."""
+
+    ACCEPTED = "accepted"
+    PARTLY = "partly"  # some readings are still refused; each of them stands among what is set aside, by itself
+    REFUSED = "refused"  # nothing changed
+    GONE = "gone"  # there is none of this id, or somebody replayed it before
+
+
 class Replayed(NamedTuple):
-    """How many messages were accepted, and how many are still set aside."""
+    """What became of one message, and of how many of its readings; why, when nothing of it was accepted."""
 
-    accepted: int
-    still_set_aside: int
+    set_aside_id: int
+    fate: Fate
+    stored: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    set_aside: int = 0
+    reason: str | None = None
+    detail: str | None = None
 
 
-def replay(connection: Connection, ids: Sequence[int], *, clock: Clock) -> Replayed:
-    """Admit these set-aside messages as if they came now, each in a transaction of its own; unknown ids are skipped.
+def find_waiting(
+    connection: Connection,
+    *,
+    limit: int,
+    zone: str | None = None,
+    reason: str | None = None,
+    since: datetime | None = None,
+) -> list[int]:
+    """Ids of messages that are still set aside, oldest first: of a zone, for a reason, received at or after `since`."""
+    parameters = {"zone": zone, "reason": reason, "since": since, "limit": limit}
+    return [number for (number,) in connection.execute(SQL["waiting"], parameters)]
 
-    A message is accepted when every reading in it is; then it is marked with the time of its replay and counted in its
-    gateway's account. Otherwise nothing of it is stored and it stays as it was. Times that are relative count from when
-    it first came.
+
+def replay(connection: Connection, ids: Sequence[int], *, clock: Clock) -> list[Replayed]:
+    """Admit these messages again, in this order, and say what became of each.
+
+    A message is one transaction: its readings, its line in the account and the mark that it was replayed come to stay
+    together, and one that fails takes no other with it. Two who replay the same message at once count it once. Times
+    that are relative count from when the message first came.
 
     Raises
     ------
-    StoreUnavailable, SchemaMismatch : as `Pipeline.store`
+    StoreUnavailable, SchemaMismatch : as `Pipeline.store`; messages before this one are replayed
     """
     pipeline = Pipeline(connection)
-    accepted = still = 0
-    rows = connection.execute(SQL["set_aside"], {"ids": list(ids)}).fetchall()
-    for number, topic, payload, received_us in rows:
-        if pipeline.store_again(Message(topic, payload, received_us, 0, 0), clock.now()):
-            connection.execute(SQL["mark"], {"id": number, "now": clock.now()})
-            accepted += 1
-        else:
-            still += 1
-    return Replayed(accepted, still)
+    return [_replay_one(connection, pipeline, number, clock.now()) for number in ids]
+
+
+def _replay_one(connection: Connection, pipeline: Pipeline, number: int, now: datetime) -> Replayed:
+    with connection.transaction():
+        row = connection.execute(SQL["take"], {"id": number}).fetchone()
+        if row is None:
+            return Replayed(number, Fate.GONE)
+        topic, payload, received_us, reason = row
+        # Only a gateway of the registry has boots; what a stranger sent has not been booked under its numbers yet.
+        again = Again(now, was_booked=reason != RejectReason.UNKNOWN_GATEWAY)
+        found = pipeline.store_again(Message(topic, payload, received_us, 0, 0), again)
+        if not isinstance(found, Stored):
+            return Replayed(number, Fate.REFUSED, reason=found.reason.value, detail=found.detail)
+        connection.execute(SQL["mark"], {"id": number, "now": now})
+    fate = Fate.PARTLY if found.set_aside else Fate.ACCEPTED
+    return Replayed(number, fate, found.stored, found.duplicate, found.conflict, found.set_aside)

@@ -42,25 +42,19 @@ WITH news AS (
            sum((SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(new - old) AS r)) AS arrived
     FROM before GROUP BY zone_id, gateway_id
 )
-INSERT INTO gateway_day (zone_id, gateway_id, day, sent, arrived, received, stored, duplicate, conflict, set_aside, late,
-                         clock_offset_s)
+INSERT INTO gateway_day (zone_id, gateway_id, day, sent, arrived, received, replayed, stored, duplicate, conflict,
+                         set_aside, late, clock_offset_s)
 SELECT t.zone_id, t.gateway_id, %(now)s::timestamptz::date, coalesce(p.sent, 0), coalesce(p.arrived, 0), t.received,
-       t.stored, t.duplicate, t.conflict, t.set_aside, t.late, nullif(t.clock_offset_s, 'NaN')
-FROM unnest(%(zone)s::text[], %(gateway)s::text[], %(received)s, %(stored)s, %(duplicate)s, %(conflict)s,
+       t.replayed, t.stored, t.duplicate, t.conflict, t.set_aside, t.late, nullif(t.clock_offset_s, 'NaN')
+FROM unnest(%(zone)s::text[], %(gateway)s::text[], %(received)s, %(replayed)s, %(stored)s, %(duplicate)s, %(conflict)s,
             %(set_aside)s, %(late)s, %(offset)s)
-     AS t (zone_id, gateway_id, received, stored, duplicate, conflict, set_aside, late, clock_offset_s)
+     AS t (zone_id, gateway_id, received, replayed, stored, duplicate, conflict, set_aside, late, clock_offset_s)
 LEFT JOIN progress p USING (zone_id, gateway_id)
 ORDER BY t.zone_id, t.gateway_id
 ON CONFLICT (zone_id, gateway_id, day) DO UPDATE SET
     sent = gateway_day.sent + EXCLUDED.sent, arrived = gateway_day.arrived + EXCLUDED.arrived,
-    received = gateway_day.received + EXCLUDED.received, stored = gateway_day.stored + EXCLUDED.stored,
+    received = gateway_day.received + EXCLUDED.received, replayed = gateway_day.replayed + EXCLUDED.replayed,
+    stored = gateway_day.stored + EXCLUDED.stored,
     duplicate = gateway_day.duplicate + EXCLUDED.duplicate, conflict = gateway_day.conflict + EXCLUDED.conflict,
     set_aside = gateway_day.set_aside + EXCLUDED.set_aside, late = gateway_day.late + EXCLUDED.late,
     clock_offset_s = greatest(gateway_day.clock_offset_s, EXCLUDED.clock_offset_s);
-
--- book_replay
-INSERT INTO gateway_day (zone_id, gateway_id, day, replayed, stored, duplicate, conflict)
-VALUES (%(zone)s, %(gateway)s, %(day)s, %(stored)s::int8 + %(duplicate)s + %(conflict)s, %(stored)s, %(duplicate)s, %(conflict)s)
-ON CONFLICT (zone_id, gateway_id, day) DO UPDATE SET
-    replayed = gateway_day.replayed + EXCLUDED.replayed, stored = gateway_day.stored + EXCLUDED.stored,
-    duplicate = gateway_day.duplicate + EXCLUDED.duplicate, conflict = gateway_day.conflict + EXCLUDED.conflict;

@@ -1,6 +1,15 @@
--- set_aside
-SELECT set_aside_id, topic, payload, (extract(epoch FROM received_at) * 1000000)::int8
-FROM set_aside WHERE set_aside_id = ANY (%(ids)s) AND replayed_at IS NULL ORDER BY set_aside_id;
+-- waiting
+SELECT set_aside_id FROM set_aside
+WHERE replayed_at IS NULL
+  AND (%(zone)s::text IS NULL OR zone_id = %(zone)s)
+  AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+  AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
+ORDER BY set_aside_id LIMIT %(limit)s;
+
+-- take
+-- Locked until its replay is over: of two who replay it at once the second finds it done.
+SELECT topic, payload, (extract(epoch FROM received_at) * 1000000)::int8, reason
+FROM set_aside WHERE set_aside_id = %(id)s AND replayed_at IS NULL FOR UPDATE;
 
 -- mark
 UPDATE set_aside SET replayed_at = %(now)s WHERE set_aside_id = %(id)s;
