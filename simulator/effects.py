@@ -12,7 +12,7 @@ from gateway.model import Fault
 from simulator.faults import Broken
 from simulator.sun import FloatArray
 
-SETTLES_S = 86_400.0  # a dust storm leaves its layer within a day
+BATTERY_DRAIN_PER_H = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ def effects_at(t_s: float, acting: Sequence[Broken], *, index: Mapping[str, int]
             case Fault.TOWER_OVERFLOW:
                 effects.float_says_room[at] = True
             case Fault.PV_STRING_LOSS:
-                effects.array_share[at] *= 1 - 1 / strings[at]
+                effects.array_share[at] *= max(0.0, 1 - one.amount / strings[at])
             case Fault.PV_SOILING:
-                effects.array_share[at] *= 1 - one.amount * min(1.0, max(0.0, (t_s - one.start_s) / SETTLES_S))
+                effects.array_share[at] *= 1 - one.amount * float(one.grown(np.array([t_s]))[0])
             case Fault.DRY_RUNNING:
                 effects.dry_water_m[at] = one.amount
             case Fault.TOWER_LEAK:
@@ -68,5 +68,5 @@ def effects_at(t_s: float, acting: Sequence[Broken], *, index: Mapping[str, int]
             case Fault.TAP_LEFT_OPEN:
                 effects.tap_open_m3_h[at] += one.amount
             case Fault.GATEWAY_BATTERY_LOW:
-                effects.battery_drain_per_h[at] = one.amount
+                effects.battery_drain_per_h[at] = BATTERY_DRAIN_PER_H
     return effects

@@ -15,6 +15,7 @@ from gateway.model import Fault
 from gateway.zones import Zone
 from simulator.errors import SimulatorError
 from simulator.faults import Broken
+from simulator.labels import Witness
 from simulator.scenarios import Scenario
 from simulator.sensors import Frozen, Sample, Samples, gather, is_round, measure, sample
 from simulator.sun import FloatArray
@@ -54,16 +55,40 @@ class Saved:
 
 
 def simulate_history(
-    zones: Sequence[Zone], *, start: datetime, end: datetime, seed: int, scenario: Scenario, folder: Path
+    zones: Sequence[Zone],
+    *,
+    start: datetime,
+    end: datetime,
+    seed: int,
+    scenario: Scenario,
+    folder: Path | None,
+    witness: Witness | None = None,
 ) -> Iterator[HistoryBlock]:
     """Let the zones live from `start` to `end`, which is the scenario's T0; a day's readings at a time.
 
     While a past fault has taken a gateway's network away, its box is off: nothing is measured. At the end the state is
-    left in `folder`, from where a `LiveFeed` goes on without a jump.
+    left in `folder` (unless that is None), from where a `LiveFeed` goes on without a jump. A `witness` is told what
+    was true of each day, before that day's readings are given.
     """
     village = Village(zones, seed=seed, clear_from=end.date() if scenario.clear_from_start else None)
-    state, frozen = village.first_state(), Frozen()
     broken = [fault.broken(end) for fault in scenario.past_faults]
+    yield from live_through(village, start=start, end=end, broken=broken, folder=folder, witness=witness)
+
+
+def live_through(
+    village: Village,
+    *,
+    start: datetime,
+    end: datetime,
+    broken: Sequence[Broken],
+    folder: Path | None,
+    witness: Witness | None = None,
+) -> Iterator[HistoryBlock]:
+    """The same for a village of one's own weather and any faults, which may begin at any time within the run."""
+    zones, seed = village.zones, village.seed
+    state, frozen = village.first_state(), Frozen()
+    if witness is not None:
+        witness.expect(broken)
     samples: list[Sample] = []
     for t_s in whole_minutes(start, end):
         moved = village.move(state, t_s, broken)
@@ -75,7 +100,10 @@ def simulate_history(
         samples.append(sample(t_s + 60, village.truth(state, moved), state))
     if samples:
         yield from _blocks(village, gather(samples), seed, frozen, broken)
-    save_state(folder, end.timestamp(), end.timestamp(), zones, state, frozen)
+    if witness is not None:
+        witness.finish(end.timestamp())
+    if folder is not None:
+        save_state(folder, end.timestamp(), end.timestamp(), zones, state, frozen)
 
 
 def save_state(folder: Path, t_s: float, start_s: float, zones: Sequence[Zone], state: State, frozen: Frozen) -> None:

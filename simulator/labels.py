@@ -1,0 +1,113 @@
+"""What was truly so in simulated zones: faults with the moment they could first be seen, and states that explain.
+
+A `Witness` looks on while zones live. Labels are few and are kept; states are many, so whoever asks takes those that
+are over and they are forgotten here: memory does not grow with the time that is lived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.model import Fault, State
+from simulator.faults import CATALOGUE, Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A fault as it truly was.
+
+    `onset` is when it physically begins. `start` is when a perfect observer of the zone's channels could first see it
+    (an inverter that trips at night shows when the sun would have started the pump), None when it never showed. `end`
+    is its repair, None when that lies beyond what was lived. `severity`: 3 act today, 2 this week, 1 the technician.
+    """
+
+    zone: str
+    fault: Fault
+    asset: str
+    severity: int
+    size: str
+    onset: datetime
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrueState:
+    """A state of a zone that explains its readings and is no fault, from `start` to `end`."""
+
+    zone: str
+    state: State
+    start: datetime
+    end: datetime
+
+
+class Witness:
+    """Collects labels and true states of zones that live; one for each run."""
+
+    def __init__(self) -> None:
+        self._broken: list[Broken] = []
+        self._seen_s: dict[Broken, float] = {}
+        self._open: dict[tuple[str, State], float] = {}
+        self._over: list[TrueState] = []
+        self._reached_s = -float("inf")
+
+    @property
+    def labels(self) -> list[Label]:
+        """The faults that have begun until now, in the order of their onset."""
+        begun = [one for one in self._broken if one.start_s <= self._reached_s]
+        return [self._label(one) for one in sorted(begun, key=lambda one: (one.start_s, one.zone, one.fault))]
+
+    def expect(self, broken: Sequence[Broken]) -> None:
+        """Say which faults will strike, or strike already."""
+        self._broken.extend(one for one in broken if one not in self._broken)
+
+    def take_states(self) -> list[TrueState]:
+        """The states that ended since this was asked last, in the order of their end."""
+        taken, self._over = self._over, []
+        return taken
+
+    def finish(self, t_s: float) -> None:
+        """All that still goes on ends for us at `t_s`."""
+        self._reached_s = max(self._reached_s, t_s)
+        for key in list(self._open):
+            self._close(key, t_s)
+
+    def see_fault(self, one: Broken, t_s: float) -> None:
+        """`one` could be seen at `t_s`; the earliest counts."""
+        self._seen_s[one] = min(t_s, self._seen_s.get(one, t_s))
+
+    def is_unseen(self, one: Broken) -> bool:
+        """Whether nothing of it has shown yet."""
+        return one not in self._seen_s
+
+    def see_states(self, zone: str, state: State, changes: Iterable[tuple[float, bool]]) -> None:
+        """`state` begins (True) or is over (False) at the times [s since 1970-01-01 UTC], which go forward."""
+        key = (zone, state)
+        for t_s, is_so in changes:
+            if is_so:
+                self._open.setdefault(key, t_s)
+            elif key in self._open:
+                self._close(key, t_s)
+
+    def reach(self, t_s: float) -> None:
+        """Time has come to `t_s`."""
+        self._reached_s = max(self._reached_s, t_s)
+
+    def _close(self, key: tuple[str, State], t_s: float) -> None:
+        start_s = self._open.pop(key)
+        if t_s > start_s:
+            self._over.append(TrueState(*key, _at(start_s), _at(t_s)))
+
+    def _label(self, one: Broken) -> Label:
+        seen_s = self._seen_s.get(one)
+        over = one.end_s is not None and one.end_s <= self._reached_s
+        return Label(
+            one.zone, one.fault, one.asset, CATALOGUE[one.fault].severity, one.size, _at(one.start_s),
+            None if seen_s is None else _at(seen_s), _at(one.end_s) if over and one.end_s is not None else None,
+        )  # fmt: skip
+
+
+def _at(t_s: float) -> datetime:
+    return datetime.fromtimestamp(t_s, UTC)
