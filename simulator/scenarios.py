@@ -1,54 +1,66 @@
-"""Named days: TOML files that read like a story, checked key by key.
+"""Named times: TOML files that read like a story, checked key by key.
 
-Times of faults are told relative to T0, the moment at which the live run begins: `days = -12` is twelve days before.
+A scenario tells when it happens, what breaks and how large, what the network does and how people behave. Times are
+told relative to T0: midnight of `start` where the file names one, else the moment at which the live run begins
+(`days = -12` is twelve days before). See docs/simulator.md for every key.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
 
-from gateway.model import Fault
+from gateway.model import AssetKind, Fault, kind_of_asset
+from gateway.zones import Zone
+from simulator.campaign import Campaign, read_campaign
 from simulator.errors import ScenarioError
 from simulator.faults import CATALOGUE, SIZES, Broken
+from simulator.network import EVERY_ZONE, Network, begins_after, read_network
+from simulator.people import Committee, read_committee
+from simulator.tables import Table
 
 FOLDER = files("simulator") / "scenarios"
+SKIES = ("season", "clear")
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """A fault of the story; it begins `begins_after` T0 (before it when negative) and ends by itself or never."""
+    """A fault of the story; it begins `begins_after` T0 (before it when negative) and ends by itself or never.
+
+    `zone` is a zone's id, or `every`.
+    """
 
     zone: str
     fault: Fault
     size: str
     begins_after: timedelta
     lasts: timedelta | None
+    place: str = ""  # as in `Broken.at`
 
-    def broken(self, start: datetime) -> Broken:
-        """The fault in a run whose T0 is `start`."""
+    def broken(self, start: datetime, zone: str | None = None) -> Broken:
+        """The fault in a run whose T0 is `start`, in `zone` where it is in every one."""
         begin_s = (start + self.begins_after).timestamp()
-        return Broken(
-            self.zone,
-            self.fault,
-            self.size,
-            begin_s,
-            None if self.lasts is None else begin_s + self.lasts.total_seconds(),
-        )
+        end_s = None if self.lasts is None else begin_s + self.lasts.total_seconds()
+        return Broken(zone or self.zone, self.fault, self.size, begin_s, end_s, self.place)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story: what happens to which zone, and whether the sky stays clear from the day of T0 on."""
+    """A story; `clear_from_start` takes the clouds away from the day of T0 on."""
 
     name: str
     says: str
-    clear_from_start: bool
-    faults: tuple[PlannedFault, ...]
+    clear_from_start: bool = False
+    faults: tuple[PlannedFault, ...] = ()
+    start: date | None = None
+    days: int = 30
+    network: Network = field(default_factory=Network)
+    committee: Committee = field(default_factory=Committee)
+    campaign: Campaign | None = None
 
     @property
     def past_faults(self) -> tuple[PlannedFault, ...]:
@@ -60,19 +72,50 @@ class Scenario:
         """What happens from T0 on."""
         return tuple(fault for fault in self.faults if fault.begins_after >= timedelta(0))
 
+    @property
+    def begins_at(self) -> datetime | None:
+        """T0, where the file names it."""
+        return None if self.start is None else datetime.combine(self.start, time(), UTC)
+
+    def broken(self, zones: Sequence[Zone], start: datetime, *, until: datetime, seed: int) -> list[Broken]:
+        """All that breaks in these zones in a run whose T0 is `start`; what chance draws falls in [start, until)."""
+        foreseen = [
+            fault.broken(start, zone.zone_id)
+            for fault in self.faults
+            for zone in zones
+            if fault.zone in (zone.zone_id, EVERY_ZONE)
+        ]
+        if self.campaign is None:
+            return foreseen
+        drawn = self.campaign.draw(zones, start_s=start.timestamp(), end_s=until.timestamp(), seed=seed)
+        return foreseen + drawn
+
+    def zones_left_out(self, zones: Sequence[Zone]) -> list[str]:
+        """Zones of which the story tells and that are not among `zones`."""
+        told = {fault.zone for fault in self.faults} | {event.zone for event in self.network.events}
+        return sorted(told - {EVERY_ZONE, *(zone.zone_id for zone in zones)})
+
+
+def scenario_names() -> list[str]:
+    """The shipped scenarios."""
+    return sorted(entry.name.removesuffix(".toml") for entry in FOLDER.iterdir() if entry.name.endswith(".toml"))
+
 
 def load_scenario(name: str) -> Scenario:
-    """Read a shipped scenario.
+    """Read a shipped scenario, or one of your own: `name` is then the path of a file that ends with `.toml`.
 
     Raises
     ------
     ScenarioError : no such scenario, or a mistake in it
     """
-    file = FOLDER / f"{name}.toml"
-    if not file.is_file():
-        known = ", ".join(sorted(entry.name.removesuffix(".toml") for entry in FOLDER.iterdir()))
-        raise ScenarioError(f"scenario {name!r} is none of {known}")
-    return scenario_from_toml(file.read_text("utf-8"), f"{name}.toml")
+    if name.endswith(".toml"):
+        try:
+            return scenario_from_toml(Path(name).read_text("utf-8"), name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScenarioError(f"{name}: cannot be read: {error}") from error
+    if name not in scenario_names():
+        raise ScenarioError(f"scenario {name!r} is none of {', '.join(scenario_names())}")
+    return scenario_from_toml((FOLDER / f"{name}.toml").read_text("utf-8"), f"{name}.toml")
 
 
 def scenario_from_toml(text: str, path: str) -> Scenario:
@@ -81,46 +124,36 @@ def scenario_from_toml(text: str, path: str) -> Scenario:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{path}: is not valid TOML: {error}") from error
-    _only(path, "", values, {"says", "clear_from_start", "fault"})
-    says, clear = values.get("says"), values.get("clear_from_start", False)
-    if not isinstance(says, str) or not says:
-        raise ScenarioError(f"{path}: says: {says!r} is not a sentence")
-    if not isinstance(clear, bool):
-        raise ScenarioError(f"{path}: clear_from_start: {clear!r} is neither true nor false")
-    tables = values.get("fault", [])
-    if not isinstance(tables, list):
-        raise ScenarioError(f"{path}: fault: is not an array of tables")
-    faults = tuple(_fault(path, f"fault[{n}].", table) for n, table in enumerate(tables))
-    return Scenario(path.removesuffix(".toml"), says, clear, faults)
+    table = Table(path, "", values)
+    weather = table.table("weather")
+    sky, start = weather.choice("sky", SKIES, "season"), table.day("start")
+    weather.done()
+    network, committee, campaign = table.table("network"), table.table("committee"), table.table("campaign")
+    scenario = Scenario(
+        name=path.rpartition("/")[2].removesuffix(".toml"),
+        says=table.sentence("says"),
+        clear_from_start=sky == "clear",
+        faults=tuple(_fault(one, start is not None) for one in table.tables("fault")),
+        start=start,
+        days=int(table.number("days", 1, 3660, 30)),
+        network=read_network(network, is_dated=start is not None),
+        committee=read_committee(committee),
+        campaign=read_campaign(campaign) if "campaign" in values else None,
+    )
+    table.done()
+    return scenario
 
 
-def _fault(path: str, prefix: str, table: Any) -> PlannedFault:
-    if not isinstance(table, dict):
-        raise ScenarioError(f"{path}: {prefix.rstrip('.')}: is not a table")
-    _only(path, prefix, table, {"zone", "fault", "size", "days", "minutes", "hours"})
-    zone, name, size = table.get("zone"), table.get("fault"), table.get("size", "L")
+def _fault(table: Table, is_dated: bool) -> PlannedFault:
+    zone = table.get("zone")
     if not isinstance(zone, str):
-        raise ScenarioError(f"{path}: {prefix}zone: {zone!r} is not a zone's id")
-    if name not in {fault.value for fault in CATALOGUE}:
-        raise ScenarioError(f"{path}: {prefix}fault: {name!r} is none of {', '.join(sorted(CATALOGUE))}")
-    if size not in SIZES:
-        raise ScenarioError(f"{path}: {prefix}size: {size!r} is none of {', '.join(SIZES)}")
-    days = _number(path, f"{prefix}days", table.get("days", 0), -400, 400)
-    minutes = _number(path, f"{prefix}minutes", table.get("minutes", 0), -1440, 100_000)
-    hours = table.get("hours")
-    lasts = None if hours is None else timedelta(hours=_number(path, f"{prefix}hours", hours, 0.1, 10_000))
-    return PlannedFault(zone, Fault(name), size, timedelta(days=days, minutes=minutes), lasts)
-
-
-def _number(path: str, key: str, value: Any, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ScenarioError(f"{path}: {key}: {value!r} is not a number")
-    if not low <= value <= high:
-        raise ScenarioError(f"{path}: {key}: {value:g} is not within {low:g}..{high:g}")
-    return float(value)
-
-
-def _only(path: str, prefix: str, table: Mapping[str, Any], known: set[str]) -> None:
-    for key in table:
-        if key not in known:
-            raise ScenarioError(f"{path}: {prefix}{key}: is not a key here; known are {', '.join(sorted(known))}")
+        raise table.error("zone", f"{zone!r} is not a zone's id")
+    fault = Fault(table.choice("fault", [fault.value for fault in CATALOGUE]))
+    size = table.choice("size", SIZES, "L")
+    begins, hours = begins_after(table, is_dated=is_dated), table.maybe("hours", 0.1, 10_000)
+    places, place = CATALOGUE[fault].places, table.get("place")
+    is_tap = places[0].startswith("tap-") and isinstance(place, str) and kind_of_asset(place) is AssetKind.TAP
+    if place is not None and place not in places and not is_tap:
+        raise table.error("place", f"{place!r} is none of {', '.join(places)}")
+    table.done()
+    return PlannedFault(zone, fault, size, begins, None if hours is None else timedelta(hours=hours), place or "")
