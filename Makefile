@@ -21,6 +21,7 @@ demo: setup  ## everything on this machine, simulated, from sensor to SMS (ARGS=
 test: setup  ## the whole suite, with a real broker, a real PostgreSQL and a real browser (ARGS="-k leak")
 	@deploy/need.sh mosquitto mosquitto "tests that need a broker are left out"
 	@deploy/need.sh chromium chromium "tests that need a browser are left out"
+	@deploy/need.sh fusermount3 fuse3 "the power is not cut"
 	@exec $(PYTHON) -m pytest $(ARGS)
 
 check: setup  ## style and types
@@ -32,6 +33,7 @@ bench: setup  ## how fast ingest is, against raw COPY and a naive script (ARGS="
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(VENV)/bin/ndiyan bench ingest $(ARGS)
 
-bench-crash: setup  ## kill -9, freezes and double faults: nothing lost, nothing twice (ARGS="--cycles 1000 --seed 7", ARGS=--planted)
+bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost, nothing twice (ARGS="--cycles 1000 --seed 7", --planted, "--power 60")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@deploy/need.sh fusermount3 fuse3 "the power cannot be cut"
 	@exec $(PYTHON) -m benchmarks.crash $(ARGS)

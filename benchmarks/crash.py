@@ -1,7 +1,9 @@
 """Crash loop: kill -9, freezes and double faults over gateways, broker, ingest and database under load.
 
-`make bench-crash ARGS="--cycles 1000 --seed 7"`; exit status 1 when anything was found. Everything that happens is
-drawn from the seed; when it happens within the traffic is not, so a run is repeated in kind and not to the instant.
+`make bench-crash` with ARGS="--cycles 1000 --seed 7" runs the loop, ARGS=--planted plants one defect after another
+until the loop finds it, ARGS="--power 60" cuts the power and then does the same with settings that are too weak. Exit
+status 1 when anything was found, or a planted defect was not. Everything that happens is drawn from the seed; when it
+happens within the traffic is not, so a run is repeated in kind and not to the instant.
 """
 
 from __future__ import annotations
@@ -13,36 +15,68 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.zones import load_zones
 from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.shipped_files import shipped
+from tests.scenarios import planted, powercut_harness
 from tests.scenarios.crash_harness import ROOT, Report, Village, crash_loop
+from tests.scenarios.oracle import Finding, Kind, Tally
+from tests.scenarios.powercut_fs import NoFuse
+from tests.scenarios.powercut_harness import PoweredVillage, powercut_series
 
 TOLD_EVERY = 25  # cycles
+TOLD_EVERY_CUTS = 10
 SETTLE_WITHIN_S = 60.0
 SHOWN = 10  # findings
+ZONES = load_zones([shipped("zones")])
+
+
+class Search(NamedTuple):
+    """How a planted defect fared: what it was to be found by, what was found, after how many cycles or cuts."""
+
+    name: str
+    wanted: frozenset[Kind]
+    found: frozenset[Kind]
+    after: int
+    seconds: float
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the harness saw it, and as what it is."""
+        return bool(self.wanted & self.found)
 
 
 def main() -> None:
-    """Run the loop and say what it came to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cycles", type=int, default=1000)
+    """Run what was asked for and say what it came to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, prog="make bench-crash", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cycles", type=int, default=1000, help="of the crash loop")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--planted", action="store_true", help="find each planted defect instead")
+    other.add_argument("--power", type=int, metavar="CUTS", help="cut the power instead, and find the weak settings")
     arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="ndiyan-crash-"))
-    folder.chmod(0o711)
-    report = _crash(folder, seed=arguments.seed, cycles=arguments.cycles)
-    print(f"\nseed {arguments.seed}, commit {commit()}")
-    print(_told(report))
-    if report.findings:
-        print(f"\nFOUND {len(report.findings)}; the logs are in {folder}")
-        for finding in report.findings[:SHOWN]:
-            print(f"  {finding.kind}: {finding.detail}")
-        sys.exit(1)
-    shutil.rmtree(folder)
+    mosquitto = find_mosquitto()
+    if mosquitto is None:
+        sys.exit("the crash loop needs mosquitto: apt-get install mosquitto")
+    print(f"seed {arguments.seed}, commit {commit()}, {time.strftime('%Y-%m-%d')}", flush=True)
+    if arguments.planted:
+        is_fine = _plant(arguments.seed)
+    elif arguments.power:
+        try:
+            is_fine = _cut_power(mosquitto, seed=arguments.seed, cuts=arguments.power)
+        except NoFuse as error:
+            sys.exit(f"power cuts need a file system of our own: {error}")
+    else:
+        is_fine = _crash(mosquitto, seed=arguments.seed, cycles=arguments.cycles)
+    sys.exit(0 if is_fine else 1)
 
 
 def commit() -> str:
@@ -51,15 +85,7 @@ def commit() -> str:
     return shown.stdout.strip() or "unknown"
 
 
-def _crash(folder: Path, *, seed: int, cycles: int) -> Report:
-    mosquitto = find_mosquitto()
-    if mosquitto is None:
-        sys.exit("the crash loop needs mosquitto: apt-get install mosquitto")
-    zones = load_zones([shipped("zones")])
-    postgres = EmbeddedPostgres(folder, secret_file=folder / "pg", log=folder / "pg.log", account=postgres_account())
-    broker = EmbeddedBroker(
-        folder, zones, secret_file=folder / "mq", log=folder / "mq.log", account=broker_account(), mosquitto=mosquitto
-    )
+def _crash(mosquitto: Path, *, seed: int, cycles: int) -> bool:
     begin_s = time.monotonic()
 
     def tell(report: Report) -> None:
@@ -68,37 +94,127 @@ def _crash(folder: Path, *, seed: int, cycles: int) -> Report:
             left_s = pace_s * (cycles - report.cycles)
             print(f"{report.cycles} of {cycles} cycles, {pace_s:.2f} s each, {left_s / 60:.0f} min left", flush=True)
 
-    try:
-        village = Village(folder, zones, postgres, broker)
-        return crash_loop(village, seed=seed, cycles=cycles, settle_within_s=SETTLE_WITHIN_S, told=tell)
-    finally:
-        postgres.stop()
+    with _folder() as folder, _server(folder) as postgres:
+        broker = EmbeddedBroker(
+            folder, ZONES, secret_file=folder / "mq", log=folder / "mq.log", account=broker_account(),
+            mosquitto=mosquitto,
+        )  # fmt: skip
+        village = Village(folder, ZONES, postgres, broker)
+        report = crash_loop(village, seed=seed, cycles=cycles, settle_within_s=SETTLE_WITHIN_S, told=tell)
+        print("\n" + _deeds(report) + _sums(report.tally, report.findings))
+        return _is_fine(report.findings, folder)
 
 
-def _told(report: Report) -> str:
-    tally = report.tally
-    if tally is None:
-        return f"cycles              {report.cycles}\nthe traffic was never counted"
+def _plant(seed: int) -> bool:
+    """Each defect in a village of its own, until it is found."""
+    searches = []
+    with _folder() as folder, _server(folder) as postgres:
+        for name, defect in planted.DEFECTS.items():
+            place = folder / name
+            place.mkdir(mode=0o711)
+
+            def search(name: str = name, place: Path = place) -> tuple[Sequence[Finding], int]:
+                report = planted.crash_with(name, place, ZONES, postgres, seed=seed)
+                return report.findings, report.cycles
+
+            searches.append(_searched(name, frozenset({defect.found_by}), search))
+        print(_table(searches, "cycles"))
+        return _all_found(searches, folder)
+
+
+def _cut_power(mosquitto: Path, *, seed: int, cuts: int) -> bool:
+    """The product first, which must lose nothing, and then each setting that does not wait for the disk."""
+
+    def tell(report: powercut_harness.Report) -> None:
+        if (done := report.cuts.total()) % TOLD_EVERY_CUTS == 0:
+            print(f"{done} of {cuts} power cuts", flush=True)
+
+    with _folder() as folder:
+        village = PoweredVillage(folder, ZONES, mosquitto)
+        report = powercut_series(village, seed=seed, cuts=cuts, settle_within_s=SETTLE_WITHIN_S, told=tell)
+        print(
+            f"\npower cuts          {report.cuts.total()}: {_listed(report.cuts)}; {report.torn} with torn pages\n"
+            + _sums(report.tally, report.findings)
+        )
+        if not _is_fine(report.findings, folder):
+            return False
+    searches = []
+    for name, defect in powercut_harness.DEFECTS.items():
+        with _folder() as folder:
+            village = PoweredVillage(folder, ZONES, mosquitto, defect=defect)
+
+            def search(village: PoweredVillage = village) -> tuple[Sequence[Finding], int]:
+                report = powercut_series(village, seed=seed, cuts=cuts, settle_within_s=SETTLE_WITHIN_S)
+                return report.findings, report.cuts.total()
+
+            searches.append(_searched(name, defect.found_by, search))
+    print(_table(searches, "cuts"))
+    return all(search.is_found for search in searches)
+
+
+def _searched(name: str, wanted: frozenset[Kind], search: Callable[[], tuple[Sequence[Finding], int]]) -> Search:
+    begin_s = time.monotonic()
+    findings, after = search()
+    found = Search(name, wanted, frozenset(one.kind for one in findings), after, time.monotonic() - begin_s)
+    shown = findings[0].detail[:120].replace("\n", " ") if findings else "NOT FOUND"
+    print(f"{name}: {shown} (after {after}, {found.seconds:.0f} s)", flush=True)
+    return found
+
+
+def _table(searches: Sequence[Search], unit: str) -> str:
+    rows = [f"\n{'defect':<20} {'found by':<24} {unit:>6} {'s':>5}"]
+    for one in searches:
+        kinds = ", ".join(sorted(one.found & one.wanted)) or f"NOT FOUND ({', '.join(sorted(one.found)) or 'nothing'})"
+        rows.append(f"{one.name:<20} {kinds:<24} {one.after:>6} {one.seconds:>5.0f}")
+    return "\n".join(rows)
+
+
+def _all_found(searches: Sequence[Search], folder: Path) -> bool:
+    missed = [search.name for search in searches if not search.is_found]
+    if missed:
+        print(f"\nNOT FOUND: {', '.join(missed)}; the logs are in {_kept(folder)}")
+    return not missed
+
+
+def _is_fine(findings: Sequence[Finding], folder: Path) -> bool:
+    if findings:
+        print(f"\nFOUND {len(findings)}; the logs are in {_kept(folder)}")
+        for finding in findings[:SHOWN]:
+            print(f"  {finding.kind}: {finding.detail}")
+    return not findings
+
+
+def _deeds(report: Report) -> str:
     by_act: Counter[str] = Counter()
     by_victim: Counter[str] = Counter()
     for deed, count in report.deeds.items():
         by_act[deed.act] += count
         by_victim.update(dict.fromkeys(deed.victims, count))
     wiped = sum(count for deed, count in report.deeds.items() if deed.wipes)
-    account = [one.detail for one in report.findings if one.kind == "account"]
+    return (
+        f"cycles              {report.cycles}\n"
+        f"  by act            {_listed(by_act)}\n"
+        f"  by victim         {_listed(by_victim)}, broker's store wiped {wiped}\n"
+        f"  ingest ended by itself and was started again {report.ended_by_itself} times\n"
+    )
+
+
+def _sums(tally: Tally | None, findings: Sequence[Finding]) -> str:
+    if tally is None:
+        return "the traffic was never counted"
+    account = [one.detail for one in findings if one.kind in (Kind.ACCOUNT, Kind.ROLLUP)]
+    broken = sum(one.kind in (Kind.CORRUPT, Kind.NO_START) for one in findings)
     return "\n".join(
         [
-            f"cycles              {report.cycles}",
-            f"  by act            {_listed(by_act)}",
-            f"  by victim         {_listed(by_victim)}, broker's store wiped {wiped}",
             f"accepted            {tally.accepted} by gateways, {tally.confirmed_to_sensor} confirmed to the sensor",
             f"stored              {tally.stored}",
             f"lost                {tally.lost} (of {tally.accepted}, and of {tally.judged} of the sensor's)",
             f"twice               {tally.twice}",
             f"foreign             {tally.foreign}",
+            f"corrupt             {broken}",
             f"conflicts           {tally.conflicts}",
             f"set aside           {tally.set_aside} (the value that the database refuses)",
-            f"the account         {'; '.join(account) or 'adds up'}",
+            f"account, rollups    {'; '.join(account) or 'add up'}",
             f"longest recovery    {tally.longest_recovery_s:.1f} s",
         ]
     )
@@ -106,6 +222,30 @@ def _told(report: Report) -> str:
 
 def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder that every account can enter; gone at the end, unless it was `_kept`."""
+    folder = Path(tempfile.mkdtemp(prefix="ndiyan-crash-"))
+    folder.chmod(0o711)
+    yield folder
+    if not (folder / "kept").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kept(folder: Path) -> Path:
+    (folder / "kept").touch()
+    return folder
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(folder, secret_file=folder / "pg", log=folder / "pg.log", account=postgres_account())
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":

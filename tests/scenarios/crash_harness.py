@@ -41,6 +41,7 @@ SETTLE_EVERY = 10  # cycles
 QUIET_S = (0.1, 0.5)  # between two acts
 AWAY_S = (0.0, 0.3)  # what is killed stays away so long, and as long as it needs to start
 FREEZE_S = (0.3, 2.0)
+ENDS_WITHIN_S = 30.0
 RENAME_S = (0.3, 1.0)
 ABSENCE_S = (3.5, 4.5)  # of ingest: more waits at the broker then than it keeps by default
 REFUSE_POISON = f"""
@@ -59,11 +60,14 @@ class Act(StrEnum):
     WIPE = "wipe"  # the broker, and its store is deleted
     FREEZE = "freeze"
     DOUBLE = "double"  # two at once: both killed, or one frozen meanwhile
+    RESTART = "restart"  # ingest, asked to end by SIGTERM
     RENAME = "rename"  # a column of the table of readings, for a moment
     ABSENCE = "absence"  # ingest, for seconds
 
 
-ACTS = 10 * (Act.KILL,) + 4 * (Act.FREEZE,) + 4 * (Act.DOUBLE,) + (Act.RENAME, Act.ABSENCE)
+ACTS = 10 * (Act.KILL,) + 4 * (Act.FREEZE,) + 4 * (Act.DOUBLE,) + (Act.RESTART, Act.RENAME, Act.ABSENCE)
+
+FIXED = {Act.RENAME: ("database",), Act.ABSENCE: ("ingest",), Act.RESTART: ("ingest",)}
 
 
 class Deed(NamedTuple):
@@ -79,10 +83,15 @@ class Deed(NamedTuple):
 
 @dataclass
 class Report:
-    """What a run came to; without findings nothing was lost, stored twice or wrong in the account."""
+    """What a run came to; without findings nothing was lost, stored twice or wrong in the account.
+
+    `ended_by_itself` is how often ingest ended without having been told, as it does when there is no database at its
+    start.
+    """
 
     cycles: int = 0
     deeds: Counter[Deed] = field(default_factory=Counter)
+    ended_by_itself: int = 0
     findings: list[Finding] = field(default_factory=list)
     tally: Tally | None = None
 
@@ -93,8 +102,8 @@ def deeds(dice: random.Random) -> Iterator[Deed]:
     pairs = shuffled(dice, list(itertools.combinations(VICTIMS, 2)))
     wipes = shuffled(dice, [True] + 9 * [False])
     for act in acts:
-        if act is Act.RENAME or act is Act.ABSENCE:
-            yield Deed(act, ("database" if act is Act.RENAME else "ingest",), False)
+        if act in FIXED:
+            yield Deed(act, FIXED[act], False)
             continue
         victims = next(pairs if act is Act.DOUBLE else singles)
         is_wiped = act is not Act.FREEZE and "broker" in victims and next(wipes)
@@ -122,7 +131,7 @@ class Village:
         self.folder, self.postgres, self.broker = folder, postgres, broker
         self.outboxes = outboxes or folder
         self.gateways, self.sensor = zones[:GATEWAYS], zones[GATEWAYS]
-        self.broker_up_ms = 0
+        self.broker_up_ms = self.ended_by_itself = 0
         self._database, self._program = database, program
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -146,11 +155,13 @@ class Village:
             self._bring_up(name)
         self._start_sender("sensor", "field_sensor", self.sensor, SENSOR_READINGS_PER_S)
 
-    def do(self, deed: Deed, dice: random.Random) -> None:
-        """Do it; on return everything has been started again."""
+    def do(self, deed: Deed, dice: random.Random) -> list[Finding]:
+        """Do it; on return everything has been started again. Says what did not end when it was asked to."""
         names = [name if name != "gateway" else f"gateway-{dice.randrange(GATEWAYS)}" for name in deed.victims]
         if deed.act is Act.RENAME:
             self._rename_column(dice.uniform(*RENAME_S))
+        elif deed.act is Act.RESTART:
+            return self._restart_ingest()
         elif deed.act is Act.ABSENCE:
             self._strike(names, [], away_s=dice.uniform(*ABSENCE_S))
         elif deed.act is Act.FREEZE:
@@ -159,12 +170,14 @@ class Village:
             dice.shuffle(names)
             frozen = [names.pop()] if deed.act is Act.DOUBLE and not deed.wipes and dice.random() < 0.3 else []
             self._strike(names, frozen, away_s=dice.uniform(*AWAY_S), wipes=deed.wipes)
+        return []
 
     def tend(self) -> None:
         """Start ingest again when it ended by itself, as a supervisor would; nobody else may end."""
         for name, child in list(self._children.items()):
             if child.poll() is not None:
                 assert name == "ingest", f"{name} ended with {child.returncode}: {self.log(name)}"
+                self.ended_by_itself += 1
                 self._bring_up(name)
 
     def drain(self, *, within_s: float) -> list[Finding]:
@@ -174,6 +187,7 @@ class Village:
         end = time.monotonic() + within_s
         while any(child.poll() is None for child in senders.values()) and time.monotonic() < end:
             if self._children["ingest"].poll() is not None:
+                self.ended_by_itself += 1
                 self._bring_up("ingest")
             time.sleep(0.05)
         return [
@@ -208,6 +222,20 @@ class Village:
             for pid in cold:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
+
+    def _restart_ingest(self) -> list[Finding]:
+        child = self._children["ingest"]
+        child.terminate()
+        try:
+            status: object = child.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            status = "not ended"
+        self._take_down("ingest")
+        self._bring_up("ingest")
+        # The signal may have come before there was anybody to hear it.
+        if status in (0, -signal.SIGTERM):
+            return []
+        return [Finding(Kind.STUCK, f"ingest has {status} for an end by SIGTERM: {self.log('ingest')}")]
 
     def _rename_column(self, for_s: float) -> None:
         with connect(self.url) as connection:
@@ -290,7 +318,7 @@ def crash_loop(
         for deed in itertools.islice(deeds(dice), cycles):
             time.sleep(dice.uniform(*QUIET_S))
             village.tend()
-            village.do(deed, dice)
+            report.findings += village.do(deed, dice)
             report.cycles += 1
             report.deeds[deed] += 1
             report.findings += oracle.look()
@@ -300,7 +328,9 @@ def crash_loop(
             if report.findings:
                 break
         else:
-            report.findings += village.drain(within_s=settle_within_s) + oracle.conclude()
+            report.findings += village.drain(within_s=settle_within_s) + oracle.settle(within_s=settle_within_s)
+            report.findings += oracle_of(village).conclude()  # by one who has seen nothing: all is there to the end
+        report.ended_by_itself = village.ended_by_itself
         report.tally = oracle.tally()
     return report
 

@@ -39,6 +39,19 @@ LEFT JOIN (SELECT zone_id, count(*) AS rows FROM reading JOIN channel USING (cha
      USING (zone_id)
 """
 TWICE = "SELECT count(*) - count(DISTINCT (channel_id, measured_at)) FROM reading"
+HOURS_AND_LATEST = """
+SELECT (SELECT count(*) FROM (
+            SELECT l.channel_id, h.* FROM latest l
+            CROSS JOIN LATERAL hours_from_readings(l.channel_id, '-infinity', date_trunc('hour', l.measured_at)) h
+        ) AS said FULL JOIN reading_hour AS kept USING (channel_id, hour)
+        WHERE (said.n, said.bad, said.min, said.max, said.sum, said.first, said.last, said.steps)
+            IS DISTINCT FROM (kept.n, kept.bad, kept.min, kept.max, kept.sum, kept.first, kept.last, kept.steps)),
+       (SELECT count(*) FROM (
+            SELECT DISTINCT ON (channel_id) channel_id, measured_at, value FROM reading
+            ORDER BY channel_id, measured_at DESC
+        ) AS newest FULL JOIN latest AS kept USING (channel_id)
+        WHERE (newest.measured_at, newest.value) IS DISTINCT FROM (kept.measured_at, kept.value))
+"""
 READINGS = "SELECT channel_id, (extract(epoch FROM measured_at) * 1000)::int8, value FROM reading"
 SET_ASIDE = "SELECT reason, payload FROM set_aside"
 
@@ -56,6 +69,7 @@ class Kind(StrEnum):
     CONFLICT = "conflict"
     SET_ASIDE = "set_aside"
     ACCOUNT = "account"
+    ROLLUP = "rollup"
     STRAY_ACK = "stray_ack"
     STUCK = "stuck"
     CORRUPT = "corrupt"
@@ -157,7 +171,7 @@ class Oracle:
             return findings + self._unwanted(connection) + self._stray_acknowledgements()
 
     def settle(self, *, within_s: float) -> list[Finding]:
-        """Wait until all that was taken by now is stored, and see whether the account adds up."""
+        """Wait until all that was taken by now is stored, and see whether account and rollups are right."""
         with connect(self._url()) as connection:
             begin_s = time.monotonic()
             findings = self._missing(connection)
@@ -172,13 +186,13 @@ class Oracle:
                 self._tend()
                 findings = self._missing(connection)
             self._longest_recovery_s = max(self._longest_recovery_s, time.monotonic() - begin_s)
-            return findings + self._account(connection) + self._twice(connection)
+            return findings + self._account(connection) + self._twice(connection) + self._rollups(connection)
 
     def conclude(self) -> list[Finding]:
         """After the drain: nothing is under way, so everything is stored, as it was measured, and accounted for."""
         with connect(self._url()) as connection:
             findings = self._missing(connection) + self._unwanted(connection) + self._account(connection, drained=True)
-            findings += self._twice(connection) + self._stray_acknowledgements()
+            findings += self._twice(connection) + self._rollups(connection) + self._stray_acknowledgements()
             if waiting := sum(len(sender.pending) for sender in self._gateways):
                 findings.append(Finding(Kind.LOST, f"{waiting} readings are not stored after the drain"))
             if foreign := self._foreign(connection):
@@ -291,6 +305,13 @@ class Oracle:
     def _twice(self, connection: Connection) -> list[Finding]:
         row = connection.execute(TWICE).fetchone()
         return [Finding(Kind.TWICE, f"{row[0]} readings are stored more than once")] if row and row[0] else []
+
+    def _rollups(self, connection: Connection) -> list[Finding]:
+        """Hours that are over and latest values, bit by bit against the readings of the same snapshot."""
+        hours, latest = connection.execute(HOURS_AND_LATEST).fetchone() or (0, 0)
+        if hours or latest:
+            return [Finding(Kind.ROLLUP, f"{hours} hours and {latest} latest values are not what their readings say")]
+        return []
 
     def _foreign(self, connection: Connection) -> int:
         """How many readings are stored that no sender tried to hand over, or with another value."""
