@@ -36,9 +36,7 @@ SELECT channel_id, asset_id, name FROM channel;
 
 -- flag_suspect
 -- Readings that turn out to be spikes once the next one has come.
-UPDATE reading r SET flag = greatest(r.flag, 3)
-FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)
-WHERE r.channel_id = t.channel_id AND r.measured_at = t.measured_at;
+SELECT flag_suspect(%(channel)s, %(measured)s);
 
 -- note
 -- Which test a reading failed.

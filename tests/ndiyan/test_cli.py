@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.db import newest_migration
+from ingest.db import migrations
 from ndiyan.embedded_broker import EmbeddedBroker
 
 
@@ -70,7 +70,7 @@ def test_db_and_zones_from_an_empty_database_to_a_filled_one(tmp_path: Path, emp
     assert refused.returncode == 1
     assert "run `ndiyan db migrate`" in refused.stderr
     migrated = ndiyan("db", "migrate", "--json", cwd=tmp_path, **url)
-    assert len(json.loads(migrated.stdout)["applied"]) == newest_migration()
+    assert len(json.loads(migrated.stdout)["applied"]) == len({number for number, *_ in migrations()})
     assert ndiyan("db", "migrate", cwd=tmp_path, **url).stdout == "nothing to do\n"
     assert ndiyan("db", "status", cwd=tmp_path, **url).returncode == 0
     first = ndiyan("zones", "import", "--json", cwd=tmp_path, **url)
