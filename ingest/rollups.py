@@ -84,7 +84,7 @@ class Rollups:
             written.append(closed)
         hours = _unique(anew)
         if len(hours[0]):
-            self._connection.execute(SQL["hours_anew"], {"channel": Int4s(hours[0]), "hour": Times(hours[1] * HOUR_US)})
+            self._compute_anew(*hours)
         channel, hour = _unique([*written, hours])
         is_over = hour // HOURS_A_DAY < self._open["hour"][channel] // HOURS_A_DAY
         days = _unique([(channel[is_over], hour[is_over] // HOURS_A_DAY)])
@@ -98,13 +98,13 @@ class Rollups:
         for row in np.flatnonzero(is_good & (late.measured_us > self._before_us[late.channel_id])):
             channel = late.channel_id[row]  # in order of time, so the last one stays
             self._before[channel], self._before_us[channel] = late.value[row], late.measured_us[row]
+        own = _unique([(late.channel_id, late.measured_us // HOUR_US)])
+        last = late.take(_ends_a_run(late.channel_id, late.measured_us // HOUR_US, is_good))
         following = self._connection.execute(
-            SQL["hours_after"], {"channel": Int4s(late.channel_id), "measured": Times(late.measured_us)}
+            SQL["hours_after"], {"channel": Int4s(last.channel_id), "measured": Times(last.measured_us)}
         ).fetchall()
         after = np.array(following, dtype=np.int64).reshape(-1, 2)
-        channel, hour = _unique(
-            [(late.channel_id, late.measured_us // HOUR_US), (after[:, 0].astype(np.int32), after[:, 1])]
-        )
+        channel, hour = _unique([own, (after[:, 0].astype(np.int32), after[:, 1])])
         is_open = hour == self._open["hour"][channel]
         self._open["is_whole"][channel[is_open]] = False
         is_over = hour < self._open["hour"][channel]
@@ -169,6 +169,16 @@ class Rollups:
         self._before[good.channel_id], self._before_us[good.channel_id] = good.value, good.measured_us
         self._is_before_known[good.channel_id] = True
 
+    def _compute_anew(self, channel: NDArray[np.int32], hour: NDArray[np.int64]) -> None:
+        """Let the database add up these hours (sorted), those that follow each other together."""
+        begins = np.ones(len(hour), dtype=bool)
+        begins[1:] = (np.diff(channel) != 0) | (np.diff(hour) != 1)
+        first, last = hour[begins], hour[np.append(begins[1:], True)]
+        self._connection.execute(
+            SQL["hours_anew"],
+            {"channel": Int4s(channel[begins]), "start": Times(first * HOUR_US), "end": Times((last + 1) * HOUR_US)},
+        )
+
     def _insert(self, channel: NDArray[np.int32], over: Rows) -> None:
         sums = [Float8s(over[name]) for name in ("min", "max", "sum", "first", "last", "steps")]
         hour = Times(over["hour"] * HOUR_US)
@@ -192,6 +202,14 @@ def _added(sums: NDArray[np.float64], group: NDArray[np.intp], value: NDArray[np
     return np.bincount(groups, weights=np.concatenate([sums, value]), minlength=len(sums)).astype(
         np.float64, copy=False
     )
+
+
+def _ends_a_run(channel: NDArray[np.int32], hour: NDArray[np.int64], is_good: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Those of these rows, in order of channel and time, behind which one must look for the next good reading, because
+    it may lie in an hour that none of the rows names."""
+    rows = np.flatnonzero(is_good)
+    goes_on = (np.diff(channel[rows]) == 0) & (np.diff(hour[rows]) <= 1)
+    return rows[~np.append(goes_on, False)] if len(rows) else rows
 
 
 def _unique(parts: Sequence[Hours]) -> Hours:

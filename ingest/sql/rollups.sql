@@ -6,11 +6,11 @@ SELECT channel_id, (extract(epoch FROM measured_at) * 1000000)::int8, value, fla
 COPY reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps) FROM STDIN (FORMAT binary);
 
 -- hours_anew
--- Hours as their readings say.
+-- Spans of hours as their readings say.
 INSERT INTO reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps)
 SELECT t.channel_id, h.hour, h.n, h.bad, h.min, h.max, h.sum, h.first, h.last, h.steps
-FROM unnest(%(channel)s, %(hour)s) AS t (channel_id, hour)
-CROSS JOIN LATERAL hours_from_readings(t.channel_id, t.hour, t.hour + interval '1 hour') h
+FROM unnest(%(channel)s, %(start)s, %(end)s) AS t (channel_id, from_hour, to_hour)
+CROSS JOIN LATERAL hours_from_readings(t.channel_id, t.from_hour, t.to_hour) h
 ON CONFLICT (channel_id, hour) DO UPDATE SET
     n = EXCLUDED.n, bad = EXCLUDED.bad, min = EXCLUDED.min, max = EXCLUDED.max, sum = EXCLUDED.sum,
     first = EXCLUDED.first, last = EXCLUDED.last, steps = EXCLUDED.steps;
