@@ -82,6 +82,9 @@ def _template(postgres: str) -> Iterator[str]:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with connect(_url_of(postgres, name)) as connection:
         migrate(connection)
+    with connect(postgres) as admin:  # TimescaleDB's scheduler sits in each database, and a template must be left alone
+        admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
     yield name
     with connect(postgres) as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
