@@ -28,6 +28,7 @@ class Kind(StrEnum):
     """What is known about a setting."""
 
     WEAK = "weak"
+    PLUGIN = "plugin"  # weak, unless the plug-in that is loaded does it instead
     UNKNOWN = "unknown"
 
 
@@ -42,7 +43,7 @@ class WeakSetting:
     kind: Kind = Kind.WEAK
 
     def __str__(self) -> str:
-        if self.kind is Kind.UNKNOWN:
+        if self.kind is not Kind.WEAK:
             return f"cannot tell about the broker's {self.setting} ({self.found}; wanted: {self.wanted}): {self.why}"
         return f"the broker's {self.setting} is {self.found}, wanted {self.wanted}: {self.why}"
 
@@ -56,6 +57,7 @@ class _Rule:
     why: str  # what is lost without it
     of_listener: bool = False
     by_plugin: bool = False  # a plug-in may do it instead
+    unless: str | None = None  # this other setting, when it is good, covers it
 
     def weak(self, found: str, kind: Kind = Kind.WEAK) -> WeakSetting:
         return WeakSetting(self.setting, found, self.wanted, self.why, kind)
@@ -96,7 +98,7 @@ _RULES = {
         _Rule("message_size_limit", UNSET, UNSET, _is(UNSET, "0"),
               "a larger message is confirmed to its sender and dropped, or sent again for ever"),
         _Rule("queue_qos0_messages", "true", "false", _is_on,
-              "what sensors send at QoS 0 while ingest is away is dropped"),
+              "what sensors send at QoS 0 while ingest is away is dropped", unless="upgrade_outgoing_qos"),
         _Rule("upgrade_outgoing_qos", "true", "false", _is_on,
               "what sensors send at QoS 0 reaches ingest unconfirmed, and is lost when it stops before storing it"),
         _Rule("persistent_client_expiration", UNSET, UNSET, _is(UNSET),
@@ -142,7 +144,7 @@ def find_weak_settings(
     except NotTried as error:
         weak[LOGIN] = WeakSetting(
             LOGIN, str(error), "a login that may write and read ndiyan/#",
-            "only the configuration was read, what the running broker does was not tried", Kind.UNKNOWN,
+            "what the running broker does with messages was not tried", Kind.UNKNOWN,
         )  # fmt: skip
     for setting, found in seen.items():
         if not _RULES[setting].is_good(found):
@@ -166,8 +168,15 @@ def _login(settings: MqttSettings, operator: MqttSettings | None) -> MqttSetting
 
 def _weak_in(conf: BrokerConf, port: int) -> Iterator[WeakSetting]:
     for rule in _RULES.values():
-        for value in conf.values(rule.setting, port if rule.of_listener else None):
-            if rule.is_good(rule.default if value is None else value):
-                continue
+        if rule.unless and not list(_bad_values(conf, _RULES[rule.unless], port)):
+            continue
+        for value in _bad_values(conf, rule, port):
             found = value or (rule.default if rule.default == UNSET else f"{rule.default} (the default)")
-            yield rule.weak(found, Kind.UNKNOWN if rule.by_plugin and conf.has_plugin else Kind.WEAK)
+            yield rule.weak(found, Kind.PLUGIN if rule.by_plugin and conf.has_plugin else Kind.WEAK)
+
+
+def _bad_values(conf: BrokerConf, rule: _Rule, port: int) -> Iterator[str | None]:
+    """What is set against the rule; None where nothing is set, and mosquitto's default is against it."""
+    for value in conf.values(rule.setting, port if rule.of_listener else None):
+        if not rule.is_good(rule.default if value is None else value):
+            yield value

@@ -74,20 +74,20 @@ def parse_broker_conf(lines: Sequence[tuple[str, str]], *, port: int | None = No
     return conf
 
 
-def read_directives(file: Path) -> Iterator[tuple[str, str]]:
-    """The directives of a file and of the folders that it includes, in mosquitto's order.
+def read_directives(file: Path, folder: Path) -> Iterator[tuple[str, str]]:
+    """The directives of a file and of what it includes, in mosquitto's order; its relative paths begin at `folder`.
 
     Raises
     ------
     OSError : one of the files cannot be read
     """
-    for line in file.read_text("utf-8", "replace").splitlines():
+    for line in (folder / file).read_text("utf-8", "replace").splitlines():
         directive, _, value = line.strip().partition(" ")
         if directive == "include_dir":
             # A folder that cannot be listed must not look empty: iterdir raises, glob does not.
-            parts = [part for part in Path(value.strip()).iterdir() if part.suffix == ".conf"]
+            parts = [part for part in (folder / value.strip()).iterdir() if part.suffix == ".conf"]
             for part in sorted(parts, key=lambda part: part.name.lower()):
-                yield from read_directives(part)
+                yield from read_directives(part, folder)
         elif directive and not directive.startswith("#"):
             yield directive, value.strip()
 
@@ -96,7 +96,7 @@ def _conf_of(folder: Path, arguments: Sequence[str]) -> BrokerConf:
     options = dict(pairwise(arguments))
     file = options.get("-c") or options.get("--config-file")
     port = options.get("-p") or options.get("--port")
-    directives = list(read_directives(folder / file)) if file else []
+    directives = list(read_directives(Path(file), folder)) if file else []
     return parse_broker_conf(directives, port=int(port) if port else None)
 
 

@@ -43,7 +43,7 @@ def try_broker(login: MqttSettings, *, door: MqttSettings, timeout_s: float) -> 
     Parameters
     ----------
     login : a user whose client id the broker does not prescribe; may publish and read under `PROBE_TOPICS`
-    door : the listener of devices, tried without a name
+    door : the listener of devices, tried by a stranger
     timeout_s : bound on everything but the clean-up, which may take another `CLEAN_UP_S` [s]
 
     Raises
@@ -55,7 +55,7 @@ def try_broker(login: MqttSettings, *, door: MqttSettings, timeout_s: float) -> 
     until_s = time.monotonic() + timeout_s
     seen: dict[str, str] = {}
     try:
-        with _visit(login, name, until_s, keeps_session=True) as link:
+        with _visit(login, name, until_s, session_s=NEVER_EXPIRES) as link:
             seen |= _announced(link)
             link.subscribe(topic)
         with _visit(login, f"{name}-sender", until_s) as link:
@@ -64,7 +64,7 @@ def try_broker(login: MqttSettings, *, door: MqttSettings, timeout_s: float) -> 
             promised = link.publish(topic, [(0, _QOS0)] * QOS0_SENT + [(1, _QOS1)] * QOS1_SENT) - QOS0_SENT
         if promised <= 0:
             raise NotTried(f"{login.username or 'it'} may not publish to {topic}")
-        with _visit(login, name, until_s, keeps_session=True) as link:
+        with _visit(login, name, until_s, session_s=KEPT_FOR_S) as link:
             is_kept, window = link.is_kept, link.wait_quiet()
             link.hear_out(topic)
         seen |= _counted(link.heard, promised=promised, took_large=took_large, window=window, is_kept=is_kept)
@@ -111,17 +111,17 @@ def _counted(
 
 
 def _lets_in_anyone(door: MqttSettings, name: str, until_s: float) -> bool:
-    try:
-        with _visit(replace(door, username=None, password=None), name, until_s):
+    """Nameless, or under a name and password that nobody gave out."""
+    for username in (None, name):
+        with contextlib.suppress(NotTried), _visit(replace(door, username=username, password=username), name, until_s):
             return True
-    except NotTried:
-        return False
+    return False
 
 
 @contextmanager
-def _visit(login: MqttSettings, name: str, until_s: float, *, keeps_session: bool = False) -> Iterator[_Link]:
-    """A connection for the body of a `with`."""
-    link = _Link(login, name, until_s, keeps_session=keeps_session)
+def _visit(login: MqttSettings, name: str, until_s: float, *, session_s: int = 0) -> Iterator[_Link]:
+    """A connection for the body of a `with`; see `_Link`."""
+    link = _Link(login, name, until_s, session_s=session_s)
     try:
         link.open()
         yield link
@@ -130,19 +130,25 @@ def _visit(login: MqttSettings, name: str, until_s: float, *, keeps_session: boo
 
 
 class _Link:
-    """One connection, driven from the calling thread; `until_s` bounds every wait on the monotonic clock [s]."""
+    """One connection, driven from the calling thread.
 
-    def __init__(self, login: MqttSettings, name: str, until_s: float, *, keeps_session: bool) -> None:
+    Parameters
+    ----------
+    until_s : bound on every wait, on the monotonic clock [s]
+    session_s : how long the broker is asked to keep the session; 0 for a new one that ends with the connection [s]
+    """
+
+    def __init__(self, login: MqttSettings, name: str, until_s: float, *, session_s: int) -> None:
         self.heard: list[mqtt.MQTTMessage] = []
         self.announced: Properties | None = None
         self.is_kept = False
-        self._login, self._until_s, self._keeps_session = login, until_s, keeps_session
+        self._login, self._until_s, self._session_s = login, until_s, session_s
         self._is_v5 = login.protocol == 5
         self._reason: ReasonCode | None = None
         self._is_subscribed = self._confirms = False
         self._answered = self._taken = 0
         protocol = MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311
-        clean = None if self._is_v5 else not keeps_session
+        clean = None if self._is_v5 else not session_s
         client = mqtt.Client(CallbackAPIVersion.VERSION2, name, clean, protocol=protocol, manual_ack=True)
         client.username = login.username
         client.password = login.password
@@ -158,10 +164,10 @@ class _Link:
         try:
             if self._is_v5:
                 asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho
-                asked.SessionExpiryInterval = NEVER_EXPIRES if self._keeps_session else 0
+                asked.SessionExpiryInterval = self._session_s
                 asked.ReceiveMaximum = LARGEST_WINDOW
                 self._client.connect(
-                    self._login.host, self._login.port, clean_start=not self._keeps_session, properties=asked
+                    self._login.host, self._login.port, clean_start=not self._session_s, properties=asked
                 )
             else:
                 self._client.connect(self._login.host, self._login.port)
@@ -172,12 +178,14 @@ class _Link:
             raise NotTried(f"the broker refuses {self._login.username or 'a client without a name'}: {self._reason}")
 
     def close(self) -> None:
-        """Leave; a session that is kept is kept for `KEPT_FOR_S`."""
+        """Leave; a session that is kept is kept for `KEPT_FOR_S`, also when we end before we come back."""
         leaving = None
-        if self._is_v5 and self._keeps_session:
+        if self._is_v5 and self._session_s:
             leaving = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call] # paho
             leaving.SessionExpiryInterval = KEPT_FOR_S
         self._client.disconnect(properties=leaving)
+        with contextlib.suppress(NotTried):
+            self._wait(lambda: not self._client.is_connected())
 
     def subscribe(self, topic: str) -> None:
         """Ask for a topic at QoS 1 and wait for the answer."""
@@ -211,23 +219,25 @@ class _Link:
             before = len(self.heard)
             self.wait_quiet()
         self._client.publish(topic, _LAST, qos=1)
-        self._wait(lambda: self.heard[-1:] != [] and self.heard[-1].payload == _LAST)
+        self._wait(lambda: self._answered > 0 and self.heard[-1:] != [] and self.heard[-1].payload == _LAST)
 
     def _wait(self, is_reached: Callable[[], bool]) -> None:
         while not is_reached():
             left_s = self._until_s - time.monotonic()
             if left_s <= 0:
                 raise NotTried(f"no answer from {self._login.host}:{self._login.port} in time")
-            if self._client.loop(min(left_s, 0.05)) != MQTTErrorCode.MQTT_ERR_SUCCESS and not is_reached():
+            try:
+                is_up = self._client.loop(min(left_s, 0.05)) == MQTTErrorCode.MQTT_ERR_SUCCESS
+            except (OSError, ValueError) as error:
+                raise _HungUp(f"{self._login.host}:{self._login.port}: {error}") from error
+            if not is_up and not is_reached():
                 raise _HungUp(f"{self._login.host}:{self._login.port} ended the link")
 
     def _on_connect(
-        self, client: mqtt.Client, _data: object, flags: mqtt.ConnectFlags, reason: ReasonCode, said: Properties | None
+        self, _client: mqtt.Client, _data: object, flags: mqtt.ConnectFlags, reason: ReasonCode, said: Properties | None
     ) -> None:
         self._reason, self.is_kept = reason, flags.session_present
         self.announced = said if self._is_v5 else None
-        if said is not None and hasattr(said, "ReceiveMaximum"):
-            client.max_inflight_messages_set(said.ReceiveMaximum)
 
     def _on_subscribe(self, *_: object) -> None:
         self._is_subscribed = True

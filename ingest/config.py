@@ -9,9 +9,13 @@ from gateway.config import MqttSettings
 
 @dataclass(frozen=True, slots=True)
 class IngestConfig:
-    """Database and broker; `client_id` names the persistent session, one per running ingest."""
+    """Database and broker; `client_id` names the persistent session, one per running ingest.
+
+    `operator` is another user's way to the broker, with which its settings are tried at the start.
+    """
 
     database_url: str
     mqtt: MqttSettings
+    operator: MqttSettings | None = None
     client_id: str = "ingest"
     window_messages: int = 10_000  # unconfirmed messages that the broker may send: this is the backpressure

@@ -33,8 +33,7 @@ from ingest.admission import (
 from ingest.arrays import Int4s, Times
 from ingest.columns import Columns
 from ingest.db import Connection, queries
-from ingest.errors import SchemaMismatch, StoreUnavailable
-from ingest.sqlstate import Meaning, meaning_of
+from ingest.sqlstate import Meaning, as_ingest_error, first_line, meaning_of
 from ingest.writer import Outcome, ReadingWriter
 
 log = logging.getLogger(__name__)
@@ -109,7 +108,7 @@ class Pipeline:
                     continue
                 if meaning is Meaning.ROW:
                     return self._store_by_halves(admission.messages, error)
-                raise _as_ours(error) from error
+                raise as_ingest_error(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def store_again(self, message: Message, again: Again) -> Stored | SetAside:
@@ -131,9 +130,9 @@ class Pipeline:
         except psycopg.Error as error:
             if meaning_of(error) is Meaning.ROW:
                 refused = Admission(self._directory, self._anchors)
-                refused.refuse(message, RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {_line(error)}")
+                refused.refuse(message, RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {first_line(error)}")
                 return refused.set_aside[0]
-            raise _as_ours(error) from error
+            raise as_ingest_error(error) from error
 
     def _refreshed(self, admission: Admission) -> Admission:
         """Read the messages again when something in them was unknown and the registry has changed since."""
@@ -242,7 +241,7 @@ class Pipeline:
             messages = readings_apart(messages[0])
         if len(messages) == 1:
             refused = Admission(self._directory, self._anchors)
-            refused.refuse(messages[0], RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {_line(error)}")
+            refused.refuse(messages[0], RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {first_line(error)}")
             return self._store_once(refused)
         middle = len(messages) // 2
         result = self.store(messages[:middle])
@@ -264,17 +263,6 @@ def fetch_directory(connection: Connection) -> Directory:
 def _storable(text: str | None) -> str:
     """A text that PostgreSQL takes: no NUL, no lone surrogate."""
     return (text or "").replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode()
-
-
-def _as_ours(error: psycopg.Error) -> SchemaMismatch | StoreUnavailable:
-    """What to raise when a batch is kept: a person must act, or time must pass."""
-    if meaning_of(error) is Meaning.OURS:
-        return SchemaMismatch(f"the database refused with {error.sqlstate}: {_line(error)}")
-    return StoreUnavailable(f"database [{error.sqlstate or 'no connection'}]: {_line(error)}")
-
-
-def _line(error: psycopg.Error) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _instant(micros: int) -> datetime:

@@ -7,9 +7,12 @@ is confirmed that is not committed.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
+import os
+import socket
 import sys
 import threading
 import time
@@ -20,10 +23,12 @@ import psycopg
 
 from gateway.clock import Clock
 from ingest.admission import Admission, Message
+from ingest.broker_check import find_weak_settings
 from ingest.config import IngestConfig
-from ingest.db import check_schema, connect, queries
+from ingest.db import Connection, check_schema, connect, queries
 from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable
 from ingest.pipeline import Pipeline, Stored
+from ingest.sqlstate import as_ingest_error
 from ingest.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -34,38 +39,64 @@ TAKE_WAIT_S = 0.2
 QUIET_S = 0.002  # nothing came for so long: what has come is a batch
 GATHER_S = 0.05  # a stream that is never quiet is cut after this
 HEARTBEAT_S = 2.0
-RETRY_S = (0.5, 30.0)
+RETRY_S = (0.5, 5.0)  # one ingest asking so often is no burden to a database that comes up
+FINISH_S = 5.0
 GARBAGE_THRESHOLD = 100_000  # we make many objects and hardly a cycle: looking for them took a tenth of the time
 SWITCH_S = 0.0001  # how long the receiving thread may keep the interpreter while the storing one waits for it
 
 
 def run(config: IngestConfig, clock: Clock, stop: threading.Event) -> None:
-    """Run until `stop` is set. A database or broker that goes away is waited for; the backlog stays with the broker.
+    """Run until `stop` is set. A database or broker that is away is waited for; the backlog stays with the broker.
+
+    What is in hand when `stop` is set is stored and confirmed if the database takes it within `FINISH_S`; the rest
+    was not confirmed, so the broker keeps it for the next start.
 
     Raises
     ------
     SchemaMismatch : the schema is not what this version needs, at the start
-    StoreUnavailable : the database did not answer at the start
     """
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(GARBAGE_THRESHOLD)
-    worker = _Worker(config, clock, stop)
+    worker = _Worker(config, clock)
+    threading.Thread(target=worker.give_up_after, args=(stop,), name="give-up", daemon=True).start()
+    if not worker.wait_for_database(stop):
+        return
     inbox = Inbox(worker.open())
     subscriber = Subscriber(config, clock, inbox.deliver)
     subscriber.start()
+    threading.Thread(target=_check_broker, args=(config, subscriber, stop), name="broker-check", daemon=True).start()
     try:
-        while not stop.is_set():
-            if not subscriber.is_alive():
-                raise IngestError("the MQTT thread ended")
-            admission = inbox.take(wait_s=TAKE_WAIT_S)
-            stored = worker.store(admission) if admission.messages else None
-            if stored is not None:
-                subscriber.confirm(admission.messages, stored.taken)
-                inbox.admit_for(worker.open())
-            worker.beat({"waiting": inbox.waiting, "broker": subscriber.is_connected})
+        _take_and_store(inbox, subscriber, worker, stop)
     finally:
         subscriber.stop()
         worker.close()
+
+
+def _take_and_store(inbox: Inbox, subscriber: Subscriber, worker: _Worker, stop: threading.Event) -> None:
+    """A batch is kept until it is committed, and confirmed after that."""
+    batch: Admission | None = None
+    while not stop.is_set():
+        if not subscriber.is_alive():
+            raise IngestError("the MQTT thread ended")
+        if batch is None:
+            batch = inbox.take(wait_s=TAKE_WAIT_S)
+        stored = worker.store(batch) if batch.messages else None
+        if stored is not None:
+            subscriber.confirm(batch.messages, stored.taken)
+            inbox.admit_for(worker.open())
+        if stored is not None or not batch.messages:
+            batch = None
+        if batch is None or not stop.wait(worker.pause_s):
+            worker.beat({"waiting": inbox.waiting, "broker": subscriber.is_connected})
+
+
+def _check_broker(config: IngestConfig, subscriber: Subscriber, stop: threading.Event) -> None:
+    """Once the link stands, name the broker's settings that can lose messages; a line each."""
+    while not subscriber.is_connected:
+        if stop.wait(TAKE_WAIT_S):
+            return
+    for weak in find_weak_settings(config.mqtt, operator=config.operator):
+        log.warning("%s", weak, extra={"action": "weak_broker"})
 
 
 class Inbox:
@@ -111,23 +142,37 @@ class Inbox:
             self._pipeline = pipeline
 
 
-def _connected(config: IngestConfig) -> psycopg.Connection[object]:
-    try:
-        return connect(config.database_url, application="ndiyan-ingest")
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"database: {str(error).splitlines()[0]}") from error
-
-
 class _Worker:
-    """Stores batches; reconnects to the database and retries until a batch is committed or we stop."""
+    """Stores batches; reconnects to the database, and knows how long to leave it alone when it fails."""
 
-    def __init__(self, config: IngestConfig, clock: Clock, stop: threading.Event) -> None:
-        self._config, self._clock, self._stop = config, clock, stop
+    def __init__(self, config: IngestConfig, clock: Clock) -> None:
+        self._config, self._clock = config, clock
         self._pipeline: Pipeline | None = None
-        self._connection: psycopg.Connection[object] | None = None
+        self._connection: Connection | None = None
         self._total = Stored()
         self._last_beat_s = 0.0
         self._trouble: str | None = None
+        self._is_holding = False  # a batch that was not stored
+        self._is_closed = threading.Event()
+        self.pause_s = 0.0  # before the next attempt
+
+    def wait_for_database(self, stop: threading.Event) -> bool:
+        """Try until the database answers; False when we were stopped before that.
+
+        Raises
+        ------
+        SchemaMismatch : its schema is not the one that this version needs
+        """
+        while not stop.is_set():
+            try:
+                self.open()
+            except StoreUnavailable as error:
+                self._note_trouble(error)
+                stop.wait(self.pause_s)
+            else:
+                self._note_recovery()
+                return True
+        return False
 
     def open(self) -> Pipeline:
         """The pipeline, on a new connection when there is none.
@@ -138,62 +183,90 @@ class _Worker:
         SchemaMismatch : its schema is not the one that this version needs
         """
         if self._pipeline is None:
-            self._connection = _connected(self._config)
-            check_schema(self._connection)
-            self._pipeline = Pipeline(self._connection)
+            try:
+                connection = self._reach()
+                check_schema(connection)
+                self._pipeline = Pipeline(connection)
+            except psycopg.Error as error:
+                raise as_ingest_error(error) from error
         return self._pipeline
 
     def store(self, admission: Admission) -> Stored | None:
-        """Commit a batch, however long it takes; None when we were stopped before that."""
-        wait_s = RETRY_S[0]
-        while True:
-            try:
-                stored = self.open().store_admitted(admission)
-            except (StoreUnavailable, SchemaMismatch, psycopg.Error) as error:
-                self._note_trouble(error)
-                self.close()
-            else:
-                self._note_recovery()
-                self._total.add(Stored(stored.stored, stored.duplicate, stored.conflict, stored.set_aside))
-                return stored
-            if self._stop.wait(wait_s):
-                return None
-            wait_s = min(2 * wait_s, RETRY_S[1])
+        """Commit a batch; None when the database did not take it, and the same batch is to be tried again."""
+        try:
+            stored = self.open().store_admitted(admission)
+        except (StoreUnavailable, SchemaMismatch) as error:
+            self._is_holding = True
+            self._note_trouble(error)
+            return None
+        self._is_holding = False
+        self._note_recovery()
+        self._total.add(Stored(stored.stored, stored.duplicate, stored.conflict, stored.set_aside))
+        return stored
 
     def beat(self, detail: Mapping[str, object]) -> None:
-        """Tell the database every few seconds that we live, what we have done since the start, and `detail`."""
+        """Tell the database every few seconds that we live, what we have done since the start, and `detail`.
+
+        `trouble` says why a batch is not stored; a trouble that keeps us from telling shows by the age of the beat.
+        """
         if time.monotonic() - self._last_beat_s < HEARTBEAT_S:
             return
         self._last_beat_s = time.monotonic()
         done = {
             "stored": self._total.stored, "duplicate": self._total.duplicate, "conflict": self._total.conflict,
-            "set_aside": self._total.set_aside,
+            "set_aside": self._total.set_aside, "trouble": self._trouble if self._is_holding else None,
         }  # fmt: skip
         try:
-            self.open()
-            if self._connection is not None:
-                self._connection.execute(
-                    SQL["beat"],
-                    {"service": "ingest", "at": self._clock.now(), "detail": json.dumps(done | dict(detail))},
-                )
-        except (IngestError, psycopg.Error) as error:
-            self._note_trouble(error)
-            self.close()
+            self._reach().execute(
+                SQL["beat"],
+                {"service": "ingest", "at": self._clock.now(), "detail": json.dumps(done | dict(detail))},
+            )
+        except psycopg.Error as error:
+            self._note_trouble(as_ingest_error(error))
+        else:
+            if not self._is_holding:
+                self._note_recovery()
 
     def close(self) -> None:
-        """Give the connection back; the next batch opens a new one."""
+        """Give the connection back."""
+        self._is_closed.set()
+        self._let_go()
+
+    def give_up_after(self, stop: threading.Event) -> None:
+        """Once `stop` is set the database has `FINISH_S` to take what is in hand; then whoever waits for it is freed.
+
+        A database that hangs answers neither a statement nor its cancellation, so the link itself is cut.
+        """
+        stop.wait()
+        if not self._is_closed.wait(FINISH_S) and (connection := self._connection) is not None:
+            with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as link:
+                link.shutdown(socket.SHUT_RDWR)
+
+    def _reach(self) -> Connection:
+        if self._connection is None:
+            self._connection = connect(self._config.database_url, application="ndiyan-ingest")
+        return self._connection
+
+    def _let_go(self) -> None:
         if self._connection is not None:
             self._connection.close()
         self._connection = self._pipeline = None
 
-    def _note_trouble(self, error: Exception) -> None:
-        kind = str(error).split(":")[0]
-        if kind != self._trouble:
+    def _note_trouble(self, error: IngestError) -> None:
+        self._let_go()
+        trouble = str(error)
+        if self._trouble is None or _kind(trouble) != _kind(self._trouble):
             level = logging.ERROR if isinstance(error, SchemaMismatch) else logging.WARNING
             log.log(level, "not storing, the backlog waits at the broker: %s", error, extra={"action": "store_away"})
-        self._trouble = kind
+        self._trouble = trouble
+        self.pause_s = min(max(2 * self.pause_s, RETRY_S[0]), RETRY_S[1])
 
     def _note_recovery(self) -> None:
         if self._trouble is not None:
             log.info("storing again", extra={"action": "store_back"})
         self._trouble = None
+        self.pause_s = 0.0
+
+
+def _kind(trouble: str) -> str:
+    return trouble.split(":")[0]

@@ -11,6 +11,8 @@ from enum import Enum
 
 import psycopg
 
+from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable
+
 
 class Meaning(Enum):
     """What to do about a batch that the database did not take."""
@@ -24,6 +26,18 @@ class Meaning(Enum):
 _ROW_ALSO = {"54000", "54001", "54011"}
 _AGAIN = {"40001", "40P01", "55P03", "57014"}
 _OURS_ALSO = {"25006", "XX001", "XX002"}
+
+
+def as_ingest_error(error: psycopg.Error) -> IngestError:
+    """What to raise when a batch is kept: a person must act (`SchemaMismatch`), or time must pass."""
+    if meaning_of(error) is Meaning.OURS:
+        return SchemaMismatch(f"the database refused with {error.sqlstate}: {first_line(error)}")
+    return StoreUnavailable(f"database [{error.sqlstate or 'no connection'}]: {first_line(error)}")
+
+
+def first_line(error: psycopg.Error) -> str:
+    """What happened, without the statement and its parameters."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def meaning_of(error: psycopg.Error) -> Meaning:

@@ -211,6 +211,7 @@ class Demo:
             settings,
             f'clock = "{clock_spec(self._clock)}"\ndemo = true\n'
             f'[database]\nurl = "{database_url}"\n[mqtt]\nurl = "{broker.ingest_settings.url()}"\n'
+            f'operator_url = "{broker.operator_url}"\n'
             f"[web]\nport = {web_port}\n",
         )
         env = {"NDIYAN_SETTINGS": str(settings), "NDIYAN_CLOCK": clock_spec(self._clock)}

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from gateway.clock import Clock
+from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
 from ingest.db import Connection, connect, newest_migration, queries, schema_number
 from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
@@ -60,6 +61,20 @@ def _broker(settings: Settings) -> Iterator[Problem]:
         return
     if mqtt.tls_ca is None and not answers_connect(mqtt.host, mqtt.port, "", "", accept_refusal=True):
         yield Problem(f"no MQTT broker answers at {mqtt.host}:{mqtt.port}", "start mosquitto and check mqtt.url")
+        return
+    for weak in find_weak_settings(mqtt, operator=settings.mqtt_operator()):
+        yield Problem(str(weak), _cure(weak))
+
+
+def _cure(weak: WeakSetting) -> str:
+    if weak.setting == LOGIN:
+        return f"set {LOGIN} to {weak.wanted} (docs/settings.md)"
+    if weak.kind is Kind.UNKNOWN:
+        return "run `ndiyan doctor` on the broker's machine, as a user who may read its configuration"
+    if weak.kind is Kind.PLUGIN:
+        return f"check that the broker's plug-in does it, or set {weak.setting} to {weak.wanted}"
+    line = f"remove {weak.setting}" if weak.wanted == UNSET else f"set {weak.setting} to {weak.wanted}"
+    return f"{line} in mosquitto's configuration and restart it (deploy/mosquitto/ndiyan.conf has them all)"
 
 
 def _disk() -> Iterator[Problem]:
@@ -85,7 +100,15 @@ def _database(connection: Connection, clock: Clock) -> Iterator[Problem]:
             yield Problem(
                 f"{zone} was last heard of at {newest_at:%Y-%m-%d %H:%M} UTC", "check its gateway and network"
             )
-    beats = dict(connection.execute(SQL["heartbeats"]).fetchall())
+    beats = {service: (beat_at, detail) for service, beat_at, detail in connection.execute(SQL["heartbeats"])}
     for service, wall_s in BEAT_S.items():
-        if service not in beats or clock.now() - beats[service] > timedelta(seconds=wall_s * clock.speed):
+        beat_at, detail = beats.get(service, (None, {}))
+        if beat_at is None or clock.now() - beat_at > timedelta(seconds=wall_s * clock.speed):
             yield Problem(f"{service} is not running", f"ndiyan {'alerts' if service == 'sender' else service}")
+        elif detail.get("trouble"):
+            yield Problem(
+                f"{service} does not store, the backlog waits at the broker: {detail['trouble']}",
+                "mend the database; it goes on by itself",
+            )
+        elif detail.get("broker") is False:
+            yield Problem(f"{service} has no link to the broker", f"see the log of {service}, check mqtt.url")

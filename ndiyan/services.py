@@ -49,6 +49,7 @@ def run_ingest(settings: Settings) -> None:
     config = IngestConfig(
         settings.required("database.url"),
         settings.mqtt(),
+        operator=settings.mqtt_operator(),
         client_id=settings.ingest_client_id,
         window_messages=settings.ingest_window_messages,
     )

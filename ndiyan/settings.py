@@ -68,6 +68,7 @@ class Setting:
 SETTINGS = (
     Setting("database.url", "", check=_database_url),
     Setting("mqtt.url", "", check=_mqtt_url),
+    Setting("mqtt.operator_url", "", check=_mqtt_url),
     Setting("ingest.client_id", "ingest"),
     Setting("ingest.window_messages", 500, bounds=(1, 65_535)),
     Setting("web.host", "127.0.0.1"),
@@ -85,6 +86,7 @@ class Settings:
 
     database_url: str
     mqtt_url: str
+    mqtt_operator_url: str
     ingest_client_id: str
     ingest_window_messages: int
     web_host: str
@@ -108,6 +110,10 @@ class Settings:
     def mqtt(self) -> MqttSettings:
         """How to reach the broker."""
         return MqttSettings.from_url(self.required("mqtt.url"))
+
+    def mqtt_operator(self) -> MqttSettings | None:
+        """How the operator's tools reach the broker, None when it is not set."""
+        return MqttSettings.from_url(self.mqtt_operator_url) if self.mqtt_operator_url else None
 
     @property
     def public_url(self) -> str:
