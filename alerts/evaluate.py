@@ -1,4 +1,4 @@
-"""From readings to alerts: what is new of a zone is judged, and what follows is written in one transaction.
+"""From readings to alerts: what is new of many zones is judged at once, and what follows is written in one transaction.
 
 Each zone has a row of due work with a watermark: the measured time up to which it has been judged. An evaluation goes
 from there to the newest reading, in data time, whether that is one round, a three-day backlog or a month of history.
@@ -9,38 +9,41 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from alerts.detectors import BY_HOUR, BY_NIGHT, ZoneWindow, judge_silence
+import numpy as np
+
+from alerts.days import Days, days_of
+from alerts.detectors import DETECTORS, FEATURES, Scene
+from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Transition, transitions
-from alerts.model import RULES, AlertState, Condition, LiveAlert
+from alerts.model import RULES, AlertState, Condition, LiveAlert, Rule, Verdict
 from alerts.notify import tell
 from alerts.routing import Event, EventKind
+from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
+from alerts.watched import fetch_grid, fetch_sites
 from gateway.model import Fault, State
 from ingest.db import Connection, connect, queries
-from ingest.readings import AssetRow, ZoneRow
-from ingest.readings_pg import PgReadings
 
 log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "alerts")
 JOB = "judge"
 LOOKBACK = timedelta(hours=8)  # more than any on-delay and any run that a detector by the hour looks at
-NIGHTS_BACK = timedelta(days=23)
-NIGHT_ENDS = timedelta(hours=3, minutes=30)
+DAYS_BACK = timedelta(days=60)  # of features: what a zone's usual is made of
 AT_ONCE = timedelta(days=7)  # of a backlog; memory stays flat
+ZONES_AT_ONCE = 200
 FRESH = timedelta(hours=1)  # older readings say nothing about what people find when they go and look
 RETRY_AFTER = timedelta(minutes=5)
-READ_BY_HOUR = (
-    ("pv", "irradiance_w_m2"), ("pump", "power_w"), ("pump", "flow_m3_h"), ("pump", "state_code"),
-    ("borehole", "water_depth_m"), ("tower", "level_m"), ("tower", "outflow_m3_h"),
-)  # fmt: skip
-READ_BY_NIGHT = (("tower", "outflow_m3_h"), ("tower", "level_m"))
 EXPLAINED_BY: dict[Fault | State, tuple[Fault, ...]] = {
-    State.TOWER_EMPTY: (Fault.PUMP_NOT_RUNNING, Fault.DRY_RUNNING),
-}
+    State.TOWER_EMPTY: (
+        Fault.PUMP_NOT_RUNNING, Fault.INVERTER_TRIP, Fault.FLOAT_STUCK_FULL, Fault.DRY_RUNNING,
+    ),
+}  # fmt: skip
+
+Progress = Callable[[int, int], None]
 
 
 class Evaluator:
@@ -52,64 +55,178 @@ class Evaluator:
     def work(self, now: datetime) -> int:
         """Judge every zone that is due at `now`; returns how many that were."""
         self._connection.execute(SQL["ensure_jobs"], {"name": JOB, "now": now})
-        done = 0
-        while (zone_id := self._judge_next(now)) is not None:
-            done += 1
-            log.debug("judged", extra={"zone_id": zone_id})
-        return done
-
-    def _judge_next(self, now: datetime) -> str | None:
-        zone_id: str | None = None
-        try:
-            with self._connection.transaction():
-                row = self._connection.execute(SQL["take_job"], {"name": JOB, "now": now, "zone": None}).fetchone()
-                if row is None:
-                    return None
-                zone_id, watermark = row
-                reached = Judgement(self._connection, zone_id, now).run(watermark)
+        done, at_once = 0, ZONES_AT_ONCE
+        while True:
+            zones: list[str] = []
+            try:
+                zones = judge_due(self._connection, now, every=self._every, at_once=at_once, taken=zones)
+            except Exception as error:
+                if not zones or self._connection.closed:
+                    raise
+                if len(zones) > 1:
+                    at_once = 1  # one of them is to blame: find it
+                    continue
+                log.exception("judging failed, again in 5 minutes", extra={"zone_id": zones[0]})
                 self._connection.execute(
-                    SQL["finish_job"],
-                    {"name": JOB, "zone": zone_id, "next": now + self._every, "watermark": reached, "now": now},
+                    SQL["fail_job"],
+                    {"name": JOB, "zone": zones[0], "next": now + RETRY_AFTER, "error": repr(error)[:500]},
                 )
-        except Exception as error:
-            if zone_id is None or self._connection.closed:
-                raise
-            log.exception("judging failed, again in 5 minutes", extra={"zone_id": zone_id})
-            self._connection.execute(
-                SQL["fail_job"],
-                {"name": JOB, "zone": zone_id, "next": now + RETRY_AFTER, "error": repr(error)[:500]},
+            if not zones:
+                return done
+            done += len(zones)
+
+
+def judge_due(
+    connection: Connection,
+    now: datetime,
+    *,
+    every: timedelta,
+    at_once: int | None,
+    taken: list[str],
+    progress: Progress | None = None,
+) -> list[str]:
+    """Judge up to `at_once` zones that are due, in one transaction; returns which, and names them in `taken` first.
+
+    `progress` is called with (days judged, days in all).
+    """
+    with connection.transaction():
+        rows = connection.execute(SQL["take_jobs"], {"name": JOB, "now": now, "limit": at_once}).fetchall()
+        taken += [zone for zone, _ in rows]
+        if rows:
+            reached = Judgement(connection, taken, now).run(dict(rows), progress)
+            connection.cursor().executemany(
+                SQL["finish_job"],
+                [
+                    {"name": JOB, "zone": zone, "next": now + every, "watermark": reached[zone], "now": now}
+                    for zone in taken
+                ],
             )
-        return zone_id
+    return taken
 
 
-def catch_up(database_url: str, clock_now: datetime, *, progress: Callable[[int, int], None] | None = None) -> None:
+def catch_up(database_url: str, clock_now: datetime, *, progress: Progress | None = None) -> None:
     """Judge all history up to `clock_now`; what is over by then is recorded as late and told to nobody.
 
-    `progress` is called with (days judged, days in all) over all zones.
+    `progress` is called with (days judged, days in all).
     """
     with connect(database_url, application="ndiyan-alerts") as connection:
         connection.execute(SQL["ensure_jobs"], {"name": JOB, "now": clock_now})
-        zones = [zone.zone_id for zone in PgReadings(connection).zones()]
-        spans = {zone: _span_days(connection, zone) for zone in zones}
-        done, total = 0, sum(spans.values())
-        for zone in zones:
-            with connection.transaction():
-                taken = {"name": JOB, "now": clock_now, "zone": zone}
-                row = connection.execute(SQL["take_job"], taken).fetchone()
-                if row is None:
-                    continue
-                reached = Judgement(connection, zone, clock_now).run(row[1])
-                finished = {"next": clock_now, "watermark": reached}
-                connection.execute(SQL["finish_job"], taken | finished)
-            done += spans[zone]
-            if progress is not None:
-                progress(done, total)
+        judge_due(connection, clock_now, every=timedelta(0), at_once=None, taken=[], progress=progress)
 
 
-def _span_days(connection: Connection, zone_id: str) -> int:
-    ((newest,),) = connection.execute(SQL["newest_reading"], {"zone": zone_id}).fetchall()
-    ((first,),) = connection.execute(SQL["first_reading"], {"zone": zone_id}).fetchall()
-    return 0 if newest is None else max(1, (newest - first).days)
+class Judgement:
+    """One evaluation of several zones inside the caller's transaction."""
+
+    def __init__(self, connection: Connection, zones: Sequence[str], now: datetime) -> None:
+        self._connection, self._now = connection, now
+        self._sites: dict[str, Site] = {site.zone_id: site for site in fetch_sites(connection, zones)}
+
+    def run(
+        self, watermarks: Mapping[str, datetime | None], progress: Progress | None = None
+    ) -> dict[str, datetime | None]:
+        """Judge each zone from its watermark to its newest reading, then silence; returns the new watermarks."""
+        spans = self._spans(watermarks)
+        total = sum(_days(start, newest) for start, newest in spans.values())
+        done = 0
+        for zones in _together(spans):
+            start, newest = min(spans[zone][0] for zone in zones), max(spans[zone][1] for zone in zones)
+            books = {zone: _ZoneBook(self._connection, zone, self._now) for zone in zones}
+            while True:
+                end = min(start + AT_ONCE, newest)
+                conditions = self._conditions(zones, start, end)
+                for zone, book in books.items():
+                    is_live = end >= spans[zone][1] and self._now - spans[zone][1] <= FRESH
+                    book.judge(conditions[zone], live_now=is_live)
+                done += len(zones) * _days(start, end)
+                if progress is not None:
+                    progress(min(done, total), total)
+                if end >= newest:
+                    break
+                start = end
+            silence = judge_silence_now(np.array([spans[zone][1].timestamp() for zone in zones]), self._now.timestamp())
+            for row, (zone, book) in enumerate(books.items()):
+                book.judge_silence(silence.condition(row), spans[zone][1])
+                book.tell(is_fresh=self._now - spans[zone][1] <= FRESH)
+        return {zone: spans[zone][1] if zone in spans else mark for zone, mark in watermarks.items()}
+
+    def _spans(self, watermarks: Mapping[str, datetime | None]) -> dict[str, tuple[datetime, datetime]]:
+        """From where to where each zone is to be judged; zones without a reading are left out."""
+        newest = dict(self._connection.execute(SQL["newest_readings"], {"zones": list(watermarks)}).fetchall())
+        fresh = [zone for zone, mark in watermarks.items() if mark is None and zone in newest]
+        first = dict(self._connection.execute(SQL["first_readings"], {"zones": fresh}).fetchall()) if fresh else {}
+        return {
+            zone: (min(watermarks[zone] or first[zone], newest_at), newest_at) for zone, newest_at in newest.items()
+        }
+
+    def _conditions(self, zones: Sequence[str], start: datetime, end: datetime) -> dict[str, list[Condition]]:
+        """What the detectors say of each zone between `start` and `end`; only what may matter to its alerts."""
+        begin_s = (start - LOOKBACK).timestamp() // DAY_S * DAY_S
+        steps = int((end.timestamp() - begin_s) // STEP_S) + 1
+        sites = Sites(self._sites[zone] for zone in zones)
+        grid = fetch_grid(self._connection, sites, begin_s, steps)
+        days = days_of(grid, FEATURES)
+        self._keep(grid, days)
+        scene = Scene(grid, days.after(self._past_days(zones, begin_s)))
+        signals = [signal for detector in DETECTORS for signal in detector.judge(scene)]
+        live = {
+            (zone, fault, asset)
+            for zone, fault, asset in self._connection.execute(SQL["live_kinds"], {"zones": list(zones)})
+        }
+        found: dict[str, list[Condition]] = {zone: [] for zone in zones}
+        for signal in signals:
+            is_seen = (signal.verdict == Verdict.PRESENT).any(axis=1)
+            since_s = start.timestamp() - _memory(RULES[signal.fault]).total_seconds()
+            for row, zone in enumerate(zones):
+                if is_seen[row] or (zone, signal.fault.value, signal.asset) in live:
+                    found[zone].append(signal.condition(row).since(since_s))
+        return found
+
+    def _past_days(self, zones: Sequence[str], before_s: float) -> Days:
+        """The features of days before the grid, as far as they were kept."""
+        before = datetime.fromtimestamp(before_s, UTC).date()
+        span = {"zones": list(zones), "from": before - DAYS_BACK, "until": before}
+        rows = self._connection.execute(SQL["past_days"], span).fetchall()
+        day_s = before_s - DAYS_BACK.total_seconds() + DAY_S * np.arange(DAYS_BACK.days, dtype=np.float64)
+        values = {feature.name: np.full((len(zones), len(day_s)), np.nan) for feature in FEATURES}
+        row_of = {zone: row for row, zone in enumerate(zones)}
+        for zone, days_before, features in rows:
+            for name, number in features.items():
+                if name in values:
+                    values[name][row_of[zone], len(day_s) - days_before] = number
+        return Days(day_s, values, len(zones))
+
+    def _keep(self, grid: Grid, days: Days) -> None:
+        """Keep the features of days that are over."""
+        rows = []
+        for place in np.flatnonzero(days.day_s + DAY_S <= grid.end_s):
+            day = datetime.fromtimestamp(float(days.day_s[place]), UTC).date()
+            for row, zone in enumerate(grid.sites.zone_ids):
+                known = {
+                    name: float(value[row, place])
+                    for name, value in days.values.items()
+                    if np.isfinite(value[row, place])
+                }
+                if known:
+                    rows.append({"zone": zone, "day": day, "features": json.dumps(known)})
+        if rows:
+            self._connection.cursor().executemany(SQL["keep_day"], rows)
+
+
+def _days(start: datetime, end: datetime) -> int:
+    return max(1, (end - start).days)
+
+
+def _together(spans: Mapping[str, tuple[datetime, datetime]]) -> list[list[str]]:
+    """Zones whose judging begins on the same day and is read in one piece."""
+    groups: dict[object, list[str]] = {}
+    for zone, (start, _) in spans.items():
+        groups.setdefault(start.date(), []).append(zone)
+    return list(groups.values())
+
+
+def _memory(rule: Rule) -> timedelta:
+    """How far before new readings an episode may have begun that they complete."""
+    return max(LOOKBACK, rule.on_delay + rule.max_gap + timedelta(days=1))
 
 
 @dataclass(slots=True)
@@ -122,51 +239,19 @@ class _Known:
     cleared: datetime | None
 
 
-class Judgement:
-    """One evaluation of one zone inside the caller's transaction."""
+class _ZoneBook:
+    """The alerts of one zone during an evaluation: conditions in, rows and notifications out."""
 
     def __init__(self, connection: Connection, zone_id: str, now: datetime) -> None:
-        self._connection, self._now = connection, now
-        self._readings = PgReadings(connection)
-        self._zone: ZoneRow = next(zone for zone in self._readings.zones() if zone.zone_id == zone_id)
-        self._assets: dict[str, AssetRow] = {asset.asset_id: asset for asset in self._readings.assets(zone_id)}
+        self._connection, self._zone_id, self._now = connection, zone_id, now
         self._known: list[_Known] = []
         self._resolved: list[tuple[int, LiveAlert]] = []
         self._found_late: set[int] = set()  # opened in this evaluation, but not now
 
-    def run(self, watermark: datetime | None) -> datetime | None:
-        """Judge from `watermark` to the newest reading, then silence; returns the new watermark."""
-        zone = {"zone": self._zone.zone_id}
-        ((newest,),) = self._connection.execute(SQL["newest_reading"], zone).fetchall()
-        if newest is None:
-            return watermark
-        if watermark is None:
-            ((watermark,),) = self._connection.execute(SQL["first_reading"], zone).fetchall()
-        is_fresh = self._now - newest <= FRESH
-        while watermark < newest:
-            end = min(watermark + AT_ONCE, newest)
-            self._judge(self._conditions(watermark, end), live_now=is_fresh and end == newest)
-            watermark = end
-        self._judge_silence(newest)
-        self._tell(is_fresh)
-        return watermark
-
-    def _conditions(self, start: datetime, end: datetime) -> list[Condition]:
-        window = self._window(start - LOOKBACK, end, READ_BY_HOUR)
-        found = [condition for detect in BY_HOUR for condition in detect(window).conditions]
-        if _night_ended_within(start, end):
-            window = self._window(start - NIGHTS_BACK, end, READ_BY_NIGHT)
-            found += [condition for detect in BY_NIGHT for condition in detect(window).conditions]
-        return found
-
-    def _window(self, start: datetime, end: datetime, channels: tuple[tuple[str, str], ...]) -> ZoneWindow:
-        series = self._readings.window(self._zone.zone_id, start, end + timedelta(microseconds=1), only=channels)
-        return ZoneWindow(
-            self._zone.zone_id, self._zone.latitude, self._zone.longitude, self._assets, series,
-            start.timestamp(), end.timestamp(),
-        )  # fmt: skip
-
-    def _judge(self, conditions: list[Condition], *, live_now: bool) -> None:
+    def judge(self, conditions: list[Condition], *, live_now: bool) -> None:
+        """Apply what conditions do to the alerts of this zone, in the order in which it happened."""
+        if not conditions:
+            return
         live, cleared = self._live(), self._cleared()
         self._known = [_Known(a.alert_id, a.fault, a.first_evidence_at, None) for a in live]
         steps = [
@@ -177,8 +262,8 @@ class Judgement:
         for step in sorted(steps, key=_when):
             self._apply(step, live_now=live_now)
 
-    def _judge_silence(self, newest: datetime) -> None:
-        condition = judge_silence(newest.timestamp(), self._now.timestamp())
+    def judge_silence(self, condition: Condition, newest: datetime) -> None:
+        """Open or close the alert about a zone that has been silent since `newest`."""
         for step in transitions(condition, self._live(), ended_at=None):
             self._apply(replace(step, first_evidence_at=newest) if isinstance(step, Opening) else step, live_now=True)
 
@@ -206,7 +291,7 @@ class Judgement:
         row = self._connection.execute(
             SQL["insert_alert"],
             {
-                "zone": self._zone.zone_id, "fault": condition.fault.value, "asset": condition.asset,
+                "zone": self._zone_id, "fault": condition.fault.value, "asset": condition.asset,
                 "severity": RULES[condition.fault].severity,
                 "state": (AlertState.RESOLVED if is_over else AlertState.OPEN).value,
                 "first": step.first_evidence_at, "last": step.last_evidence_at, "opened": opened_at,
@@ -225,7 +310,7 @@ class Judgement:
             self._event(row[0], step.cleared_at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
         log.info(
             "%s %s", "recorded late:" if is_over else "opened:", condition.fault.value,
-            extra={"zone_id": self._zone.zone_id, "alert_id": row[0], "action": "opened"},
+            extra={"zone_id": self._zone_id, "alert_id": row[0], "action": "opened"},
         )  # fmt: skip
 
     def _explanation(self, step: Opening) -> int | None:
@@ -236,10 +321,10 @@ class Judgement:
                 return known.alert_id
         return None
 
-    def _tell(self, is_fresh: bool) -> None:
+    def tell(self, *, is_fresh: bool) -> None:
         """Who must hear of what is live, or of what has ended now; telling twice is a no-op."""
         for alert_id, fault, severity, opened_at, acknowledged_at in self._connection.execute(
-            SQL["events_to_tell"], {"zone": self._zone.zone_id}
+            SQL["events_to_tell"], {"zone": self._zone_id}
         ).fetchall():
             if not is_fresh and fault != Fault.COMMS_OUTAGE:
                 continue
@@ -254,14 +339,14 @@ class Judgement:
             tell(self._connection, event, now=self._now)
 
     def _live(self) -> list[LiveAlert]:
-        rows = self._connection.execute(SQL["live_alerts"], {"zone": self._zone.zone_id}).fetchall()
+        rows = self._connection.execute(SQL["live_alerts"], {"zone": self._zone_id}).fetchall()
         return [
             LiveAlert(alert_id, _kind(fault), asset, AlertState(state), first, last)
             for alert_id, fault, asset, state, first, last in rows
         ]
 
     def _cleared(self) -> dict[tuple[str, str], datetime]:
-        rows = self._connection.execute(SQL["last_cleared"], {"zone": self._zone.zone_id}).fetchall()
+        rows = self._connection.execute(SQL["last_cleared"], {"zone": self._zone_id}).fetchall()
         return {(fault, asset): cleared for fault, asset, cleared in rows}
 
     def _event(self, alert_id: int, at: datetime, kind: str, detail: dict[str, object]) -> None:
@@ -279,9 +364,3 @@ def _when(step: Transition) -> datetime:
     if isinstance(step, Opening):
         return step.confirmed_at
     return step.last_evidence_at if isinstance(step, Continuing) else step.cleared_at
-
-
-def _night_ended_within(start: datetime, end: datetime) -> bool:
-    midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
-    last = midnight + NIGHT_ENDS if midnight + NIGHT_ENDS <= end else midnight - timedelta(days=1) + NIGHT_ENDS
-    return last > start

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
-from alerts.model import RULES, Condition, LiveAlert, Rule, Verdict
+import numpy as np
+
+from alerts.model import RULES, Condition, IndexArray, LiveAlert, Mask, Rule, Verdict
 from ingest.readings import FloatArray
 
 
@@ -43,30 +46,38 @@ def episodes(condition: Condition, rule: Rule, *, is_live: bool, after_s: float)
     on_s, off_s, gap_s = (span.total_seconds() for span in (rule.on_delay, rule.off_delay, rule.max_gap))
     found: list[Episode] = []
     current = Episode(True, 0, -1, after_s, None) if is_live else None
-    streak: int | None = None  # first sample of a run that may open
-    streak_last = 0.0
-    absent_since: float | None = None
-    for index in range(int((condition.t_s <= after_s).sum()), len(condition.t_s)):
-        t_s, verdict = float(condition.t_s[index]), condition.verdict[index]
-        if verdict == Verdict.CANNOT_TELL:
+    place = np.flatnonzero((condition.t_s > after_s) & (condition.verdict != Verdict.CANNOT_TELL))
+    t_s, verdict = condition.t_s[place], condition.verdict[place]
+    for first, end in _runs(verdict[1:] != verdict[:-1], len(place)):
+        if verdict[first] == Verdict.ABSENT:
+            if current is not None:
+                over = first + int(np.searchsorted(t_s[first:end], t_s[first] + off_s))
+                if over < end:
+                    found.append(replace(current, cleared_s=float(t_s[over])))
+                    current = None
             continue
         if current is None:
-            if verdict == Verdict.ABSENT:
-                streak = None
-                continue
-            if streak is None or t_s - streak_last > gap_s:
-                streak = index
-            streak_last = t_s
-            if t_s - float(condition.t_s[streak]) >= on_s:
-                current, streak = Episode(False, streak, index, t_s, None), None
-        elif verdict == Verdict.PRESENT:
-            current, absent_since = replace(current, last=index), None
-        else:
-            absent_since = t_s if absent_since is None else absent_since
-            if t_s - absent_since >= off_s:
-                found.append(replace(current, cleared_s=t_s))
-                current, absent_since = None, None
+            current = _opened(t_s[first:end], place[first:end], on_s, gap_s)
+        if current is not None:
+            current = replace(current, last=int(place[end - 1]))
     return found + ([current] if current is not None else [])
+
+
+def _opened(t_s: FloatArray, place: IndexArray, on_s: float, gap_s: float) -> Episode | None:
+    """The episode that samples which all show the condition open, if they last long enough without a hole."""
+    for first, end in _runs(np.diff(t_s) > gap_s, len(t_s)):
+        confirmed = first + int(np.searchsorted(t_s[first:end], t_s[first] + on_s))
+        if confirmed < end:
+            return Episode(False, int(place[first]), int(place[confirmed]), float(t_s[confirmed]), None)
+    return None
+
+
+def _runs(breaks: Mask, count: int) -> list[tuple[int, int]]:
+    """The pieces [first, end) into which `breaks` (between neighbours) cut so many samples."""
+    if not count:
+        return []
+    cuts = [0, *(np.flatnonzero(breaks) + 1).tolist(), count]
+    return list(pairwise(cuts))
 
 
 @dataclass(frozen=True, slots=True)

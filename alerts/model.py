@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,6 @@ class WhyNot(StrEnum):
 
     NO_CHANNEL = "no_channel"
     NO_READINGS = "no_readings"
-    TOO_FEW_NIGHTS = "too_few_nights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,36 @@ class Condition:
     verdict: VerdictArray
     describe: Callable[[int, int], Evidence]
 
+    def since(self, t_s: float) -> Condition:
+        """The samples from `t_s` on."""
+        first = int(np.searchsorted(self.t_s, t_s))
+        if first == 0:
+            return self
+        describe = self.describe
+        return Condition(
+            self.fault, self.asset, self.t_s[first:], self.verdict[first:],
+            lambda begin, end: describe(begin + first, end + first),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One fault of one asset over a window, judged step by step in many zones at once.
+
+    t_s (m,) strictly increasing; verdict (n, m) of `Verdict`. `describe(zone, first, last)` gives the evidence of one
+    zone's samples with these indices, both included.
+    """
+
+    fault: Fault | State
+    asset: str
+    t_s: FloatArray
+    verdict: VerdictArray
+    describe: Callable[[int, int, int], Evidence]
+
+    def condition(self, zone: int) -> Condition:
+        """The same of one zone."""
+        return Condition(self.fault, self.asset, self.t_s, self.verdict[zone], partial(self.describe, zone))
+
 
 class NotJudged(NamedTuple):
     """A fault that could not be evaluated here, and why."""
@@ -82,14 +112,6 @@ class NotJudged(NamedTuple):
     fault: Fault | State
     asset: str
     reason: WhyNot
-
-
-@dataclass(slots=True)
-class Findings:
-    """What the detectors say of one zone and window."""
-
-    conditions: list[Condition] = field(default_factory=list)
-    not_judged: list[NotJudged] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +132,8 @@ MINUTES = timedelta(minutes=1)
 RULES: dict[Fault | State, Rule] = {
     # Planned stops are shorter than 40 min (DETECTION §2), so an hour of good sun without power is a fault.
     Fault.PUMP_NOT_RUNNING: Rule(3, 60 * MINUTES, 15 * MINUTES),
+    Fault.INVERTER_TRIP: Rule(3, 60 * MINUTES, 15 * MINUTES),
+    Fault.FLOAT_STUCK_FULL: Rule(3, 60 * MINUTES, 15 * MINUTES),
     Fault.DRY_RUNNING: Rule(3, 15 * MINUTES, 30 * MINUTES),
     Fault.TOWER_OVERFLOW: Rule(2, 20 * MINUTES, 15 * MINUTES),
     State.TOWER_EMPTY: Rule(1, 30 * MINUTES, 30 * MINUTES),

@@ -102,6 +102,13 @@ class PgReadings:
                     found[place[channel], at[inside]] = value[inside]  # of several in one step the last one stays
         return found
 
+    def flagged_bad(self, channel_ids: Sequence[int], start: datetime, end: datetime) -> list[tuple[int, float]]:
+        """Channel and measured time [s] of each reading flagged bad within [start, end)."""
+        with self._connection() as connection:
+            return connection.execute(
+                SQL["flagged_bad"], {"channels": list(channel_ids), "start": start, "end": end}
+            ).fetchall()
+
     def daily_volumes(self, zone_id: str, asset_id: str, channel: str, days: Sequence[datetime]) -> list[float | None]:
         """Sum of the positive steps of a counter in each UTC day that begins at `days`; None without readings."""
         if not days:

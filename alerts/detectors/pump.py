@@ -1,4 +1,4 @@
-"""The pump: standing still in good sun, and running without water.
+"""The pump: standing still although it should run (and why), and running without water.
 
 Night, cloud and a full tower explain a pump that stands still; they are states and never faults. A pump stopped by hand
 is a planned stop. Methods and limits: DETECTION §2.
@@ -8,116 +8,162 @@ from __future__ import annotations
 
 import numpy as np
 
-from alerts.detectors.window import ZoneWindow
-from alerts.model import Condition, Evidence, Findings, Mask, NotJudged, Verdict, VerdictArray, WhyNot
+from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.model import Evidence, Mask, Signal
+from alerts.rolling import highest_since, run_steps
+from alerts.scene import FloatArray, Grid
+from alerts.states import (
+    FULL_SHARE,
+    STANDING_SHARE,
+    drawn_power_w,
+    good_sun_w_m2,
+    has_room,
+    is_below_start,
+    is_running,
+    is_standing,
+)
 from gateway.model import Fault, PumpState
-from ingest.readings import FloatArray
 
-GOOD_SUN_W_M2 = 350.0  # DETECTION §2, inverter trip: G > 350
-SUN_ABOVE_START_W_M2 = 100.0  # and well above where this site's pump starts
-STANDING_SHARE = 0.05  # of rated power: what a controller draws with the motor off
-RUNNING_SHARE = 0.15  # of rated power: the motor turns
-FULL_SHARE = 0.95  # of the full level, with room for waves and the sensor
 DRY_FLOW_SHARE = 0.08  # of rated flow: DETECTION says below 15 % of the curve, and curves sag in weak sun
 WET_FLOW_SHARE = 0.15  # of rated flow: water comes
 DRY_POWER_SHARE = 0.25  # of rated power: enough to lift water where the well has some
 NEAR_INTAKE_M = 3.0  # DETECTION §2: dynamic level less than 3 m above the intake is urgent
-SURE, LIKELY = 0.95, 0.7
+ATTEMPT_H = 1.0  # a controller that tries to start does so several times an hour
+SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
 
 
-def detect_pump_not_running(window: ZoneWindow) -> Findings:
-    """Good sun, room in the tower, and the pump draws no power.
+class Codes:
+    """What the controller says, (n, m) masks.
 
-    Needs pump.power_w, pv.irradiance_w_m2 and tower.level_m. There is room when the level lies under the float's start
-    level, or when it has not been near the top since the pump last ran: then it was not the float that stopped it.
+    Controllers that were never mapped to our codes give 0 while all is well and something else when it is not; such a
+    zone is known by a pump that runs and does not say "running".
     """
-    fault, asset = Fault.PUMP_NOT_RUNNING, "pump"
-    t_s, power_w = window.good("pump", "power_w")
-    rated_w, full_m = window.rating("pump", "rated_power_w"), window.rating("tower", "full_level_m")
-    start_m, start_sun = window.rating("tower", "start_level_m"), window.rating("pump", "start_irradiance_w_m2")
-    if rated_w is None or full_m is None or start_m is None or ("pv", "irradiance_w_m2") not in window.series:
-        return Findings(not_judged=[NotJudged(fault, asset, WhyNot.NO_CHANNEL)])
-    if not len(t_s):
-        return Findings(not_judged=[NotJudged(fault, asset, WhyNot.NO_READINGS)])
-    sun = window.on(t_s, "pv", "irradiance_w_m2")
-    level_m = window.on(t_s, "tower", "level_m")
-    state = window.on(t_s, "pump", "state_code")
-    limit = max(GOOD_SUN_W_M2, (start_sun or 0.0) + SUN_ABOVE_START_W_M2)
-    running = power_w >= RUNNING_SHARE * rated_w
-    since_run_m = highest_since(running, level_m)
-    below_start = level_m < start_m - 0.05
-    has_room = below_start | ((level_m < FULL_SHARE * full_m) & (since_run_m < FULL_SHARE * full_m))
-    stands = power_w < STANDING_SHARE * rated_w
+
+    def __init__(self, grid: Grid) -> None:
+        code, running = grid.value("pump", "state_code"), is_running(grid)
+        told = np.isfinite(code) & running
+        says_running = (told & (code == PumpState.RUNNING)).sum(axis=1, keepdims=True)
+        is_foreign = (2 * says_running < told.sum(axis=1, keepdims=True)) & told.any(axis=1, keepdims=True)
+        ours = np.isfinite(code) & ~is_foreign
+        self.is_known = np.isfinite(code)
+        self.is_tripped = np.where(is_foreign, (code > 0) & ~running, ours & (code == PumpState.TRIPPED))
+        self.is_full = ours & (code == PumpState.STOPPED_TOWER_FULL)
+        self.is_dry = ours & (code == PumpState.STOPPED_DRY)
+        self.is_by_hand = ours & (code == PumpState.STOPPED_BY_HAND)
+        self.is_starting = ours & (code == PumpState.STARTING)
+
+
+def judge_standing(scene: Scene) -> list[Signal]:
+    """Good sun, room in the tower, and the motor does not turn: tripped, told "full" by its float, or broken.
+
+    Needs irradiance, the tower's level and the pump's power (or speed, or the panels' power). What the controller says
+    decides which of the three it is; without it a motor that tries to start is broken, one that stood at a full tower
+    and stays so has a float that sticks, and for the rest the confidence is low.
+    """
+    grid = scene.grid
+    codes, below_start = Codes(grid), is_below_start(grid)
+    sun, level_m = grid.value("pv", "irradiance_w_m2"), grid.value("tower", "level_m")
+    running, stands = is_running(grid), is_standing(grid)
+    should_run = (sun >= good_sun_w_m2(grid)) & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
-    explained = np.isin(state, (PumpState.STOPPED_BY_HAND, PumpState.STOPPED_DRY)) | (
-        (state == PumpState.STOPPED_TOWER_FULL) & ~below_start
+    should_run &= ~codes.is_full | below_start
+    still = stands & should_run
+    was_full = highest_since(running, level_m) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
+    tries = codes.is_starting | (~stands & ~running & np.isfinite(drawn_power_w(grid)))
+    tried = run_steps(~tries) < grid.hours(ATTEMPT_H)
+    is_float = np.where(codes.is_known, codes.is_full, was_full & ~tried) & below_start & ~codes.is_tripped
+    kinds: tuple[tuple[Fault, Mask], ...] = (
+        (Fault.INVERTER_TRIP, still & codes.is_tripped),
+        (Fault.FLOAT_STUCK_FULL, still & is_float),
+        (Fault.PUMP_NOT_RUNNING, still & ~codes.is_tripped & ~is_float),
     )
-    present = stands & (sun >= limit) & has_room & ~explained
-    verdict = verdicts(present=present, absent=running)
+    signals = []
+    for fault, present in kinds:
+        verdict = verdicts(present=present, absent=running)
+        signals.append(Signal(fault, "pump", grid.t_s, verdict, _Standing(grid, fault, codes).describe))
+    return signals
 
-    def describe(first: int, last: int) -> Evidence:
-        hours = (t_s[last] - t_s[first]) / 3600
-        chosen = slice(first, last + 1)
-        mean_sun = float(np.nanmean(sun[chosen]))
-        now_m = float(level_m[last])
-        percent = 100 * now_m / full_m
+
+WHY_STANDING = {
+    Fault.INVERTER_TRIP: ("le contrôleur a déclenché", "the controller has tripped"),
+    Fault.FLOAT_STUCK_FULL: ("le flotteur dit « plein »", "the float says “full”"),
+    Fault.PUMP_NOT_RUNNING: ("la pompe ne tourne pas", "the pump does not turn"),
+}
+
+
+class _Standing:
+    """Evidence of a pump that stands still."""
+
+    def __init__(self, grid: Grid, fault: Fault, codes: Codes) -> None:
+        self._grid, self._fault, self._codes = grid, fault, codes
+
+    def describe(self, zone: int, first: int, last: int) -> Evidence:
+        grid, span = self._grid, slice(first, last + 1)
+        hours = (grid.t_s[last] - grid.t_s[first]) / 3600
+        sun = float(np.nanmean(grid.value("pv", "irradiance_w_m2")[zone, span]))
+        level_m = float(grid.value("tower", "level_m")[zone, last])
+        full_m = float(grid.sites.rating("tower", "full_level_m")[zone, 0])
+        rated_w = float(grid.sites.rating("pump", "rated_power_w")[zone, 0])
+        power_w = _largest(drawn_power_w(grid)[zone, span])
+        percent = 100 * level_m / full_m
+        why_fr, why_en = WHY_STANDING[self._fault]
+        is_told = bool(self._codes.is_known[zone, span].any())
+        values: dict[str, float | str] = {
+            "hours": round(hours, 2), "irradiance_w_m2": round(sun), "level_pct": round(percent),
+            "level_m": round(level_m, 2), "power_w": round(power_w),
+        }  # fmt: skip
+        code = grid.value("pump", "state_code")[zone, last]
+        if self._fault is Fault.INVERTER_TRIP and np.isfinite(code):
+            values["code"] = int(code)
         return Evidence(
-            f"Bon soleil ({mean_sun:.0f} W/m²) et réservoir à {percent:.0f} %, mais la pompe ne consomme que "
-            f"{np.nanmax(power_w[chosen]):.0f} W depuis {hours:.1f} h.",
-            f"Good sun ({mean_sun:.0f} W/m²) and the tower at {percent:.0f} %, but the pump has drawn no more than "
-            f"{np.nanmax(power_w[chosen]):.0f} W for {hours:.1f} h.",
+            f"Bon soleil ({sun:.0f} W/m²), réservoir à {percent:.0f} %, mais {why_fr} depuis {hours:.1f} h"
+            f" ({power_w:.0f} W au plus).",
+            f"Good sun ({sun:.0f} W/m²), the tower at {percent:.0f} %, but {why_en} for {hours:.1f} h"
+            f" ({power_w:.0f} W at most).",
+            values,
             {
-                "hours": round(hours, 2), "irradiance_w_m2": round(mean_sun), "level_pct": round(percent),
-                "level_m": round(now_m, 2), "power_w": round(float(np.nanmax(power_w[chosen]))),
+                "irradiance_w_m2": float(good_sun_w_m2(grid)[zone, 0]), "power_w": STANDING_SHARE * rated_w,
+                "full_level_m": full_m,
             },
-            {"irradiance_w_m2": limit, "power_w": STANDING_SHARE * rated_w, "full_level_m": full_m},
-            ("pump/power_w", "pv/irradiance_w_m2", "tower/level_m"),
-            SURE if np.isfinite(state[chosen]).any() else LIKELY,
+            ("pump/power_w", "pv/irradiance_w_m2", "tower/level_m", "pump/state_code"),
+            SURE if is_told else LIKELY if self._fault is Fault.PUMP_NOT_RUNNING else GUESS,
         )  # fmt: skip
 
-    return Findings([Condition(fault, asset, t_s, verdict, describe)])
 
-
-def detect_dry_running(window: ZoneWindow) -> Findings:
+def judge_dry_running(scene: Scene) -> list[Signal]:
     """The motor works as if it lifted water, and none comes: or its controller says that it stopped for want of water.
 
-    Needs pump.power_w and pump.flow_m3_h. Where the well is measured it must be near the intake, or the flow meter is
-    what failed; without that measurement the confidence is lower.
+    Needs the pump's flow and power. Where the well is measured it must be near the intake, or the flow meter is what
+    failed; without that measurement the confidence is lower.
     """
-    fault, asset = Fault.DRY_RUNNING, "pump"
-    t_s, power_w = window.good("pump", "power_w")
-    rated_w, rated_flow = window.rating("pump", "rated_power_w"), window.rating("pump", "rated_flow_m3_h")
-    if rated_w is None or rated_flow is None or ("pump", "flow_m3_h") not in window.series:
-        return Findings(not_judged=[NotJudged(fault, asset, WhyNot.NO_CHANNEL)])
-    if not len(t_s):
-        return Findings(not_judged=[NotJudged(fault, asset, WhyNot.NO_READINGS)])
-    flow = window.on(t_s, "pump", "flow_m3_h")
-    depth_m = window.on(t_s, "borehole", "water_depth_m")
-    state = window.on(t_s, "pump", "state_code")
-    intake_m = window.rating("borehole", "pump_intake_m")
-    well_is_low = np.full(len(t_s), True)
-    if intake_m is not None:
-        well_is_low = ~np.isfinite(depth_m) | (depth_m >= intake_m - NEAR_INTAKE_M)
+    grid = scene.grid
+    power_w, rated_w = drawn_power_w(grid), grid.sites.rating("pump", "rated_power_w")
+    flow, rated_flow = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
+    depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
+    well_is_low = ~(depth_m < intake_m - NEAR_INTAKE_M)  # also where nobody knows
     no_water = (power_w >= DRY_POWER_SHARE * rated_w) & (flow < DRY_FLOW_SHARE * rated_flow) & well_is_low
-    present = no_water | (state == PumpState.STOPPED_DRY)
-    verdict = verdicts(present=present, absent=flow >= WET_FLOW_SHARE * rated_flow)
+    codes = Codes(grid)
+    verdict = verdicts(present=no_water | codes.is_dry, absent=flow >= WET_FLOW_SHARE * rated_flow)
 
-    def describe(first: int, last: int) -> Evidence:
-        chosen = slice(first, last + 1)
-        hours = (t_s[last] - t_s[first]) / 3600
-        depth = float(depth_m[last])
+    def describe(zone: int, first: int, last: int) -> Evidence:
+        span = slice(first, last + 1)
+        hours = (grid.t_s[last] - grid.t_s[first]) / 3600
+        depth, intake = float(depth_m[zone, last]), float(intake_m[zone, 0])
         values: dict[str, float | str] = {
-            "hours": round(hours, 2), "power_w": round(float(np.nanmax(power_w[chosen]))),
-            "flow_m3_h": round(float(np.nanmax(flow[chosen])), 2),
+            "hours": round(hours, 2), "power_w": round(_largest(power_w[zone, span])),
+            "flow_m3_h": round(_largest(flow[zone, span]), 2),
         }  # fmt: skip
-        thresholds = {"flow_m3_h": DRY_FLOW_SHARE * rated_flow, "power_w": DRY_POWER_SHARE * rated_w}
+        thresholds = {
+            "flow_m3_h": DRY_FLOW_SHARE * float(rated_flow[zone, 0]),
+            "power_w": DRY_POWER_SHARE * float(rated_w[zone, 0]),
+        }
         where_fr = where_en = ""
-        if intake_m is not None and np.isfinite(depth):
+        if np.isfinite(depth) and np.isfinite(intake):
             values["depth_m"] = round(depth, 1)
-            thresholds["depth_m"] = intake_m - NEAR_INTAKE_M
-            where_fr = f" Le niveau du forage est à {depth:.0f} m, l'aspiration à {intake_m:.0f} m."
-            where_en = f" The water in the borehole is at {depth:.0f} m, the intake at {intake_m:.0f} m."
+            thresholds["depth_m"] = intake - NEAR_INTAKE_M
+            where_fr = f" Le niveau du forage est à {depth:.0f} m, l'aspiration à {intake:.0f} m."
+            where_en = f" The water in the borehole is at {depth:.0f} m, the intake at {intake:.0f} m."
         return Evidence(
             f"La pompe a consommé {values['power_w']} W sans donner d'eau (débit {values['flow_m3_h']} m³/h)."
             f"{where_fr}",
@@ -125,25 +171,20 @@ def detect_dry_running(window: ZoneWindow) -> Findings:
             values,
             thresholds,
             ("pump/power_w", "pump/flow_m3_h", "borehole/water_depth_m", "pump/state_code"),
-            SURE if np.isfinite(depth) or (state[chosen] == PumpState.STOPPED_DRY).any() else LIKELY,
+            SURE if np.isfinite(depth) or bool(codes.is_dry[zone, span].any()) else LIKELY,
         )
 
-    return Findings([Condition(fault, asset, t_s, verdict, describe)])
+    return [Signal(Fault.DRY_RUNNING, "pump", grid.t_s, verdict, describe)]
 
 
-def verdicts(*, present: Mask, absent: Mask) -> VerdictArray:
-    """Masks (n,) into verdicts (n,); what is neither cannot be told, and present wins."""
-    return np.where(present, Verdict.PRESENT, np.where(absent, Verdict.ABSENT, Verdict.CANNOT_TELL)).astype(np.int8)
+def _largest(value: FloatArray) -> float:
+    return float(np.max(value[np.isfinite(value)], initial=0.0))
 
 
-def highest_since(reset: Mask, value: FloatArray) -> FloatArray:
-    """Largest `value` (n,) since the last sample in which `reset` (n,) held, that sample included.
-
-    Before the first reset: since the beginning, and infinite there, because nobody knows what was before. NaN counts
-    as nothing seen.
-    """
-    segment = np.cumsum(reset)
-    filled = np.where(np.isfinite(value), value, -1e6)
-    lift = segment * 1e9
-    highest = np.maximum.accumulate(filled + lift) - lift
-    return np.where(segment == 0, np.inf, highest)
+DETECTORS = (
+    Detector(
+        (Fault.INVERTER_TRIP, Fault.FLOAT_STUCK_FULL, Fault.PUMP_NOT_RUNNING), "pump",
+        (("pv", "irradiance_w_m2"), ("tower", "level_m")), judge_standing,
+    ),
+    Detector((Fault.DRY_RUNNING,), "pump", (("pump", "flow_m3_h"),), judge_dry_running),
+)  # fmt: skip

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alerts.detectors.window import ZoneWindow
-from alerts.model import Condition, Evidence, Findings, IndexArray, Mask, NotJudged, Verdict, WhyNot
+from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.model import Evidence, IndexArray, Mask, Signal
+from alerts.rolling import held
+from alerts.scene import FloatArray, Grid
 from gateway.model import Fault
-from ingest.readings import FloatArray
 
 STUCK_S = 3 * 3600.0  # DETECTION §2: a run of equal values of 3 h
 STUCK_IN_DAYLIGHT_S = 3600.0  # irradiance: 1 h in daylight
@@ -18,79 +19,74 @@ MOVED_SHARE = 0.03  # of the tower's volume must have gone in or out for its lev
 PUMPED_M3 = 0.5  # drawn from the borehole for its level to have to move
 
 
-def detect_sensor_stuck(window: ZoneWindow) -> Findings:
-    """Level of tower and borehole, and irradiance, that stay equal while they must change.
+def judge_sensor_stuck(
+    asset: str, channel: str, must_move: Callable[[Grid, IndexArray], Mask], stuck_s: float, words: tuple[str, str]
+) -> Detector:
+    """Readings that stay equal while they must change.
 
     Flat by nature is not stuck: a level with no flow in or out, a borehole at rest, the sun at night. Such a run cannot
     be told, so it neither opens nor closes anything.
     """
-    findings = Findings()
-    for asset, channel, must_move, stuck_s, word_fr, word_en in (
-        ("tower", "level_m", _water_moved, STUCK_S, "niveau du château", "tower level"),
-        ("borehole", "water_depth_m", _water_was_drawn, STUCK_S, "niveau du forage", "borehole level"),
-        ("pv", "irradiance_w_m2", _sun_was_high, STUCK_IN_DAYLIGHT_S, "ensoleillement", "irradiance"),
-    ):
-        if (asset, channel) not in window.series:
-            findings.not_judged.append(NotJudged(Fault.SENSOR_STUCK, asset, WhyNot.NO_CHANNEL))
-            continue
-        t_s, value = window.good(asset, channel)
-        if len(t_s) < 2:
-            findings.not_judged.append(NotJudged(Fault.SENSOR_STUCK, asset, WhyNot.NO_READINGS))
-            continue
+
+    def judge(scene: Scene) -> list[Signal]:
+        grid = scene.grid
+        value = grid.value(asset, channel)
         begin = run_begin(value)
-        long_enough = t_s - t_s[begin] >= stuck_s
-        moved = must_move(window, t_s, begin)
-        changed = begin == np.arange(len(t_s))
-        verdict = np.where(
-            long_enough & moved, Verdict.PRESENT, np.where(changed, Verdict.ABSENT, Verdict.CANNOT_TELL)
-        ).astype(np.int8)
-        describe = _describer(t_s, value, begin, f"{asset}/{channel}", word_fr, word_en, stuck_s)
-        findings.conditions.append(Condition(Fault.SENSOR_STUCK, asset, t_s, verdict, describe))
-    return findings
+        place = np.arange(grid.steps)
+        lasts_s = (place - begin) * grid.step_s
+        verdict = verdicts(
+            present=(lasts_s >= stuck_s) & must_move(grid, begin) & np.isfinite(value),
+            absent=(begin == place) & np.isfinite(value),
+        )
+
+        def describe(zone: int, first: int, last: int) -> Evidence:
+            hours = float(lasts_s[zone, last]) / 3600
+            now = float(value[zone, last])
+            return Evidence(
+                f"Le capteur « {words[0]} » donne {now:g} sans changer depuis {hours:.1f} h, alors que l'eau bouge.",
+                f"The sensor “{words[1]}” has given {now:g} unchanged for {hours:.1f} h while the water moves.",
+                {"hours": round(hours, 1), "sensor": words[0], "value": now},
+                {"hours": stuck_s / 3600},
+                (f"{asset}/{channel}",),
+                0.9,
+            )
+
+        return [Signal(Fault.SENSOR_STUCK, asset, grid.t_s, verdict, describe)]
+
+    return Detector((Fault.SENSOR_STUCK,), asset, ((asset, channel),), judge)
 
 
 def run_begin(value: FloatArray) -> IndexArray:
-    """For each sample (n,) the index at which its run of equal values begins."""
-    changed = np.concatenate(([True], np.diff(value) != 0))
-    return np.maximum.accumulate(np.where(changed, np.arange(len(value)), 0))
+    """For each step (n, m) the step at which its run of equal values begins; gaps do not end a run."""
+    known = held(value, value.shape[-1])
+    changed = np.ones(value.shape, dtype=bool)
+    changed[:, 1:] = ~(known[:, 1:] == known[:, :-1])
+    return np.maximum.accumulate(np.where(changed, np.arange(value.shape[-1]), 0), axis=-1)
 
 
-def _describer(
-    t_s: FloatArray, value: FloatArray, begin: IndexArray, name: str, word_fr: str, word_en: str, stuck_s: float
-) -> Callable[[int, int], Evidence]:
-    def describe(first: int, last: int) -> Evidence:
-        hours = float(t_s[last] - t_s[begin[last]]) / 3600
-        return Evidence(
-            f"Le capteur « {word_fr} » donne {value[last]:g} sans changer depuis {hours:.1f} h, alors que l'eau bouge.",
-            f"The sensor “{word_en}” has given {value[last]:g} unchanged for {hours:.1f} h while the water moves.",
-            {"hours": round(hours, 1), "sensor": word_fr, "value": float(value[last])},
-            {"hours": stuck_s / 3600},
-            (name,),
-            0.9,
-        )
-
-    return describe
+def _since(begin: IndexArray, rate_per_h: FloatArray, step_h: float) -> FloatArray:
+    """The integral of a rate from each run's beginning to each step (n, m); missing counts as zero."""
+    total = np.cumsum(np.nan_to_num(rate_per_h) * step_h, axis=-1)
+    return np.asarray(total - np.take_along_axis(total, begin, axis=-1))
 
 
-def _between(t_s: FloatArray, begin: IndexArray, rate_per_h: FloatArray) -> FloatArray:
-    """The integral of a rate per hour from each run's beginning to each sample (n,); missing counts as zero."""
-    step_h = np.diff(t_s, prepend=t_s[0]) / 3600
-    total: FloatArray = np.cumsum(np.nan_to_num(rate_per_h) * np.minimum(step_h, 0.5))
-    return np.asarray(total - total[begin])
+def _water_moved(grid: Grid, begin: IndexArray) -> Mask:
+    net = grid.value("pump", "flow_m3_h") - grid.value("tower", "outflow_m3_h")
+    moved = _since(begin, net, grid.step_s / 3600)
+    return np.asarray(np.abs(moved) > MOVED_SHARE * grid.sites.rating("tower", "volume_m3"))
 
 
-def _water_moved(window: ZoneWindow, t_s: FloatArray, begin: IndexArray) -> Mask:
-    inflow, outflow = window.on(t_s, "pump", "flow_m3_h"), window.on(t_s, "tower", "outflow_m3_h")
-    volume_m3 = window.rating("tower", "volume_m3") or 10.0
-    both = np.isfinite(inflow) & np.isfinite(outflow)
-    net = _between(t_s, begin, np.where(both, inflow - outflow, 0.0))
-    return np.asarray(np.abs(net) > MOVED_SHARE * volume_m3)
+def _water_was_drawn(grid: Grid, begin: IndexArray) -> Mask:
+    return np.asarray(_since(begin, grid.value("pump", "flow_m3_h"), grid.step_s / 3600) > PUMPED_M3)
 
 
-def _water_was_drawn(window: ZoneWindow, t_s: FloatArray, begin: IndexArray) -> Mask:
-    return np.asarray(_between(t_s, begin, window.on(t_s, "pump", "flow_m3_h")) > PUMPED_M3)
+def _sun_was_high(grid: Grid, begin: IndexArray) -> Mask:
+    is_high = grid.sun_deg > HIGH_SUN_DEG
+    return is_high & np.take_along_axis(is_high, begin, axis=-1)
 
 
-def _sun_was_high(window: ZoneWindow, t_s: FloatArray, begin: IndexArray) -> Mask:
-    elevation = window.sun_elevation_deg(t_s)
-    return np.asarray((elevation > HIGH_SUN_DEG) & (elevation[begin] > HIGH_SUN_DEG))
+DETECTORS = (
+    judge_sensor_stuck("tower", "level_m", _water_moved, STUCK_S, ("niveau du château", "tower level")),
+    judge_sensor_stuck("borehole", "water_depth_m", _water_was_drawn, STUCK_S, ("niveau du forage", "borehole level")),
+    judge_sensor_stuck("pv", "irradiance_w_m2", _sun_was_high, STUCK_IN_DAYLIGHT_S, ("ensoleillement", "irradiance")),
+)

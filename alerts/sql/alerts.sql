@@ -2,11 +2,10 @@
 -- Every zone has its due work; a new zone is judged from its first reading on.
 INSERT INTO job (name, zone_id, next_due_at) SELECT %(name)s, zone_id, %(now)s FROM zone ON CONFLICT DO NOTHING;
 
--- take_job
--- One zone whose judging is due; another evaluator passes over it until this transaction ends.
-SELECT zone_id, watermark_at FROM job
-WHERE name = %(name)s AND next_due_at <= %(now)s AND (%(zone)s::text IS NULL OR zone_id = %(zone)s)
-ORDER BY next_due_at, zone_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+-- take_jobs
+-- Zones whose judging is due; another evaluator passes over them until this transaction ends.
+SELECT zone_id, watermark_at FROM job WHERE name = %(name)s AND next_due_at <= %(now)s
+ORDER BY next_due_at, zone_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
 -- finish_job
 UPDATE job SET next_due_at = %(next)s, watermark_at = %(watermark)s, last_ok_at = %(now)s, last_error = NULL, attempts = 0
@@ -16,14 +15,32 @@ WHERE name = %(name)s AND zone_id = %(zone)s;
 UPDATE job SET next_due_at = %(next)s, last_error = %(error)s, attempts = attempts + 1
 WHERE name = %(name)s AND zone_id = %(zone)s;
 
--- newest_reading
--- Of all channels of a zone, by measured time and by what had been received.
-SELECT max(measured_at) FROM latest JOIN channel USING (channel_id) WHERE zone_id = %(zone)s;
+-- newest_readings
+-- Of all channels of each zone, by measured time and by what has been received.
+SELECT zone_id, max(measured_at) FROM latest JOIN channel USING (channel_id) WHERE zone_id = ANY(%(zones)s)
+GROUP BY zone_id;
 
--- first_reading
-SELECT min(first.measured_at) FROM channel c CROSS JOIN LATERAL (
+-- first_readings
+SELECT c.zone_id, min(first.measured_at) FROM channel c CROSS JOIN LATERAL (
     SELECT measured_at FROM reading r WHERE r.channel_id = c.channel_id ORDER BY measured_at LIMIT 1
-) first WHERE c.zone_id = %(zone)s;
+) first WHERE c.zone_id = ANY(%(zones)s) GROUP BY c.zone_id;
+
+-- past_days
+-- Features of days in [from, until), told by how many days they lie before `until`.
+SELECT zone_id, %(until)s - day, features FROM zone_day
+WHERE zone_id = ANY(%(zones)s) AND day >= %(from)s AND day < %(until)s;
+
+-- keep_day
+INSERT INTO zone_day (zone_id, day, features) VALUES (%(zone)s, %(day)s, %(features)s::jsonb)
+ON CONFLICT (zone_id, day) DO UPDATE SET features = EXCLUDED.features WHERE zone_day.features <> EXCLUDED.features;
+
+-- live_kinds
+SELECT zone_id, fault, asset_id FROM alert WHERE zone_id = ANY(%(zones)s) AND state <> 'resolved';
+
+-- sites
+SELECT z.zone_id, z.latitude, z.longitude, z.people,
+       coalesce((SELECT jsonb_object_agg(a.asset_id, a.rating) FROM asset a WHERE a.zone_id = z.zone_id), '{}')
+FROM zone z WHERE z.zone_id = ANY(%(zones)s);
 
 -- live_alerts
 SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at FROM alert

@@ -72,6 +72,10 @@ SELECT channel_id, array_agg(measured_at), array_agg(value)
 FROM reading WHERE channel_id = ANY(%(channels)s) AND measured_at >= %(start)s AND measured_at < %(end)s AND flag <> 4
 GROUP BY channel_id;
 
+-- flagged_bad
+SELECT channel_id, date_part('epoch', measured_at) FROM reading
+WHERE channel_id = ANY(%(channels)s) AND measured_at >= %(start)s AND measured_at < %(end)s AND flag = 4;
+
 -- daily_steps
 -- What a counter moved on in each UTC day; the step over midnight counts for the day in which it ends. A step back
 -- (reset, exchange) counts as nothing.

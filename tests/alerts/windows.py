@@ -1,56 +1,67 @@
 """A zone's day, written down by hand for detectors: a calm sunny morning, and what the test changes of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.detectors import ZoneWindow
-from alerts.model import Condition, Findings, Verdict
-from gateway.model import Flag
-from ingest.readings import AssetRow, Series
+from alerts.days import days_of
+from alerts.detectors import FEATURES, Scene
+from alerts.model import Condition, Signal, Verdict
+from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
+from gateway.model import Fault, State
 
-STEP_S = 300.0
 MORNING = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-RATINGS: dict[str, dict[str, float]] = {
-    "pump": {"rated_flow_m3_h": 4.0, "rated_power_w": 1200.0, "start_irradiance_w_m2": 200.0},
-    "tower": {"volume_m3": 20.0, "full_level_m": 3.0, "start_level_m": 2.0},
-    "borehole": {"pump_intake_m": 50.0},
-    "pv": {},
-    "network": {},
-}
+RATINGS: dict[tuple[str, str], float] = {
+    ("pump", "rated_flow_m3_h"): 4.0, ("pump", "rated_power_w"): 1200.0, ("pump", "start_irradiance_w_m2"): 200.0,
+    ("pump", "max_speed_rpm"): 2900.0, ("pump", "rated_head_m"): 60.0,
+    ("tower", "volume_m3"): 20.0, ("tower", "full_level_m"): 3.0, ("tower", "start_level_m"): 2.0,
+    ("tower", "base_height_m"): 12.0, ("borehole", "pump_intake_m"): 50.0, ("borehole", "static_water_depth_m"): 20.0,
+    ("borehole", "specific_capacity_m3_h_m"): 0.4, ("pv", "peak_w"): 2400.0, ("pv", "strings"): 3.0,
+}  # fmt: skip
+CALM: Mapping[str, float] = {
+    "pv__irradiance_w_m2": 700.0, "pump__power_w": 1000.0, "pump__flow_m3_h": 3.0,
+    "borehole__water_depth_m": 30.0, "tower__level_m": 1.5, "tower__outflow_m3_h": 2.0,
+}  # fmt: skip
 
 Values = float | NDArray[np.float64] | Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-def window(hours: float = 6, start: datetime = MORNING, **changes: Values | None) -> ZoneWindow:
-    """A window with a round every five minutes; `changes` are by `asset__channel`, None takes the channel away.
+def scene(hours: float = 6, start: datetime = MORNING, **changes: Values | None) -> Scene:
+    """One zone with a round every five minutes; `changes` are by `asset__channel`, None takes the channel away.
 
-    Calm: 700 W/m², pump at 1,000 W giving 3 m³/h, well at 30 m, tower at 1.5 m of 3 m, 2 m³/h drawn.
+    Calm: 700 W/m², pump at 1,000 W giving 3 m³/h, well at 30 m, tower at 1.5 m of 3 m, 2 m³/h drawn. Functions get the
+    seconds since `start`. The grid begins at the midnight before, with nothing measured until `start`.
     """
-    t_s = start.timestamp() + np.arange(0, hours * 3600, STEP_S)
-    calm: Mapping[str, Values] = {
-        "pv__irradiance_w_m2": 700.0, "pump__power_w": 1000.0, "pump__flow_m3_h": 3.0,
-        "borehole__water_depth_m": 30.0, "tower__level_m": 1.5, "tower__outflow_m3_h": 2.0,
-    }  # fmt: skip
-    series = {}
-    for name, values in {**calm, **changes}.items():
+    midnight_s = start.timestamp() // DAY_S * DAY_S
+    before = round((start.timestamp() - midnight_s) / STEP_S)
+    steps = round(hours * 3600 / STEP_S)
+    since_s = STEP_S * np.arange(steps)
+    raw = {}
+    for name, values in {**CALM, **changes}.items():
         if values is None:
             continue
-        found = values(t_s - start.timestamp()) if callable(values) else values
-        array = np.broadcast_to(np.asarray(found, dtype=np.float64), t_s.shape).copy()
+        found = values(since_s) if callable(values) else values
+        row = np.full((1, before + steps), np.nan)
+        row[0, before:] = found
         asset, channel = name.split("__")
-        flags = np.full(len(t_s), Flag.GOOD, dtype=np.int16)
-        series[asset, channel] = Series(t_s, array, array, array, np.ones(len(t_s), dtype=np.int64), flags)
-    assets = {asset: AssetRow("zone-1", asset, asset, STEP_S, rating) for asset, rating in RATINGS.items()}
-    return ZoneWindow("zone-1", 11.3, -12.3, assets, series, start.timestamp(), start.timestamp() + hours * 3600)
+        raw[asset, channel] = row
+    site = Site("zone-1", 11.3, -12.3, 1500, RATINGS, frozenset(raw))
+    grid = Grid(Sites([site]), midnight_s, STEP_S, before + steps, raw)
+    return Scene(grid, days_of(grid, FEATURES))
 
 
-def only(findings: Findings, asset: str | None = None) -> Condition:
-    """The one condition that a detector found (of this asset)."""
-    (condition,) = [c for c in findings.conditions if asset in (None, c.asset)]
-    return condition
+def only(
+    judge: Callable[[Scene], Sequence[Signal]], of: Scene, fault: Fault | State | None = None, asset: str | None = None
+) -> Condition:
+    """The one condition that a detector found (of this fault, of this asset), from the first reading on."""
+    (signal,) = [s for s in judge(of) if fault in (None, s.fault) and asset in (None, s.asset)]
+    condition = signal.condition(0)
+    seen = [np.isfinite(raw[0]) for raw in of.grid.raw.values()]
+    heard = np.flatnonzero(np.logical_or.reduce(seen))
+    first_s = of.grid.t_s[heard[0]] if len(heard) else of.grid.end_s
+    return condition.since(first_s)
 
 
 def share(condition: Condition, verdict: Verdict) -> float:

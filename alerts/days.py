@@ -1,0 +1,172 @@
+"""What each zone's days were like: some numbers a day, from which a zone's own usual follows. Pure numpy.
+
+Slow faults show in days, not in minutes: a leak at night, a pump that wears, panels that gather dust. A *feature* is
+one number of one zone and UTC day (in Guinea the local day), computed by the family of detectors that uses it; past
+days are kept in the database, so that an evaluation reads a few days of readings and not a season of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.scene import DAY_S, FloatArray, Grid, Mask
+
+USUAL_DAYS = 28  # a zone's own past that counts as its usual
+MIN_DAYS = 7
+NORMAL_MAD = 1.4826  # a normal distribution's standard deviation in median absolute deviations
+
+
+class DayView:
+    """A grid cut into whole days: arrays are (n, d, k), k steps a day, NaN where the grid has not come to."""
+
+    def __init__(self, grid: Grid) -> None:
+        if grid.start_s % DAY_S:
+            raise ValueError(f"grid: begins at {grid.start_s:.0f} s, which is no midnight")
+        self.grid = grid
+        self.per_day = round(DAY_S / grid.step_s)
+        self.days = -(-grid.steps // self.per_day)
+
+    @property
+    def day_s(self) -> FloatArray:
+        """(d,) midnights [s since 1970-01-01 UTC]."""
+        return self.grid.start_s + DAY_S * np.arange(self.days, dtype=np.float64)
+
+    @property
+    def hour(self) -> FloatArray:
+        """(k,) hour of the day at which each step begins."""
+        return np.arange(self.per_day) * self.grid.step_s / 3600
+
+    def between(self, from_h: float, until_h: float) -> slice:
+        """The steps of a day that begin within [from_h, until_h)."""
+        return slice(round(from_h * 3600 / self.grid.step_s), round(until_h * 3600 / self.grid.step_s))
+
+    def value(self, asset: str, channel: str) -> FloatArray:
+        """(n, d, k) a channel as it stood at each step (see `Grid.value`)."""
+        return self.cut(self.grid.value(asset, channel))
+
+    def raw(self, asset: str, channel: str) -> FloatArray:
+        """(n, d, k) the readings themselves."""
+        found = self.grid.raw.get((asset, channel))
+        return self.cut(np.full(self.grid.shape, np.nan) if found is None else found)
+
+    def cut(self, array: FloatArray) -> FloatArray:
+        """(n, m) in days: (n, d, k)."""
+        missing = self.days * self.per_day - array.shape[1]
+        padded = np.pad(array.astype(np.float64), ((0, 0), (0, missing)), constant_values=np.nan) if missing else array
+        return np.asarray(padded, dtype=np.float64).reshape(len(array), self.days, self.per_day)
+
+
+class Feature(NamedTuple):
+    """One number a day: `compute` gives (n, d); it is known from `ready_h` of the day on and NaN before."""
+
+    name: str
+    ready_h: float
+    compute: Callable[[DayView], FloatArray]
+
+
+class Days:
+    """Features of consecutive days: (n, d) by name."""
+
+    def __init__(self, day_s: FloatArray, values: Mapping[str, FloatArray], zones: int) -> None:
+        self.day_s, self.values, self.zones = day_s, dict(values), zones
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d)"""
+        return self.zones, len(self.day_s)
+
+    def get(self, name: str) -> FloatArray:
+        """(n, d) a feature; all NaN when nobody computed it."""
+        found = self.values.get(name)
+        return np.full(self.shape, np.nan) if found is None else found
+
+    def after(self, earlier: Days) -> Days:
+        """These days behind earlier ones; a day that both have is taken from these."""
+        first_s = self.day_s[0] if len(self.day_s) else np.inf
+        keep = earlier.day_s < first_s
+        kept_s = earlier.day_s[keep]
+        start_s = kept_s[0] if len(kept_s) else first_s
+        if not np.isfinite(start_s):
+            return self
+        end_s = self.day_s[-1] if len(self.day_s) else kept_s[-1]
+        day_s = np.arange(start_s, end_s + 1, DAY_S)
+        names = {**earlier.values, **self.values}
+        values = {}
+        for name in names:
+            whole = np.full((self.zones, len(day_s)), np.nan)
+            whole[:, np.searchsorted(day_s, kept_s)] = earlier.get(name)[:, keep]
+            whole[:, np.searchsorted(day_s, self.day_s)] = self.get(name)
+            values[name] = whole
+        return Days(day_s, values, self.zones)
+
+    def on(self, value: FloatArray, t_s: FloatArray) -> FloatArray:
+        """A number a day (n, d) at times (m,): (n, m), NaN on days that are not here."""
+        if not len(self.day_s):
+            return np.full((self.zones, len(t_s)), np.nan)
+        place = np.floor((t_s - self.day_s[0]) / DAY_S).astype(np.intp)
+        inside = (place >= 0) & (place < len(self.day_s))
+        return np.where(inside, value[:, np.clip(place, 0, len(self.day_s) - 1)], np.nan)
+
+
+def days_of(grid: Grid, features: Iterable[Feature]) -> Days:
+    """The features of all days that the grid touches; what is not over yet is NaN."""
+    view = DayView(grid)
+    values = {}
+    for feature in features:
+        is_ready = view.day_s + feature.ready_h * 3600 <= grid.end_s
+        values[feature.name] = np.where(is_ready, feature.compute(view), np.nan)
+    return Days(view.day_s, values, len(grid.sites))
+
+
+def past_quantile(
+    value: FloatArray, share: float, *, days: int = USUAL_DAYS, at_least: int = MIN_DAYS, only: Mask | None = None
+) -> FloatArray:
+    """For each day (n, d) a quantile of the days before it.
+
+    Parameters
+    ----------
+    value : (n, d), NaN where unknown
+    share : 0 to 1
+    days : how far back
+    at_least : with fewer known days the answer is NaN
+    only : (n, d) days that may teach; default all
+    """
+    ordered, count = _past(value, days, only)
+    place = share * np.maximum(count - 1, 0)
+    low = np.floor(place).astype(np.intp)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0))
+    below, above = (np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0] for at in (low, high))
+    found = below + (above - below) * (place - low)
+    return np.where(count >= at_least, found, np.nan)
+
+
+def past_median(
+    value: FloatArray, *, days: int = USUAL_DAYS, at_least: int = MIN_DAYS, only: Mask | None = None
+) -> FloatArray:
+    """For each day (n, d) the median of the days before it (see `past_quantile`)."""
+    return past_quantile(value, 0.5, days=days, at_least=at_least, only=only)
+
+
+def past_spread(
+    value: FloatArray, *, days: int = USUAL_DAYS, at_least: int = MIN_DAYS, only: Mask | None = None
+) -> FloatArray:
+    """For each day (n, d) how much the days before it differ: 1.4826 times their median absolute deviation."""
+    ordered, count = _past(value, days, only)
+    middle = past_median(value, days=days, at_least=at_least, only=only)
+    apart = np.sort(np.abs(ordered - middle[..., None]), axis=-1)
+    place = np.maximum(count - 1, 0) // 2
+    found = np.take_along_axis(apart, place[..., None], axis=-1)[..., 0]
+    return np.where(count >= at_least, NORMAL_MAD * found, np.nan)
+
+
+def _past(value: FloatArray, days: int, only: Mask | None) -> tuple[FloatArray, NDArray[np.intp]]:
+    """The `days` days before each day in order of size, NaN last (n, d, days), and how many are known (n, d)."""
+    taught = value if only is None else np.where(only, value, np.nan)
+    padded = np.pad(taught, ((0, 0), (days, 0)), constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, days, axis=1)[:, : value.shape[1]]
+    ordered = np.sort(windows, axis=-1)
+    return ordered, np.isfinite(ordered).sum(axis=-1)

@@ -1,0 +1,66 @@
+"""What is normal and explains a reading, on the grid: sun, a running pump, a full tower. (n, m) arrays; pure numpy.
+
+Each mask is a claim that is False where nobody knows; where "not" matters there are two masks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alerts.rolling import highest_since
+from alerts.scene import FloatArray, Grid, Mask
+from gateway.model import PumpState
+
+GOOD_SUN_W_M2 = 350.0  # DETECTION §2, inverter trip: G > 350
+SUN_ABOVE_START_W_M2 = 100.0  # and well above where this site's pump starts
+STANDING_SHARE = 0.05  # of rated power: what a controller draws with the motor off
+RUNNING_SHARE = 0.15  # of rated power: the motor turns
+FULL_SHARE = 0.95  # of the full level, with room for waves and the sensor
+BELOW_START_M = 0.05
+
+
+def good_sun_w_m2(grid: Grid) -> FloatArray:
+    """(n, 1) irradiance at which a pump of this site must run [W/m²]."""
+    start = np.nan_to_num(grid.sites.rating("pump", "start_irradiance_w_m2"))
+    return np.maximum(GOOD_SUN_W_M2, start + SUN_ABOVE_START_W_M2)
+
+
+def drawn_power_w(grid: Grid) -> FloatArray:
+    """What the pump draws; where it is not measured, what the panels give (they feed nothing else) [W]."""
+    power_w = grid.value("pump", "power_w")
+    return np.where(np.isfinite(power_w), power_w, grid.value("pv", "power_w"))
+
+
+def is_running(grid: Grid) -> Mask:
+    """The motor turns."""
+    power_w, rated_w = drawn_power_w(grid), grid.sites.rating("pump", "rated_power_w")
+    turns = grid.value("pump", "speed_rpm") > 0.1 * grid.sites.rating("pump", "max_speed_rpm")
+    return np.where(np.isfinite(power_w), power_w >= RUNNING_SHARE * rated_w, turns)
+
+
+def is_standing(grid: Grid) -> Mask:
+    """The motor does not turn."""
+    power_w, rated_w = drawn_power_w(grid), grid.sites.rating("pump", "rated_power_w")
+    stands = grid.value("pump", "speed_rpm") < 0.02 * grid.sites.rating("pump", "max_speed_rpm")
+    return np.where(np.isfinite(power_w), power_w < STANDING_SHARE * rated_w, stands)
+
+
+def is_below_start(grid: Grid) -> Mask:
+    """The tower is so low that its float must ask for water."""
+    return grid.value("tower", "level_m") < grid.sites.rating("tower", "start_level_m") - BELOW_START_M
+
+
+def has_room(grid: Grid) -> Mask:
+    """The float cannot have stopped the pump.
+
+    The level lies under the float's start level, or it has not been near the top since the pump last ran.
+    """
+    level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
+    since_run_m = highest_since(is_running(grid), level_m)
+    near_full_m = FULL_SHARE * full_m
+    return is_below_start(grid) | ((level_m < near_full_m) & (since_run_m < near_full_m))
+
+
+def says(grid: Grid, *states: PumpState) -> Mask:
+    """The controller says one of these."""
+    return np.isin(grid.value("pump", "state_code"), states)

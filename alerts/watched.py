@@ -1,0 +1,53 @@
+"""Sites and readings from the database, laid out as detectors look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from alerts.scene import STEP_S, Channel, Grid, Mask, Site, Sites
+from ingest.db import Connection, queries
+from ingest.readings_pg import PgReadings
+
+SQL = queries("alerts", "alerts")
+
+
+def fetch_sites(connection: Connection, zones: Sequence[str]) -> list[Site]:
+    """The zones with these ids, as the registry has them."""
+    channels: dict[str, set[Channel]] = {zone: set() for zone in zones}
+    for row in PgReadings(connection).channels():
+        if row.zone_id in channels:
+            channels[row.zone_id].add((row.asset_id, row.name))
+    found = connection.execute(SQL["sites"], {"zones": list(zones)}).fetchall()
+    return [
+        Site(
+            zone, latitude, longitude, people,
+            {(asset, name): float(number) for asset, plate in plates.items() for name, number in plate.items()},
+            frozenset(channels[zone]),
+        )
+        for zone, latitude, longitude, people, plates in found
+    ]  # fmt: skip
+
+
+def fetch_grid(connection: Connection, sites: Sites, start_s: float, steps: int) -> Grid:
+    """The readings of all channels of these zones from `start_s` on, in steps of five minutes."""
+    readings = PgReadings(connection)
+    start = datetime.fromtimestamp(start_s, UTC)
+    end = start + timedelta(seconds=STEP_S * steps)
+    row_of = {zone: row for row, zone in enumerate(sites.zone_ids)}
+    known = [row for row in readings.channels() if row.zone_id in row_of]
+    matrix = readings.matrix([row.channel_id for row in known], start, end, timedelta(seconds=STEP_S))
+    shape = len(sites), steps
+    raw: dict[Channel, np.ndarray[tuple[int, int], np.dtype[np.float64]]] = {}
+    where: dict[int, tuple[Channel, int]] = {}
+    for place, row in enumerate(known):
+        channel = row.asset_id, row.name
+        where[row.channel_id] = channel, row_of[row.zone_id]
+        raw.setdefault(channel, np.full(shape, np.nan))[row_of[row.zone_id]] = matrix[place]
+    bad: dict[Channel, Mask] = {}
+    for channel_id, measured_s in readings.flagged_bad([row.channel_id for row in known], start, end):
+        channel, zone = where[channel_id]
+        bad.setdefault(channel, np.zeros(shape, dtype=bool))[zone, int((measured_s - start_s) // STEP_S)] = True
+    return Grid(sites, start_s, STEP_S, steps, raw, bad)
