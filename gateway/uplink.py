@@ -37,7 +37,7 @@ from gateway.wire import (
 log = logging.getLogger(__name__)
 
 WINDOW_READINGS = 2000  # sent and not yet confirmed
-RESEND_AFTER_S = 20.0  # wall time without any answer after which all that waits is sent again
+RESEND_AFTER_S = 20.0  # wall time without an answer for the oldest reading after which all that waits is sent again
 WILL_DELAY_S = 600  # a 2G link flaps; presence is computed from readings anyway
 KEEPALIVE_S = 60
 RECONNECT_S = (1.0, 120.0)
@@ -53,7 +53,7 @@ class Uplink:
     Parameters
     ----------
     uptime_s : the uptime now, on the same count as that of the outbox's readings [s]
-    resend_after_s : wall time without any answer after which all that waits is sent again [s]
+    resend_after_s : wall time without an answer for the oldest reading after which all that waits is sent again [s]
     reconnect_s : least and greatest wait between two attempts to connect [s]
     """
 
@@ -74,7 +74,8 @@ class Uplink:
         self._zone, self._gateway, self._outbox, self._uptime_s = zone, gateway, outbox, uptime_s
         self._resend_after_s, self._reconnect_s, self._wait_s = resend_after_s, reconnect_s, reconnect_s[0]
         self._cursor: Position = START
-        self._heard_s = time.monotonic()
+        self._oldest: Position = START  # of what waits, and since when it waits for its answer
+        self._oldest_s = time.monotonic()
         self._wake, self._stopping, self._paused = threading.Event(), threading.Event(), threading.Event()
         self._connected, self._lost = threading.Event(), threading.Event()
         self._client: mqtt.Client | None = None
@@ -187,16 +188,18 @@ class Uplink:
         client = self._client
         if client is None or not self.is_connected or self._paused.is_set():
             return
+        # That later readings are answered says nothing: a broker that came back empty has lost some in between.
+        _, oldest = self._outbox.peek(1)
+        if oldest != self._oldest:
+            self._oldest, self._oldest_s = oldest, time.monotonic()
         unconfirmed = self._outbox.depth(until=self._cursor)
-        if unconfirmed and time.monotonic() - self._heard_s > self._resend_after_s:
+        if unconfirmed and time.monotonic() - self._oldest_s > self._resend_after_s:
             self._cursor, unconfirmed = START, 0
-            self._heard_s = time.monotonic()
+            self._oldest_s = time.monotonic()
         while unconfirmed < WINDOW_READINGS:
             groups, cursor = self._outbox.peek(WINDOW_READINGS - unconfirmed, after=self._cursor)
             if not groups:
                 return
-            if not unconfirmed:
-                self._heard_s = time.monotonic()
             for boot, entries in groups:
                 for pack in _packs(entries):
                     sent_uptime_s = self._uptime_s() if self._outbox.is_of_this_run(boot) else None
@@ -228,7 +231,7 @@ class Uplink:
         client.publish(status_topic(self._zone, self._gateway), self._status(online=True), qos=1, retain=True)
         self._cursor = START
         self._wait_s = self._reconnect_s[0]
-        self._heard_s = time.monotonic()
+        self._oldest_s = time.monotonic()
         self._connected.set()
         self._wake.set()
 
@@ -266,7 +269,6 @@ class Uplink:
             log.exception("%s: an answer could not be used; the readings stay in the outbox", self._gateway)
             return
         if confirmed:
-            self._heard_s = time.monotonic()
             self._wake.set()
 
 

@@ -27,6 +27,7 @@ from psycopg import sql
 from gateway.zones import Zone
 from ingest.db import connect, migrate
 from ingest.registry import import_zones
+from ndiyan.children import spawn
 from ndiyan.embedded_broker import EmbeddedBroker
 from ndiyan.embedded_postgres import EmbeddedPostgres
 from tests.scenarios.field_sensor import POISON
@@ -274,10 +275,8 @@ class Village:
 
     def _spawn(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
         argv = [sys.executable, *self._program(module), *arguments]
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._children[name] = subprocess.Popen(
-                argv, env={**os.environ, **environment}, stdout=log, stderr=log, cwd=ROOT
-            )
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        self._children[name] = spawn(argv, log=self.folder / f"{name}.log", env=env)
 
     def pid(self, name: str) -> int:
         """The process of one of them."""
