@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,18 +13,18 @@ from pathlib import Path
 from gateway.clock import Clock
 from gateway.config import MqttSettings
 from gateway.model import AssetId, Fault, Reading
-from gateway.outbox import Outbox
-from gateway.uplink import Uplink
 from gateway.zones import Zone
+from simulator.box import Box
 from simulator.faults import Broken
 from simulator.history import load_state, save_state
+from simulator.network import NetworkPlan
+from simulator.rough_link import RoughLink, Way
 from simulator.scenarios import Scenario
 from simulator.sensors import Frozen, gather, is_round, measure, sample
 from simulator.village import Village
 
 log = logging.getLogger(__name__)
 
-SOFTWARE = "ndiyan simulator"
 MINUTE = timedelta(minutes=1)
 
 
@@ -33,6 +34,11 @@ class LiveFeed:
     State is saved before the readings of a round are handed to the outboxes, so a counter never goes back, whenever
     the process is killed; what was missed while it was away is caught up in one go, as a gateway would have kept it.
     `inject` and `repair` may be called from other threads.
+
+    Parameters
+    ----------
+    breaks_by_itself : whether what the scenario breaks after T0 happens by itself; else somebody must `inject` it
+    restart_broker : restarts the real broker when the scenario's network says so
     """
 
     def __init__(
@@ -44,29 +50,48 @@ class LiveFeed:
         folder: Path,
         seed: int,
         scenario: Scenario,
+        breaks_by_itself: bool = False,
+        restart_broker: Callable[[], None] | None = None,
     ) -> None:
         self._zones, self._clock, self._folder, self._seed = list(zones), clock, folder, seed
         saved = load_state(folder)
         now = clock.now().replace(second=0, microsecond=0)
         self._start_s = saved.start_s if saved else now.timestamp()
-        clear_from = datetime.fromtimestamp(self._start_s, UTC).date() if scenario.clear_from_start else None
-        self._village = Village(zones, seed=seed, clear_from=clear_from)
+        start = scenario.begins_at or datetime.fromtimestamp(self._start_s, UTC)
+        self._village = Village(zones, seed=seed, clear_from=start.date() if scenario.clear_from_start else None)
         self._state = saved.state_of(self._village) if saved else self._village.first_state()
         self._frozen = saved.frozen if saved else Frozen()
         self._reached = datetime.fromtimestamp(saved.t_s, UTC) if saved else now
         self._lock = threading.Lock()
-        start = datetime.fromtimestamp(self._start_s, UTC)
-        self._broken = [fault.broken(start) for fault in scenario.past_faults]  # of which some may go on
+        until = start + timedelta(days=scenario.days)
+        broken = scenario.broken(zones, start, until=until, seed=seed)
+        self._broken = broken if breaks_by_itself else [one for one in broken if one.start_s < start.timestamp()]
         folder.mkdir(parents=True, exist_ok=True)
-        machine = f"simulated since {self._start_s:.0f}"  # its uptime counts on over restarts of this program
-        self._outboxes = {zone.zone_id: Outbox(folder / f"{zone.gateway_id}.outbox", machine=machine) for zone in zones}
-        self._uplinks = {
-            zone.zone_id: Uplink(
-                mqtt_for(zone), zone=zone.zone_id, gateway=zone.gateway_id, outbox=self._outboxes[zone.zone_id],
-                clock=clock, software=SOFTWARE, uptime_s=self._uptime_s, resend_after_s=5.0, reconnect_s=(0.5, 5.0),
+        plan = NetworkPlan(scenario.network, seed=seed, start_s=start.timestamp())
+        self.link: RoughLink | None = None
+        if scenario.network.is_rough:
+            ways: dict[str, Way] = {zone.gateway_id: Way(zone.zone_id, mqtt_for(zone)) for zone in zones}
+            self.link = RoughLink(plan, clock=clock, ways=ways, restart_broker=restart_broker)
+        self._boxes = {
+            zone.zone_id: Box(
+                zone, clock=clock, mqtt=self.link.settings(mqtt_for(zone)) if self.link else mqtt_for(zone),
+                folder=folder, start_s=self._start_s, plan=plan,
             )
             for zone in zones
         }  # fmt: skip
+
+    @property
+    def reached(self) -> datetime:
+        """Up to when the zones have lived."""
+        return self._reached
+
+    def accepted(self) -> dict[str, int]:
+        """How many readings each zone's outbox took since this process began."""
+        return {zone_id: box.accepted for zone_id, box in self._boxes.items()}
+
+    def waiting(self) -> dict[str, int]:
+        """How many readings wait in each zone's outbox."""
+        return {zone_id: box.depth for zone_id, box in self._boxes.items()}
 
     def inject(self, zone_id: str, fault: Fault, *, size: str = "L", at: datetime | None = None) -> None:
         """Break something from `at` on (the minute that comes next, when it is past or None)."""
@@ -86,18 +111,20 @@ class LiveFeed:
 
     def run(self, stop: threading.Event) -> None:
         """Live until `stop` is set, then say good-bye to the broker."""
-        for uplink in self._uplinks.values():
-            uplink.start()
+        if self.link is not None:
+            self.link.start()
+        for box in self._boxes.values():
+            box.start()
         try:
             while not stop.is_set():
                 while self._reached + MINUTE <= self._clock.now() and not stop.is_set():
                     self._live_a_minute()
                 stop.wait(max(0.01, self._clock.wall_seconds(self._reached + MINUTE - self._clock.now())))
         finally:
-            for uplink in self._uplinks.values():
-                uplink.stop(timeout_s=1.0)
-            for outbox in self._outboxes.values():
-                outbox.close()
+            for box in self._boxes.values():
+                box.stop()
+            if self.link is not None:
+                self.link.stop()
 
     def _live_a_minute(self) -> None:
         begin = self._reached
@@ -107,7 +134,11 @@ class LiveFeed:
         moved = self._village.move(self._state, begin.timestamp(), broken)
         self._reached = begin + MINUTE
         t_s = self._reached.timestamp()
-        self._cut_links(t_s, broken)
+        acting = [fault for fault in broken if fault.acts_at(t_s)]
+        for zone_id, box in self._boxes.items():
+            mine = [fault for fault in acting if fault.zone == zone_id]
+            is_cut = any(fault.fault is Fault.COMMS_OUTAGE for fault in mine)
+            box.live(t_s, is_cut=is_cut, clock_fault_s=sum(map(_clock_fault_s, mine)))
         if not is_round(t_s, self._zones):
             return
         taken = gather([sample(t_s, self._village.truth(self._state, moved), self._state)])
@@ -121,18 +152,12 @@ class LiveFeed:
             for at, zone in enumerate(self._zones)
         }
         save_state(self._folder, t_s, self._start_s, self._zones, self._state, self._frozen)
-        for zone in self._zones:
-            if rounds[zone.zone_id]:
-                self._outboxes[zone.zone_id].append(rounds[zone.zone_id], uptime_s=t_s - self._start_s)
-                self._uplinks[zone.zone_id].wake()
+        for zone_id, readings in rounds.items():
+            self._boxes[zone_id].take(readings, t_s)
 
-    def _uptime_s(self) -> float:
-        return self._clock.now().timestamp() - self._start_s
 
-    def _cut_links(self, t_s: float, broken: Sequence[Broken]) -> None:
-        cut = {fault.zone for fault in broken if fault.fault is Fault.COMMS_OUTAGE and fault.acts_at(t_s)}
-        for zone_id, uplink in self._uplinks.items():
-            if zone_id in cut and not uplink.is_paused:
-                uplink.pause()
-            elif zone_id not in cut and uplink.is_paused:
-                uplink.resume()
+def _clock_fault_s(fault: Broken) -> float:
+    """How far this fault sets a box's clock ahead [s]; one that wakes up in 1970 counts from there."""
+    if fault.fault is not Fault.CLOCK_ERROR:
+        return 0.0
+    return fault.amount if math.isfinite(fault.amount) else -fault.start_s

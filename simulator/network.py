@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from zlib import crc32
 
 import numpy as np
 
@@ -176,7 +175,7 @@ class NetworkPlan:
     def fate(self, gateway_id: str, number: int) -> Fate:
         """What becomes of the message `number` that this gateway sends."""
         network = self.network
-        chance = crc32(f"{self._seed}/{gateway_id}/{number}".encode()) / 2**32
+        chance = zone_seed(f"{gateway_id}/{number}", self._seed) / 2**64
         for fate, share in (
             (Fate.TWICE, network.twice), (Fate.OVERTAKEN, network.overtaken), (Fate.LOST, network.lost),
         ):  # fmt: skip
@@ -240,6 +239,8 @@ def _event(table: Table, is_dated: bool) -> NetworkEvent:
     zone = EVERY_ZONE if zone is None else zone
     if not isinstance(zone, str):
         raise table.error("zone", f"{zone!r} is not a zone's id")
+    if what is Trouble.BROKER_RESTART and zone != EVERY_ZONE:
+        raise table.error("zone", f"{zone!r} has no broker of its own")
     moves = what in (Trouble.CLOCK_JUMP, Trouble.CLOCK_DRIFT)
     event = NetworkEvent(
         what,

@@ -43,6 +43,7 @@ JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
         (NETWORK + "lost = 0.4\ntwice = 0.4\novertaken = 0.4", r"network\.lost: twice, overtaken and lost together"),
         (EVENT + 'what = "rain"', r"network\.event\[0\]\.what: 'rain' is none of broker_restart, clock_1970"),
         (EVENT + 'what = "clock_jump"', r"network\.event\[0\]\.seconds: None is not a number"),
+        (EVENT + 'what = "broker_restart"\nzone = "z"', r"event\[0\]\.zone: 'z' has no broker of its own"),
         (EVENT + 'what = "reboot"\nat = 10:00:00\nminutes = 4', r"event\[0\]\.at: stands beside minutes"),
         (EVENT + 'what = "reboot"\nat = 10:00:00\ndays = 0.5', r"event\[0\]\.days: 0\.5 is not a whole number"),
         ('says = "a"\n[committee]\nanswers = 2', r"x\.toml: committee\.answers: 2 is not within 0\.\.1"),
