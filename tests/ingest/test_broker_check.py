@@ -3,7 +3,6 @@
 import contextlib
 import getpass
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +13,9 @@ from gateway.config import MqttSettings
 from ingest import broker_conf
 from ingest.broker_check import LOGIN, Kind, WeakSetting, find_weak_settings
 from ndiyan.children import free_port
-from ndiyan.embedded_broker import EmbeddedBroker, answers_connect, find_mosquitto
+from ndiyan.embedded_broker import EmbeddedBroker, find_mosquitto
 from tests.conftest import skip_without
+from tests.ingest.bare_broker import mosquitto
 
 # The listener of devices with nothing to hide, the broker's part as it is shipped.
 GOOD = """
@@ -146,22 +146,6 @@ def test_the_login_of_ingest_is_never_used_to_try_the_broker() -> None:
     device = MqttSettings("127.0.0.1", 18830, "ingest", "secret")
     found = {weak.setting: weak.found for weak in find_weak_settings(device, operator=device)}
     assert found[LOGIN] == "ingest is the user of ingest"
-
-
-@contextlib.contextmanager
-def mosquitto(program: Path, arguments: list[str], port: int, folder: Path) -> Iterator[None]:
-    with (folder / "mosquitto.log").open("ab") as log:
-        process = subprocess.Popen([program, *arguments], stdout=log, stderr=log, cwd=folder)
-    try:
-        end = time.monotonic() + 10
-        while not answers_connect("127.0.0.1", port, "", "", accept_refusal=True):
-            assert process.poll() is None, (folder / "mosquitto.log").read_text("utf-8")
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 Start = Callable[..., contextlib.AbstractContextManager[tuple[MqttSettings, MqttSettings]]]

@@ -1,0 +1,274 @@
+"""Ingest as a real process: it waits for what is away, leaves when it is told to, and loses nothing over it."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gateway.config import MqttSettings
+from gateway.zones import Zone
+from ingest.db import connect, migrate
+from ingest.registry import import_zones
+from ndiyan.children import free_port
+from ndiyan.embedded_broker import EmbeddedBroker, find_mosquitto
+from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
+from ndiyan.errors import NdiyanError
+from tests.conftest import skip_without
+from tests.ingest.bare_broker import mosquitto
+from tests.ingest.talker import Talker
+from tests.scenarios.crash_harness import freeze
+
+pytestmark = [pytest.mark.db, pytest.mark.broker]
+PATIENCE_S = 20.0
+LEAVES_WITHIN_S = 3.0  # what is in hand is one batch
+LEAVES_ANYWAY_WITHIN_S = 10.0  # when the database hangs
+BOOK = "SELECT sum(stored), sum(duplicate), sum(conflict), sum(set_aside), sum(sent) - sum(arrived) FROM gateway_day"
+
+
+class IngestProcess:
+    """`ndiyan ingest`, started and told to stop as systemd does it."""
+
+    def __init__(self, database_url: str, mqtt: MqttSettings, log: Path, **environment: str) -> None:
+        self._log = log
+        self._environment = os.environ | environment
+        self._environment |= {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_MQTT_URL": mqtt.url()}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ndiyan", "ingest"], stdout=log, stderr=log, env=self._environment
+            )
+
+    def log(self) -> str:
+        return self._log.read_text("utf-8")
+
+    def wait_for(self, words: str, *, times: int = 1) -> None:
+        """Until the log has said so, so many times since the first start."""
+        wait_until(lambda: self.log().count(words) >= times, lambda: f"{words!r} is not {times} times in {self.log()}")
+
+    def tell_to_stop(self) -> tuple[int, float]:
+        """SIGTERM; the exit code, and how long it took [s]."""
+        assert self._process is not None
+        begin_s = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(timeout=60)
+        return code, time.monotonic() - begin_s
+
+    def end(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+Start = Callable[..., IngestProcess]
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Start]:
+    """Starts ingest; what still runs at the end of the test is ended."""
+    running: list[IngestProcess] = []
+
+    def start(database_url: str, mqtt: MqttSettings, **environment: str) -> IngestProcess:
+        running.append(IngestProcess(database_url, mqtt, tmp_path / "ingest.log", **environment))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.end()
+
+
+@pytest.fixture
+def talker(broker: EmbeddedBroker, zones: list[Zone]) -> Iterator[Callable[..., Talker]]:
+    """Starts a gateway that talks."""
+    talking: list[Talker] = []
+
+    def start(*, pause_s: float = 0.0) -> Talker:
+        talking.append(Talker(broker.settings_for(zones[0].gateway_id), zones[0], pause_s=pause_s))
+        return talking[-1]
+
+    yield start
+    for one in talking:
+        one.leave()
+
+
+@pytest.fixture
+def own_postgres(request: pytest.FixtureRequest, server_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server that only this test stops and freezes."""
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=server_folder))
+    folder.chmod(0o711)
+    server = EmbeddedPostgres(
+        folder, secret_file=folder / "secret", log=folder / "postgres.log", account=postgres_account()
+    )
+    try:
+        server.start()
+    except NdiyanError as error:
+        skip_without(request.config, "PostgreSQL", str(error))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def filled_url(database_url: str, zones: list[Zone]) -> str:
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+    return database_url
+
+
+def wait_until(is_so: Callable[[], bool], why_not: Callable[[], str]) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < end_s, why_not()
+        time.sleep(0.02)
+
+
+def wait_for_readings(url: str, count: int) -> None:
+    with connect(url) as connection:
+        wait_until(lambda: stored(connection) >= count, lambda: f"{stored(connection)} of {count} are stored")
+
+
+def stored(connection: psycopg.Connection[tuple[int]]) -> int:
+    row = connection.execute("SELECT count(*) FROM reading").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def book(url: str) -> tuple[int, ...]:
+    """(stored, duplicate, conflict, set aside, missing)"""
+    with connect(url) as connection:
+        row = connection.execute(BOOK).fetchone()
+        assert row is not None
+        return tuple(int(number) for number in row)
+
+
+def test_told_to_stop_under_load_it_leaves_nothing_to_be_sent_twice(
+    ingest: Start, talker: Callable[..., Talker], broker: EmbeddedBroker, filled_url: str
+) -> None:
+    process = ingest(filled_url, broker.ingest_settings)
+    process.wait_for("session new")
+    gateway = talker()
+    for stops in (1, 2, 3):
+        gateway.wait_answered(len(gateway.answered_s) + 500)
+        code, took_s = process.tell_to_stop()
+        assert (code, took_s < LEAVES_WITHIN_S) == (0, True), f"left with {code} after {took_s:.1f} s: {process.log()}"
+        with connect(filled_url) as connection:
+            assert stored(connection) < len(gateway.sent_s), "it was in the middle of it"
+        process.start()
+        process.wait_for("session kept", times=stops)
+    sent = gateway.hush()
+    wait_for_readings(filled_url, sent)
+    assert process.tell_to_stop()[0] == 0
+    assert book(filled_url) == (sent, 0, 0, 0, 0)
+    assert "ERROR" not in process.log()
+
+
+@pytest.mark.slow
+def test_what_is_away_at_the_start_is_waited_for_and_caught_up_with(
+    ingest: Start, talker: Callable[..., Talker], broker: EmbeddedBroker, own_postgres: EmbeddedPostgres,
+    zones: list[Zone],
+) -> None:  # fmt: skip
+    url = own_postgres.url()
+    with connect(url) as connection:
+        migrate(connection)
+        import_zones(connection, zones)
+    process = ingest(url, broker.ingest_settings)
+    process.wait_for("session new")
+    assert process.tell_to_stop()[0] == 0
+
+    own_postgres.stop()
+    gateway = talker()
+    process.start()
+    process.wait_for("not storing, the backlog waits at the broker: database [no connection]")
+    assert process.tell_to_stop()[0] == 0, "also while it waits"
+    process.start()
+    process.wait_for("not storing", times=2)
+    sent = gateway.hush()
+    broker.stop()
+    own_postgres.start()
+    process.wait_for("storing again")
+    process.wait_for("no link to the broker")
+    broker.start()
+    wait_for_readings(url, sent)
+    assert book(url) == (sent, 0, 0, 0, 0)
+
+
+@pytest.mark.slow
+def test_a_database_that_hangs_does_not_keep_it_from_leaving(
+    ingest: Start, talker: Callable[..., Talker], broker: EmbeddedBroker, own_postgres: EmbeddedPostgres,
+    zones: list[Zone],
+) -> None:  # fmt: skip
+    url = own_postgres.url()
+    with connect(url) as connection:
+        migrate(connection)
+        import_zones(connection, zones)
+    process = ingest(url, broker.ingest_settings)
+    process.wait_for("session new")
+    gateway = talker()
+    gateway.wait_answered(100)
+    assert own_postgres.pid is not None
+    frozen = freeze(own_postgres.pid)
+    try:
+        code, took_s = process.tell_to_stop()
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    assert (code, took_s < LEAVES_ANYWAY_WITHIN_S) == (0, True), f"left with {code} after {took_s:.1f} s"
+    sent = gateway.hush()
+    process.start()
+    wait_for_readings(url, sent)
+    readings, _, conflicts, aside, missing = book(url)
+    assert (readings, conflicts, aside, missing) == (sent, 0, 0, 0), "a commit without an answer may be sent again"
+
+
+def test_a_renamed_column_keeps_messages_is_told_once_and_mends_itself(
+    ingest: Start, talker: Callable[..., Talker], broker: EmbeddedBroker, filled_url: str
+) -> None:
+    process = ingest(filled_url, broker.ingest_settings)
+    process.wait_for("session new")
+    gateway = talker(pause_s=0.002)
+    gateway.wait_answered(100)
+    with connect(filled_url) as connection:
+        connection.execute("ALTER TABLE reading RENAME COLUMN value TO amount")
+        wait_until(lambda: told(connection) is not None, process.log)
+        trouble = told(connection)
+        connection.execute("ALTER TABLE reading RENAME COLUMN amount TO value")
+        wait_until(lambda: told(connection) is None, process.log)
+    sent = gateway.hush()
+    wait_for_readings(filled_url, sent)
+    assert trouble is not None
+    assert trouble.startswith("the database refused with 42703: ")
+    assert process.log().count("ERROR") == 1, process.log()
+    assert "storing again" in process.log()
+    assert book(filled_url) == (sent, 0, 0, 0, 0)
+
+
+def told(connection: psycopg.Connection[tuple[str | None]]) -> str | None:
+    """What the heartbeat says is the trouble."""
+    row = connection.execute("SELECT detail ->> 'trouble' FROM heartbeat WHERE service = 'ingest'").fetchone()
+    return row[0] if row else None
+
+
+def test_weak_settings_of_the_broker_are_named_once_the_link_stands(
+    request: pytest.FixtureRequest, ingest: Start, filled_url: str, tmp_path: Path
+) -> None:
+    program = find_mosquitto()
+    if program is None:
+        skip_without(request.config, "mosquitto", "apt-get install mosquitto")
+    port = free_port()
+    with mosquitto(program, ["-p", str(port)], port, tmp_path):
+        process = ingest(filled_url, MqttSettings("127.0.0.1", port))
+        process.wait_for("the broker's allow_anonymous is true, wanted false: ")
+        assert process.tell_to_stop()[0] == 0
+    lines = process.log().splitlines()
+    named = [line for line in lines if "action=weak_broker" in line]
+    for words in ("max_queued_messages is 1000 (the default), wanted 1000000: while", "persistence is false"):
+        assert any(f"the broker's {words}" in line for line in named)
+    assert lines.index(named[0]) > next(n for n, line in enumerate(lines) if "connected to the broker" in line)
