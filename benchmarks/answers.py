@@ -30,7 +30,8 @@ class Answers:
     def __init__(self, rig: Rig) -> None:
         self._link = connected(MqttSettings.from_url(rig.broker.operator_url), "bench-answers")
         self._changed = threading.Condition()
-        self._when_ns: dict[str, dict[int, int]] = {}
+        self._expected: dict[tuple[str, int], int] = {}  # (zone, last seq) → number of the message
+        self._answered_ns: dict[int, int] = {}
         self._mids = 0
         subscriptions = [
             mqtt.subscribe_packet(number, ack_topic(zone, f"gw-{zone}"), protocol=5)
@@ -40,26 +41,24 @@ class Answers:
         self._thread = threading.Thread(target=self._listen, name="answers", daemon=True)
         self._thread.start()
 
-    def forget(self) -> None:
-        """From now on only new answers count."""
+    def expect(self, sampled: Sampled) -> None:
+        """From now on only answers for these count, and only the first one for each."""
         with self._changed:
-            self._when_ns = {}
-
-    def wait(self, sampled: Sampled) -> int:
-        """Wait until all of these have been answered; how many have not within `PATIENCE_S`."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._unanswered(sampled), PATIENCE_S)
-            return self._unanswered(sampled)
-
-    def answered_ns(self, sampled: Sampled) -> dict[int, int]:
-        """Number of each message → when its first answer came, by the monotonic clock [ns]."""
-        with self._changed:
-            return {
-                number: self._when_ns[zone][seq]
-                for zone, messages in sampled.items()
-                for number, seq in messages.items()
-                if seq in self._when_ns.get(zone, {})
+            self._answered_ns = {}
+            self._expected = {
+                (zone, seq): number for zone, messages in sampled.items() for number, seq in messages.items()
             }
+
+    def wait(self, patience_s: float = PATIENCE_S) -> int:
+        """Wait until all that is expected has been answered; how many have not within `patience_s`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._expected, patience_s)
+            return len(self._expected)
+
+    def answered_ns(self) -> dict[int, int]:
+        """Number of each message that was answered → when, by the monotonic clock [ns]."""
+        with self._changed:
+            return dict(self._answered_ns)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish one message on this link."""
@@ -72,11 +71,6 @@ class Answers:
             self._link.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE_S)
         self._link.close()
-
-    def _unanswered(self, sampled: Sampled) -> int:
-        return sum(
-            seq not in self._when_ns.get(zone, {}) for zone, messages in sampled.items() for seq in messages.values()
-        )
 
     def _listen(self) -> None:
         rest = b""
@@ -95,15 +89,18 @@ class Answers:
             with self._changed:
                 for message in published:
                     self._note(message, now_ns)
-                self._changed.notify_all()
+                if not self._expected:
+                    self._changed.notify_all()
 
     def _note(self, message: mqtt.Published, now_ns: int) -> None:
         topic = topic_parts(message.topic.decode())
-        if topic is not None:
-            when_ns = self._when_ns.setdefault(topic.zone, {})
-            for low, high in decode_ack(message.payload)[1]:
-                for seq in range(low, high + 1):
-                    when_ns.setdefault(seq, now_ns)
+        if topic is None:
+            return
+        for low, high in decode_ack(message.payload)[1]:
+            for seq in range(low, high + 1):
+                number = self._expected.pop((topic.zone, seq), None)
+                if number is not None:
+                    self._answered_ns[number] = now_ns
 
 
 def sampled_messages(rig: Rig, file: Path) -> Sampled:

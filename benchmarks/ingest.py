@@ -30,7 +30,7 @@ COPY_BATCH = 48_000
 NAIVE_MESSAGES = 300
 LONE_MESSAGES = 20
 LONE_PAUSE_S = 0.1
-POLL_S = 0.005
+POLL_S, SELDOM_S = 0.005, 0.25
 PATIENCE_S = 60.0  # without a commit
 
 
@@ -125,7 +125,7 @@ class Bench:
         publisher = Publisher(self.rig, file, rate=rate)
         try:
             self.rig.settle()
-            self.answers.forget()
+            self.answers.expect(sampled)
             with connect(self.rig.postgres.url()) as connection:
                 goal = _received(connection) + count * PER_PACK
                 cpu_s = self.process.cpu_s
@@ -140,8 +140,8 @@ class Bench:
             left_ns = left_ns or publisher.left_ns()
         finally:
             publisher.kill()
-        self.unconfirmed += self.answers.wait(sampled)
-        answered_ns = self.answers.answered_ns(sampled)
+        self.unconfirmed += self.answers.wait()
+        answered_ns = self.answers.answered_ns()
         end_ns = max(committed_ns, *answered_ns.values())
         latency_ms = [(at_ns - left_ns[number]) / 1e6 for number, at_ns in answered_ns.items()]
         begin_ns = begin_ns if first_wait else min(left_ns)
@@ -164,16 +164,20 @@ class Bench:
         for number, (topic, payload) in enumerate(messages[::ONE_IN]):
             zone, seq = topic.split("/")[2], json.loads(payload)[-1]["seq"]
             time.sleep(LONE_PAUSE_S * (1 + number / LONE_MESSAGES))  # not in step with anything
+            self.answers.expect({zone: {0: seq}})
             begin_ns = time.monotonic_ns()
             self.answers.publish(topic, payload)
-            sampled = {zone: {0: seq}}
-            if self.answers.wait(sampled):
+            if self.answers.wait():
                 raise MeasureError(f"a lone message was not answered: {self.process.last_words()}")
-            found.append((self.answers.answered_ns(sampled)[0] - begin_ns) / 1e6)
+            found.append((self.answers.answered_ns()[0] - begin_ns) / 1e6)
         return found
 
     def _wait_for(self, connection: Connection, goal: int) -> int:
-        """When so many readings were committed, by the monotonic clock [ns]; late by `POLL_S` at most."""
+        """When so many readings were committed, by the monotonic clock [ns].
+
+        Asks the database seldom until the answers that are listened for have come, because asking costs what is
+        measured; then every `POLL_S`.
+        """
         before, moved_s = -1, time.monotonic()
         while True:
             received = _received(connection)
@@ -184,7 +188,8 @@ class Bench:
                 before, moved_s = received, now_ns / 1e9
             if now_ns / 1e9 - moved_s > PATIENCE_S:
                 raise MeasureError(f"{goal - received} readings did not come: {self.process.last_words()}")
-            time.sleep(POLL_S)
+            if not self.answers.wait(SELDOM_S):
+                time.sleep(POLL_S)
 
 
 def measure(messages: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:

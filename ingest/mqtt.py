@@ -19,6 +19,7 @@ PINGREQ_PACKET, PINGRESP, DISCONNECT_PACKET, DISCONNECT = b"\xc0\x00", 13, b"\xe
 FAILURE = 0x80  # reason codes from here on
 
 _SESSION_EXPIRY, _RECEIVE_MAXIMUM, _MESSAGE_EXPIRY = 0x11, 0x21, 0x02
+_FOUR_BYTES = struct.Struct("!I")
 # Length of the value behind each property's number (MQTT 5 §2.2.2.2): a number of bytes, "text", "pair" or "varint".
 _PROPERTY: dict[int, int | str] = {
     0x01: 1, 0x02: 4, 0x03: "text", 0x08: "text", 0x09: "text", 0x0B: "varint", 0x11: 4, 0x12: "text", 0x13: 2,
@@ -136,7 +137,10 @@ def read_packets(data: bytes, *, protocol: int) -> tuple[list[Published], list[A
                     mid = data[topic_end] << 8 | data[topic_end + 1]
                     topic_end += 2
                 if is_v5:
-                    if data[topic_end]:
+                    if data[topic_end] == 5 and data[topic_end + 1] == _MESSAGE_EXPIRY:  # as gateways send
+                        (expires,) = _FOUR_BYTES.unpack_from(data, topic_end + 2)
+                        topic_end += 6
+                    elif data[topic_end]:
                         length, start = _read_varint(data, topic_end)
                         expires = _properties(data, topic_end).get(_MESSAGE_EXPIRY)
                         topic_end = start + length
@@ -196,7 +200,7 @@ def _properties(data: bytes, at: int) -> dict[int, int]:
         at += 1
         if isinstance(kind, int):
             if kind == 4:
-                (found[name],) = struct.unpack_from("!I", data, at)
+                (found[name],) = _FOUR_BYTES.unpack_from(data, at)
             at += kind
         elif kind == "varint":
             _, at = _read_varint(data, at)
