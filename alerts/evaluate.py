@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from alerts.causes import Known, cause_of
 from alerts.days import Days, days_of
 from alerts.detectors import DETECTORS, FEATURES, Scene
 from alerts.detectors.silence import judge_silence_now
@@ -37,12 +38,6 @@ AT_ONCE = timedelta(days=7)  # of a backlog; memory stays flat
 ZONES_AT_ONCE = 200
 FRESH = timedelta(hours=1)  # older readings say nothing about what people find when they go and look
 RETRY_AFTER = timedelta(minutes=5)
-EXPLAINED_BY: dict[Fault | State, tuple[Fault, ...]] = {
-    State.TOWER_EMPTY: (
-        Fault.PUMP_NOT_RUNNING, Fault.INVERTER_TRIP, Fault.FLOAT_STUCK_FULL, Fault.DRY_RUNNING,
-    ),
-}  # fmt: skip
-
 Progress = Callable[[int, int], None]
 
 
@@ -229,22 +224,12 @@ def _memory(rule: Rule) -> timedelta:
     return max(LOOKBACK, rule.on_delay + rule.max_gap + timedelta(days=1))
 
 
-@dataclass(slots=True)
-class _Known:
-    """An alert of this zone that may explain another: live, or made in this evaluation."""
-
-    alert_id: int
-    fault: Fault | State
-    first: datetime
-    cleared: datetime | None
-
-
 class _ZoneBook:
     """The alerts of one zone during an evaluation: conditions in, rows and notifications out."""
 
     def __init__(self, connection: Connection, zone_id: str, now: datetime) -> None:
         self._connection, self._zone_id, self._now = connection, zone_id, now
-        self._known: list[_Known] = []
+        self._known: list[Known] = []
         self._resolved: list[tuple[int, LiveAlert]] = []
         self._found_late: set[int] = set()  # opened in this evaluation, but not now
 
@@ -253,7 +238,7 @@ class _ZoneBook:
         if not conditions:
             return
         live, cleared = self._live(), self._cleared()
-        self._known = [_Known(a.alert_id, a.fault, a.first_evidence_at, None) for a in live]
+        self._known = [Known(a.alert_id, a.fault, a.asset, a.first_evidence_at, None) for a in live]
         steps = [
             step
             for condition in conditions
@@ -287,7 +272,8 @@ class _ZoneBook:
         condition, is_over = step.condition, step.cleared_at is not None
         evidence = condition.describe(step.first, step.last)
         opened_at = self._now if live_now and not is_over else step.confirmed_at
-        explained_by = self._explanation(step)
+        cause = cause_of(condition.fault, step.first_evidence_at, step.confirmed_at, self._known)
+        explained_by = None if cause is None else cause.key
         row = self._connection.execute(
             SQL["insert_alert"],
             {
@@ -302,7 +288,7 @@ class _ZoneBook:
         ).fetchone()  # fmt: skip
         if row is None:
             return  # judged before: this is a repeat
-        self._known.append(_Known(row[0], condition.fault, step.first_evidence_at, step.cleared_at))
+        self._known.append(Known(row[0], condition.fault, condition.asset, step.first_evidence_at, step.cleared_at))
         if not live_now:
             self._found_late.add(row[0])
         self._event(row[0], opened_at, "opened", {"explained_by": explained_by} if explained_by else {})
@@ -312,14 +298,6 @@ class _ZoneBook:
             "%s %s", "recorded late:" if is_over else "opened:", condition.fault.value,
             extra={"zone_id": self._zone_id, "alert_id": row[0], "action": "opened"},
         )  # fmt: skip
-
-    def _explanation(self, step: Opening) -> int | None:
-        causes = EXPLAINED_BY.get(step.condition.fault, ())
-        for known in self._known:
-            still_on = known.cleared is None or known.cleared >= step.first_evidence_at
-            if known.fault in causes and known.first <= step.confirmed_at and still_on:
-                return known.alert_id
-        return None
 
     def tell(self, *, is_fresh: bool) -> None:
         """Who must hear of what is live, or of what has ended now; telling twice is a no-op."""

@@ -31,6 +31,12 @@ def fetch_sites(connection: Connection, zones: Sequence[str]) -> list[Site]:
     ]  # fmt: skip
 
 
+def fetch_span(connection: Connection) -> tuple[float, float] | None:
+    """The first and the newest measured time of all readings [s]; None without any."""
+    row = connection.execute(SQL["span"]).fetchone()
+    return None if row is None or row[0] is None else (row[0].timestamp(), row[1].timestamp())
+
+
 def fetch_grid(connection: Connection, sites: Sites, start_s: float, steps: int) -> Grid:
     """The readings of all channels of these zones from `start_s` on, in steps of five minutes."""
     readings = PgReadings(connection)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import psycopg
 import typer
 
+from alerts.errors import AlertsError
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.zones import Zone, load_zone, load_zones
@@ -222,6 +224,29 @@ def simulate_live(
     )
 
 
+@app.command()
+def backtest(
+    context: typer.Context,
+    zones: Annotated[list[Path] | None, typer.Option(help="Zone files or folders of them.")] = None,
+    readings: Annotated[
+        Path | None,
+        typer.Option(help="CSV or Parquet of time,zone,asset,channel,value,unit, or a folder; default: the database."),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="labels.csv, to be scored against.")] = None,
+    start: Annotated[datetime | None, typer.Option("--from", help="UTC.")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", help="UTC.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the alerts are written.")] = Path("alerts.csv"),
+    as_json: Json = False,
+) -> None:
+    """Judge history with the detectors of today: what would have been told, and with labels how well."""
+    from ndiyan.backtest import BacktestOptions, run_backtest
+
+    settings = _load(context)
+    options = BacktestOptions(load_zones(_zone_paths(zones)), readings, labels, _utc(start), _utc(end), out)
+    found, text = run_backtest(options, lambda: settings.required("database.url"))
+    _answer(found, text, as_json=as_json)
+
+
 @bench_app.command("ingest")
 def bench_ingest(
     messages: Annotated[int, typer.Option(min=1, help="Messages of 12 readings in a round.")] = 60_000,
@@ -233,6 +258,22 @@ def bench_ingest(
 
     figures = benchmark("ingest").measure(messages, rounds, _say)
     _answer(figures, "\n".join(f"{key:28} {value:>12,}" for key, value in figures.items()), as_json=as_json)
+
+
+@bench_app.command("late")
+def bench_late(
+    context: typer.Context,
+    channels: Annotated[int, typer.Option(min=1, help="Channels; each lacks three days of a week.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Late data into a compressed week, in a database of its own on the server of the settings (TimescaleDB)."""
+    from ndiyan.bench import benchmark
+
+    figures = benchmark("late").measure(_load(context).required("database.url"), channels, _say)
+    if figures is None:
+        _say("nothing to measure: this server has no TimescaleDB, so no week is compressed")
+    else:
+        _answer(figures, "\n".join(f"{key:28} {value:>12}" for key, value in figures.items()), as_json=as_json)
 
 
 @app.command()
@@ -253,7 +294,7 @@ def main() -> None:
         app()
     except SettingsError as error:
         _fail(str(error), 2)
-    except (NdiyanError, GatewayError, IngestError) as error:
+    except (NdiyanError, GatewayError, IngestError, AlertsError) as error:
         _fail(str(error), 1)
     except psycopg.OperationalError as error:
         _fail(f"the database does not answer: {str(error).splitlines()[0]}", 1)
@@ -262,6 +303,10 @@ def main() -> None:
 def _fail(sentence: str, code: int) -> None:
     print(f"ndiyan: {sentence}", file=sys.stderr)
     sys.exit(code)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _say(line: str) -> None:

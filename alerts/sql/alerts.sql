@@ -25,6 +25,12 @@ SELECT c.zone_id, min(first.measured_at) FROM channel c CROSS JOIN LATERAL (
     SELECT measured_at FROM reading r WHERE r.channel_id = c.channel_id ORDER BY measured_at LIMIT 1
 ) first WHERE c.zone_id = ANY(%(zones)s) GROUP BY c.zone_id;
 
+-- span
+-- The first and the newest measured time of all channels.
+SELECT (SELECT min(first.measured_at) FROM channel c CROSS JOIN LATERAL (
+            SELECT measured_at FROM reading r WHERE r.channel_id = c.channel_id ORDER BY measured_at LIMIT 1) first),
+       (SELECT max(measured_at) FROM latest);
+
 -- past_days
 -- Features of days in [from, until), told by how many days they lie before `until`.
 SELECT zone_id, %(until)s - day, features FROM zone_day

@@ -1,0 +1,181 @@
+"""The very same detectors, lifecycle and routing over history: what would have been told, to whom, when. Pure.
+
+Time is measured time throughout: a backtest knows no delay on the way, so what it says of "how soon" holds for a link
+that stands. People are taken to acknowledge twenty minutes after they were first told.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from alerts.causes import Known, cause_of
+from alerts.days import days_of
+from alerts.detectors import DETECTORS, FEATURES, Detector, Scene
+from alerts.lifecycle import Opening, transitions
+from alerts.model import RULES, Evidence, Verdict
+from alerts.routing import ContactRow, Event, EventKind, PastNotification, who_hears
+from alerts.scene import Grid
+from gateway.model import Fault, State
+from gateway.zones import Zone
+
+ZONES_AT_ONCE = 8
+ACKNOWLEDGED_AFTER = timedelta(minutes=20)
+LOOKS_AFTER = (timedelta(minutes=31), timedelta(minutes=91))  # just past the ladder's steps
+COLUMNS = (
+    "zone", "fault", "asset", "severity", "opened_at", "closed_at", "first_evidence_at", "confidence", "explained_by",
+    "sms_count",
+)  # fmt: skip
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class PastAlert:
+    """An alert as it would have been; `explained_by` names the kind of the alert that explains it."""
+
+    zone: str
+    fault: Fault | State
+    asset: str
+    severity: int
+    opened_at: datetime
+    closed_at: datetime | None
+    first_evidence_at: datetime
+    evidence: Evidence
+    explained_by: Fault | State | None
+    sms_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """What could not be judged in a zone, and the channel that it lacks."""
+
+    zone: str
+    fault: Fault | State
+    asset: str
+    lacks: str
+
+
+def judge_history(
+    zones: Sequence[Zone],
+    grid_of: Callable[[Sequence[Zone]], Grid],
+    *,
+    detectors: Sequence[Detector] = DETECTORS,
+    progress: Progress | None = None,
+) -> tuple[list[PastAlert], list[NotJudged]]:
+    """All alerts of these zones in the order of their opening, and what could not be judged.
+
+    `grid_of` gives the readings of some zones, from a midnight on; it is asked for a few zones at a time.
+    """
+    alerts: list[PastAlert] = []
+    silent: list[NotJudged] = []
+    for first in range(0, len(zones), ZONES_AT_ONCE):
+        some = zones[first : first + ZONES_AT_ONCE]
+        grid = grid_of(some)
+        silent += not_judged(grid, detectors)
+        scene = Scene(grid, days_of(grid, FEATURES))
+        signals = [signal for detector in detectors for signal in detector.judge(scene)]
+        for row, zone in enumerate(some):
+            openings = [
+                step
+                for signal in signals
+                if (signal.verdict[row] == Verdict.PRESENT).any()
+                for step in transitions(signal.condition(row), [], ended_at=None)
+                if isinstance(step, Opening)
+            ]
+            found = _alerts_of(zone, openings)
+            count_sms(zone, found)
+            alerts += found
+        if progress is not None:
+            progress(first + len(some), len(zones))
+    return sorted(alerts, key=lambda alert: (alert.opened_at, alert.zone)), silent
+
+
+def not_judged(grid: Grid, detectors: Sequence[Detector]) -> list[NotJudged]:
+    """What lacks a channel that it needs, in each zone."""
+    found = []
+    for detector in detectors:
+        for asset, channel in detector.needs:
+            is_there = grid.has(asset, channel)[:, 0]
+            for zone, there in zip(grid.sites.zone_ids, is_there, strict=True):
+                if not there:
+                    found += [NotJudged(zone, fault, detector.asset, f"{asset}/{channel}") for fault in detector.faults]
+    return found
+
+
+def _alerts_of(zone: Zone, openings: Sequence[Opening]) -> list[PastAlert]:
+    ordered = sorted(openings, key=lambda step: step.confirmed_at)
+    known = [
+        Known(key, step.condition.fault, step.condition.asset, step.first_evidence_at, step.cleared_at)
+        for key, step in enumerate(ordered)
+    ]
+    found = []
+    for step in ordered:
+        condition = step.condition
+        cause = cause_of(condition.fault, step.first_evidence_at, step.confirmed_at, known)
+        found.append(
+            PastAlert(
+                zone.zone_id, condition.fault, condition.asset, RULES[condition.fault].severity, step.confirmed_at,
+                step.cleared_at, step.first_evidence_at, condition.describe(step.first, step.last),
+                None if cause is None else cause.fault,
+            )
+        )  # fmt: skip
+    return found
+
+
+def count_sms(zone: Zone, alerts: Sequence[PastAlert]) -> None:
+    """Write into each alert how many SMS it would have sent, by the routing's own decisions in their order."""
+    contacts = [
+        ContactRow(rank, person.name, person.role, person.phone, person.language, rank)
+        for rank, person in enumerate(zone.committee)
+    ]
+    history: list[PastNotification] = []
+    for now, kind, key in sorted(_moments(alerts), key=lambda moment: (moment[0], moment[2])):
+        alert = alerts[key]
+        told = [past for past in history if past.alert_id == key]
+        acknowledged_at = told[0].at + ACKNOWLEDGED_AFTER if told else None
+        event = Event(
+            kind, key, alert.fault.value, alert.severity, alert.opened_at,
+            acknowledged_at if acknowledged_at is not None and acknowledged_at <= now else None, is_late=False,
+        )  # fmt: skip
+        recent = [past for past in history if past.alert_id == key or now - past.at < timedelta(days=1)]
+        for telling in who_hears(event, contacts, recent, now=now):
+            if (telling.contact.contact_id, telling.kind) not in {(past.contact_id, past.kind) for past in told}:
+                history.append(
+                    PastNotification(key, telling.contact.contact_id, alert.fault.value, telling.kind, telling.send_at)
+                )
+                alert.sms_count += 1
+
+
+def _moments(alerts: Sequence[PastAlert]) -> Iterator[tuple[datetime, EventKind, int]]:
+    for key, alert in enumerate(alerts):
+        if alert.explained_by is not None:
+            continue
+        yield alert.opened_at, EventKind.OPENED, key
+        for after in LOOKS_AFTER:
+            if alert.closed_at is None or alert.closed_at > alert.opened_at + after:
+                yield alert.opened_at + after, EventKind.STILL_OPEN, key
+        if alert.closed_at is not None:
+            yield alert.closed_at, EventKind.RESOLVED, key
+
+
+def write_alerts(file: Path, alerts: Sequence[PastAlert]) -> None:
+    """`alerts.csv`: one line an alert, times in ISO 8601 UTC, empty where there is none."""
+    with file.open("w", encoding="utf-8", newline="") as out:
+        lines = csv.writer(out, lineterminator="\n")
+        lines.writerow(COLUMNS)
+        for alert in alerts:
+            lines.writerow(
+                [
+                    alert.zone, alert.fault.value, alert.asset, alert.severity, _iso(alert.opened_at),
+                    "" if alert.closed_at is None else _iso(alert.closed_at), _iso(alert.first_evidence_at),
+                    f"{alert.evidence.confidence:.2f}", alert.explained_by or "", alert.sms_count,
+                ]
+            )  # fmt: skip
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,211 @@
+"""History from files: the long form `time,zone,asset,channel,value,unit`, CSV or Parquet, in any order.
+
+What the simulator writes, and what any other recorder can: duplicates and late rows are welcome. Rows that cannot be
+used are counted by reason and never guessed at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from alerts.errors import HistoryError
+from alerts.scene import DAY_S, STEP_S, Channel, FloatArray, Grid, Mask, Site, Sites
+from gateway.model import CHANNELS, ChannelSpec, kind_of_asset
+from gateway.units import CONVERSIONS
+from gateway.zones import Zone
+
+COLUMNS = ("time", "zone", "asset", "channel", "value", "unit")
+BLOCK_BYTES = 32 << 20
+# Other words for our canonical units, beside the plain spelling of each (m3/h for m³/h).
+ALSO = {"1/min": ("rpm",), "°C": ("degC", "celsius"), "": ("-", "1", "code"), "GNF": ("gnf",)}
+PLAIN = str.maketrans({"²": "2", "³": "3", "µ": "u", "°": None})
+
+Key = tuple[str, str, str]
+"""(zone, asset, channel)"""
+Parts = dict[Key, list[tuple[FloatArray, FloatArray]]]
+
+
+@dataclass(slots=True)
+class History:
+    """Readings by zone, asset and channel: times [s] in order and canonical values; and what could not be used."""
+
+    series: dict[Key, tuple[FloatArray, FloatArray]]
+    rows: int = 0
+    unusable: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def zones(self) -> list[str]:
+        """The zones that have readings."""
+        return sorted({zone for zone, _, _ in self.series})
+
+    @property
+    def span_s(self) -> tuple[float, float]:
+        """The first and the newest time of all."""
+        times = [t_s for t_s, _ in self.series.values()]
+        return min(t[0] for t in times), max(t[-1] for t in times)
+
+    def grid(self, sites: Sites, start_s: float, end_s: float) -> Grid:
+        """The readings of these zones within [start_s, end_s), from the midnight before on."""
+        begin_s = start_s // DAY_S * DAY_S
+        steps = int(np.ceil((end_s - begin_s) / STEP_S))
+        row_of = {zone: row for row, zone in enumerate(sites.zone_ids)}
+        raw: dict[Channel, FloatArray] = {}
+        bad: dict[Channel, Mask] = {}
+        for (zone, asset, name), (t_s, value) in self.series.items():
+            if zone not in row_of:
+                continue
+            spec = spec_of(asset, name)
+            step = ((t_s - begin_s) // STEP_S).astype(np.intp)
+            inside = (step >= 0) & (step < steps) & (t_s >= start_s)
+            is_good = np.isfinite(value) & (value >= spec.minimum) & (value <= spec.maximum)
+            good, wrong = inside & is_good, inside & ~is_good
+            row = row_of[zone]
+            target = raw.setdefault((asset, name), np.full((len(sites), steps), np.nan))
+            target[row, step[good]] = value[good]  # in order of time, so of several in a step the last one stays
+            if wrong.any():
+                bad.setdefault((asset, name), np.zeros((len(sites), steps), dtype=bool))[row, step[wrong]] = True
+        return Grid(sites, begin_s, STEP_S, steps, raw, bad)
+
+
+def sites_of(zones: Iterable[Zone]) -> list[Site]:
+    """Zone files as detectors need them."""
+    return [
+        Site(
+            zone.zone_id, zone.latitude, zone.longitude, zone.people,
+            {(asset.asset_id, name): float(number) for asset in zone.assets for name, number in asset.rating.items()},
+            frozenset((asset.asset_id, channel.name) for asset in zone.assets for channel in asset.channels),
+        )
+        for zone in zones
+    ]  # fmt: skip
+
+
+def spec_of(asset: str, channel: str) -> ChannelSpec:
+    """What a channel is; `KeyError` when there is no such channel."""
+    kind = kind_of_asset(asset)
+    if kind is None:
+        raise KeyError(asset)
+    return CHANNELS[kind][channel]
+
+
+def read_history(path: Path, *, zones: Sequence[str] | None = None) -> History:
+    """Read a file, or all CSV and Parquet files of a folder.
+
+    Raises
+    ------
+    HistoryError : nothing to read, or a file that is not of the form
+    """
+    parts: Parts = {}
+    history = History({})
+    for table in _tables(path):
+        _take(table, parts, history, None if zones is None else set(zones))
+    for key, pieces in parts.items():
+        t_s, value = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        order = np.argsort(t_s, kind="stable")
+        history.series[key] = t_s[order], value[order]
+    if not history.series:
+        found = ", ".join(f"{count} {reason}" for reason, count in history.unusable.most_common()) or "no rows"
+        raise HistoryError(f"{path}: no reading of these zones is in it ({found})")
+    return history
+
+
+def _tables(path: Path) -> Iterator[pa.RecordBatch]:
+    files = [path]
+    if path.is_dir():
+        # Both forms of the same readings may lie side by side: the binary one is read.
+        files = sorted(path.glob("**/*.parquet")) or [
+            file for file in sorted(path.glob("**/*.csv")) if file.stem not in ("labels", "states", "alerts")
+        ]
+    if not files or not files[0].exists():
+        raise HistoryError(f"{path}: no CSV or Parquet file is here")
+    for file in files:
+        try:
+            if file.suffix == ".parquet":
+                reader = pa.parquet.ParquetFile(file)
+                _check_columns(file, reader.schema_arrow.names)
+                yield from reader.iter_batches(columns=list(COLUMNS))
+            else:
+                types = {name: pa.float64() if name == "value" else pa.string() for name in COLUMNS}
+                convert = pa.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+                with pa.csv.open_csv(file, pa.csv.ReadOptions(block_size=BLOCK_BYTES), convert_options=convert) as rows:
+                    _check_columns(file, rows.schema.names)
+                    yield from rows
+        except pa.ArrowInvalid as error:
+            raise HistoryError(f"{file}: {str(error).splitlines()[0]}") from error
+
+
+def _check_columns(file: Path, names: Sequence[str]) -> None:
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise HistoryError(f"{file}: column {missing[0]!r} is missing; it has {', '.join(names)}")
+
+
+def _take(batch: pa.RecordBatch, parts: Parts, history: History, only: set[str] | None) -> None:
+    history.rows += len(batch)
+    t_s = _seconds(batch.column("time"))
+    value = np.asarray(pc.cast(batch.column("value"), pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    codes, words = zip(*(_encoded(batch.column(name)) for name in ("zone", "asset", "channel", "unit")), strict=True)
+    joint = np.zeros(len(batch), dtype=np.int64)
+    for code, known in zip(codes, words, strict=True):
+        joint = joint * len(known) + code
+    order = np.argsort(joint, kind="stable")
+    starts = np.flatnonzero(np.diff(joint[order], prepend=-1))
+    for rows in np.split(order, starts[1:]) if len(order) else ():
+        zone, asset, channel, unit = (known[code[rows[0]]] for code, known in zip(codes, words, strict=True))
+        if only is not None and zone not in only:
+            history.unusable["of zones that have no file"] += len(rows)
+            continue
+        try:
+            scale = _scale(spec_of(asset, channel), unit)
+        except KeyError:
+            history.unusable[f"of unknown channel {asset}/{channel}"] += len(rows)
+            continue
+        if scale is None:
+            history.unusable[f"in unit {unit!r} of {asset}/{channel}"] += len(rows)
+            continue
+        timed = np.isfinite(t_s[rows])
+        if not timed.all():
+            history.unusable["without a readable time"] += int((~timed).sum())
+        kept = rows[timed]
+        factor, offset = scale
+        parts.setdefault((zone, asset, channel), []).append((t_s[kept], value[kept] * factor + offset))
+
+
+def _encoded(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
+    found = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    codes = found.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, [str(word or "") for word in found.dictionary.to_pylist()] or [""]
+
+
+def _seconds(column: pa.Array) -> FloatArray:
+    """Times as seconds since 1970 UTC; ISO 8601 with or without a zone (UTC), or numbers of seconds; NaN if neither."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        first = next((text for text in column.to_pylist() if text), "")
+        if not any(letter in first for letter in "-:T"):
+            return np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+        # With a fraction, a "Z" or an offset: numpy would refuse the offset, so arrow reads those that have one.
+        if first.endswith("Z") or "+" in first:
+            column = pc.cast(column, pa.timestamp("us", "UTC"))
+        else:
+            column = pc.cast(pc.replace_substring(column, " ", "T"), pa.timestamp("us"))
+    if pa.types.is_timestamp(column.type):
+        micros = pc.cast(pc.cast(column, pa.timestamp("us", column.type.tz)), pa.int64())
+        return np.asarray(micros.to_numpy(zero_copy_only=False), dtype=np.float64) / 1e6
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _scale(spec: ChannelSpec, unit: str) -> tuple[float, float] | None:
+    """Factor and offset to the canonical unit; a channel's name says its unit, so an empty one is canonical."""
+    plain = unit.translate(PLAIN).strip()
+    if plain in ("", spec.unit.translate(PLAIN)) or unit in ALSO.get(spec.unit, ()):
+        return 1.0, 0.0
+    known: Mapping[str, tuple[float, float]] = CONVERSIONS[spec.unit]
+    return known.get(unit) or known.get(plain)
