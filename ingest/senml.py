@@ -9,12 +9,17 @@ import gzip
 import io
 import json
 import math
-from typing import Annotated, Any, NamedTuple
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import cbor2
 import msgspec
 
-MAX_UNPACKED_BYTES = 1_048_576
+MAX_UNPACKED_BYTES = 262_144
+MAX_RECORDS = 1000  # five times what our gateways put into a pack; each record may come to a row
+MAX_WORD_LETTERS = 200
 RELATIVE_BELOW_S = 2.0**28  # RFC 8428 §4.5.3: smaller times are relative to now
 CBOR_LABELS = {
     -6: "bs", -5: "bv", -4: "bu", -3: "bt", -2: "bn", -1: "bver",
@@ -26,15 +31,19 @@ class PackUnreadable(ValueError):
     """The payload as a whole is no SenML pack."""
 
 
+# A long base name stands once in a pack and would stand in each of its readings that is set aside.
+Word = Annotated[str, msgspec.Meta(max_length=MAX_WORD_LETTERS)]
+
+
 class Record(msgspec.Struct):
     """One SenML record as it arrives, with our extension labels; other labels are ignored."""
 
-    bn: str | None = None
+    bn: Word | None = None
     bt: float | None = None
-    bu: str | None = None
+    bu: Word | None = None
     bv: float | None = None
-    n: str | None = None
-    u: str | None = None
+    n: Word | None = None
+    u: Word | None = None
     v: float | None = None
     t: float | None = None
     boot: str | None = None
@@ -43,6 +52,9 @@ class Record(msgspec.Struct):
     bup: float | None = None
     seq: int | None = None
 
+
+_BASES = ("bn", "bt", "bu", "bv", "boot", "sent", "sup", "bup")
+_BASE_TYPES = {field.name: field.type for field in msgspec.structs.fields(Record) if field.name in _BASES}
 
 LARGEST = 1e300  # beyond this a conversion of units could overflow
 
@@ -105,9 +117,10 @@ _plain_decoder = msgspec.json.Decoder(list[PlainRecord])
 def decode_plain(payload: bytes) -> list[PlainRecord] | None:
     """The records of a pack when it is JSON and each is as our gateways write it; else None."""
     try:
-        return _plain_decoder.decode(payload)
+        found = _plain_decoder.decode(payload)
     except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
         return None
+    return found if len(found) <= MAX_RECORDS else None
 
 
 def decode_pack(payload: bytes) -> Pack:
@@ -115,7 +128,7 @@ def decode_pack(payload: bytes) -> Pack:
 
     Raises
     ------
-    PackUnreadable : not gzip, JSON or CBOR as it pretends, not a list of records, or larger than the bound
+    PackUnreadable : not gzip, JSON or CBOR as it pretends, not a list of records, or beyond one of the bounds
     """
     plain = _unzipped(payload)
     first = plain[:1]
@@ -135,7 +148,8 @@ def as_message(record: Resolved | BadRecord, boot: str | None, now_s: float) -> 
     if isinstance(record, BadRecord):
         return b"[" + record.record + b"]"
     is_relative = record.at_s < RELATIVE_BELOW_S and record.uptime_s is None
-    alone: dict[str, object] = {"n": f"{record.asset}/{record.channel}" if record.asset else record.channel}
+    alone: dict[str, object] = {"bn": f"{record.asset}/"} if record.asset else {}
+    alone |= {"n": record.channel}
     alone |= {"u": record.unit} if record.unit else {}
     alone |= {"v": record.value} if record.value is not None else {}
     alone |= {"bt": now_s + record.at_s if is_relative else record.at_s}
@@ -151,7 +165,7 @@ def _unzipped(payload: bytes) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(payload)) as file:
             plain = file.read(MAX_UNPACKED_BYTES + 1)
-    except (OSError, EOFError, ValueError, ArithmeticError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise PackUnreadable(f"not gzip: {error}") from error
     if len(plain) > MAX_UNPACKED_BYTES:
         raise PackUnreadable(f"unpacks to more than {MAX_UNPACKED_BYTES} bytes")
@@ -166,8 +180,14 @@ def _from_json(plain: bytes) -> Any:
 
 
 def _from_cbor(plain: bytes) -> Any:
+    """A list of records from CBOR without tags and without values that hold others: SenML needs neither.
+
+    Either would be a weapon. References to shared values let 200 bytes unfold to gigabytes, lists as keys of a map can
+    all have one hash, and a tag can ask for a regular expression to be compiled. Decimal fractions (tag 4), which the
+    RFC would allow, are the price.
+    """
     try:
-        found = cbor2.loads(plain)
+        found = cbor2.loads(plain, max_depth=2, semantic_decoders=_NO_TAGS)
     except Exception as error:  # cbor2 lets foreign errors through on hostile bytes
         raise PackUnreadable(f"not CBOR: {error}") from error
     if not isinstance(found, list):
@@ -178,9 +198,17 @@ def _from_cbor(plain: bytes) -> Any:
     ]
 
 
+def _refuse_tag(*_: object) -> NoReturn:
+    raise ValueError("tags are not read")
+
+
+_NO_TAGS: Mapping[int, Any] = defaultdict(lambda: _refuse_tag)
+
+
 def _converted(found: Any) -> tuple[list[Record | None], list[BadRecord]]:
     if not isinstance(found, list):
         raise PackUnreadable(f"a pack is a list of records, this is {type(found).__name__}")
+    _refuse_too_many(found)
     good: list[Record | None] = []
     bad: list[BadRecord] = []
     for item in found:
@@ -189,9 +217,22 @@ def _converted(found: Any) -> tuple[list[Record | None], list[BadRecord]]:
         except (msgspec.ValidationError, OverflowError) as error:
             seq = item.get("seq") if isinstance(item, dict) else None
             whole = seq if isinstance(seq, int) and not isinstance(seq, bool) else None
-            bad.append(BadRecord(json.dumps(item, default=repr).encode(), str(error), whole))
+            bad.append(BadRecord(_as_json(item), str(error), whole))
             good.append(_bases_of(item))
     return good, bad
+
+
+def _as_json(item: Any) -> bytes:
+    """A record as JSON; what JSON has no word for (a key or a value of CBOR) as its text."""
+    try:
+        return json.dumps(item, default=repr).encode()
+    except TypeError:  # a key that is no text
+        return json.dumps({str(key): value for key, value in item.items()}, default=repr).encode()
+
+
+def _refuse_too_many(found: Sequence[object]) -> None:
+    if len(found) > MAX_RECORDS:
+        raise PackUnreadable(f"a pack of {len(found)} records, bound {MAX_RECORDS}")
 
 
 def _bases_of(item: Any) -> Record | None:
@@ -199,15 +240,16 @@ def _bases_of(item: Any) -> Record | None:
     if not isinstance(item, dict):
         return None
     bases: dict[str, Any] = {}
-    for key in ("bn", "bt", "bu", "bv", "boot", "sent", "sup", "bup"):
+    for key, its_type in _BASE_TYPES.items():
         try:
-            bases[key] = msgspec.convert(item.get(key), str | None if key in ("bn", "bu", "boot") else float | None)
+            bases[key] = msgspec.convert(item.get(key), its_type)
         except msgspec.ValidationError:
             continue
     return Record(**bases)
 
 
 def _resolve(found: list[Record] | list[Record | None], bad: list[BadRecord]) -> Pack:
+    _refuse_too_many(found)
     records: list[Resolved] = []
     boot: str | None = None
     sent_s: float | None = None
@@ -246,4 +288,4 @@ def split_name(base: str, name: str) -> tuple[str, str]:
     asset = base.rstrip("/:.")
     if not asset:
         asset, _, name = name.rpartition("/")
-    return asset, name.lstrip("/:.")
+    return asset.rstrip("/:."), name.lstrip("/:.")

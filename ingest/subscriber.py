@@ -35,7 +35,7 @@ CONNECT_TIMEOUT_S = 10.0
 RECONNECT_S = (0.2, 20.0)
 LEAVE_S = 2.0
 RECEIVE_BYTES = 262_144
-KNOWN_TOPICS = 100_000  # kept as text
+KNOWN_TOPICS, LONGEST_TOPIC = 100_000, 256  # kept as text
 BUFFERED_BYTES = 32_000_000  # of unconfirmed payloads; beyond that we stop reading and the broker keeps the rest
 SUBSCRIBE_MID, LEAVE_MID = 1, 2
 NOTHING = "ndiyan/nothing"  # no topic of ours: asking to leave it changes nothing
@@ -233,7 +233,8 @@ class Subscriber:
             found = topic.decode("utf-8", "backslashreplace")
             if len(self._topics) >= KNOWN_TOPICS:
                 self._topics.clear()
-            self._topics[topic] = found
+            if len(topic) <= LONGEST_TOPIC:
+                self._topics[topic] = found
         return found
 
     def _forget_connection(self) -> None:
