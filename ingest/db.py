@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -13,13 +14,17 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from ingest.errors import SchemaMismatch
+from ingest.errors import SchemaMismatch, StoreUnavailable
+from ingest.sqlstate import Meaning, meaning_of
 
 Connection = psycopg.Connection[Any]
 
 MIGRATION = re.compile(r"(\d{4})_([a-z_]+)(?:\.(plain|timescale))?\.sql")
 NAME_LINE = re.compile(r"^-- ([a-z][a-z0-9_]*)\s*$")
 MIGRATION_LOCK = 0x6E646979  # any constant of ours: two migrators wait for each other
+LOCK_WAIT_S = 0.5  # so long a migration that waits for a table holds up whoever comes after
+LET_THROUGH_S = 0.5  # and then it stands back
+MIGRATE_WITHIN_S = 120.0
 
 
 def connect(url: str, *, autocommit: bool = True, application: str = "ndiyan") -> Connection:
@@ -90,10 +95,17 @@ def newest_migration() -> int:
 
 
 def migrate(connection: Connection) -> list[str]:
-    """Bring the schema up to date; each migration in a transaction of its own.
+    """Bring the schema up to date while the previous version runs; each migration in a transaction of its own.
 
     Returns the names of what was applied now. Two migrators wait for each other. Which variant of a
     migration is taken (plain or TimescaleDB) is decided at the first one and stays.
+
+    Whoever waits for a lock on a table holds up everybody who comes after, so a migration that does not get its locks
+    within `LOCK_WAIT_S` is undone, lets them through, and is tried again.
+
+    Raises
+    ------
+    StoreUnavailable : somebody held a table for longer than `MIGRATE_WITHIN_S`; what was applied before stays
     """
     applied = []
     with _migration_lock(connection):
@@ -107,13 +119,7 @@ def migrate(connection: Connection) -> list[str]:
         for number, name, only, file in migrations():
             if number in done or (only is not None and only != variant):
                 continue
-            with connection.transaction():
-                connection.execute("SET LOCAL lock_timeout = '5s'")
-                connection.execute(file.read_bytes())
-                connection.execute(
-                    "INSERT INTO migration (number, name, variant) VALUES (%s, %s, %s)",
-                    (number, name, variant),
-                )
+            _apply_between_writers(connection, file.read_bytes(), number, name, variant)
             applied.append(f"{number:04d}_{name}")
     return applied
 
@@ -128,7 +134,11 @@ def schema_number(connection: Connection) -> int:
 
 
 def check_schema(connection: Connection) -> None:
-    """Raise `SchemaMismatch` unless the schema is the one that this version works with."""
+    """Raise `SchemaMismatch` unless the schema is at least the one that this version works with.
+
+    A newer schema is fine: migrations only add, and what a version uses is removed in a later release than the one that
+    stops using it. So the database is migrated first, while the previous version runs, and then the programs change.
+    """
     found, wanted = schema_number(connection), newest_migration()
     if found < wanted:
         raise SchemaMismatch(f"database schema is at {found}, this version needs {wanted}: run `ndiyan db migrate`")
@@ -138,6 +148,28 @@ def has_timescale(connection: Connection) -> bool:
     """Whether `reading` is a hypertable here."""
     row = connection.execute("SELECT variant FROM migration LIMIT 1").fetchone()
     return bool(row and row[0] == "timescale")
+
+
+def _apply_between_writers(connection: Connection, statements: bytes, number: int, name: str, variant: str) -> None:
+    end_s = time.monotonic() + MIGRATE_WITHIN_S
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_WAIT_S}s",))
+                connection.execute(statements)
+                connection.execute(
+                    "INSERT INTO migration (number, name, variant) VALUES (%s, %s, %s)", (number, name, variant)
+                )
+        except psycopg.OperationalError as error:
+            if meaning_of(error) is not Meaning.AGAIN:
+                raise
+            if time.monotonic() > end_s:
+                raise StoreUnavailable(
+                    f"migration {number:04d}_{name}: somebody held its tables for {MIGRATE_WITHIN_S:g} s: try again"
+                ) from error
+            time.sleep(LET_THROUGH_S)
+        else:
+            return
 
 
 def _offered_variant(connection: Connection) -> str:

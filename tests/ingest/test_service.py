@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,51 +19,13 @@ from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import NdiyanError
 from tests.conftest import skip_without
 from tests.ingest.bare_broker import mosquitto
+from tests.ingest.process import IngestProcess, book, stored, wait_for_readings, wait_until
 from tests.ingest.talker import Talker
 from tests.scenarios.crash_harness import freeze
 
 pytestmark = [pytest.mark.db, pytest.mark.broker]
-PATIENCE_S = 20.0
 LEAVES_WITHIN_S = 3.0  # what is in hand is one batch
 LEAVES_ANYWAY_WITHIN_S = 10.0  # when the database hangs
-BOOK = "SELECT sum(stored), sum(duplicate), sum(conflict), sum(set_aside), sum(sent) - sum(arrived) FROM gateway_day"
-
-
-class IngestProcess:
-    """`ndiyan ingest`, started and told to stop as systemd does it."""
-
-    def __init__(self, database_url: str, mqtt: MqttSettings, log: Path, **environment: str) -> None:
-        self._log = log
-        self._environment = os.environ | environment
-        self._environment |= {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_MQTT_URL": mqtt.url()}
-        self._process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ndiyan", "ingest"], stdout=log, stderr=log, env=self._environment
-            )
-
-    def log(self) -> str:
-        return self._log.read_text("utf-8")
-
-    def wait_for(self, words: str, *, times: int = 1) -> None:
-        """Until the log has said so, so many times since the first start."""
-        wait_until(lambda: self.log().count(words) >= times, lambda: f"{words!r} is not {times} times in {self.log()}")
-
-    def tell_to_stop(self) -> tuple[int, float]:
-        """SIGTERM; the exit code, and how long it took [s]."""
-        assert self._process is not None
-        begin_s = time.monotonic()
-        self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(timeout=60)
-        return code, time.monotonic() - begin_s
-
-    def end(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
 
 
 Start = Callable[..., IngestProcess]
@@ -121,32 +80,6 @@ def filled_url(database_url: str, zones: list[Zone]) -> str:
     with connect(database_url) as connection:
         import_zones(connection, zones)
     return database_url
-
-
-def wait_until(is_so: Callable[[], bool], why_not: Callable[[], str]) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < end_s, why_not()
-        time.sleep(0.02)
-
-
-def wait_for_readings(url: str, count: int) -> None:
-    with connect(url) as connection:
-        wait_until(lambda: stored(connection) >= count, lambda: f"{stored(connection)} of {count} are stored")
-
-
-def stored(connection: psycopg.Connection[tuple[int]]) -> int:
-    row = connection.execute("SELECT count(*) FROM reading").fetchone()
-    assert row is not None
-    return row[0]
-
-
-def book(url: str) -> tuple[int, ...]:
-    """(stored, duplicate, conflict, set aside, missing)"""
-    with connect(url) as connection:
-        row = connection.execute(BOOK).fetchone()
-        assert row is not None
-        return tuple(int(number) for number in row)
 
 
 def test_told_to_stop_under_load_it_leaves_nothing_to_be_sent_twice(
