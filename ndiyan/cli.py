@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,15 +20,16 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.zones import Zone, load_zone, load_zones
 from ingest.errors import IngestError
+from ndiyan.cli_simulate import simulate_app
 from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
+from simulator.errors import SimulatorError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
 zones_app = typer.Typer(no_args_is_help=True, help="Zones are data: one TOML file each.")
 web_app = typer.Typer(help="The pages and the API, and who may look at them.")
-simulate_app = typer.Typer(no_args_is_help=True, help="Zones that do not exist.")
 bench_app = typer.Typer(no_args_is_help=True, help="How fast it is here; in a checkout.")
 app.add_typer(db_app, name="db")
 app.add_typer(zones_app, name="zones")
@@ -202,28 +204,6 @@ def zones_list(paths: Paths = None, as_json: Json = False) -> None:
     _answer([_zone_row(zone) for zone in zones], text, as_json=as_json)
 
 
-@simulate_app.command("live")
-def simulate_live(
-    context: typer.Context,
-    folder: Annotated[Path, typer.Option(help="Where outboxes and the state of the zones are kept.")],
-    gateways: Annotated[Path, typer.Option(help="JSON: gateway id to the MQTT address it uses.")],
-    zones: Annotated[list[Path] | None, typer.Option(help="Zone files or folders of them.")] = None,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal weather and people.")] = 1,
-    scenario: Annotated[str, typer.Option(help="The weather and the faults that are foreseen.")] = "demo",
-) -> None:
-    """Let zones live at the speed of the clock and send their readings through the real gateway code."""
-    from ndiyan.simulate import run_live
-
-    run_live(
-        _load(context),
-        zones=load_zones(_zone_paths(zones)),
-        gateways=gateways,
-        folder=folder,
-        seed=seed,
-        scenario=scenario,
-    )
-
-
 @app.command()
 def backtest(
     context: typer.Context,
@@ -247,23 +227,37 @@ def backtest(
     _answer(found, text, as_json=as_json)
 
 
+Rounds = Annotated[int, typer.Option(min=1, help="The middle one counts.")]
+
+
 @bench_app.command("ingest")
 def bench_ingest(
     messages: Annotated[int, typer.Option(min=1, help="Messages of 12 readings in a round.")] = 60_000,
-    rounds: Annotated[int, typer.Option(min=1, help="The middle one counts.")] = 3,
+    rounds: Rounds = 3,
     as_json: Json = False,
 ) -> None:
     """Ingest end to end, against raw COPY of the same rows and against a naive script."""
     from ndiyan.bench import benchmark
 
-    figures = benchmark("ingest").measure(messages, rounds, _say)
-    _answer(figures, "\n".join(f"{key:28} {value:>12,}" for key, value in figures.items()), as_json=as_json)
+    _answer_figures(benchmark("ingest").measure(messages, rounds, _say), as_json=as_json)
+
+
+@bench_app.command("peers")
+def bench_peers(
+    messages: Annotated[int, typer.Option(min=1, help="Messages of 12 readings in a round.")] = 60_000,
+    rounds: Rounds = 3,
+    as_json: Json = False,
+) -> None:
+    """Ingest beside Node-RED, which npm fetches the first time."""
+    from ndiyan.bench import benchmark
+
+    _answer_figures(benchmark("peers").measure(messages, rounds, _say), as_json=as_json)
 
 
 @bench_app.command("late")
 def bench_late(
     context: typer.Context,
-    channels: Annotated[int, typer.Option(min=1, help="Channels; each lacks three days of a week.")] = 1000,
+    channels: Annotated[int, typer.Option(min=1, help="Channels that fell silent, and as many with gaps.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """Late data into a compressed week, in a database of its own on the server of the settings (TimescaleDB)."""
@@ -294,7 +288,7 @@ def main() -> None:
         app()
     except SettingsError as error:
         _fail(str(error), 2)
-    except (NdiyanError, GatewayError, IngestError, AlertsError) as error:
+    except (NdiyanError, GatewayError, IngestError, AlertsError, SimulatorError) as error:
         _fail(str(error), 1)
     except psycopg.OperationalError as error:
         _fail(f"the database does not answer: {str(error).splitlines()[0]}", 1)
@@ -315,6 +309,10 @@ def _say(line: str) -> None:
 
 def _answer(value: Any, text: str, *, as_json: bool) -> None:
     print(json.dumps(value, ensure_ascii=False) if as_json else text)
+
+
+def _answer_figures(figures: Mapping[str, float], *, as_json: bool) -> None:
+    _answer(figures, "\n".join(f"{key:28} {value:>12,}" for key, value in figures.items()), as_json=as_json)
 
 
 def _zone_paths(paths: list[Path] | None) -> list[Path]:

@@ -223,6 +223,7 @@ class Demo:
                 "--gateways", str(self._folder.secrets / "gateways.json"),
                 "--seed", str(SEED),
                 "--scenario", SCENARIO,
+                "--people",
                 log=self._folder.logs / "simulate.log",
                 env=env,
             )

@@ -37,7 +37,7 @@ def write_history(
 
     The state in which the zones end is left in `folder`, where the live simulation goes on from it.
     """
-    expected = _expected_readings(zones, (end - start).total_seconds())
+    expected = expected_readings(zones, (end - start).total_seconds())
     ids = channel_ids(connection)
     stored = 0
     # Nothing is lost by waiting for no disk here: a start that is cut short begins anew.
@@ -90,5 +90,6 @@ def _joined(parts: Sequence[Columns]) -> Columns:
     )
 
 
-def _expected_readings(zones: Sequence[Zone], span_s: float) -> int:
+def expected_readings(zones: Sequence[Zone], span_s: float) -> int:
+    """How many readings these zones take in a time without troubles."""
     return round(sum(len(asset.channels) * span_s / asset.interval_s for zone in zones for asset in zone.assets))
