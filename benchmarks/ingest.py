@@ -11,7 +11,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -211,6 +211,7 @@ def measure(messages: int, rounds: int, say: Callable[[str], None]) -> dict[str,
             lost, twice = lost + missing, twice + more
 
         try:
+            say("starting servers, writing messages")
             bench.start()
             for number in range(1, rounds + 1):
                 keep("copy", bench.raw_copy())
@@ -227,7 +228,8 @@ def measure(messages: int, rounds: int, say: Callable[[str], None]) -> dict[str,
                 keep("tenth", tenth.rate)
                 keep("cpu_us", run.cpu_s / run.readings * 1e6)
                 keep("naive", bench.naive())
-                say(f"round {number}: " + ", ".join(f"{key} {values[-1]:,.6g}" for key, values in found.items()))
+                say(progress(number, rounds, {key: values[-1] for key, values in found.items()}))
+            say("latency at half of that load, and of lone messages")
             with bench.ingest():
                 half = statistics.median(found["end_to_end"]) / PER_PACK / 2
                 latency_ms = sorted(bench.send(bench.rig.file, rate=half).latency_ms)
@@ -235,6 +237,7 @@ def measure(messages: int, rounds: int, say: Callable[[str], None]) -> dict[str,
                 lone_ms = bench.lone_messages_ms()
             calm_rss_mb = bench.peak_rss_mb
             bench.peak_rss_mb = 0.0
+            say("a backlog: ingest begins when all has been published")
             with bench.ingest():
                 backlog = bench.send(bench.rig.file, first_wait=True)
                 count()
@@ -266,6 +269,11 @@ def measure(messages: int, rounds: int, say: Callable[[str], None]) -> dict[str,
         "messages": messages,
         "rounds": rounds,
     }
+
+
+def progress(number: int, rounds: int, figures: Mapping[str, float]) -> str:
+    """A line about one round."""
+    return f"round {number} of {rounds}: " + ", ".join(f"{key} {value:,.6g}" for key, value in figures.items())
 
 
 def _received(connection: Connection) -> int:

@@ -16,6 +16,7 @@ from gateway.config import MqttSettings
 from ingest import mqtt
 from ingest.db import connect, queries
 from ndiyan.children import spawn, stop
+from ndiyan.errors import NdiyanError
 
 SQL = queries("benchmarks", "ingest")
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -24,8 +25,22 @@ KEEP_SESSION_S = 0xFFFFFFFF
 TICKS_S = os.sysconf("SC_CLK_TCK")
 
 
-class MeasureError(RuntimeError):
+class MeasureError(NdiyanError):
     """Something did not do what it must do to be measured."""
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time that a process has used, all threads, user and system [s]."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_S
+
+
+def peak_rss_mb(pid: int) -> float:
+    """The most memory that a process has had [MB of 10⁶ bytes]."""
+    for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise MeasureError("this kernel does not tell a process's peak memory")
 
 
 class IngestProcess:
@@ -55,17 +70,13 @@ class IngestProcess:
 
     @property
     def cpu_s(self) -> float:
-        """CPU time that it has used, all threads, user and system [s]."""
-        fields = Path(f"/proc/{self._pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_S
+        """CPU time that it has used [s]."""
+        return cpu_s(self._pid)
 
     @property
     def peak_rss_mb(self) -> float:
         """The most memory that it has had [MB of 10⁶ bytes]."""
-        for line in Path(f"/proc/{self._pid}/status").read_text("utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024 / 1e6
-        raise MeasureError("this kernel does not tell a process's peak memory")
+        return peak_rss_mb(self._pid)
 
     def pause(self) -> None:
         """Freeze it."""
@@ -146,3 +157,9 @@ def held_by_broker(settings: MqttSettings) -> int:
             if any(answer.kind == mqtt.PINGRESP for answer in answers):
                 link.sendall(mqtt.DISCONNECT_PACKET)
                 return held
+
+
+def forget_session(settings: MqttSettings, client_id: str) -> None:
+    """End a session at the broker with all that waits in it, so that nothing more is queued for who has ended."""
+    with connected(settings, client_id, session_expiry_s=0) as link:
+        link.sendall(mqtt.DISCONNECT_PACKET)

@@ -15,3 +15,11 @@ VALUES (%(channel)s, 1, to_timestamp(%(at_s)s), now(), %(value)s) ON CONFLICT DO
 
 -- copy_reading
 COPY reading (channel_id, flag, measured_at, received_at, value) FROM STDIN (FORMAT binary);
+
+-- present
+-- How many of these are stored.
+SELECT count(*) FROM unnest(%(channel)s::int4[], %(at_us)s::int8[]) AS t (channel_id, at_us)
+JOIN reading r ON r.channel_id = t.channel_id AND r.measured_at = to_timestamp(t.at_us / 1000000);
+
+-- stored
+SELECT count(*) FROM reading;
