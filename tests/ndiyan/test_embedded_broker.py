@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -13,8 +14,11 @@ from paho.mqtt.properties import Properties
 
 from gateway.config import MqttSettings
 from gateway.zones import Zone
+from ingest.broker_check import find_weak_settings
+from ingest.broker_conf import parse_broker_conf, read_directives
 from ndiyan.embedded_broker import EmbeddedBroker, filled
 from ndiyan.identities import acl_file, covers, device_identities
+from ndiyan.shipped_files import shipped
 
 pytestmark = pytest.mark.broker
 PATIENCE_S = 10.0
@@ -139,6 +143,39 @@ def test_what_waits_for_ingest_survives_the_broker(broker: EmbeddedBroker, endin
     expected = [b"before %d" % n for n in range(20)] + [b"after %d" % n for n in range(20)]
     assert ingest.everything_until(b"after 19") == expected
     ingest.leave()
+
+
+def test_the_shipped_settings_have_no_weak_one(broker: EmbeddedBroker, mqtt_settings: MqttSettings) -> None:
+    assert find_weak_settings(broker.ingest_settings, operator=mqtt_settings) == []
+
+
+def test_the_shipped_file_itself_is_read_as_mosquitto_reads_it(tmp_path: Path) -> None:
+    conf = parse_broker_conf(list(read_directives(shipped("deploy/mosquitto/ndiyan.conf"), tmp_path)))
+    assert conf.has_listener(8883)
+    assert conf.values("allow_anonymous", 8883) == ["false"]
+    assert conf.values("use_username_as_clientid", 8883) == ["true"]
+    assert conf.values("max_queued_messages") == ["1000000"]
+
+
+@pytest.mark.parametrize("protocol", [5, 4])
+def test_twelve_thousand_messages_wait_for_an_absent_ingest_through_a_restart(
+    broker: EmbeddedBroker, protocol: int
+) -> None:
+    ingest, gateway = replace(broker.ingest_settings, protocol=protocol), broker.settings_for("gw-1")
+    Ear(ingest, "ndiyan/1/+/+/up/#", client_id="ingest", keeps_session=True).leave()
+    sender = Ear(gateway)
+    sent: list[bytes] = []
+    for qos, count in (*5 * ((1, 2000), (0, 400)), (1, 1)):  # the last one is confirmed when all before it were read
+        block = [b"%d" % (len(sent) + number) for number in range(count)]
+        for payload in block:
+            sender.client.publish("ndiyan/1/zone-1/gw-1/up/senml", payload, qos=qos)
+        assert {sender.codes.get(timeout=PATIENCE_S) for _ in block} == {0}, "confirmed, before the next overtakes them"
+        sent += block
+    sender.leave()
+    broker.restart()
+    back = Ear(ingest, client_id="ingest", keeps_session=True)
+    assert back.everything_until(sent[-1]) == sent
+    back.leave()
 
 
 def test_the_python_broker_keeps_gateways_apart_too(server_folder: Path, zones: list[Zone], tmp_path: Path) -> None:
