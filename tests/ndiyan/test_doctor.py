@@ -1,0 +1,83 @@
+"""What the doctor says about the broker and about an ingest that is in trouble, and the cure for each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import ManualClock
+from gateway.zones import Zone
+from ingest.db import connect
+from ingest.registry import import_zones
+from ndiyan.children import free_port
+from ndiyan.doctor import find_problems
+from ndiyan.embedded_broker import EmbeddedBroker, find_mosquitto
+from ndiyan.settings import load_settings
+from tests.conftest import skip_without
+from tests.ingest.bare_broker import mosquitto
+
+pytestmark = pytest.mark.broker
+
+
+def problems(clock: ManualClock, **environment: str) -> dict[str, str]:
+    """Sentence to remedy."""
+    return {one.sentence: one.remedy for one in find_problems(load_settings(None, environment), clock=clock)}
+
+
+def about_the_broker(found: dict[str, str]) -> dict[str, str]:
+    return {sentence: remedy for sentence, remedy in found.items() if "broker" in sentence}
+
+
+def test_our_broker_has_nothing_to_be_said_about(
+    broker: EmbeddedBroker, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    there = {"NDIYAN_MQTT_URL": broker.ingest_settings.url()}
+    assert about_the_broker(problems(clock, **there, NDIYAN_MQTT_OPERATOR_URL=broker.operator_url)) == {}
+    ((sentence, remedy),) = about_the_broker(problems(clock, **there)).items()
+    assert "what the running broker does with messages was not tried" in sentence
+    assert remedy == "set mqtt.operator_url to a login that may write and read ndiyan/# (docs/settings.md)"
+
+
+def test_each_weak_setting_of_a_broker_comes_with_its_cure(
+    request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = find_mosquitto()
+    if program is None:
+        skip_without(request.config, "mosquitto", "apt-get install mosquitto")
+    port = free_port()
+    with mosquitto(program, ["-p", str(port)], port, tmp_path):
+        found = problems(clock, NDIYAN_MQTT_URL=f"mqtt://127.0.0.1:{port}")
+    (queue,) = (remedy for sentence, remedy in found.items() if "max_queued_messages is 1000 (the default)" in sentence)
+    assert queue.startswith("set max_queued_messages to 1000000 in mosquitto's configuration and restart it")
+    assert len(about_the_broker(found)) == 12
+
+
+@pytest.mark.db
+def test_an_ingest_that_cannot_store_or_has_no_link_is_not_called_dead(
+    database_url: str, broker: EmbeddedBroker, clock: ManualClock, zones: list[Zone], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    there = {"NDIYAN_MQTT_URL": broker.ingest_settings.url(), "NDIYAN_DATABASE_URL": database_url}
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+
+        def ingest_says(**detail: object) -> dict[str, str]:
+            connection.execute("DELETE FROM heartbeat")
+            connection.execute("INSERT INTO heartbeat VALUES ('ingest', %s, %s)", [clock.now(), json.dumps(detail)])
+            found = problems(clock, **there)
+            return {sentence: remedy for sentence, remedy in found.items() if sentence.startswith("ingest ")}
+
+        refused = "the database refused with 42703: column reading.value does not exist"
+        assert ingest_says(broker=True, trouble=refused) == {
+            f"ingest does not store, the backlog waits at the broker: {refused}":
+                "mend the database; it goes on by itself"
+        }  # fmt: skip
+        assert ingest_says(broker=False, trouble=None) == {
+            "ingest has no link to the broker": "see the log of ingest, check mqtt.url"
+        }
+        assert ingest_says(broker=True, trouble=None) == {}
