@@ -61,8 +61,8 @@ class Box:
         self._plan, self._start_s, self._is_started = plan, start_s, False
         self._booted_s, self._fault_offset_s = start_s, 0.0
         self.clock = BoxClock(clock, self._offset)
-        self.accepted = 0
-        self.boots = 0
+        self.accepted = self.boots = 0
+        self._left: int | None = None
         self._switch_on(self._booted_s_at(clock.now().timestamp()))
 
     @property
@@ -72,8 +72,8 @@ class Box:
 
     @property
     def depth(self) -> int:
-        """How many readings wait in the outbox."""
-        return self._outbox.depth()
+        """How many readings wait in the outbox, or waited there when it was closed."""
+        return self._outbox.depth() if self._left is None else self._left
 
     def start(self) -> None:
         """Begin to send."""
@@ -83,6 +83,7 @@ class Box:
     def stop(self, timeout_s: float = 1.0) -> None:
         """Say good-bye; what is not confirmed waits in the outbox."""
         self._uplink.stop(timeout_s)
+        self._left = self._outbox.depth()
         self._outbox.close()
 
     def is_off(self, t_s: float) -> bool:
@@ -114,7 +115,7 @@ class Box:
         self._uplink.wake()
 
     def _switch_on(self, booted_s: float) -> None:
-        self._booted_s = booted_s
+        self._booted_s, self._left = booted_s, None
         self.boots += 1
         machine = f"simulated since {booted_s:.0f}"  # its uptime counts on over restarts of this program
         self._outbox = Outbox(self._folder / f"{self._zone.gateway_id}.outbox", machine=machine)

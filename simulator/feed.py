@@ -90,8 +90,12 @@ class LiveFeed:
         return {zone_id: box.accepted for zone_id, box in self._boxes.items()}
 
     def waiting(self) -> dict[str, int]:
-        """How many readings wait in each zone's outbox."""
+        """How many readings wait in each zone's outbox, or waited there when the run ended."""
         return {zone_id: box.depth for zone_id, box in self._boxes.items()}
+
+    def boots(self) -> dict[str, int]:
+        """How often each zone's box came up."""
+        return {zone_id: box.boots for zone_id, box in self._boxes.items()}
 
     def inject(self, zone_id: str, fault: Fault, *, size: str = "L", at: datetime | None = None) -> None:
         """Break something from `at` on (the minute that comes next, when it is past or None)."""
@@ -109,15 +113,18 @@ class LiveFeed:
                 for b in self._broken
             ]
 
-    def run(self, stop: threading.Event) -> None:
-        """Live until `stop` is set, then say good-bye to the broker."""
+    def run(self, stop: threading.Event, *, until: datetime | None = None) -> None:
+        """Live until `stop` is set, then say good-bye to the broker.
+
+        With `until` (a whole minute) nothing is measured from then on, and the run ends when all is confirmed.
+        """
         if self.link is not None:
             self.link.start()
         for box in self._boxes.values():
             box.start()
         try:
-            while not stop.is_set():
-                while self._reached + MINUTE <= self._clock.now() and not stop.is_set():
+            while not stop.is_set() and not (until == self._reached and self._is_confirmed()):
+                while self._reached + MINUTE <= self._clock.now() and self._reached != until and not stop.is_set():
                     self._live_a_minute()
                 stop.wait(max(0.01, self._clock.wall_seconds(self._reached + MINUTE - self._clock.now())))
         finally:
@@ -126,19 +133,30 @@ class LiveFeed:
             if self.link is not None:
                 self.link.stop()
 
+    def _is_confirmed(self) -> bool:
+        """Whether nothing waits any more; tends the links meanwhile, for time goes on."""
+        now_s = self._clock.now().timestamp()
+        self._tend(now_s, self._still_broken(now_s))
+        return not any(self.waiting().values())
+
+    def _still_broken(self, t_s: float) -> list[Broken]:
+        with self._lock:
+            self._broken = [fault for fault in self._broken if fault.end_s is None or fault.end_s > t_s]
+            return list(self._broken)
+
+    def _tend(self, t_s: float, broken: Sequence[Broken]) -> None:
+        for zone_id, box in self._boxes.items():
+            mine = [fault for fault in broken if fault.zone == zone_id and fault.acts_at(t_s)]
+            is_cut = any(fault.fault is Fault.COMMS_OUTAGE for fault in mine)
+            box.live(t_s, is_cut=is_cut, clock_fault_s=sum(map(_clock_fault_s, mine)))
+
     def _live_a_minute(self) -> None:
         begin = self._reached
-        with self._lock:
-            self._broken = [b for b in self._broken if b.end_s is None or b.end_s > begin.timestamp()]
-            broken = list(self._broken)
+        broken = self._still_broken(begin.timestamp())
         moved = self._village.move(self._state, begin.timestamp(), broken)
         self._reached = begin + MINUTE
         t_s = self._reached.timestamp()
-        acting = [fault for fault in broken if fault.acts_at(t_s)]
-        for zone_id, box in self._boxes.items():
-            mine = [fault for fault in acting if fault.zone == zone_id]
-            is_cut = any(fault.fault is Fault.COMMS_OUTAGE for fault in mine)
-            box.live(t_s, is_cut=is_cut, clock_fault_s=sum(map(_clock_fault_s, mine)))
+        self._tend(t_s, broken)
         if not is_round(t_s, self._zones):
             return
         taken = gather([sample(t_s, self._village.truth(self._state, moved), self._state)])
