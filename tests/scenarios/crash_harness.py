@@ -41,8 +41,9 @@ SENSOR_READINGS_PER_S = 300.0
 SETTLE_EVERY = 10  # cycles
 QUIET_S = (0.1, 0.5)  # between two acts
 AWAY_S = (0.0, 0.3)  # what is killed stays away so long, and as long as it needs to start
+APART_S = (0.0, 1.5)  # of two victims one comes back so much later
 FREEZE_S = (0.3, 2.0)
-ENDS_WITHIN_S = 30.0
+ENDS_WITHIN_S = 60.0
 RENAME_S = (0.3, 1.0)
 ABSENCE_S = (3.5, 4.5)  # of ingest: more waits at the broker then than it keeps by default
 REFUSE_POISON = f"""
@@ -111,6 +112,15 @@ def deeds(dice: random.Random) -> Iterator[Deed]:
         yield Deed(Act.WIPE if is_wiped and act is Act.KILL else act, victims, is_wiped)
 
 
+class WatchedBroker(EmbeddedBroker):
+    """A broker that logs everything, so that the oracle sees what was sent to whom and confirmed by whom."""
+
+    def _write_files(self) -> None:
+        super()._write_files()
+        with (self.folder / "mosquitto.conf").open("a") as file:
+            file.write("log_type debug\n")
+
+
 class Village:
     """The processes; `program` makes the arguments of Python for a child, so that a test can plant a defect in it.
 
@@ -123,7 +133,7 @@ class Village:
         folder: Path,
         zones: Sequence[Zone],
         postgres: EmbeddedPostgres,
-        broker: EmbeddedBroker,
+        broker: WatchedBroker,
         *,
         database: str = "ndiyan",
         outboxes: Path | None = None,
@@ -170,7 +180,8 @@ class Village:
         else:
             dice.shuffle(names)
             frozen = [names.pop()] if deed.act is Act.DOUBLE and not deed.wipes and dice.random() < 0.3 else []
-            self._strike(names, frozen, away_s=dice.uniform(*AWAY_S), wipes=deed.wipes)
+            apart_s = dice.uniform(*APART_S) if deed.act is Act.DOUBLE else 0.0
+            self._strike(names, frozen, away_s=dice.uniform(*AWAY_S), apart_s=apart_s, wipes=deed.wipes)
         return []
 
     def tend(self) -> None:
@@ -207,8 +218,10 @@ class Village:
         """The last lines that a child wrote."""
         return (self.folder / f"{name}.log").read_text("utf-8", "replace")[-2000:]
 
-    def _strike(self, killed: list[str], frozen: list[str], *, away_s: float, wipes: bool = False) -> None:
-        """Freeze some and kill others, and after a moment bring these back and let those go on."""
+    def _strike(
+        self, killed: list[str], frozen: list[str], *, away_s: float, apart_s: float = 0.0, wipes: bool = False
+    ) -> None:
+        """Freeze some and kill others, and after a moment bring these back one by one and let those go on."""
         cold = [pid for name in frozen for pid in freeze(self.pid(name))]
         try:
             for name in killed:
@@ -219,6 +232,7 @@ class Village:
             time.sleep(away_s)
             for name in reversed(killed):
                 self._bring_up(name)
+                time.sleep(apart_s)
         finally:
             for pid in cold:
                 with contextlib.suppress(ProcessLookupError):

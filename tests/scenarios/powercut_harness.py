@@ -25,10 +25,10 @@ import psycopg
 
 from gateway.zones import Zone
 from ingest.db import connect
-from ndiyan.embedded_broker import EmbeddedBroker, broker_account
+from ndiyan.embedded_broker import broker_account
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import StartRefused
-from tests.scenarios.crash_harness import GATEWAYS, Village, freeze, oracle_of, running, shuffled
+from tests.scenarios.crash_harness import GATEWAYS, Village, WatchedBroker, freeze, oracle_of, running, shuffled
 from tests.scenarios.oracle import Finding, Kind, Tally
 from tests.scenarios.powercut_fs import Disk
 
@@ -122,7 +122,7 @@ class PoweredVillage(Village):
             folder,
             zones,
             EmbeddedPostgres(folder, secret_file=folder / "pg", log=folder / "pg.log", account=postgres_account()),
-            EmbeddedBroker(
+            WatchedBroker(
                 folder, zones, secret_file=folder / "mq", log=folder / "mq.log", account=broker_account(),
                 mosquitto=mosquitto,
             ),

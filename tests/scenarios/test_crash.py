@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.zones import Zone
-from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitto
+from ndiyan.embedded_broker import broker_account, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from tests.conftest import skip_without
-from tests.scenarios.crash_harness import Village, crash_loop
+from tests.scenarios.crash_harness import Village, WatchedBroker, crash_loop
 
 CYCLES = int(os.environ.get("NDIYAN_CRASH_CYCLES", "32"))
 SEED = int(os.environ.get("NDIYAN_CRASH_SEED", "20261124"))
@@ -29,12 +29,12 @@ def test_whatever_is_killed_or_frozen_nothing_is_lost_and_nothing_is_stored_twic
     postgres = EmbeddedPostgres(
         folder, secret_file=folder / "postgres.secret", log=folder / "postgres.log", account=postgres_account()
     )
-    broker = EmbeddedBroker(
+    broker = WatchedBroker(
         folder, zones, secret_file=folder / "broker.secret", log=folder / "broker.log", account=broker_account(),
         mosquitto=mosquitto,
     )  # fmt: skip
     try:
-        report = crash_loop(Village(folder, zones, postgres, broker), seed=SEED, cycles=CYCLES, settle_within_s=45)
+        report = crash_loop(Village(folder, zones, postgres, broker), seed=SEED, cycles=CYCLES, settle_within_s=120)
     finally:
         postgres.stop()
     print(f"\nseed {SEED}, {report.cycles} cycles: {dict(report.deeds)}\n{report.tally}")
