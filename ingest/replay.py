@@ -45,7 +45,9 @@ def find_waiting(
     reason: str | None = None,
     since: datetime | None = None,
 ) -> list[int]:
-    """Ids of messages that are still set aside, oldest first: of a zone, for a reason, received at or after `since`."""
+    """Ids of messages that are still set aside, oldest first: of a zone (empty: of none that is known), for a reason,
+    received at or after `since`.
+    """
     parameters = {"zone": zone, "reason": reason, "since": since, "limit": limit}
     return [number for (number,) in connection.execute(SQL["waiting"], parameters)]
 

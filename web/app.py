@@ -15,12 +15,14 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from gateway.clock import Clock, SystemClock
 from ingest.db import open_pool
+from web.api import account as api_account
 from web.api import alerts as api_alerts
 from web.api import health, openapi, readings, zones
 from web.api import phone as api_phone
+from web.api import set_aside as api_set_aside
 from web.config import WebConfig
 from web.dependencies import Services, api_guard, demo_only, page_guard
-from web.pages import alerts, breaking, login, overview, phone, set_aside, zone
+from web.pages import account, alerts, breaking, login, overview, phone, set_aside, zone
 from web.problems import add_handlers
 from web.shield import Shield
 
@@ -60,10 +62,12 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     app.include_router(login.open_router)
     app.mount("/static", StaticFiles(directory=str(files("web") / "static")), name="static")
 
-    for router in (openapi.router, zones.router, readings.router, api_alerts.router):
+    for router in (
+        openapi.router, zones.router, readings.router, api_alerts.router, api_account.router, api_set_aside.router,
+    ):  # fmt: skip
         app.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard)])
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
-    for router in (overview.router, zone.router, alerts.router, set_aside.router, login.router):
+    for router in (overview.router, zone.router, alerts.router, account.router, set_aside.router, login.router):
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):
         app.include_router(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from web.errors import BadParameter
 
@@ -14,8 +16,7 @@ BOUND = "is no cursor that this list gave out"
 
 def cursor_of(at: datetime, number: int = 0) -> str:
     """The mark of a row by its instant and, where instants repeat, its number."""
-    text = json.dumps([at.isoformat(), number], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return _packed([at.isoformat(), number])
 
 
 def read_cursor(cursor: str, parameter: str = "cursor") -> tuple[datetime, int]:
@@ -26,10 +27,56 @@ def read_cursor(cursor: str, parameter: str = "cursor") -> tuple[datetime, int]:
     BadParameter : it is not one of ours
     """
     try:
-        at, number = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        instant = datetime.fromisoformat(at)
-        if instant.tzinfo is None or isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**63:
+        at, number = _unpacked(cursor)
+        instant = aware(at)
+        if isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**63:
             raise BadParameter(parameter, cursor, BOUND)
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise BadParameter(parameter, cursor, BOUND) from error
     return instant, number
+
+
+def cursor_of_key(*key: object) -> str:
+    """The mark of a row whose key has several parts, each written as its text."""
+    return _packed([part.isoformat() if isinstance(part, datetime) else str(part) for part in key])
+
+
+def read_key(cursor: str, *readers: Callable[[str], Any], parameter: str = "cursor") -> tuple[Any, ...]:
+    """The parts of a mark, each read by its reader, which raises ValueError for what is none of ours.
+
+    Raises
+    ------
+    BadParameter : it is not one of ours
+    """
+    try:
+        parts = _unpacked(cursor)
+        if not all(isinstance(part, str) and "\x00" not in part for part in parts):
+            raise BadParameter(parameter, cursor, BOUND)
+        return tuple(reader(part) for reader, part in zip(readers, parts, strict=True))
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise BadParameter(parameter, cursor, BOUND) from error
+
+
+def aware(text: str) -> datetime:
+    """An instant with its offset; ValueError without one."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text} has no offset")
+    return instant
+
+
+def number_of_32_bits(text: str) -> int:
+    """A channel's number; ValueError beyond what the database holds."""
+    number = int(text)
+    if not 0 <= number < 2**31:
+        raise ValueError(f"{number} is no channel's number")
+    return number
+
+
+def _packed(parts: list[Any]) -> str:
+    text = json.dumps(parts, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _unpacked(cursor: str) -> Any:
+    return json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))

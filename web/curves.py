@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from gateway.model import Flag
 from ingest.readings import ChannelRow, LatestRow, ReadingStore, Series
 from web.charts.bars import DayBar, volume_panel
 from web.charts.frame import Axis
@@ -43,7 +44,7 @@ CHOICES = (
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One drawing of the zone page; `at` and `last` are the channel's newest reading, whatever the resolution.
+    """One drawing of the zone page; `at`, `last` and `flag` are the channel's newest reading, whatever the resolution.
 
     `values` is the API's address of what is drawn.
     """
@@ -54,6 +55,7 @@ class Curve:
     coverage: float
     at: datetime | None
     last: float | None
+    flag: int
     highest: float | None
 
 
@@ -133,6 +135,7 @@ def _curve(
         coverage=min(1.0, float(series.n.sum()) / wanted),
         at=latest.measured_at if latest else None,
         last=latest.value if latest else None,
+        flag=latest.flag if latest else Flag.MISSING,
         highest=highest,
     )
 

@@ -90,6 +90,21 @@ REASONS = {
     "decoder_failed": N_("décodage impossible"),
     "database_refused": N_("refusé par la base de données"),
 }
+FATES = {
+    "accepted": N_("accepté"),
+    "partly": N_("accepté en partie"),
+    "refused": N_("encore refusé"),
+    "gone": N_("déjà rejoué"),
+}
+TESTS = {
+    "range": N_("hors de ce qui est possible"),
+    "spike": N_("pic isolé"),
+    "rate": N_("changement trop rapide"),
+    "flat": N_("valeur figée"),
+    "counter": N_("compteur qui recule"),
+    "clock": N_("date estimée"),
+}
+FLAGS = {3: N_("douteuse"), 4: N_("mauvaise")}
 CHANNELS = {
     "irradiance_w_m2": N_("Ensoleillement"),
     "module_temp_c": N_("Température des panneaux"),
@@ -184,6 +199,18 @@ class Labels:
     def reason(self, code: str) -> str:
         """Why a message was set aside."""
         return self._word(REASONS, code)
+
+    def fate(self, code: str) -> str:
+        """What became of a message that was replayed."""
+        return self._word(FATES, code)
+
+    def test(self, code: str) -> str:
+        """Which test a reading failed."""
+        return self._word(TESTS, code)
+
+    def flag(self, code: int) -> str:
+        """How a reading is flagged; nothing when it is good or was not tested."""
+        return self.texts.gettext(FLAGS[code]) if code in FLAGS else ""
 
     def channel(self, name: str) -> str:
         """What a channel measures."""

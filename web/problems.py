@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from psycopg_pool import PoolTimeout, TooManyRequests
 from starlette.exceptions import HTTPException
 
+from ingest.errors import StoreUnavailable
 from ingest.sqlstate import Meaning, meaning_of
 from web.dependencies import services_of
 from web.errors import BadParameter, LinkRefused, LoginNeeded, NotThere, RequestForged
@@ -36,6 +37,7 @@ def add_handlers(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(PoolTimeout)(_database_away)
     app.exception_handler(TooManyRequests)(_database_away)
+    app.exception_handler(StoreUnavailable)(_database_away)
     app.exception_handler(psycopg.Error)(_database_error)
     app.exception_handler(Exception)(_unforeseen)
 

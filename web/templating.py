@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 
@@ -28,7 +29,7 @@ def environment(language: Language) -> Environment:
     found.install_gettext_translations(texts.catalogue, newstyle=True)  # type: ignore[attr-defined]
     found.filters |= {
         "number": texts.number, "quantity": texts.quantity, "percent": texts.percent, "duration": texts.duration,
-        "day": texts.day, "masked": masked,
+        "day": texts.day, "masked": masked, "span": lambda seconds: texts.duration(timedelta(seconds=seconds)),
     }  # fmt: skip
     found.globals |= {"static": static_address}
     return found

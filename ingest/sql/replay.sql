@@ -1,7 +1,7 @@
 -- waiting
 SELECT set_aside_id FROM set_aside
 WHERE replayed_at IS NULL
-  AND (%(zone)s::text IS NULL OR zone_id = %(zone)s)
+  AND (%(zone)s::text IS NULL OR coalesce(zone_id, '') = %(zone)s)
   AND (%(reason)s::text IS NULL OR reason = %(reason)s)
   AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
 ORDER BY set_aside_id LIMIT %(limit)s;

@@ -107,7 +107,8 @@ def test_any_order_of_any_pieces_comes_to_the_same_account(
     arriving = [one for one in readings if dice.random() >= lost]
     arriving += [one for one in arriving if dice.random() < again]
     dice.shuffle(arriving)
-    pipeline, now, day_of_first = Pipeline(connection), START, {}
+    pipeline, now = Pipeline(connection), START
+    day_of_first: dict[tuple[str, int], date] = {}
     rest = arriving
     while rest:
         size = dice.randrange(1, 9)

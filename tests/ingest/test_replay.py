@@ -125,9 +125,9 @@ def test_a_reading_that_had_no_date_and_has_one_now_is_stored_though_its_number_
     (number,) = find_waiting(connection, reason="time_before_service", limit=10)
     pipeline.store([message(zones[0], level(2, bt=NOON_S - 5, bup=595.0, sent=NOON_S, sup=600.0))])
     assert replay(connection, [number], clock=clock) == [Replayed(number, Fate.ACCEPTED, stored=1)]
-    measured, device = connection.execute(
+    ((measured, device),) = connection.execute(
         "SELECT measured_at, device_at FROM reading_note WHERE test = 'clock'"
-    ).fetchone()
+    ).fetchall()
     assert (measured, device) == (NOON - timedelta(seconds=500), datetime(1970, 1, 1, 0, 1, 40, tzinfo=UTC))
     assert adds_up(connection)
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.db
 OPEN = {"/healthz", "/login/{token}", "/static"}
 IDS = {
     "language": "fr", "zone_id": "zone-3", "alert_id": "1", "set_aside_id": "1", "demo_fault_id": "1",
-    "phone": "+224600000010", "token": "x",
+    "phone": "+224600000010", "token": "x", "gateway_id": "gw-3",
 }  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def test_readings_as_csv_by_accept_or_by_name(reader: httpx.Client) -> None:
     named = reader.get(f"{LEVEL}&resolution=raw&limit=2&format=csv")
     assert named.headers["content-type"] == "text/csv; charset=utf-8"
     lines = named.text.splitlines()
-    assert lines[0] == "measured_at,value,minimum,maximum,n,flag"
+    assert lines[0] == "measured_at,value,minimum,maximum,n,flag,failed,device_at"
     assert len(lines) == 3
     accepted = reader.get(f"{LEVEL}&resolution=raw&limit=2", headers={"accept": "text/csv"})
     assert accepted.text == named.text

@@ -23,9 +23,17 @@ ARGUMENTS = [
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 ADDRESSES = (
     "/fr/", "/en/", "/fr/zones/zone-3", "/fr/zones/zone-6?span=30d", "/fr/alertes", "/fr/alertes/1", "/fr/telephone",
-    "/fr/casser", "/fr/casser/1", "/fr/mis-de-cote", "/fr/mis-de-cote/1",
+    "/fr/casser", "/fr/casser/1", "/fr/mis-de-cote", "/fr/mis-de-cote?etat=tous", "/fr/mis-de-cote/1", "/fr/comptes",
+    "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
+    "/fr/conflits",
 )  # fmt: skip
-WIDE = ("/fr/", "/fr/zones/zone-3", "/fr/telephone")  # whose layout differs most between the widths
+WIDE = (
+    "/fr/",
+    "/fr/zones/zone-3",
+    "/fr/telephone",
+    "/fr/comptes",
+    "/fr/mis-de-cote",
+)  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]
 .filter(e => !['radio', 'hidden'].includes(e.type) && e.getClientRects().length)

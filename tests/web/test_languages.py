@@ -15,6 +15,7 @@ from web.labels import (
     ALERT_STATES,
     CHANNELS,
     EVENTS,
+    FATES,
     NOTIFICATION_STATES,
     RATINGS,
     REASONS,
@@ -69,11 +70,13 @@ def test_words_for_codes_cover_what_the_rest_of_the_house_writes() -> None:
     from gateway.zones import RATINGS as MODEL_RATINGS
     from gateway.zones import ROLES as MODEL_ROLES
     from ingest.admission import RejectReason
+    from ingest.replay import Fate
     from web.fleet import ZoneState
 
     assert {state.value for state in ZoneState} == ZONE_STATES.keys()
     assert {state.value for state in AlertState} == ALERT_STATES.keys()
     assert {reason.value for reason in RejectReason} == REASONS.keys()
+    assert {fate.value for fate in Fate} == FATES.keys()
     assert {why.value for why in Why} <= TOLD_BECAUSE.keys()
     assert set(MODEL_ROLES) == ROLES.keys()
     assert {name for specs in MODEL_CHANNELS.values() for name in specs} == CHANNELS.keys()

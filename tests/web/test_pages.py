@@ -253,7 +253,9 @@ def test_a_whole_breakdown_is_told_in_order(site: Site, visitor: httpx.Client) -
 
 
 def test_set_aside_messages_show_reason_topic_and_bytes(site: Site, visitor: httpx.Client) -> None:
-    assert "Aucun message n’a été mis de côté." in words(visitor.get("/fr/mis-de-cote"))
+    assert "Aucun message n’attend : tout ce qui est venu a été accepté ou rejoué." in words(
+        visitor.get("/fr/mis-de-cote")
+    )
     with site.connect() as connection:
         for payload, mark in ((b'{"level": 2.3} <script>', b"1"), (bytes([0xFF, 0x00, 0x10]), b"2")):
             connection.execute(

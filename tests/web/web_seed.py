@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from gateway.zones import Zone
+from ingest.admission import Message
 from ingest.columns import Columns
 from ingest.db import Connection
+from ingest.pipeline import Pipeline
 from ingest.registry import channel_ids
 from ingest.writer import ReadingWriter
 
@@ -148,3 +150,33 @@ def seed_notification(
     )
     assert row is not None
     return int(row[0])
+
+
+def seed_messages(connection: Connection, zone: Zone, *, now: datetime) -> None:
+    """Two days of a gateway's battery through the real pipeline, with everything that an account can tell.
+
+    An earlier start sent 1 to 6 of which 4 and 5 never came (a gap: the gateway has spoken for two days since). The
+    present one: 1 to 12 late, then 13 to 20 without 15 and 16 (on their way), 1 to 4 again (duplicates), another value
+    for 13 (a conflict), one in a wrong unit, one whose clock said 1970, an unreadable message and a stranger.
+    """
+    pipeline, day = Pipeline(connection), timedelta(days=1)
+
+    def send(at: datetime, boot: str, *records: dict[str, object], gateway: str | None = None) -> None:
+        topic = f"ndiyan/1/{zone.zone_id}/{gateway or zone.gateway_id}/up/senml"
+        pack = [dict(record, bn="gateway/", n="battery_v", boot=boot) for record in records]
+        pipeline.store([Message(topic, json.dumps(pack).encode(), round(at.timestamp() * 1e6), 1, 1)])
+
+    def battery(seq: int, at: datetime, value: float = 12.5, unit: str = "V") -> dict[str, object]:
+        return {"seq": seq, "bt": at.timestamp(), "v": value, "u": unit}
+
+    send(now - 4 * day, "0ld", *(battery(seq, now - 4 * day - timedelta(minutes=30 - seq)) for seq in (1, 2, 3, 6)))
+    late = [battery(seq, now - 3 * day + timedelta(hours=seq)) for seq in range(1, 13)]
+    send(now - day, "new", *late)
+    fresh = [battery(seq, now - timedelta(minutes=60 - seq)) for seq in (13, 14, 17, 18, 19, 20)]
+    send(now - day, "new", *late[:4])
+    send(now, "new", *fresh, battery(21, now - timedelta(minutes=9), 1.0, "m"))
+    send(now, "new", battery(13, now - timedelta(minutes=47), 11.9))
+    clock = {"sent": 600.0, "sup": 600.0, "bup": 300.0, "bt": 300.0, "v": 12.4, "u": "V", "seq": 22}
+    send(now, "new", clock)
+    send(now, "his", battery(1, now), gateway="gw-stranger")
+    pipeline.store([Message("ndiyan/1/nonsense", b"\x00\xff", round(now.timestamp() * 1e6), 1, 1)])

@@ -21,7 +21,7 @@ from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
-from tests.web.web_seed import seed_alert, seed_event, seed_notification, seed_readings
+from tests.web.web_seed import seed_alert, seed_event, seed_messages, seed_notification, seed_readings
 from web.access import create_api_key, create_login_link
 from web.app import create_app
 from web.config import BreakableFault, WebConfig
@@ -134,7 +134,7 @@ def site(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
 @pytest.fixture(scope="session")
 def past(postgres: str, _template: str, zones: list[Zone]) -> Iterator[Site]:
     """A site for tests that only read, with nine days of readings: zone 3's pump stands since 09:40, zone 4 is
-    silent since 05:00, zone 6 never spoke."""
+    silent since 05:00, zone 6 never spoke; zone 2 has an account of messages."""
     name = sql.Identifier(f"{_template}_past")
     with connect(postgres) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(_template)))
@@ -146,6 +146,7 @@ def past(postgres: str, _template: str, zones: list[Zone]) -> Iterator[Site]:
             skip = [(now - timedelta(hours=5, minutes=40), now + timedelta(days=1))] if zone.zone_id == "zone-4" else []
             stops = now - timedelta(hours=1) if zone.zone_id == "zone-3" else None
             seed_readings(connection, zone, now=now, days=9, skip=skip, pump_stops_at=stops)
+        seed_messages(connection, zones[1], now=now)
     yield found
     with connect(postgres) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

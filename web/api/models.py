@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from ingest.admission import RejectReason
+from ingest.replay import Fate
 from web.fleet import ZoneState
 
 Item = TypeVar("Item")
@@ -99,6 +101,15 @@ class ReadingView(BaseModel):
     maximum: float
     n: int = Field(description="readings within the interval; 1 for a raw reading")
     flag: int = Field(description="1 good, 2 not evaluated, 3 suspect, 4 bad, 9 missing; of an interval the worst")
+    failed: list[str] | None = Field(
+        default=None,
+        description="tests that a raw reading failed: range, spike, rate, flat, counter, clock; null for an interval",
+        examples=[["clock"]],
+    )
+    device_at: datetime | None = Field(
+        default=None,
+        description="the gateway's clock, of a reading that failed `clock`: `measured_at` is then our estimate",
+    )
 
 
 class ChannelView(BaseModel):
@@ -230,6 +241,155 @@ class ReplySent(BaseModel):
     """The answer is on its way through the carrier."""
 
     id: int
+
+
+class AccountLine(BaseModel):
+    """What one gateway sent on one UTC day of receipt and what became of it, counted in readings.
+
+    received + replayed = stored + duplicate + conflict + set_aside.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "zone": "zone-3", "gateway": "gw-3", "day": "2026-11-24", "sent": 9216, "arrived": 9210,
+                "received": 9300, "replayed": 0, "stored": 9206, "duplicate": 90, "conflict": 0, "set_aside": 4,
+                "late": 288, "missing": 6, "clock_offset_s": -0.4, "adds_up": True,
+            }
+        }
+    )  # fmt: skip
+
+    zone: str | None = Field(description="null with `gateway`: what came under no gateway of the registry")
+    gateway: str | None
+    day: date = Field(description="the UTC day on which it came, whenever it was measured")
+    sent: int = Field(description="how far the gateway's sequence numbers went on")
+    arrived: int = Field(description="sequence numbers that came for the first time")
+    received: int = Field(description="readings that came, again or for the first time; an unreadable message is one")
+    replayed: int = Field(description="readings of messages that were set aside before and were tried again")
+    stored: int
+    duplicate: int = Field(description="already there with the same value")
+    conflict: int = Field(description="already there with another value; both are kept")
+    set_aside: int
+    late: int = Field(description="of the stored: measured more than an hour before they came")
+    missing: int = Field(description="at the end of the day: sent until then, less arrived until then")
+    clock_offset_s: float | None = Field(description="the gateway's clock less ours, at its best of the day")
+    adds_up: bool
+
+
+class GapView(BaseModel):
+    """Numbers of one start of a gateway that have not come."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "zone": "zone-3", "gateway": "gw-3", "boot": "1a2b3c4d", "sent": 9216, "missing": 6,
+                "ranges": [[101, 104], [230, 231]], "is_gap": False,
+                "first_received_at": "2026-11-20T06:00:00Z", "last_received_at": "2026-11-24T10:40:00Z",
+            }
+        }
+    )  # fmt: skip
+
+    zone: str
+    gateway: str
+    boot: str
+    sent: int = Field(description="the highest number that has come")
+    missing: int
+    ranges: list[list[int]] = Field(description="the first 20 ranges of missing numbers, both ends included")
+    is_gap: bool = Field(
+        description="true when the gateway has spoken for more than a day since without sending them; "
+        "false: on their way, the gateway keeps them until they are confirmed"
+    )
+    first_received_at: datetime
+    last_received_at: datetime
+
+
+class ConflictView(BaseModel):
+    """Two values for one channel and moment; the first that came stays in the readings."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "channel": "zone-3/tower/level_m", "unit": "m", "measured_at": "2026-11-24T10:40:00Z", "stored": 1.84,
+                "stored_received_at": "2026-11-24T10:40:02Z", "other": 1.92,
+                "other_received_at": "2026-11-24T10:45:02Z",
+            }
+        }
+    )  # fmt: skip
+
+    channel: str
+    unit: str
+    measured_at: datetime
+    stored: float
+    stored_received_at: datetime
+    other: float
+    other_received_at: datetime
+
+
+class SetAsideView(BaseModel):
+    """A message that could not be accepted, and why."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 17, "received_at": "2026-11-24T10:40:02Z", "topic": "ndiyan/1/zone-3/gw-3/up/senml",
+                "zone": "zone-3", "gateway": "gw-3", "reason": "wrong_unit", "size": 62, "replayed_at": None,
+                "detail": "zone-3/tower level_m: unit 'bar' is none of 'm'", "text": "[{\"n\":\"tower/level_m\" …",
+            }
+        }
+    )  # fmt: skip
+
+    id: int
+    received_at: datetime
+    topic: str
+    zone: str | None
+    gateway: str | None
+    reason: str
+    detail: str
+    size: int = Field(description="bytes")
+    text: str = Field(description="its beginning as text, or in hexadecimal where it is none")
+    replayed_at: datetime | None = Field(description="null: it waits")
+
+
+class SetAsideDetail(SetAsideView):
+    """A set-aside message with all its bytes."""
+
+    payload: str = Field(description="all bytes, in base64")
+
+
+class ReplayBody(BaseModel):
+    """Which messages to try again; without anything the oldest that wait."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"zone": "zone-3", "reason": "unknown_channel"}})
+
+    zone: str | None = Field(default=None, max_length=64, description="empty: of no zone that is known")
+    reason: RejectReason | None = None
+    since: AwareDatetime | None = Field(default=None, description="received at or after")
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class ReplayedView(BaseModel):
+    """What became of a message that was tried again."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 17, "fate": "accepted", "stored": 12, "duplicate": 0, "conflict": 0, "set_aside": 0,
+                "reason": None, "detail": None,
+            }
+        }
+    )  # fmt: skip
+
+    id: int
+    fate: Fate = Field(
+        description="accepted; partly: what is still refused stands set aside by itself; refused: nothing changed; "
+        "gone: somebody had replayed it before"
+    )
+    stored: int
+    duplicate: int
+    conflict: int
+    set_aside: int
+    reason: str | None = Field(description="why it is still refused")
+    detail: str | None
 
 
 class Problem(BaseModel):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
@@ -20,6 +20,7 @@ from web.api.responses import ERRORS
 from web.cursors import cursor_of, read_cursor
 from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import BadParameter, NotThere
+from web.notes import NOTHING, Note, notes_of_channel
 
 router = APIRouter(tags=["readings"], responses=ERRORS)
 
@@ -29,7 +30,7 @@ AUTO_POINTS = 500  # about the width of a drawing
 AUTO_STEPS_S = (300, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400, 604_800)
 MAX_ROWS = 50_000
 MIN_RESOLUTION_S, MAX_RESOLUTION_S = 10, 31 * 86_400
-COLUMNS = ("measured_at", "value", "minimum", "maximum", "n", "flag")
+COLUMNS = ("measured_at", "value", "minimum", "maximum", "n", "flag", "failed", "device_at")
 
 
 @router.get(
@@ -40,7 +41,9 @@ COLUMNS = ("measured_at", "value", "minimum", "maximum", "n", "flag")
         200: {
             "content": {
                 "text/csv": {
-                    "example": "measured_at,value,minimum,maximum,n,flag\n2026-11-24T10:40:00Z,1.84,1.84,1.84,1,1\n"
+                    "example": "measured_at,value,minimum,maximum,n,flag,failed,device_at\n"
+                    "2026-11-24T10:40:00Z,1.84,1.84,1.84,1,1,,\n"
+                    "2026-11-24T10:45:00Z,1.85,1.85,1.85,1,3,clock,1970-01-01T00:05:00Z\n"
                 }
             }
         }
@@ -62,7 +65,8 @@ def readings(
 ) -> Response:
     """Values are in the channel's canonical unit; intervals without readings are absent, a gap stays a gap.
 
-    For a counter the value of an interval is its last reading.
+    For a counter the value of an interval is its last reading. A raw reading tells the tests that it failed, and one
+    whose time is our estimate what its gateway's clock said.
     """
     store = PgReadings(connection)
     row = _channel(store, channel)
@@ -70,12 +74,13 @@ def readings(
     step = step_of(resolution, end_at - start_at, row.interval_s)
     from_at = start_at if cursor is None else max(start_at, read_cursor(cursor)[0])
     series = store.series(row.channel_id, from_at, end_at, resolution=step)
+    notes = notes_of_channel(connection, row.channel_id, from_at, end_at) if step is None else None
     more = cursor_of(_instant(series.t_s[limit])) if len(series.t_s) > limit else None
     is_csv = format == "csv" or (format is None and "text/csv" in request.headers.get("accept", ""))
     if is_csv:
-        return _csv(request, row, series, limit, more)
+        return _csv(request, row, _rows(series, notes, limit), more)
     body = {
-        "items": [dict(zip(COLUMNS, values, strict=True)) for values in _rows(series, limit)], "next": more,
+        "items": [dict(zip(COLUMNS, values, strict=True)) for values in _rows(series, notes, limit)], "next": more,
         "channel": channel, "unit": row.unit, "resolution_s": None if step is None else step.total_seconds(),
     }  # fmt: skip
     return JSONResponse(body)
@@ -125,22 +130,29 @@ def _range(start: datetime | None, end: datetime | None, now: datetime) -> tuple
     return start_at, end_at
 
 
-def _rows(series: Series, limit: int) -> Iterator[tuple[str, float, float, float, int, int]]:
+def _rows(series: Series, notes: Mapping[int, Note] | None, limit: int) -> Iterator[tuple[Any, ...]]:
+    """Values of `COLUMNS`; without `notes` the rows are intervals, which have none."""
     columns = (series.t_s, series.value, series.minimum, series.maximum, series.n, series.flag)
-    for t_s, value, minimum, maximum, n, flag in zip(*(column[:limit].tolist() for column in columns), strict=True):
-        at = _instant(t_s).isoformat().replace("+00:00", "Z")
-        yield at, value, minimum, maximum, n, flag
+    for t_s, *values in zip(*(column[:limit].tolist() for column in columns), strict=True):
+        note = None if notes is None else notes.get(round(t_s * 1e6), NOTHING)
+        device_at = note.device_at if note else None
+        failed = note.failed if note else None
+        yield _written(_instant(t_s)), *values, failed, None if device_at is None else _written(device_at)
+
+
+def _written(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def _instant(t_s: float) -> datetime:
     return datetime.fromtimestamp(float(t_s), UTC)
 
 
-def _csv(request: Request, row: ChannelRow, series: Series, limit: int, more: str | None) -> Response:
+def _csv(request: Request, row: ChannelRow, rows: Iterable[tuple[Any, ...]], more: str | None) -> Response:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_rows(series, limit))
+    writer.writerows((*values, " ".join(failed or ()), device_at) for *values, failed, device_at in rows)
     headers = {"content-disposition": f'inline; filename="{row.zone_id}_{row.asset_id}_{row.name}.csv"'}
     if more is not None:
         query = urlencode([*((k, v) for k, v in request.query_params.multi_items() if k != "cursor"), ("cursor", more)])

@@ -24,6 +24,7 @@ from web.daily import Day
 from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import NotThere
 from web.fleet import ZoneNow, fetch_fleet, fetch_zone
+from web.notes import NOTHING, Note, notes_of_latest
 
 router = APIRouter(tags=["zones"], responses=ERRORS)
 
@@ -65,12 +66,13 @@ def channels(
     if zone is not None and zone not in {row.zone_id for row in store.zones()}:
         raise NotThere("zone", zone)
     latest = {row.channel.channel_id: row for row in store.latest(zone)}
+    notes = notes_of_latest(connection, zone)
     return Listing(
         items=[
             ChannelView(
                 id=f"{row.zone_id}/{row.asset_id}/{row.name}", zone=row.zone_id, asset=row.asset_id, name=row.name,
                 unit=row.unit, is_counter=row.is_counter, interval_s=row.interval_s,
-                latest=_latest_view(latest.get(row.channel_id)),
+                latest=_latest_view(latest.get(row.channel_id), notes.get(row.channel_id, NOTHING)),
             )
             for row in store.channels(zone)
         ]
@@ -108,9 +110,10 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _latest_view(row: LatestRow | None) -> ReadingView | None:
+def _latest_view(row: LatestRow | None, note: Note) -> ReadingView | None:
     if row is None:
         return None
     return ReadingView(
-        measured_at=row.measured_at, value=row.value, minimum=row.value, maximum=row.value, n=1, flag=row.flag
-    )
+        measured_at=row.measured_at, value=row.value, minimum=row.value, maximum=row.value, n=1, flag=row.flag,
+        failed=note.failed, device_at=note.device_at,
+    )  # fmt: skip

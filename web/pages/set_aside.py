@@ -1,74 +1,84 @@
-"""Messages that could not be accepted: nothing is thrown away in silence."""
+"""Messages that could not be accepted: nothing is thrown away in silence, and what was mended is tried again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 
-from ingest.db import queries
+from ingest.replay import find_waiting, replay
+from web.aside import fetch_waiting, find_set_aside, set_aside_page
 from web.cursors import cursor_of, read_cursor
-from web.errors import NotThere
-from web.pages.page import PageOf
+from web.errors import BadParameter
+from web.labels import REASONS
+from web.pages.page import Page, PageOf
 
-SQL = queries("web", "set_aside")
 router = APIRouter()
 
 PER_PAGE = 50
-PREVIEW_BYTES, WHOLE_BYTES = 160, 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """A message as it came, and why it was not taken; `payload` may be only its beginning."""
-
-    set_aside_id: int
-    received_at: datetime
-    topic: str
-    zone_id: str | None
-    gateway_id: str | None
-    reason: str
-    detail: str
-    size: int
-    payload: bytes
-    replayed_at: datetime | None
-
-    @property
-    def text(self) -> str:
-        """The payload as text where it is printable UTF-8, else its bytes in hexadecimal."""
-        return readable(self.payload)
-
-
-def readable(payload: bytes) -> str:
-    """Printable UTF-8 as it stands (its end may be cut within a letter), anything else in hexadecimal."""
-    text = payload.decode("utf-8", errors="replace").rstrip("\ufffd")
-    if text and all(letter.isprintable() or letter in "\n\r\t" for letter in text) and "\ufffd" not in text:
-        return text
-    return payload.hex(" ")
+SHOWN_BYTES = 64 * 1024
+REPLAYED_AT_ONCE = 200  # a few seconds; the page says how many are left
+STATES: dict[str, bool | None] = {"attente": True, "rejoues": False, "tous": None}
 
 
 @router.get("/mis-de-cote")
-def set_aside(page: PageOf, suite: Annotated[str | None, Query()] = None) -> Response:
+def set_aside(
+    page: PageOf, etat: Annotated[str, Query()] = "attente", suite: Annotated[str | None, Query()] = None
+) -> Response:
     """The newest of them; `suite` goes on from a page before."""
+    if etat not in STATES:
+        raise BadParameter("etat", etat, f"is none of {', '.join(STATES)}")
     before = None if suite is None else read_cursor(suite, "suite")
-    parameters = {
-        "preview": PREVIEW_BYTES, "limit": PER_PAGE + 1,
-        "before_at": before[0] if before else None, "before_id": before[1] if before else None,
-    }  # fmt: skip
-    found = [SetAside(*row) for row in page.connection.execute(SQL["page"], parameters)]
+    found = set_aside_page(page.connection, is_waiting=STATES[etat], before=before, limit=PER_PAGE + 1)
     more = (
         cursor_of(found[PER_PAGE - 1].received_at, found[PER_PAGE - 1].set_aside_id) if len(found) > PER_PAGE else None
     )
-    return page.render("set_aside.html", found=found[:PER_PAGE], suite=more)
+    waiting = fetch_waiting(page.connection)
+    return page.render(
+        "set_aside.html", found=found[:PER_PAGE], suite=more, waiting=waiting, chosen=etat, states=STATES,
+        at_once=REPLAYED_AT_ONCE,
+    )  # fmt: skip
+
+
+@router.get("/mis-de-cote/rejouer")
+def nothing_to_replay(page: PageOf) -> Response:
+    """Whoever comes here by address or by the language switch finds the list."""
+    return page.see("mis-de-cote")
+
+
+@router.post("/mis-de-cote/rejouer")
+def replay_group(page: PageOf, raison: Annotated[str, Form()], zone: Annotated[str, Form()] = "") -> Response:
+    """Try all of one reason and zone again, oldest first, and say what became of each."""
+    if raison not in REASONS:
+        raise BadParameter("raison", raison, f"is none of {', '.join(REASONS)}")
+    known = {group.zone_id or "" for group in fetch_waiting(page.connection) if group.reason == raison}
+    ids = find_waiting(page.connection, zone=zone, reason=raison, limit=REPLAYED_AT_ONCE + 1) if zone in known else []
+    return _replayed(page, ids[:REPLAYED_AT_ONCE], is_all=len(ids) <= REPLAYED_AT_ONCE)
 
 
 @router.get("/mis-de-cote/{set_aside_id}")
 def one(page: PageOf, set_aside_id: int) -> Response:
-    """One message with all its bytes."""
-    row = page.connection.execute(SQL["one"], {"id": set_aside_id, "preview": WHOLE_BYTES}).fetchone()
-    if row is None:
-        raise NotThere("set-aside message", set_aside_id)
-    return page.render("set_aside_one.html", message=SetAside(*row))
+    """One message with its bytes."""
+    found = find_set_aside(page.connection, set_aside_id)
+    return page.render("set_aside_one.html", message=replace(found, payload=found.payload[:SHOWN_BYTES]))
+
+
+@router.get("/mis-de-cote/{set_aside_id}/rejouer")
+def not_replayed(page: PageOf, set_aside_id: int) -> Response:
+    """Whoever comes here by address or by the language switch finds the message."""
+    return page.see("mis-de-cote", set_aside_id)
+
+
+@router.post("/mis-de-cote/{set_aside_id}/rejouer")
+def replay_one(page: PageOf, set_aside_id: int) -> Response:
+    """Try one message again and say what became of it."""
+    find_set_aside(page.connection, set_aside_id)
+    return _replayed(page, [set_aside_id], is_all=True)
+
+
+def _replayed(page: Page, ids: list[int], *, is_all: bool) -> Response:
+    """What became of each; reloading tries again what was refused and changes nothing else."""
+    found = replay(page.connection, ids, clock=page.services.clock)
+    return page.render("set_aside_replayed.html", found=found, is_all=is_all)

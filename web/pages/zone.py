@@ -18,6 +18,7 @@ from web.curves import CHOICES, draw_days, draw_events, fetch_curves, running_sp
 from web.daily import days_before, fetch_volumes
 from web.errors import BadParameter
 from web.fleet import fetch_zone
+from web.notes import count_notes
 from web.pages.page import Page, PageOf
 from web.stories import alerts_page, alerts_within, committee_of, told_between
 
@@ -65,6 +66,7 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         days_drawing=draw_days(found.days[-DAYS_DRAWN:], page.texts),
         taps=_taps(page, zone_id, [asset.asset_id for asset in assets if asset.kind == "tap"]),
         assets=[asset for asset in assets if asset.rating],
+        notes=count_notes(page.connection, zone_id, start, end),
         past=alerts_page(page.connection, zone=zone_id, states=["resolved"], limit=PAST_ALERTS),
         committee=committee_of(page.connection, zone_id),
         gateways=page.connection.execute(SQL["gateway"], {"zone": zone_id}).fetchall(),

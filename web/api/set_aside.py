@@ -1,0 +1,91 @@
+"""Messages that were set aside: the list, one with its bytes, and trying them again."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from ingest.admission import RejectReason
+from ingest.replay import Replayed, find_waiting, replay
+from web.api.account import Cursor, Zone, require_zone_or_gateway
+from web.api.models import Listing, ReplayBody, ReplayedView, SetAsideDetail, SetAsideView
+from web.api.responses import ERRORS
+from web.aside import PREVIEW_BYTES, SetAside, find_set_aside, set_aside_page
+from web.cursors import cursor_of, read_cursor
+from web.dependencies import ConnectionOf, ServicesOf
+
+router = APIRouter(prefix="/set-aside", tags=["set aside"], responses=ERRORS)
+
+STATES = {"waiting": True, "replayed": False}
+
+
+@router.get("", summary="Messages that were set aside, newest first")
+def listing(
+    connection: ConnectionOf,
+    zone: Zone = None,
+    reason: Annotated[RejectReason | None, Query(examples=["unknown_channel"])] = None,
+    since: Annotated[AwareDatetime | None, Query(description="received at or after")] = None,
+    state: Annotated[Literal["waiting", "replayed"] | None, Query(description="both if absent")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Cursor = None,
+) -> Listing[SetAsideView]:
+    """Nothing is thrown away in silence: each message with its reason and the beginning of its bytes."""
+    require_zone_or_gateway(connection, zone or None, None)
+    found = set_aside_page(
+        connection, zone=zone, reason=reason, since=since, is_waiting=None if state is None else STATES[state],
+        before=None if cursor is None else read_cursor(cursor), limit=limit + 1,
+    )  # fmt: skip
+    end = found[limit - 1] if len(found) > limit else None
+    return Listing(
+        items=[SetAsideView(**_fields(one)) for one in found[:limit]],
+        next=None if end is None else cursor_of(end.received_at, end.set_aside_id),
+    )
+
+
+@router.post("/replay", summary="Try messages again, oldest first")
+def replay_some(
+    services: ServicesOf, connection: ConnectionOf, body: ReplayBody | None = None
+) -> Listing[ReplayedView]:
+    """Each message in a transaction of its own, through the same admission as one that has just come.
+
+    Ask again while the answer is as long as `limit` and something in it was accepted.
+    """
+    chosen = body or ReplayBody()
+    require_zone_or_gateway(connection, chosen.zone or None, None)
+    ids = find_waiting(connection, zone=chosen.zone, reason=chosen.reason, since=chosen.since, limit=chosen.limit)
+    return Listing(items=[_replayed_view(one) for one in replay(connection, ids, clock=services.clock)])
+
+
+@router.get("/{set_aside_id}", summary="One message with all its bytes")
+def one(connection: ConnectionOf, set_aside_id: int) -> SetAsideDetail:
+    """404 when there is none of this id."""
+    found = find_set_aside(connection, set_aside_id)
+    short = replace(found, payload=found.payload[:PREVIEW_BYTES])
+    return SetAsideDetail(**_fields(short), payload=b64encode(found.payload).decode())
+
+
+@router.post("/{set_aside_id}/replay", summary="Try one message again")
+def replay_one(services: ServicesOf, connection: ConnectionOf, set_aside_id: int) -> ReplayedView:
+    """Trying twice counts once: the second time it is gone."""
+    find_set_aside(connection, set_aside_id)
+    (found,) = replay(connection, [set_aside_id], clock=services.clock)
+    return _replayed_view(found)
+
+
+def _fields(found: SetAside) -> dict[str, Any]:
+    return {
+        "id": found.set_aside_id, "received_at": found.received_at, "topic": found.topic, "zone": found.zone_id,
+        "gateway": found.gateway_id, "reason": found.reason, "detail": found.detail, "size": found.size,
+        "text": found.text, "replayed_at": found.replayed_at,
+    }  # fmt: skip
+
+
+def _replayed_view(found: Replayed) -> ReplayedView:
+    return ReplayedView(
+        id=found.set_aside_id, fate=found.fate, stored=found.stored, duplicate=found.duplicate, conflict=found.conflict,
+        set_aside=found.set_aside, reason=found.reason, detail=found.detail,
+    )  # fmt: skip
