@@ -38,6 +38,7 @@ class Breakage:
     places: tuple[str, ...]
     severity: int
     grows_s: float = 0.0
+    stays_s: float = 1800.0  # a small one that comes and goes, does so after so long at the earliest
 
 
 def _sizes(small: float, medium: float, large: float) -> Mapping[str, float]:
@@ -65,7 +66,7 @@ CATALOGUE: dict[Fault, Breakage] = {
         "Le flotteur dit « plein »", "The float says “full”",
         "La pompe attend alors que le château se vide. Vu quand il est à moitié vide, après une heure de bon soleil.",
         "The pump waits while the tower empties. Seen when it is half empty, after an hour of good sun.",
-        _sizes(0.5, 1.0, 1.0), SHARE_OF_TIME, (Fault.PUMP_NOT_RUNNING,), ("tower",), 3,
+        _sizes(0.5, 1.0, 1.0), SHARE_OF_TIME, (Fault.PUMP_NOT_RUNNING,), ("tower",), 3, stays_s=600.0,
     ),
     Fault.DRY_RUNNING: Breakage(
         "Le forage tarit", "The borehole runs dry",
@@ -151,6 +152,7 @@ CATALOGUE: dict[Fault, Breakage] = {
         "Toujours la même valeur alors que l'eau bouge. Vu après trois heures.",
         "The same value again and again while the water moves. Seen after three hours.",
         _sizes(0.7, 1.0, 1.0), SHARE_OF_TIME, (Fault.SENSOR_STUCK,), (LEVEL, DEPTH, SUN, NETWORK), 1,
+        stays_s=5 * 3600.0,
     ),
     Fault.SENSOR_DRIFT: Breakage(
         "Le capteur de niveau dérive", "The level sensor drifts",

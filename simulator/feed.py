@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from gateway.clock import Clock
 from gateway.config import MqttSettings
 from gateway.model import AssetId, Fault, Reading
@@ -20,7 +22,8 @@ from simulator.history import load_state, save_state
 from simulator.network import NetworkPlan
 from simulator.rough_link import RoughLink, Way
 from simulator.scenarios import Scenario
-from simulator.sensors import Frozen, gather, is_round, measure, sample
+from simulator.sensor_faults import Frozen
+from simulator.sensors import Instruments, Samples
 from simulator.village import Village
 
 log = logging.getLogger(__name__)
@@ -61,6 +64,7 @@ class LiveFeed:
         self._village = Village(zones, seed=seed, clear_from=start.date() if scenario.clear_from_start else None)
         self._state = saved.state_of(self._village) if saved else self._village.first_state()
         self._frozen = saved.frozen if saved else Frozen()
+        self._instruments = Instruments(self._village)
         self._reached = datetime.fromtimestamp(saved.t_s, UTC) if saved else now
         self._lock = threading.Lock()
         until = start + timedelta(days=scenario.days)
@@ -157,21 +161,16 @@ class LiveFeed:
         self._reached = begin + MINUTE
         t_s = self._reached.timestamp()
         self._tend(t_s, broken)
-        if not is_round(t_s, self._zones):
+        if not self._instruments.is_round(t_s):
             return
-        taken = gather([sample(t_s, self._village.truth(self._state, moved), self._state)])
-        rounds = {
-            zone.zone_id: [
-                Reading(AssetId(asset), channel, self._reached, float(value[0]))
-                for asset, channel, _, value in measure(
-                    zone, at, taken, seed=self._seed, frozen=self._frozen, broken=broken
-                )
-            ]
-            for at, zone in enumerate(self._zones)
-        }
+        samples = Samples(np.array([t_s]), self._village.truth(moved))
+        rounds: dict[str, list[Reading]] = {zone.zone_id: [] for zone in self._zones}
+        for one in self._instruments.measure(samples, frozen=self._frozen, broken=broken):
+            reading = Reading(AssetId(one.asset), one.channel, self._reached, float(one.value[0]))
+            rounds[one.zone_id].append(reading)
         save_state(self._folder, t_s, self._start_s, self._zones, self._state, self._frozen)
-        for zone_id, readings in rounds.items():
-            self._boxes[zone_id].take(readings, t_s)
+        for zone_id, box in self._boxes.items():
+            box.take(rounds[zone_id], t_s)
 
 
 def _clock_fault_s(fault: Broken) -> float:

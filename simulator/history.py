@@ -13,15 +13,19 @@ import numpy as np
 
 from gateway.model import Fault
 from gateway.zones import Zone
+from simulator.effects import is_on
 from simulator.errors import SimulatorError
-from simulator.faults import Broken
+from simulator.faults import DAY_S, Broken
 from simulator.labels import Witness
 from simulator.scenarios import Scenario
-from simulator.sensors import Frozen, Sample, Samples, gather, is_round, measure, sample
+from simulator.sensor_faults import Frozen, say_nothing
+from simulator.sensors import Instruments, Measured, Samples, gather
 from simulator.sun import FloatArray
-from simulator.village import State, Village, whole_minutes
+from simulator.village import State, Village
+from simulator.watch import watch
 
 STATE_FILE = "zones.json"
+PIECE_MIN = 360  # minutes that are lived at once: long enough to be fast, short enough for many zones in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +89,56 @@ def live_through(
     witness: Witness | None = None,
 ) -> Iterator[HistoryBlock]:
     """The same for a village of one's own weather and any faults, which may begin at any time within the run."""
-    zones, seed = village.zones, village.seed
-    state, frozen = village.first_state(), Frozen()
+    state, frozen, instruments = village.first_state(), Frozen(), Instruments(village)
     if witness is not None:
         witness.expect(broken)
-    samples: list[Sample] = []
-    for t_s in whole_minutes(start, end):
-        moved = village.move(state, t_s, broken)
-        if not is_round(t_s + 60, zones):
-            continue
-        if samples and samples[-1].t_s // 86_400 != (t_s + 60) // 86_400:
-            yield from _blocks(village, gather(samples), seed, frozen, broken)
-            samples = []
-        samples.append(sample(t_s + 60, village.truth(state, moved), state))
-    if samples:
-        yield from _blocks(village, gather(samples), seed, frozen, broken)
+    for day in _days(start, end):
+        taken: list[Samples] = []
+        for t_s, minutes in day:
+            near = [one for one in broken if one.start_s < t_s + 60 * minutes and (one.end_s or np.inf) > t_s]
+            moved = village.move(state, t_s, near, minutes)
+            if witness is not None:
+                watch(witness, village, moved, near)
+            ends_s = np.asarray(t_s + 60.0 * np.arange(1, minutes + 1), dtype=np.float64)
+            chosen = np.flatnonzero(instruments.is_round(ends_s))
+            if len(chosen):
+                taken.append(Samples(ends_s[chosen], village.truth(moved, chosen)))
+        if taken:
+            samples = gather(taken)
+            shows = say_nothing if witness is None else witness.see_fault
+            for measured in instruments.measure(samples, frozen=frozen, broken=broken, shows=shows):
+                yield from _while_on(measured, samples.t_s, broken)
     if witness is not None:
         witness.finish(end.timestamp())
     if folder is not None:
-        save_state(folder, end.timestamp(), end.timestamp(), zones, state, frozen)
+        save_state(folder, end.timestamp(), end.timestamp(), village.zones, state, frozen)
+
+
+def _days(start: datetime, end: datetime) -> Iterator[list[tuple[float, int]]]:
+    """The UTC days of [start, end), each in pieces of `PIECE_MIN` minutes: their beginnings and lengths."""
+    t_s, end_s = start.timestamp() // 60 * 60, end.timestamp()
+    while t_s < end_s:
+        midnight_s = (t_s // DAY_S + 1) * DAY_S
+        day = []
+        while t_s < min(end_s, midnight_s):
+            minutes = int(min(PIECE_MIN, np.ceil((min(end_s, midnight_s) - t_s) / 60)))
+            day.append((t_s, minutes))
+            t_s += 60.0 * minutes
+        yield day
+
+
+def _while_on(measured: Measured, t_s: FloatArray, broken: Sequence[Broken]) -> Iterator[HistoryBlock]:
+    """What was measured while the box was on."""
+    block = HistoryBlock(measured.zone_id, measured.asset, measured.channel, measured.t_s, measured.value)
+    off = [one for one in broken if one.fault is Fault.COMMS_OUTAGE and one.zone == block.zone_id]
+    off = [one for one in off if one.start_s <= t_s[-1] and (one.end_s is None or one.end_s > t_s[0])]
+    if not off:
+        yield block
+        return
+    is_off = [any(one.acts_at(t) and is_on(one, t) for one in off) for t in block.t_s.tolist()]
+    there = ~np.array(is_off)
+    if there.any():
+        yield HistoryBlock(block.zone_id, block.asset, block.channel, block.t_s[there], block.value[there])
 
 
 def save_state(folder: Path, t_s: float, start_s: float, zones: Sequence[Zone], state: State, frozen: Frozen) -> None:
@@ -139,14 +174,3 @@ def load_state(folder: Path) -> Saved | None:
         )  # fmt: skip
     except (ValueError, KeyError, TypeError) as error:
         raise SimulatorError(f"{file}: is not a state of this version ({error}); start over without it") from error
-
-
-def _blocks(
-    village: Village, samples: Samples, seed: int, frozen: Frozen, broken: Sequence[Broken]
-) -> Iterator[HistoryBlock]:
-    for at, zone in enumerate(village.zones):
-        off = [fault for fault in broken if fault.zone == zone.zone_id and fault.fault is Fault.COMMS_OUTAGE]
-        for asset, channel, t_s, value in measure(zone, at, samples, seed=seed, frozen=frozen, broken=broken):
-            is_on = ~np.any([fault.acts_during(t_s) for fault in off], axis=0) if off else np.ones(len(t_s), dtype=bool)
-            if is_on.any():
-                yield HistoryBlock(zone.zone_id, asset, channel, t_s[is_on], value[is_on])

@@ -6,12 +6,17 @@ are over and they are forgotten here: memory does not grow with the time that is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.model import Fault, State
 from simulator.faults import CATALOGUE, Broken
+
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Witness:
         self._seen_s: dict[Broken, float] = {}
         self._open: dict[tuple[str, State], float] = {}
         self._over: list[TrueState] = []
+        self._last: dict[State, BoolArray] = {}
         self._reached_s = -float("inf")
 
     @property
@@ -82,14 +88,20 @@ class Witness:
         """Whether nothing of it has shown yet."""
         return one not in self._seen_s
 
-    def see_states(self, zone: str, state: State, changes: Iterable[tuple[float, bool]]) -> None:
-        """`state` begins (True) or is over (False) at the times [s since 1970-01-01 UTC], which go forward."""
-        key = (zone, state)
-        for t_s, is_so in changes:
-            if is_so:
-                self._open.setdefault(key, t_s)
-            elif key in self._open:
-                self._close(key, t_s)
+    def see_state(self, zone: str, state: State, t_s: float, *, begins: bool) -> None:
+        """`state` begins at `t_s`, or is over."""
+        if begins:
+            self._open.setdefault((zone, state), t_s)
+        elif (zone, state) in self._open:
+            self._close((zone, state), t_s)
+
+    def before(self, state: State, like: BoolArray) -> BoolArray:
+        """Which zones were in `state` in the last minute that was watched, in the shape of `like`; none at first."""
+        return self._last.get(state, np.zeros_like(like))
+
+    def remember(self, state: State, is_so: BoolArray) -> None:
+        """Which zones are in `state` in the last minute."""
+        self._last[state] = is_so
 
     def reach(self, t_s: float) -> None:
         """Time has come to `t_s`."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.sun import FloatArray
+from simulator.chance import FloatArray
 
 SHUT_OFF_HEAD = 1.35  # of the rated head, at full speed and no flow
 SHUT_OFF_POWER = 0.45  # of the rated power, at full speed and no flow
@@ -45,15 +45,26 @@ class Pump:
         """Head that friction takes on the way up [m]."""
         return RISER_LOSS * self.head_m * (flow_m3_h / self.flow_m3_h) ** 2
 
-    def operating_point(self, power_w: FloatArray, lift_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def operating_point(
+        self,
+        power_w: FloatArray,
+        lift_m: FloatArray,
+        *,
+        worn: FloatArray | float = 0.0,
+        clogged: FloatArray | float = 0.0,
+    ) -> tuple[FloatArray, FloatArray]:
         """Share of full speed and flow [m³/h] when `power_w` is offered and water must rise by `lift_m`, each (n,).
 
-        The controller turns as fast as the power allows, at most at full speed. Below lift-off the pump turns and gives
-        nothing. Where it lifts, head = lift + riser loss gives s²(q), and the power is a convex, increasing function of
-        q alone: Newton's method cannot miss it.
+        `worn` is the share of the head that is lost at any speed and flow, for the same power: water slips back
+        through worn rings. `clogged` is the share of the rated head that dirt in screen, impeller or pipe takes at
+        rated flow, with the square of the flow. The controller turns as fast as the power allows, at most at full
+        speed. Below lift-off the pump turns and gives nothing. Where it lifts, head = lift + losses gives s²(q), and
+        the power is a convex, increasing function of q alone: Newton's method cannot miss it.
         """
         offered = np.minimum(power_w / self.power_w, 10.0)
-        at_rest, slope = lift_m / self.head_m / SHUT_OFF_HEAD, (SHUT_OFF_HEAD - 1 + RISER_LOSS) / SHUT_OFF_HEAD
+        left = SHUT_OFF_HEAD * (1.0 - worn)
+        at_rest = lift_m / self.head_m / left
+        slope = (SHUT_OFF_HEAD - 1) / SHUT_OFF_HEAD + (RISER_LOSS + clogged) / left
         wet = 1 - SHUT_OFF_POWER
         lifts = (offered > SHUT_OFF_POWER * at_rest**1.5) & (at_rest < 1)
         most = np.sqrt(np.maximum(0.0, 1 - at_rest) / slope)  # at full speed
@@ -65,6 +76,9 @@ class Pump:
             surplus = s2 * (SHUT_OFF_POWER * s + wet * q) - offered
             q = q - surplus / (3 * SHUT_OFF_POWER * s * bent + wet * (2 * bent * q + s2))
         q = np.where(lifts, np.minimum(np.maximum(q, 0.0), most), 0.0)
-        free = np.minimum(1.0, np.cbrt(offered / SHUT_OFF_POWER))
-        speed = np.where(lifts, np.sqrt(at_rest + slope * q * q), free)
+        speed = np.where(lifts, np.sqrt(at_rest + slope * q * q), self.free_speed(power_w))
         return speed, q * self.flow_m3_h
+
+    def free_speed(self, power_w: FloatArray) -> FloatArray:
+        """Share of full speed at which the pump turns with this power when no water flows, (n,)."""
+        return np.minimum(1.0, np.cbrt(power_w / self.power_w / SHUT_OFF_POWER))

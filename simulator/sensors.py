@@ -1,180 +1,253 @@
-"""What sensors make of the truth: resolution, noise, counters, and a sensor that has frozen.
+"""What instruments make of the truth: resolution, noise, spans, counters, loose contacts, and all that breaks in them.
 
 Noise depends on the seed, the zone, the channel and the minute alone, so a reading is the same in history and live.
+Instruments and their faults: DOMAIN §3.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.model import Fault
 from gateway.zones import Zone
-from simulator.faults import Broken
-from simulator.sun import MINUTES, FloatArray, day_rng, zone_seed
-from simulator.village import State, Truth
+from simulator.chance import FloatArray, KeyArray, keys, normal, uniform
+from simulator.faults import DAY_S, DEPTH, LEVEL, Broken
+from simulator.sensor_faults import (
+    Frozen,
+    Shows,
+    clock_s,
+    distort,
+    drift,
+    minute_of,
+    say_nothing,
+    tell_what_shows,
+    troubles_by_zone,
+)  # fmt: skip
+from simulator.village import Truth, Village
 
-Values = Mapping[str, FloatArray]
-COUNTERS = ("pumped_m3", "drawn_m3", "battery", "uptime_s", "credit_gnf")
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+ROLLS_OVER_M3 = 100_000.0  # a register of five digits
+# NAMUR NE43: 3.8 to 20.5 mA is a measurement, 3.6 mA and less a failure. 4-20 mA is the span.
+NE43_LOW, NE43_HIGH, CUT = -0.2 / 16, 16.5 / 16, -0.5 / 16  # of the span; a cut loop gives 3.5 mA
+PRESSURE_SPAN_BAR = 6.0
+PROBE_ABOVE_INTAKE_M, PROBE_SPAN_M = 1.5, 50.0
+ULTRASONIC_ZONES = 0.4  # of the towers, the others have a hydrostatic probe
+ULTRASONIC_M_PER_C = 0.0012  # at some 1 m from the water, what its temperature compensation leaves
+LOOSE, DROPS = 0.03, 0.01  # of the channels have a loose contact, and then lose so many readings
+DARK_BATTERY = 0.05  # of its charge: the box switches off
+BUNDLE_GNF, BUNDLE_S = 28_000.0, 40 * DAY_S
 
 
 class Sensor(NamedTuple):
-    """How a channel is measured: what it sees, noise (share of the value, and absolute), resolution.
+    """How a channel is measured: noise (share of the value, and absolute), steps to the unit.
 
     A sensor `at_rest` gives no noise where it sees nothing (a flow meter that stands, a cell in the dark).
+    `span` is what a fault's size is a share of.
     """
 
-    sees: Callable[[Values], FloatArray]
+    sees: Callable[[Truth], FloatArray]
     share: float
     noise: float
-    resolution: float
+    steps: float
     at_rest: bool = False
     is_counter: bool = False
+    span: float = 0.0
 
 
-def _of(name: str) -> Callable[[Values], FloatArray]:
-    return lambda values: values[name]
+def _current_a(truth: Truth) -> FloatArray:
+    power, voltage = truth.pv_power_w, truth.pv_voltage_v
+    return np.divide(power, voltage, out=np.zeros_like(power), where=voltage > 5)
 
 
-# Resolutions and noise of the sensors that DOMAIN §3.3 names.
+# The sensors that DOMAIN §3.3 names.
 SENSORS: dict[tuple[str, str], Sensor] = {
-    ("pv", "irradiance_w_m2"): Sensor(_of("irradiance_w_m2"), 0.006, 0.5, 1.0, at_rest=True),
-    ("pv", "module_temp_c"): Sensor(_of("module_c"), 0.0, 0.15, 0.1),
-    ("pv", "voltage_v"): Sensor(_of("pv_voltage_v"), 0.003, 0.1, 0.1, at_rest=True),
-    ("pv", "current_a"): Sensor(
-        lambda v: np.divide(
-            v["pv_power_w"], v["pv_voltage_v"], out=np.zeros_like(v["pv_power_w"]), where=v["pv_voltage_v"] > 5
-        ),
-        0.005, 0.0, 0.01, at_rest=True,
+    ("pv", "irradiance_w_m2"): Sensor(lambda t: t.cell_w_m2, 0.006, 0.5, 1, at_rest=True, span=1000),
+    ("pv", "module_temp_c"): Sensor(lambda t: t.module_c, 0.0, 0.15, 10),
+    ("pv", "voltage_v"): Sensor(lambda t: t.pv_voltage_v, 0.003, 0.1, 10, at_rest=True),
+    ("pv", "current_a"): Sensor(_current_a, 0.005, 0.0, 100, at_rest=True),
+    ("pv", "power_w"): Sensor(lambda t: t.pv_power_w, 0.006, 0.5, 1, at_rest=True),
+    ("pump", "power_w"): Sensor(lambda t: t.pump_power_w + 3.0, 0.006, 0.6, 1),  # the controller itself draws 3 W
+    ("pump", "speed_rpm"): Sensor(lambda t: t.speed_rpm, 0.001, 1.0, 1, at_rest=True),
+    ("pump", "flow_m3_h"): Sensor(lambda t: t.metered_in_m3_h, 0.008, 0.005, 100, at_rest=True),
+    ("pump", "volume_m3"): Sensor(lambda t: t.meter_in_m3 % ROLLS_OVER_M3, 0.0, 0.0, 100, is_counter=True),
+    ("pump", "pressure_bar"): Sensor(lambda t: t.wellhead_bar, 0.0, 0.006, 100, span=4),
+    ("pump", "state_code"): Sensor(lambda t: t.state_code, 0.0, 0.0, 1),
+    ("borehole", "water_depth_m"): Sensor(lambda t: t.depth_m, 0.0, 0.015, 100, span=15),
+    ("tower", "level_m"): Sensor(lambda t: t.level_m, 0.0, 0.004, 200, span=3),
+    ("tower", "outflow_m3_h"): Sensor(lambda t: t.metered_out_m3_h, 0.01, 0.004, 100, at_rest=True),
+    ("tower", "outflow_volume_m3"): Sensor(lambda t: t.meter_out_m3 % ROLLS_OVER_M3, 0.0, 0.0, 100, is_counter=True),
+    ("network", "pressure_bar"): Sensor(lambda t: t.network_bar, 0.0, 0.006, 100, span=2),
+    ("gateway", "battery_v"): Sensor(lambda t: 11.3 + 1.7 * t.battery, 0.0, 0.01, 100),
+    ("gateway", "signal_dbm"): Sensor(lambda t: np.full_like(t.battery, -84.0), 0.0, 2.0, 1),
+    ("gateway", "temp_c"): Sensor(lambda t: t.air_c + 4.0, 0.0, 0.2, 10),
+    ("gateway", "uptime_s"): Sensor(lambda t: t.uptime_s, 0.0, 0.0, 1, is_counter=True),
+    ("gateway", "credit_gnf"): Sensor(
+        lambda t: 30_000.0 - BUNDLE_GNF * (t.uptime_s % BUNDLE_S) / BUNDLE_S, 0.0, 0.0, 1, is_counter=True
     ),
-    ("pv", "power_w"): Sensor(_of("pv_power_w"), 0.006, 0.5, 1.0, at_rest=True),
-    ("pump", "power_w"): Sensor(lambda v: v["pump_power_w"] + 3.0, 0.006, 0.6, 1.0),  # the controller itself draws 3 W
-    ("pump", "speed_rpm"): Sensor(_of("speed_rpm"), 0.001, 1.0, 1.0, at_rest=True),
-    ("pump", "flow_m3_h"): Sensor(_of("inflow_m3_h"), 0.008, 0.005, 0.01, at_rest=True),
-    ("pump", "volume_m3"): Sensor(_of("pumped_m3"), 0.0, 0.0, 0.01, is_counter=True),
-    ("pump", "pressure_bar"): Sensor(_of("wellhead_bar"), 0.0, 0.006, 0.01),
-    ("pump", "state_code"): Sensor(_of("state_code"), 0.0, 0.0, 1.0),
-    ("borehole", "water_depth_m"): Sensor(_of("depth_m"), 0.0, 0.015, 0.01),
-    ("tower", "level_m"): Sensor(_of("level_m"), 0.0, 0.004, 0.005),
-    ("tower", "outflow_m3_h"): Sensor(_of("outflow_m3_h"), 0.01, 0.004, 0.01, at_rest=True),
-    ("tower", "outflow_volume_m3"): Sensor(_of("drawn_m3"), 0.0, 0.0, 0.01, is_counter=True),
-    ("network", "pressure_bar"): Sensor(_of("network_bar"), 0.0, 0.006, 0.01),
-    ("gateway", "battery_v"): Sensor(lambda v: 11.3 + 1.7 * v["battery"], 0.0, 0.01, 0.01),
-    ("gateway", "signal_dbm"): Sensor(lambda v: np.full_like(v["battery"], -84.0), 0.0, 2.0, 1.0),
-    ("gateway", "temp_c"): Sensor(lambda v: v["air_c"] + 4.0, 0.0, 0.2, 0.1),
-    ("gateway", "uptime_s"): Sensor(_of("uptime_s"), 0.0, 0.0, 1.0, is_counter=True),
-    ("gateway", "credit_gnf"): Sensor(_of("credit_gnf"), 0.0, 0.0, 1.0, is_counter=True),
-    ("quality", "free_chlorine_mg_l"): Sensor(lambda v: np.full_like(v["battery"], 0.52), 0.0, 0.015, 0.01),
-    ("quality", "turbidity_ntu"): Sensor(lambda v: np.full_like(v["battery"], 0.9), 0.08, 0.0, 0.01),
-    ("quality", "conductivity_us_cm"): Sensor(lambda v: np.full_like(v["battery"], 184.0), 0.0, 0.6, 1.0),
+    ("quality", "free_chlorine_mg_l"): Sensor(lambda t: t.chlorine_mg_l, 0.0, 0.015, 100),
+    ("quality", "turbidity_ntu"): Sensor(lambda t: t.turbidity_ntu, 0.08, 0.0, 100),
+    ("quality", "conductivity_us_cm"): Sensor(lambda t: np.full_like(t.battery, 184.0), 0.0, 0.6, 1),
 }  # fmt: skip
-TAP = Sensor(_of("tap_m3"), 0.0, 0.0, 0.001, is_counter=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What is true at one moment, to be measured; arrays over zones (n,), taps over (n, taps)."""
-
-    t_s: float
-    values: Mapping[str, NDArray[np.float64]]
+TAP = Sensor(lambda t: t.tap_m3, 0.0, 0.0, 1000, is_counter=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What is true at the moments t_s (k,) of one UTC day; arrays over moments and zones (k, n), taps (k, n, taps)."""
+    """What is true at the moments t_s (k,) [s since 1970-01-01 UTC]."""
 
-    day: date
     t_s: FloatArray
-    values: Mapping[str, NDArray[np.float64]]
+    truth: Truth
 
 
-def sample(t_s: float, truth: Truth, state: State) -> Sample:
-    """Keep what sensors look at after the minute that ends at `t_s`."""
-    values = {field.name: getattr(truth, field.name) for field in fields(truth)}
-    values |= {name: getattr(state, name).copy() for name in (*COUNTERS, "tap_m3")}
-    return Sample(t_s, values)
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Readings of one channel of one zone: t_s (k,) by the gateway's clock and value (k,) in the canonical unit."""
+
+    zone_id: str
+    asset: str
+    channel: str
+    t_s: FloatArray
+    value: FloatArray
 
 
-def gather(samples: Sequence[Sample]) -> Samples:
-    """Put the samples of one UTC day together, at least one."""
-    day = datetime.fromtimestamp(samples[0].t_s, UTC).date()
-    values = {name: np.array([one.values[name] for one in samples]) for name in samples[0].values}
-    return Samples(day, np.array([one.t_s for one in samples]), values)
+def gather(samples: Sequence[Samples]) -> Samples:
+    """Put samples together in time, at least one."""
+    if len(samples) == 1:
+        return samples[0]
+    truth = Truth(*(np.concatenate([getattr(one.truth, f.name) for one in samples]) for f in fields(Truth)))
+    return Samples(np.concatenate([one.t_s for one in samples]), truth)
 
 
-def is_round(t_s: float, zones: Iterable[Zone]) -> bool:
-    """Whether some asset of these zones is read at `t_s` [s since 1970-01-01 UTC]."""
-    return any(_is_due(t_s, interval_s) for interval_s in {a.interval_s for zone in zones for a in zone.assets})
-
-
-def _is_due(t_s: Any, interval_s: float) -> Any:
+def is_due(t_s: Any, interval_s: float) -> Any:
     """Whether an interval has ended in the minute before `t_s` (a number, or an array of them)."""
     return t_s // interval_s > (t_s - 60) // interval_s
 
 
-class Frozen:
-    """Values at which stuck sensors stand, by zone and beginning of the fault."""
+class Instruments:
+    """All sensors of several zones."""
 
-    def __init__(self, kept: Mapping[str, float] | None = None) -> None:
-        self._kept = dict(kept or {})
+    def __init__(self, village: Village) -> None:
+        self._zones, self._names = village.zones, [zone.zone_id for zone in village.zones]
+        self._seed = village.seed
+        kind = keys(self._names, seed=self._seed, purpose="level sensor")
+        self._is_ultrasonic = uniform(kind, np.array(0)) < ULTRASONIC_ZONES
+        self._probe_m = village.intake_m - PROBE_ABOVE_INTAKE_M
+        self._level_span_m = np.ceil(1.3 * village.full_m)
+        self._groups = _groups(village.zones)
+        self._noise: dict[str, KeyArray] = {}
+        self.intervals = sorted({asset.interval_s for zone in village.zones for asset in zone.assets})
 
-    def as_json(self) -> dict[str, float]:
-        """As it is saved with the state."""
-        return dict(self._kept)
+    def is_round(self, t_s: Any) -> Any:
+        """Whether some asset is read at `t_s` (a number, or an array of them) [s since 1970-01-01 UTC]."""
+        due: Any = False
+        for interval_s in self.intervals:
+            due = due | is_due(t_s, interval_s)
+        return due
 
-    def apply(self, zone: str, t_s: FloatArray, level_m: FloatArray, broken: Sequence[Broken]) -> FloatArray:
-        """The tower's level (n,) with what a stuck sensor gives instead."""
-        for fault in broken:
-            if fault.zone != zone or fault.fault is not Fault.SENSOR_STUCK:
+    def measure(
+        self, samples: Samples, *, frozen: Frozen, broken: Sequence[Broken], shows: Shows = say_nothing
+    ) -> Iterator[Measured]:
+        """What the instruments of all zones give; each asset has its own interval, a minute at least.
+
+        `shows` is told when a broken sensor gives what a sound one would not. A gateway whose battery is empty gives
+        nothing, one whose clock is wrong dates its readings so.
+        """
+        troubles = troubles_by_zone(broken, samples.t_s)
+        lit = samples.truth.battery > DARK_BATTERY
+        clocks = {zone: clock_s(samples.t_s, found) for zone, found in troubles.items()}
+        for (asset, channel, interval_s), members in self._groups.items():
+            due = np.flatnonzero(is_due(samples.t_s, interval_s))
+            if not len(due):
                 continue
-            stuck = fault.acts_during(t_s)
-            if stuck.any():
-                value = self._kept.setdefault(f"{zone}@{fault.start_s:.0f}", float(level_m[np.argmax(stuck)]))
-                level_m = np.where(stuck, value, level_m)
-        return level_m
+            place, sensor, t_s = f"{asset}/{channel}", SENSORS.get((asset, channel), TAP), samples.t_s[due]
+            true = _column(sensor.sees(samples.truth), asset)[np.ix_(due, members)]
+            air_c = samples.truth.air_c[np.ix_(due, members)]
+            value = self._reading(place, sensor, true, t_s, members, air_c)
+            there = lit[np.ix_(due, members)] & self._has_contact(place, t_s, members)
+            for at, zone in enumerate(members.tolist()):
+                name = self._names[zone]
+                column, is_there = value[:, at], there[:, at]
+                if found := [one for one in troubles.get(name, ()) if one.place == place]:
+                    drifted = drift(true[:, [at]], t_s, sensor.span, found, is_light=sensor.at_rest)
+                    column = self._reading(place, sensor, drifted, t_s, members[[at]], air_c[:, [at]])[:, 0]
+                    cut = self._cut(place, zone)
+                    column = distort(
+                        column, t_s, found, frozen=frozen, key=self._keys(place)[[zone]], span=sensor.span,
+                        steps=sensor.steps, cut=cut,
+                    )  # fmt: skip
+                    differs = np.abs(column - value[:, at]) > 3 * sensor.noise + 2 / sensor.steps
+                    tell_what_shows(shows, t_s, differs & is_there, found)
+                times = clocks[name][due] if name in clocks else t_s
+                if is_there.all():
+                    yield Measured(name, asset, channel, times, column)
+                elif is_there.any():
+                    yield Measured(name, asset, channel, times[is_there], column[is_there])
+
+    def _has_contact(self, place: str, t_s: FloatArray, members: IntArray) -> BoolArray:
+        """Whether a channel's reading arrives at the box (k, g); some channels have a loose contact."""
+        key = self._keys(place)[members]
+        loose = np.flatnonzero(uniform(key, np.array(0)) < LOOSE)
+        has_contact = np.ones((len(t_s), len(members)), dtype=bool)
+        if len(loose):
+            has_contact[:, loose] = uniform(key[loose], minute_of(t_s)[:, None]) >= DROPS
+        return has_contact
+
+    def _keys(self, place: str) -> KeyArray:
+        if place not in self._noise:
+            self._noise[place] = keys(self._names, seed=self._seed, purpose=place)
+        return self._noise[place]
+
+    def _reading(
+        self, place: str, sensor: Sensor, true: FloatArray, t_s: FloatArray, members: IntArray, air_c: FloatArray
+    ) -> FloatArray:
+        """True values (k, g) as a sound sensor of each zone shows them."""
+        if sensor.is_counter:
+            return np.asarray(np.floor(true * sensor.steps + 1e-6) / sensor.steps)
+        value = true
+        if sensor.share or sensor.noise:
+            spread = sensor.share * np.abs(true) + sensor.noise
+            if sensor.at_rest:
+                spread = np.where(true > 1 / sensor.steps, spread, 0.0)
+            value = true + spread * normal(self._keys(place)[members], minute_of(t_s)[:, None])
+            if sensor.at_rest:
+                value = np.maximum(value, 0.0)
+        if place == LEVEL:
+            sonic = value + ULTRASONIC_M_PER_C * (air_c - 24.0)
+            hydrostatic = _on_loop(value, np.zeros(len(members)), self._level_span_m[members])
+            value = np.where(self._is_ultrasonic[members], sonic, hydrostatic)
+        elif place == DEPTH:  # a probe hangs above the intake and sees the water above itself
+            value = -_on_loop(-value, -self._probe_m[members], np.full(len(members), PROBE_SPAN_M))
+        return np.asarray(np.rint(value * sensor.steps) / sensor.steps)
+
+    def _cut(self, place: str, zone: int) -> float:
+        """What a logger makes of a loop that is cut."""
+        if place == DEPTH:
+            return round(float(self._probe_m[zone] - CUT * PROBE_SPAN_M), 2)
+        span = float(self._level_span_m[zone]) if place == LEVEL else PRESSURE_SPAN_BAR
+        return round(CUT * span, 3)
 
 
-def measure(
-    zone: Zone, at: int, samples: Samples, *, seed: int, frozen: Frozen, broken: Sequence[Broken]
-) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
-    """Samples as the readings of one zone: (asset, channel, t_s (k,), value (k,)).
-
-    `at` is the zone's place in the samples' arrays; each asset has its own interval, a minute at least.
-    """
-    times, day = samples.t_s, samples.day
-    minutes = (times // 60).astype(np.int64) % MINUTES
-    seen = {name: values[:, at] for name, values in samples.values.items()}
-    own_seed = zone_seed(zone.zone_id, seed)
-    for asset in zone.assets:
-        due = _is_due(times, asset.interval_s)
-        if not due.any():
-            continue
-        number = int(asset.asset_id[4:]) - 1 if asset.asset_id.startswith("tap-") else -1
-        for spec in asset.channels:
-            sensor = TAP if number >= 0 else SENSORS[asset.asset_id, spec.name]
-            true = seen["tap_m3"][:, number] if number >= 0 else sensor.sees(seen)
-            value = _measured(sensor, true[due], minutes[due], own_seed, day, f"{asset.asset_id}/{spec.name}")
-            if (asset.asset_id, spec.name) == ("tower", "level_m"):
-                value = frozen.apply(zone.zone_id, times[due], value, broken)
-            yield asset.asset_id, spec.name, times[due], value
+def _column(true: FloatArray, asset: str) -> FloatArray:
+    """Values by moment and zone (k, n); of a tap, where they are told by tap."""
+    return true[:, :, int(asset.removeprefix("tap-")) - 1] if true.ndim == 3 else true
 
 
-def _measured(
-    sensor: Sensor, true: FloatArray, minutes: NDArray[np.int64], seed: int, day: date, name: str
-) -> FloatArray:
-    if sensor.is_counter:
-        steps = np.floor(true / sensor.resolution + 1e-6)
-        return np.round(steps * sensor.resolution, 6)
-    value = true
-    if sensor.share or sensor.noise:
-        chance = day_rng(seed, day, crc32(name.encode())).normal(size=MINUTES)[minutes]
-        spread = sensor.share * np.abs(true) + sensor.noise
-        value = true + chance * (np.where(true > sensor.resolution, spread, 0.0) if sensor.at_rest else spread)
-        value = np.maximum(value, 0.0) if sensor.at_rest else value
-    return np.round(np.round(value / sensor.resolution) * sensor.resolution, 6)
+def _on_loop(value: FloatArray, low: FloatArray, span: FloatArray) -> FloatArray:
+    """Values (k, g) within what 3.8 to 20.5 mA can say of spans (g,) that begin at `low` (g,)."""
+    return np.asarray(np.clip(value, low + NE43_LOW * span, low + NE43_HIGH * span))
+
+
+def _groups(zones: Sequence[Zone]) -> dict[tuple[str, str, float], IntArray]:
+    """Zones (by their place) that have a channel at an interval, in the order of the first zone's file."""
+    members: dict[tuple[str, str, float], list[int]] = {}
+    for at, zone in enumerate(zones):
+        for asset in zone.assets:
+            for spec in asset.channels:
+                members.setdefault((asset.asset_id, spec.name, asset.interval_s), []).append(at)
+    return {key: np.array(places, dtype=np.int64) for key, places in members.items()}

@@ -1,4 +1,4 @@
-"""The sun over a zone, minute by minute: clear sky by pvlib, clouds from a seeded process.
+"""The sun over many zones, minute by minute: position and clear sky by pvlib, clouds and dust from `weather`.
 
 A day depends on the seed, the zone and the date alone, so history and live run agree and it does not matter in which
 pieces a time is simulated.
@@ -6,8 +6,9 @@ pieces a time is simulated.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
 
@@ -15,34 +16,94 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.zones import Zone
+from simulator.chance import FloatArray as FloatArray
+from simulator.weather import KNOT_MIN, KNOTS, Weather
+from simulator.weather import MINUTES as MINUTES
 
-FloatArray = NDArray[np.float64]
-
-MINUTES = 1440
-KNOT_MIN = 5  # the sun is computed every five minutes and joined by straight lines
-# DOMAIN §2.2: all-sky over clear-sky irradiation, and mean daily minimum and maximum of the air [°C], by month.
-CLEARNESS = (0.89, 0.90, 0.88, 0.85, 0.78, 0.72, 0.65, 0.61, 0.68, 0.79, 0.86, 0.87)
-AIR_MIN_C = (12, 14, 16, 18, 18, 18, 17, 17, 17, 17, 14, 12)
-AIR_MAX_C = (30, 32, 33, 33, 30, 27, 26, 25, 26, 27, 28, 29)
-DAY_TO_DAY = 0.11  # spread of a day's clearness around the month's
-HAZE_FREE = 0.97  # what the clearest sky lets through of the clear-sky model
-COOLING_C_M2_W = 0.03  # free-standing modules: NOCT 45 °C at 800 W/m² is 0.031 °C per W/m²
+CELL_SOILS = 0.3  # of the panels' dust lies on the reference cell too, which is wiped more often (DOMAIN §3.3)
 
 
 @dataclass(frozen=True, slots=True)
 class SunDay:
-    """One UTC day over one zone: arrays (1440,), a value per minute."""
+    """One UTC day over the zones: arrays (n, 1440), a value per minute, and of the day (n,)."""
 
-    irradiance_w_m2: FloatArray
+    clear_w_m2: FloatArray  # in the plane of the array, had it no cloud
+    irradiance_w_m2: FloatArray  # in the plane of the array
     air_c: FloatArray
     module_c: FloatArray
+    rain_mm: FloatArray
+    soiled: FloatArray
+
+    @property
+    def cell_sees(self) -> FloatArray:
+        """Share of the light that the reference cell gets through its dust (n,)."""
+        return 1 - CELL_SOILS * self.soiled
 
 
-def sun_day(zone: Zone, day: date, *, seed: int, is_clear: bool) -> SunDay:
-    """Sun and air of a UTC day; `is_clear` takes the clouds away."""
-    return _sun_day(
-        zone.latitude, zone.longitude, zone.altitude_m, _plane(zone), day, zone_seed(zone.zone_id, seed), is_clear
-    )
+class Sun:
+    """Sun and weather of several zones, a day at a time."""
+
+    def __init__(self, zones: Sequence[Zone], *, seed: int, clear_from: date | None = None) -> None:
+        self._weather = Weather(tuple(zone.zone_id for zone in zones), seed=seed, clear_from=clear_from)
+        self._latitude = np.array([zone.latitude for zone in zones])[:, None]
+        self._longitude = np.array([zone.longitude for zone in zones])[:, None]
+        self._altitude_m = np.array([zone.altitude_m for zone in zones])[:, None]
+        # The table's cells are a twelfth of a degree wide; neighbours share one.
+        cells = [(round(zone.latitude * 12) / 12, round(zone.longitude * 12) / 12) for zone in zones]
+        self._linke = np.array([_linke_year(*cell) for cell in cells])
+        planes = [_plane(zone) for zone in zones]
+        self._tilt = np.array([tilt for tilt, _ in planes])[:, None]
+        self._azimuth = np.array([azimuth for _, azimuth in planes])[:, None]
+
+    def day(self, day: date) -> SunDay:
+        """Sun, air and dust of a UTC day.
+
+        Source of the module temperature: D. Faiman, Prog. Photovolt. 16 (2008) 307, with the coefficients of pvlib.
+        """
+        from pvlib.temperature import faiman
+
+        weather = self._weather.day(day)
+        clear = self.clear_sky(day)
+        sun = clear * weather.through
+        module_c = faiman(sun, weather.air_c, weather.wind_m_s)
+        return SunDay(
+            _minutes(clear), _minutes(sun), _minutes(weather.air_c), _minutes(module_c), weather.rain_mm, weather.soiled
+        )
+
+    def clear_sky(self, day: date) -> FloatArray:
+        """Clear-sky irradiance in the plane of the arrays at the knots of a day, (n, KNOTS) [W/m²].
+
+        Sources: position I. Reda, A. Andreas, Solar Energy 76 (2004) 577 (NREL SPA); clear sky P. Ineichen, R. Perez,
+        Solar Energy 73 (2002) 151, with pvlib's climatological Linke turbidity; transposition J. E. Hay, J. A. Davies
+        (1980). Pressure is that of the altitude.
+        """
+        from pvlib import atmosphere, clearsky, irradiance, spa
+
+        begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        t_s = begin.timestamp() + 60.0 * KNOT_MIN * np.arange(KNOTS)
+        pressure_pa = np.asarray(atmosphere.alt2pres(self._altitude_m))
+        zenith, _, _, _, azimuth, _ = spa.solar_position_numpy(
+            t_s, self._latitude, self._longitude, self._altitude_m, pressure_pa / 100, 20.0, 69.0, 0.5667, 1
+        )
+        extra = irradiance.get_extra_radiation(day.timetuple().tm_yday)
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a sun below the horizon
+            airmass = atmosphere.get_absolute_airmass(atmosphere.get_relative_airmass(zenith), pressure_pa)
+            linke = self._linke[:, [day.timetuple().tm_yday - 1]]
+            sky = clearsky.ineichen(zenith, airmass, linke, self._altitude_m, extra)
+            total = irradiance.get_total_irradiance(
+                self._tilt, self._azimuth, zenith, azimuth, sky["dni"], sky["ghi"], sky["dhi"], extra, model="haydavies"
+            )
+        return np.asarray(np.nan_to_num(total["poa_global"]).clip(min=0.0))
+
+
+@lru_cache(maxsize=512)
+def _linke_year(latitude: float, longitude: float) -> FloatArray:
+    """Climatological Linke turbidity by day of a year (366,)."""
+    import pandas as pd
+    from pvlib.clearsky import lookup_linke_turbidity
+
+    days = pd.date_range("2024-01-01", periods=366, freq="D", tz="UTC")
+    return np.asarray(lookup_linke_turbidity(days, latitude, longitude), dtype=np.float64)
 
 
 def zone_seed(zone_id: str, seed: int) -> int:
@@ -63,65 +124,9 @@ def _plane(zone: Zone) -> tuple[float, float]:
     return rating["tilt_deg"], rating["azimuth_deg"]
 
 
-@lru_cache(maxsize=4096)
-def _sun_day(
-    latitude: float,
-    longitude: float,
-    altitude_m: float,
-    plane: tuple[float, float],
-    day: date,
-    seed: int,
-    is_clear: bool,
-) -> SunDay:
-    month = _clear_month(latitude, longitude, altitude_m, plane, day.year, day.month)
-    knots = month[(day.day - 1) * 288 : day.day * 288 + 1]
-    minute = np.arange(MINUTES)
-    clear = np.interp(minute, np.arange(len(knots)) * KNOT_MIN, knots)
-    through = np.full(MINUTES, HAZE_FREE) if is_clear else _clouds(day, seed)
-    irradiance = clear * through
-    low, high = AIR_MIN_C[day.month - 1], AIR_MAX_C[day.month - 1]
-    warmth = np.clip(np.sin((minute / 60 - 8.5) / 13.5 * np.pi), -0.15, 1.0)  # warmest at about 15:15
-    air = low + (high - low) * np.maximum(warmth, 0.0) + day_rng(seed, day, 3).normal(0, 0.8)
-    return SunDay(irradiance, air, air + COOLING_C_M2_W * irradiance)
-
-
-def _clouds(day: date, seed: int) -> FloatArray:
-    """Share of the clear sky that comes through, (1440,): a level for the day and an AR(1) process within it."""
-    today, before = (day_rng(seed, day - timedelta(days=n), 1).normal() for n in (0, 1))
-    level = CLEARNESS[day.month - 1] + DAY_TO_DAY * (0.8 * today + 0.6 * before)
-    level = float(np.clip(level, 0.2, HAZE_FREE))
-    unrest = 0.9 * (1.0 - level)  # a bright day is a steady one
-    steps = day_rng(seed, day, 2).normal(size=MINUTES // KNOT_MIN + 1)
-    process = np.empty(len(steps))
-    value = 0.0
-    for n, step in enumerate(steps):
-        value = 0.9 * value + 0.436 * step  # keeps a spread of 1
-        process[n] = value
-    knots = np.clip(level + unrest * process * 0.6, 0.08, 1.05)
-    return np.interp(np.arange(MINUTES), np.arange(len(knots)) * KNOT_MIN, knots)
-
-
-@lru_cache(maxsize=512)
-def _clear_month(
-    latitude: float, longitude: float, altitude_m: float, plane: tuple[float, float], year: int, month: int
-) -> FloatArray:
-    """Clear-sky irradiance in the plane of the array every five minutes of a month and the knot after it [W/m²].
-
-    Source: P. Ineichen, R. Perez, Solar Energy 73 (2002) 151, with pvlib's climatological Linke turbidity; isotropic
-    diffuse sky, for a plane that is nearly flat.
-    """
-    import pandas as pd
-    import pvlib
-
-    begin = datetime(year, month, 1, tzinfo=UTC)
-    end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
-    times = pd.date_range(begin, end, freq=f"{KNOT_MIN}min")
-    place = pvlib.location.Location(latitude, longitude, "UTC", altitude_m)
-    position = place.get_solarposition(times, method="nrel_numpy")
-    sky = place.get_clearsky(times, model="ineichen", solar_position=position)
-    tilt, azimuth = plane
-    total = pvlib.irradiance.get_total_irradiance(
-        tilt, azimuth, position["apparent_zenith"], position["azimuth"], sky["dni"], sky["ghi"], sky["dhi"]
-    )
-    plane_of_array: FloatArray = np.nan_to_num(total["poa_global"].to_numpy(dtype=np.float64))
-    return plane_of_array.clip(min=0.0)
+def _minutes(knots: FloatArray) -> FloatArray:
+    """Values at the knots (n, KNOTS), joined by straight lines, at the minutes (n, 1440)."""
+    share = np.arange(KNOT_MIN) / KNOT_MIN
+    steps = knots[:, :-1, None] + np.diff(knots, axis=1)[:, :, None] * share
+    minutes: NDArray[np.float64] = steps.reshape(len(knots), MINUTES)
+    return minutes

@@ -1,16 +1,21 @@
 """The water and the energy of many zones at once, minute by minute: pure, seeded, with known truth.
 
 State is arrays over zones (n,), taps over (n, most taps). A step moves water from borehole to tower to taps and keeps
-the balance: what flowed in less what flowed out, leaked and spilled is what the tower holds more. Chance belongs to a
-zone and a day (`simulator.sun.day_rng`), so a step does not depend on which other zones live beside, nor on the pieces
+the balance: what flowed in less what flowed out, leaked, spilled, was let off and ran back is what the tower holds
+more. Chance belongs to a zone and a day, so a step does not depend on which other zones live beside, nor on the pieces
 in which a time is simulated.
+
+Only what one minute needs of the last is computed minute by minute (`_Minutes`); the rest (pressures, voltages,
+counters, taps) follows for many minutes at once. History and live run are the same code, in pieces of hours and of one
+minute.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,35 +23,48 @@ from numpy.typing import NDArray
 
 from gateway.model import PumpState
 from gateway.zones import Zone
-from simulator.effects import Effects, effects_at
+from simulator.calendar import by_month
+from simulator.chance import FloatArray, keys, normal
+from simulator.demand import TAP_MOST_M3_H, Demand
+from simulator.effects import PIECE_S, Effects, effects_at
 from simulator.errors import SimulatorError
 from simulator.faults import Broken
+from simulator.habits import Habits
+from simulator.pipes import Pipes
 from simulator.pump import Pump
-from simulator.sun import MINUTES, FloatArray, SunDay, day_rng, sun_day, zone_seed
+from simulator.sun import MINUTES, Sun
+
+BoolArray = NDArray[np.bool_]
 
 DT_H = 1 / 60
-LITRES_A_DAY = 9.0  # DOMAIN §3.1: 8 to 12 L per person and day at metered, paid communal taps
-# DOMAIN §3.1: hourly demand in per cent; a smaller peak in the morning, a larger before dusk, nothing at night.
-HOURLY = (0, 0, 0, 0, 0, 2, 8, 11, 9, 6, 4, 3, 3, 3, 4, 6, 10, 13, 11, 5, 2, 0, 0, 0)
-SEASON = (1.0, 1.05, 1.15, 1.2, 1.1, 0.9, 0.8, 0.75, 0.8, 0.9, 0.95, 1.0)  # rain and springs take from the taps
 WATER_TABLE_M = (0.3, 0.45, 0.65, 0.9, 1.0, 0.8, 0.5, 0.2, 0.0, 0.0, 0.1, 0.2)  # DOMAIN §2.4: lowest in April and May
 SEASONAL_FALL_M = 6.0
-CONTROLLER = 0.96  # power out over power in
-STARTS_AT = 0.3  # of the rated power must be there for a controller to start the motor
-WELL_FOLLOWS_H = 0.5  # time in which drawdown follows the flow
-EXHAUSTED = 0.02  # of its capacity is what a well that runs dry still gives
+CONTROLLER = 0.96  # power out over power in (DOMAIN §3.1: 95 to 98 %)
+CABLES = 0.95  # of the modules' power is left after cables and mismatch
+PER_DEGREE = -0.004  # of the modules' power, above 25 °C
+STARTS_AT, STOPS_AT = 0.3, 0.2  # of the rated power must be there for a controller to start the motor, and to go on
+WAITS_MIN = 5.0  # after a stop for want of sun
+ATTEMPT_MIN, ATTEMPT_SPEED = 10, 0.25  # a drive that finds no motor tries again, at a low frequency
+# Drawdown follows the flow in two parts, of the casing and of the rock around it, and grows a little faster than the
+# flow does (C. E. Jacob, Trans. ASCE 112 (1947) 1047: s = B Q + C Q²). The shares and times are assumptions.
+NEAR, NEAR_FOLLOWS_H, FAR_FOLLOWS_H, TURBULENT = 0.75, 0.4, 10.0, 0.15
 STARVED_M = 0.3  # of water above the intake and less: the pump draws air
 OVERFLOW_AT = 1.02  # of the volume at the float's full level: where the overflow pipe is
 DEAD_SHARE = 0.005  # of the tower's volume lies below its outlet
 DRY_STOP_MIN, DRY_RETRY_MIN = 3.0, 10.0  # Franklin Fhoton manual: stops after seconds, tries again after 10 min
 COLUMN_BAR_M = 0.0981
-NETWORK_LOSS_M = 0.35  # at 1 m³/h; Hazen and Williams: with the flow to the power of 1.85
+DRAIN_H = 0.4  # in which a washout lets off a full tower
 GIVES_UP, COMES_BACK = 0.5, 0.8  # of missed water is not fetched later; most that a queue adds to the usual demand
+AT_ONCE = 0.8  # of the taps can run at once
+GOOD_BATTERY_H = 83.0  # of work without sun
+CHARGES_PER_H = 0.12  # of a good battery's capacity
+STIRRED_NTU, SETTLES_PER_MIN = 2.2, 0.93  # a pump that starts stirs the well up
 NEEDED = ("pv", "pump", "borehole", "tower")
 
 STOPPED_LOW_SUN, RUNNING = float(PumpState.STOPPED_LOW_SUN), float(PumpState.RUNNING)
 STOPPED_TOWER_FULL, STOPPED_DRY = float(PumpState.STOPPED_TOWER_FULL), float(PumpState.STOPPED_DRY)
 TRIPPED, STARTING = float(PumpState.TRIPPED), float(PumpState.STARTING)
+STOPPED_BY_HAND = float(PumpState.STOPPED_BY_HAND)
 
 
 @dataclass(slots=True)
@@ -54,19 +72,27 @@ class State:
     """All that a zone remembers; arrays over zones, counters never go back."""
 
     volume_m3: FloatArray
-    drawdown_m: FloatArray
-    is_full_stop: NDArray[np.bool_]
+    drawdown_m: FloatArray  # of the casing
+    far_drawdown_m: FloatArray  # of the rock around it
+    is_full_stop: BoolArray
+    is_awake: BoolArray  # the controller has sun enough
+    is_wet: BoolArray  # water flows
+    wait_min: FloatArray
     dry_min: FloatArray
     retry_min: FloatArray
     pumped_m3: FloatArray
     drawn_m3: FloatArray
     spilled_m3: FloatArray
     leaked_m3: FloatArray
+    let_off_m3: FloatArray  # for washing
+    ran_back_m3: FloatArray  # through the check valve
     waiting_m3: FloatArray  # what people could not fetch and come back for
     tap_m3: FloatArray  # (n, taps)
+    meter_in_m3: FloatArray  # what the meters have counted
+    meter_out_m3: FloatArray
+    stirred_ntu: FloatArray
     battery: FloatArray  # charge, 0 to 1
     uptime_s: FloatArray
-    credit_gnf: FloatArray
 
     def as_json(self) -> dict[str, Any]:
         """The state as plain lists."""
@@ -90,9 +116,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is really so after a step; arrays over zones (n,), units in the names."""
+    """What is really so after some minutes; arrays over minutes and zones (m, n), taps (m, n, taps), units in names."""
 
     irradiance_w_m2: FloatArray
+    cell_w_m2: FloatArray  # what reaches the reference cell through its dust
     module_c: FloatArray
     air_c: FloatArray
     pv_power_w: FloatArray
@@ -101,32 +128,76 @@ class Truth:
     speed_rpm: FloatArray
     inflow_m3_h: FloatArray
     outflow_m3_h: FloatArray
+    metered_in_m3_h: FloatArray
+    metered_out_m3_h: FloatArray
     wellhead_bar: FloatArray
     network_bar: FloatArray
     state_code: FloatArray
     depth_m: FloatArray
     level_m: FloatArray
+    meter_in_m3: FloatArray
+    meter_out_m3: FloatArray
+    tap_m3: FloatArray
+    chlorine_mg_l: FloatArray
+    turbidity_ntu: FloatArray
+    battery: FloatArray
+    uptime_s: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a step did; the rest of the truth follows from it and the state after it. Arrays over zones (n,)."""
+    """What happened in the minutes from `t_s` on: arrays over minutes and zones (m, n), taps (m, n, taps).
 
-    minute: int
+    Rates hold within a minute; volume, depth, counters and battery are those at its end.
+    """
+
+    t_s: float
+    minute: int  # of the UTC day
     offered_w: FloatArray
-    pump_w: FloatArray
+    code: FloatArray
     speed: FloatArray
     inflow_m3_h: FloatArray
     outflow_m3_h: FloatArray
-    is_served: NDArray[np.bool_]  # the tower gave all that was asked for
-    code: FloatArray
+    tower_leak_m3_h: FloatArray
+    network_leak_m3_h: FloatArray
+    let_off_m3_h: FloatArray
+    backflow_m3_h: FloatArray
+    spilled_m3: FloatArray
+    served: FloatArray  # share of what was asked for
+    volume_m3: FloatArray
+    depth_m: FloatArray
+    clogged_after: FloatArray
+    is_full_stop: BoolArray
+    is_starved: BoolArray
+    battery: FloatArray
+    stirred_ntu: FloatArray
+    turbid_ntu: FloatArray
+    chlorine_mg_l: FloatArray
+    pumped_m3: FloatArray
+    drawn_m3: FloatArray
+    meter_in_m3: FloatArray
+    meter_out_m3: FloatArray
+    metered_in_m3_h: FloatArray
+    metered_out_m3_h: FloatArray
+    uptime_s: FloatArray
+    tap_m3: FloatArray
+
+    def rows(self, chosen: NDArray[np.integer] | slice) -> Moved:
+        """Some of the minutes."""
+        return Moved(self.t_s, self.minute, *(getattr(self, field.name)[chosen] for field in fields(self)[2:]))
+
+
+ROWS = tuple(field.name for field in fields(Moved)[2:])
 
 
 class Village:
-    """Several zones that live together in time, each by itself."""
+    """Several zones that live together in time, each by itself.
+
+    From the day `clear_from` on the sky is clear and nobody stops the pump or washes the tower on purpose.
+    """
 
     def __init__(self, zones: Sequence[Zone], *, seed: int, clear_from: date | None = None) -> None:
-        self.zones, self.seed, self._clear_from = list(zones), seed, clear_from
+        self.zones, self.seed = list(zones), seed
         for zone in zones:
             if missing := [name for name in NEEDED if all(a.asset_id != name for a in zone.assets)]:
                 raise SimulatorError(f"{zone.zone_id}: cannot be simulated without {', '.join(missing)}")
@@ -134,6 +205,7 @@ class Village:
         def rating(asset: str, name: str) -> FloatArray:
             return np.array([zone.asset(asset).rating[name] for zone in zones])
 
+        names = [zone.zone_id for zone in zones]
         self.peak_w, self.strings = rating("pv", "peak_w"), rating("pv", "strings")
         self.pump = Pump(
             rating("pump", "rated_flow_m3_h"), rating("pump", "rated_head_m"), rating("pump", "rated_power_w")
@@ -144,70 +216,102 @@ class Village:
         self.size_m3, self.full_m = rating("tower", "volume_m3"), rating("tower", "full_level_m")
         self.base_m, self.start_m = rating("tower", "base_height_m"), rating("tower", "start_level_m")
         self.people = np.array([float(zone.people) for zone in zones])
-        self.taps = max(1, *(len(zone.taps) for zone in zones))
-        self.tap_share = np.array(
-            [day_rng(zone_seed(zone.zone_id, seed), date.min, 5).gamma(4, size=self.taps) for zone in zones]
-        )
-        for row, zone in zip(self.tap_share, zones, strict=True):
-            row[max(1, len(zone.taps)) :] = 0.0
-        self.tap_share /= self.tap_share.sum(axis=1, keepdims=True)
-        self._index: dict[str, int] = {zone.zone_id: at for at, zone in enumerate(zones)}
+        self.demand = Demand(zones, seed=seed)
+        self.taps = self.demand.taps
+        self.pipes = Pipes.of(zones, self.demand.usual_m3)
+        self.tap_most = np.array([AT_ONCE * TAP_MOST_M3_H * max(1, len(zone.taps)) for zone in zones])
+        # Meters err a little, each by its own share (DOMAIN §3.3: taps 4 %).
+        meters = keys(names, seed=seed, purpose="meters")[:, None]
+        self.meter_factor = 1 + 0.01 * normal(meters, np.arange(2))
+        self.tap_factor = 1 + 0.02 * normal(meters, np.arange(2, 2 + self.taps))
+        self.index: dict[str, int] = {name: at for at, name in enumerate(names)}
+        self._sun = Sun(zones, seed=seed, clear_from=clear_from)
+        self._habits = Habits(names, seed=seed, calm_from=clear_from)
+        self._dose = keys(names, seed=seed, purpose="chlorine")
         self._day: date | None = None
         self._effects_for: tuple[object, ...] = ()
 
     def first_state(self) -> State:
         """Towers half full, wells at rest, counters where an old meter may stand."""
         n = len(self.zones)
-        zeros = np.zeros(n)
+
+        def zeros() -> FloatArray:
+            return np.zeros(n)
+
+        def no() -> BoolArray:
+            return np.zeros(n, dtype=bool)
+
+        pumped, drawn = 1000.0 + 10 * self.people, 900.0 + 10 * self.people
         return State(
-            volume_m3=0.55 * self.size_m3, drawdown_m=zeros.copy(), is_full_stop=np.zeros(n, dtype=bool),
-            dry_min=zeros.copy(), retry_min=zeros.copy(),
-            pumped_m3=1000.0 + 10 * self.people, drawn_m3=900.0 + 10 * self.people,
-            spilled_m3=zeros.copy(), leaked_m3=zeros.copy(), waiting_m3=zeros.copy(),
-            tap_m3=50.0 + 500 * self.tap_share, battery=np.full(n, 0.9), uptime_s=np.full(n, 86_400.0),
-            credit_gnf=np.full(n, 25_000.0),
+            volume_m3=0.55 * self.size_m3, drawdown_m=zeros(), far_drawdown_m=zeros(), is_full_stop=no(),
+            is_awake=no(), is_wet=no(), wait_min=zeros(), dry_min=zeros(), retry_min=zeros(),
+            pumped_m3=pumped, drawn_m3=drawn, spilled_m3=zeros(), leaked_m3=zeros(), let_off_m3=zeros(),
+            ran_back_m3=zeros(), waiting_m3=zeros(), tap_m3=50.0 + 500 * self.demand.usual_shares,
+            meter_in_m3=pumped.copy(), meter_out_m3=drawn.copy(), stirred_ntu=zeros(),
+            battery=np.full(n, 0.9), uptime_s=np.full(n, 86_400.0),
         )  # fmt: skip
 
+    def move(self, state: State, t_s: float, broken: Iterable[Broken], minutes: int = 1) -> Moved:
+        """Move `state` on by the minutes that begin at `t_s` (whole minute), which lie in one UTC day."""
+        first = self._at(t_s)
+        if first + minutes > MINUTES:
+            raise ValueError(f"{minutes} minutes from {t_s:.0f} on reach into the next UTC day")
+        end_s = t_s + 60 * minutes
+        struck = [one for one in broken if one.start_s < end_s and (one.end_s is None or one.end_s > t_s)]
+        run = _Minutes(self, state, first, minutes)
+        for begin, end in _pieces(t_s, minutes, struck):
+            at_s = t_s + 60 * begin
+            run.live(begin, end, self._effects(at_s, [one for one in struck if one.acts_at(at_s)]))
+        return run.finish(t_s)
+
+    def truth(self, moved: Moved, chosen: NDArray[np.integer] | None = None) -> Truth:
+        """What is so at the end of each minute of the last move, or of `chosen` ones (k,) by their number in it."""
+        if chosen is None:
+            chosen = np.arange(len(moved.code))
+        return self._truth(moved.rows(chosen), self.today.rows(moved.minute + chosen))
+
     def step(self, state: State, t_s: float, broken: Iterable[Broken]) -> Truth:
-        """`move`, and the whole truth after it."""
-        return self.truth(state, self.move(state, t_s, broken))
+        """Move on by a minute and tell the whole truth after it, arrays (n,)."""
+        truth = self.truth(self.move(state, t_s, broken))
+        return Truth(*(getattr(truth, field.name)[0] for field in fields(Truth)))
 
-    def move(self, state: State, t_s: float, broken: Iterable[Broken]) -> Moved:
-        """Move `state` on by the minute that begins at `t_s` (whole minute) [s since 1970-01-01 UTC]."""
-        minute = self._at(t_s)
-        effects = self._effects(t_s, [fault for fault in broken if fault.acts_at(t_s)])
-        offered_w, code, speed, inflow = self._pump_water(state, minute, effects)
-        pump_w = np.minimum(self.pump.power_at(speed, inflow), offered_w)
-        outflow, taps, is_served = self._serve(state, minute, effects)
-        leak = np.minimum(effects.tower_leak_m3_h, np.maximum(0.0, state.volume_m3 / DT_H + inflow - outflow))
-        volume = state.volume_m3 + (inflow - outflow - leak) * DT_H
-        spilled = np.maximum(0.0, volume - OVERFLOW_AT * self.size_m3)
-        state.volume_m3 = np.maximum(0.0, volume - spilled)
-        state.pumped_m3 += inflow * DT_H
-        state.drawn_m3 += outflow * DT_H
-        state.leaked_m3 += leak * DT_H
-        state.spilled_m3 += spilled
-        state.tap_m3 += taps * DT_H
-        self._gateway(state, minute, effects)
-        return Moved(minute, offered_w, pump_w, speed, inflow, outflow, is_served, code)
+    def depth_at_rest_m(self, day: date) -> FloatArray:
+        """Where the water stands below ground when nobody has pumped, (n,): lowest in April and May."""
+        static = self.static_m + SEASONAL_FALL_M * by_month(WATER_TABLE_M, day)
+        return np.minimum(static, self.intake_m - 8.0)
 
-    def truth(self, state: State, moved: Moved) -> Truth:
-        """What is so at the end of the step that led to `state`."""
-        sun, module_c = self._sun[:, moved.minute], self._module[:, moved.minute]
-        level_m = state.volume_m3 / self.size_m3 * self.full_m
+    @property
+    def today(self) -> _Day:
+        """The weather, demand and habits of the day that was lived last."""
+        return self._today
+
+    def _truth(self, moved: Moved, sky: _Sky) -> Truth:
+        level_m = moved.volume_m3 / self.size_m3 * self.full_m
+        pump_w = np.minimum(self.pump.power_at(moved.speed, moved.inflow_m3_h), moved.offered_w)
+        pump_w = np.where((moved.code == RUNNING), pump_w, 0.0)
         # Strings of some 310 V; open circuit is 1.22 times the working voltage, and what is not drawn lifts it there.
-        used = np.divide(moved.pump_w, moved.offered_w, out=np.zeros_like(moved.pump_w), where=moved.offered_w > 1)
-        voltage = 310 * (1 - 0.003 * (module_c - 25)) * np.where(sun > 20, 1.22 - 0.22 * used, sun / 20)
-        # The riser ends near the top of the tower; a check valve holds its column while the pump stands.
-        riser_m = self.base_m + np.maximum(level_m, 0.9 * self.full_m) + self.pump.riser_loss_m(moved.inflow_m3_h)
-        network_m = self.base_m + level_m - NETWORK_LOSS_M * moved.outflow_m3_h**1.85
+        used = np.divide(pump_w, moved.offered_w, out=np.zeros_like(pump_w), where=moved.offered_w > 1)
+        lit = np.where(sky.sun > 20, 1.22 - 0.22 * used, sky.sun / 20)
+        # The rising pipe goes over the tower's rim and down into the water: a check valve holds its column while the
+        # pump stands; one that leaks lets it run, and the water of the tower after it (a siphon).
+        rim_m = np.where(moved.backflow_m3_h > 0, level_m, 1.05 * self.full_m)
+        riser_m = self.base_m + rim_m + self.pump.riser_loss_m(moved.inflow_m3_h)
+        riser_m = riser_m + moved.clogged_after * self.pump.head_m * (moved.inflow_m3_h / self.pump.flow_m3_h) ** 2
+        at_taps = np.maximum(0.0, moved.outflow_m3_h - moved.network_leak_m3_h)
+        network_m = self.base_m + level_m - self.pipes.loss_m(at_taps, moved.network_leak_m3_h)
+        has_pressure = (moved.served >= 1) & (moved.let_off_m3_h == 0)
         return Truth(
-            irradiance_w_m2=sun, module_c=module_c, air_c=self._air[:, moved.minute],
-            pv_power_w=moved.pump_w / CONTROLLER, pv_voltage_v=voltage, pump_power_w=moved.pump_w,
-            speed_rpm=moved.speed * self.rpm0, inflow_m3_h=moved.inflow_m3_h, outflow_m3_h=moved.outflow_m3_h,
+            irradiance_w_m2=sky.sun, cell_w_m2=sky.cell, module_c=sky.module, air_c=sky.air,
+            pv_power_w=pump_w / CONTROLLER, pv_voltage_v=310 * (1 - 0.003 * (sky.module - 25)) * lit,
+            pump_power_w=pump_w, speed_rpm=moved.speed * self.rpm0,
+            inflow_m3_h=moved.inflow_m3_h, outflow_m3_h=moved.outflow_m3_h,
+            metered_in_m3_h=moved.metered_in_m3_h, metered_out_m3_h=moved.metered_out_m3_h,
             wellhead_bar=COLUMN_BAR_M * riser_m,
-            network_bar=np.where(moved.is_served, np.maximum(0.0, COLUMN_BAR_M * network_m), 0.0),
-            state_code=moved.code, depth_m=np.minimum(self._static + state.drawdown_m, self.intake_m), level_m=level_m,
+            network_bar=np.where(has_pressure, np.maximum(0.0, COLUMN_BAR_M * network_m), 0.0),
+            state_code=moved.code, depth_m=moved.depth_m, level_m=level_m,
+            meter_in_m3=moved.meter_in_m3, meter_out_m3=moved.meter_out_m3, tap_m3=moved.tap_m3 * self.tap_factor,
+            chlorine_mg_l=moved.chlorine_mg_l, turbidity_ntu=0.7 + moved.stirred_ntu + moved.turbid_ntu,
+            battery=moved.battery, uptime_s=moved.uptime_s,
         )  # fmt: skip
 
     def _at(self, t_s: float) -> int:
@@ -218,100 +322,262 @@ class Village:
         return moment.hour * 60 + moment.minute
 
     def _begin_day(self, day: date) -> None:
-        clear = self._clear_from is not None and day >= self._clear_from
-        suns: list[SunDay] = [sun_day(zone, day, seed=self.seed, is_clear=clear) for zone in self.zones]
-        self._sun = np.array([sun.irradiance_w_m2 for sun in suns])
-        self._module = np.array([sun.module_c for sun in suns])
-        self._air = np.array([sun.air_c for sun in suns])
-        # Nameplate power, -0.4 % per °C above 25 °C, 7 % for cables, usual dust and mismatch; then the controller.
-        self._array_w = self.peak_w[:, None] * self._sun / 1000 * (1 - 0.004 * (self._module - 25)) * 0.93 * CONTROLLER
-        self._static = self.static_m + SEASONAL_FALL_M * WATER_TABLE_M[day.month - 1]
-        self._static = np.minimum(self._static, self.intake_m - 8.0)
-        hour = np.arange(MINUTES) / 60
-        weights = np.interp(hour, np.arange(25), [*HOURLY, HOURLY[0]])
-        weights /= weights.sum()
-        market = 1.15 if day.weekday() == 2 else 0.95 if day.weekday() == 4 else 1.0
-        self._demand = np.empty((len(self.zones), MINUTES))
-        for n, zone in enumerate(self.zones):
-            rng = day_rng(zone_seed(zone.zone_id, self.seed), day, 4)
-            daily_m3 = self.people[n] * LITRES_A_DAY / 1000 * SEASON[day.month - 1] * market * rng.normal(1.0, 0.06)
-            fetching = np.repeat(rng.gamma(6.0, 1 / 6.0, size=MINUTES // 5), 5)
-            self._demand[n] = daily_m3 * weights * fetching * 60  # m³/h
+        sun = self._sun.day(day)
+        demand = self.demand.day(day, sun.rain_mm)
+        habits = self._habits.day(day)
+        clean_w = self.peak_w[:, None] * sun.irradiance_w_m2 / 1000 * (1 + PER_DEGREE * (sun.module_c - 25))
+        number = np.array(day.toordinal())
+        self._today = _Day(
+            clear=sun.clear_w_m2.T, sun=sun.irradiance_w_m2.T, cell=(sun.irradiance_w_m2 * sun.cell_sees[:, None]).T,
+            module=sun.module_c.T, air=sun.air_c.T,
+            array_w=(clean_w * (CABLES * CONTROLLER * (1 - sun.soiled[:, None]))).T,
+            wanted=demand.wanted_m3_h.T, shares=demand.shares.transpose(1, 0, 2),
+            is_stopped=habits.is_stopped.T, is_washed=habits.is_washed.T, is_drained=habits.is_drained.T,
+            static_m=self.depth_at_rest_m(day), dose_mg_l=0.52 + 0.05 * normal(self._dose, number),
+        )  # fmt: skip
 
     def _effects(self, t_s: float, acting: list[Broken]) -> Effects:
-        """The effects of what acts, kept until that changes or, as some grow, for a quarter of an hour."""
-        quarter_s = t_s - t_s % 900
-        if self._effects_for != (quarter_s, *acting):
-            self._effects_for = (quarter_s, *acting)
-            self._kept = effects_at(quarter_s, acting, index=self._index, strings=self.strings)
+        """The effects of what acts, kept until that changes or, as some grow, for `PIECE_S`."""
+        wanted = (t_s - t_s % PIECE_S if acting else None, *acting)
+        if self._effects_for != wanted:
+            self._effects_for = wanted
+            self._kept = effects_at(t_s - t_s % PIECE_S, acting, index=self.index, taps=self.taps)
         return self._kept
 
-    def _pump_water(
-        self, state: State, minute: int, effects: Effects
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Power offered to the motor [W], state code, share of full speed and flow [m³/h]; the well follows."""
-        sun, offered_w = self._sun[:, minute], self._array_w[:, minute] * effects.array_share
-        code = self._state_code(state, sun, offered_w, effects)
-        wants = code == RUNNING
-        lowest_m = self.intake_m - self._static
-        if wants.any():
-            lift_m = np.minimum(self._static + state.drawdown_m, self.intake_m) + self.base_m + self.full_m
-            speed, flow = self.pump.operating_point(offered_w, lift_m)
-            starved = wants & (state.drawdown_m >= lowest_m - STARVED_M)
-            speed, inflow = np.where(wants, speed, 0.0), np.where(wants & ~starved, flow, 0.0)
-        else:
-            starved = wants
-            speed, inflow = np.zeros_like(sun), np.zeros_like(sun)
-        state.dry_min = np.where(starved, state.dry_min + 1, 0.0)
-        stops = state.dry_min >= DRY_STOP_MIN
-        state.retry_min = np.where(stops, DRY_RETRY_MIN, np.maximum(0.0, state.retry_min - 1))
-        state.dry_min[stops] = 0.0
-        is_dry = np.isfinite(effects.dry_water_m)
-        rest_m = inflow / np.where(is_dry, EXHAUSTED * self.capacity, self.capacity)
-        rest_m = np.fmax(rest_m, lowest_m - effects.dry_water_m)
-        drawdown_m = state.drawdown_m + (rest_m - state.drawdown_m) * (DT_H / WELL_FOLLOWS_H)
-        state.drawdown_m = np.minimum(drawdown_m, lowest_m)
-        return offered_w, code, speed, inflow
 
-    def _state_code(self, state: State, sun: FloatArray, offered_w: FloatArray, effects: Effects) -> FloatArray:
+@dataclass(frozen=True, slots=True)
+class _Sky:
+    """Sun and air of some minutes, (m, n)."""
+
+    sun: FloatArray
+    cell: FloatArray
+    module: FloatArray
+    air: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """All of a day that does not depend on the state of the zones, by minute (1440, n)."""
+
+    clear: FloatArray
+    sun: FloatArray
+    cell: FloatArray
+    module: FloatArray
+    air: FloatArray
+    array_w: FloatArray  # that the array offers to the motor, nothing broken
+    wanted: FloatArray
+    shares: FloatArray  # (96, n, taps)
+    is_stopped: BoolArray
+    is_washed: BoolArray
+    is_drained: BoolArray
+    static_m: FloatArray  # (n,)
+    dose_mg_l: FloatArray  # (n,)
+
+    def rows(self, chosen: NDArray[np.integer] | slice) -> _Sky:
+        return _Sky(self.sun[chosen], self.cell[chosen], self.module[chosen], self.air[chosen])
+
+
+class _Minutes:
+    """One move: rows to be filled minute by minute, and what follows from them for all at once."""
+
+    def __init__(self, village: Village, state: State, first: int, minutes: int) -> None:
+        self._v, self._s, self._first, self._minutes = village, state, first, minutes
+        self._today = village.today
+        n = len(village.zones)
+        self._rows: dict[str, NDArray[Any]] = {
+            name: np.zeros((minutes, n), dtype=bool if name.startswith("is_") else float)
+            for name in ROWS
+            if name != "tap_m3"
+        }
+        self._fetched = np.zeros((minutes, n))  # at taps that people open, m³/h
+        self._tap_flows: list[FloatArray] = []
+
+    def live(self, begin: int, end: int, effects: Effects) -> None:
+        """Minutes `begin` to `end` of the move, in which the effects do not change."""
+        v, rows, day = self._v, self._rows, self._today
+        piece, of_day = slice(begin, end), slice(self._first + begin, self._first + end)
+        strings_left = np.maximum(0.0, 1 - effects.strings_lost / v.strings)
+        offered = rows["offered_w"][piece] = day.array_w[of_day] * (strings_left * (1 - effects.light_lost))
+        self._starts = (day.sun[of_day] >= v.start_sun) & (offered >= STARTS_AT * v.pump.power_w)
+        self._goes_on = offered >= STOPS_AT * v.pump.power_w
+        rate = np.where(day.sun[of_day] > 150, CHARGES_PER_H, -1 / GOOD_BATTERY_H)
+        self._charge = rate * (DT_H / (1 - effects.battery_lost))
+        rows["clogged_after"][piece] = effects.clogged_after
+        rows["turbid_ntu"][piece] = effects.turbid_ntu
+        fallen = effects.chlorine_fallen
+        rows["chlorine_mg_l"][piece] = day.dose_mg_l * (1 - fallen) + effects.chlorine_left_mg_l * fallen
+        for at in range(begin, end):
+            self._minute(at, at - begin, effects)
+        rows["metered_in_m3_h"][piece] = rows["inflow_m3_h"][piece] * (
+            (1 - effects.meter_in_lost) * v.meter_factor[:, 0]
+        )
+        rows["metered_out_m3_h"][piece] = rows["outflow_m3_h"][piece] * (
+            (1 - effects.meter_out_lost) * v.meter_factor[:, 1]
+        )
+        self._tap_flows.append(self._taps(begin, end, effects))
+
+    def finish(self, t_s: float) -> Moved:
+        """Count what flowed, and hand all out."""
+        s, rows = self._s, self._rows
+        for counter, rate in (
+            ("pumped_m3", "inflow_m3_h"), ("drawn_m3", "outflow_m3_h"),
+            ("meter_in_m3", "metered_in_m3_h"), ("meter_out_m3", "metered_out_m3_h"),
+        ):  # fmt: skip
+            rows[counter] = _counted(getattr(s, counter), rows[rate] * DT_H)
+            setattr(s, counter, rows[counter][-1].copy())
+        s.spilled_m3 = _counted(s.spilled_m3, rows["spilled_m3"])[-1]
+        s.leaked_m3 = _counted(s.leaked_m3, rows["tower_leak_m3_h"] * DT_H)[-1]
+        s.let_off_m3 = _counted(s.let_off_m3, rows["let_off_m3_h"] * DT_H)[-1]
+        s.ran_back_m3 = _counted(s.ran_back_m3, rows["backflow_m3_h"] * DT_H)[-1]
+        rows["uptime_s"] = _counted(s.uptime_s, np.full_like(rows["code"], 60.0))
+        s.uptime_s = rows["uptime_s"][-1].copy()
+        tap_m3 = _counted(s.tap_m3, np.concatenate(self._tap_flows) * DT_H)
+        s.tap_m3 = tap_m3[-1].copy()
+        return Moved(t_s=t_s, minute=self._first, tap_m3=tap_m3, **rows)
+
+    def _minute(self, at: int, in_piece: int, effects: Effects) -> None:
+        s, rows, minute = self._s, self._rows, self._first + at
+        code = self._controller(in_piece, minute, effects)
+        rows["code"][at], rows["is_full_stop"][at] = code, s.is_full_stop
+        wants = code == RUNNING
+        if wants.any():
+            inflow = self._lift(at, wants, effects)
+        else:
+            inflow = rows["inflow_m3_h"][at]
+            s.dry_min[:] = 0.0
+            s.retry_min = np.maximum(0.0, s.retry_min - 1)
+        if effects.has_no_power.any() and minute % ATTEMPT_MIN == 0:
+            rows["speed"][at] = np.where(code == STARTING, ATTEMPT_SPEED, rows["speed"][at])
+        back = rows["backflow_m3_h"][at]
+        if effects.backflow_m3_h.any():
+            back = rows["backflow_m3_h"][at] = np.where(
+                inflow > 0, 0.0, np.minimum(effects.backflow_m3_h, s.volume_m3 / DT_H)
+            )
+        self._well(at, inflow - back, effects)
+        self._tower(at, minute, inflow, back, effects)
+        is_wet = inflow > 0
+        s.stirred_ntu = SETTLES_PER_MIN * s.stirred_ntu + STIRRED_NTU * (is_wet & ~s.is_wet)
+        s.is_wet = is_wet
+        s.battery = np.minimum(1.0, np.maximum(0.02, s.battery + self._charge[in_piece]))
+        rows["stirred_ntu"][at], rows["battery"][at] = s.stirred_ntu, s.battery
+
+    def _controller(self, in_piece: int, minute: int, effects: Effects) -> FloatArray:
         """What the controller says, which is also why the pump stands. The float keeps the state of the level."""
-        level_m = state.volume_m3 / self.size_m3 * self.full_m
-        state.is_full_stop = (state.is_full_stop & (level_m >= self.start_m)) | (level_m >= self.full_m)
-        full = (state.is_full_stop & ~effects.float_says_room) | effects.float_says_full
-        enough_sun = (sun >= self.start_sun) & (offered_w >= STARTS_AT * self.pump.power_w)
-        code = np.where(enough_sun, RUNNING, STOPPED_LOW_SUN)
+        s, v = self._s, self._v
+        level_m = s.volume_m3 / v.size_m3 * v.full_m
+        s.is_full_stop = (s.is_full_stop & (level_m >= v.start_m)) | (level_m >= v.full_m)
+        full = (s.is_full_stop & ~effects.float_says_room) | effects.float_says_full
+        enough = (s.is_awake & self._goes_on[in_piece]) | (self._starts[in_piece] & (s.wait_min <= 0))
+        s.wait_min = np.where(s.is_awake & ~enough, WAITS_MIN, np.maximum(0.0, s.wait_min - 1))
+        s.is_awake = enough
+        code = np.where(enough, RUNNING, STOPPED_LOW_SUN)
         code[full] = STOPPED_TOWER_FULL
-        code[state.retry_min > 0] = STOPPED_DRY
-        no_power = effects.has_no_power
-        code[no_power] = np.where(enough_sun[no_power], STARTING, STOPPED_LOW_SUN)
+        code[s.retry_min > 0] = STOPPED_DRY
+        code[effects.has_no_power & (code == RUNNING)] = STARTING
         code[effects.has_tripped] = TRIPPED
+        code[self._today.is_stopped[minute] | self._today.is_washed[minute]] = STOPPED_BY_HAND
         return code
 
-    def _serve(self, state: State, minute: int, effects: Effects) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        """Outflow of the tower and of each tap [m³/h]; who finds no water waits, and half of it comes back."""
-        demand = self._demand[:, minute]
-        fetch_back = np.minimum(state.waiting_m3, COMES_BACK * demand) if HOURLY[minute // 60] > 0 else 0.0 * demand
-        wanted_taps = (demand + fetch_back)[:, None] * self.tap_share
-        wanted_taps[:, 0] += effects.tap_open_m3_h
-        wanted = wanted_taps.sum(axis=1) + effects.network_leak_m3_h
-        there = np.maximum(0.0, state.volume_m3 - DEAD_SHARE * self.size_m3) / DT_H
+    def _lift(self, at: int, wants: BoolArray, effects: Effects) -> FloatArray:
+        """Inflow [m³/h] of the zones that pump; a well without water stops its pump."""
+        s, v, rows = self._s, self._v, self._rows
+        depth_m = np.minimum(self._today.static_m + s.drawdown_m + s.far_drawdown_m, v.intake_m)
+        offered = rows["offered_w"][at]
+        speed, flow = v.pump.operating_point(
+            offered, depth_m + v.base_m + v.full_m, worn=effects.worn, clogged=effects.clogged + effects.clogged_after
+        )
+        starved = wants & ((depth_m >= v.intake_m - STARVED_M) | (s.dry_min > 0))  # air in it stays until it stops
+        if starved.any():
+            speed = np.where(starved, v.pump.free_speed(offered), speed)
+        inflow = rows["inflow_m3_h"][at] = np.where(wants & ~starved, flow, 0.0)
+        rows["speed"][at], rows["is_starved"][at] = np.where(wants, speed, 0.0), starved
+        dry_min = np.where(starved, s.dry_min + 1, 0.0)
+        stops = dry_min >= DRY_STOP_MIN
+        s.retry_min = np.where(stops, DRY_RETRY_MIN, np.maximum(0.0, s.retry_min - 1))
+        s.dry_min = np.where(stops, 0.0, dry_min)
+        return inflow
+
+    def _well(self, at: int, flow: FloatArray, effects: Effects) -> None:
+        """Drawdown follows the flow out of the well (into it where water runs back)."""
+        s, v = self._s, self._v
+        lowest_m = v.intake_m - self._today.static_m
+        gives = v.capacity * (1 - effects.yield_lost)
+        failing = effects.well_gives > 0
+        if failing.any():
+            gives = np.where(failing, effects.well_gives * v.pump.flow_m3_h / lowest_m, gives)
+        rest_m = flow / gives * (1 - TURBULENT + TURBULENT * np.abs(flow) / v.pump.flow_m3_h)
+        near = s.drawdown_m + (NEAR * rest_m - s.drawdown_m) * (DT_H / NEAR_FOLLOWS_H)
+        far = s.far_drawdown_m + ((1 - NEAR) * rest_m - s.far_drawdown_m) * (DT_H / FAR_FOLLOWS_H)
+        s.far_drawdown_m = np.minimum(far, lowest_m)
+        s.drawdown_m = np.minimum(near, lowest_m - s.far_drawdown_m)
+        self._rows["depth_m"][at] = np.minimum(self._today.static_m + s.drawdown_m + s.far_drawdown_m, v.intake_m)
+
+    def _tower(self, at: int, minute: int, inflow: FloatArray, back: FloatArray, effects: Effects) -> None:
+        """Serve the taps, then lose what leaks, is let off or spills; who finds no water waits, and half comes back."""
+        s, v, rows, day = self._s, self._v, self._rows, self._today
+        demand = day.wanted[minute]
+        fetch_back = np.minimum(s.waiting_m3, COMES_BACK * demand)
+        at_taps = np.minimum(demand + fetch_back, v.tap_most)
+        leak = effects.network_leak_m3_h
+        if leak.any():  # through a hole, with the root of the pressure
+            head = (v.base_m + s.volume_m3 / v.size_m3 * v.full_m) / (v.base_m + 0.5 * v.full_m)
+            leak = leak * np.sqrt(head)
+        wanted = at_taps + effects.tap_open_m3_h.sum(axis=1) + leak
+        there = np.maximum(0.0, s.volume_m3 - DEAD_SHARE * v.size_m3) / DT_H
         served = np.minimum(1.0, there / np.maximum(wanted, 1e-9))
-        missed = (1 - served) * demand * (DT_H * GIVES_UP)
-        state.waiting_m3 = np.maximum(0.0, state.waiting_m3 - fetch_back * served * DT_H) * 0.999 + missed
-        return wanted * served, wanted_taps * served[:, None], served >= 1.0
+        served[day.is_washed[minute]] = 0.0
+        outflow = wanted * served
+        missed = (demand + fetch_back - at_taps * served) * (DT_H * GIVES_UP)
+        s.waiting_m3 = np.maximum(0.0, s.waiting_m3 - fetch_back * DT_H) * 0.999 + missed
+        left = s.volume_m3 / DT_H + inflow - outflow - back
+        let_off = rows["let_off_m3_h"][at]
+        if day.is_drained[minute].any():
+            let_off = rows["let_off_m3_h"][at] = np.where(
+                day.is_drained[minute], np.clip(left, 0.0, v.size_m3 / DRAIN_H), 0.0
+            )
+        out = np.minimum(effects.tower_leak_m3_h, np.maximum(0.0, left - let_off))
+        volume = s.volume_m3 + (inflow - outflow - back - let_off - out) * DT_H
+        spilled = np.maximum(0.0, volume - OVERFLOW_AT * v.size_m3)
+        s.volume_m3 = np.maximum(0.0, volume - spilled)
+        rows["outflow_m3_h"][at], rows["served"][at], rows["volume_m3"][at] = outflow, served, s.volume_m3
+        rows["network_leak_m3_h"][at], rows["tower_leak_m3_h"][at] = leak * served, out
+        rows["spilled_m3"][at], self._fetched[at] = spilled, at_taps * served
 
-    def _gateway(self, state: State, minute: int, effects: Effects) -> None:
-        drain = effects.battery_drain_per_h
-        charge = np.where(drain > 0, -drain, np.where(self._sun[:, minute] > 150, 0.12, -0.012))
-        state.battery = np.minimum(1.0, np.maximum(0.02, state.battery + charge * DT_H))
-        state.uptime_s += 60.0
-        state.credit_gnf -= 0.5
-        state.credit_gnf[state.credit_gnf < 2000] = 30_000.0
+    def _taps(self, begin: int, end: int, effects: Effects) -> FloatArray:
+        """Flow of each tap in a piece, (minutes, n, taps) [m³/h]; who finds a tap closed goes to the next one."""
+        quarters = np.arange(self._first + begin, self._first + end) // 15
+        shares = self._today.shares[quarters]
+        if effects.tap_closed.any():
+            lost = shares * effects.tap_closed
+            shares = shares - lost + _next_tap(lost, self._v.demand.has_tap)
+        flows = self._fetched[begin:end, :, None] * shares
+        if effects.tap_open_m3_h.any():
+            flows = flows + effects.tap_open_m3_h * self._rows["served"][begin:end, :, None]
+        return np.asarray(flows)
 
 
-def whole_minutes(start: datetime, end: datetime) -> Iterable[float]:
-    """The beginnings of the minutes in [start, end) [s since 1970-01-01 UTC]."""
-    minute = start.replace(second=0, microsecond=0)
-    while minute < end:
-        yield minute.timestamp()
-        minute += timedelta(minutes=1)
+def _next_tap(lost: FloatArray, has_tap: BoolArray) -> FloatArray:
+    """What each tap loses (m, n, taps), given to the next one; the last one's goes to the first."""
+    moved = np.zeros_like(lost)
+    moved[:, :, 1:] = lost[:, :, :-1]
+    beyond = np.where(has_tap, 0.0, moved)
+    moved = np.where(has_tap, moved, 0.0)
+    moved[:, :, 0] += lost[:, :, -1] + beyond.sum(axis=2)
+    return moved
+
+
+def _counted(start: FloatArray, added: FloatArray) -> FloatArray:
+    """A counter after each minute: the sums are those of single steps to the last bit."""
+    return np.add.accumulate(np.concatenate([start[None], added]))[1:]
+
+
+def _pieces(t_s: float, minutes: int, struck: Sequence[Broken]) -> list[tuple[int, int]]:
+    """Minutes of a move in which effects do not change: whole when nothing is broken."""
+    if not struck:
+        return [(0, minutes)]
+    edges = {0, minutes}
+    edges |= {round((s - t_s) / 60) for s in np.arange(t_s - t_s % PIECE_S + PIECE_S, t_s + 60 * minutes, PIECE_S)}
+    for one in struck:
+        edges |= {int(np.ceil((s - t_s) / 60)) for s in (one.start_s, one.end_s) if s is not None and np.isfinite(s)}
+    inside = sorted(edge for edge in edges if 0 <= edge <= minutes)
+    return list(pairwise(inside))

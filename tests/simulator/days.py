@@ -1,7 +1,7 @@
-"""Simulated days for tests: the six demo zones from a March dawn on, minute by minute."""
+"""Simulated days for tests: the six demo zones from a dry-season dawn on, minute by minute."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -14,7 +14,7 @@ from simulator.scenarios import Scenario
 from simulator.village import State, Truth, Village
 
 ZONES = load_zones([shipped("zones")])
-DAWN = datetime(2026, 3, 4, 5, 0, tzinfo=UTC)
+DAWN = datetime(2026, 2, 4, 5, 0, tzinfo=UTC)  # before Ramadan, a Wednesday
 CALM = Scenario("calm", "nothing happens", clear_from_start=False, faults=())
 
 
@@ -22,23 +22,18 @@ CALM = Scenario("calm", "nothing happens", clear_from_start=False, faults=())
 class Lived:
     """What was true after every minute, and the state at the end."""
 
-    truths: list[Truth]
-    taps_m3: NDArray[np.float64]  # (minutes, n, taps)
-    battery: NDArray[np.float64]  # (minutes, n)
+    truth: Truth
     state: State
     village: Village
 
     def all(self, name: str) -> NDArray[np.float64]:
         """One quantity of all zones, (minutes, n)."""
-        return np.array([getattr(truth, name) for truth in self.truths])
+        return np.asarray(getattr(self.truth, name))
 
     def of(self, zone: str, name: str, *, from_h: float = 0, until_h: float = 1e3) -> NDArray[np.float64]:
         """One quantity of one zone, between two times after the beginning."""
-        at = next(n for n, found in enumerate(self.village.zones) if found.zone_id == zone)
-        values = {"battery": self.battery, "taps_m3": self.taps_m3}.get(name)
-        rows = self.all(name) if values is None else values
-        chosen: NDArray[np.float64] = rows[int(from_h * 60) : int(min(until_h, 1e3) * 60), at]
-        return chosen
+        rows = slice(int(from_h * 60), int(until_h * 60))
+        return self.all(name)[rows, self.village.index[zone]]
 
 
 def live(
@@ -53,9 +48,11 @@ def live(
     """Let zones live for some hours from `start` on."""
     village = Village(zones, seed=seed, clear_from=date(2000, 1, 1) if clear else None)
     state = village.first_state()
-    truths, taps, battery = [], [], []
-    for minute in range(int(hours * 60)):
-        truths.append(village.step(state, start.timestamp() + 60 * minute, broken))
-        taps.append(state.tap_m3.copy())
-        battery.append(state.battery.copy())
-    return Lived(truths, np.array(taps), np.array(battery), state, village)
+    t_s, left = start.timestamp(), int(hours * 60)
+    truths = []
+    while left:
+        minutes = int(min(left, 360, (86_400 - t_s % 86_400) // 60))
+        truths.append(village.truth(village.move(state, t_s, broken, minutes)))
+        t_s, left = t_s + 60 * minutes, left - minutes
+    truth = Truth(*(np.concatenate([getattr(one, field.name) for one in truths]) for field in fields(Truth)))
+    return Lived(truth, state, village)

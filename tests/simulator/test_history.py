@@ -34,9 +34,10 @@ def test_history_has_every_declared_channel_each_five_minutes_and_repeats_itself
     assert set(first) == declared
     for key, rows in first.items():
         np.testing.assert_array_equal(rows, again[key])
-        assert rows.shape == (2, 26 * 12)
-        assert (np.diff(rows[0]) == 300).all()
+        assert 26 * 12 - 10 <= rows.shape[1] <= 26 * 12, "a loose contact costs one in a hundred"
+        assert (np.diff(rows[0]) % 300 == 0).all()
         assert rows[0][0] == (DAWN + timedelta(minutes=5)).timestamp()
+    assert sum(rows.shape[1] == 26 * 12 for rows in first.values()) > 0.9 * len(first)
     for (_, _, channel), rows in first.items():
         if channel in ("volume_m3", "outflow_volume_m3", "uptime_s"):
             assert (np.diff(rows[1]) >= 0).all(), "a counter never goes back"
@@ -108,8 +109,9 @@ def test_a_zone_that_joins_starts_afresh_and_leaves_the_others_their_counters(tm
     state, fresh = saved.state_of(village), village.first_state()
     assert state.pumped_m3[0] == fresh.pumped_m3[0]
     for at, zone in ((1, "zone-3"), (2, "zone-4")):
-        assert state.pumped_m3[at] == pytest.approx(found[zone, "pump", "volume_m3"][1][-1], abs=0.01)
-        assert state.tap_m3[at, 4] == pytest.approx(found[zone, "tap-05", "volume_m3"][1][-1], abs=0.001)
+        assert state.meter_in_m3[at] == pytest.approx(found[zone, "pump", "volume_m3"][1][-1], abs=0.01)
+        shown = state.tap_m3[at, 4] * village.tap_factor[at, 4]
+        assert shown == pytest.approx(found[zone, "tap-05", "volume_m3"][1][-1], abs=0.001)
         assert state.pumped_m3[at] > fresh.pumped_m3[at]
 
 

@@ -2,47 +2,15 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from simulator.errors import SimulatorError
-from simulator.faults import CATALOGUE, SIZES, Broken
-from simulator.sun import sun_day
-from simulator.village import CONTROLLER, DT_H, OVERFLOW_AT, State, Village
+from simulator.faults import CATALOGUE, Broken
+from simulator.village import DT_H, OVERFLOW_AT, State, Village
 from tests.simulator.days import DAWN, ZONES, live
-
-BALANCED = ("volume_m3", "pumped_m3", "drawn_m3", "leaked_m3", "spilled_m3")
-faults = st.builds(
-    Broken,
-    zone=st.sampled_from([zone.zone_id for zone in ZONES]),
-    fault=st.sampled_from(sorted(CATALOGUE)),
-    size=st.sampled_from(SIZES),
-    start_s=st.integers(0, 600).map(lambda minute: DAWN.timestamp() + 60 * minute),
-)
-
-
-@settings(max_examples=6, deadline=None)
-@given(st.lists(faults, max_size=8), st.integers(0, 50))
-def test_water_and_energy_add_up_in_every_minute_whatever_breaks(broken: list[Broken], seed: int) -> None:
-    village = Village(ZONES, seed=seed)
-    state = village.first_state()
-    for minute in range(14 * 60):
-        before = {name: getattr(state, name).copy() for name in BALANCED}
-        taps = state.tap_m3.sum(axis=1)
-        truth = village.step(state, DAWN.timestamp() + 60 * minute, broken)
-        moved = {name: getattr(state, name) - was for name, was in before.items()}
-        balance = moved["pumped_m3"] - moved["drawn_m3"] - moved["leaked_m3"] - moved["spilled_m3"]
-        np.testing.assert_allclose(moved["volume_m3"], balance, atol=1e-9)
-        assert (state.volume_m3 >= 0).all()
-        assert (state.volume_m3 <= OVERFLOW_AT * village.size_m3 + 1e-9).all()
-        assert (state.tap_m3.sum(axis=1) - taps <= moved["drawn_m3"] + 1e-9).all(), "taps give what leaves the tower"
-        lift_w = 2.725 * truth.inflow_m3_h * (truth.depth_m + village.base_m)
-        assert (lift_w <= truth.pump_power_w + 1e-6).all(), "water is not lifted by less energy than physics asks"
-        np.testing.assert_allclose(truth.pv_power_w * CONTROLLER, truth.pump_power_w, rtol=1e-12)
 
 
 def test_a_normal_day_is_plausible() -> None:
@@ -60,7 +28,7 @@ def test_a_normal_day_is_plausible() -> None:
 
 
 def test_at_night_there_is_no_sun_no_power_and_no_flow() -> None:
-    night = live(3, start=datetime(2026, 3, 4, 0, 30, tzinfo=UTC))
+    night = live(3, start=datetime(2026, 2, 4, 0, 30, tzinfo=UTC))
     for name in ("irradiance_w_m2", "pv_power_w", "pump_power_w", "speed_rpm", "inflow_m3_h", "outflow_m3_h"):
         assert (night.all(name) == 0).all(), name
 
@@ -73,29 +41,6 @@ def test_pumps_run_every_morning_of_a_month_and_no_tower_is_emptied_on_its_first
         assert (flow[morning].max(axis=0) > 0.5 * november.village.pump.flow_m3_h).all()
     assert (level > 0.15).all()
     assert (level < OVERFLOW_AT).all()
-
-
-# DOMAIN §2.2, all-sky irradiation on level ground by month [kWh/m² and day]
-ALL_SKY = (5.4, 6.0, 6.3, 6.2, 5.7, 5.1, 4.6, 4.4, 4.8, 5.2, 5.3, 5.1)
-
-
-@pytest.mark.parametrize("month", range(1, 13))
-def test_the_sun_of_labe_is_as_strong_as_its_months_say(month: int) -> None:
-    pv = ZONES[0].asset("pv")
-    level = replace(pv, rating={**pv.rating, "tilt_deg": 0.0})
-    zone = replace(ZONES[0], assets=tuple(level if asset is pv else asset for asset in ZONES[0].assets))
-    days = [
-        sun_day(zone, date(2026, month, day), seed=seed, is_clear=False).irradiance_w_m2.sum() / 60_000
-        for day in range(1, 29)
-        for seed in (1, 2)
-    ]
-    assert np.mean(days) == pytest.approx(ALL_SKY[month - 1], rel=0.1)
-    assert 0.05 < np.std(days) / np.mean(days) < 0.3, "days differ"
-
-
-def test_solar_noon_is_at_about_ten_to_one() -> None:
-    noon = sun_day(ZONES[0], date(2026, 3, 4), seed=1, is_clear=True).irradiance_w_m2.argmax()
-    assert 12 * 60 + 30 <= noon <= 13 * 60 + 15
 
 
 def test_pieces_and_a_saved_state_change_nothing() -> None:
