@@ -222,12 +222,15 @@ class Admission:
                 self.set_aside.append(SetAside(message, zone, gateway, who, message.payload, *reason))
                 self._count(who, message, 0, received=1)
 
-    def refuse(self, message: Message, reason: RejectReason, detail: str) -> None:
-        """Set a message aside as a whole, whatever is in it; its gateway may forget it."""
-        rest = admit([message], self.directory, self.anchors)
+    def refuse(self, message: Message, reason: RejectReason, detail: str, *, is_booked: bool = True) -> None:
+        """Set a message aside as a whole, whatever is in it; its gateway may forget it.
+
+        Without `is_booked` it may not, and the message stands in nobody's account: what it says of itself is poison.
+        """
+        rest = admit([message] if is_booked else [], self.directory, self.anchors)
         topic = self._topic(message.topic)
         zone, gateway = (topic.zone, topic.gateway) if topic else (None, None)
-        who = next(iter(rest.senders))
+        who = next(iter(rest.senders), NOBODY)  # a status is in no account
         self.messages.append(message)
         for boot, ranges in rest.taken.items():
             self._taken.setdefault(boot, []).extend(ranges)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -33,13 +34,15 @@ from ingest.admission import (
 from ingest.arrays import Int4s, Times
 from ingest.columns import Columns
 from ingest.db import Connection, queries
-from ingest.sqlstate import Meaning, as_ingest_error, first_line, meaning_of
+from ingest.errors import SchemaMismatch
+from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
 from ingest.writer import Outcome, ReadingWriter
 
 log = logging.getLogger(__name__)
 
 SQL = queries("ingest", "pipeline")
 MAX_ATTEMPTS_AT_ONCE = 5
+SUSPICIOUS_READINGS, SUSPICIOUS_SHARE = 100, 0.2  # refused in one batch, by several zones: it is not the readings
 UNKNOWN = {RejectReason.UNKNOWN_GATEWAY, RejectReason.UNKNOWN_CHANNEL}
 
 
@@ -102,12 +105,12 @@ class Pipeline:
         for attempt in range(1, MAX_ATTEMPTS_AT_ONCE + 1):
             try:
                 return self._store_once(self._refreshed(admission))
-            except psycopg.Error as error:
+            except (psycopg.Error, *VALUE_ERRORS) as error:
                 meaning = meaning_of(error)
                 if meaning is Meaning.AGAIN and attempt < MAX_ATTEMPTS_AT_ONCE:
                     continue
                 if meaning is Meaning.ROW:
-                    return self._store_by_halves(admission.messages, error)
+                    return self._store_without_refused(admission.messages, error)
                 raise as_ingest_error(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -127,10 +130,10 @@ class Pipeline:
             return admission.set_aside[0]
         try:
             return self._store_once(admission, again)
-        except psycopg.Error as error:
+        except (psycopg.Error, *VALUE_ERRORS) as error:
             if meaning_of(error) is Meaning.ROW:
                 refused = Admission(self._directory, self._anchors)
-                refused.refuse(message, RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {first_line(error)}")
+                refused.refuse(message, RejectReason.DATABASE_REFUSED, as_detail(error))
                 return refused.set_aside[0]
             raise as_ingest_error(error) from error
 
@@ -148,9 +151,15 @@ class Pipeline:
         return self._connection.execute(SQL["registry_state"]).fetchone()
 
     def _store_once(self, admission: Admission, again: Again | None = None) -> Stored:
+        with self._transaction():
+            return self._write(admission, again)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A transaction, or a part of one that can be undone alone; what is kept in memory stays in line with it."""
         try:
             with self._connection.transaction():
-                return self._write(admission, again)
+                yield
         except BaseException:
             if not self._connection.closed:
                 self._writer.forget()
@@ -235,18 +244,94 @@ class Pipeline:
         }
         return self._connection.execute(SQL["insert_set_aside"], parameters).rowcount == 1
 
-    def _store_by_halves(self, messages: Sequence[Message], error: psycopg.Error) -> Stored:
-        """Find the reading that the database can never take; its neighbours are stored."""
+    def _store_without_refused(self, messages: Sequence[Message], error: Exception) -> Stored:
+        """Set aside what the database can never take; its neighbours are stored in the same transaction."""
+        if isinstance(error, psycopg.errors.ForeignKeyViolation):  # a channel went since the registry was read
+            self._directory, self._registry = fetch_directory(self._connection), self._registry_state()
+        try:
+            with self._transaction():
+                admission = self._with_refused_aside(messages)
+                try:
+                    stored = self._store_once(admission)
+                except (psycopg.Error, *VALUE_ERRORS) as later:  # it is not the readings, or not they alone
+                    if meaning_of(later) is not Meaning.ROW:
+                        raise
+                    admission = self.new_admission()
+                    stored = self._store_by_halves(messages, later, admission.set_aside)
+                _refuse_to_believe(admission.set_aside, stored)
+                return stored
+        except (psycopg.Error, *VALUE_ERRORS) as later:
+            raise as_ingest_error(later) from later
+
+    def _with_refused_aside(self, messages: Sequence[Message]) -> Admission:
+        """Admit messages anew, each reading that the table of readings can never take as one that is set aside."""
+        suspects = self._why_refused(messages)
+        parts = [part for number in sorted(suspects) for part in readings_apart(messages[number])]
+        refused = self._why_refused(parts)
+        admission = self.new_admission()
+        admission.add(message for number, message in enumerate(messages) if number not in suspects)
+        for number, part in enumerate(parts):
+            if number in refused:
+                admission.refuse(part, RejectReason.DATABASE_REFUSED, as_detail(refused[number]))
+            else:
+                admission.add([part])
+        return admission
+
+    def _why_refused(self, messages: Sequence[Message]) -> dict[int, psycopg.Error]:
+        """Which of these hold a reading that the table of readings can never take, by number, and why."""
+        admission, ends = self.new_admission(), []
+        for message in messages:
+            admission.add([message])
+            ends.append(len(admission))
+        rows = self._writer.why_refused(admission.columns)
+        return {int(np.searchsorted(ends, row, side="right")): error for row, error in rows.items()}
+
+    def _store_by_halves(self, messages: Sequence[Message], error: Exception, aside: list[SetAside]) -> Stored:
+        """Store messages whose whole was refused for `error`, half by half; single readings go `aside`."""
         if len(messages) == 1:
             messages = readings_apart(messages[0])
         if len(messages) == 1:
-            refused = Admission(self._directory, self._anchors)
-            refused.refuse(messages[0], RejectReason.DATABASE_REFUSED, f"[{error.sqlstate}] {first_line(error)}")
-            return self._store_once(refused)
-        middle = len(messages) // 2
-        result = self.store(messages[:middle])
-        result.add(self.store(messages[middle:]))
+            return self._store_refused(messages[0], error, aside)
+        result, middle = Stored(), len(messages) // 2
+        for half in (messages[:middle], messages[middle:]):
+            try:
+                result.add(self._store_once(admit(half, self._directory, self._anchors)))
+            except (psycopg.Error, *VALUE_ERRORS) as later:
+                if meaning_of(later) is not Meaning.ROW:
+                    raise
+                result.add(self._store_by_halves(half, later, aside))
         return result
+
+    def _store_refused(self, message: Message, error: Exception, aside: list[SetAside]) -> Stored:
+        """Keep what the database refuses; booked for its gateway, unless that is what is refused."""
+        for is_booked in (True, False):
+            refused = self.new_admission()
+            refused.refuse(message, RejectReason.DATABASE_REFUSED, as_detail(error), is_booked=is_booked)
+            try:
+                stored = self._store_once(refused)
+            except (psycopg.Error, *VALUE_ERRORS) as later:
+                if meaning_of(later) is not Meaning.ROW:
+                    raise
+                error = later
+            else:
+                aside += refused.set_aside
+                return stored
+        raise error
+
+
+def _refuse_to_believe(aside: Sequence[SetAside], stored: Stored) -> None:
+    """Raise when so much was refused that it cannot be the readings: a fifth of a batch, from several zones.
+
+    What one zone alone sends is set aside however much it is, so that it cannot hold up the others.
+    """
+    refused = [item for item in aside if item.reason is RejectReason.DATABASE_REFUSED]
+    total = stored.stored + stored.duplicate + stored.conflict + stored.set_aside
+    zones = {item.zone for item in refused}
+    if len(refused) >= SUSPICIOUS_READINGS and len(refused) > SUSPICIOUS_SHARE * total and len(zones) > 1:
+        raise SchemaMismatch(
+            f"the database refused {len(refused)} of {total} readings of {len(zones)} zones, the first with"
+            f" {refused[0].detail}"
+        )
 
 
 def fetch_directory(connection: Connection) -> Directory:

@@ -23,28 +23,34 @@ class Meaning(Enum):
     OURS = "ours"  # schema or rights are not what we expect: confirm nothing, a person must act
 
 
+# A value that cannot be written down for the server: NUL in a text, a lone surrogate, a number that does not fit.
+VALUE_ERRORS = (psycopg.DataError, ValueError, ArithmeticError, RecursionError)
 _ROW_ALSO = {"54000", "54001", "54011"}
 _AGAIN = {"40001", "40P01", "55P03", "57014"}
 _OURS_ALSO = {"25006", "XX001", "XX002"}
 
 
-def as_ingest_error(error: psycopg.Error) -> IngestError:
+def as_ingest_error(error: Exception) -> IngestError:
     """What to raise when a batch is kept: a person must act (`SchemaMismatch`), or time must pass."""
     if meaning_of(error) is Meaning.OURS:
-        return SchemaMismatch(f"the database refused with {error.sqlstate}: {first_line(error)}")
-    return StoreUnavailable(f"database [{error.sqlstate or 'no connection'}]: {first_line(error)}")
+        return SchemaMismatch(f"the database refused with {_state_of(error)}: {_first_line(error)}")
+    return StoreUnavailable(f"database {as_detail(error)}")
 
 
-def first_line(error: psycopg.Error) -> str:
+def as_detail(error: Exception) -> str:
     """What happened, without the statement and its parameters."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    without = type(error).__name__ if isinstance(error, VALUE_ERRORS) else "no connection"
+    return f"[{_state_of(error) or without}]: {_first_line(error)}"
 
 
-def meaning_of(error: psycopg.Error) -> Meaning:
-    """Classify; an unknown error keeps the batch (AWAY), it never drops anything."""
-    state = error.sqlstate
+def meaning_of(error: Exception) -> Meaning:
+    """Classify; an unknown error keeps the batch (AWAY), it never drops anything.
+
+    What never reached the server has no SQLSTATE: `VALUE_ERRORS` speak of a value, all else of the connection.
+    """
+    state = _state_of(error)
     if state is None:
-        return Meaning.AWAY
+        return Meaning.ROW if isinstance(error, VALUE_ERRORS) else Meaning.AWAY
     if state in _AGAIN:
         return Meaning.AGAIN
     if state[:2] in ("22", "23") or state in _ROW_ALSO:
@@ -52,3 +58,11 @@ def meaning_of(error: psycopg.Error) -> Meaning:
     if state[:2] == "42" or state in _OURS_ALSO:
         return Meaning.OURS
     return Meaning.AWAY
+
+
+def _state_of(error: Exception) -> str | None:
+    return error.sqlstate if isinstance(error, psycopg.Error) else None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

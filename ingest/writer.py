@@ -8,13 +8,16 @@ watermark anew.
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from gateway.model import Flag
@@ -23,10 +26,12 @@ from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.quality import QualityMemory
 from ingest.rollups import Rollups
+from ingest.sqlstate import Meaning, meaning_of
 
 SQL = queries("ingest", "writer")
 WEEK_US = 7 * 86_400_000_000
 MONDAY_US = 3 * 86_400_000_000  # 1970-01-01 was a Thursday, weeks begin on Monday
+COPY_LINE = re.compile(r"^COPY \w+, line (\d+)", re.MULTILINE)
 NEVER_US = np.iinfo(np.int64).min
 
 
@@ -92,6 +97,41 @@ class ReadingWriter:
         outcomes[order] = outcome
         return outcomes
 
+    def why_refused(self, columns: Columns) -> dict[int, psycopg.Error]:
+        """Which rows the table of readings can never take, by place, and why; nothing is stored.
+
+        What was refused is tried again by COPY alone, without the row that the server names. Other database errors pass
+        through.
+        """
+        found: dict[int, psycopg.Error] = {}
+        if len(columns):
+            order = np.lexsort((columns.measured_us, columns.channel_id))
+            ordered = columns.take(order)
+            with self._connection.transaction(force_rollback=True):
+                self._take_turn()
+                self._ensure_weeks(ordered.measured_us)
+                outcome = self._outcomes(ordered, ~self._is_newest(ordered))
+                for place, error in self._refused_rows(ordered, np.flatnonzero(outcome == Outcome.STORED)):
+                    found[int(order[place])] = error
+            self._weeks.clear()  # those made just now are gone
+        return found
+
+    def _refused_rows(self, ordered: Columns, rows: NDArray[np.intp]) -> Iterator[tuple[int, psycopg.Error]]:
+        waiting = [rows]
+        while waiting:
+            some = waiting.pop()
+            try:
+                with self._connection.transaction():
+                    self._copy(ordered.take(some))
+            except psycopg.Error as error:
+                if meaning_of(error) is not Meaning.ROW:
+                    raise
+                if len(some) == 1:
+                    yield int(some[0]), error
+                    continue
+                at = _line_of(error, len(some))
+                waiting += [part for part in (some[:at], some[at : at + 1], some[at + 1 :]) if len(part)]
+
     def _take_turn(self) -> None:
         row = self._connection.execute(SQL["take_turn"], {"me": self._name}).fetchone()
         if row is None or row[0]:
@@ -103,14 +143,7 @@ class ReadingWriter:
         stored = ordered.take(is_new)
         if len(stored):
             stored = self._flagged(stored, is_newest[is_new])
-            copy_into(
-                self._connection,
-                SQL["copy_reading"],
-                [
-                    Int4s(stored.channel_id), Int2s(stored.flag), Times(stored.measured_us),
-                    Times(stored.received_us), Float8s(stored.value),
-                ],
-            )  # fmt: skip
+            self._copy(stored)
             self._rollups.write(stored, is_newest[is_new])
             self._update_latest(stored.take(is_newest[is_new]))
         in_conflict = ordered.take(outcome == Outcome.CONFLICT)
@@ -123,6 +156,16 @@ class ReadingWriter:
                 },
             )  # fmt: skip
         return outcome
+
+    def _copy(self, rows: Columns) -> None:
+        copy_into(
+            self._connection,
+            SQL["copy_reading"],
+            [
+                Int4s(rows.channel_id), Int2s(rows.flag), Times(rows.measured_us), Times(rows.received_us),
+                Float8s(rows.value),
+            ],
+        )  # fmt: skip
 
     def _flagged(self, stored: Columns, is_newest: NDArray[np.bool_]) -> Columns:
         """The rows with the flags of the tests that they fail; why is noted beside them."""
@@ -216,6 +259,13 @@ class ReadingWriter:
             grown[: len(self._newest_us)] = self._newest_us
             self._newest_us = grown
         return ordered.measured_us > self._newest_us[ordered.channel_id]
+
+
+def _line_of(error: psycopg.Error, rows: int) -> int:
+    """The place of the row at which COPY stopped; the middle when the server does not say, or in another language."""
+    found = COPY_LINE.search(error.diag.context or "")
+    line = int(found[1]) if found else 0
+    return line - 1 if 1 <= line <= rows else rows // 2
 
 
 def _instant(micros: int) -> datetime:
