@@ -40,7 +40,7 @@ QUIET_S = 0.002  # nothing came for so long: what has come is a batch
 GATHER_S = 0.05  # a stream that is never quiet is cut after this
 HEARTBEAT_S = 2.0
 RETRY_S = (0.5, 5.0)  # one ingest asking so often is no burden to a database that comes up
-FINISH_S = 5.0
+FINISH_S = 10.0
 GARBAGE_THRESHOLD = 100_000  # we make many objects and hardly a cycle: looking for them took a tenth of the time
 SWITCH_S = 0.0001  # how long the receiving thread may keep the interpreter while the storing one waits for it
 

@@ -15,15 +15,18 @@ import psycopg
 from gateway.config import MqttSettings
 from ingest.db import connect
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+PROGRAM = "from ndiyan.cli import main; main()"
 BOOK = "SELECT sum(stored), sum(duplicate), sum(conflict), sum(set_aside), sum(sent) - sum(arrived) FROM gateway_day"
 
 
 class IngestProcess:
     """`ndiyan ingest`, started and told to stop as systemd does it."""
 
-    def __init__(self, database_url: str, mqtt: MqttSettings, log: Path, **environment: str) -> None:
-        self._log = log
+    def __init__(
+        self, database_url: str, mqtt: MqttSettings, log: Path, *, program: str = PROGRAM, **environment: str
+    ) -> None:
+        self._log, self._program = log, program
         self._environment = os.environ | environment
         self._environment |= {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_MQTT_URL": mqtt.url()}
         self._process: subprocess.Popen[bytes] | None = None
@@ -32,7 +35,7 @@ class IngestProcess:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ndiyan", "ingest"], stdout=log, stderr=log, env=self._environment
+                [sys.executable, "-c", self._program, "ingest"], stdout=log, stderr=log, env=self._environment
             )
 
     def log(self) -> str:

@@ -17,6 +17,7 @@ from gateway.zones import Zone
 BOOT = "ab"
 FIRST_S = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
 IN_FLIGHT = 100
+PATIENCE_S = 60.0
 
 
 class Talker:
@@ -46,7 +47,7 @@ class Talker:
         self._thread = threading.Thread(target=self._talk, name="talker")
         self._client.loop_start()
 
-    def wait_answered(self, count: int, *, within_s: float = 20.0) -> None:
+    def wait_answered(self, count: int, *, within_s: float = PATIENCE_S) -> None:
         """Until ingest has answered so many messages."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.answered_s) >= count, within_s), len(self.answered_s)
@@ -56,7 +57,7 @@ class Talker:
         self._quiet.set()
         self._thread.join()
         with self._changed:
-            assert self._changed.wait_for(lambda: self._taken == len(self.sent_s), 20.0), self._taken
+            assert self._changed.wait_for(lambda: self._taken == len(self.sent_s), PATIENCE_S), self._taken
         assert not self._refused, self._refused[:3]
         return self._taken
 
