@@ -14,7 +14,7 @@ from pathlib import Path
 
 from alerts.causes import Known, cause_of
 from alerts.days import days_of
-from alerts.detectors import DETECTORS, FEATURES, Detector, Scene
+from alerts.detectors import DETECTORS, Detector, Scene, features_of
 from alerts.lifecycle import Opening, transitions
 from alerts.model import RULES, Evidence, Verdict
 from alerts.routing import ContactRow, Event, EventKind, PastNotification, who_hears
@@ -76,7 +76,7 @@ def judge_history(
         some = zones[first : first + ZONES_AT_ONCE]
         grid = grid_of(some)
         silent += not_judged(grid, detectors)
-        scene = Scene(grid, days_of(grid, FEATURES))
+        scene = Scene(grid, days_of(grid, features_of(grid.sites)))
         signals = [signal for detector in detectors for signal in detector.judge(scene)]
         for row, zone in enumerate(some):
             openings = [

@@ -163,6 +163,15 @@ def past_spread(
     return np.where(count >= at_least, NORMAL_MAD * found, np.nan)
 
 
+def recent_median(value: FloatArray, days: int, *, at_least: int = 1) -> FloatArray:
+    """For each day (n, d) the median of the last `days` days, this one included."""
+    ordered, count = _past(np.pad(value, ((0, 0), (0, 1)), constant_values=np.nan), days, None)
+    ordered, count = ordered[:, 1:], count[:, 1:]
+    place = np.maximum(count - 1, 0)
+    low, high = (np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0] for at in (place // 2, (place + 1) // 2))
+    return np.where(count >= at_least, (low + high) / 2, np.nan)
+
+
 def _past(value: FloatArray, days: int, only: Mask | None) -> tuple[FloatArray, NDArray[np.intp]]:
     """The `days` days before each day in order of size, NaN last (n, d, days), and how many are known (n, d)."""
     taught = value if only is None else np.where(only, value, np.nan)

@@ -17,13 +17,13 @@ import numpy as np
 
 from alerts.causes import Known, cause_of
 from alerts.days import Days, days_of
-from alerts.detectors import DETECTORS, FEATURES, Scene
+from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Transition, transitions
 from alerts.model import RULES, AlertState, Condition, LiveAlert, Rule, Verdict
 from alerts.notify import tell
 from alerts.routing import Event, EventKind
-from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
+from alerts.scene import DAY_S, STEP_S, FloatArray, Grid, Site, Sites
 from alerts.watched import fetch_grid, fetch_sites
 from gateway.model import Fault, State
 from ingest.db import Connection, connect, queries
@@ -159,7 +159,7 @@ class Judgement:
         steps = int((end.timestamp() - begin_s) // STEP_S) + 1
         sites = Sites(self._sites[zone] for zone in zones)
         grid = fetch_grid(self._connection, sites, begin_s, steps)
-        days = days_of(grid, FEATURES)
+        days = days_of(grid, features_of(sites))
         self._keep(grid, days)
         scene = Scene(grid, days.after(self._past_days(zones, begin_s)))
         signals = [signal for detector in DETECTORS for signal in detector.judge(scene)]
@@ -182,12 +182,12 @@ class Judgement:
         span = {"zones": list(zones), "from": before - DAYS_BACK, "until": before}
         rows = self._connection.execute(SQL["past_days"], span).fetchall()
         day_s = before_s - DAYS_BACK.total_seconds() + DAY_S * np.arange(DAYS_BACK.days, dtype=np.float64)
-        values = {feature.name: np.full((len(zones), len(day_s)), np.nan) for feature in FEATURES}
+        values: dict[str, FloatArray] = {}
         row_of = {zone: row for row, zone in enumerate(zones)}
         for zone, days_before, features in rows:
             for name, number in features.items():
-                if name in values:
-                    values[name][row_of[zone], len(day_s) - days_before] = number
+                values.setdefault(name, np.full((len(zones), len(day_s)), np.nan))
+                values[name][row_of[zone], len(day_s) - days_before] = number
         return Days(day_s, values, len(zones))
 
     def _keep(self, grid: Grid, days: Days) -> None:

@@ -128,18 +128,37 @@ class Rule:
     max_gap: timedelta = timedelta(minutes=40)
 
 
-MINUTES = timedelta(minutes=1)
+MINUTES, DAY = timedelta(minutes=1), timedelta(days=1)
 RULES: dict[Fault | State, Rule] = {
     # Planned stops are shorter than 40 min (DETECTION §2), so an hour of good sun without power is a fault.
     Fault.PUMP_NOT_RUNNING: Rule(3, 60 * MINUTES, 15 * MINUTES),
     Fault.INVERTER_TRIP: Rule(3, 60 * MINUTES, 15 * MINUTES),
     Fault.FLOAT_STUCK_FULL: Rule(3, 60 * MINUTES, 15 * MINUTES),
     Fault.DRY_RUNNING: Rule(3, 15 * MINUTES, 30 * MINUTES),
+    Fault.PUMP_CLOGGED: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=3 * DAY),
+    Fault.PUMP_WEAR: Rule(2, DAY, DAY, max_gap=4 * DAY),
+    Fault.YIELD_DROP: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=4 * DAY),
+    Fault.PV_STRING_LOSS: Rule(3, 30 * MINUTES, 60 * MINUTES, max_gap=5 * 60 * MINUTES),
+    Fault.PV_SOILING: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=4 * DAY),
+    # One verdict a night for the three below.
+    Fault.TOWER_LEAK: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES),
+    Fault.CHECK_VALVE_LEAK: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES),
     Fault.TOWER_OVERFLOW: Rule(2, 20 * MINUTES, 15 * MINUTES),
     State.TOWER_EMPTY: Rule(1, 30 * MINUTES, 30 * MINUTES),
-    # One verdict a night; the second night in a row opens, one good night closes.
+    # The second night in a row opens, one good night closes.
     Fault.NIGHT_LEAK: Rule(2, 20 * 60 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES),
+    Fault.PIPE_BURST: Rule(3, 30 * MINUTES, 60 * MINUTES),
+    Fault.TAP_LEFT_OPEN: Rule(2, 0 * MINUTES, 30 * MINUTES, max_gap=90 * MINUTES),
+    Fault.TAP_CLOSED: Rule(1, DAY, 0 * MINUTES, max_gap=2 * DAY),
     Fault.SENSOR_STUCK: Rule(1, 0 * MINUTES, 10 * MINUTES),
+    Fault.SENSOR_OUT_OF_RANGE: Rule(1, 0 * MINUTES, 60 * MINUTES),
+    Fault.SENSOR_SPIKES: Rule(1, 0 * MINUTES, 6 * 60 * MINUTES),
+    Fault.SENSOR_DRIFT: Rule(1, DAY, DAY, max_gap=4 * DAY),
+    Fault.FLOW_METER_STOPPED: Rule(1, 30 * MINUTES, 30 * MINUTES),
+    Fault.CLOCK_ERROR: Rule(1, 5 * MINUTES, 60 * MINUTES, max_gap=DAY),
+    Fault.GATEWAY_BATTERY_LOW: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=2 * DAY),
+    Fault.LOW_CHLORINE: Rule(3, 60 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES),
+    Fault.TURBIDITY_HIGH: Rule(3, 60 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES),
     Fault.COMMS_OUTAGE: Rule(2, 0 * MINUTES, 0 * MINUTES),
 }
 

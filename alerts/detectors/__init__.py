@@ -1,10 +1,18 @@
 """One pure module per fault family: many zones on one grid of time in, signals with their evidence out."""
 
-from alerts.detectors import leak, pump, sensor, silence, tower
+from alerts.days import Feature
+from alerts.detectors import gateway, leak, pump, pv, quality, sensor, silence, taps, tower, wear
 from alerts.detectors.detector import Detector, Scene
+from alerts.scene import Sites
 
-FAMILIES = (pump, tower, leak, sensor, silence)
+FAMILIES = (pump, wear, pv, tower, leak, taps, sensor, silence, gateway, quality)
 DETECTORS = tuple(detector for family in FAMILIES for detector in family.DETECTORS)
-FEATURES = leak.FEATURES
+_FEATURES = (*wear.FEATURES, *pv.FEATURES, *tower.FEATURES, *leak.FEATURES, *sensor.FEATURES, *gateway.FEATURES)
 
-__all__ = ["DETECTORS", "FEATURES", "Detector", "Scene"]
+
+def features_of(sites: Sites) -> tuple[Feature, ...]:
+    """What the detectors want to know of these sites' days."""
+    return (*_FEATURES, *taps.features(sites.taps))
+
+
+__all__ = ["DETECTORS", "Detector", "Scene", "features_of"]

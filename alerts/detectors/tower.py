@@ -1,11 +1,21 @@
-"""The tower: nearly empty (a state, told calmly) and overflowing."""
+"""The tower: nearly empty (a state, told calmly), overflowing, and losing water that nobody draws.
+
+What a tower holds changes by what comes in less what goes out; what is left of that balance at night, when the pump
+stands, is a loss: through the tower's wall and drain, or back through the riser into the well. The level sensors of
+some towers drift with the cool of the night, in the same way each night, so a night is held against past nights.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from alerts.days import DayView, Feature, past_median, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Signal
+from alerts.rolling import slope_per_h
+from alerts.scene import FloatArray
 from gateway.model import Fault, State
 
 EMPTY_SHARE = 0.15  # of the full level
@@ -13,6 +23,16 @@ FILLING_SHARE = 0.25  # of the full level: the deadband between the two keeps it
 AT_TOP_SHARE = 0.985  # of the full level, the sensor's noise allowed for
 BELOW_TOP_SHARE = 0.96
 SPILL_FLOW_SHARE = 0.30  # of rated flow: DETECTION §2, overflow: still more than 30 % at the top
+
+NIGHT_FROM_H, NIGHT_UNTIL_H = 0.0, 5.0
+LOSES_M3_H = 0.09  # DETECTION §2: 0.1 to 0.2 m³/h over 3 h; five hours average more
+SPREADS_ABOVE = 4.0
+USUAL_NIGHTS, MIN_NIGHTS = 20, 3
+NIGHT_ENOUGH = 0.6  # of the night's steps must be there
+ALWAYS_M3_H = 0.25  # without past nights to compare, so much is a loss all the same
+PUMP_RESTS = 0.05  # of rated flow
+HOLDS_M = 0.15  # water in the tower at the night's end: an empty one loses nothing
+VALVE_BAR = 0.08  # a riser that empties takes its column with it; a check valve holds it
 
 
 def judge_tower_empty(scene: Scene) -> list[Signal]:
@@ -74,7 +94,99 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
     return [Signal(Fault.TOWER_OVERFLOW, "tower", grid.t_s, verdict, describe)]
 
 
+def night_balance(view: DayView) -> FloatArray:
+    """(n, d) by how much the tower gains at night beyond what flows in and out [m³/h]; a loss is negative."""
+    grid, night = view.grid, view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)
+    level_m = view.value("tower", "level_m")[..., night]
+    outflow, inflow = view.value("tower", "outflow_m3_h")[..., night], view.value("pump", "flow_m3_h")[..., night]
+    area_m2 = (grid.sites.rating("tower", "volume_m3") / grid.sites.rating("tower", "full_level_m"))[..., None]
+    rests = ~(inflow > PUMP_RESTS * grid.sites.rating("pump", "rated_flow_m3_h")[..., None])
+    seen = np.isfinite(level_m) & np.isfinite(outflow)
+    is_known = (seen.mean(axis=-1) >= NIGHT_ENOUGH) & rests.all(axis=-1)
+    has_water = ~(level_m < HOLDS_M).any(axis=-1)
+    # The sum of the outflow since the night's beginning is given back to the level, and the rest must lie flat.
+    drawn_m3 = np.cumsum(np.nan_to_num(outflow), axis=-1) * grid.step_s / 3600
+    slope = slope_per_h(level_m + drawn_m3 / area_m2, grid.step_s / 3600) * area_m2[..., 0]
+    return np.where(is_known & has_water, slope, np.nan)
+
+
+def night_wellhead(view: DayView) -> FloatArray:
+    """(n, d) pressure at the well head at night, the pump at rest [bar]."""
+    night = view.value("pump", "pressure_bar")[..., view.between(NIGHT_FROM_H + 1, NIGHT_UNTIL_H)]
+    known = np.isfinite(night)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(known.mean(axis=-1) > 0.5, np.nansum(night, axis=-1) / known.sum(axis=-1), np.nan)
+
+
+def night_recovery(view: DayView) -> FloatArray:
+    """(n, d) how far the water in the well stands below ground at the night's end [m]."""
+    night = view.value("borehole", "water_depth_m")[..., view.between(NIGHT_UNTIL_H - 2, NIGHT_UNTIL_H)]
+    known = np.isfinite(night)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(known.any(axis=-1), np.nansum(night, axis=-1) / known.sum(axis=-1), np.nan)
+
+
+BALANCE = Feature("night_balance_m3_h", NIGHT_UNTIL_H, night_balance)
+WELLHEAD = Feature("night_wellhead_bar", NIGHT_UNTIL_H, night_wellhead)
+RECOVERY = Feature("night_depth_m", NIGHT_UNTIL_H, night_recovery)
+
+
+def judge_night_loss(scene: Scene) -> list[Signal]:
+    """A tower that loses water at night which its meter does not see: a leak, or a check valve that lets it back.
+
+    The two look alike in the tower. Behind a check valve that leaks the well head loses the column that it held, or the
+    well stands higher than on other nights; without either sensor it is called a leak.
+    """
+    days = scene.days
+    gain = days.get(BALANCE.name)
+    usual = past_median(gain, days=USUAL_NIGHTS, at_least=MIN_NIGHTS)
+    spread = past_spread(gain, days=USUAL_NIGHTS, at_least=MIN_NIGHTS)
+    apart = np.where(np.isfinite(usual), gain - usual, gain)
+    limit = np.where(np.isfinite(spread), np.maximum(LOSES_M3_H, SPREADS_ABOVE * spread), ALWAYS_M3_H)
+    loses = (apart < -limit) & (gain < -0.5 * LOSES_M3_H)
+    keeps = apart > -0.6 * limit
+    wellhead, depth = days.get(WELLHEAD.name), days.get(RECOVERY.name)
+    fell_bar = past_median(wellhead, days=USUAL_NIGHTS, at_least=MIN_NIGHTS) - wellhead
+    rose_m = past_median(depth, days=10, at_least=MIN_NIGHTS) - depth
+    is_valve = np.where(np.isfinite(fell_bar), fell_bar > VALVE_BAR, rose_m > 1.0)
+
+    def describer(valve: bool) -> Callable[[int, int, int], Evidence]:
+        def describe(zone: int, first: int, last: int) -> Evidence:
+            lost = -float(apart[zone, last])
+            count = int((loses[zone, first : last + 1]).sum())
+            where_fr, where_en = (
+                ("redescendent vers le forage", "flow back into the borehole")
+                if valve
+                else ("quittent le château sans passer par le compteur", "leave the tower without passing its meter")
+            )
+            return Evidence(
+                f"La nuit {lost:.2f} m³/h {where_fr} ({count} nuit(s)).",
+                f"At night {lost:.2f} m³/h {where_en} ({count} night(s)).",
+                {"flow_m3_h": round(lost, 2), "nights": count},
+                {"flow_m3_h": round(float(limit[zone, last]), 3)},
+                ("tower/level_m", "tower/outflow_m3_h", "pump/pressure_bar", "borehole/water_depth_m"),
+                0.85 if np.isfinite(fell_bar[zone, last]) else 0.65,
+            )
+
+        return describe
+
+    t_s = days.day_s + NIGHT_UNTIL_H * 3600
+    return [
+        Signal(
+            Fault.TOWER_LEAK, "tower", t_s, verdicts(present=loses & ~is_valve, absent=keeps), describer(False)
+        ),
+        Signal(
+            Fault.CHECK_VALVE_LEAK, "pump", t_s, verdicts(present=loses & is_valve, absent=keeps), describer(True)
+        ),
+    ]  # fmt: skip
+
+
+FEATURES = (BALANCE, WELLHEAD, RECOVERY)
 DETECTORS = (
     Detector((State.TOWER_EMPTY,), "tower", (("tower", "level_m"),), judge_tower_empty),
     Detector((Fault.TOWER_OVERFLOW,), "tower", (("tower", "level_m"), ("pump", "flow_m3_h")), judge_tower_overflow),
-)
+    Detector(
+        (Fault.TOWER_LEAK, Fault.CHECK_VALVE_LEAK), "tower", (("tower", "level_m"), ("tower", "outflow_m3_h")),
+        judge_night_loss,
+    ),
+)  # fmt: skip

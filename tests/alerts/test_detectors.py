@@ -176,7 +176,7 @@ def nights(flows: list[float], **changes: float) -> Scene:
 
 def test_a_night_leak_is_what_this_zone_did_not_have_before() -> None:
     condition = only(judge_night_leak, nights([0.02] * 8 + [0.5, 0.5]))
-    assert condition.verdict.tolist() == [CANNOT_TELL] * 4 + [ABSENT] * 4 + [PRESENT] * 2
+    assert condition.verdict.tolist() == [CANNOT_TELL] * 3 + [ABSENT] * 5 + [PRESENT] * 2
     assert condition.describe(8, 9).values["nights"] == 2
     usual = only(judge_night_leak, nights([0.6] * 10))
     assert PRESENT not in usual.verdict, "a herd that drinks every night is no leak"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.days import days_of
-from alerts.detectors import FEATURES, Scene
+from alerts.detectors import Scene, features_of
 from alerts.model import Condition, Signal, Verdict
 from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
 from gateway.model import Fault, State
@@ -49,7 +49,7 @@ def scene(hours: float = 6, start: datetime = MORNING, **changes: Values | None)
         raw[asset, channel] = row
     site = Site("zone-1", 11.3, -12.3, 1500, RATINGS, frozenset(raw))
     grid = Grid(Sites([site]), midnight_s, STEP_S, before + steps, raw)
-    return Scene(grid, days_of(grid, FEATURES))
+    return Scene(grid, days_of(grid, features_of(grid.sites)))
 
 
 def only(

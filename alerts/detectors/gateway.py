@@ -1,0 +1,161 @@
+"""The box beside the pump: a battery that fades before it fails, a clock that is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alerts.days import DayView, Feature, past_median
+from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.model import Evidence, Mask, Signal
+from alerts.scene import FloatArray, Grid
+from alerts.sun import sun_elevation_deg
+from gateway.model import Fault
+
+NIGHT_FROM_H, NIGHT_UNTIL_H = 2.0, 7.0  # before dawn a battery stands lowest
+LOW_V = 11.9  # DETECTION §2, of 12 V lead; other batteries in proportion
+USUAL_V = 12.5
+FALLS_V = 0.35  # under its own usual, and lower from night to night
+FALLING_NIGHTS = 3
+NIGHT_LIGHT_W_M2 = 40.0
+DEEP_NIGHT_DEG = -8.0  # no light comes so long before dawn
+LIGHT_W_M2 = 12.0
+TWILIGHT_DEG = 2.5  # the sun's height at which a cell in the open sees so much
+SHIFT_H = 0.4  # both ends of the day moved by this much, the same way
+WRONG_HOURS = 0.75  # an offset that both ends agree on, to within this
+
+
+def night_battery(view: DayView) -> FloatArray:
+    """(n, d) the lowest voltage before dawn [V]."""
+    night = view.value("gateway", "battery_v")[..., view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)]
+    known = np.isfinite(night)
+    return np.where(known.any(axis=-1), np.where(known, night, np.inf).min(axis=-1), np.nan)
+
+
+NIGHT_BATTERY = Feature("night_battery_v", NIGHT_UNTIL_H, night_battery)
+
+
+def nominal(usual_v: FloatArray) -> FloatArray:
+    """What a battery's limits must be multiplied with, by its usual voltage: 12 V, 24 V, 48 V or one lithium cell."""
+    return np.select([usual_v < 6, usual_v < 17, usual_v < 35], [0.295, 1.0, 2.0], default=4.0)
+
+
+def judge_battery(scene: Scene) -> list[Signal]:
+    """Lower before dawn than a sound battery gets, or lower each night and well under its own usual."""
+    days = scene.days
+    low = days.get(NIGHT_BATTERY.name)
+    usual = past_median(low, days=28, at_least=4)
+    scale = nominal(np.where(np.isfinite(usual), usual, low))
+    falls = np.ones(low.shape, dtype=bool)
+    for back in range(1, FALLING_NIGHTS):
+        later, earlier = np.roll(low, back - 1, axis=1), np.roll(low, back, axis=1)
+        falls &= later < earlier - 0.02 * scale
+        falls[:, :back] = False
+    limit = LOW_V * scale
+    fades = falls & (low < usual - FALLS_V * scale)
+    # Without a past, or where a battery lives lower than others do, its own usual counts.
+    is_low = low < np.fmin(limit, np.where(np.isfinite(usual), usual - 0.15 * scale, limit))
+    verdict = verdicts(present=is_low | fades, absent=low > np.fmin(usual - 0.1 * scale, limit + 0.2 * scale))
+
+    def describe(zone: int, first: int, last: int) -> Evidence:
+        now, before = float(low[zone, last]), float(usual[zone, last])
+        return Evidence(
+            f"La batterie du boîtier tombe à {now:.1f} V avant l'aube ({before:.1f} V d'habitude).",
+            f"The gateway's battery falls to {now:.1f} V before dawn ({before:.1f} V is usual).",
+            {"battery_v": round(now, 2), "usual_v": round(before, 2) if np.isfinite(before) else round(now, 2)},
+            {"battery_v": round(float(limit[zone, last]), 2)},
+            ("gateway/battery_v",),
+            0.8,
+        )
+
+    return [Signal(Fault.GATEWAY_BATTERY_LOW, "gateway", days.day_s + NIGHT_UNTIL_H * 3600, verdict, describe)]
+
+
+def _first_and_last_light(view: DayView) -> tuple[FloatArray, FloatArray]:
+    """(n, d) hours of the day's first and last light in the irradiance, NaN where that cannot be seen."""
+    sun = view.value("pv", "irradiance_w_m2")
+    known = np.isfinite(sun)
+    light = sun > LIGHT_W_M2
+    hours = view.hour
+    first = np.where(light.any(axis=-1), hours[np.argmax(light, axis=-1)], np.nan)
+    last = np.where(light.any(axis=-1), hours[::-1][np.argmax(light[..., ::-1], axis=-1)], np.nan)
+    # The readings just before and after must be there and dark.
+    step = view.grid.step_s / 3600
+    for edge, side in ((first, -1), (last, 1)):
+        place = np.nan_to_num((edge / step) + 3 * side).astype(np.intp)
+        inside = (place >= 0) & (place < sun.shape[-1])
+        beside = np.take_along_axis(known, np.clip(place, 0, sun.shape[-1] - 1)[..., None], axis=-1)[..., 0]
+        edge[~(inside & beside)] = np.nan
+    return first, last
+
+
+def light_shift(view: DayView) -> FloatArray:
+    """(n, d) by how many hours a day's light comes later than the sun does; NaN when its two ends do not agree."""
+    first, last = _first_and_last_light(view)
+    rises, sets = _sun_hours(view)
+    early, late = first - rises, last - sets
+    agree = np.abs(early - late) < WRONG_HOURS
+    smaller = np.where(np.abs(early) < np.abs(late), early, late)
+    return np.where(agree, np.where(np.sign(early) == np.sign(late), smaller, 0.0), np.nan)
+
+
+def _sun_hours(view: DayView) -> tuple[FloatArray, FloatArray]:
+    """(n, d) hours at which the sun crosses `TWILIGHT_DEG`."""
+    grid = view.grid
+    t_s = (view.day_s[:, None] + view.hour * 3600).ravel()
+    height = sun_elevation_deg(t_s, grid.sites.latitude[:, None], grid.sites.longitude[:, None])
+    up = height.reshape(len(grid.sites), view.days, view.per_day) > TWILIGHT_DEG
+    hours = view.hour
+    return hours[np.argmax(up, axis=-1)], hours[::-1][np.argmax(up[..., ::-1], axis=-1)]
+
+
+LIGHT_SHIFT = Feature("light_shift_h", 23.0, light_shift)
+
+
+def judge_clock(scene: Scene) -> list[Signal]:
+    """Light while the sun is far below the horizon; or a day whose light begins and ends too late, or too early.
+
+    Needs irradiance (or another channel that only the sun moves). A hill or a tree shortens one end of the day; a wrong
+    clock moves both.
+    """
+    grid, days = scene.grid, scene.days
+    at_night = _light_at_night(grid)
+    shift = days.get(LIGHT_SHIFT.name)
+    usual = past_median(shift, days=21, at_least=4)
+    moved = shift - np.nan_to_num(usual)
+    # A day's verdict is known at its end and holds until the next one.
+    by_day = days.on(np.where(np.isfinite(moved), np.abs(moved), np.nan), grid.t_s - LIGHT_SHIFT.ready_h * 3600)
+    verdict = verdicts(present=at_night | (by_day > SHIFT_H), absent=(by_day < 0.5 * SHIFT_H) & ~at_night)
+    offset = days.on(moved, grid.t_s - LIGHT_SHIFT.ready_h * 3600)
+
+    def describe(zone: int, first: int, last: int) -> Evidence:
+        hours = float(offset[zone, last])
+        fr, en = "Il fait jour la nuit", "There is light at night"
+        values: dict[str, float | str] = {}
+        if np.isfinite(hours):
+            fr = f"Le jour commence et finit {abs(hours):.1f} h trop {'tard' if hours > 0 else 'tôt'}"
+            en = f"The day begins and ends {abs(hours):.1f} h too {'late' if hours > 0 else 'early'}"
+            values["hours"] = round(hours, 2)
+        return Evidence(
+            f"{fr} : l'horloge du boîtier est fausse.",
+            f"{en}: the gateway's clock is wrong.",
+            values,
+            {"hours": SHIFT_H, "irradiance_w_m2": NIGHT_LIGHT_W_M2},
+            ("pv/irradiance_w_m2",),
+            0.85,
+        )
+
+    return [Signal(Fault.CLOCK_ERROR, "gateway", grid.t_s, verdict, describe)]
+
+
+def _light_at_night(grid: Grid) -> Mask:
+    """(n, m) irradiance, and power of the panels where that is measured, in the middle of the night."""
+    sun, power_w = grid.value("pv", "irradiance_w_m2"), grid.value("pv", "power_w")
+    bright = (sun > NIGHT_LIGHT_W_M2) & ~(power_w <= 0.002 * grid.sites.rating("pv", "peak_w"))
+    return bright & (grid.sun_deg < DEEP_NIGHT_DEG)
+
+
+FEATURES = (NIGHT_BATTERY, LIGHT_SHIFT)
+DETECTORS = (
+    Detector((Fault.GATEWAY_BATTERY_LOW,), "gateway", (("gateway", "battery_v"),), judge_battery),
+    Detector((Fault.CLOCK_ERROR,), "gateway", (("pv", "irradiance_w_m2"),), judge_clock),
+)
