@@ -19,7 +19,7 @@ from gateway.model import CHANNELS as SPECS
 from gateway.model import AssetId, AssetKind, Flag, Reading
 from gateway.wire import Queued, encode_pack, senml_topic
 from ingest.columns import Columns
-from ingest.db import connect, migrate, queries
+from ingest.db import Connection, connect, migrate, queries
 from ingest.pipeline import fetch_directory
 from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
@@ -92,22 +92,7 @@ class Rig:
         self.start_s = _start_s(WARM_UP + self.messages)
         with connect(self.postgres.url()) as connection:
             migrate(connection)
-            with connection.transaction():
-                connection.execute(SQL["zones"], {"zones": ZONES})
-                connection.execute(SQL["gateways"])
-                for asset, name, *_ in CHANNELS:
-                    spec = SPECS[AssetKind(asset)][name]
-                    connection.execute(SQL["assets"], {"asset": asset, "interval_s": INTERVAL_S})
-                    connection.execute(
-                        SQL["channels"],
-                        {"asset": asset, "name": name, "unit": spec.unit, "is_counter": spec.is_counter,
-                         "minimum": spec.minimum, "maximum": spec.maximum},
-                    )  # fmt: skip
-            known = fetch_directory(connection).channels
-            self._channel_id = np.array(
-                [[known[zone, asset, name].channel_id for asset, name, *_ in CHANNELS] for zone in self.zone_ids],
-                dtype=np.int32,
-            )  # fmt: skip
+            self._channel_id = register(connection, ZONES)
             self.warm_up_columns, self.columns = self._columns(0, WARM_UP), self._columns(WARM_UP, self.messages)
             connection.execute(SQL["expected_table"])
             for columns in (self.warm_up_columns, self.columns):
@@ -162,6 +147,29 @@ class Rig:
             self._channel_id[zone - 1, truth.channel.ravel()], truth.at_s.ravel() * 1_000_000, received_us,
             truth.value.ravel(), np.full(count * PER_PACK, Flag.GOOD, dtype=np.int16),
         )  # fmt: skip
+
+
+def register(connection: Connection, zones: int) -> NDArray[np.int32]:
+    """Write zones with a gateway and `CHANNELS` each into an empty registry; (zones, channels) the channels' ids."""
+    with connection.transaction():
+        connection.execute(SQL["zones"], {"zones": zones})
+        connection.execute(SQL["gateways"])
+        for asset, name, *_ in CHANNELS:
+            spec = SPECS[AssetKind(asset)][name]
+            connection.execute(SQL["assets"], {"asset": asset, "interval_s": INTERVAL_S})
+            connection.execute(
+                SQL["channels"],
+                {"asset": asset, "name": name, "unit": spec.unit, "is_counter": spec.is_counter,
+                 "minimum": spec.minimum, "maximum": spec.maximum},
+            )  # fmt: skip
+    known = fetch_directory(connection).channels
+    return np.array(
+        [
+            [known[f"bench-{zone}", asset, name].channel_id for asset, name, *_ in CHANNELS]
+            for zone in range(1, zones + 1)
+        ],
+        dtype=np.int32,
+    )
 
 
 def make_messages(first: int, count: int, start_s: int) -> Iterator[tuple[str, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from ingest.readings import AssetRow, ChannelRow, FloatArray, LatestRow, Series,
 SQL = queries("ingest", "readings")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MATRIX_CHANNELS = 4_000  # asked for at once: bounds the memory of server and client
+MATRIX_CONNECTIONS = 2  # of a pool that work for one matrix: the server groups on two cores, others still get theirs
 
 
 class PgReadings:
@@ -60,8 +62,7 @@ class PgReadings:
                 return _raw(row)
             if resolution.total_seconds() <= 0:
                 raise ValueError(f"resolution: {resolution} is not above 0 s")
-            finest = "readings" if resolution % HOUR else "days" if not resolution % DAY else "hours"
-            rows = connection.execute(SQL[f"binned_{finest}"], parameters).fetchall()
+            rows = connection.execute(SQL[series_statement(resolution)], parameters, binary=True).fetchall()
         columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
         t_s, value, minimum, maximum, n, flag = columns
         return Series(t_s, value, minimum, maximum, n.astype(np.int64), flag.astype(np.int16))
@@ -86,12 +87,12 @@ class PgReadings:
             raise ValueError(f"matrix: no step of {step} fits between {start} and {end}")
         place = {channel: row for row, channel in enumerate(channel_ids)}
         found = np.full((len(place), steps), np.nan)
-        start_us = round(start.timestamp() * 1e6)
-        ids = list(place)
-        with self._connection() as connection:
-            register_arrays(connection)
-            for first in range(0, len(ids), MATRIX_CHANNELS):
-                some = Int4s(np.array(ids[first : first + MATRIX_CHANNELS]))
+        start_us, ids = round(start.timestamp() * 1e6), list(place)
+
+        def fill(first: int) -> None:
+            some = Int4s(np.array(ids[first : first + MATRIX_CHANNELS]))
+            with self._connection() as connection:
+                register_arrays(connection)
                 rows = array_cursor(connection).execute(SQL["arrays"], {"channels": some, "start": start, "end": end})
                 for channel, measured_us, value in rows:
                     at = (measured_us - start_us) // step_us
@@ -100,6 +101,14 @@ class PgReadings:
                         at, value = at[order], value[order]
                     inside = at < steps
                     found[place[channel], at[inside]] = value[inside]  # of several in one step the last one stays
+
+        parts = range(0, len(ids), MATRIX_CHANNELS)
+        if isinstance(self._source, ConnectionPool) and len(parts) > 1:
+            with ThreadPoolExecutor(MATRIX_CONNECTIONS) as threads:
+                list(threads.map(fill, parts))
+        else:
+            for first in parts:
+                fill(first)
         return found
 
     def flagged_bad(self, channel_ids: Sequence[int], start: datetime, end: datetime) -> list[tuple[int, float]]:
@@ -128,6 +137,13 @@ class PgReadings:
                 yield connection
         else:
             yield self._source
+
+
+def series_statement(resolution: timedelta) -> str:
+    """The name of the statement for a series by intervals: from the coarsest rows that the intervals consist of."""
+    if resolution == HOUR:
+        return "hours"
+    return "binned_readings" if resolution % HOUR else "binned_days" if not resolution % DAY else "binned_hours"
 
 
 def _raw(row: Sequence[NDArray[Any] | None] | None) -> Series:

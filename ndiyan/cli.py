@@ -254,6 +254,18 @@ def bench_peers(
     _answer_figures(benchmark("peers").measure(messages, rounds, _say), as_json=as_json)
 
 
+@bench_app.command("reads")
+def bench_reads(
+    zones: Annotated[int, typer.Option(min=1, help="Zones of eight channels in the matrix of a day.")] = 10_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each chart is asked for; the middle counts.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """How fast readings come back: a year's chart, all latest values, a day of many zones as a matrix."""
+    from ndiyan.bench import benchmark
+
+    _answer_figures(benchmark("reads").measure(zones, rounds, _say), as_json=as_json)
+
+
 @bench_app.command("late")
 def bench_late(
     context: typer.Context,

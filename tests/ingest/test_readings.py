@@ -1,0 +1,125 @@
+"""Reads give what was stored: charts from rollups are those from readings, a matrix holds the last good reading."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.model import Flag
+from gateway.zones import Zone
+from ingest import readings_pg
+from ingest.columns import Columns
+from ingest.db import connect, open_pool
+from ingest.readings_pg import PgReadings, series_statement
+from ingest.registry import import_zones
+from ingest.writer import ReadingWriter
+
+pytestmark = pytest.mark.db
+START = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def connection(database_url: str, zones: list[Zone]) -> Iterator[psycopg.Connection]:  # type: ignore[type-arg]
+    with connect(database_url) as connection:
+        import_zones(connection, zones[:1])
+        yield connection
+
+
+def rows_of(rows: list[tuple[int, float, float, int]]) -> Columns:
+    """Rows are (channel, minutes after the start, value, flag)."""
+    channel, minutes, value, flag = (np.array(column) for column in zip(*rows, strict=True))
+    measured_us = round(START.timestamp() * 1e6) + (minutes * 60e6).astype(np.int64)
+    return Columns(
+        channel.astype(np.int32), measured_us, measured_us, value.astype(np.float64), flag.astype(np.int16)
+    )  # fmt: skip
+
+
+def store(connection: psycopg.Connection, rows: list[tuple[int, float, float, int]]) -> None:  # type: ignore[type-arg]
+    ReadingWriter(connection).write(rows_of(rows))
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from((1, 2)), st.integers(0, 200)),
+        st.tuples(st.integers(-9, 9), st.booleans()),
+        min_size=1,
+        max_size=30,
+    ),
+    st.sampled_from((1, 2, 3, 24, 48)),
+)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_chart_from_rollups_is_the_chart_from_readings(
+    connection: psycopg.Connection,  # type: ignore[type-arg]
+    readings: dict[tuple[int, int], tuple[int, bool]],
+    hours: int,
+) -> None:
+    connection.execute("TRUNCATE reading, latest, reading_hour, reading_day, reading_note")
+    store(
+        connection,
+        [
+            (channel, 20 * step, value, Flag.BAD if is_bad else Flag.GOOD)
+            for (channel, step), (value, is_bad) in readings.items()
+        ],
+    )
+    resolution = hours * HOUR
+    assert series_statement(resolution) != "binned_readings"
+    start, end = START - 3 * HOUR, START + 100 * HOUR
+    for channel in (1, 2):
+        found = PgReadings(connection).series(channel, start, end, resolution=resolution)
+        rows = connection.execute(
+            readings_pg.SQL["binned_readings"], {"channel": channel, "start": start, "end": end, "bin": resolution}
+        ).fetchall()
+        t_s, value, minimum, maximum, n, _ = np.array(rows, dtype=np.float64).reshape(-1, 6).T
+        np.testing.assert_array_equal(found.t_s, t_s)
+        np.testing.assert_allclose(found.value, value, rtol=1e-12, atol=1e-12)
+        np.testing.assert_array_equal(found.minimum, minimum)
+        np.testing.assert_array_equal(found.maximum, maximum)
+        np.testing.assert_array_equal(found.n, n)
+
+
+def test_an_hour_with_a_bad_reading_says_so(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
+    store(connection, [(1, 0, 5, Flag.GOOD), (1, 20, 900, Flag.BAD), (1, 60, 6, Flag.GOOD), (1, 180, 7, Flag.BAD)])
+    found = PgReadings(connection).series(1, START, START + 4 * HOUR, resolution=HOUR)
+    assert found.value.tolist() == [5, 6]  # the hour of which nothing good is known stays a gap
+    assert found.flag.tolist() == [Flag.BAD, Flag.GOOD]
+
+
+def test_a_matrix_holds_the_last_good_reading_of_each_step(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
+    store(
+        connection,
+        [
+            (2, 25, 4, Flag.GOOD), (2, 21, 3, Flag.GOOD),  # they came in the wrong order
+            (1, 0, 1, Flag.GOOD), (1, 8, 9, Flag.BAD), (1, 10, 2, Flag.SUSPECT), (1, 30, 8, Flag.GOOD),
+        ],
+    )  # fmt: skip
+    nan = np.nan
+    found = PgReadings(connection).matrix([2, 3, 1], START, START + HOUR / 2, timedelta(minutes=10))
+    np.testing.assert_array_equal(found, [[nan, nan, 4], [nan, nan, nan], [1, 2, nan]])
+
+
+def test_a_matrix_over_several_connections_is_the_matrix_over_one(
+    connection: psycopg.Connection,  # type: ignore[type-arg]
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(5)
+    channels = list(range(1, 9))
+    store(
+        connection, [(channel, float(minute), rng.normal(), Flag.GOOD) for channel in channels for minute in range(60)]
+    )
+    step = timedelta(minutes=7)
+    whole = PgReadings(connection).matrix(channels, START, START + HOUR, step)
+    assert not np.isnan(whole).any()
+    monkeypatch.setattr(readings_pg, "MATRIX_CHANNELS", 3)
+    with open_pool(database_url, size=2) as pool:
+        np.testing.assert_array_equal(PgReadings(pool).matrix(channels, START, START + HOUR, step), whole)
+
+
+def test_a_matrix_without_steps_is_refused(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
+    with pytest.raises(ValueError, match="no step of 0:00:00 fits"):
+        PgReadings(connection).matrix([1], START, START + HOUR, timedelta(0))
