@@ -126,7 +126,7 @@ class Judgement:
         for zones in _together(spans):
             start, newest = min(spans[zone][0] for zone in zones), max(spans[zone][1] for zone in zones)
             books = {zone: _ZoneBook(self._connection, zone, self._now) for zone in zones}
-            while True:
+            while start < newest:
                 end = min(start + AT_ONCE, newest)
                 conditions = self._conditions(zones, start, end)
                 for zone, book in books.items():
@@ -135,8 +135,6 @@ class Judgement:
                 done += len(zones) * _days(start, end)
                 if progress is not None:
                     progress(min(done, total), total)
-                if end >= newest:
-                    break
                 start = end
             silence = judge_silence_now(np.array([spans[zone][1].timestamp() for zone in zones]), self._now.timestamp())
             for row, (zone, book) in enumerate(books.items()):
