@@ -125,38 +125,6 @@ def village(database_url: str, zones: list[Zone]) -> Iterator[Village]:
     found.connection.close()
 
 
-def test_SCRATCH(village: Village) -> None:
-    def foreign(at):
-        import json
-
-        return Message(
-            senml_topic(village.zone.zone_id, village.zone.gateway_id),
-            json.dumps([{"n": "quality/turbidity_ntu", "u": "NTU", "v": 0.1, "bt": at.timestamp()}]).encode(),
-            round(at.timestamp() * 1e6),
-            1,
-            1,
-        )
-
-    village.without_network_until(BACK, stopped=STOPPED)
-    village.pipeline.store(
-        [
-            Message(
-                senml_topic(village.zone.zone_id, village.zone.gateway_id),
-                b'[{"n":"gateway/battery_v","u":"V","v":12,"bt":%d}]' % village.clock.now().timestamp(),
-                round(village.clock.now().timestamp() * 1e6),
-                1,
-                1,
-            )
-        ]
-    )
-    village.work()
-    village.clock.advance(STEP)
-    village.send()
-    village.work()
-    print("ALERTS", village.pump_alerts, village.told)
-    assert village.pump_alerts
-
-
 def account_of(village: Village) -> dict[str, int]:
     names = "sent", "arrived", "received", "stored", "duplicate", "conflict", "set_aside", "late"
     sums = ", ".join(f"sum({name})::int8" for name in names)
