@@ -36,8 +36,11 @@ STEPS_A_DAY = DAY_S // INTERVAL_S
 STEP, HOUR, DAY = timedelta(seconds=INTERVAL_S), timedelta(hours=1), timedelta(days=1)
 
 
-def measure(zones: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Fill a database, ask, and return the medians by the names of the JSON output; `zones` are those of the matrix."""
+def measure(zones: int, rounds: int, say: Callable[[str], None], *, year_days: int = YEAR_DAYS) -> dict[str, Any]:
+    """Fill a database, ask, and return the medians by the names of the JSON output.
+
+    `zones` are those of the matrix; `year_days` makes the year shorter.
+    """
     with tempfile.TemporaryDirectory(prefix="ndiyan-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)  # the server's account comes through here
@@ -50,10 +53,10 @@ def measure(zones: int, rounds: int, say: Callable[[str], None]) -> dict[str, An
                 end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
                 start = end - DAY
                 say(f"a year of {YEAR_ZONES} zones")
-                _write_year(connection, channel_id[:YEAR_ZONES].ravel(), start)
+                _write_year(connection, channel_id[:YEAR_ZONES].ravel(), start, year_days)
                 _write_latest(connection, channel_id[:LATEST_ZONES].ravel(), start)
                 connection.execute(SQL["analyze"])
-                found = _year_chart(connection, int(channel_id[0, 0]), start, rounds)
+                found = _year_chart(connection, int(channel_id[0, 0]), start, year_days, rounds)
                 found |= _latest(connection, rounds)
                 say(f"a day of {zones} zones")
                 found |= _matrix(connection, server.url(), channel_id[:zones].ravel(), start, say)
@@ -62,11 +65,11 @@ def measure(zones: int, rounds: int, say: Callable[[str], None]) -> dict[str, An
     return found | {"rounds": rounds}
 
 
-def _write_year(connection: Connection, channel_id: NDArray[np.int32], end: datetime) -> None:
-    """A year of readings up to `end`, week by week, with the rollups that ingest keeps."""
+def _write_year(connection: Connection, channel_id: NDArray[np.int32], end: datetime, days: int) -> None:
+    """Days of readings up to `end`, week by week, with the rollups that ingest keeps."""
     writer = ReadingWriter(connection)
     end_s = round(end.timestamp())
-    begin_s = end_s - YEAR_DAYS * DAY_S
+    begin_s = end_s - days * DAY_S
     for first_s in range(begin_s, end_s, 7 * DAY_S):
         writer.write(_readings(channel_id, np.arange(first_s, min(first_s + 7 * DAY_S, end_s), INTERVAL_S)))
 
@@ -76,13 +79,13 @@ def _write_latest(connection: Connection, channel_id: NDArray[np.int32], at: dat
     ReadingWriter(connection).write(_readings(channel_id, np.array([round(at.timestamp())])))
 
 
-def _year_chart(connection: Connection, channel: int, end: datetime, rounds: int) -> dict[str, Any]:
-    parameters = {"channel": channel, "start": end - YEAR_DAYS * DAY, "end": end, "bin": HOUR}
+def _year_chart(connection: Connection, channel: int, end: datetime, days: int, rounds: int) -> dict[str, Any]:
+    parameters = {"channel": channel, "start": end - days * DAY, "end": end, "bin": HOUR}
     reads = PgReadings(connection)
     rollup_ms = [_database_ms(connection, READS[series_statement(HOUR)], parameters) for _ in range(rounds)]
     on_the_fly_ms = [_database_ms(connection, READS["binned_readings"], parameters) for _ in range(rounds)]
-    call_ms, series = _timed(lambda: reads.series(channel, end - YEAR_DAYS * DAY, end, resolution=HOUR), rounds)
-    if len(series.t_s) != YEAR_DAYS * 24 or not (series.n == DAY_S // INTERVAL_S // 24).all():
+    call_ms, series = _timed(lambda: reads.series(channel, end - days * DAY, end, resolution=HOUR), rounds)
+    if len(series.t_s) != days * 24 or not (series.n == DAY_S // INTERVAL_S // 24).all():
         raise MeasureError(f"a year's chart has {len(series.t_s)} points of {series.n.sum()} readings")
     return {
         "year_chart_db_ms": round(statistics.median(rollup_ms), 2),
