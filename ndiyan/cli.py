@@ -20,6 +20,7 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.zones import Zone, load_zone, load_zones
 from ingest.errors import IngestError
+from ndiyan.cli_account import account, set_aside_app
 from ndiyan.cli_simulate import simulate_app
 from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.settings import Settings, load_settings
@@ -36,6 +37,8 @@ app.add_typer(zones_app, name="zones")
 app.add_typer(web_app, name="web")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(bench_app, name="bench")
+app.add_typer(set_aside_app, name="set-aside")
+app.command("account")(account)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]
