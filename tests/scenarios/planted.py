@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import paho.mqtt.client as paho
 import psycopg
 
@@ -189,7 +190,7 @@ def no_key() -> None:
         connection.execute("ALTER TABLE reading DROP CONSTRAINT IF EXISTS reading_pkey")
 
     def all_new(_self: ReadingWriter, ordered: Sequence[Any], _is_doubtful: Any) -> Any:
-        return [Outcome.STORED] * len(ordered)
+        return np.full(len(ordered), Outcome.STORED, dtype=np.int8)
 
     _replace(ReadingWriter, "_outcomes", all_new)
 
@@ -197,15 +198,15 @@ def no_key() -> None:
 def account_in_memory() -> None:
     """The account is written every few seconds instead of in the transaction of its readings."""
     book = Account.book
-    waiting: list[tuple[Any, ...]] = []
+    waiting: list[Callable[[], None]] = []
     booked_s = [time.monotonic()]
 
-    def book_later(self: Account, *batch: Any) -> None:
-        waiting.append(batch)
+    def book_later(self: Account, *batch: Any, **more: Any) -> None:
+        waiting.append(lambda: book(self, *batch, **more))
         if time.monotonic() - booked_s[0] > BOOKED_EVERY_S:
             booked_s[0] = time.monotonic()
             while waiting:
-                book(self, *waiting.pop())
+                waiting.pop()()
 
     _replace(Account, "book", book_later)
 
