@@ -195,9 +195,9 @@ class _Worker:
         """Commit a batch; None when the database did not take it, and the same batch is to be tried again."""
         try:
             stored = self.open().store_admitted(admission)
-        except (StoreUnavailable, SchemaMismatch) as error:
+        except (StoreUnavailable, SchemaMismatch, psycopg.Error) as error:
             self._is_holding = True
-            self._note_trouble(error)
+            self._note_trouble(as_ingest_error(error) if isinstance(error, psycopg.Error) else error)
             return None
         self._is_holding = False
         self._note_recovery()

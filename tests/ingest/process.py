@@ -50,8 +50,12 @@ class IngestProcess:
         assert self._process is not None
         begin_s = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(timeout=60)
-        return code, time.monotonic() - begin_s
+        return self.wait(), time.monotonic() - begin_s
+
+    def wait(self) -> int:
+        """Until it has ended; the exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout=PATIENCE_S)
 
     def end(self) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -187,6 +187,15 @@ def test_a_renamed_column_keeps_messages_is_told_once_and_mends_itself(
     assert book(filled_url) == (sent, 0, 0, 0, 0)
 
 
+def test_a_schema_that_is_too_old_stops_the_start_with_the_cure(
+    ingest: Start, broker: EmbeddedBroker, empty_database_url: str
+) -> None:
+    process = ingest(empty_database_url, broker.ingest_settings)
+    assert process.wait() == 1
+    assert "this version needs" in process.log()
+    assert "run `ndiyan db migrate`" in process.log()
+
+
 def told(connection: psycopg.Connection[tuple[str | None]]) -> str | None:
     """What the heartbeat says is the trouble."""
     row = connection.execute("SELECT detail ->> 'trouble' FROM heartbeat WHERE service = 'ingest'").fetchone()
