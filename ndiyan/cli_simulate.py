@@ -116,6 +116,21 @@ def history(
         print(write_history_files(options))
 
 
+@simulate_app.command("outcome")
+def outcome(
+    days: Annotated[int | None, typer.Option(min=1, max=366, help="Default: as the scenario says.")] = None,
+    zones: ZonesOption = None,
+    scenario: ScenarioOption = "committee",
+    seed: SeedOption = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Compare days without water with and without Ndiyan: the same faults, people and repairs, with what is assumed."""
+    from ndiyan.outcome import run_outcome
+
+    found = run_outcome(_zones(zones), scenario=scenario, days=days, seed=seed)
+    print(json.dumps(found.as_json(), ensure_ascii=False) if as_json else found)
+
+
 def _zones(wanted: list[str] | None) -> list[Zone]:
     from simulator.fiction import MOST_ZONES, zones_with_fiction
 
