@@ -37,7 +37,7 @@ SQL = queries("ingest", "pipeline")
 BATCH_MESSAGES = 5000  # half of the session's window, so that one batch is stored while the next one comes
 TAKE_WAIT_S = 0.2
 QUIET_S = 0.002  # nothing came for so long: what has come is a batch
-GATHER_S = 0.05  # a stream that is never quiet is cut after this
+GATHER_S = 0.05  # a stream that is never quiet is cut so long after the batch's first message
 HEARTBEAT_S = 2.0
 RETRY_S = (0.5, 5.0)  # one ingest asking so often is no burden to a database that comes up
 FINISH_S = 10.0
@@ -106,7 +106,7 @@ class Inbox:
         self._condition = threading.Condition()
         self._pipeline = pipeline
         self._batches = deque([pipeline.new_admission()])  # never empty; the last one grows
-        self._newest_s = 0.0
+        self._begun_s = self._newest_s = 0.0  # when the growing batch got its first and its newest message
 
     @property
     def waiting(self) -> int:
@@ -118,6 +118,8 @@ class Inbox:
         """Admit messages; called by the link."""
         with self._condition:
             growing = self._batches[-1]
+            if not growing.messages:
+                self._begun_s = time.monotonic()
             growing.add(messages)
             if len(growing.messages) >= BATCH_MESSAGES:
                 self._batches.append(self._pipeline.new_admission())
@@ -128,7 +130,7 @@ class Inbox:
         """A batch: a full one, or what has come when nothing came for `QUIET_S`; waits for a message up to `wait_s`."""
         with self._condition:
             self._condition.wait_for(lambda: self._batches[0].messages, wait_s)
-        end_s = time.monotonic() + GATHER_S
+        end_s = self._begun_s + GATHER_S
         while len(self._batches) == 1 and (now_s := time.monotonic()) < min(end_s, self._newest_s + QUIET_S):
             time.sleep(min(end_s, self._newest_s + QUIET_S) - now_s)
         with self._condition:
