@@ -126,7 +126,7 @@ def find_weak_settings(
 ) -> list[WeakSetting]:
     """What the broker's settings can lose, one entry per setting; empty when all of them were seen to be good.
 
-    Blocks for `timeout_s` and a second at most; some 130 kB go over the wire. Raises nothing because of the broker:
+    Blocks for `timeout_s` and a second at most; 107 kB go over the wire. Raises nothing because of the broker:
     what does not answer is an entry of kind UNKNOWN.
 
     Parameters

@@ -29,7 +29,7 @@ QUIET_S = 0.2  # nothing came for so long: the broker has sent what it sends wit
 KEPT_FOR_S = 60  # how long the broker keeps the probe's session if we end before we could remove it
 CLEAN_UP_S = 1.0  # beyond the timeout
 NEVER_EXPIRES = 0xFFFFFFFF
-LARGEST_WINDOW = 65_535
+LARGEST_WINDOW, DEFAULT_WINDOW = 65_535, 20  # what we take; what mosquitto takes by default
 _QOS0, _QOS1, _LARGE, _LAST = b"0", b"1", b"L", b"."
 
 
@@ -60,14 +60,15 @@ def try_broker(login: MqttSettings, *, door: MqttSettings, timeout_s: float) -> 
             link.subscribe(topic)
         with _visit(login, f"{name}-sender", until_s) as link:
             took_large = link.publish(topic, [(1, _LARGE * LARGE_BYTES)]) == 1
-        with _visit(login, f"{name}-sender", until_s) as link:
+        window = max(DEFAULT_WINDOW, int(seen.get("max_inflight_messages", 0)))
+        with _visit(login, f"{name}-sender", until_s, window=window) as link:
             promised = link.publish(topic, [(0, _QOS0)] * QOS0_SENT + [(1, _QOS1)] * QOS1_SENT) - QOS0_SENT
         if promised <= 0:
             raise NotTried(f"{login.username or 'it'} may not publish to {topic}")
         with _visit(login, name, until_s, session_s=KEPT_FOR_S) as link:
-            is_kept, window = link.is_kept, link.wait_quiet()
+            is_kept, in_flight = link.is_kept, link.wait_quiet()
             link.hear_out(topic)
-        seen |= _counted(link.heard, promised=promised, took_large=took_large, window=window, is_kept=is_kept)
+        seen |= _counted(link.heard, promised=promised, took_large=took_large, in_flight=in_flight, is_kept=is_kept)
     finally:
         with contextlib.suppress(NotTried), _visit(login, name, time.monotonic() + CLEAN_UP_S):
             pass  # a clean start that expires at once removes session and subscription
@@ -92,7 +93,7 @@ def _announced(link: _Link) -> dict[str, str]:
 
 
 def _counted(
-    heard: list[mqtt.MQTTMessage], *, promised: int, took_large: bool, window: int, is_kept: bool
+    heard: list[mqtt.MQTTMessage], *, promised: int, took_large: bool, in_flight: int, is_kept: bool
 ) -> dict[str, str]:
     """What the messages that came back tell; `promised` counts those at QoS 1 that the broker confirmed."""
     if not is_kept:
@@ -101,8 +102,8 @@ def _counted(
     came = {kind: [message for message in heard if message.payload == kind] for kind in (_QOS0, _QOS1)}
     if len(came[_QOS1]) < promised:
         seen["max_queued_messages"] = f"full after {len(came[_QOS1])} of {promised} confirmed messages"
-    if window < min(ENOUGH_IN_FLIGHT, len(came[_QOS1])):
-        seen["max_inflight_messages"] = str(window)
+    if in_flight < min(ENOUGH_IN_FLIGHT, len(came[_QOS1])):
+        seen["max_inflight_messages"] = str(in_flight)
     if not (took_large and any(message.payload[:1] == _LARGE for message in heard)):
         seen["message_size_limit"] = f"below {LARGE_BYTES}"
     seen["queue_qos0_messages"] = "true" if len(came[_QOS0]) == QOS0_SENT else "false"
@@ -119,9 +120,11 @@ def _lets_in_anyone(door: MqttSettings, name: str, until_s: float) -> bool:
 
 
 @contextmanager
-def _visit(login: MqttSettings, name: str, until_s: float, *, session_s: int = 0) -> Iterator[_Link]:
+def _visit(
+    login: MqttSettings, name: str, until_s: float, *, session_s: int = 0, window: int = DEFAULT_WINDOW
+) -> Iterator[_Link]:
     """A connection for the body of a `with`; see `_Link`."""
-    link = _Link(login, name, until_s, session_s=session_s)
+    link = _Link(login, name, until_s, session_s=session_s, window=window)
     try:
         link.open()
         yield link
@@ -136,9 +139,10 @@ class _Link:
     ----------
     until_s : bound on every wait, on the monotonic clock [s]
     session_s : how long the broker is asked to keep the session; 0 for a new one that ends with the connection [s]
+    window : how many messages may be published and not yet confirmed; a broker that allows less hangs up
     """
 
-    def __init__(self, login: MqttSettings, name: str, until_s: float, *, session_s: int) -> None:
+    def __init__(self, login: MqttSettings, name: str, until_s: float, *, session_s: int, window: int) -> None:
         self.heard: list[mqtt.MQTTMessage] = []
         self.announced: Properties | None = None
         self.is_kept = False
@@ -150,6 +154,7 @@ class _Link:
         protocol = MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311
         clean = None if self._is_v5 else not session_s
         client = mqtt.Client(CallbackAPIVersion.VERSION2, name, clean, protocol=protocol, manual_ack=True)
+        client.max_inflight_messages_set(window)
         client.username = login.username
         client.password = login.password
         if login.tls_ca is not None:
