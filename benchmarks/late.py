@@ -36,7 +36,7 @@ BACKLOG_DAYS, GAP_DAYS = (4, 5, 6), (1, 3, 5)  # one a round
 
 
 def measure(url: str, channels: int, say: Callable[[str], None]) -> dict[str, Any] | None:
-    """The medians of a round each late day; None when the server has no TimescaleDB. `url` may make databases."""
+    """The medians of a round each late day; None when the server compresses no weeks. `url` may make databases."""
     with _own_database(url) as connection:
         migrate(connection)
         row = connection.execute(SQL["version"]).fetchone()

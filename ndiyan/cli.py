@@ -280,7 +280,7 @@ def bench_late(
 
     figures = benchmark("late").measure(_load(context).required("database.url"), channels, _say)
     if figures is None:
-        _say("nothing to measure: this server has no TimescaleDB, so no week is compressed")
+        _say("nothing to measure: this server compresses no weeks (TimescaleDB, under its Community licence, does)")
     else:
         _answer(figures, "\n".join(f"{key:28} {value:>12}" for key, value in figures.items()), as_json=as_json)
 

@@ -1,6 +1,7 @@
 -- version
--- TimescaleDB's, null where the server does not have it.
-SELECT extversion FROM pg_extension WHERE extname = 'timescaledb';
+-- TimescaleDB's, no row where the server does not have it or has it under its Apache licence, without columns.
+SELECT extversion FROM pg_extension
+WHERE extname = 'timescaledb' AND current_setting('timescaledb.license', true) = 'timescale';
 
 -- stop_jobs
 -- Only the benchmark compresses, and only when it says so.

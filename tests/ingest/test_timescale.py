@@ -29,8 +29,9 @@ LONG_AGO = datetime(2026, 3, 2, tzinfo=UTC)
 def connection(request: pytest.FixtureRequest, database_url: str, zones: list[Zone]) -> Iterator[Connection]:
     """A database in which only tests compress; the server's own jobs are not told to."""
     with connect(database_url) as connection:
-        if not has_timescale(connection):
-            skip_without(request.config, "TimescaleDB", "this PostgreSQL does not offer it", optional=True)
+        if not has_timescale(connection) or facts(connection, "SHOW timescaledb.license") != [("timescale",)]:
+            reason = "this PostgreSQL does not offer it under its Community licence"
+            skip_without(request.config, "TimescaleDB", reason, optional=True)
         connection.execute("SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs")
         import_zones(connection, zones[:1])
         yield connection
