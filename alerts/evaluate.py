@@ -38,6 +38,7 @@ AT_ONCE = timedelta(days=7)  # of a backlog; memory stays flat
 ZONES_AT_ONCE = 200
 FRESH = timedelta(hours=1)  # older readings say nothing about what people find when they go and look
 RETRY_AFTER = timedelta(minutes=5)
+LATE_JUDGED = timedelta(days=31)  # what comes later than this changes no alert: a device may send years at any time
 Progress = Callable[[int, int], None]
 
 
@@ -88,7 +89,8 @@ def judge_due(
         rows = connection.execute(SQL["take_jobs"], {"name": JOB, "now": now, "limit": at_once}).fetchall()
         taken += [zone for zone, _ in rows]
         if rows:
-            reached = Judgement(connection, taken, now).run(dict(rows), progress)
+            watermarks = _before_late_arrivals(connection, dict(rows), not_before=now - LATE_JUDGED)
+            reached = Judgement(connection, taken, now).run(watermarks, progress)
             connection.cursor().executemany(
                 SQL["finish_job"],
                 [
@@ -97,6 +99,18 @@ def judge_due(
                 ],
             )
     return taken
+
+
+def _before_late_arrivals(
+    connection: Connection, watermarks: Mapping[str, datetime | None], *, not_before: datetime
+) -> dict[str, datetime | None]:
+    """Watermarks moved back to before what has come into the past of their zones since; judging twice is a no-op."""
+    found = dict(watermarks)
+    for zone, first_at in connection.execute(SQL["take_late_arrivals"], {"zones": list(found)}).fetchall():
+        watermark = found[zone]
+        if watermark is not None and first_at <= watermark:
+            found[zone] = min(watermark, max(first_at - timedelta(microseconds=1), not_before))
+    return found
 
 
 def catch_up(database_url: str, clock_now: datetime, *, progress: Progress | None = None) -> None:

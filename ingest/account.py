@@ -80,6 +80,7 @@ class Account:
             counts[kind] += np.bincount(sender[outcome == kind], minlength=len(number))
         is_late = (outcome == Outcome.STORED) & (columns.received_us - columns.measured_us > LATE_US)
         late += np.bincount(sender[is_late], minlength=len(number))
+        self._note_late(list(number), sender[is_late], columns.measured_us[is_late])
         for item, is_first in aside:
             (set_aside if is_first else duplicate)[number[item.sender]] += 1
         zone, gateway = zip(*number, strict=True) if number else ((), ())
@@ -99,6 +100,16 @@ class Account:
                 "set_aside": Int8s(set_aside), "late": Int8s(late), "offset": Float8s(np.array(offsets)),
             },
         )  # fmt: skip
+
+    def _note_late(
+        self, who: Sequence[tuple[str, str]], sender: NDArray[np.int32], measured_us: NDArray[np.int64]
+    ) -> None:
+        """Leave word from when on each zone has new readings in its past, for whoever judges them in their own time."""
+        if len(sender):
+            places = np.unique(sender)
+            first = np.array([measured_us[sender == place].min() for place in places], dtype=np.int64)
+            zone = [who[place][0] for place in places]
+            self._connection.execute(SQL["note_late"], {"zone": zone, "first": Times(first)})
 
     def _ids_of(self, boots: Sequence[Boot], now: datetime) -> dict[Boot, int]:
         unknown = sorted(boot for boot in boots if boot not in self._boot_ids)

@@ -7,6 +7,9 @@ INSERT INTO job (name, zone_id, next_due_at) SELECT %(name)s, zone_id, %(now)s F
 SELECT zone_id, watermark_at FROM job WHERE name = %(name)s AND next_due_at <= %(now)s
 ORDER BY next_due_at, zone_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
+-- take_late_arrivals
+DELETE FROM late_arrival WHERE zone_id = ANY(%(zones)s) RETURNING zone_id, first_at;
+
 -- finish_job
 UPDATE job SET next_due_at = %(next)s, watermark_at = %(watermark)s, last_ok_at = %(now)s, last_error = NULL, attempts = 0
 WHERE name = %(name)s AND zone_id = %(zone)s;

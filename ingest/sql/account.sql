@@ -21,6 +21,10 @@ SELECT zone_id, gateway_id, boot, boot_id FROM gateway_boot
 JOIN unnest(%(zone)s::text[], %(gateway)s::text[], %(boot)s::text[]) AS t (zone_id, gateway_id, boot)
      USING (zone_id, gateway_id, boot);
 
+-- note_late
+INSERT INTO late_arrival (zone_id, first_at)
+SELECT zone_id, min(first_at) FROM unnest(%(zone)s::text[], %(first)s) AS t (zone_id, first_at) GROUP BY zone_id;
+
 -- book
 -- Rows are locked in the order of their keys, so that two writers cannot lock each other out.
 WITH news AS (

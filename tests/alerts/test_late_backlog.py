@@ -196,3 +196,24 @@ def test_a_fault_that_began_in_the_backlog_and_is_still_on_is_told_once_and_now(
     assert alert[:2] == ("open", still[0])
     pump = [(kind, at) for fault, kind, at in village.told if fault == "pump_not_running"]
     assert pump == [("opened", BACK)]
+
+
+def test_a_backlog_behind_a_sensor_that_was_heard_all_along_is_judged_too(village: Village) -> None:
+    """Another channel of the zone is already live when the gateway's past arrives."""
+    village.without_network_until(BACK, stopped=STOPPED)
+    zone, now = village.zone, village.clock.now()
+    payload = b'[{"n":"gateway/battery_v","u":"V","v":12.6,"t":%d}]' % now.timestamp()
+    topic = senml_topic(zone.zone_id, zone.gateway_id)
+    village.pipeline.store([Message(topic, payload, round(now.timestamp() * 1e6), 1, 1)])
+    village.work()
+    assert village.pump_alerts == []
+    village.clock.advance(STEP)
+    village.send()
+    village.work()
+    (alert,) = village.pump_alerts
+    assert alert[:2] == ("resolved", STOPPED[0])
+    assert {fault for fault, _, _ in village.told} == {"comms_outage"}
+    assert village.connection.execute("SELECT count(*) FROM late_arrival").fetchone() == (0,)
+    village.clock.advance(STEP)
+    village.work()
+    assert village.pump_alerts == [alert], "and once"
