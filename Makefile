@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-crash
+.PHONY: help setup demo test check bench bench-crash bench-fuzz bench-outage
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -37,3 +37,10 @@ bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@deploy/need.sh fusermount3 fuse3 "the power cannot be cut"
 	@exec $(PYTHON) -m benchmarks.crash $(ARGS)
+
+bench-fuzz: setup  ## a million malformed messages: none unaccounted, none slow, memory flat (ARGS="--messages 20000 --seed 7")
+	@exec $(PYTHON) -m benchmarks.fuzz $(ARGS)
+
+bench-outage: setup  ## an hour without the database: nothing lost, nothing confirmed early (ARGS="--messages 20000")
+	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@exec $(PYTHON) -m benchmarks.outage $(ARGS)

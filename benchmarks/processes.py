@@ -22,6 +22,7 @@ SQL = queries("benchmarks", "ingest")
 CHECKOUT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S, STOP_TIMEOUT_S = 30.0, 30.0
 KEEP_SESSION_S = 0xFFFFFFFF
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -77,6 +78,11 @@ class IngestProcess:
     def peak_rss_mb(self) -> float:
         """The most memory that it has had [MB of 10⁶ bytes]."""
         return peak_rss_mb(self._pid)
+
+    @property
+    def rss_mb(self) -> float:
+        """The memory that it has now [MB of 10⁶ bytes]."""
+        return int(Path(f"/proc/{self._pid}/statm").read_text("ascii").split()[1]) * PAGE_BYTES / 1e6
 
     def pause(self) -> None:
         """Freeze it."""

@@ -9,6 +9,7 @@ never be mistaken for those of its successor.
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import sqlite3
 import threading
@@ -30,6 +31,8 @@ CREATE TABLE IF NOT EXISTS queued (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, machine TEXT);
 """
+# Forgetting what is confirmed needs room as well: SQLite writes 4 MB beside the file before it folds them back.
+RESERVE_BYTES = 5_000_000
 MACHINE_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -81,6 +84,8 @@ class Outbox:
                 (self.boot, first + n, uptime_s, r.asset, r.channel, _millis(r.measured_at), r.value)
                 for n, r in enumerate(readings)
             ]
+            if self._room_bytes() < RESERVE_BYTES:
+                raise OutboxFull(f"{self.path}: less than {RESERVE_BYTES // 1_000_000} MB are left on disk")
             try:
                 with self._db:
                     self._db.executemany("INSERT INTO queued VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
@@ -131,6 +136,12 @@ class Outbox:
         """Close the file; what waits stays in it."""
         with self._lock:
             self._db.close()
+
+    def _room_bytes(self) -> int:
+        """What is free on disk and within the file, which never shrinks."""
+        disk, pragmas = os.statvfs(self.path.parent), ("freelist_count", "page_size")
+        pages, page_bytes = (int(self._db.execute(f"PRAGMA {name}").fetchone()[0]) for name in pragmas)
+        return disk.f_bavail * disk.f_frsize + pages * page_bytes
 
     def _open_or_move_aside(self) -> sqlite3.Connection:
         try:
