@@ -342,7 +342,7 @@ class Admission:
         sender = self._count((topic.zone, topic.gateway), message, len(lines), received=len(lines))
         if boot is not None and low is not None:
             where = topic.zone, topic.gateway, boot
-            self._taken.setdefault(where, []).append((low, low + len(numbers) - 1))
+            self._take_range(where, low, low + len(numbers) - 1)
             self._learn_anchor(where, round(first_s * 1e6))
             if sender.offset_s is None or -delay_s > sender.offset_s:
                 sender.offset_s = -delay_s
@@ -452,6 +452,13 @@ class Admission:
             if known_us is None and len(self.anchors) >= KNOWN_BOOTS:
                 del self.anchors[next(iter(self.anchors))]  # the oldest; its next pack tells again
             self.anchors[where] = kept_us
+
+    def _take_range(self, where: Boot, low: int, high: int) -> None:
+        ranges = self._taken.setdefault(where, [])
+        if ranges and ranges[-1][1] == low - 1:  # packs come in order as a rule
+            ranges[-1] = ranges[-1][0], high
+        else:
+            ranges.append((low, high))
 
     def _take(self, where: Boot | None, numbers: Iterable[int | None]) -> None:
         valid = [number for number in numbers if number is not None and 1 <= number <= MAX_SEQ]
