@@ -10,7 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from gateway.zones import Zone
 from tests.conftest import skip_without
+from tests.web.web_seed import seed_messages
 from tests.web.web_site import TEXT, Site, serving
 from web.app import create_app
 
@@ -165,4 +167,24 @@ def test_from_the_overview_to_an_answer_on_the_phone_and_back(chromium: Browser,
         page.get_by_role("link", name="English").click()
         expect(page.locator(".act")).to_contain_text("Taken in charge by Awa (web)")
         assert said == []
+        context.close()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with-javascript", "without"])
+def test_a_set_aside_message_is_replayed_with_a_thumb(
+    chromium: Browser, site: Site, zones: list[Zone], script: bool
+) -> None:
+    with site.connect() as connection:
+        seed_messages(connection, zones[1], now=site.clock.now())
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, 360, script=script)
+        page = context.new_page()
+        page.goto("/fr/mis-de-cote")
+        page.get_by_role("button", name="Rejouer unité inattendue zone-2").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Ce que sont devenus les messages rejoués")
+        expect(page.locator("tbody tr")).to_contain_text("encore refusé")
+        if script:
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
+            found = Axe().run(page, options=WCAG)
+            assert found.violations_count == 0, found.generate_report()
         context.close()
