@@ -106,10 +106,11 @@ class Account:
     ) -> None:
         """Leave word from when on each zone has new readings in its past, for whoever judges them in their own time."""
         if len(sender):
+            first_us = np.full(len(who), np.iinfo(np.int64).max)
+            np.minimum.at(first_us, sender, measured_us)
             places = np.unique(sender)
-            first = np.array([measured_us[sender == place].min() for place in places], dtype=np.int64)
             zone = [who[place][0] for place in places]
-            self._connection.execute(SQL["note_late"], {"zone": zone, "first": Times(first)})
+            self._connection.execute(SQL["note_late"], {"zone": zone, "first": Times(first_us[places])})
 
     def _ids_of(self, boots: Sequence[Boot], now: datetime) -> dict[Boot, int]:
         unknown = sorted(boot for boot in boots if boot not in self._boot_ids)
