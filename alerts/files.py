@@ -26,6 +26,8 @@ from gateway.zones import Zone
 
 COLUMNS = ("time", "zone", "asset", "channel", "value", "unit")
 BLOCK_BYTES = 32 << 20
+NEARLY_ALL = 0.98
+AROUND_S = 3 * DAY_S
 # Other words for our canonical units, beside the plain spelling of each (m3/h for m³/h).
 ALSO = {"1/min": ("rpm",), "°C": ("degC", "celsius"), "": ("-", "1", "code"), "GNF": ("gnf",)}
 PLAIN = str.maketrans({"²": "2", "³": "3", "µ": "u", "°": None})
@@ -108,14 +110,32 @@ def read_history(path: Path, *, zones: Sequence[str] | None = None) -> History:
     history = History({})
     for table in _tables(path):
         _take(table, parts, history, None if zones is None else set(zones))
+    first_s, last_s = _bulk(parts)
     for key, pieces in parts.items():
         t_s, value = (np.concatenate(column) for column in zip(*pieces, strict=True))
         order = np.argsort(t_s, kind="stable")
-        history.series[key] = t_s[order], value[order]
+        order = order[(t_s[order] >= first_s) & (t_s[order] <= last_s)]
+        if len(order) < len(t_s):
+            history.unusable["with a time far from all others"] += len(t_s) - len(order)
+        if len(order):
+            history.series[key] = t_s[order], value[order]
     if not history.series:
         found = ", ".join(f"{count} {reason}" for reason, count in history.unusable.most_common()) or "no rows"
         raise HistoryError(f"{path}: no reading of these zones is in it ({found})")
     return history
+
+
+def _bulk(parts: Parts) -> tuple[float, float]:
+    """Between which times readings are believed to lie [s]: where nearly all are, and some days around.
+
+    A box that wakes up in 1970 must not make a history of half a century.
+    """
+    times = [t_s for pieces in parts.values() for t_s, _ in pieces]
+    if not times:
+        return -np.inf, np.inf
+    low, high = np.quantile(np.concatenate(times), [1 - NEARLY_ALL, NEARLY_ALL])
+    around_s = max(AROUND_S, 0.1 * (high - low))
+    return float(low - around_s), float(high + around_s)
 
 
 def _tables(path: Path) -> Iterator[pa.RecordBatch]:
