@@ -87,8 +87,7 @@ class Deed(NamedTuple):
 class Report:
     """What a run came to; without findings nothing was lost, stored twice or wrong in the account.
 
-    `ended_by_itself` is how often ingest ended without having been told, as it does when there is no database at its
-    start.
+    `ended_by_itself` is how often ingest ended without having been told; it is started again, as by a supervisor.
     """
 
     cycles: int = 0

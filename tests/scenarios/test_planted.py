@@ -31,7 +31,7 @@ def server(server_folder: Path) -> Iterator[EmbeddedPostgres]:
 @pytest.mark.db
 @pytest.mark.broker
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["early_answer", "puback_trusted", "key_without_boot", "no_key", "hours_in_memory"])
+@pytest.mark.parametrize("name", ["early_answer", "puback_trusted", "key_without_boot", "no_key"])
 def test_a_planted_defect_is_found_as_what_it_is(
     name: str, request: pytest.FixtureRequest, server_folder: Path, server: EmbeddedPostgres, zones: list[Zone]
 ) -> None:
