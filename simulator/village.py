@@ -39,6 +39,7 @@ BoolArray = NDArray[np.bool_]
 DT_H = 1 / 60
 WATER_TABLE_M = (0.3, 0.45, 0.65, 0.9, 1.0, 0.8, 0.5, 0.2, 0.0, 0.0, 0.1, 0.2)  # DOMAIN §2.4: lowest in April and May
 SEASONAL_FALL_M = 6.0
+SEASONAL_LOSS = 0.3  # of the specific capacity when the water is lowest: cracks fall dry (assumption)
 CONTROLLER = 0.96  # power out over power in (DOMAIN §3.1: 95 to 98 %)
 CABLES = 0.95  # of the modules' power is left after cables and mismatch
 PER_DEGREE = -0.004  # of the modules' power, above 25 °C
@@ -333,7 +334,8 @@ class Village:
             array_w=(clean_w * (CABLES * CONTROLLER * (1 - sun.soiled[:, None]))).T,
             wanted=demand.wanted_m3_h.T, shares=demand.shares.transpose(1, 0, 2),
             is_stopped=habits.is_stopped.T, is_washed=habits.is_washed.T, is_drained=habits.is_drained.T,
-            static_m=self.depth_at_rest_m(day), dose_mg_l=0.52 + 0.05 * normal(self._dose, number),
+            static_m=self.depth_at_rest_m(day), well_gives=1 - SEASONAL_LOSS * by_month(WATER_TABLE_M, day),
+            dose_mg_l=0.52 + 0.05 * normal(self._dose, number),
         )  # fmt: skip
 
     def _effects(self, t_s: float, acting: list[Broken]) -> Effects:
@@ -371,6 +373,7 @@ class _Day:
     is_washed: BoolArray
     is_drained: BoolArray
     static_m: FloatArray  # (n,)
+    well_gives: float  # share of its specific capacity that a well has in this season
     dose_mg_l: FloatArray  # (n,)
 
     def rows(self, chosen: NDArray[np.integer] | slice) -> _Sky:
@@ -501,7 +504,7 @@ class _Minutes:
         """Drawdown follows the flow out of the well (into it where water runs back)."""
         s, v = self._s, self._v
         lowest_m = v.intake_m - self._today.static_m
-        gives = v.capacity * (1 - effects.yield_lost)
+        gives = v.capacity * self._today.well_gives * (1 - effects.yield_lost)
         failing = effects.well_gives > 0
         if failing.any():
             gives = np.where(failing, effects.well_gives * v.pump.flow_m3_h / lowest_m, gives)

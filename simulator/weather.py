@@ -126,7 +126,7 @@ class Weather:
         number = np.array([day.toordinal()])
         haze = by_month(HAZE, day) * np.exp(0.5 * _spell(self._haze_all, number) - 0.125)
         mean = by_month(CLEARNESS, day) / (1 - by_month(HAZE, day))
-        level = np.clip(mean + (0.02 + 0.37 * (1 - mean)) * mood, 0.12, 0.99)
+        level = np.clip(mean + (0.02 + 0.32 * (1 - mean)) * mood, 0.12, 0.99)
         covered = np.minimum(COVERED, 0.6 * level)
         open_share = np.clip((level - covered) / (OPEN - covered), 0.005, 0.995)
         centre = ndtri(open_share) * np.sqrt(1 + EDGE**2) / EDGE  # E[Φ(k (x + c))] = Φ(k c / √(1 + k²))
@@ -142,8 +142,8 @@ class Weather:
 
 
 def _spell(key: KeyArray, numbers: np.ndarray[tuple[int], np.dtype[np.int64]]) -> FloatArray:
-    """Standard normal numbers by day (n, days) that keep 0.6 of a day's for the next."""
-    weights = 0.6 ** np.arange(LOOK_BACK)
+    """Standard normal numbers by day (n, days) that keep half of a day's for the next."""
+    weights = 0.5 ** np.arange(LOOK_BACK)
     first = numbers[0] - LOOK_BACK + 1
     days = normal(key, np.arange(first, numbers[-1] + 1))
     spell = sum(w * days[:, LOOK_BACK - 1 - k : days.shape[1] - k] for k, w in enumerate(weights))

@@ -1,0 +1,139 @@
+"""The truth that is told beside the readings: when a fault begins, when it shows, and states that are no faults."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from gateway.model import Fault, State
+from simulator.faults import CATALOGUE, Broken
+from simulator.fiction import zones_with_fiction
+from simulator.history import live_through
+from simulator.labels import Label, TrueState, Witness
+from simulator.village import Village
+from simulator.watch import watch
+from tests.simulator.days import DAWN, ZONES
+
+MIDNIGHT = datetime(2026, 2, 4, tzinfo=UTC)
+
+
+def truth(
+    broken: Sequence[Broken] = (), *, hours: float = 24, start: datetime = MIDNIGHT, clear: bool = True
+) -> tuple[list[Label], list[TrueState]]:
+    village, witness = Village(ZONES, seed=1, clear_from=date(2000, 1, 1) if clear else None), Witness()
+    for _ in live_through(
+        village, start=start, end=start + timedelta(hours=hours), broken=broken, folder=None, witness=witness
+    ):
+        pass
+    return witness.labels, witness.take_states()
+
+
+def label(fault: Fault, size: str = "M", *, begins_h: float = 0.5, hours: float = 30, **more: str) -> Label:
+    one = Broken("zone-3", fault, size, MIDNIGHT.timestamp() + 3600 * begins_h, **more)  # type: ignore[arg-type]
+    labels, _ = truth([one], hours=hours)
+    assert len(labels) == 1
+    found = labels[0]
+    assert (found.zone, found.fault, found.size) == ("zone-3", fault, size)
+    assert found.severity == CATALOGUE[fault].severity
+    assert found.onset == MIDNIGHT + timedelta(hours=begins_h)
+    assert found.end is None
+    return found
+
+
+# Hours after midnight between which each fault, that begins at 00:30, can first be seen by someone who sees all.
+SHOWS = {
+    Fault.INVERTER_TRIP: (6.9, 8.0), Fault.PUMP_NOT_RUNNING: (7.5, 9.5), Fault.FLOAT_STUCK_FULL: (6.9, 9.5),
+    Fault.DRY_RUNNING: (8.0, 10.0), Fault.PUMP_CLOGGED: (8.0, 9.5), Fault.PV_STRING_LOSS: (7.5, 9.5),
+    Fault.CHECK_VALVE_LEAK: (0.5, 0.6), Fault.TOWER_LEAK: (0.5, 0.6), Fault.PIPE_BURST: (0.5, 0.6),
+    Fault.NIGHT_LEAK: (0.5, 0.6), Fault.TAP_LEFT_OPEN: (0.5, 0.6), Fault.TAP_CLOSED: (4.0, 6.5),
+    Fault.TOWER_OVERFLOW: (11.0, 16.0), Fault.FLOW_METER_STOPPED: (8.0, 9.5), Fault.CLOCK_ERROR: (0.5, 0.6),
+    Fault.COMMS_OUTAGE: (0.5, 0.6), Fault.SENSOR_STUCK: (4.0, 10.0), Fault.SENSOR_OUT_OF_RANGE: (0.5, 0.7),
+    Fault.SENSOR_SPIKES: (0.5, 6.0), Fault.LOW_CHLORINE: (4.0, 7.0), Fault.TURBIDITY_HIGH: (0.6, 1.5),
+    Fault.PV_SOILING: (7.5, 10.0), Fault.YIELD_DROP: (8.0, 16.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", sorted(SHOWS))
+def test_a_fault_that_begins_at_night_shows_when_it_can_and_no_sooner(fault: Fault) -> None:
+    found = label(fault)
+    assert found.start is not None
+    low, high = SHOWS[fault]
+    assert MIDNIGHT + timedelta(hours=low) <= found.start <= MIDNIGHT + timedelta(hours=high)
+
+
+@pytest.mark.parametrize("fault", [Fault.PUMP_WEAR, Fault.SENSOR_DRIFT, Fault.GATEWAY_BATTERY_LOW])
+def test_what_grows_slowly_does_not_show_on_its_first_day(fault: Fault) -> None:
+    slow = label(fault, hours=7)
+    assert slow.start is None
+    shown = label(fault, "L", hours=24 * 5)
+    assert shown.start is not None
+    assert timedelta(hours=5) < shown.start - shown.onset < timedelta(days=5)
+
+
+def test_every_fault_has_a_test_of_when_it_shows() -> None:
+    slow = {Fault.PUMP_WEAR, Fault.SENSOR_DRIFT, Fault.GATEWAY_BATTERY_LOW}
+    assert set(SHOWS) | slow == set(Fault)
+
+
+def test_a_fault_that_is_over_before_it_could_be_seen_has_no_start() -> None:
+    begin = MIDNIGHT.timestamp()
+    labels, _ = truth([Broken("zone-2", Fault.INVERTER_TRIP, "L", begin, begin + 3600)], hours=12)
+    assert labels == [
+        Label("zone-2", Fault.INVERTER_TRIP, "pump", 3, "L", MIDNIGHT, None, MIDNIGHT + timedelta(hours=1))
+    ]
+
+
+def test_a_fault_of_a_named_tap_is_that_taps() -> None:
+    assert label(Fault.TAP_LEFT_OPEN, at="tap-07").asset == "tap-07"
+    assert label(Fault.SENSOR_STUCK, at="borehole/water_depth_m").asset == "borehole"
+
+
+def test_nights_and_full_towers_are_states_with_an_end() -> None:
+    _, states = truth(hours=30)
+    nights = [one for one in states if (one.zone, one.state) == ("zone-3", State.NIGHT)]
+    first, second = nights[0], nights[1]
+    assert first.start == MIDNIGHT
+    assert timedelta(hours=7.2) < first.end - MIDNIGHT < timedelta(hours=7.6)
+    assert timedelta(hours=18.4) < second.start - MIDNIGHT < timedelta(hours=19.1)
+    assert second.end == MIDNIGHT + timedelta(hours=30), "what goes on ends with the run"
+    full = [one for one in states if one.state is State.TOWER_FULL]
+    assert full
+    assert all(timedelta(0) < one.end - one.start < timedelta(hours=24) for one in full)
+    assert not [one for one in states if one.state is State.CLOUD], "the sky is clear"
+
+
+def test_a_burst_empties_the_tower_and_the_state_says_until_when() -> None:
+    burst = Broken("zone-3", Fault.PIPE_BURST, "L", MIDNIGHT.timestamp(), MIDNIGHT.timestamp() + 10 * 3600)
+    _, states = truth([burst], hours=30)
+    empty = [one for one in states if (one.zone, one.state) == ("zone-3", State.TOWER_EMPTY)]
+    assert len(empty) == 1
+    assert MIDNIGHT < empty[0].start < MIDNIGHT + timedelta(hours=4)
+    assert timedelta(hours=10) < empty[0].end - MIDNIGHT < timedelta(hours=16)
+
+
+def test_a_rainy_season_has_clouds_stops_and_towers_that_are_washed() -> None:
+    village, witness = Village(zones_with_fiction(ZONES, 40), seed=1), Witness()
+    state, start = village.first_state(), datetime(2026, 7, 1, tzinfo=UTC)
+    for piece in range(4 * 12):
+        watch(witness, village, village.move(state, start.timestamp() + 6 * 3600 * piece, [], 360), [])
+    witness.finish(start.timestamp() + 12 * 86_400)
+    states = witness.take_states()
+    found = {state: [one for one in states if one.state is state] for state in State}
+    assert len(found[State.CLOUD]) > 100
+    washing = found[State.WASHING]
+    assert {one.end - one.start for one in washing} == {timedelta(hours=2)}
+    assert 2 <= len(washing) <= 14
+    stops = [(one.end - one.start) / timedelta(minutes=1) for one in found[State.PLANNED_STOP]]
+    assert 10 <= len(stops) <= 45
+    assert 20 <= min(stops) <= max(stops) <= 40
+    assert all(9 <= one.start.hour < 15 for one in found[State.PLANNED_STOP])
+
+
+def test_states_that_were_taken_are_forgotten() -> None:
+    village, witness = Village(ZONES[:1], seed=1), Witness()
+    taken = 0
+    for _ in live_through(village, start=DAWN, end=DAWN + timedelta(days=3), broken=[], folder=None, witness=witness):
+        taken += len(witness.take_states())
+    taken += len(witness.take_states())
+    assert taken >= 6
+    assert witness.take_states() == []
