@@ -24,13 +24,15 @@ WITH who AS (
            sum(conflict)::int8 AS conflict, sum(set_aside)::int8 AS set_aside, sum(late)::int8 AS late,
            (array_agg(clock_offset_s ORDER BY day DESC) FILTER (WHERE clock_offset_s IS NOT NULL))[1] AS clock_offset_s
     FROM gateway_day WHERE day BETWEEN %(first)s AND %(last)s GROUP BY zone_id, gateway_id
+), ever AS (
+    SELECT zone_id, gateway_id, sum(sent - arrived)::int8 AS missing
+    FROM gateway_day WHERE day <= %(last)s GROUP BY zone_id, gateway_id
 )
 SELECT w.zone_id, w.gateway_id, %(last)s::date, coalesce(s.sent, 0), coalesce(s.arrived, 0), coalesce(s.received, 0),
        coalesce(s.replayed, 0), coalesce(s.stored, 0), coalesce(s.duplicate, 0), coalesce(s.conflict, 0),
        coalesce(s.set_aside, 0), coalesce(s.late, 0), s.clock_offset_s,
-       coalesce((SELECT sum(p.sent - p.arrived)::int8 FROM gateway_day p
-                 WHERE p.zone_id = w.zone_id AND p.gateway_id = w.gateway_id AND p.day <= %(last)s), 0) AS missing
-FROM who w LEFT JOIN sums s USING (zone_id, gateway_id)
+       coalesce(e.missing, 0)
+FROM who w LEFT JOIN sums s USING (zone_id, gateway_id) LEFT JOIN ever e USING (zone_id, gateway_id)
 ORDER BY w.gateway_id = '', w.zone_id, w.gateway_id;
 
 -- last_received
