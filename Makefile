@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-crash bench-fuzz bench-outage
+.PHONY: help setup demo test check bench bench-crash bench-fuzz bench-outage bench-bad-rows
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -40,6 +40,9 @@ bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost
 
 bench-fuzz: setup  ## a million malformed messages: none unaccounted, none slow, memory flat (ARGS="--messages 20000 --seed 7")
 	@exec $(PYTHON) -m benchmarks.fuzz $(ARGS)
+
+bench-bad-rows: setup  ## what rows that the database refuses cost in a batch of 10,000 (ARGS="--rounds 9")
+	@exec $(PYTHON) -m benchmarks.bad_rows $(ARGS)
 
 bench-outage: setup  ## an hour without the database: nothing lost, nothing confirmed early (ARGS="--messages 20000")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"

@@ -111,7 +111,7 @@ def _run(rig: Rig, process: IngestProcess, answers: Answers, outage: Outage, say
     process.start()
     warm_up = sampled_messages(rig, rig.warm_up_file)
     answers.expect(warm_up)
-    _publish(rig, rig.warm_up_file)
+    publish(rig, rig.warm_up_file)
     if answers.wait():
         raise MeasureError(f"ingest did not confirm what came before the outage: {process.last_words()}")
     sampled = sampled_messages(rig, rig.file)
@@ -124,7 +124,7 @@ def _run(rig: Rig, process: IngestProcess, answers: Answers, outage: Outage, say
         publisher.go()
         publisher.left_ns()
         time.sleep(QUIET_S)
-        outage.backlog = _held(rig, at_least=rig.messages)
+        outage.backlog = held_messages(rig, at_least=rig.messages)
         if outage.backlog < rig.messages:
             outage.findings.append(f"the broker holds {outage.backlog} of {rig.messages} messages: some were confirmed")
         if early := len(answers.answered_ns()):
@@ -134,8 +134,8 @@ def _run(rig: Rig, process: IngestProcess, answers: Answers, outage: Outage, say
         rig.postgres.start()
         back_s = time.monotonic()
         say("the database is back")
-        outage.first_commit_s = _wait_for(rig, (WARM_UP * PER_PACK) + 1) - back_s
-        _wait_for(rig, (WARM_UP + rig.messages) * PER_PACK)
+        outage.first_commit_s = wait_for(rig, (WARM_UP * PER_PACK) + 1) - back_s
+        wait_for(rig, (WARM_UP + rig.messages) * PER_PACK)
         if unanswered := answers.wait():
             outage.findings.append(f"{unanswered} messages were stored and not answered")
         outage.live_after_s = time.monotonic() - back_s
@@ -157,7 +157,8 @@ def _run(rig: Rig, process: IngestProcess, answers: Answers, outage: Outage, say
         outage.findings.append(f"memory grew by {outage.growth_mb:.1f} MB during the outage")
 
 
-def _publish(rig: Rig, file: Path) -> None:
+def publish(rig: Rig, file: Path) -> None:
+    """Publish a file as fast as the broker takes it."""
     publisher = Publisher(rig, file)
     try:
         publisher.go()
@@ -166,7 +167,7 @@ def _publish(rig: Rig, file: Path) -> None:
         publisher.kill()
 
 
-def _held(rig: Rig, *, at_least: int) -> int:
+def held_messages(rig: Rig, *, at_least: int) -> int:
     """How many messages the broker says that it keeps; waits for a while until it says enough."""
     end_s, count, rest = time.monotonic() + SYS_WITHIN_S, 0, b""
     with connected(MqttSettings.from_url(rig.broker.operator_url), "bench-sys") as link:
@@ -183,7 +184,7 @@ def _held(rig: Rig, *, at_least: int) -> int:
     return count
 
 
-def _wait_for(rig: Rig, goal: int) -> float:
+def wait_for(rig: Rig, goal: int) -> float:
     """When so many readings have been received and committed [monotonic s]."""
     received, moved_s = -1, time.monotonic()
     with connect(rig.postgres.url()) as connection:
@@ -221,8 +222,8 @@ def told(outage: Outage) -> str:
             f"first commit        {outage.first_commit_s:.1f} s after the database answered",
             f"back to live        {outage.live_after_s:.1f} s after the database answered ({rate:.0f} readings/s)",
             f"a message then      {outage.lone_ms:.0f} ms from publish to answer",
-            f"memory of ingest    peak {outage.peak_rss_mb:.0f} MB; without database {outage.greatest_mb:.0f} MB,"
-            f" {outage.growth_mb:+.1f} MB from its begin to its end",
+            f"memory of ingest    peak {outage.peak_rss_mb:.0f} MB, without database {outage.greatest_mb:.0f} MB",
+            f"  its growth        {outage.growth_mb:+.1f} MB from begin to end of the outage",
             f"found               {'; '.join(outage.findings) or 'nothing lost, twice, or confirmed early'}",
         ]
     )

@@ -265,26 +265,28 @@ class Pipeline:
 
     def _with_refused_aside(self, messages: Sequence[Message]) -> Admission:
         """Admit messages anew, each reading that the table of readings can never take as one that is set aside."""
-        suspects = self._why_refused(messages)
-        parts = [part for number in sorted(suspects) for part in readings_apart(messages[number])]
-        refused = self._why_refused(parts)
-        admission = self.new_admission()
-        admission.add(message for number, message in enumerate(messages) if number not in suspects)
-        for number, part in enumerate(parts):
-            if number in refused:
-                admission.refuse(part, RejectReason.DATABASE_REFUSED, as_detail(refused[number]))
-            else:
-                admission.add([part])
-        return admission
-
-    def _why_refused(self, messages: Sequence[Message]) -> dict[int, psycopg.Error]:
-        """Which of these hold a reading that the table of readings can never take, by number, and why."""
-        admission, ends = self.new_admission(), []
+        whole, ends = self.new_admission(), []
         for message in messages:
-            admission.add([message])
-            ends.append(len(admission))
-        rows = self._writer.why_refused(admission.columns)
-        return {int(np.searchsorted(ends, row, side="right")): error for row, error in rows.items()}
+            whole.add([message])
+            ends.append(len(whole))
+        columns = whole.columns
+        rows = self._writer.why_refused(columns)
+        why = {_key(columns, row): error for row, error in rows.items()}
+        is_suspect = [False] * len(messages)
+        for row in rows:
+            is_suspect[int(np.searchsorted(ends, row, side="right"))] = True
+        admission = self.new_admission()
+        for message, is_bad in zip(messages, is_suspect, strict=True):
+            for part in readings_apart(message) if is_bad else ():
+                alone = admit([part], self._directory, self._anchors)
+                error = why.get(_key(alone.columns, 0)) if len(alone) else None
+                if error is None:
+                    admission.add([part])
+                else:
+                    admission.refuse(part, RejectReason.DATABASE_REFUSED, as_detail(error))
+            if not is_bad:
+                admission.add([message])
+        return admission
 
     def _store_by_halves(self, messages: Sequence[Message], error: Exception, aside: list[SetAside]) -> Stored:
         """Store messages whose whole was refused for `error`, half by half; single readings go `aside`."""
@@ -317,6 +319,10 @@ class Pipeline:
                 aside += refused.set_aside
                 return stored
         raise error
+
+
+def _key(columns: Columns, row: int) -> tuple[int, int]:
+    return int(columns.channel_id[row]), int(columns.measured_us[row])
 
 
 def _refuse_to_believe(aside: Sequence[SetAside], stored: Stored) -> None:

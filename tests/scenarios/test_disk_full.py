@@ -18,7 +18,7 @@ import pytest
 from psycopg import sql
 
 from benchmarks.answers import Answers, sampled_messages
-from benchmarks.outage import _held, _publish, _wait_for
+from benchmarks.outage import held_messages, publish, wait_for
 from benchmarks.processes import IngestProcess
 from benchmarks.rig import PER_PACK, WARM_UP, Rig
 from gateway.clock import SystemClock, uptime_s
@@ -98,24 +98,24 @@ def test_a_database_without_room_is_waited_for_and_takes_all_once_there_is_room(
         begun = True
         process.start()
         answers.expect(sampled_messages(rig, rig.warm_up_file))
-        _publish(rig, rig.warm_up_file)
+        publish(rig, rig.warm_up_file)
         assert answers.wait() == 0
         server, ingest = rig.postgres.pid, process.rss_mb > 0
 
         disk.fill()
         answers.expect(sampled_messages(rig, rig.file))
-        _publish(rig, rig.file)
+        publish(rig, rig.file)
         until(lambda: "[53100]" in process.last_words(), "ingest says that the disk is full")
         with connect(rig.postgres.url()) as connection:
             ((committed,),) = connection.execute("SELECT sum(received)::int FROM gateway_day").fetchall()
             assert committed < (WARM_UP + MESSAGES) * PER_PACK
             assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (0,), "no reading is to blame"
         unconfirmed = MESSAGES - (committed // PER_PACK - WARM_UP)
-        assert _held(rig, at_least=unconfirmed) >= unconfirmed, "the broker keeps whatever is not committed"
+        assert held_messages(rig, at_least=unconfirmed) >= unconfirmed, "the broker keeps whatever is not committed"
         assert len(answers.answered_ns()) <= MESSAGES - unconfirmed
 
         disk.resize(300_000)
-        _wait_for(rig, (WARM_UP + MESSAGES) * PER_PACK)
+        wait_for(rig, (WARM_UP + MESSAGES) * PER_PACK)
         assert answers.wait() == 0
         assert rig.lost_and_twice() == (0, 0)
         assert (rig.postgres.pid, process.rss_mb > 0) == (server, ingest), "neither was started anew"
