@@ -106,7 +106,7 @@ class ReadingStore(Protocol):
         ...
 
     def latest(self, zone_id: str | None = None) -> list[LatestRow]:
-        """The newest reading of each channel that has one."""
+        """The newest reading of each channel that has one, in whatever order."""
         ...
 
     def series(self, channel_id: int, start: datetime, end: datetime, *, resolution: timedelta | None = None) -> Series:

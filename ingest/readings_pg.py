@@ -44,7 +44,7 @@ class PgReadings:
             return [ChannelRow(*row) for row in connection.execute(SQL["channels"], {"zone": zone_id})]
 
     def latest(self, zone_id: str | None = None) -> list[LatestRow]:
-        """The newest reading of each active channel that has one."""
+        """The newest reading of each active channel that has one, in whatever order."""
         with self._connection() as connection:
             rows = connection.execute(SQL["latest"], {"zone": zone_id}).fetchall()
         return [LatestRow(ChannelRow(*row[:7]), *row[7:]) for row in rows]

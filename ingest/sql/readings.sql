@@ -13,11 +13,11 @@ WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
 ORDER BY c.zone_id, c.asset_id, c.name;
 
 -- latest
+-- In whatever order: sorting by three words takes longer than finding the rows.
 SELECT c.channel_id, c.zone_id, c.asset_id, c.name, c.unit, c.is_counter, a.interval_s,
        l.measured_at, l.received_at, l.value, l.flag
 FROM latest l JOIN channel c USING (channel_id) JOIN asset a USING (zone_id, asset_id)
-WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
-ORDER BY c.zone_id, c.asset_id, c.name;
+WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s);
 
 -- raw_series
 SELECT array_agg(measured_at ORDER BY measured_at), array_agg(value ORDER BY measured_at),

@@ -123,3 +123,13 @@ def test_a_matrix_over_several_connections_is_the_matrix_over_one(
 def test_a_matrix_without_steps_is_refused(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
     with pytest.raises(ValueError, match="no step of 0:00:00 fits"):
         PgReadings(connection).matrix([1], START, START + HOUR, timedelta(0))
+
+
+def test_the_latest_reading_is_the_newest_by_measured_time(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
+    store(connection, [(1, 30, 5, Flag.GOOD), (2, 10, 7, Flag.SUSPECT)])
+    store(connection, [(1, 20, 4, Flag.GOOD), (2, 40, 8, Flag.GOOD)])
+    found = {row.channel.channel_id: row for row in PgReadings(connection).latest()}
+    assert {channel: (row.value, row.measured_at - START) for channel, row in found.items()} == {
+        1: (5, HOUR / 2), 2: (8, HOUR * 2 / 3)
+    }  # fmt: skip
+    assert PgReadings(connection).latest("no-such-zone") == []
