@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-crash bench-fuzz bench-outage bench-bad-rows
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-crash bench-fuzz bench-outage bench-bad-rows
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -32,6 +32,13 @@ check: setup  ## style and types
 bench: setup  ## how fast ingest is, against raw COPY and a naive script (ARGS="--messages 2000 --rounds 1")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(VENV)/bin/ndiyan bench ingest $(ARGS)
+
+bench-peers: setup  ## ingest beside Node-RED, which npm fetches the first time (ARGS="--messages 20000 --rounds 1")
+	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@exec $(VENV)/bin/ndiyan bench peers $(ARGS)
+
+bench-reads: setup  ## charts, latest values and a day of 10,000 zones as a matrix (ARGS="--zones 1000")
+	@exec $(VENV)/bin/ndiyan bench reads $(ARGS)
 
 bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost, nothing twice (ARGS="--cycles 1000 --seed 7", --planted, "--power 60")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
