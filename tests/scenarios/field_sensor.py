@@ -65,9 +65,8 @@ def main(folder: Path, url: str, zone: str, gateway: str, per_s: float) -> None:
                 in_hand[client.publish(topic, plain_pack(reading), qos=1).mid] = line
             if time.monotonic() >= poison_s:
                 poison_s += POISON_EVERY_S
-                bad = replace(
-                    readings[0], measured_at=readings[0].measured_at + timedelta(milliseconds=1), value=POISON
-                )
+                yesterday = readings[0].measured_at - timedelta(days=1)  # where no good reading of this run is
+                bad = replace(readings[0], measured_at=yesterday, value=POISON)
                 client.publish(topic, plain_pack(bad), qos=1)
         taken = [in_hand.pop(acknowledged.popleft(), None) for _ in range(len(acknowledged))]
         diary.write("took", [line for line in taken if line is not None])
