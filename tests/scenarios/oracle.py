@@ -336,5 +336,8 @@ class Oracle:
 
     def _foreign(self, connection: Connection) -> int:
         """How many readings are stored that no sender tried to hand over, or with another value."""
+        stored = connection.execute(READINGS).fetchall()
+        for sender in self._senders:  # only now: what is stored was in a diary before
+            sender.read(self._folder, self._channels)
         tried = {key: value for sender in self._senders for key, value in sender.tried.items()}
-        return sum(tried.get((channel, ms)) != value for channel, ms, value in connection.execute(READINGS))
+        return sum(tried.get((channel, ms)) != value for channel, ms, value in stored)
