@@ -83,7 +83,7 @@ def judge_history(
                 step
                 for signal in signals
                 if (signal.verdict[row] == Verdict.PRESENT).any()
-                for step in transitions(signal.condition(row), [], ended_at=None)
+                for step in transitions(signal.condition(row), [])
                 if isinstance(step, Opening)
             ]
             found = _alerts_of(zone, openings)

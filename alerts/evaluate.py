@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,8 +19,8 @@ from alerts.causes import Known, cause_of
 from alerts.days import Days, days_of
 from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.silence import judge_silence_now
-from alerts.lifecycle import Continuing, Opening, Resolving, Transition, transitions
-from alerts.model import RULES, AlertState, Condition, LiveAlert, Rule, Verdict
+from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
+from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
 from alerts.notify import tell
 from alerts.routing import Event, EventKind
 from alerts.scene import DAY_S, STEP_S, FloatArray, Grid, Site, Sites
@@ -38,6 +38,7 @@ AT_ONCE = timedelta(days=7)  # of a backlog; memory stays flat
 ZONES_AT_ONCE = 200
 FRESH = timedelta(hours=1)  # older readings say nothing about what people find when they go and look
 RETRY_AFTER = timedelta(minutes=5)
+LONGEST_REJOIN = max(rule.rejoin for rule in RULES.values())
 LATE_JUDGED = timedelta(days=31)  # what comes later than this changes no alert: a device may send years at any time
 Progress = Callable[[int, int], None]
 
@@ -89,8 +90,10 @@ def judge_due(
         rows = connection.execute(SQL["take_jobs"], {"name": JOB, "now": now, "limit": at_once}).fetchall()
         taken += [zone for zone, _ in rows]
         if rows:
-            watermarks = _before_late_arrivals(connection, dict(rows), not_before=now - LATE_JUDGED)
-            reached = Judgement(connection, taken, now).run(watermarks, progress)
+            known = dict(rows)
+            watermarks = _before_late_arrivals(connection, known, not_before=now - LATE_JUDGED)
+            late = {zone for zone in taken if watermarks[zone] != known[zone]}
+            reached = Judgement(connection, taken, now, late).run(watermarks, progress)
             connection.cursor().executemany(
                 SQL["finish_job"],
                 [
@@ -124,10 +127,10 @@ def catch_up(database_url: str, clock_now: datetime, *, progress: Progress | Non
 
 
 class Judgement:
-    """One evaluation of several zones inside the caller's transaction."""
+    """One evaluation of several zones inside the caller's transaction; into the past of `late` ones readings came."""
 
-    def __init__(self, connection: Connection, zones: Sequence[str], now: datetime) -> None:
-        self._connection, self._now = connection, now
+    def __init__(self, connection: Connection, zones: Sequence[str], now: datetime, late: Set[str]) -> None:
+        self._connection, self._now, self._late = connection, now, late
         self._sites: dict[str, Site] = {site.zone_id: site for site in fetch_sites(connection, zones)}
 
     def run(
@@ -185,7 +188,8 @@ class Judgement:
             since_s = start.timestamp() - _memory(RULES[signal.fault]).total_seconds()
             for row, zone in enumerate(zones):
                 if is_seen[row] or (zone, signal.fault.value, signal.asset) in live:
-                    found[zone].append(signal.condition(row).since(since_s))
+                    condition = signal.condition(row).since(since_s)
+                    found[zone].append(replace(condition, is_late=zone in self._late))
         return found
 
     def _past_days(self, zones: Sequence[str], before_s: float) -> Days:
@@ -249,36 +253,52 @@ class _ZoneBook:
         """Apply what conditions do to the alerts of this zone, in the order in which it happened."""
         if not conditions:
             return
-        live, cleared = self._live(), self._cleared()
+        live, ended = self._live(), self._ended(min(float(condition.t_s[0]) for condition in conditions))
         self._known = [Known(a.alert_id, a.fault, a.asset, a.first_evidence_at, None) for a in live]
-        steps = [
-            step
-            for condition in conditions
-            for step in transitions(condition, live, ended_at=cleared.get((condition.fault.value, condition.asset)))
-        ]
+        self._known += [Known(a.alert_id, a.fault, a.asset, a.first_evidence_at, a.cleared_at) for a in ended]
+        steps = [step for condition in conditions for step in transitions(condition, live, ended)]
         for step in sorted(steps, key=_when):
             self._apply(step, live_now=live_now)
 
     def judge_silence(self, condition: Condition, newest: datetime) -> None:
         """Open or close the alert about a zone that has been silent since `newest`."""
-        for step in transitions(condition, self._live(), ended_at=None):
+        for step in transitions(condition, self._live(), self._ended(newest.timestamp())):
             self._apply(replace(step, first_evidence_at=newest) if isinstance(step, Opening) else step, live_now=True)
 
     def _apply(self, step: Transition, *, live_now: bool) -> None:
         if isinstance(step, Continuing):
-            self._connection.execute(
-                SQL["continue_alert"], {"alert": step.alert.alert_id, "last": step.last_evidence_at}
-            )
+            continued = {"alert": step.alert.alert_id, "last": step.last_evidence_at, "times": step.times}
+            self._connection.execute(SQL["continue_alert"], continued)
         elif isinstance(step, Resolving):
             alert_id, at = step.alert.alert_id, self._now if live_now else step.cleared_at
             is_late = alert_id in self._found_late
-            resolved = {"alert": alert_id, "cleared": step.cleared_at, "now": at, "is_late": is_late}
+            resolved = {
+                "alert": alert_id,
+                "cleared": step.cleared_at,
+                "now": at,
+                "is_late": is_late,
+                "times": step.times,
+            }
             if self._connection.execute(SQL["resolve_alert"], resolved).fetchone():
                 self._event(alert_id, at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
                 if not is_late:
                     self._resolved.append((alert_id, step.alert))
+        elif isinstance(step, Returning):
+            self._return(step, live_now=live_now)
         else:
             self._open(step, live_now=live_now)
+
+    def _return(self, step: Returning, *, live_now: bool) -> None:
+        """What was resolved a moment ago is the same alert again; people were told of it already."""
+        alert_id = step.alert.alert_id
+        at = self._now if live_now and step.cleared_at is None else step.confirmed_at
+        returned = {
+            "alert": alert_id, "last": step.last_evidence_at, "cleared": step.cleared_at, "times": step.times,
+        }  # fmt: skip
+        if self._connection.execute(SQL["return_alert"], returned).fetchone():
+            self._event(alert_id, at, "returned", {"times": step.times})
+            if step.cleared_at is not None:
+                self._event(alert_id, step.cleared_at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
 
     def _open(self, step: Opening, *, live_now: bool) -> None:
         condition, is_over = step.condition, step.cleared_at is not None
@@ -295,7 +315,7 @@ class _ZoneBook:
                 "first": step.first_evidence_at, "last": step.last_evidence_at, "opened": opened_at,
                 "cleared": step.cleared_at, "resolved": step.cleared_at, "is_late": is_over,
                 "confidence": evidence.confidence, "evidence": json.dumps(evidence.as_json()),
-                "explained_by": explained_by,
+                "explained_by": explained_by, "times": step.times,
             },
         ).fetchone()  # fmt: skip
         if row is None:
@@ -335,9 +355,13 @@ class _ZoneBook:
             for alert_id, fault, asset, state, first, last in rows
         ]
 
-    def _cleared(self) -> dict[tuple[str, str], datetime]:
-        rows = self._connection.execute(SQL["last_cleared"], {"zone": self._zone_id}).fetchall()
-        return {(fault, asset): cleared for fault, asset, cleared in rows}
+    def _ended(self, since_s: float) -> list[EndedAlert]:
+        """Resolved alerts that reach into the time from `since_s` on, and how far each kind has been judged."""
+        since = datetime.fromtimestamp(since_s, UTC) - LONGEST_REJOIN
+        rows = self._connection.execute(SQL["ended_alerts"], {"zone": self._zone_id, "since": since}).fetchall()
+        return [
+            EndedAlert(alert_id, _kind(fault), asset, first, cleared) for alert_id, fault, asset, first, cleared in rows
+        ]
 
     def _event(self, alert_id: int, at: datetime, kind: str, detail: dict[str, object]) -> None:
         self._connection.execute(
@@ -352,5 +376,7 @@ def _kind(name: str) -> Fault | State:
 
 def _when(step: Transition) -> datetime:
     if isinstance(step, Opening):
+        return step.confirmed_at
+    if isinstance(step, Returning):
         return step.confirmed_at
     return step.last_evidence_at if isinstance(step, Continuing) else step.cleared_at

@@ -1,20 +1,22 @@
-"""Conditions + live alerts → transitions: a pure state machine on measured time.
+"""Conditions + known alerts → transitions: a pure state machine on measured time.
 
 A condition that holds for its on-delay opens an alert, one that is absent for its off-delay resolves it. What cannot be
-told, and holes in the data, neither open nor close. The machine starts where the last alert of the kind ended, or from
-the live one; so judging the same readings again, after a restart or with an overlapping window, changes nothing.
+told, and holes in the data, neither open nor close. What comes back soon after it was gone is the same alert again,
+with a counter: chattering is one alert. The machine starts where the last alert of the kind ended, or from the live
+one; so judging the same readings again, after a restart or with an overlapping window, changes nothing. Readings that
+come late, from before that, are judged from their own time on, and what is known already is passed over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
 
-from alerts.model import RULES, Condition, IndexArray, LiveAlert, Mask, Rule, Verdict
+from alerts.model import RULES, Condition, EndedAlert, IndexArray, LiveAlert, Mask, Rule, Verdict
 from ingest.readings import FloatArray
 
 
@@ -30,6 +32,7 @@ class Episode:
     last: int  # newest sample in which it held
     confirmed_s: float  # when the on-delay had passed
     cleared_s: float | None  # when the off-delay had passed; None while it is open
+    times: int = 1  # how often it came, when it came back soon
 
     @property
     def is_over(self) -> bool:
@@ -80,6 +83,22 @@ def _runs(breaks: Mask, count: int) -> list[tuple[int, int]]:
     return list(pairwise(cuts))
 
 
+def folded(found: Sequence[Episode], condition: Condition, rule: Rule) -> list[Episode]:
+    """Episodes that follow each other within the rule's `rejoin` as one."""
+    whole: list[Episode] = []
+    for episode in found:
+        before = whole[-1] if whole else None
+        if before is not None and before.cleared_s is not None:
+            gap_s = float(condition.t_s[episode.first]) - before.cleared_s
+            if gap_s <= rule.rejoin.total_seconds():
+                whole[-1] = replace(
+                    before, last=episode.last, cleared_s=episode.cleared_s, times=before.times + episode.times
+                )
+                continue
+        whole.append(episode)
+    return whole
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """An alert to be made; `cleared_at` when it is over already and nobody needs to hear of it."""
@@ -91,14 +110,16 @@ class Opening:
     cleared_at: datetime | None
     first: int
     last: int
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Continuing:
-    """A live alert whose condition was seen again."""
+    """A live alert whose condition was seen again; `times` is how often it went and came back meanwhile."""
 
     alert: LiveAlert
     last_evidence_at: datetime
+    times: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,36 +128,84 @@ class Resolving:
 
     alert: LiveAlert
     cleared_at: datetime
+    times: int = 0
 
 
-Transition = Opening | Continuing | Resolving
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """A resolved alert whose condition came back so soon that it is the same one; over again when `cleared_at`."""
+
+    alert: EndedAlert
+    confirmed_at: datetime
+    last_evidence_at: datetime
+    cleared_at: datetime | None
+    times: int
 
 
-def transitions(condition: Condition, live: Sequence[LiveAlert], *, ended_at: datetime | None) -> list[Transition]:
+Transition = Opening | Continuing | Resolving | Returning
+
+
+def transitions(condition: Condition, live: Sequence[LiveAlert], ended: Sequence[EndedAlert] = ()) -> list[Transition]:
     """What a condition does to the alerts of its fault and asset.
 
-    `ended_at` is the measured time up to which the last resolved alert of this kind was judged; earlier samples have
-    had their say.
+    Parameters
+    ----------
+    live : alerts that are not resolved, of any kind
+    ended : resolved alerts of any kind that reach into the condition's time. Samples up to the end of the newest one
+        have had their say; when the condition begins before an older one it is a late backlog, which is judged from its
+        own beginning, and what overlaps a known alert is passed over
     """
-    alert = next((a for a in live if (a.fault, a.asset) == (condition.fault, condition.asset)), None)
-    known_until = max((t for t in (ended_at, alert.last_evidence_at if alert else None) if t), default=None)
-    after_s = known_until.timestamp() if known_until else float("-inf")
+    rule = RULES[condition.fault]
+    alert = next((a for a in live if _is_of(a, condition)), None)
+    known = sorted((a for a in ended if _is_of(a, condition)), key=lambda a: a.cleared_at)
+    if alert is None:
+        after_s = known[-1].cleared_at.timestamp() if known and not condition.is_late else float("-inf")
+        return [
+            step
+            for episode in folded(episodes(condition, rule, is_live=False, after_s=after_s), condition, rule)
+            for step in _opened_anew(condition, episode, known, rule)
+        ]
     found: list[Transition] = []
-    for episode in episodes(condition, RULES[condition.fault], is_live=alert is not None, after_s=after_s):
-        if episode.began_before and alert is not None:
-            if episode.is_over:
-                found.append(Resolving(alert, _instant(episode.cleared_s)))
-            elif episode.last >= 0:
-                found.append(Continuing(alert, _at(condition.t_s, episode.last)))
-        else:
-            cleared_at = _instant(episode.cleared_s) if episode.is_over else None
-            found.append(
-                Opening(
-                    condition, _at(condition.t_s, episode.first), _at(condition.t_s, episode.last),
-                    _instant(episode.confirmed_s), cleared_at, episode.first, episode.last,
-                )
-            )  # fmt: skip
+    if condition.is_late:
+        found += _before_live(condition, alert, known, rule)
+    after_s = alert.last_evidence_at.timestamp()
+    for episode in folded(episodes(condition, rule, is_live=True, after_s=after_s), condition, rule):
+        if not episode.began_before:
+            found += _opened_anew(condition, episode, known, rule)
+        elif episode.is_over:
+            found.append(Resolving(alert, _instant(episode.cleared_s), episode.times - 1))
+        elif episode.last >= 0:
+            found.append(Continuing(alert, _at(condition.t_s, episode.last), episode.times - 1))
     return found
+
+
+def _before_live(condition: Condition, alert: LiveAlert, known: Sequence[EndedAlert], rule: Rule) -> list[Transition]:
+    """What a late backlog tells of the time before a live alert began: only what was over by then."""
+    first_s = alert.first_evidence_at.timestamp()
+    past = folded(episodes(condition, rule, is_live=False, after_s=float("-inf")), condition, rule)
+    return [
+        step
+        for episode in past
+        if episode.cleared_s is not None and episode.cleared_s < first_s
+        for step in _opened_anew(condition, episode, known, rule)
+    ]
+
+
+def _opened_anew(condition: Condition, episode: Episode, known: Sequence[EndedAlert], rule: Rule) -> list[Transition]:
+    """An alert of its own, the return of one that has just ended, or nothing when it is known already."""
+    first, last = _at(condition.t_s, episode.first), _at(condition.t_s, episode.last)
+    confirmed = _instant(episode.confirmed_s)
+    cleared_at = _instant(episode.cleared_s) if episode.is_over else None
+    for one in known:
+        if one.first_evidence_at <= last and first <= one.cleared_at:
+            return []
+        if timedelta(0) < first - one.cleared_at <= rule.rejoin:
+            return [Returning(one, confirmed, last, cleared_at, episode.times)]
+    return [Opening(condition, first, last, confirmed, cleared_at, episode.first, episode.last, episode.times)]
+
+
+def _is_of(alert: LiveAlert | EndedAlert, condition: Condition) -> bool:
+    return (alert.fault, alert.asset) == (condition.fault, condition.asset)
 
 
 def _at(t_s: FloatArray, index: int) -> datetime:

@@ -66,7 +66,7 @@ class Condition:
     """One fault of one asset over a window, judged sample by sample.
 
     t_s (n,) strictly increasing; verdict (n,) of `Verdict`. `describe(first, last)` gives the evidence of the samples
-    with these indices, both included.
+    with these indices, both included. `is_late` tells that readings came from before what has been judged already.
     """
 
     fault: Fault | State
@@ -74,6 +74,7 @@ class Condition:
     t_s: FloatArray
     verdict: VerdictArray
     describe: Callable[[int, int], Evidence]
+    is_late: bool = False
 
     def since(self, t_s: float) -> Condition:
         """The samples from `t_s` on."""
@@ -83,7 +84,7 @@ class Condition:
         describe = self.describe
         return Condition(
             self.fault, self.asset, self.t_s[first:], self.verdict[first:],
-            lambda begin, end: describe(begin + first, end + first),
+            lambda begin, end: describe(begin + first, end + first), self.is_late,
         )  # fmt: skip
 
 
@@ -119,46 +120,48 @@ class Rule:
     """How a condition becomes an alert.
 
     severity 3 = act today, 2 = this week, 1 = information. The condition must hold for `on_delay`, with no hole longer
-    than `max_gap`, and be absent for `off_delay`.
+    than `max_gap`, and be absent for `off_delay`. What comes back within `rejoin` is the same alert again.
     """
 
     severity: int
     on_delay: timedelta
     off_delay: timedelta
     max_gap: timedelta = timedelta(minutes=40)
+    rejoin: timedelta = timedelta(hours=6)  # DETECTION §2.2: re-arm 6 h
 
 
 MINUTES, DAY = timedelta(minutes=1), timedelta(days=1)
+SOON = timedelta(minutes=30)  # "no water" again after people were told of its end is news
 RULES: dict[Fault | State, Rule] = {
     # Planned stops are shorter than 40 min (DETECTION §2), so an hour of good sun without power is a fault.
-    Fault.PUMP_NOT_RUNNING: Rule(3, 60 * MINUTES, 15 * MINUTES),
-    Fault.INVERTER_TRIP: Rule(3, 60 * MINUTES, 15 * MINUTES),
-    Fault.FLOAT_STUCK_FULL: Rule(3, 60 * MINUTES, 15 * MINUTES),
-    Fault.DRY_RUNNING: Rule(3, 15 * MINUTES, 30 * MINUTES),
-    Fault.PUMP_CLOGGED: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=3 * DAY),
-    Fault.PUMP_WEAR: Rule(2, DAY, DAY, max_gap=4 * DAY),
-    Fault.YIELD_DROP: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=4 * DAY),
-    Fault.PV_STRING_LOSS: Rule(3, 30 * MINUTES, 60 * MINUTES, max_gap=5 * 60 * MINUTES),
-    Fault.PV_SOILING: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=4 * DAY),
+    Fault.PUMP_NOT_RUNNING: Rule(3, 60 * MINUTES, 15 * MINUTES, rejoin=SOON),
+    Fault.INVERTER_TRIP: Rule(3, 60 * MINUTES, 15 * MINUTES, rejoin=SOON),
+    Fault.FLOAT_STUCK_FULL: Rule(3, 60 * MINUTES, 15 * MINUTES, rejoin=SOON),
+    Fault.DRY_RUNNING: Rule(3, 15 * MINUTES, 30 * MINUTES, rejoin=SOON),
+    Fault.PUMP_CLOGGED: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=3 * DAY, rejoin=3 * DAY),
+    Fault.PUMP_WEAR: Rule(2, DAY, DAY, max_gap=4 * DAY, rejoin=3 * DAY),
+    Fault.YIELD_DROP: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=4 * DAY, rejoin=3 * DAY),
+    Fault.PV_STRING_LOSS: Rule(3, 30 * MINUTES, 60 * MINUTES, max_gap=5 * 60 * MINUTES, rejoin=SOON),
+    Fault.PV_SOILING: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=4 * DAY, rejoin=3 * DAY),
     # One verdict a night for the three below.
-    Fault.TOWER_LEAK: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES),
-    Fault.CHECK_VALVE_LEAK: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES),
+    Fault.TOWER_LEAK: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES, rejoin=3 * DAY),
+    Fault.CHECK_VALVE_LEAK: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES, rejoin=3 * DAY),
     Fault.TOWER_OVERFLOW: Rule(2, 20 * MINUTES, 15 * MINUTES),
     State.TOWER_EMPTY: Rule(1, 30 * MINUTES, 30 * MINUTES),
     # The second night in a row opens, one good night closes.
-    Fault.NIGHT_LEAK: Rule(2, 20 * 60 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES),
-    Fault.PIPE_BURST: Rule(3, 30 * MINUTES, 60 * MINUTES),
+    Fault.NIGHT_LEAK: Rule(2, 20 * 60 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES, rejoin=3 * DAY),
+    Fault.PIPE_BURST: Rule(3, 30 * MINUTES, 60 * MINUTES, rejoin=SOON),
     Fault.TAP_LEFT_OPEN: Rule(2, 0 * MINUTES, 30 * MINUTES, max_gap=90 * MINUTES),
-    Fault.TAP_CLOSED: Rule(1, DAY, 0 * MINUTES, max_gap=2 * DAY),
+    Fault.TAP_CLOSED: Rule(1, DAY, 0 * MINUTES, max_gap=2 * DAY, rejoin=3 * DAY),
     Fault.SENSOR_STUCK: Rule(1, 0 * MINUTES, 10 * MINUTES),
     Fault.SENSOR_OUT_OF_RANGE: Rule(1, 0 * MINUTES, 60 * MINUTES),
     Fault.SENSOR_SPIKES: Rule(1, 0 * MINUTES, 6 * 60 * MINUTES),
-    Fault.SENSOR_DRIFT: Rule(1, DAY, DAY, max_gap=4 * DAY),
+    Fault.SENSOR_DRIFT: Rule(1, DAY, DAY, max_gap=4 * DAY, rejoin=3 * DAY),
     Fault.FLOW_METER_STOPPED: Rule(1, 30 * MINUTES, 30 * MINUTES),
-    Fault.CLOCK_ERROR: Rule(1, 5 * MINUTES, 60 * MINUTES, max_gap=DAY),
-    Fault.GATEWAY_BATTERY_LOW: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=2 * DAY),
-    Fault.LOW_CHLORINE: Rule(3, 60 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES),
-    Fault.TURBIDITY_HIGH: Rule(3, 60 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES),
+    Fault.CLOCK_ERROR: Rule(1, 5 * MINUTES, 60 * MINUTES, max_gap=DAY, rejoin=3 * DAY),
+    Fault.GATEWAY_BATTERY_LOW: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=2 * DAY, rejoin=3 * DAY),
+    Fault.LOW_CHLORINE: Rule(3, 60 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES, rejoin=SOON),
+    Fault.TURBIDITY_HIGH: Rule(3, 60 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES, rejoin=SOON),
     Fault.COMMS_OUTAGE: Rule(2, 0 * MINUTES, 0 * MINUTES),
 }
 
@@ -181,3 +184,14 @@ class LiveAlert:
     state: AlertState
     first_evidence_at: datetime
     last_evidence_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndedAlert:
+    """A resolved alert, as the lifecycle needs it."""
+
+    alert_id: int
+    fault: Fault | State
+    asset: str
+    first_evidence_at: datetime
+    cleared_at: datetime

@@ -55,24 +55,35 @@ FROM zone z WHERE z.zone_id = ANY(%(zones)s);
 SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at FROM alert
 WHERE zone_id = %(zone)s AND state <> 'resolved' ORDER BY alert_id;
 
--- last_cleared
--- Per fault and asset of a zone: up to when resolved alerts have been judged.
-SELECT fault, asset_id, max(cleared_at) FROM alert WHERE zone_id = %(zone)s AND cleared_at IS NOT NULL
-GROUP BY fault, asset_id;
+-- ended_alerts
+-- Resolved alerts of a zone that reach into the time from `since` on.
+SELECT alert_id, fault, asset_id, first_evidence_at, cleared_at FROM alert
+WHERE zone_id = %(zone)s AND state = 'resolved' AND cleared_at >= %(since)s;
 
 -- insert_alert
 INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at, opened_at,
-                   cleared_at, resolved_at, is_late, confidence, evidence, explained_by)
+                   cleared_at, resolved_at, is_late, confidence, evidence, explained_by, times)
 VALUES (%(zone)s, %(fault)s, %(asset)s, %(severity)s, %(state)s, %(first)s, %(last)s, %(opened)s,
-        %(cleared)s, %(resolved)s, %(is_late)s, %(confidence)s, %(evidence)s::jsonb, %(explained_by)s)
+        %(cleared)s, %(resolved)s, %(is_late)s, %(confidence)s, %(evidence)s::jsonb, %(explained_by)s,
+        %(times)s)
 ON CONFLICT (zone_id, fault, asset_id, first_evidence_at) DO NOTHING
 RETURNING alert_id;
 
 -- continue_alert
-UPDATE alert SET last_evidence_at = greatest(last_evidence_at, %(last)s) WHERE alert_id = %(alert)s;
+UPDATE alert SET last_evidence_at = greatest(last_evidence_at, %(last)s), times = times + %(times)s
+WHERE alert_id = %(alert)s;
+
+-- return_alert
+-- It stays acknowledged when somebody has acknowledged it.
+UPDATE alert SET last_evidence_at = %(last)s, cleared_at = %(cleared)s, resolved_at = %(cleared)s,
+    times = times + %(times)s,
+    state = CASE WHEN %(cleared)s::timestamptz IS NOT NULL THEN 'resolved'
+                 WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'open' END
+WHERE alert_id = %(alert)s AND state = 'resolved' RETURNING alert_id;
 
 -- resolve_alert
-UPDATE alert SET state = 'resolved', cleared_at = %(cleared)s, resolved_at = %(now)s, is_late = %(is_late)s
+UPDATE alert SET state = 'resolved', cleared_at = %(cleared)s, resolved_at = %(now)s, is_late = %(is_late)s,
+    times = times + %(times)s
 WHERE alert_id = %(alert)s AND state <> 'resolved' RETURNING alert_id;
 
 -- insert_event

@@ -1,14 +1,17 @@
 """The life of an alert: opened by what lasts, closed by what is gone, unmoved by what cannot be told."""
 
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.lifecycle import Continuing, Opening, Resolving, episodes, transitions
-from alerts.model import RULES, AlertState, Condition, Evidence, LiveAlert, Rule
+from alerts.lifecycle import Opening, Resolving, Returning, episodes, transitions
+from alerts.model import RULES, AlertState, Condition, EndedAlert, Evidence, LiveAlert, Rule
 from gateway.model import Fault
 
 MINUTE = timedelta(minutes=1)
@@ -66,35 +69,50 @@ def test_a_live_alert_goes_on_or_ends_without_a_second_opening() -> None:
     assert told("x...xxxx", is_live=True) == [(-1, 3), (7, None)]
 
 
+@dataclass
+class Entry:
+    """An alert in a test's book."""
+
+    first: datetime
+    last: datetime
+    cleared: datetime | None
+    times: int
+
+
 class Book:
     """Alerts as the database would keep them."""
 
     def __init__(self) -> None:
-        self.live: LiveAlert | None = None
-        self.ended_at: datetime | None = None
-        self.story: list[tuple[str, datetime]] = []
+        self.alerts: list[Entry] = []
+        self.words: list[str] = []
 
     def judge(self, found: Condition) -> None:
-        for step in transitions(found, [self.live] if self.live else [], ended_at=self.ended_at):
+        live = [
+            LiveAlert(number, found.fault, found.asset, AlertState.OPEN, one.first, one.last)
+            for number, one in enumerate(self.alerts)
+            if one.cleared is None
+        ]
+        ended = [
+            EndedAlert(number, found.fault, found.asset, one.first, one.cleared)
+            for number, one in enumerate(self.alerts)
+            if one.cleared is not None
+        ]
+        assert len(live) <= 1, "never two live alerts of one fault and asset"
+        for step in transitions(found, live, ended):
             if isinstance(step, Opening):
-                assert self.live is None, "never two live alerts of one fault and asset"
-                if step.cleared_at is None:
-                    self.live = LiveAlert(
-                        1, found.fault, found.asset, AlertState.OPEN, step.first_evidence_at, step.last_evidence_at
-                    )
-                else:
-                    self.ended_at = step.cleared_at
-                self.story += [("opened", step.confirmed_at)]
-                self.story += [("resolved", step.cleared_at)] if step.cleared_at else []
-            elif isinstance(step, Continuing):
-                assert self.live is not None
-                self.live = LiveAlert(
-                    1, found.fault, found.asset, AlertState.OPEN, self.live.first_evidence_at, step.last_evidence_at
-                )
+                self.words += ["opened"] + (["resolved"] if step.cleared_at else [])
+                self.alerts.append(Entry(step.first_evidence_at, step.last_evidence_at, step.cleared_at, step.times))
+                continue
+            one = self.alerts[step.alert.alert_id]
+            one.times += step.times
+            if isinstance(step, Resolving):
+                self.words.append("resolved")
+                one.cleared = step.cleared_at
             else:
-                assert isinstance(step, Resolving)
-                self.live, self.ended_at = None, step.cleared_at
-                self.story.append(("resolved", step.cleared_at))
+                one.last = step.last_evidence_at
+                if isinstance(step, Returning):
+                    self.words += ["opened"] + (["resolved"] if step.cleared_at else [])
+                    one.cleared = step.cleared_at
 
 
 # An hour of on-delay and a quarter of off-delay are real: stories of a day at five minutes.
@@ -112,20 +130,61 @@ def test_judging_in_pieces_with_overlaps_and_restarts_tells_the_same_story(story
     for cut in cuts:
         found = condition(story[:cut])
         pieces.judge(found)
-        before = list(pieces.story)
+        before = deepcopy(pieces.alerts), list(pieces.words)
         pieces.judge(found)
-        assert pieces.story == before, "judging the same readings again changes nothing"
-    assert pieces.story == whole.story
+        assert (pieces.alerts, pieces.words) == before, "judging the same readings again changes nothing"
+    assert [(one.first, one.cleared, one.times) for one in pieces.alerts] == [
+        (one.first, one.cleared, one.times) for one in whole.alerts
+    ]
+
+
+@given(stories, st.data())
+def test_a_backlog_that_comes_last_is_judged_in_its_own_time(story: str, data: st.DataObject) -> None:
+    """The gateway sends what is newest first: the same alerts come of it, as if it had come in order."""
+    gap = sorted(data.draw(st.sets(st.integers(0, len(story)), min_size=2, max_size=2))) if len(story) > 1 else [0, 0]
+    holey = story[: gap[0]] + " " * (gap[1] - gap[0]) + story[gap[1] :]
+    book = Book()
+    book.judge(condition(holey))
+    book.judge(replace(condition(story), is_late=True))
+    ordered = Book()
+    ordered.judge(condition(story))
+    for one in ordered.alerts:
+        assert any(
+            mine.first <= (one.cleared or one.last) and one.first <= (mine.cleared or one.last) for mine in book.alerts
+        ), "each alert of the whole story is told by one that overlaps it"
+    times = [(one.first, one.cleared) for one in sorted(book.alerts, key=lambda one: one.first)]
+    for (_, cleared), (first, _) in pairwise(times):
+        assert cleared is not None
+        assert cleared <= first, "no two of a kind at the same time"
 
 
 @given(stories)
 def test_opened_and_resolved_take_turns(story: str) -> None:
     book = Book()
     book.judge(condition(story))
-    words = [word for word, _ in book.story]
-    assert words == ["opened", "resolved"] * (len(words) // 2) + ["opened"] * (len(words) % 2)
-    times = [at for _, at in book.story]
-    assert times == sorted(times)
+    assert book.words == ["opened", "resolved"] * (len(book.words) // 2) + ["opened"] * (len(book.words) % 2)
+
+
+@pytest.mark.parametrize(
+    ("story", "expected"),
+    [
+        pytest.param("x" * 14 + "...." + "x" * 14 + "....", [(0, 35, 2)], id="back-within-half-an-hour-is-the-same"),
+        pytest.param(
+            "x" * 14 + "." * 12 + "x" * 14 + "....", [(0, 17, 1), (26, 43, 1)], id="back-after-an-hour-is-news"
+        ),
+    ],
+)
+def test_what_comes_back_soon_is_one_alert_with_a_counter(story: str, expected: list[tuple[int, int, int]]) -> None:
+    book = Book()
+    for cut in range(1, len(story) + 1):
+        book.judge(condition(story[:cut]))
+    begin = START.timestamp()
+    told = [
+        (round((one.first.timestamp() - begin) / 300), round((one.cleared.timestamp() - begin) / 300), one.times)
+        for one in book.alerts
+        if one.cleared is not None
+    ]
+    assert told == expected
 
 
 def test_every_rule_waits_longer_than_a_planned_stop_where_it_wakes_people() -> None:
