@@ -1,0 +1,55 @@
+"""PUBLISH packets are read whole, however they come in pieces and whatever properties they bear."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.mqtt import ProtocolError, Published, puback_packets, read_packets
+
+EXPIRY = struct.pack("!BI", 0x02, 2_592_000)
+ALIAS = struct.pack("!BH", 0x23, 7)
+USER = b"\x26\x00\x01k\x00\x01v"
+
+
+def publish(properties: bytes, payload: bytes = b"[]", *, mid: int = 9) -> bytes:
+    body = b"\x00\x03a/b" + struct.pack("!H", mid) + bytes([len(properties)]) + properties + payload
+    return bytes([0x32, len(body)]) + body
+
+
+@pytest.mark.parametrize(
+    ("properties", "expires_s"),
+    [
+        pytest.param(b"", None, id="none"),
+        pytest.param(EXPIRY, 2_592_000, id="expiry-alone-as-gateways-send-it"),
+        pytest.param(EXPIRY + USER, 2_592_000, id="expiry-first"),
+        pytest.param(ALIAS + EXPIRY, 2_592_000, id="expiry-last"),
+        pytest.param(USER, None, id="other"),
+    ],
+)
+def test_the_life_of_a_message_is_read_among_its_properties(properties: bytes, expires_s: int | None) -> None:
+    data = publish(properties)
+    assert read_packets(data, protocol=5) == ([Published(b"a/b", b"[]", 9, expires_s)], [], len(data))
+
+
+@given(st.lists(st.sampled_from([b"", EXPIRY, USER + EXPIRY]), min_size=1, max_size=4), st.data())
+def test_packets_cut_anywhere_are_read_once_the_rest_has_come(parts: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(publish(properties, mid=number) for number, properties in enumerate(parts, start=1))
+    cut = data.draw(st.integers(0, len(stream)))
+    first, _, end = read_packets(stream[:cut], protocol=5)
+    second, _, rest = read_packets(stream[end:], protocol=5)
+    assert [message.mid for message in first + second] == list(range(1, len(parts) + 1))
+    assert end + rest == len(stream)
+
+
+@pytest.mark.parametrize("length", [8, 10, 12])
+def test_properties_that_are_longer_than_their_packet_are_refused(length: int) -> None:
+    body = publish(EXPIRY, b"")[2:]
+    assert length < len(body)
+    with pytest.raises(ProtocolError, match="longer than the packet"):
+        read_packets(bytes([0x32, length]) + body[:length] + publish(b""), protocol=5)
+
+
+def test_confirmations_are_one_packet_a_message() -> None:
+    assert puback_packets([1, 258]) == b"\x40\x02\x00\x01\x40\x02\x01\x02"
