@@ -47,7 +47,7 @@ def test_packets_cut_anywhere_are_read_once_the_rest_has_come(parts: list[bytes]
 def test_properties_that_are_longer_than_their_packet_are_refused(length: int) -> None:
     body = publish(EXPIRY, b"")[2:]
     assert length < len(body)
-    with pytest.raises(ProtocolError, match="longer than the packet|none of MQTT 5"):
+    with pytest.raises(ProtocolError, match=r"longer than the packet|none of MQTT 5"):
         read_packets(bytes([0x32, length]) + body[:length] + publish(b""), protocol=5)
 
 
