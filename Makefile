@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-crash bench-fuzz bench-outage bench-bad-rows
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-crash bench-fuzz bench-outage bench-bad-rows
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -39,6 +39,9 @@ bench-peers: setup  ## ingest beside Node-RED, which npm fetches the first time 
 
 bench-reads: setup  ## charts, latest values and a day of 10,000 zones as a matrix (ARGS="--zones 1000")
 	@exec $(VENV)/bin/ndiyan bench reads $(ARGS)
+
+bench-simulator: setup  ## what a simulated year costs, and whether it is one of Labé (ARGS="--zones 6 --days 10 --live-zones 100")
+	@exec $(VENV)/bin/ndiyan bench simulator $(ARGS)
 
 bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost, nothing twice (ARGS="--cycles 1000 --seed 7", --planted, "--power 60")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"

@@ -245,6 +245,21 @@ def bench_ingest(
     _answer_figures(benchmark("ingest").measure(messages, rounds, _say), as_json=as_json)
 
 
+@bench_app.command("simulator")
+def bench_simulator(
+    zones: Annotated[int, typer.Option(min=1, help="Zones of the history.")] = 50,
+    days: Annotated[int, typer.Option(min=5, help="Days of it, after a first one.")] = 30,
+    live_zones: Annotated[int, typer.Option(min=1, help="Zones that report every minute.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Simulated zones: what a year costs, and whether it is a year of Labé."""
+    from ndiyan.bench import benchmark
+
+    module = benchmark("simulator")
+    figures = module.measure(zones, days, live_zones, _say)
+    _answer(figures, module.as_text(figures), as_json=as_json)
+
+
 @bench_app.command("peers")
 def bench_peers(
     messages: Annotated[int, typer.Option(min=1, help="Messages of 12 readings in a round.")] = 60_000,
