@@ -131,6 +131,20 @@ def outcome(
     print(json.dumps(found.as_json(), ensure_ascii=False) if as_json else found)
 
 
+@simulate_app.command("gallery")
+def gallery(
+    out: Annotated[Path, typer.Option(help="A folder for the pictures; those of the same name are drawn anew.")],
+    only: Annotated[list[str] | None, typer.Option(help="The name of a picture, as `fault-pipe-burst`.")] = None,
+) -> None:
+    """Draw normal days, the pump on its curve, and faults beside what is normal, as SVG."""
+    from ndiyan.gallery import draw_gallery, figure_names
+
+    if unknown := sorted(set(only or ()) - set(figure_names())):
+        raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(figure_names())}", param_hint="--only")
+    for file in draw_gallery(load_zones([shipped("zones")]), out, only=only):
+        print(file)
+
+
 def _zones(wanted: list[str] | None) -> list[Zone]:
     from simulator.fiction import MOST_ZONES, zones_with_fiction
 

@@ -55,3 +55,11 @@ class Lives:
         fetches = (of_day >= FETCHES_FROM) & (of_day < FETCHES_UNTIL)
         dry = (moved.served < LEAST_SERVED) & fetches[:, None]
         return Piece(readings, float(fetches.sum()), dry.sum(axis=0).astype(np.float64))
+
+    def operating_points(self, minutes: int) -> tuple[FloatArray, FloatArray]:
+        """Live on with nothing broken: flow [m³/h] and head [m] of the first zone's pump at each minute (m,)."""
+        begin, self.t_s = self.t_s, self.t_s + 60 * minutes
+        moved = self._village.move(self._state, begin, [], minutes)
+        flow = np.asarray(moved.inflow_m3_h[:, :1], dtype=np.float64)
+        head = self._village.pump.head_at(np.asarray(moved.speed[:, :1], dtype=np.float64), flow)
+        return flow[:, 0], np.asarray(head[:, 0], dtype=np.float64)

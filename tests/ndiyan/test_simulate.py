@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,7 +22,11 @@ from ndiyan.cli import main
 from ndiyan.embedded_broker import EmbeddedBroker
 from ndiyan.errors import SettingsError
 from ndiyan.simulate import HistoryOptions, publish_history
+from simulator.campaign import Campaign
 from simulator.errors import SimulatorError
+from simulator.network import Network
+from simulator.people import Committee
+from simulator.scenarios import scenario_names
 from tests.simulator.days import ZONES
 
 Run = Callable[..., tuple[int, str, str]]
@@ -161,3 +167,11 @@ def test_publishing_the_future_is_refused(tmp_path: Path) -> None:
     options = HistoryOptions(ZONES[:1], tmp_path / "out", 1, "dry-season", days=1, start=date(2090, 1, 1))
     with pytest.raises(SettingsError, match="ends on 2090-01-02, after today"):
         publish_history(options, {})
+
+
+@pytest.mark.parametrize("page", ["simulator.md", "fr/simulator.md"])
+def test_the_documents_name_every_story_and_every_key(page: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8")
+    assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)) >= set(scenario_names())
+    keys = {field.name for kind in (Network, Committee, Campaign) for field in fields(kind)} - {"events"}
+    assert [key for key in sorted(keys) if f"{key}`" not in text] == []
