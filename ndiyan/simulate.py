@@ -75,12 +75,12 @@ class HistoryOptions:
 
 def run_live(settings: Settings, options: LiveOptions) -> None:
     """Run until SIGTERM, Ctrl-C or the end that the options name."""
+    scenario = load_scenario(options.scenario)
+    clock = _live_clock(settings, options, scenario)
     log_to_stderr(settings.log_level)
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: stop.set())
-    scenario = load_scenario(options.scenario)
-    clock = _live_clock(settings, options, scenario)
     feed = LiveFeed(
         options.zones,
         clock=clock,

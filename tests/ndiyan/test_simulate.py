@@ -67,11 +67,11 @@ def test_a_history_of_more_zones_than_are_shipped_is_written(ndiyan: Run, tmp_pa
     assert (code, warned.count("dry-season: 2 days")) == (0, 1)
     zones = load_zones([out / "zones"])
     assert [zone.zone_id for zone in zones] == [f"zone-{n}" for n in range(1, 9)]
-    expected = sum(len(asset.channels) for zone in zones for asset in zone.assets) * 2 * 288
-    assert said.startswith(f"{expected:,} readings of 8 zones and 0 faults")
     with (out / "readings.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == expected
+    assert said.startswith(f"{len(rows):,} readings of 8 zones and 0 faults")
+    due = sum(len(asset.channels) for zone in zones for asset in zone.assets) * 2 * 288
+    assert 0.98 * due < len(rows) <= due, "a sensor drops out now and then"
     assert {row["zone"] for row in rows} == {zone.zone_id for zone in zones}
     assert min(row["time"] for row in rows) == "2026-02-01T00:05:00Z"
     assert json.loads((out / "about.json").read_text())["scenario"] == "dry-season"
@@ -143,15 +143,15 @@ def test_a_history_that_is_published_is_stored_as_it_was_measured(
     finally:
         stop.set()
         ingest.join(10)
-    channels = sum(len(asset.channels) for zone in two for asset in zone.assets)
-    assert said.startswith(f"{channels * 288:,} readings of 2 zones are confirmed")
+    due = sum(len(asset.channels) for zone in two for asset in zone.assets) * 288
     with connect(database_url) as connection:
         ((count, first, last),) = connection.execute(
             "SELECT count(*), min(measured_at), max(measured_at) FROM reading"
         ).fetchall()
         assert connection.execute("SELECT count(*) FROM reading_note WHERE device_at IS NOT NULL").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (0,)
-    assert count == channels * 288
+    assert said.startswith(f"{count:,} readings of 2 zones are confirmed")
+    assert 0.98 * due < count <= due
     assert (first, last) == (datetime(2026, 2, 3, 0, 5, tzinfo=UTC), datetime(2026, 2, 4, tzinfo=UTC))
 
 
