@@ -2,7 +2,9 @@
 
 `make bench-outage ARGS="--messages 600000"`; exit status 1 when anything was found. The hour is accelerated: its 7.2
 million readings leave as fast as the broker takes them, by a publisher at QoS 1, while the database is dead (kill -9)
-and the real ingest runs. Then the database comes back, and the clock runs until all is committed and confirmed.
+and the real ingest runs. As gateways do, the publisher has only so many readings of each gateway under way as
+`gateway.uplink` allows; the rest waits, and leaves when what is before it has been committed. Then the database comes
+back, and the clock runs until all is committed and confirmed.
 """
 
 from __future__ import annotations
@@ -20,14 +22,16 @@ import numpy as np
 
 from benchmarks.answers import ONE_IN, Answers, sampled_messages
 from benchmarks.processes import IngestProcess, MeasureError, Publisher, held_by_broker
-from benchmarks.rig import PER_PACK, WARM_UP, Rig, make_messages
+from benchmarks.rig import PER_PACK, WARM_UP, ZONES, Rig, make_messages
 from benchmarks.wire import connected
 from gateway.config import MqttSettings
+from gateway.uplink import WINDOW_READINGS
 from ingest import mqtt
 from ingest.db import connect, queries
 
 SQL = queries("benchmarks", "ingest")
 READINGS_PER_S = 2000
+UNDER_WAY = ZONES * (WINDOW_READINGS // PER_PACK)  # messages
 HOUR_MESSAGES = 3600 * READINGS_PER_S // PER_PACK
 STORE_COUNT = "$SYS/broker/store/messages/count"
 SYS_WITHIN_S = 25.0  # the broker tells every ten seconds
@@ -116,32 +120,36 @@ def _run(rig: Rig, process: IngestProcess, answers: Answers, outage: Outage, say
         raise MeasureError(f"ingest did not confirm what came before the outage: {process.last_words()}")
     sampled = sampled_messages(rig, rig.file)
     answers.expect(sampled)
-    publisher, memory = Publisher(rig, rig.file), _Memory(process, outage)
+    portions = _portions(rig)
+    memory = _Memory(process, outage)
     try:
         rig.postgres.kill()
         say("the database is gone")
         began_s = time.monotonic()
-        publisher.go()
-        publisher.left_ns()
+        first, sent = portions[0]
+        publish(rig, first)
         time.sleep(QUIET_S)
-        outage.backlog = held_messages(rig, at_least=rig.messages)
-        if outage.backlog < rig.messages:
-            outage.findings.append(f"the broker holds {outage.backlog} of {rig.messages} messages: some were confirmed")
+        outage.backlog = held_messages(rig, at_least=sent)
+        if outage.backlog < sent:
+            outage.findings.append(f"the broker holds {outage.backlog} of {sent} messages: some were confirmed")
         if early := len(answers.answered_ns()):
             outage.findings.append(f"{early} answers to gateways without a database")
         outage.outage_s = time.monotonic() - began_s
-        say(f"{rig.messages} messages wait at the broker after {outage.outage_s:.0f} s")
+        say(f"{sent} messages wait at the broker after {outage.outage_s:.0f} s, {rig.messages - sent} at the gateways")
         rig.postgres.start()
         back_s = time.monotonic()
         say("the database is back")
         outage.first_commit_s = wait_for(rig, (WARM_UP * PER_PACK) + 1) - back_s
+        for portion, count in portions[1:]:
+            wait_for(rig, (WARM_UP + sent - UNDER_WAY // 2) * PER_PACK)
+            publish(rig, portion)
+            sent += count
         wait_for(rig, (WARM_UP + rig.messages) * PER_PACK)
         if unanswered := answers.wait():
             outage.findings.append(f"{unanswered} messages were stored and not answered")
         outage.live_after_s = time.monotonic() - back_s
     finally:
         memory.stop()
-        publisher.kill()
     outage.lone_ms = _lone_message_ms(rig, answers)
     outage.peak_rss_mb = process.peak_rss_mb
     process.stop()
@@ -155,6 +163,18 @@ def _run(rig: Rig, process: IngestProcess, answers: Answers, outage: Outage, say
         outage.findings.append(f"ingest had {outage.peak_rss_mb:.0f} MB, bound {ALLOWED_RSS_MB:.0f}")
     if outage.growth_mb > ALLOWED_GROWTH_MB:
         outage.findings.append(f"memory grew by {outage.growth_mb:.1f} MB during the outage")
+
+
+def _portions(rig: Rig) -> list[tuple[Path, int]]:
+    """The messages in files that follow each other, with how many are in each: what gateways have under way at once."""
+    lines = rig.file.read_bytes().splitlines()
+    found = []
+    for number, begin in enumerate(range(0, len(lines), UNDER_WAY)):
+        file = rig.folder / f"portion-{number}"
+        some = lines[begin : begin + UNDER_WAY]
+        file.write_bytes(b"\n".join(some))
+        found.append((file, len(some)))
+    return found
 
 
 def publish(rig: Rig, file: Path) -> None:
