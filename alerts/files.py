@@ -6,6 +6,7 @@ used are counted by reason and never guessed at.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class History:
 
     series: dict[Key, tuple[FloatArray, FloatArray]]
     rows: int = 0
+    mistimed: dict[str, FloatArray] = field(default_factory=dict)  # by zone, the times of rows far from all others
     unusable: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -69,14 +71,35 @@ class History:
             spec = spec_of(asset, name)
             step = ((t_s - begin_s) // STEP_S).astype(np.intp)
             inside = (step >= 0) & (step < steps) & (t_s >= start_s)
-            is_good = np.isfinite(value) & (value >= spec.minimum) & (value <= spec.maximum)
-            good, wrong = inside & is_good, inside & ~is_good
+            is_good = (value >= spec.minimum) & (value <= spec.maximum)
+            good, wrong = inside & is_good, inside & ~is_good & ~np.isnan(value)  # an empty value is a missing one
             row = row_of[zone]
             target = raw.setdefault((asset, name), np.full((len(sites), steps), np.nan))
             target[row, step[good]] = value[good]  # in order of time, so of several in a step the last one stays
             if wrong.any():
                 bad.setdefault((asset, name), np.zeros((len(sites), steps), dtype=bool))[row, step[wrong]] = True
-        return Grid(sites, begin_s, STEP_S, steps, raw, bad)
+        mistimed = self._mistimed(sites.zone_ids, raw, bad, begin_s)
+        return Grid(sites, begin_s, STEP_S, steps, raw, bad, mistimed)
+
+    def _mistimed(
+        self, zones: Sequence[str], raw: Mapping[Channel, FloatArray], bad: Mapping[Channel, Mask], begin_s: float
+    ) -> Mask | None:
+        """(n, m) where rows that are far from all others belong: the hole in their zone's readings that they fit."""
+        lost = [(row, self.mistimed[zone]) for row, zone in enumerate(zones) if zone in self.mistimed]
+        if not lost or not raw:
+            return None
+        heard = np.logical_or.reduce([np.isfinite(value) for value in raw.values()])
+        for mask in bad.values():
+            heard |= mask
+        found = np.zeros(heard.shape, dtype=bool)
+        for row, t_s in lost:
+            place = np.flatnonzero(np.append(heard[row], True))
+            holes = [(a + 1, b) for a, b in itertools.pairwise(place.tolist()) if b - a > 1]
+            span = int((t_s.max() - t_s.min()) // STEP_S) + 1
+            if holes:
+                first, end = min(holes, key=lambda hole: abs(hole[1] - hole[0] - span))
+                found[row, first : min(end, first + span)] = True
+        return found
 
 
 def sites_of(zones: Iterable[Zone]) -> list[Site]:
@@ -111,14 +134,18 @@ def read_history(path: Path, *, zones: Sequence[str] | None = None) -> History:
     for table in _tables(path):
         _take(table, parts, history, None if zones is None else set(zones))
     first_s, last_s = _bulk(parts)
+    far: dict[str, list[FloatArray]] = {}
     for key, pieces in parts.items():
         t_s, value = (np.concatenate(column) for column in zip(*pieces, strict=True))
         order = np.argsort(t_s, kind="stable")
-        order = order[(t_s[order] >= first_s) & (t_s[order] <= last_s)]
-        if len(order) < len(t_s):
-            history.unusable["with a time far from all others"] += len(t_s) - len(order)
+        is_far = (t_s[order] < first_s) | (t_s[order] > last_s)
+        if is_far.any():
+            history.unusable["with a time far from all others"] += int(is_far.sum())
+            far.setdefault(key[0], []).append(t_s[order][is_far])
+            order = order[~is_far]
         if len(order):
             history.series[key] = t_s[order], value[order]
+    history.mistimed = {zone: np.unique(np.concatenate(times)) for zone, times in far.items()}
     if not history.series:
         found = ", ".join(f"{count} {reason}" for reason, count in history.unusable.most_common()) or "no rows"
         raise HistoryError(f"{path}: no reading of these zones is in it ({found})")

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.rolling import held
+from alerts.rolling import held, run_steps
 from alerts.sun import sun_elevation_deg
 
 FloatArray = NDArray[np.float64]
@@ -78,6 +78,9 @@ class Grid:
     ----------
     raw : by channel, (n, m) the last good reading of each step, NaN where none is [canonical unit]
     bad : by channel, (n, m) whether a reading of the step was flagged bad; a channel that is not there had none
+    mistimed : (n, m) whether readings of the step bear a time that cannot be (1970), and so are not in `raw`
+
+    What cannot be at this site (see `implausible`) is taken from `raw` and is bad from then on, for all detectors.
     """
 
     sites: Sites
@@ -86,7 +89,16 @@ class Grid:
     steps: int
     raw: Mapping[Channel, FloatArray]
     bad: Mapping[Channel, Mask] = field(default_factory=dict)
+    mistimed: Mask | None = None
     _cache: dict[object, FloatArray] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        raw, bad = dict(self.raw), dict(self.bad)
+        for (asset, channel), wrong in implausible(self.sites, self.raw).items():
+            raw[asset, channel] = np.where(wrong, np.nan, self.raw[asset, channel])
+            bad[asset, channel] = wrong | self.is_bad(asset, channel)
+        object.__setattr__(self, "raw", raw)
+        object.__setattr__(self, "bad", bad)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -151,7 +163,85 @@ class Grid:
         return Grid(
             Sites(self.sites.sites[rows]), self.start_s, self.step_s, self.steps,
             {key: value[rows] for key, value in self.raw.items()}, {key: mask[rows] for key, mask in self.bad.items()},
+            None if self.mistimed is None else self.mistimed[rows],
         )  # fmt: skip
+
+
+# What loggers and bus adapters write for a sensor that does not answer.
+SENTINELS = (-9999.0, -999.0, 999.9, 3276.7, 6553.5, 9999.0, 32_767.0, 65_535.0)
+# NAMUR NE43: a 4-20 mA loop at 3.6 mA or less is broken, 2.5 % of its span under zero; the span is never less than what
+# it must show, and 3.8 mA (1.25 %) still measures.
+BELOW_ZERO_SHARE = 0.03
+ABOVE_FULL_SHARE = 1.35  # of the full level: overflow, waves and a sensor that drifts stay below
+BELOW_AIR_BAR = -0.1
+MOST_SUN_W_M2 = 1500.0  # at the edge of a cloud a cell sees 1.1 times the sun above the air
+BAR_PER_M = 0.0981
+GIVES_SHARE = 0.15  # of rated flow: water comes, so there is some above the intake
+AT_REST_H = 3.0  # with the pump at rest for so long a well stands above the intake again
+
+
+def implausible(sites: Sites, raw: Mapping[Channel, FloatArray]) -> dict[Channel, Mask]:
+    """Readings (n, m) that cannot be at these sites, by channel; channels without any are left out.
+
+    Bounds come from the plates: what a broken loop gives lies often within what the sensor could give elsewhere. Where
+    the zone file does not say a number, its bound does not hold.
+    """
+    found: dict[Channel, Mask] = {}
+    for (asset, channel), value in raw.items():
+        wrong = np.zeros(value.shape, dtype=bool)
+        if not channel.endswith(("volume_m3", "_s", "_code", "_gnf")):
+            wrong |= np.isin(value, SENTINELS)
+        low, high = site_bounds(sites, asset, channel)
+        wrong |= (value < low) | (value > high)
+        if (asset, channel) == ("borehole", "water_depth_m"):
+            wrong |= _wet_and_below_intake(sites, raw)
+        if wrong.any():
+            found[asset, channel] = wrong
+    return found
+
+
+def site_bounds(sites: Sites, asset: str, channel: str) -> tuple[FloatArray, FloatArray]:
+    """(n, 1) lowest and highest value that a channel can have at these sites; NaN where nothing bounds it."""
+
+    def everywhere(bound: float) -> FloatArray:
+        return np.full((len(sites), 1), bound)
+
+    none = everywhere(np.nan)
+    full_m, base_m = sites.rating("tower", "full_level_m"), sites.rating("tower", "base_height_m")
+    column_bar = BAR_PER_M * (base_m + full_m)
+    rated_flow, rated_w = sites.rating("pump", "rated_flow_m3_h"), sites.rating("pump", "rated_power_w")
+    head_bar = BAR_PER_M * sites.rating("pump", "rated_head_m")
+    bounds: dict[Channel, tuple[FloatArray, FloatArray]] = {
+        ("tower", "level_m"): (-BELOW_ZERO_SHARE * full_m, ABOVE_FULL_SHARE * full_m),
+        # Villages lie lower than their tower's foot, so pressure may be a good deal more than the tower's column.
+        ("network", "pressure_bar"): (everywhere(BELOW_AIR_BAR), 2 * column_bar + 3),
+        ("pump", "pressure_bar"): (everywhere(-0.5), 4 * head_bar + 3),
+        ("pump", "flow_m3_h"): (-rated_flow, 3 * rated_flow),
+        ("pump", "power_w"): (none, 3 * rated_w),
+        ("pv", "power_w"): (none, 1.5 * sites.rating("pv", "peak_w")),
+        ("pv", "irradiance_w_m2"): (none, everywhere(MOST_SUN_W_M2)),
+        ("borehole", "water_depth_m"): (none, sites.rating("borehole", "depth_m")),
+    }
+    return bounds.get((asset, channel), (none, none))
+
+
+def _wet_and_below_intake(sites: Sites, raw: Mapping[Channel, FloatArray]) -> Mask:
+    """(n, m) a depth below the pump's intake while the pump gives water, or long after it rests: a probe cannot see it.
+
+    A well that the pump has just emptied may stand there, and is left alone.
+    """
+    depth, flow = raw["borehole", "water_depth_m"], raw.get(("pump", "flow_m3_h"))
+    if flow is None:
+        return np.zeros(depth.shape, dtype=bool)
+    below = depth >= sites.rating("borehole", "pump_intake_m")
+    flow = held(flow, LONGEST_HOLD)
+    rated = sites.rating("pump", "rated_flow_m3_h")
+    power_w = raw.get(("pump", "power_w"))
+    stands = flow < 0.02 * rated
+    if power_w is not None:
+        stands &= held(power_w, LONGEST_HOLD) < 0.05 * sites.rating("pump", "rated_power_w")
+    rests = run_steps(stands) > AT_REST_H * 3600 / STEP_S
+    return np.asarray(below & ((flow > GIVES_SHARE * rated) | rests))
 
 
 def spacing_of(raw: FloatArray) -> NDArray[np.intp]:

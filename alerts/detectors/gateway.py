@@ -7,6 +7,7 @@ import numpy as np
 from alerts.days import DayView, Feature, past_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
+from alerts.rolling import held, steps_since
 from alerts.scene import FloatArray, Grid
 from alerts.sun import sun_elevation_deg
 from gateway.model import Fault
@@ -111,27 +112,87 @@ def _sun_hours(view: DayView) -> tuple[FloatArray, FloatArray]:
 LIGHT_SHIFT = Feature("light_shift_h", 23.0, light_shift)
 
 
-def judge_clock(scene: Scene) -> list[Signal]:
-    """Light while the sun is far below the horizon; or a day whose light begins and ends too late, or too early.
+STEPPED_S = 900.0  # a clock that is put right by seconds is none of our business
+COUNTS_SHARE = 0.8  # of its readings an uptime goes on by the time between them, or it counts something else
+BELIEVED_H = 36.0  # so long a step is believed against a day whose light comes on time
 
-    Needs irradiance (or another channel that only the sun moves). A hill or a tree shortens one end of the day; a wrong
-    clock moves both.
+
+def clock_steps(grid: Grid) -> FloatArray:
+    """(n, m) by how much a gateway's clock was put forward (or back, negative) before a reading [s], 0 elsewhere.
+
+    The uptime counts seconds whatever the clock says: between two readings of one run both must go on alike. After a
+    restart nothing is known, and that is 0 too.
+    """
+    uptime_s = grid.raw.get(("gateway", "uptime_s"))
+    if uptime_s is None:
+        return np.zeros(grid.shape)
+    place = np.arange(grid.steps)
+    last = np.full(grid.shape, -1)
+    last[:, 1:] = np.maximum.accumulate(np.where(np.isfinite(uptime_s), place, -1), axis=1)[:, :-1]
+    before_s = np.where(last >= 0, np.take_along_axis(uptime_s, np.maximum(last, 0), axis=1), np.nan)
+    by_clock_s = np.where(last >= 0, (place - last) * grid.step_s, np.nan)
+    apart_s = by_clock_s - (uptime_s - before_s)
+    is_same_run = uptime_s > by_clock_s + 2 * grid.step_s
+    agrees = is_same_run & (np.abs(apart_s) <= STEPPED_S)
+    counts = agrees.sum(axis=1) >= COUNTS_SHARE * np.maximum(is_same_run.sum(axis=1), 1)
+    return np.where(is_same_run & (np.abs(apart_s) > STEPPED_S) & counts[:, None], apart_s, 0.0)
+
+
+def clock_offset_s(grid: Grid) -> tuple[FloatArray, Mask]:
+    """(n, m) how far a gateway's clock is from where it was at its last start, by its steps since [s].
+
+    And whether it is known to be right again: it has stepped back, or the box has started anew and asked for the time.
+    """
+    steps_s = clock_steps(grid)
+    uptime_s = grid.raw.get(("gateway", "uptime_s"), np.full(grid.shape, np.nan))
+    known = held(uptime_s, grid.steps)
+    restarts = np.zeros(grid.shape, dtype=bool)
+    restarts[:, 1:] = (known[:, 1:] < known[:, :-1]) & (steps_s[:, 1:] == 0)
+    total = np.cumsum(steps_s, axis=1)
+    at_restart = np.maximum.accumulate(np.where(restarts, np.arange(grid.steps), 0), axis=1)
+    offset = total - np.where(at_restart > 0, np.take_along_axis(total, at_restart, axis=1), 0.0)
+    is_off = np.abs(offset) > STEPPED_S
+    has_changed = np.maximum.accumulate(restarts | (steps_s != 0), axis=1)
+    return np.where(is_off, offset, 0.0), has_changed & ~is_off
+
+
+def judge_clock(scene: Scene) -> list[Signal]:
+    """A clock that steps while the uptime goes on; times that cannot be; or a day whose light comes too late or early.
+
+    Uses the uptime and the irradiance, either is enough. A hill or a tree shortens one end of the day; a wrong clock
+    moves both. A step after which the light comes on time has put right a clock that was wrong before.
     """
     grid, days = scene.grid, scene.days
+    mistimed = np.zeros(grid.shape, dtype=bool) if grid.mistimed is None else grid.mistimed
     at_night = _light_at_night(grid)
+    stepped_s, put_right = clock_offset_s(grid)
     shift = days.get(LIGHT_SHIFT.name)
     usual = past_median(shift, days=21, at_least=4)
     moved = shift - np.nan_to_num(usual)
     # A day's verdict is known at its end and holds until the next one.
-    by_day = days.on(np.where(np.isfinite(moved), np.abs(moved), np.nan), grid.t_s - LIGHT_SHIFT.ready_h * 3600)
-    verdict = verdicts(present=at_night | (by_day > SHIFT_H), absent=(by_day < 0.5 * SHIFT_H) & ~at_night)
-    offset = days.on(moved, grid.t_s - LIGHT_SHIFT.ready_h * 3600)
+    known_s = grid.t_s - LIGHT_SHIFT.ready_h * 3600
+    by_day, offset_h = days.on(np.abs(moved), known_s), days.on(moved, known_s)
+    on_time = by_day < 0.5 * SHIFT_H
+    is_old = steps_since(np.diff(stepped_s, axis=1, prepend=0.0) != 0) > grid.hours(BELIEVED_H)
+    has_stepped = (stepped_s != 0) & ~(on_time & is_old)
+    verdict = verdicts(
+        present=mistimed | at_night | has_stepped | (by_day > SHIFT_H),
+        absent=~at_night & (on_time | (put_right & ~(by_day >= 0))),
+    )
 
     def describe(zone: int, first: int, last: int) -> Evidence:
-        hours = float(offset[zone, last])
+        span = slice(first, last + 1)
         fr, en = "Il fait jour la nuit", "There is light at night"
         values: dict[str, float | str] = {}
-        if np.isfinite(hours):
+        hours = float(offset_h[zone, last])
+        stepped_h = float(stepped_s[zone, span][np.argmax(np.abs(stepped_s[zone, span]))]) / 3600
+        if mistimed[zone, span].any():
+            fr, en = "Des mesures portent une date impossible", "Readings bear a date that cannot be"
+        elif stepped_h:
+            fr = f"L'heure a sauté de {stepped_h:+.1f} h alors que le boîtier marchait"
+            en = f"The time has jumped by {stepped_h:+.1f} h while the box was running"
+            values["hours"] = round(stepped_h, 2)
+        elif np.abs(hours) > SHIFT_H:
             fr = f"Le jour commence et finit {abs(hours):.1f} h trop {'tard' if hours > 0 else 'tôt'}"
             en = f"The day begins and ends {abs(hours):.1f} h too {'late' if hours > 0 else 'early'}"
             values["hours"] = round(hours, 2)
@@ -139,9 +200,9 @@ def judge_clock(scene: Scene) -> list[Signal]:
             f"{fr} : l'horloge du boîtier est fausse.",
             f"{en}: the gateway's clock is wrong.",
             values,
-            {"hours": SHIFT_H, "irradiance_w_m2": NIGHT_LIGHT_W_M2},
-            ("pv/irradiance_w_m2",),
-            0.85,
+            {"hours": SHIFT_H, "irradiance_w_m2": NIGHT_LIGHT_W_M2, "step_s": STEPPED_S},
+            ("gateway/uptime_s", "pv/irradiance_w_m2"),
+            0.95 if mistimed[zone, span].any() or stepped_h else 0.85,
         )
 
     return [Signal(Fault.CLOCK_ERROR, "gateway", grid.t_s, verdict, describe)]
@@ -157,5 +218,5 @@ def _light_at_night(grid: Grid) -> Mask:
 FEATURES = (NIGHT_BATTERY, LIGHT_SHIFT)
 DETECTORS = (
     Detector((Fault.GATEWAY_BATTERY_LOW,), "gateway", (("gateway", "battery_v"),), judge_battery),
-    Detector((Fault.CLOCK_ERROR,), "gateway", (("pv", "irradiance_w_m2"),), judge_clock),
+    Detector((Fault.CLOCK_ERROR,), "gateway", (), judge_clock),
 )

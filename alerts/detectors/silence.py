@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.gateway import clock_steps
 from alerts.model import Evidence, Mask, Signal
 from alerts.rolling import run_steps
 from alerts.scene import FloatArray, Grid
@@ -15,8 +16,8 @@ HEARD_H = 0.5  # readings come again
 
 
 def is_heard(grid: Grid) -> Mask:
-    """(n, m) whether any reading of the zone was measured in the step, good or bad."""
-    heard = np.zeros(grid.shape, dtype=bool)
+    """(n, m) whether any reading of the zone was measured in the step, good or bad, or bears a time that cannot be."""
+    heard = np.zeros(grid.shape, dtype=bool) if grid.mistimed is None else grid.mistimed.copy()
     for channel, raw in grid.raw.items():
         heard |= np.isfinite(raw) | grid.is_bad(*channel)
     return heard
@@ -30,6 +31,10 @@ def judge_past_silence(scene: Scene) -> list[Signal]:
     """
     grid = scene.grid
     heard = is_heard(grid)
+    # A clock that was put forward leaves a hole in its readings' times, and nobody was silent.
+    for zone, end in np.argwhere(clock_steps(grid) > 0):
+        hole = run_steps(~heard[zone, :end])[-1] if end else 0
+        heard[zone, end - hole : end] = True
     silent = run_steps(~heard)
     has_begun = np.maximum.accumulate(heard, axis=-1)
     goes_on = np.maximum.accumulate(heard[:, ::-1], axis=-1)[:, ::-1]
