@@ -76,7 +76,9 @@ def live(
     people: Annotated[
         bool, typer.Option("--people", help="Somebody breaks, answers and repairs, over the settings' database.")
     ] = False,
-    minutes: Annotated[float | None, typer.Option(min=1, help="End after so many platform minutes.")] = None,
+    minutes: Annotated[
+        int | None, typer.Option(min=1, help="Measure for so many platform minutes, and end when all is confirmed.")
+    ] = None,
 ) -> None:
     """Let zones live at the speed of the clock and send their readings through the real gateway code."""
     from ndiyan.simulate import LiveOptions, run_live

@@ -6,7 +6,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ class LiveOptions:
     scenario: str
     speed: float | None = None
     people: bool = False
-    minutes: float | None = None
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def run_live(settings: Settings, options: LiveOptions) -> None:
         scenario=scenario,
         breaks_by_itself=not options.people,
     )
-    helpers = [threading.Thread(target=_watch, args=(feed, clock, options.minutes, stop), daemon=True)]
+    helpers = [threading.Thread(target=_watch, args=(feed, stop), daemon=True)]
     if options.people:
         database_url = settings.required("database.url")
         with connect(database_url) as connection:  # before time goes on, else what is broken would work for a moment
@@ -104,7 +103,8 @@ def run_live(settings: Settings, options: LiveOptions) -> None:
         _say_left_out(scenario, options.zones)
     for helper in helpers:
         helper.start()
-    feed.run(stop)
+    minutes = options.minutes
+    feed.run(stop, until=None if minutes is None else feed.reached + timedelta(minutes=minutes))
     stop.set()
     for helper in helpers:
         helper.join(2.0)
@@ -199,16 +199,11 @@ def _live_clock(settings: Settings, options: LiveOptions, scenario: Scenario) ->
     return FastClock(platform, wall, options.speed)
 
 
-def _watch(feed: LiveFeed, clock: Clock, minutes: float | None, stop: threading.Event) -> None:
-    """Tell now and then how far it is, and end the run when it is time."""
-    begun, told_s = clock.now(), time.monotonic()
-    while not stop.wait(0.2):
-        if time.monotonic() - told_s >= TELL_EVERY_S:
-            told_s = time.monotonic()
-            taken, waiting = sum(feed.accepted().values()), sum(feed.waiting().values())
-            log.info("%s: %d readings taken, %d not yet confirmed", f"{feed.reached:%Y-%m-%d %H:%M}", taken, waiting)
-        if minutes is not None and feed.reached - begun >= timedelta(minutes=minutes):
-            stop.set()
+def _watch(feed: LiveFeed, stop: threading.Event) -> None:
+    """Tell now and then how far it is."""
+    while not stop.wait(TELL_EVERY_S):
+        taken, waiting = sum(feed.accepted().values()), sum(feed.waiting().values())
+        log.info("%s: %d readings taken, %d not yet confirmed", f"{feed.reached:%Y-%m-%d %H:%M}", taken, waiting)
 
 
 def _let_people_act(database_url: str, feed: LiveFeed, clock: Clock, stop: threading.Event) -> None:
