@@ -32,6 +32,7 @@ SEED = 7
 ALL_SKY = (5.4, 6.0, 6.3, 6.2, 5.7, 5.1, 4.6, 4.4, 4.8, 5.2, 5.3, 5.1)  # kWh/m² and day on level ground
 SEASONS = {"dry season (Dec-Feb)": (12, 1, 2), "étiage (Mar-May)": (3, 4, 5), "rains (Jul-Sep)": (7, 8, 9)}
 LIVE_MINUTES = 10
+SUN_YEARS = 5  # one month of one year may be a tenth off
 HYDRAULIC_KWH = 0.002725  # per m³ and m
 PEAK_SUN_W_M2 = 1000.0
 PUMPS_M3_H = 0.05
@@ -155,7 +156,7 @@ def live_a_year(village: Village) -> Year:
 
 
 def level_sun(zones: Sequence[Zone]) -> FloatArray:
-    """Irradiation on level ground by month (12,), mean of two years and of the zones [kWh/m² and day]."""
+    """Irradiation on level ground by month (12,), mean of five years and of the zones [kWh/m² and day]."""
     level = [
         replace(
             zone,
@@ -167,7 +168,7 @@ def level_sun(zones: Sequence[Zone]) -> FloatArray:
     ]
     sun = Sun(level, seed=SEED)
     sums: list[list[float]] = [[] for _ in range(12)]
-    for number in range(2 * YEAR_DAYS):
+    for number in range(SUN_YEARS * YEAR_DAYS):
         day = FIRST.date() + timedelta(days=number)
         sums[day.month - 1].append(float(sun.day(day).irradiance_w_m2.mean() * 24 / 1000))
     return np.array([np.mean(month) for month in sums])
@@ -188,7 +189,9 @@ def plausibility(zones: Sequence[Zone]) -> list[Line]:
     lines += [
         Line("sun on level ground, year, kWh/m² d", f"{months.mean():.2f}", "5.3"),
         Line("litres per person and day", _range(litres), "8 to 12 at metered taps"),
-        Line("m³ per kWp and day", _range(year.pumped_m3.mean(0) / peak_kw), "7 to 8 at 20 L and 60 to 80 m"),
+        Line(
+            "m³ per kWp and day", _range(year.pumped_m3.mean(0) / peak_kw), "7 to 8 where 20 L are drawn, at 60 to 80 m"
+        ),
         Line("kWh per m³", _range(year.energy_kwh.sum(0) / year.pumped_m3.sum(0)), "0.36 to 0.48 at 60 to 80 m"),
         Line("hydraulic minimum, kWh per m³", _range(year.lift_kwh.sum(0) / year.pumped_m3.sum(0)), "0.0027 x lift"),
         Line("wire-to-water efficiency", _range(efficiency), "0.35 to 0.50 good, under 0.25 suspect"),
