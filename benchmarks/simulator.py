@@ -189,9 +189,7 @@ def plausibility(zones: Sequence[Zone]) -> list[Line]:
     lines += [
         Line("sun on level ground, year, kWh/m² d", f"{months.mean():.2f}", "5.3"),
         Line("litres per person and day", _range(litres), "8 to 12 at metered taps"),
-        Line(
-            "m³ per kWp and day", _range(year.pumped_m3.mean(0) / peak_kw), "7 to 8 where 20 L are drawn, at 60 to 80 m"
-        ),
+        Line("m³ per kWp and day", _range(year.pumped_m3.mean(0) / peak_kw), "7 to 8 where 20 L are drawn, 60 to 80 m"),
         Line("kWh per m³", _range(year.energy_kwh.sum(0) / year.pumped_m3.sum(0)), "0.36 to 0.48 at 60 to 80 m"),
         Line("hydraulic minimum, kWh per m³", _range(year.lift_kwh.sum(0) / year.pumped_m3.sum(0)), "0.0027 x lift"),
         Line("wire-to-water efficiency", _range(efficiency), "0.35 to 0.50 good, under 0.25 suspect"),

@@ -31,11 +31,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
 TWO = ZONES[2:4]
 START = DAWN + timedelta(hours=5)
-LOOSE = (
-    "flow_m3_h",
-    "credit_gnf",
-    "free_chlorine_mg_l",
-)  # contacts in these zones: one reading in a hundred is missing
+LOOSE = ("flow_m3_h", "credit_gnf", "free_chlorine_mg_l")  # contacts here: one reading in a hundred is missing
 READINGS = """
 SELECT measured_at, received_at, value FROM reading JOIN channel USING (channel_id)
 WHERE (zone_id, asset_id, name) = (%s, %s, %s) ORDER BY measured_at
