@@ -5,5 +5,13 @@ class AlertsError(Exception):
     """Root of all that this package raises on purpose."""
 
 
+class ShelfRefused(AlertsError):
+    """An alert cannot be put on the shelf like this; names what was given, its value and the bound."""
+
+    def __init__(self, name: str, value: object, bound: str) -> None:
+        super().__init__(f"{name}: {value!r} {bound}")
+        self.name, self.value, self.bound = name, value, bound
+
+
 class HistoryError(AlertsError):
     """Files of history or labels cannot be used; the message names file, column or value."""

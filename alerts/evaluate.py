@@ -333,13 +333,13 @@ class _ZoneBook:
 
     def tell(self, *, is_fresh: bool) -> None:
         """Who must hear of what is live, or of what has ended now; telling twice is a no-op."""
-        for alert_id, fault, severity, opened_at, acknowledged_at in self._connection.execute(
+        for alert_id, fault, severity, opened_at, acknowledged_at, shelved_until in self._connection.execute(
             SQL["events_to_tell"], {"zone": self._zone_id}
         ).fetchall():
             if not is_fresh and fault != Fault.COMMS_OUTAGE:
                 continue
             for kind in (EventKind.OPENED, EventKind.STILL_OPEN):
-                event = Event(kind, alert_id, fault, severity, opened_at, acknowledged_at, is_late=False)
+                event = Event(kind, alert_id, fault, severity, opened_at, acknowledged_at, False, shelved_until)
                 tell(self._connection, event, now=self._now)
         for alert_id, alert in self._resolved:
             severity = RULES[alert.fault].severity

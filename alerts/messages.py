@@ -39,6 +39,7 @@ class MessageKind(StrEnum):
     """Why a text is written."""
 
     OPENED = "opened"
+    REMINDER = "reminder"
     RESOLVED = "resolved"
 
 
@@ -93,6 +94,7 @@ HELP = (
     "NDIYAN: répondez 1=vu 2=en route 3=réparé 4=fausse alerte. Plusieurs alertes: code puis chiffre, ex. {code} 1",
     "NDIYAN: reply with a digit. 1=seen 2=coming 3=done 4=false alarm. Several alerts: code and digit, e.g. {code} 1",
 )
+STILL = ("Rappel. ", "Reminder. ")
 WHICH = (
     "NDIYAN: plusieurs alertes sont ouvertes ({codes}). Répondez le code puis le chiffre, ex. {code} {digit}",
     "NDIYAN: several alerts are open ({codes}). Reply with the code and the digit, e.g. {code} {digit}",
@@ -116,7 +118,8 @@ def sms_text(
 ) -> str:
     """The text of one notification, already in GSM-7 letters and one segment.
 
-    `call` is (name, phone) of whom to call. What is not known is left out, and figures go before the name does.
+    `call` is (name, phone) of whom to call. What is not known is left out, and figures go before the name does. A
+    reminder has none: those of the evidence are a day old.
     """
     english = language == "en"
     place = zone_name.replace(" (fictif)", "")[:LONGEST_PLACE].rstrip()
@@ -124,6 +127,8 @@ def sms_text(
     head = f"NDIYAN {code} {place}: "
     if kind is MessageKind.RESOLVED:
         return to_gsm(head + RESOLVED[english].format(fault=name.lower()))
+    if kind is MessageKind.REMINDER:
+        head, values = head + STILL[english], {}
     fact = FACTS.get(fault, OTHER_FACT)[english]
     said = _said(values, english) | {"fault": name, "asset": asset_label(asset, language)}
     full = OPTIONAL.sub(lambda part: part[1] if FIELD.findall(part[1])[0] in said else "", fact).format_map(said)

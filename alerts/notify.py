@@ -48,7 +48,7 @@ def tell(connection: Connection, event: Event, *, now: datetime) -> list[int]:
     queued = []
     for telling in who_hears(event, contacts, history, now=now):
         contact = telling.contact
-        if (contact.contact_id, telling.kind) in told:
+        if telling.kind != MessageKind.REMINDER and (contact.contact_id, telling.kind) in told:
             continue
         call = None if repairer is None or repairer == contact else (repairer.name, repairer.phone)
         text = sms_text(

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
+from alerts.shelf import is_shelved
 from gateway.model import Fault, State
 
 SECOND_PERSON_AFTER = timedelta(minutes=30)  # SMS.md §5.4
 REPAIRER_AFTER = timedelta(minutes=90)
+REMINDED_EVERY = timedelta(hours=24)  # of what was taken in charge and still keeps people without water
 QUIET_FROM, QUIET_UNTIL = time(21, 0), time(6, 0)  # Guinea is on UTC all year
 PER_HOUR, PER_DAY = 6, 20
 NO_WATER = 3
@@ -47,6 +49,7 @@ class Why(StrEnum):
     FIRST_ON_THE_LADDER = "first_on_the_ladder"
     NOBODY_ANSWERED = "nobody_answered"
     REPAIR_IS_DUE = "repair_is_due"
+    STILL_NOT_REPAIRED = "still_not_repaired"
     WAS_TOLD = "was_told"
     HELD_UNTIL_MORNING = "held_until_morning"
 
@@ -62,6 +65,7 @@ class Event:
     opened_at: datetime
     acknowledged_at: datetime | None
     is_late: bool
+    shelved_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ def who_hears(
     """
     if event.is_late:
         return []
+    if event.kind is not EventKind.RESOLVED and is_shelved(event.shelved_until, now):
+        return []
     if event.kind is EventKind.RESOLVED:
         told = {past.contact_id for past in history if past.alert_id == event.alert_id and past.kind != "resolved"}
         chosen = [(contact, "resolved", "resolved", Why.WAS_TOLD) for contact in contacts if contact.contact_id in told]
@@ -121,18 +127,18 @@ def who_hears(
         Telling(contact, kind, step, Why.HELD_UNTIL_MORNING if send_at > now else reason, send_at)
         for contact, kind, step, reason in chosen
         if _is_within_caps(event, contact, history, now)
-        for send_at in [_when(event, now)]
+        for send_at in [_when(event, kind, now)]
     ]
 
 
 def _escalation(
     event: Event, contacts: Sequence[ContactRow], history: Sequence[PastNotification], now: datetime
 ) -> list[tuple[ContactRow, str, str, Why]]:
-    if event.severity < NO_WATER or event.acknowledged_at is not None:
-        return []
     about = [past for past in history if past.alert_id == event.alert_id]
-    if not about:
+    if event.severity < NO_WATER or not about:
         return []
+    if event.acknowledged_at is not None:
+        return _reminder(event, event.acknowledged_at, contacts, about, now)
     told = {past.contact_id for past in about}
     since = now - event.opened_at
     chosen: list[tuple[ContactRow, str, str, Why]] = []
@@ -146,6 +152,22 @@ def _escalation(
         if repairer:
             chosen.append((repairer, "opened", "repairer", Why.REPAIR_IS_DUE))
     return chosen
+
+
+def _reminder(
+    event: Event,
+    acknowledged_at: datetime,
+    contacts: Sequence[ContactRow],
+    about: Sequence[PastNotification],
+    now: datetime,
+) -> list[tuple[ContactRow, str, str, Why]]:
+    """Taken in charge a day ago and still no water: the first person hears of it again, once a day."""
+    days = (now - acknowledged_at) // REMINDED_EVERY
+    first = _first(contacts, BY_SPECIALISTS.get(event.fault, FIRST_ROLES), without=set())
+    reminded = sum(past.kind == "reminder" and now - past.at < REMINDED_EVERY for past in about)
+    if days < 1 or first is None or reminded:
+        return []
+    return [(first, "reminder", f"day-{days}", Why.STILL_NOT_REPAIRED)]
 
 
 def _first(contacts: Sequence[ContactRow], roles: Sequence[str], *, without: set[int]) -> ContactRow | None:
@@ -174,10 +196,10 @@ def _is_within_caps(event: Event, contact: ContactRow, history: Sequence[PastNot
     )
 
 
-def _when(event: Event, now: datetime) -> datetime:
-    """At once; in quiet hours what is not "no water" waits for the morning."""
+def _when(event: Event, kind: str, now: datetime) -> datetime:
+    """At once; in quiet hours what is not "no water" waits for the morning, and so does what people know already."""
     is_quiet = now.time() >= QUIET_FROM or now.time() < QUIET_UNTIL
-    if event.severity >= NO_WATER or not is_quiet:
+    if (event.severity >= NO_WATER and kind != "reminder") or not is_quiet:
         return now
     morning = now.replace(hour=QUIET_UNTIL.hour, minute=0, second=0, microsecond=0)
     return morning if morning > now else morning + timedelta(days=1)

@@ -48,6 +48,10 @@ EVENTS = {
     "on_the_way": N_("En route"),
     "repair_claimed": N_("Réparation annoncée"),
     "false_alarm_claimed": N_("Dite fausse alerte"),
+    "confirmed": N_("Dite vraie"),
+    "shelved": N_("Mise en sommeil"),
+    "unshelved": N_("Sortie du sommeil"),
+    "returned": N_("Revenue"),
     "resolved": N_("Résolue par les mesures"),
 }
 NOTIFICATION_KINDS = {
@@ -72,6 +76,7 @@ TOLD_BECAUSE = {
     "first_on_the_ladder": N_("première personne à prévenir"),
     "nobody_answered": N_("personne n’a répondu"),
     "repair_is_due": N_("la réparation tarde"),
+    "still_not_repaired": N_("prise en charge depuis un jour, toujours pas réparée"),
     "was_told": N_("avait été prévenue"),
     "held_until_morning": N_("retenu jusqu’au matin"),
     "answers_a_reply": N_("répond à un SMS"),

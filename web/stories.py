@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from alerts.shelf import is_shelved
 from ingest.db import Connection, queries
 from web.errors import NotThere
 
 SQL = queries("web", "alerts")
+
+MARKS = ("confirmed", "repair_claimed", "false_alarm_claimed")  # events by which people say what an alert was worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,19 @@ class Alert:
     confidence: float
     evidence: dict[str, Any]
     explained_by: int | None
+    times: int
+    shelved_until: datetime | None
+    shelved_by: str | None
+    shelved_why: str | None
 
     @property
     def is_live(self) -> bool:
         """Whether it still needs somebody."""
         return self.state != "resolved"
+
+    def is_shelved(self, now: datetime) -> bool:
+        """Whether it lies on the shelf: nobody is told of it for now."""
+        return self.is_live and is_shelved(self.shelved_until, now)
 
     def sentence(self, language: str) -> str:
         """What the detector saw, in words."""
@@ -155,6 +166,16 @@ def notifications_of(connection: Connection, alert_ids: Sequence[int]) -> dict[i
             notification = Notification(*row)
             found[notification.alert_id].append(notification)
     return found
+
+
+def explained_alerts(connection: Connection, alert_id: int) -> list[Alert]:
+    """The alerts that this one explains, in the order in which they began."""
+    return [Alert(*row) for row in connection.execute(_alerts("explained"), {"alert": alert_id})]
+
+
+def last_mark(events: Sequence[Event]) -> Event | None:
+    """The last word that people said on whether an alert was right; None while nobody said any."""
+    return next((event for event in reversed(events) if event.kind in MARKS), None)
 
 
 def told_between(

@@ -92,7 +92,7 @@ VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);
 
 -- events_to_tell
 -- Live alerts of a zone that somebody may have to hear of, now that its readings are fresh.
-SELECT alert_id, fault, severity, opened_at, acknowledged_at FROM alert
+SELECT alert_id, fault, severity, opened_at, acknowledged_at, shelved_until FROM alert
 WHERE zone_id = %(zone)s AND state <> 'resolved' AND explained_by IS NULL ORDER BY severity DESC, alert_id;
 
 -- beat

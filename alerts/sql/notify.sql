@@ -22,8 +22,8 @@ ON CONFLICT (alert_id, kind, step, contact_id) DO NOTHING RETURNING notification
 -- supersede
 -- What waits about an alert that has moved on is no longer worth a phone's tone.
 UPDATE notification n SET state = 'superseded' FROM alert a
-WHERE a.alert_id = n.alert_id AND n.state = 'queued' AND n.kind = 'opened'
-  AND (a.state = 'resolved' OR (a.state = 'acknowledged' AND n.step <> 'first'));
+WHERE a.alert_id = n.alert_id AND n.state = 'queued' AND n.kind IN ('opened', 'reminder')
+  AND (a.state = 'resolved' OR (a.state = 'acknowledged' AND n.kind = 'opened' AND n.step <> 'first'));
 
 -- supersede_closings
 -- Nobody needs to hear the end of what they never heard of.
@@ -36,11 +36,12 @@ WHERE n.state = 'queued' AND n.kind = 'resolved' AND NOT EXISTS (
 UPDATE notification SET state = 'expired' WHERE state = 'queued' AND valid_until < %(now)s;
 
 -- claim
--- Marked and committed before the carrier is called. What matters most leaves first.
+-- Marked and committed before the carrier is called. What matters most leaves first; what was put on the shelf waits.
 UPDATE notification SET state = 'submitting', submitted_at = %(now)s, attempts = attempts + 1
 WHERE notification_id IN (
     SELECT n.notification_id FROM notification n LEFT JOIN alert a USING (alert_id)
     WHERE n.state = 'queued' AND n.next_try_at <= %(now)s
+      AND (n.kind IN ('reply', 'resolved') OR a.shelved_until IS NULL OR a.shelved_until <= %(now)s)
     ORDER BY coalesce(a.severity, 2) DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED)
 RETURNING notification_id, ref, phone, text, carrier;
 

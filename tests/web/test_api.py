@@ -162,6 +162,22 @@ def test_a_script_takes_an_alert_in_charge_once(site: Site, script: httpx.Client
 
 
 @pytest.mark.db
+def test_a_script_shelves_an_alert_and_says_what_it_was_worth(site: Site, script: httpx.Client) -> None:
+    refused = script.post("/api/v1/alerts/1/shelve", json={"hours": 30, "why": "pièce"})
+    assert refused.status_code == 422
+    (fault,) = refused.json()["errors"]
+    assert (fault["parameter"], fault["value"]) == ("hours", 30.0)
+    assert "at most 24 for severity 3" in fault["bound"]
+    assert script.post("/api/v1/alerts/1/shelve", json={"hours": 6, "why": "pièce"}).json()["changed"]
+    alert = script.get("/api/v1/alerts/1").json()
+    assert (alert["shelved_why"], alert["shelved_by"], alert["times"]) == ("pièce", "script (API)", 1)
+    assert script.post("/api/v1/alerts/1/unshelve").json() == {"id": 1, "changed": True}
+    assert script.post("/api/v1/alerts/1/unshelve").json() == {"id": 1, "changed": False}
+    assert script.post("/api/v1/alerts/1/mark", json={"is_true": False}).json()["changed"]
+    kinds = [event["kind"] for event in script.get("/api/v1/alerts/1").json()["events"]]
+    assert kinds[-3:] == ["shelved", "unshelved", "false_alarm_claimed"]
+
+
 def test_a_script_plays_the_committee_member(site: Site, script: httpx.Client) -> None:
     people = script.get("/api/v1/phone").json()["items"]
     mine = next(one for one in people if one["unread"])

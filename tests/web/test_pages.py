@@ -131,6 +131,38 @@ def test_alert_page_tells_the_whole_story_and_takes_it_in_charge(site: Site, vis
     assert found == (1,)
 
 
+def test_an_alert_is_put_on_the_shelf_with_a_reason_and_taken_off_again(site: Site, visitor: httpx.Client) -> None:
+    page = visitor.get("/fr/alertes/1").text
+    token = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert token is not None
+    assert '<option value="24">' in page and '<option value="72">' not in page, "no water: a day at most"
+    refused = visitor.post("/fr/alertes/1/endormir", data={"csrf": token[1], "heures": "72", "raison": "pièce"})
+    assert refused.status_code == 400
+    assert "heures" in refused.text
+    assert "at most 24" in refused.text
+    visitor.post("/fr/alertes/1/endormir", data={"csrf": token[1], "heures": "6", "raison": "pièce commandée"})
+    page = visitor.get("/fr/alertes/1").text
+    assert "En sommeil jusqu’à" in page
+    assert "pièce commandée" in page
+    assert "Mise en sommeil" in page
+    assert "en sommeil jusqu’à" in visitor.get("/fr/alertes").text
+    site.clock.advance(timedelta(hours=6))
+    assert "en sommeil" not in visitor.get("/fr/alertes").text, "it ends by itself"
+    site.clock.advance(-timedelta(hours=1))
+    visitor.post("/fr/alertes/1/reveiller", data={"csrf": token[1]})
+    page = visitor.get("/fr/alertes/1").text
+    assert "Réveiller maintenant" not in page
+    assert "Sortie du sommeil" in page
+
+
+def test_people_say_whether_an_alert_was_right(visitor: httpx.Client) -> None:
+    token = re.search(r'name="csrf" value="([^"]+)"', visitor.get("/fr/alertes/1").text)
+    assert token is not None
+    visitor.post("/fr/alertes/1/juger", data={"csrf": token[1], "verdict": "fausse"})
+    assert "Dernier mot : Dite fausse alerte, Awa (web)" in re.sub(r"\s+", " ", visitor.get("/fr/alertes/1").text)
+    assert visitor.post("/fr/alertes/1/juger", data={"csrf": token[1], "verdict": "bof"}).status_code == 400
+
+
 def test_alerts_are_listed_live_first_and_past_ones_page_by_page(site: Site, visitor: httpx.Client) -> None:
     assert "A7" in words(visitor.get("/fr/alertes"))
     assert "A2" not in words(visitor.get("/fr/alertes"))

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from alerts.actions import acknowledge
+from alerts.actions import acknowledge, mark, shelve, unshelve
+from alerts.errors import ShelfRefused
 from ingest.readings_pg import PgReadings
 from web.api.models import (
     AcknowledgeBody,
     Acknowledged,
     AlertDetail,
     AlertView,
+    Changed,
     EventView,
     Listing,
+    MarkBody,
     NotificationView,
+    ShelveBody,
 )
 from web.api.responses import ERRORS
 from web.cursors import cursor_of, read_cursor
 from web.dependencies import ConnectionOf, KeyOf, ServicesOf
-from web.errors import NotThere
-from web.stories import Alert, Notification, alerts_page, events_of, find_alert, masked, notifications_of
+from web.errors import BadParameter, NotThere
+from web.stories import (
+    Alert,
+    Notification,
+    alerts_page,
+    events_of,
+    explained_alerts,
+    find_alert,
+    masked,
+    notifications_of,
+)
 
 router = APIRouter(tags=["alerts"], responses=ERRORS)
 
@@ -57,7 +71,8 @@ def alert(connection: ConnectionOf, alert_id: int) -> AlertDetail:
         EventView(at=event.at, kind=event.kind, who=event.who, detail=event.detail)
         for event in events_of(connection, alert_id)
     ]
-    return AlertDetail(**_fields(found, told), events=events)
+    explains = [one.alert_id for one in explained_alerts(connection, alert_id)]
+    return AlertDetail(**_fields(found, told), events=events, explains=explains)
 
 
 @router.post("/alerts/{alert_id}/acknowledge", summary="Take an alert in charge")
@@ -71,6 +86,37 @@ def take(
     return Acknowledged(id=alert_id, changed=changed, state=find_alert(connection, alert_id).state)
 
 
+@router.post("/alerts/{alert_id}/shelve", summary="Tell nobody of an alert for a while")
+def put_on_shelf(
+    services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int, body: ShelveBody
+) -> Changed:
+    """It stays visible and is resolved by the readings as ever; severity 3 for 24 hours at most, others for 30 days."""
+    find_alert(connection, alert_id)
+    span, now, who = timedelta(hours=body.hours), services.clock.now(), f"{body.who or key.name} (API)"
+    try:
+        changed = shelve(connection, alert_id, span=span, why=body.why, who=who, now=now)
+    except ShelfRefused as error:
+        raise BadParameter(error.name, error.value, error.bound) from error
+    return Changed(id=alert_id, changed=changed)
+
+
+@router.post("/alerts/{alert_id}/unshelve", summary="Take an alert off the shelf before its time")
+def take_off_shelf(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int) -> Changed:
+    """Doing it twice changes nothing."""
+    find_alert(connection, alert_id)
+    changed = unshelve(connection, alert_id, who=f"{key.name} (API)", now=services.clock.now())
+    return Changed(id=alert_id, changed=changed)
+
+
+@router.post("/alerts/{alert_id}/mark", summary="Say whether an alert was right")
+def judge(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int, body: MarkBody) -> Changed:
+    """The last word counts, in the figures about our own alerts and when a rule is tried."""
+    find_alert(connection, alert_id)
+    who = f"{body.who or key.name} (API)"
+    changed = mark(connection, alert_id, is_true=body.is_true, who=who, now=services.clock.now())
+    return Changed(id=alert_id, changed=changed)
+
+
 def _fields(alert: Alert, told: Sequence[Notification]) -> dict[str, Any]:
     return {
         "id": alert.alert_id, "code": alert.code, "zone": alert.zone_id, "fault": alert.fault, "asset": alert.asset_id,
@@ -78,7 +124,8 @@ def _fields(alert: Alert, told: Sequence[Notification]) -> dict[str, Any]:
         "last_evidence_at": alert.last_evidence_at, "opened_at": alert.opened_at,
         "acknowledged_at": alert.acknowledged_at, "acknowledged_by": alert.acknowledged_by,
         "resolved_at": alert.resolved_at, "is_late": alert.is_late, "confidence": alert.confidence,
-        "evidence": alert.evidence, "explained_by": alert.explained_by,
+        "evidence": alert.evidence, "explained_by": alert.explained_by, "times": alert.times,
+        "shelved_until": alert.shelved_until, "shelved_by": alert.shelved_by, "shelved_why": alert.shelved_why,
         "notifications": [_notification_view(one) for one in told],
     }  # fmt: skip
 

@@ -186,6 +186,10 @@ class AlertView(BaseModel):
     confidence: float
     evidence: dict[str, Any]
     explained_by: int | None
+    times: int = Field(description="how often it came, when it came back soon after it was gone")
+    shelved_until: datetime | None = Field(description="nobody is told before")
+    shelved_by: str | None
+    shelved_why: str | None
     notifications: list[NotificationView]
 
 
@@ -193,12 +197,35 @@ class AlertDetail(AlertView):
     """An alert with its story."""
 
     events: list[EventView]
+    explains: list[int] = Field(description="alerts of which this one is the cause; nobody was told of them")
 
 
 class AcknowledgeBody(BaseModel):
     """Who takes the alert in charge; without it the name of the API key."""
 
     who: str | None = Field(default=None, min_length=1, max_length=80, examples=["Alpha Oumar Barry"])
+
+
+class ShelveBody(BaseModel):
+    """How long nobody is to be told, and why."""
+
+    hours: float = Field(gt=0, le=720, examples=[6], description="at most 24 for severity 3")
+    why: str = Field(min_length=1, max_length=300, examples=["pièce commandée à Conakry"])
+    who: str | None = Field(default=None, min_length=1, max_length=80)
+
+
+class MarkBody(BaseModel):
+    """Whether an alert was right; without `who` the name of the API key."""
+
+    is_true: bool
+    who: str | None = Field(default=None, min_length=1, max_length=80)
+
+
+class Changed(BaseModel):
+    """`changed` is false when it was so before, or is not possible any more."""
+
+    id: int
+    changed: bool
 
 
 class Acknowledged(BaseModel):

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 
-from alerts.actions import acknowledge
+from alerts.actions import acknowledge, mark, shelve, unshelve
+from alerts.errors import ShelfRefused
+from alerts.shelf import longest_shelf
 from web.cursors import cursor_of, read_cursor
 from web.errors import BadParameter
 from web.pages.page import PageOf
-from web.stories import alerts_page, events_of, find_alert, live_alerts, notifications_of
+from web.stories import (
+    alerts_page,
+    events_of,
+    explained_alerts,
+    find_alert,
+    last_mark,
+    live_alerts,
+    notifications_of,
+)
 
 router = APIRouter()
 
 PER_PAGE = 50
+SHELF_HOURS = (2, 6, 24, 72, 168, 720)  # offered on the page, as far as the severity allows
 FILTERS: dict[str, list[str] | None] = {
     "ouvertes": ["open", "acknowledged"],
     "resolues": ["resolved"],
@@ -44,10 +56,15 @@ def alerts(
 def alert(page: PageOf, alert_id: int) -> Response:
     """The story of an alert: what was seen, who was told what, who answered."""
     found = find_alert(page.connection, alert_id)
+    events = events_of(page.connection, alert_id)
+    longest = longest_shelf(found.severity)
     return page.render(
         "alert.html",
         alert=found,
-        events=events_of(page.connection, alert_id),
+        events=events,
+        mark=last_mark(events),
+        explains=explained_alerts(page.connection, alert_id),
+        shelf_hours=[hours for hours in SHELF_HOURS if timedelta(hours=hours) <= longest],
         notifications=notifications_of(page.connection, [alert_id])[alert_id],
     )
 
@@ -57,4 +74,39 @@ def take(page: PageOf, alert_id: int) -> Response:
     """Take an alert in charge; a second click changes nothing."""
     find_alert(page.connection, alert_id)
     acknowledge(page.connection, alert_id, who=f"{page.visitor.name} (web)", now=page.now)
+    return page.see("alertes", alert_id)
+
+
+@router.post("/alertes/{alert_id}/endormir")
+def put_on_shelf(
+    page: PageOf, alert_id: int, heures: Annotated[float, Form()], raison: Annotated[str, Form()] = ""
+) -> Response:
+    """Tell nobody of an alert for some hours, and say why."""
+    find_alert(page.connection, alert_id)
+    try:
+        shelve(
+            page.connection, alert_id, span=timedelta(hours=heures), why=raison, who=f"{page.visitor.name} (web)",
+            now=page.now,
+        )  # fmt: skip
+    except ShelfRefused as error:
+        name = {"why": "raison", "hours": "heures"}[error.name]
+        raise BadParameter(name, error.value, error.bound) from error
+    return page.see("alertes", alert_id)
+
+
+@router.post("/alertes/{alert_id}/reveiller")
+def take_off_shelf(page: PageOf, alert_id: int) -> Response:
+    """Undo a shelf."""
+    find_alert(page.connection, alert_id)
+    unshelve(page.connection, alert_id, who=f"{page.visitor.name} (web)", now=page.now)
+    return page.see("alertes", alert_id)
+
+
+@router.post("/alertes/{alert_id}/juger")
+def judge(page: PageOf, alert_id: int, verdict: Annotated[str, Form()]) -> Response:
+    """Say whether an alert was right."""
+    if verdict not in ("vraie", "fausse"):
+        raise BadParameter("verdict", verdict, "is none of vraie, fausse")
+    find_alert(page.connection, alert_id)
+    mark(page.connection, alert_id, is_true=verdict == "vraie", who=f"{page.visitor.name} (web)", now=page.now)
     return page.see("alertes", alert_id)

@@ -42,7 +42,7 @@ def overview(page: PageOf) -> Response:
     fleet = fetch_fleet(page.connection, page.now)
     to_do = sorted(
         (alert for item in fleet for alert in item.alerts),
-        key=lambda alert: (-alert.severity, -alert.people, alert.opened_at),
+        key=lambda alert: (alert.is_shelved(page.now), -alert.severity, -alert.people, alert.opened_at),
     )
     bars = {item.zone.zone_id: _bars(item, page.texts) for item in fleet}
     return page.render("overview.html", fleet=fleet, to_do=to_do, totals=totals_of(fleet), bars=bars)

@@ -1,8 +1,8 @@
 -- alerts
--- The columns of an alert as pages read it; the four statements below say which ones and go on from here.
+-- The columns of an alert as pages read it; the five statements below say which ones and go on from here.
 SELECT a.alert_id, a.code, a.zone_id, z.name, z.people, a.fault, a.asset_id, a.severity, a.state, a.first_evidence_at,
        a.last_evidence_at, a.opened_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, a.is_late, a.confidence,
-       a.evidence, a.explained_by
+       a.evidence, a.explained_by, a.times, a.shelved_until, a.shelved_by, a.shelved_why
 FROM alert a JOIN zone z USING (zone_id);
 
 -- live
@@ -20,6 +20,10 @@ LIMIT %(limit)s;
 
 -- one
 WHERE a.alert_id = %(alert)s;
+
+-- explained
+WHERE a.explained_by = %(alert)s
+ORDER BY a.first_evidence_at, a.alert_id;
 
 -- within
 -- Alerts of a zone whose evidence touches a span of measured time.
