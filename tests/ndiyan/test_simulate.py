@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.clock import SystemClock
+from gateway.clock import FastClock, SystemClock, clock_spec
 from gateway.zones import load_zones
 from ingest.config import IngestConfig
 from ingest.db import connect
@@ -153,6 +155,41 @@ def test_a_history_that_is_published_is_stored_as_it_was_measured(
     assert said.startswith(f"{count:,} readings of 2 zones are confirmed")
     assert 0.98 * due < count <= due
     assert (first, last) == (datetime(2026, 2, 3, 0, 5, tzinfo=UTC), datetime(2026, 2, 4, tzinfo=UTC))
+
+
+@pytest.mark.db
+@pytest.mark.broker
+def test_live_zones_end_by_themselves_when_all_they_measured_is_stored(
+    database_url: str, broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    with connect(database_url) as connection:
+        import_zones(connection, ZONES)
+    gateways = tmp_path / "gateways.json"
+    gateways.write_text(json.dumps({z.gateway_id: broker.settings_for(z.gateway_id).url() for z in ZONES}))
+    clock = FastClock(datetime(2026, 2, 4, 10, 0, 30, tzinfo=UTC), SystemClock().now(), 300)
+    stop = threading.Event()
+    ingest = threading.Thread(target=run_ingest, args=(IngestConfig(database_url, broker.ingest_settings), clock, stop))
+    ingest.start()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "ndiyan", "simulate", "live", "--zones", "2", "--minutes", "20",
+             "--gateways", str(gateways), "--folder", str(tmp_path / "live"), "--scenario", "dry-season"],
+            env=os.environ | {"NDIYAN_CLOCK": clock_spec(clock)}, cwd=Path(__file__).parents[2], timeout=90,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        stop.set()
+        ingest.join(10)
+    assert ended.returncode == 0, ended.stderr
+    assert "2 zones live at 300 times the world's speed" in ended.stderr
+    assert f"NDIYAN_CLOCK='{clock_spec(clock)}'" in ended.stderr
+    with connect(database_url) as connection:
+        rows = connection.execute(
+            "SELECT zone_id, sum(sent - arrived), sum(arrived - stored) FROM gateway_day GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        per_round = connection.execute("SELECT count(DISTINCT measured_at) FROM reading").fetchone()
+    assert rows == [("zone-1", 0, 0), ("zone-2", 0, 0)]
+    assert per_round == (4,), "every five minutes for twenty minutes"
 
 
 def test_publishing_to_nobody_gives_up_and_keeps_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
