@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import numpy as np
 
 from alerts.causes import Known, cause_of
 from alerts.days import days_of
 from alerts.detectors import DETECTORS, Detector, Scene, features_of
+from alerts.detectors.silence import SILENT_H, is_heard, judge_silence_now
 from alerts.lifecycle import Opening, transitions
-from alerts.model import RULES, Evidence, Verdict
+from alerts.model import RULES, Evidence, Signal, Verdict
 from alerts.routing import ContactRow, Event, EventKind, PastNotification, who_hears
-from alerts.scene import Grid
+from alerts.scene import FloatArray, Grid
 from gateway.model import Fault, State
 from gateway.zones import Zone
 
@@ -78,6 +81,7 @@ def judge_history(
         silent += not_judged(grid, detectors)
         scene = Scene(grid, days_of(grid, features_of(grid.sites)))
         signals = [signal for detector in detectors for signal in detector.judge(scene)]
+        newest_s, silence = _silence_at_end(grid)
         for row, zone in enumerate(some):
             openings = [
                 step
@@ -86,12 +90,27 @@ def judge_history(
                 for step in transitions(signal.condition(row), [])
                 if isinstance(step, Opening)
             ]
+            openings += [
+                replace(
+                    step, first_evidence_at=_instant(newest_s[row]), confirmed_at=_instant(newest_s[row] + SILENT_S)
+                )
+                for step in transitions(silence.condition(row), [])
+                if isinstance(step, Opening)
+            ]
             found = _alerts_of(zone, openings)
             count_sms(zone, found)
             alerts += found
         if progress is not None:
             progress(first + len(some), len(zones))
     return sorted(alerts, key=lambda alert: (alert.opened_at, alert.zone)), silent
+
+
+def _silence_at_end(grid: Grid) -> tuple[FloatArray, Signal]:
+    """When each zone (n,) was last heard [s], and whether it is silent when history ends."""
+    heard = is_heard(grid)
+    last = grid.steps - 1 - np.argmax(heard[:, ::-1], axis=1)
+    newest_s = np.where(heard.any(axis=1), grid.t_s[last], grid.end_s)
+    return newest_s, judge_silence_now(newest_s, grid.end_s)
 
 
 def not_judged(grid: Grid, detectors: Sequence[Detector]) -> list[NotJudged]:
@@ -175,6 +194,10 @@ def write_alerts(file: Path, alerts: Sequence[PastAlert]) -> None:
                     f"{alert.evidence.confidence:.2f}", alert.explained_by or "", alert.sms_count,
                 ]
             )  # fmt: skip
+
+
+def _instant(t_s: float) -> datetime:
+    return datetime.fromtimestamp(t_s, UTC)
 
 
 def _iso(moment: datetime) -> str:
