@@ -90,10 +90,9 @@ def judge_history(
                 for step in transitions(signal.condition(row), [])
                 if isinstance(step, Opening)
             ]
+            heard_at = _instant(newest_s[row])
             openings += [
-                replace(
-                    step, first_evidence_at=_instant(newest_s[row]), confirmed_at=_instant(newest_s[row] + SILENT_S)
-                )
+                replace(step, first_evidence_at=heard_at, confirmed_at=heard_at + timedelta(hours=SILENT_H))
                 for step in transitions(silence.condition(row), [])
                 if isinstance(step, Opening)
             ]
