@@ -72,7 +72,7 @@ CATALOGUE: dict[Fault, Breakage] = {
         "Le forage tarit", "The borehole runs dry",
         "La pompe tourne sans eau, s'arrête et réessaie toutes les 10 min. Vu en une heure ou deux de soleil.",
         "The pump turns without water, stops and tries again every 10 min. Seen within an hour or two of sun.",
-        _sizes(0.5, 0.25, 0.05), "of the rated flow is what the well still gives", (Fault.DRY_RUNNING,), ("pump",), 3,
+        _sizes(0.25, 0.12, 0.03), "of the rated flow is what the well still gives", (Fault.DRY_RUNNING,), ("pump",), 3,
     ),
     Fault.YIELD_DROP: Breakage(
         "Le forage se colmate", "The borehole clogs",

@@ -50,6 +50,7 @@ ATTEMPT_MIN, ATTEMPT_SPEED = 10, 0.25  # a drive that finds no motor tries again
 # flow does (C. E. Jacob, Trans. ASCE 112 (1947) 1047: s = B Q + C Q²). The shares and times are assumptions.
 NEAR, NEAR_FOLLOWS_H, FAR_FOLLOWS_H, TURBULENT = 0.75, 0.4, 10.0, 0.15
 STARVED_M = 0.3  # of water above the intake and less: the pump draws air
+UNDERLOAD, LOW_WELL = 0.05, 0.6  # of the rated flow, where so much of the way to the intake is gone: as good as dry
 OVERFLOW_AT = 1.02  # of the volume at the float's full level: where the overflow pipe is
 DEAD_SHARE = 0.005  # of the tower's volume lies below its outlet
 DRY_STOP_MIN, DRY_RETRY_MIN = 3.0, 10.0  # Franklin Fhoton manual: stops after seconds, tries again after 10 min
@@ -489,7 +490,10 @@ class _Minutes:
         speed, flow = v.pump.operating_point(
             offered, depth_m + v.base_m + v.full_m, worn=effects.worn, clogged=effects.clogged + effects.clogged_after
         )
-        starved = wants & ((depth_m >= v.intake_m - STARVED_M) | (s.dry_min > 0))  # air in it stays until it stops
+        static_m = self._today.static_m
+        is_low = depth_m >= static_m + LOW_WELL * (v.intake_m - static_m)
+        idle = is_low & (flow < UNDERLOAD * v.pump.flow_m3_h)
+        starved = wants & ((depth_m >= v.intake_m - STARVED_M) | idle | (s.dry_min > 0))  # air stays until it stops
         if starved.any():
             speed = np.where(starved, v.pump.free_speed(offered), speed)
         inflow = rows["inflow_m3_h"][at] = np.where(wants & ~starved, flow, 0.0)
