@@ -39,6 +39,7 @@ ROUND_S = 1.0  # wall time between two looks at what people do
 TELL_EVERY_S = 10.0
 MORNING = timedelta(hours=10, minutes=40)  # when a live run of a scenario with a date begins
 FIRST_DAY = date(2026, 1, 1)  # of a history whose scenario has no date: equal commands give equal files
+MOST_LIVE = 150  # zones in one process: six files and sockets each, and select(), which paho waits with, knows 1,024
 PATIENCE_S = 60.0  # without any confirmation, after which publishing gives up
 
 Progress = Callable[[int, int], None]
@@ -73,7 +74,17 @@ class HistoryOptions:
 
 
 def run_live(settings: Settings, options: LiveOptions) -> None:
-    """Run until SIGTERM, Ctrl-C or the end that the options name."""
+    """Run until SIGTERM, Ctrl-C or the end that the options name.
+
+    Raises
+    ------
+    SettingsError : more zones than one process can carry, or two clocks
+    """
+    if len(options.zones) > MOST_LIVE:
+        raise SettingsError(
+            f"--zones: {len(options.zones)} is above {MOST_LIVE}, which one process can carry live;"
+            " start several, each with zone files of its own (simulate history writes them)"
+        )
     scenario = load_scenario(options.scenario)
     clock = _live_clock(settings, options, scenario)
     log_to_stderr(settings.log_level)

@@ -127,6 +127,12 @@ def test_live_with_a_speed_refuses_a_clock_of_the_settings(
     assert "--speed 60: the settings already name a clock" in warned
 
 
+def test_more_zones_than_one_process_can_carry_are_refused(ndiyan: Run) -> None:
+    code, _, warned = ndiyan("simulate", "live", "--zones", "151")
+    assert code == 2
+    assert "--zones: 151 is above 150, which one process can carry live; start several" in warned
+
+
 @pytest.mark.db
 @pytest.mark.broker
 def test_a_history_that_is_published_is_stored_as_it_was_measured(
