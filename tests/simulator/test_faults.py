@@ -195,7 +195,7 @@ def test_a_dry_well_is_tried_again_ten_minutes_after_each_stop() -> None:
     is_dry = np.concatenate([[False], code == PumpState.STOPPED_DRY, [False]])
     begins, ends = np.flatnonzero(~is_dry[:-1] & is_dry[1:]), np.flatnonzero(is_dry[:-1] & ~is_dry[1:])
     assert len(begins) >= 5
-    assert set(ends - begins) <= {9, 10}, "minutes"
+    assert set((ends - begins)[:-1]) <= {9, 10}, "minutes; the last is cut by the end"
 
 
 def test_a_clogged_screen_lowers_the_pressure_that_a_clogged_pipe_raises(calm: Lived) -> None:
