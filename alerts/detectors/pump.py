@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.pv import is_array_gone
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import highest_since, run_steps
+from alerts.rolling import highest_since, run_steps, steps_since
 from alerts.scene import FloatArray, Grid
 from alerts.states import (
     FULL_SHARE,
@@ -28,6 +29,8 @@ DRY_FLOW_SHARE = 0.08  # of rated flow: DETECTION says below 15 % of the curve, 
 WET_FLOW_SHARE = 0.15  # of rated flow: water comes
 DRY_POWER_SHARE = 0.25  # of rated power: enough to lift water where the well has some
 NEAR_INTAKE_M = 3.0  # DETECTION §2: dynamic level less than 3 m above the intake is urgent
+RUNS_ON_H = 0.75  # without a stop: it runs again
+DRY_AGAIN_H = 1.5  # without air: the well gives again
 ATTEMPT_H = 1.0  # a controller that tries to start does so several times an hour
 SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
 
@@ -47,6 +50,7 @@ class Codes:
         ours = np.isfinite(code) & ~is_foreign
         self.is_known = np.isfinite(code)
         self.is_tripped = np.where(is_foreign, (code > 0) & ~running, ours & (code == PumpState.TRIPPED))
+        self.says_tripped = ours & (code == PumpState.TRIPPED)
         self.is_full = ours & (code == PumpState.STOPPED_TOWER_FULL)
         self.is_dry = ours & (code == PumpState.STOPPED_DRY)
         self.is_by_hand = ours & (code == PumpState.STOPPED_BY_HAND)
@@ -64,23 +68,29 @@ def judge_standing(scene: Scene) -> list[Signal]:
     codes, below_start = Codes(grid), is_below_start(grid)
     sun, level_m = grid.value("pv", "irradiance_w_m2"), grid.value("tower", "level_m")
     running, stands = is_running(grid), is_standing(grid)
+    rated_sun = grid.sites.rating("pump", "start_irradiance_w_m2")
+    starts_at = np.where(np.isfinite(rated_sun), rated_sun, good_sun_w_m2(grid))
     should_run = (sun >= good_sun_w_m2(grid)) & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
     should_run &= ~codes.is_full | below_start
-    still = stands & should_run
+    still = stands & should_run & ~is_array_gone(grid)
     was_full = highest_since(running, level_m) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
     tries = codes.is_starting | (~stands & ~running & np.isfinite(drawn_power_w(grid)))
     tried = run_steps(~tries) < grid.hours(ATTEMPT_H)
     is_float = np.where(codes.is_known, codes.is_full, was_full & ~tried) & below_start & ~codes.is_tripped
+    # What the controller says itself needs no room in the tower and no bright sun to be true.
+    is_lit = stands & (sun >= starts_at)
     kinds: tuple[tuple[Fault, Mask], ...] = (
-        (Fault.INVERTER_TRIP, still & codes.is_tripped),
-        (Fault.FLOAT_STUCK_FULL, still & is_float),
-        (Fault.PUMP_NOT_RUNNING, still & ~codes.is_tripped & ~is_float),
+        (Fault.INVERTER_TRIP, (still & codes.is_tripped) | (is_lit & codes.says_tripped)),
+        (Fault.FLOAT_STUCK_FULL, (still & is_float) | (is_lit & codes.is_full & below_start)),
+        (Fault.PUMP_NOT_RUNNING, (still & ~codes.is_tripped & ~is_float) | (is_lit & codes.is_starting)),
     )
     signals = []
     for fault, present in kinds:
-        verdict = verdicts(present=present, absent=running)
+        # One that stands again and again is not well in between.
+        ran_on = running & (steps_since(present) > grid.hours(RUNS_ON_H))
+        verdict = verdicts(present=present, absent=ran_on)
         signals.append(Signal(fault, "pump", grid.t_s, verdict, _Standing(grid, fault, codes).describe))
     return signals
 
@@ -100,7 +110,7 @@ class _Standing:
 
     def describe(self, zone: int, first: int, last: int) -> Evidence:
         grid, span = self._grid, slice(first, last + 1)
-        hours = (grid.t_s[last] - grid.t_s[first]) / 3600
+        hours = float(grid.t_s[last] - grid.t_s[first]) / 3600
         sun = float(np.nanmean(grid.value("pv", "irradiance_w_m2")[zone, span]))
         level_m = float(grid.value("tower", "level_m")[zone, last])
         full_m = float(grid.sites.rating("tower", "full_level_m")[zone, 0])
@@ -144,11 +154,14 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
     well_is_low = ~(depth_m < intake_m - NEAR_INTAKE_M)  # also where nobody knows
     no_water = (power_w >= DRY_POWER_SHARE * rated_w) & (flow < DRY_FLOW_SHARE * rated_flow) & well_is_low
     codes = Codes(grid)
-    verdict = verdicts(present=no_water | codes.is_dry, absent=flow >= WET_FLOW_SHARE * rated_flow)
+    is_dry = no_water | codes.is_dry
+    # Between two tries a well that is nearly empty gives water for some minutes.
+    gives = (flow >= WET_FLOW_SHARE * rated_flow) & (steps_since(is_dry) > grid.hours(DRY_AGAIN_H))
+    verdict = verdicts(present=is_dry, absent=gives)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         span = slice(first, last + 1)
-        hours = (grid.t_s[last] - grid.t_s[first]) / 3600
+        hours = float(grid.t_s[last] - grid.t_s[first]) / 3600
         depth, intake = float(depth_m[zone, last]), float(intake_m[zone, 0])
         values: dict[str, float | str] = {
             "hours": round(hours, 2), "power_w": round(_largest(power_w[zone, span])),

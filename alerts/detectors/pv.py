@@ -1,33 +1,48 @@
 """The panels: dust that gathers, and a string that is gone.
 
 Both show as power that the sun of the moment does not explain, and only while the array is what limits the pump: a full
-tower, a pump at its top speed or one that stands still say nothing about panels. The measure is the power for the
-irradiance, corrected for the modules' temperature, held against this zone's own best past weeks (IEC 61724-1,
-temperature-corrected performance ratio; DETECTION §2).
+tower, a pump at its top speed or one that stands still say nothing about panels. Arrays of solar pumps are large, so
+that is often an hour in the morning, an hour in the evening and under clouds. The measure is the power for the
+irradiance, corrected for the modules' temperature (IEC 61724-1, temperature-corrected performance ratio; DETECTION §2),
+against this zone's own past; mornings and evenings each against their own, for trees cast shades.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_quantile, recent_median
+from alerts.days import DayView, Feature, past_quantile, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import window_max, window_mean, window_min
+from alerts.residual import usual_of_good_days
+from alerts.rolling import window_mean
 from alerts.scene import FloatArray, Grid
-from alerts.states import RUNNING_SHARE
-from gateway.model import Fault
+from alerts.states import good_sun_w_m2, is_standing, says
+from gateway.model import Fault, PumpState
 
 PER_DEGREE = 0.004  # of crystalline silicon, per °C above 25 °C
-BRIGHT_W_M2 = 300.0
-STEADY_SHARE = 0.12  # of the irradiance, within a quarter of an hour: else a cloud's edge is between cell and array
-TOP_SPEED_SHARE = 0.97  # of the largest speed of the last weeks: the pump limits, not the sun
-FROM_H, UNTIL_H = 10.0, 15.5  # shade of trees is longer before and after
-MIN_STEPS = 6  # half an hour in a day
+BRIGHT_W_M2 = 120.0
+BENT_SHARE = 0.06  # of the irradiance, off a straight line through three readings: a cloud's edge is near
+RUNS_SHARE = 0.2  # of rated power
+TOP_SPEED_SHARE, TOP_POWER_SHARE = 0.97, 0.95  # of the usual largest: the pump limits, not the sun
+FROM_H, NOON_H, UNTIL_H = 7.0, 12.75, 18.0
+MIN_STEPS = 4
+TOP_DAYS = 14
 DUSTY_SHARE = 0.91  # DETECTION §2: -9 %
-DUSTY_DAYS = 3
+CLEAN_DAYS = 60
 STRING_HOURS = 1.0
-SPEED_DAYS = 21
+STRING_ROOM = 0.25  # of a string's power: so near to a whole number of strings is a number of strings
+BASE_DAYS = 3  # good days that the moment is held against; panels are washed, and dust gathers
+LATELY_DAYS = 6
+FALLEN_SHARE = 0.9
+PART_OF_STRING = 0.4  # less is dirt, a leaf, a shade
+SEEN_HALVES = 4
+SUDDEN_SHARE = 0.7  # of the loss from one half day to the next; a storm's dust comes over a day
+FLAT_SHARE = 0.25  # of the loss, within which it then stays
+CELL_OFF_SHARE = 0.05  # noon brighter than on clear days before, while the panels give less: the cell is off
+DARK_VOLTAGE_SHARE = 0.3
 
 
 def module_temp_c(grid: Grid) -> FloatArray:
@@ -44,107 +59,228 @@ def array_power_w(grid: Grid) -> FloatArray:
     return np.where(np.isfinite(found), found, grid.value("pump", "power_w"))
 
 
-def performance(grid: Grid) -> FloatArray:
+def performance(grid: Grid, top_rpm: FloatArray, top_w: FloatArray) -> FloatArray:
     """(n, m) power over what the plate promises at this sun and temperature, 1 = as on the plate.
 
-    NaN unless the sun is bright and steady, the pump runs and its speed is below its top: only then the array limits.
+    NaN unless there is sun without a cloud's edge, the pump runs, and neither its speed nor its power is near its
+    usual top, (n, m): only then the array limits.
     """
     sun, power_w = grid.value("pv", "irradiance_w_m2"), array_power_w(grid)
     promised_w = grid.sites.rating("pv", "peak_w") * sun / 1000 * (1 - PER_DEGREE * (module_temp_c(grid) - 25))
-    quarter = grid.hours(0.25) + 1
-    swing = window_max(sun, quarter) - window_min(sun, quarter)
-    is_steady = (sun > BRIGHT_W_M2) & (swing < STEADY_SHARE * sun)
-    is_running = power_w > RUNNING_SHARE * grid.sites.rating("pump", "rated_power_w")
+    is_at_top = (grid.value("pump", "speed_rpm") > TOP_SPEED_SHARE * top_rpm) | (power_w > TOP_POWER_SHARE * top_w)
+    runs = power_w > RUNS_SHARE * grid.sites.rating("pump", "rated_power_w")
+    counts = (sun > BRIGHT_W_M2) & _is_straight(sun) & runs & ~is_at_top
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(is_steady & is_running & ~is_at_top(grid), power_w / promised_w, np.nan)
+        return np.where(counts, power_w / promised_w, np.nan)
 
 
-def is_at_top(grid: Grid) -> Mask:
-    """(n, m) the pump turns as fast as it ever does, so that more sun would bring no more power."""
-    speed = grid.value("pump", "speed_rpm")
-    known = np.where(np.isfinite(speed), speed, -np.inf).max(axis=1, keepdims=True)
-    rated = grid.sites.rating("pump", "max_speed_rpm")
-    top = np.where(np.isfinite(rated), np.maximum(rated, known), known)
-    power_w = grid.value("pump", "power_w")
-    at_rated_power = power_w > TOP_SPEED_SHARE * grid.sites.rating("pump", "rated_power_w")
-    return np.where(np.isfinite(speed), speed > TOP_SPEED_SHARE * top, at_rated_power)
+def _is_straight(sun: FloatArray) -> Mask:
+    """(n, m) the last three steps lie on a line: sun that rises or sets, and no cloud."""
+    bend = np.full(sun.shape, np.nan)
+    bend[:, 2:] = np.abs(sun[:, 2:] - 2 * sun[:, 1:-1] + sun[:, :-2])
+    return np.asarray(bend < BENT_SHARE * sun)
 
 
-def _day_performance(view: DayView) -> FloatArray:
-    midday = view.cut(performance(view.grid))[..., view.between(FROM_H, UNTIL_H)]
-    enough = np.isfinite(midday).sum(axis=-1) >= MIN_STEPS
-    ordered = np.sort(midday, axis=-1)
-    count = np.maximum(np.isfinite(ordered).sum(axis=-1), 1)
-    middle = np.take_along_axis(ordered, ((count - 1) // 2)[..., None], axis=-1)[..., 0]
-    return np.where(enough, middle, np.nan)
+def _largest_of_day(view: DayView, value: FloatArray) -> FloatArray:
+    """(n, d) a day's largest but for a few wild ones: the 98th percentile of what is there."""
+    ordered = np.sort(view.cut(value), axis=-1)
+    count = np.isfinite(ordered).sum(axis=-1)
+    place = (0.98 * np.maximum(count - 1, 0)).astype(np.intp)
+    return np.take_along_axis(ordered, place[..., None], axis=-1)[..., 0]
 
 
-PERFORMANCE = Feature("pv_performance", UNTIL_H, _day_performance)
+def _top_rpm(view: DayView) -> FloatArray:
+    return _largest_of_day(view, view.grid.value("pump", "speed_rpm"))
+
+
+def _top_w(view: DayView) -> FloatArray:
+    return _largest_of_day(view, array_power_w(view.grid))
+
+
+def _performance_between(from_h: float, until_h: float) -> Callable[[DayView], FloatArray]:
+    """The median of the performance in these hours of each day, against the top of that day."""
+
+    def compute(view: DayView) -> FloatArray:
+        grid = view.grid
+        tops = (np.repeat(top, view.per_day, axis=1)[:, : grid.steps] for top in (_top_rpm(view), _top_w(view)))
+        found = np.sort(view.cut(performance(grid, *tops))[..., view.between(from_h, until_h)], axis=-1)
+        count = np.isfinite(found).sum(axis=-1)
+        middle = np.take_along_axis(found, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
+        return np.where(count >= MIN_STEPS, middle, np.nan)
+
+    return compute
+
+
+TOP_RPM = Feature("pump_top_rpm", UNTIL_H, _top_rpm)
+TOP_W = Feature("pv_top_w", UNTIL_H, _top_w)
+# `judge_sun_drift` of the sensors asks for this one by its name.
+PERFORMANCE = Feature("pv_performance", UNTIL_H, _performance_between(FROM_H, UNTIL_H))
+MORNING = Feature("pv_performance_morning", NOON_H, _performance_between(FROM_H, NOON_H))
+EVENING = Feature("pv_performance_evening", UNTIL_H, _performance_between(NOON_H, UNTIL_H))
+
+
+def is_array_gone(grid: Grid) -> Mask:
+    """(n, m) in good sun the motor stands because no power comes: its controller sees none, or no voltage is there."""
+    voltage = grid.value("pv", "voltage_v")
+    known = np.where(np.isfinite(voltage), voltage, 0.0).max(axis=1, keepdims=True)
+    is_dead = (known > 20) & (voltage < DARK_VOLTAGE_SHARE * known)
+    says_ours = (grid.value("pump", "state_code") == PumpState.RUNNING).any(axis=1, keepdims=True)
+    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & says_ours
+    good_sun = grid.value("pv", "irradiance_w_m2") >= good_sun_w_m2(grid)
+    return np.asarray(good_sun & is_standing(grid) & (is_dead | sees_none))
 
 
 def judge_string_loss(scene: Scene) -> list[Signal]:
-    """An hour of good sun with so much less power than in the last weeks that a whole string must be missing.
+    """Power that is missing by a whole string, all at once.
 
-    Dust does not come within a day: what falls slowly is soiling. One string of n is 1/n of the power; from three
-    quarters of that on it counts as gone, below 40 % of it as there.
+    At once seen are: nothing left in good sun, and within an hour of sun a loss of a whole number of strings. A loss of
+    another size is told from dust after two half days: it came between two of them and then stayed as it was.
     """
-    grid = scene.grid
-    usual = scene.days.on(past_median(scene.days.get(PERFORMANCE.name), days=14, at_least=3), grid.t_s)
+    grid, days = scene.grid, scene.days
+    strings = _strings(scene)
+    usual = days.on(_usual(days.get(PERFORMANCE.name)), grid.t_s)
+    tops = []
+    for feature, rated in ((TOP_RPM, ("pump", "max_speed_rpm")), (TOP_W, ("pump", "rated_power_w"))):
+        past = past_quantile(days.get(feature.name), 0.9, days=TOP_DAYS, at_least=2)
+        known = days.on(past, grid.t_s)
+        tops.append(np.where(np.isfinite(known), known, grid.sites.rating(*rated)))
     hour = grid.hours(STRING_HOURS)
-    now = window_mean(performance(grid), hour, at_least=max(2, hour // 3))
-    strings = np.maximum(grid.sites.rating("pv", "strings"), 1.0)
-    ratio = now / usual
-    # Of a single string nothing is left when it is gone, and then the pump stands.
-    limit = np.where(strings > 1, 1 - 0.75 / strings, np.nan)
-    verdict = verdicts(present=ratio < limit, absent=ratio > 1 - 0.4 / strings)
+    ratio = window_mean(performance(grid, *tops), hour, at_least=max(3, hour // 3)) / usual
+    missing = (1 - ratio) * strings
+    is_whole = (np.round(missing) >= 1) & (np.abs(missing - np.round(missing)) < STRING_ROOM)
+    halves = Halves(scene)
+    was_well = halves.at(halves.newest[..., -1], grid.t_s) < FLAT_SHARE * (1 - ratio)
+    is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
+    is_cell = is_mended_cell(scene, ratio * usual)
+    gone = is_array_gone(grid)
+    present = gone | (((is_whole & was_well) | is_partial) & ~is_cell)
+    verdict = verdicts(present=present, absent=ratio > 1 - 0.4 * (1 - FALLEN_SHARE))
 
     def describe(zone: int, first: int, last: int) -> Evidence:
-        lost = 100 * (1 - float(ratio[zone, last]))
+        is_all = bool(gone[zone, last])
+        lost = 100.0 if is_all else 100 * float(np.nan_to_num(1 - ratio[zone, last]))
         n = int(strings[zone, 0])
         return Evidence(
-            f"Par bon soleil les panneaux donnent {lost:.0f} % de moins que ces dernières semaines :"
-            f" une rangée sur {n} manque.",
-            f"In good sun the panels give {lost:.0f} % less than in the last weeks: one string of {n} is missing.",
-            {"lost_pct": round(lost), "strings": n, "performance": round(float(now[zone, last]), 3)},
-            {"performance": round(float(limit[zone, 0] * usual[zone, last]), 3)},
-            ("pv/power_w", "pv/irradiance_w_m2", "pv/module_temp_c"),
-            0.85,
+            f"Par bon soleil les panneaux donnent d'un coup {lost:.0f} % de moins que ces derniers jours"
+            f" (rangées : {n}).",
+            f"In good sun the panels suddenly give {lost:.0f} % less than in the last days (strings: {n}).",
+            {"lost_pct": round(lost), "strings": n},
+            {"lost_pct": round(100 * (1 - STRING_ROOM) / n if n > 1 else 100 * (1 - FALLEN_SHARE))},
+            ("pv/power_w", "pv/irradiance_w_m2", "pv/module_temp_c", "pump/speed_rpm"),
+            0.9 if is_all or n > 1 else 0.75,
         )
 
     return [Signal(Fault.PV_STRING_LOSS, "pv", grid.t_s, verdict, describe)]
 
 
+def _usual(value: FloatArray) -> FloatArray:
+    return usual_of_good_days(value, newest=BASE_DAYS, at_least=1, least_share=FALLEN_SHARE)
+
+
+class Halves:
+    """Mornings and evenings in a row: what is lost against good mornings and evenings before, (n, 2 d)."""
+
+    def __init__(self, scene: Scene) -> None:
+        ratio = [value / _usual(value) for value in (scene.days.get(half.name) for half in (MORNING, EVENING))]
+        lost = 1 - np.stack(ratio, axis=-1).reshape(len(ratio[0]), -1)
+        self._least = np.maximum(PART_OF_STRING / _strings(scene), 1 - FALLEN_SHARE)
+        self._ready_s = (scene.days.day_s[:, None] + 3600 * np.array([NOON_H, UNTIL_H])).ravel()
+        self.newest = _newest_known(lost, SEEN_HALVES)
+        """(n, 2 d, k) the last halves that have a measure, the newest last."""
+
+    def at(self, value: FloatArray | Mask, t_s: FloatArray) -> FloatArray:
+        """Numbers of half days (n, 2 d) as they stood at times (m,): (n, m), NaN before the first was over."""
+        place = np.searchsorted(self._ready_s, t_s, side="right") - 1
+        return np.where(place >= 0, value[:, np.maximum(place, 0)], np.nan)
+
+    def came_at_once(self) -> Mask:
+        """(n, 2 d) a loss that came between two halves and has not grown since: panels that are gone, no dust."""
+        now, before = self.newest[..., -1], self.newest[..., -2]
+        steps = np.diff(self.newest, axis=-1)
+        largest = np.where(np.isfinite(steps), steps, 0.0).max(axis=-1)
+        is_flat = np.abs(now - before) < FLAT_SHARE * now
+        started_well = self.newest[..., 0] < FLAT_SHARE * now
+        return np.asarray((now > self._least) & is_flat & (largest > SUDDEN_SHARE * now) & started_well)
+
+
+def is_mended_cell(scene: Scene, now: FloatArray) -> Mask:
+    """(n, m) the performance `now` (n, m) is that of a week and more ago, and in between the cell saw too little.
+
+    A cell that is cleaned or exchanged takes away what was never there.
+    """
+    days, t_s = scene.days, scene.grid.t_s
+    noon, value = days.get("clear_noon"), days.get(PERFORMANCE.name)
+    was_low = _best_of(1 - noon / past_quantile(noon, 0.75, days=30), 2 * BASE_DAYS) > CELL_OFF_SHARE
+    older = np.full(value.shape, np.nan)
+    older[:, LATELY_DAYS:] = recent_median(value, 2 * LATELY_DAYS)[:, :-LATELY_DAYS]
+    return (days.on(np.where(was_low, 1.0, 0.0), t_s) > 0.5) & (now > (1 - CELL_OFF_SHARE) * days.on(older, t_s))
+
+
+def _newest_known(value: FloatArray, count: int) -> FloatArray:
+    """At each place (n, k) the last `count` known values up to it: (n, k, count), NaN where there are fewer."""
+    kept = np.full((len(value), count), np.nan)
+    found = np.empty((*value.shape, count))
+    for place in range(value.shape[1]):
+        fresh = value[:, place, None]
+        kept = np.where(np.isfinite(fresh), np.concatenate([kept[:, 1:], fresh], axis=1), kept)
+        found[:, place] = kept
+    return found
+
+
 def judge_soiling(scene: Scene) -> list[Signal]:
-    """For three days less power than this zone's clean panels gave in the same sun, and it came slowly."""
+    """For two days less power than this zone's clean panels gave in the same sun, and it came slowly."""
     days = scene.days
     now = days.get(PERFORMANCE.name)
-    clean = past_quantile(now, 0.9, days=60, at_least=10)
-    recent = recent_median(now, DUSTY_DAYS, at_least=2)
-    before = past_median(now, days=10, at_least=4)
-    ratio = recent / clean
-    strings = np.maximum(_strings(scene), 1.0)
-    fell_at_once = recent < (1 - 0.6 / strings) * before  # that is a string
-    verdict = verdicts(present=(ratio < DUSTY_SHARE) & ~fell_at_once, absent=ratio > (1 + DUSTY_SHARE) / 2)
+    noon = days.get("clear_noon")  # of the sensors; not there, nothing is said of the cell
+    noon_off = _best_of(noon, 4) / past_quantile(noon, 0.75, days=30) - 1
+    cell_is_off = np.abs(noon_off) > CELL_OFF_SHARE
+    clean = past_quantile(now, 0.9, days=CLEAN_DAYS, at_least=5, only=~cell_is_off)
+    ratio = _best_of(now, 2) / clean
+    is_dusty = (ratio < DUSTY_SHARE) & ~(noon_off > CELL_OFF_SHARE) & ~_is_string(scene)
+    verdict = verdicts(present=is_dusty, absent=ratio > (1 + DUSTY_SHARE) / 2)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         lost = 100 * (1 - float(ratio[zone, last]))
         return Evidence(
-            f"Depuis {DUSTY_DAYS} jours les panneaux donnent {lost:.0f} % de moins que propres, au même soleil.",
-            f"For {DUSTY_DAYS} days the panels have given {lost:.0f} % less than when clean, in the same sun.",
-            {"lost_pct": round(lost), "performance": round(float(recent[zone, last]), 3)},
+            f"Depuis deux jours les panneaux donnent {lost:.0f} % de moins que propres, au même soleil.",
+            f"For two days the panels have given {lost:.0f} % less than when clean, in the same sun.",
+            {"lost_pct": round(lost), "performance": round(float(now[zone, last]), 3)},
             {"performance": round(float(DUSTY_SHARE * clean[zone, last]), 3)},
-            ("pv/power_w", "pv/irradiance_w_m2", "pv/module_temp_c"),
-            0.75,
+            ("pv/power_w", "pv/irradiance_w_m2", "pv/module_temp_c", "pump/speed_rpm"),
+            0.8,
         )
 
     return [Signal(Fault.PV_SOILING, "pv", days.day_s + UNTIL_H * 3600, verdict, describe)]
 
 
+def _is_string(scene: Scene) -> Mask:
+    """(n, d) the loss of now is one that came at once, on this day or some days ago."""
+    value = scene.days.get(PERFORMANCE.name)
+    sudden = Halves(scene).came_at_once()[:, 1::2]
+    lost = 1 - value / _usual(value)
+    before = np.concatenate([np.full((len(lost), 1), np.nan), lost[:, :-1]], axis=1)
+    sudden |= (lost > (1 - STRING_ROOM) / _strings(scene)) & (before < FLAT_SHARE * lost)
+    is_low = ~(lost < 1 - FALLEN_SHARE)
+    found = np.zeros(sudden.shape, dtype=bool)
+    for day in range(sudden.shape[1]):
+        found[:, day] = sudden[:, day] | (found[:, day - 1] & is_low[:, day] if day else False)
+    return found
+
+
 def _strings(scene: Scene) -> FloatArray:
-    return np.nan_to_num(scene.grid.sites.rating("pv", "strings"), nan=1.0)
+    """(n, 1) how many strings the plate says, one where it does not."""
+    return np.maximum(np.nan_to_num(scene.grid.sites.rating("pv", "strings"), nan=1.0), 1.0)
 
 
-FEATURES = (PERFORMANCE,)
+def _best_of(value: FloatArray, days: int) -> FloatArray:
+    """(n, d) the largest of the last `days` days, this one included; NaN when none is known."""
+    found = np.where(np.isfinite(value), value, -np.inf)
+    for back in range(1, min(days, value.shape[1])):
+        found[:, back:] = np.maximum(found[:, back:], np.where(np.isfinite(value), value, -np.inf)[:, :-back])
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+FEATURES = (TOP_RPM, TOP_W, PERFORMANCE, MORNING, EVENING)
 DETECTORS = (
     Detector((Fault.PV_STRING_LOSS,), "pv", (("pv", "irradiance_w_m2"),), judge_string_loss),
     Detector((Fault.PV_SOILING,), "pv", (("pv", "irradiance_w_m2"),), judge_soiling),

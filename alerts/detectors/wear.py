@@ -1,97 +1,214 @@
-"""What the pump and the well are worth: water for power, and water for drawdown, against this zone's own past.
+"""What the pump and the well are worth: the pump's own curve, and water for drawdown, against this zone's own past.
 
-A pump's efficiency depends on how fast it turns, and how fast it turns on the sun. So days are compared within bands of
-power, with the lift divided out: what is left is the pump (DETECTION §2, specific energy; hydraulic minimum
-2.725 Wh for a m³ and m). The well's measure is its specific capacity, flow for drawdown, which no season moves.
+At the speed s a pump keeps to one curve, whatever the sun and the season do: head/s² falls with (flow/s)², and power/s³
+rises with flow/s (affinity laws; J. F. Gülich, Centrifugal Pumps, 3rd ed. 2014, §1.3). So the residuals of three
+relations tell four faults apart, whatever the maker's curve is:
+
+=================  =====================  ====================  ==================
+what is wrong      head from flow         speed² from flow      power from flow
+=================  =====================  ====================  ==================
+worn, clogged      less                   less                  as usual
+meter slips        less                   less                  more
+well falls lower   as usual               less                  as usual
+depth sensor off   moves                  as usual              as usual
+=================  =====================  ====================  ==================
+
+The relations are learned by `alerts.residual` from the zone's good days. The well's measure is its specific capacity,
+flow for drawdown, which the rest level does not move (DETECTION §2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_spread, recent_median
+from alerts.days import DayView, Feature, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Signal
-from alerts.rolling import run_steps, window_max, window_min
+from alerts.residual import Moments, PastModel, models_of_past, smoothed, usual_of_good_days
+from alerts.rolling import steps_since, window_mean
 from alerts.scene import FloatArray, Grid, Mask
-from alerts.states import RUNNING_SHARE, drawn_power_w
-from gateway.model import Fault
+from alerts.states import RUNNING_SHARE, drawn_power_w, says
+from gateway.model import Fault, PumpState
 
-WH_PER_M3_M = 2.725
-BANDS = ((0.35, 0.5), (0.5, 0.65), (0.65, 0.8), (0.8, 0.92), (0.92, 1.2))  # shares of rated power
-MIN_STEPS = 4  # in a band and day
-STEADY_SHARE = 0.15  # of rated power, within half an hour
-SETTLED_H = 0.5  # after a start
-WORN = 0.88  # DETECTION §2: +12 % specific energy
-WORN_DAYS = 4
-CLOGGED = 0.78  # DETECTION §2: -25 % within a day; so much below the last week
-CLOGGED_DAYS = 2
-YIELD = 0.72  # DETECTION §2: -25 to -30 % of the site's own median, two days
+STEADY_SHARE = 0.06  # of the speed, from one reading to the next: else head, flow and power are of different moments
+LEAST_FLOW_SHARE = 0.12  # of rated flow: near lift-off a curve is all slope
+LEAST_ROWS = 6  # of a day that counts
+LEARNS_DAYS, LEARNED_DAYS = 28, 4
+# All in shares of the rated head (power) at full speed. A sound pump's shut-off head is some 1.35 of it.
+FORGIVES, FORGIVES_STATIC, FORGIVES_POWER = 0.025, 0.06, 0.04
+WORN = 0.035  # 2.6 % of the head; DETECTION §2 asks for 7 % within one to two weeks
+WORN_UNSEEN = 0.08  # where nobody measures the well: its rest level falls by some metres in a season
+BEFORE_DAYS = 3  # that a sudden loss is held against
+CLOGGED, CLOGGED_UNSEEN = 0.08, 0.12
+CLOGGED_H = 2.0
+NOISES = 6.0  # a fault is as many times further off than good days are apart
+METER_SHARE_OF_SLIP = 0.5  # of the loss that the head shows, in power or tower: then it is the meter's
+YIELD = 0.83  # DETECTION §2 begins at -25 %; with the flow smoothed as the well does, good days lie within 2 %
+YIELD_OVER = 0.9
+FOLLOWS_H = 0.6  # how fast a well follows its flow
 LEAST_DRAWDOWN_M = 0.8
 REST_UNTIL_H = 6.0
-HOUR_STEADY_H = 1.0
+MIN_STEPS = 4
+STARVED_STEPS = 2  # of a day that says nothing about the well: it was empty
+NEAR_INTAKE_M = 3.0
+READY_H = 18.0
 
 
 def lift_m(grid: Grid) -> FloatArray:
-    """(n, m) from the water in the well to the top of the tower, or what the well head says [m]."""
-    depth = grid.value("borehole", "water_depth_m")
-    static = grid.sites.rating("borehole", "static_water_depth_m")
-    depth = np.where(np.isfinite(depth), depth, static + 3.0)
-    head_m = grid.value("pump", "pressure_bar") * 10.2
+    """(n, m) from the water in the well to the top of the tower, where the riser ends [m]."""
     built_m = grid.sites.rating("tower", "base_height_m") + grid.sites.rating("tower", "full_level_m")
-    return depth + np.where(np.isfinite(head_m) & (head_m > 0.5 * built_m), head_m, built_m)
+    return grid.value("borehole", "water_depth_m") + built_m
 
 
-def is_steady(grid: Grid) -> Mask:
-    """(n, m) the pump has run evenly for half an hour."""
-    power_w, rated_w = drawn_power_w(grid), grid.sites.rating("pump", "rated_power_w")
-    half = grid.hours(SETTLED_H)
-    swing = window_max(power_w, half) - window_min(power_w, half)
-    return (run_steps(power_w > RUNNING_SHARE * rated_w) > half) & (swing < STEADY_SHARE * rated_w)
+class Points(NamedTuple):
+    """Where on its curve the pump is while it runs evenly, (n, m), NaN else; all in shares of the rated point.
+
+    Without a measured speed the cube root of the power stands for it: by the same laws the curve is one curve still,
+    but it no longer tells a slipping meter from a pump that gives less.
+    """
+
+    flow: FloatArray  # flow / s
+    flow_2: FloatArray
+    head: FloatArray  # head / s²
+    speed: FloatArray  # 1 / s²: as if the head were always the same
+    power: FloatArray  # power / s³
 
 
-def efficiency(grid: Grid) -> FloatArray:
-    """(n, m) hydraulic power over electric power while the pump runs evenly, else NaN."""
-    power_w = drawn_power_w(grid)
+def points(grid: Grid) -> Points:
+    """The working points of all steps."""
+    sites = grid.sites
+    power = drawn_power_w(grid) / sites.rating("pump", "rated_power_w")
+    measured = grid.value("pump", "speed_rpm") / sites.rating("pump", "max_speed_rpm")
+    has_speed = grid.has("pump", "speed_rpm") & np.isfinite(sites.rating("pump", "max_speed_rpm"))
+    s = np.where(has_speed, measured, np.cbrt(power))
+    flow = grid.value("pump", "flow_m3_h") / sites.rating("pump", "rated_flow_m3_h")
+    before = np.concatenate([np.full((len(s), 1), np.nan), s[:, :-1]], axis=1)
+    runs = (s > 0.3) & (s < 1.5) & (flow > LEAST_FLOW_SHARE) & (flow < 3) & ~(power < RUNNING_SHARE)
+    s = np.where(runs & (np.abs(s - before) < STEADY_SHARE * s), s, np.nan)
+    head = lift_m(grid) / sites.rating("pump", "rated_head_m")
+    phi = flow / s
+    drawn = np.where(has_speed, power / s**3, np.nan)
+    return Points(phi, phi**2, head / s**2, 1 / s**2, drawn)
+
+
+RELATIONS = {"pump_head": ("flow_2", "head"), "pump_speed": ("flow_2", "speed"), "pump_power": ("flow", "power")}
+PARTS = ("rows", "x", "y", "xx", "xy")
+_KEPT: WeakKeyDictionary[DayView, dict[str, FloatArray]] = WeakKeyDictionary()
+
+
+def _moments_of(view: DayView, relation: str) -> FloatArray:
+    """(n, d, 5) the parts of a relation's moments of each day; all parts of all relations are computed at once."""
+    if view not in _KEPT:
+        found = points(view.grid)._asdict()
+        _KEPT[view] = {}
+        for name, (x, y) in RELATIONS.items():
+            of = Moments.of(np.stack([view.cut(found[x]), view.cut(found[y])], axis=-1))
+            parts = (of.count, of.mean[..., 0], of.mean[..., 1], of.covariance[..., 0, 0], of.covariance[..., 0, 1])
+            _KEPT[view][name] = np.stack(parts, axis=-1)
+    return _KEPT[view][relation]
+
+
+def _part(relation: str, number: int) -> Callable[[DayView], FloatArray]:
+    return lambda view: _moments_of(view, relation)[..., number]
+
+
+MOMENTS = tuple(
+    Feature(f"{relation}_{part}", READY_H, _part(relation, number))
+    for relation in RELATIONS
+    for number, part in enumerate(PARTS)
+)
+
+
+def _learned(scene: Scene, relation: str) -> Moments:
+    """The moments of a relation, (n, d, 2), from the features of the days."""
+    rows, x, y, xx, xy = (scene.days.get(f"{relation}_{part}") for part in PARTS)
+    covariance = np.stack([np.stack([xx, xy], axis=-1), np.stack([xy, np.ones_like(xx)], axis=-1)], axis=-2)
+    return Moments(np.nan_to_num(rows), np.stack([x, y], axis=-1), covariance)
+
+
+class Pump:
+    """What each zone's pump does against its own past; arrays by day (n, d)."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.moments = {name: _learned(scene, name) for name in RELATIONS}
+        self.head, self.speed, self.power = models_of_past(
+            self.moments.values(), (FORGIVES, FORGIVES_STATIC, FORGIVES_POWER),
+            days=LEARNS_DAYS, at_least=LEARNED_DAYS, least_rows=LEAST_ROWS,
+        )  # fmt: skip
+        self.off = _both(self.head.residual, self.speed.residual)
+        # From day to day: what wears moves little in one, and must not pass for noise.
+        steps = (self.off - _yesterday(self.off)) / np.sqrt(2)
+        self.noise = np.nan_to_num(past_spread(steps, days=LEARNS_DAYS, at_least=LEARNED_DAYS))
+        self.sees_well = np.isfinite(self.head.offset)
+
+    def limit(self, seen: float, unseen: float) -> FloatArray:
+        """(n, d) how far off counts: more where the well is not measured, or where good days are far apart."""
+        return np.maximum(np.where(self.sees_well, seen, unseen), NOISES * self.noise)
+
+    def lost(self) -> FloatArray:
+        """(n, d) share of the flow that is missing at the day's mean head and speed."""
+        speed = self.moments["pump_speed"].mean
+        return _missing(self.speed, speed[..., 0], speed[..., 1], power=0.5)
+
+    def slips(self) -> FloatArray:
+        """(n, d) share of the flow that the motor's power knows of and the meter does not; NaN without a speed."""
+        mean = self.moments["pump_power"].mean
+        return _missing(self.power, mean[..., 0], mean[..., 1], power=1.0)
+
+
+def _both(head: FloatArray, speed: FloatArray) -> FloatArray:
+    """What two residuals agree on: the one nearer to nothing, nothing when they contradict, the one that is there."""
+    agreed = np.where(head * speed > 0, np.sign(head) * np.minimum(np.abs(head), np.abs(speed)), 0.0)
+    return np.where(np.isfinite(head) & np.isfinite(speed), agreed, speed)
+
+
+def _missing(model: PastModel, x: FloatArray, y: FloatArray, *, power: float) -> FloatArray:
+    """Share of the flow missing at x, when y = offset + slope x is turned around; x is the flow to the 1/`power`."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = WH_PER_M3_M * grid.value("pump", "flow_m3_h") * lift_m(grid) / power_w
-    return np.where(is_steady(grid), found, np.nan)
-
-
-def _band_efficiency(low: float, high: float) -> Callable[[DayView], FloatArray]:
-    def compute(view: DayView) -> FloatArray:
-        grid = view.grid
-        share = drawn_power_w(grid) / grid.sites.rating("pump", "rated_power_w")
-        return _day_median(view, np.where((share >= low) & (share < high), efficiency(grid), np.nan), MIN_STEPS)
-
-    return compute
+        expected = (y - model.offset) / model.slope
+        found = 1 - (x / expected) ** power
+    return np.where((expected > 0) & np.isfinite(found), np.clip(found, -1.0, 1.0), np.nan)
 
 
 def _day_median(view: DayView, value: FloatArray, at_least: int) -> FloatArray:
-    ordered = np.sort(view.cut(value), axis=-1)
+    ordered = np.sort(value, axis=-1)
     count = np.isfinite(ordered).sum(axis=-1)
     middle = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
     return np.where(count >= at_least, middle, np.nan)
 
 
 def specific_capacity(view: DayView) -> FloatArray:
-    """(n, d) flow for drawdown after an hour of even flow [m³/h per m]; the rest level is that before dawn."""
+    """(n, d) flow for drawdown [m³/h per m]: the flow smoothed as the well follows it, the rest level that before dawn.
+
+    NaN on a day on which the well was pumped empty: that is another fault, and says nothing of this one.
+    """
     grid = view.grid
     flow, depth = view.value("pump", "flow_m3_h"), view.value("borehole", "water_depth_m")
-    rest = depth[..., view.between(0, REST_UNTIL_H)]
-    known = np.isfinite(rest)
+    rated = grid.sites.rating("pump", "rated_flow_m3_h")[..., None]
+    rows = 2 * FOLLOWS_H * 3600 / grid.step_s
+    followed = view.cut(smoothed(grid.value("pump", "flow_m3_h").T, rows).T)
     # The pump rests at night, and the water rises until it starts again: the smallest depth, not a single wild one.
-    ordered = np.sort(rest, axis=-1)
-    count = known.sum(axis=-1)
+    ordered = np.sort(depth[..., view.between(0, REST_UNTIL_H)], axis=-1)
+    count = np.isfinite(ordered).sum(axis=-1)
     rest_m = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 5)[..., None], axis=-1)[..., 0]
-    drawdown = depth - np.where(count >= 6, rest_m, np.nan)[..., None]
-    long = view.cut(run_steps(is_steady(grid)).astype(np.float64)) > grid.hours(HOUR_STEADY_H)
-    flows = flow > 0.2 * grid.sites.rating("pump", "rated_flow_m3_h")[..., None]
+    drawdown = depth - np.where(count >= MIN_STEPS, rest_m, np.nan)[..., None]
+    counts = (followed > 0.3 * rated) & (flow > 0.2 * rated) & (drawdown > LEAST_DRAWDOWN_M)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.where(long & flows & (drawdown > LEAST_DRAWDOWN_M), flow / drawdown, np.nan)
-    return _day_median(view, found.reshape(len(found), -1), MIN_STEPS)
+        found = _day_median(view, np.where(counts, followed / drawdown, np.nan), MIN_STEPS)
+    starved = view.cut(_starves(grid).astype(np.float64))
+    return np.where(np.nansum(starved, axis=-1) >= STARVED_STEPS, np.nan, found)
+
+
+def _starves(grid: Grid) -> Mask:
+    """(n, m) the pump draws air: it turns at the bottom of the well and gives nothing, or has stopped for that."""
+    low = grid.value("borehole", "water_depth_m") > grid.sites.rating("borehole", "pump_intake_m") - NEAR_INTAKE_M
+    turns = drawn_power_w(grid) > 0.2 * grid.sites.rating("pump", "rated_power_w")
+    gives = grid.value("pump", "flow_m3_h") > 0.08 * grid.sites.rating("pump", "rated_flow_m3_h")
+    return low & ((turns & ~gives) | says(grid, PumpState.STOPPED_DRY))
 
 
 def meter_share(view: DayView) -> FloatArray:
@@ -116,86 +233,123 @@ def meter_share(view: DayView) -> FloatArray:
         return np.where(enough, found / said, np.nan)
 
 
-BAND_FEATURES = tuple(
-    Feature(f"efficiency_{round(100 * low)}", 18.0, _band_efficiency(low, high)) for low, high in BANDS
-)
-CAPACITY = Feature("specific_capacity_m3_h_m", 18.0, specific_capacity)
+CAPACITY = Feature("specific_capacity_m3_h_m", READY_H, specific_capacity)
 METER_SHARE = Feature("meter_share", 19.0, meter_share)
 
 
-def relative_efficiency(scene: Scene, *, skip: int, days: int) -> FloatArray:
-    """(n, d) each day's efficiency over the zone's usual at the same power: the median of its bands.
-
-    `skip` of the last days do not teach, so that a slow wear does not become usual.
-    """
-    ratios = []
-    for feature in BAND_FEATURES:
-        value = scene.days.get(feature.name)
-        usual = past_median(value, days=days, at_least=5)
-        if skip:
-            usual = np.concatenate([np.full((len(value), skip), np.nan), usual[:, :-skip]], axis=1)
-        ratios.append(value / usual)
-    ordered = np.sort(np.stack(ratios, axis=-1), axis=-1)
-    count = np.isfinite(ordered).sum(axis=-1)
-    middle = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
-    return np.where(count > 0, middle, np.nan)
+def meter_is_wrong(scene: Scene, pump: Pump) -> Mask:
+    """(n, d) the flow that is missing is missing in the meter only: motor and tower, where known, know of the water."""
+    lost, slips = pump.lost(), pump.slips()
+    share = recent_median(scene.days.get(METER_SHARE.name), 2)
+    usual = usual_of_good_days(share, newest=LEARNS_DAYS, at_least=LEARNED_DAYS, least_share=0.0)
+    found = 1 - usual / share
+    by_power = slips > METER_SHARE_OF_SLIP * lost
+    by_tower = found > METER_SHARE_OF_SLIP * lost
+    knows_power, knows_tower = np.isfinite(slips), np.isfinite(found)
+    return (knows_power | knows_tower) & (by_power | ~knows_power) & (by_tower | ~knows_tower)
 
 
 def judge_pump(scene: Scene) -> list[Signal]:
-    """Less water for the same power and lift: all at once it is clogged (or a valve half closed), slowly it is worn.
+    """Less water at the same speed, head and power: all at once it is clogged (or a valve half closed), slowly worn.
 
-    When the tower finds the water that the meter does not see, the meter fails and the pump is well.
+    Needs the flow and the power; the speed makes it sharp and tells the meter's fault from the pump's, and the well's
+    depth a falling well's from the pump's.
     """
+    pump = Pump(scene)
+    return [_clogged(scene, pump), _worn(scene, pump)]
+
+
+def _clogged(scene: Scene, pump: Pump) -> Signal:
+    grid, days = scene.grid, scene.days
+    now = points(grid)
+    head, speed, power = (
+        PastModel(days.on(one.offset, grid.t_s), days.on(one.slope, grid.t_s), one.residual)
+        for one in (pump.head, pump.speed, pump.power)
+    )
+    span = grid.hours(CLOGGED_H)
+
+    def mean(value: FloatArray) -> FloatArray:
+        return window_mean(value, span, at_least=LEAST_ROWS)
+
+    off = _both(mean(head.of(now.flow_2, now.head)), mean(speed.of(now.flow_2, now.speed)))
+    before = _yesterday(recent_median(pump.off, BEFORE_DAYS))
+    base = np.nan_to_num(days.on(before, grid.t_s))
+    limit = days.on(pump.limit(CLOGGED, CLOGGED_UNSEEN), grid.t_s)
+    lost = _missing(speed, mean(now.flow_2), mean(now.speed), power=0.5)
+    slips = _missing(power, mean(now.flow), mean(now.power), power=1.0)
+    # Without a speed only the tower can say that it is the meter, and that in the evening.
+    told_s = grid.t_s - METER_SHARE.ready_h * 3600
+    by_tower = days.on(np.where(meter_is_wrong(scene, pump), 1.0, 0.0), told_s) > 0.5
+    fell_before = days.on(pump.off, told_s) < -limit
+    is_meter = np.where(np.isfinite(slips), slips > METER_SHARE_OF_SLIP * lost, by_tower | ~fell_before)
+    is_low = off < -limit
+    present = is_low & (off - base < -limit) & ~is_meter
+    verdict = verdicts(present=present, absent=off > -limit / 2)
+
+    def describe(zone: int, first: int, last: int) -> Evidence:
+        less = 100 * float(np.nan_to_num(lost[zone, last]))
+        return Evidence(
+            f"À la même vitesse la pompe donne d'un coup {less:.0f} % d'eau en moins : crépine, conduite ou vanne.",
+            f"At the same speed the pump suddenly gives {less:.0f} % less water: screen, pipe or valve.",
+            {"less_pct": round(less), "head_lost_pct": round(-100 * float(off[zone, last]), 1)},
+            {"head_lost_pct": round(100 * float(limit[zone, last]), 1)},
+            ("pump/flow_m3_h", "pump/speed_rpm", "pump/power_w", "borehole/water_depth_m"),
+            0.85,
+        )
+
+    return Signal(Fault.PUMP_CLOGGED, "pump", grid.t_s, verdict, describe)
+
+
+def _worn(scene: Scene, pump: Pump) -> Signal:
     days = scene.days
-    lately = relative_efficiency(scene, skip=0, days=14)
-    long_ago = relative_efficiency(scene, skip=7, days=40)
-    meter = days.get(METER_SHARE.name)
-    usual_meter = past_median(meter, days=21, at_least=4)
-    is_meter = recent_median(meter, 2) > 1.15 * usual_meter  # more is found than the meter says
-    step = recent_median(lately, CLOGGED_DAYS, at_least=CLOGGED_DAYS)
-    slow = recent_median(long_ago, WORN_DAYS, at_least=3)
-    noise = past_spread(long_ago, days=28, at_least=7)
-    worn_limit = np.minimum(WORN, 1 - 4 * np.nan_to_num(noise))
-    clogged = (step < CLOGGED) & ~is_meter
-    worn = (slow < worn_limit) & ~is_meter & ~_was_lately(clogged, 21)
-    t_s = days.day_s + BAND_FEATURES[0].ready_h * 3600
+    off = _best_of_two(pump.off)
+    limit = pump.limit(WORN, WORN_UNSEEN)
+    fell = pump.off - _yesterday(recent_median(pump.off, BEFORE_DAYS)) < -pump.limit(CLOGGED, CLOGGED_UNSEEN)
+    came_at_once = steps_since(fell) <= steps_since(pump.off > -limit / 2)
+    verdict = verdicts(present=(off < -limit) & ~came_at_once & ~meter_is_wrong(scene, pump), absent=off > -limit / 2)
+    lost = pump.lost()
 
-    def describer(ratio: FloatArray, fr: str, en: str, limit: float) -> Callable[[int, int, int], Evidence]:
-        def describe(zone: int, first: int, last: int) -> Evidence:
-            less = 100 * (1 - float(ratio[zone, last]))
-            return Evidence(
-                f"{fr} : {less:.0f} % d'eau en moins pour la même énergie et la même hauteur.",
-                f"{en}: {less:.0f} % less water for the same energy and lift.",
-                {"less_pct": round(less)},
-                {"less_pct": round(100 * (1 - limit))},
-                ("pump/power_w", "pump/flow_m3_h", "borehole/water_depth_m"),
-                0.75,
-            )
+    def describe(zone: int, first: int, last: int) -> Evidence:
+        less = 100 * float(np.nan_to_num(lost[zone, last]))
+        return Evidence(
+            f"Peu à peu la pompe donne {less:.0f} % d'eau en moins à la même vitesse et la même hauteur.",
+            f"Little by little the pump has come to give {less:.0f} % less water at the same speed and lift.",
+            {"less_pct": round(less), "head_lost_pct": round(-100 * float(off[zone, last]), 1)},
+            {"head_lost_pct": round(100 * float(limit[zone, last]), 1)},
+            ("pump/flow_m3_h", "pump/speed_rpm", "pump/power_w", "borehole/water_depth_m"),
+            0.8,
+        )
 
-        return describe
+    return Signal(Fault.PUMP_WEAR, "pump", days.day_s + METER_SHARE.ready_h * 3600, verdict, describe)
 
-    return [
-        Signal(
-            Fault.PUMP_CLOGGED, "pump", t_s, verdicts(present=clogged, absent=step > 0.9),
-            describer(step, "Depuis peu", "Lately", CLOGGED),
-        ),
-        Signal(
-            Fault.PUMP_WEAR, "pump", t_s, verdicts(present=worn, absent=slow > 0.94),
-            describer(slow, "Peu à peu", "Little by little", WORN),
-        ),
-    ]  # fmt: skip
+
+def _yesterday(value: FloatArray) -> FloatArray:
+    return np.concatenate([np.full((len(value), 1), np.nan), value[:, :-1]], axis=1)[:, : value.shape[1]]
+
+
+def _best_of_two(value: FloatArray) -> FloatArray:
+    """The larger of a day's value and that of the last day before it, of three, that has one; NaN without both."""
+    before = np.full(value.shape, np.nan)
+    for back in (3, 2, 1):
+        earlier = value[:, :-back]
+        before[:, back:] = np.where(np.isfinite(earlier), earlier, before[:, back:])
+    return np.asarray(np.maximum(value, before))
 
 
 def judge_yield(scene: Scene) -> list[Signal]:
-    """For two days more drawdown for the same flow than this well is used to."""
+    """For two days more drawdown for the same flow than this well is used to, while the pump keeps to its curve."""
     days = scene.days
+    pump = Pump(scene)
     capacity = days.get(CAPACITY.name)
-    usual = past_median(capacity, days=40, at_least=5)
-    recent = recent_median(capacity, 2, at_least=2)
+    usual = usual_of_good_days(capacity, newest=14, at_least=5, least_share=(1 + YIELD) / 2)
+    recent = _best_of_two(capacity)
     ratio = recent / usual
-    noise = past_spread(capacity, days=40, at_least=5) / usual
+    good = capacity > (1 + YIELD) / 2 * usual
+    noise = past_spread(capacity, days=30, at_least=5, only=good) / usual
     limit = np.minimum(YIELD, 1 - 4 * np.nan_to_num(noise))
-    verdict = verdicts(present=ratio < limit, absent=ratio > 0.85)
+    # A meter that slips shows less flow for the same drawdown too, and puts the pump off its curve.
+    is_meter = (pump.head.residual < -CLOGGED) & ~(pump.slips() < 0.5 * (1 - ratio))
+    verdict = verdicts(present=(ratio < limit) & ~is_meter, absent=ratio > YIELD_OVER)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         less = 100 * (1 - float(ratio[zone, last]))
@@ -208,18 +362,10 @@ def judge_yield(scene: Scene) -> list[Signal]:
             0.8,
         )
 
-    return [Signal(Fault.YIELD_DROP, "borehole", days.day_s + CAPACITY.ready_h * 3600, verdict, describe)]
+    return [Signal(Fault.YIELD_DROP, "borehole", days.day_s + READY_H * 3600, verdict, describe)]
 
 
-def _was_lately(holds: Mask, days: int) -> Mask:
-    """(n, d) whether it held on one of the last days."""
-    found = holds.copy()
-    for back in range(1, min(days, holds.shape[1])):
-        found[:, back:] |= holds[:, :-back]
-    return found
-
-
-FEATURES = (*BAND_FEATURES, CAPACITY, METER_SHARE)
+FEATURES = (*MOMENTS, CAPACITY, METER_SHARE)
 DETECTORS = (
     Detector((Fault.PUMP_CLOGGED, Fault.PUMP_WEAR), "pump", (("pump", "flow_m3_h"),), judge_pump),
     Detector((Fault.YIELD_DROP,), "borehole", (("pump", "flow_m3_h"), ("borehole", "water_depth_m")), judge_yield),
