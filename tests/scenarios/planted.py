@@ -24,7 +24,7 @@ import psycopg
 from gateway.uplink import Uplink
 from gateway.wire import ranges_of, topic_parts
 from gateway.zones import Zone
-from ingest import mqtt, pipeline, sqlstate
+from ingest import mqtt, pipeline, sqlstate, writer
 from ingest.account import Account
 from ingest.admission import Admission, Message
 from ingest.db import connect
@@ -181,7 +181,8 @@ def retry_for_ever() -> None:
 
 def renamed_as_rows() -> None:
     """A column that is not there counts as bad rows."""
-    _replace(pipeline, "meaning_of", lambda error: _unless(error, "42703", Meaning.ROW))
+    for module in (pipeline, writer):  # the second looks for the rows that the first believes to be bad
+        _replace(module, "meaning_of", lambda error: _unless(error, "42703", Meaning.ROW))
 
 
 def no_key() -> None:
@@ -294,8 +295,8 @@ def _numbers(payload: bytes) -> tuple[str | None, list[int]]:
     return None, []
 
 
-def _unless(error: psycopg.Error, state: str, wrong: Meaning) -> Meaning:
-    return wrong if error.sqlstate == state else sqlstate.meaning_of(error)
+def _unless(error: Exception, state: str, wrong: Meaning) -> Meaning:
+    return wrong if isinstance(error, psycopg.Error) and error.sqlstate == state else sqlstate.meaning_of(error)
 
 
 def main(name: str, module: str, arguments: Iterable[str]) -> None:
