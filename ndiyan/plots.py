@@ -79,7 +79,14 @@ def time_figure(title: str, says: str, panels: Sequence[Panel], span: Span, lege
     parts = list(_head(title, says, legend))
     for number, panel in enumerate(panels):
         top = HEAD + number * (PANEL + GAP) + GAP / 2
-        frame = Frame(LEFT, top, WIDTH - LEFT - RIGHT, PANEL, (span.start_s, span.end_s), _bounds(panel))
+        frame = Frame(
+            LEFT,
+            top,
+            WIDTH - LEFT - RIGHT,
+            PANEL,
+            (span.start_s, span.end_s),
+            _bounds(panel, (span.start_s, span.end_s)),
+        )
         ticks = time_ticks(span)
         parts += [tag("line", x1=frame.at_x(t), x2=frame.at_x(t), y1=top, y2=top + PANEL, stroke=FAINT) for t in ticks]
         parts += list(_panel(frame, panel))
@@ -100,7 +107,7 @@ def time_figure(title: str, says: str, panels: Sequence[Panel], span: Span, lege
 
 def curve_figure(title: str, says: str, panel: Panel, *, x_title: str, x: tuple[float, float], legend: Legend) -> str:
     """One quantity over another."""
-    frame = Frame(LEFT, HEAD + GAP / 2, WIDTH - LEFT - RIGHT, CURVE_HEIGHT, x, _bounds(panel))
+    frame = Frame(LEFT, HEAD + GAP / 2, WIDTH - LEFT - RIGHT, CURVE_HEIGHT, x, _bounds(panel, x))
     parts = list(_head(title, says, legend))
     bottom = frame.top + frame.height
     for tick in value_ticks(*x, count=8):
@@ -161,9 +168,10 @@ def _curve(frame: Frame, line: Line) -> Iterator[str]:
             yield tag("path", d=f"M{drawn}", stroke=line.colour, stroke_width=1.5, fill="none")
 
 
-def _bounds(panel: Panel) -> tuple[float, float]:
-    """The panel's own bounds, or those of its values with a little room."""
-    values = np.concatenate([line.y[np.isfinite(line.y)] for line in panel.lines] or [np.zeros(1)])
+def _bounds(panel: Panel, x: tuple[float, float]) -> tuple[float, float]:
+    """The panel's own bounds, or those of what is shown of its values, with a little room."""
+    shown = [line.y[np.isfinite(line.y) & (line.x >= x[0]) & (line.x <= x[1])] for line in panel.lines]
+    values = np.concatenate(shown or [np.zeros(0)])
     least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     room = 0.06 * (most - least) or 0.5
     low = least - room if panel.low is None else panel.low
