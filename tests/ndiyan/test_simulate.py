@@ -133,6 +133,15 @@ def test_more_zones_than_one_process_can_carry_are_refused(ndiyan: Run) -> None:
     assert "--zones: 151 is above 150, which one process can carry live; start several" in warned
 
 
+def test_a_picture_is_drawn_and_one_that_does_not_exist_is_named(ndiyan: Run, tmp_path: Path) -> None:
+    out = tmp_path / "pictures"
+    code, said, _ = ndiyan("simulate", "gallery", "--out", str(out), "--only", "fault-night-leak")
+    assert (code, said.strip()) == (0, str(out / "fault-night-leak.svg"))
+    code, _, warned = ndiyan("simulate", "gallery", "--out", str(out), "--only", "sunset")
+    assert code == 2
+    assert "sunset is none of normal-day, cloudy-week" in " ".join(warned.replace("│", " ").split())
+
+
 @pytest.mark.db
 @pytest.mark.broker
 def test_a_history_that_is_published_is_stored_as_it_was_measured(
