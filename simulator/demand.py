@@ -74,6 +74,9 @@ class Demand:
         drawn = np.array([
             day_rng(seed, day, 4).poisson(mean) for seed, mean in zip(self._seeds, cans, strict=True)
         ])  # fmt: skip
+        # A queue carries a part of what is wanted over into the next minutes, and some come early.
+        queued = np.pad(drawn, ((0, 0), (1, 1)))
+        drawn = 0.5 * drawn + 0.25 * (queued[:, :-2] + queued[:, 2:])
         wanted = np.repeat(drawn * (CAN_M3 * 60 / CAN_MIN), CAN_MIN, axis=1)
         return DemandDay(wanted, self._shares(day))
 

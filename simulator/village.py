@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from gateway.model import PumpState
 from gateway.zones import Zone
 from simulator.calendar import by_month
-from simulator.chance import FloatArray, keys, normal
+from simulator.chance import FloatArray, keys, normal, uniform
 from simulator.demand import TAP_MOST_M3_H, Demand
 from simulator.effects import PIECE_S, Effects, effects_at
 from simulator.errors import SimulatorError
@@ -61,6 +61,9 @@ AT_ONCE = 0.8  # of the taps can run at once
 GOOD_BATTERY_H = 83.0  # of work without sun
 CHARGES_PER_H = 0.12  # of a good battery's capacity
 STIRRED_NTU, SETTLES_PER_MIN = 2.2, 0.93  # a pump that starts stirs the well up
+RENEWED_H = 3.0  # in which a tower's water is renewed, after mud or want of chlorine (assumption)
+OLD_JOINTS = 0.06  # of a usual day's water, at most, leaves through joints that nobody will mend (assumption)
+METER_STARTS_M3_H = 0.02  # below, the wheel of a meter stands
 NEEDED = ("pv", "pump", "borehole", "tower")
 
 STOPPED_LOW_SUN, RUNNING = float(PumpState.STOPPED_LOW_SUN), float(PumpState.RUNNING)
@@ -93,6 +96,9 @@ class State:
     meter_in_m3: FloatArray  # what the meters have counted
     meter_out_m3: FloatArray
     stirred_ntu: FloatArray
+    turbid_ntu: FloatArray  # of a fault
+    chlorine_fallen: FloatArray  # share of the way to what a fault leaves
+    chlorine_left_mg_l: FloatArray
     battery: FloatArray  # charge, 0 to 1
     uptime_s: FloatArray
 
@@ -227,6 +233,8 @@ class Village:
         self.meter_factor = 1 + 0.01 * normal(meters, np.arange(2))
         self.tap_factor = 1 + 0.02 * normal(meters, np.arange(2, 2 + self.taps))
         self.index: dict[str, int] = {name: at for at, name in enumerate(names)}
+        joints = keys(names, seed=seed, purpose="old joints")
+        self.old_joints_m3_h = OLD_JOINTS * self.demand.usual_m3 / 24 * uniform(joints, np.array(0))
         self._sun = Sun(zones, seed=seed, clear_from=clear_from)
         self._habits = Habits(names, seed=seed, calm_from=clear_from)
         self._dose = keys(names, seed=seed, purpose="chlorine")
@@ -250,6 +258,7 @@ class Village:
             pumped_m3=pumped, drawn_m3=drawn, spilled_m3=zeros(), leaked_m3=zeros(), let_off_m3=zeros(),
             ran_back_m3=zeros(), waiting_m3=zeros(), tap_m3=50.0 + 500 * self.demand.usual_shares,
             meter_in_m3=pumped.copy(), meter_out_m3=drawn.copy(), stirred_ntu=zeros(),
+            turbid_ntu=zeros(), chlorine_fallen=zeros(), chlorine_left_mg_l=zeros(),
             battery=np.full(n, 0.9), uptime_s=np.full(n, 86_400.0),
         )  # fmt: skip
 
@@ -407,17 +416,13 @@ class _Minutes:
         rate = np.where(day.sun[of_day] > 150, CHARGES_PER_H, -1 / GOOD_BATTERY_H)
         self._charge = rate * (DT_H / (1 - effects.battery_lost))
         rows["clogged_after"][piece] = effects.clogged_after
-        rows["turbid_ntu"][piece] = effects.turbid_ntu
-        fallen = effects.chlorine_fallen
-        rows["chlorine_mg_l"][piece] = day.dose_mg_l * (1 - fallen) + effects.chlorine_left_mg_l * fallen
         for at in range(begin, end):
             self._minute(at, at - begin, effects)
         rows["metered_in_m3_h"][piece] = rows["inflow_m3_h"][piece] * (
             (1 - effects.meter_in_lost) * v.meter_factor[:, 0]
         )
-        rows["metered_out_m3_h"][piece] = rows["outflow_m3_h"][piece] * (
-            (1 - effects.meter_out_lost) * v.meter_factor[:, 1]
-        )
+        turns = np.where(rows["outflow_m3_h"][piece] > METER_STARTS_M3_H, rows["outflow_m3_h"][piece], 0.0)
+        rows["metered_out_m3_h"][piece] = turns * ((1 - effects.meter_out_lost) * v.meter_factor[:, 1])
         self._tap_flows.append(self._taps(begin, end, effects))
 
     def finish(self, t_s: float) -> Moved:
@@ -464,6 +469,7 @@ class _Minutes:
         s.is_wet = is_wet
         s.battery = np.minimum(1.0, np.maximum(0.02, s.battery + self._charge[in_piece]))
         rows["stirred_ntu"][at], rows["battery"][at] = s.stirred_ntu, s.battery
+        self._quality(at, effects)
 
     def _controller(self, in_piece: int, minute: int, effects: Effects) -> FloatArray:
         """What the controller says, which is also why the pump stands. The float keeps the state of the level."""
@@ -525,10 +531,10 @@ class _Minutes:
         demand = day.wanted[minute]
         fetch_back = np.minimum(s.waiting_m3, COMES_BACK * demand)
         at_taps = np.minimum(demand + fetch_back, v.tap_most)
-        leak = effects.network_leak_m3_h
-        if leak.any():  # through a hole, with the root of the pressure
-            head = (v.base_m + s.volume_m3 / v.size_m3 * v.full_m) / (v.base_m + 0.5 * v.full_m)
-            leak = leak * np.sqrt(head)
+        head = (v.base_m + s.volume_m3 / v.size_m3 * v.full_m) / (v.base_m + 0.5 * v.full_m)
+        leak = (effects.network_leak_m3_h + v.old_joints_m3_h) * np.sqrt(
+            head
+        )  # a hole's flow: the root of the pressure
         wanted = at_taps + effects.tap_open_m3_h.sum(axis=1) + leak
         there = np.maximum(0.0, s.volume_m3 - DEAD_SHARE * v.size_m3) / DT_H
         served = np.minimum(1.0, there / np.maximum(wanted, 1e-9))
@@ -549,6 +555,17 @@ class _Minutes:
         rows["outflow_m3_h"][at], rows["served"][at], rows["volume_m3"][at] = outflow, served, s.volume_m3
         rows["network_leak_m3_h"][at], rows["tower_leak_m3_h"][at] = leak * served, out
         rows["spilled_m3"][at], self._fetched[at] = spilled, at_taps * served
+
+    def _quality(self, at: int, effects: Effects) -> None:
+        """Mud and want of chlorine come with the water, and leave as a tower's water is renewed."""
+        s, rows = self._s, self._rows
+        keeps = 1 - DT_H / RENEWED_H
+        s.turbid_ntu = np.maximum(effects.turbid_ntu, keeps * s.turbid_ntu)
+        s.chlorine_fallen = np.maximum(effects.chlorine_fallen, keeps * s.chlorine_fallen)
+        s.chlorine_left_mg_l = np.where(effects.chlorine_fallen > 0, effects.chlorine_left_mg_l, s.chlorine_left_mg_l)
+        rows["turbid_ntu"][at] = s.turbid_ntu
+        fallen = s.chlorine_fallen
+        rows["chlorine_mg_l"][at] = self._today.dose_mg_l * (1 - fallen) + s.chlorine_left_mg_l * fallen
 
     def _taps(self, begin: int, end: int, effects: Effects) -> FloatArray:
         """Flow of each tap in a piece, (minutes, n, taps) [m³/h]; who finds a tap closed goes to the next one."""

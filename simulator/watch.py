@@ -57,6 +57,10 @@ class _Seen:
         return np.asarray(self.row("inflow_m3_h") > 0.2 * self.village.pump.flow_m3_h[self.at])
 
     @property
+    def leaks(self) -> BoolArray:
+        return np.asarray(self.row("network_leak_m3_h") > 2 * self.village.old_joints_m3_h[self.at])
+
+    @property
     def nobody_draws(self) -> BoolArray:
         return np.asarray((self.sky("wanted") == 0) & (self.row("served") > 0))
 
@@ -82,8 +86,8 @@ SIGNS: dict[Fault, Callable[[_Seen], BoolArray]] = {
     ),
     Fault.TOWER_LEAK: lambda s: s.row("tower_leak_m3_h") > 0,
     Fault.TOWER_OVERFLOW: lambda s: s.runs & s.row("is_full_stop").astype(bool),
-    Fault.PIPE_BURST: lambda s: s.row("network_leak_m3_h") > 0,
-    Fault.NIGHT_LEAK: lambda s: s.nobody_draws & (s.row("network_leak_m3_h") > 0),
+    Fault.PIPE_BURST: lambda s: s.leaks,
+    Fault.NIGHT_LEAK: lambda s: s.nobody_draws & s.leaks,
     Fault.TAP_LEFT_OPEN: lambda s: s.nobody_draws,
     Fault.TAP_CLOSED: lambda s: (s.sky("wanted") > 0) & (s.row("served") > 0),
     Fault.FLOW_METER_STOPPED: lambda s: s.row("inflow_m3_h" if s.one.asset == "pump" else "outflow_m3_h") > 0,

@@ -18,6 +18,7 @@ BEGINS_BEFORE_H = {
     Fault.PV_STRING_LOSS: 3.0, Fault.PV_SOILING: 30.0, Fault.YIELD_DROP: 130.0, Fault.PUMP_WEAR: 500.0,
     Fault.GATEWAY_BATTERY_LOW: 110.0, Fault.PUMP_CLOGGED: 3.0,
 }  # fmt: skip
+JOINTS = 0.02  # m³/h that always leave zone-3's old network
 # The water does not know of them: test_sensors, test_history, test_feed.
 SEEN_BY_SENSORS = {*FAULTS_OF_SENSORS, Fault.COMMS_OUTAGE, Fault.CLOCK_ERROR}
 LEAKS = (Fault.TOWER_LEAK, Fault.NIGHT_LEAK, Fault.PIPE_BURST, Fault.TAP_LEFT_OPEN, Fault.CHECK_VALVE_LEAK)
@@ -95,12 +96,12 @@ def sees_a_clog(b: Lived, c: Lived) -> bool:
 def sees_water_run_back(b: Lived, c: Lived) -> bool:
     falls = -np.diff(night(b, "level_m")[[0, -1]]) / 3.2 * 20 / 3.48  # m³/h in a tower of 20 m³ and 3.2 m
     follows = abs(night(b, "wellhead_bar") - 0.0981 * (14 + night(b, "level_m"))).max() < 1e-6
-    return falls[0] == pytest.approx(0.3, rel=0.02) and night(b, "outflow_m3_h").max() == 0 and follows
+    return falls[0] == pytest.approx(0.3, abs=0.03) and night(b, "outflow_m3_h").max() < JOINTS and follows
 
 
 def sees_a_leaking_tower(b: Lived, c: Lived) -> bool:
     level = night(b, "level_m")
-    return b.state.leaked_m3[2] > 3 and night(b, "outflow_m3_h").max() == 0 and level[-1] < level[0] - 0.1
+    return b.state.leaked_m3[2] > 3 and night(b, "outflow_m3_h").max() < JOINTS and level[-1] < level[0] - 0.1
 
 
 def sees_a_leaking_pipe(b: Lived, c: Lived) -> bool:
@@ -110,7 +111,7 @@ def sees_a_leaking_pipe(b: Lived, c: Lived) -> bool:
 
 def sees_a_running_tap(b: Lived, c: Lived) -> bool:
     flow, taps = night(b, "outflow_m3_h"), night(b, "tap_m3")
-    return flow.min() == pytest.approx(0.4) and list(np.flatnonzero(np.ptp(taps, axis=0))) == [0]
+    return 0.4 <= flow.min() < 0.4 + JOINTS and list(np.flatnonzero(np.ptp(taps, axis=0))) == [0]
 
 
 def sees_a_tap_that_gives_little(b: Lived, c: Lived) -> bool:
@@ -228,3 +229,16 @@ def test_a_small_one_comes_and_goes_and_is_there_when_it_begins() -> None:
 def test_a_fault_of_a_zone_that_is_not_here_is_nobodys() -> None:
     stranger = Broken("zone-99", Fault.PIPE_BURST, "L", DAWN.timestamp())
     assert live(2, [stranger]).state.as_json() == live(2).state.as_json()
+
+
+def test_mud_and_want_of_chlorine_leave_with_the_water_of_the_tower() -> None:
+    mud = live(20, [broken(Fault.TURBIDITY_HIGH, "L", begins_h=2, lasts_h=4)])
+    ntu = after(mud, "turbidity_ntu", from_h=6.0)  # from the repair on
+    assert ntu[0] > 55
+    assert 10 < ntu[3 * 60] < 40
+    assert ntu[10 * 60] < 6
+    empty = live(20, [broken(Fault.LOW_CHLORINE, "L", begins_h=-6, lasts_h=12)])
+    chlorine = after(empty, "chlorine_mg_l", from_h=6.0)
+    assert chlorine[0] < 0.05
+    assert 0.2 < chlorine[3 * 60] < 0.45
+    assert chlorine[12 * 60] > 0.35

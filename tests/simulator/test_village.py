@@ -29,8 +29,12 @@ def test_a_normal_day_is_plausible() -> None:
 
 def test_at_night_there_is_no_sun_no_power_and_no_flow() -> None:
     night = live(3, start=datetime(2026, 2, 4, 0, 30, tzinfo=UTC))
-    for name in ("irradiance_w_m2", "pv_power_w", "pump_power_w", "speed_rpm", "inflow_m3_h", "outflow_m3_h"):
+    for name in ("irradiance_w_m2", "pv_power_w", "pump_power_w", "speed_rpm", "inflow_m3_h"):
         assert (night.all(name) == 0).all(), name
+    joints = 24 * night.all("outflow_m3_h") / night.village.demand.usual_m3
+    assert (joints > 0).all(), "no old network is tight"
+    assert (joints < 0.07).all()
+    assert (np.ptp(night.all("tap_m3"), axis=0) == 0).all()
 
 
 def test_pumps_run_every_morning_of_a_month_and_no_tower_is_emptied_on_its_first_days() -> None:
