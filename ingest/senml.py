@@ -12,10 +12,13 @@ import math
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 import cbor2
 import msgspec
+
+from gateway.model import CHANNELS
+from gateway.units import CONVERSIONS
 
 MAX_UNPACKED_BYTES = 262_144
 MAX_RECORDS = 1000  # five times what our gateways put into a pack; each record may come to a row
@@ -59,12 +62,20 @@ _BASE_TYPES = {field.name: field.type for field in msgspec.structs.fields(Record
 LARGEST = 1e300  # beyond this a conversion of units could overflow
 
 
+if TYPE_CHECKING:
+    ChannelName: TypeAlias = str
+    UnitName: TypeAlias = str
+else:  # of a list of words msgspec hands out the very same object each time, whose hash is known
+    ChannelName = Literal[tuple(sorted({name for channels in CHANNELS.values() for name in channels}))]
+    UnitName = Literal[tuple(sorted({unit for units in CONVERSIONS.values() for unit in units}))]
+
+
 class PlainRecord(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """A record as our gateways write it, and nothing else."""
 
-    n: str
+    n: ChannelName
     v: Annotated[float, msgspec.Meta(gt=-LARGEST, lt=LARGEST)]
-    u: str | None = None
+    u: UnitName | None = None
     bn: str | None = None
     bt: float | None = None
     bup: float | None = None
