@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alerts.causes import Known, cause_of
+from alerts.causes import Known, Silence, cause_of, shared_outages
 from alerts.days import days_of
 from alerts.detectors import DETECTORS, Detector, Scene, features_of
 from alerts.detectors.silence import SILENT_H, is_heard, judge_silence_now
@@ -73,7 +73,7 @@ def judge_history(
 
     `grid_of` gives the readings of some zones, from a midnight on; it is asked for a few zones at a time.
     """
-    alerts: list[PastAlert] = []
+    by_zone: list[list[PastAlert]] = []
     silent: list[NotJudged] = []
     for first in range(0, len(zones), ZONES_AT_ONCE):
         some = zones[first : first + ZONES_AT_ONCE]
@@ -96,12 +96,26 @@ def judge_history(
                 for step in transitions(silence.condition(row), [])
                 if isinstance(step, Opening)
             ]
-            found = _alerts_of(zone, openings)
-            count_sms(zone, found)
-            alerts += found
+            by_zone.append(_alerts_of(zone, openings))
         if progress is not None:
             progress(first + len(some), len(zones))
+    alerts = [alert for found in by_zone for alert in found]
+    explain_shared_outages(alerts)
+    for zone, found in zip(zones, by_zone, strict=True):
+        count_sms(zone, found)
     return sorted(alerts, key=lambda alert: (alert.opened_at, alert.zone)), silent
+
+
+def explain_shared_outages(alerts: Sequence[PastAlert]) -> None:
+    """Of many zones that fell silent in the same hour only the first is told: it is the operator's network."""
+    silences = [
+        Silence(number, alert.zone, alert.first_evidence_at)
+        for number, alert in enumerate(alerts)
+        if alert.fault is Fault.COMMS_OUTAGE and alert.explained_by is None
+    ]
+    for _, *others in shared_outages(silences):
+        for one in others:
+            alerts[one.key].explained_by = Fault.COMMS_OUTAGE
 
 
 def _silence_at_end(grid: Grid) -> tuple[FloatArray, Signal]:
@@ -126,18 +140,21 @@ def not_judged(grid: Grid, detectors: Sequence[Detector]) -> list[NotJudged]:
 
 def _alerts_of(zone: Zone, openings: Sequence[Opening]) -> list[PastAlert]:
     ordered = sorted(openings, key=lambda step: step.confirmed_at)
+    evidence = [step.condition.describe(step.first, step.last) for step in ordered]
     known = [
-        Known(key, step.condition.fault, step.condition.asset, step.first_evidence_at, step.cleared_at)
-        for key, step in enumerate(ordered)
+        Known(key, step.condition.fault, step.condition.asset, step.first_evidence_at, step.cleared_at, seen.channels)
+        for key, (step, seen) in enumerate(zip(ordered, evidence, strict=True))
     ]
     found = []
-    for step in ordered:
+    for step, seen in zip(ordered, evidence, strict=True):
         condition = step.condition
-        cause = cause_of(condition.fault, step.first_evidence_at, step.confirmed_at, known)
+        cause = cause_of(
+            condition.fault, step.first_evidence_at, step.confirmed_at, known, rests_on=seen.channels
+        )  # fmt: skip
         found.append(
             PastAlert(
                 zone.zone_id, condition.fault, condition.asset, RULES[condition.fault].severity, step.confirmed_at,
-                step.cleared_at, step.first_evidence_at, condition.describe(step.first, step.last),
+                step.cleared_at, step.first_evidence_at, seen,
                 None if cause is None else cause.fault,
             )
         )  # fmt: skip

@@ -156,7 +156,7 @@ RULES: dict[Fault | State, Rule] = {
     Fault.SENSOR_STUCK: Rule(1, 0 * MINUTES, 10 * MINUTES),
     Fault.SENSOR_OUT_OF_RANGE: Rule(1, 0 * MINUTES, 60 * MINUTES),
     Fault.SENSOR_SPIKES: Rule(1, 0 * MINUTES, 6 * 60 * MINUTES),
-    Fault.SENSOR_DRIFT: Rule(1, DAY, DAY, max_gap=4 * DAY, rejoin=3 * DAY),
+    Fault.SENSOR_DRIFT: Rule(1, 0 * MINUTES, DAY, max_gap=4 * DAY, rejoin=3 * DAY),
     Fault.FLOW_METER_STOPPED: Rule(1, 30 * MINUTES, 30 * MINUTES),
     Fault.CLOCK_ERROR: Rule(1, 5 * MINUTES, 60 * MINUTES, max_gap=DAY, rejoin=3 * DAY),
     Fault.GATEWAY_BATTERY_LOW: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=2 * DAY, rejoin=3 * DAY),

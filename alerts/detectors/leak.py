@@ -25,7 +25,7 @@ MIN_NIGHTS = 3
 WATER_IN_TOWER_M = 0.10  # an empty tower hides a leak: no water, no leak
 ENOUGH = 0.5  # of the night's steps must be there
 
-BURST_M3_H = 0.9  # at least so much is lost in a burst; less is a leak
+BURST_M3_H = 1.15  # at least so much is lost in a burst; less is a leak
 BURST_SHARE = 0.25  # of the largest hour of this zone's usual days
 BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of the days' largest hours
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
@@ -64,6 +64,20 @@ def pressure_share(view: DayView) -> FloatArray:
     return np.where(count >= 24, np.take_along_axis(ordered, place[..., None], axis=-1)[..., 0], np.nan)
 
 
+def unmetered_flow(view: DayView) -> FloatArray:
+    """(n, d) what left the tower and reached no tap, the middle of the day's hours in which there was water [m³/h]."""
+    grid = view.grid
+    hour = grid.hours(1)
+    outflow = window_mean(grid.value("tower", "outflow_m3_h"), hour, at_least=max(1, hour // 2))
+    has_water = grid.value("tower", "level_m") > WATER_IN_TOWER_M
+    hours = view.cut(np.where(has_water, outflow - taps_together(grid), np.nan))
+    ordered = np.sort(hours, axis=-1)
+    count = np.isfinite(ordered).sum(axis=-1)
+    middle = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
+    return np.where(count >= 3 * hour, middle, np.nan)
+
+
+UNMETERED = Feature("unmetered_m3_h", 24.0, unmetered_flow)
 NIGHT_FLOW = Feature("night_flow_m3_h", NIGHT_UNTIL_H, night_flow)
 LARGEST_HOUR = Feature("largest_hour_m3_h", 24.0, largest_hour)
 PRESSURE_SHARE = Feature("busy_pressure_share", 24.0, pressure_share)
@@ -78,7 +92,10 @@ def judge_night_leak(scene: Scene) -> list[Signal]:
     days = scene.days
     flow = days.get(NIGHT_FLOW.name)
     drawn = sum((np.nan_to_num(days.get(f"{tap}/night_m3_h")) for tap in scene.grid.sites.taps), np.zeros(days.shape))
-    lost = flow - drawn
+    # A tower that a leak has emptied by midnight hides it: then the hours of the day before count that had water.
+    before = np.full(days.shape, np.nan)
+    before[:, 1:] = days.get(UNMETERED.name)[:, :-1]
+    lost = np.where(np.isfinite(flow), flow - drawn, before)
     usual = past_median(lost, days=USUAL_NIGHTS, at_least=MIN_NIGHTS)
     spread = past_spread(lost, days=USUAL_NIGHTS, at_least=MIN_NIGHTS)
     above = np.maximum(ABOVE_USUAL_M3_H, SPREADS_ABOVE * spread)
@@ -168,7 +185,7 @@ def _pressure_share(grid: Grid) -> FloatArray:
     return np.asarray(grid.value("network", "pressure_bar") * 10.2 / column_m)
 
 
-FEATURES = (NIGHT_FLOW, LARGEST_HOUR, PRESSURE_SHARE)
+FEATURES = (NIGHT_FLOW, UNMETERED, LARGEST_HOUR, PRESSURE_SHARE)
 DETECTORS = (
     Detector((Fault.NIGHT_LEAK,), "network", (("tower", "outflow_m3_h"),), judge_night_leak),
     Detector((Fault.PIPE_BURST,), "network", (("tower", "outflow_m3_h"),), judge_burst),

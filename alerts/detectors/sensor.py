@@ -7,16 +7,18 @@ about an asset; which of its sensors is meant stands in the evidence.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.leak import taps_together
 from alerts.detectors.wear import METER_SHARE
 from alerts.model import Evidence, IndexArray, Mask, Signal, VerdictArray
-from alerts.rolling import held, run_steps, window_mean, window_sum
-from alerts.scene import FloatArray, Grid
+from alerts.rolling import counter_steps, held, run_steps, window_mean, window_sum
+from alerts.scene import BAR_PER_M, FloatArray, Grid
 from alerts.states import drawn_power_w, is_running
 from alerts.sun import sun_elevation_deg
 from gateway.model import Fault, PumpState
@@ -89,14 +91,25 @@ def _water_was_drawn(grid: Grid, begin: IndexArray) -> Mask:
     return np.asarray(_since(begin, grid.value("pump", "flow_m3_h"), grid.step_s / 3600) > PUMPED_M3)
 
 
+def _column_moved(grid: Grid, begin: IndexArray) -> Mask:
+    """The tower's level has moved by more than three of the pressure sensor's own steps since the run began."""
+    pressure = grid.value("network", "pressure_bar")
+    moves = np.abs(np.diff(pressure, axis=-1))
+    finest = np.where(moves > 1e-6, moves, np.inf).min(axis=-1, keepdims=True, initial=np.inf)
+    level_m = held(grid.value("tower", "level_m"), grid.steps)
+    moved_bar = BAR_PER_M * np.abs(level_m - np.take_along_axis(level_m, begin, axis=-1))
+    return np.asarray(moved_bar > 3 * np.maximum(finest, 0.01))
+
+
 def _sun_was_high(grid: Grid, begin: IndexArray) -> Mask:
     is_high = grid.sun_deg > HIGH_SUN_DEG
     return is_high & np.take_along_axis(is_high, begin, axis=-1)
 
 
 OUT_READINGS = 3  # DETECTION §2: range table per channel, 3 readings
-OUT_H, CALM_H = 1.0, 1.0
+PAIRS_H, CALM_H = 6.0, 1.0
 SPIKES, SPIKES_H = 4, 6.0  # DETECTION §2: more than 3 in 6 h
+SELDOM, SELDOM_DAYS = 5, 2  # or so many in two days
 
 
 class Watched(NamedTuple):
@@ -141,7 +154,10 @@ WATCHED: dict[str, tuple[Watched, ...]] = {
 
 
 def judge_out_of_range(asset: str) -> Detector:
-    """Three readings within an hour that cannot be so: beyond the sensor's range, or what a broken loop gives."""
+    """Three readings in a row that cannot be so, or in six hours three that follow another one.
+
+    Beyond the sensor's range, what a broken loop gives, or what cannot be at this site. Single ones are spikes.
+    """
     sensors = WATCHED[asset]
 
     def judge(scene: Scene) -> list[Signal]:
@@ -149,13 +165,13 @@ def judge_out_of_range(asset: str) -> Detector:
         wrong = [grid.is_bad(asset, sensor.channel) for sensor in sensors]
         # Counted by the sensor's own readings, good and bad: one that reports hourly needs three hours.
         present, absent = np.zeros(grid.shape, dtype=bool), np.ones(grid.shape, dtype=bool)
-        runs = []
         for sensor, bad in zip(sensors, wrong, strict=True):
             good = np.isfinite(grid.raw.get((asset, sensor.channel), np.full(grid.shape, np.nan)))
             in_a_row = _in_a_row(bad, good)
-            few = window_sum(bad, grid.hours(OUT_H)) >= OUT_READINGS
-            runs.append(in_a_row)
-            present |= (in_a_row >= OUT_READINGS) | (few & bad)
+            follows = bad & (in_a_row >= 2)
+            present |= (in_a_row >= OUT_READINGS) | (
+                follows & (window_sum(follows, grid.hours(PAIRS_H)) >= OUT_READINGS)
+            )
             absent &= window_sum(bad, grid.hours(CALM_H)) == 0
         heard = np.logical_or.reduce([np.isfinite(grid.value(asset, sensor.channel)) for sensor in sensors])
         verdict = verdicts(present=present, absent=absent & heard)
@@ -185,27 +201,33 @@ def _in_a_row(bad: Mask, good: Mask) -> FloatArray:
 
 
 def judge_spikes(asset: str) -> Detector:
-    """More than three single values in six hours that lie far off both neighbours, which agree with each other.
+    """More than three single values in six hours, or five in two days, that lie far off all their neighbours.
 
-    A pump that starts or stops moves pressures and levels for good, so both neighbours would not agree.
+    A pump that starts or stops moves pressures and levels for good, so the neighbours would not agree.
     """
     sensors = [sensor for sensor in WATCHED[asset] if np.isfinite(sensor.spike)]
 
     def judge(scene: Scene) -> list[Signal]:
         grid = scene.grid
-        counts = [window_sum(spikes(grid, asset, sensor), grid.hours(SPIKES_H)) for sensor in sensors]
-        most = np.max(counts, axis=0)
+        lately = [window_sum(spikes(grid, asset, sensor), grid.hours(SPIKES_H)) for sensor in sensors]
+        by_day = [_spikes_in_days(scene, asset, sensor) for sensor in sensors]
+        most, most_by_day = np.max(lately, axis=0), np.fmax.reduce(by_day)
         heard = np.logical_or.reduce([np.isfinite(grid.value(asset, sensor.channel)) for sensor in sensors])
-        verdict = verdicts(present=most >= SPIKES, absent=(most <= 1) & heard)
+        verdict = verdicts(
+            present=(most >= SPIKES) | (most_by_day >= SELDOM),
+            absent=(most <= 1) & heard & ~(most_by_day > SELDOM // 2),
+        )
 
         def describe(zone: int, first: int, last: int) -> Evidence:
-            worst = sensors[int(np.argmax([count[zone, last] for count in counts]))]
-            number = int(most[zone, last])
+            counts = [
+                int(np.nanmax([now[zone, last], days[zone, last]])) for now, days in zip(lately, by_day, strict=True)
+            ]
+            number, worst = max(counts), sensors[int(np.argmax(counts))]
             return Evidence(
-                f"Le capteur « {worst.fr} » a sauté {number} fois en {SPIKES_H:.0f} h.",
-                f"The sensor “{worst.en}” jumped {number} times in {SPIKES_H:.0f} h.",
+                f"Le capteur « {worst.fr} » a sauté {number} fois en peu de temps.",
+                f"The sensor “{worst.en}” jumped {number} times within a short time.",
                 {"sensor": worst.fr, "count": number},
-                {"count": SPIKES, "step": sensor_step(worst)},
+                {"count": SPIKES, "step": worst.spike},
                 (f"{asset}/{worst.channel}",),
                 0.85,
             )
@@ -215,39 +237,87 @@ def judge_spikes(asset: str) -> Detector:
     return Detector((Fault.SENSOR_SPIKES,), asset, (), judge)
 
 
-def sensor_step(sensor: Watched) -> float:
-    """How far a spike of this sensor lies off its neighbours, in its unit."""
-    return sensor.spike
+def spikes_feature(asset: str, sensor: Watched) -> Feature:
+    """How often a sensor jumped in a day."""
+
+    def compute(view: DayView) -> FloatArray:
+        return np.asarray(np.nansum(view.cut(spikes(view.grid, asset, sensor).astype(np.float64)), axis=-1))
+
+    return Feature(f"{asset}/{sensor.channel}/spikes", 24.0, compute)
+
+
+SPIKES_OF_DAYS = {
+    (asset, sensor): spikes_feature(asset, sensor)
+    for asset, sensors in WATCHED.items()
+    for sensor in sensors
+    if np.isfinite(sensor.spike)
+}
+
+
+def _spikes_in_days(scene: Scene, asset: str, sensor: Watched) -> FloatArray:
+    """(n, m) how often a sensor jumped in the last whole days, NaN where they are not known."""
+    feature = SPIKES_OF_DAYS[asset, sensor]
+    count = scene.days.get(feature.name)
+    return _on_days(scene, window_sum(count, SELDOM_DAYS) + 0 * count, feature)
+
+
+def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
+    """(n, m) single readings off the two before and the two after them, which agree; and when that could be known.
+
+    A single impossible reading counts too. What comes and goes with demand or with the pump has neighbours that do not
+    agree, or a pump that has just changed, or an empty tower above it.
+    """
+    raw = grid.raw.get((asset, sensor.channel))
+    found, told = np.zeros(grid.shape, dtype=bool), np.zeros(grid.shape, dtype=bool)
+    if raw is None:
+        return found, told
+    bad, running = grid.is_bad(asset, sensor.channel), is_running(grid)
+    follows_pump, follows_tower = asset in ("pump", "borehole"), asset == "network"
+    is_empty = grid.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")
+    for zone in range(len(raw)):
+        place = np.flatnonzero(np.isfinite(raw[zone]) | bad[zone])
+        if len(place) < 5:
+            continue
+        value, wrong, runs = (line[zone, place] for line in (raw, bad, running))
+        here = value[2:-2]
+        around = np.stack([value[:-4], value[1:-3], value[3:-1], value[4:]])
+        known = np.isfinite(around)
+        low, high = np.where(known, around, np.inf).min(axis=0), np.where(known, around, -np.inf).max(axis=0)
+        agree = (high - low < 0.5 * sensor.spike) & (known.sum(axis=0) >= 3)
+        off = (here > high + sensor.spike) | (here < low - sensor.spike)
+        if follows_pump:
+            agree &= runs[1:-3] == runs[3:-1]
+        if follows_tower:
+            agree &= ~is_empty[zone, place[2:-2]]
+        is_spike = (off & agree) | (wrong[2:-2] & ~wrong[1:-3] & ~wrong[3:-1])
+        found[zone, place[2:-2][is_spike]] = True
+        told[zone, place[4:][is_spike]] = True
+    return found, told
 
 
 def spikes(grid: Grid, asset: str, sensor: Watched) -> Mask:
-    """(n, m) the reading before the newest lay off both its neighbours, or a single one was impossible.
+    """(n, m) when it could be known that a reading was a spike."""
+    return spike_places(grid, asset, sensor)[1]
 
-    Told at the reading after it, when it can be known.
-    """
-    raw = grid.raw.get((asset, sensor.channel))
-    if raw is None:
-        return np.zeros(grid.shape, dtype=bool)
-    bad = grid.is_bad(asset, sensor.channel)
-    found = np.zeros(grid.shape, dtype=bool)
-    for zone in range(len(raw)):
-        place = np.flatnonzero(np.isfinite(raw[zone]) | bad[zone])
-        if len(place) < 3:
-            continue
-        value, wrong = raw[zone, place], bad[zone, place]
-        before, here, after = value[:-2], value[1:-1], value[2:]
-        agree = np.abs(after - before) < 0.5 * sensor.spike
-        off = np.minimum(np.abs(here - before), np.abs(here - after)) > sensor.spike
-        single = wrong[1:-1] & ~wrong[:-2] & ~wrong[2:]
-        found[zone, place[2:][(off & agree) | single]] = True
-    return found
+
+def without_spikes(grid: Grid, asset: str, channel: str) -> FloatArray:
+    """(n, m) a channel as `Grid.value` gives it, its spikes left out."""
+    sensor = next(one for one in WATCHED[asset] if one.channel == channel)
+    found, _ = spike_places(grid, asset, sensor)
+    if not found.any():
+        return grid.value(asset, channel)
+    key = asset, channel
+    calm = replace(grid, raw={key: np.where(found, np.nan, grid.raw[key])}, _cache={})
+    return calm.value(asset, channel)
 
 
 NO_FLOW_SHARE = 0.04  # of rated flow: a meter that stands
 WORKS_SHARE = 0.45  # of rated power: water comes
 FOUND_SHARE = 0.25  # of rated flow must be found in the tower
 STOPPED_H = 1.0
-LOST_SHARE = 1.22  # so much more water is found than the meter says: it slips
+LOST_SHARE = 1.15  # so much more water is found than the meter says, two days long: it slips
+MOSTLY = 0.95  # of what leaves the tower reaches the taps of a tight network
+STOPPED_UNSEEN_H = 4.0  # without meters at the taps: while a tower is washed its outlet is shut, for two hours or three
 
 
 def judge_pump_meter(scene: Scene) -> list[Signal]:
@@ -262,7 +332,7 @@ def judge_pump_meter(scene: Scene) -> list[Signal]:
     share = days.get(METER_SHARE.name)
     usual = past_median(share, days=21, at_least=4)
     slips_by_day = recent_median(share, 2, at_least=2) / usual
-    slips = days.on(slips_by_day, grid.t_s - METER_SHARE.ready_h * 3600)
+    slips = _on_days(scene, slips_by_day, METER_SHARE)
     sees = (flow > 0.2 * rated_flow) & ~(slips > 1 + 0.6 * (LOST_SHARE - 1))
     verdict = verdicts(present=(stands & arrives) | (slips > LOST_SHARE), absent=sees)
 
@@ -280,33 +350,102 @@ def judge_pump_meter(scene: Scene) -> list[Signal]:
     return [Signal(Fault.FLOW_METER_STOPPED, "pump", grid.t_s, verdict, describe)]
 
 
+def outflow_of_day(view: DayView) -> FloatArray:
+    """(n, d) what left the tower by its meter [m³]: by its counter, or else by its flow.
+
+    NaN when much of the day is not known, or the tower was empty: water then comes in gushes that a flow misses.
+    """
+    grid = view.grid
+    outflow = view.value("tower", "outflow_m3_h")
+    known = np.isfinite(outflow)
+    by_flow = np.where(known, outflow, 0.0).sum(axis=-1) * grid.step_s / 3600
+    by_flow = np.where(known.mean(axis=-1) > 0.9, by_flow, np.nan)
+    counter = grid.raw.get(("tower", "outflow_volume_m3"))
+    if counter is not None:
+        by_counter = np.nansum(view.cut(counter_steps(counter)), axis=-1)
+        is_read = np.isfinite(view.cut(held(counter, grid.hours(1)))).mean(axis=-1) > 0.9
+        by_flow = np.where(is_read, by_counter, by_flow)
+    empty = view.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")[..., None]
+    return np.where(empty.mean(axis=-1) < 0.1, by_flow, np.nan)
+
+
+OUTFLOW = Feature("outflow_day_m3", 24.0, outflow_of_day)
+
+
+def taps_share(scene: Scene) -> FloatArray:
+    """(n, d) what all taps gave over what left the tower by its meter; NaN unless nearly all are known."""
+    days, sites = scene.days, scene.grid.sites
+    given = [days.get(f"{tap}/day_m3") for tap in sites.taps]
+    metered = sum((sites.has((tap, "volume_m3")) for tap in sites.taps), np.zeros((len(sites), 1)))
+    known = sum((np.isfinite(one) for one in given), np.zeros(days.shape))
+    total = sum((np.nan_to_num(one) for one in given), np.zeros(days.shape))
+    outflow = days.get(OUTFLOW.name)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where((known > 0.9 * metered) & (metered > 0) & (outflow > 0.5), total / outflow, np.nan)
+
+
 def judge_tower_meter(scene: Scene) -> list[Signal]:
-    """Water is drawn, and the tower's meter stands: the level falls by day with the pump at rest."""
+    """Water is drawn, and the tower's meter stands; or for two days it sees less of it than taps and pump say.
+
+    What the taps' meters give is the proof where there are any. Without them the level must fall for hours with the
+    meter at zero, and a meter that slips is told from a leaking tower by the tower's nights.
+    """
     grid = scene.grid
     rated_flow = grid.sites.rating("pump", "rated_flow_m3_h")
     outflow = grid.value("tower", "outflow_m3_h")
-    hour = grid.hours(STOPPED_H)
-    inflow = grid.value("pump", "flow_m3_h")
-    leaves = window_mean(inflow - level_gain(grid), hour, at_least=max(2, hour // 2))
-    by_day = (grid.hour >= 6) & (grid.hour < 20)
+    hour, long = grid.hours(STOPPED_H), grid.hours(STOPPED_UNSEEN_H)
+    idle = run_steps(outflow < 0.02 * rated_flow)
+    given = taps_together(grid)
+    leaves = window_mean(grid.value("pump", "flow_m3_h") - level_gain(grid), long, at_least=long // 2)
     holds = grid.value("tower", "level_m") < 0.97 * grid.sites.rating("tower", "full_level_m")
-    stands = run_steps(outflow < 0.02 * rated_flow) >= hour
-    verdict = verdicts(
-        present=stands & (leaves > FOUND_SHARE * rated_flow) & by_day & holds, absent=outflow > 0.1 * rated_flow
-    )
+    unseen = (idle >= long) & (leaves > FOUND_SHARE * rated_flow) & holds & (grid.hour >= 6) & (grid.hour < 20)
+    # What the taps gave in the last hour may have passed the meter before that.
+    stands = np.where(np.isfinite(given), (idle >= 2 * hour) & (given > 0.1 * rated_flow), unseen)
+    slips = _on_days(scene, _tower_meter_slip(scene), OUTFLOW)
+    sees = (outflow > 0.1 * rated_flow) & ~(slips > 1 + 0.6 * (LOST_SHARE - 1))
+    verdict = verdicts(present=stands | (slips > LOST_SHARE), absent=sees)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
-        now = float(leaves[zone, last])
+        lost = 100 * (1 - 1 / float(slips[zone, last])) if slips[zone, last] > LOST_SHARE else 100.0
         return Evidence(
-            f"{now:.1f} m³/h quittent le château et son compteur ne bouge pas.",
-            f"{now:.1f} m³/h leave the tower and its meter does not move.",
-            {"flow_m3_h": round(now, 2), "sensor": "compteur du château"},
-            {"flow_m3_h": round(FOUND_SHARE * float(rated_flow[zone, 0]), 2)},
+            f"Le compteur du château ne voit pas {lost:.0f} % de l'eau qui en sort.",
+            f"The tower's meter misses {lost:.0f} % of the water that leaves it.",
+            {"lost_pct": round(lost), "sensor": "compteur du château"},
+            {"lost_pct": round(100 * (1 - 1 / LOST_SHARE))},
             ("tower/outflow_m3_h", "tower/level_m", "pump/flow_m3_h"),
-            0.75,
+            0.85 if np.isfinite(given[zone, last]) else 0.7,
         )
 
     return [Signal(Fault.FLOW_METER_STOPPED, "tower", grid.t_s, verdict, describe)]
+
+
+def _tower_meter_slip(scene: Scene) -> FloatArray:
+    """(n, d) how many times more water leaves the tower than its meter says, against this zone's usual.
+
+    Where the taps gave less than the meter said, water may have been lost before, and is no more: only what they give
+    beyond it is a slip.
+    """
+    days, sites = scene.days, scene.grid.sites
+    share = taps_share(scene)
+    # Of two days in a row the smaller slip counts: on the day on which a tower is washed it is drained past its meter.
+    by_taps = _two_days_least(share) / np.maximum(past_quantile(share, 0.75, days=28, at_least=4), MOSTLY)
+    found = days.get(METER_SHARE.name)
+    by_pump = -past_median(found, days=21, at_least=4) / _two_days_least(-found)
+    loses_at_night = days.get("night_balance_m3_h") < -0.05
+    has_tap_meters = np.any([sites.has((tap, "volume_m3")) for tap in sites.taps], axis=0) if sites.taps else False
+    return np.where(has_tap_meters, by_taps, np.where(loses_at_night, np.nan, by_pump))
+
+
+def _two_days_least(value: FloatArray) -> FloatArray:
+    """(n, d) the smaller of a day's value and that of the day before; NaN unless both are known."""
+    found = np.full(value.shape, np.nan)
+    found[:, 1:] = np.minimum(value[:, 1:], value[:, :-1])
+    return found
+
+
+def _on_days(scene: Scene, value: FloatArray, feature: Feature) -> FloatArray:
+    """A number a day (n, d) on the grid (n, m), from when its feature is known on."""
+    return scene.days.on(value, scene.grid.t_s - feature.ready_h * 3600)
 
 
 def level_gain(grid: Grid) -> FloatArray:
@@ -326,17 +465,18 @@ def found_flow(grid: Grid) -> FloatArray:
 
 
 DRIFT_DAYS = 3
-TOP_DRIFT_SHARE = 0.035  # of the full level
+SUDDEN = 0.65  # of all that it is off came in one day
+TOP_DRIFT_SHARE = 0.022  # of the full level
 PRESSURE_DRIFT_BAR = 0.06
 SUN_DRIFT_SHARE = 0.10
-DEPTH_DRIFT_M = 2.0
-SPREADS = 5.0
+SINKS_M, RISES_M = 1.2, 2.5  # a water table falls slowly, by a season, and rises fast after rain
+SPREADS = 4.0
 
 
 def level_at_stop(view: DayView) -> FloatArray:
     """(n, d) the level at which the float stops the pump [m]; NaN on days on which it did not."""
     grid = view.grid
-    level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
+    level_m, full_m = without_spikes(grid, "tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     running = is_running(grid)
     stopped = np.zeros(grid.shape, dtype=bool)
     stopped[:, 1:] = running[:, :-1] & ~running[:, 1:]
@@ -356,9 +496,10 @@ def static_pressure_error(view: DayView) -> FloatArray:
     error = view.value("network", "pressure_bar")[..., night] - column_bar
     quiet = ~(view.value("tower", "outflow_m3_h")[..., night] > 0.5) & (level_m > 0.2)
     known = np.isfinite(error) & quiet
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, error, 0.0).sum(axis=-1) / known.sum(axis=-1)
-    return np.where(known.sum(axis=-1) >= 12, mean, np.nan)
+    count = known.sum(axis=-1)
+    ordered = np.sort(np.where(known, error, np.nan), axis=-1)
+    middle = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
+    return np.where(count >= 12, middle, np.nan)
 
 
 def clear_noon(view: DayView) -> FloatArray:
@@ -405,7 +546,8 @@ def judge_drift(asset: str, feature: Feature, words: tuple[str, str], least: flo
         scale = scene.grid.sites.rating("tower", "full_level_m") if feature is AT_STOP else 1.0
         limit = np.maximum(least * scale, SPREADS * spread)
         off = recent_median(value, DRIFT_DAYS, at_least=2) - usual
-        verdict = verdicts(present=np.abs(off) > limit, absent=np.abs(off) < 0.6 * limit)
+        creeps = _creeps(value, off)
+        verdict = verdicts(present=(np.abs(off) > limit) & creeps, absent=(np.abs(off) < 0.6 * limit) | ~creeps)
         return [_drift_signal(asset, f"{asset}/{channel}", words, feature, days.day_s, verdict, off, limit)]
 
     return Detector((Fault.SENSOR_DRIFT,), asset, ((asset, channel),), judge)
@@ -442,11 +584,22 @@ def judge_depth_drift(scene: Scene) -> list[Signal]:
     usual = past_median(rest, days=14, at_least=6)
     off = recent_median(rest, DRIFT_DAYS, at_least=2) - usual
     spread = past_spread(rest, days=14, at_least=6)
-    limit = np.maximum(DEPTH_DRIFT_M, SPREADS * spread)
+    limit = np.maximum(np.where(off > 0, SINKS_M, RISES_M), SPREADS * spread)
     steady = ~(np.abs(recent_median(capacity, 3) / past_median(capacity, days=30, at_least=4) - 1) > 0.2)
-    verdict = verdicts(present=(np.abs(off) > limit) & steady, absent=np.abs(off) < 0.5 * limit)
+    creeps = _creeps(rest, off)
+    verdict = verdicts(present=(np.abs(off) > limit) & steady & creeps, absent=(np.abs(off) < 0.5 * limit) | ~creeps)
     words = ("niveau du forage", "borehole level")
     return [_drift_signal("borehole", "borehole/water_depth_m", words, REST_DEPTH, days.day_s, verdict, off, limit)]
+
+
+def _creeps(value: FloatArray, off: FloatArray) -> Mask:
+    """(n, d) whether a value has come to where it is little by little; from one day to the next no sensor drifts.
+
+    A rest level that is suddenly another one is the well's (a check valve that leaks back, or was repaired); a pump
+    that stops at another level has another float.
+    """
+    step = np.abs(np.diff(held(value, value.shape[1]), axis=1, prepend=np.nan))
+    return ~(_recent_largest(step, DRIFT_DAYS + 7) > SUDDEN * np.abs(off))
 
 
 def _recent_largest(value: FloatArray, days: int) -> FloatArray:
@@ -481,15 +634,16 @@ def _drift_signal(
     return Signal(Fault.SENSOR_DRIFT, asset, day_s + feature.ready_h * 3600, verdict, describe)
 
 
-FEATURES = (AT_STOP, STATIC_ERROR, CLEAR_NOON, REST_DEPTH)
+FEATURES = (AT_STOP, STATIC_ERROR, CLEAR_NOON, REST_DEPTH, OUTFLOW, *SPIKES_OF_DAYS.values())
 DETECTORS = (
     judge_sensor_stuck("tower", "level_m", _water_moved, STUCK_S, ("niveau du château", "tower level")),
     judge_sensor_stuck("borehole", "water_depth_m", _water_was_drawn, STUCK_S, ("niveau du forage", "borehole level")),
     judge_sensor_stuck("pv", "irradiance_w_m2", _sun_was_high, STUCK_IN_DAYLIGHT_S, ("ensoleillement", "irradiance")),
+    judge_sensor_stuck("network", "pressure_bar", _column_moved, STUCK_S, ("pression du réseau", "network pressure")),
     *(judge_out_of_range(asset) for asset in WATCHED),
     *(judge_spikes(asset) for asset in WATCHED),
     Detector((Fault.FLOW_METER_STOPPED,), "pump", (("tower", "level_m"), ("tower", "outflow_m3_h")), judge_pump_meter),
-    Detector((Fault.FLOW_METER_STOPPED,), "tower", (("tower", "level_m"), ("pump", "flow_m3_h")), judge_tower_meter),
+    Detector((Fault.FLOW_METER_STOPPED,), "tower", (("tower", "outflow_m3_h"),), judge_tower_meter),
     judge_drift("tower", AT_STOP, ("niveau du château", "tower level"), TOP_DRIFT_SHARE, "level_m"),
     judge_drift(
         "network", STATIC_ERROR, ("pression du réseau", "network pressure"), PRESSURE_DRIFT_BAR, "pressure_bar"

@@ -6,63 +6,114 @@ in Ramadan, or a herd that drinks at night, makes its own usual.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_quantile
+from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Signal, VerdictArray
-from alerts.rolling import counter_steps, held, window_max, window_min, window_sum
-from alerts.scene import FloatArray, Grid
+from alerts.rolling import counter_steps, held, window_max, window_mean, window_min, window_sum
+from alerts.scene import FloatArray, Grid, spacing_of
 from gateway.model import Fault
 
 RUNS_H = 5.0  # DETECTION §2: no idle hour for 5 h
 RUNS_M3_H = 0.12  # a tap that drips is no tap left open; one that runs gives 0.5 to 0.9 m³/h (DOMAIN §3.1)
+ABOVE_USUAL = 1.5  # times what this tap's busiest five hours of the last weeks never fell below
+UNKNOWN_M3_H = 0.3  # what a busy tap never reaches for five hours, where nothing is known of its past
+MOST_M3_H = 6.0  # more a tap cannot give: a counter that jumps
+LONGEST_GAP_H = 3.0  # what a counter moved on in a longer gap tells of no hour
+FEW_TAPS = 3  # with fewer nothing can be said of the others
 NIGHT_RUNS_H = 2.0  # at night nobody fetches: so long is enough
 NIGHT_FROM_H, NIGHT_UNTIL_H = 22.0, 5.0
 STEADY = 0.5  # the slowest half hour of an open tap is more than half of its fastest
 DAY_ENOUGH = 0.5  # of a day's steps must be there
 OTHERS_MOVE = 0.4  # of what they usually give together
-CLOSED_DAYS = 2
+PARTLY, PARTLY_DAYS = 0.6, 3  # of its usual share of the village's water, so long: a tap half closed or half broken
+SPREADS, VARIES = 3.0, 0.15  # and outside what this tap's share varies by; so much where that is not known
 SMALL_M3 = 0.05
 WATER_IN_TOWER_M = 0.10
 
 
 def hourly_flow(grid: Grid, tap: str) -> FloatArray:
-    """(n, m) what the tap gave in the hour that ends at each step [m³]; NaN where its counter was not read."""
+    """(n, m) what the tap gave in the hour that ends at each step [m³]; NaN where its counter was not read.
+
+    What a counter moved on between two readings is spread over the time between them; over a long gap, or by more than
+    a tap can give, it tells nothing.
+    """
     counter = grid.raw.get((tap, "volume_m3"))
     if counter is None:
         return np.full(grid.shape, np.nan)
-    hour = grid.hours(1)
-    known = held(counter, hour + 2)
-    return np.where(np.isfinite(known), window_sum(counter_steps(counter), hour), np.nan)
+    hour, step_h = grid.hours(1), grid.step_s / 3600
+    moved, gap = counter_steps(counter), steps_before(counter)
+    rate = np.where((gap * step_h <= LONGEST_GAP_H) & (moved <= MOST_M3_H * gap * step_h), moved / gap, np.nan)
+    # Every step up to the next reading has that reading's rate.
+    each = held(rate[:, ::-1], grid.hours(LONGEST_GAP_H) - 1)[:, ::-1]
+    each = np.where(np.isfinite(rate) | ~np.isfinite(counter), each, np.nan)
+    # After the newest reading its rate counts until the next one is overdue.
+    each = held(each, np.minimum(spacing_of(counter), hour))
+    return window_mean(each, hour, at_least=max(2, 2 * hour // 3)) * hour
+
+
+def steps_before(value: FloatArray) -> FloatArray:
+    """(n, m) how many steps before each step its last earlier reading was, 1 or more; infinite without any."""
+    last = np.full(value.shape, -np.inf)
+    place = np.arange(value.shape[-1], dtype=np.float64)
+    last[..., 1:] = np.maximum.accumulate(np.where(np.isfinite(value), place, -np.inf), axis=-1)[..., :-1]
+    return np.asarray(place - last)
+
+
+def run_of_tap(grid: Grid, tap: str) -> tuple[FloatArray, FloatArray]:
+    """(n, m) the least and the most that a tap gave in an hour of the last five [m³]."""
+    flow, long = hourly_flow(grid, tap), grid.hours(RUNS_H)
+    is_whole = window_sum(np.isfinite(flow), long) >= 0.8 * long
+    return np.where(is_whole, window_min(flow, long), np.nan), window_max(flow, long)
 
 
 def judge_left_open(scene: Scene) -> list[Signal]:
     """A tap that gives water for five hours without an idle one, or for two in the middle of the night.
 
-    What people fetch comes in cans, and rests in between; an open tap runs evenly. A tap that does so on most nights is
-    used so.
+    What people fetch comes in cans, and rests in between; an open tap runs evenly, and more than in its own busiest
+    hours. When all taps are busy it is a feast, or Ramadan; a tap that runs on most nights is used so.
     """
-    grid = scene.grid
+    grid, taps = scene.grid, scene.grid.sites.taps
     is_night = (grid.hour >= NIGHT_FROM_H) | (grid.hour < NIGHT_UNTIL_H)
+    dark = grid.hours(NIGHT_RUNS_H)
+    whole_night = is_night & (window_sum(is_night[None, :], dark) >= dark)
+    runs = [run_of_tap(grid, tap) for tap in taps]
+    flows = [hourly_flow(grid, tap) for tap in taps]
+    usual = [_usual(scene, f"{tap}/day_run_m3_h", 1.0) for tap in taps]
+    nights = [
+        np.where(window_sum(is_night & np.isfinite(flow), dark) >= 0.8 * dark, window_min(flow, dark), np.nan)
+        for flow in flows
+    ]
+    busy = _middle([least / np.maximum(most, 0.02) for (least, _), most in zip(runs, usual, strict=True)])
+    busy_night = _middle(nights)
     signals = []
-    for tap in grid.sites.taps:
-        flow = hourly_flow(grid, tap)
-        usual_night = scene.days.on(
-            past_quantile(scene.days.get(f"{tap}/night_m3_h"), 0.75, days=21, at_least=3), grid.t_s
-        )
-        night_limit = RUNS_M3_H + np.nan_to_num(usual_night)
-        by_night = window_min(np.where(is_night, flow, np.nan), grid.hours(NIGHT_RUNS_H)) > night_limit
-        by_night &= is_night & (window_sum(is_night[None, :], grid.hours(NIGHT_RUNS_H)) >= grid.hours(NIGHT_RUNS_H))
-        long = grid.hours(RUNS_H)
-        least, most = window_min(flow, long), window_max(flow, long)
-        by_day = (least > RUNS_M3_H) & (least > STEADY * most)
-        running = by_night | by_day
-        verdict = verdicts(present=running, absent=flow < 0.5 * RUNS_M3_H)
+    for tap, flow, (least, most), most_usual, by_night in zip(taps, flows, runs, usual, nights, strict=True):
+        at_night = RUNS_M3_H + np.nan_to_num(_usual(scene, f"{tap}/night_m3_h", 0.75)) + 2 * np.nan_to_num(busy_night)
+        by_day = ABOVE_USUAL * most_usual * np.fmax(1.0, busy) + 0.05
+        by_day = np.where(np.isfinite(by_day), np.maximum(by_day, RUNS_M3_H), UNKNOWN_M3_H)
+        running = ((by_night > at_night) & whole_night) | ((least > by_day) & (least > STEADY * most))
+        idle = flow < np.maximum(0.5 * RUNS_M3_H, np.where(is_night, 0.0, 0.8 * np.nan_to_num(most_usual)))
+        verdict = verdicts(present=running, absent=idle)
         signals.append(Signal(Fault.TAP_LEFT_OPEN, tap, grid.t_s, verdict, _open_describer(grid, tap, flow)))
     return signals
+
+
+def _usual(scene: Scene, name: str, share: float) -> FloatArray:
+    """(n, m) a quantile of the last weeks' days of a feature."""
+    return scene.days.on(past_quantile(scene.days.get(name), share, days=21, at_least=3), scene.grid.t_s)
+
+
+def _middle(values: Sequence[FloatArray]) -> FloatArray:
+    """The median over taps (n, m); NaN where fewer than `FEW_TAPS` are known."""
+    if len(values) < FEW_TAPS:
+        return np.full(values[0].shape, np.nan) if values else np.empty((0, 0))
+    ordered = np.sort(np.stack(values, axis=-1), axis=-1)
+    count = np.isfinite(ordered).sum(axis=-1)
+    middle = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
+    return np.where(count >= FEW_TAPS, middle, np.nan)
 
 
 def _open_describer(grid: Grid, tap: str, flow: FloatArray) -> Callable[[int, int, int], Evidence]:
@@ -90,34 +141,46 @@ def judge_closed(scene: Scene) -> list[Signal]:
     usual = {tap: past_median(volume[tap], days=21, at_least=5) for tap in taps}
     total = sum((np.nan_to_num(volume[tap]) for tap in taps), np.zeros(days.shape))
     expected = sum((np.nan_to_num(usual[tap]) for tap in taps), np.zeros(days.shape))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        busy = {tap: volume[tap] / usual[tap] for tap in taps}
+        crowd = _middle(list(busy.values()))
+        shares = {tap: busy[tap] / crowd for tap in taps}
     signals = []
     for tap in taps:
         others, others_usual = total - np.nan_to_num(volume[tap]), expected - np.nan_to_num(usual[tap])
         is_used = past_quantile(volume[tap], 0.1, days=21, at_least=5) > SMALL_M3
         none = volume[tap] <= np.minimum(SMALL_M3, 0.05 * usual[tap])
         alone = none & is_used & (others > OTHERS_MOVE * others_usual) & (others_usual > 0)
-        verdict = verdicts(present=alone, absent=volume[tap] > 0.2 * usual[tap])
+        share = shares[tap]
+        limit = np.minimum(PARTLY, 1 - SPREADS * np.nan_to_num(past_spread(share, days=21, at_least=5), nan=VARIES))
+        partly = is_used & (recent_median(share, PARTLY_DAYS, at_least=PARTLY_DAYS) < limit) & (share < 1.1 * limit)
+        gives = (volume[tap] > 0.2 * usual[tap]) & ~(share < 0.75)
+        verdict = verdicts(present=alone | partly, absent=gives)
         signals.append(
             Signal(
-                Fault.TAP_CLOSED, tap, days.day_s + 86_400, verdict, _closed_describer(tap, verdict, usual[tap])
+                Fault.TAP_CLOSED, tap, days.day_s + 86_400, verdict,
+                _closed_describer(tap, verdict, volume[tap], usual[tap]),
             )
         )  # fmt: skip
     return signals
 
 
-def _closed_describer(tap: str, verdict: VerdictArray, usual: FloatArray) -> Callable[[int, int, int], Evidence]:
+def _closed_describer(
+    tap: str, verdict: VerdictArray, volume: FloatArray, usual: FloatArray
+) -> Callable[[int, int, int], Evidence]:
     def describe(zone: int, first: int, last: int) -> Evidence:
         count = int((verdict[zone, first : last + 1] == 1).sum())
         number = int(tap[4:])
-        before = float(usual[zone, first])
+        now, before = float(np.nan_to_num(volume[zone, last])), float(usual[zone, first])
+        what_fr, what_en = ("rien", "nothing") if now <= SMALL_M3 else (f"que {now:.1f} m³", f"only {now:.1f} m³")
         return Evidence(
-            f"La borne {number} ne donne rien depuis {count} jours ({before:.1f} m³ par jour d'habitude),"
+            f"La borne {number} ne donne {what_fr} depuis {count} jours ({before:.1f} m³ par jour d'habitude),"
             " les autres donnent.",
-            f"Tap {number} has given nothing for {count} days ({before:.1f} m³ a day is usual); the others give.",
-            {"days": count, "usual_m3": round(before, 2), "tap": number},
-            {"volume_m3": SMALL_M3},
+            f"Tap {number} has given {what_en} for {count} days ({before:.1f} m³ a day is usual); the others give.",
+            {"days": count, "volume_m3": round(now, 2), "usual_m3": round(before, 2), "tap": number},
+            {"volume_m3": SMALL_M3, "share": PARTLY},
             (f"{tap}/volume_m3",),
-            0.8,
+            0.8 if now <= SMALL_M3 else 0.65,
         )
 
     return describe
@@ -126,7 +189,9 @@ def _closed_describer(tap: str, verdict: VerdictArray, usual: FloatArray) -> Cal
 def _day_volume(tap: str) -> Callable[[DayView], FloatArray]:
     def compute(view: DayView) -> FloatArray:
         counter = view.raw(tap, "volume_m3")
-        steps = view.cut(counter_steps(view.grid.raw.get((tap, "volume_m3"), np.full(view.grid.shape, np.nan))))
+        found = view.grid.raw.get((tap, "volume_m3"), np.full(view.grid.shape, np.nan))
+        moved = counter_steps(found)
+        steps = view.cut(np.where(moved > MOST_M3_H * steps_before(found) * view.grid.step_s / 3600, np.nan, moved))
         # Of the counter's own rounds: it may be read every hour only.
         seen = np.isfinite(counter).sum(axis=-1)
         often = np.maximum(seen.max(axis=-1, keepdims=True), 1)
@@ -146,6 +211,15 @@ def _night_flow(tap: str) -> Callable[[DayView], FloatArray]:
     return compute
 
 
+def _day_run(tap: str) -> Callable[[DayView], FloatArray]:
+    def compute(view: DayView) -> FloatArray:
+        least = view.cut(run_of_tap(view.grid, tap)[0])
+        known = np.isfinite(least)
+        return np.where(known.mean(axis=-1) > DAY_ENOUGH, np.where(known, least, -np.inf).max(axis=-1), np.nan)
+
+    return compute
+
+
 def features(taps: list[str]) -> tuple[Feature, ...]:
     """The features of these taps."""
     return tuple(
@@ -154,6 +228,7 @@ def features(taps: list[str]) -> tuple[Feature, ...]:
         for feature in (
             Feature(f"{tap}/day_m3", 24.0, _day_volume(tap)),
             Feature(f"{tap}/night_m3_h", NIGHT_UNTIL_H, _night_flow(tap)),
+            Feature(f"{tap}/day_run_m3_h", 24.0, _day_run(tap)),
         )
     )
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.sensor import without_spikes
 from alerts.model import Evidence, Signal
-from alerts.rolling import slope_per_h
+from alerts.rolling import slope_per_h, window_mean
 from alerts.scene import FloatArray
 from gateway.model import Fault, State
 
@@ -22,6 +23,9 @@ EMPTY_SHARE = 0.15  # of the full level
 FILLING_SHARE = 0.25  # of the full level: the deadband between the two keeps it from chattering
 AT_TOP_SHARE = 0.985  # of the full level, the sensor's noise allowed for
 BELOW_TOP_SHARE = 0.96
+BALANCE_H = 1 / 3
+SPILT_SHARE = 0.5  # of what came in that time must be in the tower, or it went over
+SPILT_FLOW_SHARE = 0.2  # of rated flow: less is a meter's error or a leak
 SPILL_FLOW_SHARE = 0.30  # of rated flow: DETECTION §2, overflow: still more than 30 % at the top
 
 NIGHT_FROM_H, NIGHT_UNTIL_H = 0.0, 5.0
@@ -31,6 +35,7 @@ USUAL_NIGHTS, MIN_NIGHTS = 20, 3
 NIGHT_ENOUGH = 0.6  # of the night's steps must be there
 ALWAYS_M3_H = 0.25  # without past nights to compare, so much is a loss all the same
 PUMP_RESTS = 0.05  # of rated flow
+WET_ENOUGH = 0.3  # where the tower runs empty, so much of it before that
 HOLDS_M = 0.15  # water in the tower at the night's end: an empty one loses nothing
 VALVE_BAR = 0.08  # a riser that empties takes its column with it; a check valve holds it
 
@@ -67,8 +72,17 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
     inflow, rated_flow = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
     spill = inflow - np.nan_to_num(grid.value("tower", "outflow_m3_h"))
     at_top = level_m >= AT_TOP_SHARE * full_m
+    # The last centimetres of a slow filling take longer than that: at a spill the level does not rise by what comes.
+    back, area_m2 = grid.hours(BALANCE_H), grid.sites.rating("tower", "volume_m3") / full_m
+    gained_m3 = np.full(grid.shape, np.nan)
+    gained_m3[:, back:] = (level_m[:, back:] - level_m[:, :-back]) * area_m2
+    came_m3 = window_mean(spill, back) * back * grid.step_s / 3600
     verdict = verdicts(
-        present=at_top & (inflow > SPILL_FLOW_SHARE * rated_flow) & (spill > 0.1 * rated_flow),
+        present=at_top
+        & (inflow > SPILL_FLOW_SHARE * rated_flow)
+        & (spill > 0.1 * rated_flow)
+        & (gained_m3 < SPILT_SHARE * came_m3)
+        & (came_m3 - gained_m3 > SPILT_FLOW_SHARE * rated_flow * BALANCE_H),
         absent=(level_m < BELOW_TOP_SHARE * full_m) | (inflow < 0.05 * rated_flow),
     )
 
@@ -97,17 +111,25 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
 def night_balance(view: DayView) -> FloatArray:
     """(n, d) by how much the tower gains at night beyond what flows in and out [m³/h]; a loss is negative."""
     grid, night = view.grid, view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)
-    level_m = view.value("tower", "level_m")[..., night]
+    level_m = view.cut(without_spikes(grid, "tower", "level_m"))[..., night]
     outflow, inflow = view.value("tower", "outflow_m3_h")[..., night], view.value("pump", "flow_m3_h")[..., night]
     area_m2 = (grid.sites.rating("tower", "volume_m3") / grid.sites.rating("tower", "full_level_m"))[..., None]
     rests = ~(inflow > PUMP_RESTS * grid.sites.rating("pump", "rated_flow_m3_h")[..., None])
-    seen = np.isfinite(level_m) & np.isfinite(outflow)
-    is_known = (seen.mean(axis=-1) >= NIGHT_ENOUGH) & rests.all(axis=-1)
-    has_water = ~(level_m < HOLDS_M).any(axis=-1)
+    # An empty tower loses nothing: the night counts until it is.
+    has_water = np.minimum.accumulate(~(level_m < HOLDS_M), axis=-1)
+    seen = np.isfinite(level_m) & np.isfinite(outflow) & has_water
+    least = np.where(has_water.all(axis=-1), NIGHT_ENOUGH, WET_ENOUGH)
+    is_known = (seen.mean(axis=-1) >= least) & rests.all(axis=-1)
     # The sum of the outflow since the night's beginning is given back to the level, and the rest must lie flat.
     drawn_m3 = np.cumsum(np.nan_to_num(outflow), axis=-1) * grid.step_s / 3600
-    slope = slope_per_h(level_m + drawn_m3 / area_m2, grid.step_s / 3600) * area_m2[..., 0]
-    return np.where(is_known & has_water, slope, np.nan)
+    flat_m = np.where(seen, level_m + drawn_m3 / area_m2, np.nan)
+    # Half hours by their middle value, which a sensor's spikes do not move.
+    half = max(1, grid.hours(0.5))
+    whole = flat_m.shape[-1] // half * half
+    pieces = np.sort(flat_m[..., :whole].reshape(*flat_m.shape[:-1], -1, half), axis=-1)
+    count = np.isfinite(pieces).sum(axis=-1)
+    middle = np.take_along_axis(pieces, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
+    return np.where(is_known, slope_per_h(middle, half * grid.step_s / 3600) * area_m2[..., 0], np.nan)
 
 
 def night_wellhead(view: DayView) -> FloatArray:
