@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 
-from alerts.expected import Expected, expected_daily_volume
+from alerts.expected import Expected, expected_daily_volume, room_of
 from ingest.db import Connection, queries
 from ingest.readings_pg import PgReadings
 
@@ -32,13 +32,14 @@ class Day:
     """One day of a zone; None where there are no data.
 
     `volume_m3` is what the pump lifted, `insolation_kwh_m2` the sun on the panels, `expected` what a zone in its
-    usual health would have lifted under that sun.
+    usual health would have lifted under that sun, `room_m3` what its tower could take (NaN where nobody knows).
     """
 
     on: date
     volume_m3: float | None
     insolation_kwh_m2: float | None
     expected: Expected | None = None
+    room_m3: float = float("nan")
 
     @property
     def share(self) -> float | None:
@@ -69,11 +70,12 @@ def fetch_days(
     days = days_before(now, HISTORY_DAYS)
     volumes = fetch_volumes(connection, days, asset="pump", zone=zone)
     sun = _fetch_insolation(connection, days, zone)
+    room = _fetch_room(connection, days, zone)
     none: list[float | None] = [None] * len(days)
     return {
         zone_id: _with_expected(
             [
-                Day(on, volume, sun.get(zone_id, {}).get(on))
+                Day(on, volume, sun.get(zone_id, {}).get(on), room_m3=room.get((zone_id, on), float("nan")))
                 for on, volume in zip(days, volumes.get((zone_id, "pump"), none), strict=True)
             ],
             expect_last,
@@ -122,10 +124,20 @@ def _fetch_insolation(
     return sun
 
 
+def _fetch_room(connection: Connection, days: Sequence[date], zone: str | None) -> Mapping[tuple[str, date], float]:
+    """(zone, day) → what its tower could take that day [m³]."""
+    parameters = {"start": midnight(days[0]), "end": midnight(days[-1]) + DAY, "zone": zone}
+    return {
+        (zone_id, day.date()): room_of(level_m, drawn_m3, full_level_m=full_level_m, full_m3=full_m3)
+        for zone_id, day, level_m, drawn_m3, full_level_m, full_m3 in connection.execute(SQL["daily_room"], parameters)
+        if full_level_m and full_m3
+    }
+
+
 def _with_expected(days: list[Day], last: int) -> list[Day]:
     """The `last` days with what the zone's other days make one expect of them."""
     known = [
-        (day.on, day.insolation_kwh_m2, day.volume_m3)
+        (day.on, day.insolation_kwh_m2, day.volume_m3, day.room_m3)
         for day in days
         if day.volume_m3 is not None and day.insolation_kwh_m2 is not None
     ]
@@ -133,8 +145,8 @@ def _with_expected(days: list[Day], last: int) -> list[Day]:
     def expected(day: Day) -> Expected | None:
         if day.insolation_kwh_m2 is None:
             return None
-        others = np.array([(sun, volume) for on, sun, volume in known if on != day.on], dtype=np.float64)
-        sun, volume = others.reshape(-1, 2).T
-        return expected_daily_volume(sun, volume, day.insolation_kwh_m2)
+        others = np.array([numbers for on, *numbers in known if on != day.on], dtype=np.float64)
+        sun, volume, room = others.reshape(-1, 3).T
+        return expected_daily_volume(sun, volume, day.insolation_kwh_m2, room_m3=room, room_of_day=day.room_m3)
 
     return days[:-last] + [replace(day, expected=expected(day)) for day in days[-last:]]

@@ -54,6 +54,19 @@ EVENTS = {
     "returned": N_("Revenue"),
     "resolved": N_("Résolue par les mesures"),
 }
+SILENCES = {
+    "pump_broken": N_("Pompe en panne"),
+    "nobody_drew": N_("Personne n’a puisé"),
+    "well_dry": N_("Forage à sec"),
+    "no_power": N_("Plus d’énergie"),
+    "sensor_failed": N_("Capteur en panne"),
+    "network_out": N_("Réseau coupé"),
+    "cannot_tell": N_("Impossible à dire"),
+}
+CANNOT_FORECAST = {
+    "no_level": N_("pas de niveau récent du château d’eau"),
+    "no_past": N_("moins de cinq jours d’usage connus"),
+}
 NOTIFICATION_KINDS = {
     "opened": N_("alerte"),
     "reminder": N_("rappel"),
@@ -188,6 +201,14 @@ class Labels:
     def event(self, kind: str) -> str:
         """What happened to an alert."""
         return self._word(EVENTS, kind)
+
+    def silence(self, kind: str) -> str:
+        """Why a zone is silent."""
+        return self._word(SILENCES, kind)
+
+    def cannot_forecast(self, why: str) -> str:
+        """Why there is no forecast."""
+        return self._word(CANNOT_FORECAST, why)
 
     def notification_kind(self, kind: str) -> str:
         """What a message was for."""

@@ -40,10 +40,10 @@ class Alert:
     confidence: float
     evidence: dict[str, Any]
     explained_by: int | None
-    times: int
-    shelved_until: datetime | None
-    shelved_by: str | None
-    shelved_why: str | None
+    times: int = 1
+    shelved_until: datetime | None = None
+    shelved_by: str | None = None
+    shelved_why: str | None = None
 
     @property
     def is_live(self) -> bool:

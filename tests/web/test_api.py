@@ -45,6 +45,26 @@ def test_zones_list_six_with_data_gravest_first(reader: httpx.Client) -> None:
 
 
 @pytest.mark.db
+def test_a_zone_tells_how_long_its_tower_lasts(reader: httpx.Client) -> None:
+    # Zone 3's twenty taps count 0 + 0.01 + … + 0.19 = 1.9 m³ an hour. Its tower of 20 m³ stands at 0.55 - 0.4 sin(5°) =
+    # 51.5 %: 10.3 m³ last 5.4 h, on each of the nine days that are known. Its pump is broken, so nothing is added.
+    forecast = reader.get("/api/v1/zones/zone-3").json()["forecast"]
+    assert (forecast["hours"], forecast["low_hours"], forecast["high_hours"]) == (5.4, 5.4, 5.4)
+    assert (forecast["by_weeks"], forecast["counts_inflow"]) == (False, False)
+    assert reader.get("/api/v1/zones/zone-1").json()["forecast"]["counts_inflow"]
+    never = reader.get("/api/v1/zones/zone-6").json()
+    assert never["forecast"]["cannot_tell"] == "no_level"
+
+
+def test_which_kind_of_silent(reader: httpx.Client) -> None:
+    silences = {zone["id"]: zone["silence"] for zone in reader.get("/api/v1/zones").json()["items"]}
+    assert silences["zone-1"] is None
+    assert silences["zone-3"] is None, "its pump stands, but the taps run"
+    assert silences["zone-4"]["kind"] == "cannot_tell"
+    assert "5,8 h" in silences["zone-4"]["sentence"]["fr"]
+    assert silences["zone-6"]["sentence"]["en"] == "This zone has sent nothing yet."
+
+
 def test_channels_carry_their_newest_reading(reader: httpx.Client) -> None:
     channels = {one["id"]: one for one in reader.get("/api/v1/channels?zone=zone-1").json()["items"]}
     assert channels["zone-1/pump/volume_m3"]["is_counter"] is True

@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from alerts.forecast import CannotTell
+from alerts.silent import Kind
 from ingest.admission import RejectReason
 from ingest.replay import Fate
 from web.fleet import ZoneState
@@ -41,6 +43,27 @@ class DayView(BaseModel):
     expected_high_m3: float | None
 
 
+class SilenceView(BaseModel):
+    """Why no water flows in a zone, or why nothing is heard of it; `confidence` 0 to 1, 0 for `cannot_tell`."""
+
+    kind: Kind
+    confidence: float
+    sentence: dict[str, str] = Field(description="what it rests on, by language")
+
+
+class ForecastView(BaseModel):
+    """How long the tower lasts at this zone's own use; null hours are more than three days."""
+
+    cannot_tell: CannotTell | None = Field(description="why there is no forecast; null when there is one")
+    hours: float | None = Field(default=None, description="if no water comes any more: the middle of past weeks")
+    low_hours: float | None = Field(default=None, description="one of ten past weeks would have emptied it sooner")
+    high_hours: float | None = Field(default=None, description="nine of ten would have emptied it by then")
+    refilled_hours: float | None = Field(default=None, description="with the water that pump and sun should bring")
+    counts_inflow: bool = Field(default=False, description="false: what the pump will bring is not known or nothing")
+    by_weeks: bool | None = Field(default=None, description="false: from past days, for want of three weeks")
+    stretches: int | None = Field(default=None, description="past weeks or days that it rests on")
+
+
 class ZoneView(BaseModel):
     """A zone as it is now."""
 
@@ -70,6 +93,9 @@ class ZoneView(BaseModel):
     open_alerts: int = Field(description="alerts that are not resolved and not explained by another")
     tower: TowerView | None
     yesterday: DayView | None
+    silence: SilenceView | None = Field(
+        default=None, description="null where water flows, where nobody could see it, and in the list for normal zones"
+    )
 
 
 class AssetView(BaseModel):
@@ -90,6 +116,7 @@ class ZoneDetail(ZoneView):
     gateway: str
     assets: list[AssetView]
     days: list[DayView]
+    forecast: ForecastView
 
 
 class ReadingView(BaseModel):

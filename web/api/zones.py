@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from alerts.forecast import CannotTell, Forecast
+from alerts.silent import Silence
 from ingest.readings import LatestRow
 from ingest.readings_pg import PgReadings
 from web.api.models import (
     AssetView,
     ChannelView,
     DayView,
+    ForecastView,
     Listing,
     ReadingView,
+    SilenceView,
     TowerView,
     ZoneDetail,
     ZoneView,
@@ -23,8 +28,9 @@ from web.api.responses import ERRORS
 from web.daily import Day
 from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import NotThere
-from web.fleet import ZoneNow, fetch_fleet, fetch_zone
+from web.fleet import ZoneNow, ZoneState, fetch_fleet, fetch_zone
 from web.notes import NOTHING, Note, notes_of_latest
+from web.water import fetch_forecast, fetch_silences
 
 router = APIRouter(tags=["zones"], responses=ERRORS)
 
@@ -33,7 +39,10 @@ router = APIRouter(tags=["zones"], responses=ERRORS)
 def zones(services: ServicesOf, connection: ConnectionOf) -> Listing[ZoneView]:
     """State, tower, yesterday's volume and open alerts of every zone; the list is never longer than one page."""
     now = services.clock.now()
-    return Listing(items=[zone_view(item, now) for item in fetch_fleet(connection, now)])
+    fleet = fetch_fleet(connection, now)
+    troubled = [item.zone.zone_id for item in fleet if item.state is not ZoneState.NORMAL]
+    silences = fetch_silences(connection, troubled, now)
+    return Listing(items=[zone_view(item, now, silences.get(item.zone.zone_id)) for item in fleet])
 
 
 @router.get("/zones/{zone_id}", summary="One zone with its parts and its last 30 days")
@@ -43,7 +52,7 @@ def zone(services: ServicesOf, connection: ConnectionOf, zone_id: str) -> ZoneDe
     item = fetch_zone(connection, zone_id, now, expect_last=30)
     row = item.zone
     return ZoneDetail(
-        **zone_view(item, now).model_dump(),
+        **zone_view(item, now, fetch_silences(connection, [zone_id], now).get(zone_id)).model_dump(),
         altitude_m=row.altitude_m,
         counted_in=row.counted_in,
         gnf_per_20_l=row.gnf_per_20_l,
@@ -53,6 +62,7 @@ def zone(services: ServicesOf, connection: ConnectionOf, zone_id: str) -> ZoneDe
             for asset in PgReadings(connection).assets(zone_id)
         ],
         days=[day_view(day) for day in item.days],
+        forecast=forecast_view(fetch_forecast(connection, item, now)),
     )
 
 
@@ -79,7 +89,7 @@ def channels(
     )  # fmt: skip
 
 
-def zone_view(item: ZoneNow, now: datetime) -> ZoneView:
+def zone_view(item: ZoneNow, now: datetime, silence: Silence | None = None) -> ZoneView:
     """A zone as the API tells it."""
     row, seen_at, tower = item.zone, item.last_seen_at, item.tower
     return ZoneView(
@@ -92,7 +102,27 @@ def zone_view(item: ZoneNow, now: datetime) -> ZoneView:
             measured_at=tower.measured_at,
         ),
         yesterday=None if item.yesterday is None else day_view(item.yesterday),
+        silence=None if silence is None else SilenceView(
+            kind=silence.kind, confidence=silence.confidence,
+            sentence={"fr": silence.sentence_fr, "en": silence.sentence_en},
+        ),
     )  # fmt: skip
+
+
+def forecast_view(found: Forecast | CannotTell) -> ForecastView:
+    """A forecast as the API tells it."""
+    if isinstance(found, CannotTell):
+        return ForecastView(cannot_tell=found)
+    return ForecastView(
+        cannot_tell=None, hours=_hours(found.hours), low_hours=_hours(found.low_h), high_hours=_hours(found.high_h),
+        refilled_hours=None if found.refilled_h is None else _hours(found.refilled_h),
+        counts_inflow=found.refilled_h is not None, by_weeks=found.by_weeks, stretches=found.stretches,
+    )  # fmt: skip
+
+
+def _hours(hours: float) -> float | None:
+    """Null beyond the horizon, which JSON cannot tell otherwise."""
+    return round(hours, 1) if math.isfinite(hours) else None
 
 
 def day_view(day: Day) -> DayView:

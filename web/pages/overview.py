@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
+from alerts.silent import Kind
 from web.charts.bars import day_bars
 from web.fleet import GRAVITY, ZoneNow, ZoneState, fetch_fleet
 from web.language import Language, Texts
 from web.pages.page import PageOf
+from web.water import fetch_silences
 
 root = APIRouter()
 router = APIRouter()
@@ -44,8 +46,14 @@ def overview(page: PageOf) -> Response:
         (alert for item in fleet for alert in item.alerts),
         key=lambda alert: (alert.is_shelved(page.now), -alert.severity, -alert.people, alert.opened_at),
     )
+    troubled = [item.zone.zone_id for item in fleet if item.state is not ZoneState.NORMAL]
+    silences = {
+        zone: found
+        for zone, found in fetch_silences(page.connection, troubled, page.now).items()
+        if found.kind is not Kind.NOBODY_DREW  # which needs nobody
+    }
     bars = {item.zone.zone_id: _bars(item, page.texts) for item in fleet}
-    return page.render("overview.html", fleet=fleet, to_do=to_do, totals=totals_of(fleet), bars=bars)
+    return page.render("overview.html", fleet=fleet, to_do=to_do, totals=totals_of(fleet), bars=bars, silences=silences)
 
 
 def totals_of(fleet: list[ZoneNow]) -> Totals:

@@ -21,6 +21,7 @@ from web.fleet import fetch_zone
 from web.notes import count_notes
 from web.pages.page import Page, PageOf
 from web.stories import alerts_page, alerts_within, committee_of, told_between
+from web.water import fetch_forecast, fetch_silences
 
 SQL = queries("web", "zone")
 router = APIRouter()
@@ -55,6 +56,8 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
     return page.render(
         "zone.html",
         item=found,
+        silence=fetch_silences(page.connection, [zone_id], page.now).get(zone_id),
+        forecast=fetch_forecast(page.connection, found, page.now),
         choices=CHOICES,
         choice=choice,
         start=start,

@@ -37,3 +37,13 @@ WHERE c.is_active AND c.asset_id = 'pv' AND c.name = 'irradiance_w_m2'
   AND r.measured_at >= %(start)s AND r.measured_at < %(end)s
   AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
 GROUP BY c.zone_id, day;
+
+-- daily_room
+-- What each tower's level was when a day began, and what its outlet's counter moved on in it.
+SELECT c.zone_id, d.day, max(d.first) FILTER (WHERE c.name = 'level_m'),
+       max(d.steps) FILTER (WHERE c.name = 'outflow_volume_m3' AND d.n > 0),
+       (a.rating ->> 'full_level_m')::float8, (a.rating ->> 'volume_m3')::float8
+FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN reading_day d USING (channel_id)
+WHERE c.is_active AND c.asset_id = 'tower' AND c.name IN ('level_m', 'outflow_volume_m3')
+  AND d.day >= %(start)s AND d.day < %(end)s AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
+GROUP BY c.zone_id, d.day, a.rating;

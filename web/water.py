@@ -1,0 +1,111 @@
+"""Water now and soon: why a zone is silent, and how long its tower lasts; from the database into `alerts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.forecast import CannotTell, Forecast, hours_left, sun_factor
+from alerts.scene import STEP_S, Sites
+from alerts.silent import Box, Silence, why_silent
+from alerts.watched import fetch_grid, fetch_sites
+from ingest.db import Connection, queries
+from web.fleet import FAULT_SEVERITY, ZoneNow
+
+SQL = queries("web", "water")
+
+FloatArray = NDArray[np.float64]
+SILENCE_BACK = timedelta(hours=8)  # of readings that the kind of silence is told from: a morning's pump included
+LEVEL_IS_OLD = timedelta(hours=2)
+PAST_WEEKS = 8
+EMPTY_SHARE = 0.05  # of the full level: an hour that saw less says nothing about what people wanted
+HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
+LIFTING = ("pump", "pv")  # assets whose faults keep water from coming
+OUTFLOW, DRAWN, TAPS = "tower/outflow_m3_h", "tower/outflow_volume_m3", "taps/volume_m3"
+INFLOW, LIFTED, LEVEL, SUN = "pump/flow_m3_h", "pump/volume_m3", "tower/level_m", "pv/irradiance_w_m2"
+
+
+def fetch_silences(connection: Connection, zones: Sequence[str], now: datetime) -> dict[str, Silence]:
+    """The kind of silence of those of these zones that are silent.
+
+    Silence in the same hour is looked for among all zones.
+    """
+    if not zones:
+        return {}
+    sites = Sites(fetch_sites(connection, zones))
+    steps = int(SILENCE_BACK.total_seconds() / STEP_S)
+    end_s = (now.timestamp() // STEP_S + 1) * STEP_S
+    known = {zone: values for zone, *values in connection.execute(SQL["boxes"])}
+    others = [zone for zone in known if zone not in set(sites.zone_ids)]
+    boxes = [known.get(zone, [None] * 4) for zone in [*sites.zone_ids, *others]]
+    newest_s = np.array([np.nan if row[0] is None else row[0].timestamp() for row in boxes])
+    said = np.array([row[1:] for row in boxes], dtype=np.float64).reshape(len(boxes), 3).T
+    grid = fetch_grid(connection, sites, end_s - steps * STEP_S, steps)
+    found = why_silent(grid, Box(newest_s, *said), now.timestamp())
+    return {zone: one for zone, one in zip(sites.zone_ids, found, strict=True) if one is not None}
+
+
+def fetch_forecast(connection: Connection, item: ZoneNow, now: datetime) -> Forecast | CannotTell:
+    """How long this zone's tower lasts at its own use."""
+    tower = item.tower
+    if tower is None or not tower.share or tower.volume_m3 is None or now - tower.measured_at > LEVEL_IS_OLD:
+        return CannotTell.NO_LEVEL
+    end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    start = end - PAST_WEEKS * WEEK
+    hours = _Hours(connection, item.zone.zone_id, start, end)
+    full_m3, full_level_m = tower.volume_m3 / tower.share, tower.level_m / tower.share
+    use_m3 = hours.first_known((DRAWN, 1), (OUTFLOW, 0), (TAPS, 1))
+    use_m3 = np.where(hours.of(LEVEL, 2) < EMPTY_SHARE * full_level_m, np.nan, use_m3)
+    pumps = not any(alert.severity >= FAULT_SEVERITY and alert.asset_id in LIFTING for alert in item.alerts)
+    inflow_m3 = hours.first_known((LIFTED, 1), (INFLOW, 0))
+    return hours_left(
+        tower.volume_m3,
+        full_m3,
+        use_m3,
+        inflow_m3=inflow_m3 if pumps and np.isfinite(inflow_m3).any() else None,
+        sun_factor=_today(hours.of(SUN, 0), end),
+        hour_of_day=end.hour,
+    )
+
+
+class _Hours:
+    """The hours of a zone in [start, end) by channel: mean, counter's steps, lowest; (k,) arrays, NaN where none is."""
+
+    def __init__(self, connection: Connection, zone_id: str, start: datetime, end: datetime) -> None:
+        self._k = int((end - start) / HOUR)
+        self._values: Mapping[str, FloatArray] = {}
+        parameters = {
+            "zone": zone_id, "start": start, "end": end,
+            "channels": [OUTFLOW, DRAWN, INFLOW, LIFTED, LEVEL, SUN],
+        }  # fmt: skip
+        found: dict[str, FloatArray] = {}
+        for channel, hour, *numbers in connection.execute(SQL["hours"], parameters):
+            found.setdefault(channel, np.full((3, self._k), np.nan))[:, int((hour - start) / HOUR)] = numbers
+        self._values = found
+
+    def of(self, channel: str, which: int) -> FloatArray:
+        """(k,) 0 the mean, 1 what a counter moved on, 2 the lowest."""
+        found = self._values.get(channel)
+        return np.full(self._k, np.nan) if found is None else found[which]
+
+    def first_known(self, *choices: tuple[str, int]) -> FloatArray:
+        """(k,) the first of these that has any hour."""
+        for channel, which in choices:
+            if channel in self._values:
+                return self.of(channel, which)
+        return np.full(self._k, np.nan)
+
+
+def _today(sun_w_m2: FloatArray, end: datetime) -> float:
+    """Today's sun until `end` against that of past days until the same hour."""
+    so_far = end.hour
+    if not so_far:
+        return 1.0
+    today = sun_w_m2[-so_far:]
+    past = sun_w_m2[: len(sun_w_m2) - so_far]
+    days = past[len(past) % 24 :].reshape(-1, 24)[:, :so_far]
+    usual = np.where(np.isfinite(days).all(axis=1), days.sum(axis=1), np.nan) / 1000
+    return sun_factor(float(today.sum()) / 1000, usual)
