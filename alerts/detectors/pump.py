@@ -28,9 +28,12 @@ from gateway.model import Fault, PumpState
 DRY_FLOW_SHARE = 0.08  # of rated flow: DETECTION says below 15 % of the curve, and curves sag in weak sun
 WET_FLOW_SHARE = 0.15  # of rated flow: water comes
 DRY_POWER_SHARE = 0.25  # of rated power: enough to lift water where the well has some
+LIFTS_FROM = 0.92  # of full speed; a pump that is far too large lifts from less on
+UNDER_LOAD = 0.65  # DETECTION §2: more than 35 % below the curve
 NEAR_INTAKE_M = 3.0  # DETECTION §2: dynamic level less than 3 m above the intake is urgent
 RUNS_ON_H = 0.75  # without a stop: it runs again
 DRY_AGAIN_H = 1.5  # without air: the well gives again
+LIT_DEG = 20.0  # of the sun above the horizon, where no cell measures it
 ATTEMPT_H = 1.0  # a controller that tries to start does so several times an hour
 SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
 
@@ -80,7 +83,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     tried = run_steps(~tries) < grid.hours(ATTEMPT_H)
     is_float = np.where(codes.is_known, codes.is_full, was_full & ~tried) & below_start & ~codes.is_tripped
     # What the controller says itself needs no room in the tower and no bright sun to be true.
-    is_lit = stands & (sun >= starts_at)
+    is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, grid.sun_deg > LIT_DEG)
     kinds: tuple[tuple[Fault, Mask], ...] = (
         (Fault.INVERTER_TRIP, (still & codes.is_tripped) | (is_lit & codes.says_tripped)),
         (Fault.FLOAT_STUCK_FULL, (still & is_float) | (is_lit & codes.is_full & below_start)),
@@ -111,26 +114,29 @@ class _Standing:
     def describe(self, zone: int, first: int, last: int) -> Evidence:
         grid, span = self._grid, slice(first, last + 1)
         hours = float(grid.t_s[last] - grid.t_s[first]) / 3600
-        sun = float(np.nanmean(grid.value("pv", "irradiance_w_m2")[zone, span]))
+        sun = _mean(grid.value("pv", "irradiance_w_m2")[zone, span])
         level_m = float(grid.value("tower", "level_m")[zone, last])
         full_m = float(grid.sites.rating("tower", "full_level_m")[zone, 0])
         rated_w = float(grid.sites.rating("pump", "rated_power_w")[zone, 0])
         power_w = _largest(drawn_power_w(grid)[zone, span])
-        percent = 100 * level_m / full_m
         why_fr, why_en = WHY_STANDING[self._fault]
         is_told = bool(self._codes.is_known[zone, span].any())
-        values: dict[str, float | str] = {
-            "hours": round(hours, 2), "irradiance_w_m2": round(sun), "level_pct": round(percent),
-            "level_m": round(level_m, 2), "power_w": round(power_w),
-        }  # fmt: skip
+        values: dict[str, float | str] = {"hours": round(hours, 2), "power_w": round(power_w)}
+        where_fr = where_en = ""
+        if np.isfinite(sun):
+            values["irradiance_w_m2"] = round(sun)
+            where_fr, where_en = f"Soleil {sun:.0f} W/m². ", f"Sun {sun:.0f} W/m². "
+        if np.isfinite(level_m) and full_m > 0:
+            percent = 100 * level_m / full_m
+            values |= {"level_pct": round(percent), "level_m": round(level_m, 2)}
+            where_fr += f"Réservoir à {percent:.0f} %. "
+            where_en += f"Tower at {percent:.0f} %. "
         code = grid.value("pump", "state_code")[zone, last]
         if self._fault is Fault.INVERTER_TRIP and np.isfinite(code):
             values["code"] = int(code)
         return Evidence(
-            f"Bon soleil ({sun:.0f} W/m²), réservoir à {percent:.0f} %, mais {why_fr} depuis {hours:.1f} h"
-            f" ({power_w:.0f} W au plus).",
-            f"Good sun ({sun:.0f} W/m²), the tower at {percent:.0f} %, but {why_en} for {hours:.1f} h"
-            f" ({power_w:.0f} W at most).",
+            f"{where_fr}Mais {why_fr} depuis {hours:.1f} h ({power_w:.0f} W au plus).",
+            f"{where_en}But {why_en} for {hours:.1f} h ({power_w:.0f} W at most).",
             values,
             {
                 "irradiance_w_m2": float(good_sun_w_m2(grid)[zone, 0]), "power_w": STANDING_SHARE * rated_w,
@@ -145,13 +151,13 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
     """The motor works as if it lifted water, and none comes: or its controller says that it stopped for want of water.
 
     Needs the pump's flow and power. Where the well is measured it must be near the intake, or the flow meter is what
-    failed; without that measurement the confidence is lower.
+    failed; without that measurement the motor must turn fast and draw too little for its speed.
     """
     grid = scene.grid
     power_w, rated_w = drawn_power_w(grid), grid.sites.rating("pump", "rated_power_w")
     flow, rated_flow = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
     depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
-    well_is_low = ~(depth_m < intake_m - NEAR_INTAKE_M)  # also where nobody knows
+    well_is_low = np.where(np.isfinite(depth_m), depth_m >= intake_m - NEAR_INTAKE_M, _idles(grid))
     no_water = (power_w >= DRY_POWER_SHARE * rated_w) & (flow < DRY_FLOW_SHARE * rated_flow) & well_is_low
     codes = Codes(grid)
     is_dry = no_water | codes.is_dry
@@ -188,6 +194,18 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
         )
 
     return [Signal(Fault.DRY_RUNNING, "pump", grid.t_s, verdict, describe)]
+
+
+def _idles(grid: Grid) -> Mask:
+    """(n, m) the motor turns faster than any lift asks for and draws much less than its speed would with water."""
+    speed = grid.value("pump", "speed_rpm") / grid.sites.rating("pump", "max_speed_rpm")
+    share = drawn_power_w(grid) / grid.sites.rating("pump", "rated_power_w")
+    return (speed > LIFTS_FROM) & (share < UNDER_LOAD * speed**3)
+
+
+def _mean(value: FloatArray) -> float:
+    there = value[np.isfinite(value)]
+    return float(there.mean()) if len(there) else float("nan")
 
 
 def _largest(value: FloatArray) -> float:

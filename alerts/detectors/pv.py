@@ -17,8 +17,8 @@ from alerts.days import DayView, Feature, past_quantile, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
 from alerts.residual import usual_of_good_days
-from alerts.rolling import window_mean
-from alerts.scene import FloatArray, Grid
+from alerts.rolling import window_max, window_mean
+from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.states import good_sun_w_m2, is_standing, says
 from gateway.model import Fault, PumpState
 
@@ -30,6 +30,7 @@ TOP_SPEED_SHARE, TOP_POWER_SHARE = 0.97, 0.95  # of the usual largest: the pump 
 FROM_H, NOON_H, UNTIL_H = 7.0, 12.75, 18.0
 MIN_STEPS = 4
 TOP_DAYS = 14
+LEVELS_H = 3.0  # a pump at its top draws the same for hours
 DUSTY_SHARE = 0.91  # DETECTION §2: -9 %
 CLEAN_DAYS = 60
 STRING_HOURS = 1.0
@@ -69,15 +70,21 @@ def performance(grid: Grid, top_rpm: FloatArray, top_w: FloatArray) -> FloatArra
     promised_w = grid.sites.rating("pv", "peak_w") * sun / 1000 * (1 - PER_DEGREE * (module_temp_c(grid) - 25))
     is_at_top = (grid.value("pump", "speed_rpm") > TOP_SPEED_SHARE * top_rpm) | (power_w > TOP_POWER_SHARE * top_w)
     runs = power_w > RUNS_SHARE * grid.sites.rating("pump", "rated_power_w")
-    counts = (sun > BRIGHT_W_M2) & _is_straight(sun) & runs & ~is_at_top
+    counts = (sun > BRIGHT_W_M2) & _is_straight(grid) & runs & ~is_at_top
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(counts, power_w / promised_w, np.nan)
 
 
-def _is_straight(sun: FloatArray) -> Mask:
-    """(n, m) the last three steps lie on a line: sun that rises or sets, and no cloud."""
+def _is_straight(grid: Grid) -> Mask:
+    """(n, m) the last three readings of the sun lie on a line: it rises or sets, and no cloud passes."""
+    sun = grid.value("pv", "irradiance_w_m2")
+    readings = grid.raw.get(("pv", "irradiance_w_m2"))
+    apart = np.ones(len(sun), dtype=np.intp) if readings is None else spacing_of(readings)
     bend = np.full(sun.shape, np.nan)
-    bend[:, 2:] = np.abs(sun[:, 2:] - 2 * sun[:, 1:-1] + sun[:, :-2])
+    for steps in np.unique(apart):
+        rows = apart == steps
+        bent = np.abs(sun[rows, 2 * steps :] - 2 * sun[rows, steps:-steps] + sun[rows, : -2 * steps])
+        bend[rows, 2 * steps :] = bent / steps
     return np.asarray(bend < BENT_SHARE * sun)
 
 
@@ -138,16 +145,20 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     """
     grid, days = scene.grid, scene.days
     strings = _strings(scene)
-    usual = days.on(_usual(days.get(PERFORMANCE.name)), grid.t_s)
+    usual = _usual_now(scene)
     tops = []
     for feature, rated in ((TOP_RPM, ("pump", "max_speed_rpm")), (TOP_W, ("pump", "rated_power_w"))):
         past = past_quantile(days.get(feature.name), 0.9, days=TOP_DAYS, at_least=2)
         known = days.on(past, grid.t_s)
         tops.append(np.where(np.isfinite(known), known, grid.sites.rating(*rated)))
+    no_speed = ~grid.has("pump", "speed_rpm")
+    tops[1] = np.where(no_speed, window_max(array_power_w(grid), grid.hours(LEVELS_H)), tops[1])
     hour = grid.hours(STRING_HOURS)
     ratio = window_mean(performance(grid, *tops), hour, at_least=max(3, hour // 3)) / usual
     missing = (1 - ratio) * strings
+    # Without a speed nobody knows whether it is the pump that takes less than it used to.
     is_whole = (np.round(missing) >= 1) & (np.abs(missing - np.round(missing)) < STRING_ROOM)
+    is_whole &= grid.has("pump", "speed_rpm")
     halves = Halves(scene)
     was_well = halves.at(halves.newest[..., -1], grid.t_s) < FLAT_SHARE * (1 - ratio)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
@@ -171,6 +182,16 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
         )
 
     return [Signal(Fault.PV_STRING_LOSS, "pv", grid.t_s, verdict, describe)]
+
+
+def _usual_now(scene: Scene) -> FloatArray:
+    """(n, m) the usual performance of this half of the day; where that half never has a measure, of the other."""
+    days, grid = scene.days, scene.grid
+    morning, evening = (days.on(_usual(days.get(half.name)), grid.t_s) for half in (MORNING, EVENING))
+    first, second = (
+        np.where(grid.hour < NOON_H, one, other) for one, other in ((morning, evening), (evening, morning))
+    )
+    return np.where(np.isfinite(first), first, second)
 
 
 def _usual(value: FloatArray) -> FloatArray:
@@ -230,12 +251,17 @@ def _newest_known(value: FloatArray, count: int) -> FloatArray:
 def judge_soiling(scene: Scene) -> list[Signal]:
     """For two days less power than this zone's clean panels gave in the same sun, and it came slowly."""
     days = scene.days
-    now = days.get(PERFORMANCE.name)
     noon = days.get("clear_noon")  # of the sensors; not there, nothing is said of the cell
     noon_off = _best_of(noon, 4) / past_quantile(noon, 0.75, days=30) - 1
     cell_is_off = np.abs(noon_off) > CELL_OFF_SHARE
-    clean = past_quantile(now, 0.9, days=CLEAN_DAYS, at_least=5, only=~cell_is_off)
-    ratio = _best_of(now, 2) / clean
+    shares = []
+    for half in (days.get(MORNING.name), days.get(EVENING.name)):
+        shares.append(half / past_quantile(half, 0.9, days=CLEAN_DAYS, at_least=5, only=~cell_is_off))
+    known = np.isfinite(shares)
+    today = np.where(
+        known.any(axis=0), np.where(known, shares, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan
+    )
+    ratio = _best_of(today, 2)
     is_dusty = (ratio < DUSTY_SHARE) & ~(noon_off > CELL_OFF_SHARE) & ~_is_string(scene)
     verdict = verdicts(present=is_dusty, absent=ratio > (1 + DUSTY_SHARE) / 2)
 
@@ -244,8 +270,8 @@ def judge_soiling(scene: Scene) -> list[Signal]:
         return Evidence(
             f"Depuis deux jours les panneaux donnent {lost:.0f} % de moins que propres, au même soleil.",
             f"For two days the panels have given {lost:.0f} % less than when clean, in the same sun.",
-            {"lost_pct": round(lost), "performance": round(float(now[zone, last]), 3)},
-            {"performance": round(float(DUSTY_SHARE * clean[zone, last]), 3)},
+            {"lost_pct": round(lost)},
+            {"lost_pct": round(100 * (1 - DUSTY_SHARE))},
             ("pv/power_w", "pv/irradiance_w_m2", "pv/module_temp_c", "pump/speed_rpm"),
             0.8,
         )

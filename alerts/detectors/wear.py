@@ -43,7 +43,7 @@ FORGIVES, FORGIVES_STATIC, FORGIVES_POWER = 0.025, 0.06, 0.04
 WORN = 0.035  # 2.6 % of the head; DETECTION §2 asks for 7 % within one to two weeks
 WORN_UNSEEN = 0.08  # where nobody measures the well: its rest level falls by some metres in a season
 BEFORE_DAYS = 3  # that a sudden loss is held against
-CLOGGED, CLOGGED_UNSEEN = 0.08, 0.12
+CLOGGED, CLOGGED_UNSEEN = 0.08, 0.16
 CLOGGED_H = 2.0
 NOISES = 6.0  # a fault is as many times further off than good days are apart
 METER_SHARE_OF_SLIP = 0.5  # of the loss that the head shows, in power or tower: then it is the meter's
@@ -55,6 +55,7 @@ REST_UNTIL_H = 6.0
 MIN_STEPS = 4
 STARVED_STEPS = 2  # of a day that says nothing about the well: it was empty
 NEAR_INTAKE_M = 3.0
+LIFTS_FROM = 0.9  # of full speed, whatever the lift
 READY_H = 18.0
 
 
@@ -205,10 +206,11 @@ def specific_capacity(view: DayView) -> FloatArray:
 
 def _starves(grid: Grid) -> Mask:
     """(n, m) the pump draws air: it turns at the bottom of the well and gives nothing, or has stopped for that."""
-    low = grid.value("borehole", "water_depth_m") > grid.sites.rating("borehole", "pump_intake_m") - NEAR_INTAKE_M
+    low = ~(grid.value("borehole", "water_depth_m") < grid.sites.rating("borehole", "pump_intake_m") - NEAR_INTAKE_M)
     turns = drawn_power_w(grid) > 0.2 * grid.sites.rating("pump", "rated_power_w")
     gives = grid.value("pump", "flow_m3_h") > 0.08 * grid.sites.rating("pump", "rated_flow_m3_h")
-    return low & ((turns & ~gives) | says(grid, PumpState.STOPPED_DRY))
+    turns_fast = grid.value("pump", "speed_rpm") > LIFTS_FROM * grid.sites.rating("pump", "max_speed_rpm")
+    return low & ((turns & turns_fast & ~gives) | says(grid, PumpState.STOPPED_DRY))
 
 
 def meter_share(view: DayView) -> FloatArray:
@@ -282,8 +284,8 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
     by_tower = days.on(np.where(meter_is_wrong(scene, pump), 1.0, 0.0), told_s) > 0.5
     fell_before = days.on(pump.off, told_s) < -limit
     is_meter = np.where(np.isfinite(slips), slips > METER_SHARE_OF_SLIP * lost, by_tower | ~fell_before)
-    is_low = off < -limit
-    present = is_low & (off - base < -limit) & ~is_meter
+    was_dry = steps_since(_starves(grid)) < grid.hours(24)  # an empty well gives less, whoever measures it or not
+    present = (off < -limit) & (off - base < -limit) & ~is_meter & ~was_dry
     verdict = verdicts(present=present, absent=off > -limit / 2)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
