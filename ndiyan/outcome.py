@@ -42,6 +42,7 @@ from simulator.sensors import Measured
 
 SQL = queries("ndiyan", "outcome")
 TICK_MIN = 60  # the service judges every minute; detectors want an hour of evidence and more, so little is lost
+JUST_MENDED = timedelta(days=2)  # a call without a fault so soon after a repair is an answer that came late
 SHOWN_AFTER = timedelta(seconds=30)  # a phone shows what was sent
 UNDERWAY_US = 10_000_000
 FIRST_DAY = date(2026, 2, 1)
@@ -92,8 +93,9 @@ class World:
     people: People
     start: datetime
     dry_h: list[float] = field(default_factory=list)
-    calls_in_vain: int = 0
     calls: int = 0
+    calls_too_late: int = 0
+    calls_in_vain: int = 0
 
     def run(self, *, days: int, seed: int, ears: Ears, told: Callable[[int], None]) -> None:
         """Let it go by; `told` hears of every day that is over."""
@@ -139,7 +141,13 @@ class World:
     def _call(self, zone_id: str, at: datetime) -> None:
         found = self._open(zone_id, at)
         self.calls += 1
-        self.calls_in_vain += not found
+        if not found:
+            mended = [
+                one.mended_at for one in self.troubles if one.broken.zone == zone_id and one.mended_at is not None
+            ]
+            is_late = any(at - one <= JUST_MENDED for one in mended)
+            self.calls_too_late += is_late
+            self.calls_in_vain += not is_late
         for one in found:
             if not one.is_known:
                 self._know(one, at)
@@ -224,6 +232,7 @@ class Figures:
     days_without_water: float  # of one zone, summed over the zones
     person_days_without_water: float
     calls: int
+    calls_too_late: int
     calls_in_vain: int
     alerts: int = 0
     closed_by_sensors: int = 0
@@ -256,7 +265,8 @@ class Outcome:
             ("hours of dry taps, all zones", "dry_hours", "{:.0f}"),
             ("days without water, all zones", "days_without_water", "{:.1f}"),
             ("person-days without water", "person_days_without_water", "{:,.0f}"),
-            ("the repairer was sent for", "calls", "{:.0f}"), ("… and nothing was broken", "calls_in_vain", "{:.0f}"),
+            ("the repairer was sent for", "calls", "{:.0f}"), ("… just after a repair", "calls_too_late", "{:.0f}"),
+            ("… and nothing was broken", "calls_in_vain", "{:.0f}"),
             ("alerts", "alerts", "{:.0f}"), ("… closed by the sensors", "closed_by_sensors", "{:.0f}"),
             ("SMS per zone and week", "sms_per_zone_week", "{:.1f}"),
         ]  # fmt: skip
@@ -366,7 +376,7 @@ def _figures(world: World) -> Figures:
         hours_until_mended=median(mended) if mended else float("nan"),
         dry_hours=sum(world.dry_h), days_without_water=float(dry_days.sum()),
         person_days_without_water=float(dry_days @ np.array([zone.people for zone in world.zones])),
-        calls=world.calls, calls_in_vain=world.calls_in_vain,
+        calls=world.calls, calls_too_late=world.calls_too_late, calls_in_vain=world.calls_in_vain,
     )  # fmt: skip
 
 

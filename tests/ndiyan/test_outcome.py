@@ -1,6 +1,7 @@
 """With and without Ndiyan: who knows when, who comes, what is counted; and the whole loop on a real database."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -67,6 +68,13 @@ def test_a_repairer_who_is_sent_for_in_vain_is_counted_and_what_breaks_later_is_
     world = live([stops(60)], Rumour(START + timedelta(hours=20)), days=3)
     assert (world.calls, world.calls_in_vain) == (1, 1)
     assert world.troubles[0].mended_at is None
+
+
+def test_an_answer_that_comes_after_the_repair_is_no_false_alarm() -> None:
+    committee = replace(PROMPT, round_days=1)  # the repairer comes by at the first midnight
+    world = live([stops(20)], Rumour(START + timedelta(hours=30)), days=2, committee=committee)
+    assert world.troubles[0].mended_at == START + timedelta(days=1)
+    assert (world.calls, world.calls_too_late, world.calls_in_vain) == (1, 1, 0)
 
 
 def test_what_nobody_notices_waits_for_the_round_and_whoever_comes_mends_all() -> None:
