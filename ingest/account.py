@@ -17,7 +17,7 @@ from ingest.admission import Admission, Anchors, Boot, SetAside
 from ingest.arrays import Float8s, Int4s, Int8s, Times
 from ingest.columns import Columns
 from ingest.db import Connection, queries
-from ingest.writer import Outcome
+from ingest.writer import Fate, Outcome
 
 SQL = queries("ingest", "account")
 LATE_US = 3_600_000_000
@@ -53,7 +53,7 @@ class Account:
         self,
         admission: Admission,
         columns: Columns,
-        outcome: NDArray[np.int8],
+        fate: Fate,
         aside: Sequence[tuple[SetAside, bool]],
         now: datetime,
         *,
@@ -61,7 +61,7 @@ class Account:
     ) -> None:
         """Add a batch to the account of the day `now`.
 
-        `outcome` (n,) is what became of each row of `columns`; `aside` what was set aside, each with whether it is
+        `fate` is what became of each row of `columns`; `aside` what was set aside, each with whether it is
         there for the first time (the same bytes again are a duplicate). A replay does not receive its readings again:
         they come from what was set aside, and tell nothing about the gateway's clock of today.
         """
@@ -75,12 +75,13 @@ class Account:
         number = {who: sender.number for who, sender in admission.senders.items()}
         counts = np.zeros((len(Outcome) + 2, len(number)), dtype=np.int64)
         stored, duplicate, conflict, set_aside, late = counts
-        sender = admission.sender
+        sender, outcome = admission.sender, fate.outcome
         for kind in Outcome:
             counts[kind] += np.bincount(sender[outcome == kind], minlength=len(number))
         is_late = (outcome == Outcome.STORED) & (columns.received_us - columns.measured_us > LATE_US)
         late += np.bincount(sender[is_late], minlength=len(number))
-        self._note_late(list(number), sender[is_late], columns.measured_us[is_late])
+        is_past = is_late & fate.is_behind
+        self._note_late(list(number), sender[is_past], columns.measured_us[is_past])
         for item, is_first in aside:
             (set_aside if is_first else duplicate)[number[item.sender]] += 1
         zone, gateway = zip(*number, strict=True) if number else ((), ())
@@ -104,7 +105,11 @@ class Account:
     def _note_late(
         self, who: Sequence[tuple[str, str]], sender: NDArray[np.int32], measured_us: NDArray[np.int64]
     ) -> None:
-        """Leave word from when on each zone has new readings in its past, for whoever judges them in their own time."""
+        """Leave word from when on each zone has new readings in its past, for whoever judges them in their own time.
+
+        Its past is what lies behind the newest reading that it had: so far judging may have come. A backlog that comes
+        in order, with nothing live before it, is no news of that kind, however old it is.
+        """
         if len(sender):
             first_us = np.full(len(who), np.iinfo(np.int64).max)
             np.minimum.at(first_us, sender, measured_us)

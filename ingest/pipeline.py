@@ -36,7 +36,7 @@ from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.errors import SchemaMismatch
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
-from ingest.writer import Outcome, ReadingWriter
+from ingest.writer import Fate, Outcome, ReadingWriter
 
 log = logging.getLogger(__name__)
 
@@ -167,10 +167,10 @@ class Pipeline:
             raise
 
     def _write(self, admission: Admission, again: Again | None) -> Stored:
-        columns, outcome = self._write_readings(admission, is_new=again is not None and again.was_booked)
+        columns, fate = self._write_readings(admission, is_new=again is not None and again.was_booked)
         aside = [(item, self._insert_set_aside(item)) for item in admission.set_aside]
         day = _instant(admission.received_us) if again is None else again.now
-        self._account.book(admission, columns, outcome, aside, day, is_replay=again is not None)
+        self._account.book(admission, columns, fate, aside, day, is_replay=again is not None)
         for status in admission.statuses:
             self._connection.execute(
                 SQL["update_status"],
@@ -179,17 +179,17 @@ class Pipeline:
                     "clock": _storable(status.clock), "at": _instant(status.received_us),
                 },
             )  # fmt: skip
-        stored, duplicate, conflict = np.bincount(outcome, minlength=len(Outcome)).tolist()
+        stored, duplicate, conflict = np.bincount(fate.outcome, minlength=len(Outcome)).tolist()
         return Stored(stored, duplicate, conflict, len(admission.set_aside), admission.taken)
 
-    def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, NDArray[np.int8]]:
+    def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, Fate]:
         """The readings of a batch, and what became of each; `is_new` when none was stored under its number before."""
         columns = admission.columns
         came = np.zeros(len(columns), dtype=bool) if is_new else self._repeated_estimates(admission)
-        outcome = np.full(len(columns), Outcome.DUPLICATE, dtype=np.int8)
-        outcome[~came] = self._writer.write_each(columns.take(~came))
-        self._write_notes(admission, columns, outcome)
-        return columns, outcome
+        fate = Fate(np.full(len(columns), Outcome.DUPLICATE, dtype=np.int8), np.zeros(len(columns), dtype=bool))
+        fate.outcome[~came], fate.is_behind[~came] = self._writer.write_each(columns.take(~came))
+        self._write_notes(admission, columns, fate.outcome)
+        return columns, fate
 
     def _repeated_estimates(self, admission: Admission) -> NDArray[np.bool_]:
         """(n,) which readings came before with another estimate of their time.

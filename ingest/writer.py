@@ -51,10 +51,19 @@ class Written(NamedTuple):
     conflict: int
 
 
+class Fate(NamedTuple):
+    """What became of each row of a batch (n,): its `Outcome`, and whether its zone already had a newer reading, of
+    whatever channel, when the batch came."""
+
+    outcome: NDArray[np.int8]
+    is_behind: NDArray[np.bool_]
+
+
 class ReadingWriter:
     """Writes batches over one connection, each in a transaction of its own (or in the caller's, if one is open).
 
-    The watermark (newest stored time of each channel) is read from `latest` at the start and moves with each commit.
+    The watermark (newest stored time of each channel and zone) is read from `latest` at the start and moves with each
+    commit.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -74,28 +83,29 @@ class ReadingWriter:
 
     def write(self, columns: Columns) -> Written:
         """Store a batch and say how many rows were stored, there before, and in conflict with what was there."""
-        return Written(*np.bincount(self.write_each(columns), minlength=len(Outcome)).tolist())
+        return Written(*np.bincount(self.write_each(columns).outcome, minlength=len(Outcome)).tolist())
 
-    def write_each(self, columns: Columns) -> NDArray[np.int8]:
-        """Store a batch; (n,) the `Outcome` of each row. On return it is committed, unless the caller's own
+    def write_each(self, columns: Columns) -> Fate:
+        """Store a batch and say what became of each row. On return it is committed, unless the caller's own
         transaction is still open.
 
         The first value of a channel and time stays; another value for it is kept in `reading_conflict`.
         Database errors pass through as psycopg raises them; nothing of the batch is stored then.
         """
         if not len(columns):
-            return np.empty(0, dtype=np.int8)
+            return Fate(np.empty(0, dtype=np.int8), np.empty(0, dtype=bool))
         order = np.lexsort((columns.measured_us, columns.channel_id))
         ordered = columns.take(order)
         self._ensure_weeks(ordered.measured_us)
         with self._connection.transaction():
             self._take_turn()
             is_newest = self._is_newest(ordered)
+            is_behind = ordered.measured_us < self._zone_newest_us[self._zone[ordered.channel_id]]
             outcome = self._write_ordered(ordered, is_newest)
-        np.maximum.at(self._newest_us, ordered.channel_id, ordered.measured_us)
-        outcomes = np.empty(len(ordered), dtype=np.int8)
-        outcomes[order] = outcome
-        return outcomes
+        self._move_watermark(ordered)
+        fate = Fate(np.empty_like(outcome), np.empty_like(is_behind))
+        fate.outcome[order], fate.is_behind[order] = outcome, is_behind
+        return fate
 
     def why_refused(self, columns: Columns) -> dict[int, psycopg.Error]:
         """Which rows the table of readings can never take, by place, and why; nothing is stored.
@@ -227,7 +237,7 @@ class ReadingWriter:
     def _update_latest(self, newest: Columns) -> None:
         if not len(newest):
             return
-        last = newest.take(np.append(np.flatnonzero(np.diff(newest.channel_id)), len(newest) - 1))
+        last = newest.take(_last_of_channel(newest))
         is_there = self._newest_us[last.channel_id] != NEVER_US
         for statement, rows in (("update_latest", last.take(is_there)), ("insert_latest", last.take(~is_there))):
             if len(rows):
@@ -242,9 +252,20 @@ class ReadingWriter:
     def _load_watermark(self) -> None:
         self._weeks: set[int] = set()
         rows = self._connection.execute(SQL["watermark"]).fetchall()
-        self._newest_us = np.full(max((row[0] for row in rows), default=0) + 1, NEVER_US, dtype=np.int64)
-        for channel, newest_us in rows:
-            self._newest_us[channel] = newest_us
+        channel, newest_us = (np.array([row[column] for row in rows], dtype=np.int64) for column in (0, 2))
+        names, zone = np.unique([row[1] for row in rows], return_inverse=True)
+        size = int(channel.max(initial=0)) + 1
+        self._newest_us = np.full(size, NEVER_US, dtype=np.int64)
+        self._zone = np.full(size, len(names), dtype=np.intp)  # behind the last zone: of none that we know
+        self._newest_us[channel], self._zone[channel] = newest_us, zone
+        self._zone_newest_us = np.full(len(names) + 1, NEVER_US, dtype=np.int64)
+        np.maximum.at(self._zone_newest_us, zone, newest_us)
+
+    def _move_watermark(self, ordered: Columns) -> None:
+        last = _last_of_channel(ordered)
+        channel, measured_us = ordered.channel_id[last], ordered.measured_us[last]
+        self._newest_us[channel] = np.maximum(self._newest_us[channel], measured_us)
+        np.maximum.at(self._zone_newest_us, self._zone[channel], measured_us)
 
     def _ensure_weeks(self, measured_us: NDArray[np.int64]) -> None:
         for week in np.unique((measured_us + MONDAY_US) // WEEK_US).tolist():
@@ -253,12 +274,14 @@ class ReadingWriter:
                 self._weeks.add(week)
 
     def _is_newest(self, ordered: Columns) -> NDArray[np.bool_]:
-        channel = int(ordered.channel_id[-1])
-        if channel >= len(self._newest_us):
-            grown = np.full(channel * 2 + 1, NEVER_US, dtype=np.int64)
-            grown[: len(self._newest_us)] = self._newest_us
-            self._newest_us = grown
+        if int(ordered.channel_id[-1]) >= len(self._newest_us):  # registered since
+            self._load_watermark()
         return ordered.measured_us > self._newest_us[ordered.channel_id]
+
+
+def _last_of_channel(ordered: Columns) -> NDArray[np.intp]:
+    """The last row of each channel, of rows in the order of channel and time."""
+    return np.append(np.flatnonzero(np.diff(ordered.channel_id)), len(ordered) - 1)
 
 
 def _line_of(error: psycopg.Error, rows: int) -> int:

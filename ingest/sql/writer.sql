@@ -1,6 +1,8 @@
 -- watermark
--- The newest stored time of each channel [µs since 1970]; the key is the judge, this only tells what is surely new.
-SELECT channel_id, (extract(epoch FROM measured_at) * 1000000)::int8 FROM latest;
+-- Each channel's zone and newest stored time [µs since 1970, the least number for never]; the key is the judge, this
+-- only tells what is surely new.
+SELECT channel_id, zone_id, coalesce((extract(epoch FROM measured_at) * 1000000)::int8, -9223372036854775808)
+FROM channel LEFT JOIN latest USING (channel_id);
 
 -- take_turn
 SELECT take_writer_turn(%(me)s);

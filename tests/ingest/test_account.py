@@ -214,3 +214,26 @@ def test_a_batch_that_fails_leaves_no_trace_in_the_account(connection: Connectio
     Pipeline(connection).store([pack(zones[0], [record("1", 1), record("1", 2, v=7.0), record("1", 3)], START)])
     (line,) = lines(connection)
     assert (line.received, line.stored, line.set_aside, line.sent, line.arrived) == (3, 2, 1, 3, 3)
+
+
+def test_word_is_left_of_a_past_into_which_readings_come_and_not_of_a_backlog_in_order(
+    connection: Connection, zones: list[Zone]
+) -> None:
+    pipeline = Pipeline(connection)
+
+    def arrives(*hours_ago: float, channel: str = "level_m") -> list[tuple[str, datetime]]:
+        """What is left word of when these have come in one message."""
+        readings = [
+            {"n": f"tower/{channel}", "u": "m" if channel == "level_m" else "m3/s", "v": 1.0,
+             "bt": (START - timedelta(hours=hours)).timestamp()} for hours in hours_ago
+        ]  # fmt: skip
+        pipeline.store([pack(zones[0], readings, START)])
+        return connection.execute("DELETE FROM late_arrival RETURNING zone_id, first_at").fetchall()
+
+    assert arrives(50, 49, 48) == [], "nothing was there before"
+    assert arrives(20, 30) == [], "whatever their order, newer than all that the zone had"
+    assert arrives(0.5) == []
+    assert arrives(9, 8, 40, channel="outflow_m3_h") == [(zones[0].zone_id, START - timedelta(hours=40))]
+    assert arrives(9, 8, 40, channel="outflow_m3_h") == [], "known"
+    pipeline = Pipeline(connection)  # ingest was killed
+    assert arrives(7) == [(zones[0].zone_id, START - timedelta(hours=7))]
