@@ -337,7 +337,6 @@ class Village:
         demand = self.demand.day(day, sun.rain_mm)
         habits = self._habits.day(day)
         clean_w = self.peak_w[:, None] * sun.irradiance_w_m2 / 1000 * (1 + PER_DEGREE * (sun.module_c - 25))
-        number = np.array(day.toordinal())
         self._today = _Day(
             clear=sun.clear_w_m2.T, sun=sun.irradiance_w_m2.T, cell=(sun.irradiance_w_m2 * sun.cell_sees[:, None]).T,
             module=sun.module_c.T, air=sun.air_c.T,
@@ -345,8 +344,14 @@ class Village:
             wanted=demand.wanted_m3_h.T, shares=demand.shares.transpose(1, 0, 2),
             is_stopped=habits.is_stopped.T, is_washed=habits.is_washed.T, is_drained=habits.is_drained.T,
             static_m=self.depth_at_rest_m(day), well_gives=1 - SEASONAL_LOSS * by_month(WATER_TABLE_M, day),
-            dose_mg_l=0.52 + 0.05 * normal(self._dose, number),
+            dose_mg_l=0.52 + 0.05 * self._dose_of(day),
         )  # fmt: skip
+
+    def _dose_of(self, day: date) -> FloatArray:
+        """How far a doser has drifted (1440, n): standard normal at midnights, straight lines between them."""
+        midnights = normal(self._dose[:, None], day.toordinal() + np.arange(2)).T
+        share = np.arange(MINUTES)[:, None] / MINUTES
+        return np.asarray(midnights[0] * (1 - share) + midnights[1] * share)
 
     def _effects(self, t_s: float, acting: list[Broken]) -> Effects:
         """The effects of what acts, kept until that changes or, as some grow, for `PIECE_S`."""
@@ -384,7 +389,7 @@ class _Day:
     is_drained: BoolArray
     static_m: FloatArray  # (n,)
     well_gives: float  # share of its specific capacity that a well has in this season
-    dose_mg_l: FloatArray  # (n,)
+    dose_mg_l: FloatArray  # of chlorine
 
     def rows(self, chosen: NDArray[np.integer] | slice) -> _Sky:
         return _Sky(self.sun[chosen], self.cell[chosen], self.module[chosen], self.air[chosen])
@@ -481,7 +486,7 @@ class _Minutes:
         s.wait_min = np.where(s.is_awake & ~enough, WAITS_MIN, np.maximum(0.0, s.wait_min - 1))
         s.is_awake = enough
         code = np.where(enough, RUNNING, STOPPED_LOW_SUN)
-        code[full] = STOPPED_TOWER_FULL
+        code[full & enough] = STOPPED_TOWER_FULL  # without sun a controller says nothing else
         code[s.retry_min > 0] = STOPPED_DRY
         code[effects.has_no_power & (code == RUNNING)] = STARTING
         code[effects.has_tripped] = TRIPPED
@@ -565,7 +570,9 @@ class _Minutes:
         s.chlorine_left_mg_l = np.where(effects.chlorine_fallen > 0, effects.chlorine_left_mg_l, s.chlorine_left_mg_l)
         rows["turbid_ntu"][at] = s.turbid_ntu
         fallen = s.chlorine_fallen
-        rows["chlorine_mg_l"][at] = self._today.dose_mg_l * (1 - fallen) + s.chlorine_left_mg_l * fallen
+        rows["chlorine_mg_l"][at] = (
+            self._today.dose_mg_l[self._first + at] * (1 - fallen) + s.chlorine_left_mg_l * fallen
+        )
 
     def _taps(self, begin: int, end: int, effects: Effects) -> FloatArray:
         """Flow of each tap in a piece, (minutes, n, taps) [m³/h]; who finds a tap closed goes to the next one."""
