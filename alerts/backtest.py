@@ -20,7 +20,8 @@ from alerts.detectors import DETECTORS, Detector, Scene, features_of
 from alerts.detectors.silence import SILENT_H, is_heard, judge_silence_now
 from alerts.lifecycle import Opening, transitions
 from alerts.model import RULES, Evidence, Signal, Verdict
-from alerts.routing import ContactRow, Event, EventKind, PastNotification, who_hears
+from alerts.parameters import DEFAULTS, Settings
+from alerts.routing import NO_WATER, REMINDED_EVERY, ContactRow, Event, EventKind, PastNotification, who_hears
 from alerts.scene import FloatArray, Grid
 from gateway.model import Fault, State
 from gateway.zones import Zone
@@ -67,11 +68,13 @@ def judge_history(
     grid_of: Callable[[Sequence[Zone]], Grid],
     *,
     detectors: Sequence[Detector] = DETECTORS,
+    settings: Settings = DEFAULTS,
     progress: Progress | None = None,
 ) -> tuple[list[PastAlert], list[NotJudged]]:
     """All alerts of these zones in the order of their opening, and what could not be judged.
 
-    `grid_of` gives the readings of some zones, from a midnight on; it is asked for a few zones at a time.
+    `grid_of` gives the readings of some zones, from a midnight on; it is asked for a few zones at a time. `settings`
+    are what people changed of the rules.
     """
     by_zone: list[list[PastAlert]] = []
     silent: list[NotJudged] = []
@@ -79,7 +82,8 @@ def judge_history(
         some = zones[first : first + ZONES_AT_ONCE]
         grid = grid_of(some)
         silent += not_judged(grid, detectors)
-        scene = Scene(grid, days_of(grid, features_of(grid.sites)))
+        overrides = settings.overrides([zone.zone_id for zone in some])
+        scene = Scene(grid, days_of(grid, features_of(grid.sites)), overrides)
         signals = [signal for detector in detectors for signal in detector.judge(scene)]
         newest_s, silence = _silence_at_end(grid)
         for row, zone in enumerate(some):
@@ -87,7 +91,7 @@ def judge_history(
                 step
                 for signal in signals
                 if (signal.verdict[row] == Verdict.PRESENT).any()
-                for step in transitions(signal.condition(row), [])
+                for step in transitions(signal.condition(row), [], rule=settings.rule(signal.fault, zone.zone_id))
                 if isinstance(step, Opening)
             ]
             heard_at = _instant(newest_s[row])
@@ -178,7 +182,8 @@ def count_sms(zone: Zone, alerts: Sequence[PastAlert]) -> None:
         )  # fmt: skip
         recent = [past for past in history if past.alert_id == key or now - past.at < timedelta(days=1)]
         for telling in who_hears(event, contacts, recent, now=now):
-            if (telling.contact.contact_id, telling.kind) not in {(past.contact_id, past.kind) for past in told}:
+            is_told = (telling.contact.contact_id, telling.kind) in {(past.contact_id, past.kind) for past in told}
+            if telling.kind == "reminder" or not is_told:
                 history.append(
                     PastNotification(key, telling.contact.contact_id, alert.fault.value, telling.kind, telling.send_at)
                 )
@@ -193,6 +198,11 @@ def _moments(alerts: Sequence[PastAlert]) -> Iterator[tuple[datetime, EventKind,
         for after in LOOKS_AFTER:
             if alert.closed_at is None or alert.closed_at > alert.opened_at + after:
                 yield alert.opened_at + after, EventKind.STILL_OPEN, key
+        if alert.severity >= NO_WATER and alert.closed_at is not None:
+            day = alert.opened_at + ACKNOWLEDGED_AFTER + REMINDED_EVERY
+            while day < alert.closed_at:
+                yield day, EventKind.STILL_OPEN, key
+                day += REMINDED_EVERY
         if alert.closed_at is not None:
             yield alert.closed_at, EventKind.RESOLVED, key
 

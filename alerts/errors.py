@@ -13,5 +13,13 @@ class ShelfRefused(AlertsError):
         self.name, self.value, self.bound = name, value, bound
 
 
+class SettingRefused(AlertsError):
+    """A rule cannot be changed like this; names what was given, its value and the bound."""
+
+    def __init__(self, name: str, value: object, bound: str) -> None:
+        super().__init__(f"{name}: {value!r} {bound}")
+        self.name, self.value, self.bound = name, value, bound
+
+
 class HistoryError(AlertsError):
     """Files of history or labels cannot be used; the message names file, column or value."""

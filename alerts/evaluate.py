@@ -22,8 +22,10 @@ from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
 from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
 from alerts.notify import tell
+from alerts.parameters import Settings
 from alerts.routing import Event, EventKind
 from alerts.scene import DAY_S, STEP_S, FloatArray, Grid, Site, Sites
+from alerts.settings import fetch_settings
 from alerts.watched import fetch_grid, fetch_sites
 from gateway.model import Fault, State
 from ingest.db import Connection, connect, queries
@@ -132,6 +134,7 @@ class Judgement:
     def __init__(self, connection: Connection, zones: Sequence[str], now: datetime, late: Set[str]) -> None:
         self._connection, self._now, self._late = connection, now, late
         self._sites: dict[str, Site] = {site.zone_id: site for site in fetch_sites(connection, zones)}
+        self._settings = Settings(fetch_settings(connection))
 
     def run(
         self, watermarks: Mapping[str, datetime | None], progress: Progress | None = None
@@ -142,7 +145,7 @@ class Judgement:
         done = 0
         for zones in _together(spans):
             start, newest = min(spans[zone][0] for zone in zones), max(spans[zone][1] for zone in zones)
-            books = {zone: _ZoneBook(self._connection, zone, self._now) for zone in zones}
+            books = {zone: _ZoneBook(self._connection, zone, self._now, self._settings) for zone in zones}
             while start < newest:
                 end = min(start + AT_ONCE, newest)
                 conditions = self._conditions(zones, start, end)
@@ -176,7 +179,7 @@ class Judgement:
         grid = fetch_grid(self._connection, sites, begin_s, steps)
         days = days_of(grid, features_of(sites))
         self._keep(grid, days)
-        scene = Scene(grid, days.after(self._past_days(zones, begin_s)))
+        scene = Scene(grid, days.after(self._past_days(zones, begin_s)), self._settings.overrides(zones))
         signals = [signal for detector in DETECTORS for signal in detector.judge(scene)]
         live = {
             (zone, fault, asset)
@@ -243,8 +246,8 @@ def _memory(rule: Rule) -> timedelta:
 class _ZoneBook:
     """The alerts of one zone during an evaluation: conditions in, rows and notifications out."""
 
-    def __init__(self, connection: Connection, zone_id: str, now: datetime) -> None:
-        self._connection, self._zone_id, self._now = connection, zone_id, now
+    def __init__(self, connection: Connection, zone_id: str, now: datetime, settings: Settings) -> None:
+        self._connection, self._zone_id, self._now, self._settings = connection, zone_id, now, settings
         self._known: list[Known] = []
         self._resolved: list[tuple[int, LiveAlert]] = []
         self._found_late: set[int] = set()  # opened in this evaluation, but not now
@@ -256,7 +259,11 @@ class _ZoneBook:
         live, ended = self._live(), self._ended(min(float(condition.t_s[0]) for condition in conditions))
         self._known = [Known(a.alert_id, a.fault, a.asset, a.first_evidence_at, None) for a in live]
         self._known += [Known(a.alert_id, a.fault, a.asset, a.first_evidence_at, a.cleared_at) for a in ended]
-        steps = [step for condition in conditions for step in transitions(condition, live, ended)]
+        steps = [
+            step
+            for condition in conditions
+            for step in transitions(condition, live, ended, rule=self._settings.rule(condition.fault, self._zone_id))
+        ]
         for step in sorted(steps, key=_when):
             self._apply(step, live_now=live_now)
 
@@ -303,6 +310,8 @@ class _ZoneBook:
     def _open(self, step: Opening, *, live_now: bool) -> None:
         condition, is_over = step.condition, step.cleared_at is not None
         evidence = condition.describe(step.first, step.last)
+        changed = self._settings.told_with(condition.fault, self._zone_id)
+        evidence = replace(evidence, thresholds={**evidence.thresholds, **changed})
         opened_at = self._now if live_now and not is_over else step.confirmed_at
         cause = cause_of(condition.fault, step.first_evidence_at, step.confirmed_at, self._known)
         explained_by = None if cause is None else cause.key

@@ -145,7 +145,13 @@ class Returning:
 Transition = Opening | Continuing | Resolving | Returning
 
 
-def transitions(condition: Condition, live: Sequence[LiveAlert], ended: Sequence[EndedAlert] = ()) -> list[Transition]:
+def transitions(
+    condition: Condition,
+    live: Sequence[LiveAlert],
+    ended: Sequence[EndedAlert] = (),
+    *,
+    rule: Rule | None = None,
+) -> list[Transition]:
     """What a condition does to the alerts of its fault and asset.
 
     Parameters
@@ -154,8 +160,9 @@ def transitions(condition: Condition, live: Sequence[LiveAlert], ended: Sequence
     ended : resolved alerts of any kind that reach into the condition's time. Samples up to the end of the newest one
         have had their say; when the condition begins before an older one it is a late backlog, which is judged from its
         own beginning, and what overlaps a known alert is passed over
+    rule : how it becomes an alert in this zone; default as in `RULES`
     """
-    rule = RULES[condition.fault]
+    rule = rule or RULES[condition.fault]
     alert = next((a for a in live if _is_of(a, condition)), None)
     known = sorted((a for a in ended if _is_of(a, condition)), key=lambda a: a.cleared_at)
     if alert is None:

@@ -15,12 +15,11 @@ from alerts.files import History, read_history, sites_of
 from alerts.scene import DAY_S, STEP_S, Grid, Sites
 from alerts.scoreboard import as_json, read_labels, score, told
 from alerts.watched import fetch_grid, fetch_span
+from alerts.whatif import PRICE_GNF
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ndiyan.errors import NdiyanError
 from ndiyan.progress import Steps
-
-PRICE_GNF = 150.0  # of one SMS in Guinea; SMS.md
 
 GridOf = Callable[[Sequence[Zone]], Grid]
 

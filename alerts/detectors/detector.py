@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from alerts.days import Days
 from alerts.model import Mask, Signal, Verdict, VerdictArray
-from alerts.scene import Channel, Grid
+from alerts.scene import Channel, FloatArray, Grid
 from gateway.model import Fault, State
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Readings on a grid, and the days before and within it; `days` may begin earlier than `grid`."""
+    """Readings on a grid, and the days before and within it; `days` may begin earlier than `grid`.
+
+    `overrides` holds (n, 1) values of parameters that people changed (see `alerts.parameters`), by name.
+    """
 
     grid: Grid
     days: Days
+    overrides: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    def limit(self, name: str, default: float) -> FloatArray:
+        """(n, 1) a parameter of a rule in each zone: what was set, else `default`."""
+        found = self.overrides.get(name)
+        return np.full((len(self.grid.sites), 1), default) if found is None else found
 
 
 class Detector(NamedTuple):

@@ -48,7 +48,7 @@ def test_where_water_flows_nothing_is_asked() -> None:
             "for want of water", id="controller-says-dry",
         ),
         pytest.param(
-            {**NO_WATER, "tower__level_m": 0.2}, Kind.PUMP_BROKEN, "the well has water (30 m)", id="turns-lifts-nothing",
+            {**NO_WATER, "tower__level_m": 0.2}, Kind.PUMP_BROKEN, "the well has water (30 m)", id="lifts-nothing",
         ),
         pytest.param(
             {**STANDS, "tower__level_m": 0.3, "pv__irradiance_w_m2": 90.0}, Kind.NO_POWER,

@@ -1,0 +1,161 @@
+"""How good our own alerts are to people: how many, how fast, how often for nothing.
+
+The kinds of figure are those of IEC 62682 and EEMUA 191 for operators at a desk; the budget beside them is that of a
+volunteer with a phone (DETECTION §2.2).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from ingest.db import Connection, queries
+
+SQL = queries("alerts", "metrics")
+
+FLOOD, FLOOD_WITHIN = 10, timedelta(minutes=10)  # EEMUA 191: more than ten in ten minutes is a flood
+STALE = timedelta(days=7)
+SLOW_SHARE = 0.9
+NOISIEST = 5
+SMS_BUDGET_PER_WEEK = 2.0  # DETECTION §2.2: a volunteer's phone
+WEEK = timedelta(weeks=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One alert as the figures need it; `is_true` is what people said last, None while nobody said anything.
+
+    All times are platform time.
+    """
+
+    alert_id: int
+    zone_id: str
+    fault: str
+    severity: int
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+    times: int
+    is_late: bool
+    is_explained: bool
+    is_true: bool | None
+
+
+class Flood(NamedTuple):
+    """Ten alerts or more within ten minutes, as long as it went on; `zone_id` None for the operator, who sees all."""
+
+    zone_id: str | None
+    start: datetime
+    end: datetime
+    alerts: int
+
+
+class Spans(NamedTuple):
+    """Median and 90 % of so many lengths of time; None without any."""
+
+    number: int
+    median: timedelta | None
+    slow: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The figures of a span of time. Alerts that were over when they were found, or that another explains, are told to
+    nobody: they are counted apart and in nothing else."""
+
+    alerts: int
+    untold: int
+    per_zone_week: float | None
+    sms_per_zone_week: float | None
+    floods: tuple[Flood, ...]
+    chattering: tuple[Record, ...]  # came more than once, most often first
+    stale: tuple[Record, ...]  # open for more than a week, longest first
+    to_acknowledge: Spans
+    to_resolve: Spans
+    marked: int
+    false: int
+    by_fault: tuple[tuple[str, int, int, int], ...]  # (fault, alerts, marked, false), most first
+    by_severity: Mapping[int, int]
+
+    @property
+    def false_share(self) -> float | None:
+        """False alerts among those that people said something of."""
+        return self.false / self.marked if self.marked else None
+
+
+def measure(records: Sequence[Record], *, sms: int, zones: int, start: datetime, end: datetime) -> Metrics:
+    """The figures of alerts that were opened within [start, end); what is open at `end` may be stale.
+
+    `sms` is how many messages left in that time, `zones` how many zones there are.
+    """
+    within = [one for one in records if start <= one.opened_at < end]
+    told = [one for one in within if not one.is_late and not one.is_explained]
+    zone_weeks = zones * ((end - start) / WEEK)
+    open_now = [one for one in records if one.resolved_at is None and not one.is_explained]
+    marked = [one for one in told if one.is_true is not None]
+    return Metrics(
+        alerts=len(told),
+        untold=len(within) - len(told),
+        per_zone_week=len(told) / zone_weeks if zone_weeks > 0 else None,
+        sms_per_zone_week=sms / zone_weeks if zone_weeks > 0 else None,
+        floods=tuple(_all_floods(told)),
+        chattering=tuple(sorted((one for one in told if one.times > 1), key=lambda one: -one.times)),
+        stale=tuple(sorted((one for one in open_now if end - one.opened_at > STALE), key=lambda one: one.opened_at)),
+        to_acknowledge=_spans(one.acknowledged_at - one.opened_at for one in told if one.acknowledged_at is not None),
+        to_resolve=_spans(one.resolved_at - one.opened_at for one in told if one.resolved_at is not None),
+        marked=len(marked),
+        false=sum(one.is_true is False for one in marked),
+        by_fault=_by_fault(told),
+        by_severity=dict(sorted(Counter(one.severity for one in told).items(), reverse=True)),
+    )
+
+
+def floods(opened: Sequence[datetime], zone_id: str | None) -> list[Flood]:
+    """Where ten or more of these instants lie within ten minutes; floods that touch are one."""
+    instants = sorted(opened)
+    found: list[Flood] = []
+    for last in range(FLOOD - 1, len(instants)):
+        first = last - FLOOD + 1
+        if instants[last] - instants[first] > FLOOD_WITHIN:
+            continue
+        if found and instants[first] <= found[-1].end:
+            first = instants.index(found[-1].start)
+            found.pop()
+        found.append(Flood(zone_id, instants[first], instants[last], last - first + 1))
+    return found
+
+
+def _all_floods(told: Sequence[Record]) -> list[Flood]:
+    by_zone: dict[str, list[datetime]] = defaultdict(list)
+    for one in told:
+        by_zone[one.zone_id].append(one.opened_at)
+    committees = [flood for zone, opened in sorted(by_zone.items()) for flood in floods(opened, zone)]
+    return floods([one.opened_at for one in told], None) + committees
+
+
+def _spans(lengths: Iterable[timedelta]) -> Spans:
+    seconds = np.array([length.total_seconds() for length in lengths])
+    if not len(seconds):
+        return Spans(0, None, None)
+    middle, slow = (timedelta(seconds=float(np.quantile(seconds, share))) for share in (0.5, SLOW_SHARE))
+    return Spans(len(seconds), middle, slow)
+
+
+def _by_fault(told: Sequence[Record]) -> tuple[tuple[str, int, int, int], ...]:
+    count: Counter[str] = Counter(one.fault for one in told)
+    marked: Counter[str] = Counter(one.fault for one in told if one.is_true is not None)
+    false: Counter[str] = Counter(one.fault for one in told if one.is_true is False)
+    return tuple((fault, number, marked[fault], false[fault]) for fault, number in count.most_common(NOISIEST))
+
+
+def fetch_metrics(connection: Connection, *, start: datetime, end: datetime) -> Metrics:
+    """The figures of [start, end), from the database."""
+    span = {"start": start, "end": end}
+    records = [Record(*row) for row in connection.execute(SQL["records"], span)]
+    ((sms, zones),) = connection.execute(SQL["sms_and_zones"], span).fetchall()
+    return measure(records, sms=sms, zones=zones, start=start, end=end)
