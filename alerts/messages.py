@@ -1,38 +1,47 @@
 """SMS texts: what happened, where, what to do now, whom to call; one GSM-7 segment each.
 
-French is the reference. Letters outside GSM-7 are replaced at the edge (é, è, à and ù stay), because one ê makes a
-message cost double and half of it may arrive alone (SMS.md §4). A test proves every text with its worst values.
+The texts are data, one file per language in `alerts/languages/`; French is the reference. Letters outside GSM-7 are
+replaced at the edge (é, è, à and ù stay), because one ê makes a message cost double and half of it may arrive alone
+(SMS.md §4). What happened, what to do, the phone and how to answer are never cut away: figures go first, then the name
+of whom to call. A test proves it for every text with its worst values.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+import tomllib
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import gsm0338
 
-from alerts.words import asset_label, fault_label
-from gateway.model import Fault, State
+from alerts.words import asset_label, fault_label, sensor_label
+from gateway.model import State
 
 CODEC = gsm0338.Codec()
 ONE_SEGMENT = 160  # septets; 153 each when there are more
 UCS2_SEGMENT = 70  # UTF-16 units; 67 each when there are more
-LONGEST_PLACE = 20
+LONGEST_PLACE, LONGEST_NAME = 20, 12  # septets
+REFERENCE = "fr"
+FRAME = ("head", "reply", "reply_state", "reminder", "reminder_reply", "thanks")
+NORMAL: frozenset[str] = frozenset(State)
+NOBODY_TO_CALL = NORMAL - {State.TOWER_EMPTY}  # what is as it should be
+OPTIONAL = re.compile(r"\[([^]]*)\]")
+FIELD = re.compile(r"\{(\w+)\}")
 REPLACED = str.maketrans(
     {
-        "â": "a", "ê": "e", "î": "i", "ô": "o", "û": "u", "ë": "e", "ï": "i", "ç": "c", "œ": "oe", "À": "A", "È": "E",
-        "Ê": "E", "Ô": "O", "’": "'", "«": '"', "»": '"', "–": "-", "—": "-", "…": "...", "°": "o", "³": "3", "²": "2",
-        "\u00a0": " ", "\u202f": " ", "ɓ": "bh", "ɗ": "dh", "ŋ": "ng", "ƴ": "yh", "Ɓ": "Bh", "Ɗ": "Dh", "Ŋ": "Ng",
-        "Ƴ": "Yh",
+        "ç": "c", "œ": "oe", "Œ": "OE", "’": "'", "‘": "'", "“": '"', "”": '"', "«": '"', "»": '"', "–": "-", "—": "-",
+        "…": "...", "°": "o", "³": "3", "²": "2", "\u00a0": " ", "\u202f": " ", "ɓ": "bh", "ɗ": "dh", "ŋ": "ng",
+        "ƴ": "yh", "Ɓ": "Bh", "Ɗ": "Dh", "Ŋ": "Ng", "Ƴ": "Yh",
     }
 )  # fmt: skip
 
-
-OPTIONAL = re.compile(r"\[([^]]*)\]")
-FIELD = re.compile(r"\{(\w+)\}")
+Values = Mapping[str, float | str]
 
 
 class MessageKind(StrEnum):
@@ -51,58 +60,25 @@ class Segments(NamedTuple):
     number: int
 
 
-# What happened and what to do, with fields of the evidence. A part in brackets is left out when its value is not known.
-FACTS: dict[str, tuple[str, str]] = {
-    Fault.PUMP_NOT_RUNNING: (
-        "POMPE ARRETEE malgré le soleil[{hours}].[ Château à {level_pct}%.] Voyez coffret et disjoncteur.",
-        "PUMP STOPPED in good sun[{hours}].[ Tower at {level_pct}%.] Look at control box and breaker.",
-    ),
-    Fault.DRY_RUNNING: (
-        "POMPE A SEC, elle tourne sans eau. Arretez la pompe, attendez 2 h.",
-        "PUMP RUNS DRY, it gives no water. Stop the pump, wait 2 h.",
-    ),
-    State.TOWER_EMPTY: (
-        "château presque vide[ ({level_pct}%)]. Gardez l'eau pour boire et cuisiner.",
-        "tower nearly empty[ ({level_pct}%)]. Keep water for drinking and cooking.",
-    ),
-    Fault.TOWER_OVERFLOW: (
-        "LE CHATEAU DEBORDE. Arretez la pompe, vérifiez le flotteur.",
-        "THE TOWER OVERFLOWS. Stop the pump, check the float.",
-    ),
-    Fault.NIGHT_LEAK: (
-        "l'eau coule la nuit[ ({flow_m3_h} m3/h)]: fuite ou robinet ouvert. Ce soir fermez les bornes une à une.",
-        "water flows at night[ ({flow_m3_h} m3/h)]: leak or open tap. Tonight close the taps one by one.",
-    ),
-    Fault.COMMS_OUTAGE: (
-        "plus de mesures[{hours}]. Vérifiez antenne, batterie et crédit du boitier.",
-        "no readings[{hours}]. Check antenna, battery and credit of the box.",
-    ),
-    Fault.SENSOR_STUCK: (
-        "capteur figé ({asset}). L'eau n'est pas en cause. A vérifier à la prochaine visite.",
-        "sensor stuck ({asset}). The water is fine. Check at the next visit.",
-    ),
-}  # fmt: skip
-OTHER_FACT = ("{fault} ({asset}). Allez voir et appelez.", "{fault} ({asset}). Go and look, and call.")
-CALL = (" Appelez {name} {phone}.", " Call {name} {phone}.")
-CALL_SHORT = " Tel {phone}."
-REPLY = (" Rép 1=vu 2=en route 3=réparé", " Reply 1=seen 2=coming 3=done")
-RESOLVED = (
-    "REPARE ({fault}): tout est redevenu normal. Merci au comité.",
-    "REPAIRED ({fault}): all is back to normal. Thank you.",
-)
-HELP = (
-    "NDIYAN: répondez 1=vu 2=en route 3=réparé 4=fausse alerte. Plusieurs alertes: code puis chiffre, ex. {code} 1",
-    "NDIYAN: reply with a digit. 1=seen 2=coming 3=done 4=false alarm. Several alerts: code and digit, e.g. {code} 1",
-)
-STILL = ("Rappel. ", "Reminder. ")
-WHICH = (
-    "NDIYAN: plusieurs alertes sont ouvertes ({codes}). Répondez le code puis le chiffre, ex. {code} {digit}",
-    "NDIYAN: several alerts are open ({codes}). Reply with the code and the digit, e.g. {code} {digit}",
-)
-NOT_UNDERSTOOD = (
-    "NDIYAN: pas compris. Répondez 1=vu 2=en route 3=réparé 4=fausse alerte 0=aide",
-    "NDIYAN: not understood. Reply 1=seen 2=coming 3=done 4=false alarm 0=help",
-)
+class Language:
+    """The texts of one language; what it does not say is said as in French."""
+
+    def __init__(self, name: str) -> None:
+        tables, reference = _load(name), _load(REFERENCE)
+        self.name = name
+        self.is_validated = tables.pop("is_validated") is True  # by a native speaker; else nothing of it is ever sent
+        self.own = frozenset((table, key) for table, texts in tables.items() for key in texts)
+        self.faults = frozenset(reference) - {"is_validated", "frame", "units"}
+        self._texts = {table: reference[table] | tables.get(table, {}) for table in self.faults | {"frame", "units"}}
+
+    def text(self, table: str, key: str) -> str:
+        """One text, with its fields and optional parts."""
+        return str(self._texts[table][key])
+
+    def counted(self, number: int, unit: str) -> str:
+        """1 jour, 2 jours."""
+        one, many = self._texts["units"][unit]
+        return f"{number} {one if number == 1 else many}"
 
 
 def sms_text(
@@ -112,35 +88,44 @@ def sms_text(
     *,
     zone_name: str,
     code: str,
-    values: Mapping[str, float | str],
+    values: Values,
     asset: str,
     call: tuple[str, str] | None = None,
 ) -> str:
     """The text of one notification, already in GSM-7 letters and one segment.
 
-    `call` is (name, phone) of whom to call. What is not known is left out, and figures go before the name does. A
-    reminder has none: those of the evidence are a day old.
+    `call` is (name, phone) of whom to call. What is not known is left out. A reminder has no figures: those of the
+    evidence are a day old. A language that no native speaker has validated yet is French here.
     """
-    english = language == "en"
-    place = zone_name.replace(" (fictif)", "")[:LONGEST_PLACE].rstrip()
-    name = fault_label(fault, language)
-    head = f"NDIYAN {code} {place}: "
-    if kind is MessageKind.RESOLVED:
-        return to_gsm(head + RESOLVED[english].format(fault=name.lower()))
-    if kind is MessageKind.REMINDER:
-        head, values = head + STILL[english], {}
-    fact = FACTS.get(fault, OTHER_FACT)[english]
-    said = _said(values, english) | {"fault": name, "asset": asset_label(asset, language)}
-    full = OPTIONAL.sub(lambda part: part[1] if FIELD.findall(part[1])[0] in said else "", fact).format_map(said)
-    short = OPTIONAL.sub("", fact).format_map(said)
-    who = call[0].split() if call else []
-    calls = [""]
-    if call and who:
-        phone = _spoken(call[1])
-        calls = [CALL[english].format(name=who[0][:12], phone=phone), CALL_SHORT.format(phone=phone)]
-    # Figures go first, then the name of whom to call, then what to do; the phone and how to answer are never cut away.
-    for body, ending in [(full, calls[0]), (short, calls[0]), (full, calls[-1]), (short, calls[-1]), (name, calls[-1])]:
-        text = to_gsm(head + body + ending + REPLY[english])
+    return compose(
+        language_for(language), kind, fault, zone_name=zone_name, code=code, values=values, asset=asset, call=call
+    )
+
+
+def compose(
+    language: Language,
+    kind: MessageKind,
+    fault: str,
+    *,
+    zone_name: str,
+    code: str,
+    values: Values,
+    asset: str,
+    call: tuple[str, str] | None,
+) -> str:
+    """As `sms_text`, in this language even when it is only a draft: for its readers, never for committees."""
+    said = {
+        "alert": code, "place": _cut(zone_name.replace(" (fictif)", ""), LONGEST_PLACE),
+        "fault": fault_label(fault, language.name), "asset": asset_label(asset, language.name),
+    }  # fmt: skip
+    said["sensor"] = sensor_label(str(values.get("sensor", said["asset"])), language.name)
+    if kind is not MessageKind.REMINDER:
+        said |= spoken(values, language)
+    known = fault if fault in language.faults else None
+    calls = [""] if kind is MessageKind.RESOLVED or fault in NOBODY_TO_CALL else _calls(language, call, said)
+    full = _template(language, kind, known)
+    for body, ending in [*((full, one) for one in calls), (_template(language, kind, None), calls[-1])]:
+        text = _fill(body.replace("<call>", ending), said)
         if segments(text).number == 1:
             break
     return text
@@ -148,23 +133,51 @@ def sms_text(
 
 def help_text(language: str, code: str) -> str:
     """The answer to a call for help."""
-    return to_gsm(HELP[language == "en"].format(code=code))
+    return fill_answer(language_for(language), "help", [code])
 
 
 def which_text(language: str, codes: list[str], digit: str) -> str:
     """Asks which of several alerts is meant."""
-    return to_gsm(WHICH[language == "en"].format(codes=", ".join(codes[:5]), code=codes[0], digit=digit))
+    return fill_answer(language_for(language), "which", codes, digit)
 
 
 def not_understood_text(language: str) -> str:
     """The answer to what we cannot read."""
-    return to_gsm(NOT_UNDERSTOOD[language == "en"])
+    return fill_answer(language_for(language), "not_understood")
+
+
+def fill_answer(language: Language, name: str, codes: Sequence[str] = (), digit: str = "") -> str:
+    """One of the answers to a reply, as it is even when the language is only a draft."""
+    said = {"alerts": ", ".join(codes[:5]), "alert": codes[0] if codes else "", "digit": digit}
+    return _fill(language.text("frame", name), said)
+
+
+def language_for(name: str) -> Language:
+    """The language a person is written to: the asked for when it may be sent, else French."""
+    if name not in languages():
+        return load_language(REFERENCE)
+    asked = load_language(name)
+    return asked if asked.is_validated else load_language(REFERENCE)
+
+
+@cache
+def load_language(name: str) -> Language:
+    """The texts of a language; `KeyError` when there are none."""
+    if name not in languages():
+        raise KeyError(f"no texts in {name!r}")
+    return Language(name)
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """The names of all languages that have texts, drafts too; the reference first."""
+    names = sorted(path.stem for path in (Path(__file__).parent / "languages").glob("*.toml"))
+    return (REFERENCE, *(name for name in names if name != REFERENCE))
 
 
 def to_gsm(text: str) -> str:
-    """The same in letters of GSM-7; what has no replacement becomes a question mark."""
-    plain = text.translate(REPLACED)
-    return "".join(letter if _is_gsm(letter) else "?" for letter in plain)
+    """The same in letters of GSM-7: an accent is dropped, digits stay digits, what has no replacement becomes `?`."""
+    return "".join(letter if _septets(letter) else _nearest(letter) for letter in text.translate(REPLACED))
 
 
 def segments(text: str) -> Segments:
@@ -172,10 +185,10 @@ def segments(text: str) -> Segments:
 
     Source: 3GPP TS 23.038 and 23.040; an escaped letter (€ [ ] and others) or a surrogate pair is never cut in two.
     """
-    if all(_is_gsm(letter) for letter in text):
-        sizes, whole, part, alphabet = [_septets(letter) for letter in text], ONE_SEGMENT, 153, "GSM-7"
-    else:
-        sizes = [len(letter.encode("utf-16-be")) // 2 for letter in text]
+    sizes = [_septets(letter) for letter in text]
+    whole, part, alphabet = ONE_SEGMENT, 153, "GSM-7"
+    if not all(sizes):
+        sizes = [2 if ord(letter) > 0xFFFF else 1 for letter in text]
         whole, part, alphabet = UCS2_SEGMENT, 67, "UCS-2"
     units = sum(sizes)
     if units <= whole:
@@ -188,44 +201,122 @@ def segments(text: str) -> Segments:
     return Segments(alphabet, units, count)
 
 
-def _said(values: Mapping[str, float | str], english: bool) -> dict[str, str]:
-    """Evidence as people say it, by name."""
-    known = {key: value for key, value in values.items() if isinstance(value, str) or _is_number(value)}
-    said = {
-        key: f"{value:.0f}" if key.endswith("pct") and not isinstance(value, str) else _number(value)
-        for key, value in known.items()
-        if key != "hours"
-    }
-    hours = known.get("hours")
-    if isinstance(hours, int | float) and hours >= 0.5:
-        said["hours"] = f" for {_hours(hours, 'd')}" if english else f" depuis {_hours(hours, 'j')}"
+def spoken(values: Values, language: Language) -> dict[str, str]:
+    """The figures of the evidence as people say them, by name; those that are not known or not spoken of are left out.
+
+    About as exactly as one would say it: 3 jours, 300 litres/h, 65%.
+    """
+    said = {}
+    for key, value in values.items():
+        if key not in SPOKEN or isinstance(value, str) or not math.isfinite(value):
+            continue
+        text = SPOKEN[key](float(value), language)
+        if text:
+            said[key] = text.replace(".", language.text("units", "decimal"))
     return said
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _duration(hours: float, language: Language) -> str:
+    if hours < 1:
+        minutes = 5 * round(hours * 12)
+        return language.counted(minutes, "minutes") if minutes >= 5 else ""
+    return f"{hours:.0f} h" if hours < 48 else language.counted(min(round(hours / 24), 99), "days")
 
 
-def _hours(hours: float, day: str) -> str:
-    return f"{hours:.0f} h" if hours < 48 else f"{min(hours / 24, 99):.0f} {day}"
+def _percent(percent: float, language: Language) -> str:
+    near = percent if percent < 10 else 5 * round(percent / 5)
+    return f"{min(max(near, 0), 100):.0f}%"
 
 
-def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}"
+def _flow(m3_h: float, language: Language) -> str:
+    """Small flows in litres, as a can of 20 litres makes them plain."""
+    litres = 1000 * m3_h
+    if litres < 10:
+        return ""
+    if litres >= 950:
+        return f"{m3_h:.0f} m3/h" if m3_h >= 10 else f"{m3_h:.1f}".removesuffix(".0") + " m3/h"
+    step = 10 if litres < 100 else 50
+    return f"{step * round(litres / step)} {language.text('units', 'litres_h')}"
 
 
-def _spoken(phone: str) -> str:
-    """+224 622 12 34 56 as it is dialled there: 622123456."""
-    return phone.removeprefix("+224")
+def _count(unit: str) -> Callable[[float, Language], str]:
+    return lambda number, language: language.counted(min(round(number), 99), unit) if number >= 1 else ""
 
 
-def _is_gsm(letter: str) -> bool:
-    try:
-        CODEC.encode(letter)
-    except UnicodeError:
-        return False
-    return True
+SPOKEN: dict[str, Callable[[float, Language], str]] = {
+    "hours": _duration, "days": _count("days"), "nights": _count("nights"),
+    "level_pct": _percent, "less_pct": _percent, "lost_pct": _percent,
+    "flow_m3_h": _flow, "lost_m3_h": _flow,
+    "battery_v": lambda volt, _: f"{volt:.1f} V",
+    "chlorine_mg_l": lambda chlorine, _: f"{chlorine:.1f} mg/l",
+    "turbidity_ntu": lambda turbidity, _: f"{turbidity:.0f} NTU",
+    "code": lambda code, _: f"{code:.0f}",
+}  # fmt: skip
 
 
+def _template(language: Language, kind: MessageKind, fault: str | None) -> str:
+    """The whole text with its fields; of a fault without texts, its name alone."""
+    what, do, over = (language.text(fault, key) if fault else "{fault}" for key in ("what", "do", "over"))
+    frame = {key: language.text("frame", key) for key in FRAME}
+    if kind is MessageKind.RESOLVED:
+        return f"{frame['head']}{over}{frame['thanks']}"
+    body = f"{what}. {do}" if fault else f"{what}."
+    if kind is MessageKind.REMINDER:
+        return f"{frame['head']}{frame['reminder']}{body}<call>{frame['reminder_reply']}"
+    return f"{frame['head']}{body}<call>{frame['reply_state' if fault in NORMAL else 'reply']}"
+
+
+def _calls(language: Language, call: tuple[str, str] | None, said: dict[str, str]) -> list[str]:
+    """Ways to say whom to call, the longest first; adds the name and the phone to what can be said."""
+    words = call[0].split() if call else []
+    if call is None or not words:
+        return [""]
+    said |= {"name": _cut(words[0], LONGEST_NAME), "phone": call[1].removeprefix("+224")}  # as it is dialled there
+    return [language.text("frame", "call"), language.text("frame", "call_short")]
+
+
+def _fill(template: str, said: Mapping[str, str]) -> str:
+    """The template with its fields, in GSM-7; from left to right, those optional parts that are known and still fit."""
+    pieces = OPTIONAL.split(template)  # every second one is optional
+    shown = [
+        to_gsm(FIELD.sub(lambda field: said[field[1]], piece)) if said.keys() >= set(FIELD.findall(piece)) else ""
+        for piece in pieces
+    ]
+    kept = [text if place % 2 == 0 else "" for place, text in enumerate(shown)]
+    for place in range(1, len(pieces), 2):
+        more = [*kept[:place], shown[place], *kept[place + 1 :]]
+        if segments("".join(more)).number == 1:
+            kept = more
+    return "".join(kept)
+
+
+def _load(name: str) -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "languages" / f"{name}.toml").read_text("utf-8"))
+
+
+def _cut(text: str, septets: int) -> str:
+    """As many letters of GSM-7 as fit, nothing cut in two."""
+    kept, used = "", 0
+    for letter in to_gsm(text):
+        used += _septets(letter)
+        if used > septets:
+            break
+        kept += letter
+    return kept.rstrip()
+
+
+def _nearest(letter: str) -> str:
+    digit = unicodedata.digit(letter, None)
+    if digit is not None:
+        return str(digit)
+    plain = [part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part)]
+    return "".join(part if _septets(part) else "?" for part in plain) if plain else ""
+
+
+@lru_cache(maxsize=2048)
 def _septets(letter: str) -> int:
-    return len(CODEC.encode(letter)[0])
+    """How many septets a letter takes; none when GSM-7 does not have it. Its escape is no letter."""
+    try:
+        return 0 if letter == "\x1b" else len(CODEC.encode(letter)[0])
+    except UnicodeError:
+        return 0

@@ -131,6 +131,15 @@ ASSETS = {
     "tower": ("château d'eau", "tower"), "network": ("réseau", "network"), "gateway": ("boîtier", "gateway"),
     "quality": ("qualité de l'eau", "water quality"),
 }  # fmt: skip
+SENSORS = {  # as detectors name them in their evidence
+    "niveau du château": "tower level", "débit de sortie": "outflow", "niveau du forage": "borehole level",
+    "ensoleillement": "irradiance", "température des panneaux": "module temperature", "tension": "voltage",
+    "courant": "current", "puissance des panneaux": "panel power", "pression de refoulement": "well-head pressure",
+    "débit de la pompe": "pump flow", "puissance de la pompe": "pump power", "vitesse de la pompe": "pump speed",
+    "pression du réseau": "network pressure", "tension de la batterie": "battery voltage",
+    "température du boîtier": "box temperature", "chlore": "chlorine", "turbidité": "turbidity",
+    "conductivité": "conductivity", "compteur de la pompe": "pump meter", "compteur du château": "tower meter",
+}  # fmt: skip
 
 
 def fault_label(fault: str, language: str) -> str:
@@ -151,3 +160,8 @@ def asset_label(asset: str, language: str) -> str:
         return f"{'tap' if language == 'en' else 'borne'} {int(asset[4:])}"
     fr, en = ASSETS.get(asset, (asset, asset))
     return en if language == "en" else fr
+
+
+def sensor_label(sensor: str, language: str) -> str:
+    """The name of a sensor in the evidence, which is French; as it is when it is not one of ours."""
+    return SENSORS.get(sensor, sensor) if language == "en" else sensor

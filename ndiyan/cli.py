@@ -25,6 +25,7 @@ from ndiyan.cli_simulate import simulate_app
 from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
+from ndiyan.sms import sms_app
 from simulator.errors import SimulatorError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -38,6 +39,7 @@ app.add_typer(web_app, name="web")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(bench_app, name="bench")
 app.add_typer(set_aside_app, name="set-aside")
+app.add_typer(sms_app, name="sms")
 app.command("account")(account)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -298,6 +300,19 @@ def bench_late(
         _say("nothing to measure: this server compresses no weeks (TimescaleDB, under its Community licence, does)")
     else:
         _answer(figures, "\n".join(f"{key:28} {value:>12}" for key, value in figures.items()), as_json=as_json)
+
+
+@bench_app.command("detection")
+def bench_detection(
+    skab: Annotated[Path, typer.Argument(help="The folder `data` of SKAB, which is not part of Ndiyan.")],
+    as_json: Json = False,
+) -> None:
+    """The residual model of the detectors on SKAB, beside the published leaderboard."""
+    from ndiyan.bench import benchmark
+
+    detection = benchmark("detection")
+    figures = detection.measure(skab, _say)
+    _answer(figures, detection.told(figures), as_json=as_json)
 
 
 @app.command()
