@@ -22,6 +22,7 @@ EXPLAINED_BY: dict[Fault | State, tuple[Fault | State, ...]] = {
     Fault.PUMP_NOT_RUNNING: (Fault.DRY_RUNNING,),
     Fault.YIELD_DROP: (Fault.DRY_RUNNING,),
     Fault.PUMP_CLOGGED: (Fault.DRY_RUNNING,),
+    Fault.FLOW_METER_STOPPED: (Fault.DRY_RUNNING,),
     Fault.PUMP_WEAR: (Fault.DRY_RUNNING, Fault.PUMP_CLOGGED),
     Fault.NIGHT_LEAK: (Fault.PIPE_BURST, Fault.TAP_LEFT_OPEN),
     Fault.PV_SOILING: (Fault.PV_STRING_LOSS,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median
+from alerts.days import DayView, Feature, past_median, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
 from alerts.rolling import held, steps_since
@@ -17,6 +17,7 @@ LOW_V = 11.9  # DETECTION §2, of 12 V lead; other batteries in proportion
 USUAL_V = 12.5
 FALLS_V = 0.35  # under its own usual, and lower from night to night
 FALLING_NIGHTS = 3
+SINKS_V, SPREADS = 0.25, 6.0
 NIGHT_LIGHT_W_M2 = 40.0
 DEEP_NIGHT_DEG = -8.0  # no light comes so long before dawn
 LIGHT_W_M2 = 12.0
@@ -51,11 +52,16 @@ def judge_battery(scene: Scene) -> list[Signal]:
         later, earlier = np.roll(low, back - 1, axis=1), np.roll(low, back, axis=1)
         falls &= later < earlier - 0.02 * scale
         falls[:, :back] = False
+    # Two nights well under what this battery's nights ever differ by; a dark week makes them differ.
+    deep = usual - np.maximum(SINKS_V * scale, SPREADS * past_spread(low, days=28, at_least=4))
+    sinks = low < deep
+    sinks[:, 1:] &= low[:, :-1] < deep[:, 1:]
+    sinks[:, :1] = False
     limit = LOW_V * scale
     fades = falls & (low < usual - FALLS_V * scale)
     # Without a past, or where a battery lives lower than others do, its own usual counts.
     is_low = low < np.fmin(limit, np.where(np.isfinite(usual), usual - 0.15 * scale, limit))
-    verdict = verdicts(present=is_low | fades, absent=low > np.fmin(usual - 0.1 * scale, limit + 0.2 * scale))
+    verdict = verdicts(present=is_low | fades | sinks, absent=low > np.fmin(usual - 0.1 * scale, limit + 0.2 * scale))
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         now, before = float(low[zone, last]), float(usual[zone, last])

@@ -66,7 +66,7 @@ def steps_before(value: FloatArray) -> FloatArray:
 def run_of_tap(grid: Grid, tap: str) -> tuple[FloatArray, FloatArray]:
     """(n, m) the least and the most that a tap gave in an hour of the last five [m³]."""
     flow, long = hourly_flow(grid, tap), grid.hours(RUNS_H)
-    is_whole = window_sum(np.isfinite(flow), long) >= 0.8 * long
+    is_whole = window_sum(np.isfinite(flow), long) >= 0.95 * long
     return np.where(is_whole, window_min(flow, long), np.nan), window_max(flow, long)
 
 
