@@ -19,7 +19,9 @@ Mask = NDArray[np.bool_]
 
 RIDGE = 0.01  # of a channel's variance: enough to keep two channels that say the same from fighting
 OFF_SHARE = 0.7  # of the limit, below which a fault counts as over
+RECOVERED_SHARE = 0.1  # of the worst of an alarm, which then is over
 ON_AFTER, OFF_AFTER = 3, 10  # rows
+FOLLOWS = 0.002  # of a row's residual becomes usual: half within 350 rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,24 +179,12 @@ def smoothed(value: FloatArray, rows: float) -> FloatArray:
     return found
 
 
-def held_alarm(score: FloatArray, limit: float, *, on_after: int = ON_AFTER, off_after: int = OFF_AFTER) -> Mask:
-    """(m,) an alarm with hysteresis: on after so many rows above `limit`, off after so many below 70 % of it."""
-    found = np.zeros(len(score), dtype=bool)
-    is_on, run = False, 0
-    for row, (above, below) in enumerate(zip(score > limit, score < OFF_SHARE * limit, strict=True)):
-        turns = below if is_on else above
-        run = run + 1 if turns else 0
-        if run >= (off_after if is_on else on_after):
-            is_on, run = not is_on, 0
-        found[row] = is_on
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class ResidualModel:
     """Each channel of one place from the others, and how far each is usually off.
 
-    noise (k,) standard deviation of a residual in good rows, smoothed_noise (k,) the same after `smoothed`.
+    noise (k,) standard deviation of a residual in good rows, smoothed_noise (k,) of the same after `smoothed`, in
+    units of noise.
     """
 
     predictions: tuple[Prediction, ...]
@@ -219,10 +209,34 @@ class ResidualModel:
         settled = smoothed(residual / noise, memory_rows)[round(memory_rows) :]
         return cls(predictions, noise, _spread(settled), memory_rows)
 
-    def scores(self, rows: FloatArray) -> FloatArray:
-        """(m, k) how far each channel of rows in order of time is off, smoothed, 1 as usual."""
-        off = smoothed(_residuals(self.predictions, rows) / self.noise, self.memory_rows)
-        return np.asarray(np.abs(off) / self.smoothed_noise)
+    def alarms(self, rows: FloatArray, limit: float) -> Mask:
+        """(m,) whether something is wrong in rows (m, k) in order of time, as known at each row.
+
+        The residuals are smoothed; the channel that is furthest off, in units of its usual, counts. An alarm begins
+        after `ON_AFTER` rows above `limit` and ends after `OFF_AFTER` below `OFF_SHARE` of it, or when nearly all of
+        what was wrong is gone: a repaired place is never quite as it was, and what is left is its new usual. Without an
+        alarm the usual follows slowly what the season does.
+        """
+        residual = _residuals(self.predictions, rows) / self.noise
+        newest = 2.0 / (self.memory_rows + 1.0)
+        usual, now = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+        found = np.zeros(len(rows), dtype=bool)
+        is_on, run, worst = False, 0, 0.0
+        for row, fresh in enumerate(residual):
+            known = np.where(np.isfinite(fresh), fresh - usual, now)
+            now = now + newest * (known - now)
+            score = float(np.max(np.abs(now) / self.smoothed_noise))
+            if not is_on and score < OFF_SHARE * limit:
+                usual = usual + FOLLOWS * known
+            worst = max(worst, score) if is_on else score
+            turns = score < max(OFF_SHARE * limit, RECOVERED_SHARE * worst) if is_on else score > limit
+            run = run + 1 if turns else 0
+            if run >= (OFF_AFTER if is_on else ON_AFTER):
+                is_on, run = not is_on, 0
+                if not is_on and score >= OFF_SHARE * limit:
+                    usual, now = usual + now, np.zeros_like(now)
+            found[row] = is_on
+        return found
 
 
 def _residuals(predictions: Iterable[Prediction], rows: FloatArray) -> FloatArray:

@@ -50,6 +50,7 @@ METER_SHARE_OF_SLIP = 0.5  # of the loss that the head shows, in power or tower:
 YIELD = 0.83  # DETECTION §2 begins at -25 %; with the flow smoothed as the well does, good days lie within 2 %
 YIELD_OVER = 0.9
 FOLLOWS_H = 0.6  # how fast a well follows its flow
+EVEN_SHARE = 0.15
 LEAST_DRAWDOWN_M = 0.8
 REST_UNTIL_H = 6.0
 MIN_STEPS = 4
@@ -197,7 +198,9 @@ def specific_capacity(view: DayView) -> FloatArray:
     count = np.isfinite(ordered).sum(axis=-1)
     rest_m = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 5)[..., None], axis=-1)[..., 0]
     drawdown = depth - np.where(count >= MIN_STEPS, rest_m, np.nan)[..., None]
-    counts = (followed > 0.3 * rated) & (flow > 0.2 * rated) & (drawdown > LEAST_DRAWDOWN_M)
+    # Wells follow sooner or later than that: what counts is flow that has been nearly even.
+    is_even = np.abs(flow - followed) < EVEN_SHARE * followed
+    counts = (followed > 0.3 * rated) & is_even & (drawdown > LEAST_DRAWDOWN_M)
     with np.errstate(invalid="ignore", divide="ignore"):
         found = _day_median(view, np.where(counts, followed / drawdown, np.nan), MIN_STEPS)
     starved = view.cut(_starves(grid).astype(np.float64))

@@ -1,0 +1,105 @@
+"""The panels through weeks: dust, strings, washing, haze, and a cell that is off."""
+
+import numpy as np
+import pytest
+
+from alerts.detectors import Scene
+from alerts.detectors.pv import judge_soiling, judge_string_loss
+from alerts.model import Verdict
+from gateway.model import Fault
+from tests.alerts.toy import Toy, ramp, step
+
+STRING, SOILING = Fault.PV_STRING_LOSS, Fault.PV_SOILING
+
+
+def seen(scene: Scene) -> dict[Fault, float]:
+    """Each fault that is present at some time, and on which day since the start it was first seen."""
+    found = {}
+    for signal in (*judge_string_loss(scene), *judge_soiling(scene)):
+        place = np.flatnonzero(signal.verdict[0] == Verdict.PRESENT)
+        if len(place):
+            found[Fault(signal.fault)] = float((signal.t_s[place[0]] - scene.grid.start_s) / 86_400)
+    return found
+
+
+@pytest.mark.parametrize("peak", [0.55, 1.0, 1.4])
+def test_a_string_stolen_at_night_is_seen_in_the_first_hours_of_sun(peak: float) -> None:
+    found = seen(Toy(days=15, peak=peak, strings=step(12.1, 1.0)).scene())
+    assert found.keys() == {STRING}
+    assert 12 < found[STRING] < 12 + 10.5 / 24
+
+
+def test_half_a_string_is_told_from_dust_within_a_day() -> None:
+    found = seen(Toy(days=16, strings=step(12.1, 0.5)).scene())
+    assert found.keys() == {STRING}
+    assert found[STRING] < 13.5
+
+
+def test_a_whole_array_that_is_gone_is_seen_when_the_sun_is_good() -> None:
+    found = seen(Toy(days=14, strings=step(12.1, 3.0)).scene())
+    assert found[STRING] < 12 + 10.5 / 24
+
+
+@pytest.mark.parametrize("peak", [0.55, 1.0])
+def test_dust_of_half_a_percent_a_day_is_seen_three_days_after_it_took_nine(peak: float) -> None:
+    found = seen(Toy(days=36, peak=peak, dust=ramp(6, 0.2, within=30)).scene())
+    assert found.keys() == {SOILING}
+    nine_at = 6 + 30 * 0.09 / 0.2
+    assert nine_at < found[SOILING] < nine_at + 3.5
+
+
+def test_a_storms_dust_is_dust() -> None:
+    found = seen(Toy(days=18, dust=ramp(12, 0.2, within=1)).scene())
+    assert found.keys() == {SOILING}
+    assert found[SOILING] < 15
+
+
+@pytest.mark.parametrize(
+    "toy",
+    [
+        pytest.param(Toy(clouds=(8, 9, 12, 13, 14)), id="clouds"),
+        pytest.param(Toy(haze=ramp(10, 0.35, within=3)), id="harmattan"),
+        pytest.param(Toy(dust=lambda day: 0.06 * (day % 12) / 12), id="washed-every-twelve-days"),
+        pytest.param(Toy(dust=step(12.3, 0.0, before=0.07)), id="washed-once"),
+        pytest.param(Toy(is_off=step(11, 1.0, until=14.6)), id="the-pump-stands-for-days"),
+        pytest.param(Toy(clogged=step(12.4, 0.5)), id="the-pump-clogs"),
+        pytest.param(Toy(capacity=ramp(10, 0.25, within=4, before=0.5)), id="the-well-falls"),
+        pytest.param(Toy(cell=step(8, 1.0, before=1.0)), id="a-good-cell"),
+        pytest.param(Toy(noise=4.0), id="cheap-instruments"),
+    ],
+)
+def test_what_is_not_the_panels_stays_silent(toy: Toy) -> None:
+    assert seen(toy.scene()) == {}
+
+
+def test_a_cell_that_reads_too_little_and_is_mended_takes_no_string_away() -> None:
+    drifting = ramp(8, 0.7, within=8, before=1.0)
+    found = seen(Toy(days=20, cell=lambda day: np.where(day < 16.4, drifting(day), 1.0)).scene())
+    assert STRING not in found
+
+
+@pytest.mark.parametrize("every", [2, 3])
+@pytest.mark.parametrize("fault", [STRING, SOILING])
+def test_fewer_rounds_see_the_same(every: int, fault: Fault) -> None:
+    courses = {STRING: {"strings": step(12.1, 1.0)}, SOILING: {"dust": ramp(6, 0.2, within=12)}}
+    assert seen(Toy(days=20, every=every, **courses[fault]).scene()).keys() == {fault}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        pytest.param((("pv", "power_w"),), id="the-pump's-power-only"),
+        pytest.param((("pv", "module_temp_c"),), id="no-module-temperature"),
+        pytest.param((("pump", "speed_rpm"),), id="no-speed"),
+    ],
+)
+def test_a_string_is_missed_with_a_sensor_missing_only_for_a_day(lacks: tuple[tuple[str, str], ...]) -> None:
+    found = seen(Toy(days=16, strings=step(12.1, 1.0), lacks=lacks).scene())
+    assert found.keys() == {STRING}
+    assert found[STRING] < 13.5
+
+
+def test_a_string_that_stays_away_stays_told() -> None:
+    scene = Toy(days=40, strings=step(12.1, 1.0)).scene()
+    (signal,) = judge_string_loss(scene)
+    assert Verdict.ABSENT not in signal.verdict[0, signal.t_s > scene.grid.start_s + 13 * 86_400]

@@ -1,0 +1,104 @@
+"""The pump and the well through weeks, told by another pump than the simulator's: see `toy`."""
+
+import numpy as np
+import pytest
+
+from alerts.detectors import Scene
+from alerts.detectors.wear import judge_pump, judge_yield
+from alerts.model import Verdict
+from gateway.model import Fault
+from tests.alerts.toy import Toy, ramp, step
+
+CLOGGED, WORN, YIELD = Fault.PUMP_CLOGGED, Fault.PUMP_WEAR, Fault.YIELD_DROP
+
+
+def seen(scene: Scene) -> dict[Fault, float]:
+    """Each fault that is present at some time, and on which day since the start it was first seen."""
+    found = {}
+    for signal in (*judge_pump(scene), *judge_yield(scene)):
+        place = np.flatnonzero(signal.verdict[0] == Verdict.PRESENT)
+        if len(place):
+            found[Fault(signal.fault)] = float((signal.t_s[place[0]] - scene.grid.start_s) / 86_400)
+    return found
+
+
+def test_a_screen_that_clogs_at_ten_in_the_morning_is_seen_within_three_hours_of_sun() -> None:
+    found = seen(Toy(days=14, clogged=step(12 + 10 / 24, 0.4)).scene())
+    assert found.keys() == {CLOGGED}
+    assert 10 / 24 < found[CLOGGED] - 12 < 13 / 24
+
+
+def test_a_pump_that_wears_is_seen_before_it_has_lost_seven_percent_of_its_head() -> None:
+    found = seen(Toy(days=32, worn=ramp(12, 0.12, within=20)).scene())
+    assert found.keys() == {WORN}
+    assert found[WORN] < 12 + 20 * 7 / 12
+
+
+def test_a_well_that_gives_a_third_less_within_four_days_is_seen_within_four_days() -> None:
+    found = seen(Toy(days=20, capacity=ramp(12, 0.33, within=4, before=0.5)).scene())
+    assert found.keys() == {YIELD}
+    assert 12 < found[YIELD] < 16
+
+
+@pytest.mark.parametrize(
+    "toy",
+    [
+        pytest.param(Toy(clouds=(9, 12, 13, 17, 18, 19)), id="clouds"),
+        pytest.param(Toy(haze=step(11, 0.3)), id="harmattan"),
+        pytest.param(Toy(rest_m=ramp(5, 27.0, within=19, before=22.0)), id="the-rest-level-falls-with-the-season"),
+        pytest.param(Toy(dust=ramp(8, 0.25, within=15)), id="dust-on-the-panels"),
+        pytest.param(Toy(strings=step(13.3, 1.0)), id="a-string-is-gone"),
+        pytest.param(Toy(is_off=step(12, 1.0, until=14.6)), id="stopped-for-two-days"),
+        pytest.param(Toy(slips=step(13.4, 0.35)), id="the-meter-slips"),
+        pytest.param(Toy(slips=step(6, 0.5, until=15.5)), id="the-meter-is-repaired"),
+        pytest.param(Toy(noise=5.0), id="cheap-instruments"),
+    ],
+)
+def test_what_is_neither_pump_nor_well_stays_silent(toy: Toy) -> None:
+    assert seen(toy.scene()) == {}
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        pytest.param((("pump", "speed_rpm"),), id="no-speed"),
+        pytest.param((("borehole", "water_depth_m"),), id="no-well-probe"),
+        pytest.param((("tower", "outflow_m3_h"),), id="no-tower-meter"),
+        pytest.param((("pump", "power_w"),), id="the-array's-power-only"),
+    ],
+)
+def test_a_clog_is_seen_with_a_sensor_missing(lacks: tuple[tuple[str, str], ...]) -> None:
+    found = seen(Toy(days=16, clogged=step(12.42, 0.5), lacks=lacks).scene())
+    assert CLOGGED in found
+    assert found[CLOGGED] < 14
+
+
+@pytest.mark.parametrize("every", [2, 3, 6])
+def test_fewer_rounds_see_the_same(every: int) -> None:
+    found = seen(Toy(days=32, worn=ramp(12, 0.12, within=20), every=every).scene())
+    assert found.keys() == {WORN}
+
+
+def test_without_a_speed_the_tower_knows_that_it_is_the_meter() -> None:
+    assert CLOGGED not in seen(Toy(days=16, slips=step(12.4, 0.35), lacks=(("pump", "speed_rpm"),)).scene())
+
+
+def test_a_pump_that_is_cleaned_is_well_the_same_day() -> None:
+    scene = Toy(days=16, clogged=step(12.42, 0.5, until=14.3)).scene()
+    (clogged,) = [signal for signal in judge_pump(scene) if signal.fault is CLOGGED]
+    after = clogged.t_s > scene.grid.start_s + 14.5 * 86_400
+    told = clogged.verdict[0, after]
+    assert Verdict.PRESENT not in told
+    assert Verdict.ABSENT in told
+
+
+def test_the_evidence_says_how_much_water_is_missing() -> None:
+    scene = Toy(days=14, clogged=step(12.42, 0.4)).scene()
+    (clogged,) = [signal for signal in judge_pump(scene) if signal.fault is CLOGGED]
+    last = int(np.flatnonzero(clogged.verdict[0] == Verdict.PRESENT)[20])
+    evidence = clogged.describe(0, last, last)
+    flow = scene.grid.value("pump", "flow_m3_h")[0]
+    # At noon the pump turns at its full speed on both days.
+    noon, day_before = flow[last], flow[last - 288]
+    assert evidence.values["less_pct"] == pytest.approx(100 * (1 - noon / day_before), abs=8)
+    assert "crépine" in evidence.sentence_fr
