@@ -1,0 +1,110 @@
+"""Only the cause is told: what leads to what, what rests on a broken sensor, what a whole network does."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts.causes import EXPLAINED_BY, MANY_ZONES, SENSOR_FAULTS, Known, Silence, cause_of, shared_outages
+from gateway.model import Fault, State
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LEVEL, FLOW = "tower/level_m", "pump/flow_m3_h"
+
+
+def known(
+    fault: Fault | State, first: datetime = NOON, cleared: datetime | None = None, channels: tuple[str, ...] = ()
+) -> Known:
+    return Known(7, fault, "pump", first, cleared, channels)
+
+
+def explains(cause: Known, fault: Fault | State, *, hours: float = 3, rests_on: tuple[str, ...] = ()) -> bool:
+    first = NOON + timedelta(hours=hours)
+    return cause_of(fault, first, first + HOUR, [cause], rests_on=rests_on) is cause
+
+
+@pytest.mark.parametrize(
+    ("cause", "effect"),
+    [
+        pytest.param(Fault.PUMP_NOT_RUNNING, State.TOWER_EMPTY, id="pump-stops-tower-empties"),
+        pytest.param(Fault.INVERTER_TRIP, Fault.TAP_CLOSED, id="pump-stops-taps-are-silent"),
+        pytest.param(Fault.DRY_RUNNING, Fault.PUMP_NOT_RUNNING, id="dry-well-pump-stands"),
+        pytest.param(Fault.DRY_RUNNING, Fault.YIELD_DROP, id="dry-well-gives-less"),
+        pytest.param(Fault.PIPE_BURST, Fault.NIGHT_LEAK, id="a-burst-runs-at-night-too"),
+        pytest.param(Fault.TAP_LEFT_OPEN, Fault.NIGHT_LEAK, id="an-open-tap-runs-at-night-too"),
+        pytest.param(Fault.GATEWAY_BATTERY_LOW, Fault.COMMS_OUTAGE, id="battery-then-silence"),
+        pytest.param(Fault.CLOCK_ERROR, Fault.COMMS_OUTAGE, id="a-clock-that-jumps-leaves-a-hole"),
+    ],
+)
+def test_a_cause_explains_what_follows_from_it_and_never_the_other_way_round(
+    cause: Fault, effect: Fault | State
+) -> None:
+    assert explains(known(cause), effect)
+    assert not explains(known(effect), cause)
+
+
+def test_a_cause_that_was_over_or_came_later_explains_nothing() -> None:
+    assert not explains(known(Fault.PUMP_NOT_RUNNING, cleared=NOON + HOUR), State.TOWER_EMPTY)
+    assert explains(known(Fault.PUMP_NOT_RUNNING, cleared=NOON + 2 * HOUR), State.TOWER_EMPTY), "but for an hour"
+    assert not explains(known(Fault.PUMP_NOT_RUNNING, first=NOON + 9 * HOUR), State.TOWER_EMPTY)
+
+
+def test_what_rests_on_a_sensor_that_is_not_believed_is_explained_by_it() -> None:
+    stuck = known(Fault.SENSOR_STUCK, channels=(LEVEL,))
+    assert explains(stuck, Fault.FLOAT_STUCK_FULL, rests_on=("pump/power_w", LEVEL))
+    assert explains(stuck, Fault.SENSOR_DRIFT, rests_on=(LEVEL,))
+    assert not explains(stuck, Fault.FLOAT_STUCK_FULL, rests_on=("pump/power_w",))
+    assert not explains(stuck, Fault.COMMS_OUTAGE, rests_on=(LEVEL,)), "silence is no conclusion from a level"
+    repaired = known(Fault.SENSOR_STUCK, cleared=NOON, channels=(LEVEL,))
+    assert explains(repaired, Fault.SENSOR_DRIFT, hours=30, rests_on=(LEVEL,)), "it stays in figures of days"
+    assert not explains(repaired, Fault.SENSOR_DRIFT, hours=60, rests_on=(LEVEL,))
+
+
+@pytest.mark.parametrize("urgent", [Fault.PUMP_NOT_RUNNING, Fault.INVERTER_TRIP, Fault.PIPE_BURST, Fault.DRY_RUNNING])
+def test_a_sensor_that_drifts_never_keeps_back_that_there_is_no_water(urgent: Fault) -> None:
+    assert not explains(known(Fault.SENSOR_DRIFT, channels=(LEVEL,)), urgent, rests_on=(LEVEL, FLOW))
+
+
+@given(st.sampled_from(SENSOR_FAULTS), st.sampled_from(SENSOR_FAULTS))
+def test_of_two_alerts_about_one_sensor_at_most_one_explains_the_other(one: Fault, other: Fault) -> None:
+    forth = explains(known(one, channels=(LEVEL,)), other, rests_on=(LEVEL,))
+    back = explains(known(other, channels=(LEVEL,)), one, rests_on=(LEVEL,))
+    assert not (forth and back)
+
+
+def test_no_fault_explains_itself_by_way_of_others() -> None:
+    def causes(fault: Fault | State, seen: frozenset[Fault | State]) -> None:
+        assert fault not in seen, f"{fault} goes round in a circle"
+        for cause in EXPLAINED_BY.get(fault, ()):
+            causes(cause, seen | {fault})
+
+    for fault in EXPLAINED_BY:
+        causes(fault, frozenset())
+
+
+def silences(*minutes: float) -> list[Silence]:
+    return [
+        Silence(key, f"zone-{key}", NOON + timedelta(minutes=minute)) for key, minute in enumerate(minutes, start=1)
+    ]
+
+
+def test_five_zones_silent_in_the_same_hour_are_one_outage_of_the_operator() -> None:
+    (group,) = shared_outages(silences(0, 10, 25, 40, 59))
+    assert [one.key for one in group] == [1, 2, 3, 4, 5]
+    assert shared_outages(silences(0, 10, 25, 40)) == [], "four may be chance"
+    assert shared_outages(silences(0, 30, 61, 90, 120)) == [], "and so may five that are spread over hours"
+    again = [one._replace(zone="zone-1") for one in silences(0, 1, 2, 3, 4)]
+    assert shared_outages(again) == [], "one zone that comes and goes is no network"
+
+
+@given(st.lists(st.floats(0, 600), max_size=30))
+def test_groups_do_not_overlap_and_the_first_to_fall_silent_stands_first(minutes: list[float]) -> None:
+    groups = shared_outages(silences(*minutes))
+    members = [one for group in groups for one in group]
+    assert len(members) == len(set(members))
+    for group in groups:
+        assert len(group) >= MANY_ZONES
+        assert group[0].began == min(one.began for one in group)
+        assert max(one.began for one in group) - group[0].began <= HOUR
