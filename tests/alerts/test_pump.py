@@ -1,0 +1,145 @@
+"""A pump that stands or runs dry, told as mornings: what opens an alert, when, and what does not."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from alerts.detectors import Scene
+from alerts.detectors.pump import judge_dry_running, judge_standing
+from alerts.detectors.pv import judge_string_loss
+from alerts.lifecycle import Opening, transitions
+from alerts.model import Verdict
+from gateway.model import Fault, PumpState
+from tests.alerts.windows import scene
+
+RUNNING, TRIPPED, FULL = float(PumpState.RUNNING), float(PumpState.TRIPPED), float(PumpState.STOPPED_TOWER_FULL)
+STARTING, LOW_SUN, DRY = float(PumpState.STARTING), float(PumpState.STOPPED_LOW_SUN), float(PumpState.STOPPED_DRY)
+Times = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+def opened(of: Scene) -> dict[Fault, float]:
+    """Minutes after the first reading at which each fault's first alert opens, by the rules of people."""
+    begin_s = of.grid.start_s + 8 * 3600
+    found: dict[Fault, float] = {}
+    for signal in (*judge_standing(of), *judge_dry_running(of), *judge_string_loss(of)):
+        for transition in transitions(signal.condition(0), []):
+            if isinstance(transition, Opening):
+                found.setdefault(Fault(signal.fault), (transition.confirmed_at.timestamp() - begin_s) / 60)
+    return found
+
+
+def after_an_hour(before: float, later: float) -> Callable[[Times], Times]:
+    return lambda t: np.where(t < 3600, before, later)
+
+
+def in_turns(minutes: float, runs: float, stands: float) -> Callable[[Times], Times]:
+    """Runs for so many minutes, stands as long, and so on."""
+    return lambda t: np.where(t // (60 * minutes) % 2 == 0, runs, stands)
+
+
+STOPS = {"pump__power_w": after_an_hour(1000, 5), "pump__flow_m3_h": after_an_hour(3, 0)}
+
+
+def test_a_trip_under_a_grey_sky_with_a_full_tower_is_believed() -> None:
+    day = scene(
+        **STOPS, pv__irradiance_w_m2=230.0, tower__level_m=2.9, pump__state_code=after_an_hour(RUNNING, TRIPPED)
+    )
+    assert opened(day) == {Fault.INVERTER_TRIP: 120}
+
+
+def test_a_controller_that_tries_in_vain_at_dawn_is_believed() -> None:
+    day = scene(**STOPS, pv__irradiance_w_m2=230.0, pump__state_code=after_an_hour(RUNNING, STARTING))
+    assert opened(day) == {Fault.PUMP_NOT_RUNNING: 120}
+
+
+def test_a_float_that_says_full_over_a_low_tower_needs_no_bright_sun() -> None:
+    day = scene(**STOPS, pv__irradiance_w_m2=230.0, pump__state_code=after_an_hour(RUNNING, FULL))
+    assert opened(day) == {Fault.FLOAT_STUCK_FULL: 120}
+
+
+def test_without_a_cell_the_controller_and_the_hour_suffice() -> None:
+    day = scene(**STOPS, pv__irradiance_w_m2=None, pump__state_code=after_an_hour(RUNNING, TRIPPED))
+    found = opened(day)
+    assert found.keys() == {Fault.INVERTER_TRIP}
+    assert 120 <= found[Fault.INVERTER_TRIP] <= 180, "once the sun stands high enough"
+
+
+def test_without_a_level_a_trip_is_told_without_one() -> None:
+    day = scene(**STOPS, tower__level_m=None, pump__state_code=after_an_hour(RUNNING, TRIPPED))
+    (trip,) = [signal for signal in judge_standing(day) if signal.fault is Fault.INVERTER_TRIP]
+    last = int(np.flatnonzero(trip.verdict[0] == Verdict.PRESENT)[-1])
+    evidence = trip.describe(0, last - 6, last)
+    assert "level_pct" not in evidence.values
+    assert evidence.values["code"] == TRIPPED
+    assert "nan" not in evidence.sentence_fr + evidence.sentence_en
+
+
+def test_a_pump_that_stands_again_and_again_is_not_well_in_between() -> None:
+    day = scene(pump__power_w=in_turns(30, 1000, 5), pump__flow_m3_h=in_turns(30, 3, 0))
+    found = opened(day)
+    assert found.keys() == {Fault.PUMP_NOT_RUNNING}
+    assert found[Fault.PUMP_NOT_RUNNING] <= 120
+
+
+def test_a_planned_stop_of_35_minutes_opens_nothing_whatever_the_controller_says() -> None:
+    def stopped(t: Times) -> Times:
+        return np.where((t >= 3600) & (t < 3600 + 35 * 60), 5.0, 1000.0)
+
+    assert opened(scene(pump__power_w=stopped, pump__flow_m3_h=lambda t: np.where(stopped(t) > 100, 3.0, 0.0))) == {}
+
+
+def test_a_tower_that_is_full_all_day_opens_nothing() -> None:
+    full = scene(**STOPS, tower__level_m=2.95, pump__state_code=after_an_hour(RUNNING, FULL))
+    assert opened(full) == {}
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        pytest.param({"pump__state_code": after_an_hour(RUNNING, LOW_SUN)}, id="the-controller-sees-no-sun"),
+        pytest.param({"pv__voltage_v": after_an_hour(310.0, 4.0)}, id="no-voltage-is-there"),
+    ],
+)
+def test_panels_that_give_nothing_are_not_the_pump(sign: dict[str, Callable[[Times], Times]]) -> None:
+    assert opened(scene(**STOPS, **sign)) == {Fault.PV_STRING_LOSS: 90}
+
+
+def test_a_well_that_gives_for_minutes_between_its_dry_stops_is_told_within_half_an_hour() -> None:
+    def phase(t: Times) -> Times:
+        return t // 300 % 5  # two readings stopped, two with water, one in air
+
+    def course(stopped: float, gives: float, air: float) -> Callable[[Times], Times]:
+        return lambda t: np.select([t < 3600, phase(t) < 2, phase(t) < 4], [gives, stopped, gives], air)
+
+    day = scene(
+        pump__power_w=course(4, 1000, 520), pump__flow_m3_h=course(0, 3, 0.0),
+        borehole__water_depth_m=course(40, 47, 48.5), pump__state_code=course(DRY, RUNNING, RUNNING),
+    )  # fmt: skip
+    found = opened(day)
+    assert found.keys() == {Fault.DRY_RUNNING}
+    first_air = 70
+    assert first_air + 15 <= found[Fault.DRY_RUNNING] <= first_air + 30
+
+
+def test_one_dry_stop_is_the_controllers_business() -> None:
+    def once(t: Times) -> Times:
+        return (t >= 3600) & (t < 3600 + 600)
+
+    day = scene(
+        pump__power_w=lambda t: np.where(once(t), 4.0, 1000.0), pump__flow_m3_h=lambda t: np.where(once(t), 0.0, 3.0),
+        pump__state_code=lambda t: np.where(once(t), DRY, RUNNING),
+    )  # fmt: skip
+    assert opened(day) == {}
+
+
+@pytest.mark.parametrize(
+    ("power_w", "is_dry"),
+    [pytest.param(520.0, True, id="it-turns-in-air"), pytest.param(1100.0, False, id="only-the-meter-stands")],
+)
+def test_without_a_well_probe_the_load_says_whether_there_is_water(power_w: float, is_dry: bool) -> None:
+    day = scene(
+        pump__power_w=power_w, pump__flow_m3_h=0.0, pump__speed_rpm=2850.0, borehole__water_depth_m=None,
+        pump__state_code=RUNNING,
+    )  # fmt: skip
+    assert (Fault.DRY_RUNNING in opened(day)) == is_dry
