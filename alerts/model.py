@@ -133,10 +133,11 @@ class Rule:
 MINUTES, DAY = timedelta(minutes=1), timedelta(days=1)
 SOON = timedelta(minutes=30)  # "no water" again after people were told of its end is news
 RULES: dict[Fault | State, Rule] = {
-    # Planned stops are shorter than 40 min (DETECTION §2), so an hour of good sun without power is a fault.
-    Fault.PUMP_NOT_RUNNING: Rule(3, 60 * MINUTES, 15 * MINUTES, rejoin=SOON),
-    Fault.INVERTER_TRIP: Rule(3, 60 * MINUTES, 15 * MINUTES, rejoin=SOON),
-    Fault.FLOAT_STUCK_FULL: Rule(3, 60 * MINUTES, 15 * MINUTES, rejoin=SOON),
+    # Planned stops are shorter than 40 min (DETECTION §2), so an hour of good sun without power is a fault. The detector
+    # itself waits until the pump has run on for a while.
+    Fault.PUMP_NOT_RUNNING: Rule(3, 60 * MINUTES, 0 * MINUTES, rejoin=SOON),
+    Fault.INVERTER_TRIP: Rule(3, 60 * MINUTES, 0 * MINUTES, rejoin=SOON),
+    Fault.FLOAT_STUCK_FULL: Rule(3, 60 * MINUTES, 0 * MINUTES, rejoin=SOON),
     Fault.DRY_RUNNING: Rule(3, 15 * MINUTES, 30 * MINUTES, rejoin=SOON),
     Fault.PUMP_CLOGGED: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=3 * DAY, rejoin=3 * DAY),
     Fault.PUMP_WEAR: Rule(2, DAY, DAY, max_gap=4 * DAY, rejoin=3 * DAY),
