@@ -11,9 +11,9 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.taps import hourly_flow
+from alerts.detectors.taps import hourly_count, hourly_flow
 from alerts.model import Evidence, Signal
-from alerts.rolling import steps_since, window_mean
+from alerts.rolling import steps_since, window_max, window_mean
 from alerts.scene import FloatArray, Grid
 from gateway.model import Fault
 
@@ -30,26 +30,45 @@ BURST_SHARE = 0.25  # of the largest hour of this zone's usual days
 BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of the days' largest hours
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
 PRESSURE_FALLS = 0.85  # of what it usually is at this level
+MOST_OUTFLOW_M3_H = 60.0
 TAPS_SEEN = 0.8  # of the taps must have been read for their sum to count
 REFILL_H = 4.0  # after the tower was empty people queue and pipes fill
+
+
+def hourly_outflow(grid: Grid) -> FloatArray:
+    """(n, m) what left the tower in the hour that ends at each step [m³]: by its counter, its flow, or the balance.
+
+    A flow that is read now and then misses what people draw in between, a counter does not. Without either it is what
+    came in less what the tower gained, and what the tower itself leaks is in it.
+    """
+    hour = grid.hours(1)
+    by_counter = hourly_count(grid, "tower", "outflow_volume_m3", most_m3_h=MOST_OUTFLOW_M3_H)
+    by_flow = window_mean(grid.value("tower", "outflow_m3_h"), hour, at_least=max(1, round(hour * 0.75)))
+    level_m, inflow = grid.value("tower", "level_m"), grid.value("pump", "flow_m3_h")
+    area_m2 = grid.sites.rating("tower", "volume_m3") / grid.sites.rating("tower", "full_level_m")
+    gained = np.full(grid.shape, np.nan)
+    gained[:, hour:] = (level_m[:, hour:] - level_m[:, :-hour]) * area_m2
+    balance = np.maximum(window_mean(inflow, hour, at_least=max(1, hour // 2)) - gained, 0.0)
+    has_flow = grid.has("tower", "outflow_m3_h")
+    is_metered = has_flow | grid.has("tower", "outflow_volume_m3")
+    return np.where(np.isfinite(by_counter), by_counter, np.where(is_metered, by_flow, balance))
 
 
 def night_flow(view: DayView) -> FloatArray:
     """(n, d) the smallest mean of an hour between 00:30 and 03:30 [m³/h]; NaN when the tower held no water."""
     night = view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)
-    flow = view.value("tower", "outflow_m3_h")[..., night]
     level_m = view.value("tower", "level_m")[..., night]
-    hour = max(1, round(3600 / view.grid.step_s))
-    means = window_mean(flow, hour, at_least=max(1, round(hour * 0.75)))[..., hour - 1 :]
+    # Of hours that lie within the night.
+    means = view.cut(hourly_outflow(view.grid))[..., night][..., view.grid.hours(1) :]
     lowest = np.min(np.where(np.isfinite(means), means, np.inf), axis=-1)
     has_water = ~(level_m <= WATER_IN_TOWER_M).any(axis=-1)
-    is_seen = np.isfinite(flow).mean(axis=-1) >= ENOUGH
+    is_seen = np.isfinite(means).mean(axis=-1) >= ENOUGH
     return np.where(has_water & is_seen & np.isfinite(lowest), lowest, np.nan)
 
 
 def largest_hour(view: DayView) -> FloatArray:
     """(n, d) the largest mean outflow of an hour of the day [m³/h]."""
-    hourly = view.cut(window_mean(view.grid.value("tower", "outflow_m3_h"), view.grid.hours(1), at_least=4))
+    hourly = view.cut(hourly_outflow(view.grid))
     known = np.isfinite(hourly)
     largest = np.where(known, hourly, -np.inf).max(axis=-1)
     return np.where(known.mean(axis=-1) > ENOUGH, largest, np.nan)
@@ -68,7 +87,7 @@ def unmetered_flow(view: DayView) -> FloatArray:
     """(n, d) what left the tower and reached no tap, the middle of the day's hours in which there was water [m³/h]."""
     grid = view.grid
     hour = grid.hours(1)
-    outflow = window_mean(grid.value("tower", "outflow_m3_h"), hour, at_least=max(1, hour // 2))
+    outflow = hourly_outflow(grid)
     has_water = grid.value("tower", "level_m") > WATER_IN_TOWER_M
     hours = view.cut(np.where(has_water, outflow - taps_together(grid), np.nan))
     ordered = np.sort(hours, axis=-1)
@@ -121,7 +140,7 @@ def judge_burst(scene: Scene) -> list[Signal]:
     """Much water lost at once, hour by hour."""
     grid, days = scene.grid, scene.days
     hour = grid.hours(1)
-    outflow = window_mean(grid.value("tower", "outflow_m3_h"), hour, at_least=max(1, hour // 2))
+    outflow = hourly_outflow(grid)
     busy = days.on(past_quantile(days.get(LARGEST_HOUR.name), 0.9, days=28, at_least=4), grid.t_s)
     unmetered = outflow - taps_together(grid)
     limit = np.maximum(BURST_M3_H, BURST_SHARE * np.nan_to_num(busy))
@@ -135,8 +154,13 @@ def judge_burst(scene: Scene) -> list[Signal]:
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     refills = steps_since(level_m < 0.1 * full_m) < grid.hours(REFILL_H)
     is_metered = np.isfinite(unmetered)
-    lost = np.where(is_metered, unmetered > limit, (too_much | at_night) & ~refills)
-    calm = np.where(is_metered, unmetered < 0.6 * limit, outflow < busy)
+    # Where only the tower's balance is known, what spills and what is drained to wash it look like a burst by day.
+    is_measured = grid.has("tower", "outflow_m3_h") | grid.has("tower", "outflow_volume_m3")
+    rests = window_max(grid.value("pump", "flow_m3_h"), hour) < 0.05 * grid.sites.rating("pump", "rated_flow_m3_h")
+    can_tell = is_measured | (((grid.hour >= 20) | (grid.hour < 5)) & rests & (level_m < 0.95 * full_m))
+    lost = can_tell & np.where(is_metered, unmetered > limit, (too_much | at_night) & ~refills)
+    # A tower that has run empty loses nothing, and says nothing.
+    calm = np.where(is_metered, unmetered < 0.6 * limit, outflow < busy) & ~(level_m < 0.1 * full_m)
     verdict = verdicts(present=lost, absent=calm)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
@@ -187,6 +211,6 @@ def _pressure_share(grid: Grid) -> FloatArray:
 
 FEATURES = (NIGHT_FLOW, UNMETERED, LARGEST_HOUR, PRESSURE_SHARE)
 DETECTORS = (
-    Detector((Fault.NIGHT_LEAK,), "network", (("tower", "outflow_m3_h"),), judge_night_leak),
-    Detector((Fault.PIPE_BURST,), "network", (("tower", "outflow_m3_h"),), judge_burst),
+    Detector((Fault.NIGHT_LEAK,), "network", (), judge_night_leak),
+    Detector((Fault.PIPE_BURST,), "network", (), judge_burst),
 )

@@ -36,20 +36,28 @@ WATER_IN_TOWER_M = 0.10
 
 
 def hourly_flow(grid: Grid, tap: str) -> FloatArray:
-    """(n, m) what the tap gave in the hour that ends at each step [m³]; NaN where its counter was not read.
+    """(n, m) what the tap gave in the hour that ends at each step [m³]; NaN where its counter was not read."""
+    return hourly_count(grid, tap, "volume_m3", most_m3_h=MOST_M3_H)
+
+
+def hourly_count(grid: Grid, asset: str, channel: str, *, most_m3_h: float) -> FloatArray:
+    """(n, m) what a counter moved on in the hour that ends at each step [m³]; NaN where it was not read.
 
     What a counter moved on between two readings is spread over the time between them; over a long gap, or by more than
-    a tap can give, it tells nothing.
+    `most_m3_h`, it tells nothing.
     """
-    counter = grid.raw.get((tap, "volume_m3"))
+    counter = grid.raw.get((asset, channel))
     if counter is None:
         return np.full(grid.shape, np.nan)
     hour, step_h = grid.hours(1), grid.step_s / 3600
     moved, gap = counter_steps(counter), steps_before(counter)
-    rate = np.where((gap * step_h <= LONGEST_GAP_H) & (moved <= MOST_M3_H * gap * step_h), moved / gap, np.nan)
-    # Every step up to the next reading has that reading's rate.
-    each = held(rate[:, ::-1], grid.hours(LONGEST_GAP_H) - 1)[:, ::-1]
-    each = np.where(np.isfinite(rate) | ~np.isfinite(counter), each, np.nan)
+    rate = np.where((gap * step_h <= LONGEST_GAP_H) & (moved <= most_m3_h * gap * step_h), moved / gap, np.nan)
+    # Every step between two readings has the rate of the second.
+    place = np.arange(grid.steps)
+    after = np.minimum.accumulate(np.where(np.isfinite(rate), place, grid.steps)[:, ::-1], axis=1)[:, ::-1]
+    at = np.minimum(after, grid.steps - 1)
+    is_between = (after < grid.steps) & (after - place < np.take_along_axis(gap, at, axis=1))
+    each = np.where(is_between, np.take_along_axis(rate, at, axis=1), np.nan)
     # After the newest reading its rate counts until the next one is overdue.
     each = held(each, np.minimum(spacing_of(counter), hour))
     return window_mean(each, hour, at_least=max(2, 2 * hour // 3)) * hour

@@ -13,9 +13,10 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.leak import taps_together
 from alerts.detectors.sensor import without_spikes
 from alerts.model import Evidence, Signal
-from alerts.rolling import slope_per_h, window_mean
+from alerts.rolling import run_steps, slope_per_h, window_mean
 from alerts.scene import FloatArray
 from gateway.model import Fault, State
 
@@ -24,6 +25,7 @@ FILLING_SHARE = 0.25  # of the full level: the deadband between the two keeps it
 AT_TOP_SHARE = 0.985  # of the full level, the sensor's noise allowed for
 BELOW_TOP_SHARE = 0.96
 BALANCE_H = 1 / 3
+UNKNOWN_H = 1.5
 SPILT_SHARE = 0.5  # of what came in that time must be in the tower, or it went over
 SPILT_FLOW_SHARE = 0.2  # of rated flow: less is a meter's error or a leak
 SPILL_FLOW_SHARE = 0.30  # of rated flow: DETECTION §2, overflow: still more than 30 % at the top
@@ -35,6 +37,7 @@ USUAL_NIGHTS, MIN_NIGHTS = 20, 3
 NIGHT_ENOUGH = 0.6  # of the night's steps must be there
 ALWAYS_M3_H = 0.25  # without past nights to compare, so much is a loss all the same
 PUMP_RESTS = 0.05  # of rated flow
+QUIET_SHARE = 0.15  # of rated flow
 WET_ENOUGH = 0.3  # where the tower runs empty, so much of it before that
 HOLDS_M = 0.15  # water in the tower at the night's end: an empty one loses nothing
 VALVE_BAR = 0.08  # a riser that empties takes its column with it; a check valve holds it
@@ -70,8 +73,12 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
     grid = scene.grid
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     inflow, rated_flow = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
-    spill = inflow - np.nan_to_num(grid.value("tower", "outflow_m3_h"))
+    outflow, given = grid.value("tower", "outflow_m3_h"), taps_together(grid)
+    outflow = np.where(np.isfinite(outflow), outflow, given)
+    spill = inflow - np.nan_to_num(outflow)
     at_top = level_m >= AT_TOP_SHARE * full_m
+    # Where nobody knows what leaves the tower, people may draw what comes for a while, but hardly for so long.
+    long_at_top = run_steps(at_top & (inflow > SPILL_FLOW_SHARE * rated_flow)) >= grid.hours(UNKNOWN_H)
     # The last centimetres of a slow filling take longer than that: at a spill the level does not rise by what comes.
     back, area_m2 = grid.hours(BALANCE_H), grid.sites.rating("tower", "volume_m3") / full_m
     gained_m3 = np.full(grid.shape, np.nan)
@@ -79,6 +86,7 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
     came_m3 = window_mean(spill, back) * back * grid.step_s / 3600
     verdict = verdicts(
         present=at_top
+        & (np.isfinite(outflow) | long_at_top)
         & (inflow > SPILL_FLOW_SHARE * rated_flow)
         & (spill > 0.1 * rated_flow)
         & (gained_m3 < SPILT_SHARE * came_m3)
@@ -116,7 +124,9 @@ def night_balance(view: DayView) -> FloatArray:
     area_m2 = (grid.sites.rating("tower", "volume_m3") / grid.sites.rating("tower", "full_level_m"))[..., None]
     rests = ~(inflow > PUMP_RESTS * grid.sites.rating("pump", "rated_flow_m3_h")[..., None])
     # An empty tower loses nothing: the night counts until it is.
-    has_water = np.minimum.accumulate(~(level_m < HOLDS_M), axis=-1)
+    # Neither do hours in which people draw much: a flow that is read now and then misses a part of it.
+    busy = outflow > QUIET_SHARE * grid.sites.rating("pump", "rated_flow_m3_h")[..., None]
+    has_water = np.minimum.accumulate(~(level_m < HOLDS_M) & ~busy, axis=-1)
     seen = np.isfinite(level_m) & np.isfinite(outflow) & has_water
     least = np.where(has_water.all(axis=-1), NIGHT_ENOUGH, WET_ENOUGH)
     is_known = (seen.mean(axis=-1) >= least) & rests.all(axis=-1)
