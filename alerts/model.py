@@ -133,8 +133,8 @@ class Rule:
 MINUTES, DAY = timedelta(minutes=1), timedelta(days=1)
 SOON = timedelta(minutes=30)  # "no water" again after people were told of its end is news
 RULES: dict[Fault | State, Rule] = {
-    # Planned stops are shorter than 40 min (DETECTION §2), so an hour of good sun without power is a fault. The detector
-    # itself waits until the pump has run on for a while.
+    # Planned stops are shorter than 40 min (DETECTION §2), so an hour of good sun without power is a fault. That the
+    # pump has run on for a while before it counts as well is the detector's own rule.
     Fault.PUMP_NOT_RUNNING: Rule(3, 60 * MINUTES, 0 * MINUTES, rejoin=SOON),
     Fault.INVERTER_TRIP: Rule(3, 60 * MINUTES, 0 * MINUTES, rejoin=SOON),
     Fault.FLOAT_STUCK_FULL: Rule(3, 60 * MINUTES, 0 * MINUTES, rejoin=SOON),
