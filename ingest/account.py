@@ -13,8 +13,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.admission import Admission, Anchors, Boot, SetAside
-from ingest.arrays import Float8s, Int4s, Int8s, Times
+from ingest.admission import Admission, Anchors, Boot, SetAside, Taken
+from ingest.arrays import Float8s, Int4s, Int8s, Texts, Times
 from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.writer import Fate, Outcome
@@ -52,6 +52,7 @@ class Account:
     def book(
         self,
         admission: Admission,
+        taken: Taken,
         columns: Columns,
         fate: Fate,
         aside: Sequence[tuple[SetAside, bool]],
@@ -61,16 +62,19 @@ class Account:
     ) -> None:
         """Add a batch to the account of the day `now`.
 
-        `fate` is what became of each row of `columns`; `aside` what was set aside, each with whether it is
-        there for the first time (the same bytes again are a duplicate). A replay does not receive its readings again:
-        they come from what was set aside, and tell nothing about the gateway's clock of today.
+        `taken` are the admission's; `fate` is what became of each row of `columns`; `aside` what was set aside, each
+        with whether it is there for the first time (the same bytes again are a duplicate). A replay does not receive
+        its readings again: they come from what was set aside, and tell nothing about the gateway's clock of today.
         """
-        known = {boot: ranges for boot, ranges in admission.taken.items() if admission.is_known(boot)}
-        ids = self._ids_of(list(known), now)
-        ranges = [(ids[boot], low, high) for boot, found in known.items() for low, high in found]
+        gateways = admission.directory.gateways
+        known = [boot for boot in taken if gateways.get(boot[1]) == boot[0]]
+        ids = self._ids_of(known, now)
+        ranges = [(number, *pair) for boot, number in zip(known, ids, strict=True) for pair in taken[boot]]
         boot_id, low, high = np.array(ranges, dtype=np.int64).reshape(-1, 3).T
-        anchors = [(ids[boot], admission.anchors[boot]) for boot in known if boot in admission.anchors]
-        anchor_id, anchor_us = np.array(anchors, dtype=np.int64).reshape(-1, 2).T
+        anchors = [(number, admission.anchors.get(boot)) for boot, number in zip(known, ids, strict=True)]
+        anchor_id, anchor_us = (
+            np.array([pair for pair in anchors if pair[1] is not None], dtype=np.int64).reshape(-1, 2).T
+        )
 
         number = {who: sender.number for who, sender in admission.senders.items()}
         counts = np.zeros((len(Outcome) + 2, len(number)), dtype=np.int64)
@@ -95,7 +99,7 @@ class Account:
             {
                 "now": now, "boot": Int4s(boot_id), "low": Int8s(low), "high": Int8s(high),
                 "anchor_boot": Int4s(anchor_id), "anchor": Times(anchor_us),
-                "zone": list(zone), "gateway": list(gateway),
+                "zone": Texts(zone), "gateway": Texts(gateway),
                 "received": Int8s(nothing if is_replay else came), "replayed": Int8s(came if is_replay else nothing),
                 "stored": Int8s(stored), "duplicate": Int8s(duplicate), "conflict": Int8s(conflict),
                 "set_aside": Int8s(set_aside), "late": Int8s(late), "offset": Float8s(np.array(offsets)),
@@ -115,14 +119,15 @@ class Account:
             np.minimum.at(first_us, sender, measured_us)
             places = np.unique(sender)
             zone = [who[place][0] for place in places]
-            self._connection.execute(SQL["note_late"], {"zone": zone, "first": Times(first_us[places])})
+            self._connection.execute(SQL["note_late"], {"zone": Texts(zone), "first": Times(first_us[places])})
 
-    def _ids_of(self, boots: Sequence[Boot], now: datetime) -> dict[Boot, int]:
-        unknown = sorted(boot for boot in boots if boot not in self._boot_ids)
+    def _ids_of(self, boots: Sequence[Boot], now: datetime) -> list[int]:
+        known = self._boot_ids
+        unknown = sorted(boot for boot in boots if boot not in known)
         if unknown:
             zone, gateway, boot = zip(*unknown, strict=True)
-            parameters = {"zone": list(zone), "gateway": list(gateway), "boot": list(boot), "now": now}
+            parameters = {"zone": Texts(zone), "gateway": Texts(gateway), "boot": Texts(boot), "now": now}
             self._connection.execute(SQL["make_boots"], parameters)
             for *key, number in self._connection.execute(SQL["boot_ids"], parameters):
-                self._boot_ids[tuple(key)] = number
-        return {boot: self._boot_ids[boot] for boot in boots}
+                known[tuple(key)] = number
+        return [known[boot] for boot in boots]

@@ -153,6 +153,10 @@ Boot = tuple[str, str, str]
 """(zone, gateway, boot)"""
 
 
+Taken = dict[Boot, list[tuple[int, int]]]
+"""What each boot's gateway may forget: ranges of sequence numbers, both ends included."""
+
+
 class Estimated(NamedTuple):
     """A reading that was dated anew: its row, what its gateway's clock said [µs], and its number."""
 
@@ -188,7 +192,7 @@ class Admission:
         self.statuses: list[GatewayStatus] = []
         self.estimated: list[Estimated] = []
         self.senders: dict[tuple[str, str], Sender] = {}
-        self._taken: dict[Boot, list[tuple[int, int]]] = {}
+        self._taken: Taken = {}
         # Arrays, not lists: a quarter of the memory, and numpy takes them as they are.
         self._line, self._at_s, self._value = array("i"), array("d"), array("d")
         self._rows, self._sender, self._received_us = array("i"), array("i"), array("q")  # by message
@@ -238,8 +242,8 @@ class Admission:
         self._count(who, message, 0, received=1)
 
     @property
-    def taken(self) -> dict[Boot, list[tuple[int, int]]]:
-        """What each boot's gateway may forget once this is committed: ranges, both ends included."""
+    def taken(self) -> Taken:
+        """What each boot's gateway may forget once this is committed; put together anew each time."""
         return {boot: ranges if len(ranges) == 1 else _joined(ranges) for boot, ranges in self._taken.items()}
 
     def is_known(self, boot: Boot) -> bool:

@@ -15,6 +15,7 @@ from psycopg.pq import Format
 
 COPY_HEADER, COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 COPY_ROWS = 16_384  # framed at once
+TEXT_OID = 25
 HEADER_BYTES = 20  # of an array of one dimension
 PG_EPOCH_US = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000-01-01
 
@@ -72,6 +73,24 @@ class Times(PgArray):
         super().__init__(micros - PG_EPOCH_US)
 
 
+class Texts:
+    """text[]; the texts hold no NUL, which PostgreSQL does not take."""
+
+    oid = 1009
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self.values = values
+
+    def binary(self) -> bytes:
+        """As `PgArray.binary`; a list of str would be quoted text by text, at ten times the cost."""
+        n, parts = len(self.values), [value.encode() for value in self.values]
+        if not n:
+            return struct.pack("!iii", 0, 0, TEXT_OID)
+        sizes = struct.pack(f"!{n}i", *map(len, parts))
+        elements = [piece for at, part in enumerate(parts) for piece in (sizes[4 * at : 4 * at + 4], part)]
+        return struct.pack("!iiiii", 1, 0, TEXT_OID, n, 1) + b"".join(elements)
+
+
 def copy_into(connection: psycopg.Connection[Any], statement: str, columns: Sequence[PgArray]) -> None:
     """Run a COPY … FROM STDIN (FORMAT binary) with these columns, all of one length."""
     n = len(columns[0].values)
@@ -93,13 +112,13 @@ def copy_into(connection: psycopg.Connection[Any], statement: str, columns: Sequ
 class _ArrayDumper(Dumper):
     format = Format.BINARY
 
-    def dump(self, obj: PgArray) -> Buffer:
+    def dump(self, obj: PgArray | Texts) -> Buffer:
         return obj.binary()
 
 
 def register_arrays(connection: psycopg.Connection[Any]) -> None:
     """Let this connection take these array types as parameters."""
-    for kind in (Int2s, Int4s, Int8s, Float8s, Times):
+    for kind in (Int2s, Int4s, Int8s, Float8s, Times, Texts):
         dumper = type(f"{kind.__name__}Dumper", (_ArrayDumper,), {"oid": kind.oid})
         connection.adapters.register_dumper(kind, dumper)
 

@@ -22,12 +22,12 @@ from gateway.model import Flag
 from ingest.account import Account
 from ingest.admission import (
     Admission,
-    Boot,
     ChannelEntry,
     Directory,
     Message,
     RejectReason,
     SetAside,
+    Taken,
     admit,
     readings_apart,
 )
@@ -54,7 +54,7 @@ class Stored:
     duplicate: int = 0
     conflict: int = 0
     set_aside: int = 0
-    taken: dict[Boot, list[tuple[int, int]]] = field(default_factory=dict)
+    taken: Taken = field(default_factory=dict)
 
     def add(self, other: Stored) -> None:
         """Take another batch into this sum."""
@@ -170,7 +170,8 @@ class Pipeline:
         columns, fate = self._write_readings(admission, is_new=again is not None and again.was_booked)
         aside = [(item, self._insert_set_aside(item)) for item in admission.set_aside]
         day = _instant(admission.received_us) if again is None else again.now
-        self._account.book(admission, columns, fate, aside, day, is_replay=again is not None)
+        taken = admission.taken
+        self._account.book(admission, taken, columns, fate, aside, day, is_replay=again is not None)
         for status in admission.statuses:
             self._connection.execute(
                 SQL["update_status"],
@@ -180,7 +181,7 @@ class Pipeline:
                 },
             )  # fmt: skip
         stored, duplicate, conflict = np.bincount(fate.outcome, minlength=len(Outcome)).tolist()
-        return Stored(stored, duplicate, conflict, len(admission.set_aside), admission.taken)
+        return Stored(stored, duplicate, conflict, len(admission.set_aside), taken)
 
     def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, Fate]:
         """The readings of a batch, and what became of each; `is_new` when none was stored under its number before."""
