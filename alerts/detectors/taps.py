@@ -78,6 +78,15 @@ def run_of_tap(grid: Grid, tap: str) -> tuple[FloatArray, FloatArray]:
     return np.where(is_whole, window_min(flow, long), np.nan), window_max(flow, long)
 
 
+def least_in_the_dark(grid: Grid, flow: FloatArray) -> FloatArray:
+    """(n, m) the least of a tap's hourly flow in the last two hours, NaN unless all of them were night [m³/h]."""
+    is_night = (grid.hour >= NIGHT_FROM_H) | (grid.hour < NIGHT_UNTIL_H)
+    dark = grid.hours(NIGHT_RUNS_H)
+    whole = window_sum(is_night[None, :], dark) >= dark
+    is_known = window_sum(np.isfinite(flow), dark) >= 0.8 * dark
+    return np.where(is_night & whole & is_known, window_min(flow, dark), np.nan)
+
+
 def judge_left_open(scene: Scene) -> list[Signal]:
     """A tap that gives water for five hours without an idle one, or for two in the middle of the night.
 
@@ -86,23 +95,20 @@ def judge_left_open(scene: Scene) -> list[Signal]:
     """
     grid, taps = scene.grid, scene.grid.sites.taps
     is_night = (grid.hour >= NIGHT_FROM_H) | (grid.hour < NIGHT_UNTIL_H)
-    dark = grid.hours(NIGHT_RUNS_H)
-    whole_night = is_night & (window_sum(is_night[None, :], dark) >= dark)
     runs = [run_of_tap(grid, tap) for tap in taps]
     flows = [hourly_flow(grid, tap) for tap in taps]
     usual = [_usual(scene, f"{tap}/day_run_m3_h", 1.0) for tap in taps]
-    nights = [
-        np.where(window_sum(is_night & np.isfinite(flow), dark) >= 0.8 * dark, window_min(flow, dark), np.nan)
-        for flow in flows
-    ]
+    nights = [least_in_the_dark(grid, flow) for flow in flows]
     busy = _middle([least / np.maximum(most, 0.02) for (least, _), most in zip(runs, usual, strict=True)])
     busy_night = _middle(nights)
     signals = []
     for tap, flow, (least, most), most_usual, by_night in zip(taps, flows, runs, usual, nights, strict=True):
-        at_night = RUNS_M3_H + np.nan_to_num(_usual(scene, f"{tap}/night_m3_h", 0.75)) + 2 * np.nan_to_num(busy_night)
+        at_night = (
+            RUNS_M3_H + np.nan_to_num(_usual(scene, f"{tap}/night_run_m3_h", 0.75)) + 2 * np.nan_to_num(busy_night)
+        )
         by_day = ABOVE_USUAL * most_usual * np.fmax(1.0, busy) + 0.05
         by_day = np.where(np.isfinite(by_day), np.maximum(by_day, RUNS_M3_H), UNKNOWN_M3_H)
-        running = ((by_night > at_night) & whole_night) | ((least > by_day) & (least > STEADY * most))
+        running = (by_night > at_night) | ((least > by_day) & (least > STEADY * most))
         idle = flow < np.maximum(0.5 * RUNS_M3_H, np.where(is_night, 0.0, 0.8 * np.nan_to_num(most_usual)))
         verdict = verdicts(present=running, absent=idle)
         signals.append(Signal(Fault.TAP_LEFT_OPEN, tap, grid.t_s, verdict, _open_describer(grid, tap, flow)))
@@ -219,6 +225,16 @@ def _night_flow(tap: str) -> Callable[[DayView], FloatArray]:
     return compute
 
 
+def _night_run(tap: str) -> Callable[[DayView], FloatArray]:
+    def compute(view: DayView) -> FloatArray:
+        grid = view.grid
+        least = view.cut(least_in_the_dark(grid, hourly_flow(grid, tap)))[..., view.between(0, NIGHT_UNTIL_H)]
+        known = np.isfinite(least)
+        return np.where(known.any(axis=-1), np.where(known, least, -np.inf).max(axis=-1), np.nan)
+
+    return compute
+
+
 def _day_run(tap: str) -> Callable[[DayView], FloatArray]:
     def compute(view: DayView) -> FloatArray:
         least = view.cut(run_of_tap(view.grid, tap)[0])
@@ -236,6 +252,7 @@ def features(taps: list[str]) -> tuple[Feature, ...]:
         for feature in (
             Feature(f"{tap}/day_m3", 24.0, _day_volume(tap)),
             Feature(f"{tap}/night_m3_h", NIGHT_UNTIL_H, _night_flow(tap)),
+            Feature(f"{tap}/night_run_m3_h", NIGHT_UNTIL_H, _night_run(tap)),
             Feature(f"{tap}/day_run_m3_h", 24.0, _day_run(tap)),
         )
     )
