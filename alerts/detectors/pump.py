@@ -74,6 +74,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     rated_sun = grid.sites.rating("pump", "start_irradiance_w_m2")
     starts_at = np.where(np.isfinite(rated_sun), rated_sun, good_sun_w_m2(grid))
     should_run = (sun >= good_sun_w_m2(grid)) & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
+    should_run &= steps_since(turns_in_air(grid)) > grid.hours(DRY_AGAIN_H)  # it waits for water
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
     should_run &= ~codes.is_full | below_start
@@ -157,10 +158,8 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
     power_w, rated_w = drawn_power_w(grid), grid.sites.rating("pump", "rated_power_w")
     flow, rated_flow = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
     depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
-    well_is_low = np.where(np.isfinite(depth_m), depth_m >= intake_m - NEAR_INTAKE_M, _idles(grid))
-    no_water = (power_w >= DRY_POWER_SHARE * rated_w) & (flow < DRY_FLOW_SHARE * rated_flow) & well_is_low
     codes = Codes(grid)
-    is_dry = no_water | codes.is_dry
+    is_dry = turns_in_air(grid) | codes.is_dry
     # Between two tries a well that is nearly empty gives water for some minutes.
     gives = (flow >= WET_FLOW_SHARE * rated_flow) & (steps_since(is_dry) > grid.hours(DRY_AGAIN_H))
     verdict = verdicts(present=is_dry, absent=gives)
@@ -194,6 +193,15 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
         )
 
     return [Signal(Fault.DRY_RUNNING, "pump", grid.t_s, verdict, describe)]
+
+
+def turns_in_air(grid: Grid) -> Mask:
+    """(n, m) the motor works, no water comes, and the well is at the intake (or, unseen, the load says so)."""
+    works = drawn_power_w(grid) >= DRY_POWER_SHARE * grid.sites.rating("pump", "rated_power_w")
+    gives = grid.value("pump", "flow_m3_h") >= DRY_FLOW_SHARE * grid.sites.rating("pump", "rated_flow_m3_h")
+    depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
+    well_is_low = np.where(np.isfinite(depth_m), depth_m >= intake_m - NEAR_INTAKE_M, _idles(grid))
+    return works & ~gives & np.isfinite(grid.value("pump", "flow_m3_h")) & well_is_low
 
 
 def _idles(grid: Grid) -> Mask:

@@ -39,7 +39,7 @@ BASE_DAYS = 3  # good days that the moment is held against; panels are washed, a
 LATELY_DAYS = 6
 FALLEN_SHARE = 0.9
 PART_OF_STRING = 0.4  # less is dirt, a leaf, a shade
-SEEN_HALVES = 4
+SEEN_HALVES, HALVES_APART = 4, 1
 SUDDEN_SHARE = 0.7  # of the loss from one half day to the next; a storm's dust comes over a day
 FLAT_SHARE = 0.25  # of the loss, within which it then stays
 CELL_OFF_SHARE = 0.05  # noon brighter than on clear days before, while the panels give less: the cell is off
@@ -206,7 +206,7 @@ class Halves:
         lost = 1 - np.stack(ratio, axis=-1).reshape(len(ratio[0]), -1)
         self._least = np.maximum(PART_OF_STRING / _strings(scene), 1 - FALLEN_SHARE)
         self._ready_s = (scene.days.day_s[:, None] + 3600 * np.array([NOON_H, UNTIL_H])).ravel()
-        self.newest = _newest_known(lost, SEEN_HALVES)
+        self.newest, self._places = _newest_known(lost, SEEN_HALVES)
         """(n, 2 d, k) the last halves that have a measure, the newest last."""
 
     def at(self, value: FloatArray | Mask, t_s: FloatArray) -> FloatArray:
@@ -217,7 +217,8 @@ class Halves:
     def came_at_once(self) -> Mask:
         """(n, 2 d) a loss that came between two halves and has not grown since: panels that are gone, no dust."""
         now, before = self.newest[..., -1], self.newest[..., -2]
-        steps = np.diff(self.newest, axis=-1)
+        # Over a half day that nobody saw nobody knows how it went.
+        steps = np.where(np.diff(self._places, axis=-1) <= HALVES_APART, np.diff(self.newest, axis=-1), np.nan)
         largest = np.where(np.isfinite(steps), steps, 0.0).max(axis=-1)
         is_flat = np.abs(now - before) < FLAT_SHARE * now
         started_well = self.newest[..., 0] < FLAT_SHARE * now
@@ -237,15 +238,16 @@ def is_mended_cell(scene: Scene, now: FloatArray) -> Mask:
     return (days.on(np.where(was_low, 1.0, 0.0), t_s) > 0.5) & (now > (1 - CELL_OFF_SHARE) * days.on(older, t_s))
 
 
-def _newest_known(value: FloatArray, count: int) -> FloatArray:
-    """At each place (n, k) the last `count` known values up to it: (n, k, count), NaN where there are fewer."""
-    kept = np.full((len(value), count), np.nan)
-    found = np.empty((*value.shape, count))
+def _newest_known(value: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """At each place (n, k) the last `count` known values up to it, and their places: (n, k, count), NaN where fewer."""
+    kept = np.full((2, len(value), count), np.nan)
+    found = np.empty((2, *value.shape, count))
     for place in range(value.shape[1]):
-        fresh = value[:, place, None]
-        kept = np.where(np.isfinite(fresh), np.concatenate([kept[:, 1:], fresh], axis=1), kept)
-        found[:, place] = kept
-    return found
+        fresh = np.stack([value[:, place], np.full(len(value), float(place))])[..., None]
+        is_known = np.isfinite(value[:, place])[:, None]
+        kept = np.where(is_known, np.concatenate([kept[..., 1:], fresh], axis=-1), kept)
+        found[:, :, place] = kept
+    return found[0], found[1]
 
 
 def judge_soiling(scene: Scene) -> list[Signal]:
