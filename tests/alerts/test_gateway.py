@@ -1,0 +1,125 @@
+"""The box beside the pump: silence, a wrong clock and a fading battery, and how each is told from the others."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from alerts.detectors import Scene
+from alerts.detectors.gateway import clock_steps, judge_battery, judge_clock
+from alerts.detectors.silence import judge_past_silence
+from alerts.model import Verdict
+from alerts.sun import sun_elevation_deg
+from tests.alerts.windows import CALM, only, scene
+
+PRESENT, ABSENT, CANNOT_TELL = Verdict.PRESENT, Verdict.ABSENT, Verdict.CANNOT_TELL
+START = datetime(2026, 2, 1, tzinfo=UTC)
+DAY_S, HOUR_S = 86_400.0, 3600.0
+
+
+def clear_sky(t_s: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    height = np.sin(np.radians(sun_elevation_deg(t_s + START.timestamp(), np.array([[11.3]]), np.array([[-12.3]]))[0]))
+    return np.asarray(np.maximum(1000 * height, 0.0))
+
+
+def days_of_clock(days: int, wrong_s: float, *, from_day: float, until_day: float = 99.0, uptime: bool = True) -> Scene:
+    """Clear days; between two days the clock is `wrong_s` ahead. Readings stand where the clock puts them."""
+    true_s = 300.0 * np.arange(days * 288)
+    is_wrong = (true_s >= from_day * DAY_S) & (true_s < until_day * DAY_S)
+    place = ((true_s + np.where(is_wrong, wrong_s, 0.0)) // 300).astype(int)
+    inside = (place >= 0) & (place < len(true_s))
+
+    def told(values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        row = np.full(len(true_s), np.nan)
+        row[place[inside]] = values[inside]
+        return row
+
+    channels = dict.fromkeys(CALM)
+    channels["pv__irradiance_w_m2"] = told(clear_sky(true_s))
+    if uptime:
+        channels["gateway__uptime_s"] = told(true_s + 1e6)
+    return scene(24 * days, START, **channels)
+
+
+@pytest.mark.parametrize("wrong_h", [-4.0, -0.5, 0.5, 4.0])
+def test_a_clock_that_jumps_while_the_box_runs_is_seen_at_once(wrong_h: float) -> None:
+    found = days_of_clock(6, wrong_h * HOUR_S, from_day=3.5)
+    condition = only(judge_clock, found)
+    first_s = condition.t_s[condition.verdict == PRESENT][0] - START.timestamp()
+    assert first_s - 3.5 * DAY_S <= max(wrong_h, 0) * HOUR_S + 600
+    after = condition.since(START.timestamp() + 3.5 * DAY_S + 5 * HOUR_S).verdict
+    assert set(after) == {PRESENT}, "until it is put right"
+    assert PRESENT not in only(judge_past_silence, found).verdict, "a hole in the times is no silence"
+
+
+def test_a_clock_that_was_put_right_is_right_again() -> None:
+    found = days_of_clock(8, 4 * HOUR_S, from_day=3.5, until_day=5.5)
+    condition = only(judge_clock, found).since(START.timestamp() + 6.98 * DAY_S)
+    assert set(condition.verdict) == {ABSENT}
+
+
+def test_without_an_uptime_the_sun_tells_a_wrong_clock_within_two_days() -> None:
+    condition = only(judge_clock, days_of_clock(10, 4 * HOUR_S, from_day=7.5, uptime=False))
+    first_s = condition.t_s[condition.verdict == PRESENT][0] - START.timestamp()
+    assert 7.5 * DAY_S <= first_s <= 9.5 * DAY_S
+
+
+@pytest.mark.parametrize("uptime", [True, False])
+def test_calm_days_show_no_wrong_clock(uptime: bool) -> None:
+    assert PRESENT not in only(judge_clock, days_of_clock(9, 0.0, from_day=99, uptime=uptime)).verdict
+
+
+def test_a_box_that_restarts_or_was_silent_has_no_wrong_clock() -> None:
+    t = 300.0 * np.arange(3 * 288)
+    off = (t >= DAY_S) & (t < 1.3 * DAY_S)
+    uptime = np.where(t < DAY_S, t + 1e6, t - 1.2 * DAY_S)
+    restarted = scene(72, START, gateway__uptime_s=np.where(off, np.nan, uptime))
+    assert not clock_steps(restarted.grid).any()
+    silent = scene(72, START, gateway__uptime_s=np.where(off, np.nan, t + 1e6))
+    assert not clock_steps(silent.grid).any(), "it ran on and could not send"
+
+
+def test_an_uptime_that_counts_something_else_is_not_believed() -> None:
+    hours = scene(24, START, gateway__uptime_s=lambda t: 2e6 + t / 3600)
+    hourly = np.where(np.arange(288) % 12 == 0, hours.grid.raw["gateway", "uptime_s"][0], np.nan)
+    assert not clock_steps(scene(24, START, gateway__uptime_s=hourly).grid).any()
+
+
+def test_readings_of_1970_in_a_hole_are_a_wrong_clock_and_no_outage() -> None:
+    hole = slice(100, 200)
+    rows = {
+        name: np.where((np.arange(288) >= 100) & (np.arange(288) < 200), np.nan, value) for name, value in CALM.items()
+    }
+    silent = scene(24, START, **rows)
+    assert PRESENT in only(judge_past_silence, silent).verdict
+    mistimed = np.zeros(silent.grid.shape, dtype=bool)
+    mistimed[0, hole] = True
+    told = Scene(replace(silent.grid, mistimed=mistimed, _cache={}), silent.days)
+    assert PRESENT not in only(judge_past_silence, told).verdict
+    assert set(only(judge_clock, told).verdict[hole]) == {PRESENT}
+
+
+def battery(nights_v: list[float]) -> list[int]:
+    lowest = np.array(nights_v)
+
+    def volts(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return np.where(t % DAY_S < 7 * HOUR_S, lowest[(t // DAY_S).astype(int)], lowest[0] + 1.0)
+
+    found = scene(24 * len(nights_v), START, gateway__battery_v=volts)
+    return only(judge_battery, found).verdict.tolist()
+
+
+@pytest.mark.parametrize(
+    "usual_v", [pytest.param(12.6, id="12-V"), pytest.param(25.2, id="24-V"), pytest.param(3.9, id="lithium-cell")]
+)
+def test_a_battery_that_fades_is_seen_before_the_box_goes_dark(usual_v: float) -> None:
+    share = np.array([1, 1.002, 0.999, 1, 1.001, 1, 0.999, 0.975, 0.955, 0.935])
+    found = battery((usual_v * share).tolist())
+    assert PRESENT not in found[:8]
+    assert PRESENT in found[8:]
+
+
+def test_a_dark_week_is_no_fading_battery() -> None:
+    swings = [12.6, 12.5, 12.65, 12.45, 12.6, 12.5, 12.62, 12.48, 12.4, 12.38, 12.41, 12.45, 12.6]
+    assert PRESENT not in battery(swings)
