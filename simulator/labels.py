@@ -19,6 +19,11 @@ from simulator.faults import CATALOGUE, Broken
 BoolArray = NDArray[np.bool_]
 
 
+DUSTY = 0.09  # of the light is taken: panels want washing (DETECTION §2, soiling)
+DUST_M, DUST_L = 0.15, 0.3
+NOON_S = 12.5 * 3600.0  # by when a day's sun has shown it
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A fault as it truly was.
@@ -57,13 +62,17 @@ class Witness:
         self._open: dict[tuple[str, State], float] = {}
         self._over: list[TrueState] = []
         self._last: dict[State, BoolArray] = {}
+        self._dusty: dict[str, tuple[float, float]] = {}  # zone → since when [s], the most that dust took
+        self._dusted: list[Label] = []
         self._reached_s = -float("inf")
 
     @property
     def labels(self) -> list[Label]:
         """The faults that have begun until now, in the order of their onset."""
-        begun = [one for one in self._broken if one.start_s <= self._reached_s]
-        return [self._label(one) for one in sorted(begun, key=lambda one: (one.start_s, one.zone, one.fault))]
+        found = [self._label(one) for one in self._broken if one.start_s <= self._reached_s]
+        found += self._dusted
+        found += [_dust_label(zone, since_s, most, None) for zone, (since_s, most) in self._dusty.items()]
+        return sorted(found, key=lambda label: (label.onset, label.zone, label.fault))
 
     def expect(self, broken: Sequence[Broken]) -> None:
         """Say which faults will strike, or strike already."""
@@ -83,6 +92,18 @@ class Witness:
     def see_fault(self, one: Broken, t_s: float) -> None:
         """`one` could be seen at `t_s`; the earliest counts."""
         self._seen_s[one] = min(t_s, self._seen_s.get(one, t_s))
+
+    def see_dust(self, zone: str, share: float, day_s: float) -> None:
+        """How much of the light the dust of the season takes on the day that begins at `day_s`.
+
+        From `DUSTY` on the panels want washing, whether somebody broke them or the harmattan did it.
+        """
+        if share >= DUSTY:
+            since_s, most = self._dusty.get(zone, (day_s, 0.0))
+            self._dusty[zone] = since_s, max(most, share)
+        elif zone in self._dusty:
+            since_s, most = self._dusty.pop(zone)
+            self._dusted.append(_dust_label(zone, since_s, most, day_s))
 
     def is_unseen(self, one: Broken) -> bool:
         """Whether nothing of it has shown yet."""
@@ -119,6 +140,13 @@ class Witness:
             one.zone, one.fault, one.asset, CATALOGUE[one.fault].severity, one.size, _at(one.start_s),
             None if seen_s is None else _at(seen_s), _at(one.end_s) if over and one.end_s is not None else None,
         )  # fmt: skip
+
+
+def _dust_label(zone: str, since_s: float, most: float, end_s: float | None) -> Label:
+    size = "S" if most < DUST_M else "M" if most < DUST_L else "L"
+    severity = CATALOGUE[Fault.PV_SOILING].severity
+    end = None if end_s is None else _at(end_s)
+    return Label(zone, Fault.PV_SOILING, "pv", severity, size, _at(since_s), _at(since_s + NOON_S), end)
 
 
 def _at(t_s: float) -> datetime:

@@ -344,7 +344,7 @@ class Village:
             wanted=demand.wanted_m3_h.T, shares=demand.shares.transpose(1, 0, 2),
             is_stopped=habits.is_stopped.T, is_washed=habits.is_washed.T, is_drained=habits.is_drained.T,
             static_m=self.depth_at_rest_m(day), well_gives=1 - SEASONAL_LOSS * by_month(WATER_TABLE_M, day),
-            dose_mg_l=0.52 + 0.05 * self._dose_of(day),
+            dose_mg_l=0.52 + 0.05 * self._dose_of(day), soiled=sun.soiled,
         )  # fmt: skip
 
     def _dose_of(self, day: date) -> FloatArray:
@@ -390,6 +390,7 @@ class _Day:
     static_m: FloatArray  # (n,)
     well_gives: float  # share of its specific capacity that a well has in this season
     dose_mg_l: FloatArray  # of chlorine
+    soiled: FloatArray  # (n,) share of the light that the season's dust takes
 
     def rows(self, chosen: NDArray[np.integer] | slice) -> _Sky:
         return _Sky(self.sun[chosen], self.cell[chosen], self.module[chosen], self.air[chosen])

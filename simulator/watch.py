@@ -108,6 +108,9 @@ def watch(witness: Witness, village: Village, moved: Moved, broken: Sequence[Bro
             if acts.any() and (found := np.flatnonzero(acts & _shows(village, moved, one, begins_s))).size:
                 witness.see_fault(one, float(begins_s[found[0]]) + 60.0)
     names = [zone.zone_id for zone in village.zones]
+    if moved.minute == 0:
+        for zone, share in zip(names, village.today.soiled.tolist(), strict=True):
+            witness.see_dust(zone, share, moved.t_s)
     for state, is_so in _states(village, moved).items():
         before = witness.before(state, is_so[0])
         if state is State.TOWER_EMPTY:
