@@ -29,7 +29,7 @@ from alerts.days import DayView, Feature, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Signal
 from alerts.residual import Moments, PastModel, models_of_past, smoothed, usual_of_good_days
-from alerts.rolling import steps_since, window_mean
+from alerts.rolling import steps_since, window_max, window_mean
 from alerts.scene import FloatArray, Grid, Mask
 from alerts.states import RUNNING_SHARE, drawn_power_w, says
 from gateway.model import Fault, PumpState
@@ -45,6 +45,9 @@ WORN_UNSEEN = 0.08  # where nobody measures the well: its rest level falls by so
 BEFORE_DAYS = 3  # that a sudden loss is held against
 CLOGGED, CLOGGED_UNSEEN = 0.08, 0.16
 CLOGGED_H = 2.0
+BALANCE_H = 2.0  # of the tower: 1 cm of a small one is 60 L, and a pump gives some m³
+WORN_POWER = 0.07  # of the rated power more at the same speed and flow; DETECTION §2: +12 % specific energy
+OUTFLOW, FLOW = ("tower", "outflow_m3_h"), ("pump", "flow_m3_h")
 NOISES = 6.0  # a fault is as many times further off than good days are apart
 METER_SHARE_OF_SLIP = 0.5  # of the loss that the head shows, in power or tower: then it is the meter's
 YIELD = 0.83  # DETECTION §2 begins at -25 %; with the flow smoothed as the well does, good days lie within 2 %
@@ -143,7 +146,7 @@ class Pump:
         )  # fmt: skip
         self.off = _both(self.head.residual, self.speed.residual)
         # From day to day: what wears moves little in one, and must not pass for noise.
-        steps = (self.off - _yesterday(self.off)) / np.sqrt(2)
+        steps = _from_day_to_day(self.off)
         self.noise = np.nan_to_num(past_spread(steps, days=LEARNS_DAYS, at_least=LEARNED_DAYS))
         self.sees_well = np.isfinite(self.head.offset)
 
@@ -243,15 +246,37 @@ METER_SHARE = Feature("meter_share", 19.0, meter_share)
 
 
 def meter_is_wrong(scene: Scene, pump: Pump) -> Mask:
-    """(n, d) the flow that is missing is missing in the meter only: motor and tower, where known, know of the water."""
-    lost, slips = pump.lost(), pump.slips()
+    """(n, d) the flow that is missing is missing in the meter only.
+
+    The tower decides, whose balance knows of the water; where it is not measured, the motor's power.
+    """
     share = recent_median(scene.days.get(METER_SHARE.name), 2)
-    usual = usual_of_good_days(share, newest=LEARNS_DAYS, at_least=LEARNED_DAYS, least_share=0.0)
-    found = 1 - usual / share
-    by_power = slips > METER_SHARE_OF_SLIP * lost
-    by_tower = found > METER_SHARE_OF_SLIP * lost
-    knows_power, knows_tower = np.isfinite(slips), np.isfinite(found)
-    return (knows_power | knows_tower) & (by_power | ~knows_power) & (by_tower | ~knows_tower)
+    return _is_meter(pump.lost(), pump.slips(), 1 - _usual_share(scene) / share)
+
+
+def _usual_share(scene: Scene) -> FloatArray:
+    share = scene.days.get(METER_SHARE.name)
+    return usual_of_good_days(share, newest=LEARNS_DAYS, at_least=LEARNED_DAYS, least_share=0.0)
+
+
+def _is_meter(lost: FloatArray, by_power: FloatArray, by_tower: FloatArray) -> Mask:
+    """Whether most of the flow `lost` is there after all, by the shares that power and tower know of (NaN unknown)."""
+    found = np.where(np.isfinite(by_tower), by_tower, by_power)
+    return np.asarray(found > METER_SHARE_OF_SLIP * lost)
+
+
+def share_found(grid: Grid) -> FloatArray:
+    """(n, m) as `meter_share`, of the last hours of each step; NaN where the tower was full or not all is measured."""
+    steps = grid.hours(BALANCE_H)
+    level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
+    volume = level_m / full_m * grid.sites.rating("tower", "volume_m3")
+    gain = np.full(volume.shape, np.nan)
+    gain[:, steps:] = volume[:, steps:] - volume[:, :-steps]
+    hours = steps * grid.step_s / 3600
+    out, said = (window_mean(grid.value(*name), steps, at_least=steps) * hours for name in (OUTFLOW, FLOW))
+    counts = (window_max(level_m, steps) < 0.97 * full_m) & (said > 0.3 * grid.sites.rating("pump", "rated_flow_m3_h"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(counts, (gain + out) / said, np.nan)
 
 
 def judge_pump(scene: Scene) -> list[Signal]:
@@ -282,11 +307,12 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
     limit = days.on(pump.limit(CLOGGED, CLOGGED_UNSEEN), grid.t_s)
     lost = _missing(speed, mean(now.flow_2), mean(now.speed), power=0.5)
     slips = _missing(power, mean(now.flow), mean(now.power), power=1.0)
-    # Without a speed only the tower can say that it is the meter, and that in the evening.
+    by_tower = 1 - days.on(_usual_share(scene), grid.t_s) / share_found(grid)
+    # Where neither power nor tower can say that it is the meter, the evening's balance must have had its say.
     told_s = grid.t_s - METER_SHARE.ready_h * 3600
-    by_tower = days.on(np.where(meter_is_wrong(scene, pump), 1.0, 0.0), told_s) > 0.5
-    fell_before = days.on(pump.off, told_s) < -limit
-    is_meter = np.where(np.isfinite(slips), slips > METER_SHARE_OF_SLIP * lost, by_tower | ~fell_before)
+    told_before = (days.on(pump.off, told_s) < -limit) & ~(days.on(_as_number(meter_is_wrong(scene, pump)), told_s) > 0)
+    is_known = np.isfinite(slips) | np.isfinite(by_tower)
+    is_meter = np.where(is_known, _is_meter(lost, slips, by_tower), ~told_before)
     was_dry = steps_since(_starves(grid)) < grid.hours(24)  # an empty well gives less, whoever measures it or not
     present = (off < -limit) & (off - base < -limit) & ~is_meter & ~was_dry
     verdict = verdicts(present=present, absent=off > -limit / 2)
@@ -311,14 +337,19 @@ def _worn(scene: Scene, pump: Pump) -> Signal:
     limit = pump.limit(WORN, WORN_UNSEEN)
     fell = pump.off - _yesterday(recent_median(pump.off, BEFORE_DAYS)) < -pump.limit(CLOGGED, CLOGGED_UNSEEN)
     came_at_once = steps_since(fell) <= steps_since(pump.off > -limit / 2)
-    verdict = verdicts(present=(off < -limit) & ~came_at_once & ~meter_is_wrong(scene, pump), absent=off > -limit / 2)
-    lost = pump.lost()
+    is_weak = (off < -limit) & ~came_at_once & ~meter_is_wrong(scene, pump)
+    # A pump may keep its curve and ask for more: bearings, a rubbing wheel. (A meter that slips is off the curve.)
+    more = -_best_of_two(-pump.power.residual)
+    noise = past_spread(_from_day_to_day(pump.power.residual), days=LEARNS_DAYS, at_least=LEARNED_DAYS)
+    asks = (more > np.maximum(WORN_POWER, NOISES * np.nan_to_num(noise))) & (pump.off > -limit / 2)
+    verdict = verdicts(present=is_weak | asks, absent=(off > -limit / 2) & ~(more > WORN_POWER / 2))
+    lost = np.where(asks, more / (1 + more), pump.lost())
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         less = 100 * float(np.nan_to_num(lost[zone, last]))
         return Evidence(
-            f"Peu à peu la pompe donne {less:.0f} % d'eau en moins à la même vitesse et la même hauteur.",
-            f"Little by little the pump has come to give {less:.0f} % less water at the same speed and lift.",
+            f"Peu à peu la pompe donne {less:.0f} % d'eau en moins pour la même énergie.",
+            f"Little by little the pump has come to give {less:.0f} % less water for the same energy.",
             {"less_pct": round(less), "head_lost_pct": round(-100 * float(off[zone, last]), 1)},
             {"head_lost_pct": round(100 * float(limit[zone, last]), 1)},
             ("pump/flow_m3_h", "pump/speed_rpm", "pump/power_w", "borehole/water_depth_m"),
@@ -326,6 +357,15 @@ def _worn(scene: Scene, pump: Pump) -> Signal:
         )
 
     return Signal(Fault.PUMP_WEAR, "pump", days.day_s + METER_SHARE.ready_h * 3600, verdict, describe)
+
+
+def _from_day_to_day(value: FloatArray) -> FloatArray:
+    """How far days are from the one before: with the spread of single days, and without what moves slowly."""
+    return np.asarray((value - _yesterday(value)) / np.sqrt(2))
+
+
+def _as_number(mask: Mask) -> FloatArray:
+    return np.where(mask, 1.0, 0.0)
 
 
 def _yesterday(value: FloatArray) -> FloatArray:

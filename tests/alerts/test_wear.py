@@ -34,6 +34,17 @@ def test_a_pump_that_wears_is_seen_before_it_has_lost_seven_percent_of_its_head(
     assert found[WORN] < 12 + 20 * 7 / 12
 
 
+def test_less_water_for_the_same_power_is_the_pump_when_the_tower_gets_less_too() -> None:
+    found = seen(Toy(days=14, throttled=step(12.42, 0.3)).scene())
+    assert found.keys() == {CLOGGED}
+    assert found[CLOGGED] < 12.6
+
+
+def test_a_pump_that_asks_for_ever_more_power_is_worn() -> None:
+    found = seen(Toy(days=30, tired=ramp(12, 0.2, within=16)).scene())
+    assert found.keys() == {WORN}
+
+
 def test_a_well_that_gives_a_third_less_within_four_days_is_seen_within_four_days() -> None:
     found = seen(Toy(days=20, capacity=ramp(12, 0.33, within=4, before=0.5)).scene())
     assert found.keys() == {YIELD}

@@ -37,15 +37,17 @@ SPEEDS = np.linspace(0.4, 1.0, 121)
 class Toy:
     """What may change; shares of the rated values where no unit is named.
 
-    worn, clogged (of the head, the latter with the flow squared), slips (of the meter), dust, strings (lost), cell
-    (what the irradiance sensor sees), haze (of the light), rest_m and capacity of the well, cloudy days,
-    noise (1 as of good instruments), is_off (stopped by hand), peak
-    of the array, every how many steps it reports, lacks channels.
+    worn, clogged (of the head, the latter with the flow squared), throttled (of the flow, whatever curve and power
+    say), tired (more power for the same), slips (of the meter), dust, strings (lost), cell (what the irradiance sensor
+    sees), haze (of the light), rest_m and capacity of the well, is_off (stopped by hand), peak of the array, cloudy
+    days, noise (1 as of good instruments), every how many steps it reports, channels that it lacks.
     """
 
     days: float = 24
     worn: Course = 0.0
     clogged: Course = 0.0
+    throttled: Course = 0.0
+    tired: Course = 0.0
     slips: Course = 0.0
     dust: Course = 0.0
     strings: Course = 0.0
@@ -74,7 +76,7 @@ class Toy:
         by_hand = _at(self.is_off, day) > 0.5
         runs = (sun > 150) & (array > 0.25) & ~by_hand
         q, s, power = np.where(runs, q, 0.0), np.where(runs, s, 0.0), np.where(runs, power, 0.0)
-        flow = 4.0 * q
+        flow = 4.0 * q * (1 - _at(self.throttled, day))
         depth = _at(self.rest_m, day) + flow / _at(self.capacity, day)
 
         def measured(value: Array, share: float, absolute: float = 0.0) -> Array:
@@ -110,7 +112,7 @@ class Toy:
         left = 1.2 * s**2 * (1 - _at(self.worn, day)[:, None]) - lift
         bend, slope = 0.3 + _at(self.clogged, day)[:, None], down - 0.15 * s
         q = np.where(left > 0, (-slope + np.sqrt(np.maximum(slope**2 + 4 * bend * left, 0))) / (2 * bend), 0.0)
-        power = 0.4 * s**3 + 0.6 * s**2 * q * (1.1 - 0.1 * q / s)
+        power = (0.4 * s**3 + 0.6 * s**2 * q * (1.1 - 0.1 * q / s)) * (1 + _at(self.tired, day)[:, None])
         place = np.clip((power <= array[:, None]).sum(axis=1), 1, len(SPEEDS) - 1)
         rows = np.arange(len(day))
         below, above = power[rows, place - 1], power[rows, place]
