@@ -401,7 +401,8 @@ def judge_tower_meter(scene: Scene) -> list[Signal]:
     given = taps_together(grid)
     leaves = window_mean(grid.value("pump", "flow_m3_h") - level_gain(grid), long, at_least=long // 2)
     holds = grid.value("tower", "level_m") < 0.97 * grid.sites.rating("tower", "full_level_m")
-    unseen = (idle >= long) & (leaves > FOUND_SHARE * rated_flow) & holds & (grid.hour >= 6) & (grid.hour < 20)
+    by_day = (grid.hour >= 6) & (grid.hour < 20)
+    unseen = (run_steps((idle > 0) & by_day) >= long) & (leaves > FOUND_SHARE * rated_flow) & holds
     # What the taps gave in the last hour may have passed the meter before that.
     stands = np.where(np.isfinite(given), (idle >= 2 * hour) & (given > 0.1 * rated_flow), unseen)
     slips = _on_days(scene, _tower_meter_slip(scene), OUTFLOW)

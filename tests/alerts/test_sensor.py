@@ -1,0 +1,172 @@
+"""Sensors: stuck, out of range, jumping, drifting, slipping; each beside a day that only looks like it."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from alerts.detectors import DETECTORS, Scene
+from alerts.model import Condition, Verdict
+from gateway.model import Fault
+from tests.alerts.windows import only, scene
+
+PRESENT, ABSENT, CANNOT_TELL = Verdict.PRESENT, Verdict.ABSENT, Verdict.CANNOT_TELL
+START = datetime(2026, 2, 1, tzinfo=UTC)
+DAY_S, HOUR_S = 86_400.0, 3600.0
+
+
+def verdict(of: Scene, fault: Fault, asset: str) -> Condition:
+    """What the detector of this fault says of this asset; of several the first that finds it."""
+    found = [only(d.judge, of) for d in DETECTORS if d.faults == (fault,) and d.asset == asset]
+    return next((one for one in found if PRESENT in one.verdict), found[0])
+
+
+def noise(n: int, size: float, seed: int = 2) -> np.ndarray:  # type: ignore[type-arg]
+    return np.random.default_rng(seed).normal(0, size, n)
+
+
+@pytest.mark.parametrize("every", [1, 3], ids=["5-min", "15-min"])
+def test_three_impossible_readings_in_a_row_are_a_sensor_out_of_range(every: int) -> None:
+    def level_m(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        value = np.where(t >= 2 * HOUR_S, -0.125, 1.5)
+        return np.where((t // 300) % every == 0, value, np.nan)
+
+    condition = verdict(scene(6, tower__level_m=level_m), Fault.SENSOR_OUT_OF_RANGE, "tower")
+    first = int(np.flatnonzero(condition.verdict == PRESENT)[0])
+    assert first == 24 + 2 * every, "with the third one"
+    assert condition.describe(first, first + 3).values["sensor"] == "niveau du château"
+
+
+def test_a_loop_that_comes_and_goes_every_half_hour_is_out_of_range_too() -> None:
+    flickers = scene(6, tower__level_m=lambda t: np.where((t // 1800) % 3 == 1, -0.125, 1.5))
+    assert PRESENT in verdict(flickers, Fault.SENSOR_OUT_OF_RANGE, "tower").verdict
+    assert PRESENT not in verdict(flickers, Fault.SENSOR_SPIKES, "tower").verdict
+
+
+def jumping(share: float, days: int = 4, size: float = 0.8) -> Scene:
+    rng = np.random.default_rng(8)
+
+    def level_m(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        steady = 1.5 + 0.5 * np.sin(t / DAY_S * 6.28) + noise(len(t), 0.004)
+        return np.where(rng.random(len(t)) < share, steady + size, steady)
+
+    return scene(24 * days, START, tower__level_m=level_m)
+
+
+@pytest.mark.parametrize("share", [0.015, 0.04, 0.12])
+def test_single_values_far_off_are_spikes(share: float) -> None:
+    assert PRESENT in verdict(jumping(share), Fault.SENSOR_SPIKES, "tower").verdict
+
+
+def test_impossible_single_values_are_spikes_and_not_out_of_range() -> None:
+    found = jumping(0.04, size=20.0)
+    assert PRESENT in verdict(found, Fault.SENSOR_SPIKES, "tower").verdict
+    assert PRESENT not in verdict(found, Fault.SENSOR_OUT_OF_RANGE, "tower").verdict
+
+
+def test_pressure_under_an_empty_tower_comes_and_goes_and_is_no_spike() -> None:
+    def bar(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return np.where((t // 300) % 5 == 2, 1.4, 0.0)
+
+    empty = scene(24, network__pressure_bar=bar, tower__level_m=0.02)
+    assert PRESENT not in verdict(empty, Fault.SENSOR_SPIKES, "network").verdict
+    half_full = scene(24, network__pressure_bar=bar, tower__level_m=1.5)
+    assert PRESENT in verdict(half_full, Fault.SENSOR_SPIKES, "network").verdict
+
+
+def test_a_well_that_a_short_run_of_the_pump_draws_down_does_not_jump() -> None:
+    runs = lambda t: (t // 300) % 9 == 4  # noqa: E731
+    short = scene(
+        24,
+        borehole__water_depth_m=lambda t: np.where(runs(t), 30.0, 22.0),
+        pump__power_w=lambda t: np.where(runs(t) | ((t // 300) % 9 == 5), 1000.0, 3.0),
+    )
+    assert PRESENT not in verdict(short, Fault.SENSOR_SPIKES, "borehole").verdict
+
+
+def test_a_pressure_that_stands_while_the_column_above_it_moves_is_stuck() -> None:
+    falls = {"tower__level_m": lambda t: 3.0 - t / HOUR_S * 0.3}
+    moves = {"network__pressure_bar": lambda t: np.round(1.4 - t / HOUR_S * 0.03, 2), **falls}
+    assert PRESENT not in verdict(scene(8, **moves), Fault.SENSOR_STUCK, "network").verdict
+
+    def stuck_bar(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return np.where(t < HOUR_S, np.round(1.4 - t / HOUR_S * 0.03, 2), 1.37)
+
+    condition = verdict(scene(8, **falls, network__pressure_bar=stuck_bar), Fault.SENSOR_STUCK, "network")
+    assert PRESENT in condition.verdict
+    coarse = scene(
+        8, **falls, network__pressure_bar=lambda t: np.where(t < HOUR_S, 1.4, np.where(t < 7 * HOUR_S, 1.3, 1.2))
+    )
+    assert PRESENT not in verdict(coarse, Fault.SENSOR_STUCK, "network").verdict, "a sensor of a tenth of a bar"
+
+
+def float_stops(levels_m: list[float]) -> Scene:
+    """Days on which the float stops the pump in the afternoon at these levels as the sensor shows them."""
+    at_stop = np.array(levels_m)
+
+    def level_m(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        hour = t % DAY_S / HOUR_S
+        top = at_stop[(t // DAY_S).astype(int)]
+        return np.where(hour < 14, top - (14 - hour) * 0.1, top - (hour - 14) * 0.05)
+
+    return scene(
+        24 * len(levels_m), START, tower__level_m=level_m,
+        pump__power_w=lambda t: np.where((t % DAY_S >= 8 * HOUR_S) & (t % DAY_S < 14 * HOUR_S), 1000.0, 3.0),
+    )  # fmt: skip
+
+
+def test_a_level_sensor_that_creeps_away_from_its_float_drifts() -> None:
+    creeps = [3.0, 3.01, 2.99, 3.0, 3.0, 3.01, 2.99, 3.0, 3.03, 3.06, 3.09, 3.12, 3.15, 3.18, 3.21]
+    condition = verdict(float_stops(creeps), Fault.SENSOR_DRIFT, "tower")
+    days = np.flatnonzero(condition.verdict == PRESENT)
+    assert 9 <= days[0] <= 13
+
+
+@pytest.mark.parametrize(
+    "levels_m",
+    [
+        pytest.param([3.0, 2.98, 3.02, 3.0, 2.97, 3.03, 3.0, 2.99, 3.02, 2.98, 3.01, 3.0], id="a-float-with-play"),
+        pytest.param([3.0] * 8 + [2.7, 2.72, 2.69, 2.7, 2.71], id="a-float-that-was-hung-anew"),
+    ],
+)
+def test_another_float_is_no_drift(levels_m: list[float]) -> None:
+    assert PRESENT not in verdict(float_stops(levels_m), Fault.SENSOR_DRIFT, "tower").verdict
+
+
+def metered(days: int, *, slip: float = 1.0, from_day: float = 99.0, taps: bool = True, washed: float = -1.0) -> Scene:
+    """Days on which 1 m³/h flows from 6 to 20 h, the tower's meter sees `slip` of it; a tower drained one morning."""
+
+    def drawn(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        hour = t % DAY_S / HOUR_S
+        is_washed = (t // DAY_S == washed) & (hour < 9)
+        return np.where((hour >= 6) & (hour < 20) & ~is_washed, 1.0, 0.0)
+
+    def level_m(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        hour = t % DAY_S / HOUR_S
+        is_washed = (t // DAY_S == washed) & (hour >= 6) & (hour < 9)
+        return np.where(is_washed, np.maximum(2.0 - (hour - 6) * 2, 0.0), 2.0)
+
+    channels = {
+        "tower__outflow_m3_h": lambda t: drawn(t) * np.where(t >= from_day * DAY_S, slip, 1.0),
+        "tower__level_m": level_m, "pump__flow_m3_h": drawn,
+    }  # fmt: skip
+    if taps:
+        for tap in range(1, 6):
+            channels[f"tap-{tap:02}__volume_m3"] = lambda t: np.cumsum(drawn(t) / 5 / 12)
+    return scene(24 * days, START, **channels)
+
+
+def test_a_tower_meter_that_slips_or_stops_is_told_by_the_taps() -> None:
+    slips = verdict(metered(14, slip=0.75, from_day=9), Fault.FLOW_METER_STOPPED, "tower")
+    first_s = slips.t_s[slips.verdict == PRESENT][0] - START.timestamp()
+    assert 10 * DAY_S <= first_s <= 12 * DAY_S
+    stops = verdict(metered(3, slip=0.0, from_day=1.5), Fault.FLOW_METER_STOPPED, "tower")
+    first_s = stops.t_s[stops.verdict == PRESENT][0] - START.timestamp()
+    assert first_s - 1.5 * DAY_S <= 3 * HOUR_S
+
+
+@pytest.mark.parametrize("taps", [True, False], ids=["with-tap-meters", "without"])
+def test_a_tower_that_is_washed_has_no_broken_meter(taps: bool) -> None:
+    found = metered(12, taps=taps, washed=9.0)
+    assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict
+    assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "pump").verdict
