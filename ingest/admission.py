@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from gateway.model import Flag
@@ -70,7 +72,7 @@ class RejectReason(StrEnum):
     DATABASE_REFUSED = "database_refused"
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One MQTT message as it came; `connection` counts connections, so that no stale one is confirmed."""
 
     topic: str
@@ -495,7 +497,7 @@ def readings_apart(message: Message) -> list[Message]:
         return [message]
     parts = [as_message(record, pack.boot, message.received_us / 1e6) for record in pack.records]
     parts += [as_message(bad, None, 0) for bad in pack.bad]
-    return [message._replace(payload=part, mid=0) for part in parts] if len(parts) > 1 else [message]
+    return [structs.replace(message, payload=part, mid=0) for part in parts] if len(parts) > 1 else [message]
 
 
 def canonical_values(value: FloatArray, factor: FloatArray, offset: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 CONNECT, CONNACK, PUBLISH, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 0x10, 2, 3, 0x82, 9, 0xA2, 11
@@ -32,7 +33,7 @@ class ProtocolError(ValueError):
     """The other side sent something that is not MQTT as we asked for it."""
 
 
-class Published(NamedTuple):
+class Published(msgspec.Struct, frozen=True, gc=False):
     """One PUBLISH as it came. `mid` is 0 for QoS 0; `expires_s` is what the broker left of the message's life [s]."""
 
     topic: bytes

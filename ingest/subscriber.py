@@ -196,8 +196,8 @@ class Subscriber:
             received_us = round(self._clock.now().timestamp() * 1e6)
             connection = self._connection
             messages = [
-                Message(self._topic(topic), payload, received_us, mid, connection, expires_s)
-                for topic, payload, mid, expires_s in published
+                Message(self._topic(one.topic), one.payload, received_us, one.mid, connection, one.expires_s)
+                for one in published
             ]
             with self._lock:
                 self._unconfirmed_bytes += sum(len(message.payload) for message in messages)
