@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.pv import is_array_gone
+from alerts.detectors.pv import is_array_gone, speaks_our_codes
 from alerts.model import Evidence, Mask, Signal
 from alerts.rolling import highest_since, run_steps, steps_since
 from alerts.scene import FloatArray, Grid
@@ -39,17 +39,12 @@ SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
 
 
 class Codes:
-    """What the controller says, (n, m) masks.
+    """What the controller says, (n, m) masks; of one that speaks its maker's own codes only whether it is well."""
 
-    Controllers that were never mapped to our codes give 0 while all is well and something else when it is not; such a
-    zone is known by a pump that runs and does not say "running".
-    """
-
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, scene: Scene) -> None:
+        grid = scene.grid
         code, running = grid.value("pump", "state_code"), is_running(grid)
-        told = np.isfinite(code) & running
-        says_running = (told & (code == PumpState.RUNNING)).sum(axis=1, keepdims=True)
-        is_foreign = (2 * says_running < told.sum(axis=1, keepdims=True)) & told.any(axis=1, keepdims=True)
+        is_foreign = speaks_our_codes(scene) == 0
         ours = np.isfinite(code) & ~is_foreign
         self.is_known = np.isfinite(code)
         self.is_tripped = np.where(is_foreign, (code > 0) & ~running, ours & (code == PumpState.TRIPPED))
@@ -68,7 +63,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     and stays so has a float that sticks, and for the rest the confidence is low.
     """
     grid = scene.grid
-    codes, below_start = Codes(grid), is_below_start(grid)
+    codes, below_start = Codes(scene), is_below_start(grid)
     sun, level_m = grid.value("pv", "irradiance_w_m2"), grid.value("tower", "level_m")
     running, stands = is_running(grid), is_standing(grid)
     rated_sun = grid.sites.rating("pump", "start_irradiance_w_m2")
@@ -78,7 +73,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
     should_run &= ~codes.is_full | below_start
-    still = stands & should_run & ~is_array_gone(grid)
+    still = stands & should_run & ~is_array_gone(scene)
     was_full = highest_since(running, level_m) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
     tries = codes.is_starting | (~stands & ~running & np.isfinite(drawn_power_w(grid)))
     tried = run_steps(~tries) < grid.hours(ATTEMPT_H)
@@ -158,7 +153,7 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
     power_w, rated_w = drawn_power_w(grid), grid.sites.rating("pump", "rated_power_w")
     flow, rated_flow = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
     depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
-    codes = Codes(grid)
+    codes = Codes(scene)
     is_dry = turns_in_air(grid) | codes.is_dry
     # Between two tries a well that is nearly empty gives water for some minutes.
     gives = (flow >= WET_FLOW_SHARE * rated_flow) & (steps_since(is_dry) > grid.hours(DRY_AGAIN_H))

@@ -19,7 +19,7 @@ from alerts.model import Evidence, Mask, Signal
 from alerts.residual import usual_of_good_days
 from alerts.rolling import window_max, window_mean
 from alerts.scene import FloatArray, Grid, spacing_of
-from alerts.states import good_sun_w_m2, is_standing, says
+from alerts.states import good_sun_w_m2, is_running, is_standing, says
 from gateway.model import Fault, PumpState
 
 PER_DEGREE = 0.004  # of crystalline silicon, per °C above 25 °C
@@ -43,7 +43,7 @@ SEEN_HALVES, HALVES_APART = 4, 1
 SUDDEN_SHARE = 0.7  # of the loss from one half day to the next; a storm's dust comes over a day
 FLAT_SHARE = 0.25  # of the loss, within which it then stays
 CELL_OFF_SHARE = 0.05  # noon brighter than on clear days before, while the panels give less: the cell is off
-DARK_VOLTAGE_SHARE = 0.3
+DARK_VOLTAGE_SHARE, LEAST_V = 0.3, 20.0
 
 
 def module_temp_c(grid: Grid) -> FloatArray:
@@ -126,13 +126,49 @@ MORNING = Feature("pv_performance_morning", NOON_H, _performance_between(FROM_H,
 EVENING = Feature("pv_performance_evening", UNTIL_H, _performance_between(NOON_H, UNTIL_H))
 
 
-def is_array_gone(grid: Grid) -> Mask:
+def _top_v(view: DayView) -> FloatArray:
+    return _largest_of_day(view, view.grid.value("pv", "voltage_v"))
+
+
+def _says_running(view: DayView) -> FloatArray:
+    """(n, d) share of the steps with a running pump in which its controller says so, by our code."""
+    code = view.grid.value("pump", "state_code")
+    told = np.isfinite(code) & is_running(view.grid)
+    told_steps, says_steps = (
+        np.nansum(view.cut(mask.astype(np.float64)), axis=-1) for mask in (told, told & (code == PumpState.RUNNING))
+    )
+    return np.where(told_steps >= MIN_STEPS, says_steps / np.maximum(told_steps, 1), np.nan)
+
+
+TOP_V = Feature("pv_top_v", UNTIL_H, _top_v)
+SAYS_RUNNING = Feature("pump_says_running", UNTIL_H, _says_running)
+
+
+def speaks_our_codes(scene: Scene) -> FloatArray:
+    """(n, m) 1 where the pump's controller speaks our codes, 0 where it has its maker's own, NaN where nobody knows.
+
+    Controllers that were never mapped give 0 while all is well and something else when it is not; such a one is known
+    by a pump that ran and did not say "running", lately or on the days before.
+    """
+    grid = scene.grid
+    code = grid.value("pump", "state_code")
+    told = np.isfinite(code) & is_running(grid)
+    says = told & (code == PumpState.RUNNING)
+    here = np.where(told.any(axis=1), says.sum(axis=1) / np.maximum(told.sum(axis=1), 1), np.nan)[:, None]
+    before = scene.days.on(past_quantile(scene.days.get(SAYS_RUNNING.name), 0.5, days=TOP_DAYS, at_least=1), grid.t_s)
+    found = np.where(np.isfinite(here), here, before)
+    return np.where(np.isfinite(found), (found >= 0.5).astype(np.float64), np.nan)
+
+
+def is_array_gone(scene: Scene) -> Mask:
     """(n, m) in good sun the motor stands because no power comes: its controller sees none, or no voltage is there."""
+    grid = scene.grid
     voltage = grid.value("pv", "voltage_v")
-    known = np.where(np.isfinite(voltage), voltage, 0.0).max(axis=1, keepdims=True)
-    is_dead = (known > 20) & (voltage < DARK_VOLTAGE_SHARE * known)
-    says_ours = (grid.value("pump", "state_code") == PumpState.RUNNING).any(axis=1, keepdims=True)
-    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & says_ours
+    before = scene.days.on(past_quantile(scene.days.get(TOP_V.name), 0.5, days=TOP_DAYS, at_least=1), grid.t_s)
+    here = np.where(np.isfinite(voltage), voltage, 0.0).max(axis=1, keepdims=True)
+    usual = np.where(np.isfinite(before), before, here)
+    is_dead = (usual > LEAST_V) & (voltage < DARK_VOLTAGE_SHARE * usual)
+    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & (speaks_our_codes(scene) > 0)
     good_sun = grid.value("pv", "irradiance_w_m2") >= good_sun_w_m2(grid)
     return np.asarray(good_sun & is_standing(grid) & (is_dead | sees_none))
 
@@ -163,7 +199,7 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     was_well = halves.at(halves.newest[..., -1], grid.t_s) < FLAT_SHARE * (1 - ratio)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
     is_cell = is_mended_cell(scene, ratio * usual)
-    gone = is_array_gone(grid)
+    gone = is_array_gone(scene)
     present = gone | (((is_whole & was_well) | is_partial) & ~is_cell)
     verdict = verdicts(present=present, absent=ratio > 1 - 0.4 * (1 - FALLEN_SHARE))
 
@@ -308,7 +344,7 @@ def _best_of(value: FloatArray, days: int) -> FloatArray:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-FEATURES = (TOP_RPM, TOP_W, PERFORMANCE, MORNING, EVENING)
+FEATURES = (TOP_RPM, TOP_W, TOP_V, SAYS_RUNNING, PERFORMANCE, MORNING, EVENING)
 DETECTORS = (
     Detector((Fault.PV_STRING_LOSS,), "pv", (("pv", "irradiance_w_m2"),), judge_string_loss),
     Detector((Fault.PV_SOILING,), "pv", (("pv", "irradiance_w_m2"),), judge_soiling),

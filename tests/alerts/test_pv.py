@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from alerts.detectors import Scene
+from alerts.days import days_of
+from alerts.detectors import Scene, features_of
 from alerts.detectors.pv import judge_soiling, judge_string_loss
 from alerts.model import Verdict
+from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
 from tests.alerts.toy import Toy, ramp, step
 
@@ -103,3 +105,13 @@ def test_a_string_that_stays_away_stays_told() -> None:
     scene = Toy(days=40, strings=step(12.1, 1.0)).scene()
     (signal,) = judge_string_loss(scene)
     assert Verdict.ABSENT not in signal.verdict[0, signal.t_s > scene.grid.start_s + 13 * 86_400]
+
+
+def test_a_round_that_begins_after_midnight_remembers_the_controller_and_the_voltage() -> None:
+    whole = Toy(days=13.5, strings=step(12.1, 3.0)).scene()
+    today = whole.grid.steps - 144
+    raw = {channel: value[:, today:] for channel, value in whole.grid.raw.items()}
+    grid = Grid(whole.grid.sites, whole.grid.start_s + 13 * 86_400, STEP_S, 144, raw)
+    round_of_today = Scene(grid, days_of(grid, features_of(grid.sites)).after(whole.days))
+    (signal,) = judge_string_loss(round_of_today)
+    assert Verdict.PRESENT in signal.verdict[0], "nothing ran today, but yesterday it spoke our codes"
