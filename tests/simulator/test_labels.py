@@ -85,15 +85,17 @@ def test_a_fault_that_is_over_before_it_could_be_seen_has_no_start() -> None:
 def test_dust_of_the_season_is_soiling_until_somebody_washes_it_off() -> None:
     """A wash every two to eight weeks: in the harmattan some panels want one sooner, and their labels say so."""
     witness = Witness()
-    days = [0.05, 0.088, 0.1, 0.16, 0.0, 0.02]
+    days = [0.05, 0.118, 0.13, 0.16, 0.19, 0.22, 0.0, 0.02, 0.12, 0.0]
     for number, share in enumerate(days):
         witness.see_dust("zone-1", share, MIDNIGHT.timestamp() + 86_400 * number)
-    third = MIDNIGHT + timedelta(days=2)
+        witness.see_dust("zone-2", 0.2, MIDNIGHT.timestamp() + 86_400 * number)
+    third, ninth = MIDNIGHT + timedelta(days=2), MIDNIGHT + timedelta(days=8)
     assert witness.labels == [
         Label(
-            "zone-1", Fault.PV_SOILING, "pv", 2, "M", third, third + timedelta(hours=12.5), third + timedelta(days=2)
-        )
-    ]  # fmt: skip
+            "zone-1", Fault.PV_SOILING, "pv", 2, "M", third, third + timedelta(days=2.6), third + timedelta(days=4)
+        ),
+        Label("zone-1", Fault.PV_SOILING, "pv", 2, "S", ninth, None, ninth + timedelta(days=1)),
+    ], "zone-2 was never seen clean"  # fmt: skip
 
 
 def test_a_fault_of_a_named_tap_is_that_taps() -> None:
