@@ -89,11 +89,11 @@ class Metrics:
 
 
 def measure(records: Sequence[Record], *, sms: int, zones: int, start: datetime, end: datetime) -> Metrics:
-    """The figures of alerts that were opened within [start, end); what is open at `end` may be stale.
+    """The figures of alerts that were opened within [start, end]; what is open at `end` may be stale.
 
     `sms` is how many messages left in that time, `zones` how many zones there are.
     """
-    within = [one for one in records if start <= one.opened_at < end]
+    within = [one for one in records if start <= one.opened_at <= end]
     told = [one for one in within if not one.is_late and not one.is_explained]
     zone_weeks = zones * ((end - start) / WEEK)
     open_now = [one for one in records if one.resolved_at is None and not one.is_explained]
@@ -154,7 +154,7 @@ def _by_fault(told: Sequence[Record]) -> tuple[tuple[str, int, int, int], ...]:
 
 
 def fetch_metrics(connection: Connection, *, start: datetime, end: datetime) -> Metrics:
-    """The figures of [start, end), from the database."""
+    """The figures of [start, end], from the database."""
     span = {"start": start, "end": end}
     records = [Record(*row) for row in connection.execute(SQL["records"], span)]
     ((sms, zones),) = connection.execute(SQL["sms_and_zones"], span).fetchall()

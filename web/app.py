@@ -19,11 +19,13 @@ from web.api import account as api_account
 from web.api import alerts as api_alerts
 from web.api import health, openapi, readings, zones
 from web.api import phone as api_phone
+from web.api import rules as api_rules
 from web.api import set_aside as api_set_aside
 from web.config import WebConfig
 from web.dependencies import Services, api_guard, demo_only, page_guard
-from web.pages import account, alerts, breaking, login, overview, phone, set_aside, zone
+from web.pages import account, alerts, breaking, figures, login, overview, phone, rules, set_aside, zone
 from web.problems import add_handlers
+from web.rules import Trials
 from web.shield import Shield
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,8 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await run_in_threadpool(open_pool, config.database_url, size=POOL_SIZE, application="ndiyan web")
-        app.state.services = Services(config, clock, wall or SystemClock(), pool)
+        trials = Trials(config.database_url)
+        app.state.services = Services(config, clock, wall or SystemClock(), pool, trials)
         try:
             yield
         finally:
@@ -64,10 +67,14 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
 
     for router in (
         openapi.router, zones.router, readings.router, api_alerts.router, api_account.router, api_set_aside.router,
+        api_rules.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard)])
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
-    for router in (overview.router, zone.router, alerts.router, account.router, set_aside.router, login.router):
+    for router in (
+        overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
+        login.router,
+    ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):
         app.include_router(

@@ -18,6 +18,7 @@ from ingest.db import Connection
 from web.access import Visitor, find_api_key, find_session
 from web.config import WebConfig
 from web.errors import LoginNeeded, NotThere, RequestForged
+from web.rules import Trials
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POOL_WAIT_S = 3.0  # a page that cannot reach the database says so rather than spin
@@ -31,6 +32,7 @@ class Services:
     clock: Clock
     wall: Clock
     pool: ConnectionPool[Connection]
+    trials: Trials
 
     @property
     def cookie(self) -> str:

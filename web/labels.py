@@ -63,6 +63,12 @@ SILENCES = {
     "network_out": N_("Réseau coupé"),
     "cannot_tell": N_("Impossible à dire"),
 }
+PARAMETERS = {
+    "on_delay_min": N_("Durée avant d’alerter"),
+    "level_pct": N_("Niveau sous lequel le château est dit presque vide"),
+    "limit_mg_l": N_("Chlore libre au moins"),
+    "limit_ntu": N_("Turbidité au plus"),
+}
 CANNOT_FORECAST = {
     "no_level": N_("pas de niveau récent du château d’eau"),
     "no_past": N_("moins de cinq jours d’usage connus"),
@@ -205,6 +211,15 @@ class Labels:
     def silence(self, kind: str) -> str:
         """Why a zone is silent."""
         return self._word(SILENCES, kind)
+
+    def parameter(self, name: str) -> str:
+        """What a number of a rule means, whatever rule it belongs to."""
+        return self._word(PARAMETERS, name.rpartition(".")[2])
+
+    def number_of_rule(self, value: float, unit: str) -> str:
+        """A number of a rule with as many decimals as it needs."""
+        decimals = 0 if float(value).is_integer() else 2
+        return self.texts.quantity(value, unit, decimals)
 
     def cannot_forecast(self, why: str) -> str:
         """Why there is no forecast."""

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.blind import BlindSpot, blind_spots
 from alerts.forecast import CannotTell, Forecast, hours_left, sun_factor
 from alerts.scene import STEP_S, Sites
 from alerts.silent import Box, Silence, why_silent
 from alerts.watched import fetch_grid, fetch_sites
 from ingest.db import Connection, queries
+from ingest.readings_pg import PgReadings
 from web.fleet import FAULT_SEVERITY, ZoneNow
 
 SQL = queries("web", "water")
@@ -20,6 +22,7 @@ SQL = queries("web", "water")
 FloatArray = NDArray[np.float64]
 SILENCE_BACK = timedelta(hours=8)  # of readings that the kind of silence is told from: a morning's pump included
 LEVEL_IS_OLD = timedelta(hours=2)
+CHANNEL_IS_DEAD = timedelta(days=1)
 PAST_WEEKS = 8
 EMPTY_SHARE = 0.05  # of the full level: an hour that saw less says nothing about what people wanted
 HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
@@ -68,6 +71,14 @@ def fetch_forecast(connection: Connection, item: ZoneNow, now: datetime) -> Fore
         inflow_m3=inflow_m3 if pumps and np.isfinite(inflow_m3).any() else None,
         sun_factor=_today(hours.of(SUN, 0), end),
         hour_of_day=end.hour,
+    )
+
+
+def fetch_blind_spots(connection: Connection, zone_id: str, now: datetime) -> list[BlindSpot]:
+    """What this zone is not judged for: channels that it lacks, or of which nothing came for a day."""
+    heard = PgReadings(connection).latest(zone_id)
+    return blind_spots(
+        {(row.channel.asset_id, row.channel.name) for row in heard if now - row.measured_at <= CHANNEL_IS_DEAD}
     )
 
 

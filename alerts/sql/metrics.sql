@@ -7,11 +7,11 @@ FROM alert a LEFT JOIN LATERAL (
     WHERE e.alert_id = a.alert_id AND e.kind IN ('confirmed', 'repair_claimed', 'false_alarm_claimed')
     ORDER BY e.at DESC, e.event_id DESC LIMIT 1
 ) said ON true
-WHERE (a.opened_at >= %(start)s AND a.opened_at < %(end)s) OR a.state <> 'resolved'
+WHERE (a.opened_at >= %(start)s AND a.opened_at <= %(end)s) OR a.state <> 'resolved'
 ORDER BY a.opened_at, a.alert_id;
 
 -- sms_and_zones
 -- Messages about alerts that a carrier took within a span, and how many zones there are.
 SELECT (SELECT count(*) FROM notification
-        WHERE kind <> 'reply' AND accepted_at >= %(start)s AND accepted_at < %(end)s),
+        WHERE kind <> 'reply' AND accepted_at >= %(start)s AND accepted_at <= %(end)s),
        (SELECT count(*) FROM zone);

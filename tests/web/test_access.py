@@ -19,6 +19,7 @@ OPEN = {"/healthz", "/login/{token}", "/static"}
 IDS = {
     "language": "fr", "zone_id": "zone-3", "alert_id": "1", "set_aside_id": "1", "demo_fault_id": "1",
     "phone": "+224600000010", "token": "x", "gateway_id": "gw-3",
+    "trial_id": "1", "name": "pump_not_running.on_delay_min",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -196,6 +197,38 @@ def test_a_script_shelves_an_alert_and_says_what_it_was_worth(site: Site, script
     assert script.post("/api/v1/alerts/1/mark", json={"is_true": False}).json()["changed"]
     kinds = [event["kind"] for event in script.get("/api/v1/alerts/1").json()["events"]]
     assert kinds[-3:] == ["shelved", "unshelved", "false_alarm_claimed"]
+
+
+def test_a_script_tries_and_changes_a_rule(site: Site, script: httpx.Client) -> None:
+    name = "pump_not_running.on_delay_min"
+    rule = next(one for one in script.get("/api/v1/rules").json()["items"] if one["name"] == name)
+    assert (rule["default"], rule["low"], rule["high"], rule["unit"], rule["zones"]) == (60.0, 10.0, 360.0, "min", {})
+    refused = script.post(f"/api/v1/rules/{name}/trials", json={"value": 500})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["bound"] == "is not within 10 and 360 min"
+    asked = script.post(f"/api/v1/rules/{name}/trials", json={"value": 90, "zone": "zone-3", "days": 7})
+    assert (asked.status_code, asked.json()["total"]) == (202, 1)
+    deadline = time.monotonic() + 60
+    address = f"/api/v1/rules/trials/{asked.json()['id']}"
+    while not (trial := script.get(address).json())["is_over"] and time.monotonic() < deadline:
+        pass
+    assert trial["error"] is None
+    assert trial["result"]["after"]["alerts"] == 0
+    changed = script.put(f"/api/v1/rules/{name}", json={"value": 90, "zone": "zone-3", "why": "groupe lent"})
+    assert changed.json()["zones"] == {"zone-3": 90.0}
+    assert (
+        script.put(f"/api/v1/rules/{name}", json={"value": None, "zone": "zone-3", "why": "fini"}).json()["zones"] == {}
+    )
+    assert script.put(f"/api/v1/rules/{name}", json={"value": 90, "zone": "zone-9", "why": "?"}).status_code == 404
+    assert script.put("/api/v1/rules/no.such", json={"value": 90, "why": "?"}).status_code == 404
+
+
+def test_figures_about_our_own_alerts(script: httpx.Client) -> None:
+    found = script.get("/api/v1/alerts/metrics?days=7").json()
+    assert (found["alerts"], found["untold"], found["marked"], found["false_share"]) == (2, 0, 0, None)
+    assert found["to_resolve"] == {"count": 1, "median_h": 3.0, "slow_h": 3.0}
+    assert found["alerts_per_zone_week"] == pytest.approx(2 / 6)
+    assert script.get("/api/v1/alerts/metrics?days=0").status_code == 422
 
 
 def test_a_script_plays_the_committee_member(site: Site, script: httpx.Client) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from gateway.zones import Zone
 from tests.conftest import skip_without
-from tests.web.web_seed import seed_messages
+from tests.web.web_seed import seed_messages, seed_trials
 from tests.web.web_site import TEXT, Site, serving
 from web.app import create_app
 
@@ -24,7 +24,10 @@ ARGUMENTS = [
 ]  # fmt: skip
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 ADDRESSES = (
-    "/fr/", "/en/", "/fr/zones/zone-3", "/fr/zones/zone-6?span=30d", "/fr/alertes", "/fr/alertes/1", "/fr/telephone",
+    "/fr/", "/en/", "/fr/zones/zone-3", "/fr/zones/zone-6?span=30d", "/fr/alertes", "/fr/alertes/1",
+    "/fr/alertes/2", "/fr/alertes/bilan", "/fr/regles", "/fr/regles/pump_not_running.on_delay_min",
+    "/fr/regles/essais/1",
+    "/en/regles/essais/2", "/fr/telephone",
     "/fr/casser", "/fr/casser/1", "/fr/mis-de-cote", "/fr/mis-de-cote?etat=tous", "/fr/mis-de-cote/1", "/fr/comptes",
     "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
     "/fr/conflits",
@@ -64,6 +67,7 @@ def address(past: Site) -> Iterator[str]:
             " VALUES (%s, 'ndiyan/1/zone-3/gw-3/up/senml', '{}', 'not_senml', 'expected a list', '1')",
             (past.clock.now(),),
         )
+        seed_trials(connection, past.clock.now())
         connection.execute(
             "INSERT INTO demo_fault (zone_id, fault, asked_by, asked_at, starts_at)"
             " VALUES ('zone-3', 'pump_not_running', 'Awa', %(now)s, %(now)s)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
@@ -345,3 +346,43 @@ def test_without_the_database_pages_say_so_and_come_back_by_themselves(site: Sit
     assert 'data-reload="5"' in page.text
     answers = [visitor.get("/fr/").status_code for _ in range(3)]
     assert answers[-1] == 200
+
+
+def test_a_rule_is_tried_before_it_is_changed_and_can_be_set_back(site: Site, visitor: httpx.Client) -> None:
+    assert "Durée avant d’alerter" in words(visitor.get("/fr/regles"))
+    name = "pump_not_running.on_delay_min"
+    token = csrf_of(visitor)
+    wrong = visitor.post(f"/fr/regles/{name}/essai", data={"csrf": token, "valeur": "5", "zone": "zone-3"})
+    assert wrong.status_code == 400
+    assert "is not within 10 and 360 min" in words(wrong)
+    asked = visitor.post(f"/fr/regles/{name}/essai", data={"csrf": token, "valeur": "90", "zone": "zone-3"})
+    place = asked.headers["location"]
+    deadline = time.monotonic() + 60
+    while "Avec ce changement" not in (page := visitor.get(place)).text and time.monotonic() < deadline:
+        assert "L’essai a échoué" not in page.text
+    assert "Aucune alerte ne change." in words(page), "there are no readings at all"
+    visitor.post(
+        f"/fr/regles/{name}/valeur", data={"csrf": token, "valeur": "90", "zone": "-", "raison": "groupe lent"}
+    )
+    assert "90 min" in (shown := words(visitor.get(f"/fr/regles/{name}")).replace("\u00a0", " "))
+    assert "groupe lent" in shown
+    visitor.post(f"/fr/regles/{name}/valeur", data={"csrf": token, "zone": "-", "raison": "comme avant"})
+    assert "groupe lent" not in words(visitor.get(f"/fr/regles/{name}"))
+
+
+def test_the_figures_about_our_own_alerts(site: Site, visitor: httpx.Client) -> None:
+    with site.connect() as connection:
+        seed_event(connection, site.alert_id, "false_alarm_claimed", at=site.clock.now(), who="Alpha (exploitant)")
+    page = words(visitor.get("/fr/alertes/bilan")).replace("\u00a0", " ")
+    assert "2 alertes" in page
+    assert "100 %" in page
+    assert "1 sur 1 dont on a dit si elles étaient vraies" in page
+    assert "médiane de 1 ; neuf sur dix en 3 h" in page, "the one of four days ago was over after three hours"
+    assert visitor.get("/fr/alertes/bilan?jours=8").status_code == 400
+
+
+def test_pages_say_what_a_zone_cannot_be_judged_for(reader: httpx.Client) -> None:
+    page = words(reader.get("/fr/zones/zone-6"))
+    assert "Ce que cette zone ne peut pas juger" in page
+    assert "tower/level_m" in page
+    assert "quality/free_chlorine_mg_l" in words(reader.get("/fr/alertes/1"))

@@ -180,3 +180,25 @@ def seed_messages(connection: Connection, zone: Zone, *, now: datetime) -> None:
     send(now, "new", clock)
     send(now, "his", battery(1, now), gateway="gw-stranger")
     pipeline.store([Message("ndiyan/1/nonsense", b"\x00\xff", round(now.timestamp() * 1e6), 1, 1)])
+
+
+def seed_trials(connection: Connection, now: datetime) -> None:
+    """A trial that is worked on, and one that is done and changes two alerts."""
+    side = {
+        "alerts": 14, "true": 6, "false": 3, "unsaid": 5, "explained": 2, "sms": 41, "price_gnf": 6150.0, "missed": 0,
+    }  # fmt: skip
+    lines = [
+        {
+            "zone": zone, "asset": "pump", "opened_at": (now - timedelta(days=back)).isoformat(),
+            "closed_at": None, "is_new": False, "is_true": said,
+        }
+        for zone, back, said in (("zone-3", 4, False), ("zone-5", 9, None))
+    ]  # fmt: skip
+    result = {"before": side, "after": side | {"alerts": 12, "false": 2}, "differing": 2, "differences": lines}
+    for done, outcome in ((2, None), (6, json.dumps(result))):
+        connection.execute(
+            "INSERT INTO rule_trial (parameter, value, start_at, end_at, asked_by, asked_at, done, total, result)"
+            " VALUES ('pump_not_running.on_delay_min', 90, %(start)s, %(now)s, 'Awa', %(now)s, %(done)s, 6,"
+            " %(result)s)",
+            {"start": now - timedelta(days=90), "now": now, "done": done, "result": outcome},
+        )

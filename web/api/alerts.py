@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 
 from alerts.actions import acknowledge, mark, shelve, unshelve
 from alerts.errors import ShelfRefused
+from alerts.metrics import Spans, fetch_metrics
 from ingest.readings_pg import PgReadings
 from web.api.models import (
     AcknowledgeBody,
@@ -18,10 +19,14 @@ from web.api.models import (
     AlertView,
     Changed,
     EventView,
+    FaultFigures,
+    FloodView,
     Listing,
     MarkBody,
+    MetricsView,
     NotificationView,
     ShelveBody,
+    SpansView,
 )
 from web.api.responses import ERRORS
 from web.cursors import cursor_of, read_cursor
@@ -60,6 +65,30 @@ def alerts(
     told = notifications_of(connection, [alert.alert_id for alert in shown])
     more = cursor_of(shown[-1].opened_at, shown[-1].alert_id) if len(found) > limit else None
     return Listing(items=[AlertView(**_fields(alert, told[alert.alert_id])) for alert in shown], next=more)
+
+
+@router.get("/alerts/metrics", summary="Figures about our own alerts")
+def metrics(
+    services: ServicesOf, connection: ConnectionOf, days: Annotated[int, Query(ge=1, le=366)] = 30
+) -> MetricsView:
+    """Of the last days: how many, how fast, how often for nothing."""
+    now = services.clock.now()
+    start = now - timedelta(days=days)
+    found = fetch_metrics(connection, start=start, end=now)
+    return MetricsView(
+        start_at=start, end_at=now, alerts=found.alerts, untold=found.untold,
+        alerts_per_zone_week=found.per_zone_week, sms_per_zone_week=found.sms_per_zone_week,
+        floods=[
+            FloodView(zone=one.zone_id, start_at=one.start, end_at=one.end, alerts=one.alerts) for one in found.floods
+        ],
+        chattering=[one.alert_id for one in found.chattering], stale=[one.alert_id for one in found.stale],
+        to_acknowledge=_spans_view(found.to_acknowledge), to_resolve=_spans_view(found.to_resolve),
+        marked=found.marked, false=found.false, false_share=found.false_share,
+        noisiest=[
+            FaultFigures(fault=fault, alerts=alerts, marked=marked, false=false)
+            for fault, alerts, marked, false in found.by_fault
+        ],
+    )  # fmt: skip
 
 
 @router.get("/alerts/{alert_id}", summary="One alert with its story")
@@ -115,6 +144,11 @@ def judge(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: 
     who = f"{body.who or key.name} (API)"
     changed = mark(connection, alert_id, is_true=body.is_true, who=who, now=services.clock.now())
     return Changed(id=alert_id, changed=changed)
+
+
+def _spans_view(spans: Spans) -> SpansView:
+    median_h, slow_h = (None if one is None else one.total_seconds() / 3600 for one in (spans.median, spans.slow))
+    return SpansView(count=spans.number, median_h=median_h, slow_h=slow_h)
 
 
 def _fields(alert: Alert, told: Sequence[Notification]) -> dict[str, Any]:

@@ -51,6 +51,13 @@ class SilenceView(BaseModel):
     sentence: dict[str, str] = Field(description="what it rests on, by language")
 
 
+class BlindSpotView(BaseModel):
+    """A channel that a zone lacks or that has been silent for a day, and the faults that nobody would see."""
+
+    channel: str
+    faults: list[str]
+
+
 class ForecastView(BaseModel):
     """How long the tower lasts at this zone's own use; null hours are more than three days."""
 
@@ -117,6 +124,7 @@ class ZoneDetail(ZoneView):
     assets: list[AssetView]
     days: list[DayView]
     forecast: ForecastView
+    cannot_judge: list[BlindSpotView]
 
 
 class ReadingView(BaseModel):
@@ -444,6 +452,134 @@ class ReplayedView(BaseModel):
     set_aside: int
     reason: str | None = Field(description="why it is still refused")
     detail: str | None
+
+
+class RuleView(BaseModel):
+    """A number of a rule that may be changed, within its bounds and in its unit."""
+
+    name: str = Field(examples=["pump_not_running.on_delay_min"])
+    fault: str
+    unit: str
+    default: float
+    low: float
+    high: float
+    value: float = Field(description="what holds in zones without a value of their own")
+    zones: dict[str, float] = Field(description="zones with a value of their own")
+
+
+class RuleBody(BaseModel):
+    """What is to hold, where, and why."""
+
+    value: float | None = Field(description="null: as it was before anybody changed it", examples=[90])
+    zone: str | None = Field(default=None, description="null: all zones")
+    why: str = Field(min_length=1, max_length=300, examples=["groupe lent à démarrer"])
+    who: str | None = Field(default=None, min_length=1, max_length=80)
+
+
+class TrialBody(BaseModel):
+    """Which value to try, where, and over how many of the last days."""
+
+    value: float = Field(examples=[90])
+    zone: str | None = Field(default=None, description="null: all zones")
+    days: int = Field(default=90, ge=7, le=90)
+
+
+class TrialSide(BaseModel):
+    """What one setting does over the readings; explained alerts are told to nobody and are in no other count."""
+
+    alerts: int
+    true: int = Field(description="recorded alerts at the same time were right, as people said last")
+    false: int
+    unsaid: int = Field(description="nobody said anything of it")
+    explained: int
+    sms: int = Field(description="of all alerts: one more or less changes who is told of others")
+    price_gnf: float
+    missed: int = Field(description="recorded alerts that were right and that this setting would not have raised")
+
+
+class TrialDifference(BaseModel):
+    """An alert that only one of the settings raises."""
+
+    zone: str
+    asset: str
+    opened_at: datetime
+    closed_at: datetime | None
+    is_new: bool
+    is_true: bool | None
+
+
+class TrialResult(BaseModel):
+    """The rules as they are (`before`) and with the change (`after`); the newest 50 of `differing` alerts."""
+
+    before: TrialSide
+    after: TrialSide
+    differing: int
+    differences: list[TrialDifference]
+
+
+class TrialView(BaseModel):
+    """A trial; without a result it is worked on, has failed (`error`) or was interrupted."""
+
+    id: int
+    rule: str
+    zone: str | None
+    value: float
+    start_at: datetime
+    end_at: datetime
+    asked_by: str
+    asked_at: datetime
+    done: int = Field(description="zones judged")
+    total: int
+    is_over: bool
+    is_interrupted: bool
+    error: str | None
+    result: TrialResult | None
+
+
+class SpansView(BaseModel):
+    """Lengths of time in hours: the median and what nine of ten stay under; null without any."""
+
+    count: int
+    median_h: float | None
+    slow_h: float | None
+
+
+class FloodView(BaseModel):
+    """Ten alerts or more within ten minutes; without a zone over all of them."""
+
+    zone: str | None
+    start_at: datetime
+    end_at: datetime
+    alerts: int
+
+
+class FaultFigures(BaseModel):
+    """How often a rule spoke, and how often people called it false."""
+
+    fault: str
+    alerts: int
+    marked: int
+    false: int
+
+
+class MetricsView(BaseModel):
+    """Figures about our own alerts; what nobody was told of (late, explained) is in `untold` alone."""
+
+    start_at: datetime
+    end_at: datetime
+    alerts: int
+    untold: int
+    alerts_per_zone_week: float | None
+    sms_per_zone_week: float | None
+    floods: list[FloodView]
+    chattering: list[int] = Field(description="alerts that came more than once, most often first")
+    stale: list[int] = Field(description="alerts open for more than seven days, longest first")
+    to_acknowledge: SpansView
+    to_resolve: SpansView
+    marked: int = Field(description="alerts of which people said whether they were right")
+    false: int
+    false_share: float | None
+    noisiest: list[FaultFigures]
 
 
 class Problem(BaseModel):

@@ -14,6 +14,7 @@ from ingest.readings import LatestRow
 from ingest.readings_pg import PgReadings
 from web.api.models import (
     AssetView,
+    BlindSpotView,
     ChannelView,
     DayView,
     ForecastView,
@@ -30,7 +31,7 @@ from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import NotThere
 from web.fleet import ZoneNow, ZoneState, fetch_fleet, fetch_zone
 from web.notes import NOTHING, Note, notes_of_latest
-from web.water import fetch_forecast, fetch_silences
+from web.water import fetch_blind_spots, fetch_forecast, fetch_silences
 
 router = APIRouter(tags=["zones"], responses=ERRORS)
 
@@ -63,6 +64,10 @@ def zone(services: ServicesOf, connection: ConnectionOf, zone_id: str) -> ZoneDe
         ],
         days=[day_view(day) for day in item.days],
         forecast=forecast_view(fetch_forecast(connection, item, now)),
+        cannot_judge=[
+            BlindSpotView(channel="/".join(one.channel), faults=list(one.faults))
+            for one in fetch_blind_spots(connection, zone_id, now)
+        ],
     )
 
 

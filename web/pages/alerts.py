@@ -23,6 +23,7 @@ from web.stories import (
     live_alerts,
     notifications_of,
 )
+from web.water import fetch_blind_spots
 
 router = APIRouter()
 
@@ -63,6 +64,7 @@ def alert(page: PageOf, alert_id: int) -> Response:
         alert=found,
         events=events,
         mark=last_mark(events),
+        blind=fetch_blind_spots(page.connection, found.zone_id, page.now),
         explains=explained_alerts(page.connection, alert_id),
         shelf_hours=[hours for hours in SHELF_HOURS if timedelta(hours=hours) <= longest],
         notifications=notifications_of(page.connection, [alert_id])[alert_id],
