@@ -81,7 +81,7 @@ def live(
     ] = None,
 ) -> None:
     """Let zones live at the speed of the clock and send their readings through the real gateway code."""
-    from ndiyan.simulate import LiveOptions, run_live
+    from ndiyan.live import LiveOptions, run_live
 
     chosen = _zones(zones)
     options = LiveOptions(

@@ -11,3 +11,7 @@ class StartRefused(NdiyanError):
 
 class SettingsError(NdiyanError):
     """A setting is unknown or impossible; the message names key, value and bound."""
+
+
+class WorkerFailed(NdiyanError):
+    """A process of ours ended badly; what it wrote on stderr says why."""

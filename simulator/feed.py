@@ -43,6 +43,7 @@ class LiveFeed:
     ----------
     breaks_by_itself : whether what the scenario breaks after T0 happens by itself; else somebody must `inject` it
     restart_broker : restarts the real broker when the scenario's network says so
+    begin : when zones begin of which `folder` knows nothing; now when None
     """
 
     def __init__(
@@ -56,10 +57,11 @@ class LiveFeed:
         scenario: Scenario,
         breaks_by_itself: bool = False,
         restart_broker: Callable[[], None] | None = None,
+        begin: datetime | None = None,
     ) -> None:
         self._zones, self._clock, self._folder, self._seed = list(zones), clock, folder, seed
         saved = load_state(folder)
-        now = clock.now().replace(second=0, microsecond=0)
+        now = (begin or clock.now()).replace(second=0, microsecond=0)
         self._start_s = saved.start_s if saved else now.timestamp()
         start = scenario.begins_at or datetime.fromtimestamp(self._start_s, UTC)
         self._village = Village(zones, seed=seed, clear_from=start.date() if scenario.clear_from_start else None)

@@ -127,10 +127,10 @@ def test_live_with_a_speed_refuses_a_clock_of_the_settings(
     assert "--speed 60: the settings already name a clock" in warned
 
 
-def test_more_zones_than_one_process_can_carry_are_refused(ndiyan: Run) -> None:
-    code, _, warned = ndiyan("simulate", "live", "--zones", "151")
+def test_people_act_on_no_more_zones_than_one_process_can_carry(ndiyan: Run) -> None:
+    code, _, warned = ndiyan("simulate", "live", "--people", "--zones", "101")
     assert code == 2
-    assert "--zones: 151 is above 150, which one process can carry live; start several" in warned
+    assert "--people: 101 zones are above 100, which one process can carry" in warned
 
 
 def test_a_picture_is_drawn_and_one_that_does_not_exist_is_named(ndiyan: Run, tmp_path: Path) -> None:
@@ -174,8 +174,11 @@ def test_a_history_that_is_published_is_stored_as_it_was_measured(
 
 @pytest.mark.db
 @pytest.mark.broker
+@pytest.mark.parametrize(
+    "per_process", [pytest.param(100, id="one-process"), pytest.param(2, id="a-process-for-every-two-zones")]
+)
 def test_live_zones_end_by_themselves_when_all_they_measured_is_stored(
-    database_url: str, broker: EmbeddedBroker, tmp_path: Path
+    database_url: str, broker: EmbeddedBroker, tmp_path: Path, per_process: int
 ) -> None:
     with connect(database_url) as connection:
         import_zones(connection, ZONES)
@@ -185,9 +188,10 @@ def test_live_zones_end_by_themselves_when_all_they_measured_is_stored(
     stop = threading.Event()
     ingest = threading.Thread(target=run_ingest, args=(IngestConfig(database_url, broker.ingest_settings), clock, stop))
     ingest.start()
+    command = f"import ndiyan.live, ndiyan.cli; ndiyan.live.MOST_LIVE = {per_process}; ndiyan.cli.main()"
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "ndiyan", "simulate", "live", "--zones", "2", "--minutes", "20",
+            [sys.executable, "-c", command, "simulate", "live", "--zones", "3", "--minutes", "20",
              "--gateways", str(gateways), "--folder", str(tmp_path / "live"), "--scenario", "dry-season"],
             env=os.environ | {"NDIYAN_CLOCK": clock_spec(clock)}, cwd=Path(__file__).parents[2], timeout=90,
             capture_output=True, text=True, check=False,
@@ -196,15 +200,19 @@ def test_live_zones_end_by_themselves_when_all_they_measured_is_stored(
         stop.set()
         ingest.join(10)
     assert ended.returncode == 0, ended.stderr
-    assert "2 zones live at 300 times the world's speed" in ended.stderr
+    assert "3 zones live at 300 times the world's speed" in ended.stderr
     assert f"NDIYAN_CLOCK='{clock_spec(clock)}'" in ended.stderr
     with connect(database_url) as connection:
         rows = connection.execute(
             "SELECT zone_id, sum(sent - arrived), sum(arrived - stored) FROM gateway_day GROUP BY 1 ORDER BY 1"
         ).fetchall()
         per_round = connection.execute("SELECT count(DISTINCT measured_at) FROM reading").fetchone()
-    assert rows == [("zone-1", 0, 0), ("zone-2", 0, 0)]
-    assert per_round == (4,), "every five minutes for twenty minutes"
+        stored = connection.execute("SELECT count(*) FROM reading").fetchone()
+    assert rows == [("zone-1", 0, 0), ("zone-2", 0, 0), ("zone-3", 0, 0)]
+    assert per_round == (4,), "every five minutes for twenty minutes, which are the same for all"
+    last = ended.stderr.splitlines()[-1]
+    assert stored is not None
+    assert last.endswith(f": {stored[0]} readings taken, 0 not yet confirmed"), "one progress for all parts"
 
 
 def test_publishing_to_nobody_gives_up_and_keeps_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
