@@ -23,6 +23,7 @@ EXPLAINED_BY: dict[Fault | State, tuple[Fault | State, ...]] = {
     Fault.YIELD_DROP: (Fault.DRY_RUNNING,),
     Fault.PUMP_CLOGGED: (Fault.DRY_RUNNING,),
     Fault.FLOW_METER_STOPPED: (Fault.DRY_RUNNING,),
+    Fault.SENSOR_STUCK: (Fault.DRY_RUNNING,),  # a probe that hangs above the water gives its end value
     Fault.PUMP_WEAR: (Fault.DRY_RUNNING, Fault.PUMP_CLOGGED),
     Fault.NIGHT_LEAK: (Fault.PIPE_BURST, Fault.TAP_LEFT_OPEN),
     Fault.PV_SOILING: (Fault.PV_STRING_LOSS,),

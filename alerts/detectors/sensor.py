@@ -473,6 +473,7 @@ SUDDEN = 0.45  # of all that it is off came in one day
 TOP_DRIFT_SHARE = 0.022  # of the full level
 PRESSURE_DRIFT_BAR = 0.06
 SUN_DRIFT_SHARE = 0.10
+RISE_DAYS, RISE_SHARE, RISE_EVEN, USUAL_STEPS, RISE_SPREADS = 5, 0.03, 0.5, 28, 2.5
 SINKS_M, RISES_M = 1.2, 2.5  # a water table falls slowly, by a season, and rises fast after rain
 SPREADS = 4.0
 
@@ -535,11 +536,13 @@ CLEAR_NOON = Feature("clear_noon", 16.0, clear_noon)
 REST_DEPTH = Feature("rest_depth_m", 6.0, rest_depth)
 
 
-def judge_drift(asset: str, feature: Feature, words: tuple[str, str], least: float, channel: str) -> Detector:
+def judge_drift(
+    asset: str, feature: Feature, words: tuple[str, str], least: float, most: float, channel: str
+) -> Detector:
     """A quantity that must stay the same, and for three days has not: the sensor that measures it drifts.
 
-    The float stops the pump at one level, at night the network stands under the tower's column. `least` is how far off
-    counts at least, in the feature's unit; a zone where it always varies needs more.
+    The float stops the pump at one level, at night the network stands under the tower's column. Off by `least` counts
+    (in the feature's unit, of the tower by the full level), by `most` no more; where it always varies it must be more.
     """
 
     def judge(scene: Scene) -> list[Signal]:
@@ -550,7 +553,8 @@ def judge_drift(asset: str, feature: Feature, words: tuple[str, str], least: flo
         scale = scene.grid.sites.rating("tower", "full_level_m") if feature is AT_STOP else 1.0
         limit = np.maximum(least * scale, SPREADS * spread)
         off = recent_median(value, DRIFT_DAYS, at_least=2) - usual
-        creeps = _creeps(value, off)
+        # A sensor that is off by a third of its tower is no more creeping: its pump stops for another reason.
+        creeps = _creeps(value, off) & ~(np.abs(off) > most * scale)
         verdict = verdicts(present=(np.abs(off) > limit) & creeps, absent=(np.abs(off) < 0.6 * limit) | ~creeps)
         return [_drift_signal(asset, f"{asset}/{channel}", words, feature, days.day_s, verdict, off, limit)]
 
@@ -561,7 +565,8 @@ def judge_sun_drift(scene: Scene) -> list[Signal]:
     """A cell that sees more or less than on clear days before, while the panels' power says the opposite or nothing.
 
     Haze and dust in the air dim cell and panels alike, and dust on the panels leaves the cell's noon as it was; so it
-    is the cell when its noon and the power for its irradiance move against each other.
+    is the cell when its noon and the power for its irradiance move against each other. Power for irradiance that rises
+    day by day is the cell as well: dust only takes away, and rain or a washing gives back at once.
     """
     days = scene.days
     noon, power = days.get(CLEAR_NOON.name), days.get("pv_performance")
@@ -575,10 +580,22 @@ def judge_sun_drift(scene: Scene) -> list[Signal]:
         & against
         & (np.abs(noon_now) + np.abs(power_now) > 2 * SUN_DRIFT_SHARE)
     )
-    verdict = verdicts(present=drifts, absent=np.abs(power_now) < 0.04)
+    verdict = verdicts(present=drifts | _rises(power), absent=np.abs(power_now) < 0.04)
     words = ("ensoleillement", "irradiance")
     limit = np.full(noon.shape, SUN_DRIFT_SHARE)
     return [_drift_signal("pv", "pv/irradiance_w_m2", words, CLEAR_NOON, days.day_s, verdict, noon_now, limit)]
+
+
+def _rises(power: FloatArray) -> Mask:
+    """(n, d) whether a zone's power for its irradiance has risen in small steps over the last days."""
+    known = held(power, 2)
+    step = np.diff(known, axis=1, prepend=np.nan)
+    rise = np.full(power.shape, np.nan)
+    rise[:, RISE_DAYS:] = known[:, RISE_DAYS:] / known[:, :-RISE_DAYS] - 1
+    usual_step = past_spread(step, days=USUAL_STEPS)
+    limit = np.fmax(RISE_SHARE, RISE_SPREADS * np.sqrt(RISE_DAYS) * usual_step)
+    is_even = _recent_largest(step, RISE_DAYS) < RISE_EVEN * rise * known
+    return np.asarray((rise > limit) & is_even & (window_sum(step > 0, RISE_DAYS) >= RISE_DAYS - 1))
 
 
 def judge_depth_drift(scene: Scene) -> list[Signal]:
@@ -648,9 +665,9 @@ DETECTORS = (
     *(judge_spikes(asset) for asset in WATCHED),
     Detector((Fault.FLOW_METER_STOPPED,), "pump", (("tower", "level_m"), ("tower", "outflow_m3_h")), judge_pump_meter),
     Detector((Fault.FLOW_METER_STOPPED,), "tower", (("tower", "outflow_m3_h"),), judge_tower_meter),
-    judge_drift("tower", AT_STOP, ("niveau du château", "tower level"), TOP_DRIFT_SHARE, "level_m"),
+    judge_drift("tower", AT_STOP, ("niveau du château", "tower level"), TOP_DRIFT_SHARE, 0.35, "level_m"),
     judge_drift(
-        "network", STATIC_ERROR, ("pression du réseau", "network pressure"), PRESSURE_DRIFT_BAR, "pressure_bar"
+        "network", STATIC_ERROR, ("pression du réseau", "network pressure"), PRESSURE_DRIFT_BAR, 3.0, "pressure_bar"
     ),
     Detector((Fault.SENSOR_DRIFT,), "pv", (("pv", "irradiance_w_m2"),), judge_sun_drift),
     Detector((Fault.SENSOR_DRIFT,), "borehole", (("borehole", "water_depth_m"),), judge_depth_drift),

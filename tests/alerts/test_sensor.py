@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from alerts.days import Days
 from alerts.detectors import DETECTORS, Scene
 from alerts.model import Condition, Verdict
 from gateway.model import Fault
@@ -131,6 +132,29 @@ def test_a_level_sensor_that_creeps_away_from_its_float_drifts() -> None:
 )
 def test_another_float_is_no_drift(levels_m: list[float]) -> None:
     assert PRESENT not in verdict(float_stops(levels_m), Fault.SENSOR_DRIFT, "tower").verdict
+
+
+def days_of_power(performance: list[float]) -> Condition:
+    """What is said of a cell on days on which the panels gave this power for its irradiance (1 = as on the plate)."""
+    (detector,) = [d for d in DETECTORS if d.faults == (Fault.SENSOR_DRIFT,) and d.asset == "pv"]
+    calm = scene(24 * len(performance), START)
+    known = {"pv_performance": np.array([performance]), "clear_noon": np.full((1, len(performance)), np.nan)}
+    return only(detector.judge, Scene(calm.grid, Days(calm.days.day_s, known, 1)))
+
+
+def test_power_that_rises_day_by_day_is_a_cell_that_goes_blind() -> None:
+    dusty = [0.95 - 0.003 * day for day in range(12)]
+    blind = [dusty[-1] * 1.012**day for day in range(1, 8)]
+    found = days_of_power(dusty + blind).verdict
+    assert PRESENT not in found[:15]
+    assert PRESENT in found[15:]
+
+
+@pytest.mark.parametrize("gain", [pytest.param(1.12, id="rain"), pytest.param(1.3, id="a-washing")])
+def test_panels_that_are_clean_again_at_once_are_no_blind_cell(gain: float) -> None:
+    dusty = [0.95 - 0.004 * day for day in range(12)]
+    clean = [dusty[-1] * gain - 0.003 * day for day in range(8)]
+    assert PRESENT not in days_of_power(dusty + clean).verdict
 
 
 def metered(days: int, *, slip: float = 1.0, from_day: float = 99.0, taps: bool = True, washed: float = -1.0) -> Scene:
