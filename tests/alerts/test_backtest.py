@@ -1,0 +1,110 @@
+"""A backtest tells a zone's days again: what would have been opened, explained, told and written down."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alerts.backtest import COLUMNS, PastAlert, judge_history, write_alerts
+from alerts.files import sites_of
+from alerts.scene import STEP_S, Channel, FloatArray, Grid, Sites
+from gateway.model import Fault, State
+from gateway.zones import Zone
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+STEPS = 288
+
+
+def hour() -> FloatArray:
+    return np.arange(STEPS) * STEP_S / 3600
+
+
+def day_of(zone: Zone, changes: Mapping[str, FloatArray] | None = None) -> dict[Channel, FloatArray]:
+    """A sunny day: the pump runs from 8 to 17 h into a tower that is half full."""
+    h = hour()
+    pump = zone.asset("pump").rating
+    runs = (h >= 8) & (h < 17)
+    channels = {
+        "pv/irradiance_w_m2": np.maximum(900 * np.sin((h - 6.5) / 12.5 * np.pi), 0.0).round(1),
+        "pump/power_w": np.where(runs, 0.9 * float(pump["rated_power_w"]), 2.0),
+        "pump/flow_m3_h": np.where(runs, 0.8 * float(pump["rated_flow_m3_h"]), 0.0),
+        "tower/level_m": 1.5 + 0.01 * np.sin(np.arange(STEPS)),
+        "tower/outflow_m3_h": np.where(runs, 0.8 * float(pump["rated_flow_m3_h"]), 0.0),
+        **(changes or {}),
+    }
+    return {(name.split("/")[0], name.split("/")[1]): np.asarray(value)[None, :] for name, value in channels.items()}
+
+
+def judged(zones: Sequence[Zone], rows: Mapping[str, Mapping[Channel, FloatArray]]) -> list[PastAlert]:
+    def grid_of(some: Sequence[Zone]) -> Grid:
+        names = {key for zone in some for key in rows[zone.zone_id]}
+        missing = np.full((1, STEPS), np.nan)
+        raw = {key: np.concatenate([rows[zone.zone_id].get(key, missing) for zone in some]) for key in names}
+        return Grid(Sites(sites_of(some)), START.timestamp(), STEP_S, STEPS, raw)
+
+    return judge_history(zones, grid_of)[0]
+
+
+def stops_at(zone: Zone, when_h: float) -> dict[str, FloatArray]:
+    """From then on the pump stands in full sun, and the tower empties."""
+    h = hour()
+    pump = zone.asset("pump").rating
+    runs = (h >= 8) & (h < when_h)
+    return {
+        "pump/power_w": np.where(runs, 0.9 * float(pump["rated_power_w"]), 2.0),
+        "pump/flow_m3_h": np.where(runs, 0.8 * float(pump["rated_flow_m3_h"]), 0.0),
+        "tower/level_m": np.clip(1.5 - 0.4 * (h - when_h), 0.05, 1.5) + 0.002 * np.sin(np.arange(STEPS)),
+    }
+
+
+def test_a_calm_day_says_nothing(zones: list[Zone]) -> None:
+    assert judged(zones[:1], {zones[0].zone_id: day_of(zones[0])}) == []
+
+
+def test_a_pump_that_stops_is_told_and_explains_the_tower_that_empties(zones: list[Zone]) -> None:
+    zone = zones[0]
+    found = judged([zone], {zone.zone_id: day_of(zone, stops_at(zone, 10))})
+    by_kind = {alert.fault: alert for alert in found}
+    stopped, empty = by_kind[Fault.PUMP_NOT_RUNNING], by_kind[State.TOWER_EMPTY]
+    assert stopped.first_evidence_at == START + timedelta(hours=10)
+    assert stopped.opened_at == START + timedelta(hours=11)
+    assert (stopped.explained_by, stopped.sms_count > 0) == (None, True)
+    assert (empty.explained_by, empty.sms_count) == (Fault.PUMP_NOT_RUNNING, 0)
+
+
+def test_the_alerts_of_a_zone_do_not_depend_on_those_beside_it(zones: list[Zone]) -> None:
+    broken, calm = zones[0], zones[1]
+    rows = {broken.zone_id: day_of(broken, stops_at(broken, 10)), calm.zone_id: day_of(calm)}
+    alone = judged([broken], rows)
+    together = judged([calm, broken], rows)
+    assert [(a.zone, a.fault, a.opened_at, a.sms_count) for a in together] == [
+        (a.zone, a.fault, a.opened_at, a.sms_count) for a in alone
+    ]
+
+
+@pytest.mark.parametrize(("silent", "told"), [(6, 1), (3, 3)])
+def test_zones_that_fall_silent_in_the_same_hour_are_told_once(zones: list[Zone], silent: int, told: int) -> None:
+    gone = {
+        name: np.where((hour() >= 9) & (hour() < 14), np.nan, value[0])
+        for (asset, channel), value in day_of(zones[0]).items()
+        for name in [f"{asset}/{channel}"]
+    }
+    rows = {zone.zone_id: day_of(zone, gone if at < silent else None) for at, zone in enumerate(zones)}
+    outages = [alert for alert in judged(zones, rows) if alert.fault is Fault.COMMS_OUTAGE]
+    assert len(outages) == silent
+    assert sum(alert.explained_by is None for alert in outages) == told
+
+
+def test_alerts_csv_has_a_line_for_each(zones: list[Zone], tmp_path: Path) -> None:
+    zone = zones[0]
+    found = judged([zone], {zone.zone_id: day_of(zone, stops_at(zone, 10))})
+    write_alerts(tmp_path / "alerts.csv", found)
+    with (tmp_path / "alerts.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert tuple(rows[0]) == COLUMNS
+    assert len(rows) == len(found)
+    stopped = next(row for row in rows if row["fault"] == "pump_not_running")
+    assert (stopped["opened_at"], stopped["closed_at"], stopped["asset"]) == ("2026-03-02T11:00:00Z", "", "pump")
