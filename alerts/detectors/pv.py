@@ -39,10 +39,11 @@ BASE_DAYS = 3  # good days that the moment is held against; panels are washed, a
 LATELY_DAYS = 6
 FALLEN_SHARE = 0.9
 PART_OF_STRING = 0.4  # less is dirt, a leaf, a shade
-SEEN_HALVES, HALVES_APART = 4, 1
+SEEN_HALVES, HALVES_APART = 4, 2
 SUDDEN_SHARE = 0.7  # of the loss from one half day to the next; a storm's dust comes over a day
 FLAT_SHARE = 0.25  # of the loss, within which it then stays
 CELL_OFF_SHARE = 0.05  # noon brighter than on clear days before, while the panels give less: the cell is off
+CELL_EXPLAINS = 0.04
 DARK_VOLTAGE_SHARE, LEAST_V = 0.3, 20.0
 
 
@@ -183,10 +184,10 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     strings = _strings(scene)
     usual = _usual_now(scene)
     tops = []
-    for feature, rated in ((TOP_RPM, ("pump", "max_speed_rpm")), (TOP_W, ("pump", "rated_power_w"))):
-        past = past_quantile(days.get(feature.name), 0.9, days=TOP_DAYS, at_least=2)
-        known = days.on(past, grid.t_s)
-        tops.append(np.where(np.isfinite(known), known, grid.sites.rating(*rated)))
+    for feature, channel in ((TOP_RPM, ("pump", "speed_rpm")), (TOP_W, ("pump", "power_w"))):
+        known = days.on(past_quantile(days.get(feature.name), 0.9, days=TOP_DAYS, at_least=1), grid.t_s)
+        # On the first day of all nobody knows where this pump's top is: nothing is judged.
+        tops.append(np.where(np.isfinite(known), known, np.where(grid.has(*channel), 0.0, np.inf)))
     no_speed = ~grid.has("pump", "speed_rpm")
     tops[1] = np.where(no_speed, window_max(array_power_w(grid), grid.hours(LEVELS_H)), tops[1])
     hour = grid.hours(STRING_HOURS)
@@ -253,7 +254,7 @@ class Halves:
     def came_at_once(self) -> Mask:
         """(n, 2 d) a loss that came between two halves and has not grown since: panels that are gone, no dust."""
         now, before = self.newest[..., -1], self.newest[..., -2]
-        # Over a half day that nobody saw nobody knows how it went.
+        # Over more than a half day that nobody saw nobody knows how it went.
         steps = np.where(np.diff(self._places, axis=-1) <= HALVES_APART, np.diff(self.newest, axis=-1), np.nan)
         largest = np.where(np.isfinite(steps), steps, 0.0).max(axis=-1)
         is_flat = np.abs(now - before) < FLAT_SHARE * now
@@ -290,8 +291,8 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     """For two days less power than this zone's clean panels gave in the same sun, and it came slowly."""
     days = scene.days
     noon = days.get("clear_noon")  # of the sensors; not there, nothing is said of the cell
-    noon_off = _best_of(noon, 4) / past_quantile(noon, 0.75, days=30) - 1
-    cell_is_off = np.abs(noon_off) > CELL_OFF_SHARE
+    brighter = _best_of(noon, 4) / past_quantile(noon, 0.75, days=CLEAN_DAYS)
+    cell_is_off = np.abs(brighter - 1) > CELL_OFF_SHARE
     shares = []
     for half in (days.get(MORNING.name), days.get(EVENING.name)):
         shares.append(half / past_quantile(half, 0.9, days=CLEAN_DAYS, at_least=5, only=~cell_is_off))
@@ -300,7 +301,9 @@ def judge_soiling(scene: Scene) -> list[Signal]:
         known.any(axis=0), np.where(known, shares, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan
     )
     ratio = _best_of(today, 2)
-    is_dusty = (ratio < DUSTY_SHARE) & ~(noon_off > CELL_OFF_SHARE) & ~_is_string(scene)
+    # A cell that sees more than there is takes from the ratio what it adds to clear noons.
+    is_cell = ratio * brighter > 1 - CELL_EXPLAINS
+    is_dusty = (ratio < DUSTY_SHARE) & ~is_cell & ~_is_string(scene)
     verdict = verdicts(present=is_dusty, absent=ratio > (1 + DUSTY_SHARE) / 2)
 
     def describe(zone: int, first: int, last: int) -> Evidence:

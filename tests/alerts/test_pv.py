@@ -115,3 +115,14 @@ def test_a_round_that_begins_after_midnight_remembers_the_controller_and_the_vol
     round_of_today = Scene(grid, days_of(grid, features_of(grid.sites)).after(whole.days))
     (signal,) = judge_string_loss(round_of_today)
     assert Verdict.PRESENT in signal.verdict[0], "nothing ran today, but yesterday it spoke our codes"
+
+
+def test_on_the_first_day_of_all_nobody_knows_where_the_pumps_top_is() -> None:
+    # A drive that stops at 60 % of the array's noon: before and after noon the panels give all the same.
+    found = seen(Toy(days=6, cap=0.75).scene())
+    assert found == {}
+
+
+def test_a_drive_that_caps_the_power_hides_no_string() -> None:
+    found = seen(Toy(days=15, cap=0.75, strings=step(12.1, 1.0)).scene())
+    assert found.keys() == {STRING}

@@ -39,8 +39,8 @@ class Toy:
 
     worn, clogged (of the head, the latter with the flow squared), throttled (of the flow, whatever curve and power
     say), tired (more power for the same), slips (of the meter), dust, strings (lost), cell (what the irradiance sensor
-    sees), haze (of the light), rest_m and capacity of the well, is_off (stopped by hand), peak of the array, cloudy
-    days, noise (1 as of good instruments), every how many steps it reports, channels that it lacks.
+    sees), haze (of the light), rest_m and capacity of the well, is_off (stopped by hand), peak of the array, cap of
+    the drive's power, cloudy days, noise (1 as of good instruments), every how many steps it reports, what it lacks.
     """
 
     days: float = 24
@@ -57,6 +57,7 @@ class Toy:
     capacity: Course = 0.5
     is_off: Course = 0.0
     peak: float = 1.0
+    cap: float = 9.0
     clouds: tuple[int, ...] = ()
     noise: float = 1.0
     every: int = 1
@@ -72,7 +73,7 @@ class Toy:
         module_c = 24 + 0.028 * sun
         left = (1 - _at(self.dust, day)) * (1 - _at(self.strings, day) / RATINGS["pv", "strings"])
         array = self.peak * 2900 / 1200 * sun / 1000 * 0.9 * (1 - 0.004 * (module_c - 25)) * left
-        q, s, power = self._pump(array, day)
+        q, s, power = self._pump(np.minimum(array, self.cap), day)
         by_hand = _at(self.is_off, day) > 0.5
         runs = (sun > 150) & (array > 0.25) & ~by_hand
         q, s, power = np.where(runs, q, 0.0), np.where(runs, s, 0.0), np.where(runs, power, 0.0)
