@@ -58,11 +58,11 @@ class Subscriber:
     def __init__(self, config: IngestConfig, clock: Clock, deliver: Callable[[list[Message]], None]) -> None:
         self._config, self._clock, self._deliver = config, clock, deliver
         self._protocol = config.mqtt.protocol
-        self._lock = threading.Lock()  # guards the four below
+        self._lock = threading.Lock()  # guards the five below
         self._connection = 0  # how many there were, the present one included
         self._is_connected = False
         self._outgoing = bytearray()
-        self._unconfirmed_bytes = 0
+        self._unconfirmed = self._unconfirmed_bytes = 0
         self._answered, self._stopping = threading.Event(), threading.Event()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -95,6 +95,7 @@ class Subscriber:
             if not self._is_connected:
                 return
             ours = [message for message in messages if message.connection == self._connection]
+            self._unconfirmed -= len(ours)
             self._unconfirmed_bytes -= sum(len(message.payload) for message in ours)
             self._outgoing += mqtt.puback_packets([message.mid for message in ours if message.mid]) + answers
         self._wake()
@@ -143,7 +144,9 @@ class Subscriber:
             with self._lock:
                 if self._stopping.is_set() and self._is_connected:
                     self._outgoing += mqtt.DISCONNECT_PACKET
-                has_room = self._unconfirmed_bytes < BUFFERED_BYTES
+                has_room = (  # mosquitto sends a whole queue at once, whatever our window, when we come back to it
+                    self._unconfirmed < self._config.window_messages and self._unconfirmed_bytes < BUFFERED_BYTES
+                )
                 has_words = bool(self._outgoing)
             readers = [self._wake_read, link] if has_room else [self._wake_read]
             waits_s = 0.0 if has_room and _has_buffered(link) else 1.0
@@ -200,6 +203,7 @@ class Subscriber:
                 for one in published
             ]
             with self._lock:
+                self._unconfirmed += len(messages)
                 self._unconfirmed_bytes += sum(len(message.payload) for message in messages)
             self._deliver(messages)
         return data[end:]
@@ -241,7 +245,7 @@ class Subscriber:
         with self._lock:
             self._is_connected = False
             self._outgoing.clear()
-            self._unconfirmed_bytes = 0
+            self._unconfirmed = self._unconfirmed_bytes = 0
 
     def _note_trouble(self, error: Exception) -> None:
         trouble = f"{type(error).__name__}: {error}"

@@ -16,6 +16,7 @@ from ingest.admission import Message
 from ingest.config import IngestConfig
 from ingest.subscriber import Subscriber
 
+WINDOW = 3
 TOPIC = "ndiyan/1/zone-1/gw-1/up/senml"
 
 
@@ -99,7 +100,7 @@ def link() -> Iterator[Link]:
             come.put(message)
 
     clock = ManualClock(datetime(2026, 11, 24, tzinfo=UTC))
-    subscriber = Subscriber(IngestConfig("", settings), clock, deliver)
+    subscriber = Subscriber(IngestConfig("", settings, window_messages=WINDOW), clock, deliver)
     subscriber.start()
     assert broker.subscribed.get(timeout=5) == 1
     yield Link(broker, subscriber, come)
@@ -147,3 +148,15 @@ def test_the_session_is_asked_for_as_persistent_on_every_connect(link: Link) -> 
     broker.drop()
     assert broker.subscribed.get(timeout=10) == 2, "and subscribed again, should the broker have lost the session"
     assert broker.clean == [False, False]
+
+
+def test_a_broker_that_does_not_know_our_window_waits_until_we_read_again(link: Link) -> None:
+    broker, subscriber, come = link
+    for mid in range(1, WINDOW + 1):
+        broker.send(mid, b"[]")
+    waiting = [come.get(timeout=5) for _ in range(WINDOW)]
+    broker.send(WINDOW + 1, b"[1]")
+    with pytest.raises(queue.Empty):
+        come.get(timeout=0.3)
+    subscriber.confirm(waiting[:1], {})
+    assert come.get(timeout=5).payload == b"[1]"
