@@ -56,8 +56,8 @@ PARAMETERS: Mapping[str, Parameter] = {
     for one in (
         *(_delay(fault) for fault in DELAYED),
         Parameter("tower_empty.level_pct", State.TOWER_EMPTY, 100 * EMPTY_SHARE, 5.0, 24.0, "%"),
-        Parameter("low_chlorine.limit_mg_l", Fault.LOW_CHLORINE, LEAST_CHLORINE_MG_L, 0.05, 0.24, "mg/L"),
-        Parameter("turbidity_high.limit_ntu", Fault.TURBIDITY_HIGH, MOST_TURBIDITY_NTU, 4.0, 50.0, "NTU"),
+        Parameter("low_chlorine.limit_mg_l", Fault.LOW_CHLORINE, LEAST_CHLORINE_MG_L, 0.05, 1.0, "mg/L"),
+        Parameter("turbidity_high.limit_ntu", Fault.TURBIDITY_HIGH, MOST_TURBIDITY_NTU, 1.0, 50.0, "NTU"),
     )
 }
 

@@ -19,16 +19,18 @@ def judge_chlorine(scene: Scene) -> list[Signal]:
     """Less free chlorine than protects the water on its way home; the rule waits an hour."""
     grid = scene.grid
     chlorine = grid.value("quality", "free_chlorine_mg_l")
-    verdict = verdicts(present=chlorine < LEAST_CHLORINE_MG_L, absent=chlorine >= GOOD_CHLORINE_MG_L)
+    least = scene.limit("low_chlorine.limit_mg_l", LEAST_CHLORINE_MG_L)
+    good = least * (GOOD_CHLORINE_MG_L / LEAST_CHLORINE_MG_L)
+    verdict = verdicts(present=chlorine < least, absent=chlorine >= good)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
-        now = float(chlorine[zone, last])
+        now, limit = float(chlorine[zone, last]), float(least[zone, 0])
         hours = (grid.t_s[last] - grid.t_s[first]) / 3600
         return Evidence(
-            f"Chlore libre {now:.2f} mg/L depuis {hours:.0f} h ; il en faut au moins {LEAST_CHLORINE_MG_L:.1f}.",
-            f"Free chlorine {now:.2f} mg/L for {hours:.0f} h; at least {LEAST_CHLORINE_MG_L:.1f} is needed.",
+            f"Chlore libre {now:.2f} mg/L depuis {hours:.0f} h ; il en faut au moins {limit:.2g}.",
+            f"Free chlorine {now:.2f} mg/L for {hours:.0f} h; at least {limit:.2g} is needed.",
             {"chlorine_mg_l": round(now, 2), "hours": round(hours, 1)},
-            {"chlorine_mg_l": LEAST_CHLORINE_MG_L},
+            {"chlorine_mg_l": limit},
             ("quality/free_chlorine_mg_l",),
             0.85,
         )
@@ -44,16 +46,18 @@ def judge_turbidity(scene: Scene) -> list[Signal]:
     starts = running.copy()
     starts[:, 1:] &= ~running[:, :-1]
     settled = steps_since(starts) >= grid.hours(STIRRED_H)
-    verdict = verdicts(present=(turbidity > MOST_TURBIDITY_NTU) & settled, absent=turbidity <= GOOD_TURBIDITY_NTU)
+    most = scene.limit("turbidity_high.limit_ntu", MOST_TURBIDITY_NTU)
+    clear = most * (GOOD_TURBIDITY_NTU / MOST_TURBIDITY_NTU)
+    verdict = verdicts(present=(turbidity > most) & settled, absent=turbidity <= clear)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
-        now = float(turbidity[zone, last])
+        now, limit = float(turbidity[zone, last]), float(most[zone, 0])
         hours = (grid.t_s[last] - grid.t_s[first]) / 3600
         return Evidence(
-            f"Turbidité {now:.0f} NTU depuis {hours:.0f} h ; {MOST_TURBIDITY_NTU:.0f} est la limite.",
-            f"Turbidity {now:.0f} NTU for {hours:.0f} h; {MOST_TURBIDITY_NTU:.0f} is the limit.",
+            f"Turbidité {now:.0f} NTU depuis {hours:.0f} h ; {limit:.0f} est la limite.",
+            f"Turbidity {now:.0f} NTU for {hours:.0f} h; {limit:.0f} is the limit.",
             {"turbidity_ntu": round(now, 1), "hours": round(hours, 1)},
-            {"turbidity_ntu": MOST_TURBIDITY_NTU},
+            {"turbidity_ntu": limit},
             ("quality/turbidity_ntu",),
             0.85,
         )

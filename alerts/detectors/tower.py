@@ -48,7 +48,8 @@ def judge_tower_empty(scene: Scene) -> list[Signal]:
     grid = scene.grid
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     volume_m3 = grid.sites.rating("tower", "volume_m3")
-    verdict = verdicts(present=level_m < EMPTY_SHARE * full_m, absent=level_m > FILLING_SHARE * full_m)
+    empty_m = scene.limit("tower_empty.level_pct", 100 * EMPTY_SHARE) / 100 * full_m
+    verdict = verdicts(present=level_m < empty_m, absent=level_m > FILLING_SHARE * full_m)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         percent = 100 * float(level_m[zone, last] / full_m[zone, 0])
@@ -60,7 +61,7 @@ def judge_tower_empty(scene: Scene) -> list[Signal]:
                 "level_pct": round(percent), "level_m": round(float(level_m[zone, last]), 2),
                 "volume_m3": round(left_m3, 1),
             },
-            {"level_m": EMPTY_SHARE * float(full_m[zone, 0])},
+            {"level_m": float(empty_m[zone, 0])},
             ("tower/level_m",),
             0.95,
         )  # fmt: skip

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from alerts.detectors import DETECTORS
 from alerts.errors import SettingRefused
 from alerts.files import sites_of
-from alerts.model import RULES
+from alerts.model import RULES, Verdict
 from alerts.parameters import DEFAULTS, PARAMETERS, Setting, Settings, parameter_of
 from alerts.scene import DAY_S, STEP_S, Grid, Sites
 from alerts.settings import change, fetch_settings
@@ -21,6 +23,7 @@ from gateway.model import Fault, State
 from gateway.zones import Zone
 from ingest.db import connect
 from ingest.registry import import_zones
+from tests.alerts.windows import scene
 from tests.web.web_seed import seed_readings
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -174,6 +177,38 @@ def test_a_trial_that_nobody_works_on_any_more_says_so(
         trial = find_trial(connection, number)
         assert trial is not None
         assert (trial.is_interrupted, trial.is_over) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "asset", "channel", "reading", "value", "threshold"),
+    [
+        pytest.param("tower_empty.level_pct", "tower", "level_m", 0.5, 20.0, 0.6, id="half-a-metre-of-three"),
+        pytest.param(
+            "low_chlorine.limit_mg_l", "quality", "free_chlorine_mg_l", 0.3, 0.4, 0.4, id="wants-more"
+        ),
+        pytest.param("turbidity_high.limit_ntu", "quality", "turbidity_ntu", 3.0, 2.0, 2.0, id="a-clearer-well"),
+    ],
+)
+def test_a_detector_judges_by_what_was_set_and_stores_it(
+    name: str, asset: str, channel: str, reading: float, value: float, threshold: float
+) -> None:
+    calm = scene(3, **{f"{asset}__{channel}": reading})
+    fault = PARAMETERS[name].fault
+    tried = replace(calm, overrides=Settings([setting(value, name=name)]).overrides(["zone-1"]))
+    before, after = (
+        next(
+            signal.condition(0)
+            for detector in DETECTORS
+            if fault in detector.faults
+            for signal in detector.judge(seen)
+            if signal.fault is fault
+        )
+        for seen in (calm, tried)
+    )
+    assert (before.verdict == Verdict.PRESENT).sum() == 0
+    present = np.flatnonzero(after.verdict == Verdict.PRESENT)
+    assert len(present) > 24
+    assert list(after.describe(present[0], present[-1]).thresholds.values()) == [pytest.approx(threshold)]
 
 
 def test_states_that_explain_may_be_changed_too() -> None:
