@@ -34,6 +34,7 @@ NEAR_INTAKE_M = 3.0  # DETECTION §2: dynamic level less than 3 m above the inta
 RUNS_ON_H = 0.5  # without a stop: it runs again
 DRY_AGAIN_H = 1.5  # without air: the well gives again
 LIT_DEG = 20.0  # of the sun above the horizon, where no cell measures it
+TURNS_SHARE = 0.05  # of full speed, without power worth the name: an attempt to start
 ATTEMPT_H = 1.0  # a controller that tries to start does so several times an hour
 SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
 
@@ -47,6 +48,7 @@ class Codes:
         is_foreign = speaks_our_codes(scene) == 0
         ours = np.isfinite(code) & ~is_foreign
         self.is_known = np.isfinite(code)
+        self.is_ours, self.is_foreign = ours, self.is_known & is_foreign
         self.is_tripped = np.where(is_foreign, (code > 0) & ~running, ours & (code == PumpState.TRIPPED))
         self.says_tripped = ours & (code == PumpState.TRIPPED)
         self.is_full = ours & (code == PumpState.STOPPED_TOWER_FULL)
@@ -75,9 +77,12 @@ def judge_standing(scene: Scene) -> list[Signal]:
     should_run &= ~codes.is_full | below_start
     still = stands & should_run & ~is_array_gone(scene)
     was_full = highest_since(running, level_m) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
-    tries = codes.is_starting | (~stands & ~running & np.isfinite(drawn_power_w(grid)))
+    turns = grid.value("pump", "speed_rpm") > TURNS_SHARE * grid.sites.rating("pump", "max_speed_rpm")
+    tries = codes.is_starting | (~stands & ~running & np.isfinite(drawn_power_w(grid))) | (stands & turns)
     tried = run_steps(~tries) < grid.hours(ATTEMPT_H)
-    is_float = np.where(codes.is_known, codes.is_full, was_full & ~tried) & below_start & ~codes.is_tripped
+    # A controller of its own codes that reports nothing and tries nothing believes that the tower is full.
+    by_signs = ~tried & (was_full | codes.is_foreign)
+    is_float = np.where(codes.is_ours, codes.is_full, by_signs) & below_start & ~codes.is_tripped
     # What the controller says itself needs no room in the tower and no bright sun to be true.
     is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, grid.sun_deg > LIT_DEG)
     kinds: tuple[tuple[Fault, Mask], ...] = (

@@ -143,3 +143,21 @@ def test_without_a_well_probe_the_load_says_whether_there_is_water(power_w: floa
         pump__state_code=RUNNING,
     )  # fmt: skip
     assert (Fault.DRY_RUNNING in opened(day)) == is_dry
+
+
+@pytest.mark.parametrize(
+    ("speed_rpm", "fault"),
+    [
+        pytest.param(0.0, Fault.FLOAT_STUCK_FULL, id="it-waits-as-if-all-were-well"),
+        pytest.param(lambda t: np.where(t % 1800 == 0, 700.0, 0.0), Fault.PUMP_NOT_RUNNING, id="it-tries-in-vain"),
+    ],
+)
+def test_a_controller_of_its_makers_codes_is_known_by_what_it_tries(
+    speed_rpm: float | Callable[[Times], Times], fault: Fault
+) -> None:
+    def speed(t: Times) -> Times:
+        later = speed_rpm(t) if callable(speed_rpm) else np.full(len(t), speed_rpm)
+        return np.where(t < 3600, 2800.0, later)
+
+    day = scene(**STOPS, pump__speed_rpm=speed, pump__state_code=0.0)
+    assert opened(day).keys() == {fault}
