@@ -54,9 +54,17 @@ class History:
 
     @property
     def span_s(self) -> tuple[float, float]:
-        """The first and the newest time of all."""
-        times = [t_s for t_s, _ in self.series.values()]
-        return min(t[0] for t in times), max(t[-1] for t in times)
+        """The first time of all and the newest one.
+
+        Of three zones and more the newest is that of the second: one whose clock is ahead would make all others silent.
+        """
+        first_s: dict[str, float] = {}
+        newest_s: dict[str, float] = {}
+        for (zone, _, _), (t_s, _) in self.series.items():
+            first_s[zone] = min(first_s.get(zone, np.inf), float(t_s[0]))
+            newest_s[zone] = max(newest_s.get(zone, -np.inf), float(t_s[-1]))
+        ahead = sorted(newest_s.values(), reverse=True)
+        return min(first_s.values()), ahead[1 if len(ahead) >= 3 else 0]
 
     def grid(self, sites: Sites, start_s: float, end_s: float) -> Grid:
         """The readings of these zones within [start_s, end_s), from the midnight before on."""

@@ -6,7 +6,7 @@ zones at once, so the same code judges one live round, a backlog of three days a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -134,6 +134,12 @@ class Grid:
             else:
                 spacing = spacing_of(raw)
                 self._cache[key] = held(raw, np.minimum(spacing + np.maximum(1, spacing // 2), LONGEST_HOLD))
+        return self._cache[key]
+
+    def once(self, key: object, compute: Callable[[], FloatArray]) -> FloatArray:
+        """What `compute` gives, computed when it is first asked for under this key: many detectors share it."""
+        if key not in self._cache:
+            self._cache[key] = compute()
         return self._cache[key]
 
     def has(self, asset: str, channel: str) -> Mask:

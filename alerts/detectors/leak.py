@@ -41,6 +41,10 @@ def hourly_outflow(grid: Grid) -> FloatArray:
     A flow that is read now and then misses what people draw in between, a counter does not. Without either it is what
     came in less what the tower gained, and what the tower itself leaks is in it.
     """
+    return grid.once("hourly outflow", lambda: _hourly_outflow(grid))
+
+
+def _hourly_outflow(grid: Grid) -> FloatArray:
     hour = grid.hours(1)
     by_counter = hourly_count(grid, "tower", "outflow_volume_m3", most_m3_h=MOST_OUTFLOW_M3_H)
     by_flow = window_mean(grid.value("tower", "outflow_m3_h"), hour, at_least=max(1, round(hour * 0.75)))
@@ -191,6 +195,10 @@ def judge_burst(scene: Scene) -> list[Signal]:
 
 def taps_together(grid: Grid) -> FloatArray:
     """(n, m) what all taps gave in the hour that ends at each step [m³]; NaN where too few were read."""
+    return grid.once("taps together", lambda: _taps_together(grid))
+
+
+def _taps_together(grid: Grid) -> FloatArray:
     taps = grid.sites.taps
     if not taps:
         return np.full(grid.shape, np.nan)

@@ -37,7 +37,7 @@ WATER_IN_TOWER_M = 0.10
 
 def hourly_flow(grid: Grid, tap: str) -> FloatArray:
     """(n, m) what the tap gave in the hour that ends at each step [m³]; NaN where its counter was not read."""
-    return hourly_count(grid, tap, "volume_m3", most_m3_h=MOST_M3_H)
+    return grid.once(("hourly", tap), lambda: hourly_count(grid, tap, "volume_m3", most_m3_h=MOST_M3_H))
 
 
 def hourly_count(grid: Grid, asset: str, channel: str, *, most_m3_h: float) -> FloatArray:

@@ -134,6 +134,16 @@ def test_rows_of_1970_and_of_the_future_are_told_as_a_wrong_clock_where_they_are
     assert not grid.mistimed[1:].any(), "no hole that a single row would fit"
 
 
+def test_a_zone_whose_clock_is_ahead_does_not_make_the_others_silent(tmp_path: Path) -> None:
+    rows = [
+        (at(5 * n + (240 if zone == 2 else 0)), f"zone-{zone}", *levels()[n][2:])
+        for zone in range(3)
+        for n in range(12)
+    ]
+    history = read_history(written(tmp_path, rows))  # type: ignore[arg-type]
+    assert history.span_s == (START.timestamp(), START.timestamp() + 55 * 60)
+
+
 def test_an_empty_value_is_missing_and_an_impossible_one_is_bad(tmp_path: Path) -> None:
     rows = levels(6)
     rows[2] = (*rows[2][:4], "", "m")
