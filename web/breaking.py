@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,7 +48,6 @@ class Story:
     fault: DemoFault
     alert: Alert | None
     steps: tuple[Step, ...]
-    is_found: bool  # whether any detector knows this fault yet
 
     @property
     def is_over(self) -> bool:
@@ -63,10 +61,9 @@ def ask_for(connection: Connection, *, zone: str, fault: str, who: str, now: dat
     return int(row[0]) if row else 0
 
 
-def why_busy(connection: Connection, *, zone: str, findings: Sequence[str]) -> str | None:
-    """Why this zone cannot be broken now: `unrepaired` or `alert` (one of `findings` is live); None when it can."""
-    parameters = {"zone": zone, "findings": list(findings)}
-    unrepaired, alert = connection.execute(SQL["busy"], parameters).fetchone() or (None, None)
+def why_busy(connection: Connection, *, zone: str, fault: str) -> str | None:
+    """Why this zone cannot be broken now: `unrepaired` or `alert` (one of this kind is live); None when it can."""
+    unrepaired, alert = connection.execute(SQL["busy"], {"zone": zone, "fault": fault}).fetchone() or (None, None)
     if unrepaired is not None:
         return "unrepaired"
     return "alert" if alert is not None else None
@@ -77,8 +74,8 @@ def recent_faults(connection: Connection) -> list[DemoFault]:
     return [DemoFault(*row) for row in connection.execute(SQL["list"], {"limit": SHOWN})]
 
 
-def fetch_story(connection: Connection, demo_fault_id: int, *, findings_of: Callable[[str], Sequence[str]]) -> Story:
-    """The way of one fault so far; `findings_of` tells by which names its alert may go.
+def fetch_story(connection: Connection, demo_fault_id: int) -> Story:
+    """The way of one fault so far.
 
     Raises
     ------
@@ -88,8 +85,7 @@ def fetch_story(connection: Connection, demo_fault_id: int, *, findings_of: Call
     if row is None:
         raise NotThere("fault", demo_fault_id)
     fault = DemoFault(*row)
-    findings = list(findings_of(fault.fault))
-    parameters = {"zone": fault.zone_id, "findings": findings, "since": fault.asked_at}
+    parameters = {"zone": fault.zone_id, "fault": fault.fault, "since": fault.asked_at}
     found = connection.execute(SQL["alert"], parameters).fetchone()
     alert = find_alert(connection, found[0]) if found else None
     told: list[Notification] = []
@@ -97,7 +93,7 @@ def fetch_story(connection: Connection, demo_fault_id: int, *, findings_of: Call
     if alert is not None:
         told = notifications_of(connection, [alert.alert_id])[alert.alert_id]
         shown_at = (connection.execute(SQL["shown_at"], {"alert": alert.alert_id}).fetchone() or (None,))[0]
-    return Story(fault, alert, tuple(steps_of(fault, alert, told, shown_at)), is_found=bool(findings))
+    return Story(fault, alert, tuple(steps_of(fault, alert, told, shown_at)))
 
 
 def steps_of(fault: DemoFault, alert: Alert | None, told: list[Notification], shown_at: datetime | None) -> list[Step]:

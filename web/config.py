@@ -8,17 +8,13 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class BreakableFault:
-    """A fault that the page "break something" offers, with its words in both languages.
-
-    `findings` are the faults that alerts will name, one of which is enough; empty when nothing finds it yet.
-    """
+    """A fault that the page "break something" offers, with its words in both languages."""
 
     fault: str
     fr: str
     en: str
     fr_hint: str
     en_hint: str
-    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +31,6 @@ class WebConfig:
     breakable: tuple[BreakableFault, ...] = ()
     public_url: str = "http://127.0.0.1:8000"
     login_command: str = "ndiyan web login-link"
-
-    def findings_of(self, fault: str) -> tuple[str, ...]:
-        """What an alert about this broken thing is called; its own name when it is not offered here."""
-        return next((one.findings for one in self.breakable if one.fault == fault), (fault,))
 
     @property
     def is_https(self) -> bool:

@@ -27,7 +27,7 @@ PAST_WEEKS = 8
 EMPTY_SHARE = 0.05  # of the full level: an hour that saw less says nothing about what people wanted
 HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
 LIFTING = ("pump", "pv")  # assets whose faults keep water from coming
-OUTFLOW, DRAWN, TAPS = "tower/outflow_m3_h", "tower/outflow_volume_m3", "taps/volume_m3"
+OUTFLOW, DRAWN = "tower/outflow_m3_h", "tower/outflow_volume_m3"
 INFLOW, LIFTED, LEVEL, SUN = "pump/flow_m3_h", "pump/volume_m3", "tower/level_m", "pv/irradiance_w_m2"
 
 
@@ -60,7 +60,9 @@ def fetch_forecast(connection: Connection, item: ZoneNow, now: datetime) -> Fore
     start = end - PAST_WEEKS * WEEK
     hours = _Hours(connection, item.zone.zone_id, start, end)
     full_m3, full_level_m = tower.volume_m3 / tower.share, tower.level_m / tower.share
-    use_m3 = hours.first_known((DRAWN, 1), (OUTFLOW, 0), (TAPS, 1))
+    use_m3 = hours.first_known((DRAWN, 1), (OUTFLOW, 0))
+    if not np.isfinite(use_m3).any():
+        use_m3 = hours.taps_m3()
     use_m3 = np.where(hours.of(LEVEL, 2) < EMPTY_SHARE * full_level_m, np.nan, use_m3)
     pumps = not any(alert.severity >= FAULT_SEVERITY and alert.asset_id in LIFTING for alert in item.alerts)
     inflow_m3 = hours.first_known((LIFTED, 1), (INFLOW, 0))
@@ -86,21 +88,27 @@ class _Hours:
     """The hours of a zone in [start, end) by channel: mean, counter's steps, lowest; (k,) arrays, NaN where none is."""
 
     def __init__(self, connection: Connection, zone_id: str, start: datetime, end: datetime) -> None:
-        self._k = int((end - start) / HOUR)
-        self._values: Mapping[str, FloatArray] = {}
-        parameters = {
+        self._connection, self._start, self._k = connection, start, int((end - start) / HOUR)
+        self._asked = {
             "zone": zone_id, "start": start, "end": end,
             "channels": [OUTFLOW, DRAWN, INFLOW, LIFTED, LEVEL, SUN],
         }  # fmt: skip
         found: dict[str, FloatArray] = {}
-        for channel, hour, *numbers in connection.execute(SQL["hours"], parameters):
+        for channel, hour, *numbers in connection.execute(SQL["hours"], self._asked):
             found.setdefault(channel, np.full((3, self._k), np.nan))[:, int((hour - start) / HOUR)] = numbers
-        self._values = found
+        self._values: Mapping[str, FloatArray] = found
 
     def of(self, channel: str, which: int) -> FloatArray:
         """(k,) 0 the mean, 1 what a counter moved on, 2 the lowest."""
         found = self._values.get(channel)
         return np.full(self._k, np.nan) if found is None else found[which]
+
+    def taps_m3(self) -> FloatArray:
+        """(k,) what all taps gave together, where no meter stands at the tower's outlet."""
+        found = np.full(self._k, np.nan)
+        for hour, moved_m3 in self._connection.execute(SQL["tap_hours"], self._asked):
+            found[int((hour - self._start) / HOUR)] = moved_m3
+        return found
 
     def first_known(self, *choices: tuple[str, int]) -> FloatArray:
         """(k,) the first of these that has any hour."""

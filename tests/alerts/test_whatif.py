@@ -183,9 +183,7 @@ def test_a_trial_that_nobody_works_on_any_more_says_so(
     ("name", "asset", "channel", "reading", "value", "threshold"),
     [
         pytest.param("tower_empty.level_pct", "tower", "level_m", 0.5, 20.0, 0.6, id="half-a-metre-of-three"),
-        pytest.param(
-            "low_chlorine.limit_mg_l", "quality", "free_chlorine_mg_l", 0.3, 0.4, 0.4, id="wants-more"
-        ),
+        pytest.param("low_chlorine.limit_mg_l", "quality", "free_chlorine_mg_l", 0.3, 0.4, 0.4, id="wants-more"),
         pytest.param("turbidity_high.limit_ntu", "quality", "turbidity_ntu", 3.0, 2.0, 2.0, id="a-clearer-well"),
     ],
 )

@@ -27,11 +27,10 @@ def break_it(page: PageOf, zone: Annotated[str, Form()], fault: Annotated[str, F
     zones = [row.zone_id for row in PgReadings(page.connection).zones() if row.is_fictional]
     if zone not in zones:
         raise BadParameter("zone", zone, f"is none of {', '.join(zones)}")
-    config = page.services.config
-    faults = [one.fault for one in config.breakable]
+    faults = [one.fault for one in page.services.config.breakable]
     if fault not in faults:
         raise BadParameter("fault", fault, f"is none of {', '.join(faults)}")
-    busy = why_busy(page.connection, zone=zone, findings=config.findings_of(fault))
+    busy = why_busy(page.connection, zone=zone, fault=fault)
     if busy is not None:
         return _form(page, busy=busy, zone=zone, fault=fault)
     number = ask_for(page.connection, zone=zone, fault=fault, who=page.visitor.name, now=page.now)
@@ -41,8 +40,7 @@ def break_it(page: PageOf, zone: Annotated[str, Form()], fault: Annotated[str, F
 @router.get("/casser/{demo_fault_id}")
 def watch(page: PageOf, demo_fault_id: int) -> Response:
     """The steps so far, and how long each took."""
-    findings_of = page.services.config.findings_of
-    return page.render("watch.html", story=fetch_story(page.connection, demo_fault_id, findings_of=findings_of))
+    return page.render("watch.html", story=fetch_story(page.connection, demo_fault_id))
 
 
 def _form(page: Page, *, busy: str | None = None, zone: str = "", fault: str = "") -> Response:

@@ -5,7 +5,7 @@ VALUES (%(zone)s, %(fault)s, %(who)s, %(now)s, %(now)s) RETURNING demo_fault_id;
 -- busy
 -- What keeps a zone from being broken once more: something not yet repaired, or an alert of its kind still live.
 SELECT (SELECT max(demo_fault_id) FROM demo_fault WHERE zone_id = %(zone)s AND repaired_at IS NULL),
-       (SELECT max(alert_id) FROM alert WHERE zone_id = %(zone)s AND fault = ANY(%(findings)s) AND state <> 'resolved');
+       (SELECT max(alert_id) FROM alert WHERE zone_id = %(zone)s AND fault = %(fault)s AND state <> 'resolved');
 
 -- list
 SELECT d.demo_fault_id, d.zone_id, z.name, d.fault, d.asked_by, d.asked_at, d.starts_at, d.started_at, d.repair_at,
@@ -18,9 +18,9 @@ SELECT d.demo_fault_id, d.zone_id, z.name, d.fault, d.asked_by, d.asked_at, d.st
 FROM demo_fault d JOIN zone z USING (zone_id) WHERE d.demo_fault_id = %(id)s;
 
 -- alert
--- The first alert of this zone with one of these names that was opened after the fault was asked for.
+-- The first alert of this zone about the fault that was opened after it was asked for.
 SELECT alert_id FROM alert
-WHERE zone_id = %(zone)s AND fault = ANY(%(findings)s) AND opened_at >= %(since)s
+WHERE zone_id = %(zone)s AND fault = %(fault)s AND opened_at >= %(since)s
 ORDER BY opened_at, alert_id LIMIT 1;
 
 -- shown_at
