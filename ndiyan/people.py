@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from gateway.model import Fault
 from ingest.db import Connection, queries
-from simulator.faults import CATALOGUE
 from simulator.scenarios import load_scenario
 
 log = logging.getLogger(__name__)
@@ -69,15 +68,9 @@ class People:
         ):
             self._connection.execute(SQL["reply"], {"phone": phone, "now": now})
             log.info("the committee answers", extra={"phone": f"…{phone[-3:]}"})
-        for number, _, fault, *_ in self._rows("running_faults"):
-            findings = [finding.value for finding in CATALOGUE[Fault(fault)].findings]
-            self._connection.execute(
-                SQL["send_repairer"],
-                {
-                    "id": number, "findings": findings, "now": now,
-                    "after": REPAIRER_COMES_AFTER, "anyway_after": REPAIRER_COMES_ANYWAY_AFTER,
-                },
-            )  # fmt: skip
+        for number, *_ in self._rows("running_faults"):
+            waits = {"after": REPAIRER_COMES_AFTER, "anyway_after": REPAIRER_COMES_ANYWAY_AFTER}
+            self._connection.execute(SQL["send_repairer"], {"id": number, "now": now} | waits)
         for number, zone, fault in self._rows("due_repairs", now=now):
             self._simulation.repair(zone, Fault(fault), at=now)
             self._connection.execute(SQL["mark_repaired"], {"id": number, "now": now})

@@ -122,12 +122,9 @@ def breakable_faults() -> tuple[BreakableFault, ...]:
     from web.config import BreakableFault
 
     return tuple(
-        BreakableFault(
-            fault.value, entry.fr, entry.en, entry.fr_hint, entry.en_hint,
-            findings=tuple(finding.value for finding in entry.findings),
-        )
+        BreakableFault(fault.value, entry.fr, entry.en, entry.fr_hint, entry.en_hint)
         for fault, entry in CATALOGUE.items()
-    )  # fmt: skip
+    )
 
 
 def _until_told(settings: Settings, run: Callable[[Clock, threading.Event], None]) -> None:

@@ -22,7 +22,7 @@ UPDATE demo_fault SET started_at = %(started_at)s WHERE demo_fault_id = %(id)s;
 -- The repairer sets out when the committee has acknowledged the alert that this fault caused; in the end he comes anyway.
 UPDATE demo_fault f SET repair_at = LEAST(
     (SELECT min(a.acknowledged_at) + %(after)s FROM alert a
-     WHERE a.zone_id = f.zone_id AND a.fault = ANY (%(findings)s) AND a.opened_at >= f.started_at),
+     WHERE a.zone_id = f.zone_id AND a.fault = f.fault AND a.opened_at >= f.started_at),
     CASE WHEN f.started_at + %(anyway_after)s <= %(now)s THEN %(now)s END)
 WHERE f.demo_fault_id = %(id)s AND f.repair_at IS NULL;
 

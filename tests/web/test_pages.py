@@ -223,7 +223,7 @@ def test_breaking_asks_the_simulator_once_and_shows_each_step(site: Site, visito
     assert answer.headers["location"] == "/fr/casser/1"
     assert visitor.post("/fr/casser", data=form).status_code == 409
     # The same alert would come of it, so it could not be told apart.
-    busy = visitor.post("/fr/casser", data={**form, "zone": "zone-3", "fault": "inverter_trip"})
+    busy = visitor.post("/fr/casser", data={**form, "zone": "zone-3", "fault": "pump_not_running"})
     assert busy.status_code == 409
     assert "attendez qu’elle soit résolue" in words(busy)
     assert visitor.post("/fr/casser", data={**form, "zone": "zone-99"}).status_code == 400

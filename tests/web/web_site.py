@@ -33,7 +33,6 @@ BREAKABLE = (
         "The pump stops",
         "Une heure.",
         "An hour.",
-        findings=("pump_not_running",),
     ),
     BreakableFault(
         "inverter_trip",
@@ -41,7 +40,6 @@ BREAKABLE = (
         "The inverter trips",
         "Une heure.",
         "An hour.",
-        findings=("pump_not_running",),
     ),
     BreakableFault("pv_string_loss", "Une rangée disparaît", "A string is gone", "Jamais.", "Never."),
 )
