@@ -230,8 +230,6 @@ def test_breaking_asks_the_simulator_once_and_shows_each_step(site: Site, visito
     assert visitor.post("/fr/casser", data={**form, "fault": "meteorite"}).status_code == 400
     waiting = visitor.get("/fr/casser/1")
     assert waiting.text.count("pas encore") == 9
-    unseen = visitor.post("/fr/casser", data={**form, "zone": "zone-2", "fault": "pv_string_loss"})
-    assert "aucune alerte ne viendra" in words(visitor.get(unseen.headers["location"]))
     assert 'data-refresh="3"' in waiting.text
     asked = site.clock.now()
     with site.connect() as connection:
