@@ -47,7 +47,7 @@ def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now
     said: str | None = None
     if reply.intention is Intention.HELP:
         said = help_text(language, next(iter(codes), "A1"))
-    elif reply.intention is Intention.UNCLEAR or not reply.is_sure:
+    elif reply.intention not in DIGITS.values() or not reply.is_sure:
         said = not_understood_text(language) if live else None
     elif alert_id is None and len(codes) > 1:
         said = which_text(language, list(codes), _digit_of(reply))

@@ -1,11 +1,29 @@
-"""An inbound SMS into an intention: digits first, then words. Sure or not sure, never wrong and sure. Pure."""
+"""An inbound SMS into an intention: digits first, then words. Sure or not sure, never wrong and sure. Pure.
+
+A message is understood for sure only as a whole: what else stands in it must be a greeting, a thank you or an alert's
+code. A word in the middle of a sentence can mean the opposite ("pas réparé", "réparez !"), so it is a guess that is
+asked back. Figures on a corpus of answers: docs/sms-texts.md.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from alerts.phrases import (
+    CODE_WORDS,
+    COMMAND_NAMES,
+    DIGIT_WORDS,
+    FILLERS,
+    GUESSES,
+    LOOKALIKES,
+    NUMERALS,
+    PHRASES,
+    POLITE,
+)
 
 
 class Intention(StrEnum):
@@ -16,104 +34,191 @@ class Intention(StrEnum):
     REPAIRED = "repaired"
     FALSE_ALARM = "false_alarm"
     HELP = "help"
+    STATUS = "status"
+    BREAKDOWN = "breakdown"
+    OPT_OUT = "opt_out"
+    LEVEL = "level"
+    METER = "meter"
     UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was understood; `code` is the alert's, when the person wrote one."""
+    """What was understood.
+
+    `code` is the alert's, when the person wrote one; `number` is what was read off: the tower's level [m] or a meter
+    [m³].
+    """
 
     intention: Intention
     is_sure: bool
     code: str | None
+    number: float | None = None
 
 
-DIGITS = {
-    "1": Intention.SEEN, "2": Intention.ON_THE_WAY, "3": Intention.REPAIRED, "4": Intention.FALSE_ALARM,
-    "0": Intention.HELP,
-}  # fmt: skip
-# Folded words and short sentences in French, English and a little Pular (DOMAIN §7.3: greetings and assent only).
-PHRASES: dict[Intention, tuple[str, ...]] = {
-    Intention.SEEN: (
-        "vu", "ok", "okay", "d accord", "dac", "bien recu", "recu", "compris", "message recu", "oui", "c est note",
-        "seen", "got it", "received", "understood", "yes", "awa", "hii hi", "jaaraama",
-    ),
-    Intention.ON_THE_WAY: (
-        "en route", "j arrive", "j y vais", "je viens", "on arrive", "on y va", "je pars", "en chemin",
-        "on the way", "coming", "on my way", "i come", "going",
-    ),
-    Intention.REPAIRED: (
-        "repare", "c est repare", "reparee", "pompe reparee", "fini", "termine", "c est bon", "ca marche", "resolu",
-        "l eau est revenue", "eau revenue", "fixed", "repaired", "done", "it works", "water is back", "solved",
-    ),
-    Intention.FALSE_ALARM: (
-        "fausse alerte", "fausse alarme", "faux", "pas de probleme", "tout va bien", "aucun probleme",
-        "false alarm", "no problem", "all is well",
-    ),
-    Intention.HELP: ("aide", "aidez moi", "au secours", "help", "help me", "comment faire", "?"),
-}  # fmt: skip
-EXACT = {phrase: intention for intention, phrases in PHRASES.items() for phrase in phrases}
-OTHER_MEANINGS = ("reparez", "reparer", "repere", "terminer", "terminez")  # orders and others, one letter away
-FILLERS = {"rep", "reponse", "repond", "reponds", "n", "no", "numero", "chiffre", "le", "c", "est", "reply"}
-DENIAL = re.compile(r"\b(pas|ne|n|jamais|not|no|never|encore|alaa)\b")
-CODE = re.compile(r"\b([a-z]\s?[0-9]{1,6})\b")
-LETTERS = str.maketrans({"ɓ": "b", "ɗ": "d", "ŋ": "n", "ƴ": "y", "œ": "oe", "’": " ", "'": " "})
-ONE_EDIT_FROM = 5  # shorter words are too near to each other
+DIGITS = {digit: Intention(name) for digit, name in DIGIT_WORDS.items()}
+COMMANDS = frozenset(Intention(name) for name in COMMAND_NAMES)
+MAY_BE_ASKED = (Intention.HELP, Intention.STATUS)
+EXACT = {phrase.replace(" ", ""): Intention(name) for name, group in PHRASES.items() for phrase in group}
+WORDS = frozenset(word for group in PHRASES.values() for phrase in group for word in phrase.split())
+ONE_EDIT_FROM = 6  # letters; shorter words are too near to others: fine is no finie, refus is no reçus
+LONG_WORDS = {
+    first: [word for word in sorted(WORDS) if word[0] == first and len(word) >= ONE_EDIT_FROM]
+    for first in {word[0] for word in WORDS}
+}
+LONGEST_ASSENT = 4  # words: "j ai bien vu", before or behind another answer
+LETTERS = str.maketrans({"ɓ": "b", "ɗ": "d", "ŋ": "n", "ƴ": "y", "œ": "oe", "æ": "ae", "’": " ", "'": " ", "‘": " "})
+DENIAL = re.compile(r"\b(pas|ne|jamais|plus|rien|aucune?|sans|non|not|no|never|encore|toujours|si|quand|qui|if)\b")
+CODE = re.compile(rf"(?:(?<!fausse )(?<!false )\b(?:{'|'.join(CODE_WORDS)}) )*\ba( ?)(\d{{1,6}})\b")
+COURTESY = re.compile(rf"\b(?:{'|'.join(POLITE)})\b")
+FILLER = re.compile(rf"^(?:(?:{'|'.join(FILLERS)}) )+(?=\w)")
+LEVEL = re.compile(
+    r"(?:niveau|nivau|niveaux|nivo|level)(?: (?:du|de|d|l|eau|chateau|reservoir|est|a|of|the|water|tower|tank|is))*"
+    r" (?P<whole>\d{1,3})(?:[.,](?P<part>\d{1,3}))?(?: ?(?P<unit>cm|m|metres?|meters?)(?: ?(?P<cm>\d\d))?)?"
+)
+METER = re.compile(r"(?:compteurs?|conteurs?|meter|index) (?P<whole>\d{1,7})(?:[.,](?P<part>\d{1,3}))?(?: ?m3)?")
+HIGHEST_LEVEL_M = 30.0  # what `tower.level_m` can be
 
 
 def read_reply(text: str) -> Reply:
-    """Understand an answer; what is not clear is `UNCLEAR` and never guessed at."""
-    folded = fold(text)
-    code_match = CODE.search(folded)
-    code = code_match[1].replace(" ", "").upper() if code_match else None
-    rest = (folded[: code_match.start()] + " " + folded[code_match.end() :]).strip() if code_match else folded
-    rest = re.sub(r"\s+", " ", rest)
-    asks = rest.endswith("?") and rest.strip("? ") not in ("", *PHRASES[Intention.HELP])
-    rest = rest.strip("? ") or rest
-    if rest in DIGITS:
-        return Reply(DIGITS[rest], True, code)
-    if rest in EXACT:
-        return Reply(EXACT[rest], not asks, code)
-    if not rest:
-        return Reply(Intention.UNCLEAR, False, code)
-    if asks or DENIAL.search(rest):
-        return Reply(Intention.UNCLEAR, False, code)
-    if said := _digit_with_its_own_word(rest):
-        return Reply(said, True, code)
-    near = {EXACT[phrase] for phrase in EXACT if len(phrase) >= ONE_EDIT_FROM and _is_near(rest, phrase)}
-    if len(near) == 1 and rest not in OTHER_MEANINGS:
-        return Reply(near.pop(), True, code)
-    within = {EXACT[p] for p in EXACT if len(p) >= ONE_EDIT_FROM and re.search(rf"\b{re.escape(p)}\b", rest)}
-    if len(within) == 1:
-        return Reply(within.pop(), False, code)
-    return Reply(Intention.UNCLEAR, False, code)
-
-
-def _digit_with_its_own_word(rest: str) -> Intention | None:
-    """`rep 2`, `2 en route`: one digit with nothing but filler and a phrase that means the same; else None."""
-    words = rest.split()
-    digits = [word for word in words if word.isdigit()]
-    if len(digits) != 1 or digits[0] not in DIGITS:
-        return None
-    meant = DIGITS[digits[0]]
-    left = " ".join(word for word in words if word != digits[0])
-    bare = " ".join(word for word in left.split() if word not in FILLERS)
-    return meant if not bare or EXACT.get(left, EXACT.get(bare)) is meant else None
+    """Understand an answer; what is not clear is `UNCLEAR`, or a guess that is not sure."""
+    whole = fold(text)
+    folded = COURTESY.sub(" ", whole)
+    asks, rest = "?" in folded, _bare(folded)
+    read = _reading(rest)
+    if read is not None:
+        return Reply(read[0], not asks, None, read[1])
+    found = list(CODE.finditer(rest))
+    if not found:
+        reply = _understood(rest, asks=asks, code=None)
+        # "Stop svp" may be about the pump.
+        return replace(reply, is_sure=reply.is_sure and (reply.intention is not Intention.OPT_OUT or rest == whole))
+    if len(found) > 1:
+        return Reply(Intention.UNCLEAR, False, None)
+    match = found[0]
+    before, after = _bare(rest[: match.start()]), _bare(rest[match.end() :].replace("-", " "))
+    reply = _understood(f"{before} {after}".strip(), asks=asks, code=f"A{match[2]}")
+    # "En route a 2": an hour or a place, as likely as an alert.
+    is_doubtful = bool(match[1] and before) and before not in DIGITS
+    return replace(reply, is_sure=reply.is_sure and not is_doubtful)
 
 
 def fold(text: str) -> str:
-    """Lower case without accents, invisible characters and punctuation; all digits as 0 to 9, one space between."""
+    """Small letters without accents, invisible characters and punctuation; all digits as 0 to 9, one space between.
+
+    A question mark, a percent sign, a minus and a decimal point or comma stay: they change what is meant.
+    """
     plain = "".join(
         str(unicodedata.digit(letter)) if letter.isdigit() else letter
         for letter in text.casefold().translate(LETTERS)
         if unicodedata.category(letter) not in ("Cc", "Cf") or letter.isspace()
     )
     bare = "".join(letter for letter in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(letter))
-    return re.sub(r"[^a-z0-9?]+", " ", bare).strip()
+    pointless = re.sub(r"(?<![0-9])[.,]|[.,](?![0-9])", " ", bare)
+    unsigned = re.sub(r"(?<=[^ ])-|-(?![0-9])", " ", pointless)
+    return re.sub(r"[^a-z0-9?%.,-]+", " ", unsigned).strip()
 
 
-def _is_near(word: str, other: str) -> bool:
-    """One letter added, lost, changed, or two neighbours swapped."""
+def _bare(folded: str) -> str:
+    """The words alone, without question marks and points that nothing stands before or behind."""
+    return " ".join(word.strip(".,") for word in folded.replace("?", " ").split() if word.strip(".,"))
+
+
+def _understood(rest: str, *, asks: bool, code: str | None) -> Reply:
+    if not rest:
+        return Reply(Intention.HELP, True, None) if asks and code is None else Reply(Intention.UNCLEAR, False, code)
+    meant = _whole(rest)
+    if meant is not None:
+        is_command = meant in COMMANDS and code is not None
+        return Reply(meant, not is_command and (not asks or meant in MAY_BE_ASKED), code)
+    if DENIAL.search(rest):
+        return Reply(Intention.UNCLEAR, False, code)
+    guesses = {name for name, words in GUESSES.items() for word in words if f" {word} " in f" {rest} "}
+    return Reply(Intention(guesses.pop()) if len(guesses) == 1 else Intention.UNCLEAR, False, code)
+
+
+def _whole(rest: str) -> Intention | None:
+    """What the message as a whole means; None when a part of it is not understood."""
+    answer = FILLER.sub("", rest)
+    digit = NUMERALS.get(answer, answer)
+    if digit in DIGITS:
+        return DIGITS[digit]
+    words = answer.split()
+    digits = [word for word in words if any(letter.isdigit() for letter in word)]
+    if digits:
+        meant = DIGITS.get(digits[0]) if len(digits) == 1 else None
+        return meant if _said([word for word in words if word not in digits]) is meant else None
+    return _said(words)
+
+
+def _said(words: Sequence[str]) -> Intention | None:
+    return _phrase(words) or _beside_an_assent(words)
+
+
+def _phrase(words: Sequence[str]) -> Intention | None:
+    return EXACT.get("".join(words)) or _misspelt(words)
+
+
+def _misspelt(words: Sequence[str]) -> Intention | None:
+    """A phrase with one letter of one word wrong; never a command, nor what is as near to another meaning."""
+    slips = {
+        (place, known)
+        for place, word in enumerate(words)
+        for known in LONG_WORDS.get(word[0], ())
+        if _is_slip(word, known)
+    }
+    meant = _with_one_word_changed(words, slips)
+    if len(meant) != 1:
+        return None
+    near = {(place, known) for place, word in enumerate(words) for known in WORDS if _is_one_edit(word, known)}
+    found = meant.pop()
+    return found if _with_one_word_changed(words, near) == {found} and found not in COMMANDS else None
+
+
+def _with_one_word_changed(words: Sequence[str], changes: Iterable[tuple[int, str]]) -> set[Intention]:
+    """What the words say with one of them replaced, for each replacement (place, word) that makes a phrase."""
+    phrases = ("".join([*words[:place], known, *words[place + 1 :]]) for place, known in changes)
+    return {EXACT[phrase] for phrase in phrases if phrase in EXACT}
+
+
+def _beside_an_assent(words: Sequence[str]) -> Intention | None:
+    """Vu, j'arrive: an assent before or behind another answer leaves the other."""
+    for count in range(1, min(LONGEST_ASSENT, len(words) - 1) + 1):
+        for assent, other in ((words[:count], words[count:]), (words[-count:], words[:-count])):
+            meant = _phrase(other)
+            if EXACT.get("".join(assent)) is Intention.SEEN and meant is not None and meant in DIGITS.values():
+                return meant
+    return None
+
+
+def _reading(rest: str) -> tuple[Intention, float] | None:
+    """A level [m] or a meter [m³] read off by a person; None when it is neither, or can be read in two ways."""
+    if match := LEVEL.fullmatch(rest):
+        number = float(f"{match['whole']}.{match['part'] or match['cm'] or 0}")
+        if match["cm"] and (match["part"] or match["unit"] == "cm"):
+            return None
+        level_m = number / 100 if match["unit"] == "cm" else number
+        return (Intention.LEVEL, level_m) if level_m <= HIGHEST_LEVEL_M else None
+    if match := METER.fullmatch(rest):
+        # 12,345 is twelve m³ and 345 litres, or twelve thousand m³.
+        is_ambiguous = len(match["part"] or "") == 3 and len(match["whole"]) <= 3
+        return None if is_ambiguous else (Intention.METER, float(f"{match['whole']}.{match['part'] or 0}"))
+    return None
+
+
+def _is_slip(word: str, meant: str) -> bool:
+    """One letter added, lost, changed or swapped with its neighbour, in a word that is none of ours.
+
+    Its last letter is right, or lost, or an s or e too many: réparez, réparer and repairer end otherwise than réparé
+    and repaired, and mean otherwise. So does what begins otherwise, as séparé, which is never compared.
+    """
+    if word in WORDS or word in LOOKALIKES:
+        return False
+    ends_well = word[-1] == meant[-1] or word in (meant[:-1], f"{meant}s", f"{meant}e")
+    return ends_well and _is_one_edit(word, meant)
+
+
+def _is_one_edit(word: str, other: str) -> bool:
     if abs(len(word) - len(other)) > 1:
         return False
     if len(word) == len(other):
