@@ -79,6 +79,8 @@ class Uplink:
         self._wake, self._stopping, self._paused = threading.Event(), threading.Event(), threading.Event()
         self._connected, self._lost = threading.Event(), threading.Event()
         self._client: mqtt.Client | None = None
+        self._status_message = 0  # the number of the one that tells our status, which nobody need listen to
+        self._trouble: str | None = None  # that was told last
         self._sender = threading.Thread(target=self._send_until_stopped, name=f"uplink-{gateway}", daemon=True)
 
     @property
@@ -121,8 +123,8 @@ class Uplink:
             try:
                 self._keep_link()
                 self._send_due()
-            except Exception:
-                log.exception("%s: sending failed; the readings stay in the outbox", self._gateway)
+            except Exception as error:
+                self._tell(f"sending failed, the readings stay in the outbox: {error!r}", with_traceback=True)
                 self._stopping.wait(1.0)
             self._wake.wait(self._resend_after_s / 4)
             self._wake.clear()
@@ -207,7 +209,7 @@ class Uplink:
                     topic = senml_topic(self._zone, self._gateway)
                     info = client.publish(topic, payload, qos=1, properties=_life(self._settings))
                     if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
-                        log.warning("%s: publish refused: %s", self._gateway, mqtt.error_string(info.rc))
+                        self._tell(f"publish refused: {mqtt.error_string(info.rc)}")
                 unconfirmed += len(entries)
             self._cursor = cursor
 
@@ -225,10 +227,11 @@ class Uplink:
         properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            log.warning("%s: the broker refused us: %s", self._gateway, reason)
+            self._tell(f"the broker refused us: {reason}")
             return
         client.subscribe(ack_topic(self._zone, self._gateway), qos=1)
-        client.publish(status_topic(self._zone, self._gateway), self._status(online=True), qos=1, retain=True)
+        status = client.publish(status_topic(self._zone, self._gateway), self._status(online=True), qos=1, retain=True)
+        self._status_message = status.mid
         self._cursor = START
         self._wait_s = self._reconnect_s[0]
         self._oldest_s = time.monotonic()
@@ -255,9 +258,19 @@ class Uplink:
     def _on_publish(
         self, client: mqtt.Client, userdata: object, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        if reason.value != 0:
+        if mid != self._status_message and not self._stopping.is_set():
             # 16 (no subscriber), 135 (not authorised) …: nobody has it, so it will be sent again.
-            log.warning("%s: the broker did not deliver message %d: %s", self._gateway, mid, reason)
+            self._tell(f"the broker does not deliver: {reason}" if reason.value != 0 else None)
+
+    def _tell(self, trouble: str | None, *, with_traceback: bool = False) -> None:
+        """Log what keeps readings from being delivered, None when nothing does; once, until it changes."""
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if trouble is None:
+            log.info("%s: readings are delivered again", self._gateway)
+        else:
+            log.warning("%s: %s", self._gateway, trouble, exc_info=with_traceback)
 
     def _on_message(self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
         if message.topic != ack_topic(self._zone, self._gateway):

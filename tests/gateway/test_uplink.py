@@ -1,11 +1,13 @@
 """The uplink against a real broker and an ingest that answers as a test tells it to."""
 
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -92,3 +94,41 @@ def test_a_reading_that_the_broker_lost_is_sent_again_while_later_ones_are_answe
     finally:
         uplink.stop()
         outbox.close()
+
+
+@pytest.mark.broker
+def test_a_trouble_is_told_when_it_begins_and_when_it_is_over_however_many_messages_it_costs(
+    broker: EmbeddedBroker, tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = {"begins": threading.Semaphore(0), "is over": threading.Semaphore(0)}
+
+    class CountingUplink(Uplink):
+        def _on_publish(self, *arguments: Any) -> None:
+            super()._on_publish(*arguments)
+            answers["is over" if arguments[3].value == 0 else "begins"].release()
+
+    caplog.set_level(logging.INFO, "gateway.uplink")
+    outbox = Outbox(tmp_path / "outbox.db")
+    outbox.append([Reading(AssetId("tower"), "level_m", clock.now(), 2.0)], uptime_s=100.0)
+    uplink = CountingUplink(
+        broker.settings_for(GATEWAY), zone=ZONE, gateway=GATEWAY, outbox=outbox, clock=clock, software="test",
+        resend_after_s=0.05,
+    )  # fmt: skip
+    uplink.start()
+    try:
+        for _ in range(5):
+            assert answers["begins"].acquire(timeout=10), "nobody listens, so it is sent again and again"
+        ingest = SelectiveIngest(broker, lost=1)  # listens but does not answer, so it is still sent again and again
+        try:
+            for _ in range(5):
+                assert answers["is over"].acquire(timeout=10)
+        finally:
+            ingest.close()
+    finally:
+        uplink.stop()
+        outbox.close()
+    told = [record.message for record in caplog.records if "deliver" in record.message]
+    assert told[:2] == [
+        "gw-1: the broker does not deliver: No matching subscribers", "gw-1: readings are delivered again"
+    ]  # fmt: skip
+    assert len(told) <= 3, "at most once more, when ingest has closed"
