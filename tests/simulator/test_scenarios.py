@@ -10,6 +10,7 @@ from gateway.model import Fault
 from simulator.campaign import places_in
 from simulator.errors import ScenarioError
 from simulator.faults import CATALOGUE
+from simulator.labels import Witness
 from simulator.network import Trouble
 from simulator.scenarios import load_scenario, scenario_from_toml, scenario_names
 from tests.simulator.days import ZONES
@@ -137,6 +138,23 @@ def test_a_campaign_breaks_one_thing_at_a_time_and_about_as_often_as_it_says() -
         for before, after in itertools.pairwise(mine):
             assert before.end_s is not None
             assert after.start_s - before.end_s >= 5 * 86_400 - 60
+
+
+def test_a_campaign_strikes_any_tap_and_any_sensor_and_the_labels_name_them() -> None:
+    text = CAMPAIGN + 'per_zone_year = 100\nfaults = ["tap_closed", "sensor_stuck"]\nlasts_days = [0.1, 0.2]\n'
+    scenario = scenario_from_toml(text + "calm_days = 1", "x.toml")
+    zone = max(ZONES, key=lambda zone: len(zone.taps))
+    until = JANUARY + timedelta(days=3650)
+    broken = scenario.broken([zone], JANUARY, until=until, seed=7)
+    struck = {fault: {one.place for one in broken if one.fault is fault} for fault in {one.fault for one in broken}}
+    assert struck == {fault: set(places_in(zone, fault)) for fault in (Fault.TAP_CLOSED, Fault.SENSOR_STUCK)}, (
+        "1,000 faults of two kinds spare none of some twenty places"
+    )
+    assert len(struck[Fault.TAP_CLOSED]) == len(zone.taps)
+    witness = Witness()
+    witness.expect(broken)
+    witness.finish(until.timestamp())
+    assert [label.asset for label in witness.labels] == [one.place.partition("/")[0] for one in broken]
 
 
 def test_a_campaign_breaks_nothing_that_a_zone_has_not() -> None:
