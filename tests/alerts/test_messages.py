@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -325,6 +326,14 @@ def test_the_preview_shows_one_fault_to_people_and_marks_a_draft() -> None:
     code, told = preview("--fault", "low_chlorine")
     assert "CHLORE TROP BAS (0,1 mg/l). Remplissez le doseur" in told
     assert "draft" not in told
+
+
+@pytest.mark.parametrize(("language", "page"), [("en", "sms-texts.md"), ("fr", "fr/sms-texts.md")])
+def test_the_page_shows_the_texts_as_they_are(language: str, page: str) -> None:
+    shown = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8")
+    for row in rows_of(load_language(language), USUAL):
+        fault, kind = row.key.split("/")
+        assert kind != MessageKind.OPENED or f"| `{fault}` | {row.text} |" in shown
 
 
 def test_the_preview_refuses_a_fault_that_does_not_exist() -> None:
