@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from alerts.backtest import PastAlert, count_sms
 from alerts.detectors import DETECTORS
 from alerts.errors import SettingRefused
 from alerts.files import sites_of
-from alerts.model import RULES, Verdict
+from alerts.model import RULES, Evidence, Verdict
 from alerts.parameters import DEFAULTS, PARAMETERS, Setting, Settings, parameter_of
 from alerts.scene import DAY_S, STEP_S, Grid, Sites
 from alerts.settings import change, fetch_settings
@@ -211,3 +212,23 @@ def test_a_detector_judges_by_what_was_set_and_stores_it(
 
 def test_states_that_explain_may_be_changed_too() -> None:
     assert PARAMETERS["tower_empty.on_delay_min"].fault is State.TOWER_EMPTY
+
+
+@pytest.mark.parametrize(
+    ("hours", "kinds"),
+    [
+        # 9:00 told, taken in charge twenty minutes later; the reminder of the next day, if it is still so by then.
+        pytest.param(20, 2, id="over-the-same-day"),
+        pytest.param(24.3, 2, id="just-before-the-reminder"),
+        pytest.param(24.4, 3, id="one-reminder"),
+        pytest.param(72, 4, id="two"),
+    ],
+)
+def test_the_reminder_of_what_lasts_is_paid_for_in_a_backtest_too(zones: list[Zone], hours: float, kinds: int) -> None:
+    opened = NOON.replace(hour=9)
+    alert = PastAlert(
+        "zone-3", Fault.PUMP_NOT_RUNNING, "pump", 3, opened, opened + timedelta(hours=hours), opened,
+        Evidence("", "", {}, {}, (), 0.9), None,
+    )  # fmt: skip
+    count_sms(zones[2], [alert])
+    assert alert.sms_count == kinds, "opened, reminders, resolved"
