@@ -112,6 +112,7 @@ def _sun_was_high(grid: Grid, begin: IndexArray) -> Mask:
 OUT_READINGS = 3  # DETECTION §2: range table per channel, 3 readings
 PAIRS_H, CALM_H = 6.0, 1.0
 SPIKES, SPIKES_H = 4, 6.0  # DETECTION §2: more than 3 in 6 h
+EMPTY_BAR = 0.2  # a network without water
 SELDOM, SELDOM_DAYS = 5, 2  # or so many in two days
 
 
@@ -291,7 +292,7 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
         if follows_pump:
             agree &= runs[1:-3] == runs[3:-1]
         if follows_tower:
-            agree &= ~is_empty[zone, place[2:-2]]
+            agree &= ~is_empty[zone, place[2:-2]] & (high > EMPTY_BAR)
         is_spike = (off & agree) | (wrong[2:-2] & ~wrong[1:-3] & ~wrong[3:-1])
         found[zone, place[2:-2][is_spike]] = True
         told[zone, place[4:][is_spike]] = True

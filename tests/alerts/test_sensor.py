@@ -1,9 +1,11 @@
 """Sensors: stuck, out of range, jumping, drifting, slipping; each beside a day that only looks like it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from alerts.days import Days
 from alerts.detectors import DETECTORS, Scene
@@ -14,6 +16,7 @@ from tests.alerts.windows import only, scene
 PRESENT, ABSENT, CANNOT_TELL = Verdict.PRESENT, Verdict.ABSENT, Verdict.CANNOT_TELL
 START = datetime(2026, 2, 1, tzinfo=UTC)
 DAY_S, HOUR_S = 86_400.0, 3600.0
+Array = NDArray[np.float64]
 
 
 def verdict(of: Scene, fault: Fault, asset: str) -> Condition:
@@ -22,13 +25,13 @@ def verdict(of: Scene, fault: Fault, asset: str) -> Condition:
     return next((one for one in found if PRESENT in one.verdict), found[0])
 
 
-def noise(n: int, size: float, seed: int = 2) -> np.ndarray:  # type: ignore[type-arg]
+def noise(n: int, size: float, seed: int = 2) -> Array:
     return np.random.default_rng(seed).normal(0, size, n)
 
 
 @pytest.mark.parametrize("every", [1, 3], ids=["5-min", "15-min"])
 def test_three_impossible_readings_in_a_row_are_a_sensor_out_of_range(every: int) -> None:
-    def level_m(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def level_m(t: Array) -> Array:
         value = np.where(t >= 2 * HOUR_S, -0.125, 1.5)
         return np.where((t // 300) % every == 0, value, np.nan)
 
@@ -47,7 +50,7 @@ def test_a_loop_that_comes_and_goes_every_half_hour_is_out_of_range_too() -> Non
 def jumping(share: float, days: int = 4, size: float = 0.8) -> Scene:
     rng = np.random.default_rng(8)
 
-    def level_m(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def level_m(t: Array) -> Array:
         steady = 1.5 + 0.5 * np.sin(t / DAY_S * 6.28) + noise(len(t), 0.004)
         return np.where(rng.random(len(t)) < share, steady + size, steady)
 
@@ -65,13 +68,16 @@ def test_impossible_single_values_are_spikes_and_not_out_of_range() -> None:
     assert PRESENT not in verdict(found, Fault.SENSOR_OUT_OF_RANGE, "tower").verdict
 
 
-def test_pressure_under_an_empty_tower_comes_and_goes_and_is_no_spike() -> None:
-    def bar(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-        return np.where((t // 300) % 5 == 2, 1.4, 0.0)
+def gushes(low_bar: float) -> Callable[[Array], Array]:
+    return lambda t: np.where((t // 300) % 5 == 2, low_bar + 1.4, low_bar)
 
-    empty = scene(24, network__pressure_bar=bar, tower__level_m=0.02)
+
+def test_pressure_that_comes_and_goes_in_an_empty_network_is_no_spike() -> None:
+    empty = scene(24, network__pressure_bar=gushes(0.4), tower__level_m=0.02)
     assert PRESENT not in verdict(empty, Fault.SENSOR_SPIKES, "network").verdict
-    half_full = scene(24, network__pressure_bar=bar, tower__level_m=1.5)
+    unknown = scene(24, network__pressure_bar=gushes(0.0), tower__level_m=None)
+    assert PRESENT not in verdict(unknown, Fault.SENSOR_SPIKES, "network").verdict
+    half_full = scene(24, network__pressure_bar=gushes(0.4), tower__level_m=1.5)
     assert PRESENT in verdict(half_full, Fault.SENSOR_SPIKES, "network").verdict
 
 
@@ -90,7 +96,7 @@ def test_a_pressure_that_stands_while_the_column_above_it_moves_is_stuck() -> No
     moves = {"network__pressure_bar": lambda t: np.round(1.4 - t / HOUR_S * 0.03, 2), **falls}
     assert PRESENT not in verdict(scene(8, **moves), Fault.SENSOR_STUCK, "network").verdict
 
-    def stuck_bar(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def stuck_bar(t: Array) -> Array:
         return np.where(t < HOUR_S, np.round(1.4 - t / HOUR_S * 0.03, 2), 1.37)
 
     condition = verdict(scene(8, **falls, network__pressure_bar=stuck_bar), Fault.SENSOR_STUCK, "network")
@@ -105,7 +111,7 @@ def float_stops(levels_m: list[float]) -> Scene:
     """Days on which the float stops the pump in the afternoon at these levels as the sensor shows them."""
     at_stop = np.array(levels_m)
 
-    def level_m(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def level_m(t: Array) -> Array:
         hour = t % DAY_S / HOUR_S
         top = at_stop[(t // DAY_S).astype(int)]
         return np.where(hour < 14, top - (14 - hour) * 0.1, top - (hour - 14) * 0.05)
@@ -160,12 +166,12 @@ def test_panels_that_are_clean_again_at_once_are_no_blind_cell(gain: float) -> N
 def metered(days: int, *, slip: float = 1.0, from_day: float = 99.0, taps: bool = True, washed: float = -1.0) -> Scene:
     """Days on which 1 m³/h flows from 6 to 20 h, the tower's meter sees `slip` of it; a tower drained one morning."""
 
-    def drawn(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def drawn(t: Array) -> Array:
         hour = t % DAY_S / HOUR_S
         is_washed = (t // DAY_S == washed) & (hour < 9)
         return np.where((hour >= 6) & (hour < 20) & ~is_washed, 1.0, 0.0)
 
-    def level_m(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def level_m(t: Array) -> Array:
         hour = t % DAY_S / HOUR_S
         is_washed = (t // DAY_S == washed) & (hour >= 6) & (hour < 9)
         return np.where(is_washed, np.maximum(2.0 - (hour - 6) * 2, 0.0), 2.0)
