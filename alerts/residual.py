@@ -101,7 +101,7 @@ class PastModel:
 
 
 def models_of_past(
-    relations: Iterable[Moments], forgives: Iterable[float], *, days: int, at_least: int, least_rows: int
+    relations: Iterable[Moments], forgives: Iterable[float], *, days: int, lately: int, at_least: int, least_rows: int
 ) -> list[PastModel]:
     """Predict each day's second channel from its first, by the zone's own good days before it, in several relations.
 
@@ -113,6 +113,7 @@ def models_of_past(
     relations : moments of two channels, (n, d, 2)
     forgives : for each relation the largest residual of a day that teaches
     days : how far back
+    lately : days before each that do not teach when older ones can, lest what creeps in becomes usual
     at_least : days that must have taught
     least_rows : of a day that counts
     """
@@ -124,6 +125,8 @@ def models_of_past(
         past = slice(max(0, day - days), day)
         for one, model, bound, there in zip(moments, models, bounds, enough, strict=True):
             usable = teaches[:, past] & there[:, past]
+            older = usable & (np.arange(usable.shape[1]) < usable.shape[1] - lately)
+            usable = np.where(older.sum(axis=1, keepdims=True) >= at_least, older, usable)
             weight = np.where(usable, one.count[:, past], 0.0)
             prediction = Moments.pooled(Moments(weight, one.mean[:, past], one.covariance[:, past])).prediction(1)
             known = usable.sum(axis=1) >= at_least

@@ -295,7 +295,8 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     cell_is_off = np.abs(brighter - 1) > CELL_OFF_SHARE
     shares = []
     for half in (days.get(MORNING.name), days.get(EVENING.name)):
-        shares.append(half / past_quantile(half, 0.9, days=CLEAN_DAYS, at_least=5, only=~cell_is_off))
+        settled = np.where(cell_is_off, np.nan, recent_median(half, BASE_DAYS, at_least=2))
+        shares.append(half / past_quantile(settled, 1.0, days=CLEAN_DAYS, at_least=5))
     known = np.isfinite(shares)
     today = np.where(
         known.any(axis=0), np.where(known, shares, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan

@@ -94,7 +94,21 @@ def test_days_that_are_off_teach_nothing() -> None:
     y = 2 - x + rng.normal(0, 0.01, x.shape)
     y[:, 8:] -= 0.3
     moments = Moments.of(np.stack([x, y], axis=-1))
-    (model,) = models_of_past([moments], [0.1], days=28, at_least=4, least_rows=6)
+    (model,) = models_of_past([moments], [0.1], days=28, lately=0, at_least=4, least_rows=6)
     assert np.isnan(model.residual[0, :4]).all()
     assert model.residual[0, 4:8] == pytest.approx(0, abs=0.02)
     assert model.residual[0, 8:] == pytest.approx(-0.3, abs=0.02)
+
+
+def test_what_creeps_in_does_not_teach_at_once() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0, 1, (1, 20, 40))
+    slow = np.maximum(0.0, np.arange(20) - 8) * 0.01
+    y = 2 - x - slow[:, None] + rng.normal(0, 0.001, x.shape)
+    moments = Moments.of(np.stack([x, y], axis=-1))
+    found = [
+        models_of_past([moments], [0.2], days=28, lately=lately, at_least=4, least_rows=6)[0].residual[0, -1]
+        for lately in (0, 8)
+    ]
+    assert found[1] < 1.3 * found[0] < 0, "the last eight days taught nothing"
+    assert found[1] == pytest.approx(-0.11, abs=0.02)
