@@ -51,7 +51,8 @@ MANY_ZONES, SAME_HOUR = 5, timedelta(hours=1)
 class Known:
     """An alert that may explain another of its zone; `key` is whatever its keeper calls it by.
 
-    `channels` are those that its evidence rests on, as `asset/channel`.
+    `channels` are those that its evidence rests on, as `asset/channel`; of a sensor's alert the first is the sensor.
+    Where they are not kept any more its whole asset counts.
     """
 
     key: int
@@ -81,10 +82,15 @@ def cause_of(
                 return one
     for kind in _sensor_faults_above(fault):
         for one in known:
-            is_shared = bool(one.channels) and one.channels[0] in rests_on
-            if one.fault == kind and is_shared and _was_there(one, first, confirmed, SENSOR_SLACK):
+            if one.fault == kind and _is_shared(one, rests_on) and _was_there(one, first, confirmed, SENSOR_SLACK):
                 return one
     return None
+
+
+def _is_shared(sensor: Known, rests_on: Sequence[str]) -> bool:
+    if sensor.channels:
+        return sensor.channels[0] in rests_on
+    return any(channel.startswith(f"{sensor.asset}/") for channel in rests_on)
 
 
 def _sensor_faults_above(fault: Fault | State) -> Sequence[Fault]:

@@ -313,7 +313,9 @@ class _ZoneBook:
         changed = self._settings.told_with(condition.fault, self._zone_id)
         evidence = replace(evidence, thresholds={**evidence.thresholds, **changed})
         opened_at = self._now if live_now and not is_over else step.confirmed_at
-        cause = cause_of(condition.fault, step.first_evidence_at, step.confirmed_at, self._known)
+        cause = cause_of(
+            condition.fault, step.first_evidence_at, step.confirmed_at, self._known, rests_on=evidence.channels
+        )  # fmt: skip
         explained_by = None if cause is None else cause.key
         row = self._connection.execute(
             SQL["insert_alert"],
@@ -329,7 +331,9 @@ class _ZoneBook:
         ).fetchone()  # fmt: skip
         if row is None:
             return  # judged before: this is a repeat
-        self._known.append(Known(row[0], condition.fault, condition.asset, step.first_evidence_at, step.cleared_at))
+        self._known.append(
+            Known(row[0], condition.fault, condition.asset, step.first_evidence_at, step.cleared_at, evidence.channels)
+        )
         if not live_now:
             self._found_late.add(row[0])
         self._event(row[0], opened_at, "opened", {"explained_by": explained_by} if explained_by else {})

@@ -62,6 +62,12 @@ def test_what_rests_on_a_sensor_that_is_not_believed_is_explained_by_it() -> Non
     assert not explains(repaired, Fault.SENSOR_DRIFT, hours=60, rests_on=(LEVEL,))
 
 
+def test_of_an_alert_whose_evidence_is_not_at_hand_the_asset_counts() -> None:
+    meter = known(Fault.FLOW_METER_STOPPED)
+    assert explains(meter, Fault.PUMP_CLOGGED, rests_on=("pv/power_w", FLOW))
+    assert not explains(meter, Fault.TOWER_LEAK, rests_on=(LEVEL,))
+
+
 @pytest.mark.parametrize("urgent", [Fault.PUMP_NOT_RUNNING, Fault.INVERTER_TRIP, Fault.PIPE_BURST, Fault.DRY_RUNNING])
 def test_a_sensor_that_drifts_never_keeps_back_that_there_is_no_water(urgent: Fault) -> None:
     assert not explains(known(Fault.SENSOR_DRIFT, channels=(LEVEL,)), urgent, rests_on=(LEVEL, FLOW))
