@@ -21,10 +21,11 @@ from ndiyan.shipped_files import shipped
 from simulator.fiction import zones_with_fiction
 from simulator.history import live_through
 from simulator.labels import Witness
+from simulator.minutes import DT_H
 from simulator.sensor_faults import Frozen
 from simulator.sensors import Instruments, Samples
 from simulator.sun import FloatArray, Sun
-from simulator.village import DT_H, Village
+from simulator.village import Village
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 YEAR_DAYS = 365

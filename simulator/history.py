@@ -20,8 +20,9 @@ from simulator.labels import Witness
 from simulator.scenarios import Scenario
 from simulator.sensor_faults import Frozen, say_nothing
 from simulator.sensors import Instruments, Measured, Samples, gather
+from simulator.state import State
 from simulator.sun import FloatArray
-from simulator.village import State, Village
+from simulator.village import Village
 from simulator.watch import watch
 
 STATE_FILE = "zones.json"

@@ -27,7 +27,8 @@ from simulator.sensor_faults import (
     tell_what_shows,
     troubles_by_zone,
 )  # fmt: skip
-from simulator.village import Truth, Village
+from simulator.state import Truth
+from simulator.village import Village
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]

@@ -18,7 +18,8 @@ from simulator.chance import FloatArray
 from simulator.effects import is_on
 from simulator.faults import Broken
 from simulator.labels import Witness
-from simulator.village import RUNNING, STARTING, STOPPED_LOW_SUN, STOPPED_TOWER_FULL, TRIPPED, Moved, Village
+from simulator.state import RUNNING, STARTING, STOPPED_LOW_SUN, STOPPED_TOWER_FULL, TRIPPED, Moved
+from simulator.village import Village
 
 BoolArray = NDArray[np.bool_]
 

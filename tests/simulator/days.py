@@ -11,7 +11,8 @@ from gateway.zones import Zone, load_zones
 from ndiyan.shipped_files import shipped
 from simulator.faults import Broken
 from simulator.scenarios import Scenario
-from simulator.village import State, Truth, Village
+from simulator.state import State, Truth
+from simulator.village import Village
 
 ZONES = load_zones([shipped("zones")])
 DAWN = datetime(2026, 2, 4, 5, 0, tzinfo=UTC)  # before Ramadan, a Wednesday

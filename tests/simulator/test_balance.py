@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from simulator.faults import CATALOGUE, SIZES, Broken
 from simulator.fiction import zones_with_fiction
-from simulator.village import CONTROLLER, DT_H, OVERFLOW_AT, RUNNING, State, Village
+from simulator.minutes import DT_H, OVERFLOW_AT
+from simulator.state import RUNNING, State
+from simulator.village import CONTROLLER, Village
 from tests.simulator.days import ZONES
 
 MANY = zones_with_fiction(ZONES, 9)

@@ -9,7 +9,7 @@ from gateway.model import Fault, PumpState
 from simulator.effects import ADDS, SETS, SPECIAL, is_on
 from simulator.faults import CATALOGUE, DAY_S, SIZES, Broken
 from simulator.sensor_faults import FAULTS_OF_SENSORS
-from simulator.village import Truth
+from simulator.state import Truth
 from tests.simulator.days import DAWN, Lived, live
 
 BEGINS_H = 6.0  # after dawn: at 11:00

@@ -9,7 +9,9 @@ import pytest
 
 from simulator.errors import SimulatorError
 from simulator.faults import CATALOGUE, Broken
-from simulator.village import DT_H, OVERFLOW_AT, State, Village
+from simulator.minutes import DT_H, OVERFLOW_AT
+from simulator.state import State
+from simulator.village import Village
 from tests.simulator.days import DAWN, ZONES, live
 
 
