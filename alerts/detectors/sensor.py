@@ -27,6 +27,7 @@ STUCK_S = 3 * 3600.0  # DETECTION §2: a run of equal values of 3 h
 STUCK_IN_DAYLIGHT_S = 3600.0  # irradiance: 1 h in daylight
 HIGH_SUN_DEG = 15.0
 MOVED_SHARE = 0.03  # of the tower's volume must have gone in or out for its level to have to move
+PROBE_END_M = 2.0  # above the intake, where a probe hangs
 PUMPED_M3 = 0.5  # drawn from the borehole for its level to have to move
 
 
@@ -91,7 +92,11 @@ def _water_moved(grid: Grid, begin: IndexArray) -> Mask:
 
 
 def _water_was_drawn(grid: Grid, begin: IndexArray) -> Mask:
-    return np.asarray(_since(begin, grid.value("pump", "flow_m3_h"), grid.step_s / 3600) > PUMPED_M3)
+    """Water was drawn, and the probe is not at its end, where it hangs above a well that is nearly empty."""
+    drawn_m3 = _since(begin, grid.value("pump", "flow_m3_h"), grid.step_s / 3600)
+    intake_m = grid.sites.rating("borehole", "pump_intake_m")
+    at_end = grid.value("borehole", "water_depth_m") > intake_m - PROBE_END_M
+    return np.asarray((drawn_m3 > PUMPED_M3) & ~at_end)
 
 
 def _column_moved(grid: Grid, begin: IndexArray) -> Mask:
@@ -581,7 +586,8 @@ def judge_sun_drift(scene: Scene) -> list[Signal]:
         & against
         & (np.abs(noon_now) + np.abs(power_now) > 2 * SUN_DRIFT_SHARE)
     )
-    verdict = verdicts(present=drifts | _rises(power), absent=np.abs(power_now) < 0.04)
+    goes_blind = _rises(power) & ~(noon_now > -0.01)
+    verdict = verdicts(present=drifts | goes_blind, absent=np.abs(power_now) < 0.04)
     words = ("ensoleillement", "irradiance")
     limit = np.full(noon.shape, SUN_DRIFT_SHARE)
     return [_drift_signal("pv", "pv/irradiance_w_m2", words, CLEAR_NOON, days.day_s, verdict, noon_now, limit)]

@@ -107,6 +107,13 @@ def test_a_pressure_that_stands_while_the_column_above_it_moves_is_stuck() -> No
     assert PRESENT not in verdict(coarse, Fault.SENSOR_STUCK, "network").verdict, "a sensor of a tenth of a bar"
 
 
+def test_a_probe_that_hangs_above_a_nearly_empty_well_is_not_stuck() -> None:
+    ends = scene(6, borehole__water_depth_m=49.1, pump__flow_m3_h=1.0)
+    assert PRESENT not in verdict(ends, Fault.SENSOR_STUCK, "borehole").verdict
+    stands = scene(6, borehole__water_depth_m=31.2, pump__flow_m3_h=1.0)
+    assert PRESENT in verdict(stands, Fault.SENSOR_STUCK, "borehole").verdict
+
+
 def float_stops(levels_m: list[float]) -> Scene:
     """Days on which the float stops the pump in the afternoon at these levels as the sensor shows them."""
     at_stop = np.array(levels_m)
