@@ -121,9 +121,9 @@ def test_a_pump_stops_one_person_hears_answers_and_is_told_the_end(day: Day) -> 
     day.run_until(at("12:45"))
     assert day.alerts == [("pump_not_running", "acknowledged")]
     day.pump_runs()
-    day.run_until(at("13:10"))
+    day.run_until(at("13:25"))
     assert day.alerts == [("pump_not_running", "resolved")]
-    assert day.sms == [("11:01", "exploitant", "opened"), ("13:01", "exploitant", "resolved")]
+    assert day.sms == [("11:01", "exploitant", "opened"), ("13:16", "exploitant", "resolved")]
     assert day.story == ["opened", "told", "delivered", "reply", "acknowledged", "resolved", "told", "delivered"]
 
 
@@ -223,7 +223,7 @@ def test_a_backlog_with_a_fault_that_is_over_is_recorded_and_told_to_nobody(day:
     day.evaluator.work(day.clock.now())
     day.sender.work()
     rows = day.connection.execute("SELECT fault, state, is_late, opened_at, resolved_at FROM alert").fetchall()
-    assert rows == [("pump_not_running", "resolved", True, at("11:00"), at("13:15"))]
+    assert rows == [("pump_not_running", "resolved", True, at("11:00"), at("13:30"))]
     assert day.connection.execute("SELECT count(*) FROM notification").fetchone() == (0,)
 
 
