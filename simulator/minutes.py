@@ -79,6 +79,7 @@ class Day:
     is_stopped: BoolArray
     is_washed: BoolArray
     is_drained: BoolArray
+    is_new_meter: BoolArray  # (1440, n, METERS)
     static_m: FloatArray  # (n,)
     well_gives: float  # share of its specific capacity that a well has in this season
     dose_mg_l: FloatArray  # of chlorine
@@ -126,11 +127,13 @@ class Minutes:
     def finish(self, t_s: float) -> Moved:
         """Count what flowed, and hand all out."""
         s, rows = self._s, self._rows
-        for counter, rate in (
-            ("pumped_m3", "inflow_m3_h"), ("drawn_m3", "outflow_m3_h"),
-            ("meter_in_m3", "metered_in_m3_h"), ("meter_out_m3", "metered_out_m3_h"),
+        is_new = self._today.is_new_meter[self._first : self._first + self._minutes]
+        never = np.zeros(is_new.shape[:2], dtype=bool)
+        for counter, rate, is_exchanged in (
+            ("pumped_m3", "inflow_m3_h", never), ("drawn_m3", "outflow_m3_h", never),
+            ("meter_in_m3", "metered_in_m3_h", is_new[:, :, 0]), ("meter_out_m3", "metered_out_m3_h", is_new[:, :, 1]),
         ):  # fmt: skip
-            rows[counter] = _counted(getattr(s, counter), rows[rate] * DT_H)
+            rows[counter] = _counted_from_new(getattr(s, counter), rows[rate] * DT_H, is_exchanged)
             setattr(s, counter, rows[counter][-1].copy())
         s.spilled_m3 = _counted(s.spilled_m3, rows["spilled_m3"])[-1]
         s.leaked_m3 = _counted(s.leaked_m3, rows["tower_leak_m3_h"] * DT_H)[-1]
@@ -293,6 +296,18 @@ def _next_tap(lost: FloatArray, has_tap: BoolArray) -> FloatArray:
 def _counted(start: FloatArray, added: FloatArray) -> FloatArray:
     """A counter after each minute: the sums are those of single steps to the last bit."""
     return np.add.accumulate(np.concatenate([start[None], added]))[1:]
+
+
+def _counted_from_new(start: FloatArray, added: FloatArray, is_exchanged: BoolArray) -> FloatArray:
+    """The same for meters (m, n) of which some begin again at zero in the minutes that `is_exchanged` (m, n) marks."""
+    edges = [0, *np.flatnonzero(is_exchanged.any(axis=1)).tolist(), len(added)]
+    counted: list[FloatArray] = []
+    for begin, end in pairwise(edges):
+        if begin < end:
+            start = np.where(is_exchanged[begin], 0.0, start)
+            counted.append(_counted(start, added[begin:end]))
+            start = counted[-1][-1]
+    return np.concatenate(counted)
 
 
 def pieces(t_s: float, minutes: int, struck: Sequence[Broken]) -> list[tuple[int, int]]:

@@ -190,6 +190,7 @@ class Village:
             array_w=(clean_w * (CABLES * CONTROLLER * (1 - sun.soiled[:, None]))).T,
             wanted=demand.wanted_m3_h.T, shares=demand.shares.transpose(1, 0, 2),
             is_stopped=habits.is_stopped.T, is_washed=habits.is_washed.T, is_drained=habits.is_drained.T,
+            is_new_meter=habits.is_new_meter.transpose(1, 0, 2),
             static_m=self.depth_at_rest_m(day), well_gives=1 - SEASONAL_LOSS * by_month(WATER_TABLE_M, day),
             dose_mg_l=0.52 + 0.05 * self._dose_of(day), soiled=sun.soiled,
         )  # fmt: skip

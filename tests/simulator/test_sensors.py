@@ -9,6 +9,7 @@ import pytest
 
 from gateway.model import Fault
 from simulator.faults import Broken
+from simulator.habits import Habits
 from simulator.history import HistoryBlock, live_through
 from simulator.sensor_faults import LOGGER_SENTINEL, Frozen
 from simulator.sensors import DROPS, ROLLS_OVER_M3, SENSORS, Instruments, Samples
@@ -87,6 +88,26 @@ def test_a_register_of_five_digits_rolls_over_and_does_not_stop() -> None:
     assert (steps < 0).sum() == 1
     assert steps[steps < 0][0] == pytest.approx(np.median(steps) - ROLLS_OVER_M3, abs=0.1)
     assert 0 <= shown.value.min() < 1
+
+
+def test_a_meter_that_is_exchanged_begins_at_zero_and_the_water_goes_on() -> None:
+    zone = ZONES[2]
+    habits = Habits([zone.zone_id], seed=1)
+    days = [DAWN.date() + timedelta(days=n) for n in range(10 * 365)]
+    new = [day for day in days if habits.day(day).is_new_meter[0, :, 0].any()]
+    assert 1 <= len(new) <= 2, "a meter lasts six to ten years"
+    assert not Habits([zone.zone_id], seed=1, calm_from=new[0]).day(new[0]).is_new_meter.any()
+    nine_s = datetime(new[0].year, new[0].month, new[0].day, 9, tzinfo=UTC).timestamp()
+    village, state = Village([zone], seed=1), Village([zone], seed=1).first_state()
+    again, lived = Village([zone], seed=1), Village([zone], seed=1).first_state()
+    moved = village.move(state, nine_s, [], 120)
+    steps = [again.move(lived, nine_s + 60 * minute, []).meter_in_m3[0, 0] for minute in range(120)]
+    shown = moved.meter_in_m3[:, 0]
+    np.testing.assert_array_equal(steps, shown)
+    assert (np.diff(shown) < 0).nonzero()[0].tolist() == [59], "at ten o'clock"
+    assert shown[60] == pytest.approx(moved.metered_in_m3_h[60, 0] / 60)
+    assert (np.diff(moved.pumped_m3[:, 0]) >= 0).all()
+    assert (np.diff(moved.meter_out_m3[:, 0]) >= 0).all(), "the other meter stays"
 
 
 def test_ultrasonic_levels_follow_the_air_at_night_and_probes_do_not() -> None:
