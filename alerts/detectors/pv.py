@@ -34,7 +34,8 @@ LEVELS_H = 3.0  # a pump at its top draws the same for hours
 DUSTY_SHARE = 0.91  # DETECTION §2: -9 %
 CLEAN_DAYS = 60
 STRING_HOURS = 1.0
-STRING_ROOM = 0.25  # of a string's power: so near to a whole number of strings is a number of strings
+STRING_ROOM = 0.15  # of a string's power: so near to a whole number of strings is a number of strings
+SETTLED_DAYS = 5  # whose middle one is what washed panels give
 BASE_DAYS = 3  # good days that the moment is held against; panels are washed, and dust gathers
 LATELY_DAYS = 6
 FALLEN_SHARE = 0.9
@@ -43,7 +44,7 @@ SEEN_HALVES, HALVES_APART = 4, 2
 SUDDEN_SHARE = 0.7  # of the loss from one half day to the next; a storm's dust comes over a day
 FLAT_SHARE = 0.25  # of the loss, within which it then stays
 CELL_OFF_SHARE = 0.05  # noon brighter than on clear days before, while the panels give less: the cell is off
-CELL_EXPLAINS = 0.04
+CELL_EXPLAINS, CELL_SURELY_OFF = 0.04, 0.1  # haze dims a clear noon by less, in four days
 DARK_VOLTAGE_SHARE, LEAST_V = 0.3, 20.0
 
 
@@ -292,10 +293,10 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     days = scene.days
     noon = days.get("clear_noon")  # of the sensors; not there, nothing is said of the cell
     brighter = _best_of(noon, 4) / past_quantile(noon, 0.75, days=CLEAN_DAYS)
-    cell_is_off = np.abs(brighter - 1) > CELL_OFF_SHARE
+    cell_is_off = brighter < 1 - CELL_SURELY_OFF
     shares = []
     for half in (days.get(MORNING.name), days.get(EVENING.name)):
-        settled = np.where(cell_is_off, np.nan, recent_median(half, BASE_DAYS, at_least=2))
+        settled = np.where(cell_is_off, np.nan, recent_median(half, SETTLED_DAYS, at_least=3))
         shares.append(half / past_quantile(settled, 1.0, days=CLEAN_DAYS, at_least=5))
     known = np.isfinite(shares)
     today = np.where(
