@@ -384,3 +384,11 @@ def test_pages_say_what_a_zone_cannot_be_judged_for(reader: httpx.Client) -> Non
     assert "Ce que cette zone ne peut pas juger" in page
     assert "tower/level_m" in page
     assert "quality/free_chlorine_mg_l" in words(reader.get("/fr/alertes/1"))
+
+
+def test_overview_and_zone_say_which_kind_of_silence_it_is(reader: httpx.Client) -> None:
+    assert "860 personnes Silence : impossible à dire" in words(reader.get("/fr/")).replace("\u00a0", " ")
+    page = words(reader.get("/fr/zones/zone-4"))
+    assert "Pourquoi ce silence : Impossible à dire" in page
+    assert "ni batterie, ni crédit, ni signal" in page
+    assert "pas de niveau récent du château d’eau" in page, "and so no forecast"
