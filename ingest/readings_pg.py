@@ -85,22 +85,23 @@ class PgReadings:
         steps = -round((start - end).total_seconds() * 1e6) // step_us if step_us > 0 else 0
         if steps <= 0:
             raise ValueError(f"matrix: no step of {step} fits between {start} and {end}")
-        place = {channel: row for row, channel in enumerate(channel_ids)}
-        found = np.full((len(place), steps), np.nan)
-        start_us, ids = round(start.timestamp() * 1e6), list(place)
+        ids = np.array(channel_ids, dtype=np.int32)
+        row_of = np.zeros(int(ids.max(initial=0)) + 1, dtype=np.intp)
+        row_of[ids] = np.arange(len(ids))
+        found = np.full((len(ids), steps), np.nan)
+        start_us = round(start.timestamp() * 1e6)
 
         def fill(first: int) -> None:
-            some = Int4s(np.array(ids[first : first + MATRIX_CHANNELS]))
+            some = Int4s(ids[first : first + MATRIX_CHANNELS])
             with self._connection() as connection:
                 register_arrays(connection)
-                rows = array_cursor(connection).execute(SQL["arrays"], {"channels": some, "start": start, "end": end})
-                for channel, measured_us, value in rows:
-                    at = (measured_us - start_us) // step_us
-                    if not (at[1:] >= at[:-1]).all():
-                        order = np.argsort(measured_us, kind="stable")
-                        at, value = at[order], value[order]
+                groups = array_cursor(connection).execute(SQL["arrays"], {"channels": some, "start": start, "end": end})
+                for channel, measured_us, value in groups:
+                    order = np.argsort(measured_us, kind="stable")
+                    at = (measured_us[order] - start_us) // step_us
                     inside = at < steps
-                    found[place[channel], at[inside]] = value[inside]  # of several in one step the last one stays
+                    rows = order[inside]
+                    found[row_of[channel[rows]], at[inside]] = value[rows]  # of several in one step the last one stays
 
         parts = range(0, len(ids), MATRIX_CHANNELS)
         if isinstance(self._source, ConnectionPool) and len(parts) > 1:

@@ -76,10 +76,11 @@ WHERE c.is_active AND c.zone_id = %(zone)s
   AND (%(only)s::text[] IS NULL OR c.asset_id || '/' || c.name = ANY(%(only)s::text[]));
 
 -- arrays
--- Good readings of many channels, a row a channel, in whatever order the server finds them.
-SELECT channel_id, array_agg(measured_at), array_agg(value)
+-- Good readings of many channels as columns, in whatever order the server finds them. A few groups of long arrays: one
+-- group a channel takes the server nearly twice as long.
+SELECT array_agg(channel_id), array_agg(measured_at), array_agg(value)
 FROM reading WHERE channel_id = ANY(%(channels)s) AND measured_at >= %(start)s AND measured_at < %(end)s AND flag <> 4
-GROUP BY channel_id;
+GROUP BY channel_id %% 64;
 
 -- flagged_bad
 SELECT channel_id, date_part('epoch', measured_at) FROM reading
