@@ -84,14 +84,14 @@ LANGUAGE sql STABLE AS $$
                                       ORDER BY r.measured_at DESC LIMIT 1)) OVER (ORDER BY measured_at) AS step
         FROM span WHERE flag <> 4
     ), hours AS (
-        SELECT date_trunc('hour', measured_at) AS hour, count(*)::integer AS n, min(value) AS min, max(value) AS max,
+        SELECT date_trunc('hour', measured_at, 'UTC') AS hour, count(*)::integer AS n, min(value) AS min, max(value) AS max,
                sum(value ORDER BY measured_at) AS sum,
                (array_agg(value ORDER BY measured_at))[1] AS first,
                (array_agg(value ORDER BY measured_at DESC))[1] AS last,
                coalesce(sum(step ORDER BY measured_at) FILTER (WHERE step > 0), 0) AS steps
         FROM good GROUP BY 1
     ), bads AS (
-        SELECT date_trunc('hour', measured_at) AS hour, count(*)::integer AS bad FROM span WHERE flag = 4 GROUP BY 1
+        SELECT date_trunc('hour', measured_at, 'UTC') AS hour, count(*)::integer AS bad FROM span WHERE flag = 4 GROUP BY 1
     )
     SELECT coalesce(h.hour, b.hour), coalesce(h.n, 0), h.min, h.max, h.sum, h.first, h.last, coalesce(h.steps, 0),
            coalesce(b.bad, 0)
@@ -101,20 +101,20 @@ $$;
 -- All hours, the one that is going on included: what pages and Grafana read.
 CREATE VIEW reading_hourly AS
     SELECT r.channel_id, r.hour, r.n, r.min, r.max, r.sum, r.first, r.last, r.steps, r.bad
-    FROM reading_hour r JOIN latest l USING (channel_id) WHERE r.hour < date_trunc('hour', l.measured_at)
+    FROM reading_hour r JOIN latest l USING (channel_id) WHERE r.hour < date_trunc('hour', l.measured_at, 'UTC')
     UNION ALL
     SELECT l.channel_id, h.hour, h.n, h.min, h.max, h.sum, h.first, h.last, h.steps, h.bad
     FROM latest l CROSS JOIN LATERAL hours_from_readings(
-        l.channel_id, date_trunc('hour', l.measured_at), date_trunc('hour', l.measured_at) + interval '1 hour') h;
+        l.channel_id, date_trunc('hour', l.measured_at, 'UTC'), date_trunc('hour', l.measured_at, 'UTC') + interval '1 hour') h;
 
 CREATE VIEW reading_daily AS
     SELECT r.channel_id, r.day, r.n, r.min, r.max, r.sum, r.first, r.last, r.steps, r.bad
-    FROM reading_day r JOIN latest l USING (channel_id) WHERE r.day < date_trunc('day', l.measured_at)
+    FROM reading_day r JOIN latest l USING (channel_id) WHERE r.day < date_trunc('day', l.measured_at, 'UTC')
     UNION ALL
-    SELECT h.channel_id, date_trunc('day', h.hour), sum(h.n)::integer, min(h.min), max(h.max), sum(h.sum ORDER BY h.hour),
+    SELECT h.channel_id, date_trunc('day', h.hour, 'UTC'), sum(h.n)::integer, min(h.min), max(h.max), sum(h.sum ORDER BY h.hour),
            (array_agg(h.first ORDER BY h.hour) FILTER (WHERE h.n > 0))[1],
            (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1],
            sum(h.steps ORDER BY h.hour), sum(h.bad)::integer
     FROM reading_hourly h JOIN latest l USING (channel_id)
-    WHERE h.hour >= date_trunc('day', l.measured_at)
-    GROUP BY h.channel_id, date_trunc('day', h.hour);
+    WHERE h.hour >= date_trunc('day', l.measured_at, 'UTC')
+    GROUP BY h.channel_id, date_trunc('day', h.hour, 'UTC');

@@ -43,16 +43,16 @@ SELECT l.channel_id, h.hour, h.n, h.bad, h.min, h.max, h.sum, h.first, h.last, h
 FROM latest l CROSS JOIN LATERAL hours_from_readings(
     l.channel_id,
     coalesce((SELECT max(r.hour) + interval '1 hour' FROM reading_hour r WHERE r.channel_id = l.channel_id), '-infinity'),
-    date_trunc('hour', l.measured_at)) h
+    date_trunc('hour', l.measured_at, 'UTC')) h
 ON CONFLICT DO NOTHING;
 
 -- missing_days
 INSERT INTO reading_day (channel_id, day, n, bad, min, max, sum, first, last, steps)
-SELECT l.channel_id, date_trunc('day', h.hour), sum(h.n), sum(h.bad), min(h.min), max(h.max), sum(h.sum ORDER BY h.hour),
+SELECT l.channel_id, date_trunc('day', h.hour, 'UTC'), sum(h.n), sum(h.bad), min(h.min), max(h.max), sum(h.sum ORDER BY h.hour),
        (array_agg(h.first ORDER BY h.hour) FILTER (WHERE h.n > 0))[1],
        (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1], sum(h.steps ORDER BY h.hour)
-FROM latest l JOIN reading_hour h ON h.channel_id = l.channel_id AND h.hour < date_trunc('day', l.measured_at)
+FROM latest l JOIN reading_hour h ON h.channel_id = l.channel_id AND h.hour < date_trunc('day', l.measured_at, 'UTC')
     AND h.hour >= coalesce((SELECT max(d.day) + interval '1 day' FROM reading_day d WHERE d.channel_id = l.channel_id),
                            '-infinity')
-GROUP BY l.channel_id, date_trunc('day', h.hour)
+GROUP BY l.channel_id, date_trunc('day', h.hour, 'UTC')
 ON CONFLICT DO NOTHING;

@@ -31,7 +31,7 @@ ORDER BY c.zone_id, c.asset_id, instant.at;
 
 -- daily_sun
 -- Mean irradiance of each UTC day and how many readings it rests on.
-SELECT c.zone_id, date_trunc('day', r.measured_at) AS day, avg(r.value), count(*), min(a.interval_s)
+SELECT c.zone_id, date_trunc('day', r.measured_at, 'UTC') AS day, avg(r.value), count(*), min(a.interval_s)
 FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN reading r USING (channel_id)
 WHERE c.is_active AND c.asset_id = 'pv' AND c.name = 'irradiance_w_m2'
   AND r.measured_at >= %(start)s AND r.measured_at < %(end)s
