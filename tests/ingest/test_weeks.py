@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.zones import Zone
 from ingest.db import Connection, connect
+from ingest.registry import channel_ids, import_zones
 
 pytestmark = pytest.mark.db
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -48,26 +50,16 @@ def test_two_that_begin_the_same_week_meet_no_trouble(database_url: str, connect
         store(connection, MONDAY + number * WEEK)
 
 
-def test_days_are_those_of_utc_whoever_asks(connection: Connection) -> None:
-    channel = (
-        connection.execute(
-            "INSERT INTO zone (zone_id, name, commune, latitude, longitude, altitude_m, is_fictional, people, counted_in,"
-            " gnf_per_20_l) VALUES ('z', 'z', 'z', 11, -12, 1000, true, 1, 2025, 100)"
-        )
-        and connection.execute(
-            "WITH a AS (INSERT INTO asset (zone_id, asset_id, kind, interval_s) VALUES ('z', 'tower', 'tower', 300))"
-            " INSERT INTO channel (zone_id, asset_id, name, unit, is_counter, minimum, maximum)"
-            " VALUES ('z', 'tower', 'level_m', 'm', false, -1, 30) RETURNING channel_id"
-        ).fetchone()
-    )
-    assert channel
+def test_days_are_those_of_utc_whoever_asks(connection: Connection, zones: list[Zone]) -> None:
+    import_zones(connection, [zone for zone in zones if zone.zone_id == "zone-1"])
+    channel = channel_ids(connection)["zone-1", "tower", "level_m"]
     for minute in (0, 10):
         at = MONDAY + timedelta(days=1, hours=5, minutes=minute)
-        connection.execute("INSERT INTO reading VALUES (%s, 1, %s, %s, 2.5)", [channel[0], at, at])
+        connection.execute("INSERT INTO reading VALUES (%s, 1, %s, %s, 2.5)", [channel, at, at])
     newest = MONDAY + timedelta(days=1, hours=5, minutes=10)
     connection.execute(
         "INSERT INTO latest (channel_id, flag, measured_at, received_at, value) VALUES (%s, 1, %s, %s, 2.5)",
-        [channel[0], newest, newest],
+        [channel, newest, newest],
     )
     connection.execute("SET timezone = 'Europe/Brussels'")
     days = connection.execute(
