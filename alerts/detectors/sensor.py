@@ -45,7 +45,9 @@ def judge_sensor_stuck(
         value = grid.value(asset, channel)
         begin = run_begin(value)
         place = np.arange(grid.steps)
-        lasts_s = (place - begin) * grid.step_s
+        # Only time with readings counts: after an outage the first one may be equal by chance.
+        heard = np.cumsum(np.isfinite(value), axis=-1)
+        lasts_s = (heard - np.take_along_axis(heard, begin, axis=-1)) * grid.step_s
         verdict = verdicts(
             present=(lasts_s >= stuck_s) & must_move(grid, begin) & np.isfinite(value),
             absent=(begin == place) & np.isfinite(value),
@@ -163,7 +165,7 @@ WATCHED: dict[str, tuple[Watched, ...]] = {
 
 
 def judge_out_of_range(asset: str) -> Detector:
-    """Three readings in a row that cannot be so, or in six hours three that follow another one.
+    """Three readings in a row that cannot be so, or in six hours four that follow another one.
 
     Beyond the sensor's range, what a broken loop gives, or what cannot be at this site. Single ones are spikes.
     """
@@ -179,7 +181,7 @@ def judge_out_of_range(asset: str) -> Detector:
             in_a_row = _in_a_row(bad, good)
             follows = bad & (in_a_row >= 2)
             present |= (in_a_row >= OUT_READINGS) | (
-                follows & (window_sum(follows, grid.hours(PAIRS_H)) >= OUT_READINGS)
+                follows & (window_sum(follows, grid.hours(PAIRS_H)) > OUT_READINGS)
             )
             absent &= window_sum(bad, grid.hours(CALM_H)) == 0
         heard = np.logical_or.reduce([np.isfinite(grid.value(asset, sensor.channel)) for sensor in sensors])

@@ -107,6 +107,14 @@ def test_a_pressure_that_stands_while_the_column_above_it_moves_is_stuck() -> No
     assert PRESENT not in verdict(coarse, Fault.SENSOR_STUCK, "network").verdict, "a sensor of a tenth of a bar"
 
 
+def test_an_equal_value_after_an_outage_is_chance() -> None:
+    def bar(t: Array) -> Array:
+        return np.where((t > HOUR_S) & (t < 9 * HOUR_S), np.nan, np.where(t <= HOUR_S, 1.4 - (t < HOUR_S) * 0.01, 1.4))
+
+    found = scene(10, network__pressure_bar=bar, tower__level_m=lambda t: 3.0 - t / HOUR_S * 0.2)
+    assert PRESENT not in verdict(found, Fault.SENSOR_STUCK, "network").verdict
+
+
 def test_a_probe_that_hangs_above_a_nearly_empty_well_is_not_stuck() -> None:
     ends = scene(6, borehole__water_depth_m=49.1, pump__flow_m3_h=1.0)
     assert PRESENT not in verdict(ends, Fault.SENSOR_STUCK, "borehole").verdict
