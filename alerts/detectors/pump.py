@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.pv import is_array_gone, speaks_our_codes
+from alerts.detectors.pv import LIT_DEG, is_array_gone, speaks_our_codes
 from alerts.model import Evidence, Mask, Signal
 from alerts.rolling import highest_since, run_steps, steps_since
 from alerts.scene import FloatArray, Grid
@@ -33,7 +33,6 @@ UNDER_LOAD = 0.65  # DETECTION §2: more than 35 % below the curve
 NEAR_INTAKE_M = 3.0  # DETECTION §2: dynamic level less than 3 m above the intake is urgent
 RUNS_ON_H = 0.5  # without a stop: it runs again
 DRY_AGAIN_H = 1.5  # without air: the well gives again
-LIT_DEG = 20.0  # of the sun above the horizon, where no cell measures it
 TURNS_SHARE = 0.05  # of full speed, without power worth the name: an attempt to start
 ATTEMPT_H = 1.0  # a controller that tries to start does so several times an hour
 SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
@@ -70,7 +69,8 @@ def judge_standing(scene: Scene) -> list[Signal]:
     running, stands = is_running(grid), is_standing(grid)
     rated_sun = grid.sites.rating("pump", "start_irradiance_w_m2")
     starts_at = np.where(np.isfinite(rated_sun), rated_sun, good_sun_w_m2(grid))
-    should_run = (sun >= good_sun_w_m2(grid)) & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
+    is_day = grid.sun_deg > LIT_DEG
+    should_run = (sun >= good_sun_w_m2(grid)) & is_day & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
     should_run &= steps_since(turns_in_air(grid)) > grid.hours(DRY_AGAIN_H)  # it waits for water
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
@@ -84,7 +84,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     by_signs = ~tried & (was_full | codes.is_foreign)
     is_float = np.where(codes.is_ours, codes.is_full, by_signs) & below_start & ~codes.is_tripped
     # What the controller says itself needs no room in the tower and no bright sun to be true.
-    is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, grid.sun_deg > LIT_DEG)
+    is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, True) & is_day
     kinds: tuple[tuple[Fault, Mask], ...] = (
         (Fault.INVERTER_TRIP, (still & codes.is_tripped) | (is_lit & codes.says_tripped)),
         (Fault.FLOAT_STUCK_FULL, (still & is_float) | (is_lit & codes.is_full & below_start)),

@@ -45,6 +45,8 @@ SUDDEN_SHARE = 0.7  # of the loss from one half day to the next; a storm's dust 
 FLAT_SHARE = 0.25  # of the loss, within which it then stays
 CELL_OFF_SHARE = 0.05  # noon brighter than on clear days before, while the panels give less: the cell is off
 CELL_EXPLAINS, CELL_SURELY_OFF = 0.04, 0.1  # haze dims a clear noon by less, in four days
+LIT_DEG = 10.0  # of the sun above the horizon: good sun below that is a cell that is stuck
+MOST_AT_ZENITH_W_M2 = 1600.0  # also onto panels that face the sun: with the sine of its height
 DARK_VOLTAGE_SHARE, LEAST_V = 0.3, 20.0
 
 
@@ -171,7 +173,9 @@ def is_array_gone(scene: Scene) -> Mask:
     usual = np.where(np.isfinite(before), before, here)
     is_dead = (usual > LEAST_V) & (voltage < DARK_VOLTAGE_SHARE * usual)
     sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & (speaks_our_codes(scene) > 0)
-    good_sun = grid.value("pv", "irradiance_w_m2") >= good_sun_w_m2(grid)
+    sun, height = grid.value("pv", "irradiance_w_m2"), np.sin(np.radians(np.maximum(grid.sun_deg, 0.0)))
+    can_be_true = (grid.sun_deg > LIT_DEG) & (sun < MOST_AT_ZENITH_W_M2 * height)  # else the cell is stuck
+    good_sun = (sun >= good_sun_w_m2(grid)) & can_be_true
     return np.asarray(good_sun & is_standing(grid) & (is_dead | sees_none))
 
 

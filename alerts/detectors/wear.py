@@ -251,7 +251,7 @@ def meter_is_wrong(scene: Scene, pump: Pump) -> Mask:
     The tower decides, whose balance knows of the water; where it is not measured, the motor's power.
     """
     share = recent_median(scene.days.get(METER_SHARE.name), 2)
-    return _is_meter(pump.lost(), pump.slips(), 1 - _usual_share(scene) / share)
+    return _is_meter(pump.lost(), pump.slips(), 1 - _usual_share(scene) / np.where(share > 0, share, np.nan))
 
 
 def _usual_share(scene: Scene) -> FloatArray:
@@ -307,7 +307,8 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
     limit = days.on(pump.limit(CLOGGED, CLOGGED_UNSEEN), grid.t_s)
     lost = _missing(speed, mean(now.flow_2), mean(now.speed), power=0.5)
     slips = _missing(power, mean(now.flow), mean(now.power), power=1.0)
-    by_tower = 1 - days.on(_usual_share(scene), grid.t_s) / share_found(grid)
+    share = share_found(grid)
+    by_tower = 1 - days.on(_usual_share(scene), grid.t_s) / np.where(share > 0, share, np.nan)
     # Where neither power nor tower can say that it is the meter, the evening's balance must have had its say.
     told_s = grid.t_s - METER_SHARE.ready_h * 3600
     told_before = (days.on(pump.off, told_s) < -limit) & ~(days.on(_as_number(meter_is_wrong(scene, pump)), told_s) > 0)

@@ -11,7 +11,7 @@ from alerts.detectors.pv import judge_string_loss
 from alerts.lifecycle import Opening, transitions
 from alerts.model import Verdict
 from gateway.model import Fault, PumpState
-from tests.alerts.windows import scene
+from tests.alerts.windows import MORNING, scene
 
 RUNNING, TRIPPED, FULL = float(PumpState.RUNNING), float(PumpState.TRIPPED), float(PumpState.STOPPED_TOWER_FULL)
 STARTING, LOW_SUN, DRY = float(PumpState.STARTING), float(PumpState.STOPPED_LOW_SUN), float(PumpState.STOPPED_DRY)
@@ -161,3 +161,8 @@ def test_a_controller_of_its_makers_codes_is_known_by_what_it_tries(
 
     day = scene(**STOPS, pump__speed_rpm=speed, pump__state_code=0.0)
     assert opened(day).keys() == {fault}
+
+
+def test_good_sun_at_night_is_a_stuck_cell_and_no_pump_that_stands() -> None:
+    night = scene(6, MORNING.replace(hour=0), pump__power_w=4.0, pump__flow_m3_h=0.0, pump__state_code=LOW_SUN)
+    assert opened(night) == {}
