@@ -7,6 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.model import Fault
+from simulator.campaign import places_in
 from simulator.faults import CATALOGUE, SIZES, Broken
 from simulator.fiction import zones_with_fiction
 from simulator.minutes import DT_H, OVERFLOW_AT
@@ -14,23 +16,27 @@ from simulator.state import RUNNING, State
 from simulator.village import CONTROLLER, Village
 from tests.simulator.days import ZONES
 
+Drawn = tuple[str, Fault, str, int, int | None, int]
 MANY = zones_with_fiction(ZONES, 9)
 COUNTERS = ("pumped_m3", "drawn_m3", "spilled_m3", "leaked_m3", "let_off_m3", "ran_back_m3", "tap_m3", "uptime_s")
 starts = st.integers(0, 364 * 24).map(lambda hour: datetime(2026, 1, 1, tzinfo=UTC).timestamp() + 3600.0 * hour)
 faults = st.lists(
     st.tuples(
         st.sampled_from([zone.zone_id for zone in MANY]), st.sampled_from(sorted(CATALOGUE)), st.sampled_from(SIZES),
-        st.integers(-40 * 24 * 60, 30 * 60), st.none() | st.integers(10, 3 * 24 * 60),
+        st.integers(-40 * 24 * 60, 30 * 60), st.none() | st.integers(10, 3 * 24 * 60), st.integers(0, 99),
     ),
     max_size=12,
 )  # fmt: skip
 
 
-def broken_around(t_s: float, drawn: list[tuple[str, object, str, int, int | None]]) -> list[Broken]:
+def broken_around(t_s: float, drawn: list[Drawn]) -> list[Broken]:
+    """The faults at one of the places that the zone has; none where it has none."""
     found = []
-    for zone, fault, size, begins_min, lasts_min in drawn:
+    for zone_id, fault, size, begins_min, lasts_min, turn in drawn:
         start_s = t_s + 60.0 * begins_min
-        found.append(Broken(zone, fault, size, start_s, None if lasts_min is None else start_s + 60.0 * lasts_min))  # type: ignore[arg-type]
+        end_s = None if lasts_min is None else start_s + 60.0 * lasts_min
+        if places := places_in(next(zone for zone in MANY if zone.zone_id == zone_id), fault):
+            found.append(Broken(zone_id, fault, size, start_s, end_s, places[turn % len(places)]))
     return found
 
 
@@ -46,9 +52,7 @@ def within(t_s: float, hours: int) -> list[tuple[float, int]]:
 
 @settings(max_examples=8, deadline=None)
 @given(starts, faults, st.integers(0, 1000))
-def test_water_and_energy_add_up_in_every_minute_whatever_breaks(
-    start_s: float, drawn: list[tuple[str, object, str, int, int | None]], seed: int
-) -> None:
+def test_water_and_energy_add_up_in_every_minute_whatever_breaks(start_s: float, drawn: list[Drawn], seed: int) -> None:
     broken = broken_around(start_s, drawn)
     village = Village(MANY, seed=seed)
     state = village.first_state()
@@ -87,7 +91,7 @@ def test_water_and_energy_add_up_in_every_minute_whatever_breaks(
 @settings(max_examples=6, deadline=None)
 @given(starts, faults, st.lists(st.integers(1, 240), min_size=4, max_size=10))
 def test_it_does_not_matter_in_which_pieces_a_time_is_lived(
-    start_s: float, drawn: list[tuple[str, object, str, int, int | None]], cuts: list[int]
+    start_s: float, drawn: list[Drawn], cuts: list[int]
 ) -> None:
     broken = broken_around(start_s, drawn)
     whole, pieces = Village(MANY[:3], seed=3), Village(MANY[:3], seed=3)
