@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from alerts.causes import Known, cause_of
+from alerts.causes import Known, Silence, cause_of, shared_outages
 from alerts.days import Days, days_of
 from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.silence import judge_silence_now
@@ -143,6 +143,7 @@ class Judgement:
         spans = self._spans(watermarks)
         total = sum(_days(start, newest) for start, newest in spans.values())
         done = 0
+        judged: dict[str, _ZoneBook] = {}
         for zones in _together(spans):
             start, newest = min(spans[zone][0] for zone in zones), max(spans[zone][1] for zone in zones)
             books = {zone: _ZoneBook(self._connection, zone, self._now, self._settings) for zone in zones}
@@ -159,8 +160,21 @@ class Judgement:
             silence = judge_silence_now(np.array([spans[zone][1].timestamp() for zone in zones]), self._now.timestamp())
             for row, (zone, book) in enumerate(books.items()):
                 book.judge_silence(silence.condition(row), spans[zone][1])
-                book.tell(is_fresh=self._now - spans[zone][1] <= FRESH)
+            judged |= books
+        self._explain_shared_outages()
+        for zone, book in judged.items():
+            book.tell(is_fresh=self._now - spans[zone][1] <= FRESH)
         return {zone: spans[zone][1] if zone in spans else mark for zone, mark in watermarks.items()}
+
+    def _explain_shared_outages(self) -> None:
+        """Zones that fell silent in the same hour are one event of the operator: only the first of them is told."""
+        rows = self._connection.execute(SQL["live_outages"]).fetchall()
+        for first, *others in shared_outages([Silence(*row) for row in rows]):
+            explained = {"cause": first.key, "alerts": [one.key for one in others]}
+            for (alert_id,) in self._connection.execute(SQL["explain"], explained).fetchall():
+                event = {"alert": alert_id, "at": self._now, "kind": "explained", "who": "ndiyan"}
+                detail = json.dumps({"explained_by": first.key})
+                self._connection.execute(SQL["insert_event"], event | {"detail": detail})
 
     def _spans(self, watermarks: Mapping[str, datetime | None]) -> dict[str, tuple[datetime, datetime]]:
         """From where to where each zone is to be judged; zones without a reading are left out."""

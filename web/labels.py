@@ -52,6 +52,7 @@ EVENTS = {
     "shelved": N_("Mise en sommeil"),
     "unshelved": N_("Sortie du sommeil"),
     "returned": N_("Revenue"),
+    "explained": N_("Expliquée par une autre alerte"),
     "resolved": N_("Résolue par les mesures"),
 }
 SILENCES = {

@@ -43,6 +43,12 @@ WHERE zone_id = ANY(%(zones)s) AND day >= %(from)s AND day < %(until)s;
 INSERT INTO zone_day (zone_id, day, features) VALUES (%(zone)s, %(day)s, %(features)s::jsonb)
 ON CONFLICT (zone_id, day) DO UPDATE SET features = EXCLUDED.features WHERE zone_day.features <> EXCLUDED.features;
 
+-- live_outages
+SELECT alert_id, zone_id, first_evidence_at FROM alert WHERE fault = 'comms_outage' AND state <> 'resolved';
+
+-- explain
+UPDATE alert SET explained_by = %(cause)s WHERE alert_id = ANY(%(alerts)s) AND explained_by IS NULL RETURNING alert_id;
+
 -- live_kinds
 SELECT zone_id, fault, asset_id FROM alert WHERE zone_id = ANY(%(zones)s) AND state <> 'resolved';
 
