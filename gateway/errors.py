@@ -10,8 +10,12 @@ class ZoneFileError(GatewayError):
 
 
 class OutboxDamaged(GatewayError):
-    """The outbox file could not be read; it was moved aside, never deleted."""
+    """The outbox file is no sound database; opening it moves it aside with its log of changes, never deletes it."""
 
 
 class OutboxFull(GatewayError):
-    """No more room on disk for readings; nothing was taken."""
+    """No more room on disk for readings; nothing was taken, and what was taken before is in its files as it was."""
+
+
+class OutboxUnavailable(GatewayError):
+    """The outbox cannot be used now (locked, unreadable disk, no rights); its files are left alone, try again."""

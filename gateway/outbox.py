@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.errors import OutboxDamaged, OutboxFull
+from gateway.errors import GatewayError, OutboxDamaged, OutboxFull, OutboxUnavailable
 from gateway.model import AssetId, Reading
 from gateway.wire import Queued
 
@@ -33,6 +35,9 @@ CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL 
 """
 # Forgetting what is confirmed needs room as well: SQLite writes 4 MB beside the file before it folds them back.
 RESERVE_BYTES = 5_000_000
+LOCK_WAIT_S = 5.0  # how long another program may hold the file before we give up
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+MAYBE_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}  # what a full disk gives where a file cannot grow or begin
 MACHINE_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -51,22 +56,21 @@ class Outbox:
 
     Raises
     ------
-    OutboxFull : the disk has no room; nothing was taken
-    OutboxDamaged : the file is unreadable even after a fresh one was begun
+    OutboxFull : the disk has no room; nothing was taken, nothing is lost
+    OutboxUnavailable : the file cannot be opened now; nothing is lost, try again
+    OutboxDamaged : even a fresh file, begun after a damaged one was moved aside, is unreadable
     """
 
     def __init__(self, path: Path, *, machine: str | None = None) -> None:
         self.path = path
-        machine = machine or _this_machine()
+        self._machine = machine or _this_machine()
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = self._open_or_move_aside()
         self.boot = secrets.token_hex(4)
         self._seq = 0
-        with self._lock, self._db:
-            self._db.execute("INSERT INTO boot (boot, machine) VALUES (?, ?)", (self.boot, machine))
-            found = self._db.execute("SELECT boot FROM boot WHERE machine = ?", (machine,))
-            self._of_this_run = {boot for (boot,) in found}
+        self._db = self._open_or_move_aside()
+        found = self._db.execute("SELECT boot FROM boot WHERE machine = ?", (self._machine,))
+        self._of_this_run = {boot for (boot,) in found}
 
     def is_of_this_run(self, boot: str) -> bool:
         """Whether the uptimes of that boot's readings are on the same count as the machine's uptime now."""
@@ -84,15 +88,11 @@ class Outbox:
                 (self.boot, first + n, uptime_s, r.asset, r.channel, _millis(r.measured_at), r.value)
                 for n, r in enumerate(readings)
             ]
-            if self._room_bytes() < RESERVE_BYTES:
-                raise OutboxFull(f"{self.path}: less than {RESERVE_BYTES // 1_000_000} MB are left on disk")
-            try:
+            with self._own_errors(f"cannot take {len(rows)} readings now"):
+                if self._room_bytes() < RESERVE_BYTES:
+                    raise OutboxFull(f"{self.path}: less than {RESERVE_BYTES // 1_000_000} MB are left on disk")
                 with self._db:
                     self._db.executemany("INSERT INTO queued VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            except sqlite3.OperationalError as error:
-                if "full" in str(error):
-                    raise OutboxFull(f"{self.path}: no room on disk for {len(rows)} readings") from error
-                raise
             self._seq += len(rows)
             return range(first, self._seq + 1)
 
@@ -139,36 +139,77 @@ class Outbox:
 
     def _room_bytes(self) -> int:
         """What is free on disk and within the file, which never shrinks."""
-        disk, pragmas = os.statvfs(self.path.parent), ("freelist_count", "page_size")
-        pages, page_bytes = (int(self._db.execute(f"PRAGMA {name}").fetchone()[0]) for name in pragmas)
-        return disk.f_bavail * disk.f_frsize + pages * page_bytes
+        pages, page_bytes = (
+            int(self._db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("freelist_count", "page_size")
+        )
+        return self._disk_bytes() + pages * page_bytes
+
+    def _disk_bytes(self) -> int:
+        disk = os.statvfs(self.path.parent)
+        return disk.f_bavail * disk.f_frsize
 
     def _open_or_move_aside(self) -> sqlite3.Connection:
         try:
             return self._open()
-        except sqlite3.DatabaseError as error:
-            aside = self.path.with_name(f"{self.path.name}.damaged-{secrets.token_hex(3)}")
-            self.path.rename(aside)
-            log.error("outbox %s could not be read (%s); moved aside as %s", self.path, error, aside.name)
-        try:
-            return self._open()
-        except sqlite3.DatabaseError as error:
-            raise OutboxDamaged(f"{self.path}: {error}") from error
+        except OutboxDamaged as error:
+            log.error("%s; it is moved aside and a fresh one is begun", error)
+        return self._open()
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, check_same_thread=False)
+        with self._own_errors("cannot be opened now"):
+            db = sqlite3.connect(self.path, timeout=LOCK_WAIT_S, check_same_thread=False)
         try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            if (verdict := db.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(verdict)
-            db.executescript(SCHEMA)
-            if "machine" not in {row[1] for row in db.execute("PRAGMA table_info(boot)")}:
-                db.execute("ALTER TABLE boot ADD COLUMN machine TEXT")  # a file of version 0.1
-        except sqlite3.DatabaseError:
+            with self._own_errors("cannot be opened now"):
+                self._begin_boot(db)
+        except GatewayError as error:
+            if isinstance(error, OutboxDamaged):
+                self._move_aside()  # before it is closed, which would fold the log of changes into a damaged file
             db.close()
             raise
         return db
+
+    def _begin_boot(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        self._check(db)
+        db.executescript(SCHEMA)
+        if "machine" not in {row[1] for row in db.execute("PRAGMA table_info(boot)")}:
+            db.execute("ALTER TABLE boot ADD COLUMN machine TEXT")  # a file of version 0.1
+        with db:
+            db.execute("DELETE FROM boot WHERE NOT EXISTS (SELECT 1 FROM queued WHERE queued.boot = boot.boot)")
+            db.execute("INSERT INTO boot (boot, machine) VALUES (?, ?)", (self.boot, self._machine))
+
+    def _check(self, db: sqlite3.Connection) -> None:
+        verdict = str(db.execute("PRAGMA quick_check").fetchone()[0])
+        code = re.search(r"error code=(\d+)", verdict)  # a page that the disk did not give is no damaged page
+        if code and _primary(int(code[1])) not in DAMAGED:
+            raise OutboxUnavailable(f"{self.path} cannot be read now, try again: {verdict}")
+        if verdict != "ok":
+            raise OutboxDamaged(f"{self.path} is damaged: {verdict}")
+
+    def _move_aside(self) -> None:
+        """Rename the file with its log of changes, in which readings may be that are nowhere else.
+
+        The log goes first: beside a fresh file SQLite would delete it.
+        """
+        aside = f"{self.path.name}.damaged-{secrets.token_hex(3)}"
+        for suffix in ("-wal", "-shm", ""):
+            part = self.path.with_name(self.path.name + suffix)
+            if part.exists():
+                part.rename(self.path.with_name(aside + suffix))
+
+    @contextmanager
+    def _own_errors(self, what: str) -> Iterator[None]:
+        """Tell SQLite's errors apart by what the caller can do."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = _primary(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR))
+            if code in DAMAGED:
+                raise OutboxDamaged(f"{self.path} is damaged: {error}") from error
+            if code == sqlite3.SQLITE_FULL or (code in MAYBE_FULL and self._disk_bytes() < RESERVE_BYTES):
+                raise OutboxFull(f"{self.path} {what}, no room on disk: {error}") from error
+            raise OutboxUnavailable(f"{self.path} {what}, try again: {error}") from error
 
 
 def _this_machine() -> str:
@@ -177,6 +218,11 @@ def _this_machine() -> str:
         return MACHINE_FILE.read_text("ascii").strip()
     except OSError:
         return secrets.token_hex(8)
+
+
+def _primary(code: int) -> int:
+    """The kind of an error of SQLite, without its details."""
+    return code & 0xFF
 
 
 def _millis(instant: datetime) -> int:

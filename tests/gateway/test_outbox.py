@@ -1,13 +1,15 @@
 """The outbox: durable on return, forgets only what was confirmed, and a lost file cannot pass for another."""
 
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from gateway.errors import OutboxUnavailable
 from gateway.model import AssetId, Reading
 from gateway.outbox import START, Outbox
 
@@ -85,6 +88,95 @@ def test_a_damaged_file_is_moved_aside_and_never_deleted(tmp_path: Path, open_ou
     assert outbox.depth() == 0
     (aside,) = tmp_path.glob("outbox.db.damaged-*")
     assert aside.read_bytes().startswith(b"this was a database")
+
+
+def test_a_damaged_file_takes_its_log_of_changes_along_in_which_the_last_readings_are(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox]
+) -> None:
+    living = open_outbox(tmp_path / "living.db")
+    living.append(readings(500), uptime_s=1.0)
+    with closing(sqlite3.connect(living.path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    living.append(readings(1, 500), uptime_s=2.0)
+    path = tmp_path / "outbox.db"
+    for suffix in ("", "-wal", "-shm"):  # as kill -9 leaves them
+        shutil.copy(tmp_path / f"living.db{suffix}", tmp_path / f"outbox.db{suffix}")
+    header, log = path.read_bytes()[:180], (tmp_path / "outbox.db-wal").read_bytes()
+    with path.open("r+b") as file:
+        file.write(b"lightning" * 20)
+    assert open_outbox(path).depth() == 0
+
+    (aside,) = tmp_path.glob("outbox.db.damaged-??????")
+    assert aside.with_name(f"{aside.name}-wal").read_bytes() == log
+    with aside.open("r+b") as file:
+        file.write(header)
+    with closing(sqlite3.connect(aside)) as mended:
+        assert mended.execute("SELECT count(*) FROM queued").fetchone() == (501,), "whoever mends it has all of them"
+
+
+def test_a_file_that_another_program_holds_is_left_alone_and_opens_when_it_is_free(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outbox.db"
+    first = open_outbox(path)
+    first.append(readings(50), uptime_s=1.0)
+    first.close()
+    monkeypatch.setattr("gateway.outbox.LOCK_WAIT_S", 0.01, raising=False)
+    with closing(sqlite3.connect(path)) as backup:
+        backup.execute("PRAGMA locking_mode=EXCLUSIVE")
+        backup.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OutboxUnavailable, match=r"outbox\.db cannot be opened now, try again: database is locked"):
+            open_outbox(path)
+    assert open_outbox(path).depth() == 50
+    assert list(tmp_path.glob("*damaged*")) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_moved"),
+    [
+        pytest.param(
+            "*** in database main ***\nTree 2 page 5: unable to get the page. error code=266", False, id="EIO"
+        ),
+        pytest.param("*** in database main ***\nTree 2 page 5: unable to get the page. error code=11", True, id="bad"),
+        pytest.param("*** in database main ***\nPage 3: never used", True, id="inconsistent"),
+    ],
+)
+def test_a_page_that_the_disk_does_not_give_is_no_damaged_page(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox], monkeypatch: pytest.MonkeyPatch, verdict: str, is_moved: bool
+) -> None:
+    path = tmp_path / "outbox.db"
+    first = open_outbox(path)
+    first.append(readings(50), uptime_s=1.0)
+    first.close()
+    connect, verdicts = sqlite3.connect, iter([verdict])
+
+    class Checked(sqlite3.Connection):
+        def execute(self, statement: str, *arguments: object) -> sqlite3.Cursor:
+            if "quick_check" in statement and (said := next(verdicts, None)):
+                return super().execute("SELECT ?", (said,))
+            return super().execute(statement, *arguments)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **named: connect(*given, factory=Checked, **named))
+    if is_moved:
+        assert open_outbox(path).depth() == 0
+        assert len(list(tmp_path.glob("outbox.db.damaged-??????"))) == 1
+    else:
+        with pytest.raises(OutboxUnavailable, match="cannot be read now, try again"):
+            open_outbox(path)
+        assert open_outbox(path).depth() == 50, "nothing was moved"
+
+
+def test_boots_of_which_nothing_waits_are_forgotten(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
+    path = tmp_path / "outbox.db"
+    for number in range(6):
+        outbox = open_outbox(path)
+        if number in (1, 4):
+            outbox.append(readings(2, 10.0 * number), uptime_s=1.0)
+        outbox.close()
+    last = open_outbox(path)
+    assert values(last) == [10, 11, 40, 41]
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT count(*) FROM boot").fetchone() == (3,), "two with readings, and the present one"
 
 
 def test_kill_9_while_appending_loses_nothing_that_append_returned(
