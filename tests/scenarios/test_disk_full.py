@@ -5,6 +5,7 @@ Each stands on a small file system in memory whose size is changed while it is i
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -186,6 +187,29 @@ def test_an_outbox_on_a_disk_that_others_filled_goes_on_when_there_is_room(
     outbox.append(readings(taken, 50), uptime_s=2.0)
     assert outbox.depth() == taken + 50
     outbox.close()
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["closed", "killed"])
+def test_a_gateway_that_starts_on_a_full_disk_keeps_what_waits_and_opens_it_once_there_is_room(
+    disk: Disk, is_killed: bool
+) -> None:
+    disk.resize(20_000)
+    living, path = Outbox(disk.path / "living.db"), disk.path / "outbox.db"
+    living.append(readings(0, 500), uptime_s=1.0)
+    if not is_killed:
+        living.close()
+    for file in disk.path.glob("living.db*"):  # as kill -9 leaves them, when it was not closed
+        shutil.copy(file, disk.path / file.name.replace("living", "outbox"))
+    living.close()
+    disk.fill()
+    for _ in range(2):
+        with pytest.raises(OutboxFull, match="cannot be opened now, no room on disk"):
+            Outbox(path)
+    assert list(disk.path.glob("*damaged*")) == []
+    disk.resize(300_000)
+    again = Outbox(path)
+    assert again.depth() == 500
+    again.close()
 
 
 @pytest.mark.db
