@@ -111,10 +111,14 @@ class Uplink:
         self._paused.clear()
         self._wake.set()
 
-    def stop(self, timeout_s: float = 3.0) -> None:
-        """Say good-bye and end the threads; what is not confirmed waits in the outbox."""
+    def ask_to_stop(self) -> None:
+        """Begin to say good-bye; returns at once."""
         self._stopping.set()
         self._wake.set()
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """Say good-bye and end the threads; what is not confirmed waits in the outbox."""
+        self.ask_to_stop()
         if self._sender.is_alive():
             self._sender.join(timeout_s)
 

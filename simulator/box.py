@@ -80,6 +80,10 @@ class Box:
         self._is_started = True
         self._uplink.start()
 
+    def ask_to_stop(self) -> None:
+        """Begin to say good-bye, so that many boxes do so at the same time."""
+        self._uplink.ask_to_stop()
+
     def stop(self, timeout_s: float = 1.0) -> None:
         """Say good-bye; what is not confirmed waits in the outbox."""
         self._uplink.stop(timeout_s)

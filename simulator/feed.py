@@ -136,6 +136,8 @@ class LiveFeed:
                 stop.wait(max(0.01, self._clock.wall_seconds(self._reached + MINUTE - self._clock.now())))
         finally:
             for box in self._boxes.values():
+                box.ask_to_stop()
+            for box in self._boxes.values():
                 box.stop()
             if self.link is not None:
                 self.link.stop()
