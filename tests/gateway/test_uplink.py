@@ -109,18 +109,24 @@ def test_a_trouble_is_told_when_it_begins_and_when_it_is_over_however_many_messa
 
     caplog.set_level(logging.INFO, "gateway.uplink")
     outbox = Outbox(tmp_path / "outbox.db")
-    outbox.append([Reading(AssetId("tower"), "level_m", clock.now(), 2.0)], uptime_s=100.0)
     uplink = CountingUplink(
-        broker.settings_for(GATEWAY), zone=ZONE, gateway=GATEWAY, outbox=outbox, clock=clock, software="test",
-        resend_after_s=0.05,
-    )  # fmt: skip
+        broker.settings_for(GATEWAY), zone=ZONE, gateway=GATEWAY, outbox=outbox, clock=clock, software="test"
+    )
+
+    def send(number: int) -> None:
+        measured_at = clock.now() + timedelta(seconds=number)
+        outbox.append([Reading(AssetId("tower"), "level_m", measured_at, 2.0)], uptime_s=100.0 + number)
+        uplink.wake()
+
     uplink.start()
     try:
-        for _ in range(5):
-            assert answers["begins"].acquire(timeout=10), "nobody listens, so it is sent again and again"
-        ingest = SelectiveIngest(broker, lost=1)  # listens but does not answer, so it is still sent again and again
+        for number in range(5):
+            send(number)
+            assert answers["begins"].acquire(timeout=10), "nobody listens"
+        ingest = SelectiveIngest(broker, lost=1)
         try:
-            for _ in range(5):
+            for number in range(5, 10):
+                send(number)
                 assert answers["is over"].acquire(timeout=10)
         finally:
             ingest.close()
