@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import threading
 from array import array
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from ingest.columns import Columns
 from ingest.senml import (
     LARGEST,
     RELATIVE_BELOW_S,
+    BadRecord,
     Pack,
     PackUnreadable,
     PlainRecord,
@@ -49,6 +51,9 @@ MAX_SEQ = 2**40  # a reading a millisecond for 34 years; small enough that the a
 MAX_BOOT_LETTERS = 64
 STATUS_KIND = "status"
 KNOWN_TOPICS, KNOWN_NAMES, KNOWN_BOOTS = 100_000, 10_000, 100_000  # remembered
+BAD_APART = 50  # of a pack of which no reading is accepted so many are set aside one by one; of more, the pack
+# About what each takes in memory beside the bytes that it holds, measured with tracemalloc.
+MESSAGE_BYTES, ROW_BYTES, ASIDE_BYTES, ESTIMATED_BYTES = 160, 22, 230, 200
 LONGEST_TOPIC = 256  # that is remembered
 TOLERANCE_S, EARLIEST_S = TOLERANCE_US / 1e6, EARLIEST_US / 1e6
 LONGEST_S = 1e9  # that a machine can be up; beyond, its uptime tells nothing
@@ -101,7 +106,10 @@ class _Line(NamedTuple):
 
 
 class Directory:
-    """The registry as admission needs it: gateway → zone, and (zone, asset, channel) → channel."""
+    """The registry as admission needs it: gateway → zone, and (zone, asset, channel) → channel.
+
+    Several threads may admit by the same one: what it learns while they do is added under a lock, and never changes.
+    """
 
     def __init__(self, gateways: Mapping[str, str], channels: Mapping[tuple[str, str, str], ChannelEntry]) -> None:
         self.gateways, self.channels = gateways, channels
@@ -112,10 +120,21 @@ class Directory:
         self.zone_lines: dict[str, dict[int, int]] = {}
         self._lines: dict[_Line, int] = {}
         self._table = np.empty((5, 0))
+        self._lock = threading.Lock()  # without it two that count at once give one number to two things
 
     def line(self, entry: ChannelEntry, factor: float, offset: float) -> int:
         """The number of a channel in a unit, for `table`."""
-        return self._lines.setdefault(_Line(entry, factor, offset), len(self._lines))
+        line = _Line(entry, factor, offset)
+        number = self._lines.get(line)
+        if number is None:
+            with self._lock:
+                number = self._lines.setdefault(line, len(self._lines))
+        return number
+
+    def name_number(self, base: str, name: str, unit: str | None) -> int:
+        """The number in `names` of what may come under many names."""
+        with self._lock:
+            return self.names.setdefault((base, name, unit), len(self.names))
 
     @property
     def table(self) -> FloatArray:
@@ -194,6 +213,7 @@ class Admission:
         self.statuses: list[GatewayStatus] = []
         self.estimated: list[Estimated] = []
         self.senders: dict[tuple[str, str], Sender] = {}
+        self.held_bytes = 0  # about what all this takes in memory
         self._taken: Taken = {}
         # Arrays, not lists: a quarter of the memory, and numpy takes them as they are.
         self._line, self._at_s, self._value = array("i"), array("d"), array("d")
@@ -204,6 +224,17 @@ class Admission:
 
     def add(self, messages: Iterable[Message]) -> None:
         """Decode and check messages, in order."""
+        before = len(self.messages), len(self), len(self.set_aside), len(self.estimated)
+        self._add(messages)
+        came, rows, aside, estimated = before
+        self.held_bytes += (
+            sum(len(message.payload) + MESSAGE_BYTES for message in self.messages[came:])
+            + sum(len(item.payload) + ASIDE_BYTES for item in self.set_aside[aside:])
+            + ROW_BYTES * (len(self) - rows)
+            + ESTIMATED_BYTES * (len(self.estimated) - estimated)
+        )
+
+    def _add(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self.messages.append(message)
             topic = self._topic(message.topic)
@@ -229,9 +260,10 @@ class Admission:
                 self._count(who, message, 0, received=1)
 
     def refuse(self, message: Message, reason: RejectReason, detail: str, *, is_booked: bool = True) -> None:
-        """Set a message aside as a whole, whatever is in it; its gateway may forget it.
+        """Set a message aside as a whole, whatever is in it.
 
-        Without `is_booked` it may not, and the message stands in nobody's account: what it says of itself is poison.
+        Its numbers count as arrived, so that its gateway may forget it once it is kept, and it is one in its account.
+        Without `is_booked` neither holds: what it says of itself is poison, and it stands in nobody's account.
         """
         rest = admit([message] if is_booked else [], self.directory, self.anchors)
         topic = self._topic(message.topic)
@@ -282,14 +314,15 @@ class Admission:
 
     def _topic(self, name: str) -> Topic | None:
         topics = self.directory.topics
-        if name not in topics:
+        try:
+            return topics[name]
+        except KeyError:
             found = topic_parts(name)
-            if len(name) > LONGEST_TOPIC:
-                return found
+        if len(name) <= LONGEST_TOPIC:
             if len(topics) >= KNOWN_TOPICS:
                 topics.clear()
             topics[name] = found
-        return topics[name]
+        return found
 
     def _admit_plain(self, message: Message, topic: Topic) -> bool:
         """Take a pack whose every reading is as it should be; False, and nothing taken, when one is not."""
@@ -366,7 +399,7 @@ class Admission:
                 scale = None if entry is None else CONVERSIONS[entry.unit].get(record.u or "")
                 if entry is None or scale is None or len(names) >= KNOWN_NAMES:
                     return False
-                number = names.setdefault((base, record.n, record.u), len(names))
+                number = self.directory.name_number(base, record.n, record.u)
                 lines[place] = known[number] = self.directory.line(entry, *scale)
         return True
 
@@ -395,15 +428,22 @@ class Admission:
             self._learn_anchor(where, anchor_from(times))
         rows, sender = len(self._line), (topic.zone, topic.gateway)
         numbers: list[int | None] = [bad.seq for bad in pack.bad]
-        aside = [(as_message(bad, None, 0), RejectReason.BAD_RECORD, bad.detail) for bad in pack.bad]
+        refused: list[tuple[Resolved | BadRecord, RejectReason, str]] = [
+            (bad, RejectReason.BAD_RECORD, bad.detail) for bad in pack.bad
+        ]
         for record in pack.records:
             numbers.append(record.seq)
             problem = self._admit_reading(record, message, topic, times, where)
             if problem is not None:
-                aside.append((as_message(record, boot, message.received_us / 1e6), *problem))
-        self.set_aside += [SetAside(message, *sender, sender, alone, word, why) for alone, word, why in aside]
+                refused.append((record, *problem))
         self._take(where, numbers)
         admitted = len(self._line) - rows
+        if not admitted and len(refused) > BAD_APART:  # a short message that would come to a thousand rows
+            _, word, why = refused[0]
+            aside = [(message.payload, word, f"none of {len(refused)} readings is accepted; the first: {why}")]
+        else:
+            aside = [(as_message(one, boot, message.received_us / 1e6), word, why) for one, word, why in refused]
+        self.set_aside += [SetAside(message, *sender, sender, alone, word, why) for alone, word, why in aside]
         counted = self._count(sender, message, admitted, received=admitted + len(aside))
         if times.sent_us is not None:
             ahead_s = -_delay_s(times, times.sent_us / 1e6)
@@ -456,7 +496,8 @@ class Admission:
         kept_us = better_anchor(known_us, found_us)
         if kept_us != known_us:
             if known_us is None and len(self.anchors) >= KNOWN_BOOTS:
-                del self.anchors[next(iter(self.anchors))]  # the oldest; its next pack tells again
+                for oldest in list(self.anchors)[: KNOWN_BOOTS // 10]:  # a copy: another thread may do the same
+                    self.anchors.pop(oldest, None)  # its next pack tells again
             self.anchors[where] = kept_us
 
     def _take_range(self, where: Boot, low: int, high: int) -> None:

@@ -95,10 +95,18 @@ def puback_packets(mids: Sequence[int]) -> bytes:
 
 
 def connack(body: bytes, *, protocol: int) -> tuple[bool, int, int | None]:
-    """A CONNACK's session present, reason code, and the session expiry that the server imposes [s] (None: ours)."""
+    """A CONNACK's session present, reason code, and the session expiry that the server imposes [s] (None: ours).
+
+    Raises
+    ------
+    ProtocolError : the packet ends before its parts do
+    """
     if len(body) < 2:
         raise ProtocolError("CONNACK: too short")
-    expiry = _properties(body, 2).get(_SESSION_EXPIRY) if protocol == 5 and len(body) > 2 else None
+    try:
+        expiry = _properties(body, 2).get(_SESSION_EXPIRY) if protocol == 5 and len(body) > 2 else None
+    except (IndexError, struct.error) as error:
+        raise ProtocolError("CONNACK: it ends before its properties do") from error
     return bool(body[0] & 1), body[1], expiry
 
 

@@ -1,8 +1,8 @@
 """Ingest as a service: receive and decode in one thread, store and confirm in another.
 
 While a batch is in COPY the next one grows, so that a busy database gets larger batches, which it takes faster. What
-has come and is not confirmed is bounded by the session's window; the rest waits at the broker. Whatever fails, nothing
-is confirmed that is not committed.
+has come and is not stored is bounded, in messages and in the memory that it takes; the rest waits at the broker.
+Whatever fails, nothing is confirmed that is not committed.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 SQL = queries("ingest", "pipeline")
 BATCH_MESSAGES = 5000  # half of the session's window, so that one batch is stored while the next one comes
+BATCH_READINGS, BATCH_ASIDE = 100_000, 5000  # a few seconds of the database, so that no sender holds up the others
+ADMITTED_AT_ONCE = 32  # so many messages may come to thousands of readings; then we look again
+HELD_BYTES = 32_000_000  # of all that is not stored; beyond that the broker keeps the rest
 TAKE_WAIT_S = 0.2
 QUIET_S = 0.002  # nothing came for so long: what has come is a batch
 GATHER_S = 0.05  # a stream that is never quiet is cut so long after the batch's first message
@@ -61,8 +64,8 @@ def run(config: IngestConfig, clock: Clock, stop: threading.Event) -> None:
     threading.Thread(target=worker.give_up_after, args=(stop,), name="give-up", daemon=True).start()
     if not worker.wait_for_database(stop):
         return
-    inbox = Inbox(worker.open())
-    subscriber = Subscriber(config, clock, inbox.deliver)
+    inbox = Inbox(worker.open(), window_messages=config.window_messages)
+    subscriber = Subscriber(config, clock, inbox)
     subscriber.start()
     threading.Thread(target=_check_broker, args=(config, subscriber, stop), name="broker-check", daemon=True).start()
     try:
@@ -82,8 +85,8 @@ def _take_and_store(inbox: Inbox, subscriber: Subscriber, worker: _Worker, stop:
             batch = inbox.take(wait_s=TAKE_WAIT_S)
         stored = worker.store(batch) if batch.messages else None
         if stored is not None:
+            inbox.let_go(worker.open())
             subscriber.confirm(batch.messages, stored.taken)
-            inbox.admit_for(worker.open())
         if stored is not None or not batch.messages:
             batch = None
         if batch is None or not stop.wait(worker.pause_s):
@@ -100,12 +103,16 @@ def _check_broker(config: IngestConfig, subscriber: Subscriber, stop: threading.
 
 
 class Inbox:
-    """Where the receiving thread admits messages and the storing one takes them, a batch at a time."""
+    """Where the receiving thread admits messages and the storing one takes them, a batch at a time.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    What is taken counts as held until it is let go, or the next is taken.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, window_messages: int) -> None:
         self._condition = threading.Condition()
-        self._pipeline = pipeline
+        self._pipeline, self._window_messages = pipeline, window_messages
         self._batches = deque([pipeline.new_admission()])  # never empty; the last one grows
+        self._taken: Admission | None = None
         self._begun_s = self._newest_s = 0.0  # when the growing batch got its first and its newest message
 
     @property
@@ -114,17 +121,35 @@ class Inbox:
         with self._condition:
             return sum(len(batch.messages) for batch in self._batches)
 
+    def has_room(self) -> bool:
+        """Whether what is held leaves room. A broker sends more than our window when we come back to a long queue, and
+        a short message can come to much."""
+        with self._condition:
+            held = [*self._batches] if self._taken is None else [self._taken, *self._batches]
+        return (
+            sum(len(batch.messages) for batch in held) < self._window_messages
+            and sum(batch.held_bytes for batch in held) < HELD_BYTES
+        )
+
     def deliver(self, messages: list[Message]) -> None:
         """Admit messages; called by the link."""
         with self._condition:
-            growing = self._batches[-1]
-            if not growing.messages:
-                self._begun_s = time.monotonic()
-            growing.add(messages)
-            if len(growing.messages) >= BATCH_MESSAGES:
-                self._batches.append(self._pipeline.new_admission())
+            for first in range(0, len(messages), ADMITTED_AT_ONCE):
+                growing = self._batches[-1]
+                if not growing.messages:
+                    self._begun_s = time.monotonic()
+                growing.add(messages[first : first + ADMITTED_AT_ONCE])
+                if _is_full(growing):
+                    self._batches.append(self._pipeline.new_admission())
             self._newest_s = time.monotonic()
             self._condition.notify()
+
+    def begin_again(self) -> None:
+        """Drop what waits and comes again: all that the broker was not told to forget. It never confirms QoS 0."""
+        with self._condition:
+            waiting = [message for batch in self._batches for message in batch.messages]
+            self._batches = deque([self._pipeline.new_admission()])
+        self.deliver([message for message in waiting if not message.mid])
 
     def take(self, *, wait_s: float) -> Admission:
         """A batch: a full one, or what has come when nothing came for `QUIET_S`; waits for a message up to `wait_s`."""
@@ -136,12 +161,17 @@ class Inbox:
         with self._condition:
             if len(self._batches) == 1:
                 self._batches.append(self._pipeline.new_admission())
-            return self._batches.popleft()
+            self._taken = self._batches.popleft()
+            return self._taken
 
-    def admit_for(self, pipeline: Pipeline) -> None:
-        """Admit by what this pipeline knows from now on; what has come is read again when it is stored."""
+    def let_go(self, pipeline: Pipeline) -> None:
+        """What was taken is stored; admit by what this pipeline knows (what has come is read again when stored)."""
         with self._condition:
-            self._pipeline = pipeline
+            self._taken, self._pipeline = None, pipeline
+
+
+def _is_full(batch: Admission) -> bool:
+    return len(batch.messages) >= BATCH_MESSAGES or len(batch) >= BATCH_READINGS or len(batch.set_aside) >= BATCH_ASIDE
 
 
 class _Worker:

@@ -2,8 +2,8 @@
 
 One thread owns the socket. It hands every burst of messages to `deliver` and never looks at them; whoever stores
 them calls `confirm` from another thread. The rules are RELIABILITY §2.3: QoS 1; a persistent session asked for by
-name and subscribed to on every connect; a window of unconfirmed messages (`ReceiveMaximum`) and a bound on their bytes
-that together are the whole of the backpressure; an acknowledgement of an older connection is dropped, because its id
+name and subscribed to on every connect; the window of unconfirmed messages (`ReceiveMaximum`) and what whoever receives
+has room for are the whole of the backpressure; an acknowledgement of an older connection is dropped, because its id
 may by now belong to another message (the broker sends the old one again, and the key of a reading absorbs it).
 """
 
@@ -17,7 +17,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.config import MqttSettings
@@ -36,7 +37,6 @@ RECONNECT_S = (0.2, 20.0)
 LEAVE_S = 2.0
 RECEIVE_BYTES = 262_144
 KNOWN_TOPICS, LONGEST_TOPIC = 100_000, 256  # kept as text
-BUFFERED_BYTES = 32_000_000  # of unconfirmed payloads; beyond that we stop reading and the broker keeps the rest
 SUBSCRIBE_MID, LEAVE_MID = 1, 2
 NOTHING = "ndiyan/nothing"  # no topic of ours: asking to leave it changes nothing
 
@@ -44,25 +44,34 @@ Sequences = Mapping[tuple[str, str, str], Iterable[tuple[int, int]]]
 """(zone, gateway, boot) → ranges of sequence numbers, both ends included."""
 
 
+class Receiver(Protocol):
+    """Where messages go; the link's own thread calls it."""
+
+    def deliver(self, messages: list[Message]) -> None:
+        """Take a burst of messages, in their order; should be short."""
+
+    def has_room(self) -> bool:
+        """Whether there is room for more. Without it the link is not read, and the broker keeps the rest."""
+
+    def begin_again(self) -> None:
+        """The broker has kept our session: it sends again what it was not told to forget."""
+
+
 class Refused(Exception):
     """The broker does not want us: wrong password, no right to subscribe."""
 
 
 class Subscriber:
-    """One persistent session at the broker.
+    """One persistent session at the broker; `confirm` may be called from any one thread."""
 
-    `deliver` is called in the link's own thread with each burst of messages, in their order; it should be short.
-    `confirm` may be called from any one thread.
-    """
-
-    def __init__(self, config: IngestConfig, clock: Clock, deliver: Callable[[list[Message]], None]) -> None:
-        self._config, self._clock, self._deliver = config, clock, deliver
+    def __init__(self, config: IngestConfig, clock: Clock, receiver: Receiver) -> None:
+        self._config, self._clock, self._receiver = config, clock, receiver
         self._protocol = config.mqtt.protocol
-        self._lock = threading.Lock()  # guards the five below
+        self._lock = threading.Lock()  # guards the three below
         self._connection = 0  # how many there were, the present one included
         self._is_connected = False
         self._outgoing = bytearray()
-        self._unconfirmed = self._unconfirmed_bytes = 0
+        self._wait_s = RECONNECT_S[0]  # before the next connection
         self._answered, self._stopping = threading.Event(), threading.Event()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -95,8 +104,6 @@ class Subscriber:
             if not self._is_connected:
                 return
             ours = [message for message in messages if message.connection == self._connection]
-            self._unconfirmed -= len(ours)
-            self._unconfirmed_bytes -= sum(len(message.payload) for message in ours)
             self._outgoing += mqtt.puback_packets([message.mid for message in ours if message.mid]) + answers
         self._wake()
 
@@ -121,18 +128,16 @@ class Subscriber:
         self._wake_write.close()
 
     def _run(self) -> None:
-        wait_s = RECONNECT_S[0]
         while not self._stopping.is_set():
             try:
                 with _opened(self._config.mqtt) as link:
-                    wait_s = RECONNECT_S[0]
                     self._converse(link)
             except (OSError, mqtt.ProtocolError, Refused) as error:
                 self._note_trouble(error)
             finally:
                 self._forget_connection()
+            wait_s, self._wait_s = self._wait_s, min(2 * self._wait_s, RECONNECT_S[1])
             self._stopping.wait(wait_s * random.uniform(0.7, 1.3))  # noqa: S311 - not all at once after an outage
-            wait_s = min(2 * wait_s, RECONNECT_S[1])
 
     def _converse(self, link: socket.socket) -> None:
         """Speak with the broker until the link ends or we are asked to stop."""
@@ -144,10 +149,8 @@ class Subscriber:
             with self._lock:
                 if self._stopping.is_set() and self._is_connected:
                     self._outgoing += mqtt.DISCONNECT_PACKET
-                has_room = (  # mosquitto sends a whole queue at once, whatever our window, when we come back to it
-                    self._unconfirmed < self._config.window_messages and self._unconfirmed_bytes < BUFFERED_BYTES
-                )
-                has_words = bool(self._outgoing)
+                is_connected, has_words = self._is_connected, bool(self._outgoing)
+            has_room = not is_connected or self._receiver.has_room()  # what a broker says at first is always heard
             readers = [self._wake_read, link] if has_room else [self._wake_read]
             waits_s = 0.0 if has_room and _has_buffered(link) else 1.0
             readable, writable, _ = select.select(readers, [link] if has_words else [], [], waits_s)
@@ -168,6 +171,8 @@ class Subscriber:
                     rest = self._hear(rest + data)
             if not has_room:
                 heard_s = now_s  # we do not listen, so silence tells nothing
+                if _is_closed(link):
+                    raise ConnectionResetError("the broker closed the link")
             if now_s - heard_s > SILENCE_S:
                 raise TimeoutError(f"the broker said nothing for {SILENCE_S:.0f} s")
             if now_s - spoke_s > KEEPALIVE_S / 2:
@@ -202,10 +207,7 @@ class Subscriber:
                 Message(self._topic(one.topic), one.payload, received_us, one.mid, connection, one.expires_s)
                 for one in published
             ]
-            with self._lock:
-                self._unconfirmed += len(messages)
-                self._unconfirmed_bytes += sum(len(message.payload) for message in messages)
-            self._deliver(messages)
+            self._receiver.deliver(messages)
         return data[end:]
 
     def _answer(self, answer: mqtt.Answer) -> None:
@@ -215,6 +217,8 @@ class Subscriber:
                 raise Refused(f"CONNECT was refused with reason {reason:#x}")
             if expiry_s is not None and expiry_s != NEVER_EXPIRES:
                 log.warning("the broker forgets our session after %d s: see its session expiry setting", expiry_s)
+            if is_kept:
+                self._receiver.begin_again()
             with self._lock:
                 self._connection += 1
                 self._is_connected = True
@@ -225,6 +229,7 @@ class Subscriber:
         elif answer.kind == mqtt.SUBACK:
             if mqtt.granted_qos(answer.body) >= mqtt.FAILURE:
                 raise Refused(f"the broker does not let us read {ALL_UPLINKS}")
+            self._wait_s = RECONNECT_S[0]
         elif answer.kind == mqtt.UNSUBACK:
             self._answered.set()
         elif answer.kind == mqtt.DISCONNECT:
@@ -245,7 +250,6 @@ class Subscriber:
         with self._lock:
             self._is_connected = False
             self._outgoing.clear()
-            self._unconfirmed = self._unconfirmed_bytes = 0
 
     def _note_trouble(self, error: Exception) -> None:
         trouble = f"{type(error).__name__}: {error}"
@@ -263,6 +267,8 @@ def _opened(settings: MqttSettings) -> socket.socket:
     link = socket.create_connection((settings.host, settings.port), timeout=CONNECT_TIMEOUT_S)
     try:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # While there is no room we hear no answer to a ping; that nobody takes the ping itself ends the link too.
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(SILENCE_S * 1000))
         if settings.tls_ca is not None:
             context = ssl.create_default_context(cafile=settings.tls_ca or None)
             link = context.wrap_socket(link, server_hostname=settings.host)
@@ -279,6 +285,13 @@ def _received(link: socket.socket) -> bytes | None:
         return link.recv(RECEIVE_BYTES)
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return None
+
+
+def _is_closed(link: socket.socket) -> bool:
+    """Whether the other side has closed; told without reading."""
+    hung_up = select.poll()
+    hung_up.register(link, select.POLLRDHUP)
+    return bool(hung_up.poll(0))
 
 
 def _has_buffered(link: socket.socket) -> bool:

@@ -1,10 +1,16 @@
 """When what has come becomes a batch: what waited while the last one was stored does not wait again."""
 
+import gzip
+import json
+
 import pytest
 
 from ingest import service
-from ingest.admission import Admission, Directory, Message
-from ingest.service import GATHER_S, QUIET_S, Inbox
+from ingest.admission import Admission, ChannelEntry, Directory, Message
+from ingest.service import ADMITTED_AT_ONCE, BATCH_ASIDE, BATCH_READINGS, GATHER_S, HELD_BYTES, QUIET_S, Inbox
+
+NOON_US = 1_795_000_000_000_000
+WINDOW = 400
 
 
 class FakeTime:
@@ -24,10 +30,14 @@ class FakeTime:
 
 
 class Admitting:
-    """As much of a pipeline as an inbox needs; it knows no gateway."""
+    """As much of a pipeline as an inbox needs; it knows one gateway."""
+
+    def __init__(self) -> None:
+        channels = {("z", "tower", "level_m"): ChannelEntry(1, "m", 0.0, 10.0)}
+        self._directory = Directory({"gw": "z"}, channels)
 
     def new_admission(self) -> Admission:
-        return Admission(Directory({}, {}), {})
+        return Admission(self._directory, {})
 
 
 @pytest.fixture
@@ -39,11 +49,18 @@ def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
 
 @pytest.fixture
 def inbox(time: FakeTime) -> Inbox:
-    return Inbox(Admitting())  # type: ignore[arg-type]
+    return Inbox(Admitting(), window_messages=WINDOW)  # type: ignore[arg-type]
 
 
-def message(number: int) -> Message:
-    return Message("ndiyan/1/z/gw/up/senml", b"[]", 0, number, 1)
+def message(number: int, payload: bytes = b"[]") -> Message:
+    return Message("ndiyan/1/z/gw/up/senml", payload, NOON_US, number, 1)
+
+
+def pack(readings: int, bad: int = 0) -> bytes:
+    """Short for what it comes to."""
+    record = {"n": "level_m", "u": "m", "v": 1}
+    records = [record | {"bn": "tower", "bt": NOON_US / 1e6}, *[record] * (readings - 1), *[{"n": "a"}] * bad]
+    return gzip.compress(json.dumps(records).encode())
 
 
 def test_a_lone_message_is_a_batch_when_the_stream_has_gone_quiet(inbox: Inbox, time: FakeTime) -> None:
@@ -70,3 +87,54 @@ def test_what_waited_while_the_last_batch_was_stored_is_taken_at_once(inbox: Inb
 def test_an_empty_inbox_gives_an_empty_batch(inbox: Inbox, time: FakeTime) -> None:
     assert not inbox.take(wait_s=0).messages
     assert time.slept_s == 0
+
+
+def test_what_waits_and_is_sent_again_after_a_reconnection_does_not_pile_up(inbox: Inbox, time: FakeTime) -> None:
+    for _ in range(6):
+        inbox.begin_again()
+        inbox.deliver([message(number) for number in range(1, WINDOW + 1)])
+    assert inbox.waiting == WINDOW
+
+
+def test_what_the_broker_does_not_send_again_stays_when_the_link_comes_back(inbox: Inbox, time: FakeTime) -> None:
+    inbox.deliver([message(1), message(0), message(2)])
+    inbox.begin_again()
+    assert [one.mid for one in inbox.take(wait_s=0).messages] == [0]
+
+
+def test_what_is_being_stored_counts_until_it_is_let_go(inbox: Inbox, time: FakeTime) -> None:
+    inbox.deliver([message(number) for number in range(1, WINDOW + 1)])
+    assert not inbox.has_room()
+    assert len(inbox.take(wait_s=0).messages) == WINDOW
+    assert not inbox.has_room()
+    inbox.let_go(Admitting())  # type: ignore[arg-type]
+    assert inbox.has_room()
+
+
+def test_a_short_message_counts_as_much_as_it_comes_to(inbox: Inbox, time: FakeTime) -> None:
+    payload = pack(1, bad=900)
+    came = 0
+    while inbox.has_room():
+        came += 1
+        inbox.deliver([message(came, payload)])
+    assert 10 < came < WINDOW / 2
+    assert came * len(payload) < HELD_BYTES / 500, "the bytes on the wire say nothing of it"
+
+
+@pytest.mark.parametrize(
+    ("payload", "most_readings", "most_aside"),
+    [
+        pytest.param(pack(1000), BATCH_READINGS + ADMITTED_AT_ONCE * 1000, 0, id="readings"),
+        pytest.param(pack(1, bad=999), WINDOW, BATCH_ASIDE + ADMITTED_AT_ONCE * 1000, id="set-aside"),
+    ],
+)
+def test_a_batch_is_cut_by_what_its_messages_come_to(
+    inbox: Inbox, time: FakeTime, payload: bytes, most_readings: int, most_aside: int
+) -> None:
+    inbox.deliver([message(number, payload) for number in range(1, 201)])
+    batches = []
+    while inbox.waiting:
+        batches.append(inbox.take(wait_s=0))
+    assert len(batches) > 1
+    assert sum(len(batch.messages) for batch in batches) == 200
+    assert all(len(batch) <= most_readings and len(batch.set_aside) <= most_aside for batch in batches)

@@ -1,12 +1,13 @@
 """PUBLISH packets are read whole, however they come in pieces and whatever properties they bear."""
 
+import contextlib
 import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.mqtt import ProtocolError, Published, puback_packets, read_packets
+from ingest.mqtt import ProtocolError, Published, connack, puback_packets, read_packets
 
 EXPIRY = struct.pack("!BI", 0x02, 2_592_000)
 ALIAS = struct.pack("!BH", 0x23, 7)
@@ -53,3 +54,14 @@ def test_properties_that_are_longer_than_their_packet_are_refused(length: int) -
 
 def test_confirmations_are_one_packet_a_message() -> None:
     assert puback_packets([1, 258]) == b"\x40\x02\x00\x01\x40\x02\x01\x02"
+
+
+def test_a_connack_whose_properties_are_cut_is_a_breach_of_the_protocol() -> None:
+    with pytest.raises(ProtocolError, match="before its properties do"):
+        connack(b"\x00\x00\x05\x11\x00", protocol=5)
+
+
+@given(st.binary(max_size=20))
+def test_no_connack_ends_the_link_in_any_other_way(body: bytes) -> None:
+    with contextlib.suppress(ProtocolError):
+        connack(body, protocol=5)

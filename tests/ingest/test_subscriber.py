@@ -14,7 +14,7 @@ from gateway.clock import ManualClock
 from gateway.config import MqttSettings
 from ingest.admission import Message
 from ingest.config import IngestConfig
-from ingest.subscriber import Subscriber
+from ingest.subscriber import RECONNECT_S, Subscriber
 
 WINDOW = 3
 TOPIC = "ndiyan/1/zone-1/gw-1/up/senml"
@@ -29,6 +29,7 @@ class ScriptedBroker:
         self.acked: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()  # (connection, message id)
         self.subscribed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.clean: list[bool] = []
+        self.keeps_session, self.refuses_at = False, ""
         self._link: socket.socket | None = None
         self._connection = 0
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -73,9 +74,10 @@ class ScriptedBroker:
                 kind, body, buffer = buffer[0] & 0xF0, buffer[2 : 2 + buffer[1]], buffer[2 + buffer[1] :]
                 if kind == 0x10:
                     self.clean.append(bool(body[7] & 2))
-                    link.sendall(b"\x20\x02\x00\x00")
+                    refusal = 5 if self.refuses_at == "connect" else 0
+                    link.sendall(bytes([0x20, 2, self.keeps_session, refusal]))
                 elif kind == 0x80:
-                    link.sendall(b"\x90\x03" + body[:2] + b"\x01")
+                    link.sendall(b"\x90\x03" + body[:2] + (b"\x80" if self.refuses_at == "subscribe" else b"\x01"))
                     self.subscribed.put(connection)
                 elif kind == 0xE0:
                     return
@@ -87,23 +89,38 @@ class Link(NamedTuple):
     broker: ScriptedBroker
     subscriber: Subscriber
     come: queue.SimpleQueue[Message]
+    pile: "Pile"
+
+
+class Pile:
+    """Receives for whoever tests; has room for a window that `take` makes free again."""
+
+    def __init__(self) -> None:
+        self.come: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.held, self.begun_again = 0, 0
+
+    def deliver(self, messages: list[Message]) -> None:
+        self.held += len(messages)
+        for message in messages:
+            self.come.put(message)
+
+    def has_room(self) -> bool:
+        return self.held < WINDOW
+
+    def begin_again(self) -> None:
+        self.begun_again += 1
 
 
 @pytest.fixture
 def link() -> Iterator[Link]:
     broker = ScriptedBroker()
     settings = MqttSettings("127.0.0.1", broker.port, protocol=4)
-    come: queue.SimpleQueue[Message] = queue.SimpleQueue()
-
-    def deliver(messages: list[Message]) -> None:
-        for message in messages:
-            come.put(message)
-
+    pile = Pile()
     clock = ManualClock(datetime(2026, 11, 24, tzinfo=UTC))
-    subscriber = Subscriber(IngestConfig("", settings, window_messages=WINDOW), clock, deliver)
+    subscriber = Subscriber(IngestConfig("", settings, window_messages=WINDOW), clock, pile)
     subscriber.start()
     assert broker.subscribed.get(timeout=5) == 1
-    yield Link(broker, subscriber, come)
+    yield Link(broker, subscriber, pile.come, pile)
     subscriber.stop()
     broker.close()
 
@@ -116,7 +133,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_message_is_confirmed_only_when_told(link: Link) -> None:
-    broker, subscriber, come = link
+    broker, subscriber, come, _ = link
     broker.send(7, b"[]")
     message = come.get(timeout=5)
     with pytest.raises(queue.Empty):
@@ -128,7 +145,7 @@ def test_a_message_is_confirmed_only_when_told(link: Link) -> None:
 def test_a_confirmation_of_an_old_connection_does_not_confirm_a_new_message(
     link: Link,
 ) -> None:
-    broker, subscriber, come = link
+    broker, subscriber, come, _ = link
     broker.send(1, b"A")
     first = come.get(timeout=5)
     broker.drop()
@@ -151,12 +168,56 @@ def test_the_session_is_asked_for_as_persistent_on_every_connect(link: Link) -> 
 
 
 def test_a_broker_that_does_not_know_our_window_waits_until_we_read_again(link: Link) -> None:
-    broker, subscriber, come = link
+    broker, subscriber, come, pile = link
     for mid in range(1, WINDOW + 1):
         broker.send(mid, b"[]")
     waiting = [come.get(timeout=5) for _ in range(WINDOW)]
     broker.send(WINDOW + 1, b"[1]")
     with pytest.raises(queue.Empty):
         come.get(timeout=0.3)
+    pile.held -= 1
     subscriber.confirm(waiting[:1], {})
     assert come.get(timeout=5).payload == b"[1]"
+
+
+def test_a_broker_that_goes_while_there_is_no_room_is_noticed(link: Link) -> None:
+    broker, subscriber, come, _ = link
+    for mid in range(1, WINDOW + 1):
+        broker.send(mid, b"[]")
+    for _ in range(WINDOW):
+        come.get(timeout=5)
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 2, "though nothing that it says is read"
+    assert subscriber.is_connected
+
+
+def test_only_a_session_that_the_broker_kept_sends_again(link: Link) -> None:
+    broker, _, _, pile = link
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 2
+    assert pile.begun_again == 0
+    broker.keeps_session = True
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 3
+    assert pile.begun_again == 1
+
+
+@pytest.mark.parametrize("refused_at", ["connect", "subscribe"])
+def test_a_broker_that_refuses_us_is_asked_ever_more_seldom(
+    link: Link, monkeypatch: pytest.MonkeyPatch, refused_at: str
+) -> None:
+    broker, subscriber, _, _ = link
+    pauses: queue.SimpleQueue[float] = queue.SimpleQueue()
+    wait = subscriber._stopping.wait
+
+    def noted(pause_s: float | None = None) -> bool:
+        if pause_s is not None:
+            pauses.put(pause_s)
+        return wait(0.001)
+
+    monkeypatch.setattr(subscriber._stopping, "wait", noted)
+    broker.refuses_at = refused_at
+    broker.drop()
+    waited_s = [pauses.get(timeout=5) for _ in range(12)]
+    assert waited_s[0] < RECONNECT_S[0] * 1.5
+    assert waited_s[11] > RECONNECT_S[1] / 2

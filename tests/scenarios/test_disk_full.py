@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from psycopg import sql
@@ -235,7 +236,7 @@ def test_a_broker_without_room_loses_its_store_and_the_gateway_sends_again(
     )
     outbox = Outbox(secrets / "outbox.db")
     broker.start()
-    subscriber = Subscriber(IngestConfig(database_url, broker.ingest_settings), SystemClock(), lambda _: None)
+    subscriber = Subscriber(IngestConfig(database_url, broker.ingest_settings), SystemClock(), Mock())
     subscriber.start()
     until(lambda: subscriber.is_connected, "ingest was there once, so that the broker collects for it")
     subscriber.stop()
