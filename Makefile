@@ -29,9 +29,10 @@ check: setup  ## style and types
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
-bench: setup  ## how fast ingest is, against raw COPY and a naive script (ARGS="--messages 2000 --rounds 1")
+bench: setup  ## ingest against raw COPY and a naive script, then the simulator (ARGS="--messages 2000 --rounds 1" for the first)
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
-	@exec $(VENV)/bin/ndiyan bench ingest $(ARGS)
+	@$(VENV)/bin/ndiyan bench ingest $(ARGS)
+	@exec $(VENV)/bin/ndiyan bench simulator
 
 bench-peers: setup  ## ingest beside Node-RED, which npm fetches the first time (ARGS="--messages 20000 --rounds 1")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
