@@ -102,7 +102,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
 WHY_STANDING = {
     Fault.INVERTER_TRIP: ("le contrôleur a déclenché", "the controller has tripped"),
     Fault.FLOAT_STUCK_FULL: ("le flotteur dit « plein »", "the float says “full”"),
-    Fault.PUMP_NOT_RUNNING: ("la pompe ne tourne pas", "the pump does not turn"),
+    Fault.PUMP_NOT_RUNNING: ("la pompe ne tourne pas", "the pump has not turned"),
 }
 
 
