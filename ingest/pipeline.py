@@ -7,7 +7,6 @@ is committed; what it raises is not, and nothing of it may be confirmed.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,18 +30,16 @@ from ingest.admission import (
     admit,
     readings_apart,
 )
-from ingest.arrays import Int4s, Times
+from ingest.arrays import Int4s, Texts, Times
 from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.errors import SchemaMismatch
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
+from ingest.suspicion import Suspicion
 from ingest.writer import Fate, Outcome, ReadingWriter
-
-log = logging.getLogger(__name__)
 
 SQL = queries("ingest", "pipeline")
 MAX_ATTEMPTS_AT_ONCE = 5
-SUSPICIOUS_READINGS, SUSPICIOUS_SHARE = 100, 0.2  # refused in one batch, by several zones: it is not the readings
 UNKNOWN = {RejectReason.UNKNOWN_GATEWAY, RejectReason.UNKNOWN_CHANNEL}
 
 
@@ -55,6 +52,11 @@ class Stored:
     conflict: int = 0
     set_aside: int = 0
     taken: Taken = field(default_factory=dict)
+
+    @property
+    def came(self) -> int:
+        """Of how many readings and messages all this was made."""
+        return self.stored + self.duplicate + self.conflict + self.set_aside
 
     def add(self, other: Stored) -> None:
         """Take another batch into this sum."""
@@ -75,14 +77,18 @@ class Again(NamedTuple):
 
 
 class Pipeline:
-    """Stores batches over one connection of its own; not thread-safe, but for `new_admission`."""
+    """Stores batches over one connection of its own; not thread-safe, but for `new_admission`.
 
-    def __init__(self, connection: Connection) -> None:
+    `suspicion` remembers what the database refused; give the next pipeline the one of the last.
+    """
+
+    def __init__(self, connection: Connection, suspicion: Suspicion | None = None) -> None:
         self._connection = connection
+        self._suspicion = Suspicion() if suspicion is None else suspicion
         self._writer = ReadingWriter(connection)
         self._account = Account(connection)
         self._anchors = self._account.fetch_anchors()
-        self._directory, self._registry = fetch_directory(connection), self._registry_state()
+        self._read_registry()
 
     def new_admission(self) -> Admission:
         """Where messages can be admitted before they are stored, also in another thread."""
@@ -104,7 +110,7 @@ class Pipeline:
         """
         for attempt in range(1, MAX_ATTEMPTS_AT_ONCE + 1):
             try:
-                return self._store_once(self._refreshed(admission))
+                stored = self._store_once(self._refreshed(admission))
             except (psycopg.Error, *VALUE_ERRORS) as error:
                 meaning = meaning_of(error)
                 if meaning is Meaning.AGAIN and attempt < MAX_ATTEMPTS_AT_ONCE:
@@ -112,6 +118,9 @@ class Pipeline:
                 if meaning is Meaning.ROW:
                     return self._store_without_refused(admission.messages, error)
                 raise as_ingest_error(error) from error
+            else:
+                self._suspicion.note(admission.received_us, (), stored.came)
+                return stored
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def store_again(self, message: Message, again: Again) -> Stored | SetAside:
@@ -140,12 +149,19 @@ class Pipeline:
     def _refreshed(self, admission: Admission) -> Admission:
         """Read the messages again when something in them was unknown and the registry has changed since."""
         if any(item.reason in UNKNOWN for item in admission.set_aside):
-            state = self._registry_state()
-            if state != self._registry:
-                self._directory, self._registry = fetch_directory(self._connection), state
+            self.look_at_registry()
         if admission.directory is not self._directory:
             return admit(admission.messages, self._directory, self._anchors)
         return admission
+
+    def look_at_registry(self) -> None:
+        """Admit by the registry as it is now, if zones were imported since it was read."""
+        if self._registry_state() != self._registry:
+            self._read_registry()
+
+    def _read_registry(self) -> None:
+        self._registry = self._registry_state()  # first, so that an import in between shows as one at the next look
+        self._directory = fetch_directory(self._connection)
 
     def _registry_state(self) -> tuple[object, ...] | None:
         return self._connection.execute(SQL["registry_state"]).fetchone()
@@ -168,7 +184,7 @@ class Pipeline:
 
     def _write(self, admission: Admission, again: Again | None) -> Stored:
         columns, fate = self._write_readings(admission, is_new=again is not None and again.was_booked)
-        aside = [(item, self._insert_set_aside(item)) for item in admission.set_aside]
+        aside = self._insert_set_aside(admission.set_aside)
         day = _instant(admission.received_us) if again is None else again.now
         taken = admission.taken
         self._account.book(admission, taken, columns, fate, aside, day, is_replay=again is not None)
@@ -230,25 +246,36 @@ class Pipeline:
                 },
             )  # fmt: skip
 
-    def _insert_set_aside(self, item: SetAside) -> bool:
-        """Keep it; whether it was not there yet."""
-        topic = _storable(item.message.topic)
+    def _insert_set_aside(self, aside: Sequence[SetAside]) -> list[tuple[SetAside, bool]]:
+        """Keep these; each with whether it was not there yet."""
+        if not aside:
+            return []
+        topics = [_storable(item.message.topic) for item in aside]
+        prints = [
+            hashlib.sha256(topic.encode() + b"\x00" + item.payload).digest()
+            for topic, item in zip(topics, aside, strict=True)
+        ]
         parameters = {
-            "received": _instant(item.message.received_us),
-            "topic": topic,
-            "zone": _storable(item.zone),
-            "gateway": _storable(item.gateway),
-            "payload": item.payload,
-            "reason": item.reason.value,
-            "detail": _storable(item.detail[:500]),
-            "fingerprint": hashlib.sha256(topic.encode() + b"\x00" + item.payload).digest(),
+            "received": Times(np.array([item.message.received_us for item in aside], dtype=np.int64)),
+            "topic": Texts(topics),
+            "zone": Texts([_storable(item.zone) for item in aside]),
+            "gateway": Texts([_storable(item.gateway) for item in aside]),
+            "payload": [item.payload for item in aside],
+            "reason": Texts([item.reason.value for item in aside]),
+            "detail": Texts([_storable(item.detail[:500]) for item in aside]),
+            "fingerprint": prints,
         }
-        return self._connection.execute(SQL["insert_set_aside"], parameters).rowcount == 1
+        inserted = {row[0] for row in self._connection.execute(SQL["insert_set_aside"], parameters)}
+        found = []
+        for item, fingerprint in zip(aside, prints, strict=True):
+            found.append((item, fingerprint in inserted))
+            inserted.discard(fingerprint)  # the same again in this batch is a duplicate
+        return found
 
     def _store_without_refused(self, messages: Sequence[Message], error: Exception) -> Stored:
         """Set aside what the database can never take; its neighbours are stored in the same transaction."""
         if isinstance(error, psycopg.errors.ForeignKeyViolation):  # a channel went since the registry was read
-            self._directory, self._registry = fetch_directory(self._connection), self._registry_state()
+            self._read_registry()
         try:
             with self._transaction():
                 admission = self._with_refused_aside(messages)
@@ -259,10 +286,15 @@ class Pipeline:
                         raise
                     admission = self.new_admission()
                     stored = self._store_by_halves(messages, later, admission.set_aside)
-                _refuse_to_believe(admission.set_aside, stored)
-                return stored
+                refused = [item for item in admission.set_aside if item.reason is RejectReason.DATABASE_REFUSED]
+                zones, received_us = [item.zone or "" for item in refused], admission.received_us
+                why = self._suspicion.why_not_believed(received_us, zones, stored.came) if refused else None
+                if why is not None:
+                    raise SchemaMismatch(f"{why}, the first with {refused[0].detail}")
         except (psycopg.Error, *VALUE_ERRORS) as later:
             raise as_ingest_error(later) from later
+        self._suspicion.note(received_us, zones, stored.came)
+        return stored
 
     def _with_refused_aside(self, messages: Sequence[Message]) -> Admission:
         """Admit messages anew, each reading that the table of readings can never take as one that is set aside."""
@@ -324,21 +356,6 @@ class Pipeline:
 
 def _key(columns: Columns, row: int) -> tuple[int, int]:
     return int(columns.channel_id[row]), int(columns.measured_us[row])
-
-
-def _refuse_to_believe(aside: Sequence[SetAside], stored: Stored) -> None:
-    """Raise when so much was refused that it cannot be the readings: a fifth of a batch, from several zones.
-
-    What one zone alone sends is set aside however much it is, so that it cannot hold up the others.
-    """
-    refused = [item for item in aside if item.reason is RejectReason.DATABASE_REFUSED]
-    total = stored.stored + stored.duplicate + stored.conflict + stored.set_aside
-    zones = {item.zone for item in refused}
-    if len(refused) >= SUSPICIOUS_READINGS and len(refused) > SUSPICIOUS_SHARE * total and len(zones) > 1:
-        raise SchemaMismatch(
-            f"the database refused {len(refused)} of {total} readings of {len(zones)} zones, the first with"
-            f" {refused[0].detail}"
-        )
 
 
 def fetch_directory(connection: Connection) -> Directory:

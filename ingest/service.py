@@ -30,6 +30,7 @@ from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable
 from ingest.pipeline import Pipeline, Stored
 from ingest.sqlstate import as_ingest_error
 from ingest.subscriber import Subscriber
+from ingest.suspicion import Suspicion
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ class _Worker:
         self._config, self._clock = config, clock
         self._pipeline: Pipeline | None = None
         self._connection: Connection | None = None
-        self._total = Stored()
+        self._total, self._suspicion = Stored(), Suspicion()
         self._last_beat_s = 0.0
         self._trouble: str | None = None
         self._is_holding = False  # a batch that was not stored
@@ -218,7 +219,7 @@ class _Worker:
             try:
                 connection = self._reach()
                 check_schema(connection)
-                self._pipeline = Pipeline(connection)
+                self._pipeline = Pipeline(connection, self._suspicion)
             except psycopg.Error as error:
                 raise as_ingest_error(error) from error
         return self._pipeline
@@ -237,7 +238,8 @@ class _Worker:
         return stored
 
     def beat(self, detail: Mapping[str, object]) -> None:
-        """Tell the database every few seconds that we live, what we have done since the start, and `detail`.
+        """Tell the database every few seconds that we live, what we have done since the start, and `detail`; and look
+        whether zones were imported.
 
         `trouble` says why a batch is not stored; a trouble that keeps us from telling shows by the age of the beat.
         """
@@ -253,6 +255,8 @@ class _Worker:
                 SQL["beat"],
                 {"service": "ingest", "at": self._clock.now(), "detail": json.dumps(done | dict(detail))},
             )
+            if self._pipeline is not None:
+                self._pipeline.look_at_registry()
         except psycopg.Error as error:
             self._note_trouble(as_ingest_error(error))
         else:

@@ -27,7 +27,9 @@ class Meaning(Enum):
 VALUE_ERRORS = (psycopg.DataError, ValueError, ArithmeticError, RecursionError)
 _ROW_ALSO = {"54000", "54001", "54011"}
 _AGAIN = {"40001", "40P01", "55P03", "57014"}
-_OURS_ALSO = {"25006", "XX001", "XX002"}
+# What no value can cause in a column as we know it: a number or text that another type does not take (22P02, 22P03),
+# rows of another shape (22P04), a column that we do not fill (23502).
+_OURS_ALSO = {"25006", "XX001", "XX002", "22P02", "22P03", "22P04", "23502"}
 
 
 def as_ingest_error(error: Exception) -> IngestError:
@@ -53,10 +55,10 @@ def meaning_of(error: Exception) -> Meaning:
         return Meaning.ROW if isinstance(error, VALUE_ERRORS) else Meaning.AWAY
     if state in _AGAIN:
         return Meaning.AGAIN
-    if state[:2] in ("22", "23") or state in _ROW_ALSO:
-        return Meaning.ROW
     if state[:2] == "42" or state in _OURS_ALSO:
         return Meaning.OURS
+    if state[:2] in ("22", "23") or state in _ROW_ALSO:
+        return Meaning.ROW
     return Meaning.AWAY
 
 

@@ -5,15 +5,20 @@ SELECT gateway_id, zone_id FROM gateway;
 SELECT zone_id, asset_id, name, channel_id, unit, minimum, maximum FROM channel WHERE is_active;
 
 -- insert_set_aside
--- A redelivery of the same bytes is set aside once.
+-- A redelivery of the same bytes is set aside once. Returns what was not there yet.
 INSERT INTO set_aside (received_at, topic, zone_id, gateway_id, payload, reason, detail, fingerprint)
-VALUES (%(received)s, %(topic)s, nullif(%(zone)s, ''), nullif(%(gateway)s, ''), %(payload)s, %(reason)s, %(detail)s,
-        %(fingerprint)s)
-ON CONFLICT (fingerprint) DO NOTHING;
+SELECT received_at, topic, nullif(zone_id, ''), nullif(gateway_id, ''), payload, reason, detail, fingerprint
+FROM unnest(%(received)s, %(topic)s, %(zone)s, %(gateway)s, %(payload)b::bytea[], %(reason)s, %(detail)s,
+            %(fingerprint)b::bytea[])
+    WITH ORDINALITY
+    AS t (received_at, topic, zone_id, gateway_id, payload, reason, detail, fingerprint, place)
+ORDER BY place
+ON CONFLICT (fingerprint) DO NOTHING
+RETURNING fingerprint;
 
 -- registry_state
--- Changes whenever zones are imported.
-SELECT count(*), max(imported_at) FROM zone;
+-- Changes whenever zones are imported; the sum also when an import that began earlier ends later.
+SELECT count(*), max(imported_at), sum(extract(epoch FROM imported_at)) FROM zone;
 
 -- note
 INSERT INTO reading_note (channel_id, measured_at, test)

@@ -2,17 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 import pytest
 
+from gateway.clock import ManualClock
+from gateway.config import MqttSettings
+from gateway.model import Flag
 from gateway.zones import Zone
-from ingest.admission import Message
-from ingest.db import connect
+from ingest.admission import Directory, Message
+from ingest.config import IngestConfig
+from ingest.db import Connection, connect
 from ingest.errors import SchemaMismatch, StoreUnavailable
-from ingest.pipeline import Pipeline
+from ingest.pipeline import Pipeline, fetch_directory
 from ingest.registry import import_zones
+from ingest.service import _Worker
 from ingest.sqlstate import Meaning, meaning_of
 
 NOON_S = datetime(2026, 11, 24, 12, 50, tzinfo=UTC).timestamp()
@@ -72,6 +79,79 @@ def test_a_zone_imported_while_running_is_known_at_once(connection: psycopg.Conn
     assert pipeline.store([message(zones[1], level(1))]).set_aside == 1
     import_zones(connection, zones[:2])
     assert pipeline.store([message(zones[1], level(2))]).stored == 1
+
+
+def narrowed(zone: Zone, maximum: float) -> Zone:
+    """The zone, its tower lower."""
+    assets = tuple(
+        replace(
+            asset,
+            channels=tuple(
+                replace(spec, maximum=maximum) if spec.name == "level_m" else spec for spec in asset.channels
+            ),
+        )
+        for asset in zone.assets
+    )
+    return replace(zone, assets=assets)
+
+
+@pytest.mark.db
+def test_a_zone_changed_while_running_is_known_with_the_next_heartbeat(
+    connection: psycopg.Connection,  # type: ignore[type-arg]
+    zones: list[Zone],
+    database_url: str,
+    clock: ManualClock,
+) -> None:
+    worker = _Worker(IngestConfig(database_url, MqttSettings("127.0.0.1", 1)), clock)
+    came = worker.open().new_admission()
+    came.add([message(zones[0], level(1, value=1.0))])
+    import_zones(connection, [narrowed(zones[0], 0.5)])
+    worker.beat({})
+    worker.store(came)
+    worker.close()
+    assert connection.execute("SELECT flag FROM reading").fetchall() == [(Flag.BAD,)]
+
+
+@pytest.mark.db
+def test_an_import_while_the_registry_is_read_shows_at_the_next_look(
+    connection: psycopg.Connection,  # type: ignore[type-arg]
+    zones: list[Zone],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read_and_import(reader: Connection) -> Directory:
+        found = fetch_directory(reader)
+        import_zones(reader, zones[1:2])
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.pipeline.fetch_directory", read_and_import)
+        pipeline = Pipeline(connection)
+    assert pipeline.store([message(zones[1], level(1))]).stored == 1
+
+
+@pytest.mark.db
+def test_what_is_set_aside_is_kept_in_one_statement_and_the_same_twice_counts_once(
+    connection: psycopg.Connection,  # type: ignore[type-arg]
+    zones: list[Zone],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch = [message(zones[0], raw=b"poison %d" % (number % 1500)) for number in range(2000)]
+    pipeline = Pipeline(connection)
+    statements: list[object] = []
+    execute = connection.execute
+
+    def noted(statement: Any, *more: Any, **options: Any) -> Any:
+        statements.append(statement)
+        return execute(statement, *more, **options)
+
+    monkeypatch.setattr(connection, "execute", noted)
+    pipeline.store(batch)
+    monkeypatch.undo()
+    assert len(statements) < 20
+    kept = connection.execute("SELECT payload FROM set_aside ORDER BY set_aside_id").fetchall()
+    assert kept == [(b"poison %d" % number,) for number in range(1500)], "in the order in which they came"
+    account = "SELECT received, stored, duplicate, set_aside FROM gateway_day"
+    assert connection.execute(account).fetchall() == [(2000, 0, 500, 1500)]
 
 
 @pytest.mark.db
@@ -135,7 +215,8 @@ def error_with(sqlstate: str | None) -> psycopg.Error:
 @pytest.mark.parametrize(
     ("sqlstate", "meaning"),
     [
-        ("22003", Meaning.ROW), ("22021", Meaning.ROW), ("23514", Meaning.ROW),
+        ("22003", Meaning.ROW), ("22021", Meaning.ROW), ("23514", Meaning.ROW), ("23505", Meaning.ROW),
+        ("22P02", Meaning.OURS), ("22P03", Meaning.OURS), ("22P04", Meaning.OURS), ("23502", Meaning.OURS),
         ("54000", Meaning.ROW), ("54001", Meaning.ROW), ("54011", Meaning.ROW),
         ("40001", Meaning.AGAIN), ("40P01", Meaning.AGAIN), ("55P03", Meaning.AGAIN), ("57014", Meaning.AGAIN),
         ("08006", Meaning.AWAY), ("53100", Meaning.AWAY), ("53300", Meaning.AWAY), ("57P01", Meaning.AWAY),
