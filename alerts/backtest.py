@@ -21,7 +21,16 @@ from alerts.detectors.silence import SILENT_H, is_heard, judge_silence_now
 from alerts.lifecycle import Opening, transitions
 from alerts.model import RULES, Evidence, Signal, Verdict
 from alerts.parameters import DEFAULTS, Settings
-from alerts.routing import NO_WATER, REMINDED_EVERY, ContactRow, Event, EventKind, PastNotification, who_hears
+from alerts.routing import (
+    NO_WATER,
+    REMEMBERED,
+    REMINDED_EVERY,
+    ContactRow,
+    Event,
+    EventKind,
+    PastNotification,
+    who_hears,
+)
 from alerts.scene import FloatArray, Grid
 from gateway.model import Fault, State
 from gateway.zones import Zone
@@ -180,7 +189,7 @@ def count_sms(zone: Zone, alerts: Sequence[PastAlert]) -> None:
             kind, key, alert.fault.value, alert.severity, alert.opened_at,
             acknowledged_at if acknowledged_at is not None and acknowledged_at <= now else None, is_late=False,
         )  # fmt: skip
-        recent = [past for past in history if past.alert_id == key or now - past.at < timedelta(days=1)]
+        recent = [past for past in history if past.alert_id == key or now - past.at < REMEMBERED]
         for telling in who_hears(event, contacts, recent, now=now):
             is_told = (telling.contact.contact_id, telling.kind) in {(past.contact_id, past.kind) for past in told}
             if telling.kind == "reminder" or not is_told:

@@ -18,7 +18,7 @@ import psycopg
 from alerts.carriers import Accepted, Carrier, Inbound, Outcome, Outgoing, Receipt, Refused, Throttled, Uncertain
 from alerts.conversation import answer
 from alerts.messages import MessageKind, segments, sms_text
-from alerts.routing import ContactRow, Event, PastNotification, who_hears
+from alerts.routing import REMEMBERED, ContactRow, Event, PastNotification, who_hears
 from gateway.clock import Clock
 from ingest.db import Connection, queries
 
@@ -39,9 +39,7 @@ def tell(connection: Connection, event: Event, *, now: datetime) -> list[int]:
         SQL["alert_words"], {"alert": event.alert_id}
     ).fetchall()
     contacts = [ContactRow(*row) for row in connection.execute(SQL["contacts"], {"zone": zone_id})]
-    past = connection.execute(
-        SQL["told_before"], {"zone": zone_id, "alert": event.alert_id, "since": now - timedelta(days=1)}
-    )
+    past = connection.execute(SQL["told_before"], {"zone": zone_id, "alert": event.alert_id, "since": now - REMEMBERED})
     history = [PastNotification(*row) for row in past]
     told = {(p.contact_id, p.kind) for p in history if p.alert_id == event.alert_id}
     repairer = next((c for c in contacts if c.role == "reparateur"), None)

@@ -20,6 +20,8 @@ REMINDED_EVERY = timedelta(hours=24)  # of what was taken in charge and still ke
 QUIET_FROM, QUIET_UNTIL = time(21, 0), time(6, 0)  # Guinea is on UTC all year
 PER_HOUR, PER_DAY = 6, 20
 NO_WATER = 3
+CALM_AGAIN_AFTER = timedelta(hours=68)  # a state is told calmly: at most every third morning
+REMEMBERED = timedelta(days=3)  # of what people were told; all that a decision looks at
 
 FIRST_ROLES = ("exploitant", "president", "fontainier", "tresorier", "hygiene")
 SECOND_ROLES = ("president", "tresorier", "fontainier", "hygiene", "exploitant")
@@ -107,17 +109,19 @@ def who_hears(
 ) -> list[Telling]:
     """Who is told of `event`, and why; empty when nobody is.
 
-    `history` is what this zone's people were told in the last day, and all about this alert.
+    `history` is what this zone's people were told within `REMEMBERED`, and all about this alert.
     """
     if event.is_late:
         return []
     if event.kind is not EventKind.RESOLVED and is_shelved(event.shelved_until, now):
         return []
+    if event.kind is EventKind.RESOLVED and event.fault == State.TOWER_EMPTY:
+        return []  # a tower fills every day; that is no repair
     if event.kind is EventKind.RESOLVED:
         told = {past.contact_id for past in history if past.alert_id == event.alert_id and past.kind != "resolved"}
         chosen = [(contact, "resolved", "resolved", Why.WAS_TOLD) for contact in contacts if contact.contact_id in told]
     elif event.kind is EventKind.OPENED:
-        if event.fault == State.TOWER_EMPTY and _told_today(event, history, now):
+        if event.fault == State.TOWER_EMPTY and _told_lately(event, history, now):
             return []
         first = _first(contacts, BY_SPECIALISTS.get(event.fault, FIRST_ROLES), without=set())
         chosen = [(first, "opened", "first", Why.FIRST_ON_THE_LADDER)] if first else []
@@ -178,10 +182,11 @@ def _first(contacts: Sequence[ContactRow], roles: Sequence[str], *, without: set
     return None
 
 
-def _told_today(event: Event, history: Sequence[PastNotification], now: datetime) -> bool:
+def _told_lately(event: Event, history: Sequence[PastNotification], now: datetime) -> bool:
+    """In the hot months towers are empty before dawn, day after day: people know, and are told twice a week."""
     return any(
         past.fault == event.fault and past.kind == "opened" and past.alert_id != event.alert_id
-        and past.at.date() == now.date()
+        and now - past.at < CALM_AGAIN_AFTER
         for past in history
     )  # fmt: skip
 

@@ -84,13 +84,17 @@ def test_what_was_found_late_and_is_over_is_told_to_nobody() -> None:
         assert who_hears(event(kind, is_late=True), PEOPLE, [told(1)], now=NOON) == []
 
 
-def test_an_empty_tower_is_told_once_a_day() -> None:
+def test_an_empty_tower_is_told_every_third_morning_and_its_filling_to_nobody() -> None:
     empty = event(fault="tower_empty", severity=1)
     assert len(who_hears(empty, PEOPLE, [], now=NOON)) == 1
     earlier = told(1, NOON - timedelta(hours=5), alert=6, fault="tower_empty")
     assert who_hears(empty, PEOPLE, [earlier], now=NOON) == []
-    yesterday = told(1, NOON - timedelta(hours=20), alert=5, fault="tower_empty")
-    assert len(who_hears(empty, PEOPLE, [yesterday], now=NOON)) == 1
+    yesterday = told(1, NOON - timedelta(hours=26), alert=5, fault="tower_empty")
+    assert who_hears(empty, PEOPLE, [yesterday], now=NOON) == []
+    three_days_ago = told(1, NOON - timedelta(hours=70), alert=4, fault="tower_empty")
+    assert len(who_hears(empty, PEOPLE, [three_days_ago], now=NOON)) == 1
+    filled = event(EventKind.RESOLVED, fault="tower_empty", severity=1)
+    assert who_hears(filled, PEOPLE, [told(1, NOON - timedelta(hours=2), fault="tower_empty")], now=NOON) == []
 
 
 @pytest.mark.parametrize(
