@@ -2,7 +2,8 @@
 
 A PUBACK is no promise (every broker setting tried lost acknowledged messages under kills or power cuts), so it only
 tells that the link works. The outbox forgets on `down/ack` alone. A lost answer costs a resend, which the key of a
-reading absorbs.
+reading absorbs. While nobody answers at all, new readings go out once, and only the oldest pack is sent again, ever
+more rarely; the first answer brings all that waits on its way.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 WINDOW_READINGS = 2000  # sent and not yet confirmed
 RESEND_AFTER_S = 20.0  # wall time without an answer for the oldest reading after which all that waits is sent again
+PATIENCE_DOUBLES = 6  # times while nobody answers at all: 20 s become 21 min, for a SIM card is paid by volume
+CLOCK_SOURCE = "system"  # who set the machine's clock is not known here
 WILL_DELAY_S = 600  # a 2G link flaps; presence is computed from readings anyway
 KEEPALIVE_S = 60
 RECONNECT_S = (1.0, 120.0)
@@ -76,6 +79,9 @@ class Uplink:
         self._cursor: Position = START
         self._oldest: Position = START  # of what waits, and since when it waits for its answer
         self._oldest_s = time.monotonic()
+        self._silence = 0  # how often was sent again since the last answer; from 2 on not all that may be lost
+        self._may_start_over = True  # a new link, once until the next answer
+        self._patience_s, self._answered = resend_after_s, threading.Event()
         self._wake, self._stopping, self._paused = threading.Event(), threading.Event(), threading.Event()
         self._connected, self._lost = threading.Event(), threading.Event()
         self._client: mqtt.Client | None = None
@@ -194,32 +200,54 @@ class Uplink:
         client = self._client
         if client is None or not self.is_connected or self._paused.is_set():
             return
+        if self._answered.is_set():
+            self._answered.clear()
+            self._hear_answer()
         # That later readings are answered says nothing: a broker that came back empty has lost some in between.
         _, oldest = self._outbox.peek(1)
         if oldest != self._oldest:
             self._oldest, self._oldest_s = oldest, time.monotonic()
         unconfirmed = self._outbox.depth(until=self._cursor)
-        if unconfirmed and time.monotonic() - self._oldest_s > self._resend_after_s:
-            self._cursor, unconfirmed = START, 0
-            self._oldest_s = time.monotonic()
+        if unconfirmed and time.monotonic() - self._oldest_s > self._patience_s:
+            self._send_again(client)
+            unconfirmed = self._outbox.depth(until=self._cursor)
         while unconfirmed < WINDOW_READINGS:
             groups, cursor = self._outbox.peek(WINDOW_READINGS - unconfirmed, after=self._cursor)
             if not groups:
                 return
-            for boot, entries in groups:
-                for pack in _packs(entries):
-                    sent_uptime_s = self._uptime_s() if self._outbox.is_of_this_run(boot) else None
-                    payload = encode_pack(boot, pack, sent_at=self._clock.now(), sent_uptime_s=sent_uptime_s)
-                    topic = senml_topic(self._zone, self._gateway)
-                    info = client.publish(topic, payload, qos=1, properties=_life(self._settings))
-                    if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
-                        self._tell(f"publish refused: {mqtt.error_string(info.rc)}")
-                unconfirmed += len(entries)
+            self._publish(client, groups)
+            unconfirmed += sum(len(entries) for _, entries in groups)
             self._cursor = cursor
+
+    def _hear_answer(self) -> None:
+        if self._silence > 1:
+            self._cursor, self._oldest_s = START, time.monotonic()
+        self._silence, self._patience_s, self._may_start_over = 0, self._resend_after_s, True
+
+    def _send_again(self, client: mqtt.Client) -> None:
+        """Send all that waits again; when that was in vain, only the oldest pack, as a question."""
+        if self._silence == 0:
+            self._cursor = START
+        else:
+            self._publish(client, self._outbox.peek(MAX_READINGS_PER_PACK)[0])
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311
+        self._patience_s = self._resend_after_s * 2 ** min(self._silence, PATIENCE_DOUBLES) * jitter
+        self._oldest_s = time.monotonic()
+        self._silence += 1
+
+    def _publish(self, client: mqtt.Client, groups: Iterable[tuple[str, Sequence[Queued]]]) -> None:
+        topic = senml_topic(self._zone, self._gateway)
+        for boot, entries in groups:
+            for pack in _packs(entries):
+                sent_uptime_s = self._uptime_s() if self._outbox.is_of_this_run(boot) else None
+                payload = encode_pack(boot, pack, sent_at=self._clock.now(), sent_uptime_s=sent_uptime_s)
+                info = client.publish(topic, payload, qos=1, properties=_life(self._settings))
+                if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
+                    self._tell(f"publish refused: {mqtt.error_string(info.rc)}")
 
     def _status(self, *, online: bool) -> bytes:
         return encode_status(
-            online=online, boot=self._outbox.boot, software=self._software, clock="ntp", at=self._clock.now()
+            online=online, boot=self._outbox.boot, software=self._software, clock=CLOCK_SOURCE, at=self._clock.now()
         )
 
     def _on_connect(
@@ -236,9 +264,12 @@ class Uplink:
         client.subscribe(ack_topic(self._zone, self._gateway), qos=1)
         status = client.publish(status_topic(self._zone, self._gateway), self._status(online=True), qos=1, retain=True)
         self._status_message = status.mid
-        self._cursor = START
+        if self._may_start_over:
+            self._cursor, self._oldest_s = START, time.monotonic()
+            self._silence, self._patience_s, self._may_start_over = 1, self._resend_after_s, False
+        else:  # a link that flaps must not send all again each time: what the last one lost waits for an answer
+            self._silence = max(self._silence, 2)
         self._wait_s = self._reconnect_s[0]
-        self._oldest_s = time.monotonic()
         self._connected.set()
         self._wake.set()
 
@@ -286,6 +317,7 @@ class Uplink:
             log.exception("%s: an answer could not be used; the readings stay in the outbox", self._gateway)
             return
         if confirmed:
+            self._answered.set()
             self._wake.set()
 
 

@@ -1,0 +1,164 @@
+"""What a gateway sends while nobody answers, and what it does at the first answer; without a broker."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from paho.mqtt.enums import MQTTErrorCode
+
+from gateway.clock import ManualClock
+from gateway.config import MqttSettings
+from gateway.model import AssetId, Reading
+from gateway.outbox import Outbox
+from gateway.uplink import WINDOW_READINGS, Uplink
+from gateway.wire import MAX_READINGS_PER_PACK, ack_topic, encode_ack
+from ingest.senml import decode_pack
+
+ZONE, GATEWAY = "zone-1", "gw-1"
+NAMES = [(AssetId(f"tap-{number:02d}"), "volume_m3") for number in range(1, 18)] + [(AssetId("tower"), "level_m")]
+ROUND_READINGS, DAY_ROUNDS = 5 * len(NAMES), 24 * 12
+
+
+class Line:
+    """Broker and link: keeps the packs that ingest has not fetched yet, and counts what was paid for."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+        self.sent_bytes, self.status = 0, b""
+        self.sent: Counter[int] = Counter()
+
+    def publish(self, topic: str, payload: bytes, **_: object) -> SimpleNamespace:
+        if topic.endswith("/status"):
+            self.status = payload
+        else:
+            self.kept.append(payload)
+            self.sent_bytes += len(payload)
+            self.sent.update(record.seq for record in decode_pack(payload).records if record.seq is not None)
+        return SimpleNamespace(rc=MQTTErrorCode.MQTT_ERR_SUCCESS, mid=1)
+
+    def subscribe(self, *_: object, **__: object) -> None:
+        """Answers come by `Village.ingest_answers`."""
+
+
+class SteppedUplink(Uplink):
+    """Connected and asked by hand."""
+
+    def connect(self, line: Line) -> None:
+        self._client = cast("Any", line)
+        self._on_connect(
+            cast("Any", line), None, cast("Any", None), cast("Any", SimpleNamespace(is_failure=False)), None
+        )
+
+    def step(self) -> None:
+        self._send_due()
+
+    def hear(self, payload: bytes) -> None:
+        message = SimpleNamespace(topic=ack_topic(ZONE, GATEWAY), payload=payload)
+        self._on_message(cast("Any", None), None, cast("Any", message))
+
+
+class Village:
+    """A gateway that takes 90 readings every five minutes and looks after its link every half minute."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 0.0
+        monkeypatch.setattr("gateway.uplink.time", SimpleNamespace(monotonic=lambda: self.now_s))
+        self.line, self.clock = Line(), ManualClock(datetime(2026, 11, 24, tzinfo=UTC))
+        self.outbox = Outbox(folder / "outbox.db")
+        self.uplink = SteppedUplink(
+            MqttSettings("nowhere", 1883), zone=ZONE, gateway=GATEWAY, outbox=self.outbox, clock=self.clock,
+            software="test", uptime_s=lambda: self.now_s,
+        )  # fmt: skip
+        self.uplink.connect(self.line)
+
+    def pass_rounds(self, count: int, *, is_flapping: bool = False, answers: bool = False) -> None:
+        for _ in range(count):
+            now = self.clock.now()
+            minutes = [now + timedelta(minutes=minute) for minute in range(5)]
+            taken = [Reading(*name, minute, 1.0) for minute in minutes for name in NAMES]
+            self.outbox.append(taken, uptime_s=self.now_s)
+            for _ in range(10):
+                self.uplink.step()
+                if is_flapping:
+                    self.uplink.connect(self.line)
+                if answers:
+                    self.ingest_answers()
+                self.now_s += 30
+            self.clock.advance(timedelta(minutes=5))
+
+    def ingest_answers(self) -> None:
+        """Ingest fetches what the broker keeps and answers for it, until nothing more comes; no time passes."""
+        while self.line.kept:
+            pack = decode_pack(self.line.kept.pop(0))
+            assert pack.boot is not None
+            numbers = [record.seq for record in pack.records if record.seq is not None]
+            self.uplink.hear(encode_ack(pack.boot, [(min(numbers), max(numbers))]))
+            self.uplink.step()
+
+
+@pytest.fixture
+def village(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Village]:
+    village = Village(tmp_path, monkeypatch)
+    village.pass_rounds(2, answers=True)
+    assert village.outbox.depth() == 0
+    yield village
+    village.outbox.close()
+
+
+def test_a_day_without_ingest_costs_little_and_all_leaves_at_the_first_answer(village: Village) -> None:
+    before, taken = village.line.sent_bytes, 2 * ROUND_READINGS
+    village.pass_rounds(DAY_ROUNDS)
+    paid = village.line.sent_bytes - before
+    print(f"a day without an answer: {paid / 1e6:.2f} MB")
+    assert paid < 2_000_000
+    live = range(taken + MAX_READINGS_PER_PACK + 1, taken + WINDOW_READINGS + 1)
+    assert {village.line.sent[seq] for seq in live} == {1}, "as long as the window has room"
+
+    village.ingest_answers()
+    assert village.outbox.depth() == 0, "no time passed"
+
+
+def test_what_the_broker_lost_in_the_meantime_leaves_at_the_first_answer_to_a_question(village: Village) -> None:
+    village.pass_rounds(DAY_ROUNDS)
+    village.line.kept.clear()
+    village.pass_rounds(6, answers=True)
+    assert village.outbox.depth() == 0, "within half an hour: 20 s doubled six times, and a quarter of it"
+
+
+def test_a_link_that_flaps_does_not_send_all_again_each_time(village: Village) -> None:
+    before = village.line.sent_bytes
+    village.pass_rounds(DAY_ROUNDS, is_flapping=True)
+    paid = village.line.sent_bytes - before
+    print(f"a day without an answer on a link that flaps every 30 s: {paid / 1e6:.2f} MB")
+    assert paid < 2_000_000
+    village.ingest_answers()
+    assert village.outbox.depth() == 0
+
+
+def test_a_reconnect_after_an_answer_sends_all_that_waits_at_once(village: Village) -> None:
+    village.pass_rounds(1)
+    village.line.kept.clear()  # the broker comes back empty
+    village.uplink.connect(village.line)
+    village.uplink.step()
+    village.ingest_answers()
+    assert village.outbox.depth() == 0
+
+
+def test_readings_lost_by_a_link_that_flapped_leave_at_the_first_answer_to_a_later_one(village: Village) -> None:
+    for _ in range(2):
+        village.pass_rounds(1)
+        village.line.kept.clear()
+        village.uplink.connect(village.line)
+    village.uplink.step()
+    village.line.kept.clear()
+    village.pass_rounds(1, answers=True)
+    assert village.outbox.depth() == 0
+
+
+def test_the_status_claims_no_source_of_the_clock_that_is_not_known(village: Village) -> None:
+    assert json.loads(village.line.status)["clock"] == "system"
