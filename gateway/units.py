@@ -38,13 +38,6 @@ def conversion(spec: ChannelSpec, senml_unit: str) -> tuple[float, float] | None
     return CONVERSIONS[spec.unit].get(senml_unit)
 
 
-def canonical_value(value: float, factor: float, offset: float) -> float:
-    """Convert one value; twelve significant digits, so that 3.7 m³/h is still 3.7 after its way in m³/s."""
-    if factor == 1.0 and offset == 0.0:
-        return value
-    return float(f"{value * factor + offset:.12g}")
-
-
 def wire_value(spec: ChannelSpec, value: float) -> float:
     """A canonical value in the unit that our gateways write."""
     factor, offset = CONVERSIONS[spec.unit][WIRE_UNIT[spec.unit]]

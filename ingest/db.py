@@ -144,12 +144,6 @@ def check_schema(connection: Connection) -> None:
         raise SchemaMismatch(f"database schema is at {found}, this version needs {wanted}: run `ndiyan db migrate`")
 
 
-def has_timescale(connection: Connection) -> bool:
-    """Whether `reading` is a hypertable here."""
-    row = connection.execute("SELECT variant FROM migration LIMIT 1").fetchone()
-    return bool(row and row[0] == "timescale")
-
-
 def _apply_between_writers(connection: Connection, statements: bytes, number: int, name: str, variant: str) -> None:
     end_s = time.monotonic() + MIGRATE_WITHIN_S
     while True:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.zones import Zone
 from ingest.columns import Columns
-from ingest.db import Connection, connect, has_timescale
+from ingest.db import Connection, connect
 from ingest.registry import import_zones
 from ingest.writer import ReadingWriter, Written
 from tests.conftest import skip_without
@@ -29,7 +29,8 @@ LONG_AGO = datetime(2026, 3, 2, tzinfo=UTC)
 def connection(request: pytest.FixtureRequest, database_url: str, zones: list[Zone]) -> Iterator[Connection]:
     """A database in which only tests compress; the server's own jobs are not told to."""
     with connect(database_url) as connection:
-        if not has_timescale(connection) or facts(connection, "SHOW timescaledb.license") != [("timescale",)]:
+        is_hypertable = facts(connection, "SELECT variant FROM migration LIMIT 1") == [("timescale",)]
+        if not is_hypertable or facts(connection, "SHOW timescaledb.license") != [("timescale",)]:
             reason = "this PostgreSQL does not offer it under its Community licence"
             skip_without(request.config, "TimescaleDB", reason, optional=True)
         connection.execute("SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs")
