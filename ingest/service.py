@@ -113,6 +113,7 @@ class Inbox:
         self._condition = threading.Condition()
         self._pipeline, self._window_messages = pipeline, window_messages
         self._batches = deque([pipeline.new_admission()])  # never empty; the last one grows
+        self._unread: list[Message] = []  # came in one read with what filled us
         self._taken: Admission | None = None
         self._begun_s = self._newest_s = 0.0  # when the growing batch got its first and its newest message
 
@@ -120,41 +121,50 @@ class Inbox:
     def waiting(self) -> int:
         """How many messages have come and were not yet taken."""
         with self._condition:
-            return sum(len(batch.messages) for batch in self._batches)
+            return sum(len(batch.messages) for batch in self._batches) + len(self._unread)
 
     def has_room(self) -> bool:
         """Whether what is held leaves room. A broker sends more than our window when we come back to a long queue, and
         a short message can come to much."""
         with self._condition:
-            held = [*self._batches] if self._taken is None else [self._taken, *self._batches]
-        return (
-            sum(len(batch.messages) for batch in held) < self._window_messages
-            and sum(batch.held_bytes for batch in held) < HELD_BYTES
-        )
+            held = self.waiting + (0 if self._taken is None else len(self._taken.messages))
+            return held < self._window_messages and self._has_memory()
 
     def deliver(self, messages: list[Message]) -> None:
         """Admit messages; called by the link."""
         with self._condition:
-            for first in range(0, len(messages), ADMITTED_AT_ONCE):
-                growing = self._batches[-1]
-                if not growing.messages:
-                    self._begun_s = time.monotonic()
-                growing.add(messages[first : first + ADMITTED_AT_ONCE])
-                if _is_full(growing):
-                    self._batches.append(self._pipeline.new_admission())
+            self._unread += messages
+            self._admit()
             self._newest_s = time.monotonic()
             self._condition.notify()
+
+    def _has_memory(self) -> bool:
+        held_bytes = sum(batch.held_bytes for batch in self._batches)
+        return held_bytes + (0 if self._taken is None else self._taken.held_bytes) < HELD_BYTES
+
+    def _admit(self) -> None:
+        unread, done = self._unread, 0
+        while done < len(unread) and self._has_memory():
+            growing = self._batches[-1]
+            if not growing.messages:
+                self._begun_s = time.monotonic()
+            growing.add(unread[done : done + ADMITTED_AT_ONCE])
+            done += ADMITTED_AT_ONCE
+            if _is_full(growing):
+                self._batches.append(self._pipeline.new_admission())
+        self._unread = unread[done:]
 
     def begin_again(self) -> None:
         """Drop what waits and comes again: all that the broker was not told to forget. It never confirms QoS 0."""
         with self._condition:
-            waiting = [message for batch in self._batches for message in batch.messages]
-            self._batches = deque([self._pipeline.new_admission()])
+            waiting = [*(message for batch in self._batches for message in batch.messages), *self._unread]
+            self._batches, self._unread = deque([self._pipeline.new_admission()]), []
         self.deliver([message for message in waiting if not message.mid])
 
     def take(self, *, wait_s: float) -> Admission:
         """A batch: a full one, or what has come when nothing came for `QUIET_S`; waits for a message up to `wait_s`."""
         with self._condition:
+            self._admit()
             self._condition.wait_for(lambda: self._batches[0].messages, wait_s)
         end_s = self._begun_s + GATHER_S
         while len(self._batches) == 1 and (now_s := time.monotonic()) < min(end_s, self._newest_s + QUIET_S):

@@ -121,6 +121,20 @@ def test_a_short_message_counts_as_much_as_it_comes_to(inbox: Inbox, time: FakeT
     assert came * len(payload) < HELD_BYTES / 500, "the bytes on the wire say nothing of it"
 
 
+def test_one_read_cannot_bring_more_than_there_is_room_for(inbox: Inbox, time: FakeTime) -> None:
+    payload = pack(1, bad=999)
+    inbox.deliver([message(number, payload) for number in range(1, 301)])
+    assert not inbox.has_room()
+    assert inbox.waiting == 300
+    stored = []
+    while inbox.waiting:
+        batch = inbox.take(wait_s=0)
+        assert batch.held_bytes < HELD_BYTES
+        stored += [one.mid for one in batch.messages]
+        inbox.let_go(Admitting())  # type: ignore[arg-type]
+    assert stored == list(range(1, 301)), "in their order"
+
+
 @pytest.mark.parametrize(
     ("payload", "most_readings", "most_aside"),
     [
@@ -135,6 +149,7 @@ def test_a_batch_is_cut_by_what_its_messages_come_to(
     batches = []
     while inbox.waiting:
         batches.append(inbox.take(wait_s=0))
+        inbox.let_go(Admitting())  # type: ignore[arg-type]
     assert len(batches) > 1
     assert sum(len(batch.messages) for batch in batches) == 200
     assert all(len(batch) <= most_readings and len(batch.set_aside) <= most_aside for batch in batches)
