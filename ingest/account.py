@@ -7,7 +7,7 @@ came is known as soon as a later one does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -40,14 +40,26 @@ class Account:
             (zone, gateway, boot): micros for zone, gateway, boot, micros in self._connection.execute(SQL["anchors"])
         }
 
-    def arrived_before(self, boots: Sequence[Boot], numbers: Sequence[int]) -> list[bool]:
-        """Which of these sequence numbers (side by side with their boots) have come before."""
+    def fetch_estimated_boots(self) -> set[Boot]:
+        """The boots of which a reading was ever dated anew."""
+        return set(self._connection.execute(SQL["estimated_boots"]).fetchall())
+
+    def arrived_before(self, ranges: Mapping[Boot, NDArray[np.int64]]) -> dict[Boot, set[int]]:
+        """Which sequence numbers of each boot's ranges (n, 2), both ends included, have come before."""
+        boots = [boot for boot, its in ranges.items() for _ in its]
+        low, high = np.concatenate(list(ranges.values())).T
         zone, gateway, boot = zip(*boots, strict=True)
         rows = self._connection.execute(
             SQL["arrived_before"],
-            {"zone": list(zone), "gateway": list(gateway), "boot": list(boot), "seq": list(numbers)},
-        )
-        return [row[0] for row in rows]
+            {
+                "zone": Texts(zone), "gateway": Texts(gateway), "boot": Texts(boot),
+                "low": Int8s(low), "high": Int8s(high),
+            },
+        )  # fmt: skip
+        found: dict[Boot, set[int]] = {boot: set() for boot in ranges}
+        for zone_id, gateway_id, name, first, behind in rows:
+            found[zone_id, gateway_id, name].update(range(first, behind))
+        return found
 
     def book(
         self,
@@ -76,6 +88,9 @@ class Account:
             np.array([pair for pair in anchors if pair[1] is not None], dtype=np.int64).reshape(-1, 2).T
         )
 
+        estimated = {item.boot for item in admission.estimated}
+        estimated_ids = [number for boot, number in zip(known, ids, strict=True) if boot in estimated]
+
         number = {who: sender.number for who, sender in admission.senders.items()}
         counts = np.zeros((len(Outcome) + 2, len(number)), dtype=np.int64)
         stored, duplicate, conflict, set_aside, late = counts
@@ -99,6 +114,7 @@ class Account:
             {
                 "now": now, "boot": Int4s(boot_id), "low": Int8s(low), "high": Int8s(high),
                 "anchor_boot": Int4s(anchor_id), "anchor": Times(anchor_us),
+                "estimated": Int4s(np.array(estimated_ids, dtype=np.int32)),
                 "zone": Texts(zone), "gateway": Texts(gateway),
                 "received": Int8s(nothing if is_replay else came), "replayed": Int8s(came if is_replay else nothing),
                 "stored": Int8s(stored), "duplicate": Int8s(duplicate), "conflict": Int8s(conflict),

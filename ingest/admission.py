@@ -5,6 +5,10 @@ come out side by side. One bad reading is no exception and does not take its nei
 
 Most packs are as they should be, and are read by `_admit_plain`, which gives up at the first thing that is not; the
 message is then read again by `_admit_each`, which has a word for everything.
+
+A record that tells no time was measured now, and now is when it came: sent again by the broker it is another reading,
+and another message that is set aside. Nothing in it tells a copy from a second measurement, and a flag of the broker
+(DUP) that it may have come before does not tell whether it was stored (docs/reliability.md).
 """
 
 from __future__ import annotations
@@ -14,10 +18,12 @@ import logging
 import math
 import threading
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeGuard
 
 import msgspec
 import numpy as np
@@ -26,8 +32,18 @@ from numpy.typing import NDArray
 
 from gateway.model import Flag
 from gateway.units import CONVERSIONS
-from gateway.wire import MAX_PAYLOAD_BYTES, MESSAGE_LIFE_S, SENML_KIND, Topic, ranges_of, topic_parts
-from ingest.clocks import EARLIEST_US, TOLERANCE_US, Dated, PackTimes, anchor_from, better_anchor, date_reading
+from gateway.wire import MAX_PAYLOAD_BYTES, MESSAGE_LIFE_S, SENML_KIND, Topic, topic_parts
+from ingest.clocks import (
+    EARLIEST_US,
+    TOLERANCE_US,
+    Dated,
+    PackTimes,
+    anchor_from,
+    better_anchor,
+    date_reading,
+    unseen_at_most,
+    with_believable_wait,
+)
 from ingest.columns import Columns
 from ingest.senml import (
     LARGEST,
@@ -179,12 +195,11 @@ Taken = dict[Boot, list[tuple[int, int]]]
 
 
 class Estimated(NamedTuple):
-    """A reading that was dated anew: its row, what its gateway's clock said [µs], and its number."""
+    """A reading whose time is an estimate: its row, and what its gateway's clock said [µs]."""
 
     row: int
     device_us: int
     boot: Boot | None
-    seq: int | None
 
 
 Anchors = MutableMapping[Boot, int]
@@ -214,7 +229,9 @@ class Admission:
         self.estimated: list[Estimated] = []
         self.senders: dict[tuple[str, str], Sender] = {}
         self.held_bytes = 0  # about what all this takes in memory
-        self._taken: Taken = {}
+        # Where each boot's numbers went, three by three in their order: first row, lowest and highest number of some
+        # that stand side by side; row -1 for what was set aside.
+        self.placed: defaultdict[Boot, array[int]] = defaultdict(partial(array, "q"))
         # Arrays, not lists: a quarter of the memory, and numpy takes them as they are.
         self._line, self._at_s, self._value = array("i"), array("d"), array("d")
         self._rows, self._sender, self._received_us = array("i"), array("i"), array("q")  # by message
@@ -271,14 +288,15 @@ class Admission:
         who = next(iter(rest.senders), NOBODY)  # a status is in no account
         self.messages.append(message)
         for boot, ranges in rest.taken.items():
-            self._taken.setdefault(boot, []).extend(ranges)
+            for low, high in ranges:
+                self.placed[boot].extend((-1, low, high))
         self.set_aside.append(SetAside(message, zone, gateway, who, message.payload, reason, detail))
         self._count(who, message, 0, received=1)
 
     @property
     def taken(self) -> Taken:
         """What each boot's gateway may forget once this is committed; put together anew each time."""
-        return {boot: ranges if len(ranges) == 1 else _joined(ranges) for boot, ranges in self._taken.items()}
+        return {boot: _joined(zip(places[1::3], places[2::3], strict=True)) for boot, places in self.placed.items()}
 
     def is_known(self, boot: Boot) -> bool:
         """Whether a boot belongs to a gateway of the registry."""
@@ -333,13 +351,14 @@ class Admission:
         boot, sent_s, sent_uptime_s = records[0].boot, records[0].sent, records[0].sup
         received_s = message.received_us / 1e6
         latest_s = received_s + TOLERANCE_S
-        forerun_s = 0.0
-        if boot is not None:
+        if boot is None:
+            if sent_s is not None:  # may tell that its clock is wrong
+                return False
+        else:
             if sent_s is None or sent_uptime_s is None or not _is_boot(boot) or not 0 <= sent_uptime_s <= LONGEST_S:
                 return False
             waited_s = 0 if message.expires_s is None else max(0, MESSAGE_LIFE_S - message.expires_s)
-            delay_s, forerun_s = received_s - waited_s - sent_s, sent_s - sent_uptime_s
-            first_s = received_s - waited_s - sent_uptime_s
+            delay_s, first_s = received_s - waited_s - sent_s, received_s - waited_s - sent_uptime_s
             if not -TOLERANCE_S <= delay_s <= TOLERANCE_S:
                 return False
         known = self.directory.names
@@ -354,7 +373,7 @@ class Admission:
                 if not EARLIEST_S <= at_s <= latest_s:
                     return False
                 if boot is not None and (
-                    uptime_s is None or not -TOLERANCE_S <= forerun_s - at_s + uptime_s <= TOLERANCE_S
+                    uptime_s is None or not -TOLERANCE_S <= first_s - at_s + uptime_s <= TOLERANCE_S
                 ):
                     return False
             elif record.bup is not None:
@@ -381,8 +400,8 @@ class Admission:
         sender = self._count((topic.zone, topic.gateway), message, len(lines), received=len(lines))
         if boot is not None and low is not None:
             where = topic.zone, topic.gateway, boot
-            self._take_range(where, low, low + len(numbers) - 1)
-            self._learn_anchor(where, round(first_s * 1e6))
+            self.placed[where].extend((len(self._line) - len(lines), low, low + len(numbers) - 1))
+            self._learn_anchor(where, round(first_s * 1e6), TOLERANCE_US)
             if sender.offset_s is None or -delay_s > sender.offset_s:
                 sender.offset_s = -delay_s
         return True
@@ -416,27 +435,33 @@ class Admission:
         where = None if boot is None else (topic.zone, topic.gateway, boot)
         if not is_known:
             # Kept whole until somebody registers the gateway; it may forget, or it would send the same for ever.
-            self._take(where, [*(record.seq for record in pack.records), *(bad.seq for bad in pack.bad)])
+            numbers = [*(record.seq for record in pack.records), *(bad.seq for bad in pack.bad)]
+            self._place(where, [-1] * len(numbers), numbers)
             return RejectReason.UNKNOWN_GATEWAY, f"{topic.gateway[:80]} is no gateway of {topic.zone[:80]}"
         self._admit_each(message, topic, pack, where)
         return None
 
     def _admit_each(self, message: Message, topic: Topic, pack: Pack, where: Boot | None) -> None:
         boot = None if where is None else where[2]
-        times = _pack_times(message, pack.sent_s, pack.sent_uptime_s)
+        times = _pack_times(message, pack)
         if where is not None:
-            self._learn_anchor(where, anchor_from(times))
+            times = with_believable_wait(times, self.anchors.get(where))
+            self._learn_anchor(where, anchor_from(times), unseen_at_most(times))
+        else:
+            times = with_believable_wait(times, None)
         rows, sender = len(self._line), (topic.zone, topic.gateway)
         numbers: list[int | None] = [bad.seq for bad in pack.bad]
+        places = [-1] * len(numbers)
         refused: list[tuple[Resolved | BadRecord, RejectReason, str]] = [
             (bad, RejectReason.BAD_RECORD, bad.detail) for bad in pack.bad
         ]
         for record in pack.records:
             numbers.append(record.seq)
             problem = self._admit_reading(record, message, topic, times, where)
+            places.append(-1 if problem is not None else len(self._line) - 1)
             if problem is not None:
                 refused.append((record, *problem))
-        self._take(where, numbers)
+        self._place(where, places, numbers)
         admitted = len(self._line) - rows
         if not admitted and len(refused) > BAD_APART:  # a short message that would come to a thousand rows
             _, word, why = refused[0]
@@ -474,7 +499,7 @@ class Admission:
         if dated is None or not EARLIEST_US <= dated.measured_us <= message.received_us + TOLERANCE_US:
             return _undatable(name, dated or Dated(clock_us, False), message.received_us)
         if dated.is_estimated:
-            self.estimated.append(Estimated(len(self._line), clock_us, where, record.seq))
+            self.estimated.append(Estimated(len(self._line), clock_us, where))
         self._line.append(self.directory.line(entry, *scale))
         self._at_s.append(dated.measured_us / 1e6)
         self._value.append(record.value)
@@ -489,28 +514,21 @@ class Admission:
         self.statuses.append(GatewayStatus(topic.zone, topic.gateway, state, software, clock, message.received_us))
         return None
 
-    def _learn_anchor(self, where: Boot, found_us: int | None) -> None:
+    def _learn_anchor(self, where: Boot, found_us: int | None, unseen_us: int | None) -> None:
         if found_us is None:
             return
         known_us = self.anchors.get(where)
-        kept_us = better_anchor(known_us, found_us)
+        kept_us = better_anchor(known_us, found_us, unseen_us)
         if kept_us != known_us:
             if known_us is None and len(self.anchors) >= KNOWN_BOOTS:
                 for oldest in list(self.anchors)[: KNOWN_BOOTS // 10]:  # a copy: another thread may do the same
                     self.anchors.pop(oldest, None)  # its next pack tells again
             self.anchors[where] = kept_us
 
-    def _take_range(self, where: Boot, low: int, high: int) -> None:
-        ranges = self._taken.setdefault(where, [])
-        if ranges and ranges[-1][1] == low - 1:  # packs come in order as a rule
-            ranges[-1] = ranges[-1][0], high
-        else:
-            ranges.append((low, high))
-
-    def _take(self, where: Boot | None, numbers: Iterable[int | None]) -> None:
-        valid = [number for number in numbers if number is not None and 1 <= number <= MAX_SEQ]
-        if where is not None and valid:
-            self._taken.setdefault(where, []).extend(ranges_of(valid))
+    def _place(self, where: Boot | None, rows: Iterable[int], numbers: Iterable[int | None]) -> None:
+        for row, number in zip(rows, numbers, strict=True):
+            if where is not None and _is_number(number):
+                self.placed[where].extend((row, number, number))
 
     def _count(self, who: tuple[str, str], message: Message, rows: int, *, received: int) -> Sender:
         sender = self.senders.get(who)
@@ -558,12 +576,24 @@ def _is_boot(text: str) -> bool:
     return len(text) <= MAX_BOOT_LETTERS and text.isprintable()
 
 
-def _pack_times(message: Message, sent_s: float | None, sent_uptime_s: float | None) -> PackTimes:
+def _is_number(number: int | None) -> TypeGuard[int]:
+    return number is not None and 1 <= number <= MAX_SEQ
+
+
+def _pack_times(message: Message, pack: Pack) -> PackTimes:
+    """What a message and its pack tell, where it is possible.
+
+    A reading whose uptime is beyond that of its sending was taken in another run of the machine: the two do not count
+    alike, so the pack's uptime tells nothing.
+    """
+    sent_s, sent_uptime_s, expires_s = pack.sent_s, pack.sent_uptime_s, message.expires_s
+    latest_s = max((record.uptime_s for record in pack.records if record.uptime_s is not None), default=0.0)
+    counts = sent_uptime_s is not None and max(0.0, latest_s - TOLERANCE_S) <= sent_uptime_s <= LONGEST_S
     return PackTimes(
         message.received_us,
         None if sent_s is None else round(_bounded(sent_s) * 1e6),
-        None if sent_uptime_s is None or not 0 <= sent_uptime_s <= LONGEST_S else round(sent_uptime_s * 1e6),
-        None if message.expires_s is None else max(0, MESSAGE_LIFE_S - message.expires_s) * 1_000_000,
+        round(sent_uptime_s * 1e6) if counts and sent_uptime_s is not None else None,
+        None if expires_s is None or expires_s > MESSAGE_LIFE_S else (MESSAGE_LIFE_S - expires_s) * 1_000_000,
     )
 
 
@@ -585,7 +615,7 @@ def _undatable(name: str, dated: Dated, received_us: int) -> tuple[RejectReason,
     return RejectReason.TIME_IN_FUTURE, f"{name}: measured {ahead_s:.0f} s after it was received, bound {bound_s} s"
 
 
-def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if found and low <= found[-1][1] + 1:

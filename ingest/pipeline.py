@@ -88,6 +88,7 @@ class Pipeline:
         self._writer = ReadingWriter(connection)
         self._account = Account(connection)
         self._anchors = self._account.fetch_anchors()
+        self._estimated_boots = self._account.fetch_estimated_boots()
         self._read_registry()
 
     def new_admission(self) -> Admission:
@@ -209,18 +210,28 @@ class Pipeline:
         return columns, fate
 
     def _repeated_estimates(self, admission: Admission) -> NDArray[np.bool_]:
-        """(n,) which readings came before with another estimate of their time.
+        """(n,) which readings came before, in this batch or an earlier one, perhaps with another time.
 
-        A reading whose time is measured is known by its time. An estimate may move on as the anchor gets better, so
-        these are known by boot and sequence number.
+        A reading is known by its time as long as its gateway's clock is believed. An estimate moves on with the anchor,
+        and the clock that one copy makes us doubt another may make us believe. So all readings of a boot of which
+        one was ever estimated are known by their number; other boots are not looked up.
         """
         repeated = np.zeros(len(admission), dtype=bool)
-        numbered = [item for item in admission.estimated if item.seq is not None and item.boot is not None]
-        if numbered:
-            boots = [item.boot for item in numbered if item.boot is not None]
-            numbers = [item.seq for item in numbered if item.seq is not None]
-            came = self._account.arrived_before(boots, numbers)
-            repeated[[item.row for item, is_back in zip(numbered, came, strict=True) if is_back]] = True
+        self._estimated_boots.update(item.boot for item in admission.estimated if item.boot is not None)
+        placed = {
+            boot: np.array(places, dtype=np.int64).reshape(-1, 3)
+            for boot, places in admission.placed.items()
+            if boot in self._estimated_boots
+        }
+        if placed:
+            came = self._account.arrived_before({boot: places[:, 1:] for boot, places in placed.items()})
+            for boot, places in placed.items():
+                seen = came[boot]
+                for row, low, high in places.tolist():
+                    numbers = range(low, high + 1)
+                    if row >= 0:
+                        repeated[row : row + len(numbers)] = [number in seen for number in numbers]
+                    seen.update(numbers)
         return repeated
 
     def _write_notes(self, admission: Admission, columns: Columns, outcome: NDArray[np.int8]) -> None:

@@ -3,11 +3,18 @@
 SELECT zone_id, gateway_id, boot, (extract(epoch FROM anchor_at) * 1000000)::int8
 FROM gateway_boot WHERE anchor_at IS NOT NULL AND last_received_at > now() - interval '400 days';
 
+-- estimated_boots
+-- As for anchors, a boot that was silent for 400 days is not asked for any more.
+SELECT zone_id, gateway_id, boot FROM gateway_boot
+WHERE has_estimates AND last_received_at > now() - interval '400 days';
+
 -- arrived_before
-SELECT coalesce(b.seq @> t.seq, false)
-FROM unnest(%(zone)s::text[], %(gateway)s::text[], %(boot)s::text[], %(seq)s::int8[]) WITH ORDINALITY
-     AS t (zone_id, gateway_id, boot, seq, place)
-LEFT JOIN gateway_boot b USING (zone_id, gateway_id, boot) ORDER BY t.place;
+-- What of some ranges of numbers has come, as ranges [first, behind).
+SELECT zone_id, gateway_id, boot, lower(r), upper(r)
+FROM unnest(%(zone)s::text[], %(gateway)s::text[], %(boot)s::text[], %(low)s, %(high)s)
+     AS t (zone_id, gateway_id, boot, low, high)
+JOIN gateway_boot b USING (zone_id, gateway_id, boot),
+     unnest(b.seq * int8multirange(int8range(t.low, t.high, '[]'))) AS r;
 
 -- make_boots
 INSERT INTO gateway_boot (zone_id, gateway_id, boot, first_received_at, last_received_at)
@@ -38,7 +45,8 @@ WITH news AS (
 ), moved AS (
     UPDATE gateway_boot b SET
         seq = x.old + x.new, last_received_at = greatest(b.last_received_at, %(now)s),
-        anchor_at = least(b.anchor_at, a.anchor_at)
+        anchor_at = coalesce(a.anchor_at, b.anchor_at),
+        has_estimates = b.has_estimates OR b.boot_id = ANY(%(estimated)s)
     FROM before x LEFT JOIN anchors a USING (boot_id) WHERE b.boot_id = x.boot_id
 ), progress AS (
     SELECT zone_id, gateway_id,
