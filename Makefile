@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-live bench-crash bench-fuzz bench-outage bench-bad-rows
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-outage bench-bad-rows
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -43,6 +43,9 @@ bench-reads: setup  ## charts, latest values and a day of 10,000 zones as a matr
 
 bench-simulator: setup  ## what a simulated year costs, and whether it is one of Labé (ARGS="--zones 6 --days 10 --live-zones 100")
 	@exec $(VENV)/bin/ndiyan bench simulator $(ARGS)
+
+bench-evaluation: setup  ## one evaluation of 1,000 zones, and whether it grows with history (ARGS="--zones 100 --days 2 10")
+	@exec $(PYTHON) -m benchmarks.evaluation $(ARGS)
 
 bench-live: setup  ## 1,000 zones live by the minute, through mosquitto and ingest, in real time (ARGS="--zones 100 --minutes 1")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
