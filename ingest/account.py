@@ -17,7 +17,7 @@ from ingest.admission import Admission, Anchors, Boot, SetAside, Taken
 from ingest.arrays import Float8s, Int4s, Int8s, Texts, Times
 from ingest.columns import Columns
 from ingest.db import Connection, queries
-from ingest.writer import Fate, Outcome
+from ingest.writer import Outcome, RowFates
 
 SQL = queries("ingest", "account")
 LATE_US = 3_600_000_000
@@ -66,7 +66,7 @@ class Account:
         admission: Admission,
         taken: Taken,
         columns: Columns,
-        fate: Fate,
+        fate: RowFates,
         aside: Sequence[tuple[SetAside, bool]],
         now: datetime,
         *,

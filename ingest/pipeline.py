@@ -36,7 +36,7 @@ from ingest.db import Connection, queries
 from ingest.errors import SchemaMismatch
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
 from ingest.suspicion import Suspicion
-from ingest.writer import Fate, Outcome, ReadingWriter
+from ingest.writer import Outcome, ReadingWriter, RowFates
 
 SQL = queries("ingest", "pipeline")
 MAX_ATTEMPTS_AT_ONCE = 5
@@ -44,7 +44,7 @@ UNKNOWN = {RejectReason.UNKNOWN_GATEWAY, RejectReason.UNKNOWN_CHANNEL}
 
 
 @dataclass(slots=True)
-class Stored:
+class Committed:
     """What a batch came to; everything in here is committed."""
 
     stored: int = 0
@@ -58,7 +58,7 @@ class Stored:
         """Of how many readings and messages all this was made."""
         return self.stored + self.duplicate + self.conflict + self.set_aside
 
-    def add(self, other: Stored) -> None:
+    def add(self, other: Committed) -> None:
         """Take another batch into this sum."""
         self.stored += other.stored
         self.duplicate += other.duplicate
@@ -95,13 +95,13 @@ class Pipeline:
         """Where messages can be admitted before they are stored, also in another thread."""
         return Admission(self._directory, self._anchors)
 
-    def store(self, messages: Sequence[Message]) -> Stored:
+    def store(self, messages: Sequence[Message]) -> Committed:
         """Admit and store a batch; see `store_admitted`."""
         admission = self.new_admission()
         admission.add(messages)
         return self.store_admitted(admission)
 
-    def store_admitted(self, admission: Admission) -> Stored:
+    def store_admitted(self, admission: Admission) -> Committed:
         """Store a batch; on return it is committed.
 
         Raises
@@ -124,7 +124,7 @@ class Pipeline:
                 return stored
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def store_again(self, message: Message, again: Again) -> Stored | SetAside:
+    def store_again(self, message: Message, again: Again) -> Committed | SetAside:
         """Store a message that was set aside before, as far as it is accepted now.
 
         What of it is not accepted is set aside reading by reading, each for its own reason. When nothing is, nothing
@@ -167,7 +167,7 @@ class Pipeline:
     def _registry_state(self) -> tuple[object, ...] | None:
         return self._connection.execute(SQL["registry_state"]).fetchone()
 
-    def _store_once(self, admission: Admission, again: Again | None = None) -> Stored:
+    def _store_once(self, admission: Admission, again: Again | None = None) -> Committed:
         with self._transaction():
             return self._write(admission, again)
 
@@ -183,7 +183,7 @@ class Pipeline:
                 self._account.forget()
             raise
 
-    def _write(self, admission: Admission, again: Again | None) -> Stored:
+    def _write(self, admission: Admission, again: Again | None) -> Committed:
         columns, fate = self._write_readings(admission, is_new=again is not None and again.was_booked)
         aside = self._insert_set_aside(admission.set_aside)
         day = _instant(admission.received_us) if again is None else again.now
@@ -198,13 +198,13 @@ class Pipeline:
                 },
             )  # fmt: skip
         stored, duplicate, conflict = np.bincount(fate.outcome, minlength=len(Outcome)).tolist()
-        return Stored(stored, duplicate, conflict, len(admission.set_aside), taken)
+        return Committed(stored, duplicate, conflict, len(admission.set_aside), taken)
 
-    def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, Fate]:
+    def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, RowFates]:
         """The readings of a batch, and what became of each; `is_new` when none was stored under its number before."""
         columns = admission.columns
         came = np.zeros(len(columns), dtype=bool) if is_new else self._repeated_estimates(admission)
-        fate = Fate(np.full(len(columns), Outcome.DUPLICATE, dtype=np.int8), np.zeros(len(columns), dtype=bool))
+        fate = RowFates(np.full(len(columns), Outcome.DUPLICATE, dtype=np.int8), np.zeros(len(columns), dtype=bool))
         fate.outcome[~came], fate.is_behind[~came] = self._writer.write_each(columns.take(~came))
         self._write_notes(admission, columns, fate.outcome)
         return columns, fate
@@ -283,7 +283,7 @@ class Pipeline:
             inserted.discard(fingerprint)  # the same again in this batch is a duplicate
         return found
 
-    def _store_without_refused(self, messages: Sequence[Message], error: Exception) -> Stored:
+    def _store_without_refused(self, messages: Sequence[Message], error: Exception) -> Committed:
         """Set aside what the database can never take; its neighbours are stored in the same transaction."""
         if isinstance(error, psycopg.errors.ForeignKeyViolation):  # a channel went since the registry was read
             self._read_registry()
@@ -332,13 +332,13 @@ class Pipeline:
                 admission.add([message])
         return admission
 
-    def _store_by_halves(self, messages: Sequence[Message], error: Exception, aside: list[SetAside]) -> Stored:
+    def _store_by_halves(self, messages: Sequence[Message], error: Exception, aside: list[SetAside]) -> Committed:
         """Store messages whose whole was refused for `error`, half by half; single readings go `aside`."""
         if len(messages) == 1:
             messages = readings_apart(messages[0])
         if len(messages) == 1:
             return self._store_refused(messages[0], error, aside)
-        result, middle = Stored(), len(messages) // 2
+        result, middle = Committed(), len(messages) // 2
         for half in (messages[:middle], messages[middle:]):
             try:
                 result.add(self._store_once(admit(half, self._directory, self._anchors)))
@@ -348,7 +348,7 @@ class Pipeline:
                 result.add(self._store_by_halves(half, later, aside))
         return result
 
-    def _store_refused(self, message: Message, error: Exception, aside: list[SetAside]) -> Stored:
+    def _store_refused(self, message: Message, error: Exception, aside: list[SetAside]) -> Committed:
         """Keep what the database refuses; booked for its gateway, unless that is what is refused."""
         for is_booked in (True, False):
             refused = self.new_admission()

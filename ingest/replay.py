@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gateway.clock import Clock
 from ingest.admission import Message, RejectReason
 from ingest.db import Connection, queries
-from ingest.pipeline import Again, Pipeline, Stored
+from ingest.pipeline import Again, Committed, Pipeline
 
 SQL = queries("ingest", "replay")
 
@@ -76,7 +76,7 @@ def _replay_one(connection: Connection, pipeline: Pipeline, number: int, now: da
         # Only a gateway of the registry has boots; what a stranger sent has not been booked under its numbers yet.
         again = Again(now, was_booked=reason != RejectReason.UNKNOWN_GATEWAY)
         found = pipeline.store_again(Message(topic, payload, received_us, 0, 0), again)
-        if not isinstance(found, Stored):
+        if not isinstance(found, Committed):
             return Replayed(number, Fate.REFUSED, reason=found.reason.value, detail=found.detail)
         connection.execute(SQL["mark"], {"id": number, "now": now})
     fate = Fate.PARTLY if found.set_aside else Fate.ACCEPTED

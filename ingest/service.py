@@ -27,7 +27,7 @@ from ingest.broker_check import find_weak_settings
 from ingest.config import IngestConfig
 from ingest.db import Connection, check_schema, connect, queries
 from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable
-from ingest.pipeline import Pipeline, Stored
+from ingest.pipeline import Committed, Pipeline
 from ingest.sqlstate import as_ingest_error
 from ingest.subscriber import Subscriber
 from ingest.suspicion import Suspicion
@@ -192,7 +192,7 @@ class _Worker:
         self._config, self._clock = config, clock
         self._pipeline: Pipeline | None = None
         self._connection: Connection | None = None
-        self._total, self._suspicion = Stored(), Suspicion()
+        self._total, self._suspicion = Committed(), Suspicion()
         self._last_beat_s = 0.0
         self._trouble: str | None = None
         self._is_holding = False  # a batch that was not stored
@@ -234,7 +234,7 @@ class _Worker:
                 raise as_ingest_error(error) from error
         return self._pipeline
 
-    def store(self, admission: Admission) -> Stored | None:
+    def store(self, admission: Admission) -> Committed | None:
         """Commit a batch; None when the database did not take it, and the same batch is to be tried again."""
         try:
             stored = self.open().store_admitted(admission)
@@ -244,7 +244,7 @@ class _Worker:
             return None
         self._is_holding = False
         self._note_recovery()
-        self._total.add(Stored(stored.stored, stored.duplicate, stored.conflict, stored.set_aside))
+        self._total.add(Committed(stored.stored, stored.duplicate, stored.conflict, stored.set_aside))
         return stored
 
     def beat(self, detail: Mapping[str, object]) -> None:

@@ -51,7 +51,7 @@ class Written(NamedTuple):
     conflict: int
 
 
-class Fate(NamedTuple):
+class RowFates(NamedTuple):
     """What became of each row of a batch (n,): its `Outcome`, and whether its zone already had a newer reading, of
     whatever channel, when the batch came."""
 
@@ -85,7 +85,7 @@ class ReadingWriter:
         """Store a batch and say how many rows were stored, there before, and in conflict with what was there."""
         return Written(*np.bincount(self.write_each(columns).outcome, minlength=len(Outcome)).tolist())
 
-    def write_each(self, columns: Columns) -> Fate:
+    def write_each(self, columns: Columns) -> RowFates:
         """Store a batch and say what became of each row. On return it is committed, unless the caller's own
         transaction is still open.
 
@@ -93,7 +93,7 @@ class ReadingWriter:
         Database errors pass through as psycopg raises them; nothing of the batch is stored then.
         """
         if not len(columns):
-            return Fate(np.empty(0, dtype=np.int8), np.empty(0, dtype=bool))
+            return RowFates(np.empty(0, dtype=np.int8), np.empty(0, dtype=bool))
         order = np.lexsort((columns.measured_us, columns.channel_id))
         ordered = columns.take(order)
         self._ensure_weeks(ordered.measured_us)
@@ -103,7 +103,7 @@ class ReadingWriter:
             is_behind = ordered.measured_us < self._zone_newest_us[self._zone[ordered.channel_id]]
             outcome = self._write_ordered(ordered, is_newest)
         self._move_watermark(ordered)
-        fate = Fate(np.empty_like(outcome), np.empty_like(is_behind))
+        fate = RowFates(np.empty_like(outcome), np.empty_like(is_behind))
         fate.outcome[order], fate.is_behind[order] = outcome, is_behind
         return fate
 

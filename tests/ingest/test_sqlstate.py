@@ -23,7 +23,7 @@ from ingest import admission
 from ingest.admission import Message, RejectReason
 from ingest.db import Connection, connect
 from ingest.errors import SchemaMismatch, StoreUnavailable
-from ingest.pipeline import MAX_ATTEMPTS_AT_ONCE, Pipeline, Stored
+from ingest.pipeline import MAX_ATTEMPTS_AT_ONCE, Committed, Pipeline
 from ingest.registry import import_zones
 from ingest.sqlstate import Meaning, as_detail, as_ingest_error, meaning_of
 from ingest.suspicion import READINGS, Suspicion
@@ -90,7 +90,7 @@ def aside(connection: Connection) -> list[tuple[str, str, list[int]]]:
     return [(reason, detail, [record.get("seq") for record in json.loads(payload)]) for reason, detail, payload in rows]
 
 
-def numbers(stored: Stored) -> set[int]:
+def numbers(stored: Committed) -> set[int]:
     """The sequence numbers that gateways may forget."""
     return {seq for ranges in stored.taken.values() for low, high in ranges for seq in range(low, high + 1)}
 

@@ -28,7 +28,7 @@ from ingest import mqtt, pipeline, sqlstate, writer
 from ingest.account import Account
 from ingest.admission import Admission, Message
 from ingest.db import connect
-from ingest.pipeline import Pipeline, Stored
+from ingest.pipeline import Committed, Pipeline
 from ingest.rollups import Rollups
 from ingest.senml import PackUnreadable, decode_pack
 from ingest.sqlstate import Meaning
@@ -160,7 +160,7 @@ def key_without_boot() -> None:
     store = Pipeline.store_admitted
     came: set[tuple[str, int]] = set()
 
-    def store_unknown(self: Pipeline, admission: Admission) -> Stored:
+    def store_unknown(self: Pipeline, admission: Admission) -> Committed:
         numbers = [
             (message, {(message.topic, n) for n in _numbers(message.payload)[1]}) for message in admission.messages
         ]
