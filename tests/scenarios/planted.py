@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import paho.mqtt.client as paho
 import psycopg
+from msgspec import structs
 
 from gateway.uplink import Uplink
 from gateway.wire import ranges_of, topic_parts
@@ -32,7 +33,7 @@ from ingest.pipeline import Committed, Pipeline
 from ingest.rollups import Rollups
 from ingest.senml import PackUnreadable, decode_pack
 from ingest.sqlstate import Meaning
-from ingest.subscriber import Subscriber
+from ingest.subscriber import Receiver, Subscriber
 from ingest.writer import Outcome, ReadingWriter
 from ndiyan.embedded_broker import broker_account, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres
@@ -52,12 +53,15 @@ def early_ack() -> None:
     """The broker hears that a message is safe when it was received, not when it is committed."""
     confirm, begin = Subscriber.confirm, Subscriber.__init__
 
-    def confirm_at_once(self: Subscriber, config: Any, clock: Any, deliver: Callable[[list[Message]], None]) -> None:
+    def confirm_at_once(self: Subscriber, config: Any, clock: Any, receiver: Receiver) -> None:
+        deliver = receiver.deliver
+
         def deliver_and_confirm(messages: list[Message]) -> None:
             deliver(messages)
             confirm(self, messages, {})
 
-        begin(self, config, clock, deliver_and_confirm)
+        _replace(receiver, "deliver", deliver_and_confirm)
+        begin(self, config, clock, receiver)
 
     _replace(Subscriber, "__init__", confirm_at_once)
     _replace(Subscriber, "confirm", lambda self, _messages, taken: confirm(self, [], taken))
@@ -67,7 +71,9 @@ def early_answer() -> None:
     """The gateway hears that its readings are safe when they were received, not when they are committed."""
     confirm, begin = Subscriber.confirm, Subscriber.__init__
 
-    def answer_at_once(self: Subscriber, config: Any, clock: Any, deliver: Callable[[list[Message]], None]) -> None:
+    def answer_at_once(self: Subscriber, config: Any, clock: Any, receiver: Receiver) -> None:
+        deliver = receiver.deliver
+
         def deliver_and_answer(messages: list[Message]) -> None:
             deliver(messages)
             for message in messages:
@@ -75,7 +81,8 @@ def early_answer() -> None:
                 if topic is not None and boot is not None:
                     confirm(self, [], {(topic.zone, topic.gateway, boot): ranges_of(numbers)})
 
-        begin(self, config, clock, deliver_and_answer)
+        _replace(receiver, "deliver", deliver_and_answer)
+        begin(self, config, clock, receiver)
 
     _replace(Subscriber, "__init__", answer_at_once)
 
@@ -84,13 +91,16 @@ def qos_2() -> None:
     """Subscribed at QoS 2: the broker hands the message over for good at PUBREC, which leaves on receipt."""
     begin, answer, subscribe_packet = Subscriber.__init__, Subscriber._answer, mqtt.subscribe_packet
 
-    def take_over(self: Subscriber, config: Any, clock: Any, deliver: Callable[[list[Message]], None]) -> None:
+    def take_over(self: Subscriber, config: Any, clock: Any, receiver: Receiver) -> None:
+        deliver = receiver.deliver
+
         def deliver_and_take_over(messages: list[Message]) -> None:
             deliver(messages)
             with self._lock:
                 self._outgoing += b"".join(struct.pack("!BBH", 0x50, 2, message.mid) for message in messages)
 
-        begin(self, config, clock, deliver_and_take_over)
+        _replace(receiver, "deliver", deliver_and_take_over)
+        begin(self, config, clock, receiver)
 
     def complete(self: Subscriber, packet: mqtt.Answer) -> None:
         if packet.kind == PUBREL:
@@ -109,7 +119,7 @@ def stale_ack() -> None:
     confirm = Subscriber.confirm
 
     def confirm_anyhow(self: Subscriber, messages: Sequence[Message], taken: Any) -> None:
-        confirm(self, [message._replace(connection=self._connection) for message in messages], taken)
+        confirm(self, [structs.replace(message, connection=self._connection) for message in messages], taken)
 
     _replace(Subscriber, "confirm", confirm_anyhow)
 
