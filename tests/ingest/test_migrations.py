@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from gateway.zones import Zone
 from ingest import db
 from ingest.columns import Columns
-from ingest.db import Connection, check_schema, connect, migrate, schema_number
+from ingest.db import Connection, check_schema, connect, migrate, migrations, schema_number
 from ingest.errors import SchemaMismatch, StoreUnavailable
 from ingest.registry import channel_ids, import_zones
 from ingest.writer import ReadingWriter, Written
@@ -156,3 +157,12 @@ def test_the_previous_version_goes_on_storing_while_the_schema_moves_on(
         if gateway is not None:
             gateway.leave()
         process.end()
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    """A database that has had number n has had all before it, so its number alone says what it has."""
+    files = {file.name for file in (resources.files("ingest") / "migrations").iterdir() if file.name.endswith(".sql")}
+    found = migrations()
+    assert {file.name for *_, file in found} == files, "every file has a name that is taken"
+    numbers = sorted({number for number, *_ in found})
+    assert numbers == list(range(1, len(numbers) + 1))

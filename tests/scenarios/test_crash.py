@@ -12,7 +12,7 @@ from tests.conftest import skip_without
 from tests.scenarios.crash_harness import Village, WatchedBroker, crash_loop
 
 CYCLES = int(os.environ.get("NDIYAN_CRASH_CYCLES", "32"))
-SEED = int(os.environ.get("NDIYAN_CRASH_SEED", "20261124"))
+SEED = int(os.environ.get("NDIYAN_CRASH_SEED", "1"))
 
 
 @pytest.mark.db
