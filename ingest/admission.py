@@ -69,7 +69,7 @@ STATUS_KIND = "status"
 KNOWN_TOPICS, KNOWN_NAMES, KNOWN_BOOTS = 100_000, 10_000, 100_000  # remembered
 BAD_APART = 50  # of a pack of which no reading is accepted so many are set aside one by one; of more, the pack
 # About what each takes in memory beside the bytes that it holds, measured with tracemalloc.
-MESSAGE_BYTES, ROW_BYTES, ASIDE_BYTES, ESTIMATED_BYTES = 160, 22, 230, 200
+MESSAGE_BYTES, ROW_BYTES, NUMBER_BYTES, ASIDE_BYTES, ESTIMATED_BYTES = 160, 22, 24, 230, 200
 LONGEST_TOPIC = 256  # that is remembered
 TOLERANCE_S, EARLIEST_S = TOLERANCE_US / 1e6, EARLIEST_US / 1e6
 LONGEST_S = 1e9  # that a machine can be up; beyond, its uptime tells nothing
@@ -529,6 +529,7 @@ class Admission:
         for row, number in zip(rows, numbers, strict=True):
             if where is not None and _is_number(number):
                 self.placed[where].extend((row, number, number))
+                self.held_bytes += NUMBER_BYTES
 
     def _count(self, who: tuple[str, str], message: Message, rows: int, *, received: int) -> Sender:
         sender = self.senders.get(who)

@@ -1,10 +1,12 @@
 """What nobody should send: each message is stored or set aside with a reason, and costs neither memory nor time."""
 
 import contextlib
+import gc
 import gzip
 import json
 import random
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +22,7 @@ from ingest.admission import (
     BAD_APART,
     KNOWN_BOOTS,
     LONGEST_TOPIC,
+    Admission,
     ChannelEntry,
     Directory,
     Message,
@@ -254,6 +257,37 @@ def test_of_a_pack_of_bad_readings_the_gateway_may_forget_each() -> None:
     admission = admit([Message(UP, pack(*records), NOON_US, 1, 1)], Judge().directory)
     assert len(admission.set_aside) == 1
     assert admission.taken == {(ZONE, GATEWAY, "ab"): [(1, BAD_APART + 1)]}
+
+
+def records_of(count: int, **more: int) -> list[dict[str, object]]:
+    """Good readings whose sequence numbers have gaps."""
+    return [GOOD | {"seq": 2 * k, "bt": NOON_S - k, "bup": 900.0 - k, "boot": "ab"} | more for k in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(pack(GOOD), id="one-reading"),
+        pytest.param(b"x", id="no-pack"),
+        pytest.param(gzip.compress(pack(*records_of(900))), id="numbers-with-gaps"),
+        pytest.param(gzip.compress(pack(*records_of(900, sent=500, sup=1000, bt=50, bup=550))), id="estimated"),
+        pytest.param(gzip.compress(pack(GOOD, *[{"n": "a"}] * 900)), id="one-by-one"),
+        pytest.param(gzip.compress(pack(*[{"n": "a"}] * 900)), id="whole"),
+    ],
+)
+def test_what_admission_says_that_it_holds_is_what_it_takes(payload: bytes) -> None:
+    directory = Judge().directory
+    admit([Message(UP, payload, NOON_US, 1, 1)], directory)  # learns its names
+    tracemalloc.start()
+    try:
+        admission = Admission(directory, {})
+        for mid in range(20):
+            admission.add([Message(UP, bytes(bytearray(payload)), NOON_US, mid, 1)])
+        gc.collect()  # what unpacking leaves
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 0.6 * taken < admission.held_bytes < 4 * taken
 
 
 class Interrupted(dict[Any, int]):
