@@ -27,10 +27,10 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.model import Evidence, Signal
+from alerts.model import Evidence, IndexArray, Signal
 from alerts.residual import Moments, PastModel, models_of_past, smoothed, usual_of_good_days
-from alerts.rolling import steps_since, window_max, window_mean
-from alerts.scene import FloatArray, Grid, Mask
+from alerts.rolling import steps_since, window_max, window_mean, window_sum
+from alerts.scene import FloatArray, Grid, Mask, spacing_of
 from alerts.states import RUNNING_SHARE, drawn_power_w, says
 from gateway.model import Fault, PumpState
 
@@ -45,6 +45,7 @@ WORN_UNSEEN = 0.08  # where nobody measures the well: its rest level falls by so
 BEFORE_DAYS = 3  # that a sudden loss is held against
 CLOGGED, CLOGGED_UNSEEN = 0.08, 0.16
 CLOGGED_H = 2.0
+MOST_OF_SPAN = 0.75  # that must be known, however seldom a zone reports
 BALANCE_H = 2.0  # of the tower: 1 cm of a small one is 60 L, and a pump gives some m³
 WORN_POWER = 0.07  # of the rated power more at the same speed and flow; DETECTION §2: +12 % specific energy
 OUTFLOW, FLOW = ("tower", "outflow_m3_h"), ("pump", "flow_m3_h")
@@ -64,9 +65,15 @@ READY_H = 18.0
 
 
 def lift_m(grid: Grid) -> FloatArray:
-    """(n, m) from the water in the well to the top of the tower, where the riser ends [m]."""
+    """(n, m) from the water in the well to the top of the tower, where most risers end [m]."""
     built_m = grid.sites.rating("tower", "base_height_m") + grid.sites.rating("tower", "full_level_m")
     return grid.value("borehole", "water_depth_m") + built_m
+
+
+def lift_into_water_m(grid: Grid) -> FloatArray:
+    """(n, m) as `lift_m`, for a riser that ends at the bottom of the tower: to the water's surface in it [m]."""
+    empty_m = grid.sites.rating("tower", "full_level_m") - grid.value("tower", "level_m")
+    return lift_m(grid) - np.where(np.isfinite(empty_m), empty_m, 0.0)
 
 
 class Points(NamedTuple):
@@ -78,7 +85,8 @@ class Points(NamedTuple):
 
     flow: FloatArray  # flow / s
     flow_2: FloatArray
-    head: FloatArray  # head / s²
+    head: FloatArray  # head / s², for a riser that ends at the top of the tower
+    head_low: FloatArray  # the same for one that ends at its bottom
     speed: FloatArray  # 1 / s²: as if the head were always the same
     power: FloatArray  # power / s³
 
@@ -91,16 +99,35 @@ def points(grid: Grid) -> Points:
     has_speed = grid.has("pump", "speed_rpm") & np.isfinite(sites.rating("pump", "max_speed_rpm"))
     s = np.where(has_speed, measured, np.cbrt(power))
     flow = grid.value("pump", "flow_m3_h") / sites.rating("pump", "rated_flow_m3_h")
-    before = np.concatenate([np.full((len(s), 1), np.nan), s[:, :-1]], axis=1)
+    before = _reading_before(grid, s)
     runs = (s > 0.3) & (s < 1.5) & (flow > LEAST_FLOW_SHARE) & (flow < 3) & ~(power < RUNNING_SHARE)
     s = np.where(runs & (np.abs(s - before) < STEADY_SHARE * s), s, np.nan)
-    head = lift_m(grid) / sites.rating("pump", "rated_head_m")
+    head, head_low = (lift / sites.rating("pump", "rated_head_m") for lift in (lift_m(grid), lift_into_water_m(grid)))
     phi = flow / s
     drawn = np.where(has_speed, power / s**3, np.nan)
-    return Points(phi, phi**2, head / s**2, 1 / s**2, drawn)
+    return Points(phi, phi**2, head / s**2, head_low / s**2, 1 / s**2, drawn)
 
 
-RELATIONS = {"pump_head": ("flow_2", "head"), "pump_speed": ("flow_2", "speed"), "pump_power": ("flow", "power")}
+def _apart(grid: Grid) -> IndexArray:
+    """(n,) steps between the readings of the pump's flow: a zone may report every 15 minutes only."""
+    flow = grid.raw.get(FLOW)
+    return np.ones(len(grid.sites), dtype=np.intp) if flow is None else spacing_of(flow)
+
+
+def _reading_before(grid: Grid, value: FloatArray) -> FloatArray:
+    """(n, m) what a value of each step was at the reading before."""
+    apart = _apart(grid)
+    before = np.full(value.shape, np.nan)
+    for steps in np.unique(apart):
+        rows = apart == steps
+        before[rows, steps:] = value[rows, :-steps]
+    return before
+
+
+RELATIONS = {
+    "pump_head": ("flow_2", "head"), "pump_head_low": ("flow_2", "head_low"), "pump_speed": ("flow_2", "speed"),
+    "pump_power": ("flow", "power"),
+}  # fmt: skip
 PARTS = ("rows", "x", "y", "xx", "xy")
 _KEPT: WeakKeyDictionary[DayView, dict[str, FloatArray]] = WeakKeyDictionary()
 
@@ -140,11 +167,12 @@ class Pump:
 
     def __init__(self, scene: Scene) -> None:
         self.moments = {name: _learned(scene, name) for name in RELATIONS}
-        self.head, self.speed, self.power = models_of_past(
-            self.moments.values(), (FORGIVES, FORGIVES_STATIC, FORGIVES_POWER),
+        self.head, self.head_low, self.speed, self.power = models_of_past(
+            self.moments.values(), (FORGIVES, FORGIVES_STATIC, FORGIVES_STATIC, FORGIVES_POWER),
             days=LEARNS_DAYS, lately=LATELY_DAYS, at_least=LEARNED_DAYS, least_rows=LEAST_ROWS,
         )  # fmt: skip
-        self.off = _both(self.head.residual, self.speed.residual)
+        # Nobody says where a riser ends: what is missing must be missing either way.
+        self.off = _both(_both(self.head.residual, self.head_low.residual), self.speed.residual)
         # From day to day: what wears moves little in one, and must not pass for noise.
         steps = _from_day_to_day(self.off)
         self.noise = np.nan_to_num(past_spread(steps, days=LEARNS_DAYS, at_least=LEARNED_DAYS))
@@ -292,16 +320,20 @@ def judge_pump(scene: Scene) -> list[Signal]:
 def _clogged(scene: Scene, pump: Pump) -> Signal:
     grid, days = scene.grid, scene.days
     now = points(grid)
-    head, speed, power = (
+    head, head_low, speed, power = (
         PastModel(days.on(one.offset, grid.t_s), days.on(one.slope, grid.t_s), one.residual)
-        for one in (pump.head, pump.speed, pump.power)
+        for one in (pump.head, pump.head_low, pump.speed, pump.power)
     )
     span = grid.hours(CLOGGED_H)
+    # A reading that is held for some steps is one reading still.
+    enough = np.minimum(LEAST_ROWS * _apart(grid), MOST_OF_SPAN * span)[:, None]
 
     def mean(value: FloatArray) -> FloatArray:
-        return window_mean(value, span, at_least=LEAST_ROWS)
+        known = window_sum(np.isfinite(value), span) >= enough
+        return np.where(known, window_mean(value, span), np.nan)
 
-    off = _both(mean(head.of(now.flow_2, now.head)), mean(speed.of(now.flow_2, now.speed)))
+    by_head = _both(mean(head.of(now.flow_2, now.head)), mean(head_low.of(now.flow_2, now.head_low)))
+    off = _both(by_head, mean(speed.of(now.flow_2, now.speed)))
     before = _yesterday(recent_median(pump.off, BEFORE_DAYS))
     base = np.nan_to_num(days.on(before, grid.t_s))
     limit = days.on(pump.limit(CLOGGED, CLOGGED_UNSEEN), grid.t_s)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alerts.detectors import Scene
-from alerts.detectors.wear import judge_pump, judge_yield
+from alerts.detectors.wear import judge_pump, judge_yield, points
 from alerts.model import Verdict
 from gateway.model import Fault
 from tests.alerts.toy import Toy, ramp, step
@@ -62,6 +62,7 @@ def test_a_well_that_gives_a_third_less_within_four_days_is_seen_within_four_day
         pytest.param(Toy(is_off=step(12, 1.0, until=14.6)), id="stopped-for-two-days"),
         pytest.param(Toy(slips=step(13.4, 0.35)), id="the-meter-slips"),
         pytest.param(Toy(slips=step(6, 0.5, until=15.5)), id="the-meter-is-repaired"),
+        pytest.param(Toy(bottom=True), id="the-riser-ends-at-the-bottom-of-the-tower"),
         pytest.param(Toy(noise=5.0), id="cheap-instruments"),
     ],
 )
@@ -82,6 +83,18 @@ def test_a_clog_is_seen_with_a_sensor_missing(lacks: tuple[tuple[str, str], ...]
     found = seen(Toy(days=16, clogged=step(12.42, 0.5), lacks=lacks).scene())
     assert CLOGGED in found
     assert found[CLOGGED] < 14
+
+
+def test_a_clog_is_seen_where_the_riser_ends_at_the_bottom_of_the_tower() -> None:
+    found = seen(Toy(days=16, bottom=True, clogged=step(12.42, 0.6)).scene())
+    assert CLOGGED in found
+    assert 12.42 < found[CLOGGED] < 13.6
+
+
+def test_a_speed_that_differs_from_reading_to_reading_is_not_even_because_each_is_held() -> None:
+    passing = lambda day: 0.75 * (np.round(day * 288) // 3 % 2)  # noqa: E731
+    even, uneven = (points(Toy(days=3, haze=haze, every=3).scene().grid).flow for haze in (0.0, passing))
+    assert np.isfinite(uneven).sum() < 0.1 * np.isfinite(even).sum()
 
 
 @pytest.mark.parametrize("every", [2, 3, 6])

@@ -40,7 +40,8 @@ class Toy:
     worn, clogged (of the head, the latter with the flow squared), throttled (of the flow, whatever curve and power
     say), tired (more power for the same), slips (of the meter), dust, strings (lost), cell (what the irradiance sensor
     sees), haze (of the light), rest_m and capacity of the well, is_off (stopped by hand), peak of the array, cap of
-    the drive's power, cloudy days, noise (1 as of good instruments), every how many steps it reports, what it lacks.
+    the drive's power, cloudy days, bottom (the riser ends at the tower's, and its level goes up and down), noise (1 as
+    of good instruments), every how many steps it reports, what it lacks.
     """
 
     days: float = 24
@@ -59,6 +60,7 @@ class Toy:
     peak: float = 1.0
     cap: float = 9.0
     clouds: tuple[int, ...] = ()
+    bottom: bool = False
     noise: float = 1.0
     every: int = 1
     lacks: tuple[Channel, ...] = field(default=())
@@ -93,7 +95,7 @@ class Toy:
                 [runs, by_hand], [float(PumpState.RUNNING), float(PumpState.STOPPED_BY_HAND)], PumpState.STOPPED_LOW_SUN
             ),
             ("borehole", "water_depth_m"): measured(depth, 0.0, 0.02),
-            ("tower", "level_m"): np.full(len(day), 1.5), ("tower", "outflow_m3_h"): measured(flow, 0.01),
+            ("tower", "level_m"): self._level(day), ("tower", "outflow_m3_h"): measured(flow, 0.01),
         }  # fmt: skip
         raw = {}
         for channel, value in values.items():
@@ -105,9 +107,16 @@ class Toy:
         )
         return Scene(grid, days_of(grid, features_of(grid.sites)))
 
+    def _level(self, day: Array) -> Array:
+        """Half full; or, where it matters, nearly empty on all days but each seventh, which fills it."""
+        if not self.bottom:
+            return np.full(len(day), 1.5)
+        return np.where((day.astype(int) % 7 == 6) & (day % 1 > 0.4), 2.9, 0.3)
+
     def _pump(self, array: Array, day: Array) -> tuple[Array, Array, Array]:
         """Flow, speed and power that the array drives, each (m,)."""
-        lift = (_at(self.rest_m, day) + BUILT_M)[:, None] / 50
+        lift = _at(self.rest_m, day) + BUILT_M - (RATINGS["tower", "full_level_m"] - self._level(day)) * self.bottom
+        lift = lift[:, None] / 50
         down = 4.0 / _at(self.capacity, day)[:, None] / 50
         s = SPEEDS[None, :]
         left = 1.2 * s**2 * (1 - _at(self.worn, day)[:, None]) - lift
