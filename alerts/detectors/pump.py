@@ -48,8 +48,9 @@ class Codes:
         ours = np.isfinite(code) & ~is_foreign
         self.is_known = np.isfinite(code)
         self.is_ours, self.is_foreign = ours, self.is_known & is_foreign
-        self.is_tripped = np.where(is_foreign, (code > 0) & ~running, ours & (code == PumpState.TRIPPED))
-        self.says_tripped = ours & (code == PumpState.TRIPPED)
+        # A number that is none of ours is its maker's number of a fault.
+        self.says_tripped = ours & ((code == PumpState.TRIPPED) | (code > max(PumpState)))
+        self.is_tripped = np.where(is_foreign, (code > 0) & ~running, self.says_tripped)
         self.is_full = ours & (code == PumpState.STOPPED_TOWER_FULL)
         self.is_dry = ours & (code == PumpState.STOPPED_DRY)
         self.is_by_hand = ours & (code == PumpState.STOPPED_BY_HAND)

@@ -19,7 +19,7 @@ from alerts.model import Evidence, Mask, Signal
 from alerts.residual import usual_of_good_days
 from alerts.rolling import window_max, window_mean
 from alerts.scene import FloatArray, Grid, spacing_of
-from alerts.states import good_sun_w_m2, is_running, is_standing, says
+from alerts.states import good_sun_w_m2, has_room, is_running, is_standing, says
 from gateway.model import Fault, PumpState
 
 PER_DEGREE = 0.004  # of crystalline silicon, per °C above 25 °C
@@ -172,7 +172,9 @@ def is_array_gone(scene: Scene) -> Mask:
     here = np.where(np.isfinite(voltage), voltage, 0.0).max(axis=1, keepdims=True)
     usual = np.where(np.isfinite(before), before, here)
     is_dead = (usual > LEAST_V) & (voltage < DARK_VOLTAGE_SHARE * usual)
-    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & (speaks_our_codes(scene) > 0)
+    # Many a controller has one word for all its rests: panels with a voltage are there, and a full tower wants none.
+    is_lively = (usual > LEAST_V) & (voltage >= DARK_VOLTAGE_SHARE * usual)
+    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & (speaks_our_codes(scene) > 0) & ~is_lively & has_room(grid)
     sun, height = grid.value("pv", "irradiance_w_m2"), np.sin(np.radians(np.maximum(grid.sun_deg, 0.0)))
     can_be_true = (grid.sun_deg > LIT_DEG) & (sun < MOST_AT_ZENITH_W_M2 * height)  # else the cell is stuck
     good_sun = (sun >= good_sun_w_m2(grid)) & can_be_true

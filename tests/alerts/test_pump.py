@@ -105,6 +105,16 @@ def test_panels_that_give_nothing_are_not_the_pump(sign: dict[str, Callable[[Tim
     assert opened(scene(**STOPS, **sign)) == {Fault.PV_STRING_LOSS: 90}
 
 
+def test_a_controller_with_one_word_for_all_its_rests_tells_of_no_panels_while_they_have_a_voltage() -> None:
+    rests = {"pump__state_code": after_an_hour(RUNNING, LOW_SUN), "pv__voltage_v": 310.0}
+    assert opened(scene(**STOPS, **rests)) == {Fault.PUMP_NOT_RUNNING: 120}
+    assert opened(scene(**STOPS, pump__state_code=after_an_hour(RUNNING, LOW_SUN), tower__level_m=2.95)) == {}
+
+
+def test_a_number_that_is_none_of_ours_is_its_makers_number_of_a_fault() -> None:
+    assert opened(scene(**STOPS, pump__state_code=after_an_hour(RUNNING, 37.0))) == {Fault.INVERTER_TRIP: 120}
+
+
 def test_a_well_that_gives_for_minutes_between_its_dry_stops_is_told_within_half_an_hour() -> None:
     def phase(t: Times) -> Times:
         return t // 300 % 5  # two readings stopped, two with water, one in air
