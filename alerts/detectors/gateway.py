@@ -7,7 +7,7 @@ import numpy as np
 from alerts.days import DayView, Feature, past_median, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import held, steps_since
+from alerts.rolling import held, run_steps, steps_since
 from alerts.scene import FloatArray, Grid
 from alerts.sun import sun_elevation_deg
 from gateway.model import Fault
@@ -118,6 +118,7 @@ def _sun_hours(view: DayView) -> tuple[FloatArray, FloatArray]:
 LIGHT_SHIFT = Feature("light_shift_h", 23.0, light_shift)
 
 
+STARTS_H = 1.0  # within which a box that has started has found a network and the time
 STEPPED_S = 900.0  # a clock that is put right by seconds is none of our business
 COUNTS_SHARE = 0.8  # of its readings an uptime goes on by the time between them, or it counts something else
 BELIEVED_H = 36.0  # so long a step is believed against a day whose light comes on time
@@ -169,7 +170,9 @@ def judge_clock(scene: Scene) -> list[Signal]:
     moves both. A step after which the light comes on time has put right a clock that was wrong before.
     """
     grid, days = scene.grid, scene.days
-    mistimed = np.zeros(grid.shape, dtype=bool) if grid.mistimed is None else grid.mistimed
+    # A box that starts before it knows the time is in 1970 for some minutes, and no one need come for that.
+    lost = np.zeros(grid.shape, dtype=bool) if grid.mistimed is None else grid.mistimed
+    mistimed = lost & (run_steps(lost) > grid.hours(STARTS_H))
     at_night = _light_at_night(grid)
     stepped_s, put_right = clock_offset_s(grid)
     shift = days.get(LIGHT_SHIFT.name)

@@ -97,7 +97,16 @@ def test_readings_of_1970_in_a_hole_are_a_wrong_clock_and_no_outage() -> None:
     mistimed[0, hole] = True
     told = Scene(replace(silent.grid, mistimed=mistimed, _cache={}), silent.days)
     assert PRESENT not in only(judge_past_silence, told).verdict
-    assert set(only(judge_clock, told).verdict[hole]) == {PRESENT}
+    assert set(only(judge_clock, told).verdict[112:200]) == {PRESENT}
+
+
+def test_a_box_that_starts_in_1970_and_learns_the_time_within_the_hour_has_no_wrong_clock() -> None:
+    rows = {name: np.where(np.isin(np.arange(288), range(100, 106)), np.nan, value) for name, value in CALM.items()}
+    started = scene(24, START, **(rows | {"pv__irradiance_w_m2": None}))
+    mistimed = np.zeros(started.grid.shape, dtype=bool)
+    mistimed[0, 100:106] = True
+    told = Scene(replace(started.grid, mistimed=mistimed, _cache={}), started.days)
+    assert PRESENT not in only(judge_clock, told).verdict
 
 
 def battery(nights_v: list[float]) -> list[int]:
