@@ -13,7 +13,7 @@ from alerts.days import DayView, Feature, past_median, past_quantile, past_sprea
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.taps import hourly_count, hourly_flow
 from alerts.model import Evidence, Signal
-from alerts.rolling import steps_since, window_max, window_mean
+from alerts.rolling import steps_since, window_max, window_mean, window_sum
 from alerts.scene import FloatArray, Grid
 from gateway.model import Fault
 
@@ -31,6 +31,7 @@ BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of th
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
 PRESSURE_FALLS = 0.85  # of what it usually is at this level
 MOST_OUTFLOW_M3_H = 60.0
+OUTFLOW = ("tower", "outflow_m3_h")
 TAPS_SEEN = 0.8  # of the taps must have been read for their sum to count
 REFILL_H = 4.0  # after the tower was empty people queue and pipes fill
 
@@ -56,6 +57,22 @@ def _hourly_outflow(grid: Grid) -> FloatArray:
     has_flow = grid.has("tower", "outflow_m3_h")
     is_metered = has_flow | grid.has("tower", "outflow_volume_m3")
     return np.where(np.isfinite(by_counter), by_counter, np.where(is_metered, by_flow, balance))
+
+
+def sampling_error(grid: Grid) -> FloatArray:
+    """(n, m) by how much `hourly_outflow` may be off (two standard errors) for being read now and then [m³/h].
+
+    Nothing where a counter has it: that misses nothing. People draw in gushes of minutes; four readings an hour catch
+    some of them.
+    """
+    flow = grid.raw.get(OUTFLOW)
+    if flow is None:
+        return np.zeros(grid.shape)
+    hour = grid.hours(1)
+    spread = window_mean(flow**2, hour) - window_mean(flow, hour) ** 2
+    error = 2 * np.sqrt(np.maximum(spread, 0.0) / np.maximum(window_sum(np.isfinite(flow), hour), 1))
+    by_counter = np.isfinite(hourly_count(grid, "tower", "outflow_volume_m3", most_m3_h=MOST_OUTFLOW_M3_H))
+    return np.where(by_counter, 0.0, np.nan_to_num(error))
 
 
 def night_flow(view: DayView) -> FloatArray:
@@ -146,7 +163,7 @@ def judge_burst(scene: Scene) -> list[Signal]:
     hour = grid.hours(1)
     outflow = hourly_outflow(grid)
     busy = days.on(past_quantile(days.get(LARGEST_HOUR.name), 0.9, days=28, at_least=4), grid.t_s)
-    unmetered = outflow - taps_together(grid)
+    unmetered = outflow - sampling_error(grid) - taps_together(grid)
     limit = np.maximum(BURST_M3_H, BURST_SHARE * np.nan_to_num(busy))
     usual_share = days.on(past_median(days.get(PRESSURE_SHARE.name), days=14, at_least=3), grid.t_s)
     pressure = window_mean(_pressure_share(grid), hour, at_least=max(1, hour // 2))

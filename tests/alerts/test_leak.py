@@ -8,7 +8,7 @@ import pytest
 from alerts.detectors import Scene
 from alerts.detectors.leak import judge_burst, judge_night_leak
 from alerts.model import Condition, Verdict
-from tests.alerts.windows import only, scene
+from tests.alerts.windows import only, scene, share
 
 PRESENT, ABSENT, CANNOT_TELL = Verdict.PRESENT, Verdict.ABSENT, Verdict.CANNOT_TELL
 START = datetime(2026, 2, 1, tzinfo=UTC)
@@ -65,6 +65,17 @@ def test_a_feast_is_no_burst(pressure: bool) -> None:
     for taps in (True, False):
         feast = village(10, from_s=9 * DAY_S, busy=1.8, taps=taps, pressure=pressure)
         assert PRESENT not in only(judge_burst, feast).verdict
+
+
+def test_gushes_that_a_reading_every_quarter_of_an_hour_meets_by_chance_are_no_burst() -> None:
+    rng = np.random.default_rng(3)
+    gushes = np.where(rng.random(9 * 288) < 0.2, 8.0, 0.3)
+    every_third = np.where(np.arange(9 * 288) % 3 == 0, gushes, np.nan)
+    taps = {f"tap-{tap:02}__volume_m3": np.cumsum(gushes / TAPS / 12) for tap in range(1, TAPS + 1)}
+    read = scene(24 * 9, START, tower__outflow_m3_h=every_third, tower__level_m=2.0, pump__flow_m3_h=0.0, **taps)
+    assert share(only(judge_burst, read), PRESENT) < 0.005
+    burst = scene(24 * 9, START, tower__outflow_m3_h=every_third + 12.0, tower__level_m=2.0, **taps)
+    assert PRESENT in only(judge_burst, burst).verdict
 
 
 def test_a_network_that_fills_after_it_ran_dry_is_left_alone() -> None:
