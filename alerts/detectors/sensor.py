@@ -26,6 +26,9 @@ from gateway.model import Fault, PumpState
 STUCK_S = 3 * 3600.0  # DETECTION §2: a run of equal values of 3 h
 STUCK_IN_DAYLIGHT_S = 3600.0  # irradiance: 1 h in daylight
 HIGH_SUN_DEG = 15.0
+DULL_W_M2 = 200.0  # under a grey sky; a dead cell says nothing, and the sky says as much
+COARSEST_W_M2 = 10.0  # where a cell that moves too seldom does not show its steps
+STEPS_MOVED = 2.0  # of the cell: so far apart no two readings are equal by rounding
 MOVED_SHARE = 0.03  # of the tower's volume must have gone in or out for its level to have to move
 PROBE_END_M = 2.0  # above the intake, where a probe hangs
 PUMPED_M3 = 0.5  # drawn from the borehole for its level to have to move
@@ -103,17 +106,28 @@ def _water_was_drawn(grid: Grid, begin: IndexArray) -> Mask:
 
 def _column_moved(grid: Grid, begin: IndexArray) -> Mask:
     """The tower's level has moved by more than three of the pressure sensor's own steps since the run began."""
-    pressure = grid.value("network", "pressure_bar")
-    moves = np.abs(np.diff(pressure, axis=-1))
-    finest = np.where(moves > 1e-6, moves, np.inf).min(axis=-1, keepdims=True, initial=np.inf)
+    finest = _finest_step(grid.value("network", "pressure_bar"))
     level_m = held(grid.value("tower", "level_m"), grid.steps)
     moved_bar = BAR_PER_M * np.abs(level_m - np.take_along_axis(level_m, begin, axis=-1))
     return np.asarray(moved_bar > 3 * np.maximum(finest, 0.01))
 
 
-def _sun_was_high(grid: Grid, begin: IndexArray) -> Mask:
+def _sun_has_moved(grid: Grid, begin: IndexArray) -> Mask:
+    """The sun stood high all along, and has risen or sunk by more than the cell's steps: at noon it does neither."""
     is_high = grid.sun_deg > HIGH_SUN_DEG
-    return is_high & np.take_along_axis(is_high, begin, axis=-1)
+    sun = grid.raw.get(("pv", "irradiance_w_m2"), np.full(grid.shape, np.nan))
+    value = held(sun, grid.steps)
+    finest = np.minimum(_finest_step(value), COARSEST_W_M2)
+    height = np.sin(np.radians(np.maximum(grid.sun_deg, 1.0)))
+    moved = np.abs(height / np.take_along_axis(height, begin, axis=-1) - 1) * np.maximum(value, DULL_W_M2)
+    return np.asarray(is_high & np.take_along_axis(is_high, begin, axis=-1) & (moved > STEPS_MOVED * finest))
+
+
+def _finest_step(value: FloatArray) -> FloatArray:
+    """(n, 1) the smallest step by which a channel (n, m) ever moved; infinite when it never did."""
+    moves = np.abs(np.diff(value, axis=-1))
+    found = np.where(moves > 1e-6, moves, np.inf).min(axis=-1, keepdims=True, initial=np.inf)
+    return np.asarray(found)
 
 
 OUT_READINGS = 3  # DETECTION §2: range table per channel, 3 readings
@@ -285,6 +299,7 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
     bad, running = grid.is_bad(asset, sensor.channel), is_running(grid)
     follows_pump, follows_tower = asset in ("pump", "borehole"), asset == "network"
     is_empty = grid.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")
+    outflow = grid.value("tower", "outflow_m3_h")
     for zone in range(len(raw)):
         place = np.flatnonzero(np.isfinite(raw[zone]) | bad[zone])
         if len(place) < 5:
@@ -300,6 +315,10 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
             agree &= runs[1:-3] == runs[3:-1]
         if follows_tower:
             agree &= ~is_empty[zone, place[2:-2]] & (high > EMPTY_BAR)
+            # Several taps that are opened at once draw more at this moment, and the pressure gives way to them.
+            drawn = outflow[zone, place]
+            others = np.stack([drawn[:-4], drawn[1:-3], drawn[3:-1], drawn[4:]])
+            agree &= ~((here < low) & (drawn[2:-2] > np.where(np.isfinite(others), others, -np.inf).max(axis=0)))
         is_spike = (off & agree) | (wrong[2:-2] & ~wrong[1:-3] & ~wrong[3:-1])
         found[zone, place[2:-2][is_spike]] = True
         told[zone, place[4:][is_spike]] = True
@@ -471,9 +490,12 @@ def level_gain(grid: Grid) -> FloatArray:
 
 
 def found_flow(grid: Grid) -> FloatArray:
-    """(n, m) water that came into the tower by its own sensors: what it gained and what left it [m³/h]."""
+    """(n, m) water that came into the tower by its own sensors: what it gained and what left it [m³/h].
+
+    Where nothing measures what leaves it, what it gained came in at the least.
+    """
     outflow = window_mean(grid.value("tower", "outflow_m3_h"), grid.hours(0.5))
-    return np.asarray(level_gain(grid) + outflow)
+    return np.asarray(level_gain(grid) + np.where(grid.has("tower", "outflow_m3_h"), outflow, 0.0))
 
 
 DRIFT_DAYS = 3
@@ -668,11 +690,11 @@ FEATURES = (AT_STOP, STATIC_ERROR, CLEAR_NOON, REST_DEPTH, OUTFLOW, *SPIKES_OF_D
 DETECTORS = (
     judge_sensor_stuck("tower", "level_m", _water_moved, STUCK_S, ("niveau du château", "tower level")),
     judge_sensor_stuck("borehole", "water_depth_m", _water_was_drawn, STUCK_S, ("niveau du forage", "borehole level")),
-    judge_sensor_stuck("pv", "irradiance_w_m2", _sun_was_high, STUCK_IN_DAYLIGHT_S, ("ensoleillement", "irradiance")),
+    judge_sensor_stuck("pv", "irradiance_w_m2", _sun_has_moved, STUCK_IN_DAYLIGHT_S, ("ensoleillement", "irradiance")),
     judge_sensor_stuck("network", "pressure_bar", _column_moved, STUCK_S, ("pression du réseau", "network pressure")),
     *(judge_out_of_range(asset) for asset in WATCHED),
     *(judge_spikes(asset) for asset in WATCHED),
-    Detector((Fault.FLOW_METER_STOPPED,), "pump", (("tower", "level_m"), ("tower", "outflow_m3_h")), judge_pump_meter),
+    Detector((Fault.FLOW_METER_STOPPED,), "pump", (("tower", "level_m"),), judge_pump_meter),
     Detector((Fault.FLOW_METER_STOPPED,), "tower", (("tower", "outflow_m3_h"),), judge_tower_meter),
     judge_drift("tower", AT_STOP, ("niveau du château", "tower level"), TOP_DRIFT_SHARE, 0.35, "level_m"),
     judge_drift(

@@ -81,6 +81,30 @@ def test_pressure_that_comes_and_goes_in_an_empty_network_is_no_spike() -> None:
     assert PRESENT in verdict(half_full, Fault.SENSOR_SPIKES, "network").verdict
 
 
+def test_pressure_that_gives_way_to_many_taps_at_once_is_no_spike() -> None:
+    many = lambda t: (t // 300) % 7 == 2  # noqa: E731
+    dips = {"network__pressure_bar": lambda t: np.where(many(t), 0.5, 1.5), "tower__level_m": 1.5}
+    drawn = scene(24, **dips, tower__outflow_m3_h=lambda t: np.where(many(t), 6.0, 2.0))
+    assert PRESENT not in verdict(drawn, Fault.SENSOR_SPIKES, "network").verdict
+    assert PRESENT in verdict(scene(24, **dips), Fault.SENSOR_SPIKES, "network").verdict
+
+
+def test_the_sun_stands_at_noon_and_a_coarse_cell_with_it() -> None:
+    noon = datetime(2026, 3, 2, 12, 20, tzinfo=UTC)
+    calm = scene(1.5, noon, pv__irradiance_w_m2=lambda t: np.where(t == 0, 945.0, 950.0))
+    assert PRESENT not in verdict(calm, Fault.SENSOR_STUCK, "pv").verdict
+    later = scene(4, noon, pv__irradiance_w_m2=lambda t: np.where(t == 0, 945.0, 950.0))
+    assert PRESENT in verdict(later, Fault.SENSOR_STUCK, "pv").verdict
+
+
+def test_a_pumps_meter_that_stands_while_the_tower_fills_needs_no_meter_behind_the_tower() -> None:
+    filling = scene(
+        6, tower__outflow_m3_h=None, pump__flow_m3_h=lambda t: np.where(t < 7200, 3.0, 0.0),
+        tower__level_m=lambda t: 0.5 + 2.5 * t / 3600 * 3 / 20,
+    )  # fmt: skip
+    assert PRESENT in verdict(filling, Fault.FLOW_METER_STOPPED, "pump").verdict
+
+
 def test_a_well_that_a_short_run_of_the_pump_draws_down_does_not_jump() -> None:
     runs = lambda t: (t // 300) % 9 == 4  # noqa: E731
     short = scene(
