@@ -8,7 +8,6 @@ of whom to call. A test proves it for every text with its worst values.
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 import unicodedata
@@ -24,6 +23,7 @@ from alerts.words import asset_label, fault_label, sensor_label
 from gateway.model import State
 
 CODEC = gsm0338.Codec()
+UNSPEAKABLE = 1e9  # no figure of a village is as large; NaN is none either
 ONE_SEGMENT = 160  # septets; 153 each when there are more
 UCS2_SEGMENT = 70  # UTF-16 units; 67 each when there are more
 LONGEST_PLACE, LONGEST_NAME = 20, 12  # septets
@@ -208,7 +208,7 @@ def spoken(values: Values, language: Language) -> dict[str, str]:
     """
     said = {}
     for key, value in values.items():
-        if key not in SPOKEN or isinstance(value, str) or not math.isfinite(value):
+        if key not in SPOKEN or isinstance(value, str) or not abs(value) < UNSPEAKABLE:
             continue
         text = SPOKEN[key](float(value), language)
         if text:

@@ -168,9 +168,9 @@ def test_opened_and_resolved_take_turns(story: str) -> None:
 @pytest.mark.parametrize(
     ("story", "expected"),
     [
-        pytest.param("x" * 14 + "...." + "x" * 14 + "....", [(0, 35, 2)], id="back-within-half-an-hour-is-the-same"),
+        pytest.param("x" * 14 + "...." + "x" * 14 + "....", [(0, 32, 2)], id="back-within-half-an-hour-is-the-same"),
         pytest.param(
-            "x" * 14 + "." * 12 + "x" * 14 + "....", [(0, 17, 1), (26, 43, 1)], id="back-after-an-hour-is-news"
+            "x" * 14 + "." * 12 + "x" * 14 + "....", [(0, 14, 1), (26, 40, 1)], id="back-after-an-hour-is-news"
         ),
     ],
 )
