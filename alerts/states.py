@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from alerts.rolling import highest_since
-from alerts.scene import FloatArray, Grid, Mask
+from alerts.scene import FloatArray, Grid, Mask, spacing_of
 from gateway.model import PumpState
 
 GOOD_SUN_W_M2 = 350.0  # DETECTION §2, inverter trip: G > 350
@@ -53,12 +53,24 @@ def is_below_start(grid: Grid) -> Mask:
 def has_room(grid: Grid) -> Mask:
     """The float cannot have stopped the pump.
 
-    The level lies under the float's start level, or it has not been near the top since the pump last ran.
+    The level lies under the float's start level, or it has not been near the top since the pump last ran. Between two
+    readings the pump may have filled what was left.
     """
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     since_run_m = highest_since(is_running(grid), level_m)
     near_full_m = FULL_SHARE * full_m
-    return is_below_start(grid) | ((level_m < near_full_m) & (since_run_m < near_full_m))
+    unseen_m = np.nan_to_num(filled_between_readings_m(grid))
+    return is_below_start(grid) | ((level_m < near_full_m) & (since_run_m < near_full_m - unseen_m))
+
+
+def filled_between_readings_m(grid: Grid) -> FloatArray:
+    """(n, 1) by how much the pump lifts the level from one reading to the next, beyond what five minutes bring [m]."""
+    level_m = grid.raw.get(("tower", "level_m"))
+    if level_m is None:
+        return np.zeros((len(grid.sites), 1))
+    hours = (spacing_of(level_m)[:, None] - 1) * grid.step_s / 3600
+    area_m2 = grid.sites.rating("tower", "volume_m3") / grid.sites.rating("tower", "full_level_m")
+    return grid.sites.rating("pump", "rated_flow_m3_h") * hours / area_m2
 
 
 def says(grid: Grid, *states: PumpState) -> Mask:

@@ -94,6 +94,13 @@ def test_a_tower_that_is_full_all_day_opens_nothing() -> None:
     assert opened(full) == {}
 
 
+@pytest.mark.parametrize(("top_m", "found"), [(2.78, {}), (2.3, {Fault.PUMP_NOT_RUNNING: 120})])
+def test_a_tower_that_filled_up_between_two_readings_is_full(top_m: float, found: dict[Fault, int]) -> None:
+    """The float stops at 3 m; a reading every quarter of an hour last saw 2.78 m, and the pump brings 12 cm more."""
+    seldom = lambda t: np.where(t % 900 == 0, np.where(t < 3600, top_m, top_m - 0.05), np.nan)  # noqa: E731
+    assert opened(scene(**STOPS, tower__level_m=seldom)) == found
+
+
 @pytest.mark.parametrize(
     "sign",
     [

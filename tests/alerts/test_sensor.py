@@ -97,6 +97,14 @@ def test_the_sun_stands_at_noon_and_a_coarse_cell_with_it() -> None:
     assert PRESENT in verdict(later, Fault.SENSOR_STUCK, "pv").verdict
 
 
+@pytest.mark.parametrize(("every", "told"), [(1, True), (6, False)])
+def test_a_meter_read_every_half_hour_may_miss_a_tap_that_runs_now_and_then(every: int, told: bool) -> None:
+    idle = lambda t: np.where((t // 300) % every == 0, np.where(t < 3600, 2.0, 0.0), np.nan)  # noqa: E731
+    taps = {f"tap-{tap:02}__volume_m3": lambda t: np.cumsum(np.full(len(t), 0.45 / 3 / 12)) for tap in (1, 2, 3)}
+    found = scene(4, tower__outflow_m3_h=idle, **taps)
+    assert (PRESENT in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict) == told
+
+
 def test_a_pumps_meter_that_stands_while_the_tower_fills_needs_no_meter_behind_the_tower() -> None:
     filling = scene(
         6, tower__outflow_m3_h=None, pump__flow_m3_h=lambda t: np.where(t < 7200, 3.0, 0.0),
