@@ -19,7 +19,7 @@ from alerts.model import Evidence, Mask, Signal
 from alerts.residual import usual_of_good_days
 from alerts.rolling import window_max, window_mean
 from alerts.scene import FloatArray, Grid, spacing_of
-from alerts.states import good_sun_w_m2, has_room, is_running, is_standing, says
+from alerts.states import FULL_SHARE, GOOD_SUN_W_M2, good_sun_w_m2, has_room, is_running, is_standing, says
 from gateway.model import Fault, PumpState
 
 PER_DEGREE = 0.004  # of crystalline silicon, per °C above 25 °C
@@ -148,6 +148,20 @@ TOP_V = Feature("pv_top_v", UNTIL_H, _top_v)
 SAYS_RUNNING = Feature("pump_says_running", UNTIL_H, _says_running)
 
 
+def _says_low_sun_under_full_tower(grid: Grid) -> Mask:
+    is_full = grid.value("tower", "level_m") >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
+    is_lit = grid.value("pv", "irradiance_w_m2") >= GOOD_SUN_W_M2
+    return says(grid, PumpState.STOPPED_LOW_SUN) & is_lit & is_full & is_standing(grid)
+
+
+def _low_sun_when_full(view: DayView) -> FloatArray:
+    """(n, d) steps in good sun in which the controller of a pump under a full tower says that the sun is low."""
+    return np.nansum(view.cut(_says_low_sun_under_full_tower(view.grid).astype(np.float64)), axis=-1)
+
+
+LOW_SUN_WHEN_FULL = Feature("pump_low_sun_when_full", UNTIL_H, _low_sun_when_full)
+
+
 def speaks_our_codes(scene: Scene) -> FloatArray:
     """(n, m) 1 where the pump's controller speaks our codes, 0 where it has its maker's own, NaN where nobody knows.
 
@@ -164,6 +178,13 @@ def speaks_our_codes(scene: Scene) -> FloatArray:
     return np.where(np.isfinite(found), (found >= 0.5).astype(np.float64), np.nan)
 
 
+def has_one_word(scene: Scene) -> Mask:
+    """(n, m) the controller says of all its rests that the sun is low: under a full tower it did, lately."""
+    before = past_quantile(scene.days.get(LOW_SUN_WHEN_FULL.name), 1.0, days=TOP_DAYS, at_least=1)
+    here = _says_low_sun_under_full_tower(scene.grid).sum(axis=1, keepdims=True)
+    return np.asarray(np.nan_to_num(scene.days.on(before, scene.grid.t_s)) + here >= MIN_STEPS)
+
+
 def is_array_gone(scene: Scene) -> Mask:
     """(n, m) in good sun the motor stands because no power comes: its controller sees none, or no voltage is there."""
     grid = scene.grid
@@ -172,9 +193,8 @@ def is_array_gone(scene: Scene) -> Mask:
     here = np.where(np.isfinite(voltage), voltage, 0.0).max(axis=1, keepdims=True)
     usual = np.where(np.isfinite(before), before, here)
     is_dead = (usual > LEAST_V) & (voltage < DARK_VOLTAGE_SHARE * usual)
-    # Many a controller has one word for all its rests: panels with a voltage are there, and a full tower wants none.
-    is_lively = (usual > LEAST_V) & (voltage >= DARK_VOLTAGE_SHARE * usual)
-    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & (speaks_our_codes(scene) > 0) & ~is_lively & has_room(grid)
+    means_it = (speaks_our_codes(scene) > 0) & ~has_one_word(scene) & has_room(grid)
+    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it
     sun, height = grid.value("pv", "irradiance_w_m2"), np.sin(np.radians(np.maximum(grid.sun_deg, 0.0)))
     can_be_true = (grid.sun_deg > LIT_DEG) & (sun < MOST_AT_ZENITH_W_M2 * height)  # else the cell is stuck
     good_sun = (sun >= good_sun_w_m2(grid)) & can_be_true
@@ -355,7 +375,7 @@ def _best_of(value: FloatArray, days: int) -> FloatArray:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-FEATURES = (TOP_RPM, TOP_W, TOP_V, SAYS_RUNNING, PERFORMANCE, MORNING, EVENING)
+FEATURES = (TOP_RPM, TOP_W, TOP_V, SAYS_RUNNING, LOW_SUN_WHEN_FULL, PERFORMANCE, MORNING, EVENING)
 DETECTORS = (
     Detector((Fault.PV_STRING_LOSS,), "pv", (("pv", "irradiance_w_m2"),), judge_string_loss),
     Detector((Fault.PV_SOILING,), "pv", (("pv", "irradiance_w_m2"),), judge_soiling),

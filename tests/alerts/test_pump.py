@@ -112,10 +112,16 @@ def test_panels_that_give_nothing_are_not_the_pump(sign: dict[str, Callable[[Tim
     assert opened(scene(**STOPS, **sign)) == {Fault.PV_STRING_LOSS: 90}
 
 
-def test_a_controller_with_one_word_for_all_its_rests_tells_of_no_panels_while_they_have_a_voltage() -> None:
-    rests = {"pump__state_code": after_an_hour(RUNNING, LOW_SUN), "pv__voltage_v": 310.0}
-    assert opened(scene(**STOPS, **rests)) == {Fault.PUMP_NOT_RUNNING: 120}
-    assert opened(scene(**STOPS, pump__state_code=after_an_hour(RUNNING, LOW_SUN), tower__level_m=2.95)) == {}
+def test_a_controller_with_one_word_for_all_its_rests_tells_of_no_panels() -> None:
+    """Its pump ran once, then stood under a full tower, and the word was that the sun is low; so it means nothing."""
+    runs_once: Callable[[Times], Times] = lambda t: np.where(t < 1200, 1000.0, 5.0)  # noqa: E731
+    rests = {
+        "pump__power_w": runs_once,
+        "pump__flow_m3_h": lambda t: runs_once(t) * 0.003,
+        "pump__state_code": lambda t: np.where(t < 1200, RUNNING, LOW_SUN),
+    }
+    assert opened(scene(**rests, tower__level_m=2.95)) == {}
+    assert opened(scene(**rests, tower__level_m=after_an_hour(2.95, 1.0))) == {Fault.PUMP_NOT_RUNNING: 120}
 
 
 def test_a_number_that_is_none_of_ours_is_its_makers_number_of_a_fault() -> None:
