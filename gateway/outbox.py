@@ -92,6 +92,7 @@ class Outbox:
                 if self._room_bytes() < RESERVE_BYTES:
                     raise OutboxFull(f"{self.path}: less than {RESERVE_BYTES // 1_000_000} MB are left on disk")
                 with self._db:
+                    self._note_boot(self._db)  # another program that opened the file may have forgotten it, empty
                     self._db.executemany("INSERT INTO queued VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             self._seq += len(rows)
             return range(first, self._seq + 1)
@@ -177,7 +178,10 @@ class Outbox:
             db.execute("ALTER TABLE boot ADD COLUMN machine TEXT")  # a file of version 0.1
         with db:
             db.execute("DELETE FROM boot WHERE NOT EXISTS (SELECT 1 FROM queued WHERE queued.boot = boot.boot)")
-            db.execute("INSERT INTO boot (boot, machine) VALUES (?, ?)", (self.boot, self._machine))
+            self._note_boot(db)
+
+    def _note_boot(self, db: sqlite3.Connection) -> None:
+        db.execute("INSERT OR IGNORE INTO boot (boot, machine) VALUES (?, ?)", (self.boot, self._machine))
 
     def _check(self, db: sqlite3.Connection) -> None:
         verdict = str(db.execute("PRAGMA quick_check").fetchone()[0])

@@ -156,7 +156,7 @@ def _says_low_sun_under_full_tower(grid: Grid) -> Mask:
 
 def _low_sun_when_full(view: DayView) -> FloatArray:
     """(n, d) steps in good sun in which the controller of a pump under a full tower says that the sun is low."""
-    return np.nansum(view.cut(_says_low_sun_under_full_tower(view.grid).astype(np.float64)), axis=-1)
+    return np.asarray(np.nansum(view.cut(_says_low_sun_under_full_tower(view.grid).astype(np.float64)), axis=-1))
 
 
 LOW_SUN_WHEN_FULL = Feature("pump_low_sun_when_full", UNTIL_H, _low_sun_when_full)

@@ -179,6 +179,16 @@ def test_boots_of_which_nothing_waits_are_forgotten(tmp_path: Path, open_outbox:
         assert other.execute("SELECT count(*) FROM boot").fetchone() == (3,), "two with readings, and the present one"
 
 
+def test_what_is_taken_after_another_program_opened_the_empty_file_waits_like_the_rest(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox]
+) -> None:
+    first = open_outbox(tmp_path / "outbox.db")
+    second = open_outbox(tmp_path / "outbox.db")
+    for outbox in (first, second, first):
+        outbox.append(readings(1), uptime_s=1.0)
+    assert first.depth() == second.depth() == 3
+
+
 def test_kill_9_while_appending_loses_nothing_that_append_returned(
     tmp_path: Path, open_outbox: Callable[[Path], Outbox]
 ) -> None:
