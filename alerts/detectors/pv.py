@@ -148,15 +148,18 @@ TOP_V = Feature("pv_top_v", UNTIL_H, _top_v)
 SAYS_RUNNING = Feature("pump_says_running", UNTIL_H, _says_running)
 
 
-def _says_low_sun_under_full_tower(grid: Grid) -> Mask:
+def _rests_under_full_tower(grid: Grid) -> Mask:
+    """(n, m) the pump stands in good sun because the tower is full."""
     is_full = grid.value("tower", "level_m") >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
-    is_lit = grid.value("pv", "irradiance_w_m2") >= GOOD_SUN_W_M2
-    return says(grid, PumpState.STOPPED_LOW_SUN) & is_lit & is_full & is_standing(grid)
+    return np.asarray((grid.value("pv", "irradiance_w_m2") >= GOOD_SUN_W_M2) & is_full & is_standing(grid))
 
 
 def _low_sun_when_full(view: DayView) -> FloatArray:
-    """(n, d) steps in good sun in which the controller of a pump under a full tower says that the sun is low."""
-    return np.asarray(np.nansum(view.cut(_says_low_sun_under_full_tower(view.grid).astype(np.float64)), axis=-1))
+    """(n, d) share of the steps under a full tower in which the controller says that the sun is low."""
+    rests = _rests_under_full_tower(view.grid) & np.isfinite(view.grid.value("pump", "state_code"))
+    low = rests & says(view.grid, PumpState.STOPPED_LOW_SUN)
+    rest_steps, low_steps = (np.nansum(view.cut(mask.astype(np.float64)), axis=-1) for mask in (rests, low))
+    return np.where(rest_steps >= MIN_STEPS, low_steps / np.maximum(rest_steps, 1), np.nan)
 
 
 LOW_SUN_WHEN_FULL = Feature("pump_low_sun_when_full", UNTIL_H, _low_sun_when_full)
@@ -179,10 +182,14 @@ def speaks_our_codes(scene: Scene) -> FloatArray:
 
 
 def has_one_word(scene: Scene) -> Mask:
-    """(n, m) the controller says of all its rests that the sun is low: under a full tower it did, lately."""
-    before = past_quantile(scene.days.get(LOW_SUN_WHEN_FULL.name), 1.0, days=TOP_DAYS, at_least=1)
-    here = _says_low_sun_under_full_tower(scene.grid).sum(axis=1, keepdims=True)
-    return np.asarray(np.nan_to_num(scene.days.on(before, scene.grid.t_s)) + here >= MIN_STEPS)
+    """(n, m) the controller says of all its rests that the sun is low: on most days under a full tower, or today."""
+    grid = scene.grid
+    rests = _rests_under_full_tower(grid) & np.isfinite(grid.value("pump", "state_code"))
+    low = rests & says(grid, PumpState.STOPPED_LOW_SUN)
+    here = np.where(rests.any(axis=1), low.sum(axis=1) / np.maximum(rests.sum(axis=1), 1), np.nan)[:, None]
+    past = past_quantile(scene.days.get(LOW_SUN_WHEN_FULL.name), 0.5, days=TOP_DAYS, at_least=1)
+    before = scene.days.on(past, grid.t_s)
+    return np.asarray(np.where(np.isfinite(before), before, here) > 0.5)
 
 
 def is_array_gone(scene: Scene) -> Mask:
