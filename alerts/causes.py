@@ -20,10 +20,14 @@ EXPLAINED_BY: dict[Fault | State, tuple[Fault | State, ...]] = {
     Fault.TAP_CLOSED: (*NO_WATER_COMES, State.TOWER_EMPTY),
     # A well that gives no water: the pump that stops for it, and figures of pump and well that follow from it.
     Fault.PUMP_NOT_RUNNING: (Fault.DRY_RUNNING,),
-    Fault.YIELD_DROP: (Fault.DRY_RUNNING,),
+    Fault.YIELD_DROP: (Fault.DRY_RUNNING, Fault.CHECK_VALVE_LEAK),  # what runs back fills the well
     Fault.PUMP_CLOGGED: (Fault.DRY_RUNNING,),
     Fault.FLOW_METER_STOPPED: (Fault.DRY_RUNNING,),
-    Fault.SENSOR_STUCK: (Fault.DRY_RUNNING,),  # a probe that hangs above the water gives its end value
+    # A probe that hangs above the water gives its end value.
+    Fault.SENSOR_STUCK: (Fault.DRY_RUNNING, Fault.CLOCK_ERROR),
+    # When a clock is put right, hours are told twice and people seem to draw at others.
+    Fault.PIPE_BURST: (Fault.CLOCK_ERROR,),
+    Fault.TAP_LEFT_OPEN: (Fault.CLOCK_ERROR,),
     Fault.PUMP_WEAR: (Fault.DRY_RUNNING, Fault.PUMP_CLOGGED),
     Fault.NIGHT_LEAK: (Fault.PIPE_BURST, Fault.TAP_LEFT_OPEN),
     Fault.PV_SOILING: (Fault.PV_STRING_LOSS,),
