@@ -25,8 +25,7 @@ EXPLAINED_BY: dict[Fault | State, tuple[Fault | State, ...]] = {
     Fault.FLOW_METER_STOPPED: (Fault.DRY_RUNNING,),
     # A probe that hangs above the water gives its end value.
     Fault.SENSOR_STUCK: (Fault.DRY_RUNNING, Fault.CLOCK_ERROR),
-    # When a clock is put right, hours are told twice and people seem to draw at others.
-    Fault.PIPE_BURST: (Fault.CLOCK_ERROR,),
+    # By a wrong clock people seem to draw at other hours. A burst is told all the same: it cannot wait for the clock.
     Fault.TAP_LEFT_OPEN: (Fault.CLOCK_ERROR,),
     Fault.PUMP_WEAR: (Fault.DRY_RUNNING, Fault.PUMP_CLOGGED),
     Fault.NIGHT_LEAK: (Fault.PIPE_BURST, Fault.TAP_LEFT_OPEN),
