@@ -100,6 +100,7 @@ def try_change(
     would: list[PastAlert] = []
     for place, zone in enumerate(zones):
         grid = grid_of([zone])
+        # The type checker cannot tell the type of an argument that only binds this round's grid.
         was += judge_history([zone], lambda _, grid=grid: grid, settings=before)[0]  # type: ignore[misc]
         would += judge_history([zone], lambda _, grid=grid: grid, settings=after)[0]  # type: ignore[misc]
         if progress is not None:

@@ -178,7 +178,7 @@ class Fuzzer:
     """Makes hostile messages without end; the same seed gives the same ones."""
 
     def __init__(self, seed: int) -> None:
-        self._dice = random.Random(seed)  # noqa: S311
+        self._dice = random.Random(seed)  # noqa: S311 - repeatable, no secret
         self._seeds = seeds()
         self._weapons = [payload for payload in weapons().values() if len(payload) < 2000]
         self._ways: Sequence[Callable[[bytes], bytes]] = (

@@ -140,7 +140,7 @@ class Uplink:
             self._wake.clear()
             if self._lost.is_set():
                 # Gateways must not all come back at once after a mast's outage.
-                self._stopping.wait(self._wait_s * random.uniform(0.5, 1.5))  # noqa: S311
+                self._stopping.wait(self._wait_s * random.uniform(0.5, 1.5))  # noqa: S311 - not all gateways at once
                 self._wait_s = min(2 * self._wait_s, self._reconnect_s[1])
         self._say_goodbye()
         self._hang_up()
@@ -230,7 +230,7 @@ class Uplink:
             self._cursor = START
         else:
             self._publish(client, self._outbox.peek(MAX_READINGS_PER_PACK)[0])
-        jitter = random.uniform(0.75, 1.25)  # noqa: S311
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311 - not all gateways at once
         self._patience_s = self._resend_after_s * 2 ** min(self._silence, PATIENCE_DOUBLES) * jitter
         self._oldest_s = time.monotonic()
         self._silence += 1
