@@ -140,7 +140,7 @@ class Uplink:
             self._wake.clear()
             if self._lost.is_set():
                 # Gateways must not all come back at once after a mast's outage.
-                self._stopping.wait(self._wait_s * random.uniform(0.5, 1.5))  # noqa: S311 - not all gateways at once
+                self._stopping.wait(self._wait_s * random.uniform(0.5, 1.5))  # noqa: S311 - not all at once
                 self._wait_s = min(2 * self._wait_s, self._reconnect_s[1])
         self._say_goodbye()
         self._hang_up()

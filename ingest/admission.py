@@ -385,7 +385,7 @@ class Admission:
         if times[0] != times[0]:
             return False
         numbers = [record.seq for record in records]
-        # The type checker wants names that are all there: of a missing one the answer is None, which is looked at below.
+        # The type checker wants names that are all there; a missing one gives None, which is looked at below.
         lines = list(map(self.directory.zone_lines.setdefault(topic.zone, {}).get, names))  # type: ignore[arg-type]
         if None in lines and not self._learn_lines(topic.zone, records, lines):
             return False
