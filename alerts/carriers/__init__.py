@@ -1,21 +1,37 @@
-"""SMS routes behind one protocol. What matters most is the fourth outcome: we may not know whether it left."""
+"""SMS routes behind one protocol. What matters most is the fourth outcome: we may not know whether it left.
+
+A carrier never makes the sender wait: `submit` hands messages over, what becomes of them comes as events. An event
+comes again until it is `done`, which the sender says only after its commit; so a crash in between loses nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
 from typing import Protocol
 from uuid import UUID
 
 
+class Urgency(IntEnum):
+    """What leaves first, and what may leave twice when nobody knows whether it left."""
+
+    ROUTINE = 1  # reminders, closings: rather never than twice
+    ANSWER = 2  # to somebody who has just written: rather never than twice
+    ALERT = 3
+    NO_WATER = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One SMS; `ref` is ours and the same at every try."""
+    """One SMS; `ref` is ours and the same at every try. What has not left at `valid_until` must not leave."""
 
     ref: UUID
     phone: str
     text: str
+    urgency: Urgency
+    valid_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +66,49 @@ class Uncertain:
 Outcome = Accepted | Refused | Throttled | Uncertain
 
 
+class Fate(StrEnum):
+    """What a receipt says became of an SMS; only `DELIVERED` is about the handset."""
+
+    ON_THE_NETWORK = "on_the_network"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a hand-over."""
+
+    ref: UUID
+    outcome: Outcome
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of an accepted SMS."""
+    """What became of an SMS that the route had.
 
-    provider_id: str
-    is_delivered: bool
+    Parameters
+    ----------
+    provider_ids : the route's id as it was written and as it may have been meant (decimal, hexadecimal, no zeros)
+    ref : ours, where the route gives it back
+    phone : whom it was for, in E.164, where the receipt says so
+    text_head : the first letters of what was sent, where the receipt repeats them
+    raw : as it came, for people who look into it
+    """
+
+    provider_ids: tuple[str, ...]
+    fate: Fate
     at: datetime
+    raw: str
+    ref: UUID | None = None
+    phone: str | None = None
+    text_head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """An SMS that came in."""
+    """An SMS that came in; `provider_id` is the same when it comes again."""
 
     provider_id: str
     phone: str
@@ -69,21 +116,90 @@ class Inbound:
     at: datetime
 
 
-class Carrier(Protocol):
-    """One route."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Somebody rang us and was not answered; `provider_id` is the same when it is told again."""
 
-    def submit(self, message: Outgoing) -> Outcome:
-        """Hand one SMS over."""
+    provider_id: str
+    phone: str
+    at: datetime
+
+
+Event = Submitted | Receipt | Inbound | Call
+
+
+class Receipts(StrEnum):
+    """How far a route's receipts reach."""
+
+    NONE = "none"
+    NETWORK = "network"
+    HANDSET = "handset"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a route can do; the sender asks this and never which route it is.
+
+    Parameters
+    ----------
+    is_handover_atomic : `submit` writes with the sender's own connection, so that it happens with the sender's commit
+    is_repeat_harmless : the same `ref` again is the same SMS
+    per_s : how many a second the route takes; window : how many may be under way
+    receipt_within : after which no receipt is to be expected any more; also how long an uncertain one is waited for
+    """
+
+    two_way: bool
+    receipts: Receipts
+    is_handover_atomic: bool
+    is_repeat_harmless: bool
+    per_s: float
+    window: int
+    receipt_within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a route is: whether it takes messages, in a word why not, and what money is left where the route tells."""
+
+    is_up: bool
+    detail: str = ""
+    balance: float | None = None
+    balance_unit: str = ""
+    expires_at: datetime | None = None
+
+
+class Carrier(Protocol):
+    """One route. All calls come from one thread, none blocks for longer than a query."""
+
+    @property
+    def caps(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    def room(self) -> int:
+        """How many messages it takes now; 0 while it is down, paused or busy."""
+        ...
+
+    def submit(self, messages: Sequence[Outgoing]) -> None:
+        """Hand them over, at most `room`; each becomes one `Submitted`, also when the link breaks."""
         ...
 
     def settle(self, message: Outgoing) -> Outcome | None:
         """After a crash: does the route have it? None when it cannot tell."""
         ...
 
-    def events(self) -> Iterable[Receipt | Inbound]:
-        """What came back and was not yet `done`; the same again until it is."""
+    def events(self) -> Iterable[Event]:
+        """What came and is not yet `done`, in the order in which it came; the same again until it is."""
         ...
 
-    def done(self, event: Receipt | Inbound) -> None:
-        """We have committed this event; the route may forget it."""
+    def done(self, events: Iterable[Event]) -> None:
+        """We have committed these; the route may forget them and tell the other side."""
+        ...
+
+    def health(self) -> Health:
+        """How it is."""
+        ...
+
+    def close(self) -> None:
+        """Leave; what is not `done` comes again after the next start, or becomes uncertain."""
         ...
