@@ -11,6 +11,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from alerts.actions import acknowledge, note
+from alerts.carriers import Urgency
 from alerts.messages import help_text, not_understood_text, segments, which_text
 from alerts.replies import DIGITS, Intention, Reply, read_reply
 from ingest.db import Connection, queries
@@ -18,7 +19,6 @@ from ingest.db import Connection, queries
 log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "conversation")
-CARRIER = "phone"
 ANSWER_VALID_FOR = timedelta(hours=1)
 KIND_OF = {
     Intention.ON_THE_WAY: "on_the_way",
@@ -60,10 +60,28 @@ def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now
             {
                 "ref": uuid.uuid4(), "alert": alert_id, "zone": zone_id, "contact": contact_id, "phone": phone,
                 "step": f"reply-{sms_in_id}", "language": language, "text": said, "segments": segments(said).number,
-                "carrier": CARRIER, "now": now, "valid_until": now + ANSWER_VALID_FOR,
+                "urgency": Urgency.ANSWER, "now": now, "valid_until": now + ANSWER_VALID_FOR,
             },
         )  # fmt: skip
     connection.execute(SQL["handled"], handled)
+
+
+def called(connection: Connection, sms_in_id: int, *, phone: str, now: datetime) -> None:
+    """Somebody rang us: from a known phone with one live alert that means "seen", whatever else it means nothing."""
+    people = connection.execute(SQL["people"], {"phone": phone}).fetchall()
+    live = connection.execute(SQL["live_for_phone"], {"phone": phone}).fetchall() if people else []
+    alert_id = live[0][0] if len(live) == 1 else None
+    if alert_id is not None:
+        _, name, role, _, _ = people[0]
+        note(connection, alert_id, kind="rang", who=f"{name} ({role})", at=now)
+        acknowledge(connection, alert_id, who=f"{name} ({role})", now=now)
+    connection.execute(
+        SQL["handled"],
+        {
+            "id": sms_in_id, "now": now, "intention": Intention.SEEN.value if alert_id else Intention.UNCLEAR.value,
+            "is_sure": alert_id is not None, "contact": people[0][0] if people else None, "alert": alert_id,
+        },
+    )  # fmt: skip
 
 
 def _act(connection: Connection, alert_id: int, reply: Reply, *, who: str, text: str, now: datetime) -> None:

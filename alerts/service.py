@@ -12,8 +12,8 @@ import psycopg
 from alerts.carriers.phone import PhoneCarrier
 from alerts.config import AlertsConfig
 from alerts.evaluate import SQL, Evaluator
-from alerts.notify import Sender
 from alerts.schedule import waking
+from alerts.sender import Sender
 from gateway.clock import Clock
 from ingest.db import Connection, check_schema, connect
 

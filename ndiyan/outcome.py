@@ -24,7 +24,7 @@ from rich.console import Console
 
 from alerts.carriers.phone import PhoneCarrier
 from alerts.evaluate import Evaluator
-from alerts.notify import Sender
+from alerts.sender import Sender
 from gateway.clock import ManualClock
 from gateway.model import Flag
 from gateway.zones import Zone

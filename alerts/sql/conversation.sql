@@ -15,6 +15,6 @@ WHERE sms_in_id = %(id)s;
 
 -- queue_answer
 INSERT INTO notification (ref, alert_id, zone_id, contact_id, phone, kind, step, reason, language, text, segments,
-                          carrier, state, created_at, next_try_at, valid_until)
+                          urgency, state, created_at, next_try_at, valid_until)
 VALUES (%(ref)s, %(alert)s, %(zone)s, %(contact)s, %(phone)s, 'reply', %(step)s, 'answers_a_reply', %(language)s,
-        %(text)s, %(segments)s, %(carrier)s, 'queued', %(now)s, %(now)s, %(valid_until)s);
+        %(text)s, %(segments)s, %(urgency)s, 'queued', %(now)s, %(now)s, %(valid_until)s);

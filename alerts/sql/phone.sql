@@ -10,9 +10,10 @@ SELECT 1 FROM phone_inbox WHERE ref = %(ref)s;
 UPDATE phone_inbox SET delivered_at = %(now)s WHERE delivered_at IS NULL AND sent_at <= %(before)s;
 
 -- receipts
-SELECT ref, delivered_at FROM phone_inbox WHERE delivered_at IS NOT NULL AND NOT receipt_taken ORDER BY delivered_at;
+SELECT ref, phone, delivered_at FROM phone_inbox WHERE delivered_at IS NOT NULL AND NOT receipt_taken ORDER BY delivered_at;
 
 -- replies
+-- What was typed; without a text somebody rang.
 SELECT phone_reply_id, phone, text, sent_at FROM phone_reply WHERE NOT taken ORDER BY phone_reply_id;
 
 -- receipt_done

@@ -11,7 +11,7 @@ import pytest
 
 from alerts.carriers.phone import PhoneCarrier
 from alerts.evaluate import Evaluator
-from alerts.notify import Sender
+from alerts.sender import Sender
 from gateway.clock import ManualClock
 from gateway.model import AssetId, Reading
 from gateway.wire import Queued, encode_pack, senml_topic

@@ -6,7 +6,7 @@ import pytest
 
 from alerts.carriers.phone import PhoneCarrier
 from alerts.evaluate import Evaluator
-from alerts.notify import Sender
+from alerts.sender import Sender
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import connect

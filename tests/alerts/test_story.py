@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from alerts.actions import acknowledge
-from alerts.carriers import Accepted, Outgoing
+from alerts.carriers import Accepted, Outgoing, Submitted, Urgency
 from alerts.carriers.phone import PhoneCarrier
 from alerts.evaluate import Evaluator, catch_up
-from alerts.notify import GRACE, Sender
+from alerts.sender import Sender
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import connect
@@ -251,14 +251,14 @@ def test_a_sender_killed_after_the_carrier_took_it_does_not_send_twice(day: Day)
         day.clock.advance(MINUTE)
     # What the sender does until it is killed: claim, commit, hand over, and no more.
     rows = day.connection.execute(
-        "UPDATE notification SET state = 'submitting', submitted_at = %s, attempts = 1 RETURNING ref, phone, text",
+        "UPDATE notification SET state = 'submitting', submitted_at = %s, attempts = 1, carrier = 'phone'"
+        " RETURNING ref, phone, text, urgency, valid_until",
         [day.clock.now()],
     ).fetchall()
-    outcome = PhoneCarrier(day.connection, day.clock).submit(Outgoing(*rows[0]))
-    assert isinstance(outcome, Accepted)
+    PhoneCarrier(day.connection, day.clock).submit([Outgoing(*rows[0])])
     day.sender.work()
     assert day.connection.execute("SELECT state FROM notification").fetchall() == [("submitting",)]
-    day.clock.advance(GRACE)
+    day.clock.advance(PhoneCarrier.caps.receipt_within)
     day.sender.work()
     day.sender.work()
     states = day.connection.execute("SELECT state, possible_duplicate, attempts FROM notification").fetchall()
@@ -279,7 +279,10 @@ def test_an_acknowledgement_is_idempotent_and_leaves_one_event(day: Day) -> None
 
 def test_a_handset_shows_a_reference_once(day: Day) -> None:
     carrier = PhoneCarrier(day.connection, day.clock)
-    message = Outgoing(uuid.uuid4(), EXPLOITANT, "bonjour")
+    message = Outgoing(uuid.uuid4(), EXPLOITANT, "bonjour", Urgency.ALERT, day.clock.now() + MINUTE)
     assert carrier.settle(message) is None
-    assert carrier.submit(message) == carrier.submit(message) == carrier.settle(message)
+    carrier.submit([message])
+    carrier.submit([message])
+    assert carrier.settle(message) == Accepted(str(message.ref))
+    assert list(carrier.events()) == [Submitted(message.ref, Accepted(str(message.ref)))] * 2
     assert day.connection.execute("SELECT count(*) FROM phone_inbox").fetchone() == (1,)

@@ -1,0 +1,337 @@
+"""The sender: at least once by rows, once by the route's reference, and honest where nobody can know.
+
+A row is marked `submitting` with its attempt and committed before the first byte leaves; what becomes of it is
+committed before the route is told that we know. So a crash leaves rows `submitting` that may or may not have left.
+They, and those that a route calls uncertain, wait for a receipt that nobody can place or for the route's own word. When
+that time is over, the same reference is handed over again where that is harmless; news of a fault is sent again and
+marked as possibly twice; everything else is never sent twice.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from alerts.breaker import Breaker
+from alerts.carriers import (
+    Accepted,
+    Call,
+    Carrier,
+    Event,
+    Fate,
+    Inbound,
+    Outcome,
+    Outgoing,
+    Receipt,
+    Receipts,
+    Refused,
+    Submitted,
+    Throttled,
+    Uncertain,
+    Urgency,
+)
+from alerts.conversation import answer, called
+from gateway.clock import Clock
+from ingest.db import Connection, queries
+
+log = logging.getLogger(__name__)
+
+SQL = queries("alerts", "sender")
+BACK_OFF = (timedelta(seconds=30), timedelta(minutes=10))
+MAX_ATTEMPTS = 8
+AT_ONCE = 50
+PATIENCE = timedelta(seconds=60)  # how long a message waits for its own route (SMS.md §5.4)
+RECEIPT_DUE = timedelta(minutes=10)  # after which an accepted one counts as without receipt (SMS.md §5.4)
+RECEIPTS_COME_EARLY = timedelta(minutes=1)  # a route's clock may be behind ours
+TIDY_EVERY = timedelta(seconds=1)
+ASKED_EVERY = timedelta(minutes=1)  # a route about its health
+STATE_OF = {
+    Fate.DELIVERED: "delivered",
+    Fate.UNDELIVERED: "undelivered",
+    Fate.EXPIRED: "undelivered",
+    Fate.UNKNOWN: "no_receipt",
+}
+
+
+class Sender:
+    """Sends what is queued and takes what comes back, over one connection in autocommit.
+
+    Parameters
+    ----------
+    carriers : the routes in the order in which they are tried
+    """
+
+    def __init__(self, connection: Connection, carriers: Mapping[str, Carrier], clock: Clock) -> None:
+        self._connection, self._carriers, self._clock = connection, carriers, clock
+        self._breakers = {name: Breaker() for name in carriers}
+        self._in_hand: dict[str, set[UUID]] = {name: set() for name in carriers}
+        self._tidied_at = self._asked_at = clock.now() - timedelta(days=1)
+
+    def work(self) -> int:
+        """One pass; returns how many messages and events were moved on."""
+        now, done = self._clock.now(), 0
+        if now - self._tidied_at >= TIDY_EVERY:
+            self._tidied_at = now
+            self._tidy(now)
+        if now - self._asked_at >= ASKED_EVERY:
+            self._asked_at = now
+            self._ask_routes(now)
+        for place, (name, carrier) in enumerate(self._carriers.items()):
+            done += self._hand_over(place, name, carrier, now)
+            done += self._take(name, carrier, now)
+            done += self._settle_left_over(name, carrier, now)
+        return done + self._handle_inbound()
+
+    def _tidy(self, now: datetime) -> None:
+        self._connection.execute(SQL["supersede"])
+        self._connection.execute(SQL["supersede_closings"])
+        self._connection.execute(SQL["expire"], {"now": now})
+        for name, carrier in self._carriers.items():
+            if carrier.caps.receipts is Receipts.HANDSET:
+                self._connection.execute(SQL["without_receipt"], {"carrier": name, "before": now - RECEIPT_DUE})
+
+    def _ask_routes(self, now: datetime) -> None:
+        for name, carrier in self._carriers.items():
+            health = carrier.health()
+            self._connection.execute(
+                SQL["state_of_route"],
+                {
+                    "carrier": name, "now": now, "is_up": health.is_up and not self._breakers[name].is_open(now),
+                    "detail": health.detail, "balance": health.balance, "balance_unit": health.balance_unit,
+                    "expires_at": health.expires_at,
+                },
+            )  # fmt: skip
+
+    def _hand_over(self, place: int, name: str, carrier: Carrier, now: datetime) -> int:
+        """Claim what this route has room for and give it to the route, behind the commit or within it."""
+        room = min(self._breakers[name].room(now), carrier.room(), AT_ONCE)
+        if room < 1:
+            return 0
+        is_atomic = carrier.caps.is_handover_atomic
+        with self._connection.transaction():
+            rows = self._connection.execute(
+                SQL["claim"],
+                {
+                    "carrier": name, "place": place, "routes": len(self._carriers), "limit": room, "now": now,
+                    "down": self._down(now), "patient_until": now - PATIENCE,
+                },
+            ).fetchall()  # fmt: skip
+            messages = [
+                Outgoing(ref, phone, text, Urgency(urgency), until) for ref, phone, text, urgency, until in rows
+            ]
+            if messages and is_atomic:
+                carrier.submit(messages)
+        self._in_hand[name] |= {message.ref for message in messages}
+        if messages and not is_atomic:
+            carrier.submit(messages)
+        return len(messages)
+
+    def _down(self, now: datetime) -> list[int]:
+        """The places of routes that failed again and again: nobody waits for them."""
+        return [place for place, name in enumerate(self._carriers) if self._breakers[name].is_open(now)]
+
+    def _take(self, name: str, carrier: Carrier, now: datetime) -> int:
+        """Record what came back in one transaction, and tell the route after it."""
+        events = list(carrier.events())
+        if not events:
+            return 0
+        try:
+            with self._connection.transaction():
+                for event in events:
+                    self._record(name, event, now)
+        except psycopg.OperationalError:
+            raise
+        except Exception:  # one of them trips us: the others must not wait for it
+            for event in events:
+                self._record_alone(name, event, now)
+        carrier.done(events)
+        self._in_hand[name] -= {event.ref for event in events if isinstance(event, Submitted)}
+        return len(events)
+
+    def _record_alone(self, name: str, event: Event, now: datetime) -> None:
+        try:
+            with self._connection.transaction():
+                self._record(name, event, now)
+        except psycopg.OperationalError:
+            raise
+        except Exception:
+            log.exception("what route %s told cannot be recorded", name, extra={"event": type(event).__name__})
+
+    def _record(self, name: str, event: Event, now: datetime) -> None:
+        if isinstance(event, Submitted):
+            self._record_outcome(name, event.ref, event.outcome, now, settled_by=None)
+        elif isinstance(event, Receipt):
+            self._record_receipt(name, event, now)
+        else:
+            is_call = isinstance(event, Call)
+            self._connection.execute(
+                SQL["store_inbound"],
+                {
+                    "carrier": name, "provider_id": event.provider_id, "kind": "call" if is_call else "sms",
+                    "phone": event.phone, "text": event.text.replace("\0", "") if isinstance(event, Inbound) else "",
+                    "at": event.at,
+                },
+            )  # fmt: skip
+
+    def _record_outcome(self, name: str, ref: UUID, outcome: Outcome, now: datetime, *, settled_by: str | None) -> None:
+        told: dict[str, object] = {
+            "ref": ref, "carrier": name, "now": now, "outcome": _word(outcome), "settled_by": settled_by,
+            "provider_id": outcome.provider_id if isinstance(outcome, Accepted) else None, "detail": _detail(outcome),
+        }  # fmt: skip
+        self._connection.execute(SQL["end_attempt"], told)
+        breaker = self._breakers[name]
+        if isinstance(outcome, Accepted):
+            breaker.succeeded()
+            row = self._connection.execute(SQL["accepted"], told).fetchone()
+            self._event(row, "told", now)
+            if row is not None:
+                self._take_waiting_receipts(name, row[0], outcome.provider_id)
+        elif isinstance(outcome, Uncertain):
+            breaker.failed(now)
+            self._connection.execute(SQL["uncertain"], told)
+        elif isinstance(outcome, Throttled):
+            again = now + timedelta(seconds=outcome.retry_after_s)
+            self._connection.execute(SQL["throttled"], told | {"again": again})
+        else:
+            if not outcome.is_permanent:
+                breaker.failed(now)
+            self._refused(told, now)
+
+    def _refused(self, told: dict[str, object], now: datetime) -> None:
+        """The next route is asked at once; when all were, after a while; when none ever will, or too often, no more."""
+        ((attempts,),) = self._connection.execute(SQL["attempts"], told).fetchall()
+        known = {**told, "carriers": list(self._carriers)}
+        ((for_good,),) = self._connection.execute(SQL["refused_for_good_by"], known).fetchall()
+        routes = len(self._carriers)
+        if for_good == routes or attempts >= MAX_ATTEMPTS * routes:
+            if self._connection.execute(SQL["failed"], told).fetchone():
+                log.warning("an SMS failed: %s", told["detail"], extra={"ref": str(told["ref"])})
+            return
+        wait = min(BACK_OFF[0] * 2 ** min(attempts // routes, 10), BACK_OFF[1])
+        self._connection.execute(SQL["refused"], told | {"again": now + wait if attempts % routes == 0 else now})
+
+    def _record_receipt(self, name: str, receipt: Receipt, now: datetime) -> None:
+        """Keep it as it came, and let it speak of the SMS that it belongs to, if that is known already."""
+        stored = self._connection.execute(
+            SQL["store_receipt"],
+            {
+                "carrier": name, "provider_ids": list(receipt.provider_ids), "fate": receipt.fate.value,
+                "at": receipt.at, "phone": receipt.phone, "text_head": receipt.text_head.replace("\0", ""),
+                "raw": receipt.raw.replace("\0", ""), "now": now,
+            },
+        ).fetchone()  # fmt: skip
+        if stored is None:
+            return  # told twice
+        found = self._connection.execute(
+            SQL["find_attempt"],
+            {
+                "carrier": name, "provider_ids": list(receipt.provider_ids), "ref": receipt.ref,
+                "phone": receipt.phone,
+            },
+        ).fetchone()  # fmt: skip
+        if found is not None:
+            self._connection.execute(SQL["place_receipt"], {"receipt": stored[0], "id": found[0]})
+            self._fate(found[0], receipt.fate, receipt.at)
+
+    def _take_waiting_receipts(self, name: str, number: int, provider_id: str) -> None:
+        """Receipts that came before the answer which told us the id."""
+        known = {"carrier": name, "id": number, "provider_id": provider_id}
+        for fate, at in self._connection.execute(SQL["waiting_receipts"], known).fetchall():
+            self._fate(number, Fate(fate), at)
+
+    def _fate(self, number: int, fate: Fate, at: datetime) -> None:
+        if (state := STATE_OF.get(fate)) is None:
+            return  # on the network: the answer has said so already
+        row = self._connection.execute(SQL["fate"], {"id": number, "state": state, "at": at}).fetchone()
+        if state == "delivered":
+            self._event(row, "delivered", at)
+
+    def _settle_left_over(self, name: str, carrier: Carrier, now: datetime) -> int:
+        """Hand-overs of which nobody has told the outcome: by a receipt, by the route, by their urgency."""
+        before = now - carrier.caps.receipt_within
+        with self._connection.transaction():
+            rows = self._connection.execute(
+                SQL["left_over"], {"carrier": name, "before": before, "in_hand": list(self._in_hand[name])}
+            ).fetchall()
+            for number, ref, phone, text, urgency, until in rows:
+                message = Outgoing(ref, phone, text, Urgency(urgency), until)
+                if not self._settled_by_receipt(name, number, message, before):
+                    self._settle(name, carrier, number, message, now)
+        return len(rows)
+
+    def _settled_by_receipt(self, name: str, number: int, message: Outgoing, before: datetime) -> bool:
+        rows = self._connection.execute(
+            SQL["receipts_of_uncertain"],
+            {
+                "carrier": name, "phone": message.phone, "text": message.text,
+                "since": before - RECEIPTS_COME_EARLY,
+            },
+        ).fetchall()  # fmt: skip
+        for receipt, provider_id, fate, at in rows:
+            self._connection.execute(SQL["place_receipt"], {"receipt": receipt, "id": number})
+            self._record_outcome(name, message.ref, Accepted(provider_id), at, settled_by="receipt")
+            self._fate(number, Fate(fate), at)
+        return bool(rows)
+
+    def _settle(self, name: str, carrier: Carrier, number: int, message: Outgoing, now: datetime) -> None:
+        found = carrier.settle(message)
+        if found is not None and not isinstance(found, Uncertain):
+            self._record_outcome(name, message.ref, found, now, settled_by="carrier")
+        elif carrier.caps.is_repeat_harmless or carrier.caps.is_handover_atomic:
+            self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": False})
+        elif message.urgency >= Urgency.ALERT:
+            self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": True})
+        else:
+            self._connection.execute(SQL["abandon"], {"id": number})
+
+    def _handle_inbound(self) -> int:
+        rows = self._connection.execute(SQL["unhandled"]).fetchall()
+        for number, kind, phone, text in rows:
+            try:
+                with self._connection.transaction():
+                    if kind == "call":
+                        called(self._connection, number, phone=phone, now=self._clock.now())
+                    else:
+                        answer(self._connection, number, phone=phone, text=text, now=self._clock.now())
+            except psycopg.OperationalError:
+                raise
+            except Exception:  # one SMS that trips us must not keep the others waiting
+                log.exception("an inbound SMS could not be handled; it stays stored", extra={"sms_in_id": number})
+                self._connection.execute(SQL["give_up"], {"id": number, "now": self._clock.now()})
+        return len(rows)
+
+    def _event(self, row: tuple[Any, ...] | None, kind: str, at: datetime) -> None:
+        if row is None or row[1] is None:
+            return  # a repeat, or an answer that belongs to no alert
+        number, alert_id, name, role, text = row
+        detail = {"notification_id": number, "name": name, "role": role}
+        detail |= {"text": text} if kind == "told" else {}
+        self._connection.execute(
+            SQL["insert_event"],
+            {"alert": alert_id, "at": at, "kind": kind, "who": f"{name} ({role})", "detail": json.dumps(detail)},
+        )
+
+
+def close_all(carriers: Iterable[Carrier]) -> None:
+    """Leave every route, whatever one of them does."""
+    for carrier in carriers:
+        try:
+            carrier.close()
+        except Exception:
+            log.exception("a route did not close")
+
+
+def _word(outcome: Outcome) -> str:
+    if isinstance(outcome, Refused):
+        return "refused_for_good" if outcome.is_permanent else "refused"
+    return {Accepted: "accepted", Throttled: "throttled", Uncertain: "uncertain"}[type(outcome)]
+
+
+def _detail(outcome: Outcome) -> str | None:
+    return outcome.reason if isinstance(outcome, Refused | Uncertain) else None

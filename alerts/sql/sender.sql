@@ -1,0 +1,161 @@
+-- supersede
+-- What waits about an alert that has moved on is no longer worth a phone's tone.
+UPDATE notification n SET state = 'superseded' FROM alert a
+WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind IN ('opened', 'reminder')
+  AND (a.state = 'resolved' OR (a.state = 'acknowledged' AND n.kind = 'opened' AND n.step <> 'first'));
+
+-- supersede_closings
+-- Nobody needs to hear the end of what they never heard of.
+UPDATE notification n SET state = 'superseded'
+WHERE n.state IN ('queued', 'held') AND n.kind = 'resolved' AND NOT EXISTS (
+    SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id AND o.contact_id = n.contact_id
+      AND o.kind <> 'resolved' AND o.state NOT IN ('superseded', 'expired', 'failed', 'held'));
+
+-- expire
+UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND valid_until < %(now)s;
+
+-- claim
+-- Marked, with the attempt, and committed before the first byte leaves. What matters most leaves first. What is no longer
+-- true, was put on the shelf or has had its time stays. A message waits for its own route unless that one is down; what
+-- a route refused for good is not offered to it again.
+WITH due AS (
+    SELECT n.notification_id FROM notification n LEFT JOIN alert a USING (alert_id)
+    WHERE n.state = 'queued' AND n.next_try_at <= %(now)s AND n.valid_until >= %(now)s
+      AND (n.route %% %(routes)s = %(place)s OR n.route %% %(routes)s = ANY(%(down)s)
+           OR n.next_try_at <= %(patient_until)s)
+      AND (n.kind IN ('reply', 'resolved') OR a.shelved_until IS NULL OR a.shelved_until <= %(now)s)
+      AND (n.kind NOT IN ('opened', 'reminder') OR a.state = 'open'
+           OR (a.state = 'acknowledged' AND (n.kind = 'reminder' OR n.step = 'first')))
+      AND NOT EXISTS (SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id
+                      AND t.carrier = %(carrier)s AND t.outcome = 'refused_for_good')
+    ORDER BY n.urgency DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED),
+claimed AS (
+    UPDATE notification n SET state = 'submitting', submitted_at = %(now)s, attempts = attempts + 1,
+        carrier = %(carrier)s, provider_id = NULL
+    FROM due WHERE n.notification_id = due.notification_id
+    RETURNING n.notification_id, n.ref, n.phone, n.text, n.urgency, n.valid_until),
+begun AS (
+    INSERT INTO sms_attempt (notification_id, carrier, began_at)
+    SELECT notification_id, %(carrier)s, %(now)s FROM claimed)
+SELECT ref, phone, text, urgency, valid_until FROM claimed ORDER BY urgency DESC, notification_id;
+
+-- left_over
+-- Hand-overs whose outcome nobody waits for any more.
+SELECT notification_id, ref, phone, text, urgency, valid_until FROM notification
+WHERE state IN ('submitting', 'uncertain') AND carrier = %(carrier)s AND submitted_at <= %(before)s
+  AND ref <> ALL(%(in_hand)s) ORDER BY notification_id FOR UPDATE SKIP LOCKED;
+
+-- end_attempt
+-- The hand-over that is under way has its outcome.
+UPDATE sms_attempt t SET ended_at = %(now)s, outcome = %(outcome)s, provider_id = %(provider_id)s, detail = %(detail)s
+FROM notification n
+WHERE n.ref = %(ref)s AND t.sms_attempt_id = (
+    SELECT max(sms_attempt_id) FROM sms_attempt WHERE notification_id = n.notification_id AND carrier = %(carrier)s)
+RETURNING n.notification_id;
+
+-- accepted
+UPDATE notification n SET state = 'accepted', provider_id = %(provider_id)s, accepted_at = %(now)s, error = NULL,
+    settled_by = %(settled_by)s
+FROM notification o LEFT JOIN contact c USING (contact_id)
+WHERE n.ref = %(ref)s AND o.notification_id = n.notification_id AND n.state IN ('submitting', 'uncertain')
+RETURNING n.notification_id, n.alert_id, coalesce(c.name, n.phone), coalesce(c.role, ''), n.text;
+
+-- uncertain
+UPDATE notification SET state = 'uncertain', error = %(detail)s WHERE ref = %(ref)s AND state = 'submitting';
+
+-- throttled
+-- The route takes it later; that is no failure.
+UPDATE notification SET state = 'queued', attempts = attempts - 1, next_try_at = %(again)s
+WHERE ref = %(ref)s AND state = 'submitting';
+
+-- attempts
+SELECT attempts FROM notification WHERE ref = %(ref)s;
+
+-- refused
+-- The next route is asked, at once or after a while.
+UPDATE notification SET state = 'queued', error = %(detail)s, next_try_at = %(again)s, route = route + 1
+WHERE ref = %(ref)s AND state IN ('submitting', 'uncertain');
+
+-- failed
+UPDATE notification SET state = 'failed', error = %(detail)s
+WHERE ref = %(ref)s AND state IN ('submitting', 'uncertain') RETURNING notification_id;
+
+-- refused_for_good_by
+SELECT count(DISTINCT carrier) FROM sms_attempt t JOIN notification n USING (notification_id)
+WHERE n.ref = %(ref)s AND t.outcome = 'refused_for_good' AND t.carrier = ANY(%(carriers)s);
+
+-- send_again
+UPDATE notification SET state = 'queued', next_try_at = %(now)s, settled_by = 'nobody',
+    possible_duplicate = possible_duplicate OR %(is_doubtful)s
+WHERE notification_id = %(id)s AND state IN ('submitting', 'uncertain');
+
+-- abandon
+UPDATE notification SET state = 'abandoned', settled_by = 'nobody'
+WHERE notification_id = %(id)s AND state IN ('submitting', 'uncertain');
+
+-- store_receipt
+INSERT INTO sms_receipt (carrier, provider_ids, fate, at, phone, text_head, raw, received_at)
+VALUES (%(carrier)s, %(provider_ids)s, %(fate)s, %(at)s, %(phone)s, %(text_head)s, %(raw)s, %(now)s)
+ON CONFLICT DO NOTHING RETURNING sms_receipt_id;
+
+-- find_attempt
+-- By our reference where the route gives it back, else by its id; the newest, should ids come again, and of one phone.
+SELECT t.notification_id FROM sms_attempt t JOIN notification n USING (notification_id)
+WHERE t.carrier = %(carrier)s AND (t.provider_id = ANY(%(provider_ids)s) OR n.ref = %(ref)s)
+  AND (%(phone)s::text IS NULL OR n.phone = %(phone)s)
+ORDER BY t.sms_attempt_id DESC LIMIT 1;
+
+-- place_receipt
+UPDATE sms_receipt SET notification_id = %(id)s WHERE sms_receipt_id = %(receipt)s;
+
+-- waiting_receipts
+-- Receipts that came before the answer that told us the id.
+UPDATE sms_receipt SET notification_id = %(id)s
+WHERE carrier = %(carrier)s AND notification_id IS NULL AND %(provider_id)s = ANY(provider_ids)
+  AND (phone IS NULL OR phone = (SELECT phone FROM notification WHERE notification_id = %(id)s))
+RETURNING fate, at;
+
+-- receipts_of_uncertain
+-- Receipts that nobody could place and that speak of this SMS: to its phone, repeating its first letters; or, where
+-- they repeat none, to a phone for which nothing else is uncertain.
+SELECT r.sms_receipt_id, r.provider_ids[1], r.fate, r.at FROM sms_receipt r
+WHERE r.carrier = %(carrier)s AND r.notification_id IS NULL AND r.received_at >= %(since)s AND r.phone = %(phone)s
+  AND CASE WHEN r.text_head <> '' THEN starts_with(%(text)s, r.text_head)
+           ELSE 1 = (SELECT count(*) FROM notification n WHERE n.phone = %(phone)s AND n.carrier = %(carrier)s
+                     AND n.state IN ('submitting', 'uncertain')) END
+ORDER BY r.sms_receipt_id;
+
+-- fate
+-- The rank only rises: a late "delivered" wins over everything, "undelivered" over no news, nothing over "delivered".
+UPDATE notification n SET state = %(state)s,
+    delivered_at = CASE WHEN %(state)s = 'delivered' THEN %(at)s ELSE n.delivered_at END
+FROM notification o LEFT JOIN contact c USING (contact_id)
+WHERE n.notification_id = %(id)s AND o.notification_id = n.notification_id AND n.state <> 'delivered'
+  AND (%(state)s = 'delivered' OR n.state IN ('accepted', 'no_receipt'))
+RETURNING n.notification_id, n.alert_id, coalesce(c.name, n.phone), coalesce(c.role, ''), n.text;
+
+-- without_receipt
+UPDATE notification SET state = 'no_receipt'
+WHERE state = 'accepted' AND carrier = %(carrier)s AND accepted_at <= %(before)s;
+
+-- store_inbound
+INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at)
+VALUES (%(carrier)s, %(provider_id)s, %(kind)s, %(phone)s, %(text)s, %(at)s)
+ON CONFLICT (carrier, provider_id) DO NOTHING;
+
+-- unhandled
+SELECT sms_in_id, kind, phone, text FROM sms_in WHERE handled_at IS NULL ORDER BY sms_in_id;
+
+-- give_up
+UPDATE sms_in SET handled_at = %(now)s, intention = 'failed', is_sure = false WHERE sms_in_id = %(id)s;
+
+-- state_of_route
+INSERT INTO carrier_state (carrier, is_up, since, detail, balance, balance_unit, expires_at, asked_at)
+VALUES (%(carrier)s, %(is_up)s, %(now)s, %(detail)s, %(balance)s, %(balance_unit)s, %(expires_at)s, %(now)s)
+ON CONFLICT (carrier) DO UPDATE SET is_up = EXCLUDED.is_up, detail = EXCLUDED.detail, balance = EXCLUDED.balance,
+    balance_unit = EXCLUDED.balance_unit, expires_at = EXCLUDED.expires_at, asked_at = EXCLUDED.asked_at,
+    since = CASE WHEN carrier_state.is_up = EXCLUDED.is_up THEN carrier_state.since ELSE EXCLUDED.since END;
+
+-- insert_event
+INSERT INTO alert_event (alert_id, at, kind, who, detail)
+VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);
