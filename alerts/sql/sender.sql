@@ -81,7 +81,7 @@ UPDATE notification SET state = 'failed', error = %(detail)s
 WHERE ref = %(ref)s AND state IN ('submitting', 'uncertain') RETURNING notification_id;
 
 -- refused_for_good_by
-SELECT count(DISTINCT carrier) FROM sms_attempt t JOIN notification n USING (notification_id)
+SELECT count(DISTINCT t.carrier) FROM sms_attempt t JOIN notification n USING (notification_id)
 WHERE n.ref = %(ref)s AND t.outcome = 'refused_for_good' AND t.carrier = ANY(%(carriers)s);
 
 -- send_again

@@ -1,0 +1,437 @@
+"""What leaves, by which route, how often: told on a real database with routes that do what a test says."""
+
+import itertools
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts.breaker import FAILURES, REST
+from alerts.carriers import (
+    Accepted,
+    Call,
+    Capabilities,
+    Carrier,
+    Event,
+    Fate,
+    Health,
+    Inbound,
+    Outcome,
+    Outgoing,
+    Receipt,
+    Receipts,
+    Refused,
+    Submitted,
+    Throttled,
+    Uncertain,
+    Urgency,
+)
+from alerts.sender import MAX_ATTEMPTS, PATIENCE, RECEIPT_DUE, Sender
+from gateway.clock import ManualClock
+from gateway.zones import Zone
+from ingest.db import connect
+from ingest.registry import import_zones
+
+pytestmark = pytest.mark.db
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+GRACE = timedelta(minutes=2)
+EXPLOITANT = "+224600000010"
+LIKE_SMPP = Capabilities(
+    two_way=True, receipts=Receipts.HANDSET, is_handover_atomic=False, is_repeat_harmless=False,
+    per_s=10.0, window=10, receipt_within=GRACE,
+)  # fmt: skip
+
+
+@dataclass
+class Route:
+    """A route that answers as it is told: `answers` in turn, then always Accepted with a new id."""
+
+    caps: Capabilities = LIKE_SMPP
+    answers: list[Outcome | None] = field(default_factory=list)  # None: no answer ever comes
+    places: int = 10
+    knows: dict[uuid.UUID, Outcome] = field(default_factory=dict)
+    taken: list[Outgoing] = field(default_factory=list)
+    waiting: list[Event] = field(default_factory=list)
+    told_done: list[Event] = field(default_factory=list)
+    ids: Iterator[int] = field(default_factory=itertools.count)
+
+    def room(self) -> int:
+        return self.places
+
+    def submit(self, messages: Sequence[Outgoing]) -> None:
+        for message in messages:
+            self.taken.append(message)
+            outcome = self.answers.pop(0) if self.answers else Accepted(f"id-{next(self.ids)}")
+            if outcome is not None:
+                self.waiting.append(Submitted(message.ref, outcome))
+
+    def settle(self, message: Outgoing) -> Outcome | None:
+        return self.knows.get(message.ref)
+
+    def events(self) -> list[Event]:
+        return list(self.waiting)
+
+    def done(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.waiting.remove(event)
+            self.told_done.append(event)
+
+    def health(self) -> Health:
+        return Health(is_up=True, balance=12_500.0, balance_unit="GNF")
+
+    def close(self) -> None:
+        pass
+
+
+class Desk:
+    """A committee, an alert about its water, routes, and a sender that can be killed."""
+
+    def __init__(self, url: str, zones: list[Zone], **routes: Route) -> None:
+        self.connection = connect(url)
+        import_zones(self.connection, [zone for zone in zones if zone.zone_id == "zone-3"])
+        self.clock = ManualClock(NOON)
+        self.routes: dict[str, Carrier] = dict(routes)
+        self.restart()
+        row = self.connection.execute(
+            "INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at,"
+            " opened_at, confidence, evidence) VALUES ('zone-3', 'pump_not_running', 'pump', 3, 'open', %s, %s, %s, 1,"
+            " '{}') RETURNING alert_id",
+            [NOON, NOON, NOON],
+        ).fetchone()
+        assert row is not None
+        self.alert_id = row[0]
+
+    def restart(self) -> None:
+        """The sender dies and another one begins; what it had in its hands is unknown to the new one."""
+        self.sender = Sender(self.connection, self.routes, self.clock)
+
+    def queue(self, text: str = "A1 POMPE ARRETEE", *, urgency: Urgency = Urgency.NO_WATER, kind: str = "opened",
+              phone: str = EXPLOITANT, step: str = "first") -> uuid.UUID:  # fmt: skip
+        ref = uuid.uuid4()
+        self.connection.execute(
+            "INSERT INTO notification (ref, alert_id, zone_id, phone, kind, step, reason, language, text, segments,"
+            " urgency, state, created_at, next_try_at, valid_until)"
+            " VALUES (%s, %s, 'zone-3', %s, %s, %s, 'first_on_the_ladder', 'fr', %s, 1, %s, 'queued', %s, %s, %s)",
+            [ref, None if kind == "reply" else self.alert_id, phone, kind, step, text, urgency, self.clock.now(),
+             self.clock.now(), self.clock.now() + timedelta(hours=24)],
+        )  # fmt: skip
+        return ref
+
+    def pass_by(self, span: timedelta, *, every: timedelta = timedelta(seconds=10)) -> None:
+        end = self.clock.now() + span
+        while self.clock.now() < end:
+            self.sender.work()
+            self.clock.advance(every)
+        self.sender.work()
+
+    def state(self, ref: uuid.UUID) -> tuple[str, str, bool]:
+        """(state, route, whether it may have left twice)"""
+        row = self.connection.execute(
+            "SELECT state, carrier, possible_duplicate FROM notification WHERE ref = %s", [ref]
+        ).fetchone()
+        assert row is not None
+        return row[0], row[1], row[2]
+
+    def attempts(self, ref: uuid.UUID) -> list[tuple[str, str | None]]:
+        return self.connection.execute(
+            "SELECT t.carrier, t.outcome FROM sms_attempt t JOIN notification USING (notification_id) WHERE ref = %s"
+            " ORDER BY sms_attempt_id",
+            [ref],
+        ).fetchall()
+
+
+@pytest.fixture
+def sim() -> Route:
+    return Route()
+
+
+@pytest.fixture
+def second() -> Route:
+    return Route()
+
+
+@pytest.fixture
+def desk(database_url: str, zones: list[Zone], sim: Route) -> Iterator[Desk]:
+    found = Desk(database_url, zones, sim=sim)
+    yield found
+    found.connection.close()
+
+
+@pytest.fixture
+def two_routes(database_url: str, zones: list[Zone], sim: Route, second: Route) -> Iterator[Desk]:
+    found = Desk(database_url, zones, sim=sim, second=second)
+    yield found
+    found.connection.close()
+
+
+def receipt(
+    provider_id: str,
+    fate: Fate = Fate.DELIVERED,
+    *,
+    head: str = "",
+    phone: str | None = EXPLOITANT,
+    at: datetime = NOON,
+) -> Receipt:
+    return Receipt((provider_id,), fate, at, "raw", phone=phone, text_head=head)
+
+
+def test_an_sms_is_accepted_then_delivered_and_the_route_is_told_after_the_commit(desk: Desk, sim: Route) -> None:
+    ref = desk.queue()
+    desk.sender.work()
+    assert desk.state(ref) == ("accepted", "sim", False)
+    sim.waiting.append(receipt("id-0"))
+    desk.sender.work()
+    assert desk.state(ref) == ("delivered", "sim", False)
+    assert sim.waiting == []
+    assert [kind for (kind,) in desk.connection.execute("SELECT kind FROM alert_event ORDER BY event_id")] == [
+        "told", "delivered",
+    ]  # fmt: skip
+
+
+def test_a_receipt_before_the_answer_is_kept_and_placed_when_the_answer_comes(desk: Desk, sim: Route) -> None:
+    sim.answers = [None]
+    ref = desk.queue()
+    desk.sender.work()
+    sim.waiting.append(receipt("7F3A"))
+    desk.sender.work()
+    assert desk.state(ref)[0] == "submitting"
+    sim.waiting.append(Submitted(ref, Accepted("7F3A")))
+    desk.sender.work()
+    assert desk.state(ref)[0] == "delivered"
+
+
+def test_a_receipt_that_comes_twice_leaves_one_event(desk: Desk, sim: Route) -> None:
+    desk.queue()
+    desk.sender.work()
+    sim.waiting += [receipt("id-0"), receipt("id-0")]
+    desk.sender.work()
+    assert desk.connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'delivered'").fetchone() == (1,)
+
+
+def test_ids_that_come_again_are_told_apart_by_the_phone(desk: Desk, sim: Route) -> None:
+    sim.answers = [Accepted("123456789"), Accepted("123456789")]
+    one, other = desk.queue(), desk.queue(phone="+224600000011", step="second")
+    desk.sender.work()
+    sim.waiting.append(receipt("123456789", phone=EXPLOITANT))
+    desk.sender.work()
+    assert (desk.state(one)[0], desk.state(other)[0]) == ("delivered", "accepted")
+
+
+def test_what_is_delivered_stays_delivered_and_a_late_delivery_wins(desk: Desk, sim: Route) -> None:
+    one, other = desk.queue(), desk.queue(step="second")
+    desk.sender.work()
+    sim.waiting += [receipt("id-0"), receipt("id-0", Fate.EXPIRED), receipt("id-1", Fate.EXPIRED)]
+    desk.sender.work()
+    assert (desk.state(one)[0], desk.state(other)[0]) == ("delivered", "undelivered")
+    sim.waiting.append(receipt("id-1"))
+    desk.sender.work()
+    assert desk.state(other)[0] == "delivered"
+
+
+def test_without_a_receipt_it_is_never_called_delivered(desk: Desk) -> None:
+    ref = desk.queue()
+    desk.pass_by(RECEIPT_DUE + timedelta(seconds=10), every=timedelta(minutes=1))
+    assert desk.state(ref)[0] == "no_receipt"
+
+
+@pytest.mark.parametrize("head", ["A1 POMPE", ""], ids=["repeats-the-text", "the-only-one-uncertain-to-that-phone"])
+def test_a_sender_killed_in_between_is_settled_by_the_receipt_and_sends_nothing_again(
+    desk: Desk, sim: Route, head: str
+) -> None:
+    sim.answers = [None]
+    ref = desk.queue()
+    desk.sender.work()
+    desk.restart()
+    sim.waiting.append(receipt("never-told", head=head))
+    desk.pass_by(GRACE + timedelta(seconds=20))
+    assert desk.state(ref) == ("delivered", "sim", False)
+    assert len(sim.taken) == 1
+
+
+def test_killed_and_no_receipt_news_of_a_fault_is_sent_again_and_marked(desk: Desk, sim: Route) -> None:
+    sim.answers = [None]
+    ref = desk.queue()
+    desk.sender.work()
+    desk.restart()
+    desk.pass_by(GRACE - timedelta(seconds=20))
+    assert len(sim.taken) == 1, "not before the grace is over"
+    desk.pass_by(timedelta(seconds=40))
+    assert desk.state(ref) == ("accepted", "sim", True)
+    assert [message.ref for message in sim.taken] == [ref, ref]
+
+
+@pytest.mark.parametrize(("urgency", "kind"), [(Urgency.ROUTINE, "resolved"), (Urgency.ANSWER, "reply")])
+def test_what_is_not_urgent_is_never_sent_twice(desk: Desk, sim: Route, urgency: Urgency, kind: str) -> None:
+    desk.queue()  # or nobody would need to hear the end
+    desk.sender.work()
+    sim.answers = [Uncertain("the link broke")]
+    ref = desk.queue("fin", urgency=urgency, kind=kind, step="end")
+    desk.pass_by(GRACE + timedelta(minutes=1))
+    assert desk.state(ref) == ("abandoned", "sim", False)
+    assert sum(message.ref == ref for message in sim.taken) == 1
+
+
+def test_a_route_that_knows_settles_it(desk: Desk, sim: Route) -> None:
+    sim.answers = [Uncertain("no answer")]
+    ref = desk.queue()
+    desk.sender.work()
+    sim.knows[ref] = Accepted("found")
+    desk.pass_by(GRACE + timedelta(seconds=20))
+    assert desk.state(ref) == ("accepted", "sim", False)
+    assert len(sim.taken) == 1
+
+
+def test_where_a_repeat_is_harmless_it_is_handed_over_again_without_a_mark(desk: Desk, sim: Route) -> None:
+    sim.caps, sim.answers = replace(LIKE_SMPP, is_repeat_harmless=True), [Uncertain("timeout")]
+    ref = desk.queue(kind="reply", urgency=Urgency.ANSWER)
+    desk.pass_by(GRACE + timedelta(seconds=20))
+    assert desk.state(ref) == ("accepted", "sim", False)
+
+
+def test_a_slow_answer_is_waited_for_by_the_sender_that_asked(desk: Desk, sim: Route) -> None:
+    sim.answers = [None]
+    ref = desk.queue()
+    desk.pass_by(GRACE * 2)
+    assert desk.state(ref)[0] == "submitting", "it is still in the route's hands"
+    sim.waiting.append(Submitted(ref, Accepted("late")))
+    desk.sender.work()
+    assert desk.state(ref)[0] == "accepted"
+    assert len(sim.taken) == 1
+
+
+def test_the_most_urgent_leaves_first_whatever_waits(desk: Desk, sim: Route) -> None:
+    sim.places = 1
+    for number in range(5):
+        desk.queue(kind="reply", urgency=Urgency.ANSWER, step=f"reply-{number}")
+    urgent = desk.queue()
+    desk.sender.work()
+    assert [message.ref for message in sim.taken] == [urgent]
+
+
+def test_a_refusal_asks_the_next_route_at_once(two_routes: Desk, sim: Route, second: Route) -> None:
+    sim.answers = [Refused("no credit", is_permanent=False)]
+    ref = two_routes.queue()
+    two_routes.pass_by(timedelta(seconds=10))
+    assert two_routes.state(ref) == ("accepted", "second", False)
+    assert two_routes.attempts(ref) == [("sim", "refused"), ("second", "accepted")]
+
+
+def test_a_number_that_every_route_refuses_for_good_fails_and_says_why(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    sim.answers, second.answers = ([Refused("no such number", is_permanent=True)] for _ in range(2))
+    ref = two_routes.queue()
+    two_routes.pass_by(timedelta(minutes=5))
+    assert two_routes.state(ref)[0] == "failed"
+    assert two_routes.attempts(ref) == [("sim", "refused_for_good"), ("second", "refused_for_good")]
+    assert two_routes.connection.execute("SELECT error FROM notification").fetchone() == ("no such number",)
+
+
+def test_a_route_that_never_takes_it_is_not_asked_for_ever(desk: Desk, sim: Route) -> None:
+    sim.answers = [Refused("busy", is_permanent=False)] * 100
+    ref = desk.queue()
+    desk.pass_by(timedelta(hours=2), every=timedelta(seconds=30))
+    assert desk.state(ref)[0] == "failed"
+    assert len(desk.attempts(ref)) == MAX_ATTEMPTS
+
+
+def test_too_fast_is_no_failure(desk: Desk, sim: Route) -> None:
+    sim.answers = [Throttled(30.0)] * 20
+    ref = desk.queue()
+    desk.pass_by(timedelta(minutes=15))
+    assert desk.state(ref)[0] == "accepted"
+
+
+def test_while_the_first_route_is_down_the_second_takes_what_has_waited(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    sim.places = 0
+    ref = two_routes.queue()
+    two_routes.pass_by(PATIENCE - timedelta(seconds=10))
+    assert two_routes.state(ref)[0] == "queued"
+    two_routes.pass_by(timedelta(seconds=30))
+    assert two_routes.state(ref) == ("accepted", "second", False)
+
+
+def test_a_route_that_fails_again_and_again_rests_and_is_then_tried_with_one(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    sim.answers = [Refused("down", is_permanent=False)] * FAILURES
+    for number in range(FAILURES):
+        two_routes.queue(step=f"{number}")
+    two_routes.connection.execute("UPDATE notification SET kind = 'reply', alert_id = NULL")
+    two_routes.sender.work()
+    refs = [two_routes.queue(kind="reply", step=f"more-{number}") for number in range(3)]
+    two_routes.pass_by(timedelta(seconds=20))
+    assert {two_routes.state(ref)[1] for ref in refs} == {"second"}, "nobody waits for a route that is down"
+    two_routes.clock.advance(REST)
+    later = [two_routes.queue(kind="reply", step=f"later-{number}") for number in range(3)]
+    two_routes.sender.work()
+    assert sorted(two_routes.state(ref)[0] for ref in later) == ["accepted", "queued", "queued"], "one is tried"
+    two_routes.sender.work()
+    assert {two_routes.state(ref)[1] for ref in later} == {"sim"}
+
+
+def test_somebody_answers_and_what_waits_for_others_never_leaves(desk: Desk, sim: Route) -> None:
+    sim.places = 0
+    ref = desk.queue(step="second")
+    desk.sender.work()
+    desk.connection.execute("UPDATE alert SET state = 'acknowledged', acknowledged_at = %s", [NOON])
+    sim.places = 10
+    desk.pass_by(timedelta(seconds=5), every=timedelta(seconds=1))
+    assert desk.state(ref)[0] == "superseded"
+    assert sim.taken == []
+
+
+def test_what_had_its_time_never_leaves(desk: Desk, sim: Route) -> None:
+    sim.places = 0
+    ref = desk.queue()
+    desk.pass_by(timedelta(hours=24, minutes=10), every=timedelta(minutes=10))
+    sim.places = 10
+    desk.pass_by(timedelta(minutes=1))
+    assert desk.state(ref)[0] == "expired"
+    assert sim.taken == []
+
+
+def test_an_sms_that_comes_in_twice_is_stored_and_acted_on_once(desk: Desk, sim: Route) -> None:
+    desk.queue()
+    desk.sender.work()
+    sim.waiting += [Inbound("mo-1", EXPLOITANT, "1", NOON), Inbound("mo-1", EXPLOITANT, "1", NOON)]
+    desk.sender.work()
+    assert desk.connection.execute("SELECT count(*), min(intention) FROM sms_in").fetchone() == (1, "seen")
+    assert desk.connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'reply'").fetchone() == (1,)
+
+
+def test_a_missed_call_from_somebody_who_was_told_means_seen(desk: Desk, sim: Route) -> None:
+    desk.queue()
+    desk.sender.work()
+    sim.waiting.append(Call("call-1", EXPLOITANT, NOON))
+    desk.sender.work()
+    assert desk.connection.execute("SELECT state FROM alert").fetchone() == ("acknowledged",)
+
+
+def test_a_missed_call_of_a_stranger_is_kept_and_means_nothing(desk: Desk, sim: Route) -> None:
+    desk.queue()
+    desk.sender.work()
+    sim.waiting.append(Call("call-1", "+224699999999", NOON))
+    desk.sender.work()
+    assert desk.connection.execute("SELECT state FROM alert").fetchone() == ("open",)
+    assert desk.connection.execute("SELECT kind, intention FROM sms_in").fetchall() == [("call", "unclear")]
+
+
+def test_an_event_that_trips_us_does_not_hold_back_the_others(desk: Desk, sim: Route) -> None:
+    ref = desk.queue()
+    desk.sender.work()
+    unstorable = Inbound("mo-1", "\ud800", "1", NOON)  # no text of any database
+    sim.waiting += [unstorable, receipt("id-0")]
+    desk.sender.work()
+    assert desk.state(ref)[0] == "delivered"
+    assert sim.waiting == []
+
+
+def test_the_state_of_each_route_is_kept_with_its_credit(desk: Desk) -> None:
+    desk.sender.work()
+    rows = desk.connection.execute("SELECT carrier, is_up, balance, balance_unit FROM carrier_state").fetchall()
+    assert rows == [("sim", True, 12_500.0, "GNF")]
