@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-outage bench-bad-rows
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-sms-gammu bench-outage bench-bad-rows
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -22,6 +22,9 @@ test: setup  ## the whole suite, with a real broker, a real PostgreSQL and a rea
 	@deploy/need.sh mosquitto mosquitto "tests that need a broker are left out"
 	@deploy/need.sh chromium chromium "tests that need a browser are left out"
 	@deploy/need.sh fusermount3 fuse3 "the power is not cut"
+	@deploy/need.sh gammu-smsd gammu-smsd "no modem is tried"
+	@deploy/need.sh bearerbox kannel "Kannel is not tried"
+	@deploy/need.sh /usr/lib/kannel/test/fakesmsc kannel-extras "Kannel is not tried"
 	@exec $(PYTHON) -m pytest $(ARGS)
 
 check: setup  ## style and types
@@ -58,6 +61,10 @@ bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost
 
 bench-fuzz: setup  ## a million malformed messages: none unaccounted, none slow, memory flat (ARGS="--messages 20000 --seed 7")
 	@exec $(PYTHON) -m benchmarks.fuzz $(ARGS)
+
+bench-sms-gammu: setup  ## kill -9 of our sender over Gammu's daemon and a modem: nothing lost, nothing twice (ARGS="--kills 50 --seed 7")
+	@deploy/need.sh gammu-smsd gammu-smsd "there is nothing to measure"
+	@exec $(PYTHON) -m benchmarks.sms_gammu $(ARGS)
 
 bench-bad-rows: setup  ## what rows that the database refuses cost in a batch of 10,000 (ARGS="--rounds 9")
 	@exec $(PYTHON) -m benchmarks.bad_rows $(ARGS)

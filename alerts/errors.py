@@ -23,3 +23,7 @@ class SettingRefused(AlertsError):
 
 class HistoryError(AlertsError):
     """Files of history or labels cannot be used; the message names file, column or value."""
+
+
+class CarrierRefused(AlertsError):
+    """An SMS route cannot be set up like this; names the setting, its value and the bound."""

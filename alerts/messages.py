@@ -8,6 +8,7 @@ of whom to call. A test proves it for every text with its worst values.
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 import unicodedata
@@ -193,12 +194,29 @@ def segments(text: str) -> Segments:
     units = sum(sizes)
     if units <= whole:
         return Segments(alphabet, units, 1)
-    count, used = 1, 0
-    for size in sizes:
+    return Segments(alphabet, units, len(_cuts(sizes, part)) + 1)
+
+
+def parts(text: str) -> list[str]:
+    """What each segment of a text carries, in the places where `segments` counts."""
+    found = segments(text)
+    if found.number == 1:
+        return [text]
+    is_gsm = found.alphabet == "GSM-7"
+    sizes = [_septets(letter) if is_gsm else 2 if ord(letter) > 0xFFFF else 1 for letter in text]
+    cuts = _cuts(sizes, 153 if is_gsm else 67)
+    return [text[start:end] for start, end in itertools.pairwise([0, *cuts, len(text)])]
+
+
+def _cuts(sizes: Sequence[int], part: int) -> list[int]:
+    """Before which letters a new segment of `part` units begins."""
+    cuts, used = [], 0
+    for place, size in enumerate(sizes):
         if used + size > part:
-            count, used = count + 1, 0
+            cuts.append(place)
+            used = 0
         used += size
-    return Segments(alphabet, units, count)
+    return cuts
 
 
 def spoken(values: Values, language: Language) -> dict[str, str]:

@@ -69,6 +69,7 @@ def run_web(settings: Settings) -> None:
     """Serve pages and API until SIGTERM."""
     import uvicorn
 
+    from alerts.carriers.registry import doors
     from web.app import create_app
     from web.config import WebConfig
 
@@ -78,6 +79,7 @@ def run_web(settings: Settings) -> None:
         demo=settings.demo,
         breakable=breakable_faults() if settings.demo else (),
         public_url=settings.public_url,
+        doors=doors(list(settings.carriers)),
     )
     with connect(config.database_url) as connection:
         check_schema(connection)

@@ -1,7 +1,8 @@
 """What can be set: one TOML file plus environment, checked whole before anything starts.
 
 `web.port` stands as `port` under `[web]` in the file and as NDIYAN_WEB_PORT in the environment, which wins.
-`docs/settings.md` and `docs/fr/settings.md` list them all; a test compares.
+`docs/settings.md` and `docs/fr/settings.md` list them all; a test compares. An SMS route has a table of its own,
+`[sms.NAME]`, which the route itself checks; `docs/sms-routes.md` has their keys.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 
+from alerts.carriers.registry import CarrierConfig, read_carriers
+from alerts.errors import CarrierRefused
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
 from ndiyan.errors import SettingsError
@@ -74,6 +77,7 @@ SETTINGS = (
     Setting("web.host", "127.0.0.1"),
     Setting("web.port", 8000, bounds=(1, 65_535)),
     Setting("web.public_url", "", check=_web_address),
+    Setting("sms.carriers", "phone"),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
     Setting("clock", "system", check=_clock),
     Setting("demo", default=False),
@@ -82,7 +86,7 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings with their values; attributes are the keys with `_` for the dot."""
+    """All settings with their values; attributes are the keys with `_` for the dot. `carriers` are the SMS routes."""
 
     database_url: str
     mqtt_url: str
@@ -92,9 +96,11 @@ class Settings:
     web_host: str
     web_port: int
     web_public_url: str
+    sms_carriers: str
     log_level: str
     clock: str
     demo: bool
+    carriers: tuple[CarrierConfig, ...] = field(default=(), kw_only=True)
 
     def required(self, key: str) -> str:
         """The text set for `key`; `SettingsError` when it is not set."""
@@ -136,14 +142,20 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
         file = Path(named)
     if file is None:
         file = next((place for place in PLACES if place.is_file()), None)
-    values = {} if file is None else _from_file(file)
+    values, routes = ({}, {}) if file is None else _from_file(file)
     for setting in SETTINGS:
         if setting.variable in environment:
             values[setting.key] = _from_text(setting, environment[setting.variable])
-    return Settings(**{setting.attribute: values.get(setting.key, setting.default) for setting in SETTINGS})
+    found = {setting.attribute: values.get(setting.key, setting.default) for setting in SETTINGS}
+    try:
+        carriers = tuple(read_carriers(found["sms_carriers"], routes, environment))
+    except CarrierRefused as error:
+        raise SettingsError(f"{file}: {error}" if file else str(error)) from error
+    return Settings(**found, carriers=carriers)
 
 
-def _from_file(file: Path) -> dict[str, Any]:
+def _from_file(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, object]]]:
+    """The settings of a file by key, and the tables of its SMS routes by name."""
     try:
         tables = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
@@ -152,13 +164,19 @@ def _from_file(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: is not valid TOML: {error}") from error
     known = {setting.key: setting for setting in SETTINGS}
     values: dict[str, Any] = {}
+    sms = tables.get("sms", {})
+    routes = {name: table for name, table in sms.items() if isinstance(table, dict)} if isinstance(sms, dict) else {}
+    if routes:
+        tables["sms"] = {key: value for key, value in sms.items() if key not in routes}
     for name, content in tables.items():
+        if routes and not content:
+            continue  # [sms.NAME] alone
         found = {f"{name}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {}
         for key, value in (found or {name: content}).items():
             if key not in known:
                 raise SettingsError(f"{file}: {key} is no setting; known are {', '.join(known)}")
             values[key] = _checked(known[key], value, f"{file}: {key}")
-    return values
+    return values, routes
 
 
 def _from_text(setting: Setting, text: str) -> str | int | bool:

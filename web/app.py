@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from gateway.clock import Clock, SystemClock
 from ingest.db import open_pool
+from web import hooks
 from web.api import account as api_account
 from web.api import alerts as api_alerts
 from web.api import health, openapi, readings, zones
@@ -63,6 +64,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
 
     app.include_router(health.router)
     app.include_router(login.open_router)
+    app.include_router(hooks.router)
     app.mount("/static", StaticFiles(directory=str(files("web") / "static")), name="static")
 
     for router in (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from alerts.carriers.doors import Door
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class WebConfig:
 
     `demo` opens the on-screen phone and "break something"; `breakable` lists the faults offered there.
     `public_url` is the address that people type; https there makes cookies `Secure`. `login_command` is what
-    the log-in page tells people to run when they need a new link.
+    the log-in page tells people to run when they need a new link. `doors` are those of the SMS routes, by name.
     """
 
     database_url: str
@@ -31,6 +34,7 @@ class WebConfig:
     breakable: tuple[BreakableFault, ...] = ()
     public_url: str = "http://127.0.0.1:8000"
     login_command: str = "ndiyan web login-link"
+    doors: Mapping[str, Door] = field(default_factory=dict)
 
     @property
     def is_https(self) -> bool:

@@ -15,11 +15,11 @@ from web.app import create_app
 
 pytestmark = pytest.mark.db
 
-OPEN = {"/healthz", "/login/{token}", "/static"}
+OPEN = {"/healthz", "/login/{token}", "/static", "/sms/{carrier}/events", "/sms/{carrier}/{secret}/{kind}"}
 IDS = {
     "language": "fr", "zone_id": "zone-3", "alert_id": "1", "set_aside_id": "1", "demo_fault_id": "1",
     "phone": "+224600000010", "token": "x", "gateway_id": "gw-3",
-    "trial_id": "1", "name": "pump_not_running.on_delay_min",
+    "carrier": "orange", "secret": "x", "kind": "receipt", "trial_id": "1", "name": "pump_not_running.on_delay_min",
 }  # fmt: skip
 
 

@@ -1,0 +1,253 @@
+"""Routes that are asked over HTTP: threads of their own talk, the sender never waits.
+
+What a route tells by itself comes through `/sms/…` of the pages into the table `carrier_event` and is read from there.
+A request that was under way when we died has no outcome; its message is then as uncertain as after a timeout.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import httpx
+
+from alerts.carriers import (
+    Capabilities,
+    Event,
+    Health,
+    Inbound,
+    Outcome,
+    Outgoing,
+    Refused,
+    Submitted,
+    Throttled,
+    Uncertain,
+)
+from gateway.clock import Clock, uptime_s
+from ingest.db import Connection, queries
+
+log = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes addresses, and in them stand numbers and passwords
+
+SQL = queries("alerts", "carrier_event")
+TIMEOUT = httpx.Timeout(35.0, connect=10.0)  # an answer over a 2G uplink; courier of RapidPro waits as long
+LOOK_EVERY_S = 300.0
+THREADS = 4
+SAFE_FAILURES = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class Route(Protocol):
+    """What one provider's requests look like."""
+
+    @property
+    def caps(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    def send(self, client: httpx.Client, message: Outgoing) -> Outcome:
+        """One message, in a thread that may wait; `httpx.HTTPError` may go through."""
+        ...
+
+    def look(self, client: httpx.Client) -> Health:
+        """How it is, asked every five minutes; `httpx.HTTPError` may go through."""
+        ...
+
+    def read(self, kind: str, fields: dict[str, Any], received_at: datetime) -> Iterable[Event]:
+        """What a webhook says; a `LookupError`, `TypeError` or the like when it is none of this route's."""
+        ...
+
+
+class HttpCarrier:
+    """One route: a queue to a few threads, their outcomes, and what its webhooks left in the database."""
+
+    def __init__(
+        self,
+        name: str,
+        route: Route,
+        connection: Connection,
+        clock: Clock,
+        *,
+        make_client: Callable[[], httpx.Client] = lambda: httpx.Client(timeout=TIMEOUT),
+    ) -> None:
+        self._name, self._route, self._connection, self._clock = name, route, connection, clock
+        self._client = make_client()
+        self._queue: queue.SimpleQueue[Outgoing | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._under_way: dict[UUID, Outcome | None] = {}
+        self._health = Health(True)
+        self._look_at_s = self._paused_until_s = float("-inf")
+        self._rows: dict[Event, set[int]] = {}
+        self._open: dict[int, int] = {}
+        for number in range(min(THREADS, route.caps.window)):
+            threading.Thread(target=self._run, name=f"sms {name} {number}", daemon=True).start()
+
+    @property
+    def caps(self) -> Capabilities:
+        """What the route can do."""
+        return self._route.caps
+
+    def room(self) -> int:
+        """What the window leaves; nothing during a pause that the route asked for."""
+        with self._lock:
+            if uptime_s() < self._paused_until_s:
+                return 0
+            return max(0, self._route.caps.window - len(self._under_way))
+
+    def submit(self, messages: Sequence[Outgoing]) -> None:
+        """Give them to the threads."""
+        for message in messages:
+            with self._lock:
+                if message.ref in self._under_way:
+                    continue
+                self._under_way[message.ref] = None
+            self._queue.put(message)
+
+    def settle(self, message: Outgoing) -> Outcome | None:
+        """None: asking would make the sender wait. Where a repeat is harmless the sender repeats."""
+        return None
+
+    def events(self) -> Iterator[Event]:
+        """Outcomes, then what the webhooks left."""
+        with self._lock:
+            outcomes = [(ref, outcome) for ref, outcome in self._under_way.items() if outcome is not None]
+        for ref, outcome in outcomes:
+            yield Submitted(ref, outcome)
+        yield from self._told()
+
+    def done(self, events: Iterable[Event]) -> None:
+        """Forget outcomes, mark webhooks as taken."""
+        for event in events:
+            if isinstance(event, Submitted):
+                with self._lock:
+                    self._under_way.pop(event.ref, None)
+            for row in self._rows.pop(event, ()):
+                self._open[row] -= 1
+                if self._open[row] == 0:
+                    self._connection.execute(SQL["taken"], {"id": row, "now": self._clock.now()})
+
+    def health(self) -> Health:
+        """What the last look found, and webhooks of a day that were refused or not understood."""
+        since = self._clock.now() - timedelta(days=1)
+        ((strange, refused),) = self._connection.execute(
+            SQL["troubles"], {"carrier": self._name, "since": since}
+        ).fetchall()
+        with self._lock:
+            found = self._health
+        words = [found.detail] if found.detail else []
+        words += [f"{strange} webhooks of a day were not understood"] if strange else []
+        words += [f"{refused} webhooks of a day were refused"] if refused else []
+        return replace(found, detail=", ".join(words))
+
+    def close(self) -> None:
+        """Let the threads end; a request that is under way has no outcome."""
+        for _ in range(THREADS):
+            self._queue.put(None)
+        self._client.close()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                message = self._queue.get(timeout=1.0)
+            except queue.Empty:
+                self._look_now_and_then()
+                continue
+            if message is None:
+                return
+            outcome = self._outcome(message)
+            with self._lock:
+                self._under_way[message.ref] = outcome
+                if isinstance(outcome, Throttled):
+                    self._paused_until_s = uptime_s() + outcome.retry_after_s
+            self._look_now_and_then()
+
+    def _outcome(self, message: Outgoing) -> Outcome:
+        if self._clock.now() > message.valid_until:
+            return Refused("its time was over", is_permanent=True)
+        try:
+            return self._route.send(self._client, message)
+        except SAFE_FAILURES as error:
+            return Refused(f"the route cannot be reached ({type(error).__name__})", is_permanent=False)
+        except httpx.HTTPError as error:
+            return Uncertain(f"no answer ({type(error).__name__})")
+        except Exception as error:  # the thread must live, and nobody knows how far the request got
+            log.exception("sms.%s: an answer was not understood", self._name)
+            return Uncertain(f"an answer was not understood ({type(error).__name__})")
+
+    def _look_now_and_then(self) -> None:
+        with self._lock:
+            if uptime_s() < self._look_at_s:
+                return
+            self._look_at_s = uptime_s() + LOOK_EVERY_S
+        try:
+            found = self._route.look(self._client)
+        except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: the client was closed meanwhile
+            found = Health(False, f"no answer ({type(error).__name__})")
+        except Exception as error:
+            log.exception("sms.%s: its state was not understood", self._name)
+            found = Health(True, f"its state was not understood ({type(error).__name__})")
+        with self._lock:
+            self._health = found
+
+    def _told(self) -> Iterator[Event]:
+        rows = self._connection.execute(SQL["untaken"], {"carrier": self._name}).fetchall()
+        self._rows.clear()
+        for row, kind, body, received_at in rows:
+            try:
+                read = self._route.read(kind, fields_of(body), received_at)
+                found = [_storable(event) for event in dict.fromkeys(read)]
+            except (LookupError, TypeError, ValueError, AttributeError) as error:  # a shape that is not the route's
+                log.warning("sms.%s: webhook %d was not understood: %s", self._name, row, type(error).__name__)
+                self._connection.execute(
+                    SQL["not_understood"], {"id": row, "now": self._clock.now(), "error": repr(error)[:200]}
+                )
+                continue
+            self._open[row] = len(found)
+            if not found:
+                self._connection.execute(SQL["taken"], {"id": row, "now": self._clock.now()})
+            for event in found:
+                self._rows.setdefault(event, set()).add(row)
+        yield from list(self._rows)
+
+
+def _storable(event: Event) -> Event:
+    """PostgreSQL keeps no NUL, and some gateways pad with it."""
+    return replace(event, text=event.text.replace("\0", "")) if isinstance(event, Inbound) else event
+
+
+def fields_of(body: str) -> dict[str, Any]:
+    """The fields of a webhook: a JSON object, or what a form or an address carries.
+
+    Bytes that are not UTF-8 are kept as surrogates, because a gateway may name their alphabet in another field.
+    """
+    if body.lstrip().startswith("{"):
+        return dict(json.loads(body))
+    return dict(parse_qsl(body, keep_blank_values=True, errors="surrogateescape"))
+
+
+def outcome_of_failure(answer: httpx.Response, reason: str = "") -> Outcome:
+    """What an answer that is no success means where the route does not say otherwise.
+
+    4xx was not taken; of 5xx nobody knows, because a gateway before the route answers like that as well.
+    """
+    reason = reason or f"HTTP {answer.status_code}"
+    if answer.status_code == 429:
+        return Throttled(retry_after_s(answer))
+    if answer.status_code in (401, 403, 404, 408, 425):
+        return Refused(reason, is_permanent=False)  # a matter of the account or the moment, not of this message
+    if 400 <= answer.status_code < 500:
+        return Refused(reason, is_permanent=True)
+    return Uncertain(reason)
+
+
+def retry_after_s(answer: httpx.Response, otherwise_s: float = 30.0) -> float:
+    """How long the route asks us to wait, at most an hour."""
+    text = answer.headers.get("retry-after", "")
+    return min(float(text), 3600.0) if text.isdigit() else otherwise_s
