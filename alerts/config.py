@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from alerts.carriers.registry import CarrierConfig, PhoneConfig
+
 
 @dataclass(frozen=True, slots=True)
 class AlertsConfig:
-    """The database, and how often due work is looked at (platform time)."""
+    """The database, the SMS routes in their order, and how often due work is looked at (platform time)."""
 
     database_url: str
+    carriers: tuple[CarrierConfig, ...] = (PhoneConfig("phone"),)
     evaluate_every: timedelta = timedelta(minutes=1)

@@ -283,7 +283,7 @@ class Sender:
         found = carrier.settle(message)
         if found is not None and not isinstance(found, Uncertain):
             self._record_outcome(name, message.ref, found, now, settled_by="carrier")
-        elif carrier.caps.is_repeat_harmless or carrier.caps.is_handover_atomic:
+        elif carrier.caps.is_repeat_harmless or (carrier.caps.is_handover_atomic and found is None):
             self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": False})
         elif message.urgency >= Urgency.ALERT:
             self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": True})

@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import psycopg
 
-from alerts.carriers.phone import PhoneCarrier
+from alerts.carriers import Carrier
+from alerts.carriers.registry import open_carriers
 from alerts.config import AlertsConfig
 from alerts.evaluate import SQL, Evaluator
 from alerts.schedule import waking
-from alerts.sender import Sender
+from alerts.sender import Sender, close_all
 from gateway.clock import Clock
 from ingest.db import Connection, check_schema, connect
 
@@ -32,7 +33,8 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
     with connect(config.database_url, application="ndiyan-alerts") as connection:
         check_schema(connection)
     judging = _Worker(config, "alerts", clock, lambda connection: _judging(connection, config, clock))
-    sending = _Worker(config, "sender", clock, lambda connection: _sending(connection, clock))
+    opened: list[Carrier] = []
+    sending = _Worker(config, "sender", clock, lambda connection: _sending(connection, config, clock, opened))
     scheduler = waking(judging.turn, every=config.evaluate_every, clock=clock, name="judge")
     try:
         while not stop.wait(SEND_EVERY_S):
@@ -41,6 +43,7 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
         scheduler.shutdown(wait=True)
         judging.close()
         sending.close()
+        close_all(opened)
 
 
 def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Callable[[], int]:
@@ -48,8 +51,12 @@ def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Call
     return lambda: evaluator.work(clock.now())
 
 
-def _sending(connection: Connection, clock: Clock) -> Callable[[], int]:
-    return Sender(connection, {"phone": PhoneCarrier(connection, clock)}, clock).work
+def _sending(connection: Connection, config: AlertsConfig, clock: Clock, opened: list[Carrier]) -> Callable[[], int]:
+    """A sender over all routes; `opened` are those of the connection before, and then these."""
+    close_all(opened)
+    routes = open_carriers(list(config.carriers), connection, clock)
+    opened[:] = routes.values()
+    return Sender(connection, routes, clock).work
 
 
 class _Worker:

@@ -13,7 +13,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+
+import psycopg
 
 from alerts.carriers import (
     Accepted,
@@ -32,7 +33,6 @@ from alerts.carriers import (
     Urgency,
 )  # fmt: skip
 from alerts.carriers.options import Options, e164
-from alerts.errors import CarrierRefused
 from alerts.messages import parts, segments
 from gateway.clock import Clock
 from ingest.db import Connection, queries
@@ -85,7 +85,7 @@ class GammuCarrier:
         self._told: dict[Event, tuple[int, str]] = {}
         self._withdrawn: dict[Event, int] = {}
         self._inbox: dict[Event, list[int]] = {}
-        self._check()
+        self._trouble = self._why_not()
 
     @property
     def caps(self) -> Capabilities:
@@ -97,7 +97,7 @@ class GammuCarrier:
 
     def room(self) -> int:
         """What is missing in the daemon's queue; nothing while the daemon is away."""
-        if not self._is_awake():
+        if self._trouble is not None or not self._is_awake():
             return 0
         ((waiting,),) = self._connection.execute(SQL["waiting"], self._names).fetchall()
         return max(0, self._config.window - int(waiting))
@@ -116,15 +116,14 @@ class GammuCarrier:
                 self._write(int(row[0]), message)
 
     def settle(self, message: Outgoing) -> Outcome | None:
-        """It stands in the daemon's tables, or it was never handed over: the row came with the sender's commit."""
-        row = self._connection.execute(SQL["find"], {"ref": message.ref}).fetchone()
-        if row is None:
-            return Refused("it was never handed over", is_permanent=False)
-        message_id, is_waiting, is_doubtful = row
-        return Uncertain("the modem did not answer") if is_doubtful and not is_waiting else Accepted(str(message_id))
+        """What the daemon says of it. None: it has it still, or never had it, and the same again is then harmless."""
+        row = self._connection.execute(SQL["find"], {"ref": message.ref}).fetchone() if self._trouble is None else None
+        return None if row is None else _outcome(row[0], is_doubtful=row[1])
 
     def events(self) -> Iterator[Event]:
         """What the daemon sent, could not send or was too late for; status reports; SMS that came in."""
+        if self._trouble is not None:
+            return
         now = self._clock.now()
         self._connection.execute(SQL["drop_what_left"], self._names)
         self._connection.execute(SQL["notice_doubt"], self._names)
@@ -147,6 +146,9 @@ class GammuCarrier:
 
     def health(self) -> Health:
         """Whether the daemon is alive, how strong the signal is, and what it may have done twice."""
+        self._trouble = self._why_not()
+        if self._trouble is not None:
+            return Health(False, self._trouble)
         row = self._connection.execute(SQL["phone"], self._names).fetchone()
         if row is None:
             return Health(False, f"gammu-smsd has not started yet as PhoneID {self._config.phone_id}")
@@ -156,27 +158,29 @@ class GammuCarrier:
         words = [] if is_awake else ["gammu-smsd does not write any more"]
         words += [f"signal {signal} %"] if signal >= 0 else []
         words += [str(network)] if network and network != "ERROR" else []
-        words += [f"{twice} SMS of a day may have left twice"] if twice else []
+        words += [f"the daemon died with {twice} SMS of a day in hand"] if twice else []
         words += [f"{poison} status reports of a day made no sense"] if poison else []
         return Health(bool(is_awake), ", ".join(words))
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _check(self) -> None:
-        (exists,) = self._connection.execute("SELECT to_regclass('smsd.gammu') IS NOT NULL").fetchone() or (False,)
-        if not exists:
-            raise CarrierRefused(
-                f"sms.{self._config.name}: there is no table smsd.gammu: load Gammu's pgsql.sql into the schema smsd"
-            )
-        ((version,),) = self._connection.execute(SQL["version"]).fetchall()
-        if version not in SCHEMAS:
-            raise CarrierRefused(
-                f"sms.{self._config.name}: Gammu's tables have version {version},"
-                f" known are {SCHEMAS[0]} and {SCHEMAS[1]}"
-            )
-        if not (self._connection.execute(SQL["guarded"]).fetchone() or (False,))[0]:
-            self._connection.execute(SQL["guard"])
+    def _why_not(self) -> str | None:
+        """Why the daemon's tables cannot be used; sees to it that a status report cannot block them."""
+        if not self._yes("has_tables"):
+            return "there is no table smsd.gammu: load Gammu's pgsql.sql into the schema smsd"
+        try:
+            ((version,),) = self._connection.execute(SQL["version"]).fetchall()
+            if version not in SCHEMAS:
+                return f"Gammu's tables have version {version}, known are {SCHEMAS[0]} and {SCHEMAS[1]}"
+            if not self._yes("guarded"):
+                self._connection.execute(SQL["guard"])
+        except psycopg.errors.InsufficientPrivilege as error:
+            return f"Gammu's tables are not ours to use: {str(error).splitlines()[0]}"
+        return None
+
+    def _yes(self, question: str) -> bool:
+        return bool((self._connection.execute(SQL[question]).fetchone() or (False,))[0])
 
     def _is_awake(self) -> bool:
         row = self._connection.execute(SQL["phone"], self._names).fetchone()
@@ -211,9 +215,9 @@ class GammuCarrier:
         rows = self._connection.execute(SQL["stories"], {**self._names, "since": now - REMEMBERED}).fetchall()
         for message_id, ref, phone, told, sent_at, delivered_at, error, head, state in rows:
             if told == "":
-                yield self._keep(
-                    _handed_over(message_id, ref, state), message_id, state if state == "uncertain" else "sent"
-                )
+                is_doubtful = state == "uncertain"
+                outcome = _outcome(message_id, is_doubtful=is_doubtful)
+                yield self._keep(Submitted(ref, outcome), message_id, state if is_doubtful else "sent")
             if state in FATES:
                 fate = Fate.EXPIRED if state == Fate.UNDELIVERED and error == VALIDITY_OVER else FATES[state]
                 at = (delivered_at or sent_at).replace(tzinfo=UTC)
@@ -280,8 +284,8 @@ def _gathered(pieces: Iterable[Piece]) -> Iterator[tuple[list[int], Inbound]]:
         yield [piece.number for piece in group], Inbound(provider_id, e164(sender), text, first.at.replace(tzinfo=UTC))
 
 
-def _handed_over(message_id: int, ref: UUID, state: str) -> Submitted:
+def _outcome(message_id: int, *, is_doubtful: bool) -> Outcome:
     """SendingError is no failure: a modem that sends and does not answer ends there as well."""
-    if state == "uncertain":
-        return Submitted(ref, Uncertain(f"the modem did not answer for message {message_id}"))
-    return Submitted(ref, Accepted(str(message_id)))
+    if is_doubtful:
+        return Uncertain(f"the modem did not answer for message {message_id}")
+    return Accepted(str(message_id))

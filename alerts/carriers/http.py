@@ -199,7 +199,7 @@ def _template(name: str, which: str) -> dict[str, Any]:
         known = PARTS.get(part)
         if known is None or not isinstance(content, known):
             raise CarrierRefused(f"sms.{name}.template: {which} may not hold {part}")
-        if part in KEYS and (unknown := sorted(set(content) - KEYS[part])):
+        if part in KEYS and (unknown := sorted(found[part].keys() - KEYS[part])):
             raise CarrierRefused(f"sms.{name}.template: {which}: {part}.{unknown[0]} is no key of a template")
     _check_values(name, which, found)
     return found

@@ -1,3 +1,6 @@
+-- has_tables
+SELECT to_regclass('smsd.gammu') IS NOT NULL;
+
 -- version
 SELECT "Version" FROM smsd.gammu;
 
@@ -23,10 +26,14 @@ CREATE OR REPLACE TRIGGER ndiyan_guard BEFORE UPDATE ON smsd.sentitems
 SELECT count(*) FROM smsd.outbox WHERE "SenderID" = %(phone_id)s;
 
 -- hand_over
--- The daemon's number is drawn by us, so that its story can be followed; what it still has is not given twice.
+-- The daemon's number is drawn by us, so that its story can be followed. What the daemon still has, or has sent without our
+-- having heard of it, is not given twice: only what is known to have failed is.
 INSERT INTO gammu_handover (message_id, ref, carrier, phone, urgency, submitted_at, valid_until)
 SELECT nextval('smsd."outbox_ID_seq"'), %(ref)s, %(carrier)s, %(phone)s, %(urgency)s, %(now)s, %(valid_until)s
-WHERE NOT EXISTS (SELECT 1 FROM smsd.outbox WHERE "CreatorID" = %(ref)s::text)
+WHERE NOT EXISTS (
+    SELECT 1 FROM gammu_handover h WHERE h.ref = %(ref)s AND h.told NOT IN ('uncertain', 'withdrawn')
+      AND (EXISTS (SELECT 1 FROM smsd.outbox o WHERE o."ID" = h.message_id)
+           OR EXISTS (SELECT 1 FROM smsd.sentitems s WHERE s."ID" = h.message_id AND s."CreatorID" = h.ref::text)))
 RETURNING message_id;
 
 -- outbox
@@ -66,7 +73,8 @@ FROM smsd.outbox o JOIN gammu_handover h ON h.message_id = o."ID"
 WHERE o."SenderID" = %(phone_id)s AND o."SendingDateTime" = 'infinity' ORDER BY h.message_id;
 
 -- forget_withdrawn
-WITH part AS (DELETE FROM smsd.outbox_multipart WHERE "ID" = %(message_id)s)
+WITH told AS (UPDATE gammu_handover SET told = 'withdrawn' WHERE message_id = %(message_id)s),
+part AS (DELETE FROM smsd.outbox_multipart WHERE "ID" = %(message_id)s)
 DELETE FROM smsd.outbox WHERE "ID" = %(message_id)s AND "SendingDateTime" = 'infinity';
 
 -- stories
@@ -91,10 +99,11 @@ WHERE state <> told ORDER BY message_id;
 UPDATE gammu_handover SET told = %(state)s WHERE message_id = %(message_id)s;
 
 -- find
--- The newest hand-over of a message: whether the daemon still has it, and what it says of it.
-SELECT h.message_id, EXISTS (SELECT 1 FROM smsd.outbox o WHERE o."ID" = h.message_id),
-       EXISTS (SELECT 1 FROM smsd.sentitems s WHERE s."ID" = h.message_id AND s."Status" IN ('SendingError', 'Error'))
-FROM gammu_handover h WHERE h.ref = %(ref)s ORDER BY h.message_id DESC LIMIT 1;
+-- What the daemon says of the newest hand-over of a message, once it has let it go; nothing of one that it never had.
+SELECT h.message_id, bool_or(s."Status" IN ('SendingError', 'Error'))
+FROM gammu_handover h JOIN smsd.sentitems s ON s."ID" = h.message_id AND s."CreatorID" = h.ref::text
+WHERE h.ref = %(ref)s AND NOT EXISTS (SELECT 1 FROM smsd.outbox o WHERE o."ID" = h.message_id)
+GROUP BY h.message_id ORDER BY h.message_id DESC LIMIT 1;
 
 -- inbox
 SELECT "ID", "SenderNumber", "TextDecoded", "UDH", "ReceivingDateTime",
