@@ -158,7 +158,7 @@ class GammuCarrier:
         words = [] if is_awake else ["gammu-smsd does not write any more"]
         words += [f"signal {signal} %"] if signal >= 0 else []
         words += [str(network)] if network and network != "ERROR" else []
-        words += [f"the daemon died with {twice} SMS of a day in hand"] if twice else []
+        words += [f"gammu-smsd let {twice} SMS of a day lie that may have left"] if twice else []
         words += [f"{poison} status reports of a day made no sense"] if poison else []
         return Health(bool(is_awake), ", ".join(words))
 

@@ -260,13 +260,15 @@ def _maybe(content: Any, place: str | None) -> Any:
 
 
 def _text(text: str, charset: str) -> str:
-    """The text in the alphabet that the gateway names: its bytes were read as UTF-8 with surrogates."""
-    if charset.lower() in ("utf-8", "utf8"):
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """The text in the alphabet that the gateway names, whose bytes were read as UTF-8 with surrogates.
+
+    Kannel calls bytes that it does not know `8-BIT`; Latin-1 loses none of them.
+    """
+    raw = text.encode("utf-8", "surrogateescape")
     try:
-        return text.encode("utf-8", "surrogateescape").decode(charset, "replace")
-    except LookupError as error:
-        raise ValueError(f"charset {charset!r} is not known") from error
+        return raw.decode(charset, "replace")
+    except LookupError:
+        return raw.decode("latin-1")
 
 
 def _time(text: str) -> datetime:

@@ -54,10 +54,11 @@ WHERE o."SenderID" = %(phone_id)s AND NOT o."MultiPart" AND s."ID" = o."ID" AND 
   AND s."Status" NOT IN ('SendingError', 'Error');
 
 -- notice_doubt
--- The daemon had it, its turn is over, and it counts no failure: it died with it in hand, so it may have left.
+-- The daemon had it, its turn is over and it is still here: the daemon died with it in hand or the modem did not answer,
+-- so it may have left, and the daemon will send it again.
 UPDATE gammu_handover h SET maybe_twice = true FROM smsd.outbox o
 WHERE o."ID" = h.message_id AND o."SenderID" = %(phone_id)s AND NOT h.maybe_twice
-  AND o."SendingTimeOut" > o."SendingDateTime" AND o."SendingTimeOut" < LOCALTIMESTAMP AND o."Retries" = 0;
+  AND o."SendingTimeOut" > o."SendingDateTime" AND o."SendingTimeOut" < LOCALTIMESTAMP;
 
 -- withdraw
 -- What is too late, and what may have left and must rather never than twice, is taken out of the daemon's sight. It stays
@@ -65,10 +66,10 @@ WHERE o."ID" = h.message_id AND o."SenderID" = %(phone_id)s AND NOT h.maybe_twic
 UPDATE smsd.outbox o SET "SendingDateTime" = 'infinity' FROM gammu_handover h
 WHERE h.message_id = o."ID" AND o."SenderID" = %(phone_id)s AND o."SendingTimeOut" < LOCALTIMESTAMP
   AND o."SendingDateTime" <> 'infinity'
-  AND (h.valid_until < %(now)s OR (h.urgency < %(may_be_twice)s AND (h.maybe_twice OR o."Retries" > 0)));
+  AND (h.valid_until < %(now)s OR (h.urgency < %(may_be_twice)s AND h.maybe_twice));
 
 -- withdrawn
-SELECT h.message_id, h.ref, h.maybe_twice OR o."Retries" > 0
+SELECT h.message_id, h.ref, h.maybe_twice
 FROM smsd.outbox o JOIN gammu_handover h ON h.message_id = o."ID"
 WHERE o."SenderID" = %(phone_id)s AND o."SendingDateTime" = 'infinity' ORDER BY h.message_id;
 

@@ -31,7 +31,7 @@ CREATE TABLE gammu_handover (
     submitted_at  timestamptz NOT NULL,
     valid_until   timestamptz NOT NULL,
     told          text NOT NULL DEFAULT '',
-    maybe_twice   boolean NOT NULL DEFAULT false     -- the daemon died with it in hand and had it again afterwards
+    maybe_twice   boolean NOT NULL DEFAULT false     -- the daemon had it, let it lie and has it again
 );
 CREATE INDEX gammu_handover_ref ON gammu_handover (ref);
 CREATE INDEX gammu_handover_recent ON gammu_handover (carrier, submitted_at);

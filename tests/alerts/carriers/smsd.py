@@ -41,7 +41,7 @@ PhoneID = {phone_id}
 CommTimeout = {comm_timeout}
 SendTimeout = {send_timeout}
 RetryTimeout = {retry_timeout}
-MaxRetries = 1
+MaxRetries = 0
 LoopSleep = 0
 ReceiveFrequency = 1
 StatusFrequency = 1
@@ -86,7 +86,7 @@ class Smsd:
                 connection="at115200" if device else "none", device=device or self.phone,
                 model="" if device else "model = dummy", host=parts.get("host", "127.0.0.1"),
                 port=parts.get("port", 5432), user=self._role, password=password, database=self._database,
-                folder=folder, phone_id=PHONE_ID, comm_timeout=5 if device else 1, send_timeout=3,
+                folder=folder, phone_id=PHONE_ID, comm_timeout=2 if device else 1, send_timeout=2,
                 retry_timeout=retry_timeout,
             )
         )  # fmt: skip
@@ -145,7 +145,11 @@ class Smsd:
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(10)
+            try:
+                self._process.wait(3)
+            except subprocess.TimeoutExpired:  # it waits for a modem that does not answer
+                self._process.kill()
+                self._process.wait(5)
         self._process = None
 
 

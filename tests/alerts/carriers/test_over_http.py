@@ -1,0 +1,158 @@
+"""What every route over HTTP has in common: the four outcomes, the window, webhooks that come again until done."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from alerts.carriers import Accepted, Fate, Inbound, Outcome, Receipt, Refused, Submitted, Throttled, Uncertain
+from alerts.carriers.http import HttpConfig, HttpRoute
+from gateway.clock import ManualClock, SystemClock
+from ndiyan.children import free_port
+from tests.alerts.carriers.listening import NUMBER, Listener
+from tests.alerts.carriers.smsd import wait_until
+from tests.alerts.carriers.stand_in import Asked, standing_in
+
+pytestmark = pytest.mark.db
+SECRETS = {"NDIYAN_SMS_RP_TOKEN": "t0ken", "NDIYAN_SMS_RP_WEBHOOK_SECRET": "a-secret-of-the-http-tests"}
+
+
+def rapidpro(url: str, **more: Any) -> HttpConfig:
+    return HttpConfig.from_table("rp", {"kind": "http", "template": "rapidpro", "url": url, **more}, SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param((201, '{"id": 1234}'), Accepted("1234"), id="taken"),
+        pytest.param((400, "{}"), Refused("HTTP 400", is_permanent=True), id="never"),
+        pytest.param((401, "{}"), Refused("HTTP 401", is_permanent=False), id="the-account"),
+        pytest.param((429, "{}"), Throttled(30.0), id="too-fast"),
+        pytest.param((502, "{}"), Uncertain("HTTP 502"), id="a-proxy-before-it"),
+        pytest.param(None, Uncertain("no answer (RemoteProtocolError)"), id="it-hangs-up"),
+        pytest.param((201, "so"), Uncertain("an answer was not understood (JSONDecodeError)"), id="nonsense"),
+    ],
+)
+def test_an_answer_means_what_it_means(database_url: str, answer: tuple[int, str] | None, outcome: Outcome) -> None:
+    with standing_in(lambda asked: answer if asked.method == "POST" else (200, "")) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), SystemClock()))
+        assert listener.outcome() == outcome
+        listener.close()
+
+
+def test_what_finds_nobody_has_not_left(database_url: str) -> None:
+    config = rapidpro(f"http://127.0.0.1:{free_port()}")
+    listener = Listener(database_url, "rp", HttpRoute(config, SystemClock()))
+    assert listener.outcome() == Refused("the route cannot be reached (ConnectError)", is_permanent=False)
+    listener.close()
+
+
+def test_rapidpro_is_asked_as_its_api_wants_it(database_url: str) -> None:
+    with standing_in(lambda _: (201, '{"id": 7}')) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), SystemClock()))
+        listener.outcome("A1 {ref} {phone}")
+        (asked,) = peer.posts("/api/v2/broadcasts.json")
+        assert asked.headers["authorization"] == "Token t0ken"
+        assert json.loads(asked.body) == {"urns": [f"tel:{NUMBER}"], "text": "A1 {ref} {phone}"}
+        listener.close()
+
+
+def test_the_sender_is_not_kept_waiting_and_the_window_holds(database_url: str) -> None:
+    gate = threading.Event()
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        if asked.method == "POST":
+            gate.wait(20)
+        return 201, '{"id": 1}'
+
+    with standing_in(answer) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url, window=3), SystemClock()))
+        assert listener.carrier.room() == 3
+        refs = {listener.submit(f"A{number}").ref for number in range(3)}
+        assert listener.carrier.room() == 0
+        assert list(listener.carrier.events()) == []  # nothing is known, and we are here
+        gate.set()
+        listener.hear(lambda told: len(told) == 3, "all three have an outcome")
+        assert {event.ref for event in listener.told if isinstance(event, Submitted)} == refs
+        assert listener.carrier.room() == 3
+        listener.close()
+
+
+def test_too_fast_pauses_the_whole_route(database_url: str) -> None:
+    with standing_in(lambda asked: (429, "{}") if asked.method == "POST" else (200, "")) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), SystemClock()))
+        assert listener.outcome() == Throttled(30.0)
+        assert listener.carrier.room() == 0
+        listener.close()
+
+
+def test_what_is_too_late_is_not_asked_for(database_url: str) -> None:
+    clock = ManualClock(datetime(2026, 3, 2, 10, 40, tzinfo=UTC))
+    with standing_in(lambda _: (201, '{"id": 1}')) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), clock), clock)
+        assert listener.outcome(valid=timedelta(seconds=-1)) == Refused("its time was over", is_permanent=True)
+        assert peer.posts("broadcasts") == []
+        listener.close()
+
+
+def test_an_outcome_comes_again_until_it_is_done_and_a_webhook_also_after_a_crash(database_url: str) -> None:
+    with standing_in(lambda _: (201, '{"id": 1}')) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), SystemClock()))
+        listener.submit()
+        wait_until(lambda: bool(list(listener.carrier.events())), "an outcome")
+        listener.webhook("inbound", '{"id": "m1", "from": "tel:+224622123456", "text": "2\\u0000 re\\u00e7u"}')
+        first = list(listener.carrier.events())
+        assert list(listener.carrier.events()) == first
+        listener.carrier.close()
+        after = Listener(database_url, "rp", listener.route)
+        (inbound,) = after.carrier.events()
+        assert isinstance(inbound, Inbound)
+        assert (inbound.phone, inbound.text) == (NUMBER, "2 reçu")
+        after.carrier.done([inbound])
+        assert list(after.carrier.events()) == []
+        after.close()
+        listener.close()
+
+
+def test_a_webhook_that_makes_no_sense_is_kept_aside_and_seen(database_url: str) -> None:
+    with standing_in(lambda _: (200, "")) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), SystemClock()))
+        for body in ('{"id": 1}', "[1, 2", "{", "", '{"from": 5, "text": {}}', '{"from": "1", "text": "2", "at": "x"}'):
+            listener.webhook("inbound", body)
+        listener.webhook("receipt", "status=1")  # a route that tells no receipts
+        assert [event for event in listener.carrier.events() if not isinstance(event, Inbound)] == []
+        detail = listener.carrier.health().detail
+        assert "6 webhooks of a day were not understood" in detail
+        listener.close()
+
+
+def test_nimba_tells_its_receipts_by_its_own_words() -> None:
+    secrets = {"NDIYAN_SMS_NIMBA_SECRET_TOKEN": "s", "NDIYAN_SMS_NIMBA_WEBHOOK_SECRET": "a-secret-of-the-http-tests"}
+    table = {"kind": "http", "template": "nimba", "service_id": "me", "sender_name": "NDIYAN"}
+    route = HttpRoute(HttpConfig.from_table("nimba", table, secrets), SystemClock())
+    now = datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
+    number = str(uuid.uuid4())
+    told = {"messageid": number, "contact": "+224622123456", "status": "received"}
+    assert list(route.read("receipt", told, now)) == [Receipt((number,), Fate.DELIVERED, now, "received", phone=NUMBER)]
+    assert not route.caps.two_way
+
+
+def test_no_number_and_no_secret_reaches_the_log(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    secrets = {"NDIYAN_SMS_K_PASSWORD": "hunter2", "NDIYAN_SMS_K_WEBHOOK_SECRET": "a-secret-of-the-http-tests"}
+    with standing_in(lambda _: None) as peer:
+        table = {"kind": "http", "template": "kannel", "url": peer.url, "user": "n", "from": "7", "webhook_url": "x"}
+        config = HttpConfig.from_table("k", table, secrets)
+        listener = Listener(database_url, "k", HttpRoute(config, SystemClock()))
+        outcome = listener.outcome()
+        listener.close()
+    assert "hunter2" in peer.asked[0].path
+    said = caplog.text + repr(outcome) + repr(config)
+    assert "hunter2" not in said
+    assert "622123456" not in said
