@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 WORDS = {EVENT_JOB_ERROR: "failed", EVENT_JOB_MISSED: "was missed", EVENT_JOB_MAX_INSTANCES: "still runs"}
 
 
-def waking(call: Callable[[], None], *, every: timedelta, clock: Clock, name: str) -> BackgroundScheduler:
+def waking(call: Callable[[], object], *, every: timedelta, clock: Clock, name: str) -> BackgroundScheduler:
     """A started scheduler that calls `call` once per `every` of platform time, never twice at a time.
 
     Stop it with `.shutdown(wait=True)`.

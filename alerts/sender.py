@@ -73,6 +73,11 @@ class Sender:
         self._in_hand: dict[str, set[UUID]] = {name: set() for name in carriers}
         self._tidied_at = self._asked_at = clock.now() - timedelta(days=1)
 
+    @property
+    def in_hand(self) -> int:
+        """How many hand-overs have no outcome yet."""
+        return sum(len(refs) for refs in self._in_hand.values())
+
     def work(self) -> int:
         """One pass; returns how many messages and events were moved on."""
         now, done = self._clock.now(), 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -14,13 +15,16 @@ from alerts.carriers.registry import open_carriers
 from alerts.config import AlertsConfig
 from alerts.evaluate import SQL, Evaluator
 from alerts.schedule import waking
+from alerts.sender import SQL as SENDER_SQL
 from alerts.sender import Sender, close_all
 from gateway.clock import Clock
 from ingest.db import Connection, check_schema, connect
 
 log = logging.getLogger(__name__)
 
-SEND_EVERY_S = 0.3  # wall time: a person with a phone in the hand waits for it
+# Wall time between two passes of the sender: a person with a phone in the hand waits for it, or a route's window does.
+SEND_EVERY_S, SEND_SOON_S = 0.3, 0.01
+BEAT_EVERY_S = 1.0
 
 
 def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
@@ -37,8 +41,8 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
     sending = _Worker(config, "sender", clock, lambda connection: _sending(connection, config, clock, opened))
     scheduler = waking(judging.turn, every=config.evaluate_every, clock=clock, name="judge")
     try:
-        while not stop.wait(SEND_EVERY_S):
-            sending.turn()
+        while not stop.wait(SEND_SOON_S if sending.turn() else SEND_EVERY_S):
+            pass
     finally:
         scheduler.shutdown(wait=True)
         judging.close()
@@ -52,11 +56,26 @@ def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Call
 
 
 def _sending(connection: Connection, config: AlertsConfig, clock: Clock, opened: list[Carrier]) -> Callable[[], int]:
-    """A sender over all routes; `opened` are those of the connection before, and then these."""
+    """A sender over all routes; `opened` are those of the connection before, and then these.
+
+    Of several services only one sends, because a route may let in one of us at a time; the next one takes over when the
+    connection of the first is gone.
+    """
     close_all(opened)
-    routes = open_carriers(list(config.carriers), connection, clock)
-    opened[:] = routes.values()
-    return Sender(connection, routes, clock).work
+    opened.clear()
+    sender: Sender | None = None
+
+    def work() -> int:
+        nonlocal sender
+        if sender is None:
+            if connection.execute(SENDER_SQL["be_the_sender"]).fetchone() != (True,):
+                return 0
+            routes = open_carriers(list(config.carriers), connection, clock)
+            opened[:] = routes.values()
+            sender = Sender(connection, routes, clock)
+        return sender.work() + sender.in_hand
+
+    return work
 
 
 class _Worker:
@@ -69,18 +88,17 @@ class _Worker:
         self._connection: Connection | None = None
         self._work: Callable[[], int] | None = None
         self._is_troubled = False
+        self._beat_s = 0.0
 
-    def turn(self) -> None:
-        """One pass of the work; trouble with the database is logged when it begins and when it ends."""
+    def turn(self) -> int:
+        """One pass of the work, and how much there was; trouble with the database is logged at its two ends."""
+        done = 0
         try:
             if self._connection is None or self._work is None:
                 self._connection = connect(self._config.database_url, application=f"ndiyan-{self._name}")
                 self._work = self._make(self._connection)
             done = self._work()
-            self._connection.execute(
-                SQL["beat"],
-                {"service": self._name, "at": self._clock.now(), "detail": json.dumps({"done": done})},
-            )
+            self._beat(self._connection, done)
         except psycopg.Error as error:
             if not self._is_troubled:
                 log.warning("%s waits for the database: %s", self._name, str(error).splitlines()[0])
@@ -93,6 +111,13 @@ class _Worker:
             if self._is_troubled:
                 log.info("%s goes on", self._name)
             self._is_troubled = False
+        return done
+
+    def _beat(self, connection: Connection, done: int) -> None:
+        if (now_s := time.monotonic()) - self._beat_s >= BEAT_EVERY_S:
+            self._beat_s = now_s
+            beat = {"service": self._name, "at": self._clock.now(), "detail": json.dumps({"done": done})}
+            connection.execute(SQL["beat"], beat)
 
     def close(self) -> None:
         """Give the connection back."""

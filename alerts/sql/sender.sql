@@ -1,3 +1,7 @@
+-- be_the_sender
+-- As long as this connection lives.
+SELECT pg_try_advisory_lock(hashtext('ndiyan sender'));
+
 -- supersede
 -- What waits about an alert that has moved on is no longer worth a phone's tone.
 UPDATE notification n SET state = 'superseded' FROM alert a
