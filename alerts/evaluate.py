@@ -21,11 +21,11 @@ from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
 from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
-from alerts.notify import tell
 from alerts.parameters import Settings
 from alerts.routing import Event, EventKind
 from alerts.scene import DAY_S, STEP_S, FloatArray, Grid, Site, Sites
 from alerts.settings import fetch_settings
+from alerts.telling import tell
 from alerts.watched import fetch_grid, fetch_sites
 from gateway.model import Fault, State
 from ingest.db import Connection, connect, queries

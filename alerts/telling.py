@@ -10,7 +10,7 @@ from alerts.messages import MessageKind, segments, sms_text
 from alerts.routing import NO_WATER, REMEMBERED, ContactRow, Event, PastNotification, who_hears
 from ingest.db import Connection, queries
 
-SQL = queries("alerts", "notify")
+SQL = queries("alerts", "telling")
 VALID_FOR = timedelta(hours=24)  # the notification of a fault is worthless after a day (SMS.md §5.4)
 
 
