@@ -10,6 +10,7 @@ from collections.abc import Callable
 import psycopg
 
 from alerts.carriers.phone import PhoneCarrier
+from alerts.climbing import climb
 from alerts.config import AlertsConfig
 from alerts.evaluate import SQL, Evaluator
 from alerts.schedule import waking
@@ -49,7 +50,9 @@ def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Call
 
 
 def _sending(connection: Connection, clock: Clock) -> Callable[[], int]:
-    return Sender(connection, {"phone": PhoneCarrier(connection, clock)}, clock).work
+    carriers = {"phone": PhoneCarrier(connection, clock)}
+    sender = Sender(connection, carriers, clock)
+    return lambda: climb(connection, clock.now(), routes=len(carriers)) + sender.work()
 
 
 class _Worker:
