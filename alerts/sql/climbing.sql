@@ -7,8 +7,9 @@ WHERE l.due_at <= %(now)s ORDER BY a.severity DESC, l.due_at LIMIT %(limit)s FOR
 -- Somebody who was told has answered: what waits for others, and what waits to be tried again is worth no tone.
 UPDATE notification n SET state = 'superseded' FROM alert a
 WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind = 'opened' AND a.state = 'acknowledged'
-  AND EXISTS (SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id
-              AND o.state IN ('accepted', 'delivered', 'no_receipt'));
+  AND (EXISTS (SELECT 1 FROM sms_in s WHERE s.alert_id = n.alert_id)
+       OR EXISTS (SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id
+                  AND o.state IN ('accepted', 'delivered', 'no_receipt')));
 
 -- follow
 -- What one message tells shares its fate; returned is what has just been told.
