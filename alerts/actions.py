@@ -60,7 +60,8 @@ def mark(connection: Connection, alert_id: int, *, is_true: bool, who: str, now:
 
 
 def note(connection: Connection, alert_id: int, *, kind: str, who: str, at: datetime, **detail: object) -> None:
-    """Add a line to an alert's story."""
+    """Add a line to an alert's story; what that changes of who is told is decided soon."""
     connection.execute(
         SQL["insert_event"], {"alert": alert_id, "at": at, "kind": kind, "who": who, "detail": json.dumps(detail)}
     )
+    connection.execute(SQL["look_again"], {"alert": alert_id, "at": at})

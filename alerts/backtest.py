@@ -7,7 +7,8 @@ that stands. People are taken to acknowledge twenty minutes after they were firs
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+import heapq
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,26 +19,17 @@ from alerts.causes import Known, Silence, cause_of, shared_outages
 from alerts.days import days_of
 from alerts.detectors import DETECTORS, Detector, Scene, features_of
 from alerts.detectors.silence import SILENT_H, is_heard, judge_silence_now
+from alerts.ladder import Position
 from alerts.lifecycle import Opening, transitions
 from alerts.model import RULES, Evidence, Signal, Verdict
 from alerts.parameters import DEFAULTS, Settings
-from alerts.routing import (
-    NO_WATER,
-    REMEMBERED,
-    REMINDED_EVERY,
-    ContactRow,
-    Event,
-    EventKind,
-    PastNotification,
-    who_hears,
-)
+from alerts.routing import REMEMBERED, ContactRow, PastNotification, Standing, Telling, closing, decide
 from alerts.scene import FloatArray, Grid
 from gateway.model import Fault, State
 from gateway.zones import Zone
 
 ZONES_AT_ONCE = 8
 ACKNOWLEDGED_AFTER = timedelta(minutes=20)
-LOOKS_AFTER = (timedelta(minutes=31), timedelta(minutes=91))  # just past the ladder's steps
 COLUMNS = (
     "zone", "fault", "asset", "severity", "opened_at", "closed_at", "first_evidence_at", "confidence", "explained_by",
     "sms_count",
@@ -175,45 +167,50 @@ def _alerts_of(zone: Zone, openings: Sequence[Opening]) -> list[PastAlert]:
 
 
 def count_sms(zone: Zone, alerts: Sequence[PastAlert]) -> None:
-    """Write into each alert how many SMS it would have sent, by the routing's own decisions in their order."""
-    contacts = [
+    """Write into each alert how many things it would have told, by the routing's own decisions in their order.
+
+    What one SMS tells together counts for each of them.
+    """
+    people = [
         ContactRow(rank, person.name, person.role, person.phone, person.language, rank)
         for rank, person in enumerate(zone.committee)
     ]
-    history: list[PastNotification] = []
-    for now, kind, key in sorted(_moments(alerts), key=lambda moment: (moment[0], moment[2])):
+    past: list[PastNotification] = []
+    standing = {key: Position(0, alert.opened_at) for key, alert in enumerate(alerts)}
+    moments = [(alert.opened_at, key) for key, alert in enumerate(alerts) if alert.explained_by is None]
+    moments += [
+        (alert.closed_at, key)
+        for key, alert in enumerate(alerts)
+        if alert.explained_by is None and alert.closed_at is not None
+    ]
+    heapq.heapify(moments)
+    while moments:
+        now, key = heapq.heappop(moments)
         alert = alerts[key]
-        told = [past for past in history if past.alert_id == key]
-        acknowledged_at = told[0].at + ACKNOWLEDGED_AFTER if told else None
-        event = Event(
-            kind, key, alert.fault.value, alert.severity, alert.opened_at,
-            acknowledged_at if acknowledged_at is not None and acknowledged_at <= now else None, is_late=False,
-        )  # fmt: skip
-        recent = [past for past in history if past.alert_id == key or now - past.at < REMEMBERED]
-        for telling in who_hears(event, contacts, recent, now=now):
-            is_told = (telling.contact.contact_id, telling.kind) in {(past.contact_id, past.kind) for past in told}
-            if telling.kind == "reminder" or not is_told:
-                history.append(
-                    PastNotification(key, telling.contact.contact_id, alert.fault.value, telling.kind, telling.send_at)
-                )
-                alert.sms_count += 1
+        recent = [one for one in past if one.alert_id == key or now - one.at < REMEMBERED]
+        first_at = min((one.at for one in recent if one.alert_id == key), default=None)
+        answered_at = None if first_at is None else first_at + ACKNOWLEDGED_AFTER
+        if answered_at is not None and answered_at > now:
+            answered_at = None
+        seen = Standing(key, zone.zone_id, alert.fault.value, alert.severity, answered_at, now)
+        if alert.closed_at is not None and now >= alert.closed_at:
+            tellings = closing(seen, people, recent, now=now) if now == alert.closed_at else []
+        else:
+            decision = decide(seen, standing[key], people, recent, now=now)
+            standing[key], tellings = decision.position, list(decision.tellings)
+            looks = [decision.look_at] if decision.look_at is not None else []
+            looks += [one.send_at + ACKNOWLEDGED_AFTER for one in tellings]
+            for look_at in looks:
+                heapq.heappush(moments, (max(look_at, now + timedelta(seconds=1)), key))
+        past += [_past(zone, key, alert, telling) for telling in tellings]
+        alert.sms_count += len(tellings)
 
 
-def _moments(alerts: Sequence[PastAlert]) -> Iterator[tuple[datetime, EventKind, int]]:
-    for key, alert in enumerate(alerts):
-        if alert.explained_by is not None:
-            continue
-        yield alert.opened_at, EventKind.OPENED, key
-        for after in LOOKS_AFTER:
-            if alert.closed_at is None or alert.closed_at > alert.opened_at + after:
-                yield alert.opened_at + after, EventKind.STILL_OPEN, key
-        if alert.severity >= NO_WATER and alert.closed_at is not None:
-            day = alert.opened_at + ACKNOWLEDGED_AFTER + REMINDED_EVERY
-            while day < alert.closed_at:
-                yield day, EventKind.STILL_OPEN, key
-                day += REMINDED_EVERY
-        if alert.closed_at is not None:
-            yield alert.closed_at, EventKind.RESOLVED, key
+def _past(zone: Zone, key: int, alert: PastAlert, told: Telling) -> PastNotification:
+    return PastNotification(
+        key, told.contact.contact_id, told.contact.phone, zone.zone_id, alert.fault.value, alert.severity,
+        told.kind.stored, told.step, f"{told.send_at:%Y%m%d%H%M%S}-{told.contact.contact_id}", told.send_at,
+    )  # fmt: skip
 
 
 def write_alerts(file: Path, alerts: Sequence[PastAlert]) -> None:

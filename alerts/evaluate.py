@@ -21,11 +21,10 @@ from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
 from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
-from alerts.notify import tell
 from alerts.parameters import Settings
-from alerts.routing import Event, EventKind
 from alerts.scene import DAY_S, STEP_S, FloatArray, Grid, Site, Sites
 from alerts.settings import fetch_settings
+from alerts.telling import HEARD_WITHIN, begin, tell_end
 from alerts.watched import fetch_grid, fetch_sites
 from gateway.model import Fault, State
 from ingest.db import Connection, connect, queries
@@ -38,7 +37,6 @@ LOOKBACK = timedelta(hours=8)  # more than any on-delay and any run that a detec
 DAYS_BACK = timedelta(days=60)  # of features: what a zone's usual is made of
 AT_ONCE = timedelta(days=7)  # of a backlog; memory stays flat
 ZONES_AT_ONCE = 200
-FRESH = timedelta(hours=1)  # older readings say nothing about what people find when they go and look
 RETRY_AFTER = timedelta(minutes=5)
 LONGEST_REJOIN = max(rule.rejoin for rule in RULES.values())
 LATE_JUDGED = timedelta(days=31)  # what comes later than this changes no alert: a device may send years at any time
@@ -151,7 +149,7 @@ class Judgement:
                 end = min(start + AT_ONCE, newest)
                 conditions = self._conditions(zones, start, end)
                 for zone, book in books.items():
-                    is_live = end >= spans[zone][1] and self._now - spans[zone][1] <= FRESH
+                    is_live = end >= spans[zone][1] and self._now - spans[zone][1] <= HEARD_WITHIN
                     book.judge(conditions[zone], live_now=is_live)
                 done += len(zones) * _days(start, end)
                 if progress is not None:
@@ -163,7 +161,7 @@ class Judgement:
             judged |= books
         self._explain_shared_outages()
         for zone, book in judged.items():
-            book.tell(is_fresh=self._now - spans[zone][1] <= FRESH)
+            book.tell(is_fresh=self._now - spans[zone][1] <= HEARD_WITHIN)
         return {zone: spans[zone][1] if zone in spans else mark for zone, mark in watermarks.items()}
 
     def _explain_shared_outages(self) -> None:
@@ -263,7 +261,7 @@ class _ZoneBook:
     def __init__(self, connection: Connection, zone_id: str, now: datetime, settings: Settings) -> None:
         self._connection, self._zone_id, self._now, self._settings = connection, zone_id, now, settings
         self._known: list[Known] = []
-        self._resolved: list[tuple[int, LiveAlert]] = []
+        self._resolved: list[int] = []
         self._found_late: set[int] = set()  # opened in this evaluation, but not now
 
     def judge(self, conditions: list[Condition], *, live_now: bool) -> None:
@@ -303,7 +301,7 @@ class _ZoneBook:
             if self._connection.execute(SQL["resolve_alert"], resolved).fetchone():
                 self._event(alert_id, at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
                 if not is_late:
-                    self._resolved.append((alert_id, step.alert))
+                    self._resolved.append(alert_id)
         elif isinstance(step, Returning):
             self._return(step, live_now=live_now)
         else:
@@ -318,7 +316,9 @@ class _ZoneBook:
         }  # fmt: skip
         if self._connection.execute(SQL["return_alert"], returned).fetchone():
             self._event(alert_id, at, "returned", {"times": step.times})
-            if step.cleared_at is not None:
+            if step.cleared_at is None:
+                self._connection.execute(SQL["look_again"], {"alert": alert_id, "now": self._now})
+            else:
                 self._event(alert_id, step.cleared_at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
 
     def _open(self, step: Opening, *, live_now: bool) -> None:
@@ -359,21 +359,12 @@ class _ZoneBook:
         )  # fmt: skip
 
     def tell(self, *, is_fresh: bool) -> None:
-        """Who must hear of what is live, or of what has ended now; telling twice is a no-op."""
-        for alert_id, fault, severity, opened_at, acknowledged_at, shelved_until in self._connection.execute(
-            SQL["events_to_tell"], {"zone": self._zone_id}
-        ).fetchall():
-            if not is_fresh and fault != Fault.COMMS_OUTAGE:
-                continue
-            for kind in (EventKind.OPENED, EventKind.STILL_OPEN):
-                event = Event(kind, alert_id, fault, severity, opened_at, acknowledged_at, False, shelved_until)
-                tell(self._connection, event, now=self._now)
-        for alert_id, alert in self._resolved:
-            severity = RULES[alert.fault].severity
-            event = Event(
-                EventKind.RESOLVED, alert_id, alert.fault.value, severity, alert.first_evidence_at, None, is_late=False
-            )
-            tell(self._connection, event, now=self._now)
+        """Set what is live and new on its ladder, and tell what has ended now."""
+        for alert_id, fault in self._connection.execute(SQL["untold"], {"zone": self._zone_id}).fetchall():
+            if is_fresh or fault == Fault.COMMS_OUTAGE:
+                begin(self._connection, alert_id, now=self._now)
+        for alert_id in self._resolved:
+            tell_end(self._connection, alert_id, now=self._now)
 
     def _live(self) -> list[LiveAlert]:
         rows = self._connection.execute(SQL["live_alerts"], {"zone": self._zone_id}).fetchall()

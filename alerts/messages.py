@@ -29,7 +29,9 @@ ONE_SEGMENT = 160  # septets; 153 each when there are more
 UCS2_SEGMENT = 70  # UTF-16 units; 67 each when there are more
 LONGEST_PLACE, LONGEST_NAME = 20, 12  # septets
 REFERENCE = "fr"
-FRAME = ("head", "reply", "reply_state", "reminder", "reminder_reply", "thanks")
+FRAME = ("head", "reply", "reply_state", "reminder", "asked", "still", "reminder_reply", "thanks")
+LONGEST_FAULT = 24  # septets, where one message tells of several alerts
+MOST_TOLD = 6  # of them by name
 NORMAL: frozenset[str] = frozenset(State)
 NOBODY_TO_CALL = NORMAL - {State.TOWER_EMPTY}  # what is as it should be
 OPTIONAL = re.compile(r"\[([^]]*)\]")
@@ -50,7 +52,26 @@ class MessageKind(StrEnum):
 
     OPENED = "opened"
     REMINDER = "reminder"
+    ASKED = "asked"  # who was on the way hours ago
+    STILL = "still"  # who said "repaired", and the sensors do not agree
     RESOLVED = "resolved"
+
+    @property
+    def stored(self) -> str:
+        """Its name as the kind of a notification: what recalls an alert is all one there."""
+        return MessageKind.REMINDER.value if self in AGAIN else self.value
+
+
+AGAIN = (MessageKind.REMINDER, MessageKind.ASKED, MessageKind.STILL)
+
+
+class Item(NamedTuple):
+    """One of several alerts that one message tells."""
+
+    code: str
+    zone_name: str
+    fault: str
+    is_over: bool = False
 
 
 class Segments(NamedTuple):
@@ -95,8 +116,8 @@ def sms_text(
 ) -> str:
     """The text of one notification, already in GSM-7 letters and one segment.
 
-    `call` is (name, phone) of whom to call. What is not known is left out. A reminder has no figures: those of the
-    evidence are a day old. A language that no native speaker has validated yet is French here.
+    `call` is (name, phone) of whom to call. What is not known is left out. What recalls an alert has no figures: those
+    of the evidence are old. A language that no native speaker has validated yet is French here.
     """
     return compose(
         language_for(language), kind, fault, zone_name=zone_name, code=code, values=values, asset=asset, call=call
@@ -120,7 +141,7 @@ def compose(
         "fault": fault_label(fault, language.name), "asset": asset_label(asset, language.name),
     }  # fmt: skip
     said["sensor"] = sensor_label(str(values.get("sensor", said["asset"])), language.name)
-    if kind is not MessageKind.REMINDER:
+    if kind not in AGAIN:
         said |= spoken(values, language)
     known = fault if fault in language.faults else None
     calls = [""] if kind is MessageKind.RESOLVED or fault in NOBODY_TO_CALL else _calls(language, call, said)
@@ -130,6 +151,38 @@ def compose(
         if segments(text).number == 1:
             break
     return text
+
+
+def digest_text(language: str, items: Sequence[Item], *, is_after_outage: bool) -> str:
+    """One message of several alerts: those it can name, and how many others in how many zones."""
+    return fill_digest(language_for(language), items, is_after_outage=is_after_outage)
+
+
+def fill_digest(language: Language, items: Sequence[Item], *, is_after_outage: bool) -> str:
+    """As `digest_text`, in this language even when it is only a draft."""
+    template = language.text("frame", "digest_late" if is_after_outage else "digest")
+    live = next((one.code for one in items if not one.is_over), None)
+    ending = "" if live is None else language.text("frame", "digest_reply")
+    for named in range(min(len(items), MOST_TOLD), 0, -1):
+        others = items[named:]
+        said = {
+            "items": ", ".join(_named(one, language) for one in items[:named]), "alert": live or "",
+            "more": language.counted(len(others), "alerts"),
+            "zones": language.counted(len({one.zone_name for one in others}), "zones"),
+        }  # fmt: skip
+        text = _fill(template + (language.text("frame", "digest_more") if others else "") + ending, said)
+        if segments(text).number == 1:
+            break
+    return text
+
+
+def _named(item: Item, language: Language) -> str:
+    """A12 Mangol-Dow pompe arrêtée."""
+    place = _cut(item.zone_name.replace(" (fictif)", ""), LONGEST_PLACE)
+    what = language.text("frame", "over") if item.is_over else fault_label(item.fault, language.name)
+    short = _cut(what, LONGEST_FAULT)
+    whole = short if short == to_gsm(what) else short.rpartition(" ")[0] or short  # no word is cut in two
+    return f"{item.code} {place} {whole}"
 
 
 def help_text(language: str, code: str) -> str:
@@ -279,8 +332,8 @@ def _template(language: Language, kind: MessageKind, fault: str | None) -> str:
     if kind is MessageKind.RESOLVED:
         return f"{frame['head']}{over}{frame['thanks']}"
     body = f"{what}. {do}" if fault else f"{what}."
-    if kind is MessageKind.REMINDER:
-        return f"{frame['head']}{frame['reminder']}{body}<call>{frame['reminder_reply']}"
+    if kind in AGAIN:
+        return f"{frame['head']}{frame[kind]}{body}<call>{frame['reminder_reply']}"
     return f"{frame['head']}{body}<call>{frame['reply_state' if fault in NORMAL else 'reply']}"
 
 

@@ -1,30 +1,42 @@
-"""Who hears what and when: pure decisions that return their reason.
+"""Who hears what, when and why; or why nobody does. Pure decisions that return their reason.
 
-The ladder of people is the committee's own order; engineers and repairers hear first of what only they can mend.
-Quiet hours and caps keep a volunteer's phone switched on; they never hold back "no water" (severity 3).
+The steps and their delays are in `alerts.ladder`; who stands on a step is the committee's own order, and of what only
+engineers and repairers can mend they hear first. Quiet hours, caps and bundles keep a volunteer's phone switched on.
+Nothing holds back "no water" (severity 3), but that of several zones comes to one person in one message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
+from alerts.ladder import A_WORD_HOLDS, Position, Step
+from alerts.messages import MessageKind
+from alerts.replies import Intention
 from alerts.shelf import is_shelved
 from gateway.model import Fault, State
 
-SECOND_PERSON_AFTER = timedelta(minutes=30)  # SMS.md §5.4
-REPAIRER_AFTER = timedelta(minutes=90)
 REMINDED_EVERY = timedelta(hours=24)  # of what was taken in charge and still keeps people without water
 QUIET_FROM, QUIET_UNTIL = time(21, 0), time(6, 0)  # Guinea is on UTC all year
-PER_HOUR, PER_DAY = 6, 20
+BUNDLED_WITHIN = timedelta(minutes=10)  # SMS.md §5.4: what follows the first is told as one
+PER_HOUR, PER_DAY, PER_WEEK = 6, 20, 2
+HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 NO_WATER = 3
 CALM_AGAIN_AFTER = timedelta(hours=68)  # a state is told calmly: at most every third morning
-REMEMBERED = timedelta(days=3)  # of what people were told; all that a decision looks at
+SHOWS_AFTER = timedelta(hours=1)  # of evidence behind "repaired": by then a repair would show
+LOOKED_AGAIN_EVERY = timedelta(minutes=15)  # for such evidence, and for readings that are heard again
+REMEMBERED = WEEK  # of what people were told; all that a decision looks at
 
-FIRST_ROLES = ("exploitant", "president", "fontainier", "tresorier", "hygiene")
-SECOND_ROLES = ("president", "tresorier", "fontainier", "hygiene", "exploitant")
+VOLUNTEERS = ("exploitant", "president", "fontainier", "tresorier", "hygiene")
+ROLES: dict[Step, tuple[str, ...]] = {
+    Step.FIRST: ("exploitant", "president", "fontainier", "tresorier", "hygiene"),
+    Step.SECOND: ("president", "tresorier", "fontainier", "hygiene", "exploitant"),
+    Step.THIRD: ("tresorier", "hygiene", "fontainier", "president", "exploitant"),
+    Step.REPAIRER: ("reparateur",),
+    Step.COMMUNE: ("commune",),
+}
 BY_SPECIALISTS: dict[str, tuple[str, ...]] = {
     Fault.COMMS_OUTAGE: ("ingenieur", "reparateur", "exploitant"),
     Fault.SENSOR_STUCK: ("reparateur", "ingenieur", "exploitant"),
@@ -37,37 +49,64 @@ BY_SPECIALISTS: dict[str, tuple[str, ...]] = {
 }
 
 
-class EventKind(StrEnum):
-    """What happened to an alert."""
-
-    OPENED = "opened"
-    STILL_OPEN = "still_open"
-    RESOLVED = "resolved"
-
-
 class Why(StrEnum):
-    """Why a person is told; stored with the notification."""
+    """Why a person is told, or called; stored with the notification."""
 
     FIRST_ON_THE_LADDER = "first_on_the_ladder"
+    NO_ANSWER_BY_THIS_ROUTE = "no_answer_by_this_route"
     NOBODY_ANSWERED = "nobody_answered"
     REPAIR_IS_DUE = "repair_is_due"
+    COMMUNE_MUST_KNOW = "commune_must_know"
     STILL_NOT_REPAIRED = "still_not_repaired"
+    WAS_ON_THE_WAY = "was_on_the_way"
+    SENSORS_DISAGREE = "sensors_disagree"
+    NO_WORD_SINCE = "no_word_since"
     WAS_TOLD = "was_told"
     HELD_UNTIL_MORNING = "held_until_morning"
+    TOLD_WITH_OTHERS = "told_with_others"
+    ENOUGH_FOR_NOW = "enough_for_now"
+    NO_ROUTE_FOR_A_WHILE = "no_route_for_a_while"
+
+
+class WhyNot(StrEnum):
+    """Why nobody is told; stored in the alert's story."""
+
+    LATE = "late"
+    EXPLAINED = "explained"
+    SHELVED = "shelved"
+    TOLD_LATELY = "told_lately"
+    NOBODY_OF_THIS_ROLE = "nobody_of_this_role"
+    ENOUGH_THIS_WEEK = "enough_this_week"
+
+
+WHY_NOW: dict[Step, Why] = {
+    Step.FIRST: Why.FIRST_ON_THE_LADDER,
+    Step.SECOND_ROUTE: Why.NO_ANSWER_BY_THIS_ROUTE,
+    Step.SECOND: Why.NOBODY_ANSWERED,
+    Step.THIRD: Why.NOBODY_ANSWERED,
+    Step.REPAIRER: Why.REPAIR_IS_DUE,
+    Step.COMMUNE: Why.COMMUNE_MUST_KNOW,
+    Step.CALL_LIST: Why.NOBODY_ANSWERED,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something about an alert that people may have to hear."""
+class Standing:
+    """A live alert, or one that has just ended, as the decisions need it.
 
-    kind: EventKind
+    `is_heard`: readings of its zone are fresh, so that one may say that it is still there.
+    """
+
     alert_id: int
+    zone_id: str
     fault: str
     severity: int
-    opened_at: datetime
     acknowledged_at: datetime | None
-    is_late: bool
+    last_evidence_at: datetime
+    is_late: bool = False
+    is_explained: bool = False
     shelved_until: datetime | None = None
+    is_heard: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,127 +123,293 @@ class ContactRow:
 
 @dataclass(frozen=True, slots=True)
 class PastNotification:
-    """What was queued or sent to somebody of this zone before."""
+    """What was told, or is to be told, to a phone of this zone, in whatever zone.
+
+    `message` is the same for all that one SMS tells; `at` is when it was to leave, also when that is yet to come;
+    `severity` 0 when it belongs to no alert. `is_void`: it never left and never will.
+    """
 
     alert_id: int | None
-    contact_id: int
+    contact_id: int | None
+    phone: str
+    zone_id: str
     fault: str | None
+    severity: int
     kind: str
+    step: str
+    message: str
+    at: datetime
+    is_void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """The last answer to an alert by SMS; `number` is its own."""
+
+    number: int
+    intention: str
+    contact_id: int
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """A decision: this person hears this, not before `send_at`."""
+    """This person hears this, not before `send_at`; `route` is where in the order of routes to begin."""
 
     contact: ContactRow
-    kind: str
+    kind: MessageKind
     step: str
     reason: Why
     send_at: datetime
+    route: int = 0
 
 
-def who_hears(
-    event: Event, contacts: Sequence[ContactRow], history: Sequence[PastNotification], *, now: datetime
-) -> list[Telling]:
-    """Who is told of `event`, and why; empty when nobody is.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done about an alert now, where it stands after that, and when to look again by itself.
 
-    `history` is what this zone's people were told within `REMEMBERED`, and all about this alert.
+    `call`: somebody is to call `contact` by hand, and why.
     """
-    if event.is_late:
-        return []
-    if event.kind is not EventKind.RESOLVED and is_shelved(event.shelved_until, now):
-        return []
-    if event.kind is EventKind.RESOLVED and event.fault == State.TOWER_EMPTY:
+
+    position: Position
+    look_at: datetime | None
+    tellings: tuple[Telling, ...] = ()
+    why_not: WhyNot | None = None
+    call: Why | None = None
+    step: str = ""
+
+
+def decide(
+    alert: Standing,
+    position: Position,
+    people: Sequence[ContactRow],
+    past: Sequence[PastNotification],
+    word: Word | None = None,
+    *,
+    now: datetime,
+    routes: int = 1,
+) -> Decision:
+    """The next thing to do about a live alert; one step at a time, in their order.
+
+    Parameters
+    ----------
+    people : the zone's own, who may be told
+    past : what their phones were told within `REMEMBERED`, and all about this alert
+    word : the last answer to it by SMS
+    routes : how many networks an SMS can leave by
+    """
+    if alert.is_late:
+        return Decision(position, None, why_not=WhyNot.LATE)
+    if alert.is_explained:
+        return Decision(position, None, why_not=WhyNot.EXPLAINED)
+    if is_shelved(alert.shelved_until, now):
+        return Decision(position, alert.shelved_until, why_not=WhyNot.SHELVED)
+    if alert.acknowledged_at is not None:
+        return _after_an_answer(alert, alert.acknowledged_at, position, people, past, word, now)
+    return _next_step(alert, position, people, past, now, routes)
+
+
+def closing(
+    alert: Standing, people: Sequence[ContactRow], past: Sequence[PastNotification], *, now: datetime
+) -> list[Telling]:
+    """Who is told that it is over: exactly those who were told of its beginning."""
+    if alert.is_late or alert.fault == State.TOWER_EMPTY:
         return []  # a tower fills every day; that is no repair
-    if event.kind is EventKind.RESOLVED:
-        told = {past.contact_id for past in history if past.alert_id == event.alert_id and past.kind != "resolved"}
-        chosen = [(contact, "resolved", "resolved", Why.WAS_TOLD) for contact in contacts if contact.contact_id in told]
-    elif event.kind is EventKind.OPENED:
-        if event.fault == State.TOWER_EMPTY and _told_lately(event, history, now):
-            return []
-        first = _first(contacts, BY_SPECIALISTS.get(event.fault, FIRST_ROLES), without=set())
-        chosen = [(first, "opened", "first", Why.FIRST_ON_THE_LADDER)] if first else []
-    else:
-        chosen = _escalation(event, contacts, history, now)
+    told = {one.contact_id for one in past if one.alert_id == alert.alert_id and one.kind != MessageKind.RESOLVED}
     return [
-        Telling(contact, kind, step, Why.HELD_UNTIL_MORNING if send_at > now else reason, send_at)
-        for contact, kind, step, reason in chosen
-        if _is_within_caps(event, contact, history, now)
-        for send_at in [_when(event, kind, now)]
+        _telling(alert, person, MessageKind.RESOLVED, "resolved", Why.WAS_TOLD, past, now)
+        for person in people
+        if person.contact_id in told
     ]
 
 
-def _escalation(
-    event: Event, contacts: Sequence[ContactRow], history: Sequence[PastNotification], now: datetime
-) -> list[tuple[ContactRow, str, str, Why]]:
-    about = [past for past in history if past.alert_id == event.alert_id]
-    if event.severity < NO_WATER or not about:
-        return []
-    if event.acknowledged_at is not None:
-        return _reminder(event, event.acknowledged_at, contacts, about, now)
-    told = {past.contact_id for past in about}
-    since = now - event.opened_at
-    chosen: list[tuple[ContactRow, str, str, Why]] = []
-    if since >= SECOND_PERSON_AFTER and len(told) == 1:
-        second = _first(contacts, SECOND_ROLES, without=told)
-        if second:
-            chosen.append((second, "opened", "second", Why.NOBODY_ANSWERED))
-            told.add(second.contact_id)
-    if since >= REPAIRER_AFTER:
-        repairer = _first(contacts, ("reparateur",), without=told)
-        if repairer:
-            chosen.append((repairer, "opened", "repairer", Why.REPAIR_IS_DUE))
-    return chosen
-
-
-def _reminder(
-    event: Event,
-    acknowledged_at: datetime,
-    contacts: Sequence[ContactRow],
-    about: Sequence[PastNotification],
+def _next_step(
+    alert: Standing,
+    position: Position,
+    people: Sequence[ContactRow],
+    past: Sequence[PastNotification],
     now: datetime,
-) -> list[tuple[ContactRow, str, str, Why]]:
-    """Taken in charge a day ago and still no water: the first person hears of it again, once a day."""
-    days = (now - acknowledged_at) // REMINDED_EVERY
-    first = _first(contacts, BY_SPECIALISTS.get(event.fault, FIRST_ROLES), without=set())
-    reminded = sum(past.kind == "reminder" and now - past.at < REMINDED_EVERY for past in about)
-    if days < 1 or first is None or reminded:
-        return []
-    return [(first, "reminder", f"day-{days}", Why.STILL_NOT_REPAIRED)]
+    routes: int,
+) -> Decision:
+    rung, due_at = position.next(alert.severity), position.due_at(alert.severity)
+    if rung is None or due_at is None:
+        return Decision(position, None)
+    if now < due_at:
+        return Decision(position, due_at)
+    if rung.step is Step.FIRST and (told_at := _told_lately(alert, past, now)) is not None:
+        return Decision(position, told_at + CALM_AGAIN_AFTER, why_not=WhyNot.TOLD_LATELY)
+    on, passed = position.taken(alert.severity, now), position.passed()
+    if rung.step is Step.CALL_LIST:
+        return Decision(on, on.due_at(alert.severity), call=WHY_NOW[rung.step], step=rung.step)
+    if rung.step is Step.SECOND_ROUTE and routes < 2:
+        return _next_step(alert, passed, people, past, now, routes)
+    able = _candidates(alert, rung.step, people, past)
+    free = [one for one in able if alert.severity >= NO_WATER or not _has_enough_this_week(one, past, now)]
+    if not free:
+        why_not = WhyNot.ENOUGH_THIS_WEEK if able else WhyNot.NOBODY_OF_THIS_ROLE
+        return Decision(passed, passed.due_at(alert.severity), why_not=why_not, step=rung.step)
+    route = 1 if rung.step is Step.SECOND_ROUTE else 0
+    telling = _telling(alert, free[0], MessageKind.OPENED, rung.step, WHY_NOW[rung.step], past, now, route)
+    on = position.taken(alert.severity, telling.send_at)
+    return Decision(on, on.due_at(alert.severity), (telling,), step=rung.step)
 
 
-def _first(contacts: Sequence[ContactRow], roles: Sequence[str], *, without: set[int]) -> ContactRow | None:
-    for role in roles:
-        found = [c for c in contacts if c.role == role and c.contact_id not in without]
-        if found:
-            return min(found, key=lambda contact: contact.rank)
+def _candidates(
+    alert: Standing, step: Step, people: Sequence[ContactRow], past: Sequence[PastNotification]
+) -> list[ContactRow]:
+    """Who can take this step, the first to be asked first."""
+    about = {one.contact_id: one for one in past if one.alert_id == alert.alert_id}
+    if step is Step.SECOND_ROUTE:
+        return [one for one in people if one.contact_id in about]
+    roles = BY_SPECIALISTS.get(alert.fault, ROLES[step]) if step in (Step.FIRST, Step.SECOND) else ROLES[step]
+    return [one for one in _in_order(people, roles) if one.contact_id not in about]
+
+
+def _in_order(people: Iterable[ContactRow], roles: Sequence[str]) -> list[ContactRow]:
+    return sorted((one for one in people if one.role in roles), key=lambda one: (roles.index(one.role), one.rank))
+
+
+def whom_to_call(alert: Standing, people: Sequence[ContactRow]) -> ContactRow | None:
+    """The person whom somebody calls by hand first."""
+    return next(iter(_in_order(people, BY_SPECIALISTS.get(alert.fault, ROLES[Step.FIRST]))), None)
+
+
+def _after_an_answer(
+    alert: Standing,
+    acknowledged_at: datetime,
+    position: Position,
+    people: Sequence[ContactRow],
+    past: Sequence[PastNotification],
+    word: Word | None,
+    now: datetime,
+) -> Decision:
+    """Taken in charge: "on the way" is asked again, "repaired" is looked after, and no water is recalled each day."""
+    about = [one for one in past if one.alert_id == alert.alert_id]
+    looks = []
+    holds = A_WORD_HOLDS.get(alert.severity)
+    if word is not None and holds is not None:
+        by = next((one for one in people if one.contact_id == word.contact_id), None)
+        question = _question(alert, word, holds)
+        asked = next((one for one in about if question is not None and one.step == question[1]), None)
+        if question is not None and by is not None and asked is None:
+            kind, step, reason, due_at = question
+            if now >= due_at and (kind is MessageKind.ASKED or alert.last_evidence_at >= due_at):
+                return Decision(position, now, (_telling(alert, by, kind, step, reason, past, now),), step=step)
+            looks.append(due_at if now < due_at else now + LOOKED_AGAIN_EVERY)
+        if asked is not None and now < asked.at + holds:
+            looks.append(asked.at + holds)
+        elif asked is not None:
+            rest, look_at = _reminder(alert, acknowledged_at, people, past, about, now)
+            return Decision(position, look_at, rest, call=Why.NO_WORD_SINCE, step=asked.step)
+    reminders, look_at = _reminder(alert, acknowledged_at, people, past, about, now)
+    return Decision(position, min([*looks, *([look_at] if look_at else [])], default=None), reminders)
+
+
+def _question(alert: Standing, word: Word, holds: timedelta) -> tuple[MessageKind, str, Why, datetime] | None:
+    """What a word leads to, if nothing more is heard: kind, step, reason, and from when on."""
+    if word.intention == Intention.ON_THE_WAY:
+        return MessageKind.ASKED, f"asked-{word.number}", Why.WAS_ON_THE_WAY, word.at + holds
+    if word.intention == Intention.REPAIRED:
+        return MessageKind.STILL, f"still-{word.number}", Why.SENSORS_DISAGREE, word.at + SHOWS_AFTER
     return None
 
 
-def _told_lately(event: Event, history: Sequence[PastNotification], now: datetime) -> bool:
+def _reminder(
+    alert: Standing,
+    acknowledged_at: datetime,
+    people: Sequence[ContactRow],
+    past: Sequence[PastNotification],
+    about: Sequence[PastNotification],
+    now: datetime,
+) -> tuple[tuple[Telling, ...], datetime | None]:
+    """Taken in charge a day ago and still no water: the first person hears of it again, once a day."""
+    first = whom_to_call(alert, people)
+    if alert.severity < NO_WATER or first is None or not about:
+        return (), None
+    last_at = max((one.at for one in about if one.step.startswith("day-")), default=acknowledged_at)
+    due_at = max(acknowledged_at, last_at) + REMINDED_EVERY
+    if now < due_at:
+        return (), due_at
+    if not alert.is_heard:
+        return (), now + LOOKED_AGAIN_EVERY
+    step = f"day-{(now - acknowledged_at) // REMINDED_EVERY}"
+    told = _telling(alert, first, MessageKind.REMINDER, step, Why.STILL_NOT_REPAIRED, past, now)
+    return (told,), told.send_at + REMINDED_EVERY
+
+
+def _told_lately(alert: Standing, past: Sequence[PastNotification], now: datetime) -> datetime | None:
     """In the hot months towers are empty before dawn, day after day: people know, and are told twice a week."""
-    return any(
-        past.fault == event.fault and past.kind == "opened" and past.alert_id != event.alert_id
-        and now - past.at < CALM_AGAIN_AFTER
-        for past in history
-    )  # fmt: skip
+    told = [
+        one.at for one in past
+        if one.fault == alert.fault and one.zone_id == alert.zone_id and one.kind == MessageKind.OPENED
+        and one.alert_id != alert.alert_id and not one.is_void and now - one.at < CALM_AGAIN_AFTER
+    ]  # fmt: skip
+    return max(told, default=None) if alert.fault == State.TOWER_EMPTY else None
 
 
-def _is_within_caps(event: Event, contact: ContactRow, history: Sequence[PastNotification], now: datetime) -> bool:
-    if event.severity >= NO_WATER or event.kind is EventKind.RESOLVED:
-        return True  # who was told of the beginning is told of the end
-    ages = [now - past.at for past in history if past.contact_id == contact.contact_id]
-    return (
-        sum(age < timedelta(hours=1) for age in ages) < PER_HOUR
-        and sum(age < timedelta(days=1) for age in ages) < PER_DAY
-    )
+def _has_enough_this_week(person: ContactRow, past: Sequence[PastNotification], now: datetime) -> bool:
+    """In ordinary times a volunteer's phone rings twice a week; a closing is no bother."""
+    if person.role not in VOLUNTEERS:
+        return False
+    heard = {
+        one.message for one in past
+        if one.phone == person.phone and not one.is_void and one.kind != MessageKind.RESOLVED
+        and one.severity < NO_WATER and now - one.at < WEEK
+    }  # fmt: skip
+    return len(heard) >= PER_WEEK
 
 
-def _when(event: Event, kind: str, now: datetime) -> datetime:
-    """At once; in quiet hours what is not "no water" waits for the morning, and so does what people know already."""
-    is_quiet = now.time() >= QUIET_FROM or now.time() < QUIET_UNTIL
-    if (event.severity >= NO_WATER and kind != "reminder") or not is_quiet:
-        return now
+def _telling(
+    alert: Standing,
+    person: ContactRow,
+    kind: MessageKind,
+    step: str,
+    reason: Why,
+    past: Sequence[PastNotification],
+    now: datetime,
+    route: int = 0,
+) -> Telling:
+    is_urgent = alert.severity >= NO_WATER and kind in (MessageKind.OPENED, MessageKind.RESOLVED)
+    mine = [one for one in past if one.phone == person.phone and not one.is_void]
+    morning = None if is_urgent else _morning(now)
+    if morning is not None:
+        return Telling(person, kind, step, Why.HELD_UNTIL_MORNING, morning, route)
+    urgent = is_urgent and kind is MessageKind.OPENED
+    send_at, why = when_free(mine, frozenset([alert.zone_id]), is_urgent=urgent, now=now)
+    return Telling(person, kind, step, why or reason, send_at, route)
+
+
+def _morning(now: datetime) -> datetime | None:
+    """In quiet hours, their end."""
+    if QUIET_UNTIL <= now.time() < QUIET_FROM:
+        return None
     morning = now.replace(hour=QUIET_UNTIL.hour, minute=0, second=0, microsecond=0)
-    return morning if morning > now else morning + timedelta(days=1)
+    return morning if morning > now else morning + DAY
+
+
+def when_free(
+    past: Sequence[PastNotification], zones: frozenset[str], *, is_urgent: bool, now: datetime
+) -> tuple[datetime, Why | None]:
+    """When a phone may ring with news of `zones`, and why not now. `past` is what this phone was told.
+
+    The first comes at once, what follows within ten minutes comes together at their end. "No water" waits for nothing
+    but "no water" of another zone that has just been told: a committee never waits, who looks after many zones gets
+    one message of many.
+    """
+    if is_urgent:
+        past = [one for one in past if one.severity >= NO_WATER and one.kind == MessageKind.OPENED]
+        past = [one for one in past if one.zone_id not in zones]
+    waiting = [one.at for one in past if one.at > now]
+    if waiting and (is_urgent or min(waiting) - now <= BUNDLED_WITHIN):
+        return min(waiting), Why.TOLD_WITH_OTHERS
+    last_at = max((one.at for one in past if one.at <= now), default=None)
+    if last_at is not None and now - last_at < BUNDLED_WITHIN:
+        return last_at + BUNDLED_WITHIN, Why.TOLD_WITH_OTHERS
+    if not is_urgent and _is_over_caps(past, now):
+        return now + BUNDLED_WITHIN, Why.ENOUGH_FOR_NOW
+    return now, None
+
+
+def _is_over_caps(past: Sequence[PastNotification], now: datetime) -> bool:
+    ages = {one.message: now - one.at for one in past if one.at <= now}.values()
+    return sum(age < HOUR for age in ages) >= PER_HOUR or sum(age < DAY for age in ages) >= PER_DAY

@@ -12,6 +12,7 @@ import psycopg
 
 from alerts.carriers import Carrier
 from alerts.carriers.registry import open_carriers
+from alerts.climbing import climb
 from alerts.config import AlertsConfig
 from alerts.evaluate import SQL, Evaluator
 from alerts.schedule import waking
@@ -73,7 +74,8 @@ def _sending(connection: Connection, config: AlertsConfig, clock: Clock, opened:
             routes = open_carriers(list(config.carriers), connection, clock)
             opened[:] = routes.values()
             sender = Sender(connection, routes, clock)
-        return sender.work() + sender.in_hand
+        climbed = climb(connection, clock.now(), routes=len(config.carriers))
+        return climbed + sender.work() + sender.in_hand
 
     return work
 

@@ -10,14 +10,17 @@ from typing import Annotated, NamedTuple
 import typer
 
 from alerts.messages import (
+    Item,
     Language,
     MessageKind,
     compose,
     fill_answer,
+    fill_digest,
     languages,
     load_language,
     segments,
 )
+from alerts.words import fault_label
 from gateway.model import Fault, State
 
 sms_app = typer.Typer(no_args_is_help=True, help="The SMS that committees read (docs/sms-texts.md).")
@@ -53,6 +56,7 @@ WORST = Case(
     "tap-99",
 )  # fmt: skip
 ANSWERS = ("help", "which", "not_understood")
+DIGESTS = {"two": 2, "storm": 300, "over": 2, "after_outage": 300}  # several alerts in one message
 TAPS = (Fault.TAP_LEFT_OPEN, Fault.TAP_CLOSED)
 
 
@@ -111,6 +115,15 @@ def rows_of(language: Language, case: Case, fault: str | None = None) -> Iterato
             yield _row(f"{one}/{kind}", language, text)
     for name in () if fault else ANSWERS:
         yield _row(f"answer/{name}", language, fill_answer(language, name, [case.code] * 5, "1"))
+    for name, many in () if fault else DIGESTS.items():
+        items = [Item(case.code, f"{case.place}{n}", longest_named(language), name == "over") for n in range(many)]
+        late = name == "after_outage"
+        yield _row(f"digest/{name}", language, fill_digest(language, items, is_after_outage=late))
+
+
+def longest_named(language: Language) -> str:
+    """The fault with the longest name."""
+    return max(Fault, key=lambda fault: len(fault_label(fault, language.name)))
 
 
 def _row(key: str, language: Language, text: str) -> Row:

@@ -53,6 +53,8 @@ EVENTS = {
     "unshelved": N_("Sortie du sommeil"),
     "returned": N_("Revenue"),
     "explained": N_("Expliquée par une autre alerte"),
+    "not_told": N_("Personne n’est prévenu"),
+    "call_due": N_("À appeler à la main"),
     "resolved": N_("Résolue par les mesures"),
 }
 SILENCES = {
@@ -80,6 +82,7 @@ NOTIFICATION_KINDS = {
     "still_open": N_("rappel"),
     "resolved": N_("clôture"),
     "reply": N_("réponse"),
+    "bundle": N_("plusieurs alertes"),
 }
 NOTIFICATION_STATES = {
     "queued": N_("en attente"),
@@ -100,6 +103,29 @@ TOLD_BECAUSE = {
     "was_told": N_("avait été prévenue"),
     "held_until_morning": N_("retenu jusqu’au matin"),
     "answers_a_reply": N_("répond à un SMS"),
+    "no_answer_by_this_route": N_("pas de réponse par l’autre réseau"),
+    "commune_must_know": N_("la commune doit savoir"),
+    "was_on_the_way": N_("était en route"),
+    "sensors_disagree": N_("dite réparée, les mesures disent le contraire"),
+    "no_word_since": N_("plus de nouvelles"),
+    "told_with_others": N_("dite avec d’autres"),
+    "enough_for_now": N_("retenu : assez de SMS pour le moment"),
+    "no_route_for_a_while": N_("dite après une coupure"),
+}
+WHY_NOT = {
+    "late": N_("trouvée en retard"),
+    "explained": N_("expliquée par une autre alerte"),
+    "shelved": N_("mise en sommeil"),
+    "told_lately": N_("dite il y a peu"),
+    "nobody_of_this_role": N_("personne dans ce rôle"),
+    "enough_this_week": N_("deux SMS cette semaine déjà"),
+}
+STEPS = {
+    "first": N_("première personne"),
+    "second": N_("deuxième personne"),
+    "third": N_("troisième personne"),
+    "repairer": N_("réparateur"),
+    "commune": N_("commune"),
 }
 REASONS = {
     "unknown_topic": N_("sujet inconnu"),
@@ -237,6 +263,11 @@ class Labels:
     def told_because(self, code: str) -> str:
         """Why a person was told."""
         return self._word(TOLD_BECAUSE, code)
+
+    def why_not(self, code: str, step: str | None) -> str:
+        """Why nobody was told, and for whom the message would have been."""
+        why = self._word(WHY_NOT, code)
+        return why if step is None else f"{self._word(STEPS, step)} : {why}"
 
     def reason(self, code: str) -> str:
         """Why a message was set aside."""

@@ -20,3 +20,7 @@ WHERE alert_id = %(alert)s AND shelved_until > %(now)s RETURNING alert_id;
 SELECT kind FROM alert_event
 WHERE alert_id = %(alert)s AND kind IN ('confirmed', 'repair_claimed', 'false_alarm_claimed')
 ORDER BY at DESC, event_id DESC LIMIT 1;
+
+-- look_again
+-- The ladder asks anew what is to be done.
+UPDATE ladder SET due_at = %(at)s WHERE alert_id = %(alert)s;

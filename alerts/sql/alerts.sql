@@ -96,10 +96,14 @@ WHERE alert_id = %(alert)s AND state <> 'resolved' RETURNING alert_id;
 INSERT INTO alert_event (alert_id, at, kind, who, detail)
 VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);
 
--- events_to_tell
--- Live alerts of a zone that somebody may have to hear of, now that its readings are fresh.
-SELECT alert_id, fault, severity, opened_at, acknowledged_at, shelved_until FROM alert
-WHERE zone_id = %(zone)s AND state <> 'resolved' AND explained_by IS NULL ORDER BY severity DESC, alert_id;
+-- untold
+-- Live alerts of a zone that stand on no ladder yet.
+SELECT alert_id, fault FROM alert LEFT JOIN ladder USING (alert_id)
+WHERE zone_id = %(zone)s AND state <> 'resolved' AND explained_by IS NULL AND ladder.alert_id IS NULL
+ORDER BY severity DESC, alert_id;
+
+-- look_again
+UPDATE ladder SET due_at = %(now)s WHERE alert_id = %(alert)s;
 
 -- beat
 INSERT INTO heartbeat (service, beat_at, detail) VALUES (%(service)s, %(at)s, %(detail)s::jsonb)

@@ -12,12 +12,16 @@ from typer.testing import CliRunner
 
 from alerts.detectors.sensor import WATCHED
 from alerts.messages import (
+    AGAIN,
     FIELD,
     LONGEST_PLACE,
+    MOST_TOLD,
     OPTIONAL,
     SPOKEN,
+    Item,
     MessageKind,
     Segments,
+    digest_text,
     help_text,
     language_for,
     languages,
@@ -32,7 +36,7 @@ from alerts.messages import (
 from alerts.words import SENSORS, WORDS, asset_label, fault_label, first_action, sensor_label
 from gateway.model import Fault, State
 from ndiyan.cli import app
-from ndiyan.sms import USUAL, WORST, Case, rows_of
+from ndiyan.sms import ANSWERS, DIGESTS, USUAL, WORST, Case, rows_of
 
 ALL = [*Fault, *State]
 FR, EN, FF = (load_language(name) for name in ("fr", "en", "ff"))
@@ -114,13 +118,16 @@ def cases() -> Iterator[tuple[str, str, MessageKind]]:
 @pytest.mark.parametrize("language", languages())
 def test_every_text_with_its_longest_values_is_one_segment_and_says_all_that_matters(language: str) -> None:
     found = {row.key: row for row in rows_of(load_language(language), WORST)}
-    assert len(found) == len(ALL) * len(MessageKind) + 3
+    assert len(found) == len(ALL) * len(MessageKind) + len(ANSWERS) + len(DIGESTS)
     for key, row in found.items():
         assert (row.alphabet, row.segments) == ("GSM-7", 1), row
         assert segments(row.text) == counted_independently(row.text) == (row.alphabet, row.units, row.segments)
         assert "?" not in row.text, f"{key}: a letter without replacement"
         fault, kind = key.split("/")
-        if fault == "answer":
+        if fault == "digest":
+            assert "A99999" in row.text
+            assert kind != "storm" or "299" in row.text, "what is not named is counted"
+        if fault in ("answer", "digest"):
             continue
         assert "A99999" in row.text
         assert "W" * LONGEST_PLACE in row.text
@@ -129,7 +136,7 @@ def test_every_text_with_its_longest_values_is_one_segment_and_says_all_that_mat
         for part in ("what", "do"):
             for said in sure_words(load_language(language).text(fault, part)):
                 assert said in row.text, f"{key} ({language}): {said!r} was cut away of {row.text!r}"
-        assert "1=" in row.text or kind == MessageKind.REMINDER, "how to answer is never cut away"
+        assert "1=" in row.text or kind in AGAIN, "how to answer is never cut away"
         if fault in [*Fault, State.TOWER_EMPTY]:
             assert "+123456789012345" in row.text, "nor whom to call"
 
@@ -168,6 +175,40 @@ def test_every_answer_is_one_gsm7_segment(language: str) -> None:
     codes = [f"A{n}" for n in range(99_990, 99_999)]
     for text in (help_text(language, codes[0]), which_text(language, codes, "1"), not_understood_text(language)):
         assert segments(text)[0::2] == ("GSM-7", 1), text
+
+
+@given(
+    language=st.sampled_from(["fr", "en", "ff", "de"]), is_after_outage=st.booleans(),
+    items=st.lists(
+        st.builds(Item, st.from_regex(r"\AA[1-9][0-9]{0,4}\Z"), NAMES, st.sampled_from(ALL), st.booleans()),
+        min_size=2, max_size=30,
+    ),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_one_message_of_many_alerts_is_one_segment_and_names_or_counts_each(
+    language: str, is_after_outage: bool, items: list[Item]
+) -> None:
+    text = digest_text(language, items, is_after_outage=is_after_outage)
+    assert segments(text)[0::2] == ("GSM-7", 1), text
+    named = next(
+        (n for n in range(min(len(items), MOST_TOLD), 0, -1) if all(f"{one.code} " in text for one in items[:n])), 0
+    )
+    assert named >= 1
+    assert named == len(items) or any(
+        f" {n} other" in text or f" {n} autre" in text for n in range(len(items) - named, len(items))
+    )
+
+
+def test_several_alerts_are_named_with_their_places_and_how_to_answer() -> None:
+    items = [Item("A12", "Mangol-Dow (fictif)", "pump_not_running"), Item("A13", "Hoore-Fello", "night_leak", True)]
+    assert digest_text("fr", items, is_after_outage=False) == (
+        "NDIYAN: A12 Mangol-Dow Pompe arretée malgré, A13 Hoore-Fello FINI. Rép code et chiffre, ex. A12 1"
+    )
+    storm = [Item(f"A{n}", f"Village {n}", "pump_not_running") for n in range(1, 301)]
+    assert digest_text("en", storm, is_after_outage=True) == (
+        "NDIYAN, after an outage: A1 Village 1 Pump not running in, A2 Village 2 Pump not running in"
+        " and 298 others (298 zones). Reply code and digit, e.g. A1 1"
+    )
 
 
 def opened(fault: str, language: str = "fr", asset: str = "pump", **values: float | str) -> str:
@@ -211,7 +252,7 @@ def test_it_is_told_the_end_and_thanked() -> None:
 def test_a_lost_string_always_says_not_to_touch_the_wires(language: str, warning: str, case: Case) -> None:
     # 300 to 400 V of direct current (DETECTION §2.1).
     told = [row.text for row in rows_of(load_language(language), case, Fault.PV_STRING_LOSS)]
-    assert [warning in text for text in told] == [True, True, False]
+    assert [warning in text for text in told] == [True, True, True, True, False]
 
 
 def test_what_is_not_known_is_left_out() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from alerts.actions import acknowledge, mark, shelve, unshelve
 from alerts.errors import ShelfRefused
-from alerts.routing import ContactRow, Event, EventKind, PastNotification, Why, who_hears
+from alerts.ladder import Position
+from alerts.routing import ContactRow, PastNotification, Standing, Why, WhyNot, closing, decide
 from alerts.shelf import is_shelved, longest_shelf, shelf_end
 from gateway.clock import ManualClock
 from gateway.zones import Zone
@@ -47,19 +48,26 @@ def test_a_shelf_ends_by_itself_and_never_later_than_allowed(severity: int, hour
     assert not is_shelved(end, end), "at its end people are told again"
 
 
-def event(kind: EventKind, **changes: object) -> Event:
-    values: dict[str, object] = {"severity": 3, "opened_at": NOON, "acknowledged_at": None, "is_late": False} | changes
-    return Event(kind, 7, "pump_not_running", **values)  # type: ignore[arg-type]
+def live(**changes: object) -> Standing:
+    values: dict[str, object] = {"severity": 3, "acknowledged_at": None, "last_evidence_at": NOON} | changes
+    return Standing(7, "zone-3", "pump_not_running", **values)  # type: ignore[arg-type]
+
+
+def told(kind: str, step: str, at: datetime) -> PastNotification:
+    return PastNotification(7, 1, "+1", "zone-3", "pump_not_running", 3, kind, step, f"m{at}", at)
+
+
+FIRST, AFTER_FIRST = told("opened", "first", NOON), Position(1, NOON)
 
 
 def test_on_the_shelf_nobody_is_told_but_of_the_end() -> None:
-    told = [PastNotification(7, 1, "pump_not_running", "opened", NOON)]
     later, until = NOON + 2 * HOUR, NOON + 3 * HOUR
-    for kind in (EventKind.OPENED, EventKind.STILL_OPEN):
-        assert who_hears(event(kind, shelved_until=until), PEOPLE, told, now=later) == []
-    assert [t.contact.name for t in who_hears(event(EventKind.STILL_OPEN, shelved_until=until), PEOPLE, told, now=until)
-            ] == ["Binta"], "the ladder goes on where it stood"  # fmt: skip
-    (end,) = who_hears(event(EventKind.RESOLVED, shelved_until=until), PEOPLE, told, now=later)
+    shelved = live(shelved_until=until)
+    found = decide(shelved, AFTER_FIRST, PEOPLE, [FIRST], now=later)
+    assert (found.tellings, found.why_not, found.look_at) == ((), WhyNot.SHELVED, until)
+    on = decide(shelved, AFTER_FIRST, PEOPLE, [FIRST], now=until)
+    assert [one.contact.name for one in on.tellings] == ["Binta"], "the ladder goes on where it stood"
+    (end,) = closing(shelved, PEOPLE, [FIRST], now=later)
     assert (end.contact.name, end.reason) == ("Alpha", Why.WAS_TOLD)
 
 
@@ -76,21 +84,18 @@ def test_on_the_shelf_nobody_is_told_but_of_the_end() -> None:
 def test_what_was_taken_in_charge_and_is_not_repaired_is_recalled_once_a_day(
     after_h: int, reminded_h: list[int], expected: list[str]
 ) -> None:
-    told = [PastNotification(7, 1, "pump_not_running", "opened", NOON)]
-    told += [PastNotification(7, 1, "pump_not_running", "reminder", NOON + h * HOUR) for h in reminded_h]
-    still = event(EventKind.STILL_OPEN, acknowledged_at=NOON)
-    found = who_hears(still, PEOPLE, told, now=NOON + after_h * HOUR)
+    past = [FIRST, *(told("reminder", f"day-{h // 24}", NOON + h * HOUR) for h in reminded_h)]
+    found = decide(live(acknowledged_at=NOON), AFTER_FIRST, PEOPLE, past, now=NOON + after_h * HOUR).tellings
     assert [telling.step for telling in found] == expected
     assert all((t.contact.name, t.kind) == ("Alpha", "reminder") for t in found)
 
 
 def test_a_reminder_waits_for_the_morning_and_is_only_about_no_water() -> None:
-    told = [PastNotification(7, 1, "pump_not_running", "opened", NOON)]
     night = NOON + 35 * HOUR  # 23:00 of the next day
-    (telling,) = who_hears(event(EventKind.STILL_OPEN, acknowledged_at=NOON), PEOPLE, told, now=night)
+    (telling,) = decide(live(acknowledged_at=NOON), AFTER_FIRST, PEOPLE, [FIRST], now=night).tellings
     assert (telling.send_at.hour, telling.reason) == (6, Why.HELD_UNTIL_MORNING)
-    mild = event(EventKind.STILL_OPEN, acknowledged_at=NOON, severity=2)
-    assert who_hears(mild, PEOPLE, told, now=night) == []
+    mild = live(acknowledged_at=NOON, severity=2)
+    assert decide(mild, AFTER_FIRST, PEOPLE, [FIRST], now=night).tellings == ()
 
 
 @pytest.fixture

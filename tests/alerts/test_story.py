@@ -10,6 +10,7 @@ import pytest
 from alerts.actions import acknowledge
 from alerts.carriers import Accepted, Outgoing, Submitted, Urgency
 from alerts.carriers.phone import PhoneCarrier
+from alerts.climbing import climb
 from alerts.evaluate import Evaluator, catch_up
 from alerts.sender import Sender
 from gateway.clock import ManualClock
@@ -48,8 +49,12 @@ class Day:
             if self.clock.now().minute % 5 == 0 and not self.is_silent:
                 self.measure(self.clock.now())
             self.evaluator.work(self.clock.now())
-            self.sender.work()
+            self.send()
             self.clock.advance(MINUTE)
+
+    def send(self) -> None:
+        climb(self.connection, self.clock.now())
+        self.sender.work()
 
     def measure(self, at: datetime) -> None:
         values = {
@@ -127,12 +132,13 @@ def test_a_pump_stops_one_person_hears_answers_and_is_told_the_end(day: Day) -> 
     assert day.story == ["opened", "told", "delivered", "reply", "acknowledged", "resolved", "told", "delivered"]
 
 
-def test_nobody_answers_and_the_president_and_the_repairer_hear(day: Day) -> None:
+def test_nobody_answers_and_the_committee_and_the_repairer_hear(day: Day) -> None:
     day.run_until(at("10:00"))
     day.pump_stops()
     day.run_until(at("12:40"))
     assert day.sms == [
-        ("11:01", "exploitant", "opened"), ("11:31", "president", "opened"), ("12:31", "reparateur", "opened")
+        ("11:01", "exploitant", "opened"), ("11:31", "president", "opened"), ("12:01", "tresorier", "opened"),
+        ("12:31", "reparateur", "opened"),
     ]  # fmt: skip
 
 

@@ -20,7 +20,9 @@ from web.labels import (
     RATINGS,
     REASONS,
     ROLES,
+    STEPS,
     TOLD_BECAUSE,
+    WHY_NOT,
     ZONE_STATES,
     Labels,
     unit_of,
@@ -64,8 +66,9 @@ def test_templates_hold_no_text_that_is_not_marked() -> None:
 
 
 def test_words_for_codes_cover_what_the_rest_of_the_house_writes() -> None:
+    from alerts.ladder import Step
     from alerts.model import AlertState
-    from alerts.routing import Why
+    from alerts.routing import Why, WhyNot
     from gateway.model import CHANNELS as MODEL_CHANNELS
     from gateway.zones import RATINGS as MODEL_RATINGS
     from gateway.zones import ROLES as MODEL_ROLES
@@ -78,6 +81,8 @@ def test_words_for_codes_cover_what_the_rest_of_the_house_writes() -> None:
     assert {reason.value for reason in RejectReason} == REASONS.keys()
     assert {fate.value for fate in Fate} == FATES.keys()
     assert {why.value for why in Why} <= TOLD_BECAUSE.keys()
+    assert {why.value for why in WhyNot} == WHY_NOT.keys()
+    assert STEPS.keys() <= {step.value for step in Step}
     assert set(MODEL_ROLES) == ROLES.keys()
     assert {name for specs in MODEL_CHANNELS.values() for name in specs} == CHANNELS.keys()
     assert {name for ratings in MODEL_RATINGS.values() for name in ratings} == RATINGS.keys()

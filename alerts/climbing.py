@@ -1,0 +1,128 @@
+"""The ladder is climbed by the clock, from rows: also when no reading comes and while the judge is busy.
+
+Each pass takes at most one step of each alert that is due, then lets go what was held: what waits for one phone, be it
+for the morning, behind another message or for a route that was down, leaves as one message.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from alerts.carriers import Urgency
+from alerts.ladder import Position
+from alerts.messages import Item, MessageKind, digest_text, segments
+from alerts.routing import BUNDLED_WITHIN, DAY, NO_WATER, PastNotification, Why, when_free
+from alerts.telling import VALID_FOR, rest, take_next
+from ingest.db import Connection, queries
+
+SQL = queries("alerts", "climbing")
+AT_ONCE = 500
+
+
+class Waiting(NamedTuple):
+    """One thing that a phone is to be told."""
+
+    number: int
+    alert_id: int
+    contact_id: int | None
+    zone_id: str
+    language: str
+    kind: str
+    is_held: bool
+    due_at: datetime
+    told_in: int | None
+    urgency: int
+    code: str
+    severity: int
+    fault: str
+    reason: str
+    zone_name: str
+
+
+def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
+    """Take the steps that are due and let go what was held; returns how many alerts and phones were moved on.
+
+    `routes` is how many networks an SMS can leave by. Call it before each pass of the sender.
+    """
+    with connection.transaction():
+        due = connection.execute(SQL["due"], {"now": now, "limit": AT_ONCE}).fetchall()
+        for alert_id, rung, origin_at, is_over in due:
+            if is_over:
+                rest(connection, alert_id)
+            else:
+                take_next(connection, alert_id, Position(rung, origin_at), now=now, routes=routes)
+    with connection.transaction():
+        _follow(connection)
+        connection.execute(SQL["answered"])
+        connection.execute(SQL["open_again"], {"now": now})
+        connection.execute(SQL["set_free"])
+        asked = {"now": now, "stale_since": now - BUNDLED_WITHIN}
+        phones = [phone for (phone,) in connection.execute(SQL["phones_that_wait"], asked).fetchall()]
+        for phone in phones:
+            _let_go(connection, phone, now)
+    return len(due) + len(phones)
+
+
+def _follow(connection: Connection) -> None:
+    """What one message told has the fate of the message, and stands in the story of each alert."""
+    for alert_id, number, state, is_new, name, role, text, at in connection.execute(SQL["follow"]).fetchall():
+        kinds = ["told"] if is_new and state in ("accepted", "delivered", "no_receipt", "undelivered") else []
+        kinds += ["delivered"] if state == "delivered" else []
+        for kind in kinds:
+            detail = {"notification_id": number, "name": name, "role": role} | (
+                {"text": text} if kind == "told" else {}
+            )
+            connection.execute(
+                SQL["insert_event"],
+                {"alert": alert_id, "at": at, "kind": kind, "who": f"{name} ({role})", "detail": json.dumps(detail)},
+            )
+
+
+def _let_go(connection: Connection, phone: str, now: datetime) -> None:
+    """Let one phone ring with all that waits for it, or put it off."""
+    which = {"phone": phone, "now": now, "stale_since": now - BUNDLED_WITHIN}
+    rows = [Waiting(*row) for row in connection.execute(SQL["what_waits"], which)]
+    numbers = [one.number for one in rows]
+    asked = {"phone": phone, "since": now - DAY, "waiting": numbers}
+    past = [PastNotification(*row) for row in connection.execute(SQL["told_to_phone"], asked)]
+    urgent = [one for one in rows if one.severity >= NO_WATER and one.kind == MessageKind.OPENED]
+    is_stale = any(not one.is_held for one in rows)  # some were free to leave, and could not
+    free_at, _ = when_free(
+        [one for one in past if not one.is_void], frozenset(one.zone_id for one in urgent or rows),
+        is_urgent=bool(urgent), now=now,
+    )  # fmt: skip
+    if free_at > now and not is_stale:
+        connection.execute(SQL["put_off"], {"waiting": numbers, "at": free_at})
+    elif len(rows) == 1 and rows[0].is_held:
+        connection.execute(SQL["let_go"], {"id": rows[0].number, "now": now})
+    elif len(rows) > 1:
+        _bundle(connection, phone, rows, now)
+
+
+def _bundle(connection: Connection, phone: str, rows: Sequence[Waiting], now: datetime) -> None:
+    is_after_outage = any(not one.is_held or one.reason == Why.NO_ROUTE_FOR_A_WHILE for one in rows)
+    items = [Item(one.code, one.zone_name, one.fault, one.kind == MessageKind.RESOLVED) for one in rows]
+    text = digest_text(rows[0].language, items, is_after_outage=is_after_outage)
+    ((bundle,),) = connection.execute(
+        SQL["bundle"],
+        {
+            "ref": uuid.uuid4(), "zone": rows[0].zone_id, "contact": rows[0].contact_id, "phone": phone,
+            "language": rows[0].language, "text": text, "segments": segments(text).number,
+            "urgency": max(Urgency(one.urgency) for one in rows), "now": now, "valid_until": now + VALID_FOR,
+        },
+    ).fetchall()  # fmt: skip
+    connection.execute(SQL["replace"], {"bundles": [one.told_in for one in rows if one.told_in is not None]})
+    connection.execute(
+        SQL["take_in"],
+        {
+            "bundle": bundle,
+            "now": now,
+            "valid_until": now + VALID_FOR,
+            "is_after_outage": is_after_outage,
+            "waiting": [one.number for one in rows],
+        },
+    )

@@ -1,0 +1,92 @@
+-- due
+-- Alerts that are to be looked at, the gravest first.
+SELECT l.alert_id, l.rung, l.origin_at, a.state = 'resolved' FROM ladder l JOIN alert a USING (alert_id)
+WHERE l.due_at <= %(now)s ORDER BY a.severity DESC, l.due_at LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED;
+
+-- answered
+-- Somebody who was told has answered: what waits for others, and what waits to be tried again is worth no tone.
+UPDATE notification n SET state = 'superseded' FROM alert a
+WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind = 'opened' AND a.state = 'acknowledged'
+  AND (EXISTS (SELECT 1 FROM sms_in s WHERE s.alert_id = n.alert_id)
+       OR EXISTS (SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id
+                  AND o.state IN ('accepted', 'delivered', 'no_receipt')));
+
+-- follow
+-- What one message tells shares its fate; returned is what has just been told.
+UPDATE notification n SET state = b.state, carrier = b.carrier, provider_id = b.provider_id,
+    submitted_at = b.submitted_at, accepted_at = b.accepted_at, delivered_at = b.delivered_at, error = b.error
+FROM notification b LEFT JOIN contact c USING (contact_id), notification o
+WHERE n.told_in = b.notification_id AND o.notification_id = n.notification_id AND n.state <> b.state
+  AND n.state IN ('held', 'accepted', 'no_receipt', 'undelivered')
+  AND b.state IN ('accepted', 'delivered', 'undelivered', 'no_receipt', 'failed', 'expired', 'abandoned')
+RETURNING n.alert_id, b.notification_id, b.state, o.state = 'held', coalesce(c.name, b.phone), coalesce(c.role, ''),
+          b.text, coalesce(b.delivered_at, b.accepted_at);
+
+-- open_again
+-- Of a message that waits, something is no longer so: it is written anew.
+UPDATE notification b SET state = 'superseded' WHERE b.kind = 'bundle' AND b.state = 'queued'
+  AND EXISTS (SELECT 1 FROM notification n LEFT JOIN alert a USING (alert_id) WHERE n.told_in = b.notification_id
+              AND (n.state = 'superseded' OR n.kind IN ('opened', 'reminder') AND a.state = 'resolved'
+                   OR n.kind = 'opened' AND a.state = 'acknowledged'
+                   OR n.kind <> 'resolved' AND a.shelved_until > %(now)s));
+
+-- set_free
+UPDATE notification n SET told_in = NULL FROM notification b
+WHERE n.told_in = b.notification_id AND b.state = 'superseded' AND n.state = 'held';
+
+-- phones_that_wait
+-- Whose held messages are due, or who has several that could not leave for a while.
+SELECT phone FROM notification WHERE state = 'held' AND told_in IS NULL AND due_at <= %(now)s
+UNION
+SELECT phone FROM notification WHERE state = 'queued' AND kind <> 'reply' AND coalesce(due_at, created_at) <= %(now)s
+GROUP BY phone HAVING count(*) > 1 AND min(coalesce(due_at, created_at)) <= %(stale_since)s
+ORDER BY phone;
+
+-- what_waits
+-- What a phone is to be told now, the gravest first; in a bundle that could not leave, what it tells.
+SELECT n.notification_id, n.alert_id, n.contact_id, n.zone_id, n.language, n.kind, n.state = 'held' AND n.told_in IS NULL,
+       coalesce(n.due_at, n.created_at), n.told_in, n.urgency, a.code, a.severity, a.fault, n.reason, z.name
+FROM notification n JOIN alert a USING (alert_id) JOIN zone z ON z.zone_id = a.zone_id
+    LEFT JOIN notification b ON b.notification_id = n.told_in
+WHERE n.phone = %(phone)s AND n.kind <> 'reply'
+  AND (n.state = 'queued' AND coalesce(n.due_at, n.created_at) <= %(stale_since)s
+       OR n.state = 'held' AND n.told_in IS NULL AND n.due_at <= %(now)s
+       OR n.state = 'held' AND b.state = 'queued' AND b.due_at <= %(stale_since)s)
+  AND (n.kind = 'resolved' OR a.state <> 'resolved' AND (a.shelved_until IS NULL OR a.shelved_until <= %(now)s))
+  AND (n.kind <> 'opened' OR a.state = 'open' OR n.step = 'first')
+ORDER BY n.urgency DESC, a.severity DESC, n.notification_id FOR UPDATE OF n;
+
+-- told_to_phone
+-- As `told_before`, of one phone and without what waits.
+SELECT n.alert_id, n.contact_id, n.phone, n.zone_id, a.fault, a.severity, n.kind, n.step,
+       'm' || coalesce(n.told_in, n.notification_id), coalesce(n.due_at, n.created_at),
+       n.state IN ('superseded', 'expired', 'failed')
+FROM notification n JOIN alert a USING (alert_id)
+WHERE n.phone = %(phone)s AND n.created_at >= %(since)s AND n.kind <> 'reply'
+  AND n.notification_id <> ALL(%(waiting)s) AND (n.state <> 'held' OR n.told_in IS NOT NULL);
+
+-- put_off
+UPDATE notification SET due_at = %(at)s, next_try_at = %(at)s
+WHERE notification_id = ANY(%(waiting)s) AND state = 'held' AND told_in IS NULL;
+
+-- let_go
+UPDATE notification SET state = 'queued', due_at = %(now)s, next_try_at = %(now)s WHERE notification_id = %(id)s;
+
+-- bundle
+INSERT INTO notification (ref, zone_id, contact_id, phone, kind, step, reason, language, text, segments, urgency, state,
+                          created_at, next_try_at, due_at, valid_until)
+VALUES (%(ref)s, %(zone)s, %(contact)s, %(phone)s, 'bundle', 'bundle', 'told_with_others', %(language)s, %(text)s,
+        %(segments)s, %(urgency)s, 'queued', %(now)s, %(now)s, %(now)s, %(valid_until)s)
+RETURNING notification_id;
+
+-- take_in
+UPDATE notification SET told_in = %(bundle)s, state = 'held', due_at = %(now)s, valid_until = %(valid_until)s,
+    reason = CASE WHEN %(is_after_outage)s THEN 'no_route_for_a_while' ELSE reason END
+WHERE notification_id = ANY(%(waiting)s);
+
+-- replace
+UPDATE notification SET state = 'superseded' WHERE notification_id = ANY(%(bundles)s) AND state = 'queued';
+
+-- insert_event
+INSERT INTO alert_event (alert_id, at, kind, who, detail)
+VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);

@@ -1,0 +1,150 @@
+"""What is told of an alert, queued in the transaction that decides it; the decisions are those of `alerts.routing`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from alerts.carriers import Urgency
+from alerts.ladder import Position
+from alerts.messages import MessageKind, segments, sms_text
+from alerts.routing import (
+    NO_WATER,
+    REMEMBERED,
+    ContactRow,
+    Decision,
+    PastNotification,
+    Standing,
+    Telling,
+    Word,
+    closing,
+    decide,
+    whom_to_call,
+)
+from ingest.db import Connection, queries
+
+SQL = queries("alerts", "telling")
+VALID_FOR = timedelta(hours=24)  # the notification of a fault is worthless after a day (SMS.md §5.4)
+HEARD_WITHIN = timedelta(hours=1)  # older readings say nothing about what people find when they go and look
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the texts of an alert say."""
+
+    zone_name: str
+    code: str
+    asset: str
+    evidence: dict[str, Any]
+
+
+def begin(connection: Connection, alert_id: int, *, now: datetime) -> None:
+    """Set a new alert on its ladder and take the first step, in the caller's transaction."""
+    standing, opened_at, words = _standing(connection, alert_id, now)
+    take_step(connection, standing, words, Position(0, opened_at), now=now)
+
+
+def take_next(connection: Connection, alert_id: int, position: Position, *, now: datetime, routes: int) -> None:
+    """Do the next thing about a live alert, in the caller's transaction."""
+    standing, _, words = _standing(connection, alert_id, now)
+    take_step(connection, standing, words, position, now=now, routes=routes)
+
+
+def take_step(
+    connection: Connection, alert: Standing, words: Words, position: Position, *, now: datetime, routes: int = 1
+) -> None:
+    """Decide, and write down what follows."""
+    people, past = _people(connection, alert.zone_id), []
+    if people:
+        past = _past(connection, alert.alert_id, people, now)
+    row = connection.execute(SQL["word"], {"alert": alert.alert_id}).fetchone()
+    word = None if row is None else Word(*row)
+    decision = decide(alert, position, people, past, word, now=now, routes=routes)
+    for telling in decision.tellings:
+        _queue(connection, alert, words, telling, people, now)
+    if decision.why_not is not None:
+        detail = json.dumps({"reason": decision.why_not.value} | ({"step": decision.step} if decision.step else {}))
+        connection.execute(SQL["not_told"], {"alert": alert.alert_id, "now": now, "detail": detail})
+    if decision.call is not None:
+        _call(connection, alert, decision, people, now)
+    place = decision.position
+    connection.execute(
+        SQL["stand"],
+        {"alert": alert.alert_id, "rung": place.rung, "origin": place.origin_at, "look": decision.look_at},
+    )
+
+
+def tell_end(connection: Connection, alert_id: int, *, now: datetime) -> None:
+    """Tell that an alert is over to those who were told of it, in the caller's transaction."""
+    alert, _, words = _standing(connection, alert_id, now)
+    rest(connection, alert_id)
+    people = _people(connection, alert.zone_id)
+    for telling in closing(alert, people, _past(connection, alert_id, people, now), now=now):
+        _queue(connection, alert, words, telling, people, now)
+
+
+def rest(connection: Connection, alert_id: int) -> None:
+    """Look at an alert no more until it comes back."""
+    connection.execute(SQL["rest"], {"alert": alert_id})
+
+
+def _standing(connection: Connection, alert_id: int, now: datetime) -> tuple[Standing, datetime, Words]:
+    asked = {"alert": alert_id, "heard_since": now - HEARD_WITHIN}
+    (row,) = connection.execute(SQL["standing"], asked).fetchall()
+    return Standing(*row[:10]), row[10], Words(*row[11:])
+
+
+def _people(connection: Connection, zone_id: str) -> list[ContactRow]:
+    return [ContactRow(*row) for row in connection.execute(SQL["contacts"], {"zone": zone_id})]
+
+
+def _past(connection: Connection, alert_id: int, people: list[ContactRow], now: datetime) -> list[PastNotification]:
+    asked = {"alert": alert_id, "phones": [one.phone for one in people], "since": now - REMEMBERED}
+    return [PastNotification(*row) for row in connection.execute(SQL["told_before"], asked)]
+
+
+def _queue(
+    connection: Connection, alert: Standing, words: Words, telling: Telling, people: list[ContactRow], now: datetime
+) -> None:
+    contact = telling.contact
+    repairer = next((one for one in people if one.role == "reparateur"), None)
+    text = sms_text(
+        telling.kind, alert.fault, contact.language, zone_name=words.zone_name, code=words.code,
+        values=words.evidence["values"], asset=words.asset,
+        call=None if repairer is None or repairer == contact else (repairer.name, repairer.phone),
+    )  # fmt: skip
+    connection.execute(
+        SQL["queue"],
+        {
+            "ref": uuid.uuid4(), "alert": alert.alert_id, "zone": alert.zone_id, "contact": contact.contact_id,
+            "phone": contact.phone, "kind": telling.kind.stored, "step": telling.step, "reason": telling.reason.value,
+            "language": contact.language, "text": text, "segments": segments(text).number,
+            "urgency": urgency_of(alert.severity, telling.kind), "route": telling.route,
+            "state": "held" if telling.send_at > now else "queued", "now": now, "send_at": telling.send_at,
+            "valid_until": telling.send_at + VALID_FOR,
+        },
+    )  # fmt: skip
+
+
+def _call(connection: Connection, alert: Standing, decision: Decision, people: list[ContactRow], now: datetime) -> None:
+    whom = whom_to_call(alert, people)
+    row = connection.execute(
+        SQL["call"],
+        {
+            "alert": alert.alert_id, "contact": None if whom is None else whom.contact_id, "step": decision.step,
+            "why": decision.call, "now": now,
+        },
+    ).fetchone()  # fmt: skip
+    if row is not None:
+        detail = {} if whom is None else {"name": whom.name, "role": whom.role}
+        connection.execute(SQL["called_for"], {"alert": alert.alert_id, "now": now, "detail": json.dumps(detail)})
+
+
+def urgency_of(severity: int, kind: MessageKind) -> Urgency:
+    """What leaves first."""
+    if kind is not MessageKind.OPENED:
+        return Urgency.ROUTINE
+    return Urgency.NO_WATER if severity >= NO_WATER else Urgency.ALERT

@@ -1,0 +1,300 @@
+"""Ten thousand alerts whose routes fail, whose people answer when they like and whose process dies: is the ladder kept?
+
+`make bench-ladder`; exit status 1 when a step was skipped or came before its time, something was told later than 5 s
+after an answer, an alert that nobody answered did not reach its last step, or a phone rang more often than its caps
+allow with what can wait. The clock is told, so days take minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from alerts.carriers import (
+    Accepted,
+    Capabilities,
+    Event,
+    Health,
+    Inbound,
+    Outcome,
+    Outgoing,
+    Receipts,
+    Refused,
+    Submitted,
+    Throttled,
+    Uncertain,
+)
+from alerts.climbing import climb
+from alerts.ladder import LADDER
+from alerts.routing import PER_DAY, PER_HOUR, PER_WEEK, VOLUNTEERS
+from alerts.sender import Sender
+from alerts.telling import begin, tell_end
+from gateway.clock import ManualClock
+from gateway.model import GatewayId, ZoneId
+from gateway.zones import Contact, Zone, load_zones
+from ingest.db import Connection, connect, migrate, queries
+from ingest.registry import import_zones
+from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
+from ndiyan.shipped_files import shipped
+
+SQL = queries("benchmarks", "ladder")
+BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+PASS_EVERY = timedelta(minutes=2)
+DRAIN = timedelta(hours=96)  # what can wait has its last step after 72 h, counted from a morning
+AFTER_AN_ANSWER = timedelta(seconds=5)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SEVERITIES, FAULTS = (3, 3, 2, 2, 1), {3: "pump_not_running", 2: "night_leak", 1: "tap_closed"}
+
+
+@dataclass
+class Flaky:
+    """A route that refuses, throttles, forgets to answer and is down for hours; what really left is in `sent`."""
+
+    rng: random.Random
+    clock: ManualClock
+    sent: dict[UUID, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
+    waiting: list[Event] = field(default_factory=list)
+    down_until: datetime = BEGIN
+    caps: Capabilities = Capabilities(True, Receipts.NONE, False, False, 50.0, 200, timedelta(minutes=2))
+
+    def room(self) -> int:
+        return 0 if self.clock.now() < self.down_until else 200
+
+    def submit(self, messages: Sequence[Outgoing]) -> None:
+        self.waiting += [Submitted(message.ref, self._outcome(message)) for message in messages]
+
+    def _outcome(self, message: Outgoing) -> Outcome:
+        luck = self.rng.random()
+        if luck < 0.05:
+            return Refused("no credit", is_permanent=False)
+        if luck < 0.06:
+            return Refused("no such phone", is_permanent=True)
+        if luck < 0.08:
+            return Throttled(30.0)
+        if luck > 0.98:
+            return Uncertain("no answer")
+        self.sent[message.ref].append((self.clock.now(), message.phone))
+        return Uncertain("no answer") if luck > 0.96 else Accepted(str(message.ref))
+
+    def settle(self, message: Outgoing) -> Outcome | None:
+        return Accepted(str(message.ref)) if message.ref in self.sent else None
+
+    def events(self) -> Iterable[Event]:
+        return list(self.waiting)
+
+    def done(self, events: Iterable[Event]) -> None:
+        gone = list(events)
+        self.waiting = [one for one in self.waiting if one not in gone]
+
+    def health(self) -> Health:
+        return Health(self.room() > 0)
+
+    def close(self) -> None:
+        pass
+
+
+def region(template: Zone, count: int) -> list[Zone]:
+    """Villages with a committee of their own; repairers, communes and an engineer look after many."""
+    zones = []
+    for n in range(count):
+        people = [
+            ("exploitant", f"+22461{n:07d}"), ("president", f"+22462{n:07d}"), ("tresorier", f"+22463{n:07d}"),
+            ("reparateur", f"+22464{n // 10:07d}"), ("commune", f"+22465{n // 50:07d}"), ("ingenieur", "+224660000000"),
+        ]  # fmt: skip
+        committee = tuple(Contact(f"P{n} {role}", role, phone, "fr") for role, phone in people)
+        name, gateway = ZoneId(f"z{n}"), GatewayId(f"g{n}")
+        zones.append(
+            replace(template, zone_id=name, gateway_id=gateway, name=f"Village {n}", assets=(), committee=committee)
+        )
+    return zones
+
+
+class Simulation:
+    """Alerts, answers, ends, failures and deaths at random times, from one seed."""
+
+    def __init__(self, connection: Connection, zones: Sequence[Zone], *, alerts: int, days: float, seed: int) -> None:
+        self.connection, self.rng, self.clock = connection, random.Random(seed), ManualClock(BEGIN)
+        self.zones = [zone.zone_id for zone in zones]
+        self.routes = {name: Flaky(self.rng, self.clock) for name in ("one", "two")}
+        self.end = BEGIN + timedelta(days=days)
+        self.deaths = self.replies = 0
+        self.seen: set[UUID] = set()
+        self.todo: list[tuple[datetime, int, str, tuple[str, ...]]] = []
+        for n in range(alerts):
+            self._later(BEGIN + self.rng.random() * (self.end - BEGIN), "fails", str(n))
+        self._restart()
+
+    def _later(self, at: datetime, what: str, *about: str) -> None:
+        heapq.heappush(self.todo, (at, len(self.todo), what, about))
+
+    def _restart(self) -> None:
+        self.sender = Sender(self.connection, self.routes, self.clock)
+
+    def run(self) -> None:
+        while self.clock.now() < self.end + DRAIN:
+            now = self.clock.now()
+            while self.todo and self.todo[0][0] <= now:
+                _, _, what, about = heapq.heappop(self.todo)
+                getattr(self, f"_{what}")(*about)
+            self._pass()
+            self.clock.advance(timedelta(seconds=1))
+            self._pass()
+            self._people_read()
+            self._trouble()
+            self.clock.set(max(self.clock.now(), now + PASS_EVERY))
+
+    def _pass(self) -> None:
+        climb(self.connection, self.clock.now(), routes=len(self.routes))
+        self.sender.work()
+
+    def _fails(self, number: str) -> None:
+        severity, now = self.rng.choice(SEVERITIES), self.clock.now()
+        with self.connection.transaction():
+            ((alert_id,),) = self.connection.execute(
+                SQL["fail"],
+                {
+                    "zone": self.rng.choice(self.zones), "fault": FAULTS[severity], "asset": f"a{number}",
+                    "severity": severity, "now": now,
+                },
+            ).fetchall()  # fmt: skip
+            begin(self.connection, alert_id, now=now)
+        if self.rng.random() < 0.4:
+            self._later(now + self.rng.uniform(0.5, 60) * HOUR, "mends", str(alert_id))
+
+    def _mends(self, alert_id: str) -> None:
+        with self.connection.transaction():
+            self.connection.execute(SQL["mend"], {"alert": int(alert_id), "now": self.clock.now()})
+            tell_end(self.connection, int(alert_id), now=self.clock.now())
+
+    def _people_read(self) -> None:
+        """Some of those whose phone rang answer, sooner or later, to one of the alerts that it told."""
+        new = [ref for route in self.routes.values() for ref in route.sent if ref not in self.seen]
+        self.seen |= set(new)
+        for phone, code in self.connection.execute(SQL["told_by"], {"refs": new}).fetchall() if new else []:
+            if self.rng.random() < 0.15:
+                at = self.clock.now() + self.rng.expovariate(1) * 40 * MINUTE
+                self._later(at, "answers", phone, f"{code} {self.rng.choice('1123')}")
+
+    def _answers(self, phone: str, text: str) -> None:
+        self.replies += 1
+        self.routes["one"].waiting.append(Inbound(f"in-{self.replies}", phone, text, self.clock.now()))
+
+    def _trouble(self) -> None:
+        luck = self.rng.random()
+        if luck < 0.004:  # the process dies within its work, and is started again at once or hours later
+            self.deaths += 1
+            try:
+                with self.connection.transaction():
+                    climb(self.connection, self.clock.now(), routes=2)
+                    raise _Killed
+            except _Killed:
+                self._restart()
+            self.clock.advance(self.rng.choice((0.0, 0.1, 1.0, 5.0)) * HOUR)
+        elif luck < 0.006:
+            self.rng.choice(list(self.routes.values())).down_until = self.clock.now() + self.rng.uniform(0.1, 8) * HOUR
+
+
+class _Killed(Exception):
+    """The process is gone."""
+
+
+def broken_promises(simulation: Simulation) -> Counter[str]:
+    """What was not kept, by kind; empty when all was."""
+    found: Counter[str] = Counter()
+    connection = simulation.connection
+    for alert_id, severity, rung, is_open, steps in connection.execute(SQL["steps"]).fetchall():
+        every = [step.value for step, _ in LADDER[severity]]
+        if steps != every[:rung]:
+            found["a step was skipped or out of order"] += 1
+        if is_open and rung < len(every):
+            found["nobody answered and the last step was not reached"] += 1
+        assert alert_id
+    found["a step came before its time"] += connection.execute(
+        SQL["too_early"],
+        {"delays": json.dumps({f"{sev}-{r.step}": r.after.total_seconds() for sev in LADDER for r in LADDER[sev]})},
+    ).fetchone()[0]  # type: ignore[index]
+    sent = [(at, ref) for route in simulation.routes.values() for ref, times in route.sent.items() for at, _ in times]
+    rung_at: dict[str, list[tuple[datetime, bool, bool]]] = defaultdict(list)
+    told = defaultdict(list)
+    for ref, phone, role, severity, kind, acknowledged_at in connection.execute(SQL["told"]).fetchall():
+        told[ref].append((phone, role, severity, kind, acknowledged_at))
+    for at, ref in sorted(sent):
+        if not told[ref]:
+            continue  # an answer to an answer
+        for *_, kind, acknowledged_at in told[ref]:
+            if kind == "opened" and acknowledged_at is not None and at > acknowledged_at + AFTER_AN_ANSWER:
+                found["told after an answer"] += 1
+        phone, role = told[ref][0][:2]
+        is_free = any(severity == 3 and kind == "opened" for *_, severity, kind, _ in told[ref])
+        news = any(kind == "opened" for *_, kind, _ in told[ref])
+        rung_at[phone].append((at, is_free, news and role in VOLUNTEERS))
+    for times in rung_at.values():
+        for at, is_free, is_counted in times:
+            before = [one for one in times if one[0] <= at]
+            if not is_free and sum(at - one[0] < HOUR for one in before) > PER_HOUR:
+                found["more than six in an hour"] += 1
+            if not is_free and sum(at - one[0] < DAY for one in before) > PER_DAY:
+                found["more than twenty in a day"] += 1
+            week = [one for one in before if one[2] and not one[1] and at - one[0] < 7 * DAY]
+            if is_counted and not is_free and len(week) > PER_WEEK:
+                found["a volunteer heard more than twice a week of what can wait"] += 1
+    return +found
+
+
+def simulate(database_url: str, *, zones: int, alerts: int, days: float, seed: int) -> tuple[Simulation, Counter[str]]:
+    """Run it to its end on an empty, migrated database."""
+    connection = connect(database_url)
+    connection.execute(SQL["do_not_wait_for_the_disk"])
+    villages = region(load_zones([shipped("zones")])[0], zones)
+    import_zones(connection, villages)
+    simulation = Simulation(connection, villages, alerts=alerts, days=days, seed=seed)
+    simulation.run()
+    return simulation, broken_promises(simulation)
+
+
+def main() -> None:
+    """Run, print what happened, and fail when a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--alerts", type=int, default=10_000)
+    parser.add_argument("--zones", type=int, default=1_000)
+    parser.add_argument("--days", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=7)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ndiyan-ladder-") as folder:
+        root = Path(folder)
+        root.chmod(0o711)
+        server = EmbeddedPostgres(
+            root, secret_file=root / "secrets" / "postgres", log=root / "postgres.log", account=postgres_account()
+        )
+        server.start()
+        try:
+            with connect(server.url()) as admin:
+                migrate(admin)
+            begin_s = time.perf_counter()
+            done, broken = simulate(
+                server.url(), zones=asked.zones, alerts=asked.alerts, days=asked.days, seed=asked.seed
+            )
+            states = done.connection.execute(SQL["states"]).fetchall()
+            done.connection.close()
+        finally:
+            server.stop()
+    sent = sum(len(times) for route in done.routes.values() for times in route.sent.values())
+    print(f"{asked.alerts} alerts, {done.replies} answers, {done.deaths} deaths, {sent} SMS left, seed {asked.seed}")
+    print(f"in {time.perf_counter() - begin_s:.0f} s; notifications: {dict(states)}")
+    print("broken promises:", dict(broken) or "none")
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+-- do_not_wait_for_the_disk
+-- Power cuts are not what is simulated here.
+SET synchronous_commit = off;
+
+-- fail
+INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at, opened_at, confidence,
+                   evidence)
+VALUES (%(zone)s, %(fault)s, %(asset)s, %(severity)s, 'open', %(now)s, %(now)s, %(now)s, 1,
+        '{"values": {}, "thresholds": {}, "channels": []}')
+RETURNING alert_id;
+
+-- mend
+UPDATE alert SET state = 'resolved', resolved_at = %(now)s, cleared_at = %(now)s WHERE alert_id = %(alert)s;
+
+-- told_by
+-- Whose phone rang, and of which alerts.
+SELECT n.phone, a.code FROM notification b JOIN notification n ON n.notification_id = b.notification_id
+    OR n.told_in = b.notification_id JOIN alert a ON a.alert_id = n.alert_id
+WHERE b.ref = ANY(%(refs)s) AND n.kind <> 'reply' ORDER BY n.notification_id;
+
+-- steps
+-- Of each alert the steps in the order in which they were taken or passed over with a reason.
+SELECT a.alert_id, a.severity, l.rung, a.state = 'open', coalesce((
+    SELECT array_agg(step ORDER BY at, place) FROM (
+        SELECT n.step, n.created_at AS at, 0 AS place FROM notification n
+        WHERE n.alert_id = a.alert_id AND n.kind = 'opened'
+        UNION ALL
+        SELECT e.detail->>'step', e.at, 1 FROM alert_event e WHERE e.alert_id = a.alert_id AND e.kind = 'not_told'
+        UNION ALL
+        SELECT c.step, c.since, 2 FROM call_list c WHERE c.alert_id = a.alert_id AND c.step = 'call_list') taken), '{}')
+FROM alert a JOIN ladder l USING (alert_id) ORDER BY a.alert_id;
+
+-- too_early
+-- Steps that came sooner after the opening than their severity has it.
+SELECT count(*) FROM (
+    SELECT alert_id, step, created_at AS at FROM notification WHERE kind = 'opened'
+    UNION ALL SELECT alert_id, step, since FROM call_list WHERE step = 'call_list') taken JOIN alert a USING (alert_id)
+WHERE taken.at < a.opened_at
+    + make_interval(secs => (%(delays)s::jsonb ->> (a.severity || '-' || taken.step))::double precision);
+
+-- told
+-- What each SMS told of which alert.
+SELECT b.ref, n.phone, c.role, a.severity, n.kind, a.acknowledged_at
+FROM notification b JOIN notification n ON n.notification_id = b.notification_id OR n.told_in = b.notification_id
+    JOIN alert a ON a.alert_id = n.alert_id JOIN contact c ON c.contact_id = n.contact_id
+WHERE n.kind <> 'reply';
+
+-- states
+SELECT state, count(*) FROM notification GROUP BY state ORDER BY state;

@@ -1,0 +1,264 @@
+"""The ladder on a real database, by the clock alone: no reading comes, no judge runs."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts.actions import acknowledge, shelve, unshelve
+from alerts.carriers.phone import PhoneCarrier
+from alerts.climbing import climb
+from alerts.sender import Sender
+from alerts.telling import begin, tell_end
+from gateway.clock import ManualClock
+from gateway.zones import Zone
+from ingest.db import connect
+from ingest.registry import import_zones
+
+pytestmark = pytest.mark.db
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+class Region:
+    """Six zones with their people, alerts that are said to be there, and a clock that moves when told."""
+
+    def __init__(self, url: str, zones: list[Zone]) -> None:
+        self.connection = connect(url)
+        self.zones = zones
+        import_zones(self.connection, zones)
+        self.clock = ManualClock(NOON)
+        self.sender = Sender(self.connection, {"phone": PhoneCarrier(self.connection, self.clock)}, self.clock)
+
+    def fails(self, zone: int, fault: str = "pump_not_running", severity: int = 3) -> int:
+        """A new alert, in a transaction with what it tells, as the judge writes it."""
+        evidence = json.dumps({"values": {}, "thresholds": {}, "channels": []})
+        with self.connection.transaction():
+            ((alert_id,),) = self.connection.execute(
+                "INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at,"
+                " opened_at, confidence, evidence) VALUES (%s, %s, 'pump', %s, 'open', %s, %s, %s, 1, %s)"
+                " RETURNING alert_id",
+                [self.zones[zone].zone_id, fault, severity, *[self.clock.now()] * 3, evidence],
+            ).fetchall()
+            begin(self.connection, alert_id, now=self.clock.now())
+        return int(alert_id)
+
+    def is_mended(self, alert_id: int) -> None:
+        with self.connection.transaction():
+            self.connection.execute("UPDATE alert SET state = 'resolved' WHERE alert_id = %s", [alert_id])
+            tell_end(self.connection, alert_id, now=self.clock.now())
+
+    def is_seen_again(self, alert_id: int) -> None:
+        self.connection.execute(
+            "UPDATE alert SET last_evidence_at = %s WHERE alert_id = %s", [self.clock.now(), alert_id]
+        )
+
+    def everybody_else_is(self, role: str, phone: str) -> None:
+        """One person with this role looks after all zones."""
+        for zone in self.zones:
+            self.connection.execute(
+                "INSERT INTO contact (zone_id, name, role, phone, language, rank) VALUES (%s, 'Tous', %s, %s, 'fr', 0)",
+                [zone.zone_id, role, phone],
+            )
+
+    def run(self, span: timedelta, *, sends: bool = True) -> None:
+        end = self.clock.now() + span
+        while self.clock.now() < end:
+            climb(self.connection, self.clock.now())
+            if sends:
+                self.sender.work()
+            self.clock.advance(MINUTE)
+
+    def answers(self, phone: str, text: str) -> None:
+        self.connection.execute(
+            "INSERT INTO phone_reply (phone, text, sent_at) VALUES (%s, %s, %s)", (phone, text, self.clock.now())
+        )
+
+    def sms(self, phone: str) -> list[tuple[int, str]]:
+        """(minutes from noon, text) of what a handset has shown."""
+        rows = self.connection.execute(
+            "SELECT sent_at, text FROM phone_inbox WHERE phone = %s ORDER BY sent_at", [phone]
+        ).fetchall()
+        return [((at - NOON) // MINUTE, text) for at, text in rows]
+
+    def story(self, alert_id: int, kind: str) -> list[dict[str, object]]:
+        rows = self.connection.execute(
+            "SELECT detail FROM alert_event WHERE alert_id = %s AND kind = %s ORDER BY event_id", [alert_id, kind]
+        )
+        return [detail for (detail,) in rows]
+
+
+@pytest.fixture
+def region(database_url: str, zones: list[Zone]) -> Iterator[Region]:
+    found = Region(database_url, zones)
+    yield found
+    found.connection.close()
+
+
+def phone_of(zone: Zone, role: str) -> str:
+    return next(one.phone for one in zone.committee if one.role == role)
+
+
+def test_nobody_answers_and_by_the_clock_alone_everybody_hears_until_somebody_calls(region: Region) -> None:
+    zone = region.zones[2]
+    number = region.fails(2)
+    region.run(5 * HOUR)
+    first = {role: region.sms(phone_of(zone, role))[0][0] for role in ("exploitant", "president", "tresorier")}
+    assert first == {"exploitant": 0, "president": 30, "tresorier": 60}
+    assert region.sms(phone_of(zone, "reparateur"))[0][0] == 90
+    assert region.story(number, "not_told") == [{"reason": "nobody_of_this_role", "step": "commune"}]
+    ((name, why, since, step),) = region.connection.execute(
+        "SELECT name, why, since, step FROM call_list JOIN contact USING (contact_id)"
+    ).fetchall()
+    assert (name, why, since, step) == ("Alpha Oumar Barry", "nobody_answered", NOON + 4 * HOUR, "call_list")
+
+
+def test_a_night_of_downtime_skips_no_step(region: Region) -> None:
+    zone = region.zones[2]
+    region.fails(2)
+    region.run(MINUTE)
+    region.clock.advance(10 * HOUR)
+    region.run(3 * HOUR)
+    told = [region.sms(phone_of(zone, role))[0][0] for role in ("president", "tresorier", "reparateur")]
+    assert told == [601, 631, 661]
+
+
+def test_an_answer_stops_the_ladder_at_once(region: Region) -> None:
+    zone = region.zones[2]
+    region.fails(2)
+    region.run(29 * MINUTE)
+    region.answers(phone_of(zone, "exploitant"), "1")
+    region.run(5 * HOUR)
+    assert region.sms(phone_of(zone, "president")) == []
+    assert region.connection.execute("SELECT count(*) FROM call_list").fetchone() == (0,)
+
+
+def test_on_the_way_is_asked_again_after_four_hours_and_then_somebody_calls(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.fails(2)
+    region.run(5 * MINUTE)
+    region.answers(phone, "2")
+    region.run(4 * HOUR + 2 * MINUTE)
+    assert [at for at, _ in region.sms(phone)] == [0, 245]
+    assert "SUIVI" in region.sms(phone)[1][1]
+    region.run(4 * HOUR)
+    assert region.connection.execute("SELECT why FROM call_list").fetchall() == [("no_word_since",)]
+
+
+def test_repaired_is_contradicted_once_by_what_the_sensors_see(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(5 * MINUTE)
+    region.answers(phone, "3")
+    region.run(70 * MINUTE)
+    assert len(region.sms(phone)) == 1, "nothing was measured since"
+    region.is_seen_again(number)
+    region.run(3 * HOUR)
+    assert ["ENCORE" in text for _, text in region.sms(phone)] == [False, True]
+
+
+def test_on_the_shelf_nobody_hears_the_story_says_so_and_afterwards_it_goes_on(region: Region) -> None:
+    zone = region.zones[2]
+    number = region.fails(2)
+    region.run(10 * MINUTE)
+    shelve(region.connection, number, span=2 * HOUR, why="pièce commandée", who="Claire", now=region.clock.now())
+    region.run(HOUR)
+    assert region.sms(phone_of(zone, "president")) == []
+    assert region.story(number, "not_told") == [{"reason": "shelved"}]
+    unshelve(region.connection, number, who="Claire", now=region.clock.now())
+    region.run(2 * MINUTE)
+    assert region.sms(phone_of(zone, "president"))[0][0] == 70
+
+
+def test_several_faults_of_a_zone_are_one_message_after_the_first(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.fails(2, "night_leak", 2)
+    region.run(2 * MINUTE)
+    region.fails(2, "pv_soiling", 2)
+    region.run(20 * MINUTE)
+    # The week's two are used up: the others of the committee hear of what follows.
+    assert [at for at, _ in region.sms(phone)] == [0, 10]
+    third = region.fails(2, "tower_overflow", 2)
+    region.run(2 * MINUTE)
+    assert [at for at, _ in region.sms(phone)] == [0, 10]
+    assert len(region.sms(phone_of(region.zones[2], "president"))) == 1
+    assert region.story(third, "told")[0]["role"] == "president"
+
+
+def test_no_water_twice_in_one_village_is_never_held_back(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.fails(2, "night_leak", 2)
+    region.run(MINUTE)
+    region.fails(2)
+    region.run(MINUTE)
+    region.fails(2, "pipe_burst")
+    region.run(MINUTE)
+    assert [at for at, _ in region.sms(phone)] == [0, 1, 2]
+
+
+def test_a_storm_is_one_message_for_who_looks_after_all_zones_and_each_alert_knows(region: Region) -> None:
+    region.everybody_else_is("exploitant", "+224600009999")
+    alerts = [region.fails(zone) for zone in range(6)]
+    region.run(14 * MINUTE)
+    shown = region.sms("+224600009999")
+    assert [at for at, _ in shown] == [0, 10]
+    assert "et 4 autres (4 zones)" in shown[1][1] or "et 3 autres (3 zones)" in shown[1][1]
+    for number in alerts:
+        assert len(region.story(number, "told")) == len(region.story(number, "delivered")) == 1
+    region.is_mended(alerts[3])
+    region.run(25 * MINUTE)
+    assert "REPARE" in region.sms("+224600009999")[2][1], "who was told in a bundle is told the end"
+
+
+def test_what_is_answered_while_a_bundle_waits_is_not_in_it(region: Region) -> None:
+    region.everybody_else_is("exploitant", "+224600009999")
+    alerts = [region.fails(zone) for zone in range(4)]
+    region.run(5 * MINUTE)
+    acknowledge(region.connection, alerts[1], who="Claire", now=region.clock.now())
+    codes = dict(region.connection.execute("SELECT alert_id, code FROM alert").fetchall())
+    region.run(10 * MINUTE, sends=False)  # the bundle is written, and cannot leave
+    acknowledge(region.connection, alerts[2], who="Claire", now=region.clock.now())
+    region.run(2 * MINUTE)
+    told = region.sms("+224600009999")
+    assert len(told) == 2
+    assert codes[alerts[3]] in told[1][1]
+    assert codes[alerts[2]] in told[1][1], "nobody of the committee has heard of it yet"
+
+
+def test_after_an_outage_there_is_one_summary_and_no_stale_queue(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    first = region.fails(2)
+    region.run(40 * MINUTE, sends=False)
+    region.fails(2, "pipe_burst")
+    region.run(30 * MINUTE, sends=False)
+    region.fails(2, "inverter_trip")
+    region.run(6 * HOUR, sends=False)
+    region.is_mended(first)
+    region.run(2 * MINUTE)
+    ((_, text),) = region.sms(phone)
+    assert text.startswith("NDIYAN, après coupure: ")
+    assert "A1 " not in text.replace("A1 1", ""), "what is over and was never told is not worth a tone"
+    region.run(30 * MINUTE)
+    assert len(region.sms(phone)) == 1
+
+
+def test_restarts_and_repeats_tell_nothing_twice(region: Region) -> None:
+    number = region.fails(2)
+    for _ in range(5):
+        climb(region.connection, region.clock.now())
+        with region.connection.transaction():
+            begin(region.connection, number, now=region.clock.now())
+        region.run(MINUTE)
+    assert len(region.sms(phone_of(region.zones[2], "exploitant"))) == 1
+
+
+def test_an_sms_that_was_told_in_a_bundle_takes_its_code_as_an_answer(region: Region) -> None:
+    region.everybody_else_is("exploitant", "+224600009999")
+    alerts = [region.fails(zone) for zone in range(3)]
+    region.run(12 * MINUTE)
+    ((code,),) = region.connection.execute("SELECT code FROM alert WHERE alert_id = %s", [alerts[2]]).fetchall()
+    region.answers("+224600009999", f"{code} 1")
+    region.run(2 * MINUTE)
+    states = region.connection.execute("SELECT state FROM alert ORDER BY alert_id").fetchall()
+    assert states == [("open",), ("open",), ("acknowledged",)]
