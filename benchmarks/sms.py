@@ -1,8 +1,8 @@
 """SMS over SMPP: kill -9 and cut links, pace, and who goes first, through the real sender on a real PostgreSQL.
 
-`make bench-sms` runs 1,000 kill -9 and 200 link cuts over 100,000 SMS, and then measures; ARGS="--messages 2000 --kills 20
---cuts 5 --seed 7" does less. The message centre stands on another project's codec and counts what it took. Exit status 1
-when an SMS was lost, was sent twice although its receipt came in time, or was sent twice without being flagged.
+`make bench-sms` runs 1,000 kill -9 and 200 link cuts over 100,000 SMS, and then measures; ARGS="--messages 2000
+--kills 20 --cuts 5 --seed 7" does less. The message centre stands on another codec and counts what it took. Exit status
+1 when an SMS was lost, was sent twice although its receipt came in time, or was sent twice without being flagged.
 """
 
 from __future__ import annotations
