@@ -176,6 +176,7 @@ def trial(
 ) -> Account:
     """Kill the sender and cut the link while SMS go out and come in; then let it settle and count."""
     dice, begin_s, written, cut = random.Random(seed), time.monotonic(), 0, 0
+    cut_in = set(dice.sample(range(kills), min(cuts, kills)))
     exchange.queue(range(1, messages + 1))
     for kill in range(kills):
         before = exchange.smsc.counts["submits"]
@@ -184,7 +185,7 @@ def trial(
             lambda before=before: exchange.smsc.counts["submits"] > before or exchange.open_rows() == 0,  # type: ignore[misc]
             within_s=BEGINS_WITHIN_S, what="the sender hands over",
         )  # fmt: skip
-        if dice.random() * kills < cuts * (1 + kill / max(1, kills)) - cut:
+        if kill in cut_in:
             cut += 1
             if dice.random() < 0.5:
                 exchange.smsc.cut()
