@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-sms-gammu bench-outage bench-bad-rows
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-sms-gammu bench-outage bench-bad-rows bench-sms
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -25,6 +25,7 @@ test: setup  ## the whole suite, with a real broker, a real PostgreSQL and a rea
 	@deploy/need.sh gammu-smsd gammu-smsd "no modem is tried"
 	@deploy/need.sh bearerbox kannel "Kannel is not tried"
 	@deploy/need.sh /usr/lib/kannel/test/fakesmsc kannel-extras "Kannel is not tried"
+	@deploy/need.sh /usr/share/doc/libnet-smpp-perl/examples/smsc.pl libnet-smpp-perl "Net::SMPP is not tried"
 	@exec $(PYTHON) -m pytest $(ARGS)
 
 check: setup  ## style and types
@@ -72,3 +73,6 @@ bench-bad-rows: setup  ## what rows that the database refuses cost in a batch of
 bench-outage: setup  ## an hour without the database: nothing lost, nothing confirmed early (ARGS="--messages 20000")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(PYTHON) -m benchmarks.outage $(ARGS)
+
+bench-sms: setup  ## SMS over SMPP: 1,000 kill -9 and 200 link cuts over 100,000, pace, who goes first (ARGS="--messages 2000 --kills 20 --cuts 5")
+	@exec $(PYTHON) -m benchmarks.sms $(ARGS)

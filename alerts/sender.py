@@ -49,6 +49,7 @@ AT_ONCE = 50
 PATIENCE = timedelta(seconds=60)  # how long a message waits for its own route (SMS.md §5.4)
 RECEIPT_DUE = timedelta(minutes=10)  # after which an accepted one counts as without receipt (SMS.md §5.4)
 RECEIPTS_COME_EARLY = timedelta(minutes=1)  # a route's clock may be behind ours
+LONGEST_OUTAGE = timedelta(minutes=10)  # for which an uncertain one waits for its route to come back
 TIDY_EVERY = timedelta(seconds=1)
 ASKED_EVERY = timedelta(minutes=1)  # a route about its health
 STATE_OF = {
@@ -71,6 +72,7 @@ class Sender:
         self._connection, self._carriers, self._clock = connection, carriers, clock
         self._breakers = {name: Breaker() for name in carriers}
         self._in_hand: dict[str, set[UUID]] = {name: set() for name in carriers}
+        self._up_since: dict[str, datetime] = {}
         self._tidied_at = self._asked_at = clock.now() - timedelta(days=1)
 
     @property
@@ -259,7 +261,7 @@ class Sender:
 
     def _settle_left_over(self, name: str, carrier: Carrier, now: datetime) -> int:
         """Hand-overs of which nobody has told the outcome: by a receipt, by the route, by their urgency."""
-        before = now - carrier.caps.receipt_within
+        before = now - self._grace(name, carrier, now)
         with self._connection.transaction():
             rows = self._connection.execute(
                 SQL["left_over"], {"carrier": name, "before": before, "in_hand": list(self._in_hand[name])}
@@ -269,6 +271,17 @@ class Sender:
                 if not self._settled_by_receipt(name, number, message, before):
                     self._settle(name, carrier, number, message, now)
         return len(rows)
+
+    def _grace(self, name: str, carrier: Carrier, now: datetime) -> timedelta:
+        """How old an uncertain one must be. No receipt comes while the route is down, as it is after we died."""
+        caps = carrier.caps
+        if caps.is_repeat_harmless or caps.is_handover_atomic:
+            return caps.receipt_within
+        if not carrier.health().is_up:
+            self._up_since.pop(name, None)
+        elif now - self._up_since.setdefault(name, now) >= caps.receipt_within:
+            return caps.receipt_within
+        return caps.receipt_within + LONGEST_OUTAGE
 
     def _settled_by_receipt(self, name: str, number: int, message: Outgoing, before: datetime) -> bool:
         rows = self._connection.execute(

@@ -28,7 +28,7 @@ from alerts.carriers import (
     Uncertain,
     Urgency,
 )
-from alerts.sender import MAX_ATTEMPTS, PATIENCE, RECEIPT_DUE, Sender
+from alerts.sender import LONGEST_OUTAGE, MAX_ATTEMPTS, PATIENCE, RECEIPT_DUE, Sender
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import connect
@@ -51,6 +51,7 @@ class Route:
     caps: Capabilities = LIKE_SMPP
     answers: list[Outcome | None] = field(default_factory=list)  # None: no answer ever comes
     places: int = 10
+    is_up: bool = True
     knows: dict[uuid.UUID, Outcome] = field(default_factory=dict)
     taken: list[Outgoing] = field(default_factory=list)
     waiting: list[Event] = field(default_factory=list)
@@ -79,7 +80,7 @@ class Route:
             self.told_done.append(event)
 
     def health(self) -> Health:
-        return Health(is_up=True, balance=12_500.0, balance_unit="GNF")
+        return Health(is_up=self.is_up, balance=12_500.0, balance_unit="GNF")
 
     def close(self) -> None:
         pass
@@ -271,6 +272,35 @@ def test_what_is_not_urgent_is_never_sent_twice(desk: Desk, sim: Route, urgency:
     desk.pass_by(GRACE + timedelta(minutes=1))
     assert desk.state(ref) == ("abandoned", "sim", False)
     assert sum(message.ref == ref for message in sim.taken) == 1
+
+
+def test_the_grace_counts_from_when_a_receipt_can_come(desk: Desk, sim: Route) -> None:
+    sim.answers = [None]
+    ref = desk.queue("A1 POMPE ARRETEE")
+    desk.sender.work()
+    desk.restart()
+    desk.clock.advance(timedelta(minutes=5))  # we were dead for longer than the grace
+    sim.is_up = False
+    desk.pass_by(timedelta(seconds=30))
+    sim.is_up = True
+    desk.pass_by(timedelta(seconds=30))
+    sim.waiting.append(receipt("id-0", head="A1 POMPE"))
+    desk.pass_by(GRACE)
+    assert desk.state(ref) == ("delivered", "sim", False)
+    assert len(sim.taken) == 1
+
+
+def test_a_route_that_does_not_come_back_is_not_waited_for_longer_than_news_of_a_fault_can(
+    desk: Desk, sim: Route
+) -> None:
+    sim.answers = [None]
+    ref = desk.queue()
+    desk.sender.work()
+    desk.restart()
+    sim.is_up = False
+    desk.pass_by(LONGEST_OUTAGE + GRACE + timedelta(seconds=20))
+    assert len(sim.taken) == 2
+    assert desk.state(ref)[2], "flagged as possibly twice"
 
 
 def test_a_route_that_knows_settles_it(desk: Desk, sim: Route) -> None:

@@ -1,0 +1,407 @@
+"""SMPP 3.4: a link to an operator's or aggregator's message centre, kept by a thread of its own.
+
+The thread only moves octets and keeps the timers; the sender meets it under one lock. What the message centre hands to
+us is answered when the sender has committed it, so that a crash in between makes it come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+import itertools
+import logging
+import random
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from alerts.carriers import (
+    Accepted,
+    Capabilities,
+    Event,
+    Fate,
+    Health,
+    Inbound,
+    Outcome,
+    Outgoing,
+    Receipt,
+    Receipts,
+    Refused,
+    Submitted,
+    Throttled,
+)
+from alerts.carriers.pace import Pace
+from alerts.carriers.smpp_config import SmppConfig
+from alerts.carriers.smpp_link import Link
+from alerts.carriers.smpp_pdu import Delivery
+from alerts.carriers.smpp_receipts import Ids, is_receipt, read_receipt
+from alerts.carriers.smpp_session import CANNOT_READ, Answered, Bound, Closed, Delivered, News
+from alerts.carriers.smpp_text import Part, decoded, part, phone
+from gateway.clock import Clock
+from ingest.db import Connection, queries
+
+log = logging.getLogger(__name__)
+
+SQL = queries("alerts", "smpp")
+KINDS = {"transceiver": ("transceiver",), "pair": ("transmitter", "receiver")}
+SENDING = ("transceiver", "transmitter")
+AHEAD_S = 0.5  # how much may wait here for the pace: what is more urgent waits behind it
+PARTS_WAIT_S = 10.0  # for the rest of a long SMS; a centre with a window of one sends it only after an answer
+GOOD_BYE_S = 2.0
+SETTLED = 1_000  # late answers that are kept until the sender asks
+REPEAT_WITHIN = timedelta(minutes=10)  # a centre hands over again what was not answered, soon after the next bind
+ANSWERED_SOON = timedelta(seconds=5)  # a centre that waited longer may hand over again on the same link
+
+
+@dataclass(slots=True)
+class _Held:
+    """An event that is not yet committed, and what the message centre waits for.
+
+    `bound_at` is when the link was bound, where the same may have been handed over on an earlier one.
+    """
+
+    event: Event
+    answers: list[tuple[Link, int]]
+    came_at: datetime
+    bound_at: datetime | None = None
+
+
+class SmppCarrier:
+    """One account at a message centre.
+
+    Parameters
+    ----------
+    connection : the sender's; asked which inbound SMS are stored already
+    """
+
+    def __init__(self, config: SmppConfig, connection: Connection, clock: Clock) -> None:
+        self._config, self._connection, self._clock = config, connection, clock
+        self._lock = threading.Lock()
+        # Under the lock:
+        self._held: dict[object, _Held] = {}
+        self._in_hand: set[UUID] = set()
+        self._waiting = 0
+        self._settled: OrderedDict[UUID, Outcome] = OrderedDict()
+        self._answered_late: dict[object, tuple[Event, datetime]] = {}
+        self._down: dict[str, str] = dict.fromkeys(KINDS[config.binds], "not bound yet")
+        self._rests_until = 0.0
+        # Of the thread alone:
+        self._links: dict[str, tuple[Link, datetime]] = {}
+        self._unsent: list[tuple[int, int, Outgoing]] = []
+        self._numbers = itertools.count()
+        self._pace, self._ids = Pace(config.per_s), Ids()
+        self._parts: dict[object, dict[int, tuple[Part, Delivery, tuple[Link, int]]]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        # Of the sender alone:
+        self._given: dict[Event, object] = {}
+        self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name=f"sms-{config.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def caps(self) -> Capabilities:
+        """A repeat is another SMS for a message centre, and only receipts tell what left before a crash."""
+        return Capabilities(
+            two_way=True,
+            receipts=self._config.receipts,
+            is_handover_atomic=False,
+            is_repeat_harmless=False,
+            per_s=self._config.per_s,
+            window=self._config.window,
+            receipt_within=self._config.receipt_within,
+        )
+
+    def room(self) -> int:
+        """What the window leaves, and no more than leaves soon at this pace."""
+        with self._lock:
+            if any(self._down.get(kind) for kind in SENDING) or self._loop.time() < self._rests_until:
+                return 0
+            soon = max(1, int(self._config.per_s * AHEAD_S))
+            return max(0, min(self._config.window - len(self._in_hand), soon - self._waiting))
+
+    def submit(self, messages: Sequence[Outgoing]) -> None:
+        """Give them to the thread, which sends the most urgent first."""
+        with self._lock:
+            self._in_hand |= {message.ref for message in messages}
+            self._waiting += len(messages)
+        self._loop.call_soon_threadsafe(self._take, list(messages))
+
+    def settle(self, message: Outgoing) -> Outcome | None:
+        """The answer, if it came after we had given up waiting; a crash forgets it."""
+        with self._lock:
+            return self._settled.pop(message.ref, None)
+
+    def events(self) -> Iterable[Event]:
+        """What came, in its order; an inbound SMS under the id that it was stored under if it comes again."""
+        with self._lock:
+            held = list(self._held.items())
+        for key, one in held:
+            if one.bound_at is not None and isinstance(one.event, Inbound):
+                one.event = self._as_stored(key, one.event, one.bound_at)
+                one.bound_at = None
+            self._given[one.event] = key
+            yield one.event
+
+    def done(self, events: Iterable[Event]) -> None:
+        """Answer the message centre."""
+        answers = []
+        now = self._clock.now()
+        with self._lock:
+            for event in events:
+                key = self._given.pop(event, None)
+                if key is None or (one := self._held.pop(key, None)) is None:
+                    continue
+                answers += one.answers
+                if one.answers and now - one.came_at > ANSWERED_SOON:
+                    self._answered_late[key] = (event, now + REPEAT_WITHIN)
+            self._answered_late = {key: late for key, late in self._answered_late.items() if late[1] > now}
+        if answers:
+            self._loop.call_soon_threadsafe(self._answer, answers)
+
+    def health(self) -> Health:
+        """Bound or why not."""
+        with self._lock:
+            why = "; ".join(dict.fromkeys(reason for reason in self._down.values() if reason))
+            rests = self._loop.time() < self._rests_until
+        return Health(is_up=not why, detail=why or ("told to go slower" if rests else ""))
+
+    def close(self) -> None:
+        """Say good-bye and end the thread."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join()
+
+    # The thread
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(asyncio.gather(*(self._keep(kind) for kind in KINDS[self._config.binds])))
+        finally:
+            self._loop.close()
+
+    async def _keep(self, kind: str) -> None:
+        """Bind, and again whenever the link is lost, each time after a longer wait until it works."""
+        wait_s, chance = self._config.reconnect_s, random.Random()  # noqa: S311 - so that not all come back at once
+        while not self._closing.is_set():
+            link = Link(self._config, kind, self._take_news)
+            try:
+                reason = await self._live(link)
+            except Exception as error:  # whatever went wrong, the next link may work
+                log.exception("the link of route %s broke", self._config.name)
+                reason = f"{type(error).__name__}: {error}"
+            self._tell_down(kind, reason)
+            if link.was_bound:
+                wait_s = self._config.reconnect_s
+            await self._closing_within(wait_s * chance.uniform(0.5, 1.0))
+            wait_s = min(wait_s * 2, self._config.reconnect_most_s)
+
+    async def _live(self, link: Link) -> str:
+        """Connect, and see the link to its end; returns why it ended."""
+        tls = self._config.tls()
+        connecting = self._loop.create_connection(lambda: link, self._config.host, self._config.port, ssl=tls)
+        try:
+            await asyncio.wait_for(connecting, self._config.response_timeout_s)
+        except OSError as error:
+            return f"no connection: {error or type(error).__name__}"
+        closing = self._loop.create_task(self._closing.wait())
+        ends: list[asyncio.Future[Any]] = [link.closed, closing]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        closing.cancel()
+        if not link.closed.done():
+            link.say_good_bye()
+            await asyncio.wait([link.closed], timeout=GOOD_BYE_S)
+            link.cut()
+        return await link.closed
+
+    async def _closing_within(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _take(self, messages: list[Outgoing]) -> None:
+        for message in messages:
+            heapq.heappush(self._unsent, (-message.urgency, next(self._numbers), message))
+        if not any(kind in self._links for kind in SENDING):
+            self._give_back()  # the link broke after the sender had asked for room
+        self._send()
+
+    def _give_back(self) -> None:
+        """None of these has left: the sender may try another route at once, or this one when it is back."""
+        for _, _, message in self._unsent:
+            self._tell_outcome(message, Throttled(self._config.reconnect_s), has_left=False)
+        self._unsent.clear()
+
+    def _send(self) -> None:
+        """Let leave what may: as fast as the route takes them and as far as its window reaches."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        link = next((self._links[kind][0] for kind in SENDING if kind in self._links), None)
+        while self._unsent and link is not None and link.session.room > 0:
+            now = self._loop.time()
+            if (wait_s := self._pace.wait_s(now)) > 0:
+                self._timer = self._loop.call_later(wait_s, self._send)
+                break
+            _, _, message = heapq.heappop(self._unsent)
+            self._hand_over(link, message, now)
+        if link is not None:
+            link.flush()
+
+    def _hand_over(self, link: Link, message: Outgoing, now: float) -> None:
+        left = message.valid_until - self._clock.now()
+        if left <= timedelta(0):
+            self._tell_outcome(message, Refused("its time is over", is_permanent=False), has_left=False)
+            return
+        try:
+            link.session.submit(message, valid_for_s=self._clock.wall_seconds(left), now=now)
+        except ValueError as error:
+            self._tell_outcome(message, Refused(str(error), is_permanent=True), has_left=False)
+            return
+        self._pace.left(now)
+        with self._lock:
+            self._waiting -= 1
+
+    def _answer(self, answers: list[tuple[Link, int]]) -> None:
+        for link, sequence in answers:
+            link.session.answer(sequence)
+        for link in {link for link, _ in answers}:
+            link.flush()
+
+    def _take_news(self, link: Link, news: Sequence[News]) -> None:
+        for one in news:
+            match one:
+                case Bound():
+                    self._links[link.kind] = (link, self._clock.now())
+                    self._tell_up(link.kind)
+                case Answered():
+                    self._take_answer(one)
+                case Delivered():
+                    self._try_delivery(link, one)
+                case Closed():
+                    self._links.pop(link.kind, None)
+                    self._tell_down(link.kind, one.reason)
+                    if link.kind in SENDING:
+                        self._give_back()
+        self._send()
+
+    def _take_answer(self, answered: Answered) -> None:
+        outcome, now = answered.outcome, self._loop.time()
+        if isinstance(outcome, Throttled):
+            outcome = Throttled(self._pace.refused(now))
+            with self._lock:
+                self._rests_until = now + outcome.retry_after_s
+        elif isinstance(outcome, Accepted):
+            self._pace.took()
+            self._ids.answered(outcome.provider_id, answered.message.phone)
+        if not answered.is_late:
+            self._tell_outcome(answered.message, outcome, has_left=True)
+            return
+        with self._lock:
+            self._settled[answered.message.ref] = outcome
+            if len(self._settled) > SETTLED:
+                self._settled.popitem(last=False)
+
+    def _tell_outcome(self, message: Outgoing, outcome: Outcome, *, has_left: bool) -> None:
+        with self._lock:
+            self._in_hand.discard(message.ref)
+            self._waiting -= not has_left
+            self._held[next(self._numbers)] = _Held(Submitted(message.ref, outcome), [], self._clock.now())
+
+    def _try_delivery(self, link: Link, delivered: Delivered) -> None:
+        try:
+            self._take_delivery(link, delivered)
+        except Exception:  # one that trips us would come again for ever and keep the others out
+            log.exception("route %s handed over what cannot be read: %s", self._config.name, delivered.delivery)
+            link.session.answer(delivered.sequence, CANNOT_READ)
+
+    def _take_delivery(self, link: Link, delivered: Delivered) -> None:
+        delivery, answer = delivered.delivery, (link, delivered.sequence)
+        if is_receipt(delivery):
+            self._hold(_key(delivery, delivery.octets), self._receipt(delivery), [answer])
+            return
+        piece = part(delivery)
+        if piece.total == 1:
+            self._take_inbound({1: (piece, delivery, answer)})
+            return
+        key = (delivery.source, delivery.destination, piece.reference, piece.total)
+        pieces = self._parts.setdefault(key, {})
+        if not pieces:
+            self._loop.call_later(PARTS_WAIT_S, self._take_parts, key, pieces)
+        pieces[piece.number] = (piece, delivery, answer)
+        if len(pieces) == piece.total:
+            self._take_parts(key, pieces)
+
+    def _take_parts(self, key: object, pieces: dict[int, tuple[Part, Delivery, tuple[Link, int]]]) -> None:
+        """A long SMS is whole, or the rest of it does not come."""
+        if self._parts.get(key) is pieces:
+            del self._parts[key]
+            self._take_inbound(pieces)
+
+    def _take_inbound(self, pieces: dict[int, tuple[Part, Delivery, tuple[Link, int]]]) -> None:
+        """Its octets are joined before they are read: a letter of UCS-2 may have been cut in two."""
+        _, delivery, (link, _) = pieces[min(pieces)]
+        octets = b"".join(piece.octets for _, (piece, _, _) in sorted(pieces.items()))
+        text = decoded(octets, delivery.data_coding, self._config.default_alphabet)
+        now, key = self._clock.now(), _key(delivery, octets)
+        number = delivery.receipted_id or _id(key, now)
+        bound_at = self._links[link.kind][1] if link.kind in self._links else now
+        may_be_stored = not delivery.receipted_id and now - bound_at < REPEAT_WITHIN
+        event = Inbound(number, phone(delivery.source), text, now)
+        self._hold(key, event, [answer for _, _, answer in pieces.values()], bound_at if may_be_stored else None)
+
+    def _receipt(self, delivery: Delivery) -> Receipt:
+        told = read_receipt(delivery, self._clock.now())
+        ours = self._config.source.removeprefix("+")
+        is_swapped = delivery.source.text.removeprefix("+") != ours  # most centres write as if the phone had sent it
+        to = phone(delivery.source if is_swapped else delivery.destination)
+        is_believed = told.fate is not Fate.DELIVERED or self._config.receipts is Receipts.HANDSET
+        fate = told.fate if is_believed else Fate.ON_THE_NETWORK
+        return Receipt(self._ids.meant(told.written, to), fate, told.at, told.raw, phone=to, text_head=told.text_head)
+
+    def _hold(self, key: str, event: Event, answers: list[tuple[Link, int]], bound_at: datetime | None = None) -> None:
+        """Keep it until it is committed; what comes again before that is the same event with one more answer due."""
+        now = self._clock.now()
+        with self._lock:
+            if (one := self._held.get(key)) is not None:
+                one.answers += answers
+                return
+            if (late := self._answered_late.get(key)) is not None and late[1] > now:
+                event, bound_at = late[0], None
+            self._held[key] = _Held(event, answers, now, bound_at)
+
+    def _as_stored(self, key: Any, event: Inbound, bound_at: datetime) -> Inbound:
+        """Under its old id, if the same was stored shortly before this link was bound: then its answer was lost."""
+        seconds = range(int((bound_at - REPEAT_WITHIN).timestamp()), int(bound_at.timestamp()) + 1)
+        ids = [f"{key}-{second}" for second in seconds]
+        row = self._connection.execute(SQL["stored_before"], {"carrier": self._config.name, "ids": ids}).fetchone()
+        return replace(event, provider_id=row[0]) if row else event
+
+    def _tell_up(self, kind: str) -> None:
+        with self._lock:
+            self._down[kind] = ""
+        log.info("SMS route %s is bound as %s", self._config.name, kind)
+
+    def _tell_down(self, kind: str, reason: str) -> None:
+        with self._lock:
+            is_news = self._down[kind] != reason
+            self._down[kind] = reason
+        if is_news and not self._closing.is_set():
+            log.warning("SMS route %s is not bound as %s: %s", self._config.name, kind, reason)
+
+
+def _key(delivery: Delivery, octets: bytes) -> str:
+    """What is the same when the same comes again; sequence numbers are not."""
+    head = f"{delivery.source}{delivery.destination}{delivery.esm_class}/{delivery.data_coding}{delivery.receipted_id}"
+    return hashlib.sha256(head.encode() + octets).hexdigest()[:24]
+
+
+def _id(key: str, at: datetime) -> str:
+    return f"{key}-{int(at.timestamp())}"
