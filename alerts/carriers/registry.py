@@ -15,6 +15,8 @@ from alerts.carriers.options import Options
 from alerts.carriers.orange import OrangeConfig, OrangeRoute
 from alerts.carriers.over_http import HttpCarrier
 from alerts.carriers.phone import PhoneCarrier
+from alerts.carriers.smpp import SmppCarrier
+from alerts.carriers.smpp_config import SmppConfig
 from alerts.errors import CarrierRefused
 from gateway.clock import Clock
 from ingest.db import Connection
@@ -35,9 +37,10 @@ class PhoneConfig:
         return cls(name)
 
 
-CarrierConfig = PhoneConfig | GammuConfig | AndroidConfig | OrangeConfig | HttpConfig
+CarrierConfig = PhoneConfig | SmppConfig | GammuConfig | AndroidConfig | OrangeConfig | HttpConfig
 KINDS: dict[str, type[CarrierConfig]] = {
-    "phone": PhoneConfig, "gammu": GammuConfig, "android": AndroidConfig, "orange": OrangeConfig, "http": HttpConfig,
+    "phone": PhoneConfig, "smpp": SmppConfig, "gammu": GammuConfig, "android": AndroidConfig, "orange": OrangeConfig,
+    "http": HttpConfig,
 }  # fmt: skip
 
 
@@ -91,6 +94,8 @@ def _open(config: CarrierConfig, connection: Connection, clock: Clock) -> Carrie
     match config:
         case PhoneConfig():
             return PhoneCarrier(connection, clock)
+        case SmppConfig():
+            return SmppCarrier(config, connection, clock)
         case GammuConfig():
             return GammuCarrier(config, connection, clock)
         case AndroidConfig():

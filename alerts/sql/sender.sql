@@ -103,11 +103,12 @@ VALUES (%(carrier)s, %(provider_ids)s, %(fate)s, %(at)s, %(phone)s, %(text_head)
 ON CONFLICT DO NOTHING RETURNING sms_receipt_id;
 
 -- find_attempt
--- By our reference where the route gives it back, else by its id; the newest, should ids come again, and of one phone.
+-- By our reference where the route gives it back, else by its id: as it was written rather than as it may have been
+-- meant, and the newest, should ids come again, of one phone.
 SELECT t.notification_id FROM sms_attempt t JOIN notification n USING (notification_id)
 WHERE t.carrier = %(carrier)s AND (t.provider_id = ANY(%(provider_ids)s) OR n.ref = %(ref)s)
   AND (%(phone)s::text IS NULL OR n.phone = %(phone)s)
-ORDER BY t.sms_attempt_id DESC LIMIT 1;
+ORDER BY array_position(%(provider_ids)s::text[], t.provider_id), t.sms_attempt_id DESC LIMIT 1;
 
 -- place_receipt
 UPDATE sms_receipt SET notification_id = %(id)s WHERE sms_receipt_id = %(receipt)s;
@@ -122,7 +123,7 @@ RETURNING fate, at;
 -- receipts_of_uncertain
 -- Receipts that nobody could place and that speak of this SMS: to its phone, repeating its first letters; or, where
 -- they repeat none, to a phone for which nothing else is uncertain.
-SELECT r.sms_receipt_id, r.provider_ids[1], r.fate, r.at FROM sms_receipt r
+SELECT r.sms_receipt_id, coalesce(r.provider_ids[1], ''), r.fate, r.at FROM sms_receipt r
 WHERE r.carrier = %(carrier)s AND r.notification_id IS NULL AND r.received_at >= %(since)s AND r.phone = %(phone)s
   AND CASE WHEN r.text_head <> '' THEN starts_with(%(text)s, r.text_head)
            ELSE 1 = (SELECT count(*) FROM notification n WHERE n.phone = %(phone)s AND n.carrier = %(carrier)s

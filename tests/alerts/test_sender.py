@@ -220,6 +220,26 @@ def test_ids_that_come_again_are_told_apart_by_the_phone(desk: Desk, sim: Route)
     assert (desk.state(one)[0], desk.state(other)[0]) == ("delivered", "accepted")
 
 
+def test_an_id_as_it_is_written_goes_before_what_it_may_mean(desk: Desk, sim: Route) -> None:
+    sim.answers = [Accepted("10"), Accepted("16")]
+    one, other = desk.queue(), desk.queue(step="second")
+    desk.sender.work()
+    sim.waiting.append(Receipt(("10", "16"), Fate.DELIVERED, NOON, "raw", phone=EXPLOITANT))
+    desk.sender.work()
+    assert (desk.state(one)[0], desk.state(other)[0]) == ("delivered", "accepted")
+
+
+def test_a_receipt_without_any_id_settles_what_it_can_only_mean(desk: Desk, sim: Route) -> None:
+    sim.answers = [None]
+    ref = desk.queue()
+    desk.sender.work()
+    desk.restart()
+    sim.waiting.append(Receipt((), Fate.DELIVERED, NOON, "raw", phone=EXPLOITANT, text_head="A1 POMPE"))
+    desk.pass_by(GRACE * 2 + timedelta(seconds=20))
+    assert desk.state(ref)[0] == "delivered"
+    assert len(sim.taken) == 1
+
+
 def test_what_is_delivered_stays_delivered_and_a_late_delivery_wins(desk: Desk, sim: Route) -> None:
     one, other = desk.queue(), desk.queue(step="second")
     desk.sender.work()
