@@ -38,7 +38,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Sms:
-    """A message on the phone; `direction` is `in`, `out` or `call` (the owner rang us, without a text).
+    """A message on the phone; `direction` is `in`, `out` or `rang` (the owner rang us, without a text).
 
     Times are platform time, `at` is when it came or went.
     """

@@ -15,7 +15,7 @@ def masked(phone: str) -> str:
 
 def hide_phones(text: str) -> str:
     """A text in which every number long enough to be a phone shows its last three digits."""
-    return NUMBER.sub(lambda found: f"…{found[0][-3:]}", text)
+    return NUMBER.sub(lambda found: "…" + re.sub(r"\D", "", found[0])[-3:], text)
 
 
 def hide_phone(text: str, phone: str) -> str:

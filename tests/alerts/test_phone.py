@@ -149,7 +149,7 @@ def test_ringing_is_a_call_without_a_text(village: Village) -> None:
     village.after(MINUTE)
     calls = village.connection.execute("SELECT kind, phone, text FROM sms_in").fetchall()
     assert calls == [("call", EXPLOITANT, "")]
-    assert [one.direction for one in messages(village.connection, EXPLOITANT)] == ["call"]
+    assert [one.direction for one in messages(village.connection, EXPLOITANT)] == ["rang"]
 
 
 @pytest.mark.parametrize(

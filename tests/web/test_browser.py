@@ -30,7 +30,8 @@ ADDRESSES = (
     "/en/regles/essais/2", "/fr/telephone",
     "/fr/casser", "/fr/casser/1", "/fr/mis-de-cote", "/fr/mis-de-cote?etat=tous", "/fr/mis-de-cote/1", "/fr/comptes",
     "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
-    "/fr/conflits",
+    "/fr/conflits", "/fr/messages?etat=tous", "/fr/messages/2", "/fr/messages/recus", "/fr/messages/recus?quoi=tous",
+    "/fr/messages/bourse", "/fr/messages/accord", "/fr/messages/carte", "/en/messages?etat=tous",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -38,6 +39,8 @@ WIDE = (
     "/fr/telephone",
     "/fr/comptes",
     "/fr/mis-de-cote",
+    "/fr/messages?etat=tous",
+    "/fr/messages/bourse",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]

@@ -410,7 +410,7 @@ class PersonView(BaseModel):
 
 
 class SmsView(BaseModel):
-    """A message on the phone; `direction` is `in` (to the phone), `out` (from it) or `call` (its owner rang us)."""
+    """A message on the phone; `direction` is `in` (to the phone), `out` (from it) or `rang` (its owner rang us)."""
 
     direction: str
     text: str

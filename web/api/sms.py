@@ -24,7 +24,7 @@ from web.api.responses import ERRORS
 from web.cursors import cursor_of, read_cursor
 from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import NotThere
-from web.masks import masked
+from web.masks import hide_phones, masked
 from web.purse import MOST_MONTHS, fetch_purse
 from web.sms import (
     Inbound,
@@ -144,7 +144,8 @@ def fields_of(one: Notification) -> dict[str, Any]:
         "id": one.notification_id, "alert": one.alert_id, "zone": one.zone_id, "contact_id": one.contact_id,
         "name": one.name, "role": one.role, "phone": masked(one.phone), "kind": one.kind, "step": one.step,
         "reason": one.reason, "route": one.carrier, "state": one.state, "text": one.shown_text,
-        "language": one.language, "segments": one.segments, "attempts": one.attempts, "error": one.error,
+        "language": one.language, "segments": one.segments, "attempts": one.attempts,
+        "error": one.error and hide_phones(one.error),
         "possible_duplicate": one.possible_duplicate, "settled_by": one.settled_by, "created_at": one.created_at,
         "submitted_at": one.submitted_at, "accepted_at": one.accepted_at, "delivered_at": one.delivered_at,
         "valid_until": one.valid_until,
@@ -157,7 +158,7 @@ def _detail(story: Story) -> NotificationDetail:
         attempt_list=[
             AttemptView(
                 route=one.carrier, began_at=one.began_at, ended_at=one.ended_at, outcome=one.outcome,
-                provider_id=one.provider_id, detail=one.detail,
+                provider_id=one.provider_id, detail=one.detail and hide_phones(one.detail),
             )
             for one in story.attempts
         ],

@@ -66,7 +66,7 @@ def false_alarm() -> str:
         tag("circle", cx=52, cy=92, r=9, fill=INK),
         _line("M8 104 100 8", width=18, colour=PAPER),
         _line("M8 104 100 8", width=10, colour="#a9241c"),
-        tag("g", _tap(0, 0), _drop(85, 76, 1.0), transform="translate(64 62) scale(.5)"),
+        tag("g", _tap(0, 0), _drop(85, 76, 1.0), transform="translate(70 68) scale(.42)"),
     )
 
 
@@ -76,7 +76,7 @@ def help_wanted() -> str:
         tag("circle", cx=32, cy=66, r=15, fill=INK),
         tag("path", d="M6 116C6 94 18 86 32 86S58 94 58 116Z", fill=INK),
         tag(
-            "path", d="M52 8H106Q114 8 114 16V60Q114 68 106 68H74L58 84V68H60Q52 68 52 60V16Q52 8 60 8Z", fill=PAPER,
+            "path", d="M60 8H106Q114 8 114 16V60Q114 68 106 68H74L58 84V68H60Q52 68 52 60V16Q52 8 60 8Z", fill=PAPER,
             stroke=INK, stroke_width=5, stroke_linejoin="round",
         ),
         tag(

@@ -95,7 +95,7 @@ def change_network(
     allume: Annotated[bool, Form()] = False,
     double: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Switch the phone off or make its network a bad one; without a box ticked the phone is off."""
+    """Switch the phone off or make its network a bad one; what is not said is as it is switched off, on a good day."""
     wanted = Network(allume, barres, timedelta(seconds=retard), perte, double)
     set_network(page.connection, _owner(page, contact).phone, wanted, now=page.now)
     return page.see("telephone", query=f"contact={contact}")

@@ -20,7 +20,7 @@ SELECT 'in' AS direction, ref::text, text, sent_at, delivered_at, read_at, deliv
 FROM phone_inbox CROSS JOIN generate_series(1, copies)
 WHERE phone = %(phone)s AND delivered_at IS NOT NULL
 UNION ALL
-SELECT CASE WHEN text IS NULL THEN 'call' ELSE 'out' END, phone_reply_id::text, coalesce(text, ''), sent_at, NULL, NULL,
+SELECT CASE WHEN text IS NULL THEN 'rang' ELSE 'out' END, phone_reply_id::text, coalesce(text, ''), sent_at, NULL, NULL,
        sent_at
 FROM phone_reply WHERE phone = %(phone)s
 ORDER BY at DESC, direction DESC, ref DESC
