@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from gateway.zones import Zone
 from tests.conftest import skip_without
-from tests.web.web_seed import seed_messages, seed_trials
+from tests.web.web_seed import seed_messages, seed_sms, seed_trials
 from tests.web.web_site import TEXT, Site, serving
 from web.app import create_app
 
@@ -71,6 +71,7 @@ def address(past: Site) -> Iterator[str]:
             (past.clock.now(),),
         )
         seed_trials(connection, past.clock.now())
+        seed_sms(connection, past.alert_id, now=past.clock.now())
         connection.execute(
             "INSERT INTO demo_fault (zone_id, fault, asked_by, asked_at, starts_at)"
             " VALUES ('zone-3', 'pump_not_running', 'Awa', %(now)s, %(now)s)",
