@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import psycopg
 
 from alerts.carriers.registry import CarrierConfig, read_carriers
-from alerts.errors import CarrierRefused
 from alerts.config import PRICE_GNF
+from alerts.errors import CarrierRefused
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
 from ndiyan.errors import SettingsError
