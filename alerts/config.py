@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from alerts.carriers.registry import CarrierConfig, PhoneConfig
 
+PRICE_GNF = 150  # of a segment unless `sms.price_gnf` says better: assumed, routes do not publish Guinea's price
+
 
 @dataclass(frozen=True, slots=True)
 class AlertsConfig:

@@ -16,7 +16,7 @@ from alerts.parameters import Settings, parameter_of
 from alerts.scene import DAY_S, STEP_S, Grid, Sites
 from alerts.settings import fetch_settings
 from alerts.watched import fetch_grid, fetch_sites
-from alerts.whatif import PRICE_GNF, Said, try_change
+from alerts.whatif import Said, try_change
 from gateway.model import AssetId, GatewayId, ZoneId
 from gateway.zones import Contact, Zone
 from ingest.db import Connection, connect, queries
@@ -81,12 +81,12 @@ def ask(
     return int(row[0])
 
 
-def run(database_url: str, trial_id: int) -> None:
+def run(database_url: str, trial_id: int, *, price_gnf: float) -> None:
     """Work on a trial over a connection of its own; what goes wrong is kept with the trial."""
     try:
         with connect(database_url, application="ndiyan-trial") as connection:
             try:
-                outcome = _judged(connection, trial_id)
+                outcome = _judged(connection, trial_id, price_gnf)
                 connection.execute(SQL["finish"], {"trial": trial_id, "result": json.dumps(outcome)})
             except psycopg.OperationalError:
                 raise
@@ -109,7 +109,7 @@ def recent_trials(connection: Connection, name: str, *, limit: int = 10) -> list
     return [Trial(*row) for row in connection.execute(SQL["of_parameter"], parameters)]
 
 
-def _judged(connection: Connection, trial_id: int) -> dict[str, Any]:
+def _judged(connection: Connection, trial_id: int, price_gnf: float) -> dict[str, Any]:
     trial = find_trial(connection, trial_id)
     if trial is None:
         raise KeyError(f"trial {trial_id}")
@@ -131,7 +131,7 @@ def _judged(connection: Connection, trial_id: int) -> dict[str, Any]:
         before=before,
         after=before.changed(trial.parameter, trial.zone_id, trial.value),
         said=[Said(*row) for row in connection.execute(SQL["said"], {"start": trial.start_at})],
-        price_gnf=PRICE_GNF,
+        price_gnf=price_gnf,
         progress=beat,
     )
     return outcome.as_json()

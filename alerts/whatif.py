@@ -17,7 +17,6 @@ from alerts.scene import Grid
 from gateway.zones import Zone
 
 SHOWN = 50
-PRICE_GNF = 150.0  # of one SMS in Guinea; SMS.md
 
 
 class Said(NamedTuple):

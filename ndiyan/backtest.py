@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 
 from alerts.backtest import NotJudged, PastAlert, judge_history, write_alerts
+from alerts.config import PRICE_GNF
 from alerts.files import History, read_history, sites_of
 from alerts.scene import DAY_S, STEP_S, Grid, Sites
 from alerts.scoreboard import as_json, read_labels, score, told
 from alerts.watched import fetch_grid, fetch_span
-from alerts.whatif import PRICE_GNF
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ndiyan.errors import NdiyanError

@@ -80,6 +80,7 @@ def run_web(settings: Settings) -> None:
         breakable=breakable_faults() if settings.demo else (),
         public_url=settings.public_url,
         doors=doors(list(settings.carriers)),
+        price_gnf=settings.sms_price_gnf,
     )
     with connect(config.database_url) as connection:
         check_schema(connection)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from alerts.carriers.registry import CarrierConfig, read_carriers
+from alerts.config import PRICE_GNF
 from alerts.errors import CarrierRefused
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
@@ -78,6 +79,7 @@ SETTINGS = (
     Setting("web.port", 8000, bounds=(1, 65_535)),
     Setting("web.public_url", "", check=_web_address),
     Setting("sms.carriers", "phone"),
+    Setting("sms.price_gnf", PRICE_GNF, bounds=(0, 100_000)),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
     Setting("clock", "system", check=_clock),
     Setting("demo", default=False),
@@ -97,6 +99,7 @@ class Settings:
     web_port: int
     web_public_url: str
     sms_carriers: str
+    sms_price_gnf: int
     log_level: str
     clock: str
     demo: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
@@ -22,6 +23,9 @@ from alerts.messages import (
 )
 from alerts.words import fault_label
 from gateway.model import Fault, State
+from gateway.zones import load_zones
+from ndiyan.settings import load_settings
+from ndiyan.shipped_files import shipped
 
 sms_app = typer.Typer(no_args_is_help=True, help="The SMS that committees read (docs/sms-texts.md).")
 
@@ -129,3 +133,78 @@ def longest_named(language: Language) -> str:
 def _row(key: str, language: Language, text: str) -> Row:
     counted = segments(text)
     return Row(key, language.name, text, counted.alphabet, counted.units, counted.number)
+
+
+@sms_app.command("phone")
+def phone(
+    context: typer.Context,
+    contact: Annotated[
+        str | None, typer.Option("--contact", help="A number, a phone or a name; default: whoever got the newest SMS.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False,
+    keys: Annotated[
+        list[str] | None, typer.Option("--press", help="Press this first, as r to ring; may be given several times.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Hold an on-screen phone of the demo in this terminal: read, answer, ring, switch off."""
+    from ingest.db import check_schema, connect
+    from ndiyan.sms_phone import View, as_json_of, find_contact, hold, press, screen_of
+
+    settings = load_settings(context.obj)
+    clock = settings.make_clock()
+    with connect(settings.required("database.url")) as connection:
+        check_schema(connection)
+        person = find_contact(connection, contact)
+        if person is None:
+            raise typer.BadParameter("nobody fictional has such a phone", param_hint="--contact")
+        view = View()
+        for key in keys or ():
+            said = press(connection, person, key, view, clock=clock)
+            if said and not as_json:
+                print(said)
+        if as_json:
+            print(json.dumps(as_json_of(connection, person), default=str, ensure_ascii=False))
+        elif once:
+            print(screen_of(connection, person, view, clock=clock))
+        else:
+            hold(connection, person, clock=clock, show=print)
+
+
+@sms_app.command("transcript")
+def transcript(
+    context: typer.Context,
+    start: Annotated[datetime | None, typer.Option("--from", help="Platform time (UTC); default: a week ago.")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", help="Platform time (UTC); default: now.")] = None,
+    zone: Annotated[str | None, typer.Option("--zone", help="Only this zone's.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option("--simulate", help="Live through this scenario instead of reading the database.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=60, help="Of the simulated run.")] = 7,
+    zones: Annotated[int, typer.Option(min=1, max=6, help="Of the simulated run, the first of the demo's.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of the simulated run.")] = 1,
+    language: Annotated[LanguageName, typer.Option("--language", help="fr or en.")] = LanguageName.FR,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON, a line for each thing.")] = False,
+) -> None:
+    """Tell who heard and said what when, as Markdown; phones are masked."""
+    from ingest.db import connect
+    from ndiyan.outcome import own_database
+    from ndiyan.transcript import fetch_lines, live_through, told
+    from simulator.scenarios import load_scenario
+
+    if language is LanguageName.FF:
+        raise typer.BadParameter("ff is only a draft; fr and en can be told", param_hint="--language")
+    if scenario is not None:
+        chosen = load_zones([shipped("zones")])[:zones]
+        with own_database() as connection:
+            lines = live_through(
+                chosen, scenario=load_scenario(scenario), days=days, seed=seed, connection=connection
+            )  # fmt: skip
+    else:
+        settings = load_settings(context.obj)
+        until = end.replace(tzinfo=UTC) if end else settings.make_clock().now()
+        since = start.replace(tzinfo=UTC) if start else until - timedelta(days=7)
+        with connect(settings.required("database.url")) as connection:
+            lines = fetch_lines(connection, start=since, end=until, zone=zone)
+    for line in [json.dumps(one.as_json(), ensure_ascii=False) for one in lines] if as_json else told(lines, language):
+        print(line)

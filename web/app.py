@@ -22,9 +22,10 @@ from web.api import health, openapi, readings, zones
 from web.api import phone as api_phone
 from web.api import rules as api_rules
 from web.api import set_aside as api_set_aside
+from web.api import sms as api_sms
 from web.config import WebConfig
 from web.dependencies import Services, api_guard, demo_only, page_guard
-from web.pages import account, alerts, breaking, figures, login, overview, phone, rules, set_aside, zone
+from web.pages import account, alerts, breaking, figures, login, overview, phone, rules, set_aside, sms, zone
 from web.problems import add_handlers
 from web.rules import Trials
 from web.shield import Shield
@@ -40,7 +41,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await run_in_threadpool(open_pool, config.database_url, size=POOL_SIZE, application="ndiyan web")
-        trials = Trials(config.database_url)
+        trials = Trials(config.database_url, price_gnf=config.price_gnf)
         app.state.services = Services(config, clock, wall or SystemClock(), pool, trials)
         try:
             yield
@@ -69,13 +70,13 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
 
     for router in (
         openapi.router, zones.router, readings.router, api_alerts.router, api_account.router, api_set_aside.router,
-        api_rules.router,
+        api_rules.router, api_sms.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard)])
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
     for router in (
         overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
-        login.router,
+        login.router, sms.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from ingest.db import Connection, queries
 from web.errors import NotThere
 from web.labels import N_
-from web.stories import Alert, Notification, find_alert, notifications_of
+from web.sms import Notification, notifications_of
+from web.stories import Alert, find_alert
 
 SQL = queries("web", "breaking")
 

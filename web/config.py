@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from alerts.carriers.doors import Door
+from alerts.config import PRICE_GNF
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class WebConfig:
 
     `demo` opens the on-screen phone and "break something"; `breakable` lists the faults offered there.
     `public_url` is the address that people type; https there makes cookies `Secure`. `login_command` is what
-    the log-in page tells people to run when they need a new link. `doors` are those of the SMS routes, by name.
+    the log-in page tells people to run when they need a new link. `doors` are those of the SMS routes, by name;
+    `price_gnf` is what one segment costs.
     """
 
     database_url: str
@@ -35,6 +37,7 @@ class WebConfig:
     public_url: str = "http://127.0.0.1:8000"
     login_command: str = "ndiyan web login-link"
     doors: Mapping[str, Door] = field(default_factory=dict)
+    price_gnf: float = PRICE_GNF
 
     @property
     def is_https(self) -> bool:

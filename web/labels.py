@@ -52,6 +52,7 @@ EVENTS = {
     "shelved": N_("Mise en sommeil"),
     "unshelved": N_("Sortie du sommeil"),
     "returned": N_("Revenue"),
+    "rang": N_("Appel manqué"),
     "explained": N_("Expliquée par une autre alerte"),
     "not_told": N_("Personne n’est prévenu"),
     "call_due": N_("À appeler à la main"),
@@ -88,12 +89,58 @@ NOTIFICATION_STATES = {
     "queued": N_("en attente"),
     "submitting": N_("envoi en cours"),
     "uncertain": N_("sort inconnu"),
-    "accepted": N_("accepté par l’opérateur"),
+    "held": N_("retenu"),
+    "accepted": N_("accepté par l’opérateur, pas encore remis"),
     "delivered": N_("remis"),
     "undelivered": N_("non remis"),
+    "no_receipt": N_("accepté par l’opérateur, sans accusé : remise inconnue"),
     "failed": N_("échoué"),
     "superseded": N_("remplacé"),
     "expired": N_("périmé"),
+    "abandoned": N_("sort inconnu, jamais renvoyé"),
+}
+MESSAGE_GROUPS = {
+    "waiting": N_("En attente"),
+    "unknown": N_("Sort inconnu"),
+    "failed": N_("Échoués"),
+    "delivered": N_("Remis"),
+}
+OUTCOMES = {
+    "accepted": N_("accepté"),
+    "refused": N_("refusé pour l’instant"),
+    "refused_for_good": N_("refusé pour de bon"),
+    "throttled": N_("trop vite : plus tard"),
+    "uncertain": N_("personne ne sait s’il est parti"),
+}
+RECEIPTS = {
+    "on_the_network": N_("sur le réseau"),
+    "delivered": N_("remis au téléphone"),
+    "undelivered": N_("non remis"),
+    "expired": N_("périmé chez l’opérateur"),
+    "unknown": N_("l’opérateur ne sait pas"),
+}
+SETTLED_BY = {
+    "receipt": N_("un accusé arrivé ensuite dit qu’il était parti"),
+    "carrier": N_("l’opérateur, interrogé, l’a dit"),
+    "nobody": N_("personne n’a pu le dire"),
+}
+CONSENTS = {
+    "opt_in": N_("a donné son accord"),
+    "opt_out": N_("ne veut plus rien recevoir"),
+}
+INTENTIONS = {
+    "seen": N_("vu"),
+    "on_the_way": N_("en route"),
+    "repaired": N_("réparé"),
+    "false_alarm": N_("fausse alerte"),
+    "help": N_("aide"),
+    "status": N_("demande d’état"),
+    "breakdown": N_("panne signalée"),
+    "opt_out": N_("ne plus recevoir"),
+    "level": N_("niveau relevé"),
+    "meter": N_("compteur relevé"),
+    "unclear": N_("pas compris"),
+    "failed": N_("non traité : une erreur chez nous"),
 }
 TOLD_BECAUSE = {
     "first_on_the_ladder": N_("première personne à prévenir"),
@@ -259,6 +306,30 @@ class Labels:
     def notification_state(self, state: str) -> str:
         """What became of a message."""
         return self._word(NOTIFICATION_STATES, state)
+
+    def message_group(self, code: str) -> str:
+        """States of messages that are looked for together."""
+        return self._word(MESSAGE_GROUPS, code)
+
+    def outcome(self, code: str | None) -> str:
+        """What became of a hand-over."""
+        return self._word(OUTCOMES, code) if code else self.texts.gettext("pas de réponse encore")
+
+    def receipt(self, code: str) -> str:
+        """What a receipt says."""
+        return self._word(RECEIPTS, code)
+
+    def settled_by(self, code: str) -> str:
+        """How an uncertain message was settled."""
+        return self._word(SETTLED_BY, code)
+
+    def consent(self, code: str) -> str:
+        """What somebody said about being written to."""
+        return self._word(CONSENTS, code)
+
+    def intention(self, code: str | None) -> str:
+        """What an answer was understood as."""
+        return self._word(INTENTIONS, code) if code else self.texts.gettext("pas encore lu")
 
     def told_because(self, code: str) -> str:
         """Why a person was told."""

@@ -64,8 +64,8 @@ def refused(error: SettingRefused) -> BadParameter:
 class Trials:
     """Works on trials in the background, one at a time: a page must not wait for 90 days of readings."""
 
-    def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
+    def __init__(self, database_url: str, *, price_gnf: float) -> None:
+        self._database_url, self._price_gnf = database_url, price_gnf
         self._turn = threading.Lock()
 
     def start(self, trial_id: int) -> None:
@@ -74,4 +74,4 @@ class Trials:
 
     def _work(self, trial_id: int) -> None:
         with self._turn:
-            run(self._database_url, trial_id)
+            run(self._database_url, trial_id, price_gnf=self._price_gnf)

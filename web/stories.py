@@ -1,8 +1,7 @@
-"""Alerts as pages and API read them: the record, its events, and who was told what."""
+"""Alerts as pages and API read them: the record and its events. Who was told what is in `sms.py`."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 from alerts.shelf import is_shelved
 from ingest.db import Connection, queries
 from web.errors import NotThere
+from web.masks import hide_phones
 
 SQL = queries("web", "alerts")
 
@@ -70,32 +70,10 @@ class Event:
     who: str
     detail: dict[str, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """One attempt to tell one person one thing."""
-
-    notification_id: int
-    alert_id: int
-    contact_id: int | None
-    name: str
-    role: str
-    phone: str
-    kind: str
-    step: str
-    reason: str
-    language: str
-    text: str
-    segments: int
-    carrier: str
-    state: str
-    attempts: int
-    error: str | None
-    possible_duplicate: bool
-    created_at: datetime
-    submitted_at: datetime | None
-    accepted_at: datetime | None
-    delivered_at: datetime | None
+    @property
+    def shown_detail(self) -> dict[str, Any]:
+        """The detail as people may read it: phone numbers in texts show their last three digits."""
+        return {name: hide_phones(value) if isinstance(value, str) else value for name, value in self.detail.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +86,6 @@ class Member:
     phone: str
     language: str
     tap: str | None
-
-
-def masked(phone: str) -> str:
-    """A phone number with only its country and its last three digits."""
-    return f"{phone[:4]}\u00a0…\u00a0{phone[-3:]}"
 
 
 def _alerts(which: str) -> str:
@@ -156,16 +129,6 @@ def alerts_within(connection: Connection, zone_id: str, start: datetime, end: da
 def events_of(connection: Connection, alert_id: int) -> list[Event]:
     """The story of an alert, in the order in which it happened."""
     return [Event(*row) for row in connection.execute(SQL["events"], {"alert": alert_id})]
-
-
-def notifications_of(connection: Connection, alert_ids: Sequence[int]) -> dict[int, list[Notification]]:
-    """alert_id → who was told what about it, oldest first."""
-    found: dict[int, list[Notification]] = defaultdict(list)
-    if alert_ids:
-        for row in connection.execute(SQL["notifications"], {"alerts": list(alert_ids)}):
-            notification = Notification(*row)
-            found[notification.alert_id].append(notification)
-    return found
 
 
 def explained_alerts(connection: Connection, alert_id: int) -> list[Alert]:

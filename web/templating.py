@@ -10,7 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from web.language import Language, texts_of
-from web.stories import masked
+from web.masks import hide_phones, masked
 
 
 @cache
@@ -29,7 +29,8 @@ def environment(language: Language) -> Environment:
     found.install_gettext_translations(texts.catalogue, newstyle=True)  # type: ignore[attr-defined]
     found.filters |= {
         "number": texts.number, "quantity": texts.quantity, "percent": texts.percent, "duration": texts.duration,
-        "day": texts.day, "masked": masked, "span": lambda seconds: texts.duration(timedelta(seconds=seconds)),
+        "day": texts.day, "masked": masked, "no_phones": hide_phones,
+        "span": lambda seconds: texts.duration(timedelta(seconds=seconds)),
     }  # fmt: skip
     found.globals |= {"static": static_address}
     return found

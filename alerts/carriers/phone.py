@@ -1,4 +1,7 @@
-"""The on-screen phone: a carrier like the others, whose network is two tables that a page shows as handsets."""
+"""The on-screen phone: a carrier like the others, whose network is a few tables that a page shows as handsets.
+
+`phone_network` says how each handset is: off, out of reach, slow, losing or repeating messages.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +55,11 @@ class PhoneCarrier:
         for message in messages:
             self._connection.execute(
                 SQL["submit"],
-                {"ref": message.ref, "phone": message.phone, "text": message.text, "now": self._clock.now()},
-            )
+                {
+                    "ref": message.ref, "phone": message.phone, "text": message.text, "now": self._clock.now(),
+                    "valid_until": message.valid_until,
+                },
+            )  # fmt: skip
             self._submitted.append(Submitted(message.ref, Accepted(str(message.ref))))
 
     def settle(self, message: Outgoing) -> Outcome | None:
@@ -64,10 +70,12 @@ class PhoneCarrier:
     def events(self) -> Iterator[Event]:
         """What was handed over, handsets that have just shown a message, replies typed on them and calls."""
         now = self._clock.now()
-        self._connection.execute(SQL["deliver"], {"before": now - UNDERWAY, "now": now})
+        self._connection.execute(SQL["expire"], {"now": now})
+        self._connection.execute(SQL["arrive"], {"before": now - UNDERWAY, "now": now})
         yield from self._submitted
-        for ref, phone, at in self._connection.execute(SQL["receipts"]).fetchall():
-            yield Receipt((str(ref),), Fate.DELIVERED, at, "", ref=ref, phone=phone)
+        for ref, phone, ending, at in self._connection.execute(SQL["receipts"]).fetchall():
+            fate = Fate.EXPIRED if ending else Fate.DELIVERED
+            yield Receipt((str(ref),), fate, at, f"{fate} {at.isoformat()}", ref=ref, phone=phone)
         for number, phone, text, at in self._connection.execute(SQL["replies"]).fetchall():
             yield Call(str(number), phone, at) if text is None else Inbound(str(number), phone, text, at)
 

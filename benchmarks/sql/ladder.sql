@@ -20,7 +20,7 @@ WHERE b.ref = ANY(%(refs)s) AND n.kind <> 'reply' ORDER BY n.notification_id;
 
 -- steps
 -- Of each alert the steps in the order in which they were taken or passed over with a reason.
-SELECT a.alert_id, a.severity, l.rung, a.state = 'open', coalesce((
+SELECT a.severity, l.rung, a.state = 'open', coalesce((
     SELECT array_agg(step ORDER BY at, place) FROM (
         SELECT n.step, n.created_at AS at, 0 AS place FROM notification n
         WHERE n.alert_id = a.alert_id AND n.kind = 'opened'

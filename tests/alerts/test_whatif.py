@@ -156,7 +156,7 @@ def test_a_trial_runs_over_the_database_and_is_kept(database_url: str, zones: li
         waiting = find_trial(connection, number)
         assert waiting is not None
         assert (waiting.is_over, waiting.done, waiting.total) == (False, 0, 1)
-        run(database_url, number)
+        run(database_url, number, price_gnf=150)
         trial = find_trial(connection, number)
         assert trial is not None
         assert trial.error is None

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from gateway.zones import Zone
 from tests.conftest import skip_without
-from tests.web.web_seed import seed_messages, seed_trials
+from tests.web.web_seed import seed_messages, seed_sms, seed_trials
 from tests.web.web_site import TEXT, Site, serving
 from web.app import create_app
 
@@ -30,7 +30,8 @@ ADDRESSES = (
     "/en/regles/essais/2", "/fr/telephone",
     "/fr/casser", "/fr/casser/1", "/fr/mis-de-cote", "/fr/mis-de-cote?etat=tous", "/fr/mis-de-cote/1", "/fr/comptes",
     "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
-    "/fr/conflits",
+    "/fr/conflits", "/fr/messages?etat=tous", "/fr/messages/2", "/fr/messages/recus", "/fr/messages/recus?quoi=tous",
+    "/fr/messages/bourse", "/fr/messages/accord", "/fr/messages/carte", "/en/messages?etat=tous",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -38,6 +39,8 @@ WIDE = (
     "/fr/telephone",
     "/fr/comptes",
     "/fr/mis-de-cote",
+    "/fr/messages?etat=tous",
+    "/fr/messages/bourse",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]
@@ -68,6 +71,7 @@ def address(past: Site) -> Iterator[str]:
             (past.clock.now(),),
         )
         seed_trials(connection, past.clock.now())
+        seed_sms(connection, past.alert_id, now=past.clock.now())
         connection.execute(
             "INSERT INTO demo_fault (zone_id, fault, asked_by, asked_at, starts_at)"
             " VALUES ('zone-3', 'pump_not_running', 'Awa', %(now)s, %(now)s)",

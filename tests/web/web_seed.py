@@ -202,3 +202,65 @@ def seed_trials(connection: Connection, now: datetime) -> None:
             " %(result)s)",
             {"start": now - timedelta(days=90), "now": now, "done": done, "result": outcome},
         )
+
+
+def seed_sms(connection: Connection, alert_id: int, *, now: datetime) -> dict[str, int]:
+    """An SMS to the president of zone 3 in each state that tells something; returns their ids by name.
+
+    `again` left twice for want of an answer, was receipted late and answered; `lost` had no receipt; `held` waits for
+    the morning; `refused` never left. Two strangers wrote, one of them twice and rang; a route is up and one down.
+    """
+    ids: dict[str, int] = {}
+    for name, state, urgency in (("again", "delivered", 3), ("lost", "no_receipt", 3), ("held", "held", 3),
+                                 ("refused", "failed", 4)):  # fmt: skip
+        row = connection.execute(
+            "INSERT INTO notification (ref, alert_id, zone_id, contact_id, phone, kind, step, reason, language, text,"
+            " segments, urgency, carrier, state, attempts, possible_duplicate, settled_by, created_at, next_try_at,"
+            " valid_until, accepted_at, delivered_at)"
+            " SELECT %(ref)s, %(alert)s, zone_id, contact_id, phone, 'opened', %(name)s, 'nobody_answered', 'fr',"
+            " 'POMPE ARRETEE. Appelez Ibrahima 600000013.', 1, %(urgency)s, 'smpp', %(state)s, 1, %(twice)s,"
+            " %(settled)s, %(now)s, %(next)s, %(until)s, %(accepted)s, %(delivered)s"
+            " FROM contact WHERE zone_id = 'zone-3' AND role = 'president' RETURNING notification_id",
+            {"ref": uuid.uuid4(), "alert": alert_id, "name": name, "state": state, "urgency": urgency,
+             "twice": name == "again", "settled": "nobody" if name == "again" else None, "now": now,
+             "next": now + timedelta(hours=9) if state == "held" else now, "until": now + timedelta(days=1),
+             "accepted": now if name in ("again", "lost") else None, "delivered": now if name == "again" else None},
+        ).fetchone()  # fmt: skip
+        assert row is not None
+        ids[name] = int(row[0])
+    for name, outcome, provider_id, detail in (
+        ("again", "uncertain", None, "timeout"), ("again", "accepted", "00ab12", None),
+        ("lost", "accepted", "00ab13", None), ("refused", "refused_for_good", None, "no such number 600000011"),
+    ):  # fmt: skip
+        connection.execute(
+            "INSERT INTO sms_attempt (notification_id, carrier, began_at, ended_at, outcome, provider_id, detail)"
+            " VALUES (%s, 'smpp', %s, %s, %s, %s, %s)",
+            (ids[name], now, now + timedelta(seconds=4), outcome, provider_id, detail),
+        )
+    ((phone, contact_id),) = connection.execute(
+        "SELECT phone, contact_id FROM contact WHERE zone_id = 'zone-3' AND role = 'president'"
+    ).fetchall()
+    connection.execute(
+        "INSERT INTO sms_receipt (carrier, provider_ids, fate, at, phone, text_head, raw, received_at, notification_id)"
+        " VALUES ('smpp', '{00ab12}', 'delivered', %s, %s, '', %s, %s, %s)",
+        (now, phone, f"id:00ab12 from:{phone[1:]} stat:DELIVRD", now, ids["again"]),
+    )
+    for number, (kind, who, text) in enumerate(
+        (("sms", "+224622000001", "c'est qui, rappelez le 622000001"), ("sms", "+224622000001", "allo"),
+         ("call", "+224622000001", ""), ("sms", "+224622000002", "STOP"), ("call", phone, ""))
+    ):  # fmt: skip
+        is_known = who == phone
+        connection.execute(
+            "INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at, contact_id, alert_id, intention,"
+            " is_sure, handled_at) VALUES ('smpp', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (str(number), kind, who, text, now + timedelta(minutes=number), contact_id if is_known else None,
+             alert_id if is_known else None, "seen" if is_known else "unclear", is_known, now),
+        )  # fmt: skip
+    for carrier, is_up, balance in (("smpp", True, 48_500.0), ("gammu", False, None)):
+        connection.execute(
+            "INSERT INTO carrier_state (carrier, is_up, since, detail, balance, balance_unit, expires_at, asked_at)"
+            " VALUES (%s, %s, %s, %s, %s, 'GNF', %s, %s)",
+            (carrier, is_up, now - timedelta(days=2), "" if is_up else "no modem at /dev/ttyUSB0", balance,
+             now + timedelta(days=3) if is_up else None, now),
+        )  # fmt: skip
+    return ids

@@ -29,19 +29,12 @@ from web.api.models import (
     SpansView,
 )
 from web.api.responses import ERRORS
+from web.api.sms import fields_of
 from web.cursors import cursor_of, read_cursor
 from web.dependencies import ConnectionOf, KeyOf, ServicesOf
 from web.errors import BadParameter, NotThere
-from web.stories import (
-    Alert,
-    Notification,
-    alerts_page,
-    events_of,
-    explained_alerts,
-    find_alert,
-    masked,
-    notifications_of,
-)
+from web.sms import Notification, notifications_of
+from web.stories import Alert, alerts_page, events_of, explained_alerts, find_alert
 
 router = APIRouter(tags=["alerts"], responses=ERRORS)
 
@@ -97,7 +90,7 @@ def alert(connection: ConnectionOf, alert_id: int) -> AlertDetail:
     found = find_alert(connection, alert_id)
     told = notifications_of(connection, [alert_id])[alert_id]
     events = [
-        EventView(at=event.at, kind=event.kind, who=event.who, detail=event.detail)
+        EventView(at=event.at, kind=event.kind, who=event.who, detail=event.shown_detail)
         for event in events_of(connection, alert_id)
     ]
     explains = [one.alert_id for one in explained_alerts(connection, alert_id)]
@@ -160,15 +153,5 @@ def _fields(alert: Alert, told: Sequence[Notification]) -> dict[str, Any]:
         "resolved_at": alert.resolved_at, "is_late": alert.is_late, "confidence": alert.confidence,
         "evidence": alert.evidence, "explained_by": alert.explained_by, "times": alert.times,
         "shelved_until": alert.shelved_until, "shelved_by": alert.shelved_by, "shelved_why": alert.shelved_why,
-        "notifications": [_notification_view(one) for one in told],
+        "notifications": [NotificationView(**fields_of(one)) for one in told],
     }  # fmt: skip
-
-
-def _notification_view(one: Notification) -> NotificationView:
-    return NotificationView(
-        id=one.notification_id, contact_id=one.contact_id, name=one.name, role=one.role, phone=masked(one.phone),
-        kind=one.kind, step=one.step, reason=one.reason, route=one.carrier, state=one.state, text=one.text,
-        language=one.language, segments=one.segments, attempts=one.attempts, error=one.error,
-        created_at=one.created_at, submitted_at=one.submitted_at, accepted_at=one.accepted_at,
-        delivered_at=one.delivered_at,
-    )  # fmt: skip

@@ -171,7 +171,23 @@ class ReadingListing(Listing[ReadingView]):
 class NotificationView(BaseModel):
     """Who was told what, on which route, and what became of it; phones show their last three digits."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 112, "alert": 37, "zone": "zone-3", "contact_id": 7, "name": "Alpha Oumar Barry",
+                "role": "exploitant", "phone": "+224\u00a0…\u00a0010", "kind": "opened", "step": "first",
+                "reason": "first_on_the_ladder", "route": "smpp", "state": "no_receipt",
+                "text": "NDIYAN A7 MANGOL-DOW: POMPE ARRETEE … Appelez Ibrahima …013.", "language": "fr", "segments": 1,
+                "attempts": 1, "error": None, "possible_duplicate": False, "settled_by": None,
+                "created_at": "2026-11-24T10:40:00Z", "submitted_at": "2026-11-24T10:40:01Z",
+                "accepted_at": "2026-11-24T10:40:02Z", "delivered_at": None, "valid_until": "2026-11-25T10:40:00Z",
+            }
+        }
+    )  # fmt: skip
+
     id: int
+    alert: int | None = Field(description="null: an answer that belongs to no alert")
+    zone: str | None
     contact_id: int | None
     name: str
     role: str
@@ -181,15 +197,125 @@ class NotificationView(BaseModel):
     reason: str
     route: str
     state: str
-    text: str
+    text: str = Field(description="phone numbers in it show their last three digits")
     language: str
     segments: int
     attempts: int
     error: str | None
+    possible_duplicate: bool = Field(description="sent again while nobody knew whether it had left")
+    settled_by: str | None = Field(description="how an uncertain one was settled: receipt, carrier or nobody")
     created_at: datetime
     submitted_at: datetime | None
     accepted_at: datetime | None
-    delivered_at: datetime | None
+    delivered_at: datetime | None = Field(description="when a handset had it; null while nobody knows")
+    valid_until: datetime = Field(description="what has not left by then never leaves")
+
+
+class AttemptView(BaseModel):
+    """One hand-over to a route; without an outcome nobody knows it yet."""
+
+    route: str
+    began_at: datetime
+    ended_at: datetime | None
+    outcome: str | None = Field(description="accepted, refused, refused_for_good, throttled or uncertain")
+    provider_id: str | None
+    detail: str | None
+
+
+class ReceiptView(BaseModel):
+    """A receipt as it came; phones in it show their last three digits."""
+
+    route: str
+    provider_ids: list[str]
+    fate: str = Field(description="on_the_network, delivered, undelivered, expired or unknown")
+    at: datetime
+    received_at: datetime
+    raw: str
+
+
+class InboundView(BaseModel):
+    """What came in: an SMS, or a call that nobody answered."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 41, "kind": "sms", "route": "phone", "phone": "+224\u00a0…\u00a0010", "text": "1",
+                "received_at": "2026-11-24T10:52:40Z", "contact_id": 7, "name": "Alpha Oumar Barry",
+                "role": "exploitant", "alert": 37, "intention": "seen", "is_sure": True,
+                "handled_at": "2026-11-24T10:52:41Z",
+            }
+        }
+    )  # fmt: skip
+
+    id: int
+    kind: str = Field(description="sms or call")
+    route: str
+    phone: str
+    text: str
+    received_at: datetime
+    contact_id: int | None = Field(description="null: of nobody we know, or not read yet")
+    name: str
+    role: str
+    alert: int | None = Field(description="what it was about, where that is known")
+    intention: str | None
+    is_sure: bool | None
+    handled_at: datetime | None = Field(description="null: stored, not read yet")
+
+
+class NotificationDetail(NotificationView):
+    """A notification with all that happened to it."""
+
+    attempt_list: list[AttemptView]
+    receipts: list[ReceiptView]
+    answers: list[InboundView] = Field(description="what its owner sent about the same alert after it")
+
+
+class RouteView(BaseModel):
+    """How a route was when it was last asked."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "route": "gammu", "is_up": True, "since": "2026-11-20T06:12:00Z", "detail": "", "balance": 48500.0,
+                "balance_unit": "GNF", "expires_at": "2026-12-31T00:00:00Z", "asked_at": "2026-11-24T10:40:00Z",
+                "is_stale": False,
+            }
+        }
+    )  # fmt: skip
+
+    route: str
+    is_up: bool
+    since: datetime = Field(description="when it came up or went down")
+    detail: str
+    balance: float | None = Field(description="null where the route does not tell")
+    balance_unit: str
+    expires_at: datetime | None
+    asked_at: datetime
+    is_stale: bool = Field(description="nobody has asked it lately: nothing is known of it now")
+
+
+class PurseView(BaseModel):
+    """What one committee's SMS came to in one month."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "month": "2026-11-01", "zone": "zone-3", "notifications": 12, "answers": 2, "hand_overs": 13,
+                "segments": 13, "price_gnf": 150.0, "cost_gnf": 1950.0, "delivered": 11, "unknown": 1,
+            }
+        }
+    )  # fmt: skip
+
+    month: date = Field(description="its first day")
+    zone: str
+    notifications: int = Field(description="that a route took or may have taken")
+    answers: int = Field(description="of these, answers to what people wrote")
+    hand_overs: int = Field(description="each is paid for: more where something was sent again")
+    segments: int
+    price_gnf: float = Field(description="of one segment; an assumption unless `sms.price_gnf` is set")
+    cost_gnf: float
+    delivered: int
+    unknown: int = Field(description="nobody knows whether a handset had them")
 
 
 class EventView(BaseModel):
@@ -284,7 +410,7 @@ class PersonView(BaseModel):
 
 
 class SmsView(BaseModel):
-    """A message on the phone; `direction` is `in` (to the phone) or `out` (from it)."""
+    """A message on the phone; `direction` is `in` (to the phone), `out` (from it) or `rang` (its owner rang us)."""
 
     direction: str
     text: str
@@ -297,6 +423,18 @@ class ReplyBody(BaseModel):
     """What is typed on the phone."""
 
     text: str = Field(min_length=1, max_length=160, examples=["1"])
+
+
+class NetworkBody(BaseModel):
+    """The handset and the network around it; what is left out is as it is on a good day."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"is_on": True, "bars": 1, "delay_s": 90, "loss_pct": 10}})
+
+    is_on: bool = True
+    bars: int = Field(default=4, ge=0, le=4, description="0: out of reach")
+    delay_s: float = Field(default=0, ge=0, le=86_400, description="of every SMS, on top of the usual seconds")
+    loss_pct: int = Field(default=0, ge=0, le=100, description="of the SMS to this phone that are lost on the way")
+    repeats: bool = Field(default=False, description="the handset shows every SMS twice")
 
 
 class ReplySent(BaseModel):

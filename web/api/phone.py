@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from fastapi import APIRouter
 
 from web import handset
-from web.api.models import Listing, PersonView, ReplyBody, ReplySent, SmsView
+from web.api.models import Listing, NetworkBody, PersonView, ReplyBody, ReplySent, SmsView
 from web.api.responses import ERRORS
 from web.dependencies import ConnectionOf, ServicesOf
 
@@ -46,3 +48,30 @@ def reply(services: ServicesOf, connection: ConnectionOf, phone: str, body: Repl
     """The text goes the way of every inbound SMS: through the carrier, then to the alert it answers."""
     handset.require_known(connection, phone)
     return ReplySent(id=handset.reply(connection, phone, body.text, now=services.clock.now()))
+
+
+@router.post("/{phone}/rings", summary="Ring as the owner of a phone, and hang up", status_code=202)
+def ring(services: ServicesOf, connection: ConnectionOf, phone: str) -> ReplySent:
+    """A missed call means "seen" where exactly one alert is open for this phone."""
+    handset.require_known(connection, phone)
+    return ReplySent(id=handset.ring(connection, phone, now=services.clock.now()))
+
+
+@router.get("/{phone}/network", summary="The network around a phone")
+def network(connection: ConnectionOf, phone: str) -> NetworkBody:
+    """As it was set last."""
+    handset.require_known(connection, phone)
+    found = handset.network_of(connection, phone)
+    return NetworkBody(
+        is_on=found.is_on, bars=found.bars, delay_s=found.delay.total_seconds(), loss_pct=found.loss_pct,
+        repeats=found.repeats,
+    )  # fmt: skip
+
+
+@router.put("/{phone}/network", summary="Switch a phone off, or make its network a bad one")
+def set_network(services: ServicesOf, connection: ConnectionOf, phone: str, body: NetworkBody) -> NetworkBody:
+    """A phone that is off gets its messages later, or never, when their time is over; receipts say so."""
+    handset.require_known(connection, phone)
+    wanted = handset.Network(body.is_on, body.bars, timedelta(seconds=body.delay_s), body.loss_pct, body.repeats)
+    handset.set_network(connection, phone, wanted, now=services.clock.now())
+    return network(connection, phone)

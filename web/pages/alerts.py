@@ -14,15 +14,8 @@ from alerts.shelf import longest_shelf
 from web.cursors import cursor_of, read_cursor
 from web.errors import BadParameter
 from web.pages.page import PageOf
-from web.stories import (
-    alerts_page,
-    events_of,
-    explained_alerts,
-    find_alert,
-    last_mark,
-    live_alerts,
-    notifications_of,
-)
+from web.sms import inbound_about, notifications_of, stories_of
+from web.stories import alerts_page, events_of, explained_alerts, find_alert, last_mark, live_alerts
 from web.water import fetch_blind_spots
 
 router = APIRouter()
@@ -67,7 +60,8 @@ def alert(page: PageOf, alert_id: int) -> Response:
         blind=fetch_blind_spots(page.connection, found.zone_id, page.now),
         explains=explained_alerts(page.connection, alert_id),
         shelf_hours=[hours for hours in SHELF_HOURS if timedelta(hours=hours) <= longest],
-        notifications=notifications_of(page.connection, [alert_id])[alert_id],
+        told=stories_of(page.connection, notifications_of(page.connection, [alert_id])[alert_id]),
+        answers=inbound_about(page.connection, alert_id),
     )
 
 

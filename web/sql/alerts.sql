@@ -34,14 +34,6 @@ ORDER BY a.first_evidence_at;
 -- events
 SELECT event_id, at, kind, who, detail FROM alert_event WHERE alert_id = %(alert)s ORDER BY at, event_id;
 
--- notifications
--- What was told about these alerts, to whom, and what became of it.
-SELECT n.notification_id, n.alert_id, n.contact_id, coalesce(c.name, ''), coalesce(c.role, ''), n.phone, n.kind, n.step,
-       n.reason, n.language, n.text, n.segments, n.carrier, n.state, n.attempts, n.error, n.possible_duplicate,
-       n.created_at, n.submitted_at, n.accepted_at, n.delivered_at
-FROM notification n LEFT JOIN contact c USING (contact_id)
-WHERE n.alert_id = ANY(%(alerts)s) ORDER BY n.created_at, n.notification_id;
-
 -- told_between
 -- Messages and answers of a zone within a span of platform time, for the lane of events.
 SELECT n.created_at, n.kind, coalesce(c.name, '') FROM notification n LEFT JOIN contact c USING (contact_id)

@@ -10,21 +10,20 @@ LEFT JOIN LATERAL (
 WHERE c.is_active AND z.is_fictional
 ORDER BY z.zone_id, c.rank;
 
--- person
-SELECT phone FROM contact c JOIN zone z USING (zone_id)
-WHERE c.contact_id = %(contact)s AND c.is_active AND z.is_fictional;
-
 -- is_known
 SELECT EXISTS (SELECT FROM contact c JOIN zone z USING (zone_id)
                WHERE c.phone = %(phone)s AND c.is_active AND z.is_fictional);
 
 -- messages
--- Both directions, newest first; what is still under way is not on the handset.
-SELECT 'in' AS direction, ref::text, text, sent_at, delivered_at, read_at, delivered_at AS at FROM phone_inbox
+-- Both directions and calls, newest first; what is under way or was lost is not on the handset, a repeated one is twice.
+SELECT 'in' AS direction, ref::text, text, sent_at, delivered_at, read_at, delivered_at AS at
+FROM phone_inbox CROSS JOIN generate_series(1, copies)
 WHERE phone = %(phone)s AND delivered_at IS NOT NULL
 UNION ALL
-SELECT 'out', phone_reply_id::text, text, sent_at, NULL, NULL, sent_at FROM phone_reply WHERE phone = %(phone)s
-ORDER BY at DESC, direction DESC
+SELECT CASE WHEN text IS NULL THEN 'rang' ELSE 'out' END, phone_reply_id::text, coalesce(text, ''), sent_at, NULL, NULL,
+       sent_at
+FROM phone_reply WHERE phone = %(phone)s
+ORDER BY at DESC, direction DESC, ref DESC
 LIMIT %(limit)s;
 
 -- mark_read
@@ -32,3 +31,12 @@ UPDATE phone_inbox SET read_at = %(now)s WHERE phone = %(phone)s AND read_at IS 
 
 -- insert_reply
 INSERT INTO phone_reply (phone, text, sent_at) VALUES (%(phone)s, %(text)s, %(now)s) RETURNING phone_reply_id;
+
+-- network
+SELECT is_on, bars, delay, loss_pct, repeats FROM phone_network WHERE phone = %(phone)s;
+
+-- set_network
+INSERT INTO phone_network (phone, is_on, bars, delay, loss_pct, repeats, changed_at)
+VALUES (%(phone)s, %(is_on)s, %(bars)s, %(delay)s, %(loss_pct)s, %(repeats)s, %(now)s)
+ON CONFLICT (phone) DO UPDATE SET is_on = EXCLUDED.is_on, bars = EXCLUDED.bars, delay = EXCLUDED.delay,
+    loss_pct = EXCLUDED.loss_pct, repeats = EXCLUDED.repeats, changed_at = EXCLUDED.changed_at;

@@ -28,10 +28,11 @@
       const next = fresh.querySelector(part);
       if (!old || !next || old.innerHTML === next.innerHTML) continue;
       const open = [...old.querySelectorAll("details")].map((one) => one.open);
-      const scrolled = old.scrollTop;
+      const regions = () => [old, ...old.querySelectorAll("[role=region]")];
+      const scrolled = regions().map((one) => one.scrollTop);
       old.innerHTML = next.innerHTML;
       old.querySelectorAll("details").forEach((one, place) => (one.open = Boolean(open[place])));
-      old.scrollTop = scrolled;
+      regions().forEach((one, place) => (one.scrollTop = scrolled[place] ?? 0));
     }
     // A page whose story is over asks no more.
     if (!fresh.body.dataset.refresh) paused = true;

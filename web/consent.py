@@ -1,0 +1,75 @@
+"""Who may be told: what people said about being written to, and zones where the next to leave would be the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ingest.db import Connection, queries
+
+SQL = queries("web", "consent")
+
+OPT_OUT = "opt_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """The last word of a phone about being written to: what was said, how it came, and who wrote it down."""
+
+    phone: str
+    at: datetime
+    what: str
+    how: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One person of a committee, when a handset last had something for them, and what they said about it."""
+
+    zone_id: str
+    zone_name: str
+    contact_id: int
+    name: str
+    role: str
+    phone: str
+    language: str
+    reached_at: datetime | None
+    sent_at: datetime | None
+    word: Word | None = None
+
+    @property
+    def may_be_told(self) -> bool:
+        """Whether they have not asked to be left in peace."""
+        return self.word is None or self.word.what != OPT_OUT
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePeople:
+    """A zone's committee as far as SMS reach it."""
+
+    zone_id: str
+    name: str
+    people: tuple[Reached, ...]
+
+    @property
+    def may_be_told(self) -> int:
+        """How many may be told anything: with one left, the next to leave is the last."""
+        return sum(one.may_be_told for one in self.people)
+
+
+def fetch_people(connection: Connection) -> list[ZonePeople]:
+    """The committees by zone, each in the order of its file."""
+    ((has_log,),) = connection.execute(SQL["has_log"]).fetchall()
+    words = {row[0]: Word(*row) for row in connection.execute(SQL["log"])} if has_log else {}
+    found = [Reached(*row) for row in connection.execute(SQL["people"])]
+    found = [replace(one, word=words.get(one.phone)) for one in found]
+    return [
+        ZonePeople(zone_id, name, tuple(one for one in found if one.zone_id == zone_id))
+        for zone_id, name in _zones(found)
+    ]
+
+
+def _zones(found: Sequence[Reached]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((one.zone_id, one.zone_name) for one in found))
