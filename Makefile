@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-sms-gammu bench-outage bench-bad-rows bench-sms
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -76,3 +76,6 @@ bench-outage: setup  ## an hour without the database: nothing lost, nothing conf
 
 bench-sms: setup  ## SMS over SMPP: 1,000 kill -9 and 200 link cuts over 100,000, pace, who goes first (ARGS="--messages 2000 --kills 20 --cuts 5")
 	@exec $(PYTHON) -m benchmarks.sms $(ARGS)
+
+bench-ladder: setup  ## 10,000 alerts climb their ladders while routes fail and people answer (ARGS="--alerts 1000 --zones 100 --days 3")
+	@exec $(PYTHON) -m benchmarks.ladder $(ARGS)
