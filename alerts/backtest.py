@@ -183,6 +183,7 @@ def count_sms(zone: Zone, alerts: Sequence[PastAlert]) -> None:
         for key, alert in enumerate(alerts)
         if alert.explained_by is None and alert.closed_at is not None
     ]
+    end = max((at for at, _ in moments), default=None)  # of what history tells; nobody is reminded behind it
     heapq.heapify(moments)
     while moments:
         now, key = heapq.heappop(moments)
@@ -200,8 +201,9 @@ def count_sms(zone: Zone, alerts: Sequence[PastAlert]) -> None:
             standing[key], tellings = decision.position, list(decision.tellings)
             looks = [decision.look_at] if decision.look_at is not None else []
             looks += [one.send_at + ACKNOWLEDGED_AFTER for one in tellings]
-            for look_at in looks:
-                heapq.heappush(moments, (max(look_at, now + timedelta(seconds=1)), key))
+            for look_at in (max(one, now + timedelta(seconds=1)) for one in looks):
+                if end is not None and look_at <= end:
+                    heapq.heappush(moments, (look_at, key))
         past += [_past(zone, key, alert, telling) for telling in tellings]
         alert.sms_count += len(tellings)
 
