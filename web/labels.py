@@ -56,6 +56,7 @@ EVENTS = {
     "explained": N_("Expliquée par une autre alerte"),
     "not_told": N_("Personne n’est prévenu"),
     "call_due": N_("À appeler à la main"),
+    "called": N_("Appelé à la main"),
     "resolved": N_("Résolue par les mesures"),
 }
 SILENCES = {

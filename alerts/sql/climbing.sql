@@ -57,12 +57,13 @@ WHERE n.phone = %(phone)s AND n.kind <> 'reply'
 ORDER BY n.urgency DESC, a.severity DESC, n.notification_id FOR UPDATE OF n;
 
 -- told_to_phone
--- As `told_before`, of one phone and without what waits.
+-- As `told_before`, of one phone and without what waits. Nothing is held for two days.
 SELECT n.alert_id, n.contact_id, n.phone, n.zone_id, a.fault, a.severity, n.kind, n.step,
-       'm' || coalesce(n.told_in, n.notification_id), coalesce(n.due_at, n.created_at),
+       'm' || coalesce(n.told_in, n.notification_id), coalesce(n.accepted_at, n.due_at, n.created_at),
        n.state IN ('superseded', 'expired', 'failed')
 FROM notification n JOIN alert a USING (alert_id)
-WHERE n.phone = %(phone)s AND n.created_at >= %(since)s AND n.kind <> 'reply'
+WHERE n.phone = %(phone)s AND n.kind <> 'reply' AND coalesce(n.accepted_at, n.due_at, n.created_at) >= %(since)s
+  AND n.created_at >= %(since)s - interval '2 days'
   AND n.notification_id <> ALL(%(waiting)s) AND (n.state <> 'held' OR n.told_in IS NOT NULL);
 
 -- put_off

@@ -15,7 +15,7 @@ SELECT contact_id, name, role, phone, language, rank FROM contact WHERE zone_id 
 SELECT n.alert_id, n.contact_id, n.phone, n.zone_id, a.fault, a.severity, n.kind, n.step,
        CASE WHEN n.told_in IS NOT NULL THEN 'm' || n.told_in
             WHEN n.state = 'held' THEN 'h' || n.due_at ELSE 'm' || n.notification_id END,
-       coalesce(n.due_at, n.created_at), n.state IN ('superseded', 'expired', 'failed')
+       coalesce(n.accepted_at, n.due_at, n.created_at), n.state IN ('superseded', 'expired', 'failed')
 FROM notification n JOIN alert a USING (alert_id)
 WHERE n.alert_id = %(alert)s AND n.kind <> 'reply'
    OR n.phone = ANY(%(phones)s) AND n.created_at >= %(since)s AND n.kind <> 'reply';

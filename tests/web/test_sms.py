@@ -251,3 +251,33 @@ def test_a_script_rings_and_spoils_the_network(site: Site, script: httpx.Client)
     assert script.post(f"{address}/rings").status_code == 202
     assert script.get(f"{address}/messages").json()["items"][0]["direction"] == "rang"
     assert script.put("/api/v1/phone/+33123456789/network", json={}).status_code == 404
+
+
+def test_whom_nobody_reached_by_sms_is_called_once_and_the_story_says_by_whom(
+    site: Site, visitor: httpx.Client, told: dict[str, int]
+) -> None:
+    assert "Personne n’est à appeler." in words(visitor.get("/fr/messages/appeler"))
+    with site.connect() as connection:
+        connection.execute("UPDATE alert SET state = 'open' WHERE alert_id = %s", [site.alert_id])
+        row = connection.execute(
+            "INSERT INTO call_list (alert_id, contact_id, step, why, since) SELECT %s, contact_id, 'call_list',"
+            " 'nobody_answered', %s FROM contact ORDER BY contact_id LIMIT 1 RETURNING call_id",
+            [site.alert_id, site.clock.now() - timedelta(hours=1)],
+        ).fetchone()
+        name, phone = connection.execute("SELECT name, phone FROM contact ORDER BY contact_id LIMIT 1").fetchone() or (
+            "",
+            "",
+        )
+    assert row is not None
+    page = visitor.get("/fr/messages/appeler")
+    assert name in words(page)
+    assert f"tel:{phone}" in page.text, "who calls needs the whole number"
+    listed = visitor.get("/api/v1/calls").json()["items"]
+    assert [(one["id"], one["why"]) for one in listed] == [(row[0], "nobody_answered")]
+    assert phone not in str(listed)
+    for _ in range(2):
+        answer = visitor.post(f"/fr/messages/appeler/{row[0]}", data={"csrf": csrf_of(visitor)}, follow_redirects=True)
+        assert "Personne n’est à appeler." in words(answer)
+    with site.connect() as connection:
+        told_once = connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'called'").fetchone()
+    assert told_once == (1,)

@@ -294,6 +294,30 @@ class RouteView(BaseModel):
     is_stale: bool = Field(description="nobody has asked it lately: nothing is known of it now")
 
 
+class CallView(BaseModel):
+    """Somebody is to be called by hand about a live alert."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 4, "alert": 37, "code": "A37", "zone": "zone-3", "why": "nobody_answered",
+                "since": "2026-11-24T14:40:00Z", "name": "Mamadou Saliou Sow", "role": "exploitant",
+                "phone": "+224 … 010",
+            }
+        }
+    )  # fmt: skip
+
+    id: int
+    alert: int
+    code: str
+    zone: str
+    why: str = Field(description="the reason of the ladder's step")
+    since: datetime
+    name: str | None = Field(description="null where the zone has nobody of a fitting role")
+    role: str | None
+    phone: str | None = Field(description="masked; the page has it whole")
+
+
 class PurseView(BaseModel):
     """What one committee's SMS came to in one month."""
 

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from alerts.calls import calls_due
 from ingest.readings_pg import PgReadings
 from web.api.models import (
     AttemptView,
+    CallView,
     InboundView,
     Listing,
     NotificationDetail,
@@ -120,6 +122,20 @@ def purse(
     if format == "csv" or (format is None and "text/csv" in request.headers.get("accept", "")):
         return _csv(rows)
     return JSONResponse(Listing(items=rows).model_dump(mode="json"))
+
+
+@router.get("/calls", summary="Whom to call by hand")
+def calls(connection: ConnectionOf) -> Listing[CallView]:
+    """Live alerts that nobody answered by SMS, the gravest first."""
+    return Listing(
+        items=[
+            CallView(
+                id=one.call_id, alert=one.alert_id, code=one.code, zone=one.zone_id, why=one.why, since=one.since,
+                name=one.name, role=one.role, phone=None if one.phone is None else masked(one.phone),
+            )
+            for one in calls_due(connection)
+        ]
+    )  # fmt: skip
 
 
 @router.get("/carriers", summary="The routes by which SMS leave")

@@ -1,0 +1,43 @@
+"""The list of people to be called by hand: the ladder's last step, for somebody at a desk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.actions import note
+from ingest.db import Connection, queries
+
+SQL = queries("alerts", "calls")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Somebody is to be called; without a name the zone has nobody of a fitting role."""
+
+    call_id: int
+    alert_id: int
+    code: str
+    fault: str
+    severity: int
+    zone_id: str
+    zone_name: str
+    why: str
+    since: datetime
+    name: str | None
+    role: str | None
+    phone: str | None
+
+
+def calls_due(connection: Connection) -> list[Call]:
+    """Whom to call about alerts that are still live, the gravest and oldest first."""
+    return [Call(*row) for row in connection.execute(SQL["due"])]
+
+
+def mark_called(connection: Connection, call_id: int, *, who: str, now: datetime) -> bool:
+    """Somebody has called; it stands in the alert's story. A second time changes nothing and is False."""
+    with connection.transaction():
+        row = connection.execute(SQL["called"], {"call": call_id, "who": who, "now": now}).fetchone()
+        if row is not None:
+            note(connection, row[0], kind="called", who=who, at=now)
+    return row is not None
