@@ -54,7 +54,7 @@ def test_what_does_not_wait_for_the_disk_is_found(
     name: str, request: pytest.FixtureRequest, folder: Path, zones: list[Zone]
 ) -> None:
     report = _series(request, folder, zones, cuts=CUTS_TO_FIND, defect=DEFECTS[name])
-    assert {finding.kind for finding in report.findings} & DEFECTS[name].found_by
+    assert {finding.kind for finding in report.findings} & DEFECTS[name].found_by, report
 
 
 @pytest.mark.parametrize("is_torn", [False, True])
