@@ -31,8 +31,10 @@ from benchmarks.villages.board import (
 )
 from benchmarks.villages.sets import LESSENED, WHOLE, Lessened, Model, lessen, make_set
 from benchmarks.villages.span import Span
+from gateway.model import CHANNELS
 from ndiyan.progress import Steps
 
+ALL_CHANNELS = {f"{kind}/{name}" for kind, specs in CHANNELS.items() for name in specs}
 START = date(2026, 2, 6)  # the month of fasting and its feast are in these days
 
 
@@ -90,7 +92,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--perturb", action="store_true", help="all that, one after the other, as a table")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the sets are left, else they are not")
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if unknown := set(arguments.without) - ALL_CHANNELS:
+        parser.error(f"--without: {min(unknown)} is none of {', '.join(sorted(ALL_CHANNELS))}")
+    if arguments.perturb and (arguments.without or arguments.interval or arguments.noise != 1):
+        parser.error("--perturb does all of --without, --interval and --noise by itself")
+    if arguments.keep is not None and arguments.keep.exists():
+        parser.error(f"--keep: {arguments.keep} is there already: give a new folder")
+    return arguments
 
 
 def run(plan: Plan, *, progress: Progress) -> dict[Model, dict[str, Judged]]:
