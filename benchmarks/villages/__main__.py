@@ -114,11 +114,15 @@ def run(plan: Plan, *, progress: Progress) -> dict[Model, dict[str, Judged]]:
                 lived = make_set(model, seed, plan.span, plan.zones, folder, noise=noise)
                 for way in plan.ways:
                     if way.noise == noise:
-                        by_way[way.name].append((seed, judge(lessen(lived, way))))
+                        judged = judge(lessen(lived, way), progress=_from(done, plan.work, progress))
+                        by_way[way.name].append((seed, judged))
                         done += plan.zones
-                        progress(done, plan.work)
         found[model] = {name: together(judged) for name, judged in by_way.items()}
     return found
+
+
+def _from(done: int, work: int, progress: Progress) -> Progress:
+    return lambda zones, _: progress(done + zones, work)
 
 
 def told_falls(ways: dict[str, Judged], span: Span) -> str:
