@@ -17,9 +17,18 @@ from alerts.days import DayView, Feature, past_quantile, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
 from alerts.residual import usual_of_good_days
-from alerts.rolling import window_max, window_mean
+from alerts.rolling import steps_since, window_max, window_mean
 from alerts.scene import FloatArray, Grid, spacing_of
-from alerts.states import FULL_SHARE, GOOD_SUN_W_M2, good_sun_w_m2, has_room, is_running, is_standing, says
+from alerts.states import (
+    FULL_SHARE,
+    GOOD_SUN_W_M2,
+    drawn_power_w,
+    good_sun_w_m2,
+    has_room,
+    is_running,
+    is_standing,
+    says,
+)
 from gateway.model import Fault, PumpState
 
 PER_DEGREE = 0.004  # of crystalline silicon, per °C above 25 °C
@@ -48,12 +57,18 @@ CELL_EXPLAINS, CELL_SURELY_OFF = 0.04, 0.1  # haze dims a clear noon by less, in
 LIT_DEG = 10.0  # of the sun above the horizon: good sun below that is a cell that is stuck
 MOST_AT_ZENITH_W_M2 = 1600.0  # also onto panels that face the sun: with the sine of its height
 DARK_VOLTAGE_SHARE, LEAST_V = 0.3, 20.0
+TURNS_SHARE = 0.05  # of full speed, without power worth the name: an attempt to start
+ATTEMPT_H, ATTEMPT_READINGS = 1.0, 12  # a controller that tries to start does so several times an hour
 
 
 def module_temp_c(grid: Grid) -> FloatArray:
-    """Temperature of the modules; where it is not measured, 25 °C and 0.03 °C for each W/m² (Ross) [°C]."""
-    measured = grid.value("pv", "module_temp_c")
-    return np.where(np.isfinite(measured), measured, 25.0 + 0.03 * grid.value("pv", "irradiance_w_m2"))
+    """Temperature of the modules; where it is not measured, the air's and 0.03 °C for each W/m² (Ross) [°C].
+
+    The air's is that of the box in the shade (some degrees more, which all days share), or else 25 °C.
+    """
+    measured, box_c = grid.value("pv", "module_temp_c"), grid.value("gateway", "temp_c")
+    air_c = np.where(np.isfinite(box_c), box_c, 25.0)
+    return np.where(np.isfinite(measured), measured, air_c + 0.03 * grid.value("pv", "irradiance_w_m2"))
 
 
 def array_power_w(grid: Grid) -> FloatArray:
@@ -192,6 +207,19 @@ def has_one_word(scene: Scene) -> Mask:
     return np.asarray(np.where(np.isfinite(before), before, here) > 0.5)
 
 
+def has_tried(scene: Scene) -> Mask:
+    """(n, m) the controller has tried to start the motor lately: it says so, or the motor turned without a load."""
+    grid = scene.grid
+    says_so = says(grid, PumpState.STARTING) & (speaks_our_codes(scene) != 0)
+    turns = grid.value("pump", "speed_rpm") > TURNS_SHARE * grid.sites.rating("pump", "max_speed_rpm")
+    stands, is_known = is_standing(grid), np.isfinite(drawn_power_w(grid))
+    tries = says_so | (~stands & ~is_running(grid) & is_known) | (stands & turns)
+    # An attempt takes a minute: who reads seldom sees few of them.
+    raw = grid.raw.get(("pump", "speed_rpm"), grid.raw.get(("pump", "power_w")))
+    apart = np.ones((len(grid.sites), 1)) if raw is None else spacing_of(raw)[:, None]
+    return np.asarray(steps_since(tries) < np.maximum(grid.hours(ATTEMPT_H), ATTEMPT_READINGS * apart))
+
+
 def is_array_gone(scene: Scene) -> Mask:
     """(n, m) in good sun the motor stands because no power comes: its controller sees none, or no voltage is there."""
     grid = scene.grid
@@ -201,7 +229,8 @@ def is_array_gone(scene: Scene) -> Mask:
     usual = np.where(np.isfinite(before), before, here)
     is_dead = (usual > LEAST_V) & (voltage < DARK_VOLTAGE_SHARE * usual)
     means_it = (speaks_our_codes(scene) > 0) & ~has_one_word(scene) & has_room(grid)
-    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it
+    # What tries to start has the power to try.
+    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it & ~has_tried(scene)
     sun, height = grid.value("pv", "irradiance_w_m2"), np.sin(np.radians(np.maximum(grid.sun_deg, 0.0)))
     can_be_true = (grid.sun_deg > LIT_DEG) & (sun < MOST_AT_ZENITH_W_M2 * height)  # else the cell is stuck
     good_sun = (sun >= good_sun_w_m2(grid)) & can_be_true

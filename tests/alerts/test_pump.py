@@ -121,7 +121,12 @@ def test_a_controller_with_one_word_for_all_its_rests_tells_of_no_panels() -> No
         "pump__state_code": lambda t: np.where(t < 1200, RUNNING, LOW_SUN),
     }
     assert opened(scene(**rests, tower__level_m=2.95)) == {}
-    assert opened(scene(**rests, tower__level_m=after_an_hour(2.95, 1.0))) == {Fault.PUMP_NOT_RUNNING: 120}
+    falls: Callable[[Times], Times] = lambda t: 2.95 - t / 3600 * 0.3  # noqa: E731  # as fast as people draw
+    found = opened(scene(8, **rests, tower__level_m=falls))
+    assert found.keys() == {Fault.FLOAT_STUCK_FULL}, "it stood under a full tower and stays so while the tower empties"
+    assert 60 * (1 / 0.3 + 2) <= found[Fault.FLOAT_STUCK_FULL] <= 60 * (1 / 0.3 + 2.5), (
+        "two hours below the start level"
+    )
 
 
 def test_a_number_that_is_none_of_ours_is_its_makers_number_of_a_fault() -> None:
@@ -184,6 +189,50 @@ def test_a_controller_of_its_makers_codes_is_known_by_what_it_tries(
 
     day = scene(**STOPS, pump__speed_rpm=speed, pump__state_code=0.0)
     assert opened(day).keys() == {fault}
+
+
+def test_a_motor_that_a_seldom_reading_sees_trying_now_and_then_is_broken() -> None:
+    """Read every quarter of an hour; of its attempts, a minute in ten, one in six readings sees one."""
+    seldom = lambda value: lambda t: np.where(t % 900 == 0, value(t), np.nan)  # noqa: E731
+    speed = lambda t: np.where(t < 3600, 2800.0, np.where(t % 5400 == 0, 700.0, 0.0))  # noqa: E731
+    stops = {name: seldom(course) for name, course in STOPS.items()}
+    level = seldom(lambda t: 1.5 + 0 * t)
+    found = opened(scene(8, **stops, pump__speed_rpm=seldom(speed), tower__level_m=level, pump__state_code=None))
+    assert found.keys() == {Fault.PUMP_NOT_RUNNING}
+
+
+def test_a_controller_that_tries_to_start_has_panels_whatever_it_says_in_between() -> None:
+    says = lambda t: np.select([t < 3600, t % 1800 == 0], [RUNNING, STARTING], LOW_SUN)  # noqa: E731
+    assert opened(scene(**STOPS, pump__state_code=says)).keys() == {Fault.PUMP_NOT_RUNNING}
+
+
+def washed(level_m: float) -> dict[str, Callable[[Times], Times]]:
+    """The pump runs a little at dawn; from seven on the tower is drained within half an hour and washed until ten."""
+    return {
+        "tower__level_m": lambda t: np.where(
+            t < 3600, level_m, np.maximum(level_m - (t - 3600) / 1800 * level_m, 0.02)
+        ),
+        "tower__outflow_m3_h": lambda t: np.where((t < 3600) | (t >= 4 * 3600), 1.0, 0.0),
+        "pump__power_w": lambda t: np.where((t >= 600) & (t < 4 * 3600), 4.0, 1000.0),
+        "pump__flow_m3_h": lambda t: np.where((t >= 600) & (t < 4 * 3600), 0.0, 3.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("level_m", "speed_rpm"),
+    [
+        pytest.param(1.2, None, id="half-full-before"),
+        pytest.param(0.1, lambda t: np.where(t < 4 * 3600, 0.0, 2800.0), id="empty-before-and-nothing-tries"),
+    ],
+)
+def test_a_pump_that_waits_for_its_tower_to_be_washed_is_not_broken(
+    level_m: float, speed_rpm: Callable[[Times], Times] | None
+) -> None:
+    day = scene(
+        8, MORNING.replace(hour=6), **washed(level_m), pump__speed_rpm=speed_rpm,
+        pv__irradiance_w_m2=lambda t: np.maximum(t - 1800, 0) / 3600 * 180,
+    )  # fmt: skip
+    assert opened(day) == {}
 
 
 def test_good_sun_at_night_is_a_stuck_cell_and_no_pump_that_stands() -> None:
