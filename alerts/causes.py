@@ -27,6 +27,9 @@ EXPLAINED_BY: dict[Fault | State, tuple[Fault | State, ...]] = {
     Fault.SENSOR_STUCK: (Fault.DRY_RUNNING, Fault.CLOCK_ERROR),
     # By a wrong clock people seem to draw at other hours. A burst is told all the same: it cannot wait for the clock.
     Fault.TAP_LEFT_OPEN: (Fault.CLOCK_ERROR,),
+    # And two hours lie in one: readings jump between them, and the sun of one stands beside the pump of the other.
+    Fault.SENSOR_SPIKES: (Fault.CLOCK_ERROR,),
+    Fault.PV_STRING_LOSS: (Fault.CLOCK_ERROR,),
     Fault.PUMP_WEAR: (Fault.DRY_RUNNING, Fault.PUMP_CLOGGED),
     Fault.NIGHT_LEAK: (Fault.PIPE_BURST, Fault.TAP_LEFT_OPEN),
     Fault.PV_SOILING: (Fault.PV_STRING_LOSS,),

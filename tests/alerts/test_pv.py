@@ -5,7 +5,7 @@ import pytest
 
 from alerts.days import days_of
 from alerts.detectors import Scene, features_of
-from alerts.detectors.pv import judge_soiling, judge_string_loss
+from alerts.detectors.pv import judge_soiling, judge_string_loss, module_temp_c
 from alerts.model import Verdict
 from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
@@ -78,6 +78,15 @@ def test_a_cell_that_reads_too_little_and_is_mended_takes_no_string_away() -> No
     drifting = ramp(8, 0.7, within=8, before=1.0)
     found = seen(Toy(days=20, cell=lambda day: np.where(day < 16.4, drifting(day), 1.0)).scene())
     assert STRING not in found
+
+
+def test_where_the_modules_are_not_measured_the_boxs_air_tells_a_hot_week_from_dust() -> None:
+    box_c = np.array([[24.0, 40.0]])
+    sun = np.full((1, 2), 800.0)
+    sites = Toy(days=1).scene().grid.sites
+    grid = Grid(sites, 0.0, STEP_S, 2, {("pv", "irradiance_w_m2"): sun, ("gateway", "temp_c"): box_c})
+    # 0.03 °C for each W/m² above the air (Ross): 24 °C more at 800 W/m².
+    assert module_temp_c(grid)[0] == pytest.approx([48.0, 64.0])
 
 
 @pytest.mark.parametrize("every", [2, 3])
