@@ -17,7 +17,7 @@ from alerts.days import DayView, Feature, past_quantile, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
 from alerts.residual import usual_of_good_days
-from alerts.rolling import steps_since, window_max, window_mean
+from alerts.rolling import run_steps, steps_since, window_max, window_mean
 from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.states import (
     FULL_SHARE,
@@ -40,6 +40,7 @@ FROM_H, NOON_H, UNTIL_H = 7.0, 12.75, 18.0
 MIN_STEPS = 4
 TOP_DAYS = 14
 LEVELS_H = 3.0  # a pump at its top draws the same for hours
+GREY_SHARE = 0.6  # of a clear noon
 DUSTY_SHARE = 0.91  # DETECTION §2: -9 %
 CLEAN_DAYS = 60
 STRING_HOURS = 1.0
@@ -50,8 +51,11 @@ LATELY_DAYS = 6
 FALLEN_SHARE = 0.9
 PART_OF_STRING = 0.4  # less is dirt, a leaf, a shade
 SEEN_HALVES, HALVES_APART = 4, 2
+WELL_BEFORE = 0.06  # lost on the half day before; panels that had lost more already gather a storm's dust
+MANY_STRINGS = 6
 SUDDEN_SHARE = 0.7  # of the loss from one half day to the next; a storm's dust comes over a day
 FLAT_SHARE = 0.25  # of the loss, within which it then stays
+GROWN_SHARE = 0.1  # of the loss came after the step: a storm's dust
 CELL_OFF_SHARE = 0.05  # noon brighter than on clear days before, while the panels give less: the cell is off
 CELL_EXPLAINS, CELL_SURELY_OFF = 0.04, 0.1  # haze dims a clear noon by less, in four days
 LIT_DEG = 10.0  # of the sun above the horizon: good sun below that is a cell that is stuck
@@ -260,7 +264,9 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     is_whole = (np.round(missing) >= 1) & (np.abs(missing - np.round(missing)) < STRING_ROOM)
     is_whole &= grid.has("pump", "speed_rpm")
     halves = Halves(scene)
-    was_well = halves.at(halves.newest[..., -1], grid.t_s) < FLAT_SHARE * (1 - ratio)
+    # One of many strings is little more than what an hour may be off by: it must be so for another one.
+    is_whole &= (strings < MANY_STRINGS) | (run_steps(is_whole) > hour)
+    was_well = halves.at(halves.newest[..., -1], grid.t_s) < np.minimum(FLAT_SHARE * (1 - ratio), WELL_BEFORE)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
     is_cell = is_mended_cell(scene, ratio * usual)
     gone = is_array_gone(scene)
@@ -319,10 +325,12 @@ class Halves:
         now, before = self.newest[..., -1], self.newest[..., -2]
         # Over more than a half day that nobody saw nobody knows how it went.
         steps = np.where(np.diff(self._places, axis=-1) <= HALVES_APART, np.diff(self.newest, axis=-1), np.nan)
-        largest = np.where(np.isfinite(steps), steps, 0.0).max(axis=-1)
-        is_flat = np.abs(now - before) < FLAT_SHARE * now
-        started_well = self.newest[..., 0] < FLAT_SHARE * now
-        return np.asarray((now > self._least) & is_flat & (largest > SUDDEN_SHARE * now) & started_well)
+        found = np.where(np.isfinite(steps), steps, 0.0)
+        place = found.argmax(axis=-1)[..., None]
+        was, became = (np.take_along_axis(self.newest, place + later, axis=-1)[..., 0] for later in (0, 1))
+        is_flat = (np.abs(now - before) < FLAT_SHARE * now) & (now - became < GROWN_SHARE * now)
+        started_well = (self.newest[..., 0] < FLAT_SHARE * now) & (was < WELL_BEFORE)
+        return np.asarray((now > self._least) & is_flat & (found.max(axis=-1) > SUDDEN_SHARE * now) & started_well)
 
 
 def is_mended_cell(scene: Scene, now: FloatArray) -> Mask:
@@ -354,10 +362,14 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     """For two days less power than this zone's clean panels gave in the same sun, and it came slowly."""
     days = scene.days
     noon = days.get("clear_noon")  # of the sensors; not there, nothing is said of the cell
-    brighter = _best_of(noon, 4) / past_quantile(noon, 0.75, days=CLEAN_DAYS)
+    clear = past_quantile(noon, 0.75, days=CLEAN_DAYS)
+    brighter = _best_of(noon, 4) / clear
     cell_is_off = brighter < 1 - CELL_SURELY_OFF
+    # Under a grey sky little of a day says anything of dust, and that at a cloud's edge.
+    is_grey = noon < GREY_SHARE * clear
     shares = []
-    for half in (days.get(MORNING.name), days.get(EVENING.name)):
+    for name in (MORNING.name, EVENING.name):
+        half = np.where(is_grey, np.nan, days.get(name))
         settled = np.where(cell_is_off, np.nan, recent_median(half, SETTLED_DAYS, at_least=3))
         shares.append(half / past_quantile(settled, 1.0, days=CLEAN_DAYS, at_least=5))
     known = np.isfinite(shares)
@@ -390,7 +402,7 @@ def _is_string(scene: Scene) -> Mask:
     sudden = Halves(scene).came_at_once()[:, 1::2]
     lost = 1 - value / _usual(value)
     before = np.concatenate([np.full((len(lost), 1), np.nan), lost[:, :-1]], axis=1)
-    sudden |= (lost > (1 - STRING_ROOM) / _strings(scene)) & (before < FLAT_SHARE * lost)
+    sudden |= (lost > (1 - STRING_ROOM) / _strings(scene)) & (before < np.minimum(FLAT_SHARE * lost, WELL_BEFORE))
     is_low = ~(lost < 1 - FALLEN_SHARE)
     found = np.zeros(sudden.shape, dtype=bool)
     for day in range(sudden.shape[1]):

@@ -56,6 +56,25 @@ def test_a_storms_dust_is_dust() -> None:
     assert found[SOILING] < 15
 
 
+@pytest.mark.parametrize("hour", [8, 11])
+def test_a_storm_that_takes_as_much_as_a_string_is_dust_all_the_same(hour: int) -> None:
+    found = seen(Toy(days=18, dust=ramp(12 + hour / 24, 0.36, within=1)).scene())
+    assert STRING not in found
+    assert SOILING in found
+
+
+def test_a_string_is_told_from_dust_that_had_gathered_a_little_before() -> None:
+    found = seen(Toy(days=16, dust=ramp(4, 0.05, within=8), strings=step(12.1, 0.6)).scene())
+    assert found.keys() == {STRING}
+
+
+def test_a_grey_day_says_nothing_of_dust() -> None:
+    """Under thick cloud for two days the cell sees more of the light than the panels do."""
+    grey = step(12, 0.75, until=14)
+    found = seen(Toy(days=18, haze=grey, cell=step(12, 1.15, before=1.0, until=14)).scene())
+    assert SOILING not in found
+
+
 @pytest.mark.parametrize(
     "toy",
     [
