@@ -15,9 +15,9 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_quantile, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.model import Evidence, Mask, Signal
+from alerts.model import Evidence, IndexArray, Mask, Signal
 from alerts.residual import usual_of_good_days
-from alerts.rolling import run_steps, steps_since, window_max, window_mean
+from alerts.rolling import steps_since, window_max, window_mean, window_sum
 from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.states import (
     FULL_SHARE,
@@ -43,7 +43,7 @@ LEVELS_H = 3.0  # a pump at its top draws the same for hours
 GREY_SHARE = 0.6  # of a clear noon
 DUSTY_SHARE = 0.91  # DETECTION §2: -9 %
 CLEAN_DAYS = 60
-STRING_HOURS = 1.0
+STRING_HOURS, LEAST_READINGS, MOST_OF_HOUR = 1.0, 4, 0.75
 STRING_ROOM = 0.15  # of a string's power: so near to a whole number of strings is a number of strings
 SETTLED_DAYS = 5  # whose middle one is what washed panels give
 BASE_DAYS = 3  # good days that the moment is held against; panels are washed, and dust gathers
@@ -52,7 +52,6 @@ FALLEN_SHARE = 0.9
 PART_OF_STRING = 0.4  # less is dirt, a leaf, a shade
 SEEN_HALVES, HALVES_APART = 4, 2
 WELL_BEFORE = 0.06  # lost on the half day before; panels that had lost more already gather a storm's dust
-MANY_STRINGS = 6
 SUDDEN_SHARE = 0.7  # of the loss from one half day to the next; a storm's dust comes over a day
 FLAT_SHARE = 0.25  # of the loss, within which it then stays
 GROWN_SHARE = 0.1  # of the loss came after the step: a storm's dust
@@ -98,11 +97,16 @@ def performance(grid: Grid, top_rpm: FloatArray, top_w: FloatArray) -> FloatArra
         return np.where(counts, power_w / promised_w, np.nan)
 
 
+def _apart(grid: Grid) -> IndexArray:
+    """(n,) steps between the readings of the sun."""
+    readings = grid.raw.get(("pv", "irradiance_w_m2"))
+    return np.ones(len(grid.sites), dtype=np.intp) if readings is None else spacing_of(readings)
+
+
 def _is_straight(grid: Grid) -> Mask:
     """(n, m) the last three readings of the sun lie on a line: it rises or sets, and no cloud passes."""
     sun = grid.value("pv", "irradiance_w_m2")
-    readings = grid.raw.get(("pv", "irradiance_w_m2"))
-    apart = np.ones(len(sun), dtype=np.intp) if readings is None else spacing_of(readings)
+    apart = _apart(grid)
     bend = np.full(sun.shape, np.nan)
     for steps in np.unique(apart):
         rows = apart == steps
@@ -258,14 +262,15 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     no_speed = ~grid.has("pump", "speed_rpm")
     tops[1] = np.where(no_speed, window_max(array_power_w(grid), grid.hours(LEVELS_H)), tops[1])
     hour = grid.hours(STRING_HOURS)
-    ratio = window_mean(performance(grid, *tops), hour, at_least=max(3, hour // 3)) / usual
+    # A reading that is held for a quarter of an hour is one reading still.
+    enough = np.minimum(LEAST_READINGS * _apart(grid)[:, None], MOST_OF_HOUR * hour)
+    now = performance(grid, *tops)
+    ratio = np.where(window_sum(np.isfinite(now), hour) >= enough, window_mean(now, hour), np.nan) / usual
     missing = (1 - ratio) * strings
     # Without a speed nobody knows whether it is the pump that takes less than it used to.
     is_whole = (np.round(missing) >= 1) & (np.abs(missing - np.round(missing)) < STRING_ROOM)
     is_whole &= grid.has("pump", "speed_rpm")
     halves = Halves(scene)
-    # One of many strings is little more than what an hour may be off by: it must be so for another one.
-    is_whole &= (strings < MANY_STRINGS) | (run_steps(is_whole) > hour)
     was_well = halves.at(halves.newest[..., -1], grid.t_s) < np.minimum(FLAT_SHARE * (1 - ratio), WELL_BEFORE)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
     is_cell = is_mended_cell(scene, ratio * usual)
