@@ -407,7 +407,8 @@ STOPPED_H = 1.0
 LOST_SHARE = 1.15  # so much more water is found than the meter says, two days long: it slips
 MOSTLY = 0.95  # of what leaves the tower reaches the taps of a tight network
 OPEN_TAP_M3_H = 0.7  # DOMAIN §3.1: an open tap gives 0.5 to 0.9 m³/h
-MEETINGS = 4.0  # readings expected to meet an open tap; that none does by chance happens once in fifty (e to the -4)
+# Readings expected to meet an open tap; that none does by chance (e to the -10) no season has hours enough for.
+MEETINGS = 10.0
 STOPPED_UNSEEN_H = 4.0  # without meters at the taps: while a tower is washed its outlet is shut, for two hours or three
 
 

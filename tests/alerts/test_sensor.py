@@ -159,6 +159,19 @@ def test_a_meter_read_every_half_hour_may_miss_a_tap_that_runs_now_and_then(ever
     assert (PRESENT in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict) == told
 
 
+def test_a_quarter_hours_meter_that_meets_no_tap_for_three_hours_may_do_so_once_in_a_season() -> None:
+    """Taps that give 0.4 m³ an hour, 0.7 while one is open, are met by four readings in seven: twelve miss them all
+    once in a thousand times, and a season has as many hours."""
+    taps = {"tap-01__volume_m3": lambda t: np.cumsum(np.full(len(t), 0.42 / 12))}
+
+    def idle_for(hours: float) -> Scene:
+        idle = lambda t: np.where(t % 900 == 0, np.where(t < HOUR_S, 2.0, 0.0), np.nan)  # noqa: E731
+        return scene(1 + hours, tower__outflow_m3_h=idle, **taps)
+
+    assert PRESENT not in verdict(idle_for(3), Fault.FLOW_METER_STOPPED, "tower").verdict
+    assert PRESENT in verdict(idle_for(6), Fault.FLOW_METER_STOPPED, "tower").verdict
+
+
 def test_a_pumps_meter_that_stands_while_the_tower_fills_needs_no_meter_behind_the_tower() -> None:
     filling = scene(
         6, tower__outflow_m3_h=None, pump__flow_m3_h=lambda t: np.where(t < 7200, 3.0, 0.0),
