@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from alerts.days import past_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.leak import taps_together
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes
+from alerts.detectors.sensor import AT_STOP
 from alerts.model import Evidence, Mask, Signal
 from alerts.rolling import highest_since, run_steps, steps_since, window_mean
 from alerts.scene import FloatArray, Grid
 from alerts.states import (
+    BELOW_START_M,
     FULL_SHARE,
     STANDING_SHARE,
     drawn_power_w,
@@ -37,6 +40,8 @@ DRY_AGAIN_H = 1.5  # without air: the well gives again
 DRAINS_H, DRAINED_SHARE, DRAINED_UNSEEN = 1.0, 0.12, 0.3  # of the tower, beyond what people draw; a leak takes days
 GUESSED_H = 1.0
 WASHED_H = 3.0  # washing a tower takes a morning, and nobody starts the pump before it is done
+STOPS_DAYS, STOPS_KNOWN = 14, 2  # on which the float stopped the pump: what a level sensor calls full
+TOP_SHARE = 0.03  # of the full level: waves, and a reading every five minutes
 SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
 
 
@@ -74,6 +79,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     starts_at = np.where(np.isfinite(rated_sun), rated_sun, good_sun_w_m2(grid))
     is_day = grid.sun_deg > LIT_DEG
     should_run = (sun >= good_sun_w_m2(grid)) & is_day & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
+    should_run &= ~is_full_as_usual(scene)
     should_run &= steps_since(turns_in_air(grid)) > grid.hours(DRY_AGAIN_H)  # it waits for water
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
@@ -102,6 +108,20 @@ def judge_standing(scene: Scene) -> list[Signal]:
         verdict = verdicts(present=present, absent=ran_on)
         signals.append(Signal(fault, "pump", grid.t_s, verdict, _Standing(grid, fault, codes).describe))
     return signals
+
+
+def is_full_as_usual(scene: Scene) -> Mask:
+    """The pump stopped where it stops on other days, and the level has not yet fallen to where it starts again.
+
+    A level sensor that reads too low has a top of its own, by which "full" and "start" are moved alike.
+    """
+    grid = scene.grid
+    level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
+    usual_m = past_median(scene.days.get(AT_STOP.name), days=STOPS_DAYS, at_least=STOPS_KNOWN)
+    top_m = scene.days.on(usual_m, grid.t_s)
+    has_been_there = highest_since(is_running(grid), level_m) >= top_m - TOP_SHARE * full_m
+    starts_m = grid.sites.rating("tower", "start_level_m") - (full_m - top_m)
+    return has_been_there & (level_m >= starts_m - BELOW_START_M)
 
 
 WHY_STANDING = {

@@ -596,7 +596,8 @@ def level_at_stop(view: DayView) -> FloatArray:
     stopped = np.zeros(grid.shape, dtype=bool)
     stopped[:, 1:] = running[:, :-1] & ~running[:, 1:]
     code = grid.value("pump", "state_code")
-    by_float = np.where(np.isfinite(code), code == PumpState.STOPPED_TOWER_FULL, level_m > 0.85 * full_m)
+    says_full = code == PumpState.STOPPED_TOWER_FULL
+    by_float = np.where(says_full.any(axis=1, keepdims=True), says_full, level_m > 0.85 * full_m)
     bright = grid.value("pv", "irradiance_w_m2") > 300
     at_stop = view.cut(np.where(stopped & by_float & bright, level_m, np.nan))
     known = np.isfinite(at_stop)

@@ -11,7 +11,7 @@ from alerts.detectors.pv import judge_string_loss
 from alerts.lifecycle import Opening, transitions
 from alerts.model import Verdict
 from gateway.model import Fault, PumpState
-from tests.alerts.windows import MORNING, scene
+from tests.alerts.windows import MORNING, Values, only, scene, share
 
 RUNNING, TRIPPED, FULL = float(PumpState.RUNNING), float(PumpState.TRIPPED), float(PumpState.STOPPED_TOWER_FULL)
 STARTING, LOW_SUN, DRY = float(PumpState.STARTING), float(PumpState.STOPPED_LOW_SUN), float(PumpState.STOPPED_DRY)
@@ -238,3 +238,34 @@ def test_a_pump_that_waits_for_its_tower_to_be_washed_is_not_broken(
 def test_good_sun_at_night_is_a_stuck_cell_and_no_pump_that_stands() -> None:
     night = scene(6, MORNING.replace(hour=0), pump__power_w=4.0, pump__flow_m3_h=0.0, pump__state_code=LOW_SUN)
     assert opened(night) == {}
+
+
+def test_a_level_sensor_that_reads_low_has_a_top_of_its_own() -> None:
+    """The float stops at 3 m, which the sensor calls 2.7 m; the controller never says why the motor rests."""
+    hour = lambda t: t / 3600 % 24  # noqa: E731
+    is_pumping = lambda t: (hour(t) >= 9) & (hour(t) < 13)  # noqa: E731
+    village: dict[str, Values] = {
+        "pv__irradiance_w_m2": lambda t: np.where((hour(t) >= 9) & (hour(t) < 17), 700.0, 0.0),
+        "pump__power_w": lambda t: np.where(is_pumping(t), 1000.0, 0.0),
+        "pump__flow_m3_h": lambda t: np.where(is_pumping(t), 3.0, 0.0),
+        "tower__level_m": lambda t: np.interp(hour(t), [0, 9, 13, 24], [2.1, 1.6, 2.7, 2.1]),
+    }
+    midnight = MORNING.replace(hour=0)
+    calm = only(judge_standing, scene(96, midnight, **village), Fault.PUMP_NOT_RUNNING).since(at_day(3))
+    assert share(calm, Verdict.PRESENT) == 0, "its own past says that it is full"
+
+    fails_at = 3 * 86_400 + 11 * 3600.0
+    broken = {
+        **village,
+        "pump__power_w": lambda t: np.where(is_pumping(t) & (t < fails_at), 1000.0, 0.0),
+        "pump__flow_m3_h": lambda t: np.where(is_pumping(t) & (t < fails_at), 3.0, 0.0),
+        "tower__level_m": lambda t: np.where(
+            t < fails_at, np.interp(hour(t), [0, 9, 13, 24], [2.1, 1.6, 2.7, 2.1]), 2.15 - (t - fails_at) / 36_000
+        ),
+    }
+    stopped = only(judge_standing, scene(96, midnight, **broken), Fault.PUMP_NOT_RUNNING).since(at_day(3))
+    assert share(stopped, Verdict.PRESENT) > 0.2, "but not that it is full at 2.15 m"
+
+
+def at_day(number: int) -> float:
+    return MORNING.replace(hour=0).timestamp() + 86_400 * number
