@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-villages
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -69,6 +69,9 @@ bench-sms-gammu: setup  ## kill -9 of our sender over Gammu's daemon and a modem
 
 bench-bad-rows: setup  ## what rows that the database refuses cost in a batch of 10,000 (ARGS="--rounds 9")
 	@exec $(PYTHON) -m benchmarks.bad_rows $(ARGS)
+
+bench-villages: setup  ## detection in villages of a second, independent model (ARGS="--seeds 21 22 --zones 24 --without pump/state_code", --perturb, "--model villages own")
+	@exec $(PYTHON) -m benchmarks.villages $(ARGS)
 
 bench-outage: setup  ## an hour without the database: nothing lost, nothing confirmed early (ARGS="--messages 20000")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"

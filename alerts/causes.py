@@ -27,8 +27,13 @@ EXPLAINED_BY: dict[Fault | State, tuple[Fault | State, ...]] = {
     Fault.SENSOR_STUCK: (Fault.DRY_RUNNING, Fault.CLOCK_ERROR),
     # By a wrong clock people seem to draw at other hours. A burst is told all the same: it cannot wait for the clock.
     Fault.TAP_LEFT_OPEN: (Fault.CLOCK_ERROR,),
+    # And two hours lie in one: readings jump between them, and the sun of one stands beside the pump of the other.
+    Fault.SENSOR_SPIKES: (Fault.CLOCK_ERROR,),
+    Fault.PV_STRING_LOSS: (Fault.CLOCK_ERROR,),
     Fault.PUMP_WEAR: (Fault.DRY_RUNNING, Fault.PUMP_CLOGGED),
-    Fault.NIGHT_LEAK: (Fault.PIPE_BURST, Fault.TAP_LEFT_OPEN),
+    # One loss has one name: what runs back through the valve, or out of a pipe, leaves the tower too.
+    Fault.TOWER_LEAK: (Fault.CHECK_VALVE_LEAK, Fault.PIPE_BURST),
+    Fault.NIGHT_LEAK: (Fault.PIPE_BURST, Fault.TAP_LEFT_OPEN, Fault.CLOCK_ERROR),
     Fault.PV_SOILING: (Fault.PV_STRING_LOSS,),
     Fault.COMMS_OUTAGE: (Fault.GATEWAY_BATTERY_LOW, Fault.CLOCK_ERROR),
 }

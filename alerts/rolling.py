@@ -88,8 +88,14 @@ def counter_steps(counter: FloatArray) -> FloatArray:
     return np.where(moved < 0, 0.0, moved)
 
 
-def slope_per_h(value: FloatArray, step_h: float) -> FloatArray:
-    """Least-squares slope of each row (…, m) over its own time [per hour]; NaN with fewer than three values."""
+def slope_with_error(value: FloatArray, step_h: float) -> tuple[FloatArray, FloatArray]:
+    """Least-squares slope of each row (…, m) over its own time, and its standard error [per hour].
+
+    NaN with fewer than three values. The error takes what is left over the line as a walk, not as noise around it: of a
+    sum (of what was drawn, of what leaked) each error stays in all later values. A walk of variance s² an hour has a
+    slope of variance 6/5 s²/T over T hours and leaves s² T/15 over its line, so the error is sqrt(18) times what is
+    left over T.
+    """
     t_h = np.arange(value.shape[-1]) * step_h
     there = np.isfinite(value)
     count = there.sum(axis=-1)
@@ -99,4 +105,7 @@ def slope_per_h(value: FloatArray, step_h: float) -> FloatArray:
         off_t = np.where(there, t_h - mean_t[..., None], 0.0)
         off_v = np.where(there, value - mean_v[..., None], 0.0)
         slope = (off_t * off_v).sum(axis=-1) / (off_t**2).sum(axis=-1)
-    return np.where(count >= 3, slope, np.nan)
+        left = np.sqrt(((off_v - slope[..., None] * off_t) ** 2).sum(axis=-1) / (count - 2))
+        error = np.sqrt(18.0) * left / (count * step_h)
+    enough = count >= 3
+    return np.where(enough, slope, np.nan), np.where(enough, error, np.nan)

@@ -180,7 +180,9 @@ SENTINELS = (-9999.0, -999.0, 999.9, 3276.7, 6553.5, 9999.0, 32_767.0, 65_535.0)
 BELOW_ZERO_SHARE = 0.03
 ABOVE_FULL_SHARE = 1.35  # of the full level: overflow, waves and a sensor that drifts stay below
 BELOW_AIR_BAR = -0.1
+BACKWARDS_SHARE = 0.3  # of rated flow, beyond what a meter's noise around nothing is
 MOST_SUN_W_M2 = 1500.0  # at the edge of a cloud a cell sees 1.1 times the sun above the air
+INTAKE_KNOWN_TO_M = 2.0  # a pump hangs on a pipe that people counted, and a probe on a cable
 BAR_PER_M = 0.0981
 GIVES_SHARE = 0.15  # of rated flow: water comes, so there is some above the intake
 AT_REST_H = 3.0  # with the pump at rest for so long a well stands above the intake again
@@ -223,6 +225,8 @@ def site_bounds(sites: Sites, asset: str, channel: str) -> tuple[FloatArray, Flo
         ("network", "pressure_bar"): (everywhere(BELOW_AIR_BAR), 2 * column_bar + 3),
         ("pump", "pressure_bar"): (everywhere(-0.5), 4 * head_bar + 3),
         ("pump", "flow_m3_h"): (-rated_flow, 3 * rated_flow),
+        # A zone draws more than its pump gives for hours, but no water runs up into the tower through its outlet.
+        ("tower", "outflow_m3_h"): (-BACKWARDS_SHARE * rated_flow, none),
         ("pump", "power_w"): (none, 3 * rated_w),
         ("pv", "power_w"): (none, 1.5 * sites.rating("pv", "peak_w")),
         ("pv", "irradiance_w_m2"): (none, everywhere(MOST_SUN_W_M2)),
@@ -232,14 +236,14 @@ def site_bounds(sites: Sites, asset: str, channel: str) -> tuple[FloatArray, Flo
 
 
 def _wet_and_below_intake(sites: Sites, raw: Mapping[Channel, FloatArray]) -> Mask:
-    """(n, m) a depth below the pump's intake while the pump gives water, or long after it rests: a probe cannot see it.
+    """(n, m) a depth well below the intake while the pump gives water, or long after it rests: no probe sees it.
 
     A well that the pump has just emptied may stand there, and is left alone.
     """
     depth, flow = raw["borehole", "water_depth_m"], raw.get(("pump", "flow_m3_h"))
     if flow is None:
         return np.zeros(depth.shape, dtype=bool)
-    below = depth >= sites.rating("borehole", "pump_intake_m")
+    below = depth >= sites.rating("borehole", "pump_intake_m") + INTAKE_KNOWN_TO_M
     flow = held(flow, LONGEST_HOLD)
     rated = sites.rating("pump", "rated_flow_m3_h")
     power_w = raw.get(("pump", "power_w"))

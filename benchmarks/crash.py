@@ -203,7 +203,8 @@ def _deeds(report: Report) -> str:
         f"cycles              {report.cycles}\n"
         f"  by act            {_listed(by_act)}\n"
         f"  by victim         {_listed(by_victim)}, broker's store wiped {wiped}\n"
-        f"  ingest ended by itself and was started again {report.ended_by_itself} times\n"
+        f"  ingest ended by itself and was started again {len(report.ended_by_itself)} times\n"
+        + "".join(f"    {words}\n" for words in report.ended_by_itself)
     )
 
 

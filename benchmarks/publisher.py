@@ -27,7 +27,7 @@ from ingest import mqtt
 
 LINKS = 8
 WINDOW = 400  # published on a link and not yet acknowledged; below what mosquitto allows
-AT_ONCE = 64
+PAUSE_S = 0.001  # between looks; to be woken by each acknowledgement would cost the cores more than gateways do
 PUBACK_BYTES = 4
 STAMP = re.compile(rb'"sent":([0-9.]+),"sup":([0-9.]+)')
 
@@ -46,7 +46,7 @@ class Link:
 
     def send(self, allowed: int) -> range:
         """Send some of what may leave; returns which (by place in `numbers`)."""
-        room = min(allowed - self.sent, WINDOW - (self.sent - self.acked), AT_ONCE)
+        room = min(allowed - self.sent, WINDOW - (self.sent - self.acked))
         if room <= 0:
             return range(0)
         first, self.sent = self.sent, self.sent + room
@@ -92,13 +92,12 @@ def main(url: str, file: Path, rate: float) -> None:
     begin = time.monotonic()
     while any(link.acked < len(link.numbers) for link in links):
         allowed = len(lines) if not rate else min(len(lines), int((time.monotonic() - begin) * rate) + 1)
-        is_idle = True
         for link in links:
             now_ns = time.monotonic_ns()
             for place in link.send(bisect_left(link.numbers, allowed)):
                 left_ns[link.numbers[place]] = now_ns
-                is_idle = False
-        readable, _, _ = select.select(list(by_socket), [], [], 0.001 if is_idle else 0)
+        time.sleep(PAUSE_S)
+        readable, _, _ = select.select(list(by_socket), [], [], 0)
         for ready in readable:
             by_socket[ready].hear()
     for link in links:

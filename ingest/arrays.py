@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -91,8 +92,13 @@ class Texts:
         return struct.pack("!iiiii", 1, 0, TEXT_OID, n, 1) + b"".join(elements)
 
 
-def copy_into(connection: psycopg.Connection[Any], statement: str, columns: Sequence[PgArray]) -> None:
-    """Run a COPY … FROM STDIN (FORMAT binary) with these columns, all of one length."""
+@contextmanager
+def copying(connection: psycopg.Connection[Any], statement: str, columns: Sequence[PgArray]) -> Iterator[None]:
+    """Run a COPY … FROM STDIN (FORMAT binary) with these columns, all of one length.
+
+    Most rows are still on their way when the block begins: what is computed in it costs no time. No other statement
+    can run in it; an error in it, or of the server, ends the COPY.
+    """
     n = len(columns[0].values)
     fields = [part for at, column in enumerate(columns) for part in ((f"size{at}", ">i4"), (f"{at}", column.element))]
     template = np.zeros(1, dtype=[("count", ">i2"), *fields])
@@ -107,6 +113,13 @@ def copy_into(connection: psycopg.Connection[Any], statement: str, columns: Sequ
                 rows[f"{at}"] = column.values[first : first + COPY_ROWS]
             copy.write(rows.tobytes())
         copy.write(COPY_END)
+        yield
+
+
+def copy_into(connection: psycopg.Connection[Any], statement: str, columns: Sequence[PgArray]) -> None:
+    """`copying`, with nothing to do meanwhile."""
+    with copying(connection, statement, columns):
+        pass
 
 
 class _ArrayDumper(Dumper):

@@ -18,4 +18,4 @@ class IngestConfig:
     mqtt: MqttSettings
     operator: MqttSettings | None = None
     client_id: str = "ingest"
-    window_messages: int = 10_000  # unconfirmed messages that the broker may send: this is the backpressure
+    window_messages: int = 15_000  # unconfirmed messages that the broker may send: this is the backpressure

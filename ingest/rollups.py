@@ -10,7 +10,7 @@ same order of addition, so that both ways give the same bits. The open hour is c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,16 @@ Hours = tuple[NDArray[np.int32], NDArray[np.int64]]
 """Channels and hours (since 1970), side by side."""
 
 
+class Added(NamedTuple):
+    """What `Rollups.add` leaves to write: late readings, and the hours that are over, channel by channel."""
+
+    late: Columns
+    channel_id: NDArray[np.int32]
+    over: Rows
+
+
 class Rollups:
-    """The open hour of each channel; `write` books rows that are stored in the same transaction."""
+    """The open hour of each channel; `add` and `write` book rows that are stored in the same transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -67,39 +75,47 @@ class Rollups:
         self._connection.execute(SQL["missing_hours"])
         self._connection.execute(SQL["missing_days"])
 
-    def write(self, rows: Columns, is_newest: NDArray[np.bool_]) -> None:
-        """Book stored readings, in the order of channel and time.
+    def add(self, rows: Columns, is_newest: NDArray[np.bool_]) -> Added:
+        """Add stored readings, in the order of channel and time, to what is in memory; `write` what comes of it once
+        the readings are in their table.
 
         `is_newest` (n,) marks those that are newer than all that was stored of their channel before.
         """
-        if not len(rows):
-            return
-        self._grow(int(rows.channel_id[-1]))
+        self._grow(int(rows.channel_id.max(initial=0)))
         late, new = rows.take(~is_newest), rows.take(is_newest)
-        anew = [self._book_late(late)] if len(late) else []
-        written: list[Hours] = []
-        if len(new):
-            closed, incomplete = self._book_new(new)
-            anew.append(incomplete)
-            written.append(closed)
-        hours = _unique(anew)
-        if len(hours[0]):
-            self._compute_anew(*hours)
-        channel, hour = _unique([*written, hours])
+        self._remember_late(late)
+        return Added(late, *self._add_new(new))
+
+    def write(self, added: Added) -> None:
+        """Write the hours that are over since, and hours and days that late readings change."""
+        is_whole = added.over["is_whole"] & (added.over["n"] > 0)
+        hours = added.channel_id, added.over["hour"]
+        written, incomplete = ((hours[0][some], hours[1][some]) for some in (is_whole, ~is_whole))
+        if is_whole.any():
+            self._insert(added.channel_id[is_whole], added.over[is_whole])
+        anew = _unique([incomplete, self._hours_of_late(added.late)])
+        if len(anew[0]):
+            self._compute_anew(*anew)
+        channel, hour = _unique([written, anew])
         is_over = hour // HOURS_A_DAY < self._open["hour"][channel] // HOURS_A_DAY
         days = _unique([(channel[is_over], hour[is_over] // HOURS_A_DAY)])
         if len(days[0]):
             day_us = days[1] * HOURS_A_DAY * HOUR_US
             self._connection.execute(SQL["days_anew"], {"channel": Int4s(days[0]), "day": Times(day_us)})
 
-    def _book_late(self, late: Columns) -> Hours:
-        """Which hours late readings change: their own, and the one whose first step now begins at them."""
-        is_good = late.flag != Flag.BAD
-        for row in np.flatnonzero(is_good & (late.measured_us > self._before_us[late.channel_id])):
+    def _remember_late(self, late: Columns) -> None:
+        """A late reading is the last good one of its channel when those that are newer were bad."""
+        for row in np.flatnonzero((late.flag != Flag.BAD) & (late.measured_us > self._before_us[late.channel_id])):
             channel = late.channel_id[row]  # in order of time, so the last one stays
             self._before[channel], self._before_us[channel] = late.value[row], late.measured_us[row]
+
+    def _hours_of_late(self, late: Columns) -> Hours:
+        """Which hours that are over late readings change: their own, and the one whose first step now begins at them.
+        One that still goes on is no longer whole in memory."""
+        if not len(late):
+            return _unique([])
         own = _unique([(late.channel_id, late.measured_us // HOUR_US)])
-        last = late.take(_ends_a_run(late.channel_id, late.measured_us // HOUR_US, is_good))
+        last = late.take(_ends_a_run(late.channel_id, late.measured_us // HOUR_US, late.flag != Flag.BAD))
         following = self._connection.execute(
             SQL["hours_after"], {"channel": Int4s(last.channel_id), "measured": Times(last.measured_us)}
         ).fetchall()
@@ -110,11 +126,10 @@ class Rollups:
         is_over = hour < self._open["hour"][channel]
         return channel[is_over], hour[is_over]
 
-    def _book_new(self, new: Columns) -> tuple[Hours, Hours]:
-        """Add readings to the open hours; write those that are over now.
-
-        Returns the hours that were written, and those that are over and must be computed anew.
-        """
+    def _add_new(self, new: Columns) -> tuple[NDArray[np.int32], Rows]:
+        """Add readings to the open hours; the channels and sums of those that are over now."""
+        if not len(new):
+            return np.empty(0, dtype=np.int32), np.empty(0, dtype=_OPEN)
         hour = new.measured_us // HOUR_US
         begins = np.ones(len(new), dtype=bool)  # rows at which another channel or hour begins
         begins[1:] = (np.diff(new.channel_id) != 0) | (np.diff(hour) != 0)
@@ -139,10 +154,7 @@ class Rollups:
         over_channel = np.concatenate([channel_of[is_over_before], channel_of[~is_last]])
         over = np.concatenate([over_before, over_now])
         self._open[channel_of[is_last]] = sums[is_last]
-        whole, hours = over["is_whole"] & (over["n"] > 0), (over_channel, over["hour"])
-        if whole.any():
-            self._insert(over_channel[whole], over[whole])
-        return (hours[0][whole], hours[1][whole]), (hours[0][~whole], hours[1][~whole])
+        return over_channel, over
 
     def _add_good(self, sums: Rows, group: NDArray[np.intp], good: Columns) -> None:
         """Add good readings, in order, to the sums of their groups."""

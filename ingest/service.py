@@ -35,7 +35,7 @@ from ingest.suspicion import Suspicion
 log = logging.getLogger(__name__)
 
 SQL = queries("ingest", "pipeline")
-BATCH_MESSAGES = 5000  # half of the session's window, so that one batch is stored while the next one comes
+BATCH_MESSAGES = 7500  # half of the session's window, so that one batch is stored while the next one comes
 BATCH_READINGS, BATCH_ASIDE = 100_000, 5000  # a few seconds of the database, so that no sender holds up the others
 ADMITTED_AT_ONCE = 32  # so many messages may come to thousands of readings; then we look again
 HELD_BYTES = 32_000_000  # of all that is not stored; beyond that the broker keeps the rest

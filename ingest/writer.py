@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -21,7 +22,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from gateway.model import Flag
-from ingest.arrays import Float8s, Int2s, Int4s, Times, copy_into, register_arrays
+from ingest.arrays import Float8s, Int2s, Int4s, Times, copying, register_arrays
 from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.quality import QualityMemory
@@ -131,8 +132,8 @@ class ReadingWriter:
         while waiting:
             some = waiting.pop()
             try:
-                with self._connection.transaction():
-                    self._copy(ordered.take(some))
+                with self._connection.transaction(), self._copying(ordered.take(some)):
+                    pass
             except psycopg.Error as error:
                 if meaning_of(error) is not Meaning.ROW:
                     raise
@@ -153,8 +154,9 @@ class ReadingWriter:
         stored = ordered.take(is_new)
         if len(stored):
             stored = self._flagged(stored, is_newest[is_new])
-            self._copy(stored)
-            self._rollups.write(stored, is_newest[is_new])
+            with self._copying(stored):
+                added = self._rollups.add(stored, is_newest[is_new])
+            self._rollups.write(added)
             self._update_latest(stored.take(is_newest[is_new]))
         in_conflict = ordered.take(outcome == Outcome.CONFLICT)
         if len(in_conflict):
@@ -167,8 +169,8 @@ class ReadingWriter:
             )  # fmt: skip
         return outcome
 
-    def _copy(self, rows: Columns) -> None:
-        copy_into(
+    def _copying(self, rows: Columns) -> AbstractContextManager[None]:
+        return copying(
             self._connection,
             SQL["copy_reading"],
             [

@@ -74,7 +74,7 @@ SETTINGS = (
     Setting("mqtt.url", "", check=_mqtt_url),
     Setting("mqtt.operator_url", "", check=_mqtt_url),
     Setting("ingest.client_id", "ingest"),
-    Setting("ingest.window_messages", 10_000, bounds=(1, 65_535)),
+    Setting("ingest.window_messages", 15_000, bounds=(1, 65_535)),
     Setting("web.host", "127.0.0.1"),
     Setting("web.port", 8000, bounds=(1, 65_535)),
     Setting("web.public_url", "", check=_web_address),

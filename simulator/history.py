@@ -88,9 +88,13 @@ def live_through(
     broken: Sequence[Broken],
     folder: Path | None,
     witness: Witness | None = None,
+    noise: float = 1.0,
 ) -> Iterator[HistoryBlock]:
-    """The same for a village of one's own weather and any faults, which may begin at any time within the run."""
-    state, frozen, instruments = village.first_state(), Frozen(), Instruments(village)
+    """The same for a village of one's own weather and any faults, which may begin at any time within the run.
+
+    `noise` multiplies that of all instruments.
+    """
+    state, frozen, instruments = village.first_state(), Frozen(), Instruments(village, noise=noise)
     if witness is not None:
         witness.expect(broken)
     for day in _days(start, end):

@@ -131,9 +131,10 @@ def is_due(t_s: Any, interval_s: float) -> Any:
 
 
 class Instruments:
-    """All sensors of several zones."""
+    """All sensors of several zones; `noise` multiplies what their makers say of it."""
 
-    def __init__(self, village: Village) -> None:
+    def __init__(self, village: Village, *, noise: float = 1.0) -> None:
+        self._noise_times = noise
         self._zones, self._names = village.zones, [zone.zone_id for zone in village.zones]
         self._seed = village.seed
         kind = keys(self._names, seed=self._seed, purpose="level sensor")
@@ -182,7 +183,7 @@ class Instruments:
                         column, t_s, found, frozen=frozen, key=self._keys(place)[[zone]], span=sensor.span,
                         steps=sensor.steps, cut=cut,
                     )  # fmt: skip
-                    differs = np.abs(column - value[:, at]) > 3 * sensor.noise + 2 / sensor.steps
+                    differs = np.abs(column - value[:, at]) > 3 * self._noise_times * sensor.noise + 2 / sensor.steps
                     tell_what_shows(shows, t_s, differs & is_there, found)
                 times = clocks[name][due] if name in clocks else t_s
                 if is_there.all():
@@ -212,7 +213,7 @@ class Instruments:
             return np.asarray(np.floor(true * sensor.steps + 1e-6) / sensor.steps)
         value = true
         if sensor.share or sensor.noise:
-            spread = sensor.share * np.abs(true) + sensor.noise
+            spread = self._noise_times * (sensor.share * np.abs(true) + sensor.noise)
             if sensor.at_rest:
                 spread = np.where(true > 1 / sensor.steps, spread, 0.0)
             value = true + spread * normal(self._keys(place)[members], minute_of(t_s)[:, None])

@@ -7,14 +7,16 @@ network that fills after it ran dry is left alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.taps import hourly_count, hourly_flow
+from alerts.detectors.taps import MOST_M3_H, counted_rate, hourly_count, hourly_flow
 from alerts.model import Evidence, Signal
-from alerts.rolling import steps_since, window_max, window_mean, window_sum
-from alerts.scene import FloatArray, Grid
+from alerts.rolling import counter_steps, steps_since, window_max, window_mean, window_min, window_sum
+from alerts.scene import FloatArray, Grid, Mask
 from gateway.model import Fault
 
 NIGHT_FROM_H, NIGHT_UNTIL_H = 0.5, 3.5  # 00:30-03:30 UTC, which is local time in Guinea (DETECTION §2)
@@ -26,13 +28,18 @@ WATER_IN_TOWER_M = 0.10  # an empty tower hides a leak: no water, no leak
 ENOUGH = 0.5  # of the night's steps must be there
 
 BURST_M3_H = 1.15  # at least so much is lost in a burst; less is a leak
+NIGHT_H = 8.0  # but what empties a full tower within a night is no leak either
 BURST_SHARE = 0.25  # of the largest hour of this zone's usual days
 BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of the days' largest hours
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
+DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and its pressure tells nothing
 PRESSURE_FALLS = 0.85  # of what it usually is at this level
+SHUT_SHARE = 0.3  # of it: less is a network behind a closed valve
 MOST_OUTFLOW_M3_H = 60.0
 OUTFLOW = ("tower", "outflow_m3_h")
+SMALLEST_STEP_M3 = 1e-4  # less is the arithmetic of a counter that is told in m³
 TAPS_SEEN = 0.8  # of the taps must have been read for their sum to count
+DARK_H, LIGHT_W_M2 = 3.0, 30.0  # the sun has been down for so long; what a cell may show at night
 REFILL_H = 4.0  # after the tower was empty people queue and pipes fill
 
 
@@ -54,9 +61,28 @@ def _hourly_outflow(grid: Grid) -> FloatArray:
     gained = np.full(grid.shape, np.nan)
     gained[:, hour:] = (level_m[:, hour:] - level_m[:, :-hour]) * area_m2
     balance = np.maximum(window_mean(inflow, hour, at_least=max(1, hour // 2)) - gained, 0.0)
-    has_flow = grid.has("tower", "outflow_m3_h")
-    is_metered = has_flow | grid.has("tower", "outflow_volume_m3")
-    return np.where(np.isfinite(by_counter), by_counter, np.where(is_metered, by_flow, balance))
+    return np.where(np.isfinite(by_counter), by_counter, np.where(is_outlet_metered(grid), by_flow, balance))
+
+
+def is_outlet_metered(grid: Grid) -> Mask:
+    """(n, 1) whether what leaves the tower is measured, by a flow or a counter."""
+    return grid.has("tower", "outflow_m3_h") | grid.has("tower", "outflow_volume_m3")
+
+
+def is_drawing_metered(grid: Grid) -> Mask:
+    """(n, 1) whether what people draw is measured, behind the tower or at the taps."""
+    return np.asarray(is_outlet_metered(grid) | (_tap_meters(grid) > 0))
+
+
+def drawn_m3(grid: Grid) -> FloatArray:
+    """(n, m) what people drew in each step [m³]: by the outlet's counter, its flow, or the taps where it has no meter.
+
+    NaN where what measures it was not read, or nothing measures it.
+    """
+    by_counter = counted_rate(grid, "tower", "outflow_volume_m3", most_m3_h=MOST_OUTFLOW_M3_H)
+    by_flow = grid.value("tower", "outflow_m3_h") * grid.step_s / 3600
+    by_taps = _all_taps(grid, lambda tap: counted_rate(grid, tap, "volume_m3", most_m3_h=MOST_M3_H))
+    return np.where(np.isfinite(by_counter), by_counter, np.where(is_outlet_metered(grid), by_flow, by_taps))
 
 
 def sampling_error(grid: Grid) -> FloatArray:
@@ -75,6 +101,21 @@ def sampling_error(grid: Grid) -> FloatArray:
     return np.where(by_counter, 0.0, np.nan_to_num(error))
 
 
+def counting_error(grid: Grid) -> FloatArray:
+    """(n, 1) by how much `taps_together` may be off (two standard errors) for counters that move in steps [m³/h].
+
+    A counter shows whole steps, so what it moved on in an hour is off by two evenly spread remainders of a step.
+    """
+    variance = np.zeros((len(grid.sites), 1))
+    for tap in grid.sites.taps:
+        counter = grid.raw.get((tap, "volume_m3"))
+        if counter is not None:
+            moved = counter_steps(counter)
+            step = np.where(moved > SMALLEST_STEP_M3, moved, np.inf).min(axis=-1, keepdims=True)
+            variance += np.where(np.isfinite(step), step, 0.0) ** 2 / 6
+    return np.asarray(2 * np.sqrt(variance))
+
+
 def night_flow(view: DayView) -> FloatArray:
     """(n, d) the smallest mean of an hour between 00:30 and 03:30 [m³/h]; NaN when the tower held no water."""
     night = view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)
@@ -84,7 +125,9 @@ def night_flow(view: DayView) -> FloatArray:
     lowest = np.min(np.where(np.isfinite(means), means, np.inf), axis=-1)
     has_water = ~(level_m <= WATER_IN_TOWER_M).any(axis=-1)
     is_seen = np.isfinite(means).mean(axis=-1) >= ENOUGH
-    return np.where(has_water & is_seen & np.isfinite(lowest), lowest, np.nan)
+    # Where the outlet has no meter, a level that falls does not say whether the tower or the network loses the water.
+    can_tell = has_water & is_seen & is_outlet_metered(view.grid)
+    return np.where(can_tell & np.isfinite(lowest), lowest, np.nan)
 
 
 def largest_hour(view: DayView) -> FloatArray:
@@ -114,7 +157,7 @@ def unmetered_flow(view: DayView) -> FloatArray:
     ordered = np.sort(hours, axis=-1)
     count = np.isfinite(ordered).sum(axis=-1)
     middle = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
-    return np.where(count >= 3 * hour, middle, np.nan)
+    return np.where((count >= 3 * hour) & is_outlet_metered(grid), middle, np.nan)
 
 
 UNMETERED = Feature("unmetered_m3_h", 24.0, unmetered_flow)
@@ -163,22 +206,32 @@ def judge_burst(scene: Scene) -> list[Signal]:
     hour = grid.hours(1)
     outflow = hourly_outflow(grid)
     busy = days.on(past_quantile(days.get(LARGEST_HOUR.name), 0.9, days=28, at_least=4), grid.t_s)
-    unmetered = outflow - sampling_error(grid) - taps_together(grid)
-    limit = np.maximum(BURST_M3_H, BURST_SHARE * np.nan_to_num(busy))
+    unmetered = outflow - sampling_error(grid) - counting_error(grid) - taps_together(grid)
+    least_m3_h = np.fmin(BURST_M3_H, grid.sites.rating("tower", "volume_m3") / NIGHT_H)
+    limit = np.maximum(least_m3_h, BURST_SHARE * np.nan_to_num(busy))
     usual_share = days.on(past_median(days.get(PRESSURE_SHARE.name), days=14, at_least=3), grid.t_s)
     pressure = window_mean(_pressure_share(grid), hour, at_least=max(1, hour // 2))
     gives_way = pressure < PRESSURE_FALLS * usual_share
     has_pressure = grid.has("network", "pressure_bar")
     too_much = np.where(has_pressure, (outflow > BUSY_SHARE * busy) & gives_way, outflow > VERY_BUSY_SHARE * busy)
-    is_night = (grid.hour >= 23) | (grid.hour < 4)
-    at_night = is_night & (outflow > np.maximum(BURST_M3_H, 0.5 * busy))
+    # By a clock that is wrong the village's evening is told as its night; the sun does not go by that clock.
+    has_been_dark = ~(window_max(grid.value("pv", "irradiance_w_m2"), grid.hours(DARK_H)) > LIGHT_W_M2)
+    is_night = ((grid.hour >= 23) | (grid.hour < 4)) & has_been_dark
+    at_night = is_night & (outflow - sampling_error(grid) > np.maximum(least_m3_h, 0.5 * busy))
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
-    refills = steps_since(level_m < 0.1 * full_m) < grid.hours(REFILL_H)
+    # What leaves the tower in the hour in which it runs empty is no refill yet.
+    was_empty = np.zeros(grid.shape, dtype=bool)
+    was_empty[:, hour:] = (level_m < 0.1 * full_m)[:, :-hour]
+    refills = steps_since(was_empty) < grid.hours(REFILL_H)
     is_metered = np.isfinite(unmetered)
     # Where only the tower's balance is known, what spills and what is drained to wash it look like a burst by day.
-    is_measured = grid.has("tower", "outflow_m3_h") | grid.has("tower", "outflow_volume_m3")
+    is_measured = is_outlet_metered(grid)
     rests = window_max(grid.value("pump", "flow_m3_h"), hour) < 0.05 * grid.sites.rating("pump", "rated_flow_m3_h")
-    can_tell = is_measured | (((grid.hour >= 20) | (grid.hour < 5)) & rests & (level_m < 0.95 * full_m))
+    # A burst takes some of the network's pressure; a network that is shut for washing has all of it, or none.
+    quiet = ((grid.hour >= 20) | (grid.hour < 5)) & rests
+    is_open = window_min(_pressure_share(grid), hour) > SHUT_SHARE * usual_share
+    shows = np.where(has_pressure, gives_way & (quiet | is_open), quiet)
+    can_tell = is_measured | (shows & (level_m < 0.95 * full_m))
     lost = can_tell & np.where(is_metered, unmetered > limit, (too_much | at_night) & ~refills)
     # A tower that has run empty loses nothing, and says nothing.
     calm = np.where(is_metered, unmetered < 0.6 * limit, outflow < busy) & ~(level_m < 0.1 * full_m)
@@ -216,22 +269,34 @@ def taps_together(grid: Grid) -> FloatArray:
 
 
 def _taps_together(grid: Grid) -> FloatArray:
-    taps = grid.sites.taps
-    if not taps:
-        return np.full(grid.shape, np.nan)
-    has_meter = np.concatenate([grid.sites.has((tap, "volume_m3")) for tap in taps], axis=1).sum(axis=1, keepdims=True)
-    flows = [hourly_flow(grid, tap) for tap in taps]
-    read = sum((np.isfinite(flow) for flow in flows), np.zeros(grid.shape))
-    total = sum((np.nan_to_num(flow) for flow in flows), np.zeros(grid.shape))
+    return _all_taps(grid, lambda tap: hourly_flow(grid, tap))
+
+
+def _tap_meters(grid: Grid) -> FloatArray:
+    """(n, 1) how many taps have a meter."""
+    count = np.zeros((len(grid.sites), 1))
+    for tap in grid.sites.taps:
+        count += grid.sites.has((tap, "volume_m3"))
+    return count
+
+
+def _all_taps(grid: Grid, flow_of: Callable[[str], FloatArray]) -> FloatArray:
+    """(n, m) the sum of all taps; those that were not read count like the others, NaN where too few were read."""
+    has_meter, read, total = _tap_meters(grid), np.zeros(grid.shape), np.zeros(grid.shape)
+    for tap in grid.sites.taps:
+        flow = flow_of(tap)
+        read += np.isfinite(flow)
+        total += np.nan_to_num(flow)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where((read >= TAPS_SEEN * has_meter) & (has_meter > 0), total * has_meter / read, np.nan)
 
 
 def _pressure_share(grid: Grid) -> FloatArray:
-    """(n, m) pressure in the network over that of the water's column above ground."""
+    """(n, m) pressure in the network over that of the water's column above ground; NaN where the tower is empty."""
     level_m = grid.value("tower", "level_m")
     column_m = grid.sites.rating("tower", "base_height_m") + np.where(np.isfinite(level_m), level_m, 1.0)
-    return np.asarray(grid.value("network", "pressure_bar") * 10.2 / column_m)
+    share = grid.value("network", "pressure_bar") * 10.2 / column_m
+    return np.where(level_m < DRY_NETWORK_M, np.nan, share)
 
 
 FEATURES = (NIGHT_FLOW, UNMETERED, LARGEST_HOUR, PRESSURE_SHARE)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from alerts.days import past_median
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.pv import LIT_DEG, is_array_gone, speaks_our_codes
+from alerts.detectors.leak import taps_together
+from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes
+from alerts.detectors.sensor import AT_STOP
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import highest_since, run_steps, steps_since
+from alerts.rolling import highest_since, run_steps, steps_since, window_mean
 from alerts.scene import FloatArray, Grid
 from alerts.states import (
+    BELOW_START_M,
     FULL_SHARE,
     STANDING_SHARE,
     drawn_power_w,
@@ -33,8 +37,11 @@ UNDER_LOAD = 0.65  # DETECTION §2: more than 35 % below the curve
 NEAR_INTAKE_M = 3.0  # DETECTION §2: dynamic level less than 3 m above the intake is urgent
 RUNS_ON_H = 0.5  # without a stop: it runs again
 DRY_AGAIN_H = 1.5  # without air: the well gives again
-TURNS_SHARE = 0.05  # of full speed, without power worth the name: an attempt to start
-ATTEMPT_H = 1.0  # a controller that tries to start does so several times an hour
+DRAINS_H, DRAINED_SHARE, DRAINED_UNSEEN = 1.0, 0.12, 0.3  # of the tower, beyond what people draw; a leak takes days
+GUESSED_H = 1.0
+WASHED_H = 3.0  # washing a tower takes a morning, and nobody starts the pump before it is done
+STOPS_DAYS, STOPS_KNOWN = 14, 2  # on which the float stopped the pump: what a level sensor calls full
+TOP_SHARE = 0.03  # of the full level: waves, and a reading every five minutes
 SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
 
 
@@ -72,23 +79,26 @@ def judge_standing(scene: Scene) -> list[Signal]:
     starts_at = np.where(np.isfinite(rated_sun), rated_sun, good_sun_w_m2(grid))
     is_day = grid.sun_deg > LIT_DEG
     should_run = (sun >= good_sun_w_m2(grid)) & is_day & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
+    should_run &= ~is_full_as_usual(scene)
     should_run &= steps_since(turns_in_air(grid)) > grid.hours(DRY_AGAIN_H)  # it waits for water
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
     should_run &= ~codes.is_full | below_start
+    should_run &= steps_since(is_drained(grid)) > grid.hours(WASHED_H)
     still = stands & should_run & ~is_array_gone(scene)
     was_full = highest_since(running, level_m) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
-    turns = grid.value("pump", "speed_rpm") > TURNS_SHARE * grid.sites.rating("pump", "max_speed_rpm")
-    tries = codes.is_starting | (~stands & ~running & np.isfinite(drawn_power_w(grid))) | (stands & turns)
-    tried = run_steps(~tries) < grid.hours(ATTEMPT_H)
-    # A controller of its own codes that reports nothing and tries nothing believes that the tower is full.
-    by_signs = ~tried & (was_full | codes.is_foreign)
-    is_float = np.where(codes.is_ours, codes.is_full, by_signs) & below_start & ~codes.is_tripped
+    # A controller that sees the sun and tries nothing believes that the tower is full.
+    by_signs = ~has_tried(scene) & (was_full | codes.is_foreign | grid.has("pump", "speed_rpm"))
+    tells_why = codes.is_ours & ~has_one_word(scene)
+    is_float = np.where(tells_why, codes.is_full, by_signs) & below_start & ~codes.is_tripped
     # What the controller says itself needs no room in the tower and no bright sun to be true.
     is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, True) & is_day
+    # What is told only by what a controller does not do takes longer to know: a tower may be washed that was empty.
+    waits = still & is_float
+    waits &= tells_why | (run_steps(waits) > grid.hours(GUESSED_H))
     kinds: tuple[tuple[Fault, Mask], ...] = (
         (Fault.INVERTER_TRIP, (still & codes.is_tripped) | (is_lit & codes.says_tripped)),
-        (Fault.FLOAT_STUCK_FULL, (still & is_float) | (is_lit & codes.is_full & below_start)),
+        (Fault.FLOAT_STUCK_FULL, waits | (is_lit & codes.is_full & below_start)),
         (Fault.PUMP_NOT_RUNNING, (still & ~codes.is_tripped & ~is_float) | (is_lit & codes.is_starting)),
     )
     signals = []
@@ -98,6 +108,20 @@ def judge_standing(scene: Scene) -> list[Signal]:
         verdict = verdicts(present=present, absent=ran_on)
         signals.append(Signal(fault, "pump", grid.t_s, verdict, _Standing(grid, fault, codes).describe))
     return signals
+
+
+def is_full_as_usual(scene: Scene) -> Mask:
+    """The pump stopped where it stops on other days, and the level has not yet fallen to where it starts again.
+
+    A level sensor that reads too low has a top of its own, by which "full" and "start" are moved alike.
+    """
+    grid = scene.grid
+    level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
+    usual_m = past_median(scene.days.get(AT_STOP.name), days=STOPS_DAYS, at_least=STOPS_KNOWN)
+    top_m = scene.days.on(usual_m, grid.t_s)
+    has_been_there = highest_since(is_running(grid), level_m) >= top_m - TOP_SHARE * full_m
+    starts_m = grid.sites.rating("tower", "start_level_m") - (full_m - top_m)
+    return has_been_there & (level_m >= starts_m - BELOW_START_M)
 
 
 WHY_STANDING = {
@@ -210,6 +234,20 @@ def _idles(grid: Grid) -> Mask:
     speed = grid.value("pump", "speed_rpm") / grid.sites.rating("pump", "max_speed_rpm")
     share = drawn_power_w(grid) / grid.sites.rating("pump", "rated_power_w")
     return (speed > LIFTS_FROM) & (share < UNDER_LOAD * speed**3)
+
+
+def is_drained(grid: Grid) -> Mask:
+    """(n, m) the pump stands and the tower loses more in an hour than meters see: it is drained to be washed."""
+    steps, level_m = grid.hours(DRAINS_H), grid.value("tower", "level_m")
+    share = level_m / grid.sites.rating("tower", "full_level_m")
+    lost = np.full(grid.shape, np.nan)
+    lost[:, steps:] = share[:, :-steps] - share[:, steps:]
+    outflow = window_mean(grid.value("tower", "outflow_m3_h"), steps, at_least=steps // 2)
+    drawn_m3 = np.where(np.isfinite(outflow), outflow * DRAINS_H, taps_together(grid))
+    drawn = drawn_m3 / grid.sites.rating("tower", "volume_m3")
+    stood = run_steps(is_standing(grid)) >= steps
+    # Where nothing measures what people draw, they can draw a good deal in an hour.
+    return stood & (lost - np.nan_to_num(drawn) > np.where(np.isfinite(drawn), DRAINED_SHARE, DRAINED_UNSEEN))
 
 
 def _mean(value: FloatArray) -> float:

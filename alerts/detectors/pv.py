@@ -15,11 +15,20 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_quantile, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.model import Evidence, Mask, Signal
+from alerts.model import Evidence, IndexArray, Mask, Signal
 from alerts.residual import usual_of_good_days
-from alerts.rolling import window_max, window_mean
+from alerts.rolling import steps_since, window_max, window_mean, window_sum
 from alerts.scene import FloatArray, Grid, spacing_of
-from alerts.states import FULL_SHARE, GOOD_SUN_W_M2, good_sun_w_m2, has_room, is_running, is_standing, says
+from alerts.states import (
+    FULL_SHARE,
+    GOOD_SUN_W_M2,
+    drawn_power_w,
+    good_sun_w_m2,
+    has_room,
+    is_running,
+    is_standing,
+    says,
+)
 from gateway.model import Fault, PumpState
 
 PER_DEGREE = 0.004  # of crystalline silicon, per °C above 25 °C
@@ -31,9 +40,10 @@ FROM_H, NOON_H, UNTIL_H = 7.0, 12.75, 18.0
 MIN_STEPS = 4
 TOP_DAYS = 14
 LEVELS_H = 3.0  # a pump at its top draws the same for hours
+GREY_SHARE = 0.6  # of a clear noon
 DUSTY_SHARE = 0.91  # DETECTION §2: -9 %
 CLEAN_DAYS = 60
-STRING_HOURS = 1.0
+STRING_HOURS, LEAST_READINGS, MOST_OF_HOUR = 1.0, 4, 0.75
 STRING_ROOM = 0.15  # of a string's power: so near to a whole number of strings is a number of strings
 SETTLED_DAYS = 5  # whose middle one is what washed panels give
 BASE_DAYS = 3  # good days that the moment is held against; panels are washed, and dust gathers
@@ -41,19 +51,27 @@ LATELY_DAYS = 6
 FALLEN_SHARE = 0.9
 PART_OF_STRING = 0.4  # less is dirt, a leaf, a shade
 SEEN_HALVES, HALVES_APART = 4, 2
+WELL_BEFORE = 0.06  # lost on the half day before; panels that had lost more already gather a storm's dust
 SUDDEN_SHARE = 0.7  # of the loss from one half day to the next; a storm's dust comes over a day
 FLAT_SHARE = 0.25  # of the loss, within which it then stays
+GROWN_SHARE = 0.1  # of the loss came after the step: a storm's dust
 CELL_OFF_SHARE = 0.05  # noon brighter than on clear days before, while the panels give less: the cell is off
 CELL_EXPLAINS, CELL_SURELY_OFF = 0.04, 0.1  # haze dims a clear noon by less, in four days
 LIT_DEG = 10.0  # of the sun above the horizon: good sun below that is a cell that is stuck
 MOST_AT_ZENITH_W_M2 = 1600.0  # also onto panels that face the sun: with the sine of its height
 DARK_VOLTAGE_SHARE, LEAST_V = 0.3, 20.0
+TURNS_SHARE = 0.05  # of full speed, without power worth the name: an attempt to start
+ATTEMPT_H, ATTEMPT_READINGS = 1.0, 12  # a controller that tries to start does so several times an hour
 
 
 def module_temp_c(grid: Grid) -> FloatArray:
-    """Temperature of the modules; where it is not measured, 25 °C and 0.03 °C for each W/m² (Ross) [°C]."""
-    measured = grid.value("pv", "module_temp_c")
-    return np.where(np.isfinite(measured), measured, 25.0 + 0.03 * grid.value("pv", "irradiance_w_m2"))
+    """Temperature of the modules; where it is not measured, the air's and 0.03 °C for each W/m² (Ross) [°C].
+
+    The air's is that of the box in the shade (some degrees more, which all days share), or else 25 °C.
+    """
+    measured, box_c = grid.value("pv", "module_temp_c"), grid.value("gateway", "temp_c")
+    air_c = np.where(np.isfinite(box_c), box_c, 25.0)
+    return np.where(np.isfinite(measured), measured, air_c + 0.03 * grid.value("pv", "irradiance_w_m2"))
 
 
 def array_power_w(grid: Grid) -> FloatArray:
@@ -79,11 +97,16 @@ def performance(grid: Grid, top_rpm: FloatArray, top_w: FloatArray) -> FloatArra
         return np.where(counts, power_w / promised_w, np.nan)
 
 
+def _apart(grid: Grid) -> IndexArray:
+    """(n,) steps between the readings of the sun."""
+    readings = grid.raw.get(("pv", "irradiance_w_m2"))
+    return np.ones(len(grid.sites), dtype=np.intp) if readings is None else spacing_of(readings)
+
+
 def _is_straight(grid: Grid) -> Mask:
     """(n, m) the last three readings of the sun lie on a line: it rises or sets, and no cloud passes."""
     sun = grid.value("pv", "irradiance_w_m2")
-    readings = grid.raw.get(("pv", "irradiance_w_m2"))
-    apart = np.ones(len(sun), dtype=np.intp) if readings is None else spacing_of(readings)
+    apart = _apart(grid)
     bend = np.full(sun.shape, np.nan)
     for steps in np.unique(apart):
         rows = apart == steps
@@ -192,6 +215,19 @@ def has_one_word(scene: Scene) -> Mask:
     return np.asarray(np.where(np.isfinite(before), before, here) > 0.5)
 
 
+def has_tried(scene: Scene) -> Mask:
+    """(n, m) the controller has tried to start the motor lately: it says so, or the motor turned without a load."""
+    grid = scene.grid
+    says_so = says(grid, PumpState.STARTING) & (speaks_our_codes(scene) != 0)
+    turns = grid.value("pump", "speed_rpm") > TURNS_SHARE * grid.sites.rating("pump", "max_speed_rpm")
+    stands, is_known = is_standing(grid), np.isfinite(drawn_power_w(grid))
+    tries = says_so | (~stands & ~is_running(grid) & is_known) | (stands & turns)
+    # An attempt takes a minute: who reads seldom sees few of them.
+    raw = grid.raw.get(("pump", "speed_rpm"), grid.raw.get(("pump", "power_w")))
+    apart = np.ones((len(grid.sites), 1)) if raw is None else spacing_of(raw)[:, None]
+    return np.asarray(steps_since(tries) < np.maximum(grid.hours(ATTEMPT_H), ATTEMPT_READINGS * apart))
+
+
 def is_array_gone(scene: Scene) -> Mask:
     """(n, m) in good sun the motor stands because no power comes: its controller sees none, or no voltage is there."""
     grid = scene.grid
@@ -201,7 +237,8 @@ def is_array_gone(scene: Scene) -> Mask:
     usual = np.where(np.isfinite(before), before, here)
     is_dead = (usual > LEAST_V) & (voltage < DARK_VOLTAGE_SHARE * usual)
     means_it = (speaks_our_codes(scene) > 0) & ~has_one_word(scene) & has_room(grid)
-    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it
+    # What tries to start has the power to try.
+    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it & ~has_tried(scene)
     sun, height = grid.value("pv", "irradiance_w_m2"), np.sin(np.radians(np.maximum(grid.sun_deg, 0.0)))
     can_be_true = (grid.sun_deg > LIT_DEG) & (sun < MOST_AT_ZENITH_W_M2 * height)  # else the cell is stuck
     good_sun = (sun >= good_sun_w_m2(grid)) & can_be_true
@@ -225,13 +262,16 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     no_speed = ~grid.has("pump", "speed_rpm")
     tops[1] = np.where(no_speed, window_max(array_power_w(grid), grid.hours(LEVELS_H)), tops[1])
     hour = grid.hours(STRING_HOURS)
-    ratio = window_mean(performance(grid, *tops), hour, at_least=max(3, hour // 3)) / usual
+    # A reading that is held for a quarter of an hour is one reading still.
+    enough = np.minimum(LEAST_READINGS * _apart(grid)[:, None], MOST_OF_HOUR * hour)
+    now = performance(grid, *tops)
+    ratio = np.where(window_sum(np.isfinite(now), hour) >= enough, window_mean(now, hour), np.nan) / usual
     missing = (1 - ratio) * strings
     # Without a speed nobody knows whether it is the pump that takes less than it used to.
     is_whole = (np.round(missing) >= 1) & (np.abs(missing - np.round(missing)) < STRING_ROOM)
     is_whole &= grid.has("pump", "speed_rpm")
     halves = Halves(scene)
-    was_well = halves.at(halves.newest[..., -1], grid.t_s) < FLAT_SHARE * (1 - ratio)
+    was_well = halves.at(halves.newest[..., -1], grid.t_s) < np.minimum(FLAT_SHARE * (1 - ratio), WELL_BEFORE)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
     is_cell = is_mended_cell(scene, ratio * usual)
     gone = is_array_gone(scene)
@@ -290,10 +330,12 @@ class Halves:
         now, before = self.newest[..., -1], self.newest[..., -2]
         # Over more than a half day that nobody saw nobody knows how it went.
         steps = np.where(np.diff(self._places, axis=-1) <= HALVES_APART, np.diff(self.newest, axis=-1), np.nan)
-        largest = np.where(np.isfinite(steps), steps, 0.0).max(axis=-1)
-        is_flat = np.abs(now - before) < FLAT_SHARE * now
-        started_well = self.newest[..., 0] < FLAT_SHARE * now
-        return np.asarray((now > self._least) & is_flat & (largest > SUDDEN_SHARE * now) & started_well)
+        found = np.where(np.isfinite(steps), steps, 0.0)
+        place = found.argmax(axis=-1)[..., None]
+        was, became = (np.take_along_axis(self.newest, place + later, axis=-1)[..., 0] for later in (0, 1))
+        is_flat = (np.abs(now - before) < FLAT_SHARE * now) & (now - became < GROWN_SHARE * now)
+        started_well = (self.newest[..., 0] < FLAT_SHARE * now) & (was < WELL_BEFORE)
+        return np.asarray((now > self._least) & is_flat & (found.max(axis=-1) > SUDDEN_SHARE * now) & started_well)
 
 
 def is_mended_cell(scene: Scene, now: FloatArray) -> Mask:
@@ -325,10 +367,14 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     """For two days less power than this zone's clean panels gave in the same sun, and it came slowly."""
     days = scene.days
     noon = days.get("clear_noon")  # of the sensors; not there, nothing is said of the cell
-    brighter = _best_of(noon, 4) / past_quantile(noon, 0.75, days=CLEAN_DAYS)
+    clear = past_quantile(noon, 0.75, days=CLEAN_DAYS)
+    brighter = _best_of(noon, 4) / clear
     cell_is_off = brighter < 1 - CELL_SURELY_OFF
+    # Under a grey sky little of a day says anything of dust, and that at a cloud's edge.
+    is_grey = noon < GREY_SHARE * clear
     shares = []
-    for half in (days.get(MORNING.name), days.get(EVENING.name)):
+    for name in (MORNING.name, EVENING.name):
+        half = np.where(is_grey, np.nan, days.get(name))
         settled = np.where(cell_is_off, np.nan, recent_median(half, SETTLED_DAYS, at_least=3))
         shares.append(half / past_quantile(settled, 1.0, days=CLEAN_DAYS, at_least=5))
     known = np.isfinite(shares)
@@ -361,7 +407,7 @@ def _is_string(scene: Scene) -> Mask:
     sudden = Halves(scene).came_at_once()[:, 1::2]
     lost = 1 - value / _usual(value)
     before = np.concatenate([np.full((len(lost), 1), np.nan), lost[:, :-1]], axis=1)
-    sudden |= (lost > (1 - STRING_ROOM) / _strings(scene)) & (before < FLAT_SHARE * lost)
+    sudden |= (lost > (1 - STRING_ROOM) / _strings(scene)) & (before < np.minimum(FLAT_SHARE * lost, WELL_BEFORE))
     is_low = ~(lost < 1 - FALLEN_SHARE)
     found = np.zeros(sudden.shape, dtype=bool)
     for day in range(sudden.shape[1]):

@@ -15,10 +15,10 @@ import numpy as np
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.leak import taps_together
-from alerts.detectors.wear import METER_SHARE
+from alerts.detectors.wear import LEARNS_DAYS, METER_SHARE, Pump
 from alerts.model import Evidence, IndexArray, Mask, Signal, VerdictArray
 from alerts.rolling import counter_steps, held, run_steps, window_mean, window_sum
-from alerts.scene import BAR_PER_M, FloatArray, Grid, spacing_of
+from alerts.scene import BAR_PER_M, FloatArray, Grid, Sites, spacing_of
 from alerts.states import drawn_power_w, is_running
 from alerts.sun import sun_elevation_deg
 from gateway.model import Fault, PumpState
@@ -31,6 +31,7 @@ COARSEST_W_M2 = 10.0  # where a cell that moves too seldom does not show its ste
 STEPS_MOVED = 2.0  # of the cell: so far apart no two readings are equal by rounding
 MOVED_SHARE = 0.03  # of the tower's volume must have gone in or out for its level to have to move
 PROBE_END_M = 2.0  # above the intake, where a probe hangs
+POWER_MOVED = 0.15  # of the rated power, for the pump's flow to have to move
 PUMPED_M3 = 0.5  # drawn from the borehole for its level to have to move
 
 
@@ -96,6 +97,14 @@ def _water_moved(grid: Grid, begin: IndexArray) -> Mask:
     return np.asarray(np.abs(moved) > MOVED_SHARE * grid.sites.rating("tower", "volume_m3"))
 
 
+def _pump_changed(grid: Grid, begin: IndexArray) -> Mask:
+    """The pump's flow was not nothing, and since the run began its power has moved: water follows it."""
+    share = held(drawn_power_w(grid), grid.hours(1)) / grid.sites.rating("pump", "rated_power_w")
+    moved = np.abs(share - np.take_along_axis(share, begin, axis=-1)) > POWER_MOVED
+    flow = held(grid.value("pump", "flow_m3_h"), grid.steps)
+    return np.asarray(moved & (flow > NO_FLOW_SHARE * grid.sites.rating("pump", "rated_flow_m3_h")))
+
+
 def _water_was_drawn(grid: Grid, begin: IndexArray) -> Mask:
     """Water was drawn, and the probe is not at its end, where it hangs above a well that is nearly empty."""
     drawn_m3 = _since(begin, grid.value("pump", "flow_m3_h"), grid.step_s / 3600)
@@ -134,26 +143,39 @@ OUT_READINGS = 3  # DETECTION §2: range table per channel, 3 readings
 PAIRS_H, CALM_H = 6.0, 1.0
 SPIKES, SPIKES_H = 4, 6.0  # DETECTION §2: more than 3 in 6 h
 EMPTY_BAR = 0.2  # a network without water
+NIGHT_FROM_H, NIGHT_UNTIL_H, NIGHT_TAPS = 22.5, 4.0, 2
+CLOUD_EDGE, DIFFUSE_W_M2, UNDER_CLOUD = 1.35, 60.0, 0.03  # of a clear sky, at its brightest and at its darkest
+TWILIGHT_DEG = 3.0
+EVEN_POWER = 0.06  # of the rated power, from one reading to the next
 SELDOM, SELDOM_DAYS = 5, 2  # or so many in two days
 
 
 class Watched(NamedTuple):
-    """A sensor, what it is called, and how far a single value must lie off both its neighbours to be a spike."""
+    """A sensor, what it is called, and how far a single value must lie off both its neighbours to be a spike.
+
+    In the sensor's unit, or where `share_of` names a number on the plate of the zone's `pump`, in shares of that.
+    """
 
     channel: str
     fr: str
     en: str
     spike: float = np.inf
+    share_of: str = ""
+
+    def limit(self, sites: Sites) -> FloatArray:
+        """(n, 1) the spike limit in the sensor's unit."""
+        scale = sites.rating("pump", self.share_of) if self.share_of else np.ones((len(sites), 1))
+        return np.asarray(self.spike * scale)
 
 
 WATCHED: dict[str, tuple[Watched, ...]] = {
     "tower": (
         Watched("level_m", "niveau du château", "tower level", 0.25),
-        Watched("outflow_m3_h", "débit de sortie", "outflow"),
+        Watched("outflow_m3_h", "débit de sortie", "outflow", 0.3, "rated_flow_m3_h"),
     ),
     "borehole": (Watched("water_depth_m", "niveau du forage", "borehole level", 4.0),),
     "pv": (
-        Watched("irradiance_w_m2", "ensoleillement", "irradiance"),
+        Watched("irradiance_w_m2", "ensoleillement", "irradiance", 100.0),
         Watched("module_temp_c", "température des panneaux", "module temperature", 15.0),
         Watched("voltage_v", "tension", "voltage"),
         Watched("current_a", "courant", "current"),
@@ -161,7 +183,7 @@ WATCHED: dict[str, tuple[Watched, ...]] = {
     ),
     "pump": (
         Watched("pressure_bar", "pression de refoulement", "well-head pressure", 1.2),
-        Watched("flow_m3_h", "débit de la pompe", "pump flow"),
+        Watched("flow_m3_h", "débit de la pompe", "pump flow", 0.3, "rated_flow_m3_h"),
         Watched("power_w", "puissance de la pompe", "pump power"),
         Watched("speed_rpm", "vitesse de la pompe", "pump speed"),
     ),
@@ -252,7 +274,7 @@ def judge_spikes(asset: str) -> Detector:
                 f"Le capteur « {worst.fr} » a sauté {number} fois en peu de temps.",
                 f"The sensor “{worst.en}” jumped {number} times within a short time.",
                 {"sensor": worst.fr, "count": number},
-                {"count": SPIKES, "step": worst.spike},
+                {"count": SPIKES, "step": round(float(worst.limit(grid.sites)[zone, 0]), 2)},
                 (f"{asset}/{worst.channel}",),
                 0.85,
             )
@@ -296,7 +318,8 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
     found, told = np.zeros(grid.shape, dtype=bool), np.zeros(grid.shape, dtype=bool)
     if raw is None:
         return found, told
-    bad, running = grid.is_bad(asset, sensor.channel), is_running(grid)
+    bad, running, limits = grid.is_bad(asset, sensor.channel), is_running(grid), sensor.limit(grid.sites)[:, 0]
+    can_be = _possible(grid, asset, sensor)
     follows_pump, follows_tower = asset in ("pump", "borehole"), asset == "network"
     is_empty = grid.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")
     outflow = grid.value("tower", "outflow_m3_h")
@@ -304,13 +327,14 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
         place = np.flatnonzero(np.isfinite(raw[zone]) | bad[zone])
         if len(place) < 5:
             continue
-        value, wrong, runs = (line[zone, place] for line in (raw, bad, running))
-        here = value[2:-2]
+        value, wrong, runs, possible = (line[zone, place] for line in (raw, bad, running, can_be))
+        here, limit = value[2:-2], limits[zone]
         around = np.stack([value[:-4], value[1:-3], value[3:-1], value[4:]])
         known = np.isfinite(around)
         low, high = np.where(known, around, np.inf).min(axis=0), np.where(known, around, -np.inf).max(axis=0)
-        agree = (high - low < 0.5 * sensor.spike) & (known.sum(axis=0) >= 3)
-        off = (here > high + sensor.spike) | (here < low - sensor.spike)
+        agree = (high - low < 0.5 * limit) & (known.sum(axis=0) >= 3)
+        off = (here > high + limit) | (here < low - limit)
+        off &= ~possible[2:-2]
         if follows_pump:
             agree &= runs[1:-3] == runs[3:-1]
         if follows_tower:
@@ -323,6 +347,41 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
         found[zone, place[2:-2][is_spike]] = True
         told[zone, place[4:][is_spike]] = True
     return found, told
+
+
+def _possible(grid: Grid, asset: str, sensor: Watched) -> Mask:
+    """(n, m) what may be so although no reading around it is: clouds, gushes, and a pump that has changed its pace."""
+    if (asset, sensor.channel) == ("pv", "irradiance_w_m2"):
+        return _can_be_sun(grid)
+    if (asset, sensor.channel) == ("pump", "flow_m3_h"):
+        return _pace_changed(grid)
+    if (asset, sensor.channel) == ("tower", "outflow_m3_h"):
+        # By day people come and go; at night nobody opens three taps at once for a few minutes.
+        is_night = (grid.hour < NIGHT_UNTIL_H) | (grid.hour >= NIGHT_FROM_H)
+        return ~(is_night & (grid.value("tower", "outflow_m3_h") > NIGHT_TAPS * OPEN_TAP_M3_H))
+    return np.zeros(grid.shape, dtype=bool)
+
+
+def _can_be_sun(grid: Grid) -> Mask:
+    """(n, m) irradiance that a sky can give: none at night, some under any cloud, little more than a clear sky's."""
+    sun = grid.value("pv", "irradiance_w_m2")
+    most = CLOUD_EDGE * clear_sky_w_m2(grid.sun_deg + TWILIGHT_DEG) + DIFFUSE_W_M2
+    least = np.where(grid.sun_deg > HIGH_SUN_DEG, UNDER_CLOUD * clear_sky_w_m2(grid.sun_deg), -np.inf)
+    return np.asarray((sun <= most) & (sun >= least))
+
+
+def _pace_changed(grid: Grid) -> Mask:
+    """(n, m) the pump drew another power at this reading than at those beside it; or nobody knows."""
+    share = drawn_power_w(grid) / grid.sites.rating("pump", "rated_power_w")
+    changed = np.ones(grid.shape, dtype=bool)
+    apart = _apart(grid, "pump", "flow_m3_h")[:, 0]
+    for steps in np.unique(apart):
+        rows = apart == steps
+        moved = np.abs(share[rows, steps:] - share[rows, :-steps])
+        is_even = moved < EVEN_POWER
+        # The reading after must be even as well.
+        changed[rows, steps:-steps] = ~(is_even[:, :-steps] & is_even[:, steps:])
+    return changed
 
 
 def spikes(grid: Grid, asset: str, sensor: Watched) -> Mask:
@@ -348,7 +407,8 @@ STOPPED_H = 1.0
 LOST_SHARE = 1.15  # so much more water is found than the meter says, two days long: it slips
 MOSTLY = 0.95  # of what leaves the tower reaches the taps of a tight network
 OPEN_TAP_M3_H = 0.7  # DOMAIN §3.1: an open tap gives 0.5 to 0.9 m³/h
-MEETINGS = 4.0  # readings expected to meet an open tap; that none does by chance happens once in fifty (e to the -4)
+# Readings expected to meet an open tap; that none does by chance (e to the -10) no season has hours enough for.
+MEETINGS = 10.0
 STOPPED_UNSEEN_H = 4.0  # without meters at the taps: while a tower is washed its outlet is shut, for two hours or three
 
 
@@ -363,8 +423,8 @@ def judge_pump_meter(scene: Scene) -> list[Signal]:
     arrives = window_mean(found_flow(grid), hour, at_least=max(2, hour // 2)) > FOUND_SHARE * rated_flow
     share = days.get(METER_SHARE.name)
     # A zone whose figures of days were poor before must not make a sound meter slip.
-    slips_by_day = _two_days_least(share) / np.maximum(past_median(share, days=21, at_least=4), MOSTLY)
-    slips = _on_days(scene, slips_by_day, METER_SHARE)
+    usual = np.maximum(past_median(share, days=21, at_least=4), MOSTLY)
+    slips = _on_days(scene, _told(_two_days_least(share) / usual, share / usual), METER_SHARE)
     sees = (flow > 0.2 * rated_flow) & ~(slips > 1 + 0.6 * (LOST_SHARE - 1))
     verdict = verdicts(present=(stands & arrives) | (slips > LOST_SHARE), absent=sees)
 
@@ -474,8 +534,15 @@ def _tower_meter_slip(scene: Scene) -> FloatArray:
     found = days.get(METER_SHARE.name)
     by_pump = -past_median(found, days=21, at_least=4) / _two_days_least(-found)
     loses_at_night = days.get("night_balance_m3_h") < -0.05
+    by_pump = _told(by_pump, past_median(found, days=21, at_least=4) / found)
     has_tap_meters = np.any([sites.has((tap, "volume_m3")) for tap in sites.taps], axis=0) if sites.taps else False
     return np.where(has_tap_meters, by_taps, np.where(loses_at_night, np.nan, by_pump))
+
+
+def _told(slip: FloatArray, by_day: FloatArray) -> FloatArray:
+    """(n, d) a slip, NaN where this zone's balance `by_day` differs by as much on good days: seldom-read meters do."""
+    spread = np.nan_to_num(past_spread(by_day, days=21, at_least=4))
+    return np.where((slip < LOST_SHARE) | (slip - 1 > SPREADS * spread), slip, np.nan)
 
 
 def _two_days_least(value: FloatArray) -> FloatArray:
@@ -517,6 +584,8 @@ SUN_DRIFT_SHARE = 0.10
 RISE_DAYS, RISE_SHARE, RISE_EVEN, USUAL_STEPS, RISE_SPREADS = 5, 0.03, 0.5, 28, 2.5
 SINKS_M, RISES_M = 1.2, 2.5  # a water table falls slowly, by a season, and rises fast after rain
 SPREADS = 4.0
+METER_DRIFT_SHARE, METER_DAYS = 0.045, 14  # of the flow; a good meter of this kind is within 2 %
+METERS_PART = 0.5  # of what one relation misses the other must miss: a pump that wears draws a little more as well
 
 
 def level_at_stop(view: DayView) -> FloatArray:
@@ -527,7 +596,8 @@ def level_at_stop(view: DayView) -> FloatArray:
     stopped = np.zeros(grid.shape, dtype=bool)
     stopped[:, 1:] = running[:, :-1] & ~running[:, 1:]
     code = grid.value("pump", "state_code")
-    by_float = np.where(np.isfinite(code), code == PumpState.STOPPED_TOWER_FULL, level_m > 0.85 * full_m)
+    says_full = code == PumpState.STOPPED_TOWER_FULL
+    by_float = np.where(says_full.any(axis=1, keepdims=True), says_full, level_m > 0.85 * full_m)
     bright = grid.value("pv", "irradiance_w_m2") > 300
     at_stop = view.cut(np.where(stopped & by_float & bright, level_m, np.nan))
     known = np.isfinite(at_stop)
@@ -548,16 +618,19 @@ def static_pressure_error(view: DayView) -> FloatArray:
     return np.where(count >= 12, middle, np.nan)
 
 
+def clear_sky_w_m2(sun_deg: FloatArray) -> FloatArray:
+    """Irradiance under a clear sky from the sun's height alone, 0 at night (Haurwitz 1945) [W/m²]."""
+    height = np.sin(np.radians(np.maximum(sun_deg, 0.0)))
+    return np.asarray(1098.0 * height * np.exp(-0.057 / np.maximum(height, 0.05)))
+
+
 def clear_noon(view: DayView) -> FloatArray:
     """(n, d) the largest half-hour mean irradiance over what the sun's height allows, around noon."""
     grid = view.grid
     sun = window_mean(grid.value("pv", "irradiance_w_m2"), grid.hours(0.5), at_least=3)
-    height = np.sin(
-        np.radians(sun_elevation_deg(grid.t_s, grid.sites.latitude[:, None], grid.sites.longitude[:, None]))
-    )
-    # Haurwitz (1945): clear-sky irradiance from the sun's height alone; a constant error of it does not matter here.
-    clear = 1098.0 * height * np.exp(-0.057 / np.maximum(height, 0.05))
-    ratio = view.cut(np.where(height > 0.5, sun / clear, np.nan))[..., view.between(10, 15.5)]
+    sun_deg = sun_elevation_deg(grid.t_s, grid.sites.latitude[:, None], grid.sites.longitude[:, None])
+    height, clear = np.sin(np.radians(sun_deg)), clear_sky_w_m2(sun_deg)
+    ratio = view.cut(np.where(height > 0.5, sun / np.maximum(clear, 1.0), np.nan))[..., view.between(10, 15.5)]
     known = np.isfinite(ratio)
     return np.where(known.sum(axis=-1) >= 24, np.where(known, ratio, -np.inf).max(axis=-1), np.nan)
 
@@ -612,10 +685,14 @@ def judge_sun_drift(scene: Scene) -> list[Signal]:
     days = scene.days
     noon, power = days.get(CLEAR_NOON.name), days.get("pv_performance")
     usual_noon, usual_power = past_quantile(noon, 0.75, days=30), past_median(power, days=30)
-    # The clearest of the last days counts: clouds only take away.
-    noon_now = _recent_largest(noon, 4) / usual_noon - 1
+    # The clearest of the last days counts: clouds only take away. No air is clearer than the clearest of a month.
+    newest = _recent_largest(noon, 4)
+    clearest = np.maximum(past_quantile(noon, 1.0, days=30), usual_noon)
+    noon_now = np.where(newest > usual_noon, np.maximum(newest / clearest, 1.0), newest / usual_noon) - 1
     power_now = recent_median(power, DRIFT_DAYS, at_least=2) / usual_power - 1
+    # Panels that are washed give more from one day to the next; a cell that goes blind makes them seem to, slowly.
     against = (np.sign(noon_now) != np.sign(power_now)) & (np.abs(power_now) > 0.6 * SUN_DRIFT_SHARE)
+    against &= (power_now < 0) | _creeps(power, power_now * usual_power)
     drifts = (
         (np.abs(noon_now) > 0.6 * SUN_DRIFT_SHARE)
         & against
@@ -655,14 +732,34 @@ def judge_depth_drift(scene: Scene) -> list[Signal]:
     return [_drift_signal("borehole", "borehole/water_depth_m", words, REST_DEPTH, days.day_s, verdict, off, limit)]
 
 
-def _creeps(value: FloatArray, off: FloatArray) -> Mask:
+def judge_meter_drift(scene: Scene) -> list[Signal]:
+    """A pump's meter that says less and less (or more), while the motor's power for the speed knows of the water.
+
+    Head and power are of one pump: flow that both miss, or have too much of, was there as ever. Needs the speed,
+    without which the power says nothing of the flow.
+    """
+    days, pump = scene.days, Pump(scene)
+    lost, slips = pump.lost(), pump.slips()
+    smaller, larger = np.minimum(np.abs(lost), np.abs(slips)), np.maximum(np.abs(lost), np.abs(slips))
+    agreed = np.where((lost * slips > 0) & (smaller > METERS_PART * larger), np.sign(lost) * smaller, 0.0)
+    agreed = np.where(np.isfinite(lost) & np.isfinite(slips), agreed, np.nan)
+    off = recent_median(agreed, DRIFT_DAYS, at_least=2)
+    spread = past_spread(agreed, days=METER_DAYS, at_least=6)
+    limit = np.maximum(METER_DRIFT_SHARE, SPREADS * np.nan_to_num(spread))
+    creeps = _creeps(off, off, days=LEARNS_DAYS)
+    verdict = verdicts(present=(np.abs(off) > limit) & creeps, absent=(np.abs(off) < 0.6 * limit) | ~creeps)
+    words = ("débit de la pompe", "pump flow")
+    return [_drift_signal("pump", "pump/flow_m3_h", words, METER_SHARE, days.day_s, verdict, -off, limit)]
+
+
+def _creeps(value: FloatArray, off: FloatArray, *, days: int = DRIFT_DAYS + 7) -> Mask:
     """(n, d) whether a value has come to where it is little by little; from one day to the next no sensor drifts.
 
     A rest level that is suddenly another one is the well's (a check valve that leaks back, or was repaired); a pump
     that stops at another level has another float.
     """
     step = np.abs(np.diff(held(value, value.shape[1]), axis=1, prepend=np.nan))
-    return ~(_recent_largest(step, DRIFT_DAYS + 7) > SUDDEN * np.abs(off))
+    return ~(_recent_largest(step, days) > SUDDEN * np.abs(off))
 
 
 def _recent_largest(value: FloatArray, days: int) -> FloatArray:
@@ -701,6 +798,7 @@ FEATURES = (AT_STOP, STATIC_ERROR, CLEAR_NOON, REST_DEPTH, OUTFLOW, *SPIKES_OF_D
 DETECTORS = (
     judge_sensor_stuck("tower", "level_m", _water_moved, STUCK_S, ("niveau du château", "tower level")),
     judge_sensor_stuck("borehole", "water_depth_m", _water_was_drawn, STUCK_S, ("niveau du forage", "borehole level")),
+    judge_sensor_stuck("pump", "flow_m3_h", _pump_changed, STUCK_S, ("débit de la pompe", "pump flow")),
     judge_sensor_stuck("pv", "irradiance_w_m2", _sun_has_moved, STUCK_IN_DAYLIGHT_S, ("ensoleillement", "irradiance")),
     judge_sensor_stuck("network", "pressure_bar", _column_moved, STUCK_S, ("pression du réseau", "network pressure")),
     *(judge_out_of_range(asset) for asset in WATCHED),
@@ -713,4 +811,5 @@ DETECTORS = (
     ),
     Detector((Fault.SENSOR_DRIFT,), "pv", (("pv", "irradiance_w_m2"),), judge_sun_drift),
     Detector((Fault.SENSOR_DRIFT,), "borehole", (("borehole", "water_depth_m"),), judge_depth_drift),
+    Detector((Fault.SENSOR_DRIFT,), "pump", (("pump", "flow_m3_h"), ("pump", "speed_rpm")), judge_meter_drift),
 )

@@ -14,7 +14,7 @@ from alerts.days import DayView, Feature, past_median, past_quantile, past_sprea
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Signal, VerdictArray
 from alerts.rolling import counter_steps, held, window_max, window_mean, window_min, window_sum
-from alerts.scene import FloatArray, Grid, spacing_of
+from alerts.scene import FloatArray, Grid, Mask, spacing_of
 from gateway.model import Fault
 
 RUNS_H = 5.0  # DETECTION §2: no idle hour for 5 h
@@ -46,6 +46,13 @@ def hourly_count(grid: Grid, asset: str, channel: str, *, most_m3_h: float) -> F
     What a counter moved on between two readings is spread over the time between them; over a long gap, or by more than
     `most_m3_h`, it tells nothing.
     """
+    hour = grid.hours(1)
+    each = counted_rate(grid, asset, channel, most_m3_h=most_m3_h)
+    return window_mean(each, hour, at_least=max(2, 2 * hour // 3)) * hour
+
+
+def counted_rate(grid: Grid, asset: str, channel: str, *, most_m3_h: float) -> FloatArray:
+    """(n, m) what a counter moved on in each step [m³], as `hourly_count` spreads it."""
     counter = grid.raw.get((asset, channel))
     if counter is None:
         return np.full(grid.shape, np.nan)
@@ -59,8 +66,7 @@ def hourly_count(grid: Grid, asset: str, channel: str, *, most_m3_h: float) -> F
     is_between = (after < grid.steps) & (after - place < np.take_along_axis(gap, at, axis=1))
     each = np.where(is_between, np.take_along_axis(rate, at, axis=1), np.nan)
     # After the newest reading its rate counts until the next one is overdue.
-    each = held(each, np.minimum(spacing_of(counter), hour))
-    return window_mean(each, hour, at_least=max(2, 2 * hour // 3)) * hour
+    return held(each, np.minimum(spacing_of(counter), hour))
 
 
 def steps_before(value: FloatArray) -> FloatArray:
@@ -101,18 +107,46 @@ def judge_left_open(scene: Scene) -> list[Signal]:
     nights = [least_in_the_dark(grid, flow) for flow in flows]
     busy = _middle([least / np.maximum(most, 0.02) for (least, _), most in zip(runs, usual, strict=True)])
     busy_night = _middle(nights)
+    alone = _flows_alone(scene, flows)
     signals = []
-    for tap, flow, (least, most), most_usual, by_night in zip(taps, flows, runs, usual, nights, strict=True):
+    for tap, flow, (least, most), most_usual, by_night, lonely in zip(
+        taps, flows, runs, usual, nights, alone, strict=True
+    ):
         at_night = (
             RUNS_M3_H + np.nan_to_num(_usual(scene, f"{tap}/night_run_m3_h", 0.75)) + 2 * np.nan_to_num(busy_night)
         )
         by_day = ABOVE_USUAL * most_usual * np.fmax(1.0, busy) + 0.05
         by_day = np.where(np.isfinite(by_day), np.maximum(by_day, RUNS_M3_H), UNKNOWN_M3_H)
-        running = (by_night > at_night) | ((least > by_day) & (least > STEADY * most))
+        running = (by_night > at_night) | (lonely & (least > by_day) & (least > STEADY * most))
         idle = flow < np.maximum(0.5 * RUNS_M3_H, np.where(is_night, 0.0, 0.8 * np.nan_to_num(most_usual)))
         verdict = verdicts(present=running, absent=idle)
         signals.append(Signal(Fault.TAP_LEFT_OPEN, tap, grid.t_s, verdict, _open_describer(grid, tap, flow)))
     return signals
+
+
+def _flows_alone(scene: Scene, flows: Sequence[FloatArray]) -> list[Mask]:
+    """By tap, (n, m) whether for five hours it gave more than a crowd that the other taps see as well explains.
+
+    What the others give in an hour and this tap's usual share of the village's water tell what people draw here; where
+    the share is not known yet, no tap is busier than the busiest other one.
+    """
+    grid, taps = scene.grid, scene.grid.sites.taps
+    usual = [past_median(scene.days.get(f"{tap}/day_m3"), days=21, at_least=3) for tap in taps]
+    village = sum((np.nan_to_num(one) for one in usual), np.zeros(scene.days.shape))
+    total = sum((np.nan_to_num(flow) for flow in flows), np.zeros(grid.shape))
+    largest, second = np.zeros(grid.shape), np.zeros(grid.shape)
+    for flow in flows:
+        second = np.fmax(second, np.fmin(largest, flow))
+        largest = np.fmax(largest, flow)
+    found = []
+    for place, flow in enumerate(flows):
+        others = total - np.nan_to_num(flow)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            crowd = others * scene.days.on(usual[place] / (village - usual[place]), grid.t_s)
+        busiest_other = np.where(flow < largest, largest, second)
+        expected = np.where(np.isfinite(crowd), crowd, busiest_other)
+        found.append(window_min(flow - expected, grid.hours(RUNS_H)) > RUNS_M3_H)
+    return found
 
 
 def _usual(scene: Scene, name: str, share: float) -> FloatArray:

@@ -13,11 +13,11 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.leak import taps_together
+from alerts.detectors.leak import drawn_m3, is_drawing_metered, taps_together
 from alerts.detectors.sensor import without_spikes
 from alerts.model import Evidence, Signal
-from alerts.rolling import run_steps, slope_per_h, window_mean
-from alerts.scene import FloatArray
+from alerts.rolling import run_steps, slope_with_error, window_max, window_mean, window_min
+from alerts.scene import BAR_PER_M, FloatArray, Mask
 from gateway.model import Fault, State
 
 EMPTY_SHARE = 0.15  # of the full level
@@ -33,13 +33,15 @@ SPILL_FLOW_SHARE = 0.30  # of rated flow: DETECTION §2, overflow: still more th
 NIGHT_FROM_H, NIGHT_UNTIL_H = 0.0, 5.0
 LOSES_M3_H = 0.09  # DETECTION §2: 0.1 to 0.2 m³/h over 3 h; five hours average more
 SPREADS_ABOVE = 4.0
+ERRORS_ABOVE = 3.0  # standard errors: a loss runs evenly, what people drew unseen between two readings does not
 USUAL_NIGHTS, MIN_NIGHTS = 20, 3
+DAY_ENOUGH_H = 3.0  # of a day must be seen
 NIGHT_ENOUGH = 0.6  # of the night's steps must be there
 ALWAYS_M3_H = 0.25  # without past nights to compare, so much is a loss all the same
 PUMP_RESTS = 0.05  # of rated flow
-QUIET_SHARE = 0.15  # of rated flow
 WET_ENOUGH = 0.3  # where the tower runs empty, so much of it before that
 HOLDS_M = 0.15  # water in the tower at the night's end: an empty one loses nothing
+RAISED_SHARE, WAVERS = 0.4, 3.0  # of what the plate's capacity lets the well rise, and of how much its nights differ
 VALVE_BAR = 0.08  # a riser that empties takes its column with it; a check valve holds it
 
 
@@ -74,8 +76,8 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
     grid = scene.grid
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     inflow, rated_flow = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
-    outflow, given = grid.value("tower", "outflow_m3_h"), taps_together(grid)
-    outflow = np.where(np.isfinite(outflow), outflow, given)
+    metered = grid.value("tower", "outflow_m3_h")
+    outflow = np.where(np.isfinite(metered), metered, taps_together(grid))
     spill = inflow - np.nan_to_num(outflow)
     at_top = level_m >= AT_TOP_SHARE * full_m
     # Where nobody knows what leaves the tower, people may draw what comes for a while, but hardly for so long.
@@ -87,7 +89,7 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
     came_m3 = window_mean(spill, back) * back * grid.step_s / 3600
     verdict = verdicts(
         present=at_top
-        & (np.isfinite(outflow) | long_at_top)
+        & (np.isfinite(metered) | long_at_top)
         & (inflow > SPILL_FLOW_SHARE * rated_flow)
         & (spill > 0.1 * rated_flow)
         & (gained_m3 < SPILT_SHARE * came_m3)
@@ -119,33 +121,78 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
 
 def night_balance(view: DayView) -> FloatArray:
     """(n, d) by how much the tower gains at night beyond what flows in and out [m³/h]; a loss is negative."""
+    return np.asarray(_night_line(view)[0])
+
+
+def night_balance_error(view: DayView) -> FloatArray:
+    """(n, d) by how much `night_balance` may be off, one standard error [m³/h]."""
+    return np.asarray(_night_line(view)[1])
+
+
+def _night_line(view: DayView) -> FloatArray:
+    """(2, n, d) slope of the night's balance and its standard error [m³/h]."""
+    return view.grid.once("night line", lambda: _fit_night(view))
+
+
+def _fit_night(view: DayView) -> FloatArray:
     grid, night = view.grid, view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)
     level_m = view.cut(without_spikes(grid, "tower", "level_m"))[..., night]
-    outflow, inflow = view.value("tower", "outflow_m3_h")[..., night], view.value("pump", "flow_m3_h")[..., night]
+    # Without any meter what people draw at night is taken for a loss; past nights tell how much is usual.
+    drawn = view.cut(np.where(is_drawing_metered(grid), drawn_m3(grid), 0.0))[..., night]
+    inflow = view.value("pump", "flow_m3_h")[..., night]
+    rated, step_h = grid.sites.rating("pump", "rated_flow_m3_h")[..., None], grid.step_s / 3600
     area_m2 = (grid.sites.rating("tower", "volume_m3") / grid.sites.rating("tower", "full_level_m"))[..., None]
-    rests = ~(inflow > PUMP_RESTS * grid.sites.rating("pump", "rated_flow_m3_h")[..., None])
+    rests = ~(inflow > PUMP_RESTS * rated)
     # An empty tower loses nothing: the night counts until it is.
-    # Neither do hours in which people draw much: a flow that is read now and then misses a part of it.
-    busy = outflow > QUIET_SHARE * grid.sites.rating("pump", "rated_flow_m3_h")[..., None]
-    has_water = np.minimum.accumulate(~(level_m < HOLDS_M) & ~busy, axis=-1)
-    seen = np.isfinite(level_m) & np.isfinite(outflow) & has_water
+    has_water = np.minimum.accumulate(~(level_m < HOLDS_M), axis=-1)
+    seen = np.isfinite(level_m) & np.isfinite(drawn) & has_water
     least = np.where(has_water.all(axis=-1), NIGHT_ENOUGH, WET_ENOUGH)
     is_known = (seen.mean(axis=-1) >= least) & rests.all(axis=-1)
-    # The sum of the outflow since the night's beginning is given back to the level, and the rest must lie flat.
-    drawn_m3 = np.cumsum(np.nan_to_num(outflow), axis=-1) * grid.step_s / 3600
-    flat_m = np.where(seen, level_m + drawn_m3 / area_m2, np.nan)
+    # What was drawn since the night's beginning is given back to the level, and the rest must lie flat.
+    flat_m = np.where(seen, level_m + np.cumsum(np.nan_to_num(drawn), axis=-1) / area_m2, np.nan)
     # Half hours by their middle value, which a sensor's spikes do not move.
     half = max(1, grid.hours(0.5))
     whole = flat_m.shape[-1] // half * half
     pieces = np.sort(flat_m[..., :whole].reshape(*flat_m.shape[:-1], -1, half), axis=-1)
     count = np.isfinite(pieces).sum(axis=-1)
     middle = np.take_along_axis(pieces, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
-    return np.where(is_known, slope_per_h(middle, half * grid.step_s / 3600) * area_m2[..., 0], np.nan)
+    line = np.stack(slope_with_error(middle, half * step_h)) * area_m2[..., 0]
+    return np.where(is_known, line, np.nan)
+
+
+def day_balance(view: DayView) -> FloatArray:
+    """(n, d) the same by day, the middle of the hours in which the tower was neither empty nor full [m³/h].
+
+    The meters of all that flows are in it, so it is held against what this zone's meters leave on other days.
+    """
+    grid, hour = view.grid, view.grid.hours(1)
+    level_m, full_m = without_spikes(grid, "tower", "level_m"), grid.sites.rating("tower", "full_level_m")
+    area_m2 = grid.sites.rating("tower", "volume_m3") / full_m
+    gained = np.full(grid.shape, np.nan)
+    gained[:, hour:] = (level_m[:, hour:] - level_m[:, :-hour]) * area_m2
+    drawn = window_mean(drawn_m3(grid), hour, at_least=hour) * hour
+    # Taps may be right where the outlet's meter has stopped: what they gave has left the tower.
+    left = np.fmax(drawn, taps_together(grid))
+    came = window_mean(grid.value("pump", "flow_m3_h"), hour, at_least=hour)
+    holds = (window_min(level_m, hour + 1) > HOLDS_M) & (window_max(level_m, hour + 1) < BELOW_TOP_SHARE * full_m)
+    hours = view.cut(np.where(holds, gained - came + left, np.nan))
+    known = np.isfinite(hours).sum(axis=-1)
+    ordered = np.sort(hours, axis=-1)
+    middle = np.take_along_axis(ordered, (np.maximum(known - 1, 0) // 2)[..., None], axis=-1)[..., 0]
+    return np.where(known >= DAY_ENOUGH_H * hour, middle, np.nan)
 
 
 def night_wellhead(view: DayView) -> FloatArray:
     """(n, d) pressure at the well head at night, the pump at rest [bar]."""
     night = view.value("pump", "pressure_bar")[..., view.between(NIGHT_FROM_H + 1, NIGHT_UNTIL_H)]
+    known = np.isfinite(night)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(known.mean(axis=-1) > 0.5, np.nansum(night, axis=-1) / known.sum(axis=-1), np.nan)
+
+
+def night_level(view: DayView) -> FloatArray:
+    """(n, d) mean level of the tower in the hours of `night_wellhead` [m]."""
+    night = view.value("tower", "level_m")[..., view.between(NIGHT_FROM_H + 1, NIGHT_UNTIL_H)]
     known = np.isfinite(night)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(known.mean(axis=-1) > 0.5, np.nansum(night, axis=-1) / known.sum(axis=-1), np.nan)
@@ -160,7 +207,10 @@ def night_recovery(view: DayView) -> FloatArray:
 
 
 BALANCE = Feature("night_balance_m3_h", NIGHT_UNTIL_H, night_balance)
+BALANCE_ERROR = Feature("night_balance_error_m3_h", NIGHT_UNTIL_H, night_balance_error)
+DAY_BALANCE = Feature("day_balance_m3_h", 24.0, day_balance)
 WELLHEAD = Feature("night_wellhead_bar", NIGHT_UNTIL_H, night_wellhead)
+NIGHT_LEVEL = Feature("night_level_m", NIGHT_UNTIL_H, night_level)
 RECOVERY = Feature("night_depth_m", NIGHT_UNTIL_H, night_recovery)
 
 
@@ -172,16 +222,30 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
     """
     days = scene.days
     gain = days.get(BALANCE.name)
-    usual = past_median(gain, days=USUAL_NIGHTS, at_least=MIN_NIGHTS)
-    spread = past_spread(gain, days=USUAL_NIGHTS, at_least=MIN_NIGHTS)
-    apart = np.where(np.isfinite(usual), gain - usual, gain)
+    apart, spread = _apart(gain)
     limit = np.where(np.isfinite(spread), np.maximum(LOSES_M3_H, SPREADS_ABOVE * spread), ALWAYS_M3_H)
-    loses = (apart < -limit) & (gain < -0.5 * LOSES_M3_H)
+    limit = np.maximum(limit, ERRORS_ABOVE * np.nan_to_num(days.get(BALANCE_ERROR.name)))
+    # A tower that a leak has emptied by midnight hides it: then the hours of the day before count that had water.
+    by_day, spread = _apart(days.get(DAY_BALANCE.name))
+    before, before_limit = _day_before(by_day), _day_before(np.maximum(ALWAYS_M3_H, SPREADS_ABOVE * spread))
+    hidden = np.isnan(gain) & (days.get(NIGHT_LEVEL.name) < HOLDS_M) & np.isfinite(before) & np.isfinite(before_limit)
+    apart, limit = np.where(hidden, before, apart), np.where(hidden, before_limit, limit)
+    loses = (apart < -limit) & (hidden | (gain < -0.5 * LOSES_M3_H))
     keeps = apart > -0.6 * limit
     wellhead, depth = days.get(WELLHEAD.name), days.get(RECOVERY.name)
-    fell_bar = past_median(wellhead, days=USUAL_NIGHTS, at_least=MIN_NIGHTS) - wellhead
-    rose_m = past_median(depth, days=10, at_least=MIN_NIGHTS) - depth
-    is_valve = np.where(np.isfinite(fell_bar), fell_bar > VALVE_BAR, rose_m > 1.0)
+    rose_m = past_median(depth, days=10, at_least=MIN_NIGHTS, only=~loses) - depth
+    # Where the riser ends at the tower's bottom its column follows the level: what was steadier on past nights is told.
+    column = wellhead - BAR_PER_M * days.get(NIGHT_LEVEL.name)
+    fell_bar = _fell(wellhead, steadier_than=column, only=~loses)
+    fell_bar = np.where(np.isfinite(fell_bar), fell_bar, _fell(column, steadier_than=wellhead, only=~loses))
+    # What runs back into the well raises it by as much as drawing it would lower it.
+    raised_m = -apart / scene.grid.sites.rating("borehole", "specific_capacity_m3_h_m")
+    wavers_m = past_spread(depth, days=10, at_least=MIN_NIGHTS, only=~loses)
+    # A probe that shows the same to its last digit night after night is no witness.
+    would_show = (wavers_m > 0) & (raised_m > 2 * WAVERS * wavers_m)
+    well_fills = (rose_m > RAISED_SHARE * raised_m) & (rose_m > WAVERS * wavers_m)
+    well_stays = would_show & (rose_m < 0.5 * RAISED_SHARE * raised_m)
+    is_valve = ((fell_bar > VALVE_BAR) & ~well_stays) | well_fills
 
     def describer(valve: bool) -> Callable[[int, int, int], Evidence]:
         def describe(zone: int, first: int, last: int) -> Evidence:
@@ -214,12 +278,34 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
     ]  # fmt: skip
 
 
-FEATURES = (BALANCE, WELLHEAD, RECOVERY)
+def _day_before(value: FloatArray) -> FloatArray:
+    """(n, d) what the day before each day had."""
+    before = np.full(value.shape, np.nan)
+    before[:, 1:] = value[:, :-1]
+    return before
+
+
+def _apart(balance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(n, d) how far a day's balance is from past ones, or from nothing without any, and how much those differ."""
+    usual, spread = (past(balance, days=USUAL_NIGHTS, at_least=MIN_NIGHTS) for past in (past_median, past_spread))
+    return np.where(np.isfinite(usual), balance - usual, balance), spread
+
+
+def _fell(night_bar: FloatArray, *, steadier_than: FloatArray, only: Mask) -> FloatArray:
+    """(n, d) how far a night lies below past ones [bar]; NaN where those differ more than the past of the other."""
+
+    def past_of(how: Callable[..., FloatArray], value: FloatArray) -> FloatArray:
+        return how(value, days=USUAL_NIGHTS, at_least=MIN_NIGHTS, only=only)
+
+    steadier = past_of(past_spread, night_bar) <= past_of(past_spread, steadier_than)
+    return np.where(steadier, past_of(past_median, night_bar) - night_bar, np.nan)
+
+
+FEATURES = (BALANCE, BALANCE_ERROR, DAY_BALANCE, WELLHEAD, NIGHT_LEVEL, RECOVERY)
 DETECTORS = (
     Detector((State.TOWER_EMPTY,), "tower", (("tower", "level_m"),), judge_tower_empty),
     Detector((Fault.TOWER_OVERFLOW,), "tower", (("tower", "level_m"), ("pump", "flow_m3_h")), judge_tower_overflow),
     Detector(
-        (Fault.TOWER_LEAK, Fault.CHECK_VALVE_LEAK), "tower", (("tower", "level_m"), ("tower", "outflow_m3_h")),
-        judge_night_loss,
+        (Fault.TOWER_LEAK, Fault.CHECK_VALVE_LEAK), "tower", (("tower", "level_m"),), judge_night_loss
     ),
 )  # fmt: skip

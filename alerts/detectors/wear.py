@@ -45,11 +45,13 @@ WORN_UNSEEN = 0.08  # where nobody measures the well: its rest level falls by so
 BEFORE_DAYS = 3  # that a sudden loss is held against
 CLOGGED, CLOGGED_UNSEEN = 0.08, 0.16
 CLOGGED_H = 2.0
+SURE_ERRORS = 3.0  # standard errors of the mean
 MOST_OF_SPAN = 0.75  # that must be known, however seldom a zone reports
 BALANCE_H = 2.0  # of the tower: 1 cm of a small one is 60 L, and a pump gives some m³
 WORN_POWER = 0.07  # of the rated power more at the same speed and flow; DETECTION §2: +12 % specific energy
 OUTFLOW, FLOW = ("tower", "outflow_m3_h"), ("pump", "flow_m3_h")
 NOISES = 6.0  # a fault is as many times further off than good days are apart
+TOWER_KNOWS = 0.5  # of the loss: a balance that differs by more from day to day says nothing of it
 METER_SHARE_OF_SLIP = 0.5  # of the loss that the head shows, in power or tower: then it is the meter's
 YIELD = 0.83  # DETECTION §2 begins at -25 %; with the flow smoothed as the well does, good days lie within 2 %
 YIELD_OVER = 0.9
@@ -176,11 +178,10 @@ class Pump:
         # From day to day: what wears moves little in one, and must not pass for noise.
         steps = _from_day_to_day(self.off)
         self.noise = np.nan_to_num(past_spread(steps, days=LEARNS_DAYS, at_least=LEARNED_DAYS))
-        self.sees_well = np.isfinite(self.head.offset)
 
     def limit(self, seen: float, unseen: float) -> FloatArray:
-        """(n, d) how far off counts: more where the well is not measured, or where good days are far apart."""
-        return np.maximum(np.where(self.sees_well, seen, unseen), NOISES * self.noise)
+        """(n, d) how far off counts: more on days on which nobody measures the well, or where good days differ much."""
+        return np.maximum(np.where(np.isfinite(self.head.residual), seen, unseen), NOISES * self.noise)
 
     def lost(self) -> FloatArray:
         """(n, d) share of the flow that is missing at the day's mean head and speed."""
@@ -276,10 +277,18 @@ METER_SHARE = Feature("meter_share", 19.0, meter_share)
 def meter_is_wrong(scene: Scene, pump: Pump) -> Mask:
     """(n, d) the flow that is missing is missing in the meter only.
 
-    The tower decides, whose balance knows of the water; where it is not measured, the motor's power.
+    The tower decides, whose balance knows of the water; where it is not measured, or on good days differs by as much as
+    is missing, the motor's power.
     """
     share = recent_median(scene.days.get(METER_SHARE.name), 2)
-    return _is_meter(pump.lost(), pump.slips(), 1 - _usual_share(scene) / np.where(share > 0, share, np.nan))
+    by_tower = 1 - _usual_share(scene) / np.where(share > 0, share, np.nan)
+    is_vague = (_spread_of_share(scene) > TOWER_KNOWS * pump.lost()) & np.isfinite(pump.slips())
+    return _is_meter(pump.lost(), pump.slips(), np.where(is_vague, np.nan, by_tower))
+
+
+def _spread_of_share(scene: Scene) -> FloatArray:
+    """(n, d) how much the water found for each m³ of the meter differs on good days."""
+    return np.nan_to_num(past_spread(scene.days.get(METER_SHARE.name), days=LEARNS_DAYS, at_least=LEARNED_DAYS))
 
 
 def _usual_share(scene: Scene) -> FloatArray:
@@ -333,10 +342,16 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
         return np.where(known, window_mean(value, span), np.nan)
 
     by_head = _both(mean(head.of(now.flow_2, now.head)), mean(head_low.of(now.flow_2, now.head_low)))
-    off = _both(by_head, mean(speed.of(now.flow_2, now.speed)))
+    by_speed = speed.of(now.flow_2, now.speed)
+    off = _both(by_head, mean(by_speed))
     before = _yesterday(recent_median(pump.off, BEFORE_DAYS))
     base = np.nan_to_num(days.on(before, grid.t_s))
-    limit = days.on(pump.limit(CLOGGED, CLOGGED_UNSEEN), grid.t_s)
+    noise = days.on(NOISES * pump.noise, grid.t_s)
+    limit = np.maximum(np.where(np.isfinite(by_head), CLOGGED, CLOGGED_UNSEEN), noise)
+    # Under passing clouds speed and flow are of different moments, now more, now less; what is clogged gives less each
+    # time.
+    by_reading = np.where(np.isfinite(by_head), head.of(now.flow_2, now.head), by_speed)
+    unsure = SURE_ERRORS * _error_of_mean(by_reading, span, _apart(grid)[:, None])
     lost = _missing(speed, mean(now.flow_2), mean(now.speed), power=0.5)
     slips = _missing(power, mean(now.flow), mean(now.power), power=1.0)
     share = share_found(grid)
@@ -347,7 +362,7 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
     is_known = np.isfinite(slips) | np.isfinite(by_tower)
     is_meter = np.where(is_known, _is_meter(lost, slips, by_tower), ~told_before)
     was_dry = steps_since(_starves(grid)) < grid.hours(24)  # an empty well gives less, whoever measures it or not
-    present = (off < -limit) & (off - base < -limit) & ~is_meter & ~was_dry
+    present = (off < -limit) & (off + unsure < -limit / 2) & (off - base < -limit) & ~is_meter & ~was_dry
     verdict = verdicts(present=present, absent=off > -limit / 2)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
@@ -362,6 +377,13 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
         )
 
     return Signal(Fault.PUMP_CLOGGED, "pump", grid.t_s, verdict, describe)
+
+
+def _error_of_mean(value: FloatArray, steps: int, apart: IndexArray) -> FloatArray:
+    """(n, m) how far the mean of a window's readings may be off by their own spread; each is held for `apart` steps."""
+    mean, square = window_mean(value, steps), window_mean(value**2, steps)
+    readings = np.maximum(window_sum(np.isfinite(value), steps) / apart, 1.0)
+    return np.asarray(np.sqrt(np.maximum(square - mean**2, 0.0) / readings))
 
 
 def _worn(scene: Scene, pump: Pump) -> Signal:

@@ -37,6 +37,11 @@ def explains(cause: Known, fault: Fault | State, *, hours: float = 3, rests_on: 
         pytest.param(Fault.GATEWAY_BATTERY_LOW, Fault.COMMS_OUTAGE, id="battery-then-silence"),
         pytest.param(Fault.CLOCK_ERROR, Fault.COMMS_OUTAGE, id="a-clock-that-jumps-leaves-a-hole"),
         pytest.param(Fault.CLOCK_ERROR, Fault.TAP_LEFT_OPEN, id="by-a-wrong-clock-people-draw-at-night"),
+        pytest.param(Fault.CLOCK_ERROR, Fault.SENSOR_SPIKES, id="two-hours-in-one-jump"),
+        pytest.param(Fault.CLOCK_ERROR, Fault.PV_STRING_LOSS, id="the-sun-of-another-hour"),
+        pytest.param(Fault.CLOCK_ERROR, Fault.NIGHT_LEAK, id="by-a-wrong-clock-their-evening-is-a-night"),
+        pytest.param(Fault.CHECK_VALVE_LEAK, Fault.TOWER_LEAK, id="what-runs-back-leaves-the-tower-too"),
+        pytest.param(Fault.PIPE_BURST, Fault.TOWER_LEAK, id="what-a-pipe-loses-leaves-the-tower-too"),
         pytest.param(Fault.CHECK_VALVE_LEAK, Fault.YIELD_DROP, id="what-runs-back-fills-the-well"),
     ],
 )

@@ -1,13 +1,16 @@
 """Water lost in the network: bursts and leaks at night; and feasts, refills and herds that are neither."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from alerts.detectors import Scene
-from alerts.detectors.leak import judge_burst, judge_night_leak
-from alerts.model import Condition, Verdict
+from alerts.detectors.leak import counting_error, judge_burst, judge_night_leak
+from alerts.model import RULES, Condition, Verdict
+from alerts.scene import Sites
+from gateway.model import Fault
 from tests.alerts.windows import only, scene, share
 
 PRESENT, ABSENT, CANNOT_TELL = Verdict.PRESENT, Verdict.ABSENT, Verdict.CANNOT_TELL
@@ -122,3 +125,104 @@ def test_without_a_meter_behind_the_tower_its_level_tells_a_burst_at_night() -> 
 
     blind = scene(24 * 9 + 5, START, tower__level_m=level_m, tower__outflow_m3_h=None, pump__flow_m3_h=0.0)  # type: ignore[arg-type]
     assert PRESENT in only(judge_burst, blind).verdict or PRESENT in only(judge_night_leak, blind).verdict
+
+
+def test_where_no_meter_is_behind_the_tower_a_falling_level_is_no_leak_of_the_network() -> None:
+    falls = village(12, 0.35, from_s=9 * DAY_S, meter=False)
+    assert PRESENT not in only(judge_night_leak, falls).verdict, "it may be the tower's own: see judge_night_loss"
+
+
+def test_by_a_clock_that_is_wrong_the_busy_evening_is_no_burst_at_night() -> None:
+    def drawn(t: Array) -> Array:
+        hour = (t - 7 * HOUR_S * (t >= 9 * DAY_S)) % DAY_S / HOUR_S
+        return np.where((hour >= 6) & (hour < 20), 2.0, 0.0)
+
+    def sun(t: Array) -> Array:
+        hour = (t - 7 * HOUR_S * (t >= 9 * DAY_S)) % DAY_S / HOUR_S
+        return np.where((hour >= 6.5) & (hour < 18), 600.0, 0.0)
+
+    calm = {"tower__level_m": 2.0, "pump__flow_m3_h": 0.0, "network__pressure_bar": None}
+    late = scene(24 * 10, START, tower__outflow_m3_h=drawn, pv__irradiance_w_m2=sun, **calm)  # type: ignore[arg-type]
+    assert PRESENT not in only(judge_burst, late).verdict
+    dark = scene(24 * 10, START, tower__outflow_m3_h=drawn, pv__irradiance_w_m2=0.0, **calm)  # type: ignore[arg-type]
+    assert PRESENT in only(judge_burst, dark).verdict, "with the sun down it would be one"
+
+
+def test_counters_of_whole_hundred_litres_leave_room_for_what_they_do_not_show() -> None:
+    # 20 taps: 2 · sqrt(20 · 0.1² / 6) = 0.365 m³/h.
+    def tap(t: Array) -> Array:
+        return np.floor(np.cumsum(np.full(len(t), 0.05 / 12)) * 10) / 10
+
+    taps = {f"tap-{number:02}__volume_m3": tap for number in range(1, 21)}
+    coarse = scene(48, START, **taps)  # type: ignore[arg-type]
+    assert counting_error(coarse.grid)[0, 0] == pytest.approx(0.365, abs=0.001)
+    assert counting_error(scene(48, START).grid)[0, 0] == 0.0
+
+
+@pytest.mark.parametrize(("volume_m3", "is_burst"), [(6.4, True), (20.0, False)], ids=["small-tower", "large-tower"])
+def test_what_empties_a_full_tower_within_a_night_is_a_burst(volume_m3: float, is_burst: bool) -> None:
+    loses = village(10, 1.0, from_s=9 * DAY_S + 1 * HOUR_S)
+    site = loses.grid.sites.sites[0]
+    small = replace(site, ratings={**site.ratings, ("tower", "volume_m3"): volume_m3})
+    there = Scene(replace(loses.grid, sites=Sites([small])), loses.days)
+    assert (PRESENT in only(judge_burst, there).verdict) == is_burst
+
+
+def test_a_burst_that_empties_the_tower_within_the_hour_is_told_before_people_wonder() -> None:
+    # At 22 h; no meters at the taps. The tower of 20 m³ holds 2 m, and 16 m³/h take the pressure with them.
+    since = 9 * DAY_S + 22 * HOUR_S
+
+    def lost(t: Array) -> Array:
+        return np.where((t >= since) & (t < since + 0.83 * HOUR_S), 16.0, 0.0)
+
+    def drawn(t: Array) -> Array:
+        hour = t % DAY_S / HOUR_S
+        return np.where((hour >= 6) & (hour < 20), 2.0, 0.0)
+
+    def level_m(t: Array) -> Array:
+        return np.maximum(2.0 - np.cumsum(lost(t)) / 12 * 3 / 20, 0.0)
+
+    def bar(t: Array) -> Array:
+        return np.where(level_m(t) > 0, np.where(lost(t) > 0, 0.5, 1.35), 0.0)
+
+    found = only(judge_burst, scene(
+        24 * 10, START, tower__level_m=level_m, tower__outflow_m3_h=lambda t: drawn(t) + lost(t), pump__flow_m3_h=0.0,
+        network__pressure_bar=bar,
+    ))  # fmt: skip
+    seen = found.t_s[found.verdict == PRESENT] - START.timestamp() - since
+    assert seen[0] <= 0.5 * HOUR_S
+    assert seen[-1] - seen[0] >= RULES[Fault.PIPE_BURST].on_delay.total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("bar_left", "is_burst"),
+    [
+        pytest.param(1.0, False, id="the-network-is-shut-and-keeps-its-pressure"),
+        pytest.param(0.0, False, id="the-network-is-shut-and-empties"),
+        pytest.param(0.6, True, id="a-pipe-that-breaks-takes-some-of-it"),
+    ],
+)
+def test_without_a_meter_behind_the_tower_pressure_tells_washing_from_a_burst(bar_left: float, is_burst: bool) -> None:
+    since = 9 * DAY_S + 7 * HOUR_S
+    usual = village(10, meter=False, taps=False)
+    drains = np.where(300.0 * np.arange(10 * 288) >= since, 12.0, 0.0)
+    level_m = np.where(drains > 0, np.maximum(2.0 - np.cumsum(drains) / 12 * 3 / 20, 0.0), 2.0)
+    bar = usual.grid.raw["network", "pressure_bar"][0] * np.where(drains > 0, bar_left, 1.0)
+    taps = {f"tap-{tap:02}__volume_m3": np.zeros(len(drains)) for tap in range(1, TAPS + 1)}
+    drained = scene(
+        24 * 10, START, tower__level_m=level_m, tower__outflow_m3_h=None, pump__flow_m3_h=0.0,
+        network__pressure_bar=bar, **taps,
+    )  # fmt: skip
+    assert (PRESENT in only(judge_burst, drained).verdict) == is_burst
+
+
+def test_a_network_that_runs_dry_each_night_does_not_teach_a_low_pressure() -> None:
+    def level_m(t: Array) -> Array:
+        return np.where(t % DAY_S / HOUR_S < 9, 0.05, 2.0)
+
+    def bar(t: Array) -> Array:
+        return np.where(level_m(t) < 0.1, 0.0, 1.3)
+
+    found = scene(24 * 5, START, tower__level_m=level_m, network__pressure_bar=bar)  # type: ignore[arg-type]
+    # 1.3 bar over a column of 12 m and 2 m of water.
+    assert found.days.get("busy_pressure_share")[0] == pytest.approx(1.3 * 10.2 / 14.0)

@@ -11,7 +11,7 @@ from alerts.detectors.pv import judge_string_loss
 from alerts.lifecycle import Opening, transitions
 from alerts.model import Verdict
 from gateway.model import Fault, PumpState
-from tests.alerts.windows import MORNING, scene
+from tests.alerts.windows import MORNING, Values, only, scene, share
 
 RUNNING, TRIPPED, FULL = float(PumpState.RUNNING), float(PumpState.TRIPPED), float(PumpState.STOPPED_TOWER_FULL)
 STARTING, LOW_SUN, DRY = float(PumpState.STARTING), float(PumpState.STOPPED_LOW_SUN), float(PumpState.STOPPED_DRY)
@@ -121,7 +121,12 @@ def test_a_controller_with_one_word_for_all_its_rests_tells_of_no_panels() -> No
         "pump__state_code": lambda t: np.where(t < 1200, RUNNING, LOW_SUN),
     }
     assert opened(scene(**rests, tower__level_m=2.95)) == {}
-    assert opened(scene(**rests, tower__level_m=after_an_hour(2.95, 1.0))) == {Fault.PUMP_NOT_RUNNING: 120}
+    falls: Callable[[Times], Times] = lambda t: 2.95 - t / 3600 * 0.3  # noqa: E731  # as fast as people draw
+    found = opened(scene(8, **rests, tower__level_m=falls))
+    assert found.keys() == {Fault.FLOAT_STUCK_FULL}, "it stood under a full tower and stays so while the tower empties"
+    assert 60 * (1 / 0.3 + 2) <= found[Fault.FLOAT_STUCK_FULL] <= 60 * (1 / 0.3 + 2.5), (
+        "two hours below the start level"
+    )
 
 
 def test_a_number_that_is_none_of_ours_is_its_makers_number_of_a_fault() -> None:
@@ -186,6 +191,81 @@ def test_a_controller_of_its_makers_codes_is_known_by_what_it_tries(
     assert opened(day).keys() == {fault}
 
 
+def test_a_motor_that_a_seldom_reading_sees_trying_now_and_then_is_broken() -> None:
+    """Read every quarter of an hour; of its attempts, a minute in ten, one in six readings sees one."""
+    seldom = lambda value: lambda t: np.where(t % 900 == 0, value(t), np.nan)  # noqa: E731
+    speed = lambda t: np.where(t < 3600, 2800.0, np.where(t % 5400 == 0, 700.0, 0.0))  # noqa: E731
+    stops = {name: seldom(course) for name, course in STOPS.items()}
+    level = seldom(lambda t: 1.5 + 0 * t)
+    found = opened(scene(8, **stops, pump__speed_rpm=seldom(speed), tower__level_m=level, pump__state_code=None))
+    assert found.keys() == {Fault.PUMP_NOT_RUNNING}
+
+
+def test_a_controller_that_tries_to_start_has_panels_whatever_it_says_in_between() -> None:
+    says = lambda t: np.select([t < 3600, t % 1800 == 0], [RUNNING, STARTING], LOW_SUN)  # noqa: E731
+    assert opened(scene(**STOPS, pump__state_code=says)).keys() == {Fault.PUMP_NOT_RUNNING}
+
+
+def washed(level_m: float) -> dict[str, Callable[[Times], Times]]:
+    """The pump runs a little at dawn; from seven on the tower is drained within half an hour and washed until ten."""
+    return {
+        "tower__level_m": lambda t: np.where(
+            t < 3600, level_m, np.maximum(level_m - (t - 3600) / 1800 * level_m, 0.02)
+        ),
+        "tower__outflow_m3_h": lambda t: np.where((t < 3600) | (t >= 4 * 3600), 1.0, 0.0),
+        "pump__power_w": lambda t: np.where((t >= 600) & (t < 4 * 3600), 4.0, 1000.0),
+        "pump__flow_m3_h": lambda t: np.where((t >= 600) & (t < 4 * 3600), 0.0, 3.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("level_m", "speed_rpm"),
+    [
+        pytest.param(1.2, None, id="half-full-before"),
+        pytest.param(0.1, lambda t: np.where(t < 4 * 3600, 0.0, 2800.0), id="empty-before-and-nothing-tries"),
+    ],
+)
+def test_a_pump_that_waits_for_its_tower_to_be_washed_is_not_broken(
+    level_m: float, speed_rpm: Callable[[Times], Times] | None
+) -> None:
+    day = scene(
+        8, MORNING.replace(hour=6), **washed(level_m), pump__speed_rpm=speed_rpm,
+        pv__irradiance_w_m2=lambda t: np.maximum(t - 1800, 0) / 3600 * 180,
+    )  # fmt: skip
+    assert opened(day) == {}
+
+
 def test_good_sun_at_night_is_a_stuck_cell_and_no_pump_that_stands() -> None:
     night = scene(6, MORNING.replace(hour=0), pump__power_w=4.0, pump__flow_m3_h=0.0, pump__state_code=LOW_SUN)
     assert opened(night) == {}
+
+
+def test_a_level_sensor_that_reads_low_has_a_top_of_its_own() -> None:
+    """The float stops at 3 m, which the sensor calls 2.7 m; the controller never says why the motor rests."""
+    hour = lambda t: t / 3600 % 24  # noqa: E731
+    is_pumping = lambda t: (hour(t) >= 9) & (hour(t) < 13)  # noqa: E731
+    village: dict[str, Values] = {
+        "pv__irradiance_w_m2": lambda t: np.where((hour(t) >= 9) & (hour(t) < 17), 700.0, 0.0),
+        "pump__power_w": lambda t: np.where(is_pumping(t), 1000.0, 0.0),
+        "pump__flow_m3_h": lambda t: np.where(is_pumping(t), 3.0, 0.0),
+        "tower__level_m": lambda t: np.interp(hour(t), [0, 9, 13, 24], [2.1, 1.6, 2.7, 2.1]),
+    }
+    midnight = MORNING.replace(hour=0)
+    calm = only(judge_standing, scene(96, midnight, **village), Fault.PUMP_NOT_RUNNING).since(at_day(3))
+    assert share(calm, Verdict.PRESENT) == 0, "its own past says that it is full"
+
+    fails_at = 3 * 86_400 + 11 * 3600.0
+    broken = {
+        **village,
+        "pump__power_w": lambda t: np.where(is_pumping(t) & (t < fails_at), 1000.0, 0.0),
+        "pump__flow_m3_h": lambda t: np.where(is_pumping(t) & (t < fails_at), 3.0, 0.0),
+        "tower__level_m": lambda t: np.where(
+            t < fails_at, np.interp(hour(t), [0, 9, 13, 24], [2.1, 1.6, 2.7, 2.1]), 2.15 - (t - fails_at) / 36_000
+        ),
+    }
+    stopped = only(judge_standing, scene(96, midnight, **broken), Fault.PUMP_NOT_RUNNING).since(at_day(3))
+    assert share(stopped, Verdict.PRESENT) > 0.2, "but not that it is full at 2.15 m"
+
+
+def at_day(number: int) -> float:
+    return MORNING.replace(hour=0).timestamp() + 86_400 * number

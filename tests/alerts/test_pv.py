@@ -5,7 +5,7 @@ import pytest
 
 from alerts.days import days_of
 from alerts.detectors import Scene, features_of
-from alerts.detectors.pv import judge_soiling, judge_string_loss
+from alerts.detectors.pv import judge_soiling, judge_string_loss, module_temp_c
 from alerts.model import Verdict
 from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
@@ -56,6 +56,25 @@ def test_a_storms_dust_is_dust() -> None:
     assert found[SOILING] < 15
 
 
+@pytest.mark.parametrize("hour", [8, 11])
+def test_a_storm_that_takes_as_much_as_a_string_is_dust_all_the_same(hour: int) -> None:
+    found = seen(Toy(days=18, dust=ramp(12 + hour / 24, 0.36, within=1)).scene())
+    assert STRING not in found
+    assert SOILING in found
+
+
+def test_a_string_is_told_from_dust_that_had_gathered_a_little_before() -> None:
+    found = seen(Toy(days=16, dust=ramp(4, 0.05, within=8), strings=step(12.1, 0.6)).scene())
+    assert found.keys() == {STRING}
+
+
+def test_a_grey_day_says_nothing_of_dust() -> None:
+    """Under thick cloud for two days the cell sees more of the light than the panels do."""
+    grey = step(12, 0.75, until=14)
+    found = seen(Toy(days=18, haze=grey, cell=step(12, 1.15, before=1.0, until=14)).scene())
+    assert SOILING not in found
+
+
 @pytest.mark.parametrize(
     "toy",
     [
@@ -78,6 +97,15 @@ def test_a_cell_that_reads_too_little_and_is_mended_takes_no_string_away() -> No
     drifting = ramp(8, 0.7, within=8, before=1.0)
     found = seen(Toy(days=20, cell=lambda day: np.where(day < 16.4, drifting(day), 1.0)).scene())
     assert STRING not in found
+
+
+def test_where_the_modules_are_not_measured_the_boxs_air_tells_a_hot_week_from_dust() -> None:
+    box_c = np.array([[24.0, 40.0]])
+    sun = np.full((1, 2), 800.0)
+    sites = Toy(days=1).scene().grid.sites
+    grid = Grid(sites, 0.0, STEP_S, 2, {("pv", "irradiance_w_m2"): sun, ("gateway", "temp_c"): box_c})
+    # 0.03 °C for each W/m² above the air (Ross): 24 °C more at 800 W/m².
+    assert module_temp_c(grid)[0] == pytest.approx([48.0, 64.0])
 
 
 @pytest.mark.parametrize("every", [2, 3])

@@ -22,7 +22,7 @@ def grid(**changes: Values | None) -> Grid:
         pytest.param("pump__flow_m3_h", 14.0, id="more-than-the-pump-gives"),
         pytest.param("pv__irradiance_w_m2", 1600.0, id="more-than-the-sun-gives"),
         pytest.param("pv__power_w", 6553.5, id="what-a-bus-adapter-writes"),
-        pytest.param("borehole__water_depth_m", 50.1, id="below-the-intake-while-water-comes"),
+        pytest.param("borehole__water_depth_m", 52.1, id="below-the-intake-while-water-comes"),
     ],
 )
 def test_what_cannot_be_is_bad_and_is_never_judged(channel: str, value: float) -> None:
@@ -40,7 +40,7 @@ def test_what_cannot_be_is_bad_and_is_never_judged(channel: str, value: float) -
         pytest.param("network__pressure_bar", -0.05, id="an-empty-network"),
         pytest.param("network__pressure_bar", 4.0, id="a-village-below-its-tower"),
         pytest.param("pv__irradiance_w_m2", 1350.0, id="the-edge-of-a-cloud"),
-        pytest.param("borehole__water_depth_m", 49.9, id="just-above-the-intake"),
+        pytest.param("borehole__water_depth_m", 51.9, id="at-the-intake-as-far-as-anybody-knows"),
     ],
 )
 def test_what_is_rare_stays(channel: str, value: float) -> None:
@@ -51,9 +51,9 @@ def test_what_is_rare_stays(channel: str, value: float) -> None:
 
 
 def test_a_well_that_the_pump_has_just_emptied_may_stand_below_the_intake() -> None:
-    dry = grid(borehole__water_depth_m=50.2, pump__flow_m3_h=0.0, pump__power_w=400.0)
+    dry = grid(borehole__water_depth_m=52.2, pump__flow_m3_h=0.0, pump__power_w=400.0)
     assert not dry.is_bad("borehole", "water_depth_m").any()
-    at_rest = grid(borehole__water_depth_m=50.2, pump__flow_m3_h=0.0, pump__power_w=3.0)
+    at_rest = grid(borehole__water_depth_m=52.2, pump__flow_m3_h=0.0, pump__power_w=3.0)
     assert at_rest.is_bad("borehole", "water_depth_m")[0, -1], "but not for hours after it rests"
 
 

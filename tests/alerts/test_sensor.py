@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from alerts.days import Days
 from alerts.detectors import DETECTORS, Scene
+from alerts.detectors.wear import judge_pump
 from alerts.model import Condition, Verdict
 from gateway.model import Fault
+from tests.alerts.toy import Toy, ramp, step
 from tests.alerts.windows import only, scene
 
 PRESENT, ABSENT, CANNOT_TELL = Verdict.PRESENT, Verdict.ABSENT, Verdict.CANNOT_TELL
@@ -89,6 +91,58 @@ def test_pressure_that_gives_way_to_many_taps_at_once_is_no_spike() -> None:
     assert PRESENT in verdict(scene(24, **dips), Fault.SENSOR_SPIKES, "network").verdict
 
 
+def now_and_then(every_h: float) -> Callable[[Array], NDArray[np.bool_]]:
+    """One reading in so many hours."""
+    return lambda t: t % (every_h * HOUR_S) == 300
+
+
+def test_light_in_the_middle_of_the_night_is_a_cell_that_jumps() -> None:
+    dark = START.replace(hour=20)
+    flashes = scene(8, dark, pv__irradiance_w_m2=lambda t: np.where(now_and_then(1.5)(t), 420.0, 0.0))
+    assert PRESENT in verdict(flashes, Fault.SENSOR_SPIKES, "pv").verdict
+
+
+def test_the_sun_between_clouds_does_not_jump() -> None:
+    noon = START.replace(hour=10)
+    gaps = scene(6, noon, pv__irradiance_w_m2=lambda t: np.where(now_and_then(1)(t), 1100.0, 250.0))
+    assert PRESENT not in verdict(gaps, Fault.SENSOR_SPIKES, "pv").verdict
+    shadows = scene(6, noon, pv__irradiance_w_m2=lambda t: np.where(now_and_then(1)(t), 120.0, 900.0))
+    assert PRESENT not in verdict(shadows, Fault.SENSOR_SPIKES, "pv").verdict
+
+
+@pytest.mark.parametrize(
+    ("power_w", "told"), [pytest.param(1000.0, True, id="at-one-pace"), pytest.param(600.0, False, id="under-a-cloud")]
+)
+def test_a_pumps_flow_that_jumps_while_its_power_does_not_is_the_meter(power_w: float, told: bool) -> None:
+    jumps = now_and_then(1)
+    day = scene(
+        6, pump__flow_m3_h=lambda t: np.where(jumps(t), 1.2, 3.0),
+        pump__power_w=lambda t: np.where(jumps(t), power_w, 1000.0),
+    )  # fmt: skip
+    assert (PRESENT in verdict(day, Fault.SENSOR_SPIKES, "pump").verdict) == told
+
+
+@pytest.mark.parametrize(("hour", "told"), [pytest.param(23, True, id="at-night"), pytest.param(8, False, id="by-day")])
+def test_a_gush_of_three_taps_for_one_reading_is_the_meter_at_night_only(hour: int, told: bool) -> None:
+    gushing = scene(6, START.replace(hour=hour), tower__outflow_m3_h=lambda t: np.where(now_and_then(1)(t), 2.5, 0.1))
+    assert (PRESENT in verdict(gushing, Fault.SENSOR_SPIKES, "tower").verdict) == told
+
+
+def test_water_does_not_run_up_into_the_tower_through_its_outlet() -> None:
+    backwards = scene(3, tower__outflow_m3_h=lambda t: np.where(t < HOUR_S, 2.0, -30.0))
+    assert PRESENT in verdict(backwards, Fault.SENSOR_OUT_OF_RANGE, "tower").verdict
+    noisy = scene(3, tower__outflow_m3_h=lambda t: noise(len(t), 0.05))
+    assert PRESENT not in verdict(noisy, Fault.SENSOR_OUT_OF_RANGE, "tower").verdict
+
+
+@pytest.mark.parametrize(
+    ("swing_w", "told"), [pytest.param(400.0, True, id="the-sun-moves"), pytest.param(40.0, False, id="at-its-top")]
+)
+def test_a_flow_that_stays_while_the_pumps_power_goes_up_and_down_is_stuck(swing_w: float, told: bool) -> None:
+    day = scene(6, pump__flow_m3_h=3.0, pump__power_w=lambda t: 800 + swing_w * np.sin(t / HOUR_S))
+    assert (PRESENT in verdict(day, Fault.SENSOR_STUCK, "pump").verdict) == told
+
+
 def test_the_sun_stands_at_noon_and_a_coarse_cell_with_it() -> None:
     noon = datetime(2026, 3, 2, 12, 20, tzinfo=UTC)
     calm = scene(1.5, noon, pv__irradiance_w_m2=lambda t: np.where(t == 0, 945.0, 950.0))
@@ -103,6 +157,19 @@ def test_a_meter_read_every_half_hour_may_miss_a_tap_that_runs_now_and_then(ever
     taps = {f"tap-{tap:02}__volume_m3": lambda t: np.cumsum(np.full(len(t), 0.45 / 3 / 12)) for tap in (1, 2, 3)}
     found = scene(4, tower__outflow_m3_h=idle, **taps)
     assert (PRESENT in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict) == told
+
+
+def test_a_quarter_hours_meter_that_meets_no_tap_for_three_hours_may_do_so_once_in_a_season() -> None:
+    """Taps that give 0.4 m³ an hour, 0.7 while one is open, are met by four readings in seven: twelve miss them all
+    once in a thousand times, and a season has as many hours."""
+    taps = {"tap-01__volume_m3": lambda t: np.cumsum(np.full(len(t), 0.42 / 12))}
+
+    def idle_for(hours: float) -> Scene:
+        idle = lambda t: np.where(t % 900 == 0, np.where(t < HOUR_S, 2.0, 0.0), np.nan)  # noqa: E731
+        return scene(1 + hours, tower__outflow_m3_h=idle, **taps)
+
+    assert PRESENT not in verdict(idle_for(3), Fault.FLOW_METER_STOPPED, "tower").verdict
+    assert PRESENT in verdict(idle_for(6), Fault.FLOW_METER_STOPPED, "tower").verdict
 
 
 def test_a_pumps_meter_that_stands_while_the_tower_fills_needs_no_meter_behind_the_tower() -> None:
@@ -187,11 +254,15 @@ def test_another_float_is_no_drift(levels_m: list[float]) -> None:
     assert PRESENT not in verdict(float_stops(levels_m), Fault.SENSOR_DRIFT, "tower").verdict
 
 
-def days_of_power(performance: list[float]) -> Condition:
-    """What is said of a cell on days on which the panels gave this power for its irradiance (1 = as on the plate)."""
+def days_of_power(performance: list[float], noon: list[float] | None = None) -> Condition:
+    """What is said of a cell on days on which the panels gave this power for its irradiance (1 = as on the plate).
+
+    `noon` is its brightest half hour against a clear sky, where that was seen.
+    """
     (detector,) = [d for d in DETECTORS if d.faults == (Fault.SENSOR_DRIFT,) and d.asset == "pv"]
     calm = scene(24 * len(performance), START)
-    known = {"pv_performance": np.array([performance]), "clear_noon": np.full((1, len(performance)), np.nan)}
+    nowhere = [np.nan] * len(performance)
+    known = {"pv_performance": np.array([performance]), "clear_noon": np.array([noon or nowhere])}
     return only(detector.judge, Scene(calm.grid, Days(calm.days.day_s, known, 1)))
 
 
@@ -208,6 +279,54 @@ def test_panels_that_are_clean_again_at_once_are_no_blind_cell(gain: float) -> N
     dusty = [0.95 - 0.004 * day for day in range(12)]
     clean = [dusty[-1] * gain - 0.003 * day for day in range(8)]
     assert PRESENT not in days_of_power(dusty + clean).verdict
+
+
+def test_haze_that_goes_while_dust_gathers_is_no_cell_that_sees_too_much() -> None:
+    dusty = [0.95 - 0.009 * day for day in range(30)]
+    haze = [0.97, 0.98] + [0.86] * 24 + [0.95, 0.97, 0.98, 0.98]
+    assert PRESENT not in days_of_power(dusty, haze).verdict
+    sees_too_much = [*haze[:26], 1.06, 1.07, 1.09, 1.1]
+    assert PRESENT in days_of_power(dusty, sees_too_much).verdict
+
+
+def test_haze_that_comes_while_panels_are_washed_is_no_cell_that_sees_too_little() -> None:
+    washed = [0.95 - 0.008 * day for day in range(20)] + [0.97] * 6
+    haze = [0.98] * 20 + [0.9, 0.87, 0.86, 0.85, 0.85, 0.85]
+    assert PRESENT not in days_of_power(washed, haze).verdict
+
+
+@pytest.mark.parametrize(
+    ("toy", "told"),
+    [
+        pytest.param(Toy(days=26, slips=ramp(10, 0.12, within=12)), True, id="the-meter-says-less-and-less"),
+        pytest.param(Toy(days=26, slips=ramp(10, -0.12, within=12)), True, id="more-and-more"),
+        pytest.param(Toy(days=26, worn=ramp(10, 0.2, within=14)), False, id="the-pump-wears"),
+        pytest.param(Toy(days=26, tired=ramp(10, 0.2, within=14)), False, id="the-motor-rubs"),
+        pytest.param(Toy(days=26, slips=step(14.3, 0.12)), False, id="it-slips-at-once"),
+        pytest.param(Toy(days=26, noise=4.0), False, id="cheap-instruments"),
+    ],
+)
+def test_a_pumps_meter_that_creeps_is_known_by_the_motors_power(toy: Toy, told: bool) -> None:
+    day = toy.scene()
+    assert (PRESENT in verdict(day, Fault.SENSOR_DRIFT, "pump").verdict) == told
+    if told:
+        wear = [signal for signal in judge_pump(day) if signal.fault is Fault.PUMP_WEAR]
+        assert all(PRESENT not in signal.verdict for signal in wear)
+
+
+def days_of_balance(share: list[float]) -> Condition:
+    """What is said of a pump's meter on days on which the tower found this share of what it said."""
+    (detector,) = [d for d in DETECTORS if d.faults == (Fault.FLOW_METER_STOPPED,) and d.asset == "pump"]
+    calm = scene(24 * len(share), START)
+    return only(detector.judge, Scene(calm.grid, Days(calm.days.day_s, {"meter_share": np.array([share])}, 1)))
+
+
+def test_a_balance_of_seldom_read_meters_must_be_off_by_more_than_it_ever_is() -> None:
+    steady = [1.0, 1.01, 0.99, 1.0, 1.02, 0.98, 1.0, 1.01, 0.99, 1.0]
+    restless = [1.0, 1.1, 0.9, 1.05, 0.93, 1.12, 0.9, 1.08, 0.92, 1.1]
+    assert PRESENT in days_of_balance([*steady, 1.4, 1.41, 1.4]).verdict
+    assert PRESENT not in days_of_balance([*restless, 1.4, 1.41, 1.4]).verdict
+    assert PRESENT in days_of_balance([*restless, 3.1, 3.0, 3.2]).verdict
 
 
 def metered(days: int, *, slip: float = 1.0, from_day: float = 99.0, taps: bool = True, washed: float = -1.0) -> Scene:

@@ -110,6 +110,23 @@ def test_people_are_no_tap_left_open(story: dict[str, object]) -> None:
         assert PRESENT not in condition.verdict, f"tap {tap}"
 
 
+def test_a_feast_at_which_all_taps_run_all_day_is_no_tap_left_open() -> None:
+    # From 9 h on they stand in line at every tap: as even as an open tap, and twice what a busy hour of other days has.
+    feast = village(
+        12, factor=lambda t: np.where(t >= 10 * DAY_S, 2.0, 1.0),
+        hourly=lambda day: np.where((np.arange(24) >= 9) & (np.arange(24) < 20), 0.25, 0.0) if day >= 10 else HOURLY,
+    )  # fmt: skip
+    for tap in range(1, TAPS + 1):
+        assert PRESENT not in opened(feast, tap).verdict, f"tap {tap}"
+
+
+def test_on_the_first_day_the_busiest_tap_is_not_taken_for_an_open_one() -> None:
+    steady = {tap: lambda t: np.where((t % DAY_S > 6 * 3600) & (t % DAY_S < 20 * 3600), 0.35, 0.0) for tap in (1, 2)}
+    assert PRESENT not in opened(village(1, steady)).verdict
+    open_tap = {1: lambda t: np.where(t > 6 * 3600, 0.9, 0.0)}
+    assert PRESENT in opened(village(1, open_tap)).verdict
+
+
 def test_what_a_counter_moved_on_in_an_outage_is_no_flow() -> None:
     found = village(3, missing=(1.0, 2.0))
     flow = hourly_flow(found.grid, "tap-01")[0]

@@ -99,6 +99,112 @@ def test_a_leak_is_seen_at_any_reporting_interval_and_with_a_coarse_sensor(every
     assert loss(nights([0.0] * 7 + [0.3] * 2, tower__level_m=coarse), Fault.TOWER_LEAK)[7:] == [PRESENT] * 2
 
 
+def counted(counter: np.ndarray, **changes: object) -> Scene:  # type: ignore[type-arg]
+    """Days that begin with 2 m in the tower, which loses what `counter` says [m³], read every 15 min; no pump."""
+    every = np.arange(len(counter)) % 3 == 0
+    since_midnight = counter - np.repeat(counter[::288], 288)
+    level_m = np.where(every, 2.0 - since_midnight / AREA_M2, np.nan)
+    moved = np.diff(counter, prepend=0.0) * 12
+    channels = {
+        "tower__level_m": level_m, "tower__outflow_m3_h": np.where(every, moved, np.nan), "pump__flow_m3_h": 0.0,
+        **changes,
+    }  # fmt: skip
+    return scene(len(counter) / 12, START, **channels)  # type: ignore[arg-type]
+
+
+def test_gushes_at_night_that_four_readings_an_hour_miss_are_hardly_ever_a_leak() -> None:
+    # From the eighth day on, in a fast, people draw 2 m³/h in one of five steps of five minutes.
+    t = 300.0 * np.arange(10 * 288)
+    every = np.arange(len(t)) % 3 == 0
+    seems, told, by_counter = [], [], []
+    for seed in range(20):
+        draws = (t >= 7 * DAY_S) & (np.random.default_rng(seed).random(len(t)) < 0.2)
+        counter = np.cumsum(np.where(draws, 2.0 / 12, 0.0))
+        flow_only = counted(counter)
+        seems += (flow_only.days.get("night_balance_m3_h")[0, 7:] < -0.09).tolist()
+        told += [verdict == PRESENT for verdict in loss(flow_only, Fault.TOWER_LEAK)[7:]]
+        with_counter = counted(counter, tower__outflow_volume_m3=np.where(every, counter, np.nan))
+        by_counter.append(with_counter.days.get("night_balance_m3_h")[0, 7:])
+    assert sum(seems) >= 10, "a flow that is read now and then misses much"
+    assert sum(told) <= 2, "of sixty nights"
+    assert np.nanmin(by_counter) > -0.02, "a counter misses nothing"
+
+
+def test_a_can_filled_after_midnight_does_not_hide_a_leak() -> None:
+    def outflow(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return np.where(t % DAY_S < 300, 1.2, 0.0)
+
+    found = nights([0.0] * 7 + [0.3, 0.3], tower__outflow_m3_h=outflow)
+    assert loss(found, Fault.TOWER_LEAK)[7:] == [PRESENT] * 2
+
+
+def test_without_a_meter_behind_the_tower_the_taps_say_what_people_drew() -> None:
+    def tap(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return np.cumsum(np.where(t % DAY_S < 6 * 3600, 0.4 / 3 / 12, 0.0))
+
+    taps = {f"tap-{number:02}__volume_m3": tap for number in range(1, 4)}
+    unmetered = {"tower__outflow_m3_h": None, **taps}
+    assert PRESENT not in loss(nights([0.0] * 10, draws_m3_h=0.4, **unmetered), Fault.TOWER_LEAK)
+    leaks = nights([0.0] * 7 + [0.2, 0.2], draws_m3_h=0.4, **unmetered)
+    assert loss(leaks, Fault.TOWER_LEAK)[7:] == [PRESENT] * 2
+
+
+def test_a_riser_that_ends_at_the_bottom_follows_the_level_and_accuses_no_valve() -> None:
+    # Some nights begin with more in the tower than others, and the column over the well head follows each of them.
+    def wellhead(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        day, hour = (t // DAY_S).astype(int), t % DAY_S / 3600
+        return 1.2 + 0.0981 * (2.0 - np.minimum(hour, 6) * np.where(day >= 7, 1.0, 0.1 * (day % 4)) / AREA_M2)
+
+    losses = [0.1 * (day % 4) for day in range(7)] + [1.0, 1.0]
+    drawn = np.repeat([0.1 * (day % 4) for day in range(7)] + [0.0, 0.0], 288)
+    found = nights(losses, pump__pressure_bar=wellhead, tower__outflow_m3_h=drawn)
+    assert loss(found, Fault.TOWER_LEAK)[7:] == [PRESENT] * 2
+    assert PRESENT not in loss(found, Fault.CHECK_VALVE_LEAK)
+
+
+@pytest.mark.parametrize(
+    ("raised_m", "fault"),
+    [
+        pytest.param(0.5, Fault.CHECK_VALVE_LEAK, id="it-stands-higher"),
+        pytest.param(0.0, Fault.TOWER_LEAK, id="it-stays"),
+    ],
+)
+def test_the_well_tells_whether_what_the_tower_loses_runs_back_into_it(raised_m: float, fault: Fault) -> None:
+    # 0.3 m³/h into a well of 0.4 m³/h per metre raise it by 0.75 m in the end.
+    wavers = np.random.default_rng(6).normal(0, 0.02, 9).repeat(288)
+
+    def depth(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return 30.0 + wavers - np.where(t >= 7 * DAY_S, raised_m, 0.0)
+
+    def wellhead(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return np.where(t < 7 * DAY_S, 1.4, 1.3)
+
+    found = nights([0.0] * 7 + [0.3, 0.3], borehole__water_depth_m=depth, pump__pressure_bar=wellhead)
+    assert loss(found, fault)[7:] == [PRESENT] * 2
+    (other,) = {Fault.TOWER_LEAK, Fault.CHECK_VALVE_LEAK} - {fault}
+    assert PRESENT not in loss(found, other)
+
+
+@pytest.mark.parametrize(("leaks_m3_h", "seen"), [(0.0, False), (2.0, True)], ids=["it-is-drawn-empty", "it-leaks"])
+def test_a_tower_that_is_empty_before_midnight_is_judged_by_its_day(leaks_m3_h: float, seen: bool) -> None:
+    # By day 3 m³/h come and 1 m³/h is drawn from 6 to 18 h; on the last days a leak takes twice as much again.
+    t = 300.0 * np.arange(10 * 288)
+    hour, last = t % DAY_S / 3600, t >= 7 * DAY_S
+    is_day = (hour >= 6) & (hour < 18)
+    drains = np.where(hour >= 18, 9.0, 0.0)
+    moved = np.where(is_day, 3.0 - 1.0, 0.0) - drains - np.where(last, leaks_m3_h * is_day, 0.0)
+    level_m = np.array([])
+    for day in moved.reshape(10, 288) / 12 / AREA_M2:
+        level_m = np.append(level_m, np.clip(0.4 + np.cumsum(day), 0.0, 2.9))
+    level_m = np.where(hour < 6, np.where(last, 0.0, 0.4), level_m)
+    outflow = np.where(is_day, 1.0, 0.0) + np.where(level_m > 0, drains, 0.0)
+    found = scene(
+        240, START, tower__level_m=level_m, tower__outflow_m3_h=outflow, pump__flow_m3_h=np.where(is_day, 3.0, 0.0)
+    )
+    assert (PRESENT in loss(found, Fault.TOWER_LEAK)[8:]) == seen
+    assert PRESENT not in loss(found, Fault.TOWER_LEAK)[:8]
+
+
 def overflow(hours: float = 6, **changes: object) -> list[int]:
     return only(judge_tower_overflow, scene(hours, **changes)).verdict.tolist()  # type: ignore[arg-type]
 

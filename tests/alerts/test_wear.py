@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from alerts.detectors import Scene
+from alerts.days import days_of
+from alerts.detectors import Scene, features_of
 from alerts.detectors.wear import judge_pump, judge_yield, points
 from alerts.model import Verdict
+from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
 from tests.alerts.toy import Toy, ramp, step
 
@@ -114,6 +116,27 @@ def test_a_pump_that_is_cleaned_is_well_the_same_day() -> None:
     told = clogged.verdict[0, after]
     assert Verdict.PRESENT not in told
     assert Verdict.ABSENT in told
+
+
+def test_a_flow_that_lags_behind_the_speed_under_passing_clouds_is_no_clog() -> None:
+    """Each second reading of an afternoon came before the water had followed the motor; a clog gives less each time."""
+
+    def lags(day: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        is_late = np.round(day * 288).astype(int) // 3 % 2 == 1
+        return np.where((day > 12.5) & (day < 12.6) & is_late, 0.4, 0.0)
+
+    assert CLOGGED not in seen(Toy(days=14, throttled=lags, every=3).scene())
+    always = seen(Toy(days=14, throttled=step(12.5, 0.4), every=3).scene())
+    assert CLOGGED in always
+
+
+def test_a_probe_that_is_not_heard_for_an_hour_does_not_make_a_guess_a_certainty() -> None:
+    whole = Toy(days=14, rest_m=step(12.4, 27.5, before=22.0), bottom=True).scene()
+    depth = whole.grid.raw["borehole", "water_depth_m"].copy()
+    depth[0, 12 * 288 + 120 : 12 * 288 + 170] = np.nan
+    raw = {**whole.grid.raw, ("borehole", "water_depth_m"): depth}
+    grid = Grid(whole.grid.sites, whole.grid.start_s, STEP_S, whole.grid.steps, raw)
+    assert CLOGGED not in seen(Scene(grid, days_of(grid, features_of(grid.sites))))
 
 
 def test_the_evidence_says_how_much_water_is_missing() -> None:

@@ -87,12 +87,13 @@ class Deed(NamedTuple):
 class Report:
     """What a run came to; without findings nothing was lost, stored twice or wrong in the account.
 
-    `ended_by_itself` is how often ingest ended without having been told; it is started again, as by a supervisor.
+    `ended_by_itself` holds the last words of ingest whenever it ended without having been told; it is started again, as
+    by a supervisor.
     """
 
     cycles: int = 0
     deeds: Counter[Deed] = field(default_factory=Counter)
-    ended_by_itself: int = 0
+    ended_by_itself: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     tally: Tally | None = None
 
@@ -141,7 +142,8 @@ class Village:
         self.folder, self.postgres, self.broker = folder, postgres, broker
         self.outboxes = outboxes or folder
         self.gateways, self.sensor = zones[:GATEWAYS], zones[GATEWAYS]
-        self.broker_up_ms = self.ended_by_itself = 0
+        self.broker_up_ms = 0
+        self.ended_by_itself: list[str] = []
         self._database, self._program = database, program
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -188,8 +190,7 @@ class Village:
         for name, child in list(self._children.items()):
             if child.poll() is not None:
                 assert name == "ingest", f"{name} ended with {child.returncode}: {self.log(name)}"
-                self.ended_by_itself += 1
-                self._bring_up(name)
+                self._ingest_ended(child.returncode)
 
     def drain(self, *, within_s: float) -> list[Finding]:
         """Stop measuring and wait until every gateway has emptied its outbox and all senders have ended."""
@@ -197,9 +198,8 @@ class Village:
         senders = {name: child for name, child in self._children.items() if name != "ingest"}
         end = time.monotonic() + within_s
         while any(child.poll() is None for child in senders.values()) and time.monotonic() < end:
-            if self._children["ingest"].poll() is not None:
-                self.ended_by_itself += 1
-                self._bring_up("ingest")
+            if (code := self._children["ingest"].poll()) is not None:
+                self._ingest_ended(code)
             time.sleep(0.05)
         return [
             Finding(Kind.STUCK, f"{name} has {child.poll()} for an end after {within_s:g} s: {self.log(name)}")
@@ -216,6 +216,11 @@ class Village:
     def log(self, name: str) -> str:
         """The last lines that a child wrote."""
         return (self.folder / f"{name}.log").read_text("utf-8", "replace")[-2000:]
+
+    def _ingest_ended(self, code: int) -> None:
+        """Note its last line and start it again."""
+        self.ended_by_itself.append(f"{code}: {(self.log('ingest').splitlines() or [''])[-1]}")
+        self._bring_up("ingest")
 
     def _strike(
         self, killed: list[str], frozen: list[str], *, away_s: float, apart_s: float = 0.0, wipes: bool = False

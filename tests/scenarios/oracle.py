@@ -275,6 +275,8 @@ class Oracle:
         if not file.exists():
             return set()
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as outbox:
+            if not outbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'queued'").fetchone():
+                return set()  # the gateway has begun the file and nothing in it
             rows = outbox.execute("SELECT asset, channel, measured_ms FROM queued").fetchall()
         return {(self._channels[sender.zone.zone_id, asset, channel], ms) for asset, channel, ms in rows}
 

@@ -32,7 +32,9 @@ from tests.scenarios.crash_harness import GATEWAYS, Village, WatchedBroker, free
 from tests.scenarios.oracle import Finding, Kind, Tally
 from tests.scenarios.powercut_fs import Disk
 
-TRAFFIC_S = (0.3, 1.2)  # between two cuts
+TRAFFIC_S = (0.3, 1.2)  # between two cuts, when every gateway has taken something
+TRAFFIC_WITHIN_S = 60.0
+APART_S = (0.1, 0.5)  # between the server's cut and the gateways', which in that time have nobody to tell
 CHECKPOINT_S = (0.0, 1.0)  # how long a checkpoint, when there is one, has been going on at the cut
 DARK_S = (0.0, 0.4)
 # A checkpoint lasts 3 s, so that most cuts find pages of the tables that were written and not yet synced.
@@ -130,6 +132,7 @@ class PoweredVillage(Village):
             program=self._program_of,
         )  # fmt: skip
         self._defect = defect or Defect("", None, frozenset())
+        self._diary_bytes: dict[str, int] = {}  # of each gateway when it was last started
 
     def prepare(self, dice: random.Random) -> None:
         """Put the database, as it is before its first start, and the broker's folder on the server's disk; power on.
@@ -155,23 +158,27 @@ class PoweredVillage(Village):
         if Place.SERVER in places and dice.random() < 0.75:
             self._begin_checkpoint()
             time.sleep(dice.uniform(*CHECKPOINT_S))
-        names = [name for place in places for name in HOLDERS[place]]
-        for pid in [pid for name in dice.sample(names, len(names)) for pid in freeze(self.pid(name))]:
-            with suppress(ProcessLookupError):
-                kill(pid, SIGKILL)
-        for name in names:
-            self._take_down(name)
         for place in places:
-            self.disks[place].cut()
+            if place is not places[0]:
+                time.sleep(dice.uniform(*APART_S))
+            self._power_off(place, dice)
         time.sleep(dice.uniform(*DARK_S))
         for place in places:
             self._power_on(place, dice)
         try:
-            for name in names:
+            for name in [name for place in places for name in HOLDERS[place]]:
                 self._bring_up(name)
         except (StartRefused, psycopg.Error) as error:
             return [Finding(Kind.NO_START, f"{name} does not start after the cut: {error}")]
         return []
+
+    def await_traffic(self) -> None:
+        """Wait until every gateway has taken something since it was started: a cut before that shows nothing."""
+        end_s = time.monotonic() + TRAFFIC_WITHIN_S
+        while idle := [name for name, size in self._diary_bytes.items() if self._diary(name) <= size]:
+            assert time.monotonic() < end_s, f"{idle} took nothing within {TRAFFIC_WITHIN_S:g} s: {self.log(idle[0])}"
+            self.tend()
+            time.sleep(0.02)
 
     def inspect(self) -> list[Finding]:
         """What is broken in the outboxes and in the database's tables and indexes."""
@@ -196,6 +203,26 @@ class PoweredVillage(Village):
         if self._defect.weak_outbox and module == GATEWAY:
             return ["-c", WEAK_OUTBOX.format(self._defect.weak_outbox)]
         return ["-m", module]
+
+    def _bring_up(self, name: str) -> None:
+        if name in HOLDERS[Place.FIELD]:
+            self._diary_bytes[name] = self._diary(name)
+        super()._bring_up(name)
+
+    def _diary(self, name: str) -> int:
+        """How long a gateway's diary is [bytes]."""
+        diary = self.folder / f"{self.gateways[int(name[-1])].gateway_id}.diary"
+        return diary.stat().st_size if diary.exists() else 0
+
+    def _power_off(self, place: Place, dice: random.Random) -> None:
+        """Everything there stands still at once, then it is gone with what its disk has not got."""
+        names = HOLDERS[place]
+        for pid in [pid for name in dice.sample(names, len(names)) for pid in freeze(self.pid(name))]:
+            with suppress(ProcessLookupError):
+                kill(pid, SIGKILL)
+        for name in names:
+            self._take_down(name)
+        self.disks[place].cut()
 
     def _power_on(self, place: Place, dice: random.Random) -> None:
         self.disks[place].mount(seed=dice.getrandbits(32), is_torn=dice.random() < 0.5)
@@ -231,6 +258,7 @@ def powercut_series(
         village.prepare(dice)
         with running(village) as oracle:
             for places in itertools.islice(shuffled(dice, OUTAGES), cuts - 1):
+                village.await_traffic()
                 time.sleep(dice.uniform(*TRAFFIC_S))
                 village.tend()
                 cut(places)

@@ -73,6 +73,16 @@ def test_a_channel_with_a_loose_contact_loses_one_in_a_hundred_and_others_none()
     assert share[share > 0].mean() == pytest.approx(DROPS, rel=0.5)
 
 
+def test_three_times_the_noise_moves_readings_twice_as_far_again() -> None:
+    shown = []
+    for noise in (1.0, 3.0):
+        blocks = live_through(
+            Village(ZONES[:1], seed=4), start=DAWN, end=DAWN + timedelta(days=2), broken=[], folder=None, noise=noise
+        )
+        shown.append(np.concatenate([one.value for one in blocks if one.channel == "module_temp_c"]))
+    assert np.std(shown[1] - shown[0]) == pytest.approx(2 * 0.15, rel=0.1)  # a sensor of 0.15 K
+
+
 def test_a_register_of_five_digits_rolls_over_and_does_not_stop() -> None:
     village = Village(ZONES[2:3], seed=1, clear_from=DAWN.date())
     instruments, frozen, state = Instruments(village), Frozen(), village.first_state()
