@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from alerts.backtest import PastAlert, judge_history
+from alerts.config import PRICE_GNF
 from alerts.files import sites_of
 from alerts.scene import STEP_S, Sites
 from alerts.scoreboard import Label, Score, score, told
-from alerts.whatif import PRICE_GNF
 from benchmarks.villages.faults import CATALOGUE
 from benchmarks.villages.sets import LivedSet, channel_name
 from benchmarks.villages.span import Span
