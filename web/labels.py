@@ -138,6 +138,7 @@ INTENTIONS = {
     "status": N_("demande d’état"),
     "breakdown": N_("panne signalée"),
     "opt_out": N_("ne plus recevoir"),
+    "opt_in": N_("recevoir de nouveau"),
     "level": N_("niveau relevé"),
     "meter": N_("compteur relevé"),
     "unclear": N_("pas compris"),

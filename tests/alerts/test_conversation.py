@@ -1,0 +1,138 @@
+"""What people say by SMS and what comes of it: told on a real database, with a clock that moves when told."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from alerts.conversation import MOST_IN_AN_HOUR
+from gateway.zones import Zone
+from ingest.registry import import_zones
+from tests.alerts.test_climbing import HOUR, MINUTE, NOON, Region, phone_of
+from web.consent import fetch_people
+
+pytestmark = pytest.mark.db
+STRANGER = "+224699999999"
+
+
+@pytest.fixture
+def region(database_url: str, zones: list[Zone]) -> Iterator[Region]:
+    found = Region(database_url, zones)
+    yield found
+    found.connection.close()
+
+
+def says(region: Region, phone: str, text: str, *, after: timedelta = 2 * MINUTE) -> list[str]:
+    """What a phone shows next, some minutes after its owner wrote."""
+    before = len(region.sms(phone))
+    region.answers(phone, text)
+    region.run(after)
+    return [shown for _, shown in region.sms(phone)[before:]]
+
+
+def consents(region: Region) -> list[tuple[str, str, str]]:
+    return region.connection.execute("SELECT phone, what, who FROM consent_log ORDER BY consent_id").fetchall()
+
+
+def test_who_says_stop_is_told_so_and_then_nothing_more_and_hears_again_after_start(region: Region) -> None:
+    president = phone_of(region.zones[2], "president")
+    assert says(region, president, "Stop.") == [
+        "NDIYAN: vous ne recevrez plus de SMS. Pour en recevoir de nouveau, répondez REPRENDRE"
+    ]
+    region.fails(2)
+    region.run(5 * HOUR)
+    assert len(region.sms(president)) == 1, "the ladder goes past them"
+    assert region.sms(phone_of(region.zones[2], "tresorier"))[0][0] == 32, "and does not wait where they stood"
+    assert says(region, president, "0") == says(region, president, "STOP") == [], "nor are they answered"
+    assert says(region, president, "REPRENDRE") == [
+        "NDIYAN: vous recevez de nouveau nos SMS. Pour n'en plus recevoir, répondez STOP"
+    ]
+    assert [what for _, what, _ in consents(region)] == ["opt_out", "opt_in"]
+    region.fails(2, "tower_leak")
+    region.run(HOUR)
+    assert "CHATEAU FUIT" in region.sms(president)[-1][1]
+
+
+def test_stop_holds_what_waits_and_what_is_queued_in_the_same_moment(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    region.fails(2)
+    region.answers(exploitant, "STOP")
+    region.run(2 * MINUTE)
+    assert [text for _, text in region.sms(exploitant)][1:] == [
+        "NDIYAN: vous ne recevrez plus de SMS. Pour en recevoir de nouveau, répondez REPRENDRE"
+    ], "the alert had left before"
+    region.connection.execute(
+        "INSERT INTO notification (ref, alert_id, phone, kind, step, reason, language, text, segments, state,"
+        " created_at, next_try_at, valid_until) SELECT gen_random_uuid(), alert_id, %s, 'opened', 'first', 'race',"
+        " 'fr', 'decided before STOP was read', 1, 'queued', opened_at, opened_at, %s FROM alert",
+        [exploitant, NOON + 24 * HOUR],
+    )
+    region.run(HOUR)
+    assert len(region.sms(exploitant)) == 2
+
+
+def test_a_word_on_consent_outlives_the_zone_file_and_is_never_changed(region: Region) -> None:
+    president = phone_of(region.zones[2], "president")
+    says(region, president, "STOP")
+    import_zones(region.connection, region.zones)
+    region.fails(2)
+    region.run(5 * HOUR)
+    assert len(region.sms(president)) == 1
+    ((phone, what, who),) = consents(region)
+    assert (phone, what) == (president, "opt_out")
+    assert who == "Hadja Djenabou Diallo (president)"
+    for change in ("UPDATE consent_log SET what = 'opt_in'", "DELETE FROM consent_log", "TRUNCATE consent_log"):
+        with pytest.raises(psycopg.Error, match="only grows"):
+            region.connection.execute(change)
+
+
+def test_the_last_who_can_be_told_may_go_and_an_engineer_is_to_see_to_it(region: Region) -> None:
+    phones = [one.phone for one in region.zones[2].committee]
+    for phone in phones[:-1]:
+        says(region, phone, "STOP")
+    assert region.connection.execute("SELECT count(*) FROM call_list").fetchone() == (0,)
+    (confirmed,) = says(region, phones[-1], "STOP")
+    assert "plus de SMS" in confirmed
+    rows = region.connection.execute("SELECT zone_id, alert_id, step, why, called_at FROM call_list").fetchall()
+    assert rows == [("zone-3", None, "opt_out", "last_one_left", None)]
+    (zone,) = [one for one in fetch_people(region.connection) if one.zone_id == "zone-3"]
+    assert zone.may_be_told == 0
+    assert {(one.word.what, one.word.how) for one in zone.people if one.word} == {("opt_out", "sms")}
+    says(region, phones[0], "START")
+    (zone,) = [one for one in fetch_people(region.connection) if one.zone_id == "zone-3"]
+    assert zone.may_be_told == 1
+
+
+def test_who_stopped_is_still_heard(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    says(region, exploitant, "STOP")
+    assert says(region, exploitant, "2") == []
+    assert len(region.story(number, "on_the_way")) == 1
+
+
+def test_a_stranger_is_helped_once_a_day_and_changes_nothing(region: Region) -> None:
+    region.fails(2)
+    region.run(MINUTE)
+    assert [text[:40] for text in says(region, STRANGER, "1")] == ["NDIYAN suit les points d'eau. Votre numé"]
+    assert says(region, STRANGER, "PANNE") == says(region, STRANGER, "bonjour", after=20 * HOUR) == []
+    region.clock.advance(5 * HOUR)
+    assert len(says(region, STRANGER, "0")) == 1
+    assert region.connection.execute("SELECT count(*), count(contact_id) FROM sms_in").fetchone() == (4, 0)
+    assert region.connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'reply'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("sender", ["OrangeGN", "7070", "144"])
+def test_an_advert_is_not_answered(region: Region, sender: str) -> None:
+    assert says(region, sender, "Rechargez ce jour et recevez 200% de bonus") == []
+
+
+def test_two_machines_that_answer_each_other_come_to_an_end(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    shown = [says(region, exploitant, "aide") for _ in range(MOST_IN_AN_HOUR + 5)]
+    assert [len(one) for one in shown] == [1] * MOST_IN_AN_HOUR + [0] * 5
+    assert region.connection.execute("SELECT count(*) FROM sms_in").fetchone() == (MOST_IN_AN_HOUR + 5,)
+    region.clock.advance(HOUR)
+    assert len(says(region, exploitant, "aide")) == 1
