@@ -19,6 +19,7 @@ from alerts.carriers import Urgency
 from alerts.consent import CONSENT, has_opted_out, take_word
 from alerts.messages import REFERENCE, answer_text, segments, which_text
 from alerts.replies import DIGITS, Intention, Reply, read_reply
+from alerts.zone_state import state_text
 from ingest.db import Connection, queries
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,8 @@ def _act(connection: Connection, letter: Letter) -> Done:
         return Done(reply, answer_text(language, "stranger"))
     if reply.is_sure and reply.intention is Intention.HELP:
         return Done(reply, answer_text(language, "help", alert=next(iter(letter.live), "A1")))
+    if reply.is_sure and reply.intention is Intention.STATUS:
+        return Done(reply, state_text(connection, person.zone_id, language, now=letter.now))
     if reply.is_sure and reply.intention in TO_AN_ALERT:
         return _answer_alert(connection, letter, reply, language)
     return Done(reply, answer_text(language, "not_understood") if letter.live else None)

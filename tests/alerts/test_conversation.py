@@ -8,7 +8,7 @@ import pytest
 
 from alerts.conversation import MOST_IN_AN_HOUR
 from gateway.zones import Zone
-from ingest.registry import import_zones
+from ingest.registry import channel_ids, import_zones
 from tests.alerts.test_climbing import HOUR, MINUTE, NOON, Region, phone_of
 from web.consent import fetch_people
 
@@ -136,3 +136,46 @@ def test_two_machines_that_answer_each_other_come_to_an_end(region: Region) -> N
     assert region.connection.execute("SELECT count(*) FROM sms_in").fetchone() == (MOST_IN_AN_HOUR + 5,)
     region.clock.advance(HOUR)
     assert len(says(region, exploitant, "aide")) == 1
+
+
+def measures(region: Region, zone_id: str, asset: str, channel: str, value: float, *, flag: int = 1) -> None:
+    """The newest reading of a channel, as ingest leaves it."""
+    region.connection.execute(
+        "INSERT INTO latest (channel_id, measured_at, received_at, value, flag) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (channel_id) DO UPDATE SET measured_at = EXCLUDED.measured_at, value = EXCLUDED.value,"
+        " flag = EXCLUDED.flag",
+        [channel_ids(region.connection)[zone_id, asset, channel], *[region.clock.now()] * 2, value, flag],
+    )
+
+
+def test_etat_tells_tower_pump_what_is_open_and_how_old_that_is(region: Region) -> None:
+    president = phone_of(region.zones[2], "president")
+    measures(region, "zone-3", "tower", "level_m", 1.28)  # of 3.2 m: 40 %
+    measures(region, "zone-3", "pump", "power_w", 1100.0)  # of 1300 W: it runs
+    assert says(region, president, "ETAT") == ["NDIYAN Mangol-Dow: chateau à 40%. Pompe en marche. Aucune alerte."]
+    region.clock.advance(HOUR)
+    measures(region, "zone-3", "pump", "power_w", 4.0)
+    region.fails(2)
+    region.fails(2, "pv_soiling", 1)
+    region.clock.advance(30 * MINUTE)
+    said = says(region, president, "etat", after=3 * MINUTE)
+    assert [text for text in said if "Mesures" in text] == [
+        "NDIYAN Mangol-Dow: chateau à 40%. Pompe arretée. 2 alertes: A1, A2. Mesures d'il y a 30 minutes."
+    ]
+
+
+def test_etat_tells_no_level_that_is_old_or_was_found_wrong(region: Region) -> None:
+    president = phone_of(region.zones[2], "president")
+    assert says(region, president, "ETAT") == ["NDIYAN Mangol-Dow: PLUS DE MESURES. Aucune alerte."]
+    measures(region, "zone-3", "tower", "level_m", 9.9, flag=4)
+    assert says(region, president, "ETAT") == ["NDIYAN Mangol-Dow: Aucune alerte."]
+    measures(region, "zone-3", "tower", "level_m", 3.2)
+    region.clock.advance(5 * HOUR)
+    assert says(region, president, "ETAT") == ["NDIYAN Mangol-Dow: PLUS DE MESURES depuis 5 h. Aucune alerte."]
+
+
+def test_who_sits_in_two_committees_hears_of_the_zone_that_told_them_last(region: Region) -> None:
+    region.everybody_else_is("president", "+224600000999")
+    region.fails(4)
+    region.run(40 * MINUTE)
+    assert says(region, "+224600000999", "ETAT")[0].startswith(f"NDIYAN {region.zones[4].name.split(' (')[0]}:")
