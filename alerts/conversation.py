@@ -15,9 +15,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from alerts.actions import acknowledge, note
+from alerts.asking import Asked, Question, ask, take_question
+from alerts.breakdown import report
 from alerts.carriers import Urgency
 from alerts.consent import CONSENT, has_opted_out, take_word
-from alerts.messages import REFERENCE, answer_text, segments, which_text
+from alerts.messages import REFERENCE, answer_text, joined, meant_text, segments
+from alerts.people import Person
 from alerts.replies import DIGITS, Intention, Reply, read_reply
 from alerts.zone_state import state_text
 from ingest.db import Connection, queries
@@ -35,21 +38,6 @@ KIND_OF = {
     Intention.REPAIRED: "repair_claimed",
     Intention.FALSE_ALARM: "false_alarm_claimed",
 }
-
-
-class Person(NamedTuple):
-    """Who uses a phone, in one committee."""
-
-    contact_id: int
-    name: str
-    role: str
-    language: str
-    zone_id: str
-
-    @property
-    def who(self) -> str:
-        """As the alert's story names them."""
-        return f"{self.name} ({self.role})"
 
 
 class Live(NamedTuple):
@@ -84,6 +72,7 @@ class Done:
     reply: Reply
     text: str | None = None
     about: Live | None = None
+    question: Question | None = None  # what the text asks
 
 
 def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now: datetime) -> None:
@@ -93,6 +82,8 @@ def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now
     person = letter.person_of(done.about.zone_id if done.about else None)
     if done.text is not None and _may_answer(connection, letter, done.reply):
         _queue(connection, letter, person, done)
+        if done.question is not None:
+            ask(connection, phone, done.question, now=now)
     _handled(connection, letter, person, done)
 
 
@@ -126,13 +117,28 @@ def _act(connection: Connection, letter: Letter) -> Done:
     if person is None:
         log.info("an SMS from an unknown phone is kept", extra={"phone": f"…{letter.phone[-3:]}"})
         return Done(reply, answer_text(language, "stranger"))
+    question = take_question(connection, letter.phone, letter.sms_in_id, now=letter.now)
+    if question is not None:
+        reply = question.completed(letter.text) or reply
     if reply.is_sure and reply.intention is Intention.HELP:
         return Done(reply, answer_text(language, "help", alert=next(iter(letter.live), "A1")))
     if reply.is_sure and reply.intention is Intention.STATUS:
         return Done(reply, state_text(connection, person.zone_id, language, now=letter.now))
+    if reply.is_sure and reply.intention is Intention.BREAKDOWN:
+        return Done(reply, _report(connection, letter, person))
     if reply.is_sure and reply.intention in TO_AN_ALERT:
         return _answer_alert(connection, letter, reply, language)
-    return Done(reply, answer_text(language, "not_understood") if letter.live else None)
+    may_be_meant = reply.intention is Intention.BREAKDOWN or (reply.intention in TO_AN_ALERT and letter.live)
+    if question is None and may_be_meant:
+        asked = Question(Asked.CONFIRM, reply.intention, reply.code)
+        return Done(reply, meant_text(language, "confirm", reply.intention.value), question=asked)
+    return Done(reply, answer_text(language, "not_understood") if letter.live or question else None)
+
+
+def _report(connection: Connection, letter: Letter, person: Person) -> str:
+    return report(
+        connection, person, phone=letter.phone, sms_in_id=letter.sms_in_id, text=letter.text, now=letter.now
+    )  # fmt: skip
 
 
 def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language: str) -> Done:
@@ -142,7 +148,10 @@ def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language
     about = letter.live.get(reply.code or only or "")
     person = letter.person_of(about.zone_id if about else None)
     if about is None or person is None:
-        return Done(reply, which_text(language, reply.intention.value, codes) if codes else None)
+        if not codes:
+            return Done(reply)
+        text = meant_text(language, "which", reply.intention.value, alerts=joined(codes), alert=codes[0])
+        return Done(reply, text, question=Question(Asked.WHICH, reply.intention, codes=tuple(codes)))
     note(connection, about.alert_id, kind="reply", who=person.who, at=letter.now, text=letter.text[:160],
          intention=reply.intention.value)  # fmt: skip
     acknowledge(connection, about.alert_id, who=person.who, now=letter.now)

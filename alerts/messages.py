@@ -197,10 +197,9 @@ def fill_answer(language: Language, name: str, /, **said: str) -> str:
     return _fill(language.text("frame", name), {key: CUT.get(key, str)(value) for key, value in said.items()})
 
 
-def which_text(language: str, meant: str, codes: Sequence[str]) -> str:
-    """Asks which of several alerts an answer is about."""
-    said = language_for(language).text("meant", meant)
-    return answer_text(language, "which", said=said, alerts=joined(codes), alert=codes[0])
+def meant_text(language: str, name: str, intention: str, **said: str) -> str:
+    """As `answer_text`, of an answer that repeats what somebody means."""
+    return answer_text(language, name, said=language_for(language).text("meant", intention), **said)
 
 
 def joined(codes: Sequence[str]) -> str:

@@ -30,3 +30,23 @@ ALTER TABLE call_list
     ADD COLUMN zone_id text REFERENCES zone,
     ADD CONSTRAINT call_list_about CHECK (num_nonnulls(alert_id, zone_id) = 1) NOT VALID;
 ALTER TABLE call_list VALIDATE CONSTRAINT call_list_about;
+
+-- What we asked a phone and wait to hear; its next SMS answers it or shows that it was about something else.
+CREATE TABLE conversation (
+    phone         text PRIMARY KEY,
+    state         text NOT NULL CHECK (state IN ('which', 'confirm')),  -- which alert; is this what you say
+    detail        jsonb NOT NULL,                    -- intention; code; codes, those asked about
+    asked_at      timestamptz NOT NULL,              -- platform time
+    expires_at    timestamptz NOT NULL
+);
+
+-- Breakdowns that people report, whether or not any sensor sees them.
+CREATE TABLE report (
+    report_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    zone_id       text NOT NULL REFERENCES zone,
+    contact_id    integer NOT NULL REFERENCES contact,
+    sms_in_id     bigint NOT NULL UNIQUE REFERENCES sms_in,
+    reported_at   timestamptz NOT NULL,              -- platform time
+    text          text NOT NULL
+);
+CREATE INDEX report_zone ON report (zone_id, reported_at DESC);

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from alerts.conversation import MOST_IN_AN_HOUR
 from gateway.zones import Zone
@@ -179,3 +181,173 @@ def test_who_sits_in_two_committees_hears_of_the_zone_that_told_them_last(region
     region.fails(4)
     region.run(40 * MINUTE)
     assert says(region, "+224600000999", "ETAT")[0].startswith(f"NDIYAN {region.zones[4].name.split(' (')[0]}:")
+
+
+def told_of_two(region: Region) -> tuple[int, int, str]:
+    """Two alerts and the person that was told of both."""
+    exploitant = phone_of(region.zones[2], "exploitant")
+    first, second = region.fails(2), region.fails(2, "low_chlorine", 3)
+    region.run(15 * MINUTE)
+    assert len(region.sms(exploitant)) >= 1
+    return first, second, exploitant
+
+
+@pytest.mark.parametrize("completes", ["A2", "a 2", "A2."])
+def test_of_several_alerts_the_next_sms_says_which(region: Region, completes: str) -> None:
+    first, second, exploitant = told_of_two(region)
+    assert says(region, exploitant, "3") == ["NDIYAN: 'réparé' pour quelle alerte, A2, A1. Répondez le code, ex. A2"]
+    assert says(region, exploitant, completes) == []
+    assert (region.story(first, "repair_claimed"), len(region.story(second, "repair_claimed"))) == ([], 1)
+    assert says(region, exploitant, completes)[0].startswith("NDIYAN: pas compris"), "the question has been answered"
+    assert len(region.story(second, "repair_claimed")) == 1
+
+
+def test_a_digit_sent_again_is_no_choice(region: Region) -> None:
+    first, second, exploitant = told_of_two(region)
+    for _ in range(2):
+        assert "pour quelle alerte" in says(region, exploitant, "2")[0]
+    assert region.story(first, "on_the_way") == region.story(second, "on_the_way") == []
+
+
+def test_a_question_is_forgotten_after_half_an_hour(region: Region) -> None:
+    _, second, exploitant = told_of_two(region)
+    says(region, exploitant, "3")
+    region.clock.advance(30 * MINUTE)
+    says(region, exploitant, "A2")
+    assert region.story(second, "repair_claimed") == []
+
+
+def test_what_is_not_sure_is_asked_back_once(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    assert says(region, exploitant, "je crois que c'est reparé") == [
+        "NDIYAN: vous dites 'réparé'. Répondez 1=oui 2=non"
+    ]
+    assert says(region, exploitant, "je dis que c'est reparé")[0].startswith("NDIYAN: pas compris")
+    says(region, exploitant, "je crois que c'est reparé")
+    assert says(region, exploitant, "2")[0].startswith("NDIYAN: pas compris")
+    assert region.story(number, "reply") == []
+    says(region, exploitant, "je crois que c'est reparé")
+    assert says(region, exploitant, "Oui") == []
+    assert len(region.story(number, "repair_claimed")) == 1
+    rows = region.connection.execute("SELECT text, intention, is_sure FROM sms_in WHERE is_sure").fetchall()
+    assert rows == [("Oui", "repaired", True)]
+
+
+def test_one_means_seen_again_when_something_else_was_told_meanwhile(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    says(region, exploitant, "je crois que c'est reparé")
+    other = region.fails(2, "low_chlorine", 3)
+    region.run(15 * MINUTE)
+    assert "pour quelle alerte" in says(region, exploitant, "1")[0]
+    assert region.story(number, "repair_claimed") == region.story(other, "reply") == []
+
+
+def test_an_sms_that_was_written_before_the_question_does_not_answer_it(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    says(region, exploitant, "je crois que c'est reparé")
+    region.connection.execute(
+        "INSERT INTO phone_reply (phone, text, sent_at) VALUES (%s, '1', %s)", [exploitant, NOON - MINUTE]
+    )
+    region.run(2 * MINUTE)
+    assert region.story(number, "repair_claimed") == []
+    assert len(region.story(number, "reply")) == 1, "it is the answer to the alert"
+
+
+def test_a_breakdown_that_somebody_sees_is_kept_and_told_to_who_repairs(region: Region) -> None:
+    tap_keeper, repairer = (phone_of(region.zones[2], role) for role in ("fontainier", "reparateur"))
+    (next_step,) = says(region, tap_keeper, "PANNE")
+    assert next_step == (
+        "NDIYAN Mangol-Dow: panne notée, merci. Nous prévenons Mamadou 600000012. Dites-lui ce que vous voyez."
+    )
+    assert region.sms(repairer) == [
+        (1, "NDIYAN Mangol-Dow: PANNE signalée par Aminata 600000013. Appelez ce numéro, puis allez voir.")
+    ]
+    (next_step,) = says(region, phone_of(region.zones[2], "president"), "panne!")
+    assert next_step.startswith("NDIYAN Mangol-Dow: panne notée, merci. Mamadou 600000012 la connait")
+    assert len(region.sms(repairer)) == 1, "once in six hours"
+    region.clock.advance(6 * HOUR)
+    says(region, tap_keeper, "PANNE")
+    assert len(region.sms(repairer)) == 2
+    rows = region.connection.execute("SELECT zone_id, name, text FROM report JOIN contact USING (zone_id, contact_id)")
+    assert rows.fetchall() == [
+        ("zone-3", "Aminata Telly Bah", "PANNE"), ("zone-3", "Hadja Djenabou Diallo", "panne!"),
+        ("zone-3", "Aminata Telly Bah", "PANNE"),
+    ]  # fmt: skip
+    assert region.connection.execute("SELECT count(*) FROM alert").fetchone() == (0,), "words raise no alert"
+
+
+def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    assert says(region, tap_keeper, "la pompe est en panne") == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
+    assert "Nous prévenons Mamadou" in says(region, tap_keeper, "oui")[0]
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+def test_where_nobody_repairs_an_engineer_is_to_call(region: Region) -> None:
+    tap_keeper, repairer = (phone_of(region.zones[2], role) for role in ("fontainier", "reparateur"))
+    says(region, repairer, "STOP")
+    for _ in range(2):
+        (next_step,) = says(region, tap_keeper, "PANNE")
+        assert next_step.endswith("un ingénieur doit vous appeler.")
+    assert len(region.sms(repairer)) == 1
+    rows = region.connection.execute("SELECT zone_id, alert_id, step, why FROM call_list").fetchall()
+    assert rows == [("zone-3", None, "report", "breakdown_reported")]
+
+
+def test_the_repairer_does_not_tell_himself(region: Region) -> None:
+    repairer = phone_of(region.zones[2], "reparateur")
+    assert says(region, repairer, "PANNE")[0].endswith("un ingénieur doit vous appeler.")
+
+
+WORDS = ["1", "2", "3", "4", "0", "A1", "A2", "A1 3", "réparé", "oui", "non", "stop", "reprendre", "panne", "etat",
+         "je crois que c'est reparé", "la pompe est en panne", "niveau 1,2", "merci"]  # fmt: skip
+
+
+@given(letters=st.lists(st.tuples(
+    st.integers(0, 6), st.one_of(st.sampled_from(WORDS), st.text(max_size=20)), st.integers(0, 40),
+), min_size=1, max_size=8))  # fmt: skip
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_anybody_writes_nothing_is_done_twice_ended_by_words_or_changed_by_a_stranger(
+    region: Region, letters: list[tuple[int, str, int]]
+) -> None:
+    with region.connection.transaction(force_rollback=True):
+        region.fails(2)
+        region.fails(2, "low_chlorine", 3)
+        region.run(15 * MINUTE)
+        phones = [STRANGER, *(one.phone for one in region.zones[2].committee)]
+        for number, (who, text, minutes) in enumerate(letters):
+            phone, text = phones[who % len(phones)], text.replace("\0", "")
+            before = alerts_of(region)
+            for _ in range(2):  # a route that was not told that we have it brings it again
+                region.connection.execute(
+                    "INSERT INTO sms_in (carrier, provider_id, phone, text, received_at) VALUES ('x', %s, %s, %s, %s)"
+                    " ON CONFLICT DO NOTHING", [f"mo-{number}", phone, text, region.clock.now()],
+                )  # fmt: skip
+                region.sender.work()
+            assert phone != STRANGER or alerts_of(region) == before
+            region.clock.advance(minutes * MINUTE)
+        states = region.connection.execute("SELECT state FROM alert").fetchall()
+        assert ("resolved",) not in states
+        answers = region.connection.execute(
+            "SELECT count(*), count(DISTINCT step) FROM notification WHERE kind = 'reply'"
+        ).fetchone()
+        assert answers is not None
+        assert answers[0] == answers[1], "no SMS was answered twice"
+        done = region.connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'reply'").fetchone()
+        sure = region.connection.execute("SELECT count(*) FROM sms_in WHERE alert_id IS NOT NULL").fetchone()
+        assert done == sure, "each SMS about an alert left one line"
+        assert region.connection.execute("SELECT count(*) FROM sms_in WHERE intention = 'failed'").fetchone() == (0,)
+
+
+def alerts_of(region: Region) -> list[tuple[object, ...]]:
+    """All that words could change of the alerts."""
+    return region.connection.execute(
+        "SELECT alert_id, state, acknowledged_at, (SELECT count(*) FROM alert_event e"
+        " WHERE e.alert_id = a.alert_id AND e.kind NOT IN ('told', 'delivered')) FROM alert a ORDER BY alert_id"
+    ).fetchall()
