@@ -1,25 +1,38 @@
-"""What a reply does: tied to an alert by its phone and its code, acted on once, answered only where that helps.
+"""What an inbound SMS does: acted on once, from phones of a committee alone, and answered only where that helps.
 
-Replies count only from phones of a committee, and never command anything. "Repaired" does not close an alert: the
-sensors do.
+An answer to an alert is tied to it by its phone and its code. Nothing that is written commands anything, and "repaired"
+does not close an alert: the sensors do. Who stopped the SMS is still heard and is told nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from alerts.actions import acknowledge, note
+from alerts.asking import Asked, Question, ask, take_question
+from alerts.breakdown import report
 from alerts.carriers import Urgency
-from alerts.messages import help_text, not_understood_text, segments, which_text
+from alerts.consent import CONSENT, has_opted_out, take_word
+from alerts.messages import REFERENCE, answer_text, joined, meant_text, segments
+from alerts.people import Person
 from alerts.replies import DIGITS, Intention, Reply, read_reply
+from alerts.zone_state import state_text
 from ingest.db import Connection, queries
 
 log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "conversation")
 ANSWER_VALID_FOR = timedelta(hours=1)
+MOST_IN_AN_HOUR = 10  # answers to one phone; two machines that answer each other would go on for ever
+STRANGER_EVERY = timedelta(days=1)
+A_PHONE = re.compile(r"\+[1-9]\d{7,14}")  # E.164; names and short numbers are those of operators and shops
+TO_AN_ALERT = frozenset(DIGITS.values()) - {Intention.HELP}
 KIND_OF = {
     Intention.ON_THE_WAY: "on_the_way",
     Intention.REPAIRED: "repair_claimed",
@@ -27,69 +40,157 @@ KIND_OF = {
 }
 
 
+class Live(NamedTuple):
+    """A live alert of which a phone was told."""
+
+    alert_id: int
+    code: str
+    zone_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One SMS that came in: who may have written it, and of which live alerts they know, the newest first."""
+
+    sms_in_id: int
+    phone: str
+    text: str
+    reply: Reply
+    people: Sequence[Person]
+    live: Mapping[str, Live]
+    now: datetime
+
+    def person_of(self, zone_id: str | None) -> Person | None:
+        """The writer as one of this zone, else as one of the zone that told them something last."""
+        return next((one for one in self.people if one.zone_id == zone_id), self.people[0] if self.people else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done about a letter: what it meant, the alert it is about, and the answer, when it deserves one."""
+
+    reply: Reply
+    text: str | None = None
+    about: Live | None = None
+    question: Question | None = None  # what the text asks
+
+
 def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now: datetime) -> None:
     """Act on one stored inbound SMS, in the caller's transaction."""
-    reply = read_reply(text)
-    people = connection.execute(SQL["people"], {"phone": phone}).fetchall()
-    handled: dict[str, object] = {
-        "id": sms_in_id, "now": now, "intention": reply.intention.value, "is_sure": reply.is_sure,
-        "contact": people[0][0] if people else None, "alert": None,
-    }  # fmt: skip
-    if not people:
-        log.info("an SMS from an unknown phone is kept", extra={"phone": f"…{phone[-3:]}"})
-        connection.execute(SQL["handled"], handled)
-        return
-    contact_id, name, role, language, zone_id = people[0]
-    who = f"{name} ({role})"
-    live = connection.execute(SQL["live_for_phone"], {"phone": phone}).fetchall()
-    codes = {code: alert_id for alert_id, code in live}
-    alert_id = codes.get(reply.code) if reply.code else next(iter(codes.values())) if len(codes) == 1 else None
-    said: str | None = None
-    if reply.intention is Intention.HELP:
-        said = help_text(language, next(iter(codes), "A1"))
-    elif reply.intention not in DIGITS.values() or not reply.is_sure:
-        said = not_understood_text(language) if live else None
-    elif alert_id is None and len(codes) > 1:
-        said = which_text(language, list(codes), _digit_of(reply))
-    elif alert_id is not None:
-        handled["alert"] = alert_id
-        _act(connection, alert_id, reply, who=who, text=text, now=now)
-    if said is not None:
-        connection.execute(
-            SQL["queue_answer"],
-            {
-                "ref": uuid.uuid4(), "alert": alert_id, "zone": zone_id, "contact": contact_id, "phone": phone,
-                "step": f"reply-{sms_in_id}", "language": language, "text": said, "segments": segments(said).number,
-                "urgency": Urgency.ANSWER, "now": now, "valid_until": now + ANSWER_VALID_FOR,
-            },
-        )  # fmt: skip
-    connection.execute(SQL["handled"], handled)
+    letter = _letter(connection, sms_in_id, phone, text, read_reply(text), now)
+    done = _act(connection, letter)
+    person = letter.person_of(done.about.zone_id if done.about else None)
+    if done.text is not None and _may_answer(connection, letter, done.reply):
+        _queue(connection, letter, person, done)
+        if done.question is not None:
+            ask(connection, phone, done.question, now=now)
+    _handled(connection, letter, person, done)
 
 
 def called(connection: Connection, sms_in_id: int, *, phone: str, now: datetime) -> None:
     """Somebody rang us: from a known phone with one live alert that means "seen", whatever else it means nothing."""
-    people = connection.execute(SQL["people"], {"phone": phone}).fetchall()
-    live = connection.execute(SQL["live_for_phone"], {"phone": phone}).fetchall() if people else []
-    alert_id = live[0][0] if len(live) == 1 else None
-    if alert_id is not None:
-        _, name, role, _, _ = people[0]
-        note(connection, alert_id, kind="rang", who=f"{name} ({role})", at=now)
-        acknowledge(connection, alert_id, who=f"{name} ({role})", now=now)
+    letter = _letter(connection, sms_in_id, phone, "", Reply(Intention.UNCLEAR, False, None), now)
+    done = Done(letter.reply)
+    if letter.people and len(letter.live) == 1:
+        (about,) = letter.live.values()
+        done = Done(Reply(Intention.SEEN, True, None), about=about)
+    person = letter.person_of(done.about.zone_id if done.about else None)
+    if done.about is not None and person is not None:
+        note(connection, done.about.alert_id, kind="rang", who=person.who, at=now)
+        acknowledge(connection, done.about.alert_id, who=person.who, now=now)
+    _handled(connection, letter, person, done)
+
+
+def _letter(connection: Connection, sms_in_id: int, phone: str, text: str, reply: Reply, now: datetime) -> Letter:
+    people = [Person(*row) for row in connection.execute(SQL["people"], {"phone": phone})]
+    live = [Live(*row) for row in connection.execute(SQL["live_for_phone"], {"phone": phone})] if people else []
+    return Letter(sms_in_id, phone, text, reply, people, {one.code: one for one in live}, now)
+
+
+def _act(connection: Connection, letter: Letter) -> Done:
+    reply, person = letter.reply, letter.person_of(None)
+    language = person.language if person else REFERENCE
+    if reply.is_sure and reply.intention in CONSENT:
+        who = person.who if person else ""
+        is_new = take_word(connection, reply.intention, phone=letter.phone, who=who, now=letter.now)
+        return Done(reply, answer_text(language, reply.intention.value) if is_new else None)
+    if person is None:
+        log.info("an SMS from an unknown phone is kept", extra={"phone": f"…{letter.phone[-3:]}"})
+        return Done(reply, answer_text(language, "stranger"))
+    question = take_question(connection, letter.phone, letter.sms_in_id, now=letter.now)
+    if question is not None:
+        reply = question.completed(letter.text) or reply
+    if reply.is_sure and reply.intention is Intention.HELP:
+        return Done(reply, answer_text(language, "help", alert=next(iter(letter.live), "A1")))
+    if reply.is_sure and reply.intention is Intention.STATUS:
+        return Done(reply, state_text(connection, person.zone_id, language, now=letter.now))
+    if reply.is_sure and reply.intention is Intention.BREAKDOWN:
+        return Done(reply, _report(connection, letter, person))
+    if reply.is_sure and reply.intention in TO_AN_ALERT:
+        return _answer_alert(connection, letter, reply, language)
+    may_be_meant = reply.intention is Intention.BREAKDOWN or (reply.intention in TO_AN_ALERT and letter.live)
+    if question is None and may_be_meant:
+        asked = Question(Asked.CONFIRM, reply.intention, reply.code)
+        return Done(reply, meant_text(language, "confirm", reply.intention.value), question=asked)
+    return Done(reply, answer_text(language, "not_understood") if letter.live or question else None)
+
+
+def _report(connection: Connection, letter: Letter, person: Person) -> str:
+    return report(
+        connection, person, phone=letter.phone, sms_in_id=letter.sms_in_id, text=letter.text, now=letter.now
+    )  # fmt: skip
+
+
+def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language: str) -> Done:
+    """Tie an answer to the alert that it names, or to the only one there is; ask which where there are several."""
+    codes = list(letter.live)
+    only = codes[0] if len(codes) == 1 else None
+    about = letter.live.get(reply.code or only or "")
+    person = letter.person_of(about.zone_id if about else None)
+    if about is None or person is None:
+        if not codes:
+            return Done(reply)
+        text = meant_text(language, "which", reply.intention.value, alerts=joined(codes), alert=codes[0])
+        return Done(reply, text, question=Question(Asked.WHICH, reply.intention, codes=tuple(codes)))
+    note(connection, about.alert_id, kind="reply", who=person.who, at=letter.now, text=letter.text[:160],
+         intention=reply.intention.value)  # fmt: skip
+    acknowledge(connection, about.alert_id, who=person.who, now=letter.now)
+    if kind := KIND_OF.get(reply.intention):
+        note(connection, about.alert_id, kind=kind, who=person.who, at=letter.now)
+    return Done(reply, about=about)
+
+
+def _may_answer(connection: Connection, letter: Letter, reply: Reply) -> bool:
+    """Not who wants nothing, but to confirm just that; not a stranger twice a day; nobody without an end."""
+    if has_opted_out(connection, letter.phone) and reply.intention is not Intention.OPT_OUT:
+        return False
+    asked = {"phone": letter.phone, "hour": letter.now - timedelta(hours=1), "day": letter.now - STRANGER_EVERY}
+    ((in_hour, in_day),) = connection.execute(SQL["answered_since"], asked).fetchall()
+    if letter.people:
+        return bool(in_hour < MOST_IN_AN_HOUR)
+    return in_day == 0 and A_PHONE.fullmatch(letter.phone) is not None
+
+
+def _queue(connection: Connection, letter: Letter, person: Person | None, done: Done) -> None:
+    text = done.text or ""
     connection.execute(
-        SQL["handled"],
+        SQL["queue_answer"],
         {
-            "id": sms_in_id, "now": now, "intention": Intention.SEEN.value if alert_id else Intention.UNCLEAR.value,
-            "is_sure": alert_id is not None, "contact": people[0][0] if people else None, "alert": alert_id,
+            "ref": uuid.uuid4(), "alert": done.about.alert_id if done.about else None,
+            "zone": person.zone_id if person else None, "contact": person.contact_id if person else None,
+            "phone": letter.phone, "step": f"reply-{letter.sms_in_id}",
+            "language": person.language if person else REFERENCE, "text": text, "segments": segments(text).number,
+            "urgency": Urgency.ANSWER, "now": letter.now, "valid_until": letter.now + ANSWER_VALID_FOR,
         },
     )  # fmt: skip
 
 
-def _act(connection: Connection, alert_id: int, reply: Reply, *, who: str, text: str, now: datetime) -> None:
-    note(connection, alert_id, kind="reply", who=who, at=now, text=text[:160], intention=reply.intention.value)
-    acknowledge(connection, alert_id, who=who, now=now)
-    if kind := KIND_OF.get(reply.intention):
-        note(connection, alert_id, kind=kind, who=who, at=now)
-
-
-def _digit_of(reply: Reply) -> str:
-    return next(digit for digit, intention in DIGITS.items() if intention is reply.intention)
+def _handled(connection: Connection, letter: Letter, person: Person | None, done: Done) -> None:
+    connection.execute(
+        SQL["handled"],
+        {
+            "id": letter.sms_in_id, "now": letter.now, "intention": done.reply.intention.value,
+            "is_sure": done.reply.is_sure, "contact": person.contact_id if person else None,
+            "alert": done.about.alert_id if done.about else None,
+        },
+    )  # fmt: skip

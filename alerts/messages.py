@@ -30,8 +30,10 @@ UCS2_SEGMENT = 70  # UTF-16 units; 67 each when there are more
 LONGEST_PLACE, LONGEST_NAME = 20, 12  # septets
 REFERENCE = "fr"
 FRAME = ("head", "reply", "reply_state", "reminder", "asked", "still", "reminder_reply", "thanks")
+BESIDE_FAULTS = frozenset({"frame", "meant", "units"})
 LONGEST_FAULT = 24  # septets, where one message tells of several alerts
 MOST_TOLD = 6  # of them by name
+MOST_CODES = 5  # in an answer
 NORMAL: frozenset[str] = frozenset(State)
 NOBODY_TO_CALL = NORMAL - {State.TOWER_EMPTY}  # what is as it should be
 OPTIONAL = re.compile(r"\[([^]]*)\]")
@@ -90,8 +92,8 @@ class Language:
         self.name = name
         self.is_validated = tables.pop("is_validated") is True  # by a native speaker; else nothing of it is ever sent
         self.own = frozenset((table, key) for table, texts in tables.items() for key in texts)
-        self.faults = frozenset(reference) - {"is_validated", "frame", "units"}
-        self._texts = {table: reference[table] | tables.get(table, {}) for table in self.faults | {"frame", "units"}}
+        self.faults = frozenset(reference) - {"is_validated", *BESIDE_FAULTS}
+        self._texts = {table: reference[table] | tables.get(table, {}) for table in self.faults | BESIDE_FAULTS}
 
     def text(self, table: str, key: str) -> str:
         """One text, with its fields and optional parts."""
@@ -137,7 +139,7 @@ def compose(
 ) -> str:
     """As `sms_text`, in this language even when it is only a draft: for its readers, never for committees."""
     said = {
-        "alert": code, "place": _cut(zone_name.replace(" (fictif)", ""), LONGEST_PLACE),
+        "alert": code, "place": CUT["place"](zone_name),
         "fault": fault_label(fault, language.name), "asset": asset_label(asset, language.name),
     }  # fmt: skip
     said["sensor"] = sensor_label(str(values.get("sensor", said["asset"])), language.name)
@@ -178,32 +180,31 @@ def fill_digest(language: Language, items: Sequence[Item], *, is_after_outage: b
 
 def _named(item: Item, language: Language) -> str:
     """A12 Mangol-Dow pompe arrêtée."""
-    place = _cut(item.zone_name.replace(" (fictif)", ""), LONGEST_PLACE)
+    place = CUT["place"](item.zone_name)
     what = language.text("frame", "over") if item.is_over else fault_label(item.fault, language.name)
     short = _cut(what, LONGEST_FAULT)
     whole = short if short == to_gsm(what) else short.rpartition(" ")[0] or short  # no word is cut in two
     return f"{item.code} {place} {whole}"
 
 
-def help_text(language: str, code: str) -> str:
-    """The answer to a call for help."""
-    return fill_answer(language_for(language), "help", [code])
+def answer_text(language: str, name: str, /, **said: str) -> str:
+    """The answer of this name to what somebody wrote; it has the fields `said`."""
+    return fill_answer(language_for(language), name, **said)
 
 
-def which_text(language: str, codes: list[str], digit: str) -> str:
-    """Asks which of several alerts is meant."""
-    return fill_answer(language_for(language), "which", codes, digit)
+def fill_answer(language: Language, name: str, /, **said: str) -> str:
+    """As `answer_text`, in this language even when it is only a draft. What can be long is cut."""
+    return _fill(language.text("frame", name), {key: CUT.get(key, str)(value) for key, value in said.items()})
 
 
-def not_understood_text(language: str) -> str:
-    """The answer to what we cannot read."""
-    return fill_answer(language_for(language), "not_understood")
+def meant_text(language: str, name: str, intention: str, **said: str) -> str:
+    """As `answer_text`, of an answer that repeats what somebody means."""
+    return answer_text(language, name, said=language_for(language).text("meant", intention), **said)
 
 
-def fill_answer(language: Language, name: str, codes: Sequence[str] = (), digit: str = "") -> str:
-    """One of the answers to a reply, as it is even when the language is only a draft."""
-    said = {"alerts": ", ".join(codes[:5]), "alert": codes[0] if codes else "", "digit": digit}
-    return _fill(language.text("frame", name), said)
+def joined(codes: Sequence[str]) -> str:
+    """Codes of alerts, as many as fit an answer."""
+    return ", ".join(codes[:MOST_CODES])
 
 
 def language_for(name: str) -> Language:
@@ -342,7 +343,7 @@ def _calls(language: Language, call: tuple[str, str] | None, said: dict[str, str
     words = call[0].split() if call else []
     if call is None or not words:
         return [""]
-    said |= {"name": _cut(words[0], LONGEST_NAME), "phone": call[1].removeprefix("+224")}  # as it is dialled there
+    said |= {"name": CUT["name"](call[0]), "phone": CUT["phone"](call[1])}
     return [language.text("frame", "call"), language.text("frame", "call_short")]
 
 
@@ -382,6 +383,13 @@ def _nearest(letter: str) -> str:
         return str(digit)
     plain = [part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part)]
     return "".join(part if _septets(part) else "?" for part in plain) if plain else ""
+
+
+CUT: Mapping[str, Callable[[str], str]] = {
+    "place": lambda name: _cut(name.replace(" (fictif)", ""), LONGEST_PLACE),
+    "name": lambda name: _cut((name.split() or [""])[0], LONGEST_NAME),
+    "phone": lambda phone: phone.removeprefix("+224"),  # as it is dialled there
+}
 
 
 @lru_cache(maxsize=2048)

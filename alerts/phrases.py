@@ -110,8 +110,9 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "status": ("etat", "l etat", "statut", "status"),
     "breakdown": ("panne", "pane", "pannes", "breakdown"),
     "opt_out": ("stop",),
+    "opt_in": ("reprendre", "start"),
 }  # fmt: skip
-COMMAND_NAMES = ("status", "breakdown", "opt_out")
+COMMAND_NAMES = ("status", "breakdown", "opt_out", "opt_in")
 DIGIT_WORDS = {"0": "help", "1": "seen", "2": "on_the_way", "3": "repaired", "4": "false_alarm"}
 NUMERALS = {
     "un": "1", "deux": "2", "trois": "3", "quatre": "4", "zero": "0",

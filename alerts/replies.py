@@ -37,6 +37,7 @@ class Intention(StrEnum):
     STATUS = "status"
     BREAKDOWN = "breakdown"
     OPT_OUT = "opt_out"
+    OPT_IN = "opt_in"
     LEVEL = "level"
     METER = "meter"
     UNCLEAR = "unclear"
@@ -58,6 +59,7 @@ class Reply:
 
 DIGITS = {digit: Intention(name) for digit, name in DIGIT_WORDS.items()}
 COMMANDS = frozenset(Intention(name) for name in COMMAND_NAMES)
+ALONE = (Intention.OPT_OUT, Intention.OPT_IN)  # not even a courtesy beside them
 MAY_BE_ASKED = (Intention.HELP, Intention.STATUS)
 EXACT = {phrase.replace(" ", ""): Intention(name) for name, group in PHRASES.items() for phrase in group}
 WORDS = frozenset(word for group in PHRASES.values() for phrase in group for word in phrase.split())
@@ -92,7 +94,7 @@ def read_reply(text: str) -> Reply:
     if not found:
         reply = _understood(rest, asks=asks, code=None)
         # "Stop svp" may be about the pump.
-        return replace(reply, is_sure=reply.is_sure and (reply.intention is not Intention.OPT_OUT or rest == whole))
+        return replace(reply, is_sure=reply.is_sure and (reply.intention not in ALONE or rest == whole))
     if len(found) > 1:
         return Reply(Intention.UNCLEAR, False, None)
     match = found[0]

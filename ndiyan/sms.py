@@ -17,9 +17,11 @@ from alerts.messages import (
     compose,
     fill_answer,
     fill_digest,
+    joined,
     languages,
     load_language,
     segments,
+    spoken,
 )
 from alerts.words import fault_label
 from gateway.model import Fault, State
@@ -59,8 +61,12 @@ WORST = Case(
     },
     "tap-99",
 )  # fmt: skip
-ANSWERS = ("help", "which", "not_understood")
+ANSWERS = (
+    "help", "which", "confirm", "not_understood", "opt_out", "opt_in", "stranger", "state", "state_silent", "breakdown",
+    "breakdown_told", "breakdown_known", "breakdown_alone",
+)  # fmt: skip
 DIGESTS = {"two": 2, "storm": 300, "over": 2, "after_outage": 300}  # several alerts in one message
+MEANT = ("seen", "on_the_way", "repaired", "false_alarm", "breakdown")
 TAPS = (Fault.TAP_LEFT_OPEN, Fault.TAP_CLOSED)
 
 
@@ -118,11 +124,22 @@ def rows_of(language: Language, case: Case, fault: str | None = None) -> Iterato
             )  # fmt: skip
             yield _row(f"{one}/{kind}", language, text)
     for name in () if fault else ANSWERS:
-        yield _row(f"answer/{name}", language, fill_answer(language, name, [case.code] * 5, "1"))
+        yield _row(f"answer/{name}", language, fill_answer(language, name, **_said_in_answers(language, case)))
     for name, many in () if fault else DIGESTS.items():
         items = [Item(case.code, f"{case.place}{n}", longest_named(language), name == "over") for n in range(many)]
         late = name == "after_outage"
         yield _row(f"digest/{name}", language, fill_digest(language, items, is_after_outage=late))
+
+
+def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
+    """The fields of all answers, with the longest of our own words."""
+    meant = max((language.text("meant", name) for name in MEANT), key=len)
+    codes = joined([case.code] * 6)
+    return spoken(case.values, language) | {
+        "alert": case.code, "alerts": codes, "place": case.place, "name": case.call[0], "phone": case.call[1],
+        "said": meant, "pump": max((language.text("frame", name) for name in ("runs", "rests")), key=len),
+        "open": fill_answer(language, "some_alerts", number="9999", alerts=codes),
+    }  # fmt: skip
 
 
 def longest_named(language: Language) -> str:

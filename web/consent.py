@@ -61,8 +61,7 @@ class ZonePeople:
 
 def fetch_people(connection: Connection) -> list[ZonePeople]:
     """The committees by zone, each in the order of its file."""
-    ((has_log,),) = connection.execute(SQL["has_log"]).fetchall()
-    words = {row[0]: Word(*row) for row in connection.execute(SQL["log"])} if has_log else {}
+    words = {row[0]: Word(*row) for row in connection.execute(SQL["log"])}
     found = [Reached(*row) for row in connection.execute(SQL["people"])]
     found = [replace(one, word=words.get(one.phone)) for one in found]
     return [

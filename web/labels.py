@@ -85,6 +85,7 @@ NOTIFICATION_KINDS = {
     "resolved": N_("clôture"),
     "reply": N_("réponse"),
     "bundle": N_("plusieurs alertes"),
+    "report": N_("panne signalée"),
 }
 NOTIFICATION_STATES = {
     "queued": N_("en attente"),
@@ -138,6 +139,7 @@ INTENTIONS = {
     "status": N_("demande d’état"),
     "breakdown": N_("panne signalée"),
     "opt_out": N_("ne plus recevoir"),
+    "opt_in": N_("recevoir de nouveau"),
     "level": N_("niveau relevé"),
     "meter": N_("compteur relevé"),
     "unclear": N_("pas compris"),
@@ -151,6 +153,7 @@ TOLD_BECAUSE = {
     "was_told": N_("avait été prévenue"),
     "held_until_morning": N_("retenu jusqu’au matin"),
     "answers_a_reply": N_("répond à un SMS"),
+    "breakdown_reported": N_("une personne a signalé une panne"),
     "no_answer_by_this_route": N_("pas de réponse par l’autre réseau"),
     "commune_must_know": N_("la commune doit savoir"),
     "was_on_the_way": N_("était en route"),

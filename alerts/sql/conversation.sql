@@ -1,17 +1,24 @@
 -- people
--- Who uses this phone; one person may sit in several committees.
-SELECT contact_id, name, role, language, zone_id FROM contact WHERE phone = %(phone)s AND is_active
-ORDER BY contact_id;
+-- Who uses this phone. One person may sit in several committees: the one that told them something last comes first.
+SELECT c.contact_id, c.name, c.role, c.language, c.zone_id FROM contact c
+WHERE c.phone = %(phone)s AND c.is_active
+ORDER BY (SELECT max(n.created_at) FROM notification n
+          WHERE n.phone = c.phone AND n.zone_id = c.zone_id AND n.kind <> 'reply') DESC NULLS LAST, c.contact_id;
 
 -- live_for_phone
 -- Live alerts of which this phone was told, the newest first.
-SELECT DISTINCT a.alert_id, a.code FROM alert a JOIN notification n USING (alert_id)
+SELECT DISTINCT a.alert_id, a.code, a.zone_id FROM alert a JOIN notification n USING (alert_id)
 WHERE n.phone = %(phone)s AND n.kind <> 'reply' AND a.state <> 'resolved' ORDER BY a.alert_id DESC;
 
 -- handled
 UPDATE sms_in SET handled_at = %(now)s, intention = %(intention)s, is_sure = %(is_sure)s, contact_id = %(contact)s,
     alert_id = %(alert)s
 WHERE sms_in_id = %(id)s;
+
+-- answered_since
+-- How many answers this phone was given lately, and how many since a day ago.
+SELECT count(*) FILTER (WHERE created_at > %(hour)s), count(*) FROM notification
+WHERE phone = %(phone)s AND kind = 'reply' AND created_at > %(day)s;
 
 -- queue_answer
 INSERT INTO notification (ref, alert_id, zone_id, contact_id, phone, kind, step, reason, language, text, segments,

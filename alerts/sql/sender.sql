@@ -20,7 +20,7 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 
 -- claim
 -- Marked, with the attempt, and committed before the first byte leaves. What matters most leaves first. What is no longer
--- true, was put on the shelf or has had its time stays. A message waits for its own route unless that one is down; what
+-- true, was put on the shelf or has had its time stays, and so does news for who wants none. A message waits for its own route unless that one is down; what
 -- a route refused for good is not offered to it again.
 WITH due AS (
     SELECT n.notification_id FROM notification n LEFT JOIN alert a USING (alert_id)
@@ -30,6 +30,7 @@ WITH due AS (
       AND (n.kind IN ('reply', 'resolved') OR a.shelved_until IS NULL OR a.shelved_until <= %(now)s)
       AND (n.kind NOT IN ('opened', 'reminder') OR a.state = 'open'
            OR (a.state = 'acknowledged' AND (n.kind = 'reminder' OR n.step = 'first')))
+      AND (n.kind = 'reply' OR n.phone NOT IN (SELECT phone FROM opted_out))
       AND NOT EXISTS (SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id
                       AND t.carrier = %(carrier)s AND t.outcome = 'refused_for_good')
     ORDER BY n.urgency DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED),

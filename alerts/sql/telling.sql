@@ -8,7 +8,9 @@ SELECT a.alert_id, a.zone_id, a.fault, a.severity, a.acknowledged_at, a.last_evi
 FROM alert a JOIN zone z USING (zone_id) WHERE a.alert_id = %(alert)s;
 
 -- contacts
-SELECT contact_id, name, role, phone, language, rank FROM contact WHERE zone_id = %(zone)s AND is_active ORDER BY rank;
+-- Of a zone, who may be told.
+SELECT contact_id, name, role, phone, language, rank FROM contact
+WHERE zone_id = %(zone)s AND is_active AND phone NOT IN (SELECT phone FROM opted_out) ORDER BY rank;
 
 -- told_before
 -- What these phones were told lately, in whatever zone, and all about this alert. What waits together is one message.

@@ -15,6 +15,7 @@ from alerts.messages import (
     AGAIN,
     FIELD,
     LONGEST_PLACE,
+    MOST_CODES,
     MOST_TOLD,
     OPTIONAL,
     SPOKEN,
@@ -22,16 +23,15 @@ from alerts.messages import (
     MessageKind,
     Segments,
     digest_text,
-    help_text,
+    joined,
     language_for,
     languages,
     load_language,
-    not_understood_text,
+    meant_text,
     segments,
     sms_text,
     spoken,
     to_gsm,
-    which_text,
 )
 from alerts.words import SENSORS, WORDS, asset_label, fault_label, first_action, sensor_label
 from gateway.model import Fault, State
@@ -170,11 +170,11 @@ def test_whatever_the_values_a_text_is_one_segment(
     assert code in text
 
 
-@pytest.mark.parametrize("language", ["fr", "en", "ff"])
-def test_every_answer_is_one_gsm7_segment(language: str) -> None:
-    codes = [f"A{n}" for n in range(99_990, 99_999)]
-    for text in (help_text(language, codes[0]), which_text(language, codes, "1"), not_understood_text(language)):
-        assert segments(text)[0::2] == ("GSM-7", 1), text
+def test_several_alerts_are_asked_about_by_their_codes() -> None:
+    assert meant_text("fr", "which", "on_the_way", alerts=joined(["A12", "A15"]), alert="A12") == (
+        "NDIYAN: 'en route' pour quelle alerte, A12, A15. Répondez le code, ex. A12"
+    )
+    assert joined(["A12"] * 9).count("A12") == MOST_CODES
 
 
 @given(

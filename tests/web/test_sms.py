@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import httpx
 import pytest
 
+from alerts.conversation import answer
+from ingest.db import Connection
 from tests.web.test_access import csrf_of
 from tests.web.test_pages import words
 from tests.web.web_seed import seed_sms
@@ -178,6 +180,41 @@ def test_the_last_person_who_may_be_told_is_a_warning(site: Site, visitor: httpx
     text = words(visitor.get("/fr/messages/accord"))
     assert text.count("Une seule personne peut encore être prévenue.") == 1
     assert "rien n’a encore été envoyé" in text
+
+
+def test_what_people_said_about_being_written_to_stands_beside_their_name(site: Site, visitor: httpx.Client) -> None:
+    with site.connect() as connection:
+        phones = [phone for (phone,) in connection.execute("SELECT phone FROM contact WHERE zone_id = 'zone-3'")]
+        for place, phone in enumerate(phones):
+            hears(connection, phone, "STOP", now=site.clock.now() + timedelta(minutes=place))
+        hears(connection, phones[0], "REPRENDRE", now=site.clock.now() + timedelta(hours=1))
+    text = words(visitor.get("/fr/messages/accord"))
+    assert text.count("ne veut plus rien recevoir · sms") == len(phones) - 1
+    assert text.count("a donné son accord · sms") == 1
+    assert text.count("Une seule personne peut encore être prévenue.") == 1
+
+
+def test_a_reported_breakdown_stands_among_what_came_in_and_who_was_told(site: Site, visitor: httpx.Client) -> None:
+    with site.connect() as connection:
+        ((phone,),) = connection.execute(
+            "SELECT phone FROM contact WHERE zone_id = 'zone-3' AND role = 'fontainier'"
+        ).fetchall()
+        hears(connection, phone, "PANNE", now=site.clock.now())
+        ((number,),) = connection.execute("SELECT notification_id FROM notification WHERE kind = 'report'").fetchall()
+    assert "panne signalée" in words(visitor.get("/fr/messages/recus?quoi=tous"))
+    text = words(visitor.get(f"/fr/messages/{number}"))
+    assert "une personne a signalé une panne" in text
+    assert "PANNE signalée par" in text
+
+
+def hears(connection: Connection, phone: str, text: str, *, now: datetime) -> None:
+    """An SMS comes in and is acted on."""
+    ((number,),) = connection.execute(
+        "INSERT INTO sms_in (carrier, provider_id, phone, text, received_at)"
+        " VALUES ('smpp', gen_random_uuid()::text, %s, %s, %s) RETURNING sms_in_id",
+        [phone, text, now],
+    ).fetchall()
+    answer(connection, number, phone=phone, text=text, now=now)
 
 
 def test_the_card_is_pictures_in_both_languages_and_one_click_from_the_zone(visitor: httpx.Client) -> None:

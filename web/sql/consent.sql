@@ -5,10 +5,6 @@ SELECT c.zone_id, z.name, c.contact_id, c.name, c.role, c.phone, c.language,
        (SELECT max(n.accepted_at) FROM notification n WHERE n.phone = c.phone)
 FROM contact c JOIN zone z USING (zone_id) WHERE c.is_active ORDER BY c.zone_id, c.rank;
 
--- has_log
--- Whether this schema keeps what people said about being written to.
-SELECT to_regclass('consent_log') IS NOT NULL;
-
 -- log
 -- The last word of each phone.
-SELECT DISTINCT ON (phone) phone, at, what, how, who FROM consent_log ORDER BY phone, at DESC;
+SELECT DISTINCT ON (phone) phone, at, what, how, who FROM consent_log ORDER BY phone, at DESC, consent_id DESC;

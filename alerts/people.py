@@ -1,0 +1,20 @@
+"""Who uses a phone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Person(NamedTuple):
+    """Who uses a phone, in one committee."""
+
+    contact_id: int
+    name: str
+    role: str
+    language: str
+    zone_id: str
+
+    @property
+    def who(self) -> str:
+        """As the alert's story names them."""
+        return f"{self.name} ({self.role})"

@@ -1,0 +1,32 @@
+"""ETAT: how a zone is, in one SMS: its tower, its pump, what is open, and how old the readings are."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from alerts.messages import fill_answer, joined, language_for, spoken
+from alerts.states import RUNNING_SHARE
+from gateway.model import Flag
+from ingest.db import Connection, queries
+
+SQL = queries("alerts", "zone_state")
+FRESH_FOR = timedelta(hours=2)  # an older level or power says nothing about now
+UNUSABLE = [Flag.BAD, Flag.MISSING]
+
+
+def state_text(connection: Connection, zone_id: str, language: str, *, now: datetime) -> str:
+    """The zone's state as an SMS. What is not known is left out, and so is what is too old to be still so."""
+    asked = {"zone": zone_id, "fresh": now - FRESH_FOR, "unusable": UNUSABLE}
+    ((name, heard_at, level, power),) = connection.execute(SQL["state"], asked).fetchall()
+    codes = [code for (code,) in connection.execute(SQL["live"], asked)]
+    words = language_for(language)
+    values = {} if heard_at is None else {"hours": (now - heard_at) / timedelta(hours=1)}
+    if level is not None:
+        values["level_pct"] = 100 * level
+    said = spoken(values, words) | {"place": name}
+    if power is not None:
+        said["pump"] = words.text("frame", "runs" if power >= RUNNING_SHARE else "rests")
+    which = "no_alert" if not codes else "one_alert" if len(codes) == 1 else "some_alerts"
+    said["open"] = fill_answer(words, which, number=str(len(codes)), alerts=joined(codes))
+    is_silent = heard_at is None or now - heard_at > FRESH_FOR
+    return fill_answer(words, "state_silent" if is_silent else "state", **said)

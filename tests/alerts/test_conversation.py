@@ -1,0 +1,353 @@
+"""What people say by SMS and what comes of it: told on a real database, with a clock that moves when told."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alerts.conversation import MOST_IN_AN_HOUR
+from gateway.zones import Zone
+from ingest.registry import channel_ids, import_zones
+from tests.alerts.test_climbing import HOUR, MINUTE, NOON, Region, phone_of
+from web.consent import fetch_people
+
+pytestmark = pytest.mark.db
+STRANGER = "+224699999999"
+
+
+@pytest.fixture
+def region(database_url: str, zones: list[Zone]) -> Iterator[Region]:
+    found = Region(database_url, zones)
+    yield found
+    found.connection.close()
+
+
+def says(region: Region, phone: str, text: str, *, after: timedelta = 2 * MINUTE) -> list[str]:
+    """What a phone shows next, some minutes after its owner wrote."""
+    before = len(region.sms(phone))
+    region.answers(phone, text)
+    region.run(after)
+    return [shown for _, shown in region.sms(phone)[before:]]
+
+
+def consents(region: Region) -> list[tuple[str, str, str]]:
+    return region.connection.execute("SELECT phone, what, who FROM consent_log ORDER BY consent_id").fetchall()
+
+
+def test_who_says_stop_is_told_so_and_then_nothing_more_and_hears_again_after_start(region: Region) -> None:
+    president = phone_of(region.zones[2], "president")
+    assert says(region, president, "Stop.") == [
+        "NDIYAN: vous ne recevrez plus de SMS. Pour en recevoir de nouveau, répondez REPRENDRE"
+    ]
+    region.fails(2)
+    region.run(5 * HOUR)
+    assert len(region.sms(president)) == 1, "the ladder goes past them"
+    assert region.sms(phone_of(region.zones[2], "tresorier"))[0][0] == 32, "and does not wait where they stood"
+    assert says(region, president, "0") == says(region, president, "STOP") == [], "nor are they answered"
+    assert says(region, president, "REPRENDRE") == [
+        "NDIYAN: vous recevez de nouveau nos SMS. Pour n'en plus recevoir, répondez STOP"
+    ]
+    assert [what for _, what, _ in consents(region)] == ["opt_out", "opt_in"]
+    region.fails(2, "tower_leak")
+    region.run(HOUR)
+    assert "CHATEAU FUIT" in region.sms(president)[-1][1]
+
+
+def test_stop_holds_what_waits_and_what_is_queued_in_the_same_moment(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    region.fails(2)
+    region.answers(exploitant, "STOP")
+    region.run(2 * MINUTE)
+    assert [text for _, text in region.sms(exploitant)][1:] == [
+        "NDIYAN: vous ne recevrez plus de SMS. Pour en recevoir de nouveau, répondez REPRENDRE"
+    ], "the alert had left before"
+    region.connection.execute(
+        "INSERT INTO notification (ref, alert_id, phone, kind, step, reason, language, text, segments, state,"
+        " created_at, next_try_at, valid_until) SELECT gen_random_uuid(), alert_id, %s, 'opened', 'first', 'race',"
+        " 'fr', 'decided before STOP was read', 1, 'queued', opened_at, opened_at, %s FROM alert",
+        [exploitant, NOON + 24 * HOUR],
+    )
+    region.run(HOUR)
+    assert len(region.sms(exploitant)) == 2
+
+
+def test_a_word_on_consent_outlives_the_zone_file_and_is_never_changed(region: Region) -> None:
+    president = phone_of(region.zones[2], "president")
+    says(region, president, "STOP")
+    import_zones(region.connection, region.zones)
+    region.fails(2)
+    region.run(5 * HOUR)
+    assert len(region.sms(president)) == 1
+    ((phone, what, who),) = consents(region)
+    assert (phone, what) == (president, "opt_out")
+    assert who == "Hadja Djenabou Diallo (president)"
+    for change in ("UPDATE consent_log SET what = 'opt_in'", "DELETE FROM consent_log", "TRUNCATE consent_log"):
+        with pytest.raises(psycopg.Error, match="only grows"):
+            region.connection.execute(change)
+
+
+def test_the_last_who_can_be_told_may_go_and_an_engineer_is_to_see_to_it(region: Region) -> None:
+    phones = [one.phone for one in region.zones[2].committee]
+    for phone in phones[:-1]:
+        says(region, phone, "STOP")
+    assert region.connection.execute("SELECT count(*) FROM call_list").fetchone() == (0,)
+    (confirmed,) = says(region, phones[-1], "STOP")
+    assert "plus de SMS" in confirmed
+    rows = region.connection.execute("SELECT zone_id, alert_id, step, why, called_at FROM call_list").fetchall()
+    assert rows == [("zone-3", None, "opt_out", "last_one_left", None)]
+    (zone,) = [one for one in fetch_people(region.connection) if one.zone_id == "zone-3"]
+    assert zone.may_be_told == 0
+    assert {(one.word.what, one.word.how) for one in zone.people if one.word} == {("opt_out", "sms")}
+    says(region, phones[0], "START")
+    (zone,) = [one for one in fetch_people(region.connection) if one.zone_id == "zone-3"]
+    assert zone.may_be_told == 1
+
+
+def test_who_stopped_is_still_heard(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    says(region, exploitant, "STOP")
+    assert says(region, exploitant, "2") == []
+    assert len(region.story(number, "on_the_way")) == 1
+
+
+def test_a_stranger_is_helped_once_a_day_and_changes_nothing(region: Region) -> None:
+    region.fails(2)
+    region.run(MINUTE)
+    assert [text[:40] for text in says(region, STRANGER, "1")] == ["NDIYAN suit les points d'eau. Votre numé"]
+    assert says(region, STRANGER, "PANNE") == says(region, STRANGER, "bonjour", after=20 * HOUR) == []
+    region.clock.advance(5 * HOUR)
+    assert len(says(region, STRANGER, "0")) == 1
+    assert region.connection.execute("SELECT count(*), count(contact_id) FROM sms_in").fetchone() == (4, 0)
+    assert region.connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'reply'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("sender", ["OrangeGN", "7070", "144"])
+def test_an_advert_is_not_answered(region: Region, sender: str) -> None:
+    assert says(region, sender, "Rechargez ce jour et recevez 200% de bonus") == []
+
+
+def test_two_machines_that_answer_each_other_come_to_an_end(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    shown = [says(region, exploitant, "aide") for _ in range(MOST_IN_AN_HOUR + 5)]
+    assert [len(one) for one in shown] == [1] * MOST_IN_AN_HOUR + [0] * 5
+    assert region.connection.execute("SELECT count(*) FROM sms_in").fetchone() == (MOST_IN_AN_HOUR + 5,)
+    region.clock.advance(HOUR)
+    assert len(says(region, exploitant, "aide")) == 1
+
+
+def measures(region: Region, zone_id: str, asset: str, channel: str, value: float, *, flag: int = 1) -> None:
+    """The newest reading of a channel, as ingest leaves it."""
+    region.connection.execute(
+        "INSERT INTO latest (channel_id, measured_at, received_at, value, flag) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (channel_id) DO UPDATE SET measured_at = EXCLUDED.measured_at, value = EXCLUDED.value,"
+        " flag = EXCLUDED.flag",
+        [channel_ids(region.connection)[zone_id, asset, channel], *[region.clock.now()] * 2, value, flag],
+    )
+
+
+def test_etat_tells_tower_pump_what_is_open_and_how_old_that_is(region: Region) -> None:
+    president = phone_of(region.zones[2], "president")
+    measures(region, "zone-3", "tower", "level_m", 1.28)  # of 3.2 m: 40 %
+    measures(region, "zone-3", "pump", "power_w", 1100.0)  # of 1300 W: it runs
+    assert says(region, president, "ETAT") == ["NDIYAN Mangol-Dow: chateau à 40%. Pompe en marche. Aucune alerte."]
+    region.clock.advance(HOUR)
+    measures(region, "zone-3", "pump", "power_w", 4.0)
+    region.fails(2)
+    region.fails(2, "pv_soiling", 1)
+    region.clock.advance(30 * MINUTE)
+    said = says(region, president, "etat", after=3 * MINUTE)
+    assert [text for text in said if "Mesures" in text] == [
+        "NDIYAN Mangol-Dow: chateau à 40%. Pompe arretée. 2 alertes: A1, A2. Mesures d'il y a 30 minutes."
+    ]
+
+
+def test_etat_tells_no_level_that_is_old_or_was_found_wrong(region: Region) -> None:
+    president = phone_of(region.zones[2], "president")
+    assert says(region, president, "ETAT") == ["NDIYAN Mangol-Dow: PLUS DE MESURES. Aucune alerte."]
+    measures(region, "zone-3", "tower", "level_m", 9.9, flag=4)
+    assert says(region, president, "ETAT") == ["NDIYAN Mangol-Dow: Aucune alerte."]
+    measures(region, "zone-3", "tower", "level_m", 3.2)
+    region.clock.advance(5 * HOUR)
+    assert says(region, president, "ETAT") == ["NDIYAN Mangol-Dow: PLUS DE MESURES depuis 5 h. Aucune alerte."]
+
+
+def test_who_sits_in_two_committees_hears_of_the_zone_that_told_them_last(region: Region) -> None:
+    region.everybody_else_is("president", "+224600000999")
+    region.fails(4)
+    region.run(40 * MINUTE)
+    assert says(region, "+224600000999", "ETAT")[0].startswith(f"NDIYAN {region.zones[4].name.split(' (')[0]}:")
+
+
+def told_of_two(region: Region) -> tuple[int, int, str]:
+    """Two alerts and the person that was told of both."""
+    exploitant = phone_of(region.zones[2], "exploitant")
+    first, second = region.fails(2), region.fails(2, "low_chlorine", 3)
+    region.run(15 * MINUTE)
+    assert len(region.sms(exploitant)) >= 1
+    return first, second, exploitant
+
+
+@pytest.mark.parametrize("completes", ["A2", "a 2", "A2."])
+def test_of_several_alerts_the_next_sms_says_which(region: Region, completes: str) -> None:
+    first, second, exploitant = told_of_two(region)
+    assert says(region, exploitant, "3") == ["NDIYAN: 'réparé' pour quelle alerte, A2, A1. Répondez le code, ex. A2"]
+    assert says(region, exploitant, completes) == []
+    assert (region.story(first, "repair_claimed"), len(region.story(second, "repair_claimed"))) == ([], 1)
+    assert says(region, exploitant, completes)[0].startswith("NDIYAN: pas compris"), "the question has been answered"
+    assert len(region.story(second, "repair_claimed")) == 1
+
+
+def test_a_digit_sent_again_is_no_choice(region: Region) -> None:
+    first, second, exploitant = told_of_two(region)
+    for _ in range(2):
+        assert "pour quelle alerte" in says(region, exploitant, "2")[0]
+    assert region.story(first, "on_the_way") == region.story(second, "on_the_way") == []
+
+
+def test_a_question_is_forgotten_after_half_an_hour(region: Region) -> None:
+    _, second, exploitant = told_of_two(region)
+    says(region, exploitant, "3")
+    region.clock.advance(30 * MINUTE)
+    says(region, exploitant, "A2")
+    assert region.story(second, "repair_claimed") == []
+
+
+def test_what_is_not_sure_is_asked_back_once(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    assert says(region, exploitant, "je crois que c'est reparé") == [
+        "NDIYAN: vous dites 'réparé'. Répondez 1=oui 2=non"
+    ]
+    assert says(region, exploitant, "je dis que c'est reparé")[0].startswith("NDIYAN: pas compris")
+    says(region, exploitant, "je crois que c'est reparé")
+    assert says(region, exploitant, "2")[0].startswith("NDIYAN: pas compris")
+    assert region.story(number, "reply") == []
+    says(region, exploitant, "je crois que c'est reparé")
+    assert says(region, exploitant, "Oui") == []
+    assert len(region.story(number, "repair_claimed")) == 1
+    rows = region.connection.execute("SELECT text, intention, is_sure FROM sms_in WHERE is_sure").fetchall()
+    assert rows == [("Oui", "repaired", True)]
+
+
+def test_one_means_seen_again_when_something_else_was_told_meanwhile(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    says(region, exploitant, "je crois que c'est reparé")
+    other = region.fails(2, "low_chlorine", 3)
+    region.run(15 * MINUTE)
+    assert "pour quelle alerte" in says(region, exploitant, "1")[0]
+    assert region.story(number, "repair_claimed") == region.story(other, "reply") == []
+
+
+def test_an_sms_that_was_written_before_the_question_does_not_answer_it(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    says(region, exploitant, "je crois que c'est reparé")
+    region.connection.execute(
+        "INSERT INTO phone_reply (phone, text, sent_at) VALUES (%s, '1', %s)", [exploitant, NOON - MINUTE]
+    )
+    region.run(2 * MINUTE)
+    assert region.story(number, "repair_claimed") == []
+    assert len(region.story(number, "reply")) == 1, "it is the answer to the alert"
+
+
+def test_a_breakdown_that_somebody_sees_is_kept_and_told_to_who_repairs(region: Region) -> None:
+    tap_keeper, repairer = (phone_of(region.zones[2], role) for role in ("fontainier", "reparateur"))
+    (next_step,) = says(region, tap_keeper, "PANNE")
+    assert next_step == (
+        "NDIYAN Mangol-Dow: panne notée, merci. Nous prévenons Mamadou 600000012. Dites-lui ce que vous voyez."
+    )
+    assert region.sms(repairer) == [
+        (1, "NDIYAN Mangol-Dow: PANNE signalée par Aminata 600000013. Appelez ce numéro, puis allez voir.")
+    ]
+    (next_step,) = says(region, phone_of(region.zones[2], "president"), "panne!")
+    assert next_step.startswith("NDIYAN Mangol-Dow: panne notée, merci. Mamadou 600000012 la connait")
+    assert len(region.sms(repairer)) == 1, "once in six hours"
+    region.clock.advance(6 * HOUR)
+    says(region, tap_keeper, "PANNE")
+    assert len(region.sms(repairer)) == 2
+    rows = region.connection.execute("SELECT zone_id, name, text FROM report JOIN contact USING (zone_id, contact_id)")
+    assert rows.fetchall() == [
+        ("zone-3", "Aminata Telly Bah", "PANNE"), ("zone-3", "Hadja Djenabou Diallo", "panne!"),
+        ("zone-3", "Aminata Telly Bah", "PANNE"),
+    ]  # fmt: skip
+    assert region.connection.execute("SELECT count(*) FROM alert").fetchone() == (0,), "words raise no alert"
+
+
+def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    assert says(region, tap_keeper, "la pompe est en panne") == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
+    assert "Nous prévenons Mamadou" in says(region, tap_keeper, "oui")[0]
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+def test_where_nobody_repairs_an_engineer_is_to_call(region: Region) -> None:
+    tap_keeper, repairer = (phone_of(region.zones[2], role) for role in ("fontainier", "reparateur"))
+    says(region, repairer, "STOP")
+    for _ in range(2):
+        (next_step,) = says(region, tap_keeper, "PANNE")
+        assert next_step.endswith("un ingénieur doit vous appeler.")
+    assert len(region.sms(repairer)) == 1
+    rows = region.connection.execute("SELECT zone_id, alert_id, step, why FROM call_list").fetchall()
+    assert rows == [("zone-3", None, "report", "breakdown_reported")]
+
+
+def test_the_repairer_does_not_tell_himself(region: Region) -> None:
+    repairer = phone_of(region.zones[2], "reparateur")
+    assert says(region, repairer, "PANNE")[0].endswith("un ingénieur doit vous appeler.")
+
+
+WORDS = ["1", "2", "3", "4", "0", "A1", "A2", "A1 3", "réparé", "oui", "non", "stop", "reprendre", "panne", "etat",
+         "je crois que c'est reparé", "la pompe est en panne", "niveau 1,2", "merci"]  # fmt: skip
+
+
+@given(letters=st.lists(st.tuples(
+    st.integers(0, 6), st.one_of(st.sampled_from(WORDS), st.text(max_size=20)), st.integers(0, 40),
+), min_size=1, max_size=8))  # fmt: skip
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_anybody_writes_nothing_is_done_twice_ended_by_words_or_changed_by_a_stranger(
+    region: Region, letters: list[tuple[int, str, int]]
+) -> None:
+    with region.connection.transaction(force_rollback=True):
+        region.fails(2)
+        region.fails(2, "low_chlorine", 3)
+        region.run(15 * MINUTE)
+        phones = [STRANGER, *(one.phone for one in region.zones[2].committee)]
+        for number, (who, text, minutes) in enumerate(letters):
+            phone, text = phones[who % len(phones)], text.replace("\0", "")
+            before = alerts_of(region)
+            for _ in range(2):  # a route that was not told that we have it brings it again
+                region.connection.execute(
+                    "INSERT INTO sms_in (carrier, provider_id, phone, text, received_at) VALUES ('x', %s, %s, %s, %s)"
+                    " ON CONFLICT DO NOTHING", [f"mo-{number}", phone, text, region.clock.now()],
+                )  # fmt: skip
+                region.sender.work()
+            assert phone != STRANGER or alerts_of(region) == before
+            region.clock.advance(minutes * MINUTE)
+        states = region.connection.execute("SELECT state FROM alert").fetchall()
+        assert ("resolved",) not in states
+        answers = region.connection.execute(
+            "SELECT count(*), count(DISTINCT step) FROM notification WHERE kind = 'reply'"
+        ).fetchone()
+        assert answers is not None
+        assert answers[0] == answers[1], "no SMS was answered twice"
+        done = region.connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'reply'").fetchone()
+        sure = region.connection.execute("SELECT count(*) FROM sms_in WHERE alert_id IS NOT NULL").fetchone()
+        assert done == sure, "each SMS about an alert left one line"
+        assert region.connection.execute("SELECT count(*) FROM sms_in WHERE intention = 'failed'").fetchone() == (0,)
+
+
+def alerts_of(region: Region) -> list[tuple[object, ...]]:
+    """All that words could change of the alerts."""
+    return region.connection.execute(
+        "SELECT alert_id, state, acknowledged_at, (SELECT count(*) FROM alert_event e"
+        " WHERE e.alert_id = a.alert_id AND e.kind NOT IN ('told', 'delivered')) FROM alert a ORDER BY alert_id"
+    ).fetchall()
