@@ -13,12 +13,15 @@ SQL = queries("alerts", "calls")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Somebody is to be called; without a name the zone has nobody of a fitting role."""
+    """Somebody is to be called; without a name the zone has nobody of a fitting role.
+
+    `alert_id`, `code` and `fault` are None where it is about the zone and not about an alert.
+    """
 
     call_id: int
-    alert_id: int
-    code: str
-    fault: str
+    alert_id: int | None
+    code: str | None
+    fault: str | None
     severity: int
     zone_id: str
     zone_name: str
@@ -30,7 +33,7 @@ class Call:
 
 
 def calls_due(connection: Connection) -> list[Call]:
-    """Whom to call about alerts that are still live, the gravest and oldest first."""
+    """Whom to call about live alerts and about zones, the gravest and oldest first."""
     return [Call(*row) for row in connection.execute(SQL["due"])]
 
 
@@ -38,6 +41,6 @@ def mark_called(connection: Connection, call_id: int, *, who: str, now: datetime
     """Somebody has called; it stands in the alert's story. A second time changes nothing and is False."""
     with connection.transaction():
         row = connection.execute(SQL["called"], {"call": call_id, "who": who, "now": now}).fetchone()
-        if row is not None:
+        if row is not None and row[0] is not None:
             note(connection, row[0], kind="called", who=who, at=now)
     return row is not None

@@ -154,6 +154,7 @@ TOLD_BECAUSE = {
     "held_until_morning": N_("retenu jusqu’au matin"),
     "answers_a_reply": N_("répond à un SMS"),
     "breakdown_reported": N_("une personne a signalé une panne"),
+    "last_one_left": N_("la dernière personne joignable a dit STOP"),
     "no_answer_by_this_route": N_("pas de réponse par l’autre réseau"),
     "commune_must_know": N_("la commune doit savoir"),
     "was_on_the_way": N_("était en route"),

@@ -308,8 +308,8 @@ class CallView(BaseModel):
     )  # fmt: skip
 
     id: int
-    alert: int
-    code: str
+    alert: int | None = Field(description="null where it is about the zone")
+    code: str | None
     zone: str
     why: str = Field(description="the reason of the ladder's step")
     since: datetime
