@@ -40,7 +40,11 @@ def test_what_was_taken_in_charge_and_lasts_is_recalled_once_a_day(day: Day) -> 
     acknowledge(day.connection, alert_id, who="Alpha", now=day.clock.now())
     for days in (1, 2):
         day.connection.execute("UPDATE alert SET acknowledged_at = acknowledged_at - interval '1 day'")
-        day.connection.execute("UPDATE notification SET created_at = created_at - interval '1 day'")
+        day.connection.execute(
+            "UPDATE notification SET created_at = created_at - interval '1 day', due_at = due_at - interval '1 day',"
+            " accepted_at = accepted_at - interval '1 day'"
+        )
+        day.connection.execute("UPDATE ladder SET due_at = due_at - interval '1 day'")
         day.run_until(day.clock.now() + 3 * MINUTE)
         rows = day.connection.execute(
             "SELECT step, reason, text FROM notification WHERE kind = 'reminder' ORDER BY notification_id"
