@@ -143,9 +143,10 @@ class Exchange:
 
     def account(self, messages: int) -> Account:
         """What the message centre took, beside what we think of it."""
-        taken = Counter(int(message["text"].split("#")[1]) for message in self.smsc.taken)
+        texts = [message["text"] for message in self.smsc.taken]
+        taken = Counter(int(text.split("#")[1]) for text in texts if "#" in text)  # the stranger is answered, too
         rows = self._connection.execute(
-            "SELECT text, state, possible_duplicate, settled_by FROM notification"
+            "SELECT text, state, possible_duplicate, settled_by FROM notification WHERE kind = 'opened'"
         ).fetchall()
         flagged = {int(text.split("#")[1]) for text, _, is_flagged, _ in rows if is_flagged}
         twice = sorted(number for number, times in taken.items() if times > 1)
