@@ -190,7 +190,7 @@ def test_a_pack_that_is_lost_takes_its_connection_with_it(fake_broker: FakeBroke
         with suppress(ConnectionResetError):  # when we were still sending
             assert gateway.recv(10) == b"", "the connection is gone"
         first_lost = next(n for n in range(1, 30) if plan(Network(lost=0.5)).fate("gw1", n) is Fate.LOST)
-        until(lambda: fake_broker.connections and len(fake_broker.connections[0]) == first_lost)
+        wait_until(lambda: fake_broker.connections and len(fake_broker.connections[0]) == first_lost)
     assert fake_broker.connections[0] == [CONNECT, *(pack(n) for n in range(1, first_lost))]
     assert link.fates[Fate.LOST] == 1
 
