@@ -39,7 +39,7 @@ def texts(seed: int) -> Iterator[str]:
 
 
 class Peers:
-    """Both programs in one process of Node.js.
+    """Both programs, run by Node.js.
 
     Raises
     ------
@@ -53,25 +53,13 @@ class Peers:
                 "node and npm are not installed, so there is nobody to compare with: apt-get install npm"
             )
         folder = _installed(npm)
-        self._process = subprocess.Popen(
-            [node, folder / "count.js"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._node, self._program = node, folder / "count.js"
 
     def count(self, some: list[str]) -> list[list[int]]:
         """[one's, the other's] for each text."""
-        done: list[list[int]] = []
-        assert self._process.stdin is not None  # noqa: S101 - it was asked for
-        assert self._process.stdout is not None  # noqa: S101
-        for start in range(0, len(some), 100):  # no more than a pipe holds, or both would wait
-            part = some[start : start + 100]
-            self._process.stdin.write("".join(json.dumps(text) + "\n" for text in part))
-            self._process.stdin.flush()
-            done += [json.loads(self._process.stdout.readline()) for _ in part]
-        return done
-
-    def close(self) -> None:
-        """End it."""
-        self._process.communicate()
+        lines = "".join(json.dumps(text) + "\n" for text in some)
+        told = subprocess.run([self._node, self._program], input=lines, capture_output=True, text=True, check=True)
+        return [json.loads(line) for line in told.stdout.splitlines()]
 
 
 def differences(seed: int, number: int, peers: Peers) -> tuple[int, list[str]]:
@@ -96,7 +84,6 @@ def main() -> None:
     try:
         peers = Peers()
         done, odd = differences(asked.seed, asked.texts, peers)
-        peers.close()
     except MeasureError as error:
         sys.exit(str(error))
     print(f"{done} texts, seed {asked.seed}, {time.monotonic() - begin_s:.0f} s; counted otherwise: {len(odd)}")

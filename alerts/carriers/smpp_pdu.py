@@ -22,7 +22,7 @@ HAS_HEADER = 0x40  # esm_class: the text begins with a user data header
 logging.getLogger("smpplib.command").setLevel(logging.ERROR)  # it warns of each vendor's parameter in each PDU
 
 
-class _DeliverSm(command.DeliverSM):  # type: ignore[misc]
+class _DeliverSm(command.DeliverSM):  # type: ignore[misc] # smpplib has no types
     """smpplib drops the last octet of this parameter, right only where the message centre ends it with a zero."""
 
     params: ClassVar = {**command.DeliverSM.params, "receipted_message_id": command.Param(type=ostr)}

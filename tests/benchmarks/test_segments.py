@@ -13,7 +13,4 @@ def test_two_other_programs_count_the_same_segments(request: pytest.FixtureReque
         peers = Peers()
     except MeasureError as error:
         skip_without(request.config, "npm", str(error), optional=True)
-    try:
-        assert differences(20261125, 2000, peers) == (2000, [])
-    finally:
-        peers.close()
+    assert differences(20261125, 2000, peers) == (2000, [])
