@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from psycopg import sql
+from xdist.workermanage import WorkerController
 
 from gateway.clock import ManualClock
 from gateway.config import MqttSettings
@@ -29,6 +30,16 @@ TEMPLATE = "ndiyan_template"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[MISSING] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that gathers the results what this one had to leave out."""
+    if output := getattr(session.config, "workeroutput", None):
+        output["missing"] = session.config.stash[MISSING]
+
+
+def pytest_testnodedown(node: WorkerController) -> None:
+    node.config.stash[MISSING].update(getattr(node, "workeroutput", {}).get("missing", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
