@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.devices import Device, device
 from gateway.errors import ZoneFileError
 from gateway.model import CHANNELS, AssetId, AssetKind, ChannelSpec, GatewayId, ZoneId
+from gateway.tables import Table
 
 ROLES = (
     "president", "exploitant", "tresorier", "fontainier", "hygiene",
@@ -67,6 +69,7 @@ class Zone:
     gateway_id: GatewayId
     assets: tuple[Asset, ...]
     committee: tuple[Contact, ...]
+    devices: tuple[Device, ...] = ()
 
     def asset(self, asset_id: str) -> Asset:
         """The asset with this id; `KeyError` when the zone has none."""
@@ -114,70 +117,6 @@ RATINGS: dict[AssetKind, dict[str, tuple[float, float, float | None]]] = {
 }
 
 
-class _Table:
-    """One table of a zone file, that knows where it stands and which keys were asked for."""
-
-    def __init__(self, path: str, prefix: str, values: Mapping[str, Any]) -> None:
-        self.path, self.prefix, self.values, self.asked = path, prefix, values, set[str]()
-
-    def error(self, key: str, problem: str) -> ZoneFileError:
-        return ZoneFileError(f"{self.path}: {self.prefix}{key}: {problem}")
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
-        value = self.values.get(key, default)
-        if value is None:
-            raise self.error(key, "is missing")
-        return value
-
-    def text(self, key: str, default: str | None = None, *, pattern: re.Pattern[str] | None = None) -> str:
-        value = self.get(key, default)
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(key, f"{value!r} is not a text")
-        if pattern is not None and not pattern.fullmatch(value):
-            raise self.error(key, f"{value!r} does not match {pattern.pattern}")
-        return value
-
-    def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
-        value, allowed = self.text(key, default), tuple(choices)
-        if value not in allowed:
-            raise self.error(key, f"{value!r} is none of {', '.join(allowed)}")
-        return value
-
-    def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
-        value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(key, f"{value!r} is not a number")
-        if not low <= value <= high:
-            side, bound = ("below", low) if value < low else ("above", high)
-            raise self.error(key, f"{value:g} is {side} {bound:g}")
-        return float(value)
-
-    def flag(self, key: str, default: bool) -> bool:
-        value = self.get(key, default)
-        if not isinstance(value, bool):
-            raise self.error(key, f"{value!r} is neither true nor false")
-        return value
-
-    def table(self, key: str) -> _Table:
-        value = self.get(key)
-        if not isinstance(value, dict):
-            raise self.error(key, f"{value!r} is not a table")
-        return _Table(self.path, f"{self.prefix}{key}.", value)
-
-    def tables(self, key: str) -> list[_Table]:
-        value = self.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self.error(key, "is not an array of tables")
-        return [_Table(self.path, f"{self.prefix}{key}[{n}].", item) for n, item in enumerate(value)]
-
-    def done(self) -> None:
-        for key in self.values:
-            if key not in self.asked:
-                known = ", ".join(sorted(self.asked))
-                raise self.error(key, f"is not a key of a zone file here; known are {known}")
-
-
 def load_zone(path: Path) -> Zone:
     """Read and check one zone file.
 
@@ -204,12 +143,16 @@ def load_zones(paths: Iterable[Path]) -> list[Zone]:
         files.extend(found)
     zones: dict[str, tuple[Zone, Path]] = {}
     gateways: dict[str, Path] = {}
+    devices: dict[tuple[str, str], Path] = {}
     for file in files:
         zone = load_zone(file)
         if zone.zone_id in zones:
             raise ZoneFileError(f"{file}: zone: {zone.zone_id!r} is already in {zones[zone.zone_id][1]}")
         if zone.gateway_id in gateways:
             raise ZoneFileError(f"{file}: gateway.id: {zone.gateway_id!r} is already in {gateways[zone.gateway_id]}")
+        for one in zone.devices:
+            if (before := devices.setdefault((one.profile, one.device_id), file)) != file:
+                raise ZoneFileError(f"{file}: devices: {one.profile} {one.device_id!r} is already in {before}")
         zones[zone.zone_id] = zone, file
         gateways[zone.gateway_id] = file
     return [zones[key][0] for key in sorted(zones)]
@@ -217,7 +160,7 @@ def load_zones(paths: Iterable[Path]) -> list[Zone]:
 
 def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
     """Check the values of one zone file; `path` is what errors call it."""
-    top = _Table(path, "", values)
+    top = Table(path, "", values, what="zone file", error_type=ZoneFileError)
     zone_id = ZoneId(top.text("zone", pattern=SLUG))
     name = top.text("name")
     fictional = top.flag("fictional", default=False)
@@ -243,17 +186,19 @@ def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
         assets.append(_asset(table, AssetId(kind.value), kind, ratings, interval_s))
     assets.extend(_taps(top, interval_s))
     committee = tuple(_contact(table, zone_id, assets) for table in top.tables("committee"))
+    known = {str(asset.asset_id) for asset in assets}
+    devices = tuple(device(table, known) for table in top.tables("devices"))
     for table in (place, served, tariff, gateway_table, top):
         table.done()
     _check_together(top, assets)
     return Zone(
         zone_id, name, commune, latitude, longitude, altitude_m, fictional, people, counted_in, gnf,
-        gateway_id, tuple(assets), committee,
+        gateway_id, tuple(assets), committee, devices,
     )  # fmt: skip
 
 
 def _asset(
-    table: _Table,
+    table: Table,
     asset_id: AssetId,
     kind: AssetKind,
     ratings: Mapping[str, tuple[float, float, float | None]],
@@ -272,7 +217,7 @@ def _asset(
     return Asset(asset_id, kind, interval, tuple(CHANNELS[kind][name] for name in names), rating)
 
 
-def _taps(top: _Table, interval_s: float) -> list[Asset]:
+def _taps(top: Table, interval_s: float) -> list[Asset]:
     if "taps" not in top.values:
         top.asked.add("taps")
         return []
@@ -287,7 +232,7 @@ def _taps(top: _Table, interval_s: float) -> list[Asset]:
     ]
 
 
-def _contact(table: _Table, zone_id: ZoneId, assets: list[Asset]) -> Contact:
+def _contact(table: Table, zone_id: ZoneId, assets: list[Asset]) -> Contact:
     tap = table.values.get("tap")
     if tap is not None and tap not in {asset.asset_id for asset in assets}:
         raise table.error("tap", f"{tap!r} is no tap of {zone_id}")
@@ -303,7 +248,7 @@ def _contact(table: _Table, zone_id: ZoneId, assets: list[Asset]) -> Contact:
     return contact
 
 
-def _check_together(top: _Table, assets: list[Asset]) -> None:
+def _check_together(top: Table, assets: list[Asset]) -> None:
     rating = {asset.kind: asset.rating for asset in assets}
     tower, borehole = rating.get(AssetKind.TOWER), rating.get(AssetKind.BOREHOLE)
     if tower and tower["start_level_m"] >= tower["full_level_m"]:

@@ -1,0 +1,126 @@
+"""Devices that speak a dialect of their own: which zone they stand in and what their points mean there.
+
+A device is data of the zone file; how its dialect is read is told by a decode profile (`ingest.profiles`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.model import CHANNELS, AssetId, kind_of_asset
+from gateway.tables import Table
+from gateway.units import CONVERSIONS
+
+OWN_ASSET = "@"  # the asset that the device is said to belong to
+PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+LONGEST_ID = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PointRule:
+    """What one point of a device is.
+
+    Attributes
+    ----------
+    point : the device's own name of it
+    asset, channel : what it measures; asset `@` is the device's own
+    unit : in which the device counts, once scale and offset are applied: a unit that SenML knows
+    scale, offset : value = raw * scale + offset
+    sentinels : raw values that mean "no value": 65535, ERR
+    low, high : raw values beyond are no measurement
+    """
+
+    point: str
+    asset: str
+    channel: str
+    unit: str
+    scale: float = 1.0
+    offset: float = 0.0
+    sentinels: tuple[str | float, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of a zone; `points` are what its profile cannot know: which register is which here."""
+
+    profile: str
+    device_id: str
+    asset: AssetId | None
+    points: tuple[PointRule, ...]
+
+
+def point_rule(table: Table) -> PointRule:
+    """Check one `[[points]]` of a zone file or of a profile."""
+    point = table.text("point")
+    asset, _, channel = table.text("is").partition("/")
+    kind = None if asset == OWN_ASSET else kind_of_asset(asset)
+    specs = [CHANNELS[kind]] if kind is not None else list(CHANNELS.values()) if asset == OWN_ASSET else []
+    spec = next((known[channel] for known in specs if channel in known), None)
+    if spec is None:
+        raise table.error(
+            "is", f"{asset}/{channel} is no channel of ours; write ASSET/CHANNEL, for example tower/level_m"
+        )
+    unit = str(table.get("unit", ""))
+    if unit not in CONVERSIONS[spec.unit]:
+        known_units = ", ".join(repr(name) for name in CONVERSIONS[spec.unit])
+        raise table.error(
+            "unit", f"{unit!r} is none of {known_units}, which convert to {spec.unit or 'a plain number'}"
+        )
+    sentinels = table.get("sentinels", [])
+    if not isinstance(sentinels, list) or not all(isinstance(item, str | int | float) for item in sentinels):
+        raise table.error("sentinels", f"{sentinels!r} is not a list of numbers and texts")
+    valid = table.get("valid", [-math.inf, math.inf])
+    is_pair = isinstance(valid, list) and len(valid) == 2 and all(isinstance(end, int | float) for end in valid)
+    if not is_pair or not valid[0] < valid[1]:
+        raise table.error("valid", f"{valid!r} is not [lowest, highest]")
+    scale = table.number("scale", -1e9, 1e9, 1.0)
+    if scale == 0:
+        raise table.error("scale", "0 would make every value the same")
+    rule = PointRule(
+        point, asset, channel, unit, scale, table.number("offset", -1e9, 1e9, 0.0),
+        tuple(item if isinstance(item, str) else float(item) for item in sentinels), float(valid[0]), float(valid[1]),
+    )  # fmt: skip
+    table.done()
+    return rule
+
+
+def device(table: Table, assets: Collection[str]) -> Device:
+    """Check one `[[devices]]` of a zone file that has these assets."""
+    profile = table.text("profile", pattern=PROFILE_NAME)
+    device_id = table.text("id")
+    if len(device_id) > LONGEST_ID:
+        raise table.error("id", f"has {len(device_id)} letters, bound {LONGEST_ID}")
+    asset = table.values.get("asset")
+    table.asked.add("asset")
+    if asset is not None and asset not in assets:
+        raise table.error("asset", f"{asset!r} is no asset of this zone")
+    points = tuple(point_rule(inner) for inner in table.tables("points"))
+    for rule in points:
+        if rule.asset != OWN_ASSET and rule.asset not in assets:
+            raise table.error("points", f"{rule.asset!r} is no asset of this zone")
+    table.done()
+    return Device(profile, device_id, None if asset is None else AssetId(asset), points)
+
+
+def rule_as_values(rule: PointRule) -> dict[str, Any]:
+    """A rule as the registry keeps it (JSON has no infinity)."""
+    bounds = [None if math.isinf(end) else end for end in (rule.low, rule.high)]
+    return {
+        "point": rule.point, "asset": rule.asset, "channel": rule.channel, "unit": rule.unit,
+        "scale": rule.scale, "offset": rule.offset, "sentinels": list(rule.sentinels), "valid": bounds,
+    }  # fmt: skip
+
+
+def rule_from_values(values: Mapping[str, Any]) -> PointRule:
+    """A rule as the registry keeps it, read back."""
+    low, high = values["valid"]
+    return PointRule(
+        values["point"], values["asset"], values["channel"], values["unit"], values["scale"], values["offset"],
+        tuple(values["sentinels"]), -math.inf if low is None else low, math.inf if high is None else high,
+    )  # fmt: skip

@@ -1,0 +1,92 @@
+"""Tables of files that people write (TOML), checked key by key.
+
+A mistake names file, key, value and bound: `zones/zone-1.toml: tower.volume_m3: -4 is below 0.5`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+class Table:
+    """One table of a file, that knows where it stands and which keys were asked for.
+
+    `what` is the kind of file in words, `error_type` what is raised of a mistake in it.
+    """
+
+    def __init__(
+        self, path: str, prefix: str, values: Mapping[str, Any], *, what: str, error_type: type[Exception]
+    ) -> None:
+        self.path, self.prefix, self.values, self.asked = path, prefix, values, set[str]()
+        self.what, self.error_type = what, error_type
+
+    def error(self, key: str, problem: str) -> Exception:
+        """The mistake `problem` in `key`, to be raised."""
+        return self.error_type(f"{self.path}: {self.prefix}{key}: {problem}")
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, which must be there unless it has a default."""
+        self.asked.add(key)
+        value = self.values.get(key, default)
+        if value is None:
+            raise self.error(key, "is missing")
+        return value
+
+    def text(self, key: str, default: str | None = None, *, pattern: re.Pattern[str] | None = None) -> str:
+        """A text that is not empty."""
+        value = self.get(key, default)
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(key, f"{value!r} is not a text")
+        if pattern is not None and not pattern.fullmatch(value):
+            raise self.error(key, f"{value!r} does not match {pattern.pattern}")
+        return value
+
+    def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
+        """One of some words."""
+        value, allowed = self.text(key, default), tuple(choices)
+        if value not in allowed:
+            raise self.error(key, f"{value!r} is none of {', '.join(allowed)}")
+        return value
+
+    def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
+        """A number within its bounds."""
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(key, f"{value!r} is not a number")
+        if not low <= value <= high:
+            side, bound = ("below", low) if value < low else ("above", high)
+            raise self.error(key, f"{value:g} is {side} {bound:g}")
+        return float(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        value = self.get(key, default)
+        if not isinstance(value, bool):
+            raise self.error(key, f"{value!r} is neither true nor false")
+        return value
+
+    def table(self, key: str) -> Table:
+        """A table within this one."""
+        value = self.get(key)
+        if not isinstance(value, dict):
+            raise self.error(key, f"{value!r} is not a table")
+        return self._inner(f"{self.prefix}{key}.", value)
+
+    def tables(self, key: str) -> list[Table]:
+        """An array of tables; empty when it is not there."""
+        value = self.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(key, "is not an array of tables")
+        return [self._inner(f"{self.prefix}{key}[{n}].", item) for n, item in enumerate(value)]
+
+    def done(self) -> None:
+        """Refuse keys that nobody asked for."""
+        for key in self.values:
+            if key not in self.asked:
+                known = ", ".join(sorted(self.asked))
+                raise self.error(key, f"is not a key of a {self.what} here; known are {known}")
+
+    def _inner(self, prefix: str, values: Mapping[str, Any]) -> Table:
+        return Table(self.path, prefix, values, what=self.what, error_type=self.error_type)
