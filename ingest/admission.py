@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from gateway.model import Flag
 from gateway.units import CONVERSIONS
-from gateway.wire import MAX_PAYLOAD_BYTES, MESSAGE_LIFE_S, SENML_KIND, Topic, topic_parts
+from gateway.wire import MAX_PAYLOAD_BYTES, MESSAGE_LIFE_S, SENML_KIND, Topic, senml_topic, topic_parts
 from ingest.clocks import (
     EARLIEST_US,
     TOLERANCE_US,
@@ -45,6 +45,9 @@ from ingest.clocks import (
     with_believable_wait,
 )
 from ingest.columns import Columns
+from ingest.profiles.dialects import Dialects, Translation, names_of
+from ingest.profiles.formats import Undecodable
+from ingest.profiles.sparkplug import NoBirth
 from ingest.senml import (
     LARGEST,
     RELATIVE_BELOW_S,
@@ -84,6 +87,9 @@ class RejectReason(StrEnum):
     UNKNOWN_CHANNEL = "unknown_channel"
     TOO_LARGE = "too_large"
     NOT_SENML = "not_senml"
+    NOT_ITS_PROFILE = "not_its_profile"
+    NO_BIRTH = "no_birth"
+    UNKNOWN_DEVICE = "unknown_device"
     BAD_RECORD = "bad_record"
     NO_VALUE = "no_value"
     WRONG_UNIT = "wrong_unit"
@@ -127,8 +133,14 @@ class Directory:
     Several threads may admit by the same one: what it learns while they do is added under a lock, and never changes.
     """
 
-    def __init__(self, gateways: Mapping[str, str], channels: Mapping[tuple[str, str, str], ChannelEntry]) -> None:
+    def __init__(
+        self,
+        gateways: Mapping[str, str],
+        channels: Mapping[tuple[str, str, str], ChannelEntry],
+        dialects: Dialects | None = None,
+    ) -> None:
         self.gateways, self.channels = gateways, channels
+        self.dialects = Dialects([], {}, gateways) if dialects is None else dialects
         self.topics: dict[str, Topic | None] = {}
         # (base, name, unit) → number, and by zone: number → line. In two steps, because the first is hot in the
         # processor's cache, and the second small: one look-up by zone, base, name and unit costs three times as much.
@@ -173,6 +185,28 @@ class SetAside(NamedTuple):
     payload: bytes
     reason: RejectReason
     detail: str
+
+
+class Raw(NamedTuple):
+    """A message of a device, to be kept as it came, and what its profile made of it."""
+
+    message: Message
+    translation: Translation
+
+    @property
+    def readings(self) -> int:
+        """To how many readings it came, whether or not they are accepted."""
+        return sum(len(heard.records) + len(heard.bad) for heard in self.translation.heard)
+
+    @property
+    def absent(self) -> int:
+        """How many values the device itself calls none."""
+        return sum(heard.absent for heard in self.translation.heard)
+
+    @property
+    def unused(self) -> list[str]:
+        """The points that nothing tells us how to take."""
+        return list(names_of(self.translation))
 
 
 class GatewayStatus(NamedTuple):
@@ -226,6 +260,7 @@ class Admission:
         self.messages: list[Message] = []
         self.set_aside: list[SetAside] = []
         self.statuses: list[GatewayStatus] = []
+        self.raw: list[Raw] = []
         self.estimated: list[Estimated] = []
         self.senders: dict[tuple[str, str], Sender] = {}
         self.held_bytes = 0  # about what all this takes in memory
@@ -426,9 +461,9 @@ class Admission:
     def _admit(self, message: Message, topic: Topic | None, *, is_known: bool) -> tuple[RejectReason, str] | None:
         """Take a message reading by reading; what is returned is why it is set aside as a whole."""
         if topic is None or topic.direction != "up" or topic.kind not in (SENML_KIND, STATUS_KIND):
-            return RejectReason.UNKNOWN_TOPIC, f"{message.topic[:200]} is not a topic that ingest reads"
+            return self._admit_foreign(message)
         if len(message.payload) > MAX_PAYLOAD_BYTES:
-            return RejectReason.TOO_LARGE, f"{len(message.payload)} bytes are above {MAX_PAYLOAD_BYTES}"
+            return _too_large(message)
         if topic.kind == STATUS_KIND and is_known:
             return self._admit_status(message, topic)
         pack = Pack(None, None, None, [], []) if topic.kind == STATUS_KIND else decode_pack(message.payload)
@@ -440,6 +475,33 @@ class Admission:
             self._place(where, [-1] * len(numbers), numbers)
             return RejectReason.UNKNOWN_GATEWAY, f"{topic.gateway[:80]} is no gateway of {topic.zone[:80]}"
         self._admit_each(message, topic, pack, where)
+        return None
+
+    def _admit_foreign(self, message: Message) -> tuple[RejectReason, str] | None:
+        """Take a message of a device that speaks a dialect of its own, by the profile that reads it.
+
+        Where some of its devices are registered and others are not, the message is accepted as far as it goes, and set
+        aside as well: replayed later, what was accepted is a duplicate.
+        """
+        if len(message.payload) > MAX_PAYLOAD_BYTES:
+            return _too_large(message)
+        try:
+            found = self.directory.dialects.translate(message.topic, message.payload)
+        except NoBirth as error:
+            return RejectReason.NO_BIRTH, str(error)
+        except Undecodable as error:
+            return RejectReason.NOT_ITS_PROFILE, str(error)
+        if found is None:
+            return RejectReason.UNKNOWN_TOPIC, f"{message.topic[:200]} is not a topic that ingest reads"
+        self.raw.append(Raw(message, found))
+        for heard in found.heard:
+            topic = Topic(heard.zone, heard.gateway, "up", found.profile)
+            # A reading of it that is set aside stands there as SenML, so that it can be replayed as it is.
+            alone = structs.replace(message, topic=senml_topic(heard.zone, heard.gateway))
+            self._admit_each(alone, topic, Pack(None, None, None, heard.records, heard.bad), None)
+        if found.strangers:
+            names = ", ".join(dict.fromkeys(found.strangers))
+            return RejectReason.UNKNOWN_DEVICE, f"{names[:200]} is no device that a zone file names for {found.profile}"
         return None
 
     def _admit_each(self, message: Message, topic: Topic, pack: Pack, where: Boot | None) -> None:
@@ -550,8 +612,11 @@ def admit(messages: Iterable[Message], directory: Directory, anchors: Anchors | 
     return admission
 
 
-def readings_apart(message: Message) -> list[Message]:
+def readings_apart(message: Message, directory: Directory) -> list[Message]:
     """A message of several readings as several messages of one, each of which can stand alone; else as it is."""
+    topic = topic_parts(message.topic)
+    if topic is None or topic.kind != SENML_KIND:
+        return _foreign_apart(message, directory)
     try:
         pack = decode_pack(message.payload)
     except PackUnreadable:
@@ -559,6 +624,22 @@ def readings_apart(message: Message) -> list[Message]:
     parts = [as_message(record, pack.boot, message.received_us / 1e6) for record in pack.records]
     parts += [as_message(bad, None, 0) for bad in pack.bad]
     return [structs.replace(message, payload=part, mid=0) for part in parts] if len(parts) > 1 else [message]
+
+
+def _foreign_apart(message: Message, directory: Directory) -> list[Message]:
+    try:
+        found = directory.dialects.translate(message.topic, message.payload)
+    except (Undecodable, NoBirth):
+        return [message]
+    if found is None or found.strangers:
+        return [message]
+    now_s = message.received_us / 1e6
+    parts: list[Message] = []
+    for heard in found.heard:
+        topic = senml_topic(heard.zone, heard.gateway)
+        records: list[Resolved | BadRecord] = [*heard.records, *heard.bad]
+        parts += [structs.replace(message, topic=topic, payload=as_message(one, None, now_s), mid=0) for one in records]
+    return parts or [message]
 
 
 def canonical_values(value: FloatArray, factor: FloatArray, offset: FloatArray) -> FloatArray:
@@ -571,6 +652,10 @@ def canonical_values(value: FloatArray, factor: FloatArray, offset: FloatArray) 
         scale = 10.0 ** np.abs(digits)
         found[converted] = np.where(digits >= 0, np.rint(some * scale) / scale, np.rint(some / scale) * scale)
     return found
+
+
+def _too_large(message: Message) -> tuple[RejectReason, str]:
+    return RejectReason.TOO_LARGE, f"{len(message.payload)} bytes are above {MAX_PAYLOAD_BYTES}"
 
 
 def _is_boot(text: str) -> bool:

@@ -19,3 +19,4 @@ class IngestConfig:
     operator: MqttSettings | None = None
     client_id: str = "ingest"
     window_messages: int = 15_000  # unconfirmed messages that the broker may send: this is the backpressure
+    foreign_topics: tuple[str, ...] = ()  # of devices that speak a dialect of their own (docs/profiles.md)

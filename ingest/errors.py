@@ -11,3 +11,7 @@ class StoreUnavailable(IngestError):
 
 class SchemaMismatch(IngestError):
     """The database's schema is not what this version works with; a person must act."""
+
+
+class ProfileError(IngestError):
+    """A decode profile cannot be used; the message names file, key, value and bound."""

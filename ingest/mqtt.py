@@ -110,11 +110,11 @@ def connack(body: bytes, *, protocol: int) -> tuple[bool, int, int | None]:
     return bool(body[0] & 1), body[1], expiry
 
 
-def granted_qos(body: bytes) -> int:
-    """What a SUBACK for one topic filter grants; from `FAILURE` on it is a refusal."""
+def granted_qos(body: bytes) -> tuple[int, int]:
+    """To which SUBSCRIBE of one topic filter a SUBACK answers, and what it grants; from `FAILURE` on a refusal."""
     if len(body) < 3:
         raise ProtocolError("SUBACK: too short")
-    return body[-1]
+    return int.from_bytes(body[:2], "big"), body[-1]
 
 
 def read_packets(data: bytes, *, protocol: int) -> tuple[list[Published], list[Answer], int]:

@@ -7,16 +7,19 @@ is committed; what it raises is not, and nothing of it may be confirmed.
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from gateway.devices import rule_from_values
 from gateway.model import Flag
 from ingest.account import Account
 from ingest.admission import (
@@ -33,14 +36,21 @@ from ingest.admission import (
 from ingest.arrays import Int4s, Texts, Times
 from ingest.columns import Columns
 from ingest.db import Connection, queries
-from ingest.errors import SchemaMismatch
+from ingest.errors import ProfileError, SchemaMismatch
+from ingest.profiles.dialects import Dialects, Registered
+from ingest.profiles.profile import Profile, parse_profile, shipped_profiles
+from ingest.profiles.sparkplug import Aliases, birth_of
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
 from ingest.suspicion import Suspicion
 from ingest.writer import Outcome, ReadingWriter, RowFates
 
 SQL = queries("ingest", "pipeline")
+log = logging.getLogger(__name__)
 MAX_ATTEMPTS_AT_ONCE = 5
-UNKNOWN = {RejectReason.UNKNOWN_GATEWAY, RejectReason.UNKNOWN_CHANNEL}
+RAW_KEPT = timedelta(days=90)
+UNKNOWN = {
+    RejectReason.UNKNOWN_GATEWAY, RejectReason.UNKNOWN_CHANNEL, RejectReason.UNKNOWN_DEVICE, RejectReason.UNKNOWN_TOPIC,
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -89,6 +99,7 @@ class Pipeline:
         self._account = Account(connection)
         self._anchors = self._account.fetch_anchors()
         self._estimated_boots = self._account.fetch_estimated_boots()
+        self._aliases = fetch_aliases(connection)
         self._read_registry()
 
     def new_admission(self) -> Admission:
@@ -160,9 +171,13 @@ class Pipeline:
         if self._registry_state() != self._registry:
             self._read_registry()
 
+    def forget_raw(self, now: datetime) -> None:
+        """Let go of some of the raw messages that are older than `RAW_KEPT`."""
+        self._connection.execute(SQL["forget_raw"], {"before": now - RAW_KEPT})
+
     def _read_registry(self) -> None:
         self._registry = self._registry_state()  # first, so that an import in between shows as one at the next look
-        self._directory = fetch_directory(self._connection)
+        self._directory = fetch_directory(self._connection, self._aliases)
 
     def _registry_state(self) -> tuple[object, ...] | None:
         return self._connection.execute(SQL["registry_state"]).fetchone()
@@ -187,6 +202,8 @@ class Pipeline:
         columns, fate = self._write_readings(admission, is_new=again is not None and again.was_booked)
         aside = self._insert_set_aside(admission.set_aside)
         day = _instant(admission.received_us) if again is None else again.now
+        if again is None:
+            self._keep_raw(admission)
         taken = admission.taken
         self._account.book(admission, taken, columns, fate, aside, day, is_replay=again is not None)
         for status in admission.statuses:
@@ -199,6 +216,25 @@ class Pipeline:
             )  # fmt: skip
         stored, duplicate, conflict = np.bincount(fate.outcome, minlength=len(Outcome)).tolist()
         return Committed(stored, duplicate, conflict, len(admission.set_aside), taken)
+
+    def _keep_raw(self, admission: Admission) -> None:
+        """Keep what devices said as it came, and what Sparkplug births have told."""
+        for raw in admission.raw:
+            message, found = raw.message, raw.translation
+            self._connection.execute(
+                SQL["keep_raw"],
+                {
+                    "at": _instant(message.received_us), "topic": _storable(message.topic), "payload": message.payload,
+                    "profile": found.profile, "zones": sorted({heard.zone for heard in found.heard}),
+                    "readings": raw.readings, "absent": raw.absent, "unused": [_storable(name) for name in raw.unused],
+                },
+            )  # fmt: skip
+            if (birth := birth_of(message.topic)) is not None:
+                aliases = {str(alias): name for alias, name in self._aliases.get(birth, {}).items()}
+                self._connection.execute(
+                    SQL["keep_birth"],
+                    {"source": birth, "aliases": json.dumps(aliases), "at": _instant(message.received_us)},
+                )
 
     def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, RowFates]:
         """The readings of a batch, and what became of each; `is_new` when none was stored under its number before."""
@@ -321,7 +357,7 @@ class Pipeline:
             is_suspect[int(np.searchsorted(ends, row, side="right"))] = True
         admission = self.new_admission()
         for message, is_bad in zip(messages, is_suspect, strict=True):
-            for part in readings_apart(message) if is_bad else ():
+            for part in readings_apart(message, self._directory) if is_bad else ():
                 alone = admit([part], self._directory, self._anchors)
                 error = why.get(_key(alone.columns, 0)) if len(alone) else None
                 if error is None:
@@ -335,7 +371,7 @@ class Pipeline:
     def _store_by_halves(self, messages: Sequence[Message], error: Exception, aside: list[SetAside]) -> Committed:
         """Store messages whose whole was refused for `error`, half by half; single readings go `aside`."""
         if len(messages) == 1:
-            messages = readings_apart(messages[0])
+            messages = readings_apart(messages[0], self._directory)
         if len(messages) == 1:
             return self._store_refused(messages[0], error, aside)
         result, middle = Committed(), len(messages) // 2
@@ -369,15 +405,42 @@ def _key(columns: Columns, row: int) -> tuple[int, int]:
     return int(columns.channel_id[row]), int(columns.measured_us[row])
 
 
-def fetch_directory(connection: Connection) -> Directory:
-    """The registry as admission needs it."""
+def fetch_directory(connection: Connection, aliases: Aliases | None = None) -> Directory:
+    """The registry as admission needs it, with the profiles by which devices are read."""
+    gateways = dict(connection.execute(SQL["gateways"]).fetchall())
+    devices = {
+        (profile, device): Registered(
+            zone, gateway, asset, {rule.point: rule for rule in map(rule_from_values, points)}
+        )
+        for profile, device, zone, gateway, asset, points in connection.execute(SQL["devices"])
+    }
     return Directory(
-        gateways=dict(connection.execute(SQL["gateways"]).fetchall()),
+        gateways=gateways,
         channels={
             (zone, asset, name): ChannelEntry(*entry)
             for zone, asset, name, *entry in connection.execute(SQL["channels"])
         },
+        dialects=Dialects(fetch_profiles(connection), devices, gateways, aliases),
     )
+
+
+def fetch_profiles(connection: Connection) -> list[Profile]:
+    """The shipped profiles and the operator's own; one that cannot be used is named in the log and left out."""
+    found = shipped_profiles()
+    for name, body in connection.execute(SQL["profiles"]):
+        try:
+            found.append(parse_profile(body, name))
+        except ProfileError as error:
+            log.error("a profile is left out: %s", error, extra={"action": "profile_refused"})
+    return found
+
+
+def fetch_aliases(connection: Connection) -> Aliases:
+    """What Sparkplug births have told so far."""
+    return {
+        source: {int(alias): name for alias, name in aliases.items()}
+        for source, aliases in connection.execute(SQL["births"])
+    }
 
 
 def _storable(text: str | None) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gateway.devices import rule_as_values
 from gateway.zones import Zone
 from ingest.db import Connection, queries
 
@@ -58,6 +59,7 @@ def _import_zone(connection: Connection, zone: Zone) -> None:
     connection.execute(SQL["upsert_gateway"], {"gateway": zone.gateway_id, "zone": zone.zone_id})
     connection.execute(SQL["retire_channels"], {"zone": zone.zone_id})
     connection.execute(SQL["retire_contacts"], {"zone": zone.zone_id})
+    connection.execute(SQL["retire_devices"], {"zone": zone.zone_id})
     for asset in zone.assets:
         connection.execute(
             SQL["upsert_asset"],
@@ -80,5 +82,14 @@ def _import_zone(connection: Connection, zone: Zone) -> None:
             {
                 "zone": zone.zone_id, "name": contact.name, "role": contact.role, "phone": contact.phone,
                 "language": contact.language, "tap": contact.tap, "rank": rank,
+            },
+        )  # fmt: skip
+    for device in zone.devices:
+        points = json.dumps([rule_as_values(rule) for rule in device.points])
+        connection.execute(
+            SQL["upsert_device"],
+            {
+                "profile": device.profile, "device": device.device_id, "zone": zone.zone_id, "asset": device.asset,
+                "points": points,
             },
         )  # fmt: skip

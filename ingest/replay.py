@@ -1,8 +1,8 @@
-"""What was set aside, tried again: after a zone was registered, a channel added, a profile mended."""
+"""What was set aside, tried again: after a zone was registered, a channel added; and what profiles read, read again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from ingest.db import Connection, queries
 from ingest.pipeline import Again, Committed, Pipeline
 
 SQL = queries("ingest", "replay")
+RAW_AT_ONCE = 1000
 
 
 class Fate(StrEnum):
@@ -81,3 +82,39 @@ def _replay_one(connection: Connection, pipeline: Pipeline, number: int, now: da
         connection.execute(SQL["mark"], {"id": number, "now": now})
     fate = Fate.PARTLY if found.set_aside else Fate.ACCEPTED
     return Replayed(number, fate, found.stored, found.duplicate, found.conflict, found.set_aside)
+
+
+def count_raw(connection: Connection, *, profile: str | None = None, since: datetime | None = None) -> int:
+    """How many messages `replay_raw` would read."""
+    row = connection.execute(SQL["count_raw"], {"profile": profile, "since": since}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def replay_raw(
+    connection: Connection, *, clock: Clock, profile: str | None = None, since: datetime | None = None
+) -> Iterator[Replayed]:
+    """Read again what profiles have read, oldest first: after a profile or the points of a device were mended.
+
+    Readings that are stored already are duplicates; where the mended profile makes another value of one, the first
+    stays and the second is recorded as conflicting. `set_aside_id` is the number of the raw message.
+
+    Raises
+    ------
+    StoreUnavailable, SchemaMismatch : as `Pipeline.store`; messages before this one are read
+    """
+    pipeline, after = Pipeline(connection), 0
+    while True:
+        parameters = {"after": after, "profile": profile, "since": since, "limit": RAW_AT_ONCE}
+        rows = connection.execute(SQL["raw"], parameters).fetchall()
+        for number, topic, payload, received_us in rows:
+            found = pipeline.store_again(
+                Message(topic, payload, received_us, 0, 0), Again(clock.now(), was_booked=False)
+            )
+            if isinstance(found, Committed):
+                fate = Fate.PARTLY if found.set_aside else Fate.ACCEPTED
+                yield Replayed(number, fate, found.stored, found.duplicate, found.conflict, found.set_aside)
+            else:
+                yield Replayed(number, Fate.REFUSED, reason=found.reason.value, detail=found.detail)
+        if len(rows) < RAW_AT_ONCE:
+            return
+        after = rows[-1][0]

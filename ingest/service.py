@@ -267,6 +267,7 @@ class _Worker:
             )
             if self._pipeline is not None:
                 self._pipeline.look_at_registry()
+                self._pipeline.forget_raw(self._clock.now())
         except psycopg.Error as error:
             self._note_trouble(as_ingest_error(error))
         else:

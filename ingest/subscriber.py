@@ -37,7 +37,7 @@ RECONNECT_S = (0.2, 20.0)
 LEAVE_S = 2.0
 RECEIVE_BYTES = 262_144
 KNOWN_TOPICS, LONGEST_TOPIC = 100_000, 256  # kept as text
-SUBSCRIBE_MID, LEAVE_MID = 1, 2
+SUBSCRIBE_MID, LEAVE_MID, FOREIGN_MID = 1, 2, 3  # from the last one on, a number for each foreign topic
 NOTHING = "ndiyan/nothing"  # no topic of ours: asking to leave it changes nothing
 
 Sequences = Mapping[tuple[str, str, str], Iterable[tuple[int, int]]]
@@ -224,11 +224,17 @@ class Subscriber:
                 self._is_connected = True
                 # On every connect: a broker may have lost the session.
                 self._outgoing += mqtt.subscribe_packet(SUBSCRIBE_MID, ALL_UPLINKS, protocol=self._protocol)
+                for number, topic in enumerate(self._config.foreign_topics, start=FOREIGN_MID):
+                    self._outgoing += mqtt.subscribe_packet(number, topic, protocol=self._protocol)
             self._trouble = None
             log.info("connected to the broker, session %s", "kept" if is_kept else "new", extra={"action": "connected"})
         elif answer.kind == mqtt.SUBACK:
-            if mqtt.granted_qos(answer.body) >= mqtt.FAILURE:
+            number, granted = mqtt.granted_qos(answer.body)
+            if granted >= mqtt.FAILURE and number == SUBSCRIBE_MID:
                 raise Refused(f"the broker does not let us read {ALL_UPLINKS}")
+            if granted >= mqtt.FAILURE:
+                topic = self._config.foreign_topics[number - FOREIGN_MID]
+                log.warning("the broker does not let us read %s", topic, extra={"action": "topic_refused"})
             self._wait_s = RECONNECT_S[0]
         elif answer.kind == mqtt.UNSUBACK:
             self._answered.set()

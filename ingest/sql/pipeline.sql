@@ -17,8 +17,37 @@ ON CONFLICT (fingerprint) DO NOTHING
 RETURNING fingerprint;
 
 -- registry_state
--- Changes whenever zones are imported; the sum also when an import that began earlier ends later.
-SELECT count(*), max(imported_at), sum(extract(epoch FROM imported_at)) FROM zone;
+-- Changes whenever zones are imported or profiles written; the sum also when what began earlier ends later.
+SELECT count(*), max(imported_at), sum(extract(epoch FROM imported_at)),
+    (SELECT (count(*), max(changed_at), sum(extract(epoch FROM changed_at)))::text FROM decode_profile)
+FROM zone;
+
+-- profiles
+SELECT name, body FROM decode_profile ORDER BY name;
+
+-- devices
+-- A zone has one gateway of ours, in whose account its devices stand.
+SELECT d.profile, d.device_id, d.zone_id, g.gateway_id, d.asset_id, d.points
+FROM device d JOIN LATERAL (SELECT gateway_id FROM gateway g WHERE g.zone_id = d.zone_id ORDER BY gateway_id LIMIT 1) g
+    ON true
+WHERE d.is_active;
+
+-- births
+SELECT source, aliases FROM sparkplug_birth;
+
+-- keep_birth
+INSERT INTO sparkplug_birth (source, aliases, received_at) VALUES (%(source)s, %(aliases)s::jsonb, %(at)s)
+ON CONFLICT (source) DO UPDATE SET aliases = EXCLUDED.aliases, received_at = EXCLUDED.received_at
+WHERE sparkplug_birth.received_at <= EXCLUDED.received_at;
+
+-- keep_raw
+INSERT INTO raw_message (received_at, topic, payload, profile, zones, readings, absent, unused)
+VALUES (%(at)s, %(topic)s, %(payload)s, %(profile)s, %(zones)s, %(readings)s, %(absent)s, %(unused)s);
+
+-- forget_raw
+-- At most so many at once, so that nobody waits for it.
+DELETE FROM raw_message WHERE raw_message_id IN (
+    SELECT raw_message_id FROM raw_message WHERE received_at < %(before)s ORDER BY received_at LIMIT 10000);
 
 -- note
 INSERT INTO reading_note (channel_id, measured_at, test)

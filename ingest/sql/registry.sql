@@ -8,7 +8,9 @@ SELECT md5(concat_ws('|', (to_jsonb(z) - 'imported_at')::text,
     (SELECT string_agg(g.gateway_id, ',' ORDER BY g.gateway_id) FROM gateway g WHERE g.zone_id = z.zone_id),
     (SELECT string_agg(to_jsonb(a)::text, ',' ORDER BY a.asset_id) FROM asset a WHERE a.zone_id = z.zone_id),
     (SELECT string_agg(to_jsonb(c)::text, ',' ORDER BY c.channel_id) FROM channel c WHERE c.zone_id = z.zone_id),
-    (SELECT string_agg(to_jsonb(p)::text, ',' ORDER BY p.contact_id) FROM contact p WHERE p.zone_id = z.zone_id)))
+    (SELECT string_agg(to_jsonb(p)::text, ',' ORDER BY p.contact_id) FROM contact p WHERE p.zone_id = z.zone_id),
+    (SELECT string_agg(to_jsonb(d)::text, ',' ORDER BY d.profile, d.device_id) FROM device d
+     WHERE d.zone_id = z.zone_id)))
 FROM zone z WHERE z.zone_id = %(zone)s;
 
 -- upsert_zone
@@ -50,3 +52,13 @@ VALUES (%(zone)s, %(name)s, %(role)s, %(phone)s, %(language)s, %(tap)s, %(rank)s
 ON CONFLICT (zone_id, phone) DO UPDATE SET
     name = EXCLUDED.name, role = EXCLUDED.role, language = EXCLUDED.language, tap = EXCLUDED.tap,
     rank = EXCLUDED.rank, is_active = true;
+
+-- retire_devices
+UPDATE device SET is_active = false WHERE zone_id = %(zone)s;
+
+-- upsert_device
+-- A device that moves to another zone takes its id along.
+INSERT INTO device (profile, device_id, zone_id, asset_id, points)
+VALUES (%(profile)s, %(device)s, %(zone)s, %(asset)s, %(points)s::jsonb)
+ON CONFLICT (profile, device_id) DO UPDATE SET
+    zone_id = EXCLUDED.zone_id, asset_id = EXCLUDED.asset_id, points = EXCLUDED.points, is_active = true;

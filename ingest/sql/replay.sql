@@ -13,3 +13,17 @@ FROM set_aside WHERE set_aside_id = %(id)s AND replayed_at IS NULL FOR UPDATE;
 
 -- mark
 UPDATE set_aside SET replayed_at = %(now)s WHERE set_aside_id = %(id)s;
+
+-- raw
+-- Messages that profiles read, oldest first, after one id; locked by nobody: reading them again is harmless.
+SELECT raw_message_id, topic, payload, (extract(epoch FROM received_at) * 1000000)::int8
+FROM raw_message
+WHERE raw_message_id > %(after)s
+  AND (%(profile)s::text IS NULL OR profile = %(profile)s)
+  AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
+ORDER BY raw_message_id LIMIT %(limit)s;
+
+-- count_raw
+SELECT count(*) FROM raw_message
+WHERE (%(profile)s::text IS NULL OR profile = %(profile)s)
+  AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s);

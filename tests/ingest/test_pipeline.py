@@ -18,6 +18,7 @@ from ingest.config import IngestConfig
 from ingest.db import Connection, connect
 from ingest.errors import SchemaMismatch, StoreUnavailable
 from ingest.pipeline import Pipeline, fetch_directory
+from ingest.profiles.sparkplug import Aliases
 from ingest.registry import import_zones
 from ingest.service import _Worker
 from ingest.sqlstate import Meaning, meaning_of
@@ -118,8 +119,8 @@ def test_an_import_while_the_registry_is_read_shows_at_the_next_look(
     zones: list[Zone],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def read_and_import(reader: Connection) -> Directory:
-        found = fetch_directory(reader)
+    def read_and_import(reader: Connection, aliases: Aliases) -> Directory:
+        found = fetch_directory(reader, aliases)
         import_zones(reader, zones[1:2])
         return found
 

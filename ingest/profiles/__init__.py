@@ -1,0 +1,1 @@
+"""Decode profiles: how messages of devices that speak a dialect of their own become readings. Data, not code."""

@@ -1,0 +1,32 @@
+"""Profiles of the operator's own, in the database: ingest takes a change up with its next look at the registry."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ingest.db import Connection, queries
+from ingest.errors import ProfileError
+from ingest.profiles.profile import Profile, parse_profile
+from ingest.profiles.trial import failed_samples
+
+SQL = queries("ingest", "profiles")
+
+
+def keep_profile(connection: Connection, text: str, *, where: str, by: str, now: datetime) -> Profile:
+    """Keep a profile whose samples come out as they should; one of its name is replaced.
+
+    Raises
+    ------
+    ProfileError : the text is no profile, or one of its samples fails
+    """
+    profile = parse_profile(text, where)
+    problems = failed_samples(profile)
+    if problems:
+        raise ProfileError(f"{where}: {problems[0]}")
+    connection.execute(SQL["keep"], {"name": profile.name, "body": text, "at": now, "by": by})
+    return profile
+
+
+def forget_profile(connection: Connection, name: str) -> bool:
+    """Forget a profile; whether there was one."""
+    return connection.execute(SQL["forget"], {"name": name}).rowcount > 0

@@ -1,0 +1,267 @@
+"""A decode profile: which messages it reads, and where in them device, time and points stand. Read from TOML, checked.
+
+Paths are JMESPath, which evaluates no code. `docs/profiles.md` tells how to write one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from gateway.devices import PROFILE_NAME, PointRule, point_rule
+from gateway.tables import Table
+from ingest.errors import ProfileError
+from ingest.profiles.formats import FORMATS
+
+SPARKPLUG = "sparkplug_b"
+TIME_FORMATS = ("epoch_s", "epoch_ms", "iso")
+WITHOUT_TIME = ("received", "refuse")
+MAX_LEVEL = 20
+
+
+class Finder:
+    """A JMESPath that remembers its text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._compiled = jmespath.compile(text)
+
+    def of(self, value: Any) -> Any:
+        """What it finds in `value`; None when it finds nothing or does not apply."""
+        try:
+            return self._compiled.search(value)
+        except JMESPathError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One recorded or documented message and what must come out of it: the test of its profile.
+
+    `points` are the device's own, as they stand; `readings` are `ASSET/CHANNEL` → value in the canonical unit, by the
+    profile's rules and `rules`, which stand for those of a device in a zone file.
+    """
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    device: str | None
+    at: datetime
+    points: dict[str, float | str]
+    rules: tuple[PointRule, ...]
+    readings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How one family of devices speaks.
+
+    Attributes
+    ----------
+    name, title, source : its id, what people call it, where its format is documented
+    payload : `json`, `text`, `cayenne_lpp` or `sparkplug_b`
+    topics : MQTT filters of its messages; those under our own root need none, they end in the profile's name
+    when : what must be in a message besides, None when its topic tells all
+    inner : where in a JSON message bytes in base64 stand, which are Cayenne LPP; None when there are none
+    records : the record, or a list of them, in a message; by key when each stands under its device's id
+    device : the device's id in a message; `device_level` is where it stands in the topic instead
+    points : in a record: names with values, or a list of `{name, value}` with or without `time`
+    name_level : from which level on the topic names the point; `points` is then its value
+    time, time_format, without_time : when it was measured
+    reads_our_names : points that bear a name of ours (`tower/level_m`) are taken by it, in the canonical unit
+    """
+
+    name: str
+    title: str
+    source: str
+    payload: str
+    topics: tuple[str, ...]
+    when: Finder | None
+    inner: Finder | None
+    records: Finder
+    is_by_key: bool
+    device: Finder | None
+    device_level: int | None
+    points: Finder
+    name_level: int | None
+    time: Finder | None
+    time_format: str
+    without_time: str
+    reads_our_names: bool
+    rules: tuple[PointRule, ...]
+    samples: tuple[Sample, ...]
+
+
+def parse_profile(text: str, where: str) -> Profile:
+    """Check the text of a profile; `where` is what errors call it.
+
+    Raises
+    ------
+    ProfileError : not TOML, or a key is missing, unknown or out of bounds
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{where}: is not valid TOML: {error}") from error
+    top = Table(where, "", values, what="profile", error_type=ProfileError)
+    payload = top.choice("payload", (*FORMATS, SPARKPLUG))
+    device, device_level = _optional_path(top, "device"), _level(top, "device_level")
+    if device is not None and device_level is not None:
+        raise top.error("device_level", "device tells it already; write one of the two")
+    profile = Profile(
+        name=top.text("profile", pattern=PROFILE_NAME),
+        title=top.text("title"),
+        source=top.text("source"),
+        payload=payload,
+        topics=tuple(_filter(top, item) for item in top.get("topics", [])),
+        when=_optional_path(top, "when"),
+        inner=_optional_path(top, "inner"),
+        records=_path(top, "records", "@"),
+        is_by_key=top.flag("records_by_device", default=False),
+        device=device,
+        device_level=device_level,
+        points=_path(top, "points", "@"),
+        name_level=_level(top, "name_level"),
+        time=_optional_path(top, "time"),
+        time_format=_time_format(top),
+        without_time=top.choice("without_time", WITHOUT_TIME, "received"),
+        reads_our_names=top.flag("reads_our_names", default=False),
+        rules=tuple(point_rule(inner) for inner in top.tables("rules")),
+        samples=tuple(_sample(inner) for inner in top.tables("samples")),
+    )
+    top.done()
+    if not profile.samples:
+        raise top.error("samples", "is missing: a profile carries a recorded message and what comes out of it")
+    return profile
+
+
+def load_profile(path: Path) -> Profile:
+    """Read and check the file of a profile; `ProfileError` as `parse_profile`, or when it cannot be read."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{path}: is not UTF-8: {error}") from error
+    return parse_profile(text, str(path))
+
+
+@cache
+def _shipped() -> tuple[Profile, ...]:
+    folder = resources.files("ingest.profiles") / "shipped"
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
+    return tuple(parse_profile(item.read_text("utf-8"), item.name) for item in files)
+
+
+def shipped_profiles() -> list[Profile]:
+    """The profiles that come with Ndiyan, by name."""
+    return list(_shipped())
+
+
+def profile_topics() -> tuple[str, ...]:
+    """The topics that shipped profiles read, each once."""
+    return tuple(sorted({topic for profile in shipped_profiles() for topic in profile.topics}))
+
+
+def topic_fits(topic_filter: str, topic: str) -> bool:
+    """Whether an MQTT filter lets a topic through: `+` is one level, `#` the rest; at the start neither is for `$`."""
+    wanted, found = topic_filter.split("/"), topic.split("/")
+    if topic.startswith("$") and wanted[0] in ("+", "#"):
+        return False
+    for place, part in enumerate(wanted):
+        if part == "#":
+            return True
+        if place >= len(found) or part not in ("+", found[place]):
+            return False
+    return len(wanted) == len(found)
+
+
+def _path(table: Table, key: str, default: str | None = None) -> Finder:
+    text = table.text(key, default)
+    try:
+        return Finder(text)
+    except JMESPathError as error:
+        raise table.error(key, f"{text!r} is no JMESPath: {error}") from error
+
+
+def _optional_path(table: Table, key: str) -> Finder | None:
+    table.asked.add(key)
+    return _path(table, key) if key in table.values else None
+
+
+def _level(table: Table, key: str) -> int | None:
+    table.asked.add(key)
+    return int(table.number(key, 0, MAX_LEVEL)) if key in table.values else None
+
+
+def _time_format(table: Table) -> str:
+    text = table.text("time_format", "epoch_s")
+    if text not in TIME_FORMATS and "%" not in text:
+        raise table.error("time_format", f"{text!r} is none of {', '.join(TIME_FORMATS)}, nor one with %Y, %m, …")
+    return text
+
+
+def check_filter(topic_filter: str) -> None:
+    """Refuse with `ValueError` what is no MQTT filter, or one that would take everything."""
+    levels = topic_filter.split("/")
+    are_right = all(part in ("+", "#") or not set(part) & set("+#\x00") for part in levels)
+    if not are_right or "#" in levels[:-1] or levels[0] in ("", "#"):
+        raise ValueError(f"{topic_filter!r} is no MQTT filter that leaves other topics alone")
+
+
+def _filter(table: Table, item: object) -> str:
+    try:
+        check_filter(str(item))
+    except ValueError as error:
+        raise table.error("topics", str(error)) from error
+    return str(item)
+
+
+def _sample(table: Table) -> Sample:
+    topic = table.text("topic")
+    table.asked.update({"payload", "payload_hex"})
+    if ("payload" in table.values) == ("payload_hex" in table.values):
+        raise table.error("payload", "write one of payload and payload_hex")
+    if "payload" in table.values:
+        payload = table.text("payload").strip().encode()
+    else:
+        try:
+            payload = bytes.fromhex(table.text("payload_hex"))
+        except ValueError as error:
+            raise table.error("payload_hex", f"is not hexadecimal: {error}") from error
+    received_at = _instant(table, "received_at")
+    at = _instant(table, "at") if "at" in table.values else received_at
+    table.asked.update({"at", "device"})
+    sample = Sample(
+        topic=topic,
+        payload=payload,
+        received_at=received_at,
+        device=table.text("device") if "device" in table.values else None,
+        at=at,
+        points=dict(table.get("points")),
+        rules=tuple(point_rule(inner) for inner in table.tables("rules")),
+        readings={name: float(value) for name, value in dict(table.get("readings", {})).items()},
+    )
+    table.done()
+    return sample
+
+
+def _instant(table: Table, key: str) -> datetime:
+    value = table.get(key)
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise table.error(key, f"{value!r} is no time with its zone: 2026-03-02T10:40:00Z")
+    return value.astimezone(UTC)
+
+
+def by_name(profiles: Iterable[Profile]) -> dict[str, Profile]:
+    """Profiles by their names; a later one of the same name stands for an earlier one."""
+    return {profile.name: profile for profile in profiles}

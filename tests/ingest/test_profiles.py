@@ -1,0 +1,381 @@
+"""Devices as they come: a profile reads their messages, nothing is taken with a wrong unit, nothing is lost."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.fuzz_profiles import Village, mutated
+from gateway.clock import ManualClock
+from gateway.config import MqttSettings
+from gateway.errors import ZoneFileError
+from gateway.zones import Zone, zone_from_values
+from ingest.admission import Message
+from ingest.db import Connection, connect
+from ingest.errors import ProfileError
+from ingest.pipeline import Pipeline
+from ingest.profiles.formats import Undecodable, from_cayenne_lpp
+from ingest.profiles.own import forget_profile, keep_profile
+from ingest.profiles.profile import Profile, parse_profile, shipped_profiles, topic_fits
+from ingest.profiles.sparkplug import payload_class
+from ingest.profiles.trial import failed_samples, try_message
+from ingest.registry import import_zones
+from ingest.replay import Fate, find_waiting, replay, replay_raw
+from ndiyan.children import free_port
+from ndiyan.embedded_broker import find_mosquitto
+from ndiyan.shipped_files import shipped
+from tests.conftest import skip_without
+from tests.ingest.bare_broker import mosquitto
+from tests.ingest.process import IngestProcess, wait_until
+
+NOON = datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
+NOON_US = round(NOON.timestamp() * 1e6)
+CHIRPSTACK = "application/17c82e96/device/24e124713b493921/event/up"
+DEVICES = """
+[[devices]]
+profile = "chirpstack-v4"
+id = "24e124713b493921"
+
+[[devices.points]]
+point = "water_level"
+is = "tower/level_m"
+unit = "cm"
+sentinels = [65535, "ERR"]
+valid = [0, 400]
+
+[[devices]]
+profile = "sparkplug-b"
+id = "labe/node-1/tap-03"
+asset = "tap-03"
+
+[[devices.points]]
+point = "Meter/Litres"
+is = "@/volume_m3"
+unit = "l"
+"""
+MENDED = """
+profile = "chirpstack-v4"
+title = "With the battery"
+source = "ours"
+payload = "json"
+topics = ["application/+/device/+/event/up"]
+when = "object"
+device = "deviceInfo.devEui"
+points = "object"
+time = "time"
+time_format = "iso"
+
+[[rules]]
+point = "battery"
+is = "gateway/battery_v"
+unit = "V"
+scale = 0.1
+
+[[samples]]
+topic = "application/1/device/2/event/up"
+payload = '{"deviceInfo": {"devEui": "2"}, "object": {"battery": 120}}'
+received_at = 2026-03-02T10:40:00Z
+device = "2"
+points = { battery = 120 }
+readings = { "gateway/battery_v" = 12 }
+"""
+PROFILES = {profile.name: profile for profile in shipped_profiles()}
+
+
+def zone_with_devices(more: str = DEVICES) -> Zone:
+    text = (shipped("zones") / "zone-1.toml").read_text("utf-8") + more
+    return zone_from_values(tomllib.loads(text), "zone-1.toml")
+
+
+def uplink(value: object, *, at: datetime = NOON, device: str = "24e124713b493921") -> Message:
+    body = {"time": at.isoformat(), "deviceInfo": {"devEui": device}, "object": {"water_level": value, "battery": 98}}
+    return Message(CHIRPSTACK, json.dumps(body).encode(), NOON_US, 1, 1)
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection]:
+    with connect(database_url) as connection:
+        import_zones(connection, [zone_with_devices()])
+        yield connection
+
+
+def stored(connection: Connection) -> list[tuple[str, str, datetime, float]]:
+    return connection.execute(
+        "SELECT c.asset_id, c.name, r.measured_at, r.value FROM reading r JOIN channel c USING (channel_id)"
+        " ORDER BY r.measured_at, c.asset_id"
+    ).fetchall()
+
+
+def adds_up(connection: Connection) -> bool:
+    lines = connection.execute(
+        "SELECT received + replayed = stored + duplicate + conflict + set_aside FROM gateway_day"
+    ).fetchall()
+    return bool(lines) and all(line[0] for line in lines)
+
+
+@pytest.mark.parametrize("profile", shipped_profiles(), ids=lambda profile: profile.name)
+def test_a_shipped_profile_reads_its_samples(profile: Profile) -> None:
+    assert failed_samples(profile) == []
+    assert profile.source
+    assert profile.samples
+
+
+@pytest.mark.parametrize("profile", shipped_profiles(), ids=lambda profile: profile.name)
+def test_a_sample_that_comes_out_otherwise_is_told(profile: Profile) -> None:
+    sample = profile.samples[0]
+    wrong = dataclasses.replace(sample, readings={name: value + 1 for name, value in sample.readings.items()})
+    (problem,) = failed_samples(dataclasses.replace(profile, samples=(wrong,)))
+    assert "readings" in problem
+
+
+@pytest.mark.db
+def test_a_sensor_behind_chirpstack_is_stored_in_metres_and_its_message_kept(connection: Connection) -> None:
+    came = Pipeline(connection).store([uplink(231)])
+    assert (came.stored, came.set_aside) == (1, 0)
+    assert stored(connection) == [("tower", "level_m", NOON, 2.31)]
+    assert adds_up(connection)
+    profile, zones, readings, unused = (
+        connection.execute("SELECT profile, zones, readings, unused FROM raw_message").fetchone() or ()
+    )
+    assert (profile, zones, readings, unused) == ("chirpstack-v4", ["zone-1"], 1, ["battery"])
+
+
+@pytest.mark.db
+def test_the_same_uplink_twice_is_one_reading(connection: Connection) -> None:
+    came = Pipeline(connection).store([uplink(231), uplink(231)])
+    assert (came.stored, came.duplicate) == (1, 1)
+    assert adds_up(connection)
+
+
+@pytest.mark.db
+def test_raw_messages_are_kept_for_ninety_days(connection: Connection) -> None:
+    pipeline = Pipeline(connection)
+    pipeline.store([uplink(231)])
+    pipeline.forget_raw(NOON + timedelta(days=89))
+    assert connection.execute("SELECT count(*) FROM raw_message").fetchone() == (1,)
+    pipeline.forget_raw(NOON + timedelta(days=91))
+    assert connection.execute("SELECT count(*) FROM raw_message").fetchone() == (0,)
+    assert stored(connection) == [("tower", "level_m", NOON, 2.31)]
+
+
+@pytest.mark.db
+@pytest.mark.broker
+def test_a_network_server_publishes_on_its_own_topic_and_ingest_hears_it(
+    connection: Connection, database_url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    program = find_mosquitto()
+    if program is None:
+        skip_without(request.config, "mosquitto", "apt-get install mosquitto")
+    port = free_port()
+    (tmp_path / "open.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n", "utf-8")
+    with mosquitto(program, ["-c", "open.conf"], port, tmp_path):
+        ingest = IngestProcess(database_url, MqttSettings("127.0.0.1", port), tmp_path / "ingest.log")
+        try:
+            ingest.wait_for("connected to the broker")
+            message = uplink(231, at=datetime.now(UTC))
+            client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+            client.connect("127.0.0.1", port)
+            client.loop_start()
+            client.publish(message.topic, message.payload, qos=1).wait_for_publish(10)
+            wait_until(lambda: len(stored(connection)) == 1, ingest.log)
+            client.loop_stop()
+        finally:
+            ingest.end()
+    assert [row[3] for row in stored(connection)] == [2.31]
+
+
+@pytest.mark.db
+def test_a_device_that_nobody_registered_waits_until_a_zone_file_names_it(connection: Connection) -> None:
+    pipeline = Pipeline(connection)
+    assert pipeline.store([uplink(231, device="a84041000181c061")]).set_aside == 1
+    ((reason, detail),) = connection.execute("SELECT reason, detail FROM set_aside").fetchall()
+    assert reason == "unknown_device"
+    assert "a84041000181c061" in detail
+    import_zones(connection, [zone_with_devices(DEVICES.replace("24e124713b493921", "a84041000181c061"))])
+    (found,) = replay(connection, find_waiting(connection, limit=9), clock=ManualClock(NOON + timedelta(days=1)))
+    assert (found.fate, found.stored) == (Fate.ACCEPTED, 1)
+    assert stored(connection) == [("tower", "level_m", NOON, 2.31)]
+    assert adds_up(connection)
+
+
+@pytest.mark.db
+def test_what_the_device_calls_no_value_is_none_and_what_it_cannot_mean_is_set_aside(connection: Connection) -> None:
+    pipeline = Pipeline(connection)
+    for value in (65535, "ERR", None):
+        assert pipeline.store([uplink(value)]).came == 0
+    assert pipeline.store([uplink(900), uplink("wet")]).set_aside == 2
+    details = [row[0] for row in connection.execute("SELECT detail FROM set_aside ORDER BY set_aside_id")]
+    assert "900 is beyond 0 … 400" in details[0]
+    assert "'wet' is no number" in details[1]
+    assert stored(connection) == []
+    assert adds_up(connection)
+    assert connection.execute("SELECT sum(absent) FROM raw_message").fetchone() == (3,)
+
+
+@pytest.mark.db
+def test_a_clock_that_says_1970_or_next_year_is_not_believed(connection: Connection) -> None:
+    pipeline = Pipeline(connection)
+    pipeline.store([uplink(231, at=datetime(1970, 1, 1, 0, 2, tzinfo=UTC)), uplink(231, at=NOON + timedelta(days=300))])
+    reasons = [row[0] for row in connection.execute("SELECT reason FROM set_aside ORDER BY set_aside_id")]
+    assert reasons == ["time_before_service", "time_in_future"]
+
+
+@pytest.mark.db
+def test_an_engineer_mends_a_profile_and_reads_ninety_days_again(connection: Connection) -> None:
+    """The first profile knows nothing of the battery; the second does. What was stored stays as it was."""
+    Pipeline(connection).store([uplink(231)])
+    with pytest.raises(ProfileError, match="readings"):
+        keep_profile(connection, MENDED.replace("= 12 }", "= 13 }"), where="mine.toml", by="test", now=NOON)
+    keep_profile(connection, MENDED, where="mine.toml", by="test", now=NOON)
+    (found,) = replay_raw(connection, clock=ManualClock(NOON + timedelta(days=3)))
+    assert (found.fate, found.stored, found.duplicate, found.conflict) == (Fate.ACCEPTED, 1, 1, 0)
+    assert stored(connection) == [("gateway", "battery_v", NOON, 9.8), ("tower", "level_m", NOON, 2.31)]
+    assert adds_up(connection)
+    assert connection.execute("SELECT count(*) FROM raw_message").fetchone() == (1,)
+    assert forget_profile(connection, "chirpstack-v4")
+    assert not forget_profile(connection, "chirpstack-v4")
+
+
+def sparkplug(kind: str, *metrics: dict[str, object]) -> Message:
+    payload = payload_class()(timestamp=NOON_US // 1000, seq=0)
+    for metric in metrics:
+        payload.metrics.add(**metric)
+    return Message(f"spBv1.0/labe/{kind}/node-1/tap-03", payload.SerializeToString(), NOON_US, 1, 1)
+
+
+@pytest.mark.db
+def test_sparkplug_data_before_a_birth_wait_for_it_and_a_restart_remembers_the_birth(connection: Connection) -> None:
+    data = sparkplug("DDATA", {"alias": 4, "datatype": 8, "long_value": 118_250})
+    pipeline = Pipeline(connection)
+    assert pipeline.store([data]).set_aside == 1
+    assert connection.execute("SELECT reason FROM set_aside").fetchone() == ("no_birth",)
+    born = {
+        "name": "Meter/Litres",
+        "alias": 4,
+        "datatype": 8,
+        "long_value": 118_200,
+        "timestamp": NOON_US // 1000 - 60_000,
+    }
+    assert pipeline.store([sparkplug("DBIRTH", born)]).stored == 1
+    restarted = Pipeline(connection)  # reads what births have told
+    assert restarted.store([data]).stored == 1
+    assert [row[3] for row in stored(connection)] == [118.2, 118.25]
+    assert pipeline.store([sparkplug("DDEATH")]).came == 0
+
+
+def test_small_whole_numbers_of_sparkplug_may_be_negative() -> None:
+    shown = try_message(
+        PROFILES["sparkplug-b"],
+        "spBv1.0/labe/DBIRTH/node-1/tap-03",
+        sparkplug("DBIRTH", {"name": "t", "datatype": 2, "int_value": 0xFFFE}).payload,
+        NOON,
+    )
+    assert [one.raw for one in shown] == ["-2.0"]
+
+
+@pytest.mark.db
+def test_who_publishes_under_a_zone_speaks_for_that_zone_alone(connection: Connection) -> None:
+    pipeline = Pipeline(connection)
+    body = b'{"tower/level_m": 2.5, "tap-03": {"volume_m3": "7"}, "mood": 3}'
+    ours, strange, other = (
+        Message(f"ndiyan/1/{where}/up/plain", body, NOON_US + n, 1, 1)
+        for n, where in enumerate(("zone-1/gw-1", "zone-1/gw-9", "zone-2/gw-1"))
+    )
+    came = pipeline.store([ours, strange, other])
+    assert (came.stored, came.set_aside) == (2, 2)
+    reasons = {row[0] for row in connection.execute("SELECT reason FROM set_aside")}
+    assert reasons == {"unknown_device"}
+    assert adds_up(connection)
+
+
+def test_a_name_of_ours_is_taken_in_its_canonical_unit() -> None:
+    shown = try_message(
+        PROFILES["plain"], "ndiyan/1/z/g/up/plain", b'{"pump/flow_m3_h": 3.7, "pump": {"pressure_bar": 2}}', NOON
+    )
+    assert {one.channel: (round(one.value or 0, 9), one.unit) for one in shown} == {
+        "pump/flow_m3_h": (3.7, "m³/h"),
+        "pump/pressure_bar": (2.0, "bar"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param('"cm"', '"bar"', r"devices\[0\]\.points\[0\]\.unit: 'bar' is none of", id="unit"),
+        pytest.param('"tower/level_m"', '"tower/level"', r"is: tower/level is no channel", id="channel"),
+        pytest.param('"tap-03"\n\n', '"tap-77"\n\n', r"asset: 'tap-77' is no asset", id="asset"),
+        pytest.param("valid = [0, 400]", "valid = [400, 0]", r"valid: \[400, 0\] is not", id="valid"),
+        pytest.param('"chirpstack-v4"', '"Chirp Stack"', r"profile: 'Chirp Stack' does not match", id="profile"),
+    ],
+)
+def test_a_mistake_in_a_device_names_file_key_value_and_bound(old: str, new: str, message: str) -> None:
+    assert old in DEVICES
+    with pytest.raises(ZoneFileError, match=message):
+        zone_with_devices(DEVICES.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param('payload = "json"', 'payload = "xml"', r"payload: 'xml' is none of json", id="payload"),
+        pytest.param('points = "object"', 'points = "object["', r"points: 'object\[' is no JMESPath", id="path"),
+        pytest.param('topics = ["application', 'topics = ["#/application', r"is no MQTT filter", id="topic"),
+        pytest.param('time_format = "iso"', 'time_format = "soon"', r"time_format: 'soon' is none of", id="time"),
+        pytest.param('unit = "cm"', 'unit = "bar"', r"rules\[0\]\.unit: 'bar' is none of", id="unit"),
+        pytest.param("title", "tittle", r"title: is missing", id="missing"),
+    ],
+)
+def test_a_mistake_in_a_profile_names_file_key_value_and_bound(old: str, new: str, message: str) -> None:
+    file = Path(__file__).parents[2] / "ingest/profiles/shipped/chirpstack-v4.toml"
+    text = file.read_text("utf-8")
+    assert old in text
+    with pytest.raises(ProfileError, match=message):
+        parse_profile(text.replace(old, new, 1), "mine.toml")
+
+
+def test_cayenne_says_where_it_breaks_off() -> None:
+    assert from_cayenne_lpp(bytes.fromhex("0102ff9c 0371 04d2fb2e0000")) == {
+        "analog_in_1": -1.0, "accelerometer_3_x": 1.234, "accelerometer_3_y": -1.234, "accelerometer_3_z": 0.0,
+    }  # fmt: skip
+    for payload, problem in (("01", "head"), ("0167ff", "2 bytes"), ("01fe00", "no kind"), ("", "no value")):
+        with pytest.raises(Undecodable, match=problem):
+            from_cayenne_lpp(bytes.fromhex(payload))
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "topic", "fits"),
+    [
+        ("a/+/c", "a/b/c", True), ("a/+/c", "a/b/d", False), ("a/#", "a/b/c", True), ("a/#", "a", True),
+        ("+", "serial", True), ("+", "$SYS", False), ("a/+", "a/b/c", False), ("a", "a/b", False),
+    ],
+)  # fmt: skip
+def test_a_filter_lets_through_what_mqtt_says(topic_filter: str, topic: str, fits: bool) -> None:
+    assert topic_fits(topic_filter, topic) is fits
+
+
+@given(st.binary(max_size=200), st.sampled_from(sorted(PROFILES)))
+def test_no_bytes_break_a_profile(payload: bytes, name: str) -> None:
+    village = Village(PROFILES[name])
+    _, problem = village.judge(PROFILES[name].samples[0], payload)
+    assert problem is None
+
+
+@pytest.mark.parametrize("profile", shipped_profiles(), ids=lambda profile: profile.name)
+def test_mutated_samples_break_nothing_and_nothing_comes_in_a_wrong_unit(profile: Profile) -> None:
+    """The full run is `make bench-fuzz-profiles`."""
+    chance, village = random.Random(f"profiles {profile.name}"), Village(profile)
+    for _ in range(300):
+        sample = chance.choice(profile.samples)
+        payload = mutated(sample.payload, chance)
+        _, problem = village.judge(sample, payload)
+        assert problem is None, payload
