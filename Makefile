@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -62,6 +62,9 @@ bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost
 
 bench-fuzz: setup  ## a million malformed messages: none unaccounted, none slow, memory flat (ARGS="--messages 20000 --seed 7")
 	@exec $(PYTHON) -m benchmarks.fuzz $(ARGS)
+
+bench-fuzz-profiles: setup  ## mutated messages of every device dialect: none unaccounted, none in a wrong unit (ARGS="--messages 5000")
+	@exec $(PYTHON) -m benchmarks.fuzz_profiles $(ARGS)
 
 bench-sms-gammu: setup  ## kill -9 of our sender over Gammu's daemon and a modem: nothing lost, nothing twice (ARGS="--kills 50 --seed 7")
 	@deploy/need.sh gammu-smsd gammu-smsd "there is nothing to measure"

@@ -21,6 +21,7 @@ from gateway.errors import GatewayError
 from gateway.zones import Zone, load_zone, load_zones
 from ingest.errors import IngestError
 from ndiyan.cli_account import account, set_aside_app
+from ndiyan.cli_profiles import profiles_app
 from ndiyan.cli_simulate import simulate_app
 from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.settings import Settings, load_settings
@@ -39,6 +40,7 @@ app.add_typer(web_app, name="web")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(bench_app, name="bench")
 app.add_typer(set_aside_app, name="set-aside")
+app.add_typer(profiles_app, name="profiles")
 app.add_typer(sms_app, name="sms")
 app.command("account")(account)
 

@@ -25,14 +25,19 @@ class Identity:
     may_read: tuple[str, ...]
 
 
-def device_identities(zones: Sequence[Zone], passwords: dict[str, str]) -> list[Identity]:
-    """Ingest, and each zone's gateway under its own zone and name only; missing passwords are made and added."""
+def device_identities(
+    zones: Sequence[Zone], passwords: dict[str, str], foreign_topics: Sequence[str] = ()
+) -> list[Identity]:
+    """Ingest, which also reads `foreign_topics`, and each zone's gateway under its own zone and name only.
+
+    Missing passwords are made and added.
+    """
     identities = [
         Identity(
             INGEST,
             passwords.setdefault(INGEST, new_password()),
             may_write=("ndiyan/1/+/+/down/#",),
-            may_read=("ndiyan/1/+/+/up/#", "$SYS/#"),
+            may_read=("ndiyan/1/+/+/up/#", "$SYS/#", *foreign_topics),
         )
     ]
     for zone in zones:

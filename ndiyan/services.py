@@ -52,6 +52,7 @@ def run_ingest(settings: Settings) -> None:
         operator=settings.mqtt_operator(),
         client_id=settings.ingest_client_id,
         window_messages=settings.ingest_window_messages,
+        foreign_topics=settings.foreign_topics,
     )
     _until_told(settings, lambda clock, stop: ingest_service.run(config, clock, stop))
 

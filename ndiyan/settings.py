@@ -22,6 +22,7 @@ from alerts.config import PRICE_GNF
 from alerts.errors import CarrierRefused
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
+from ingest.profiles.profile import check_filter, profile_topics
 from ndiyan.errors import SettingsError
 
 PLACES = (Path("ndiyan.toml"), Path(".demo/secrets/ndiyan.toml"), Path("/etc/ndiyan/ndiyan.toml"))
@@ -46,6 +47,12 @@ def _web_address(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{value} does not begin with http://HOST or https://HOST")
+
+
+def _topics(value: str) -> None:
+    if value not in ("profiles", "none"):
+        for topic in value.split():
+            check_filter(topic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ SETTINGS = (
     Setting("mqtt.operator_url", "", check=_mqtt_url),
     Setting("ingest.client_id", "ingest"),
     Setting("ingest.window_messages", 15_000, bounds=(1, 65_535)),
+    Setting("ingest.foreign_topics", "profiles", check=_topics),
     Setting("web.host", "127.0.0.1"),
     Setting("web.port", 8000, bounds=(1, 65_535)),
     Setting("web.public_url", "", check=_web_address),
@@ -95,6 +103,7 @@ class Settings:
     mqtt_operator_url: str
     ingest_client_id: str
     ingest_window_messages: int
+    ingest_foreign_topics: str
     web_host: str
     web_port: int
     web_public_url: str
@@ -104,6 +113,13 @@ class Settings:
     clock: str
     demo: bool
     carriers: tuple[CarrierConfig, ...] = field(default=(), kw_only=True)
+
+    @property
+    def foreign_topics(self) -> tuple[str, ...]:
+        """What ingest reads besides our own topics: what profiles read, nothing, or what is set."""
+        if self.ingest_foreign_topics == "profiles":
+            return profile_topics()
+        return () if self.ingest_foreign_topics == "none" else tuple(self.ingest_foreign_topics.split())
 
     def required(self, key: str) -> str:
         """The text set for `key`; `SettingsError` when it is not set."""

@@ -100,3 +100,29 @@ def test_web_login_link_and_api_key_are_shown_once(tmp_path: Path, database_url:
     assert link.stdout.startswith("https://eau.example.org/login/")
     key = ndiyan("web", "api-key", "grafana", "--json", cwd=tmp_path, **url)
     assert json.loads(key.stdout)["api_key"].startswith("wat_")
+
+
+@pytest.mark.db
+def test_a_profile_is_tried_kept_and_forgotten(tmp_path: Path, database_url: str) -> None:
+    shipped = Path(__file__).parents[2] / "ingest/profiles/shipped/victron-gx.toml"
+    mine = tmp_path / "mine.toml"
+    mine.write_text(shipped.read_text("utf-8").replace("Victron GX (Venus OS)", "Our Cerbo"), "utf-8")
+    (tmp_path / "message.json").write_text('{"value": 936}', "utf-8")
+    environment = {"NDIYAN_DATABASE_URL": database_url}
+    tried = ndiyan(
+        "profiles",
+        "test",
+        str(mine),
+        "--message",
+        str(tmp_path / "message.json"),
+        "--topic",
+        "N/c0/system/0/Dc",
+        cwd=tmp_path,
+    )
+    assert "2 samples come out as they should" in tried.stdout
+    assert "nothing takes it" in tried.stdout
+    assert ndiyan("profiles", "add", str(mine), cwd=tmp_path, **environment).returncode == 0
+    assert "(yours) Our Cerbo" in ndiyan("profiles", "list", cwd=tmp_path, **environment).stdout
+    assert ndiyan("profiles", "remove", "victron-gx", cwd=tmp_path, **environment).returncode == 0
+    assert ndiyan("profiles", "remove", "victron-gx", cwd=tmp_path, **environment).returncode == 1
+    assert "0 messages" in ndiyan("profiles", "replay", cwd=tmp_path, **environment).stdout
