@@ -38,6 +38,7 @@ from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.errors import ProfileError, SchemaMismatch
 from ingest.profiles.dialects import Dialects, Registered
+from ingest.profiles.own import fetch_bodies
 from ingest.profiles.profile import Profile, parse_profile, shipped_profiles
 from ingest.profiles.sparkplug import Aliases, birth_of
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
@@ -427,7 +428,7 @@ def fetch_directory(connection: Connection, aliases: Aliases | None = None) -> D
 def fetch_profiles(connection: Connection) -> list[Profile]:
     """The shipped profiles and the operator's own; one that cannot be used is named in the log and left out."""
     found = shipped_profiles()
-    for name, body in connection.execute(SQL["profiles"]):
+    for name, body in fetch_bodies(connection).items():
         try:
             found.append(parse_profile(body, name))
         except ProfileError as error:

@@ -46,7 +46,7 @@ def listing(context: typer.Context, as_json: Json = False) -> None:
         print(json.dumps(rows, ensure_ascii=False))
         return
     for one in found:
-        topics = " ".join(one.topics) or f"ndiyan/1/ZONE/GATEWAY/up/{one.name}"
+        topics = " ".join(one.heard_on)
         print(f"{one.name:<24}{'' if one in shipped else '(yours) '}{one.title}\n{'':<24}{topics}")
 
 

@@ -25,7 +25,21 @@ from web.api import set_aside as api_set_aside
 from web.api import sms as api_sms
 from web.config import WebConfig
 from web.dependencies import Services, api_guard, demo_only, page_guard
-from web.pages import account, alerts, breaking, calls, figures, login, overview, phone, rules, set_aside, sms, zone
+from web.pages import (
+    account,
+    alerts,
+    breaking,
+    calls,
+    figures,
+    login,
+    overview,
+    phone,
+    profiles,
+    rules,
+    set_aside,
+    sms,
+    zone,
+)
 from web.problems import add_handlers
 from web.rules import Trials
 from web.shield import Shield
@@ -76,7 +90,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
     for router in (
         overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
-        login.router, calls.router, sms.router,
+        profiles.router, login.router, calls.router, sms.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):

@@ -30,3 +30,8 @@ def keep_profile(connection: Connection, text: str, *, where: str, by: str, now:
 def forget_profile(connection: Connection, name: str) -> bool:
     """Forget a profile; whether there was one."""
     return connection.execute(SQL["forget"], {"name": name}).rowcount > 0
+
+
+def fetch_bodies(connection: Connection) -> dict[str, str]:
+    """The texts of the operator's own profiles by name, as they were kept."""
+    return dict(connection.execute(SQL["bodies"]).fetchall())

@@ -19,6 +19,7 @@ from jmespath.exceptions import JMESPathError
 
 from gateway.devices import PROFILE_NAME, PointRule, point_rule
 from gateway.tables import Table
+from gateway.wire import ROOT
 from ingest.errors import ProfileError
 from ingest.profiles.formats import FORMATS
 
@@ -100,6 +101,11 @@ class Profile:
     rules: tuple[PointRule, ...]
     samples: tuple[Sample, ...]
 
+    @property
+    def heard_on(self) -> tuple[str, ...]:
+        """Its topics, for people; where it has none, the one under our own root."""
+        return self.topics or (f"{ROOT}/ZONE/GATEWAY/up/{self.name}",)
+
 
 def parse_profile(text: str, where: str) -> Profile:
     """Check the text of a profile; `where` is what errors call it.
@@ -156,15 +162,21 @@ def load_profile(path: Path) -> Profile:
 
 
 @cache
-def _shipped() -> tuple[Profile, ...]:
+def _shipped() -> tuple[tuple[Profile, str], ...]:
     folder = resources.files("ingest.profiles") / "shipped"
     files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
-    return tuple(parse_profile(item.read_text("utf-8"), item.name) for item in files)
+    bodies = [(item.name, item.read_text("utf-8")) for item in files]
+    return tuple((parse_profile(body, name), body) for name, body in bodies)
 
 
 def shipped_profiles() -> list[Profile]:
     """The profiles that come with Ndiyan, by name."""
-    return list(_shipped())
+    return [profile for profile, _ in _shipped()]
+
+
+def shipped_bodies() -> dict[str, str]:
+    """Their texts by name."""
+    return {profile.name: body for profile, body in _shipped()}
 
 
 def profile_topics() -> tuple[str, ...]:

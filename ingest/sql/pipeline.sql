@@ -22,9 +22,6 @@ SELECT count(*), max(imported_at), sum(extract(epoch FROM imported_at)),
     (SELECT (count(*), max(changed_at), sum(extract(epoch FROM changed_at)))::text FROM decode_profile)
 FROM zone;
 
--- profiles
-SELECT name, body FROM decode_profile ORDER BY name;
-
 -- devices
 -- A zone has one gateway of ours, in whose account its devices stand.
 SELECT d.profile, d.device_id, d.zone_id, g.gateway_id, d.asset_id, d.points

@@ -5,3 +5,6 @@ ON CONFLICT (name) DO UPDATE SET
 
 -- forget
 DELETE FROM decode_profile WHERE name = %(name)s;
+
+-- bodies
+SELECT name, body FROM decode_profile ORDER BY name;

@@ -29,6 +29,7 @@ ADDRESSES = (
     "/fr/regles/essais/1",
     "/en/regles/essais/2", "/fr/telephone",
     "/fr/casser", "/fr/casser/1", "/fr/mis-de-cote", "/fr/mis-de-cote?etat=tous", "/fr/mis-de-cote/1", "/fr/comptes",
+    "/fr/profils", "/fr/profils/essayer?profil=king-pigeon",
     "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
     "/fr/conflits", "/fr/messages?etat=tous", "/fr/messages/2", "/fr/messages/recus", "/fr/messages/recus?quoi=tous",
     "/fr/messages/bourse", "/fr/messages/accord", "/fr/messages/carte", "/en/messages?etat=tous",
