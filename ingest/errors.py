@@ -15,3 +15,7 @@ class SchemaMismatch(IngestError):
 
 class ProfileError(IngestError):
     """A decode profile cannot be used; the message names file, key, value and bound."""
+
+
+class BacklogUnreadable(IngestError):
+    """A file of readings cannot be read as a whole; the message says what its first line lacks."""

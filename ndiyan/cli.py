@@ -20,7 +20,7 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.zones import Zone, load_zone, load_zones
 from ingest.errors import IngestError
-from ndiyan.cli_account import account, set_aside_app
+from ndiyan.cli_account import account, backlog, set_aside_app
 from ndiyan.cli_profiles import profiles_app
 from ndiyan.cli_simulate import simulate_app
 from ndiyan.errors import NdiyanError, SettingsError
@@ -43,6 +43,7 @@ app.add_typer(set_aside_app, name="set-aside")
 app.add_typer(profiles_app, name="profiles")
 app.add_typer(sms_app, name="sms")
 app.command("account")(account)
+app.command("backlog")(backlog)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]

@@ -1,13 +1,16 @@
-"""The commands `ndiyan account` and `ndiyan set-aside …`: parse and wire; work is elsewhere."""
+"""The commands `ndiyan account`, `ndiyan backlog` and `ndiyan set-aside …`: parse and wire; work is elsewhere."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from ingest.admission import RejectReason
 from ndiyan.settings import load_settings
@@ -63,6 +66,49 @@ def account(
             verdict = "" if line.adds_up else "  does not add up"
             print(f"{line.day!s:<11}{line.gateway_id or '(none)':<14}{figures}{verdict}")
     raise typer.Exit(0 if all(line.adds_up for line in lines) else 1)
+
+
+def backlog(
+    context: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="CSV: time,asset,channel,value, with zone and unit where there are.",
+        ),
+    ],
+    zone: Annotated[str | None, typer.Option("--zone", help="The zone of all rows, if no column tells it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Store readings from a file, as a logger kept them; a bad row is set aside, the same file twice is stored once."""
+    from ingest.backlog import Progress, store_backlog
+    from ingest.db import connect
+    from ndiyan.progress import Steps
+
+    settings = load_settings(context.obj)
+    done = Progress(0, 0, 0, 0, 0)
+    steps = Steps(Console(stderr=True))
+    with (
+        file.open(encoding="utf-8-sig", errors="replace", newline="") as lines,
+        connect(settings.required("database.url")) as connection,
+        steps.bar(file.name, unit="rows") as told,
+    ):
+        size, read = max(1, file.stat().st_size), 0
+
+        def counted() -> Iterator[str]:
+            nonlocal read
+            for line in lines:
+                read += len(line)
+                yield line
+
+        for done in store_backlog(connection, counted(), zone=zone, now=settings.make_clock().now()):
+            told(done.rows, round(done.rows * max(1.0, size / max(1, read))))
+    if as_json:
+        print(json.dumps(done._asdict()))
+    else:
+        print(", ".join(f"{number} {name}" for name, number in done._asdict().items()))
 
 
 @set_aside_app.command("list")

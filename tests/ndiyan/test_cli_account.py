@@ -74,3 +74,18 @@ def test_a_mistake_is_told_with_its_option(
     done = ndiyan("set-aside", "list", *words, cwd=tmp_path, **url)
     assert done.returncode == 2
     assert says in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_file_from_a_logger_is_stored_and_told(tmp_path: Path, url: dict[str, str]) -> None:
+    (tmp_path / "logger.csv").write_text(
+        "time;asset;channel;value\n2026-03-01T08:00:00Z;tower;level_m;2,31\n", "utf-8-sig"
+    )
+    told = ndiyan("backlog", "logger.csv", "--zone", "zone-1", "--json", cwd=tmp_path, **url)
+    assert json.loads(told.stdout) == {"rows": 1, "stored": 1, "duplicate": 0, "conflict": 0, "set_aside": 0}
+    again = ndiyan("backlog", "logger.csv", "--zone", "zone-1", cwd=tmp_path, **url)
+    assert again.stdout == "1 rows, 0 stored, 1 duplicate, 0 conflict, 0 set_aside\n"
+    lost = ndiyan("backlog", "logger.csv", cwd=tmp_path, **url)
+    assert (lost.returncode, lost.stderr.splitlines()[-1]) == (
+        1, "ndiyan: no column tells the zone of a row, and no zone was given"
+    )  # fmt: skip
+    assert ndiyan("backlog", "none.csv", cwd=tmp_path, **url).returncode == 2
