@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -58,6 +58,16 @@ STATE_OF = {
     Fate.EXPIRED: "undelivered",
     Fate.UNKNOWN: "no_receipt",
 }
+RANKS = ("no_receipt", "undelivered", "delivered")  # a state only rises
+
+
+@dataclass(slots=True)
+class _Listening:
+    """Since when the receipts of a route can be heard without a break, and since when that is waited for."""
+
+    looked_at: datetime
+    waits_since: datetime
+    since: datetime | None = None
 
 
 class Sender:
@@ -72,8 +82,9 @@ class Sender:
         self._connection, self._carriers, self._clock = connection, carriers, clock
         self._breakers = {name: Breaker() for name in carriers}
         self._in_hand: dict[str, set[UUID]] = {name: set() for name in carriers}
-        self._up_since: dict[str, datetime] = {}
-        self._tidied_at = self._asked_at = clock.now() - timedelta(days=1)
+        now = clock.now()
+        self._listens = {name: _Listening(now, now) for name in carriers}
+        self._tidied_at = self._asked_at = now - timedelta(days=1)
 
     @property
     def in_hand(self) -> int:
@@ -83,7 +94,8 @@ class Sender:
     def work(self) -> int:
         """One pass; returns how many messages and events were moved on."""
         now, done = self._clock.now(), 0
-        if now - self._tidied_at >= TIDY_EVERY:
+        is_tidying = now - self._tidied_at >= TIDY_EVERY
+        if is_tidying:
             self._tidied_at = now
             self._tidy(now)
         if now - self._asked_at >= ASKED_EVERY:
@@ -92,7 +104,8 @@ class Sender:
         for place, (name, carrier) in enumerate(self._carriers.items()):
             done += self._hand_over(place, name, carrier, now)
             done += self._take(name, carrier, now)
-            done += self._settle_left_over(name, carrier, now)
+            if is_tidying:
+                done += self._settle_left_over(name, carrier, now)
         return done + self._handle_inbound()
 
     def _tidy(self, now: datetime) -> None:
@@ -150,8 +163,7 @@ class Sender:
             return 0
         try:
             with self._connection.transaction():
-                for event in events:
-                    self._record(name, event, now)
+                self._record(name, events, now)
         except psycopg.OperationalError:
             raise
         except Exception:  # one of them trips us: the others must not wait for it
@@ -164,48 +176,53 @@ class Sender:
     def _record_alone(self, name: str, event: Event, now: datetime) -> None:
         try:
             with self._connection.transaction():
-                self._record(name, event, now)
+                self._record(name, [event], now)
         except psycopg.OperationalError:
             raise
         except Exception:
             log.exception("what route %s told cannot be recorded", name, extra={"event": type(event).__name__})
 
-    def _record(self, name: str, event: Event, now: datetime) -> None:
-        if isinstance(event, Submitted):
-            self._record_outcome(name, event.ref, event.outcome, now, settled_by=None)
-        elif isinstance(event, Receipt):
-            self._record_receipt(name, event, now)
-        else:
-            is_call = isinstance(event, Call)
-            self._connection.execute(
-                SQL["store_inbound"],
-                {
-                    "carrier": name, "provider_id": event.provider_id, "kind": "call" if is_call else "sms",
-                    "phone": event.phone, "text": event.text.replace("\0", "") if isinstance(event, Inbound) else "",
-                    "at": event.at,
-                },
-            )  # fmt: skip
+    def _record(self, name: str, events: Sequence[Event], now: datetime) -> None:
+        """Answers before receipts, which find their SMS by what the answers told; each kind in one statement."""
+        outcomes = [(event.ref, event.outcome) for event in events if isinstance(event, Submitted)]
+        taken = [(ref, outcome) for ref, outcome in outcomes if isinstance(outcome, Accepted)]
+        if taken:
+            self._record_accepted(name, taken, now, settled_by=None)
+        for ref, outcome in outcomes:
+            if not isinstance(outcome, Accepted):
+                self._record_not_taken(name, ref, outcome, now)
+        if receipts := [event for event in events if isinstance(event, Receipt)]:
+            self._record_receipts(name, receipts, now)
+        for event in events:
+            if isinstance(event, Inbound | Call):
+                self._store_inbound(name, event)
 
-    def _record_outcome(self, name: str, ref: UUID, outcome: Outcome, now: datetime, *, settled_by: str | None) -> None:
+    def _record_accepted(
+        self, name: str, taken: Sequence[tuple[UUID, Accepted]], now: datetime, *, settled_by: str | None
+    ) -> None:
+        self._breakers[name].succeeded()
+        waiting = self._connection.execute(
+            SQL["accepted"],
+            {
+                "refs": [ref for ref, _ in taken], "provider_ids": [outcome.provider_id for _, outcome in taken],
+                "carrier": name, "now": now, "settled_by": settled_by,
+            },
+        ).fetchall()  # fmt: skip
+        self._record_fates(waiting)
+
+    def _record_not_taken(self, name: str, ref: UUID, outcome: Outcome, now: datetime) -> None:
         told: dict[str, object] = {
-            "ref": ref, "carrier": name, "now": now, "outcome": _word(outcome), "settled_by": settled_by,
-            "provider_id": outcome.provider_id if isinstance(outcome, Accepted) else None, "detail": _detail(outcome),
+            "ref": ref, "carrier": name, "now": now, "outcome": _word(outcome), "detail": _detail(outcome),
         }  # fmt: skip
         self._connection.execute(SQL["end_attempt"], told)
         breaker = self._breakers[name]
-        if isinstance(outcome, Accepted):
-            breaker.succeeded()
-            row = self._connection.execute(SQL["accepted"], told).fetchone()
-            self._event(row, "told", now)
-            if row is not None:
-                self._take_waiting_receipts(name, row[0], outcome.provider_id)
-        elif isinstance(outcome, Uncertain):
+        if isinstance(outcome, Uncertain):
             breaker.failed(now)
             self._connection.execute(SQL["uncertain"], told)
         elif isinstance(outcome, Throttled):
             again = now + timedelta(seconds=outcome.retry_after_s)
             self._connection.execute(SQL["throttled"], told | {"again": again})
-        else:
+        elif isinstance(outcome, Refused):
             if not outcome.is_permanent:
                 breaker.failed(now)
             self._refused(told, now)
@@ -223,90 +240,110 @@ class Sender:
         wait = min(BACK_OFF[0] * 2 ** min(attempts // routes, 10), BACK_OFF[1])
         self._connection.execute(SQL["refused"], told | {"again": now + wait if attempts % routes == 0 else now})
 
-    def _record_receipt(self, name: str, receipt: Receipt, now: datetime) -> None:
-        """Keep it as it came, and let it speak of the SMS that it belongs to, if that is known already."""
-        stored = self._connection.execute(
-            SQL["store_receipt"],
+    def _record_receipts(self, name: str, receipts: Sequence[Receipt], now: datetime) -> None:
+        """Keep them as they came; each speaks of the SMS that it belongs to, if that is known already."""
+        told = [
             {
-                "carrier": name, "provider_ids": list(receipt.provider_ids), "fate": receipt.fate.value,
-                "at": receipt.at, "phone": receipt.phone, "text_head": receipt.text_head.replace("\0", ""),
-                "raw": receipt.raw.replace("\0", ""), "now": now,
-            },
-        ).fetchone()  # fmt: skip
-        if stored is None:
-            return  # told twice
-        found = self._connection.execute(
-            SQL["find_attempt"],
+                "provider_ids": list(receipt.provider_ids), "ref": receipt.ref and str(receipt.ref),
+                "fate": receipt.fate.value, "at": receipt.at.isoformat(), "phone": receipt.phone,
+                "text_head": receipt.text_head.replace("\0", ""), "raw": receipt.raw.replace("\0", ""),
+            }
+            for receipt in receipts
+        ]  # fmt: skip
+        self._record_fates(
+            self._connection.execute(
+                SQL["store_receipts"], {"carrier": name, "now": now, "receipts": json.dumps(told)}
+            ).fetchall()
+        )
+
+    def _record_fates(self, told: Iterable[tuple[int, str, datetime]]) -> None:
+        """What receipts say of (message, fate, when); of several about one message the one of the highest rank."""
+        found: dict[int, tuple[str, datetime]] = {}
+        for number, fate, at in told:
+            if (state := STATE_OF.get(Fate(fate))) is None:
+                continue  # on the network: the answer has said so already
+            if number not in found or RANKS.index(state) > RANKS.index(found[number][0]):
+                found[number] = (state, at)
+        if found:
+            states, instants = zip(*found.values(), strict=True)
+            self._connection.execute(
+                SQL["fates"], {"ids": list(found), "states": list(states), "instants": list(instants)}
+            )
+
+    def _store_inbound(self, name: str, event: Inbound | Call) -> None:
+        self._connection.execute(
+            SQL["store_inbound"],
             {
-                "carrier": name, "provider_ids": list(receipt.provider_ids), "ref": receipt.ref,
-                "phone": receipt.phone,
+                "carrier": name, "provider_id": event.provider_id, "kind": "call" if isinstance(event, Call) else "sms",
+                "phone": event.phone, "text": event.text.replace("\0", "") if isinstance(event, Inbound) else "",
+                "at": event.at,
             },
-        ).fetchone()  # fmt: skip
-        if found is not None:
-            self._connection.execute(SQL["place_receipt"], {"receipt": stored[0], "id": found[0]})
-            self._fate(found[0], receipt.fate, receipt.at)
-
-    def _take_waiting_receipts(self, name: str, number: int, provider_id: str) -> None:
-        """Receipts that came before the answer which told us the id."""
-        known = {"carrier": name, "id": number, "provider_id": provider_id}
-        for fate, at in self._connection.execute(SQL["waiting_receipts"], known).fetchall():
-            self._fate(number, Fate(fate), at)
-
-    def _fate(self, number: int, fate: Fate, at: datetime) -> None:
-        if (state := STATE_OF.get(fate)) is None:
-            return  # on the network: the answer has said so already
-        row = self._connection.execute(SQL["fate"], {"id": number, "state": state, "at": at}).fetchone()
-        if state == "delivered":
-            self._event(row, "delivered", at)
+        )  # fmt: skip
 
     def _settle_left_over(self, name: str, carrier: Carrier, now: datetime) -> int:
         """Hand-overs of which nobody has told the outcome: by a receipt, by the route, by their urgency."""
-        before = now - self._grace(name, carrier, now)
+        if not self._has_listened(name, carrier, now):
+            return 0
+        asked = {
+            "carrier": name, "before": now - carrier.caps.receipt_within, "in_hand": list(self._in_hand[name]),
+            "limit": AT_ONCE,
+        }  # fmt: skip
         with self._connection.transaction():
-            rows = self._connection.execute(
-                SQL["left_over"], {"carrier": name, "before": before, "in_hand": list(self._in_hand[name])}
-            ).fetchall()
-            for number, ref, phone, text, urgency, until in rows:
+            rows = self._connection.execute(SQL["left_over"], asked).fetchall()
+            for number, ref, phone, text, urgency, until, submitted_at in rows:
                 message = Outgoing(ref, phone, text, Urgency(urgency), until)
-                if not self._settled_by_receipt(name, number, message, before):
+                if not self._settled_by_receipt(name, number, message, submitted_at):
                     self._settle(name, carrier, number, message, now)
         return len(rows)
 
-    def _grace(self, name: str, carrier: Carrier, now: datetime) -> timedelta:
-        """How old an uncertain one must be. No receipt comes while the route is down, as it is after we died."""
-        caps = carrier.caps
-        if caps.is_repeat_harmless or caps.is_handover_atomic:
-            return caps.receipt_within
-        if not carrier.health().is_up:
-            self._up_since.pop(name, None)
-        elif now - self._up_since.setdefault(name, now) >= caps.receipt_within:
-            return caps.receipt_within
-        return caps.receipt_within + LONGEST_OUTAGE
+    def _has_listened(self, name: str, carrier: Carrier, now: datetime) -> bool:
+        """Whether a receipt that has not come will not come: only who could hear it all the while can tell.
 
-    def _settled_by_receipt(self, name: str, number: int, message: Outgoing, before: datetime) -> bool:
-        rows = self._connection.execute(
-            SQL["receipts_of_uncertain"],
-            {
-                "carrier": name, "phone": message.phone, "text": message.text,
-                "since": before - RECEIPTS_COME_EARLY,
-            },
-        ).fetchall()  # fmt: skip
+        The grace counts from when the link was bound: what waited for us over there while we were dead, asleep or cut
+        off comes then. A route that does not come back is waited for no longer than news of a fault can.
+        """
+        caps, listens = carrier.caps, self._listens[name]
+        if caps.is_repeat_harmless or caps.is_handover_atomic:
+            return True
+        if now - listens.looked_at > caps.receipt_within + TIDY_EVERY:  # we were asleep, and hear from now on
+            listens.since, listens.waits_since = None, now
+        listens.looked_at = now
+        if not carrier.health().is_up:
+            listens.since = None
+        elif listens.since is None:
+            listens.since = now
+        elif now - listens.since >= caps.receipt_within:
+            listens.waits_since = now
+            return True
+        return now - listens.waits_since >= caps.receipt_within + LONGEST_OUTAGE
+
+    def _settled_by_receipt(self, name: str, number: int, message: Outgoing, submitted_at: datetime) -> bool:
+        asked = {
+            "carrier": name, "phone": message.phone, "text": message.text, "since": submitted_at - RECEIPTS_COME_EARLY,
+        }  # fmt: skip
+        rows = self._connection.execute(SQL["receipts_of_uncertain"], asked).fetchall()
         for receipt, provider_id, fate, at in rows:
             self._connection.execute(SQL["place_receipt"], {"receipt": receipt, "id": number})
-            self._record_outcome(name, message.ref, Accepted(provider_id), at, settled_by="receipt")
-            self._fate(number, Fate(fate), at)
+            self._record_accepted(name, [(message.ref, Accepted(provider_id))], at, settled_by="receipt")
+            self._record_fates([(number, fate, at)])
         return bool(rows)
 
     def _settle(self, name: str, carrier: Carrier, number: int, message: Outgoing, now: datetime) -> None:
         found = carrier.settle(message)
         if found is not None and not isinstance(found, Uncertain):
-            self._record_outcome(name, message.ref, found, now, settled_by="carrier")
+            self._record_settled(name, message.ref, found, now)
         elif carrier.caps.is_repeat_harmless or (carrier.caps.is_handover_atomic and found is None):
             self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": False})
         elif message.urgency >= Urgency.ALERT:
             self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": True})
         else:
             self._connection.execute(SQL["abandon"], {"id": number})
+
+    def _record_settled(self, name: str, ref: UUID, found: Outcome, now: datetime) -> None:
+        if isinstance(found, Accepted):
+            self._record_accepted(name, [(ref, found)], now, settled_by="carrier")
+        else:
+            self._record_not_taken(name, ref, found, now)
 
     def _handle_inbound(self) -> int:
         rows = self._connection.execute(SQL["unhandled"]).fetchall()
@@ -324,17 +361,6 @@ class Sender:
                 self._connection.execute(SQL["give_up"], {"id": number, "now": self._clock.now()})
         return len(rows)
 
-    def _event(self, row: tuple[Any, ...] | None, kind: str, at: datetime) -> None:
-        if row is None or row[1] is None:
-            return  # a repeat, or an answer that belongs to no alert
-        number, alert_id, name, role, text = row
-        detail = {"notification_id": number, "name": name, "role": role}
-        detail |= {"text": text} if kind == "told" else {}
-        self._connection.execute(
-            SQL["insert_event"],
-            {"alert": alert_id, "at": at, "kind": kind, "who": f"{name} ({role})", "detail": json.dumps(detail)},
-        )
-
 
 def close_all(carriers: Iterable[Carrier]) -> None:
     """Leave every route, whatever one of them does."""
@@ -348,7 +374,7 @@ def close_all(carriers: Iterable[Carrier]) -> None:
 def _word(outcome: Outcome) -> str:
     if isinstance(outcome, Refused):
         return "refused_for_good" if outcome.is_permanent else "refused"
-    return {Accepted: "accepted", Throttled: "throttled", Uncertain: "uncertain"}[type(outcome)]
+    return "throttled" if isinstance(outcome, Throttled) else "uncertain"
 
 
 def _detail(outcome: Outcome) -> str | None:

@@ -45,25 +45,44 @@ begun AS (
 SELECT ref, phone, text, urgency, valid_until FROM claimed ORDER BY urgency DESC, notification_id;
 
 -- left_over
--- Hand-overs whose outcome nobody waits for any more.
-SELECT notification_id, ref, phone, text, urgency, valid_until FROM notification
+-- Hand-overs whose outcome nobody waits for any more, the oldest first.
+SELECT notification_id, ref, phone, text, urgency, valid_until, submitted_at FROM notification
 WHERE state IN ('submitting', 'uncertain') AND carrier = %(carrier)s AND submitted_at <= %(before)s
-  AND ref <> ALL(%(in_hand)s) ORDER BY notification_id FOR UPDATE SKIP LOCKED;
-
--- end_attempt
--- The hand-over that is under way has its outcome.
-UPDATE sms_attempt t SET ended_at = %(now)s, outcome = %(outcome)s, provider_id = %(provider_id)s, detail = %(detail)s
-FROM notification n
-WHERE n.ref = %(ref)s AND t.sms_attempt_id = (
-    SELECT max(sms_attempt_id) FROM sms_attempt WHERE notification_id = n.notification_id AND carrier = %(carrier)s)
-RETURNING n.notification_id;
+  AND ref <> ALL(%(in_hand)s) ORDER BY submitted_at, notification_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
 -- accepted
-UPDATE notification n SET state = 'accepted', provider_id = %(provider_id)s, accepted_at = %(now)s, error = NULL,
-    settled_by = %(settled_by)s
-FROM notification o LEFT JOIN contact c USING (contact_id)
-WHERE n.ref = %(ref)s AND o.notification_id = n.notification_id AND n.state IN ('submitting', 'uncertain')
-RETURNING n.notification_id, n.alert_id, coalesce(c.name, n.phone), coalesce(c.role, ''), n.text;
+-- The route has them. Their hand-overs that are under way have that outcome, the stories tell it, and receipts that came
+-- before the answer which told us the id are placed and returned.
+WITH told AS (
+    SELECT n.notification_id, t.provider_id, (
+        SELECT max(sms_attempt_id) FROM sms_attempt a WHERE a.notification_id = n.notification_id
+          AND a.carrier = %(carrier)s) AS sms_attempt_id
+    FROM unnest(%(refs)s::uuid[], %(provider_ids)s::text[]) AS t(ref, provider_id) JOIN notification n USING (ref)),
+ended AS (
+    UPDATE sms_attempt a SET ended_at = %(now)s, outcome = 'accepted', provider_id = told.provider_id, detail = NULL
+    FROM told WHERE a.sms_attempt_id = told.sms_attempt_id),
+taken AS (
+    UPDATE notification n SET state = 'accepted', provider_id = told.provider_id, accepted_at = %(now)s, error = NULL,
+        settled_by = %(settled_by)s
+    FROM told WHERE n.notification_id = told.notification_id AND n.state IN ('submitting', 'uncertain')
+    RETURNING n.notification_id, n.alert_id, n.contact_id, n.phone, n.text, n.provider_id),
+story AS (
+    INSERT INTO alert_event (alert_id, at, kind, who, detail)
+    SELECT n.alert_id, %(now)s, 'told', coalesce(c.name, n.phone) || ' (' || coalesce(c.role, '') || ')',
+           jsonb_build_object('notification_id', n.notification_id, 'name', coalesce(c.name, n.phone),
+                              'role', coalesce(c.role, ''), 'text', n.text)
+    FROM taken n LEFT JOIN contact c USING (contact_id) WHERE n.alert_id IS NOT NULL ORDER BY n.notification_id)
+UPDATE sms_receipt r SET notification_id = n.notification_id FROM taken n
+WHERE r.carrier = %(carrier)s AND r.notification_id IS NULL AND (r.phone = n.phone OR r.phone IS NULL)
+  AND n.provider_id = ANY(r.provider_ids)
+RETURNING r.notification_id, r.fate, r.at;
+
+-- end_attempt
+-- The hand-over that is under way has its outcome, and it was not taken.
+UPDATE sms_attempt t SET ended_at = %(now)s, outcome = %(outcome)s, detail = %(detail)s
+FROM notification n
+WHERE n.ref = %(ref)s AND t.sms_attempt_id = (
+    SELECT max(sms_attempt_id) FROM sms_attempt WHERE notification_id = n.notification_id AND carrier = %(carrier)s);
 
 -- uncertain
 UPDATE notification SET state = 'uncertain', error = %(detail)s WHERE ref = %(ref)s AND state = 'submitting';
@@ -98,28 +117,26 @@ WHERE notification_id = %(id)s AND state IN ('submitting', 'uncertain');
 UPDATE notification SET state = 'abandoned', settled_by = 'nobody'
 WHERE notification_id = %(id)s AND state IN ('submitting', 'uncertain');
 
--- store_receipt
-INSERT INTO sms_receipt (carrier, provider_ids, fate, at, phone, text_head, raw, received_at)
-VALUES (%(carrier)s, %(provider_ids)s, %(fate)s, %(at)s, %(phone)s, %(text_head)s, %(raw)s, %(now)s)
-ON CONFLICT DO NOTHING RETURNING sms_receipt_id;
-
--- find_attempt
--- By our reference where the route gives it back, else by its id: as it was written rather than as it may have been
--- meant, and the newest, should ids come again, of one phone.
-SELECT t.notification_id FROM sms_attempt t JOIN notification n USING (notification_id)
-WHERE t.carrier = %(carrier)s AND (t.provider_id = ANY(%(provider_ids)s) OR n.ref = %(ref)s)
-  AND (%(phone)s::text IS NULL OR n.phone = %(phone)s)
-ORDER BY array_position(%(provider_ids)s::text[], t.provider_id), t.sms_attempt_id DESC LIMIT 1;
+-- store_receipts
+-- Each once, as it came. It belongs to the SMS of our reference where the route gives that back, else to that of its id: as
+-- it was written rather than as it may have been meant, and the newest, should ids come again, of one phone. Returned is
+-- what is new and has its place.
+WITH told AS (
+    SELECT * FROM jsonb_to_recordset(%(receipts)s::jsonb)
+        AS r(provider_ids text[], ref uuid, fate text, at timestamptz, phone text, text_head text, raw text)),
+stored AS (
+    INSERT INTO sms_receipt (carrier, provider_ids, fate, at, phone, text_head, raw, received_at, notification_id)
+    SELECT %(carrier)s, r.provider_ids, r.fate, r.at, r.phone, r.text_head, r.raw, %(now)s, coalesce((
+        SELECT n.notification_id FROM notification n JOIN sms_attempt t USING (notification_id)
+        WHERE n.ref = r.ref AND t.carrier = %(carrier)s AND (r.phone IS NULL OR n.phone = r.phone) LIMIT 1), (
+        SELECT t.notification_id FROM sms_attempt t JOIN notification n USING (notification_id)
+        WHERE t.carrier = %(carrier)s AND t.provider_id = ANY(r.provider_ids) AND (r.phone IS NULL OR n.phone = r.phone)
+        ORDER BY array_position(r.provider_ids, t.provider_id), t.sms_attempt_id DESC LIMIT 1))
+    FROM told r ON CONFLICT DO NOTHING RETURNING notification_id, fate, at)
+SELECT notification_id, fate, at FROM stored WHERE notification_id IS NOT NULL;
 
 -- place_receipt
 UPDATE sms_receipt SET notification_id = %(id)s WHERE sms_receipt_id = %(receipt)s;
-
--- waiting_receipts
--- Receipts that came before the answer that told us the id.
-UPDATE sms_receipt SET notification_id = %(id)s
-WHERE carrier = %(carrier)s AND notification_id IS NULL AND %(provider_id)s = ANY(provider_ids)
-  AND (phone IS NULL OR phone = (SELECT phone FROM notification WHERE notification_id = %(id)s))
-RETURNING fate, at;
 
 -- receipts_of_uncertain
 -- Receipts that nobody could place and that speak of this SMS: to its phone, repeating its first letters; or, where
@@ -131,14 +148,21 @@ WHERE r.carrier = %(carrier)s AND r.notification_id IS NULL AND r.received_at >=
                      AND n.state IN ('submitting', 'uncertain')) END
 ORDER BY r.sms_receipt_id;
 
--- fate
+-- fates
 -- The rank only rises: a late "delivered" wins over everything, "undelivered" over no news, nothing over "delivered".
-UPDATE notification n SET state = %(state)s,
-    delivered_at = CASE WHEN %(state)s = 'delivered' THEN %(at)s ELSE n.delivered_at END
-FROM notification o LEFT JOIN contact c USING (contact_id)
-WHERE n.notification_id = %(id)s AND o.notification_id = n.notification_id AND n.state <> 'delivered'
-  AND (%(state)s = 'delivered' OR n.state IN ('accepted', 'no_receipt'))
-RETURNING n.notification_id, n.alert_id, coalesce(c.name, n.phone), coalesce(c.role, ''), n.text;
+WITH known AS (
+    UPDATE notification n SET state = t.state,
+        delivered_at = CASE WHEN t.state = 'delivered' THEN t.at ELSE n.delivered_at END
+    FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(instants)s::timestamptz[]) AS t(notification_id, state, at)
+    WHERE n.notification_id = t.notification_id AND n.state <> 'delivered'
+      AND (t.state = 'delivered' OR n.state IN ('accepted', 'no_receipt'))
+    RETURNING n.notification_id, n.alert_id, n.contact_id, n.phone, t.state, t.at)
+INSERT INTO alert_event (alert_id, at, kind, who, detail)
+SELECT n.alert_id, n.at, 'delivered', coalesce(c.name, n.phone) || ' (' || coalesce(c.role, '') || ')',
+       jsonb_build_object('notification_id', n.notification_id, 'name', coalesce(c.name, n.phone),
+                          'role', coalesce(c.role, ''))
+FROM known n LEFT JOIN contact c USING (contact_id) WHERE n.state = 'delivered' AND n.alert_id IS NOT NULL
+ORDER BY n.notification_id;
 
 -- without_receipt
 UPDATE notification SET state = 'no_receipt'
@@ -161,7 +185,3 @@ VALUES (%(carrier)s, %(is_up)s, %(now)s, %(detail)s, %(balance)s, %(balance_unit
 ON CONFLICT (carrier) DO UPDATE SET is_up = EXCLUDED.is_up, detail = EXCLUDED.detail, balance = EXCLUDED.balance,
     balance_unit = EXCLUDED.balance_unit, expires_at = EXCLUDED.expires_at, asked_at = EXCLUDED.asked_at,
     since = CASE WHEN carrier_state.is_up = EXCLUDED.is_up THEN carrier_state.since ELSE EXCLUDED.since END;
-
--- insert_event
-INSERT INTO alert_event (alert_id, at, kind, who, detail)
-VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);

@@ -310,6 +310,46 @@ def test_the_grace_counts_from_when_a_receipt_can_come(desk: Desk, sim: Route) -
     assert len(sim.taken) == 1
 
 
+def test_a_sender_that_was_dead_for_hours_listens_first_and_then_judges(desk: Desk, sim: Route) -> None:
+    sim.answers = [None]
+    ref = desk.queue("A1 POMPE ARRETEE")
+    desk.sender.work()
+    desk.clock.advance(timedelta(hours=3))  # a power cut, longer than any outage that is waited for
+    desk.restart()
+    desk.pass_by(timedelta(seconds=30))
+    sim.waiting.append(receipt("id-0", head="A1 POMPE"))  # it has waited over there
+    desk.pass_by(GRACE)
+    assert desk.state(ref) == ("delivered", "sim", False)
+    assert len(sim.taken) == 1
+
+
+def test_a_sender_that_dies_again_and_again_still_knows_the_receipt_that_came_long_ago(desk: Desk, sim: Route) -> None:
+    sim.answers = [None]
+    ref = desk.queue("A1 POMPE ARRETEE")
+    desk.sender.work()
+    sim.waiting.append(receipt("id-0", head="A1 POMPE"))
+    for _ in range(5):  # it never lives as long as the grace
+        desk.restart()
+        desk.pass_by(GRACE / 2)
+    desk.restart()
+    desk.pass_by(GRACE + timedelta(seconds=20))
+    assert desk.state(ref) == ("delivered", "sim", False)
+    assert len(sim.taken) == 1
+
+
+def test_a_sender_that_was_asleep_has_not_listened(desk: Desk, sim: Route) -> None:
+    sim.answers = [Uncertain("no answer")]
+    desk.pass_by(GRACE + timedelta(seconds=20))  # it has listened for long
+    ref = desk.queue("A1 POMPE ARRETEE")
+    desk.sender.work()
+    desk.clock.advance(timedelta(hours=1))
+    desk.pass_by(timedelta(seconds=30))
+    sim.waiting.append(receipt("id-0", head="A1 POMPE"))
+    desk.pass_by(GRACE)
+    assert desk.state(ref) == ("delivered", "sim", False)
+    assert len(sim.taken) == 1
+
+
 def test_a_route_that_does_not_come_back_is_not_waited_for_longer_than_news_of_a_fault_can(
     desk: Desk, sim: Route
 ) -> None:

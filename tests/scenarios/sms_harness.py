@@ -44,6 +44,7 @@ class Account:
     lost: list[int] = field(default_factory=list)
     twice: list[int] = field(default_factory=list)
     twice_unflagged: list[int] = field(default_factory=list)
+    twice_though_heard: list[int] = field(default_factory=list)  # its receipt was stored when it was sent again
     flagged: int = 0
     settled_by_receipt: int = 0
     states: dict[str, int] = field(default_factory=dict)
@@ -56,8 +57,9 @@ class Account:
         states = ", ".join(f"{state} {number:,}" for state, number in sorted(self.states.items()))
         return (
             f"{self.messages:,} SMS, {self.kills:,} kill -9, {self.cuts:,} link cuts, {self.seconds:.0f} s:"
-            f" {len(self.lost)} lost, {len(self.twice)} twice ({len(self.twice_unflagged)} of them not flagged),"
-            f" {self.flagged} flagged as possibly twice, {self.settled_by_receipt} settled by a receipt; {states}\n"
+            f" {len(self.lost)} lost, {len(self.twice)} twice ({len(self.twice_unflagged)} of them not flagged,"
+            f" {len(self.twice_though_heard)} although a receipt was here), {self.flagged} flagged as possibly twice,"
+            f" {self.settled_by_receipt} settled by a receipt; {states}\n"
             f"{self.inbound:,} inbound SMS: {self.inbound_lost} lost, {self.inbound_twice} stored twice"
         )
 
@@ -157,6 +159,7 @@ class Exchange:
             lost=sorted(set(range(1, messages + 1)) - taken.keys()),
             twice=twice,
             twice_unflagged=sorted(set(twice) - flagged),
+            twice_though_heard=sorted(set(twice) & self._sent_again_though_heard()),
             flagged=len(flagged),
             settled_by_receipt=sum(settled_by == "receipt" for *_, settled_by in rows),
             states=dict(Counter(state for _, state, *_ in rows)),
@@ -164,6 +167,14 @@ class Exchange:
             inbound_lost=sum(stored[one["text"]] == 0 or not one["answered"] for one in written),
             inbound_twice=sum(times > 1 for times in stored.values()),
         )
+
+    def _sent_again_though_heard(self) -> set[int]:
+        rows = self._connection.execute(
+            "SELECT DISTINCT n.text FROM notification n JOIN sms_attempt again USING (notification_id)"
+            " JOIN sms_receipt r ON r.phone = n.phone AND r.received_at < again.began_at"
+            " WHERE again.began_at > (SELECT min(began_at) FROM sms_attempt WHERE notification_id = n.notification_id)"
+        ).fetchall()
+        return {int(text.split("#")[1]) for (text,) in rows if "#" in text}
 
 
 def trial(
