@@ -86,11 +86,6 @@ class Sender:
         self._listens = {name: _Listening(now, now) for name in carriers}
         self._tidied_at = self._asked_at = now - timedelta(days=1)
 
-    @property
-    def in_hand(self) -> int:
-        """How many hand-overs have no outcome yet."""
-        return sum(len(refs) for refs in self._in_hand.values())
-
     def work(self) -> int:
         """One pass; returns how many messages and events were moved on."""
         now, done = self._clock.now(), 0

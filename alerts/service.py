@@ -23,7 +23,7 @@ from ingest.db import Connection, check_schema, connect
 
 log = logging.getLogger(__name__)
 
-# Wall time between two passes of the sender: a person with a phone in the hand waits for it, or a route's window does.
+# Wall time between two passes of the sender, unless a route wakes it: a person with a phone in the hand waits for it.
 SEND_EVERY_S, SEND_SOON_S = 0.3, 0.01
 BEAT_EVERY_S = 1.0
 
@@ -39,11 +39,13 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
         check_schema(connection)
     judging = _Worker(config, "alerts", clock, lambda connection: _judging(connection, config, clock))
     opened: list[Carrier] = []
-    sending = _Worker(config, "sender", clock, lambda connection: _sending(connection, config, clock, opened))
+    news = threading.Event()
+    sending = _Worker(config, "sender", clock, lambda connection: _sending(connection, config, clock, opened, news))
     scheduler = waking(judging.turn, every=config.evaluate_every, clock=clock, name="judge")
     try:
-        while not stop.wait(SEND_SOON_S if sending.turn() else SEND_EVERY_S):
-            pass
+        while not stop.is_set():
+            news.clear()
+            news.wait(SEND_SOON_S if sending.turn() else SEND_EVERY_S)
     finally:
         scheduler.shutdown(wait=True)
         judging.close()
@@ -56,7 +58,9 @@ def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Call
     return lambda: evaluator.work(clock.now())
 
 
-def _sending(connection: Connection, config: AlertsConfig, clock: Clock, opened: list[Carrier]) -> Callable[[], int]:
+def _sending(
+    connection: Connection, config: AlertsConfig, clock: Clock, opened: list[Carrier], news: threading.Event
+) -> Callable[[], int]:
     """A sender over all routes; `opened` are those of the connection before, and then these.
 
     Of several services only one sends, because a route may let in one of us at a time; the next one takes over when the
@@ -71,11 +75,11 @@ def _sending(connection: Connection, config: AlertsConfig, clock: Clock, opened:
         if sender is None:
             if connection.execute(SENDER_SQL["be_the_sender"]).fetchone() != (True,):
                 return 0
-            routes = open_carriers(list(config.carriers), connection, clock)
+            routes = open_carriers(list(config.carriers), connection, clock, wake=news.set)
             opened[:] = routes.values()
             sender = Sender(connection, routes, clock)
         climbed = climb(connection, clock.now(), routes=len(config.carriers))
-        return climbed + sender.work() + sender.in_hand
+        return climbed + sender.work()
 
     return work
 

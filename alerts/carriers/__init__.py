@@ -1,6 +1,7 @@
 """SMS routes behind one protocol. What matters most is the fourth outcome: we may not know whether it left.
 
-A carrier never makes the sender wait: `submit` hands messages over, what becomes of them comes as events. An event
+A carrier never makes the sender wait: `submit` hands messages over, what becomes of them comes as events, for which the
+sender is woken where the carrier can tell that they are here. An event
 comes again until it is `done`, which the sender says only after its commit; so a crash in between loses nothing.
 """
 

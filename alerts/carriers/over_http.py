@@ -75,9 +75,11 @@ class HttpCarrier:
         connection: Connection,
         clock: Clock,
         *,
+        wake: Callable[[], None],
         make_client: Callable[[], httpx.Client] = lambda: httpx.Client(timeout=TIMEOUT),
     ) -> None:
         self._name, self._route, self._connection, self._clock = name, route, connection, clock
+        self._wake = wake
         self._client = make_client()
         self._queue: queue.SimpleQueue[Outgoing | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -166,6 +168,7 @@ class HttpCarrier:
                 self._under_way[message.ref] = outcome
                 if isinstance(outcome, Throttled):
                     self._paused_until_s = uptime_s() + outcome.retry_after_s
+            self._wake()
             self._look_now_and_then()
 
     def _outcome(self, message: Outgoing) -> Outcome:

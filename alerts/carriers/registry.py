@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from alerts.carriers import Carrier
@@ -64,9 +64,11 @@ def read_carriers(
     return [_read(name, tables, environment) for name in wanted]
 
 
-def open_carriers(configs: list[CarrierConfig], connection: Connection, clock: Clock) -> dict[str, Carrier]:
-    """The routes by name, in their order, over the sender's connection."""
-    return {config.name: _open(config, connection, clock) for config in configs}
+def open_carriers(
+    configs: list[CarrierConfig], connection: Connection, clock: Clock, *, wake: Callable[[], None]
+) -> dict[str, Carrier]:
+    """The routes by name, in their order, over the sender's connection; they `wake` the sender when something came."""
+    return {config.name: _open(config, connection, clock, wake) for config in configs}
 
 
 def doors(configs: list[CarrierConfig]) -> dict[str, Door]:
@@ -90,17 +92,17 @@ def _read(name: str, tables: Mapping[str, Mapping[str, object]], environment: Ma
     return KINDS[kind].from_table(name, table, environment)
 
 
-def _open(config: CarrierConfig, connection: Connection, clock: Clock) -> Carrier:
+def _open(config: CarrierConfig, connection: Connection, clock: Clock, wake: Callable[[], None]) -> Carrier:
     match config:
         case PhoneConfig():
             return PhoneCarrier(connection, clock)
         case SmppConfig():
-            return SmppCarrier(config, connection, clock)
+            return SmppCarrier(config, connection, clock, wake=wake)
         case GammuConfig():
             return GammuCarrier(config, connection, clock)
         case AndroidConfig():
-            return HttpCarrier(config.name, AndroidRoute(config), connection, clock)
+            return HttpCarrier(config.name, AndroidRoute(config), connection, clock, wake=wake)
         case OrangeConfig():
-            return HttpCarrier(config.name, OrangeRoute(config), connection, clock)
+            return HttpCarrier(config.name, OrangeRoute(config), connection, clock, wake=wake)
         case HttpConfig():
-            return HttpCarrier(config.name, HttpRoute(config, clock), connection, clock)
+            return HttpCarrier(config.name, HttpRoute(config, clock), connection, clock, wake=wake)

@@ -14,7 +14,7 @@ import logging
 import random
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -77,10 +77,11 @@ class SmppCarrier:
     Parameters
     ----------
     connection : the sender's; asked which inbound SMS are stored already
+    wake : told when there is something for the sender to do
     """
 
-    def __init__(self, config: SmppConfig, connection: Connection, clock: Clock) -> None:
-        self._config, self._connection, self._clock = config, connection, clock
+    def __init__(self, config: SmppConfig, connection: Connection, clock: Clock, *, wake: Callable[[], None]) -> None:
+        self._config, self._connection, self._clock, self._wake = config, connection, clock, wake
         self._lock = threading.Lock()
         # Under the lock:
         self._held: dict[object, _Held] = {}
@@ -314,6 +315,7 @@ class SmppCarrier:
             self._in_hand.discard(message.ref)
             self._waiting -= not has_left
             self._held[next(self._numbers)] = _Held(Submitted(message.ref, outcome), [], self._clock.now())
+        self._wake()
 
     def _try_delivery(self, link: Link, delivered: Delivered) -> None:
         try:
@@ -376,6 +378,7 @@ class SmppCarrier:
             if (late := self._answered_late.get(key)) is not None and late[1] > now:
                 event, bound_at = late[0], None
             self._held[key] = _Held(event, answers, now, bound_at)
+        self._wake()
 
     def _as_stored(self, key: Any, event: Inbound, bound_at: datetime) -> Inbound:
         """Under its old id, if the same was stored shortly before this link was bound: then its answer was lost."""
@@ -387,6 +390,7 @@ class SmppCarrier:
     def _tell_up(self, kind: str) -> None:
         with self._lock:
             self._down[kind] = ""
+        self._wake()
         log.info("SMS route %s is bound as %s", self._config.name, kind)
 
     def _tell_down(self, kind: str, reason: str) -> None:

@@ -14,13 +14,13 @@ from alerts.sender import Sender
 from gateway.clock import SystemClock
 from ingest.db import connect
 
-IDLE_S = 0.005
+IDLE_S = 0.1
 ONE_AT_A_TIME = 7331  # an advisory lock: a predecessor that was killed is still there for a moment
 
 
 def main(url: str, port: str, told: str) -> None:
     """Send and take until asked to stop."""
-    stop = threading.Event()
+    stop, news = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     differs = json.loads(told)
     grace = timedelta(seconds=differs.pop("receipt_within_s"))
@@ -31,11 +31,12 @@ def main(url: str, port: str, told: str) -> None:
     clock = SystemClock()
     with connect(url, application="ndiyan-sms-worker") as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [ONE_AT_A_TIME])
-        carrier = SmppCarrier(config, connection, clock)
+        carrier = SmppCarrier(config, connection, clock, wake=news.set)
         sender = Sender(connection, {"operator": carrier}, clock)
         while not stop.is_set():
+            news.clear()
             if sender.work() == 0:
-                stop.wait(IDLE_S)
+                news.wait(IDLE_S)
         carrier.close()
 
 

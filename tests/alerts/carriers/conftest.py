@@ -111,7 +111,7 @@ def desk() -> Iterator[Callable[..., Desk]]:
             "source": "NDIYAN", "per_s": 1000.0, "response_timeout_s": 5.0, "reconnect_s": 0.05,
         }  # fmt: skip
         config = SmppConfig(**settings | differs)
-        opened.append(SmppCarrier(config, connection or NothingStored(), SystemClock()))
+        opened.append(SmppCarrier(config, connection or NothingStored(), SystemClock(), wake=lambda: None))
         return Desk(opened[-1])
 
     yield make

@@ -23,7 +23,7 @@ class Listener:
         self.connection = connect(url)
         self.clock = clock or SystemClock()
         self.name, self.route = name, route
-        self.carrier = HttpCarrier(name, route, self.connection, self.clock)
+        self.carrier = HttpCarrier(name, route, self.connection, self.clock, wake=lambda: None)
         self.told: list[Event] = []
 
     def submit(

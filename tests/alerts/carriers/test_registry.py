@@ -84,7 +84,7 @@ def test_all_routes_open_and_close(tmp_path: Path, database_url: str) -> None:
     )
     only_local = [one for one in settings.carriers if one.name in ("gsm", "old-phone", "phone")]
     with connect(database_url) as connection:
-        routes = open_carriers(only_local, connection, SystemClock())
+        routes = open_carriers(only_local, connection, SystemClock(), wake=lambda: None)
         assert list(routes) == ["gsm", "old-phone", "phone"]
         for route in routes.values():
             route.close()
