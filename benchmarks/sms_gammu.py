@@ -26,7 +26,7 @@ from tests.alerts.carriers.modem import Modem
 from tests.alerts.carriers.smsd import PHONE_ID, Smsd, why_no_smsd
 
 NUMBER, STRANGER = "+224622123456", "+224622000001"
-CONFIG = GammuConfig.from_table("gsm", {"kind": "gammu", "phone_id": PHONE_ID}, {})
+CONFIG = GammuConfig.from_table("gsm", {"kind": "gammu", "phone_id": PHONE_ID, "per_s": 10}, {})
 LONGEST_LIFE_S = 0.4
 END_WITHIN_S = 600.0
 QUEUE = (

@@ -146,6 +146,7 @@ class Capabilities:
     is_handover_atomic : `submit` writes with the sender's own connection, so that it happens with the sender's commit
     is_repeat_harmless : the same `ref` again is the same SMS
     per_s : how many a second the route takes; window : how many may be under way
+    at_once : how many may leave without a gap, where the limit is one of many minutes
     receipt_within : after which no receipt is to be expected any more; also how long an uncertain one is waited for
     """
 
@@ -156,6 +157,7 @@ class Capabilities:
     per_s: float
     window: int
     receipt_within: timedelta
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)

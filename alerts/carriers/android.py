@@ -40,6 +40,7 @@ FATES = {
     "sms:failed": (Fate.UNDELIVERED, "failedAt"),
     "sms:cancelled": (Fate.UNDELIVERED, "cancelledAt"),
 }
+AT_ONCE = 25  # of 30 parts in 30 minutes, so that another app may send a few (SMS.md §7.4)
 URGENT = 100  # from here on the app does not hold a message back for its own limits
 
 
@@ -95,6 +96,7 @@ class AndroidRoute:
         return Capabilities(
             two_way=True, receipts=Receipts.HANDSET, is_handover_atomic=False, is_repeat_harmless=True,
             per_s=self._config.per_s, window=self._config.window, receipt_within=self._config.receipt_within,
+            at_once=AT_ONCE,
         )  # fmt: skip
 
     def send(self, client: httpx.Client, message: Outgoing) -> Outcome:

@@ -33,8 +33,9 @@ from alerts.carriers import (
     Urgency,
 )  # fmt: skip
 from alerts.carriers.options import Options, e164
+from alerts.carriers.pace import Pace
 from alerts.messages import parts, segments
-from gateway.clock import Clock
+from gateway.clock import Clock, uptime_s
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "gammu")
@@ -81,6 +82,7 @@ class GammuCarrier:
 
     def __init__(self, config: GammuConfig, connection: Connection, clock: Clock) -> None:
         self._config, self._connection, self._clock = config, connection, clock
+        self._pace = Pace(config.per_s)
         self._names = {"carrier": config.name, "phone_id": config.phone_id}
         self._told: dict[Event, tuple[int, str]] = {}
         self._withdrawn: dict[Event, int] = {}
@@ -96,11 +98,11 @@ class GammuCarrier:
         )  # fmt: skip
 
     def room(self) -> int:
-        """What is missing in the daemon's queue; nothing while the daemon is away."""
-        if self._trouble is not None or not self._is_awake():
+        """One when the pace has its turn: what waits here lets the more urgent pass. None while the daemon is away."""
+        if self._trouble is not None or self._pace.wait_s(uptime_s()) > 0 or not self._is_awake():
             return 0
         ((waiting,),) = self._connection.execute(SQL["waiting"], self._names).fetchall()
-        return max(0, self._config.window - int(waiting))
+        return 1 if int(waiting) < self._config.window else 0
 
     def submit(self, messages: Sequence[Outgoing]) -> None:
         """Write them into the outbox; they are handed over when the sender commits."""
@@ -114,6 +116,7 @@ class GammuCarrier:
             ).fetchone()  # fmt: skip
             if row:
                 self._write(int(row[0]), message)
+                self._pace.left(uptime_s())
 
     def settle(self, message: Outgoing) -> Outcome | None:
         """What the daemon says of it. None: it has it still, or never had it, and the same again is then harmless."""

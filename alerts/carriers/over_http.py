@@ -6,9 +6,10 @@ A request that was under way when we died has no outcome; its message is then as
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json
 import logging
-import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -31,6 +32,7 @@ from alerts.carriers import (
     Throttled,
     Uncertain,
 )
+from alerts.carriers.pace import Pace
 from gateway.clock import Clock, uptime_s
 from ingest.db import Connection, queries
 
@@ -41,6 +43,7 @@ SQL = queries("alerts", "carrier_event")
 TIMEOUT = httpx.Timeout(35.0, connect=10.0)  # an answer over a 2G uplink; courier of RapidPro waits as long
 LOOK_EVERY_S = 300.0
 THREADS = 4
+IDLE_S = 1.0  # of a thread, before it sees whether the route's health is to be looked at
 SAFE_FAILURES = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -66,7 +69,7 @@ class Route(Protocol):
 
 
 class HttpCarrier:
-    """One route: a queue to a few threads, their outcomes, and what its webhooks left in the database."""
+    """One route: what waits for a few threads and the pace, their outcomes, and what webhooks left in the database."""
 
     def __init__(
         self,
@@ -81,13 +84,17 @@ class HttpCarrier:
         self._name, self._route, self._connection, self._clock = name, route, connection, clock
         self._wake = wake
         self._client = make_client()
-        self._queue: queue.SimpleQueue[Outgoing | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._unsent: list[tuple[int, int, Outgoing]] = []
+        self._numbers = itertools.count()
+        self._pace = Pace(route.caps.per_s, at_once=route.caps.at_once)
+        self._is_closing = False
         self._under_way: dict[UUID, Outcome | None] = {}
         self._health = Health(True)
         self._look_at_s = self._paused_until_s = float("-inf")
         self._rows: dict[Event, set[int]] = {}
         self._open: dict[int, int] = {}
+        self._remember_what_left()
         for number in range(min(THREADS, route.caps.window)):
             threading.Thread(target=self._run, name=f"sms {name} {number}", daemon=True).start()
 
@@ -97,20 +104,22 @@ class HttpCarrier:
         return self._route.caps
 
     def room(self) -> int:
-        """What the window leaves; nothing during a pause that the route asked for."""
+        """What the window leaves and leaves soon at this pace; nothing during a pause that the route asked for."""
         with self._lock:
-            if uptime_s() < self._paused_until_s:
+            now = uptime_s()
+            if now < self._paused_until_s:
                 return 0
-            return max(0, self._route.caps.window - len(self._under_way))
+            soon = self._pace.room(now, waiting=len(self._unsent))
+            return max(0, min(self._route.caps.window - len(self._under_way), soon))
 
     def submit(self, messages: Sequence[Outgoing]) -> None:
-        """Give them to the threads."""
-        for message in messages:
-            with self._lock:
-                if message.ref in self._under_way:
-                    continue
-                self._under_way[message.ref] = None
-            self._queue.put(message)
+        """Give them to the threads, which send the most urgent first."""
+        with self._lock:
+            for message in messages:
+                if message.ref not in self._under_way:
+                    self._under_way[message.ref] = None
+                    heapq.heappush(self._unsent, (-message.urgency, next(self._numbers), message))
+            self._lock.notify(len(messages))
 
     def settle(self, message: Outgoing) -> Outcome | None:
         """None: asking would make the sender wait. Where a repeat is harmless the sender repeats."""
@@ -150,26 +159,40 @@ class HttpCarrier:
 
     def close(self) -> None:
         """Let the threads end; a request that is under way has no outcome."""
-        for _ in range(THREADS):
-            self._queue.put(None)
+        with self._lock:
+            self._is_closing = True
+            self._lock.notify_all()
         self._client.close()
 
+    def _remember_what_left(self) -> None:
+        """A limit of many minutes holds also after a start."""
+        now, up_s = self._clock.now(), uptime_s()
+        asked = {"carrier": self._name, "number": self._route.caps.at_once}
+        for (at,) in self._connection.execute(SQL["left_last"], asked).fetchall():
+            self._pace.left(up_s - self._clock.wall_seconds(now - at))
+
     def _run(self) -> None:
-        while True:
-            try:
-                message = self._queue.get(timeout=1.0)
-            except queue.Empty:
-                self._look_now_and_then()
-                continue
-            if message is None:
-                return
-            outcome = self._outcome(message)
-            with self._lock:
-                self._under_way[message.ref] = outcome
-                if isinstance(outcome, Throttled):
-                    self._paused_until_s = uptime_s() + outcome.retry_after_s
-            self._wake()
+        while not self._is_closing:
+            if (message := self._next()) is not None:
+                outcome = self._outcome(message)
+                with self._lock:
+                    self._under_way[message.ref] = outcome
+                    if isinstance(outcome, Throttled):
+                        self._paused_until_s = uptime_s() + outcome.retry_after_s
+                self._wake()
             self._look_now_and_then()
+
+    def _next(self) -> Outgoing | None:
+        """The most urgent one, as soon as it may leave; None when there is none for a while."""
+        until = uptime_s() + IDLE_S
+        with self._lock:
+            while not self._is_closing and (now := uptime_s()) < until:
+                free_in_s = max(self._pace.wait_s(now), self._paused_until_s - now)
+                if self._unsent and free_in_s <= 0:
+                    self._pace.left(now)
+                    return heapq.heappop(self._unsent)[2]
+                self._lock.wait(min(free_in_s, until - now) if self._unsent else until - now)
+        return None
 
     def _outcome(self, message: Outgoing) -> Outcome:
         if self._clock.now() > message.valid_until:

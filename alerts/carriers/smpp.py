@@ -50,7 +50,6 @@ log = logging.getLogger(__name__)
 SQL = queries("alerts", "smpp")
 KINDS = {"transceiver": ("transceiver",), "pair": ("transmitter", "receiver")}
 SENDING = ("transceiver", "transmitter")
-AHEAD_S = 0.5  # how much may wait here for the pace: what is more urgent waits behind it
 PARTS_WAIT_S = 10.0  # for the rest of a long SMS; a centre with a window of one sends it only after an answer
 GOOD_BYE_S = 2.0
 SETTLED = 1_000  # late answers that are kept until the sender asks
@@ -91,11 +90,12 @@ class SmppCarrier:
         self._answered_late: dict[object, tuple[Event, datetime]] = {}
         self._down: dict[str, str] = dict.fromkeys(KINDS[config.binds], "not bound yet")
         self._rests_until = 0.0
+        self._pace = Pace(config.per_s)
         # Of the thread alone:
         self._links: dict[str, tuple[Link, datetime]] = {}
         self._unsent: list[tuple[int, int, Outgoing]] = []
         self._numbers = itertools.count()
-        self._pace, self._ids = Pace(config.per_s), Ids()
+        self._ids = Ids()
         self._parts: dict[object, dict[int, tuple[Part, Delivery, tuple[Link, int]]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         # Of the sender alone:
@@ -121,10 +121,11 @@ class SmppCarrier:
     def room(self) -> int:
         """What the window leaves, and no more than leaves soon at this pace."""
         with self._lock:
-            if any(self._down.get(kind) for kind in SENDING) or self._loop.time() < self._rests_until:
+            now = self._loop.time()
+            if any(self._down.get(kind) for kind in SENDING) or now < self._rests_until:
                 return 0
-            soon = max(1, int(self._config.per_s * AHEAD_S))
-            return max(0, min(self._config.window - len(self._in_hand), soon - self._waiting))
+            soon = self._pace.room(now, waiting=self._waiting)
+            return max(0, min(self._config.window - len(self._in_hand), soon))
 
     def submit(self, messages: Sequence[Outgoing]) -> None:
         """Give them to the thread, which sends the most urgent first."""
@@ -266,8 +267,8 @@ class SmppCarrier:
         except ValueError as error:
             self._tell_outcome(message, Refused(str(error), is_permanent=True), has_left=False)
             return
-        self._pace.left(now)
         with self._lock:
+            self._pace.left(now)
             self._waiting -= 1
 
     def _answer(self, answers: list[tuple[Link, int]]) -> None:
@@ -296,11 +297,12 @@ class SmppCarrier:
     def _take_answer(self, answered: Answered) -> None:
         outcome, now = answered.outcome, self._loop.time()
         if isinstance(outcome, Throttled):
-            outcome = Throttled(self._pace.refused(now))
             with self._lock:
+                outcome = Throttled(self._pace.refused(now))
                 self._rests_until = now + outcome.retry_after_s
         elif isinstance(outcome, Accepted):
-            self._pace.took()
+            with self._lock:
+                self._pace.took()
             self._ids.answered(outcome.provider_id, answered.message.phone)
         if not answered.is_late:
             self._tell_outcome(answered.message, outcome, has_left=True)

@@ -13,6 +13,11 @@ SELECT (SELECT count(*) FROM carrier_event WHERE carrier = %(carrier)s AND error
        (SELECT coalesce(sum(number), 0) FROM carrier_refusal
         WHERE carrier = %(carrier)s AND on_day >= %(since)s::date);
 
+-- left_last
+-- When the last ones were handed over, the oldest first.
+SELECT began_at FROM (SELECT began_at FROM sms_attempt WHERE carrier = %(carrier)s
+                      ORDER BY sms_attempt_id DESC LIMIT %(number)s) last ORDER BY began_at;
+
 -- store
 -- Committed before the route is answered; the same again changes nothing.
 INSERT INTO carrier_event (carrier, key, kind, body, received_at)

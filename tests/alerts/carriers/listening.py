@@ -29,9 +29,14 @@ class Listener:
     def submit(
         self, text: str = "A1 POMPE ARRETEE", *, urgency: Urgency = Urgency.ALERT, valid: timedelta = timedelta(hours=1)
     ) -> Outgoing:
-        message = Outgoing(uuid.uuid4(), NUMBER, text, urgency, self.clock.now() + valid)
+        message = self.message(text, urgency=urgency, valid=valid)
         self.carrier.submit([message])
         return message
+
+    def message(
+        self, text: str, *, urgency: Urgency = Urgency.ALERT, valid: timedelta = timedelta(hours=1)
+    ) -> Outgoing:
+        return Outgoing(uuid.uuid4(), NUMBER, text, urgency, self.clock.now() + valid)
 
     def outcome(self, text: str = "A1 POMPE ARRETEE", *, valid: timedelta = timedelta(hours=1)) -> Outcome:
         """Send one and wait for what becomes of it."""

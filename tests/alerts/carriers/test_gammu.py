@@ -164,12 +164,19 @@ def test_a_daemon_that_is_away_has_no_room_and_says_so(dummy: Rig) -> None:
     assert dummy.carrier.room() == 0
     assert dummy.carrier.health().detail == f"gammu-smsd has not started yet as PhoneID {PHONE_ID}"
     dummy.smsd.start()
-    assert dummy.carrier.room() == CONFIG.window
+    assert dummy.carrier.room() == 1
     assert dummy.carrier.health().is_up
     dummy.smsd.kill()
     dummy.connection.execute("UPDATE smsd.phones SET \"TimeOut\" = LOCALTIMESTAMP - interval '1 second'")
     assert dummy.carrier.room() == 0
     assert not dummy.carrier.health().is_up
+
+
+def test_the_daemon_gets_one_after_the_other_so_that_the_more_urgent_may_pass(dummy: Rig) -> None:
+    dummy.smsd.start()
+    assert dummy.carrier.room() == 1
+    dummy.submit("A1 POMPE ARRETEE")
+    assert dummy.carrier.room() == 0, "0.25 a second: the next one leaves four seconds later"
 
 
 def test_a_schema_that_is_not_known_is_refused_with_its_version(dummy: Rig) -> None:

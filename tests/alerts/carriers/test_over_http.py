@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 import uuid
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from alerts.carriers import Accepted, Fate, Inbound, Outcome, Receipt, Refused, Submitted, Throttled, Uncertain
+from alerts.carriers import Accepted, Event, Fate, Inbound, Outcome, Receipt, Refused, Submitted, Throttled, Uncertain
+from alerts.carriers.android import AndroidConfig, AndroidRoute
 from alerts.carriers.http import HttpConfig, HttpRoute
 from gateway.clock import ManualClock, SystemClock
+from gateway.zones import Zone
+from ingest.registry import import_zones
 from ndiyan.children import free_port
 from tests.alerts.carriers.listening import NUMBER, Listener
 from tests.alerts.carriers.smsd import wait_until
@@ -72,7 +77,7 @@ def test_the_sender_is_not_kept_waiting_and_the_window_holds(database_url: str) 
         return 201, '{"id": 1}'
 
     with standing_in(answer) as peer:
-        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url, window=3), SystemClock()))
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url, window=3, per_s=1000), SystemClock()))
         assert listener.carrier.room() == 3
         refs = {listener.submit(f"A{number}").ref for number in range(3)}
         assert listener.carrier.room() == 0
@@ -89,6 +94,55 @@ def test_too_fast_pauses_the_whole_route(database_url: str) -> None:
         listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), SystemClock()))
         assert listener.outcome() == Throttled(30.0)
         assert listener.carrier.room() == 0
+        listener.close()
+
+
+def test_at_the_limit_of_the_route_nothing_is_refused(database_url: str) -> None:
+    limit, number, came = 40, 60, deque[float]()
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        """Whoever asks more often than that in any second is refused."""
+        if asked.method != "POST":
+            return 200, ""
+        came.append(time.monotonic())
+        is_too_fast = len(came) > limit and came[-1] - came[-1 - limit] < 1.0
+        return (429, "{}") if is_too_fast else (201, '{"id": 1}')
+
+    with standing_in(answer) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url, per_s=limit, window=50), SystemClock()))
+        rest = [listener.message(f"A{n}") for n in range(number)]
+
+        def is_all_told(told: list[Event]) -> bool:
+            room = listener.carrier.room()
+            listener.carrier.submit(rest[:room])
+            del rest[:room]
+            return len(told) == number
+
+        listener.hear(is_all_told, "all have an outcome")
+        listener.close()
+    assert {type(event.outcome) for event in listener.told if isinstance(event, Submitted)} == {Accepted}
+    assert came[-1] - came[0] < 1.1 * number / limit
+
+
+def test_a_limit_of_many_minutes_holds_after_a_start(database_url: str, zones: list[Zone]) -> None:
+    clock = SystemClock()
+    secrets = {"NDIYAN_SMS_TEL_PASSWORD": "p", "NDIYAN_SMS_TEL_SIGNING_KEY": "signing-key"}
+    with standing_in(lambda _: (202, '{"id": "1", "state": "Pending"}')) as peer:
+        table = {"kind": "android", "url": peer.url, "user": "sms"}
+        listener = Listener(database_url, "tel", AndroidRoute(AndroidConfig.from_table("tel", table, secrets)))
+        assert listener.carrier.room() == 1
+        import_zones(listener.connection, [zone for zone in zones if zone.zone_id == "zone-3"])
+        listener.connection.execute(
+            "WITH sent AS (INSERT INTO notification (ref, zone_id, phone, kind, step, reason, language, text, segments,"
+            " state, created_at, next_try_at, valid_until) SELECT gen_random_uuid(), 'zone-3', %(phone)s, 'reply', 's',"
+            " 'r', 'fr', 'x', 1, 'delivered', %(now)s, %(now)s, %(now)s FROM generate_series(1, 25)"
+            " RETURNING notification_id) INSERT INTO sms_attempt (notification_id, carrier, began_at)"
+            " SELECT notification_id, 'tel', %(now)s FROM sent",
+            {"phone": NUMBER, "now": clock.now()},
+        )
+        after = Listener(database_url, "tel", listener.route)
+        assert after.carrier.room() == 0, "25 left within the last half hour"
+        after.close()
         listener.close()
 
 

@@ -51,3 +51,22 @@ def test_too_fast_rests_the_whole_route_once_and_longer_each_time() -> None:
     assert pace.refused(1.2) == 2 * FIRST_REST_S
     pace.took()
     assert pace.refused(4.0) == FIRST_REST_S
+
+
+def test_a_limit_of_many_minutes_lets_some_leave_at_once_and_no_span_holds_more() -> None:
+    pace = Pace(25 / 1800, at_once=25)  # 25 in half an hour
+    for _ in range(25):
+        assert pace.wait_s(60.0) == 0
+        pace.left(60.0)
+    assert pace.wait_s(61.0) == pytest.approx(1800 / 0.97 - 1)
+    assert pace.room(61.0, waiting=0) == 0
+    assert pace.room(61.0 + 1800 / 0.97, waiting=0) == 1
+
+
+def test_of_a_slow_route_nothing_waits_where_the_more_urgent_cannot_pass() -> None:
+    pace = Pace(0.25)
+    assert pace.room(100.0, waiting=0) == 1
+    assert pace.room(100.0, waiting=1) == 0
+    pace.left(100.0)
+    assert pace.room(100.1, waiting=0) == 0
+    assert pace.room(103.7, waiting=0) == 1, "half a second before its turn"
