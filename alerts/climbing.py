@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from alerts.carriers import Urgency
@@ -21,6 +21,7 @@ from ingest.db import Connection, queries
 
 SQL = queries("alerts", "climbing")
 AT_ONCE = 500
+FOLLOWED = VALID_FOR + timedelta(days=2)  # since a message was written; later receipts tell nobody anything
 
 
 class Waiting(NamedTuple):
@@ -56,7 +57,7 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
             else:
                 take_next(connection, alert_id, Position(rung, origin_at), now=now, routes=routes)
     with connection.transaction():
-        _follow(connection)
+        _follow(connection, now)
         connection.execute(SQL["answered"])
         connection.execute(SQL["open_again"], {"now": now})
         connection.execute(SQL["set_free"])
@@ -67,9 +68,10 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
     return len(due) + len(phones)
 
 
-def _follow(connection: Connection) -> None:
+def _follow(connection: Connection, now: datetime) -> None:
     """What one message told has the fate of the message, and stands in the story of each alert."""
-    for alert_id, number, state, is_new, name, role, text, at in connection.execute(SQL["follow"]).fetchall():
+    asked = {"since": now - FOLLOWED}
+    for alert_id, number, state, is_new, name, role, text, at in connection.execute(SQL["follow"], asked).fetchall():
         kinds = ["told"] if is_new and state in ("accepted", "delivered", "no_receipt", "undelivered") else []
         kinds += ["delivered"] if state == "delivered" else []
         for kind in kinds:

@@ -16,7 +16,8 @@ WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind = 'op
 UPDATE notification n SET state = b.state, carrier = b.carrier, provider_id = b.provider_id,
     submitted_at = b.submitted_at, accepted_at = b.accepted_at, delivered_at = b.delivered_at, error = b.error
 FROM notification b LEFT JOIN contact c USING (contact_id), notification o
-WHERE n.told_in = b.notification_id AND o.notification_id = n.notification_id AND n.state <> b.state
+WHERE b.kind = 'bundle' AND b.created_at >= %(since)s
+  AND n.told_in = b.notification_id AND o.notification_id = n.notification_id AND n.state <> b.state
   AND n.state IN ('held', 'accepted', 'no_receipt', 'undelivered')
   AND b.state IN ('accepted', 'delivered', 'undelivered', 'no_receipt', 'failed', 'expired', 'abandoned')
 RETURNING n.alert_id, b.notification_id, b.state, o.state = 'held', coalesce(c.name, b.phone), coalesce(c.role, ''),

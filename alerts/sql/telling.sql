@@ -23,10 +23,11 @@ WHERE n.alert_id = %(alert)s AND n.kind <> 'reply'
    OR n.phone = ANY(%(phones)s) AND n.created_at >= %(since)s AND n.kind <> 'reply';
 
 -- word
--- The last answer to an alert by SMS.
-SELECT sms_in_id, intention, contact_id, handled_at FROM sms_in
-WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure
-ORDER BY sms_in_id DESC LIMIT 1;
+-- The last answer to an alert by SMS: of the few about it, and not from the newest of all backwards.
+WITH about AS MATERIALIZED (
+    SELECT sms_in_id, intention, contact_id, handled_at FROM sms_in
+    WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure)
+SELECT * FROM about ORDER BY sms_in_id DESC LIMIT 1;
 
 -- queue
 -- The key makes a repeat of the same decision harmless.

@@ -9,6 +9,23 @@ VALUES (%(zone)s, %(fault)s, %(asset)s, %(severity)s, 'open', %(now)s, %(now)s, 
         '{"values": {}, "thresholds": {}, "channels": []}')
 RETURNING alert_id;
 
+-- gauges
+-- One channel in each zone that sends readings.
+WITH tower AS (
+    INSERT INTO asset (zone_id, asset_id, kind, interval_s)
+    SELECT zone_id, 'tower', 'tower', 60 FROM (SELECT zone_id, row_number() OVER (ORDER BY zone_id) AS n FROM zone) z
+    WHERE n %% %(silent)s <> 0 RETURNING zone_id),
+made AS (
+    INSERT INTO channel (zone_id, asset_id, name, unit, is_counter, minimum, maximum)
+    SELECT zone_id, 'tower', 'level', 'm', false, 0, 4 FROM tower RETURNING channel_id)
+INSERT INTO latest (channel_id, measured_at, received_at, value, flag)
+SELECT channel_id, %(at)s, %(at)s, 1, 0 FROM made;
+
+-- read
+WITH heard AS (UPDATE latest SET measured_at = %(now)s, received_at = %(now)s RETURNING channel_id)
+UPDATE alert SET last_evidence_at = %(now)s
+WHERE state <> 'resolved' AND zone_id IN (SELECT zone_id FROM heard JOIN channel USING (channel_id));
+
 -- mend
 UPDATE alert SET state = 'resolved', resolved_at = %(now)s, cleared_at = %(now)s WHERE alert_id = %(alert)s;
 
