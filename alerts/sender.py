@@ -37,6 +37,7 @@ from alerts.carriers import (
     Urgency,
 )
 from alerts.conversation import answer, called
+from alerts.credit import tell_low_credit
 from gateway.clock import Clock
 from ingest.db import Connection, queries
 
@@ -112,16 +113,18 @@ class Sender:
                 self._connection.execute(SQL["without_receipt"], {"carrier": name, "before": now - RECEIPT_DUE})
 
     def _ask_routes(self, now: datetime) -> None:
-        for name, carrier in self._carriers.items():
+        for place, (name, carrier) in enumerate(self._carriers.items()):
             health = carrier.health()
-            self._connection.execute(
-                SQL["state_of_route"],
-                {
-                    "carrier": name, "now": now, "is_up": health.is_up and not self._breakers[name].is_open(now),
-                    "detail": health.detail, "balance": health.balance, "balance_unit": health.balance_unit,
-                    "expires_at": health.expires_at,
-                },
-            )  # fmt: skip
+            asked = {
+                "carrier": name, "now": now, "is_up": health.is_up and not self._breakers[name].is_open(now),
+                "detail": health.detail, "balance": health.balance, "balance_unit": health.balance_unit,
+                "expires_at": health.expires_at, "is_low": health.is_low(now),
+            }  # fmt: skip
+            with self._connection.transaction():
+                row = self._connection.execute(SQL["state_of_route"], asked).fetchone()
+                if row == (True,):
+                    told = tell_low_credit(self._connection, name, health, by=place + 1, now=now)
+                    log.warning("SMS route %s has little credit; told to %d", name, told)
 
     def _hand_over(self, place: int, name: str, carrier: Carrier, now: datetime) -> int:
         """Claim what this route has room for and give it to the route, behind the commit or within it."""

@@ -63,7 +63,7 @@ WORST = Case(
 )  # fmt: skip
 ANSWERS = (
     "help", "which", "confirm", "not_understood", "opt_out", "opt_in", "stranger", "state", "state_silent", "breakdown",
-    "breakdown_told", "breakdown_known", "breakdown_alone",
+    "breakdown_told", "breakdown_known", "breakdown_alone", "low_credit",
 )  # fmt: skip
 DIGESTS = {"two": 2, "storm": 300, "over": 2, "after_outage": 300}  # several alerts in one message
 MEANT = ("seen", "on_the_way", "repaired", "false_alarm", "breakdown")
@@ -139,6 +139,7 @@ def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
         "alert": case.code, "alerts": codes, "place": case.place, "name": case.call[0], "phone": case.call[1],
         "said": meant, "pump": max((language.text("frame", name) for name in ("runs", "rests")), key=len),
         "open": fill_answer(language, "some_alerts", number="9999", alerts=codes),
+        "route": "abcdefghij-0123456789"[:20], "left": "99999999 GNF", "day": "31/12/2099",
     }  # fmt: skip
 
 

@@ -86,6 +86,7 @@ NOTIFICATION_KINDS = {
     "reply": N_("réponse"),
     "bundle": N_("plusieurs alertes"),
     "report": N_("panne signalée"),
+    "credit": N_("crédit d’une route"),
 }
 NOTIFICATION_STATES = {
     "queued": N_("en attente"),
@@ -163,6 +164,7 @@ TOLD_BECAUSE = {
     "told_with_others": N_("dite avec d’autres"),
     "enough_for_now": N_("retenu : assez de SMS pour le moment"),
     "no_route_for_a_while": N_("dite après une coupure"),
+    "credit_is_low": N_("le crédit d’une route est bas"),
 }
 WHY_NOT = {
     "late": N_("trouvée en retard"),

@@ -187,6 +187,7 @@ class Route:
     balance_unit: str
     expires_at: datetime | None
     asked_at: datetime
+    low_since: datetime | None
 
     def is_stale(self, now: datetime) -> bool:
         """Whether nobody has asked it lately, so that nothing can be said of it now."""

@@ -14,6 +14,8 @@ from enum import IntEnum, StrEnum
 from typing import Protocol
 from uuid import UUID
 
+ENDS_SOON = timedelta(days=3)  # somebody has to go and buy credit
+
 
 class Urgency(IntEnum):
     """What leaves first, and what may leave twice when nobody knows whether it left."""
@@ -162,13 +164,26 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a route is: whether it takes messages, in a word why not, and what money is left where the route tells."""
+    """How a route is: whether it takes messages, in a word why not, and what money is left where the route tells.
+
+    Parameters
+    ----------
+    low_below : a smaller balance is too little
+    """
 
     is_up: bool
     detail: str = ""
     balance: float | None = None
     balance_unit: str = ""
     expires_at: datetime | None = None
+    low_below: float = 0.0
+
+    def is_low(self, now: datetime) -> bool | None:
+        """Whether there is too little credit, or it ends soon; None where the route does not tell now."""
+        if self.balance is None:
+            return None
+        is_over_soon = self.expires_at is not None and self.expires_at - now < ENDS_SOON
+        return self.balance < self.low_below or is_over_soon
 
 
 class Carrier(Protocol):

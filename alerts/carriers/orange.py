@@ -60,6 +60,7 @@ class OrangeConfig:
     sender_name: str
     per_s: float
     receipt_within: timedelta
+    low_balance: float
 
     @classmethod
     def from_table(cls, name: str, table: Mapping[str, object], environment: Mapping[str, str]) -> OrangeConfig:
@@ -80,6 +81,7 @@ class OrangeConfig:
             options.text("sender_name", ""),
             options.number("per_s", 1, low=0.01, high=100),
             timedelta(seconds=options.number("receipt_within_s", 600, low=10, high=86_400)),
+            options.number("low_balance", 100, low=0, high=1_000_000),
         )
         options.end()
         return config
@@ -131,7 +133,7 @@ class OrangeRoute:
         left = sum(float(one["availableUnits"]) for one in ours)
         ends = [_time(one["expirationDate"]) for one in ours if float(one["availableUnits"]) > 0]
         detail = "" if left else "the bundle is used up or over"
-        return Health(left > 0, detail, left, "SMS", min(ends, default=None))
+        return Health(left > 0, detail, left, "SMS", min(ends, default=None), self._config.low_balance)
 
     def read(self, kind: str, fields: dict[str, Any], received_at: datetime) -> Iterable[Event]:
         """A delivery report or an SMS; the route tells no reference of ours."""

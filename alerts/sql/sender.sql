@@ -180,8 +180,13 @@ SELECT sms_in_id, kind, phone, text FROM sms_in WHERE handled_at IS NULL ORDER B
 UPDATE sms_in SET handled_at = %(now)s, intention = 'failed', is_sure = false WHERE sms_in_id = %(id)s;
 
 -- state_of_route
-INSERT INTO carrier_state (carrier, is_up, since, detail, balance, balance_unit, expires_at, asked_at)
-VALUES (%(carrier)s, %(is_up)s, %(now)s, %(detail)s, %(balance)s, %(balance_unit)s, %(expires_at)s, %(now)s)
+-- Returns whether its credit has become too little just now; where it does not tell, that stays as it was.
+INSERT INTO carrier_state (carrier, is_up, since, detail, balance, balance_unit, expires_at, asked_at, low_since)
+VALUES (%(carrier)s, %(is_up)s, %(now)s, %(detail)s, %(balance)s, %(balance_unit)s, %(expires_at)s, %(now)s,
+        CASE WHEN %(is_low)s THEN %(now)s END)
 ON CONFLICT (carrier) DO UPDATE SET is_up = EXCLUDED.is_up, detail = EXCLUDED.detail, balance = EXCLUDED.balance,
     balance_unit = EXCLUDED.balance_unit, expires_at = EXCLUDED.expires_at, asked_at = EXCLUDED.asked_at,
-    since = CASE WHEN carrier_state.is_up = EXCLUDED.is_up THEN carrier_state.since ELSE EXCLUDED.since END;
+    since = CASE WHEN carrier_state.is_up = EXCLUDED.is_up THEN carrier_state.since ELSE EXCLUDED.since END,
+    low_since = CASE WHEN %(is_low)s IS NULL THEN carrier_state.low_since
+                     WHEN %(is_low)s THEN coalesce(carrier_state.low_since, EXCLUDED.low_since) END
+RETURNING coalesce(low_since = %(now)s, false);

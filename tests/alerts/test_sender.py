@@ -52,6 +52,8 @@ class Route:
     answers: list[Outcome | None] = field(default_factory=list)  # None: no answer ever comes
     places: int = 10
     is_up: bool = True
+    balance: float | None = 12_500.0
+    expires_at: datetime | None = None
     knows: dict[uuid.UUID, Outcome] = field(default_factory=dict)
     taken: list[Outgoing] = field(default_factory=list)
     waiting: list[Event] = field(default_factory=list)
@@ -80,7 +82,7 @@ class Route:
             self.told_done.append(event)
 
     def health(self) -> Health:
-        return Health(is_up=self.is_up, balance=12_500.0, balance_unit="GNF")
+        return Health(self.is_up, "", self.balance, "GNF", self.expires_at, low_below=1_000.0)
 
     def close(self) -> None:
         pass
@@ -525,3 +527,58 @@ def test_the_state_of_each_route_is_kept_with_its_credit(desk: Desk) -> None:
     desk.sender.work()
     rows = desk.connection.execute("SELECT carrier, is_up, balance, balance_unit FROM carrier_state").fetchall()
     assert rows == [("sim", True, 12_500.0, "GNF")]
+
+
+def engineer(desk: Desk, phone: str = "+224600000099") -> None:
+    desk.connection.execute(
+        "INSERT INTO contact (zone_id, name, role, phone, language, rank) VALUES ('zone-3', 'Aissatou Bah (fictive)',"
+        " 'ingenieur', %s, 'fr', 9)",
+        [phone],
+    )
+
+
+def low_since(desk: Desk, route: str = "sim") -> datetime | None:
+    row = desk.connection.execute("SELECT low_since FROM carrier_state WHERE carrier = %s", [route]).fetchone()
+    assert row is not None
+    found: datetime | None = row[0]
+    return found
+
+
+def test_low_credit_is_told_once_by_the_other_route_and_again_after_a_top_up(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    engineer(two_routes)
+    two_routes.pass_by(timedelta(minutes=3))
+    assert low_since(two_routes) is None
+    sim.balance = 999.0
+    two_routes.pass_by(timedelta(hours=2))
+    text = (
+        "NDIYAN: CREDIT BAS, route sim. Reste 999 GNF. Rechargez-la: sans crédit les alertes ne partent plus par elle."
+    )
+    assert (sim.taken, [(sms.phone, sms.text) for sms in second.taken]) == ([], [("+224600000099", text)])
+    assert low_since(two_routes) is not None
+    sim.balance = None  # the gateway does not tell for a while: nothing is known anew
+    two_routes.pass_by(timedelta(minutes=3))
+    sim.balance = 998.0
+    two_routes.restart()
+    two_routes.pass_by(timedelta(minutes=3))
+    assert len(second.taken) == 1
+    sim.balance = 50_000.0
+    two_routes.pass_by(timedelta(minutes=3))
+    assert low_since(two_routes) is None
+    sim.balance = 500.0
+    two_routes.pass_by(timedelta(minutes=3))
+    assert len(second.taken) == 2
+
+
+def test_credit_that_ends_within_three_days_is_low_and_an_only_route_tells_it_itself(desk: Desk, sim: Route) -> None:
+    engineer(desk)
+    sim.expires_at = NOON + timedelta(days=3, minutes=5)
+    desk.pass_by(timedelta(minutes=3))
+    assert sim.taken == []
+    desk.pass_by(timedelta(minutes=5))
+    (told,) = sim.taken
+    assert told.text == (
+        "NDIYAN: CREDIT BAS, route sim. Reste 12500 GNF. Fin le 05/03/2026. Rechargez-la: sans crédit les alertes ne"
+        " partent plus par elle."
+    )

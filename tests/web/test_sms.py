@@ -126,6 +126,15 @@ def test_routes_tell_state_credit_and_expiry_and_grow_stale(
     assert [one["is_stale"] for one in visitor.get("/api/v1/carriers").json()["items"]] == [True, True]
 
 
+def test_a_route_with_little_credit_says_since_when(visitor: httpx.Client, site: Site, told: dict[str, int]) -> None:
+    with site.connect() as connection:
+        connection.execute("UPDATE carrier_state SET low_since = asked_at WHERE carrier = 'smpp'")
+    assert words(visitor.get("/fr/messages")).count("bas : à recharger depuis") == 1
+    assert words(visitor.get("/en/messages")).count("low: to be topped up since") == 1
+    gammu, smpp = visitor.get("/api/v1/carriers").json()["items"]
+    assert (gammu["low_since"], smpp["low_since"]) == (None, smpp["asked_at"])
+
+
 def test_each_place_says_so_when_there_is_nothing(site: Site, visitor: httpx.Client) -> None:
     with site.connect() as connection:
         connection.execute("DELETE FROM notification")

@@ -278,7 +278,7 @@ class RouteView(BaseModel):
             "example": {
                 "route": "gammu", "is_up": True, "since": "2026-11-20T06:12:00Z", "detail": "", "balance": 48500.0,
                 "balance_unit": "GNF", "expires_at": "2026-12-31T00:00:00Z", "asked_at": "2026-11-24T10:40:00Z",
-                "is_stale": False,
+                "is_stale": False, "low_since": None,
             }
         }
     )  # fmt: skip
@@ -292,6 +292,7 @@ class RouteView(BaseModel):
     expires_at: datetime | None
     asked_at: datetime
     is_stale: bool = Field(description="nobody has asked it lately: nothing is known of it now")
+    low_since: datetime | None = Field(description="since when there is too little credit, or it ends soon")
 
 
 class CallView(BaseModel):

@@ -147,7 +147,7 @@ def carriers(services: ServicesOf, connection: ConnectionOf) -> Listing[RouteVie
             RouteView(
                 route=one.carrier, is_up=one.is_up, since=one.since, detail=one.detail, balance=one.balance,
                 balance_unit=one.balance_unit, expires_at=one.expires_at, asked_at=one.asked_at,
-                is_stale=one.is_stale(now),
+                is_stale=one.is_stale(now), low_since=one.low_since,
             )
             for one in fetch_routes(connection)
         ]

@@ -62,7 +62,7 @@ SELECT count(*) FILTER (WHERE state = ANY(%(waiting)s)),
 FROM notification WHERE state = ANY(%(waiting)s) OR created_at >= %(since)s;
 
 -- routes
-SELECT carrier, is_up, since, detail, balance, balance_unit, expires_at, asked_at FROM carrier_state ORDER BY carrier;
+SELECT carrier, is_up, since, detail, balance, balance_unit, expires_at, asked_at, low_since FROM carrier_state ORDER BY carrier;
 
 -- purse
 -- What each committee's SMS came to in a month: every hand-over that a route took or may have taken is paid for.
