@@ -62,5 +62,11 @@ FROM notification b JOIN notification n ON n.notification_id = b.notification_id
     JOIN alert a ON a.alert_id = n.alert_id JOIN contact c ON c.contact_id = n.contact_id
 WHERE n.kind <> 'reply';
 
+-- untold
+-- Alerts of which fewer than all heard.
+SELECT count(*) FROM alert a WHERE %(people)s > (
+    SELECT count(DISTINCT n.phone) FROM notification n
+    WHERE n.alert_id = a.alert_id AND n.kind = 'opened' AND n.state IN ('accepted', 'delivered', 'no_receipt'));
+
 -- states
 SELECT state, count(*) FROM notification GROUP BY state ORDER BY state;
