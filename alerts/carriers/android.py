@@ -77,7 +77,7 @@ class AndroidConfig:
             # Android lets an app send 30 parts in 30 minutes unless a setting of the phone is raised (SMS.md §2.1).
             options.number("per_s", 0.016, low=0.001, high=10),
             options.whole("window", 4, low=1, high=100),
-            timedelta(seconds=options.number("receipt_within_s", 180, low=10, high=86_400)),
+            options.receipt_within(180),
         )
         options.end()
         return config

@@ -71,7 +71,7 @@ class GammuConfig:
             options.text("phone_id", name),
             options.number("per_s", 0.25, low=0.01, high=10),
             options.whole("window", 10, low=1, high=1000),
-            timedelta(seconds=options.number("receipt_within_s", 180, low=10, high=86_400)),
+            options.receipt_within(180),
         )
         options.end()
         return config

@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,7 @@ class HttpConfig:
             is_repeat_harmless=False,
             per_s=options.number("per_s", caps["per_s"], low=0.001, high=1000),
             window=options.whole("window", caps["window"], low=1, high=100),
-            receipt_within=timedelta(
-                seconds=options.number("receipt_within_s", caps["receipt_within_s"], low=10, high=86_400)
-            ),
+            receipt_within=options.receipt_within(caps["receipt_within_s"]),
         )
         secret = options.secret("webhook_secret", shortest=24)
         values = {"name": name, "webhook_secret": secret}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import phonenumbers
@@ -44,6 +45,10 @@ class Options:
         if value != int(value):
             raise CarrierRefused(f"sms.{self._name}.{key}: {value:g} is not a whole number")
         return int(value)
+
+    def receipt_within(self, default_s: float, *, low: float = 10.0) -> timedelta:
+        """How long a receipt is waited for, at most a day."""
+        return timedelta(seconds=self.number("receipt_within_s", default_s, low=low, high=86_400))
 
     def address(self, key: str, default: str | None = None) -> str:
         """An HTTP address without the slash at its end."""

@@ -80,7 +80,7 @@ class OrangeConfig:
             options.text("sender", "+2240000"),
             options.text("sender_name", ""),
             options.number("per_s", 1, low=0.01, high=100),
-            timedelta(seconds=options.number("receipt_within_s", 600, low=10, high=86_400)),
+            options.receipt_within(600),
             options.number("low_balance", 100, low=0, high=1_000_000),
         )
         options.end()

@@ -72,7 +72,7 @@ class SmppConfig:
             receipts=Receipts(options.text("receipts", Receipts.HANDSET, choices=list(Receipts))),
             per_s=options.number("per_s", 10.0, low=0.01, high=1000.0),
             window=options.whole("window", 10, low=1, high=500),
-            receipt_within=timedelta(seconds=options.number("receipt_within_s", 120.0, low=1.0, high=86400.0)),
+            receipt_within=options.receipt_within(120, low=1),
             response_timeout_s=options.number("response_timeout_s", 30.0, low=1.0, high=300.0),
             enquire_every_s=options.number("enquire_every_s", 30.0, low=1.0, high=600.0),
             reconnect_s=options.number("reconnect_s", 1.0, low=0.01, high=60.0),
