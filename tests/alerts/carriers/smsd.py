@@ -37,6 +37,7 @@ database = {database}
 logfile = {folder}/smsd.log
 debuglevel = 1
 checksecurity = 0
+checkbattery = 0
 PhoneID = {phone_id}
 CommTimeout = {comm_timeout}
 SendTimeout = {send_timeout}
