@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from alerts.carriers import Urgency
 from alerts.ladder import Position
-from alerts.messages import Item, MessageKind, digest_text, segments
+from alerts.messages import Bundle, Item, MessageKind, digest_text, segments
 from alerts.routing import BUNDLED_WITHIN, DAY, NO_WATER, PastNotification, Why, when_free
 from alerts.telling import VALID_FOR, rest, take_next
 from ingest.db import Connection, queries
@@ -108,7 +108,7 @@ def _let_go(connection: Connection, phone: str, now: datetime) -> None:
 def _bundle(connection: Connection, phone: str, rows: Sequence[Waiting], now: datetime) -> None:
     is_after_outage = any(not one.is_held or one.reason == Why.NO_ROUTE_FOR_A_WHILE for one in rows)
     items = [Item(one.code, one.zone_name, one.fault, one.kind == MessageKind.RESOLVED) for one in rows]
-    text = digest_text(rows[0].language, items, is_after_outage=is_after_outage)
+    text = digest_text(rows[0].language, items, Bundle.AFTER_OUTAGE if is_after_outage else Bundle.TOGETHER)
     ((bundle,),) = connection.execute(
         SQL["bundle"],
         {

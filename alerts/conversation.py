@@ -19,7 +19,7 @@ from alerts.asking import Asked, Question, ask, take_question
 from alerts.breakdown import report
 from alerts.carriers import Urgency
 from alerts.consent import CONSENT, has_opted_out, take_word
-from alerts.messages import REFERENCE, answer_text, joined, meant_text, segments
+from alerts.messages import REFERENCE, Bundle, Item, answer_text, digest_text, joined, meant_text, segments
 from alerts.people import Person
 from alerts.replies import DIGITS, Intention, Reply, read_reply
 from alerts.zone_state import state_text
@@ -46,6 +46,8 @@ class Live(NamedTuple):
     alert_id: int
     code: str
     zone_id: str
+    zone_name: str
+    fault: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,10 @@ def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now
 
 
 def called(connection: Connection, sms_in_id: int, *, phone: str, now: datetime) -> None:
-    """Somebody rang us: from a known phone with one live alert that means "seen", whatever else it means nothing."""
+    """Somebody rang us: from a known phone with one live alert that means "seen"; with several it asks which they are.
+
+    That costs the caller nothing and us an SMS, so it is answered once in an hour.
+    """
     letter = _letter(connection, sms_in_id, phone, "", Reply(Intention.UNCLEAR, False, None), now)
     done = Done(letter.reply)
     if letter.people and len(letter.live) == 1:
@@ -98,6 +103,10 @@ def called(connection: Connection, sms_in_id: int, *, phone: str, now: datetime)
     if done.about is not None and person is not None:
         note(connection, done.about.alert_id, kind="rang", who=person.who, at=now)
         acknowledge(connection, done.about.alert_id, who=person.who, now=now)
+    elif person is not None and letter.live and _may_answer_a_call(connection, letter):
+        items = [Item(one.code, one.zone_name, one.fault) for one in letter.live.values()]
+        text = digest_text(person.language, items, Bundle.RANG)
+        _queue(connection, letter, person, Done(letter.reply, text), reason="answers_a_call")
     _handled(connection, letter, person, done)
 
 
@@ -164,21 +173,34 @@ def _may_answer(connection: Connection, letter: Letter, reply: Reply) -> bool:
     """Not who wants nothing, but to confirm just that; not a stranger twice a day; nobody without an end."""
     if has_opted_out(connection, letter.phone) and reply.intention is not Intention.OPT_OUT:
         return False
-    asked = {"phone": letter.phone, "hour": letter.now - timedelta(hours=1), "day": letter.now - STRANGER_EVERY}
-    ((in_hour, in_day),) = connection.execute(SQL["answered_since"], asked).fetchall()
+    in_hour, in_day, _ = _answered(connection, letter)
     if letter.people:
-        return bool(in_hour < MOST_IN_AN_HOUR)
+        return in_hour < MOST_IN_AN_HOUR
     return in_day == 0 and A_PHONE.fullmatch(letter.phone) is not None
 
 
-def _queue(connection: Connection, letter: Letter, person: Person | None, done: Done) -> None:
+def _may_answer_a_call(connection: Connection, letter: Letter) -> bool:
+    in_hour, _, to_calls = _answered(connection, letter)
+    return not has_opted_out(connection, letter.phone) and in_hour < MOST_IN_AN_HOUR and to_calls == 0
+
+
+def _answered(connection: Connection, letter: Letter) -> tuple[int, int, int]:
+    """How many answers this phone was given within an hour, within a day, and within an hour because it rang."""
+    asked = {"phone": letter.phone, "hour": letter.now - timedelta(hours=1), "day": letter.now - STRANGER_EVERY}
+    ((in_hour, in_day, to_calls),) = connection.execute(SQL["answered_since"], asked).fetchall()
+    return in_hour, in_day, to_calls
+
+
+def _queue(
+    connection: Connection, letter: Letter, person: Person | None, done: Done, *, reason: str = "answers_a_reply"
+) -> None:
     text = done.text or ""
     connection.execute(
         SQL["queue_answer"],
         {
             "ref": uuid.uuid4(), "alert": done.about.alert_id if done.about else None,
             "zone": person.zone_id if person else None, "contact": person.contact_id if person else None,
-            "phone": letter.phone, "step": f"reply-{letter.sms_in_id}",
+            "phone": letter.phone, "step": f"reply-{letter.sms_in_id}", "reason": reason,
             "language": person.language if person else REFERENCE, "text": text, "segments": segments(text).number,
             "urgency": Urgency.ANSWER, "now": letter.now, "valid_until": letter.now + ANSWER_VALID_FOR,
         },

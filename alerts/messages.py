@@ -31,7 +31,7 @@ LONGEST_PLACE, LONGEST_NAME = 20, 12  # septets
 REFERENCE = "fr"
 FRAME = ("head", "reply", "reply_state", "reminder", "asked", "still", "reminder_reply", "thanks")
 BESIDE_FAULTS = frozenset({"frame", "meant", "units"})
-LONGEST_FAULT = 24  # septets, where one message tells of several alerts
+LONGEST_SHORT = 22  # septets of a fault's short name, where one message tells several alerts
 MOST_TOLD = 6  # of them by name
 MOST_CODES = 5  # in an answer
 NORMAL: frozenset[str] = frozenset(State)
@@ -65,6 +65,14 @@ class MessageKind(StrEnum):
 
 
 AGAIN = (MessageKind.REMINDER, MessageKind.ASKED, MessageKind.STILL)
+
+
+class Bundle(StrEnum):
+    """Why one message tells several alerts: the text that it begins with."""
+
+    TOGETHER = "digest"  # they come within minutes
+    AFTER_OUTAGE = "digest_late"
+    RANG = "digest_rang"  # somebody rang us and asks by that what is wrong
 
 
 class Item(NamedTuple):
@@ -155,14 +163,14 @@ def compose(
     return text
 
 
-def digest_text(language: str, items: Sequence[Item], *, is_after_outage: bool) -> str:
+def digest_text(language: str, items: Sequence[Item], why: Bundle) -> str:
     """One message of several alerts: those it can name, and how many others in how many zones."""
-    return fill_digest(language_for(language), items, is_after_outage=is_after_outage)
+    return fill_digest(language_for(language), items, why)
 
 
-def fill_digest(language: Language, items: Sequence[Item], *, is_after_outage: bool) -> str:
+def fill_digest(language: Language, items: Sequence[Item], why: Bundle) -> str:
     """As `digest_text`, in this language even when it is only a draft."""
-    template = language.text("frame", "digest_late" if is_after_outage else "digest")
+    template = language.text("frame", why)
     live = next((one.code for one in items if not one.is_over), None)
     ending = "" if live is None else language.text("frame", "digest_reply")
     for named in range(min(len(items), MOST_TOLD), 0, -1):
@@ -181,10 +189,14 @@ def fill_digest(language: Language, items: Sequence[Item], *, is_after_outage: b
 def _named(item: Item, language: Language) -> str:
     """A12 Mangol-Dow pompe arrêtée."""
     place = CUT["place"](item.zone_name)
-    what = language.text("frame", "over") if item.is_over else fault_label(item.fault, language.name)
-    short = _cut(what, LONGEST_FAULT)
-    whole = short if short == to_gsm(what) else short.rpartition(" ")[0] or short  # no word is cut in two
-    return f"{item.code} {place} {whole}"
+    if item.is_over:
+        return f"{item.code} {place} {language.text('frame', 'over')}"
+    return f"{item.code} {place} {short_name(item.fault, language)}"
+
+
+def short_name(fault: str, language: Language) -> str:
+    """What a fault is called among others; the beginning of the word itself when it is not one of ours."""
+    return language.text(fault, "short") if fault in language.faults else _cut(fault, LONGEST_SHORT)
 
 
 def answer_text(language: str, name: str, /, **said: str) -> str:

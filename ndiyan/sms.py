@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from alerts.messages import (
+    Bundle,
     Item,
     Language,
     MessageKind,
@@ -21,9 +22,10 @@ from alerts.messages import (
     languages,
     load_language,
     segments,
+    short_name,
     spoken,
+    to_gsm,
 )
-from alerts.words import fault_label
 from gateway.model import Fault, State
 from gateway.zones import load_zones
 from ndiyan.settings import load_settings
@@ -65,7 +67,8 @@ ANSWERS = (
     "help", "which", "confirm", "not_understood", "opt_out", "opt_in", "stranger", "state", "state_silent", "breakdown",
     "breakdown_told", "breakdown_known", "breakdown_alone", "low_credit",
 )  # fmt: skip
-DIGESTS = {"two": 2, "storm": 300, "over": 2, "after_outage": 300}  # several alerts in one message
+DIGESTS = {"two": 2, "storm": 300, "over": 2, "after_outage": 300, "rang": 300}  # several alerts in one message
+BEGINS = {"after_outage": Bundle.AFTER_OUTAGE, "rang": Bundle.RANG}
 MEANT = ("seen", "on_the_way", "repaired", "false_alarm", "breakdown")
 TAPS = (Fault.TAP_LEFT_OPEN, Fault.TAP_CLOSED)
 
@@ -127,8 +130,7 @@ def rows_of(language: Language, case: Case, fault: str | None = None) -> Iterato
         yield _row(f"answer/{name}", language, fill_answer(language, name, **_said_in_answers(language, case)))
     for name, many in () if fault else DIGESTS.items():
         items = [Item(case.code, f"{case.place}{n}", longest_named(language), name == "over") for n in range(many)]
-        late = name == "after_outage"
-        yield _row(f"digest/{name}", language, fill_digest(language, items, is_after_outage=late))
+        yield _row(f"digest/{name}", language, fill_digest(language, items, BEGINS.get(name, Bundle.TOGETHER)))
 
 
 def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
@@ -138,14 +140,16 @@ def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
     return spoken(case.values, language) | {
         "alert": case.code, "alerts": codes, "place": case.place, "name": case.call[0], "phone": case.call[1],
         "said": meant, "pump": max((language.text("frame", name) for name in ("runs", "rests")), key=len),
+        "water": language.text("frame", "lasts_long"),
         "open": fill_answer(language, "some_alerts", number="9999", alerts=codes),
         "route": "abcdefghij-0123456789"[:20], "left": "99999999 GNF", "day": "31/12/2099",
     }  # fmt: skip
 
 
 def longest_named(language: Language) -> str:
-    """The fault with the longest name."""
-    return max(Fault, key=lambda fault: len(fault_label(fault, language.name)))
+    """The fault or state with the longest short name."""
+    names = [one.value for one in (*Fault, *State)]
+    return max(names, key=lambda fault: segments(to_gsm(short_name(fault, language))).units)
 
 
 def _row(key: str, language: Language, text: str) -> Row:

@@ -154,6 +154,7 @@ TOLD_BECAUSE = {
     "was_told": N_("avait été prévenue"),
     "held_until_morning": N_("retenu jusqu’au matin"),
     "answers_a_reply": N_("répond à un SMS"),
+    "answers_a_call": N_("répond à un appel manqué"),
     "breakdown_reported": N_("une personne a signalé une panne"),
     "last_one_left": N_("la dernière personne joignable a dit STOP"),
     "no_answer_by_this_route": N_("pas de réponse par l’autre réseau"),

@@ -7,8 +7,10 @@ ORDER BY (SELECT max(n.created_at) FROM notification n
 
 -- live_for_phone
 -- Live alerts of which this phone was told, the newest first.
-SELECT DISTINCT a.alert_id, a.code, a.zone_id FROM alert a JOIN notification n USING (alert_id)
-WHERE n.phone = %(phone)s AND n.kind <> 'reply' AND a.state <> 'resolved' ORDER BY a.alert_id DESC;
+SELECT a.alert_id, a.code, a.zone_id, z.name, a.fault FROM alert a JOIN zone z USING (zone_id)
+WHERE a.state <> 'resolved' AND EXISTS (
+    SELECT FROM notification n WHERE n.alert_id = a.alert_id AND n.phone = %(phone)s AND n.kind <> 'reply')
+ORDER BY a.alert_id DESC;
 
 -- handled
 UPDATE sms_in SET handled_at = %(now)s, intention = %(intention)s, is_sure = %(is_sure)s, contact_id = %(contact)s,
@@ -16,12 +18,14 @@ UPDATE sms_in SET handled_at = %(now)s, intention = %(intention)s, is_sure = %(i
 WHERE sms_in_id = %(id)s;
 
 -- answered_since
--- How many answers this phone was given lately, and how many since a day ago.
-SELECT count(*) FILTER (WHERE created_at > %(hour)s), count(*) FROM notification
+-- How many answers this phone was given lately, and how many since a day ago; and how many lately because it rang.
+SELECT count(*) FILTER (WHERE created_at > %(hour)s), count(*),
+       count(*) FILTER (WHERE created_at > %(hour)s AND reason = 'answers_a_call')
+FROM notification
 WHERE phone = %(phone)s AND kind = 'reply' AND created_at > %(day)s;
 
 -- queue_answer
 INSERT INTO notification (ref, alert_id, zone_id, contact_id, phone, kind, step, reason, language, text, segments,
                           urgency, state, created_at, next_try_at, valid_until)
-VALUES (%(ref)s, %(alert)s, %(zone)s, %(contact)s, %(phone)s, 'reply', %(step)s, 'answers_a_reply', %(language)s,
+VALUES (%(ref)s, %(alert)s, %(zone)s, %(contact)s, %(phone)s, 'reply', %(step)s, %(reason)s, %(language)s,
         %(text)s, %(segments)s, %(urgency)s, 'queued', %(now)s, %(now)s, %(valid_until)s);

@@ -13,6 +13,7 @@ from gateway.zones import Zone
 from ingest.registry import channel_ids, import_zones
 from tests.alerts.test_climbing import HOUR, MINUTE, NOON, Region, phone_of
 from web.consent import fetch_people
+from web.handset import ring
 
 pytestmark = pytest.mark.db
 STRANGER = "+224699999999"
@@ -166,6 +167,30 @@ def test_etat_tells_tower_pump_what_is_open_and_how_old_that_is(region: Region) 
     ]
 
 
+def drew(region: Region, zone_id: str, hourly_m3: float) -> None:
+    """Each hour of five past weeks people drew this much, and the tower was never empty."""
+    numbers = channel_ids(region.connection)
+    measures(region, zone_id, "tower", "outflow_volume_m3", 900.0)
+    for name, level_m, steps in (("outflow_volume_m3", 0.0, hourly_m3), ("level_m", 2.0, 0.0)):
+        region.connection.execute(
+            "INSERT INTO reading_hour (channel_id, hour, n, sum, min, max, first, last, steps, bad)"
+            " SELECT %(channel)s, at, 1, %(level)s, %(level)s, %(level)s, %(level)s, %(level)s, %(steps)s, 0"
+            " FROM generate_series(%(now)s - interval '5 weeks', %(now)s - interval '1 hour', interval '1 hour') at",
+            {"channel": numbers[zone_id, "tower", name], "level": level_m, "steps": steps, "now": NOON},
+        )
+
+
+def test_etat_tells_how_long_the_water_lasts_without_the_pump(region: Region) -> None:
+    president = phone_of(region.zones[2], "president")
+    measures(region, "zone-3", "tower", "level_m", 1.28)
+    drew(region, "zone-3", 0.8)  # of the 8 m³ that a tower of 20 m³ holds at 40 %: 10 h
+    assert says(region, president, "ETAT") == [
+        "NDIYAN Mangol-Dow: chateau à 40%. Eau pour 10 h sans pompe. Aucune alerte."
+    ]
+    region.connection.execute("UPDATE reading_hour SET steps = steps / 100")
+    assert "Eau pour 3 jours et plus sans pompe." in says(region, president, "ETAT")[0]
+
+
 def test_etat_tells_no_level_that_is_old_or_was_found_wrong(region: Region) -> None:
     president = phone_of(region.zones[2], "president")
     assert says(region, president, "ETAT") == ["NDIYAN Mangol-Dow: PLUS DE MESURES. Aucune alerte."]
@@ -190,6 +215,45 @@ def told_of_two(region: Region) -> tuple[int, int, str]:
     region.run(15 * MINUTE)
     assert len(region.sms(exploitant)) >= 1
     return first, second, exploitant
+
+
+def rings(region: Region, phone: str) -> list[str]:
+    """What a phone shows after its owner has rung us and hung up."""
+    before = len(region.sms(phone))
+    ring(region.connection, phone, now=region.clock.now())
+    region.run(2 * MINUTE)
+    return [shown for _, shown in region.sms(phone)[before:]]
+
+
+def test_who_rings_with_one_alert_open_has_seen_it_and_is_not_answered(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    assert rings(region, exploitant) == []
+    assert (len(region.story(number, "rang")), len(region.story(number, "acknowledged"))) == (1, 1)
+
+
+def test_who_rings_with_several_open_is_told_which_once_an_hour(region: Region) -> None:
+    first, second, exploitant = told_of_two(region)
+    (told,) = rings(region, exploitant)
+    assert told == (
+        "NDIYAN, vous avez appelé: A2 Mangol-Dow chlore trop bas, A1 Mangol-Dow pompe arretée."
+        " Rép code et chiffre, ex. A2 1"
+    )
+    assert region.story(first, "acknowledged") == region.story(second, "acknowledged") == []
+    assert rings(region, exploitant) == []
+    assert says(region, exploitant, "A1 1") == [], "what the SMS asks for is understood"
+    assert len(region.story(first, "acknowledged")) == 1
+    region.clock.advance(HOUR)
+    assert len([text for text in rings(region, exploitant) if "vous avez appelé" in text]) == 1
+    rows = region.connection.execute("SELECT DISTINCT reason FROM notification WHERE text LIKE %s", ["%appelé%"])
+    assert rows.fetchall() == [("answers_a_call",)]
+
+
+def test_who_stopped_the_sms_and_who_is_unknown_ring_in_vain(region: Region) -> None:
+    _, _, exploitant = told_of_two(region)
+    says(region, exploitant, "STOP")
+    assert rings(region, exploitant) == rings(region, STRANGER) == []
 
 
 @pytest.mark.parametrize("completes", ["A2", "a 2", "A2."])

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from alerts.forecast import CannotTell, Forecast
+from alerts.lasting import fetch_forecast
 from alerts.silent import Silence
 from ingest.readings import LatestRow
 from ingest.readings_pg import PgReadings
@@ -31,7 +32,7 @@ from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import NotThere
 from web.fleet import ZoneNow, ZoneState, fetch_fleet, fetch_zone
 from web.notes import NOTHING, Note, notes_of_latest
-from web.water import fetch_blind_spots, fetch_forecast, fetch_silences
+from web.water import fetch_blind_spots, fetch_silences
 
 router = APIRouter(tags=["zones"], responses=ERRORS)
 
@@ -63,7 +64,7 @@ def zone(services: ServicesOf, connection: ConnectionOf, zone_id: str) -> ZoneDe
             for asset in PgReadings(connection).assets(zone_id)
         ],
         days=[day_view(day) for day in item.days],
-        forecast=forecast_view(fetch_forecast(connection, item, now)),
+        forecast=forecast_view(fetch_forecast(connection, item.zone.zone_id, now)),
         cannot_judge=[
             BlindSpotView(channel="/".join(one.channel), faults=list(one.faults))
             for one in fetch_blind_spots(connection, zone_id, now)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from alerts.lasting import fetch_forecast
 from alerts.words import fault_label
 from ingest.db import queries
 from ingest.readings_pg import PgReadings
@@ -21,7 +22,7 @@ from web.fleet import fetch_zone
 from web.notes import count_notes
 from web.pages.page import Page, PageOf
 from web.stories import alerts_page, alerts_within, committee_of, told_between
-from web.water import fetch_blind_spots, fetch_forecast, fetch_silences
+from web.water import fetch_blind_spots, fetch_silences
 
 SQL = queries("web", "zone")
 router = APIRouter()
@@ -58,7 +59,7 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         item=found,
         silence=fetch_silences(page.connection, [zone_id], page.now).get(zone_id),
         blind=fetch_blind_spots(page.connection, zone_id, page.now),
-        forecast=fetch_forecast(page.connection, found, page.now),
+        forecast=fetch_forecast(page.connection, zone_id, page.now),
         choices=CHOICES,
         choice=choice,
         start=start,
