@@ -34,6 +34,7 @@ class Question:
     intention: Intention
     code: str | None = None
     codes: tuple[str, ...] = ()
+    number: float | None = None  # that was read off
 
     def completed(self, text: str) -> Reply | None:
         """What the answer means now that this was said; None when this does not answer the question."""
@@ -43,12 +44,17 @@ class Question:
             return Reply(self.intention, True, code) if code in self.codes and said not in DIGITS else None
         if said in NO:
             return Reply(Intention.UNCLEAR, False, self.code)
-        return Reply(self.intention, True, self.code) if said in YES else None
+        return Reply(self.intention, True, self.code, self.number) if said in YES else None
 
 
 def ask(connection: Connection, phone: str, question: Question, *, now: datetime) -> None:
     """Wait for the answer to a question that is on its way."""
-    detail = {"intention": question.intention.value, "code": question.code, "codes": list(question.codes)}
+    detail = {
+        "intention": question.intention.value,
+        "code": question.code,
+        "codes": list(question.codes),
+        "number": question.number,
+    }
     connection.execute(
         SQL["ask"],
         {
@@ -64,4 +70,6 @@ def take_question(connection: Connection, phone: str, sms_in_id: int, *, now: da
     if row is None or not row[2]:
         return None
     state, detail, _ = row
-    return Question(Asked(state), Intention(detail["intention"]), detail["code"], tuple(detail["codes"]))
+    return Question(
+        Asked(state), Intention(detail["intention"]), detail["code"], tuple(detail["codes"]), detail.get("number")
+    )

@@ -21,6 +21,7 @@ from alerts.carriers import Urgency
 from alerts.consent import CONSENT, has_opted_out, take_word
 from alerts.messages import REFERENCE, Bundle, Item, answer_text, digest_text, joined, meant_text, segments
 from alerts.people import Person
+from alerts.read_off import tell_reading
 from alerts.replies import DIGITS, Intention, Reply, read_reply
 from alerts.zone_state import state_text
 from ingest.db import Connection, queries
@@ -128,13 +129,19 @@ def _act(connection: Connection, letter: Letter) -> Done:
         return Done(reply, answer_text(language, "stranger"))
     question = take_question(connection, letter.phone, letter.sms_in_id, now=letter.now)
     if question is not None:
-        reply = question.completed(letter.text) or reply
+        completed = question.completed(letter.text)
+        if completed is not None and not completed.is_sure and question.number is not None:
+            return Done(completed, answer_text(language, "read_dropped"))
+        reply = completed or reply
     if reply.is_sure and reply.intention is Intention.HELP:
         return Done(reply, answer_text(language, "help", alert=next(iter(letter.live), "A1")))
     if reply.is_sure and reply.intention is Intention.STATUS:
         return Done(reply, state_text(connection, person.zone_id, language, now=letter.now))
     if reply.is_sure and reply.intention is Intention.BREAKDOWN:
         return Done(reply, _report(connection, letter, person))
+    if reply.is_sure and reply.number is not None:
+        stands_by_it = question is not None and reply.number == question.number
+        return _read_off(connection, letter, person, reply, is_meant=stands_by_it)
     if reply.is_sure and reply.intention in TO_AN_ALERT:
         return _answer_alert(connection, letter, reply, language)
     may_be_meant = reply.intention is Intention.BREAKDOWN or (reply.intention in TO_AN_ALERT and letter.live)
@@ -148,6 +155,13 @@ def _report(connection: Connection, letter: Letter, person: Person) -> str:
     return report(
         connection, person, phone=letter.phone, sms_in_id=letter.sms_in_id, text=letter.text, now=letter.now
     )  # fmt: skip
+
+
+def _read_off(connection: Connection, letter: Letter, person: Person, reply: Reply, *, is_meant: bool) -> Done:
+    """Book a level or a meter; where it is doubtful, ask whether the person stands by it."""
+    told = tell_reading(connection, person, reply, sms_in_id=letter.sms_in_id, now=letter.now, is_meant=is_meant)
+    asked = Question(Asked.CONFIRM, reply.intention, number=reply.number) if told.is_doubtful else None
+    return Done(reply, told.text, question=asked)
 
 
 def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language: str) -> Done:

@@ -103,6 +103,14 @@ class Rollups:
             day_us = days[1] * HOURS_A_DAY * HOUR_US
             self._connection.execute(SQL["days_anew"], {"channel": Int4s(days[0]), "day": Times(day_us)})
 
+    def count_again(self, channel: int, measured_us: int) -> None:
+        """Add up anew what a stored reading is part of, after its flag has changed."""
+        row = Columns(
+            np.array([channel], dtype=np.int32), np.array([measured_us]), np.array([measured_us]), np.array([np.nan]),
+            np.array([Flag.GOOD], dtype=np.int16),
+        )  # fmt: skip
+        self.write(Added(row, *self._add_new(row.take(np.zeros(1, dtype=bool)))))
+
     def _remember_late(self, late: Columns) -> None:
         """A late reading is the last good one of its channel when those that are newer were bad."""
         for row in np.flatnonzero((late.flag != Flag.BAD) & (late.measured_us > self._before_us[late.channel_id])):

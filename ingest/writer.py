@@ -108,6 +108,16 @@ class ReadingWriter:
         fate.outcome[order], fate.is_behind[order] = outcome, is_behind
         return fate
 
+    def take_back(self, channel: int, measured_us: int) -> None:
+        """Mark a stored reading as bad, since whoever made it says so; hours and days are counted without it."""
+        key = {"channel": channel, "measured": _instant(measured_us)}
+        with self._connection.transaction():
+            self._take_turn()
+            self._connection.execute(SQL["flag_bad"], key)
+            self._connection.execute(SQL["flag_latest_bad"], key)
+            self.forget()
+            self._rollups.count_again(channel, measured_us)
+
     def why_refused(self, columns: Columns) -> dict[int, psycopg.Error]:
         """Which rows the table of readings can never take, by place, and why; nothing is stored.
 

@@ -26,6 +26,7 @@ from alerts.messages import (
     spoken,
     to_gsm,
 )
+from alerts.words import asset_label
 from gateway.model import Fault, State
 from gateway.zones import load_zones
 from ndiyan.settings import load_settings
@@ -65,7 +66,8 @@ WORST = Case(
 )  # fmt: skip
 ANSWERS = (
     "help", "which", "confirm", "not_understood", "opt_out", "opt_in", "stranger", "state", "state_silent", "breakdown",
-    "breakdown_told", "breakdown_known", "breakdown_alone", "low_credit",
+    "breakdown_told", "breakdown_known", "breakdown_alone", "low_credit", "read_kept", "read_corrected",
+    "read_impossible", "read_doubtful", "read_nowhere", "read_dropped",
 )  # fmt: skip
 DIGESTS = {"two": 2, "storm": 300, "over": 2, "after_outage": 300, "rang": 300}  # several alerts in one message
 BEGINS = {"after_outage": Bundle.AFTER_OUTAGE, "rang": Bundle.RANG}
@@ -140,6 +142,8 @@ def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
     return spoken(case.values, language) | {
         "alert": case.code, "alerts": codes, "place": case.place, "name": case.call[0], "phone": case.call[1],
         "said": meant, "pump": max((language.text("frame", name) for name in ("runs", "rests")), key=len),
+        "what": fill_answer(language, "meter", asset=asset_label(case.tap, language.name)),
+        "number": "9999999.999 m3", "beside": "9999999.999 m3",
         "water": language.text("frame", "lasts_long"),
         "open": fill_answer(language, "some_alerts", number="9999", alerts=codes),
         "route": "abcdefghij-0123456789"[:20], "left": "99999999 GNF", "day": "31/12/2099",
@@ -148,7 +152,7 @@ def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
 
 def longest_named(language: Language) -> str:
     """The fault or state with the longest short name."""
-    names = [one.value for one in (*Fault, *State)]
+    names = [str(one) for one in (*Fault, *State)]
     return max(names, key=lambda fault: segments(to_gsm(short_name(fault, language))).units)
 
 

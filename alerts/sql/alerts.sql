@@ -19,20 +19,22 @@ UPDATE job SET next_due_at = %(next)s, last_error = %(error)s, attempts = attemp
 WHERE name = %(name)s AND zone_id = %(zone)s;
 
 -- newest_readings
--- Of all channels of each zone, by measured time and by what has been received.
-SELECT zone_id, max(measured_at) FROM latest JOIN channel USING (channel_id) WHERE zone_id = ANY(%(zones)s)
+-- Of all sensors' channels of each zone, by measured time and by what has been received.
+SELECT zone_id, max(measured_at) FROM latest JOIN channel USING (channel_id)
+WHERE zone_id = ANY(%(zones)s) AND by_hand_of IS NULL
 GROUP BY zone_id;
 
 -- first_readings
 SELECT c.zone_id, min(first.measured_at) FROM channel c CROSS JOIN LATERAL (
     SELECT measured_at FROM reading r WHERE r.channel_id = c.channel_id ORDER BY measured_at LIMIT 1
-) first WHERE c.zone_id = ANY(%(zones)s) GROUP BY c.zone_id;
+) first WHERE c.zone_id = ANY(%(zones)s) AND c.by_hand_of IS NULL GROUP BY c.zone_id;
 
 -- span
--- The first and the newest measured time of all channels.
+-- The first and the newest measured time of all sensors' channels.
 SELECT (SELECT min(first.measured_at) FROM channel c CROSS JOIN LATERAL (
-            SELECT measured_at FROM reading r WHERE r.channel_id = c.channel_id ORDER BY measured_at LIMIT 1) first),
-       (SELECT max(measured_at) FROM latest);
+            SELECT measured_at FROM reading r WHERE r.channel_id = c.channel_id ORDER BY measured_at LIMIT 1) first
+        WHERE c.by_hand_of IS NULL),
+       (SELECT max(measured_at) FROM latest JOIN channel USING (channel_id) WHERE by_hand_of IS NULL);
 
 -- past_days
 -- Features of days in [from, until), told by how many days they lie before `until`.

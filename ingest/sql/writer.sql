@@ -1,7 +1,7 @@
 -- watermark
 -- Each channel's zone and newest stored time [µs since 1970, the least number for never]; the key is the judge, this
--- only tells what is surely new.
-SELECT channel_id, zone_id, coalesce((extract(epoch FROM measured_at) * 1000000)::int8, -9223372036854775808)
+-- only tells what is surely new. What people read by hand says nothing about how far a zone's gateway has come.
+SELECT channel_id, CASE WHEN by_hand_of IS NULL THEN zone_id ELSE '' END, coalesce((extract(epoch FROM measured_at) * 1000000)::int8, -9223372036854775808)
 FROM channel LEFT JOIN latest USING (channel_id);
 
 -- take_turn
@@ -45,3 +45,10 @@ SELECT flag_suspect(%(channel)s, %(measured)s);
 INSERT INTO reading_note (channel_id, measured_at, test)
 SELECT channel_id, measured_at, %(test)s FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)
 ON CONFLICT DO NOTHING;
+
+-- flag_bad
+-- A reading that its author took back.
+UPDATE reading SET flag = 4 WHERE channel_id = %(channel)s AND measured_at = %(measured)s;
+
+-- flag_latest_bad
+UPDATE latest SET flag = 4 WHERE channel_id = %(channel)s AND measured_at = %(measured)s;

@@ -13,6 +13,7 @@ from alerts.lasting import fetch_forecast
 from alerts.words import fault_label
 from ingest.db import queries
 from ingest.readings_pg import PgReadings
+from web.by_hand import fetch_by_hand
 from web.charts.bars import share_bar
 from web.charts.series import time_axis
 from web.curves import CHOICES, draw_days, draw_events, fetch_curves, running_spans, span_of, tick_name
@@ -65,6 +66,7 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         start=start,
         end=end,
         curves=fetch_curves(store, zone_id, ratings, choice, start, end, page.texts),
+        by_hand=fetch_by_hand(page.connection, zone_id, start, end),
         events=draw_events(running, titled, told_between(page.connection, zone_id, start, end), drawn_span, page.texts),
         axis=Markup(time_axis(drawn_span, partial(tick_name, choice, page.texts))),  # noqa: S704 - our own chart
         days=found.days[-DAYS_DRAWN:],

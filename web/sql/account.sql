@@ -38,7 +38,8 @@ ORDER BY w.gateway_id = '', w.zone_id, w.gateway_id;
 -- last_received
 -- When something of each gateway last came; of sensors that number nothing, the newest reading of their zone.
 SELECT g.zone_id, g.gateway_id, coalesce(max(b.last_received_at), (
-           SELECT max(l.received_at) FROM latest l JOIN channel c USING (channel_id) WHERE c.zone_id = g.zone_id))
+           SELECT max(l.received_at) FROM latest l JOIN channel c USING (channel_id)
+           WHERE c.zone_id = g.zone_id AND c.by_hand_of IS NULL))
 FROM gateway g LEFT JOIN gateway_boot b USING (zone_id, gateway_id) GROUP BY g.zone_id, g.gateway_id;
 
 -- boots
