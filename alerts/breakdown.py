@@ -1,13 +1,17 @@
-"""PANNE: somebody sees that water fails. It is kept, told to who repairs, and they hear what happens next."""
+"""PANNE: somebody sees that water fails. It is kept, told to who repairs, and they hear what happens next.
+
+Somebody closes it with a cause, which who reported it is told once.
+"""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from alerts.carriers import Urgency
 from alerts.consent import call_for_zone
-from alerts.messages import answer_text, segments
+from alerts.messages import answer_text, language_for, segments
 from alerts.people import Person
 from alerts.telling import VALID_FOR
 from ingest.db import Connection, queries
@@ -15,6 +19,17 @@ from ingest.db import Connection, queries
 SQL = queries("alerts", "breakdown")
 SPECIALISTS = ["reparateur", "ingenieur"]
 TOLD_AGAIN_AFTER = timedelta(hours=6)  # of one zone: half a village may report the same pump
+
+
+class Cause(StrEnum):
+    """What a breakdown that somebody reported turned out to be, as one says it when it is closed."""
+
+    PUMP = "pump"
+    POWER = "power"
+    PIPE = "pipe"
+    TAP = "tap"
+    OTHER = "other"
+    NOTHING = "nothing"
 
 
 def report(connection: Connection, person: Person, *, phone: str, sms_in_id: int, text: str, now: datetime) -> str:
@@ -38,13 +53,47 @@ def report(connection: Connection, person: Person, *, phone: str, sms_in_id: int
             call_for_zone(connection, person.zone_id, step="report", why="breakdown_reported", now=now)
         return answer_text(person.language, "breakdown_alone", place=place)
     contact_id, name, to_phone, language = specialist
-    told = answer_text(language, "breakdown", place=place, name=person.name, phone=phone)
+    _tell(
+        connection, zone_id=person.zone_id, contact_id=contact_id, phone=to_phone, language=language,
+        kind="report", step="report", reason="breakdown_reported", urgency=Urgency.ALERT, now=now,
+        text=answer_text(language, "breakdown", place=place, name=person.name, phone=phone),
+    )  # fmt: skip
+    return answer_text(person.language, "breakdown_told", place=place, name=name, phone=to_phone)
+
+
+def close_report(connection: Connection, report_id: int, *, cause: Cause, who: str, now: datetime) -> bool:
+    """Close a report; False when it was closed already. Who reported it hears so once, however often it is closed."""
+    asked = {"report": report_id, "cause": cause.value, "who": who, "now": now}
+    with connection.transaction():
+        row = connection.execute(SQL["close"], asked).fetchone()
+        if row is None:
+            return False
+        is_told, contact_id, phone, language, zone_id, place = row
+        if is_told:
+            found = language_for(language).text("causes", cause.value)
+            _tell(
+                connection, zone_id=zone_id, contact_id=contact_id, phone=phone, language=language,
+                kind="report_closed", step=f"closed-{report_id}", reason="breakdown_closed", urgency=Urgency.ROUTINE,
+                now=now, text=answer_text(language, "breakdown_closed", place=place, cause=found),
+            )  # fmt: skip
+            connection.execute(SQL["told_end"], asked)
+    return True
+
+
+def reopen_report(connection: Connection, report_id: int) -> bool:
+    """Undo the closing; False when it is open."""
+    return connection.execute(SQL["reopen"], {"report": report_id}).fetchone() is not None
+
+
+def _tell(
+    connection: Connection, *, zone_id: str, contact_id: int, phone: str, language: str, kind: str, step: str,
+    reason: str, urgency: Urgency, text: str, now: datetime,
+) -> None:  # fmt: skip
     connection.execute(
         SQL["tell"],
         {
-            "ref": uuid.uuid4(), "zone": person.zone_id, "contact": contact_id, "phone": to_phone, "language": language,
-            "text": told, "segments": segments(told).number, "urgency": Urgency.ALERT, "now": now,
-            "valid_until": now + VALID_FOR,
+            "ref": uuid.uuid4(), "zone": zone_id, "contact": contact_id, "phone": phone, "language": language,
+            "kind": kind, "step": step, "reason": reason, "text": text, "segments": segments(text).number,
+            "urgency": urgency, "now": now, "valid_until": now + VALID_FOR,
         },
     )  # fmt: skip
-    return answer_text(person.language, "breakdown_told", place=place, name=name, phone=to_phone)

@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from alerts.breakdown import Cause
 from alerts.messages import (
     Bundle,
     Item,
@@ -66,8 +67,8 @@ WORST = Case(
 )  # fmt: skip
 ANSWERS = (
     "help", "which", "confirm", "not_understood", "opt_out", "opt_in", "stranger", "state", "state_silent", "breakdown",
-    "breakdown_told", "breakdown_known", "breakdown_alone", "low_credit", "read_kept", "read_corrected",
-    "read_impossible", "read_doubtful", "read_nowhere", "read_dropped",
+    "breakdown_told", "breakdown_known", "breakdown_alone", "breakdown_closed", "low_credit", "read_kept",
+    "read_corrected", "read_impossible", "read_doubtful", "read_nowhere", "read_dropped",
 )  # fmt: skip
 DIGESTS = {"two": 2, "storm": 300, "over": 2, "after_outage": 300, "rang": 300}  # several alerts in one message
 BEGINS = {"after_outage": Bundle.AFTER_OUTAGE, "rang": Bundle.RANG}
@@ -144,6 +145,7 @@ def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
         "said": meant, "pump": max((language.text("frame", name) for name in ("runs", "rests")), key=len),
         "what": fill_answer(language, "meter", asset=asset_label(case.tap, language.name)),
         "number": "9999999.999 m3", "beside": "9999999.999 m3",
+        "cause": max((language.text("causes", cause) for cause in Cause), key=len),
         "water": language.text("frame", "lasts_long"),
         "open": fill_answer(language, "some_alerts", number="9999", alerts=codes),
         "route": "abcdefghij-0123456789"[:20], "left": "99999999 GNF", "day": "31/12/2099",

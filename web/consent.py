@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ingest.db import Connection, queries
+from web.errors import NotThere
 
 SQL = queries("web", "consent")
 
@@ -68,6 +69,14 @@ def fetch_people(connection: Connection) -> list[ZonePeople]:
         ZonePeople(zone_id, name, tuple(one for one in found if one.zone_id == zone_id))
         for zone_id, name in _zones(found)
     ]
+
+
+def phone_of(connection: Connection, contact_id: int) -> str:
+    """The phone of a person in a committee; `NotThere` when they are in none (any more)."""
+    row = connection.execute(SQL["phone"], {"contact": contact_id}).fetchone()
+    if row is None:
+        raise NotThere("contact", str(contact_id))
+    return str(row[0])
 
 
 def _zones(found: Sequence[Reached]) -> list[tuple[str, str]]:

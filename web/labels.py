@@ -87,6 +87,7 @@ NOTIFICATION_KINDS = {
     "bundle": N_("plusieurs alertes"),
     "report": N_("panne signalée"),
     "credit": N_("crédit d’une route"),
+    "report_closed": N_("panne close"),
 }
 NOTIFICATION_STATES = {
     "queued": N_("en attente"),
@@ -146,6 +147,14 @@ INTENTIONS = {
     "unclear": N_("pas compris"),
     "failed": N_("non traité : une erreur chez nous"),
 }
+CAUSES = {
+    "pump": N_("pompe réparée"),
+    "power": N_("courant revenu"),
+    "pipe": N_("conduite réparée"),
+    "tap": N_("borne réparée"),
+    "other": N_("autre chose, réparé"),
+    "nothing": N_("rien de cassé trouvé"),
+}
 TOLD_BECAUSE = {
     "first_on_the_ladder": N_("première personne à prévenir"),
     "nobody_answered": N_("personne n’a répondu"),
@@ -156,6 +165,7 @@ TOLD_BECAUSE = {
     "answers_a_reply": N_("répond à un SMS"),
     "answers_a_call": N_("répond à un appel manqué"),
     "breakdown_reported": N_("une personne a signalé une panne"),
+    "breakdown_closed": N_("la panne qu’elle a signalée est close"),
     "last_one_left": N_("la dernière personne joignable a dit STOP"),
     "no_answer_by_this_route": N_("pas de réponse par l’autre réseau"),
     "commune_must_know": N_("la commune doit savoir"),
@@ -341,6 +351,10 @@ class Labels:
     def intention(self, code: str | None) -> str:
         """What an answer was understood as."""
         return self._word(INTENTIONS, code) if code else self.texts.gettext("pas encore lu")
+
+    def cause(self, code: str) -> str:
+        """What a reported breakdown turned out to be."""
+        return self._word(CAUSES, code)
 
     def told_because(self, code: str) -> str:
         """Why a person was told."""

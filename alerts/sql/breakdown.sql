@@ -25,5 +25,20 @@ SELECT EXISTS (SELECT FROM call_list WHERE zone_id = %(zone)s AND step = 'report
 -- tell
 INSERT INTO notification (ref, zone_id, contact_id, phone, kind, step, reason, language, text, segments, urgency, state,
                           created_at, next_try_at, valid_until)
-VALUES (%(ref)s, %(zone)s, %(contact)s, %(phone)s, 'report', 'report', 'breakdown_reported', %(language)s, %(text)s,
+VALUES (%(ref)s, %(zone)s, %(contact)s, %(phone)s, %(kind)s, %(step)s, %(reason)s, %(language)s, %(text)s,
         %(segments)s, %(urgency)s, 'queued', %(now)s, %(now)s, %(valid_until)s);
+
+-- close
+-- Only what is open is closed; who reported is told when nobody has told them before.
+UPDATE report r SET closed_at = %(now)s, closed_by = %(who)s, cause = %(cause)s
+FROM contact c, zone z
+WHERE r.report_id = %(report)s AND r.closed_at IS NULL AND c.contact_id = r.contact_id AND z.zone_id = r.zone_id
+RETURNING r.told_at IS NULL AND c.is_active AND c.phone NOT IN (SELECT phone FROM opted_out),
+          c.contact_id, c.phone, c.language, r.zone_id, z.name;
+
+-- told_end
+UPDATE report SET told_at = %(now)s WHERE report_id = %(report)s;
+
+-- reopen
+UPDATE report SET closed_at = NULL, closed_by = NULL, cause = NULL
+WHERE report_id = %(report)s AND closed_at IS NOT NULL RETURNING report_id;

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerts.breakdown import Cause, close_report, reopen_report
 from alerts.conversation import MOST_IN_AN_HOUR
 from gateway.zones import Zone
 from ingest.registry import channel_ids, import_zones
@@ -344,6 +345,23 @@ def test_a_breakdown_that_somebody_sees_is_kept_and_told_to_who_repairs(region: 
         ("zone-3", "Aminata Telly Bah", "PANNE"),
     ]  # fmt: skip
     assert region.connection.execute("SELECT count(*) FROM alert").fetchone() == (0,), "words raise no alert"
+
+
+def test_who_reported_hears_once_what_it_was_however_often_it_is_closed(region: Region) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    says(region, tap_keeper, "PANNE")
+    ((number,),) = region.connection.execute("SELECT report_id FROM report").fetchall()
+    assert close_report(region.connection, number, cause=Cause.PUMP, who="Awa (web)", now=region.clock.now())
+    assert not close_report(region.connection, number, cause=Cause.TAP, who="Awa (web)", now=region.clock.now())
+    region.run(2 * MINUTE)
+    told = "NDIYAN Mangol-Dow: la panne que vous avez signalée est finie: la pompe est réparée. Merci."
+    assert [text for _, text in region.sms(tap_keeper)][1:] == [told]
+    assert reopen_report(region.connection, number)
+    assert not reopen_report(region.connection, number)
+    assert close_report(region.connection, number, cause=Cause.NOTHING, who="Awa (web)", now=region.clock.now())
+    region.run(2 * MINUTE)
+    assert len(region.sms(tap_keeper)) == 2
+    assert region.connection.execute("SELECT cause, closed_by FROM report").fetchall() == [("nothing", "Awa (web)")]
 
 
 def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region) -> None:

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from alerts.forget import forget
 from alerts.routing import PER_DAY, PER_HOUR, PER_WEEK
 from web.charts.card import PICTURES, phone_key
-from web.consent import fetch_people
+from web.consent import fetch_people, phone_of
 from web.cursors import cursor_of, read_cursor
 from web.errors import BadParameter
 from web.labels import N_
@@ -107,6 +108,13 @@ def purse(page: PageOf) -> Response:
 def consent(page: PageOf) -> Response:
     """Who may be told, who said so, and where the next one to leave would be the last."""
     return page.render("consent.html", zones=fetch_people(page.connection))
+
+
+@router.post("/messages/accord/{contact_id}/oublier")
+def forget_person(page: PageOf, contact_id: int) -> Response:
+    """Erase a person who asked for it; a second click finds nobody."""
+    forget(page.connection, phone_of(page.connection, contact_id), by=f"{page.visitor.name} (web)", now=page.now)
+    return page.see("messages", "accord")
 
 
 @router.get("/messages/carte")

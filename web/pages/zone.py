@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from alerts.breakdown import Cause, close_report, reopen_report
 from alerts.lasting import fetch_forecast
 from alerts.words import fault_label
 from ingest.db import queries
@@ -22,6 +23,7 @@ from web.errors import BadParameter
 from web.fleet import fetch_zone
 from web.notes import count_notes
 from web.pages.page import Page, PageOf
+from web.reports import fetch_reports, zone_of_report
 from web.stories import alerts_page, alerts_within, committee_of, told_between
 from web.water import fetch_blind_spots, fetch_silences
 
@@ -66,6 +68,8 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         start=start,
         end=end,
         curves=fetch_curves(store, zone_id, ratings, choice, start, end, page.texts),
+        reports=fetch_reports(page.connection, zone_id),
+        causes=list(Cause),
         by_hand=fetch_by_hand(page.connection, zone_id, start, end),
         events=draw_events(running, titled, told_between(page.connection, zone_id, start, end), drawn_span, page.texts),
         axis=Markup(time_axis(drawn_span, partial(tick_name, choice, page.texts))),  # noqa: S704 - our own chart
@@ -78,6 +82,24 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         committee=committee_of(page.connection, zone_id),
         gateways=page.connection.execute(SQL["gateway"], {"zone": zone_id}).fetchall(),
     )
+
+
+@router.post("/pannes/{report_id}/clore")
+def close(page: PageOf, report_id: int, cause: Annotated[str, Form()]) -> Response:
+    """Say what a reported breakdown was and that it is over; a second click changes nothing."""
+    zone_id = zone_of_report(page.connection, report_id)
+    if cause not in set(Cause):
+        raise BadParameter("cause", cause, f"is none of {', '.join(Cause)}")
+    close_report(page.connection, report_id, cause=Cause(cause), who=f"{page.visitor.name} (web)", now=page.now)
+    return page.see("zones", zone_id)
+
+
+@router.post("/pannes/{report_id}/rouvrir")
+def reopen(page: PageOf, report_id: int) -> Response:
+    """Undo the closing of a report."""
+    zone_id = zone_of_report(page.connection, report_id)
+    reopen_report(page.connection, report_id)
+    return page.see("zones", zone_id)
 
 
 def _taps(page: Page, zone_id: str, taps: list[str]) -> list[tuple[str, float | None, Markup]]:

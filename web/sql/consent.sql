@@ -5,6 +5,9 @@ SELECT c.zone_id, z.name, c.contact_id, c.name, c.role, c.phone, c.language,
        (SELECT max(n.accepted_at) FROM notification n WHERE n.phone = c.phone)
 FROM contact c JOIN zone z USING (zone_id) WHERE c.is_active ORDER BY c.zone_id, c.rank;
 
+-- phone
+SELECT phone FROM contact WHERE contact_id = %(contact)s AND is_active;
+
 -- log
 -- The last word of each phone.
 SELECT DISTINCT ON (phone) phone, at, what, how, who FROM consent_log ORDER BY phone, at DESC, consent_id DESC;

@@ -1,0 +1,67 @@
+-- begin
+INSERT INTO forgotten (at, by_whom) VALUES (%(now)s, %(by)s) RETURNING forgotten_id;
+
+-- names
+-- The names under which this phone stands in the committees.
+SELECT DISTINCT name, name || ' (' || role || ')' FROM contact WHERE phone = %(phone)s;
+
+-- contact
+UPDATE contact SET phone = %(mark)s, name = '', tap = NULL, is_active = false WHERE phone = %(phone)s;
+
+-- consent
+UPDATE consent_log SET phone = %(mark)s, who = '' WHERE phone = %(phone)s;
+
+-- stop
+-- What still waits for them does not leave.
+UPDATE notification SET state = 'superseded' WHERE phone = %(phone)s AND state IN ('queued', 'held');
+
+-- told
+-- That something was sent, when, by which route and what became of it stays.
+UPDATE notification SET phone = %(mark)s, text = '' WHERE phone = %(phone)s;
+
+-- named
+-- What others were told with this number in it: as it is written to them, without its country, beside the first name.
+UPDATE notification SET text = replace(replace(text, %(dialled)s, ''), %(called)s, '')
+WHERE text LIKE '%%' || %(dialled)s || '%%';
+
+-- received
+UPDATE sms_in SET phone = %(mark)s, text = '' WHERE phone = %(phone)s;
+
+-- attempts
+-- What routes answered, where the number stands in it.
+UPDATE sms_attempt SET detail = NULL WHERE detail LIKE '%%' || %(dialled)s || '%%';
+
+-- receipts
+UPDATE sms_receipt SET phone = NULL, text_head = '', raw = ''
+WHERE phone = %(phone)s OR raw LIKE '%%' || %(dialled)s || '%%'
+   OR notification_id IN (SELECT notification_id FROM notification WHERE phone = %(mark)s);
+
+-- reports
+UPDATE report SET text = '' WHERE contact_id IN (SELECT contact_id FROM contact WHERE phone = %(mark)s);
+
+-- story
+UPDATE alert_event SET who = CASE WHEN who = ANY(%(whos)s) THEN '' ELSE who END, detail = detail - 'text' - 'name'
+WHERE who = ANY(%(whos)s) OR detail ->> 'name' = ANY(%(names)s);
+
+-- alerts
+UPDATE alert SET acknowledged_by = CASE WHEN acknowledged_by = ANY(%(whos)s) THEN '' ELSE acknowledged_by END,
+                 shelved_by = CASE WHEN shelved_by = ANY(%(whos)s) THEN '' ELSE shelved_by END
+WHERE acknowledged_by = ANY(%(whos)s) OR shelved_by = ANY(%(whos)s);
+
+-- conversation
+DELETE FROM conversation WHERE phone = %(phone)s;
+
+-- handset
+DELETE FROM phone_inbox WHERE phone = %(phone)s;
+
+-- typed
+DELETE FROM phone_reply WHERE phone = %(phone)s;
+
+-- network
+DELETE FROM phone_network WHERE phone = %(phone)s;
+
+-- gammu
+UPDATE gammu_handover SET phone = %(mark)s WHERE phone = %(phone)s;
+
+-- done
+UPDATE forgotten SET counts = %(counts)s::jsonb WHERE forgotten_id = %(id)s;
