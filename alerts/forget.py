@@ -1,7 +1,7 @@
 """Who asks to be forgotten is: their phone, their name and what they wrote and read go, everywhere.
 
-That something was sent, received or said stays, with its time and its fate, since committees answer for it; whose it was
-does not. Where a zone file names the person, they must be taken out of it too: the next import would bring them back.
+That something was sent, received or said stays, with its time and its fate; whose it was does not. Where a zone file
+names the person, they must be taken out of it too: the next import would bring them back.
 """
 
 from __future__ import annotations

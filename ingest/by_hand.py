@@ -1,6 +1,6 @@
 """Readings that people make with their eyes and tell: a level, a meter. The door by which they come in.
 
-They stand in channels of their own (migration 0026), beside those of the sensors, so that they are marked as made by
+They stand in channels of their own (migration 0028), beside those of the sensors, so that they are marked as made by
 hand for ever and move nothing by which a sensor, a gateway or a zone is judged to be alive. `hand_reading` is their
 account. What cannot be is refused; a meter that disagrees with what was read before is not stored unless the person
 says once more that it is so, and is suspect then: meters are exchanged.

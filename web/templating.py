@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from web.details import route_detail
 from web.language import Language, texts_of
 from web.masks import hide_phones, masked
 
@@ -30,6 +31,7 @@ def environment(language: Language) -> Environment:
     found.filters |= {
         "number": texts.number, "quantity": texts.quantity, "percent": texts.percent, "duration": texts.duration,
         "day": texts.day, "masked": masked, "no_phones": hide_phones,
+        "route_detail": lambda detail: route_detail(detail, texts),
         "span": lambda seconds: texts.duration(timedelta(seconds=seconds)),
     }  # fmt: skip
     found.globals |= {"static": static_address}

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from gateway.zones import Zone
 from tests.conftest import skip_without
-from tests.web.web_seed import seed_messages, seed_sms, seed_trials
+from tests.web.web_seed import seed_messages, seed_sms, seed_talk, seed_trials
 from tests.web.web_site import TEXT, Site, serving
 from web.app import create_app
 
@@ -33,6 +33,7 @@ ADDRESSES = (
     "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
     "/fr/conflits", "/fr/messages?etat=tous", "/fr/messages/2", "/fr/messages/recus", "/fr/messages/recus?quoi=tous",
     "/fr/messages/bourse", "/fr/messages/accord", "/fr/messages/carte", "/en/messages?etat=tous",
+    "/fr/messages/appeler", "/en/zones/zone-3",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -42,6 +43,8 @@ WIDE = (
     "/fr/mis-de-cote",
     "/fr/messages?etat=tous",
     "/fr/messages/bourse",
+    "/fr/messages/appeler",
+    "/fr/messages/accord",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]
@@ -73,6 +76,7 @@ def address(past: Site) -> Iterator[str]:
         )
         seed_trials(connection, past.clock.now())
         seed_sms(connection, past.alert_id, now=past.clock.now())
+        seed_talk(connection, past.alert_id, now=past.clock.now())
         connection.execute(
             "INSERT INTO demo_fault (zone_id, fault, asked_by, asked_at, starts_at)"
             " VALUES ('zone-3', 'pump_not_running', 'Awa', %(now)s, %(now)s)",

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from alerts.breakdown import Cause, close_report
+from alerts.conversation import answer
 from gateway.zones import Zone
 from ingest.admission import Message
 from ingest.columns import Columns
@@ -264,3 +266,28 @@ def seed_sms(connection: Connection, alert_id: int, *, now: datetime) -> dict[st
              now + timedelta(days=3) if is_up else None, now),
         )  # fmt: skip
     return ids
+
+
+def seed_talk(connection: Connection, alert_id: int, *, now: datetime) -> None:
+    """People of zone 3 report, read off and correct; two are to be called, one of whom nobody knows."""
+    words = (("fontainier", "PANNE"), ("president", "panne"), ("fontainier", "compteur 812"),
+             ("president", "niveau 2,3"), ("president", "niveau 2,1"))  # fmt: skip
+    for number, (role, text) in enumerate(words):
+        at = now - timedelta(minutes=50 - number)
+        ((phone, sms_in_id),) = connection.execute(
+            "INSERT INTO sms_in (carrier, provider_id, phone, text, received_at)"
+            " SELECT 'phone', %s, phone, %s, %s FROM contact WHERE zone_id = 'zone-3' AND role = %s"
+            " RETURNING phone, sms_in_id",
+            (f"talk-{number}", text, at, role),
+        ).fetchall()
+        answer(connection, sms_in_id, phone=phone, text=text, now=at)
+    ((first,),) = connection.execute("SELECT min(report_id) FROM report").fetchall()
+    close_report(connection, first, cause=Cause.PUMP, who="Awa (web)", now=now)
+    connection.execute(
+        "INSERT INTO call_list (alert_id, contact_id, step, why, since)"
+        " SELECT %s, contact_id, 'call', 'nobody_answered', %s FROM contact WHERE zone_id = 'zone-3' AND rank = 1",
+        (alert_id, now - timedelta(hours=3)),
+    )
+    connection.execute(
+        "INSERT INTO call_list (zone_id, step, why, since) VALUES ('zone-5', 'opt_out', 'last_one_left', %s)", (now,)
+    )
