@@ -23,7 +23,7 @@ from web.errors import BadParameter
 from web.fleet import fetch_zone
 from web.notes import count_notes
 from web.pages.page import Page, PageOf
-from web.reports import fetch_reports, zone_of_report
+from web.breakdowns import fetch_reports, zone_of_report
 from web.stories import alerts_page, alerts_within, committee_of, told_between
 from web.water import fetch_blind_spots, fetch_silences
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from ingest.db import Connection, queries
 from web.errors import NotThere
 
-SQL = queries("web", "reports")
+SQL = queries("web", "breakdowns")
 CLOSED_SHOWN = 5
 
 
