@@ -58,6 +58,26 @@ EVENTS = {
     "call_due": N_("À appeler à la main"),
     "called": N_("Appelé à la main"),
     "resolved": N_("Résolue par les mesures"),
+    "assigned": N_("Confiée à"),
+    "visited": N_("Visite"),
+    "closed": N_("Close"),
+    "reopened": N_("Clôture annulée"),
+    "photo": N_("Photo ajoutée"),
+}
+CAUSES = {
+    "set_right": N_("remise en ordre : vanne, disjoncteur, flotteur, réglage"),
+    "part_replaced": N_("pièce remplacée"),
+    "cleaned": N_("nettoyage : panneaux, crépine, filtre"),
+    "leak_repaired": N_("fuite réparée"),
+    "network": N_("réseau, carte SIM ou crédit"),
+    "sensor": N_("capteur ou compteur en défaut"),
+    "dry_borehole": N_("forage à sec"),
+    "lightning": N_("foudre"),
+    "theft": N_("vol ou dégradation"),
+    "planned_work": N_("travaux prévus"),
+    "by_itself": N_("revenue sans intervention"),
+    "false_alarm": N_("fausse alerte"),
+    "other": N_("autre"),
 }
 SILENCES = {
     "pump_broken": N_("Pompe en panne"),
@@ -291,6 +311,10 @@ class Labels:
     def event(self, kind: str) -> str:
         """What happened to an alert."""
         return self._word(EVENTS, kind)
+
+    def cause(self, code: str | None) -> str:
+        """Why an alert came."""
+        return self._word(CAUSES, code) if code else self.texts.gettext("cause pas encore dite")
 
     def silence(self, kind: str) -> str:
         """Why a zone is silent."""
