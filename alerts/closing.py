@@ -20,6 +20,7 @@ UNDO_WITHIN = timedelta(minutes=15)
 LONGEST_WORDS = 300
 LONGEST_NOTE = 1000
 LONGEST_NAME = 80
+REPAIRED_FROM = 2  # severity: what is told for information, such as a tower that fills tomorrow, is no repair
 
 
 class Cause(StrEnum):

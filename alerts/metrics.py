@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alerts.closing import Repair, RepairTimes, repair_times
+from alerts.closing import REPAIRED_FROM, Repair, RepairTimes, repair_times
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "metrics")
@@ -123,7 +123,9 @@ def measure(records: Sequence[Record], *, sms: int, zones: int, start: datetime,
         by_severity=dict(sorted(Counter(one.severity for one in told).items(), reverse=True)),
         by_cause=tuple(
             repair_times(
-                Repair(one.cause, one.resolved_at - one.opened_at) for one in told if one.resolved_at is not None
+                Repair(one.cause, one.resolved_at - one.opened_at)
+                for one in told
+                if one.resolved_at is not None and one.severity >= REPAIRED_FROM
             )
         ),
     )

@@ -27,7 +27,7 @@ class Pile(StrEnum):
     SHELVED = "shelved"
     ENDED = "ended"  # over, and nobody has named its cause
     CLOSED = "closed"
-    QUIET = "quiet"  # over, told to nobody: found late or explained by another; needs no cause
+    QUIET = "quiet"  # over and needs no cause: found late, explained by another, or for information alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,11 @@ def count_piles(connection: Connection, *, now: datetime, since: datetime) -> di
     """How many alerts lie where; of those that are over, the ones that were opened since an instant."""
     rows = dict(connection.execute(SQL["count_piles"], {"now": now, "since": since}).fetchall())
     return {pile: rows.get(pile.value, 0) for pile in Pile}
+
+
+def faults_seen(connection: Connection) -> list[str]:
+    """What alerts there ever were about."""
+    return [fault for (fault,) in connection.execute(SQL["faults"])]
 
 
 def photos_of(connection: Connection, alert_id: int) -> list[Photo]:

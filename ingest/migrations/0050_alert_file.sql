@@ -8,7 +8,7 @@ ALTER TABLE alert
     ADD CONSTRAINT alert_closed CHECK (num_nonnulls(cause, closed_at, closed_by) IN (0, 3)) NOT VALID;
 ALTER TABLE alert VALIDATE CONSTRAINT alert_closed;
 CREATE INDEX alert_without_cause ON alert (opened_at DESC)
-    WHERE state = 'resolved' AND closed_at IS NULL AND explained_by IS NULL AND NOT is_late;
+    WHERE state = 'resolved' AND closed_at IS NULL AND explained_by IS NULL AND NOT is_late AND severity > 1;
 
 CREATE TABLE alert_photo (
     photo_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -36,5 +36,5 @@ FROM alert a;
 CREATE FUNCTION alert_pile(a alert, now timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN a.state <> 'resolved' THEN CASE WHEN a.shelved_until > now THEN 'shelved' ELSE a.state END
                 WHEN a.closed_at IS NOT NULL THEN 'closed'
-                WHEN a.is_late OR a.explained_by IS NOT NULL THEN 'quiet' ELSE 'ended' END
+                WHEN a.is_late OR a.explained_by IS NOT NULL OR a.severity = 1 THEN 'quiet' ELSE 'ended' END
 $$;

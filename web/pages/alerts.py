@@ -29,6 +29,7 @@ from web.stories import (
     count_piles,
     events_of,
     explained_alerts,
+    faults_seen,
     find_alert,
     last_mark,
     live_alerts,
@@ -84,7 +85,7 @@ def alerts(
     return page.render(
         "alerts.html", found=found, chosen=etat, counts=counts, suite=more, zones=names, zone=zone, fault=quoi,
         lately=lately,
-        chattiest=lately.by_fault[:CHATTIEST], faults=sorted({fault for fault, *_ in lately.by_fault} | {quoi} - {""}),
+        chattiest=lately.by_fault[:CHATTIEST], faults=faults_seen(page.connection),
     )  # fmt: skip
 
 

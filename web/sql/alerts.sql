@@ -27,6 +27,9 @@ LIMIT %(limit)s;
 -- Live alerts, and those of the last days that are over, by where they lie.
 SELECT alert_pile(a, %(now)s), count(*) FROM alert a WHERE a.state <> 'resolved' OR a.opened_at >= %(since)s GROUP BY 1;
 
+-- faults
+SELECT DISTINCT fault FROM alert ORDER BY fault;
+
 -- photos
 SELECT photo_id, added_at, added_by, shows, width, height FROM alert_photo WHERE alert_id = %(alert)s ORDER BY photo_id;
 
