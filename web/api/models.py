@@ -120,7 +120,7 @@ class ZoneDetail(ZoneView):
 
     altitude_m: float
     counted_in: int
-    gnf_per_20_l: int
+    gnf_per_20_l: int | None
     gateway: str
     assets: list[AssetView]
     days: list[DayView]
