@@ -22,6 +22,7 @@ from gateway.zones import Zone, load_zone, load_zones
 from ingest.errors import IngestError
 from ndiyan.cli_account import account, backlog, set_aside_app
 from ndiyan.cli_profiles import profiles_app
+from ndiyan.cli_report import report
 from ndiyan.cli_simulate import simulate_app
 from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.settings import Settings, load_settings
@@ -44,6 +45,7 @@ app.add_typer(profiles_app, name="profiles")
 app.add_typer(sms_app, name="sms")
 app.command("account")(account)
 app.command("backlog")(backlog)
+app.command("report")(report)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]
