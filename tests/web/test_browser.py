@@ -33,6 +33,8 @@ ADDRESSES = (
     "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
     "/fr/conflits", "/fr/messages?etat=tous", "/fr/messages/2", "/fr/messages/recus", "/fr/messages/recus?quoi=tous",
     "/fr/messages/bourse", "/fr/messages/accord", "/fr/messages/carte", "/en/messages?etat=tous",
+    "/fr/alertes?etat=toutes", "/fr/rapports", "/fr/rapports/2026-02", "/en/rapports/2026-03/zone-3",
+    "/fr/rapports/2026/zone-6", "/fr/rapports/2026-02/zone-3?pour=comite",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -42,6 +44,8 @@ WIDE = (
     "/fr/mis-de-cote",
     "/fr/messages?etat=tous",
     "/fr/messages/bourse",
+    "/fr/alertes?etat=toutes",
+    "/fr/rapports/2026-02",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]
