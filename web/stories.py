@@ -156,8 +156,11 @@ def faults_seen(connection: Connection) -> list[str]:
 
 
 def photos_of(connection: Connection, alert_id: int) -> list[Photo]:
-    """The photos of an alert, oldest first."""
-    return [Photo(*row) for row in connection.execute(SQL["photos"], {"alert": alert_id})]
+    """The photos of an alert, oldest first; phone numbers in their words show their last three digits."""
+    return [
+        Photo(photo, at, who, hide_phones(shows), *size)
+        for photo, at, who, shows, *size in connection.execute(SQL["photos"], {"alert": alert_id})
+    ]
 
 
 def photo_bytes(connection: Connection, alert_id: int, photo_id: int) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -266,6 +268,16 @@ def test_figures_come_back_from_the_database_as_they_went_in() -> None:
     again = msgspec.convert(msgspec.json.decode(msgspec.json.encode(figures)), Figures)
     assert again == figures
     assert isinstance(again.zones[0], ZoneFigures)
+
+
+def test_a_report_published_by_the_first_version_can_be_read_for_ever() -> None:
+    """`published_report.json` is what version 0.1.0 froze of the whole month above. It is never written anew."""
+    kept = json.loads((Path(__file__).parent.parent / "data" / "published_report.json").read_text("utf-8"))
+    figures = msgspec.convert(kept, Figures)
+    (zone,) = figures.zones
+    assert (figures.period, zone.name, zone.people) == ("2026-10", "Hoore-Fello", 10)
+    assert (zone.delivered_m3, zone.due_gnf, zone.service.served) == (pytest.approx(6.2), 31_000, 31)
+    assert (zone.repairs[1].cause, zone.outages.hours, figures.completeness) == ("part_replaced", 6.0, 1.0)
 
 
 @pytest.mark.parametrize(

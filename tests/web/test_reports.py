@@ -278,6 +278,8 @@ def test_pdf_csv_and_html_of_a_zone_are_made_and_the_committees_fits_on_one_shee
     committee = author.get(f"{address}?format=pdf&pour=comite")
     assert pages_of(committee.content) == 1
     assert pages_of(author.get("/fr/rapports/2026-10?format=pdf").content) == 2
+    year = author.get("/fr/rapports/2026/zone-1?format=pdf&pour=comite")
+    assert pages_of(year.content) == 1
 
 
 def test_without_pango_the_page_says_so_and_can_be_printed(

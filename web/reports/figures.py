@@ -257,7 +257,11 @@ class ZoneFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A report's figures, as they are frozen: one zone, or all."""
+    """A report's figures, as they are frozen: one zone, or all.
+
+    Published reports are read back into these types: what is added to them later needs a default, and nothing is taken
+    away.
+    """
 
     period: str
     first: date
