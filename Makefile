@@ -16,11 +16,13 @@ setup:  ## make the environment in .venv (again only when its versions change)
 
 demo: setup  ## everything on this machine, simulated, from sensor to SMS (ARGS="--fresh --port 8100 …")
 	@deploy/need.sh mosquitto mosquitto "a broker written in Python stands in"
+	@deploy/need.sh libpangoft2-1.0.so.0 "libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core" "reports are not made into PDF"
 	@exec $(VENV)/bin/ndiyan demo $(ARGS)
 
 test: setup  ## the whole suite, with a real broker, a real PostgreSQL and a real browser (ARGS="-k leak")
 	@deploy/need.sh mosquitto mosquitto "tests that need a broker are left out"
 	@deploy/need.sh chromium chromium "tests that need a browser are left out"
+	@deploy/need.sh libpangoft2-1.0.so.0 "libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core" "reports are not made into PDF"
 	@deploy/need.sh fusermount3 fuse3 "the power is not cut"
 	@deploy/need.sh gammu-smsd gammu-smsd "no modem is tried"
 	@deploy/need.sh bearerbox kannel "Kannel is not tried"

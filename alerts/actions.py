@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from alerts.closing import LONGEST_NAME, LONGEST_NOTE, UNDO_WITHIN, checked_closing, checked_words
+from alerts.errors import ActionRefused
 from alerts.shelf import shelf_end
+from alerts.telling import rest
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "actions")
@@ -56,6 +59,70 @@ def mark(connection: Connection, alert_id: int, *, is_true: bool, who: str, now:
         if row is not None and row[0] == kind:
             return False
         note(connection, alert_id, kind=kind, who=who, at=now)
+    return True
+
+
+def assign(connection: Connection, alert_id: int, *, to: str, who: str, now: datetime) -> bool:
+    """Give a live alert to somebody by name. False when it is not live (any more) or is theirs already.
+
+    Raises
+    ------
+    ActionRefused : no name, or one that is too long
+    """
+    name = checked_words("to", to, most=LONGEST_NAME)
+    with connection.transaction():
+        row = connection.execute(SQL["assign"], {"alert": alert_id, "to": name}).fetchone()
+        if row is None:
+            return False
+        note(connection, alert_id, kind="assigned", who=who, at=now, text=name)
+    return True
+
+
+def note_visit(connection: Connection, alert_id: int, *, text: str, on: date, who: str, now: datetime) -> None:
+    """Write down what somebody saw or did on the spot.
+
+    Raises
+    ------
+    ActionRefused : no words, too many, or a day that has not come
+    """
+    words = checked_words("text", text, most=LONGEST_NOTE)
+    if on > now.date():
+        raise ActionRefused("on", on.isoformat(), "is in the future")
+    with connection.transaction():
+        note(connection, alert_id, kind="visited", who=who, at=now, text=words, on=on.isoformat())
+
+
+def close(connection: Connection, alert_id: int, *, cause: str, words: str, who: str, now: datetime) -> bool:
+    """Name why an alert came. False when somebody has done so.
+
+    One that is live ends with it, and no further message leaves: that water flows again is told when readings show it,
+    and what they go on showing comes back (see `alerts.lifecycle`).
+
+    Raises
+    ------
+    ActionRefused : as `alerts.closing.checked_closing`
+    """
+    found, text = checked_closing(cause, words)
+    with connection.transaction():
+        row = connection.execute(
+            SQL["close"], {"alert": alert_id, "cause": found.value, "who": who, "now": now}
+        ).fetchone()
+        if row is None:
+            return False
+        detail = {"cause": found.value, "by_hand": row[0]} | ({"text": text} if text else {})
+        note(connection, alert_id, kind="closed", who=who, at=now, **detail)
+        if row[0]:
+            rest(connection, alert_id)
+    return True
+
+
+def reopen(connection: Connection, alert_id: int, *, who: str, now: datetime) -> bool:
+    """Take a closing back. False when there is none, when it is too late, or when the fault is an alert anew."""
+    with connection.transaction():
+        row = connection.execute(SQL["reopen"], {"alert": alert_id, "since": now - UNDO_WITHIN}).fetchone()
+        if row is None:
+            return False
+        note(connection, alert_id, kind="reopened", who=who, at=now)
     return True
 
 

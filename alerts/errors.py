@@ -13,6 +13,14 @@ class ShelfRefused(AlertsError):
         self.name, self.value, self.bound = name, value, bound
 
 
+class ActionRefused(AlertsError):
+    """What somebody wants to do to an alert cannot be done; names what was given, its value and the bound."""
+
+    def __init__(self, name: str, value: object, bound: str) -> None:
+        super().__init__(f"{name}: {value!r} {bound}")
+        self.name, self.value, self.bound = name, value, bound
+
+
 class SettingRefused(AlertsError):
     """A rule cannot be changed like this; names what was given, its value and the bound."""
 

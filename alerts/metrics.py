@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from alerts.closing import REPAIRED_FROM, Repair, RepairTimes, repair_times
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "metrics")
@@ -44,6 +45,7 @@ class Record:
     is_late: bool
     is_explained: bool
     is_true: bool | None
+    cause: str | None = None
 
 
 class Flood(NamedTuple):
@@ -81,6 +83,13 @@ class Metrics:
     false: int
     by_fault: tuple[tuple[str, int, int, int], ...]  # (fault, alerts, marked, false), most first
     by_severity: Mapping[int, int]
+    by_cause: tuple[RepairTimes, ...] = ()
+
+    @property
+    def named_share(self) -> float | None:
+        """Of the alerts that are over, those of which somebody named the cause."""
+        over = sum(one.number for one in self.by_cause)
+        return sum(one.number for one in self.by_cause if one.cause is not None) / over if over else None
 
     @property
     def false_share(self) -> float | None:
@@ -112,6 +121,13 @@ def measure(records: Sequence[Record], *, sms: int, zones: int, start: datetime,
         false=sum(one.is_true is False for one in marked),
         by_fault=_by_fault(told),
         by_severity=dict(sorted(Counter(one.severity for one in told).items(), reverse=True)),
+        by_cause=tuple(
+            repair_times(
+                Repair(one.cause, one.resolved_at - one.opened_at)
+                for one in told
+                if one.resolved_at is not None and one.severity >= REPAIRED_FROM
+            )
+        ),
     )
 
 

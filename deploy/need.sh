@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
-# need.sh PROGRAM PACKAGE OTHERWISE: install a Debian package when its program is missing and we may; else say what
-# happens without it, in one sentence. Never fails.
+# need.sh PROGRAM PACKAGE OTHERWISE: install a Debian package (or several) when its program, or its library (*.so.*), is
+# missing and we may; else say what happens without it, in one sentence. Never fails.
 set -uo pipefail
 program=$1 package=$2 otherwise=$3
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 
-command -v "$program" >/dev/null && exit 0
+is_here() {
+    case $program in
+        *.so.*) ldconfig -p | grep -q "$program" ;;
+        *) command -v "$program" >/dev/null ;;
+    esac
+}
+
+is_here && exit 0
 as_root=()
 if [ "$(id -u)" != 0 ]; then
     as_root=(sudo -n)
@@ -13,11 +20,12 @@ if [ "$(id -u)" != 0 ]; then
 fi
 if command -v apt-get >/dev/null && [ "${as_root[*]:-}" != false ]; then
     export DEBIAN_FRONTEND=noninteractive
-    install=(apt-get install -y -qq --no-install-recommends "$package")
+    read -ra packages <<<"$package"
+    install=(apt-get install -y -qq --no-install-recommends "${packages[@]}")
     echo "Installing $package …"
     "${as_root[@]}" "${install[@]}" >/dev/null 2>&1 ||
         { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" "${install[@]}"; } >/dev/null 2>&1
 fi
-command -v "$program" >/dev/null ||
+is_here ||
     echo "$program is not here and could not be installed (apt-get install $package), so $otherwise." >&2
 exit 0

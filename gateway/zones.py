@@ -53,6 +53,15 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """Who sits in a zone's committee; SNAPE wants one woman and one man for each water point."""
+
+    women: int
+    men: int
+    counted_in: int
+
+
+@dataclass(frozen=True, slots=True)
 class Zone:
     """One village system as its file describes it."""
 
@@ -65,11 +74,12 @@ class Zone:
     is_fictional: bool
     people: int
     counted_in: int
-    gnf_per_20_l: int
+    gnf_per_20_l: int | None
     gateway_id: GatewayId
     assets: tuple[Asset, ...]
     committee: tuple[Contact, ...]
     devices: tuple[Device, ...] = ()
+    members: Members | None = None
 
     def asset(self, asset_id: str) -> Asset:
         """The asset with this id; `KeyError` when the zone has none."""
@@ -172,8 +182,7 @@ def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
     served = top.table("served")
     people = int(served.number("people", 1, 100_000))
     counted_in = int(served.number("counted_in", 1990, 2100))
-    tariff = top.table("tariff")
-    gnf = int(tariff.number("gnf_per_20_l", 0, 100_000, 100))
+    gnf, members = _tariff(top), _members(top)
     gateway_table = top.table("gateway")
     gateway_id = GatewayId(gateway_table.text("id", pattern=SLUG))
     interval_s = gateway_table.number("interval_s", 10, 86_400, 300)
@@ -188,13 +197,35 @@ def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
     committee = tuple(_contact(table, zone_id, assets) for table in top.tables("committee"))
     known = {str(asset.asset_id) for asset in assets}
     devices = tuple(device(table, known) for table in top.tables("devices"))
-    for table in (place, served, tariff, gateway_table, top):
+    for table in (place, served, gateway_table, top):
         table.done()
     _check_together(top, assets)
     return Zone(
         zone_id, name, commune, latitude, longitude, altitude_m, fictional, people, counted_in, gnf,
-        gateway_id, tuple(assets), committee, devices,
+        gateway_id, tuple(assets), committee, devices, members,
     )  # fmt: skip
+
+
+def _tariff(top: Table) -> int | None:
+    """What a can costs; None where the file does not say it."""
+    if "tariff" not in top.values:
+        top.asked.add("tariff")
+        return None
+    table = top.table("tariff")
+    gnf = int(table.number("gnf_per_20_l", 0, 100_000))
+    table.done()
+    return gnf
+
+
+def _members(top: Table) -> Members | None:
+    if "ugspe" not in top.values:
+        top.asked.add("ugspe")
+        return None
+    table = top.table("ugspe")
+    women, men = (int(table.number(key, 0, 1000)) for key in ("women", "men"))
+    counted_in = int(table.number("counted_in", 1990, 2100))
+    table.done()
+    return Members(women, men, counted_in)
 
 
 def _asset(

@@ -30,7 +30,7 @@ class ZoneRow:
     is_fictional: bool
     people: int
     counted_in: int
-    gnf_per_20_l: int
+    gnf_per_20_l: int | None
     gateway_id: str
 
 

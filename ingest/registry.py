@@ -53,7 +53,8 @@ def _import_zone(connection: Connection, zone: Zone) -> None:
             "zone": zone.zone_id, "name": zone.name, "commune": zone.commune,
             "latitude": zone.latitude, "longitude": zone.longitude, "altitude_m": zone.altitude_m,
             "is_fictional": zone.is_fictional, "people": zone.people, "counted_in": zone.counted_in,
-            "gnf_per_20_l": zone.gnf_per_20_l,
+            "gnf_per_20_l": zone.gnf_per_20_l, "women": zone.members and zone.members.women,
+            "men": zone.members and zone.members.men, "members_counted_in": zone.members and zone.members.counted_in,
         },
     )  # fmt: skip
     connection.execute(SQL["upsert_gateway"], {"gateway": zone.gateway_id, "zone": zone.zone_id})

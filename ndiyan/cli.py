@@ -23,6 +23,7 @@ from ingest.errors import IngestError
 from ndiyan.cli_account import account, backlog, set_aside_app
 from ndiyan.cli_people import people_app
 from ndiyan.cli_profiles import profiles_app
+from ndiyan.cli_report import report
 from ndiyan.cli_simulate import simulate_app
 from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.settings import Settings, load_settings
@@ -46,6 +47,7 @@ app.add_typer(sms_app, name="sms")
 app.add_typer(people_app, name="people")
 app.command("account")(account)
 app.command("backlog")(backlog)
+app.command("report")(report)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]

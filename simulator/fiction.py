@@ -7,7 +7,7 @@ the hydraulics of the shipped zones are kept. Names, places, people and phones a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -86,7 +86,8 @@ def zone_file(zone: Zone) -> str:
         "", "[place]",
         *_pairs(commune=zone.commune, latitude=zone.latitude, longitude=zone.longitude, altitude_m=zone.altitude_m),
         "", "[served]", *_pairs(people=zone.people, counted_in=zone.counted_in),
-        "", "[tariff]", *_pairs(gnf_per_20_l=zone.gnf_per_20_l),
+        *([] if zone.gnf_per_20_l is None else ["", "[tariff]", *_pairs(gnf_per_20_l=zone.gnf_per_20_l)]),
+        *([] if zone.members is None else ["", "[ugspe]", *_pairs(**asdict(zone.members))]),
         "", "[gateway]", *_pairs(id=zone.gateway_id), *(_asset_lines(gateway) if gateway else ()),
     ]  # fmt: skip
     for asset in zone.assets:

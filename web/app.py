@@ -35,6 +35,7 @@ from web.pages import (
     overview,
     phone,
     profiles,
+    reports,
     rules,
     set_aside,
     sms,
@@ -90,7 +91,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
     for router in (
         overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
-        profiles.router, login.router, calls.router, sms.router,
+        profiles.router, login.router, calls.router, sms.router, reports.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):

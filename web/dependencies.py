@@ -83,8 +83,10 @@ async def page_guard(
     """
     if request.method not in SAFE_METHODS:
         require_same_origin(request, services.config)
-        token = (await request.form()).get("csrf")
+        form = await request.form()
+        token = form.get("csrf")
         if not isinstance(token, str) or not compare_digest(token.encode(), (visitor.csrf or "").encode()):
+            await form.close()  # a picture may lie in it
             raise RequestForged("the form's token is not this session's")
     return visitor
 

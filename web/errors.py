@@ -47,3 +47,11 @@ class NotThere(WebError):
     def __init__(self, what: str, key: object) -> None:
         super().__init__(f"{what} {key!r} does not exist")
         self.what, self.key = what, key
+
+
+class ReportRefused(WebError):
+    """A report cannot be written or published like this; `why` names the reason."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"report: {why}")
+        self.why = why

@@ -58,6 +58,26 @@ EVENTS = {
     "call_due": N_("À appeler à la main"),
     "called": N_("Appelé à la main"),
     "resolved": N_("Résolue par les mesures"),
+    "assigned": N_("Confiée à"),
+    "visited": N_("Visite"),
+    "closed": N_("Close"),
+    "reopened": N_("Clôture annulée"),
+    "photo": N_("Photo ajoutée"),
+}
+CAUSES = {
+    "set_right": N_("remise en ordre : vanne, disjoncteur, flotteur, réglage"),
+    "part_replaced": N_("pièce remplacée"),
+    "cleaned": N_("nettoyage : panneaux, crépine, filtre"),
+    "leak_repaired": N_("fuite réparée"),
+    "network": N_("réseau, carte SIM ou crédit"),
+    "sensor": N_("capteur ou compteur en défaut"),
+    "dry_borehole": N_("forage à sec"),
+    "lightning": N_("foudre"),
+    "theft": N_("vol ou dégradation"),
+    "planned_work": N_("travaux prévus"),
+    "by_itself": N_("revenue sans intervention"),
+    "false_alarm": N_("fausse alerte"),
+    "other": N_("autre"),
 }
 SILENCES = {
     "pump_broken": N_("Pompe en panne"),
@@ -147,7 +167,7 @@ INTENTIONS = {
     "unclear": N_("pas compris"),
     "failed": N_("non traité : une erreur chez nous"),
 }
-CAUSES = {
+WHAT_IT_WAS = {
     "pump": N_("pompe réparée"),
     "power": N_("courant revenu"),
     "pipe": N_("conduite réparée"),
@@ -303,6 +323,10 @@ class Labels:
         """What happened to an alert."""
         return self._word(EVENTS, kind)
 
+    def cause(self, code: str | None) -> str:
+        """Why an alert came."""
+        return self._word(CAUSES, code) if code else self.texts.gettext("cause pas encore dite")
+
     def silence(self, kind: str) -> str:
         """Why a zone is silent."""
         return self._word(SILENCES, kind)
@@ -352,9 +376,9 @@ class Labels:
         """What an answer was understood as."""
         return self._word(INTENTIONS, code) if code else self.texts.gettext("pas encore lu")
 
-    def cause(self, code: str) -> str:
+    def what_it_was(self, code: str) -> str:
         """What a reported breakdown turned out to be."""
-        return self._word(CAUSES, code)
+        return self._word(WHAT_IT_WAS, code)
 
     def told_because(self, code: str) -> str:
         """Why a person was told."""

@@ -130,6 +130,10 @@ class Texts:
         """A day for an axis: number and short month."""
         return str(format_date(on, "d MMM", locale=self.locale)).replace(" ", NO_BREAK)
 
+    def long_day(self, on: date) -> str:
+        """A day with its year."""
+        return str(format_date(on, "d MMMM y", locale=self.locale)).replace(" ", NO_BREAK)
+
     def day_and_time(self, at: datetime) -> str:
         """Weekday, day, month and time: the page's own clock."""
         return str(format_datetime(at, "EEEE d MMMM y, HH:mm", tzinfo=LOCAL, locale=self.locale))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alerts.photos import MOST_BYTES
+
 MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
+PHOTOS = re.compile(r"/(?:[a-z]{2}|api/v1)/(?:alertes|alerts)/\d+/photos")  # and here a picture comes with it
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
@@ -44,11 +49,12 @@ class Shield:
 
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
+        longest = MAX_BODY_BYTES + (MOST_BYTES if PHOTOS.fullmatch(scope["path"]) else 0)
         if "transfer-encoding" in headers:
             answer = PlainTextResponse("say the length of the body", status_code=411)
             await answer(scope, receive, send_shielded)
-        elif not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            answer = PlainTextResponse(f"the body is longer than {MAX_BODY_BYTES} bytes", status_code=413)
+        elif not length.isdigit() or int(length) > longest:
+            answer = PlainTextResponse(f"the body is longer than {longest} bytes", status_code=413)
             await answer(scope, receive, send_shielded)
         else:
             await self._app(scope, receive, send_shielded)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
+from alerts.closing import may_undo
 from alerts.shelf import is_shelved
 from ingest.db import Connection, queries
 from web.errors import NotThere
@@ -15,6 +17,29 @@ from web.masks import hide_phones
 SQL = queries("web", "alerts")
 
 MARKS = ("confirmed", "repair_claimed", "false_alarm_claimed")  # events by which people say what an alert was worth
+
+
+class Pile(StrEnum):
+    """Where an alert lies: what is still to be done about it."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    SHELVED = "shelved"
+    ENDED = "ended"  # over, and nobody has named its cause
+    CLOSED = "closed"
+    QUIET = "quiet"  # over and needs no cause: found late, explained by another, or for information alone
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture of an alert without its pixels."""
+
+    photo_id: int
+    added_at: datetime
+    added_by: str
+    shows: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +69,11 @@ class Alert:
     shelved_until: datetime | None = None
     shelved_by: str | None = None
     shelved_why: str | None = None
+    assigned_to: str | None = None
+    cause: str | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    ended_by_hand: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -53,6 +83,10 @@ class Alert:
     def is_shelved(self, now: datetime) -> bool:
         """Whether it lies on the shelf: nobody is told of it for now."""
         return self.is_live and is_shelved(self.shelved_until, now)
+
+    def may_reopen(self, now: datetime) -> bool:
+        """Whether its closing can still be taken back."""
+        return may_undo(self.closed_at, now)
 
     def sentence(self, language: str) -> str:
         """What the detector saw, in words."""
@@ -69,6 +103,11 @@ class Event:
     kind: str
     who: str
     detail: dict[str, Any]
+
+    @property
+    def day(self) -> date:
+        """The day that it is about: of a visit the one that was said, else its own."""
+        return date.fromisoformat(self.detail["on"]) if "on" in self.detail else self.at.date()
 
     @property
     def shown_detail(self) -> dict[str, Any]:
@@ -92,9 +131,44 @@ def _alerts(which: str) -> str:
     return f"{SQL['alerts']} {SQL[which]}"
 
 
-def live_alerts(connection: Connection) -> list[Alert]:
-    """Alerts that are not over, gravest first, then by people affected."""
-    return [Alert(*row) for row in connection.execute(_alerts("live"))]
+def live_alerts(
+    connection: Connection,
+    *,
+    zone: str | None = None,
+    fault: str | None = None,
+    piles: Sequence[Pile] | None = None,
+    now: datetime | None = None,
+) -> list[Alert]:
+    """Alerts that are not over, gravest first, then by people affected. `piles` are those of `now`."""
+    parameters = {"zone": zone, "fault": fault, "now": now, "piles": None if piles is None else list(piles)}
+    return [Alert(*row) for row in connection.execute(_alerts("live"), parameters)]
+
+
+def count_piles(connection: Connection, *, now: datetime, since: datetime) -> dict[Pile, int]:
+    """How many alerts lie where; of those that are over, the ones that were opened since an instant."""
+    rows = dict(connection.execute(SQL["count_piles"], {"now": now, "since": since}).fetchall())
+    return {pile: rows.get(pile.value, 0) for pile in Pile}
+
+
+def faults_seen(connection: Connection) -> list[str]:
+    """What alerts there ever were about."""
+    return [fault for (fault,) in connection.execute(SQL["faults"])]
+
+
+def photos_of(connection: Connection, alert_id: int) -> list[Photo]:
+    """The photos of an alert, oldest first; phone numbers in their words show their last three digits."""
+    return [
+        Photo(photo, at, who, hide_phones(shows), *size)
+        for photo, at, who, shows, *size in connection.execute(SQL["photos"], {"alert": alert_id})
+    ]
+
+
+def photo_bytes(connection: Connection, alert_id: int, photo_id: int) -> bytes:
+    """A photo as JPEG; `NotThere` when this alert has none of this id."""
+    row = connection.execute(SQL["photo"], {"alert": alert_id, "photo": photo_id}).fetchone()
+    if row is None:
+        raise NotThere("photo", photo_id)
+    return bytes(row[0])
 
 
 def alerts_page(
@@ -102,12 +176,16 @@ def alerts_page(
     *,
     zone: str | None = None,
     states: Sequence[str] | None = None,
+    piles: Sequence[Pile] | None = None,
+    fault: str | None = None,
+    now: datetime | None = None,
     before: tuple[datetime, int] | None = None,
     limit: int,
 ) -> list[Alert]:
-    """Alerts newest first; `before` is (opened_at, alert_id) of the last one already seen."""
+    """Alerts newest first; `before` is (opened_at, alert_id) of the last one seen, `piles` are those of `now`."""
     parameters = {
-        "zone": zone, "states": None if states is None else list(states), "limit": limit,
+        "zone": zone, "states": None if states is None else list(states), "limit": limit, "fault": fault, "now": now,
+        "piles": None if piles is None else list(piles),
         "before_at": before[0] if before else None, "before_id": before[1] if before else None,
     }  # fmt: skip
     return [Alert(*row) for row in connection.execute(_alerts("page"), parameters)]

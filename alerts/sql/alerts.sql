@@ -82,9 +82,9 @@ UPDATE alert SET last_evidence_at = greatest(last_evidence_at, %(last)s), times 
 WHERE alert_id = %(alert)s;
 
 -- return_alert
--- It stays acknowledged when somebody has acknowledged it.
+-- It stays acknowledged when somebody has acknowledged it; whoever named a cause must look again.
 UPDATE alert SET last_evidence_at = %(last)s, cleared_at = %(cleared)s, resolved_at = %(cleared)s,
-    times = times + %(times)s,
+    times = times + %(times)s, cause = NULL, closed_at = NULL, closed_by = NULL, ended_by_hand = false,
     state = CASE WHEN %(cleared)s::timestamptz IS NOT NULL THEN 'resolved'
                  WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'open' END
 WHERE alert_id = %(alert)s AND state = 'resolved' RETURNING alert_id;

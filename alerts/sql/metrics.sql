@@ -1,12 +1,8 @@
 -- records
 -- Alerts that were opened in a span of platform time or are open still, with what people said of them last.
 SELECT a.alert_id, a.zone_id, a.fault, a.severity, a.opened_at, a.acknowledged_at, a.resolved_at, a.times, a.is_late,
-       a.explained_by IS NOT NULL, said.kind <> 'false_alarm_claimed'
-FROM alert a LEFT JOIN LATERAL (
-    SELECT e.kind FROM alert_event e
-    WHERE e.alert_id = a.alert_id AND e.kind IN ('confirmed', 'repair_claimed', 'false_alarm_claimed')
-    ORDER BY e.at DESC, e.event_id DESC LIMIT 1
-) said ON true
+       a.explained_by IS NOT NULL, said.is_true, a.cause
+FROM alert a JOIN alert_said said USING (alert_id)
 WHERE (a.opened_at >= %(start)s AND a.opened_at <= %(end)s) OR a.state <> 'resolved'
 ORDER BY a.opened_at, a.alert_id;
 

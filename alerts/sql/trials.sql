@@ -23,12 +23,8 @@ UPDATE rule_trial SET error = %(error)s WHERE rule_trial_id = %(trial)s;
 
 -- said
 -- Recorded alerts since an instant of measured time, with what people said of each last.
-SELECT a.zone_id, a.fault, a.asset_id, a.first_evidence_at, a.cleared_at, said.kind <> 'false_alarm_claimed'
-FROM alert a LEFT JOIN LATERAL (
-    SELECT e.kind FROM alert_event e
-    WHERE e.alert_id = a.alert_id AND e.kind IN ('confirmed', 'repair_claimed', 'false_alarm_claimed')
-    ORDER BY e.at DESC, e.event_id DESC LIMIT 1
-) said ON true
+SELECT a.zone_id, a.fault, a.asset_id, a.first_evidence_at, a.cleared_at, said.is_true
+FROM alert a JOIN alert_said said USING (alert_id)
 WHERE a.cleared_at IS NULL OR a.cleared_at >= %(start)s;
 
 -- people

@@ -14,13 +14,15 @@ SELECT md5(concat_ws('|', (to_jsonb(z) - 'imported_at')::text,
 FROM zone z WHERE z.zone_id = %(zone)s;
 
 -- upsert_zone
-INSERT INTO zone (zone_id, name, commune, latitude, longitude, altitude_m, is_fictional, people, counted_in, gnf_per_20_l)
+INSERT INTO zone (zone_id, name, commune, latitude, longitude, altitude_m, is_fictional, people, counted_in, gnf_per_20_l,
+                  women, men, members_counted_in)
 VALUES (%(zone)s, %(name)s, %(commune)s, %(latitude)s, %(longitude)s, %(altitude_m)s, %(is_fictional)s, %(people)s,
-        %(counted_in)s, %(gnf_per_20_l)s)
+        %(counted_in)s, %(gnf_per_20_l)s, %(women)s, %(men)s, %(members_counted_in)s)
 ON CONFLICT (zone_id) DO UPDATE SET
     name = EXCLUDED.name, commune = EXCLUDED.commune, latitude = EXCLUDED.latitude, longitude = EXCLUDED.longitude,
     altitude_m = EXCLUDED.altitude_m, is_fictional = EXCLUDED.is_fictional, people = EXCLUDED.people,
-    counted_in = EXCLUDED.counted_in, gnf_per_20_l = EXCLUDED.gnf_per_20_l, imported_at = now();
+    counted_in = EXCLUDED.counted_in, gnf_per_20_l = EXCLUDED.gnf_per_20_l,
+    women = EXCLUDED.women, men = EXCLUDED.men, members_counted_in = EXCLUDED.members_counted_in, imported_at = now();
 
 -- upsert_gateway
 -- A gateway that moves to another zone takes its id along.

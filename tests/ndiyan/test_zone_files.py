@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import ZoneFileError
 from gateway.model import CHANNELS, AssetKind
-from gateway.zones import Zone, load_zone, load_zones
+from gateway.zones import Members, Zone, load_zone, load_zones
 from ndiyan.shipped_files import shipped
 
 DRY_SEASON_L_PER_PERSON = 12.0  # upper end of what metered communal taps sell (DOMAIN §3.1)
@@ -96,3 +96,17 @@ def test_two_files_of_one_zone_are_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, "utf-8")
     with pytest.raises(ZoneFileError, match=r"b\.toml: zone: 'zone-1' is already in .*a\.toml"):
         load_zones([tmp_path])
+
+
+def test_what_a_file_does_not_tell_of_price_and_committee_is_not_known_and_never_a_usual_value(tmp_path: Path) -> None:
+    text = (shipped("zones") / "zone-1.toml").read_text("utf-8")
+    told = load_zone(shipped("zones") / "zone-1.toml")
+    assert (told.gnf_per_20_l, told.members) == (100, Members(14, 20, 2026))
+    start, end = text.index("[tariff]"), text.index("[gateway]")
+    file = tmp_path / "zone-1.toml"
+    file.write_text(text[:start] + text[end:], "utf-8")
+    untold = load_zone(file)
+    assert (untold.gnf_per_20_l, untold.members) == (None, None)
+    file.write_text(text.replace("women = 14\n", ""), "utf-8")
+    with pytest.raises(ZoneFileError, match=r"ugspe\.women: is missing"):
+        load_zone(file)

@@ -34,6 +34,8 @@ ADDRESSES = (
     "/fr/conflits", "/fr/messages?etat=tous", "/fr/messages/2", "/fr/messages/recus", "/fr/messages/recus?quoi=tous",
     "/fr/messages/bourse", "/fr/messages/accord", "/fr/messages/carte", "/en/messages?etat=tous",
     "/fr/messages/appeler", "/en/zones/zone-3",
+    "/fr/alertes?etat=toutes", "/fr/rapports", "/fr/rapports/2026-02", "/en/rapports/2026-03/zone-3",
+    "/fr/rapports/2026/zone-6", "/fr/rapports/2026-02/zone-3?pour=comite",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -45,6 +47,8 @@ WIDE = (
     "/fr/messages/bourse",
     "/fr/messages/appeler",
     "/fr/messages/accord",
+    "/fr/alertes?etat=toutes",
+    "/fr/rapports/2026-02",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
-from alerts.actions import acknowledge, mark, shelve, unshelve
-from alerts.errors import ShelfRefused
+from alerts.actions import acknowledge, assign, close, mark, note_visit, reopen, shelve, unshelve
+from alerts.closing import Cause
+from alerts.errors import ActionRefused, ShelfRefused
 from alerts.metrics import Spans, fetch_metrics
+from alerts.photos import FORMATS, add_photo
 from ingest.readings_pg import PgReadings
+from web.access import Visitor
 from web.api.models import (
     AcknowledgeBody,
     Acknowledged,
     AlertDetail,
     AlertView,
+    AssignBody,
+    CauseFigures,
     Changed,
+    CloseBody,
     EventView,
     FaultFigures,
     FloodView,
@@ -25,8 +33,11 @@ from web.api.models import (
     MarkBody,
     MetricsView,
     NotificationView,
+    PhotoKept,
+    PhotoView,
     ShelveBody,
     SpansView,
+    VisitBody,
 )
 from web.api.responses import ERRORS
 from web.api.sms import fields_of
@@ -34,7 +45,7 @@ from web.cursors import cursor_of, read_cursor
 from web.dependencies import ConnectionOf, KeyOf, ServicesOf
 from web.errors import BadParameter, NotThere
 from web.sms import Notification, notifications_of
-from web.stories import Alert, alerts_page, events_of, explained_alerts, find_alert
+from web.stories import Alert, alerts_page, events_of, explained_alerts, find_alert, photo_bytes, photos_of
 
 router = APIRouter(tags=["alerts"], responses=ERRORS)
 
@@ -81,6 +92,13 @@ def metrics(
             FaultFigures(fault=fault, alerts=alerts, marked=marked, false=false)
             for fault, alerts, marked, false in found.by_fault
         ],
+        by_cause=[
+            CauseFigures(
+                cause=None if one.cause is None else Cause(one.cause), alerts=one.number,
+                median_h=one.median.total_seconds() / 3600, longest_h=one.longest.total_seconds() / 3600,
+            )
+            for one in found.by_cause
+        ],
     )  # fmt: skip
 
 
@@ -94,7 +112,14 @@ def alert(connection: ConnectionOf, alert_id: int) -> AlertDetail:
         for event in events_of(connection, alert_id)
     ]
     explains = [one.alert_id for one in explained_alerts(connection, alert_id)]
-    return AlertDetail(**_fields(found, told), events=events, explains=explains)
+    photos = [
+        PhotoView(
+            photo=one.photo_id, added_at=one.added_at, added_by=one.added_by, shows=one.shows, width=one.width,
+            height=one.height,
+        )
+        for one in photos_of(connection, alert_id)
+    ]  # fmt: skip
+    return AlertDetail(**_fields(found, told), events=events, explains=explains, photos=photos)
 
 
 @router.post("/alerts/{alert_id}/acknowledge", summary="Take an alert in charge")
@@ -139,6 +164,92 @@ def judge(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: 
     return Changed(id=alert_id, changed=changed)
 
 
+@router.post("/alerts/{alert_id}/assign", summary="Give an alert to somebody")
+def give(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int, body: AssignBody) -> Changed:
+    """Their name stands beside it; no SMS leaves for it."""
+    find_alert(connection, alert_id)
+    with _refusals_told():
+        changed = assign(connection, alert_id, to=body.to, who=_who(body.who, key), now=services.clock.now())
+    return Changed(id=alert_id, changed=changed)
+
+
+@router.post("/alerts/{alert_id}/close", summary="Close an alert: name its cause")
+def end(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int, body: CloseBody) -> Changed:
+    """A live one ends with it, silently, and comes back when readings go on showing it."""
+    find_alert(connection, alert_id)
+    now, who = services.clock.now(), _who(body.who, key)
+    with _refusals_told():
+        changed = close(connection, alert_id, cause=body.cause, words=body.words, who=who, now=now)
+    return Changed(id=alert_id, changed=changed)
+
+
+@router.post("/alerts/{alert_id}/reopen", summary="Take a closing back within 15 minutes")
+def take_back(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int) -> Changed:
+    """`changed` is false when it is too late, or when the same fault has become another alert."""
+    find_alert(connection, alert_id)
+    changed = reopen(connection, alert_id, who=_who(None, key), now=services.clock.now())
+    return Changed(id=alert_id, changed=changed)
+
+
+@router.post("/alerts/{alert_id}/visit", summary="Write down a visit")
+def visited(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int, body: VisitBody) -> Changed:
+    """What somebody saw or did on the spot; it stands in the alert's story."""
+    find_alert(connection, alert_id)
+    now, who = services.clock.now(), _who(body.who, key)
+    with _refusals_told():
+        note_visit(connection, alert_id, text=body.text, on=body.on or now.date(), who=who, now=now)
+    return Changed(id=alert_id, changed=True)
+
+
+async def _sent_bytes(request: Request) -> bytes:
+    return await request.body()
+
+
+PICTURES = {"requestBody": {"required": True, "content": {f"image/{kind.lower()}": {} for kind in FORMATS}}}
+
+
+@router.post("/alerts/{alert_id}/photos", summary="Add a photo of a repair", openapi_extra=PICTURES)
+def send_photo(
+    services: ServicesOf,
+    connection: ConnectionOf,
+    key: KeyOf,
+    alert_id: int,
+    shows: Annotated[str, Query(min_length=1, max_length=300, description="in words, for those who do not see it")],
+    sent: Annotated[bytes, Depends(_sent_bytes)],
+) -> PhotoKept:
+    """The picture is the body. It is made anew from its pixels: place, time, device and name are not kept."""
+    find_alert(connection, alert_id)
+    with _refusals_told():
+        photo = add_photo(
+            connection, alert_id, sent=sent, shows=shows, who=_who(None, key), now=services.clock.now()
+        )  # fmt: skip
+    return PhotoKept(id=alert_id, changed=photo is not None, photo=photo)
+
+
+@router.get(
+    "/alerts/{alert_id}/photos/{photo_id}",
+    summary="A photo as JPEG",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}},
+)
+def photo(connection: ConnectionOf, alert_id: int, photo_id: int) -> Response:
+    """It never changes."""
+    jpeg = photo_bytes(connection, alert_id, photo_id)
+    return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=31536000, immutable"})
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    try:
+        yield
+    except ActionRefused as error:
+        raise BadParameter(error.name, error.value, error.bound) from error
+
+
+def _who(said: str | None, key: Visitor) -> str:
+    return f"{said or key.name} (API)"
+
+
 def _spans_view(spans: Spans) -> SpansView:
     median_h, slow_h = (None if one is None else one.total_seconds() / 3600 for one in (spans.median, spans.slow))
     return SpansView(count=spans.number, median_h=median_h, slow_h=slow_h)
@@ -152,6 +263,8 @@ def _fields(alert: Alert, told: Sequence[Notification]) -> dict[str, Any]:
         "acknowledged_at": alert.acknowledged_at, "acknowledged_by": alert.acknowledged_by,
         "resolved_at": alert.resolved_at, "is_late": alert.is_late, "confidence": alert.confidence,
         "evidence": alert.evidence, "explained_by": alert.explained_by, "times": alert.times,
+        "assigned_to": alert.assigned_to, "cause": alert.cause, "closed_at": alert.closed_at,
+        "closed_by": alert.closed_by, "ended_by_hand": alert.ended_by_hand,
         "shelved_until": alert.shelved_until, "shelved_by": alert.shelved_by, "shelved_why": alert.shelved_why,
         "notifications": [NotificationView(**fields_of(one)) for one in told],
     }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from alerts.closing import Cause
 from alerts.forecast import CannotTell
 from alerts.silent import Kind
 from ingest.admission import RejectReason
@@ -119,7 +120,7 @@ class ZoneDetail(ZoneView):
 
     altitude_m: float
     counted_in: int
-    gnf_per_20_l: int
+    gnf_per_20_l: int | None
     gateway: str
     assets: list[AssetView]
     days: list[DayView]
@@ -376,7 +377,23 @@ class AlertView(BaseModel):
     shelved_until: datetime | None = Field(description="nobody is told before")
     shelved_by: str | None
     shelved_why: str | None
+    assigned_to: str | None
+    cause: str | None = Field(description="why it came, once somebody has closed it")
+    closed_at: datetime | None
+    closed_by: str | None
+    ended_by_hand: bool = Field(description="somebody ended it; no reading had shown its end")
     notifications: list[NotificationView]
+
+
+class PhotoView(BaseModel):
+    """A picture of an alert; GET `/alerts/{id}/photos/{photo}` gives it as JPEG."""
+
+    photo: int
+    added_at: datetime
+    added_by: str
+    shows: str
+    width: int
+    height: int
 
 
 class AlertDetail(AlertView):
@@ -384,6 +401,7 @@ class AlertDetail(AlertView):
 
     events: list[EventView]
     explains: list[int] = Field(description="alerts of which this one is the cause; nobody was told of them")
+    photos: list[PhotoView]
 
 
 class AcknowledgeBody(BaseModel):
@@ -405,6 +423,37 @@ class MarkBody(BaseModel):
 
     is_true: bool
     who: str | None = Field(default=None, min_length=1, max_length=80)
+
+
+class AssignBody(BaseModel):
+    """Whom a live alert is given to, by name; no SMS leaves for it."""
+
+    to: str = Field(min_length=1, max_length=80, examples=["Mamadou Saliou Sow"])
+    who: str | None = Field(default=None, min_length=1, max_length=80)
+
+
+class CloseBody(BaseModel):
+    """Why an alert came; `other` needs words."""
+
+    cause: Cause
+    words: str = Field(default="", max_length=300, examples=["disjoncteur remis"])
+    who: str | None = Field(default=None, min_length=1, max_length=80)
+
+
+class VisitBody(BaseModel):
+    """What somebody saw or did on the spot; without `on` it was today."""
+
+    text: str = Field(min_length=1, max_length=1000, examples=["Vanne ouverte, pompe repartie"])
+    on: date | None = None
+    who: str | None = Field(default=None, min_length=1, max_length=80)
+
+
+class PhotoKept(BaseModel):
+    """`changed` is false, and `photo` null, when the same picture was there."""
+
+    id: int
+    changed: bool
+    photo: int | None
 
 
 class Changed(BaseModel):
@@ -725,6 +774,15 @@ class FaultFigures(BaseModel):
     false: int
 
 
+class CauseFigures(BaseModel):
+    """How long alerts of one cause lasted."""
+
+    cause: Cause | None
+    alerts: int
+    median_h: float
+    longest_h: float
+
+
 class MetricsView(BaseModel):
     """Figures about our own alerts; what nobody was told of (late, explained) is in `untold` alone."""
 
@@ -743,6 +801,7 @@ class MetricsView(BaseModel):
     false: int
     false_share: float | None
     noisiest: list[FaultFigures]
+    by_cause: list[CauseFigures] = Field(description="of alerts that are over, from opening to end; null is not closed")
 
 
 class Problem(BaseModel):

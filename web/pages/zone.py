@@ -14,6 +14,7 @@ from alerts.lasting import fetch_forecast
 from alerts.words import fault_label
 from ingest.db import queries
 from ingest.readings_pg import PgReadings
+from web.breakdowns import fetch_reports, zone_of_report
 from web.by_hand import fetch_by_hand
 from web.charts.bars import share_bar
 from web.charts.series import time_axis
@@ -23,7 +24,6 @@ from web.errors import BadParameter
 from web.fleet import fetch_zone
 from web.notes import count_notes
 from web.pages.page import Page, PageOf
-from web.breakdowns import fetch_reports, zone_of_report
 from web.stories import alerts_page, alerts_within, committee_of, told_between
 from web.water import fetch_blind_spots, fetch_silences
 

@@ -2,21 +2,39 @@
 -- The columns of an alert as pages read it; the five statements below say which ones and go on from here.
 SELECT a.alert_id, a.code, a.zone_id, z.name, z.people, a.fault, a.asset_id, a.severity, a.state, a.first_evidence_at,
        a.last_evidence_at, a.opened_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, a.is_late, a.confidence,
-       a.evidence, a.explained_by, a.times, a.shelved_until, a.shelved_by, a.shelved_why
+       a.evidence, a.explained_by, a.times, a.shelved_until, a.shelved_by, a.shelved_why, a.assigned_to, a.cause,
+       a.closed_at, a.closed_by, a.ended_by_hand
 FROM alert a JOIN zone z USING (zone_id);
 
 -- live
 -- Alerts that are not over, gravest first, then by the number of people without water behind them.
-WHERE a.state <> 'resolved'
+WHERE a.state <> 'resolved' AND (%(zone)s::text IS NULL OR a.zone_id = %(zone)s)
+  AND (%(fault)s::text IS NULL OR a.fault = %(fault)s)
+  AND (%(piles)s::text[] IS NULL OR alert_pile(a, %(now)s) = ANY(%(piles)s))
 ORDER BY a.severity DESC, z.people DESC, a.opened_at, a.alert_id;
 
 -- page
 -- Newest first; the cursor is the last row of the page before.
 WHERE (%(zone)s::text IS NULL OR a.zone_id = %(zone)s)
   AND (%(states)s::text[] IS NULL OR a.state = ANY(%(states)s))
+  AND (%(piles)s::text[] IS NULL OR alert_pile(a, %(now)s) = ANY(%(piles)s))
+  AND (%(fault)s::text IS NULL OR a.fault = %(fault)s)
   AND (%(before_at)s::timestamptz IS NULL OR (a.opened_at, a.alert_id) < (%(before_at)s, %(before_id)s::bigint))
 ORDER BY a.opened_at DESC, a.alert_id DESC
 LIMIT %(limit)s;
+
+-- count_piles
+-- Live alerts, and those of the last days that are over, by where they lie.
+SELECT alert_pile(a, %(now)s), count(*) FROM alert a WHERE a.state <> 'resolved' OR a.opened_at >= %(since)s GROUP BY 1;
+
+-- faults
+SELECT DISTINCT fault FROM alert ORDER BY fault;
+
+-- photos
+SELECT photo_id, added_at, added_by, shows, width, height FROM alert_photo WHERE alert_id = %(alert)s ORDER BY photo_id;
+
+-- photo
+SELECT jpeg FROM alert_photo WHERE alert_id = %(alert)s AND photo_id = %(photo)s;
 
 -- one
 WHERE a.alert_id = %(alert)s;

@@ -1,0 +1,140 @@
+"""The main tasks of an engineer, in a real Chromium, as somebody would do them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from alerts.telling import begin
+from gateway.clock import ManualClock
+from gateway.zones import Zone
+from tests.alerts.test_photos import picture
+from tests.web.test_browser import TOO_SMALL, WCAG, chromium, enter, problems_of
+from tests.web.web_seed import seed_alert, seed_readings
+from tests.web.web_site import Site, make_site, serving
+from web.app import create_app
+
+__all__ = ["chromium"]
+pytestmark = [pytest.mark.ui, pytest.mark.db]
+
+NOW = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+REPAIRER = "Alseny Diallo, réparateur"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def october(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
+    """October of zone 5, where the pump runs dry since this morning."""
+    site = make_site(database_url, zones, clock)
+    with site.connect() as connection:
+        seed_readings(connection, zones[4], now=NOW, days=36, pump_stops_at=NOW - timedelta(hours=1))
+        alert = seed_alert(connection, "zone-5", "dry_running", code="A9", opened_at=NOW - timedelta(minutes=20))
+        begin(connection, alert, now=NOW - timedelta(minutes=20))
+    return site
+
+
+def is_fit(page: Page, width: int) -> None:
+    """Nothing runs over the edge, everybody can use it, everything can be touched."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+    found = Axe().run(page, options=WCAG)
+    assert found.violations_count == 0, f"{page.url}: {found.generate_report()}"
+    assert page.evaluate(TOO_SMALL) == [], page.url
+
+
+@pytest.mark.parametrize(("width", "script"), [(1280, True), (360, False)], ids=["desk", "phone-without-script"])
+def test_publish_the_october_report(chromium: Browser, october: Site, width: int, script: bool, tmp_path: Path) -> None:
+    with serving(create_app(october.config, october.clock, wall=october.wall)) as url:
+        context = enter(chromium, october, url, width, script=script)
+        page = context.new_page()
+        said = problems_of(page)
+        page.goto("/fr/")
+        page.get_by_role("link", name="Rapports").click()
+        page.get_by_role("link", name="octobre 2026").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Toutes les zones — octobre 2026 (indicatif)")
+        page.get_by_role("link", name="Ley-Saare (fictif)").click()
+        expect(page.locator(".report-standing")).to_contain_text("Brouillon non publié")
+        page.get_by_label("En français").fill("Mois calme. La pompe a tourné chaque jour.\nLe compteur 3 sera changé.")
+        page.get_by_label("Recette du mois").fill("3 400 000")
+        page.get_by_role("button", name="Garder le brouillon").click()
+        expect(page.locator(".report-words")).to_contain_text("Mois calme.")
+        expect(page.get_by_role("row", name=re.compile("Encaissé, dit le comité"))).to_contain_text("3 400 000 GNF")
+        page.get_by_role("button", name="Publier la version 1").click()
+        expect(page.locator(".report-standing")).to_contain_text("Version 1, publiée le 3 novembre 2026")
+        expect(page.get_by_role("button", name=re.compile("Publier"))).to_have_count(0)
+        if script:
+            is_fit(page, width)
+            with page.expect_download() as loading:
+                page.get_by_role("link", name="PDF").click()
+            loading.value.save_as(tmp_path / "october.pdf")
+            assert loading.value.suggested_filename == "ndiyan-2026-10-zone-5-bailleur-fr-v1.pdf"
+            assert (tmp_path / "october.pdf").read_bytes().startswith(b"%PDF")
+        page.get_by_role("link", name="Feuille du comité").click()
+        expect(page.locator(".committee")).to_contain_text("Oui, 31 jours.")
+        expect(page.locator(".committee")).to_contain_text("Encaissé : 3 400 000 GNF.")
+        if script:
+            is_fit(page, width)
+        page.get_by_role("link", name="Rapports").first.click()
+        expect(page.get_by_role("row", name=re.compile("octobre 2026"))).to_contain_text("1 sur 6")
+        assert said == []
+        context.close()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with-script", "without"])
+def test_acknowledge_from_a_phone_sized_screen(chromium: Browser, october: Site, script: bool) -> None:
+    with serving(create_app(october.config, october.clock, wall=october.wall)) as url:
+        context = enter(chromium, october, url, 360, script=script)
+        page = context.new_page()
+        page.goto("/fr/alertes")
+        page.get_by_role("button", name="Prendre A9").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("A9")
+        expect(page.locator(".act")).to_contain_text("Prise en charge par Awa (web)")
+        page.goto("/fr/alertes?etat=prises")
+        expect(page.locator(".rows tbody tr")).to_have_count(1)
+        if script:
+            is_fit(page, 360)
+        context.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_find_why_zone_5_is_down_and_tell_the_committee(chromium: Browser, october: Site, width: int) -> None:
+    """From the overview to the reason and to whoever was told; then what is done about it, with a photo."""
+    with serving(create_app(october.config, october.clock, wall=october.wall)) as url:
+        context = enter(chromium, october, url, width)
+        page = context.new_page()
+        said = problems_of(page)
+        page.goto("/fr/")
+        page.get_by_role("link", name="Pompe à sec").first.click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Pompe à sec A9")
+        expect(page.locator(".act")).to_contain_text("Arrêter la pompe, attendre deux heures")
+        expect(page.locator(".told")).to_contain_text("exploitant")
+        expect(page.locator(".told")).to_contain_text("A9")
+        page.get_by_label("Personne").select_option(label=REPAIRER)
+        page.get_by_role("button", name="Confier").click()
+        expect(page.locator(".story")).to_contain_text("Confiée à")
+        page.get_by_label("Vu et fait").fill("Niveau à 48 m, pompe arrêtée deux heures.")
+        page.get_by_role("button", name="Noter la visite").click()
+        expect(page.locator(".story")).to_contain_text("Niveau à 48 m")
+        page.get_by_text("Ajouter une photo").click()
+        page.get_by_label("Image").set_input_files(
+            {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": picture(size=(1600, 900))}
+        )
+        page.get_by_label("Ce qu’on y voit").fill("Le tableau de commande, disjoncteur baissé")
+        page.get_by_role("button", name="Ajouter la photo").click()
+        expect(page.get_by_role("img", name="Le tableau de commande, disjoncteur baissé")).to_be_visible()
+        is_fit(page, width)
+        page.get_by_label("Cause", exact=True).select_option(label="forage à sec")
+        page.get_by_role("button", name="Clore").click()
+        expect(page.locator(".act")).to_contain_text("forage à sec")
+        page.get_by_role("button", name="Annuler la clôture").click()
+        expect(page.locator(".story li").last).to_contain_text("Clôture annulée Awa (web)")
+        assert said == []
+        context.close()

@@ -1,0 +1,324 @@
+"""Reports as people write, publish and read them: frozen, in two languages, without anybody's name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+import time
+import zlib
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import psycopg
+import pytest
+
+from gateway.clock import ManualClock
+from gateway.zones import Zone
+from ingest.db import connect
+from ingest.registry import import_zones
+from tests.web.test_access import csrf_of
+from tests.web.test_pages import words
+from tests.web.web_seed import seed_readings
+from tests.web.web_site import Site, make_site
+from web.language import Language
+from web.reports.period import Period
+from web.reports.sheets import Audience, sheet
+from web.reports.store import draft
+
+pytestmark = pytest.mark.db
+
+NOW = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+OCTOBER = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def october(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
+    """October of zones 1 and 5; zone 5 was silent from the 12th on."""
+    site = make_site(database_url, zones, clock)
+    with site.connect() as connection:
+        seed_readings(connection, zones[0], now=NOW, days=40)
+        silent = [(OCTOBER - timedelta(days=20), NOW + timedelta(days=1))]
+        seed_readings(connection, zones[4], now=NOW, days=40, skip=silent)
+    return site
+
+
+@pytest.fixture
+def author(october: Site) -> httpx.Client:
+    with october.app() as client:
+        assert client.get(october.login_path()).status_code == 303
+        yield client  # type: ignore[misc]
+
+
+def send(client: httpx.Client, address: str, **form: str) -> httpx.Response:
+    return client.post(address, data={"csrf": csrf_of(client), **form}, follow_redirects=True)
+
+
+def publish(client: httpx.Client, address: str) -> httpx.Response:
+    """Read the draft and publish what was read."""
+    seen = re.search(r'name="vu" value="(\w+)"', client.get(f"{address}?version=brouillon").text)
+    assert seen
+    return send(client, f"{address}/publier", vu=seen[1])
+
+
+def figures(client: httpx.Client, address: str) -> dict[str, str]:
+    rows = csv.DictReader(io.StringIO(client.get(address).text))
+    return {f"{row['zone']}/{row['figure']}": row["value"] for row in rows}
+
+
+def test_the_october_report_of_a_zone_holds_what_a_pencil_gives(author: httpx.Client) -> None:
+    """17 taps that give 0, 0.01, … 0.16 m³ an hour: 1.36 × 24 = 32.64 m³ a day, × 31 = 1011.84 m³ for 1450 people:
+    22.51 L each; worth 1011.84 × 50 × 100 GNF."""
+    found = figures(author, "/fr/rapports/2026-10/zone-1?format=csv")
+    assert float(found["zone-1/delivered"]) == pytest.approx(1011.84)
+    assert float(found["zone-1/litres_per_person_day"]) == pytest.approx(22.510, abs=0.001)
+    assert found["zone-1/water_value"] == "5059200"
+    assert (found["zone-1/days_with_water"], found["zone-1/days_unknown"]) == ("31", "0")
+    assert (found["zone-1/taps"], found["zone-1/taps_heard"]) == ("17", "17")
+    assert float(found["zone-1/delivered_on_2026-10-17"]) == pytest.approx(32.64)
+    assert found["zone-1/not_accounted_for"] == "", "the outlet's meter never spoke: not known"
+    text = words(author.get("/fr/rapports/2026-10/zone-1"))
+    assert "Hoore-Fello (fictif) — octobre 2026" in text
+    assert "1 012 m³" in text.replace("\u202f", " ").replace("\xa0", " ")
+    assert "Eau non comptabilisée pas connu" in text
+
+
+def test_specific_energy_of_the_seeded_pump_is_its_rated_power_against_its_rated_flow(author: httpx.Client) -> None:
+    """Power and flow follow the same half sine, so each hour has 850 W against 2.7 m³/h: 0.3148 kWh/m³; for 100 m of
+    51: 0.617. Hours are cut at five minutes, hence the tolerance."""
+    found = figures(author, "/fr/rapports/2026-10/zone-1?format=csv")
+    assert float(found["zone-1/energy"]) == pytest.approx(0.850 / 2.7, rel=0.01)
+    assert float(found["zone-1/energy_per_100_m"]) == pytest.approx(0.850 / 2.7 / 51 * 100, rel=0.01)
+    assert found["zone-1/energy_hours"] == str(31 * 24)
+
+
+def test_a_zone_of_which_little_is_known_is_called_indicative_and_shows_no_zero(author: httpx.Client) -> None:
+    page = author.get("/fr/rapports/2026-10/zone-5")
+    text = words(page)
+    assert "Ley-Saare (fictif) — octobre 2026 (indicatif)" in text
+    assert "pas connus : 20 ; sur 31" in text
+    assert "<title>Rapport mensuel, octobre 2026, Ley-Saare (fictif) (indicatif)" in page.text
+    never = words(author.get("/fr/rapports/2026-10/zone-6"))
+    assert "eau livrée pas connu" in never or "pas connu eau livrée" in never
+    assert figures(author, "/fr/rapports/2026-10/zone-6?format=csv")["zone-6/days_without_water"] == "0"
+    assert figures(author, "/fr/rapports/2026-10/zone-6?format=csv")["zone-6/delivered"] == ""
+
+
+def test_a_published_report_never_changes_and_what_changed_is_told_before_the_next(
+    october: Site, author: httpx.Client
+) -> None:
+    address = "/fr/rapports/2026-10/zone-1"
+    send(author, f"{address}/texte", fr="Mois calme.\nLe clapet sera changé.", en="A calm month.", recette="3 400 000")
+    first = publish(author, address)
+    assert "Version 1, publiée le 3 novembre 2026" in words(first)
+    sheet = author.get(f"{address}?version=1&format=csv").text
+    with october.connect() as connection:
+        connection.execute("UPDATE zone SET people = 2900, name = 'Autre nom' WHERE zone_id = 'zone-1'")
+    assert author.get(f"{address}?version=1&format=csv").text == sheet, "not a byte"
+    assert "Hoore-Fello (fictif) — octobre 2026" in words(author.get(address)), "the last version is shown first"
+    draft = words(author.get(f"{address}?version=brouillon"))
+    assert "Ce qui a changé depuis la version 1" in draft
+    assert "people 1450 2900" in draft
+    assert "takings" not in draft.split("Maintenant")[1].split("Simulation")[0]
+    second = publish(author, address)
+    assert "Version 2, publiée le 3 novembre 2026" in words(second)
+    assert "Autre nom" in words(second)
+    versions = words(second).split("Versions publiées")[1]
+    assert "version 2 Awa" in versions
+    assert "version 1 Awa" in versions
+    assert author.get(f"{address}?version=1&format=csv").text == sheet
+    assert "Mois calme." in words(author.get(f"{address}?version=1"))
+    assert "A calm month." in words(author.get("/en/rapports/2026-10/zone-1?version=1"))
+    with october.connect() as connection:
+        for statement in (
+            "UPDATE published_report SET words_fr = 'x'", "DELETE FROM published_report", "TRUNCATE zone CASCADE",
+        ):  # fmt: skip
+            with pytest.raises(psycopg.errors.RaiseException, match="published_report only grows"):
+                connection.execute(statement)
+
+
+def test_what_is_published_is_what_was_read(october: Site, author: httpx.Client) -> None:
+    address = "/fr/rapports/2026-10/zone-1"
+    seen = re.search(r'name="vu" value="(\w+)"', author.get(address).text)
+    assert seen
+    with october.connect() as connection:
+        connection.execute("UPDATE zone SET people = 2900 WHERE zone_id = 'zone-1'")
+    answer = send(author, f"{address}/publier", vu=seen[1])
+    assert "Les chiffres ou le texte ont changé depuis que vous les avez lus." in words(answer)
+    assert "Versions publiées" not in words(answer)
+
+
+def test_a_month_that_goes_on_is_not_published(author: httpx.Client) -> None:
+    page = author.get("/fr/rapports/2026-11")
+    assert "période en cours, jusqu’au 2 novembre 2026" in words(page)
+    assert 'name="vu"' not in page.text
+    answer = send(author, "/fr/rapports/2026-11/publier", vu="x")
+    assert "La période n’est pas finie" in words(answer)
+    assert author.get("/fr/rapports/2026-12").status_code == 404, "not begun"
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"fr": "Appelez le 622 00 00 01"}, "Le texte contient un numéro de téléphone"),
+        ({"fr": "Merci à mamadou aliou diallo."}, "Le texte contient le nom d’une personne du comité"),
+        ({"en": "x" * 601}, "Le texte est trop long : 600 lettres au plus."),
+        ({"fr": "ok", "recette": "beaucoup"}, "La recette n’est pas un nombre de GNF possible."),
+        ({"fr": "ok", "recette": "-5"}, "La recette n’est pas un nombre de GNF possible."),
+    ],
+)
+def test_a_text_that_no_report_may_bear_is_refused_whole(author: httpx.Client, form: dict[str, str], said: str) -> None:
+    answer = send(author, "/fr/rapports/2026-10/zone-1/texte", **form)
+    assert said in words(answer)
+    assert "Rien n’est écrit." in words(answer)
+
+
+def test_no_name_and_no_phone_of_anybody_is_on_any_sheet(
+    october: Site, author: httpx.Client, zones: list[Zone]
+) -> None:
+    publish(author, "/fr/rapports/2026-10/zone-1")
+    publish(author, "/fr/rapports/2026-10")
+    people = [person for zone in zones for person in zone.committee]
+    for address in (
+        "/fr/rapports/2026-10?format=csv", "/fr/rapports/2026-10/zone-1?format=csv", "/en/rapports/2026-10",
+        "/fr/rapports/2026-10/zone-1", "/fr/rapports/2026-10/zone-1?pour=comite",
+    ):  # fmt: skip
+        sheet = author.get(address).text
+        article = sheet if "format=csv" in address else sheet.split("<article")[1].split("</article>")[0]
+        assert len(article) > 800
+        assert not [one for one in people if one.name in article or one.phone[4:] in article]
+        assert "Awa" not in article, "who published it stands on the page, not on the sheet"
+
+
+def test_the_committees_sheet_is_french_for_everybody_and_says_what_nobody_knows(author: httpx.Client) -> None:
+    for language in ("fr", "en"):
+        page = author.get(f"/{language}/rapports/2026-10/zone-5?pour=comite")
+        sheet = page.text.split("<article")[1].split("</article>")[0]
+        assert 'lang="fr"' in sheet
+        text = words(page)
+        assert "Oui, 11 jours. On ne sait pas : 20 jours." in text
+        assert "Encaissé : on ne sait pas." in text
+        assert "16 femmes, 24 hommes." in text
+    assert author.get("/fr/rapports/2026-10/zone-5?pour=roi").status_code == 400
+
+
+def test_all_zones_together_name_the_village_with_least_and_rank_nobody(author: httpx.Client) -> None:
+    text = words(author.get("/fr/rapports/2026-10"))
+    assert "connue pour 2 zones sur 6" in text
+    assert "Les villages ne sont pas classés" in text
+    table = author.get("/fr/rapports/2026-10").text.split('class="report-wide"')[1]
+    assert [int(n) for n in re.findall(r'<th scope="row">\D*?(\d)?[^<]*\(fictif\)', table) if n] == []
+    order = re.findall(r'<th scope="row">([^<]+)</th>', table)[:6]
+    assert order[0].startswith("Hoore-Fello")
+
+
+def test_every_figure_of_a_sheet_is_defined_in_its_annex(author: httpx.Client) -> None:
+    text = words(author.get("/fr/rapports/2026-10/zone-1")).split("Annexe : ce que veulent dire ces chiffres")[1]
+    for name in (
+        "Eau livrée", "Litres par personne", "Jours avec eau", "Disponibilité du pompage",
+        "Disponibilité de la communication", "Pannes et heures", "Temps de réparation", "Énergie spécifique",
+        "Eau non comptabilisée", "Recettes et valeur", "Données reçues", "Alertes vraies et fausses",
+        "Composition du comité", "SMS et leur coût",
+    ):  # fmt: skip
+        assert name in text
+
+
+def test_the_list_tells_what_is_to_be_published(author: httpx.Client, october: Site) -> None:
+    publish(author, "/fr/rapports/2026-10")
+    publish(author, "/fr/rapports/2026-10/zone-1")
+    text = words(author.get("/fr/rapports"))
+    assert "novembre 2026 en cours 0 sur 6" in text
+    assert re.search(r"octobre 2026 version 1 09:00 1 sur 6", text)
+    assert "septembre 2026 à publier 0 sur 6" in text
+    assert "2026 en cours 0 sur 6" in text.split("Années")[-1]
+
+
+def test_without_readings_there_is_a_sentence_and_no_error(site: Site, visitor: httpx.Client) -> None:
+    assert "Aucune mesure n’est encore là : il n’y a rien à rapporter." in words(visitor.get("/fr/rapports"))
+    assert visitor.get("/fr/rapports/2026-02").status_code == 200
+    assert visitor.get("/fr/rapports/2026").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/fr/rapports/2026-13", 404), ("/fr/rapports/x", 404), ("/fr/rapports/2026-10/zone-9", 404),
+        ("/fr/rapports/2026-10?version=7", 404), ("/fr/rapports/2026-10?version=x", 400),
+        ("/fr/rapports/2026-10?format=doc", 400), ("/fr/rapports/2026-10?version=99999999999", 400),
+    ],
+)  # fmt: skip
+def test_what_does_not_exist_is_said(author: httpx.Client, address: str, status: int) -> None:
+    assert author.get(address).status_code == status
+
+
+def pages_of(made: bytes) -> int:
+    """How many sheets of paper a PDF takes."""
+    packed = re.findall(rb"/Type /ObjStm.*?stream\n(.*?)\nendstream", made, re.DOTALL)
+    return sum(len(re.findall(rb"/Type /Page\b", zlib.decompress(one))) for one in packed)
+
+
+def test_pdf_csv_and_html_of_a_zone_are_made_and_the_committees_fits_on_one_sheet(
+    october: Site, author: httpx.Client
+) -> None:
+    address = "/fr/rapports/2026-10/zone-1"
+    words_of_engineer = "Ligne une de l'ingenieur, assez longue pour remplir la feuille du comite. " * 8
+    send(author, f"{address}/texte", fr=words_of_engineer[:600], recette="3 400 000")
+    funder = author.get(f"{address}?format=pdf")
+    assert funder.headers["content-type"] == "application/pdf"
+    name = 'attachment; filename="ndiyan-2026-10-zone-1-bailleur-fr-brouillon.pdf"'
+    assert funder.headers["content-disposition"] == name
+    assert funder.content.startswith(b"%PDF-1.7")
+    assert pages_of(funder.content) == 2, "the figures on one sheet, the annex on the next"
+    committee = author.get(f"{address}?format=pdf&pour=comite")
+    assert pages_of(committee.content) == 1
+    assert pages_of(author.get("/fr/rapports/2026-10?format=pdf").content) == 2
+    year = author.get("/fr/rapports/2026/zone-1?format=pdf&pour=comite")
+    assert pages_of(year.content) == 1
+
+
+def test_without_pango_the_page_says_so_and_can_be_printed(
+    author: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dlopen(name: str) -> None:
+        raise OSError(f"cannot load library '{name}'")
+
+    for module in [name for name in sys.modules if name.startswith("weasyprint")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr("cffi.FFI.dlopen", lambda self, name, flags=0: dlopen(name))
+    answer = author.get("/fr/rapports/2026-10/zone-1?format=pdf")
+    assert answer.status_code == 503
+    assert "il y manque Pango (apt-get install libpangoft2-1.0-0 libharfbuzz-subset0)" in words(answer)
+    assert "Hoore-Fello (fictif) — octobre 2026" in words(answer)
+
+
+def test_a_sheet_fetches_nothing_whatever_its_text_says(author: httpx.Client) -> None:
+    """A text is text: what looks like a picture of another machine is printed as letters."""
+    send(author, "/fr/rapports/2026-10/zone-1/texte", fr='<img src="http://127.0.0.1:1/x"><b>gras</b>')
+    assert "&lt;img src=&#34;http://127.0.0.1:1/x&#34;&gt;" in author.get("/fr/rapports/2026-10/zone-1").text
+    assert author.get("/fr/rapports/2026-10/zone-1?format=pdf").content.startswith(b"%PDF")
+
+
+@pytest.mark.slow
+def test_a_month_of_six_zones_is_worked_out_and_written_in_less_than_two_seconds(
+    database_url: str, zones: list[Zone], clock: ManualClock
+) -> None:
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        for zone in zones:
+            seed_readings(connection, zone, now=OCTOBER, days=32)
+        connection.execute("ANALYZE")
+        spent = []
+        for _ in range(3):
+            began = time.perf_counter()
+            report = draft(connection, Period(2026, 10), None, now=NOW, price_gnf=150)
+            assert "Tiangol-Bantan" in sheet(report, Language.FR, Audience.FUNDER)
+            spent.append(time.perf_counter() - began)
+    assert [zone.service.served for zone in report.figures.zones] == [31] * 6
+    print(f"figures and sheet: {min(spent):.2f} s")
+    assert min(spent) < 2

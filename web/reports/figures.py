@@ -1,0 +1,612 @@
+"""The figures of a report out of rollups, alerts and SMS. Pure: rows in, figures out; None is "not known", never zero.
+
+Each figure is defined in `web.reports.annex`, in words, for whoever reads the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from alerts.closing import REPAIRED_FROM, Repair, RepairTimes, repair_times
+from gateway.model import Fault
+from web.reports.period import Period, midnight
+
+Key = tuple[str, str]  # asset, channel
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+LITRES, CAN_L = 1000, 20
+
+HEARD_SHARE = 0.5  # of the readings due in an hour: fewer say nothing about it
+TAPS_SHARE = 0.8  # of the taps: with fewer nobody knows a day's sum, nor how many gave water
+SERVED_SHARE = 0.5  # DASHBOARD §7.1: half of the taps and more gave water
+GOOD_SUN_W_M2, ABOVE_START_W_M2 = 350.0, 100.0  # as detectors have it (alerts.states)
+NO_WATER_SEVERITY = 3
+INDICATIVE_BELOW = 0.8  # DASHBOARD §7.5
+
+RULES: Mapping[str, float] = {
+    "heard_share": HEARD_SHARE, "taps_share": TAPS_SHARE, "served_share": SERVED_SHARE,
+    "good_sun_w_m2": GOOD_SUN_W_M2, "above_start_w_m2": ABOVE_START_W_M2, "indicative_below": INDICATIVE_BELOW,
+}  # fmt: skip
+
+SUN, LEVEL = ("pv", "irradiance_w_m2"), ("tower", "level_m")
+LIFTED, LET_OUT = ("pump", "volume_m3"), ("tower", "outflow_volume_m3")
+POWERS = (("pump", "power_w"), ("pv", "power_w"))  # the panels feed nothing else
+
+
+class Span(NamedTuple):
+    """What a channel gave in a day or an hour: a row of a rollup; `n` good readings."""
+
+    n: int
+    mean: float | None
+    top: float | None
+    first: float | None
+    last: float | None
+    steps: float
+
+
+class Facts(NamedTuple):
+    """A zone as its file tells it; `channels` maps each channel to the seconds between its readings."""
+
+    zone_id: str
+    name: str
+    commune: str
+    is_fictional: bool
+    people: int
+    counted_in: int
+    gnf_per_20_l: int | None
+    women: int | None
+    men: int | None
+    members_counted_in: int | None
+    start_irradiance_w_m2: float | None
+    start_level_m: float | None
+    rated_head_m: float | None
+    channels: Mapping[Key, float]
+
+
+class Told(NamedTuple):
+    """An alert; `is_true` is what people said of it, `lasted` counts from the first evidence to the end."""
+
+    fault: str
+    severity: int
+    first_evidence_at: datetime
+    ended_at: datetime | None
+    opened_at: datetime
+    is_late: bool  # found after it was over: it happened, and nobody was told
+    is_explained: bool  # by another alert, which counts for both
+    is_true: bool | None
+    cause: str | None
+
+
+class Sms(NamedTuple):
+    """Messages that a route took for a committee, and the segments that are paid for."""
+
+    messages: int
+    segments: int
+
+
+NO_SMS = Sms(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is known of one zone in a period; `days` and `hours` begin one before it, so that the first is known too."""
+
+    facts: Facts
+    days: Mapping[Key, Mapping[date, Span]] = field(default_factory=dict)
+    hours: Mapping[Key, Mapping[datetime, Span]] = field(default_factory=dict)
+    alerts: Sequence[Told] = ()
+    sms: Sms = NO_SMS
+    taken_gnf: Sequence[int | None] = ()  # one a month
+
+
+class DayState(StrEnum):
+    """Whether people had water on a day."""
+
+    SERVED = "served"
+    PARTLY = "partly"  # fewer than half of the taps gave
+    DRY = "dry"
+    UNKNOWN = "unknown"
+
+
+class Service(NamedTuple):
+    """Days with water at the taps, in the order of the period."""
+
+    states: tuple[DayState, ...]
+
+    def days(self, state: DayState) -> int:
+        """How many days were like this."""
+        return self.states.count(state)
+
+    @property
+    def served(self) -> int:
+        """Days on which half of the taps and more gave water."""
+        return self.days(DayState.SERVED)
+
+    @property
+    def partly(self) -> int:
+        """Days on which fewer did."""
+        return self.days(DayState.PARTLY)
+
+    @property
+    def dry(self) -> int:
+        """Days on which none did."""
+        return self.days(DayState.DRY)
+
+    @property
+    def unknown(self) -> int:
+        """Days of which nobody knows."""
+        return self.days(DayState.UNKNOWN)
+
+    @property
+    def known(self) -> int:
+        """Days of which we know."""
+        return len(self.states) - self.unknown
+
+    @property
+    def share(self) -> float | None:
+        """Served days among the known ones."""
+        return self.served / self.known if self.known else None
+
+
+class Pumping(NamedTuple):
+    """Hours in which the pump lifted water, in which it should have, and of which nobody knows."""
+
+    ran: int
+    stood: int
+    unknown: int
+
+    @property
+    def share(self) -> float | None:
+        """Hours that it ran among those in which it had to."""
+        return self.ran / (self.ran + self.stood) if self.ran + self.stood else None
+
+
+class Silence(NamedTuple):
+    """Hours during which nothing came, as the alerts about it tell, and the longest."""
+
+    hours: float
+    longest_h: float
+
+
+class AlertCounts(NamedTuple):
+    """Alerts that people were told of, opened in the period; `quiet` ones disturbed nobody and are counted apart."""
+
+    told: int
+    true: int
+    false: int
+    unsaid: int
+    quiet: int
+
+
+class RepairLine(NamedTuple):
+    """Alerts of one cause that ended in the period."""
+
+    cause: str | None
+    number: int
+    median_h: float
+    longest_h: float
+
+
+class Outages(NamedTuple):
+    """Times without water by our alerts of severity 3 that nobody called false: how many, and hours together."""
+
+    number: int
+    hours: float
+    longest_h: float
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFigures:
+    """All figures of one zone; volumes in m³, `dates` of the period side by side with `daily_m3`."""
+
+    zone_id: str
+    name: str
+    commune: str
+    is_fictional: bool
+    people: int
+    counted_in: int
+    days: int
+    completeness: float | None
+    delivered_m3: float | None
+    delivered_by: str | None  # taps, tower or pump: the meter nearest to people
+    taps: int
+    taps_heard: int
+    litres_per_person_day: float | None
+    daily_m3: tuple[float | None, ...]
+    service: Service
+    pumping: Pumping
+    silence: Silence | None
+    energy_kwh_m3: float | None
+    energy_kwh_m3_100m: float | None
+    energy_hours: int
+    lost_m3: float | None
+    lost_share: float | None
+    lost_days: int
+    gnf_per_20_l: int | None
+    due_gnf: int | None
+    taken_gnf: int | None
+    takings_months: int
+    alerts: AlertCounts
+    outages: Outages
+    repairs: tuple[RepairLine, ...]
+    women: int | None
+    men: int | None
+    members_counted_in: int | None
+    sms: int
+    sms_gnf: int
+
+    @property
+    def communication_share(self) -> float | None:
+        """The share of the period in which the zone was heard."""
+        return None if self.silence is None or not self.days else 1 - self.silence.hours / (24 * self.days)
+
+    @property
+    def takings_share(self) -> float | None:
+        """What was taken against what the water was worth."""
+        return self.taken_gnf / self.due_gnf if self.taken_gnf is not None and self.due_gnf else None
+
+    @property
+    def women_share(self) -> float | None:
+        """Women among the members."""
+        total = (self.women or 0) + (self.men or 0)
+        return None if self.women is None or not total else self.women / total
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A report's figures, as they are frozen: one zone, or all.
+
+    Published reports are read back into these types: what is added to them later needs a default, and nothing is taken
+    away.
+    """
+
+    period: str
+    first: date
+    days: int
+    is_whole: bool
+    price_gnf: float
+    zones: tuple[ZoneFigures, ...]
+    repairs: tuple[RepairLine, ...]  # of all zones together: a median is not a mean of medians
+    rules: Mapping[str, float] = field(default_factory=lambda: dict(RULES))
+
+    @property
+    def completeness(self) -> float | None:
+        """The worst zone's: a mean would hide it."""
+        known = [zone.completeness for zone in self.zones if zone.completeness is not None]
+        return min(known) if len(known) == len(self.zones) and known else None
+
+    @property
+    def is_indicative(self) -> bool:
+        """Whether too little is known for more than an indication."""
+        return self.completeness is None or self.completeness < self.rules["indicative_below"]
+
+    @property
+    def is_fictional(self) -> bool:
+        """Whether any zone is invented."""
+        return any(zone.is_fictional for zone in self.zones)
+
+
+def figures_of(period: Period, rows: Iterable[Rows], *, now: datetime, price_gnf: float) -> Figures:
+    """The figures of a period as far as its days are over."""
+    days, known = period.days_until(now), list(rows)
+    start = midnight(period.first)
+    repairs = repairs_of([alert for one in known for alert in one.alerts], start, start + days * DAY)
+    zones = tuple(_zone(period.first, days, one, price_gnf) for one in known)
+    return Figures(str(period), period.first, days, period.is_over(now), price_gnf, zones, repairs)
+
+
+def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
+    facts, dates = rows.facts, [first + day * DAY for day in range(days)]
+    taps = sorted(key for key in facts.channels if key[0].startswith("tap-") and key[1] == "volume_m3")
+    totals = {key: total_of(rows.days.get(key, {}), first, days) for key in (*taps, LET_OUT, LIFTED)}
+    heard = [key for key in taps if totals[key] is not None]
+    by, meters = _nearest(taps, heard, totals)
+    known = [total for key in meters if (total := totals[key]) is not None]
+    delivered = sum(total.volume_m3 for total in known) if known else None
+    rate_m3 = sum(total.volume_m3 / total.days for total in known) if known else None
+    lost = lost_between(rows.days, LET_OUT, heard, dates)
+    energy = specific_energy(rows.hours, facts.channels)
+    due = None if delivered is None or facts.gnf_per_20_l is None else delivered * LITRES / CAN_L * facts.gnf_per_20_l
+    taken = [gnf for gnf in rows.taken_gnf if gnf is not None]
+    start, end = midnight(first), midnight(first) + days * DAY
+    was_heard = any(span.n for series in rows.days.values() for on, span in series.items() if on >= first)
+    return ZoneFigures(
+        zone_id=facts.zone_id, name=facts.name, commune=facts.commune, is_fictional=facts.is_fictional,
+        people=facts.people, counted_in=facts.counted_in, days=days,
+        completeness=completeness(rows.days, facts.channels, dates),
+        delivered_m3=delivered, delivered_by=by, taps=len(taps), taps_heard=len(heard),
+        litres_per_person_day=None if rate_m3 is None else rate_m3 * LITRES / facts.people,
+        daily_m3=tuple(_sum_of_day(rows.days, meters, on) for on in dates),
+        service=service_of(rows.days, taps or [LET_OUT], dates),
+        pumping=pumping_of(rows.hours, facts),
+        silence=silence_of(rows.alerts, start, end) if was_heard else None,
+        energy_kwh_m3=energy.kwh_m3,
+        energy_kwh_m3_100m=None if energy.kwh_m3 is None or not facts.rated_head_m
+        else energy.kwh_m3 / facts.rated_head_m * 100,
+        energy_hours=energy.hours,
+        lost_m3=lost.volume_m3, lost_share=lost.share, lost_days=lost.days,
+        gnf_per_20_l=facts.gnf_per_20_l, due_gnf=None if due is None else round(due),
+        taken_gnf=sum(taken) if taken and len(taken) == len(rows.taken_gnf) else None, takings_months=len(taken),
+        alerts=count_alerts(rows.alerts, start, end), outages=outages_of(rows.alerts, start, end),
+        repairs=repairs_of(rows.alerts, start, end),
+        women=facts.women, men=facts.men, members_counted_in=facts.members_counted_in,
+        sms=rows.sms.messages, sms_gnf=round(rows.sms.segments * price_gnf),
+    )  # fmt: skip
+
+
+class Total(NamedTuple):
+    """What a counter moved on, and over how many days: from the first to the last that it was heard."""
+
+    volume_m3: float
+    days: int
+
+
+def total_of(series: Mapping[date, Span], first: date, days: int) -> Total | None:
+    """What a counter moved on in a period; None when it was not heard in it.
+
+    Steps over a silence within the period are water of the period. The step over a silence that began before it is
+    not: nobody knows how it divides, so the count then begins with the first reading.
+    """
+    heard = [on for on in (first + day * DAY for day in range(days)) if on in series and series[on].n]
+    if not heard:
+        return None
+    volume = sum(series[on].steps for on in heard)
+    begins = first
+    if not _is_heard(series, first - DAY):
+        span, begins = series[heard[0]], heard[0]
+        within = max(0.0, (span.last or 0.0) - (span.first or 0.0))
+        volume -= span.steps - min(span.steps, within)
+    return Total(volume, (heard[-1] - begins).days + 1)
+
+
+def _is_heard(series: Mapping[date, Span], on: date) -> bool:
+    return on in series and series[on].n > 0
+
+
+def _of_day(series: Mapping[date, Span], on: date) -> float | None:
+    """What a counter moved on in one day; None unless it was heard then and on the day before."""
+    return series[on].steps if _is_heard(series, on) and _is_heard(series, on - DAY) else None
+
+
+def _nearest(
+    taps: Sequence[Key], heard: Sequence[Key], totals: Mapping[Key, Total | None]
+) -> tuple[str | None, Sequence[Key]]:
+    """The meters nearest to people of which anything is known."""
+    if heard:
+        return "taps", taps
+    for name, key in (("tower", LET_OUT), ("pump", LIFTED)):
+        if totals[key] is not None:
+            return name, [key]
+    return None, []
+
+
+def _sum_of_day(days: Mapping[Key, Mapping[date, Span]], meters: Sequence[Key], on: date) -> float | None:
+    known = [moved for key in meters if (moved := _of_day(days.get(key, {}), on)) is not None]
+    return sum(known) if meters and len(known) >= TAPS_SHARE * len(meters) else None
+
+
+def service_of(days: Mapping[Key, Mapping[date, Span]], taps: Sequence[Key], dates: Sequence[date]) -> Service:
+    """Which days had water at half of the taps and more, at some, at none; unknown with too few taps heard."""
+    return Service(tuple(_day_state([_of_day(days.get(key, {}), on) for key in taps]) for on in dates))
+
+
+def _day_state(taps_m3: Sequence[float | None]) -> DayState:
+    known = [moved for moved in taps_m3 if moved is not None]
+    gave = sum(moved > 0 for moved in known)
+    if not known or len(known) < TAPS_SHARE * len(taps_m3):
+        return DayState.UNKNOWN
+    if not gave:
+        return DayState.DRY
+    return DayState.PARTLY if gave < SERVED_SHARE * len(known) else DayState.SERVED
+
+
+def _known_hour(series: Mapping[datetime, Span], at: datetime, interval_s: float) -> Span | None:
+    span = series.get(at)
+    return span if span is not None and span.n >= HEARD_SHARE * 3600 / interval_s else None
+
+
+def pumping_of(hours: Mapping[Key, Mapping[datetime, Span]], facts: Facts) -> Pumping:
+    """Of the hours of good sun: in which the pump lifted water, and in which it stood though the tower asked for it.
+
+    It stands rightly while the tower's level is above where the float starts it. Without a level nobody knows.
+    """
+    sun = hours.get(SUN, {})
+    enough_w_m2 = max(GOOD_SUN_W_M2, (facts.start_irradiance_w_m2 or 0.0) + ABOVE_START_W_M2)
+    ran = stood = unknown = 0
+    for at, span in sun.items():
+        if _known_hour(sun, at, facts.channels[SUN]) is None or (span.mean or 0.0) < enough_w_m2:
+            continue
+        lifted = _known_hour(hours.get(LIFTED, {}), at, facts.channels.get(LIFTED, 3600.0))
+        level = _known_hour(hours.get(LEVEL, {}), at, facts.channels.get(LEVEL, 3600.0))
+        if lifted is None:
+            unknown += 1
+        elif lifted.steps > 0:
+            ran += 1
+        elif level is None or level.top is None or facts.start_level_m is None:
+            unknown += 1
+        elif level.top < facts.start_level_m:
+            stood += 1
+    return Pumping(ran, stood, unknown)
+
+
+def silence_of(alerts: Sequence[Told], start: datetime, end: datetime) -> Silence:
+    """How long a zone was silent, by the alerts about it."""
+    spans = _within([one for one in alerts if one.fault == Fault.COMMS_OUTAGE], start, end)
+    lengths = [(until - since) / HOUR for since, until in spans]
+    return Silence(sum(lengths), max(lengths, default=0.0))
+
+
+def outages_of(alerts: Sequence[Told], start: datetime, end: datetime) -> Outages:
+    """Times without water, those that touch counted as one."""
+    spans = _within(
+        [
+            one
+            for one in alerts
+            if one.severity >= NO_WATER_SEVERITY
+            and one.fault != Fault.COMMS_OUTAGE
+            and not one.is_explained
+            and one.is_true is not False
+        ],
+        start,
+        end,
+    )
+    lengths = [(until - since) / HOUR for since, until in spans]
+    return Outages(len(spans), sum(lengths), max(lengths, default=0.0))
+
+
+def _within(alerts: Sequence[Told], start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """When any of these alerts was on within [start, end]; spans that touch are one."""
+    clipped = sorted((max(one.first_evidence_at, start), min(one.ended_at or end, end)) for one in alerts)
+    found: list[tuple[datetime, datetime]] = []
+    for since, until in clipped:
+        if until <= since:
+            continue
+        if found and since <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], until)
+        else:
+            found.append((since, until))
+    return found
+
+
+class Energy(NamedTuple):
+    """kWh for each m³ over so many hours of which both are known."""
+
+    kwh_m3: float | None
+    hours: int
+
+
+def specific_energy(hours: Mapping[Key, Mapping[datetime, Span]], channels: Mapping[Key, float]) -> Energy:
+    """Energy against water lifted, over hours in which both are known and the hour before too: the counter's step into
+    an hour begins there."""
+    power_key = next((key for key in POWERS if hours.get(key)), None)
+    lifted = hours.get(LIFTED, {})
+    if power_key is None or not lifted:
+        return Energy(None, 0)
+    energy_kwh = volume_m3 = 0.0
+    number = 0
+    for at in hours[power_key]:
+        power = _known_hour(hours[power_key], at, channels[power_key])
+        moved = _known_hour(lifted, at, channels[LIFTED])
+        if power is None or moved is None or _known_hour(lifted, at - HOUR, channels[LIFTED]) is None:
+            continue
+        energy_kwh += max(0.0, power.mean or 0.0) / 1000
+        volume_m3 += moved.steps
+        number += 1
+    return Energy(energy_kwh / volume_m3 if volume_m3 > 0 else None, number)
+
+
+class Lost(NamedTuple):
+    """Water that left the tower and was not counted at a tap, over so many days of which all is known."""
+
+    volume_m3: float | None
+    share: float | None
+    days: int
+
+
+def lost_between(
+    days: Mapping[Key, Mapping[date, Span]], outlet: Key, taps: Sequence[Key], dates: Sequence[date]
+) -> Lost:
+    """What left the tower less what the taps counted, on days on which the outlet and all these taps are known.
+
+    Below zero when meters disagree: that is told, not hidden.
+    """
+    out_m3 = at_taps_m3 = 0.0
+    number = 0
+    for on in dates:
+        left = _of_day(days.get(outlet, {}), on)
+        drawn = [_of_day(days.get(tap, {}), on) for tap in taps]
+        if left is None or not drawn or None in drawn:
+            continue
+        out_m3, number = out_m3 + left, number + 1
+        at_taps_m3 += sum(moved for moved in drawn if moved is not None)
+    if not number or out_m3 <= 0:
+        return Lost(None, None, number)
+    return Lost(out_m3 - at_taps_m3, 1 - at_taps_m3 / out_m3, number)
+
+
+def completeness(
+    days: Mapping[Key, Mapping[date, Span]], channels: Mapping[Key, float], dates: Sequence[date]
+) -> float | None:
+    """Good readings against those that were due; more than were due on a day do not make up for another."""
+    due = came = 0.0
+    for key, interval_s in channels.items():
+        a_day = DAY.total_seconds() / interval_s
+        due += a_day * len(dates)
+        came += sum(
+            min(span.n, a_day) for on, span in days.get(key, {}).items() if dates and dates[0] <= on <= dates[-1]
+        )
+    return came / due if due else None
+
+
+def count_alerts(alerts: Sequence[Told], start: datetime, end: datetime) -> AlertCounts:
+    """Alerts that were opened within [start, end), by what people said of them."""
+    opened = [one for one in alerts if start <= one.opened_at < end]
+    told = [one for one in opened if not one.is_late and not one.is_explained]
+    said = [one.is_true for one in told]
+    return AlertCounts(len(told), said.count(True), said.count(False), said.count(None), len(opened) - len(told))
+
+
+def repairs_of(alerts: Sequence[Told], start: datetime, end: datetime) -> tuple[RepairLine, ...]:
+    """How long alerts lasted that ended within [start, end), from the first evidence, by cause."""
+    ended = [
+        Repair(one.cause, one.ended_at - one.first_evidence_at)
+        for one in alerts
+        if one.ended_at is not None
+        and start <= one.ended_at < end
+        and one.severity >= REPAIRED_FROM
+        and not one.is_explained
+    ]
+    return tuple(_line(one) for one in repair_times(ended))
+
+
+def _line(one: RepairTimes) -> RepairLine:
+    return RepairLine(one.cause, one.number, one.median / HOUR, one.longest / HOUR)
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Sums over zones, each with how many zones it rests on; what no zone knows is not known."""
+
+    people: int
+    delivered_m3: float | None
+    delivered_zones: int
+    litres_per_person_day: float | None
+    least: ZoneFigures | None  # of those known: the village with the least water, which a mean would hide
+    dry_days: int | None
+    outage_hours: float
+    taken_gnf: int | None
+    taken_zones: int
+    due_gnf: int | None
+    sms: int
+    sms_gnf: int
+    women: int | None
+    men: int | None
+    members_zones: int
+
+
+def together(zones: Sequence[ZoneFigures]) -> Together:
+    """The zones of a report as one."""
+    delivered = [zone for zone in zones if zone.litres_per_person_day is not None]
+    both = [zone for zone in zones if zone.taken_gnf is not None and zone.due_gnf is not None]
+    counted = [zone for zone in zones if zone.women is not None]
+    people = sum(zone.people for zone in delivered)
+    return Together(
+        people=sum(zone.people for zone in zones),
+        delivered_m3=sum(zone.delivered_m3 or 0.0 for zone in delivered) if delivered else None,
+        delivered_zones=len(delivered),
+        litres_per_person_day=sum((zone.litres_per_person_day or 0.0) * zone.people for zone in delivered) / people
+        if delivered else None,
+        least=min(delivered, key=lambda zone: zone.litres_per_person_day or 0.0, default=None),
+        dry_days=sum(zone.service.dry for zone in zones) if any(zone.service.known for zone in zones) else None,
+        outage_hours=sum(zone.outages.hours for zone in zones),
+        taken_gnf=sum(zone.taken_gnf or 0 for zone in both) if both else None,
+        taken_zones=len(both),
+        due_gnf=sum(zone.due_gnf or 0 for zone in both) if both else None,
+        sms=sum(zone.sms for zone in zones), sms_gnf=sum(zone.sms_gnf for zone in zones),
+        women=sum(zone.women or 0 for zone in counted) if counted else None,
+        men=sum(zone.men or 0 for zone in counted) if counted else None,
+        members_zones=len(counted),
+    )  # fmt: skip
