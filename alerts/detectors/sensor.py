@@ -29,6 +29,7 @@ HIGH_SUN_DEG = 15.0
 DULL_W_M2 = 200.0  # under a grey sky; a dead cell says nothing, and the sky says as much
 COARSEST_W_M2 = 10.0  # where a cell that moves too seldom does not show its steps
 STEPS_MOVED = 2.0  # of the cell: so far apart no two readings are equal by rounding
+SKY_EVENS_OUT = 0.05  # of the irradiance: haze that clears as the sun sinks, for an hour after noon
 MOVED_SHARE = 0.03  # of the tower's volume must have gone in or out for its level to have to move
 PROBE_END_M = 2.0  # above the intake, where a probe hangs
 POWER_MOVED = 0.15  # of the rated power, for the pump's flow to have to move
@@ -129,7 +130,8 @@ def _sun_has_moved(grid: Grid, begin: IndexArray) -> Mask:
     finest = np.minimum(_finest_step(value), COARSEST_W_M2)
     height = np.sin(np.radians(np.maximum(grid.sun_deg, 1.0)))
     moved = np.abs(height / np.take_along_axis(height, begin, axis=-1) - 1) * np.maximum(value, DULL_W_M2)
-    return np.asarray(is_high & np.take_along_axis(is_high, begin, axis=-1) & (moved > STEPS_MOVED * finest))
+    must = np.maximum(STEPS_MOVED * finest, SKY_EVENS_OUT * value)
+    return np.asarray(is_high & np.take_along_axis(is_high, begin, axis=-1) & (moved > must))
 
 
 def _finest_step(value: FloatArray) -> FloatArray:
@@ -323,6 +325,7 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
     follows_pump, follows_tower = asset in ("pump", "borehole"), asset == "network"
     is_empty = grid.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")
     outflow = grid.value("tower", "outflow_m3_h")
+    is_night, has_zero = _is_night(grid), sensor.channel == "level_m"
     for zone in range(len(raw)):
         place = np.flatnonzero(np.isfinite(raw[zone]) | bad[zone])
         if len(place) < 5:
@@ -339,11 +342,15 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
             agree &= runs[1:-3] == runs[3:-1]
         if follows_tower:
             agree &= ~is_empty[zone, place[2:-2]] & (high > EMPTY_BAR)
-            # Several taps that are opened at once draw more at this moment, and the pressure gives way to them.
+            # Several taps that are opened at once draw more, and the pressure gives way to them for a moment: by day
+            # whatever a meter saw a moment later, at night if it saw that.
             drawn = outflow[zone, place]
             others = np.stack([drawn[:-4], drawn[1:-3], drawn[3:-1], drawn[4:]])
-            agree &= ~((here < low) & (drawn[2:-2] > np.where(np.isfinite(others), others, -np.inf).max(axis=0)))
-        is_spike = (off & agree) | (wrong[2:-2] & ~wrong[1:-3] & ~wrong[3:-1])
+            is_drawn = drawn[2:-2] > np.where(np.isfinite(others), others, -np.inf).max(axis=0)
+            agree &= ~((here < low) & (is_drawn | ~is_night[place[2:-2]]))
+        # A sensor that stands at its zero goes below it by its noise.
+        is_at_zero = has_zero & (high <= 0)
+        is_spike = (off & agree) | (wrong[2:-2] & ~wrong[1:-3] & ~wrong[3:-1] & ~is_at_zero)
         found[zone, place[2:-2][is_spike]] = True
         told[zone, place[4:][is_spike]] = True
     return found, told
@@ -357,9 +364,13 @@ def _possible(grid: Grid, asset: str, sensor: Watched) -> Mask:
         return _pace_changed(grid)
     if (asset, sensor.channel) == ("tower", "outflow_m3_h"):
         # By day people come and go; at night nobody opens three taps at once for a few minutes.
-        is_night = (grid.hour < NIGHT_UNTIL_H) | (grid.hour >= NIGHT_FROM_H)
-        return ~(is_night & (grid.value("tower", "outflow_m3_h") > NIGHT_TAPS * OPEN_TAP_M3_H))
+        return ~(_is_night(grid) & (grid.value("tower", "outflow_m3_h") > NIGHT_TAPS * OPEN_TAP_M3_H))
     return np.zeros(grid.shape, dtype=bool)
+
+
+def _is_night(grid: Grid) -> Mask:
+    """(m,) nobody fetches water."""
+    return np.asarray((grid.hour < NIGHT_UNTIL_H) | (grid.hour >= NIGHT_FROM_H))
 
 
 def _can_be_sun(grid: Grid) -> Mask:

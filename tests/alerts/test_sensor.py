@@ -91,6 +91,23 @@ def test_pressure_that_gives_way_to_many_taps_at_once_is_no_spike() -> None:
     assert PRESENT in verdict(scene(24, **dips), Fault.SENSOR_SPIKES, "network").verdict
 
 
+@pytest.mark.parametrize(("jump_bar", "told"), [(-1.0, False), (1.0, True)])
+def test_by_day_a_dip_of_the_pressure_may_be_people_and_a_peak_cannot(jump_bar: float, told: bool) -> None:
+    """Nothing meters what they draw; from 8 to 20 h each seventh reading lies 1 bar off."""
+    odd = scene(
+        12, START.replace(hour=8), tower__level_m=1.5, tower__outflow_m3_h=None,
+        network__pressure_bar=lambda t: np.where((t // 300) % 7 == 2, 1.5 + jump_bar, 1.5),
+    )  # fmt: skip
+    assert (PRESENT in verdict(odd, Fault.SENSOR_SPIKES, "network").verdict) == told
+
+
+@pytest.mark.parametrize(("stands_at_m", "told"), [(-0.04, False), (0.6, True)])
+def test_a_level_that_stands_at_zero_goes_below_it_by_its_noise(stands_at_m: float, told: bool) -> None:
+    """-0.1 m cannot be in a tower of 3 m; above water it is a jump, at the bottom it is noise."""
+    odd = scene(12, tower__level_m=lambda t: np.where((t // 300) % 9 == 4, -0.1, stands_at_m))
+    assert (PRESENT in verdict(odd, Fault.SENSOR_SPIKES, "tower").verdict) == told
+
+
 def now_and_then(every_h: float) -> Callable[[Array], NDArray[np.bool_]]:
     """One reading in so many hours."""
     return lambda t: t % (every_h * HOUR_S) == 300
@@ -149,6 +166,15 @@ def test_the_sun_stands_at_noon_and_a_coarse_cell_with_it() -> None:
     assert PRESENT not in verdict(calm, Fault.SENSOR_STUCK, "pv").verdict
     later = scene(4, noon, pv__irradiance_w_m2=lambda t: np.where(t == 0, 945.0, 950.0))
     assert PRESENT in verdict(later, Fault.SENSOR_STUCK, "pv").verdict
+
+
+def test_haze_that_clears_as_the_sun_sinks_may_hold_the_light_for_an_hour_after_noon() -> None:
+    """From 12:55 to 14:10 the sun at 13° west sinks by less than 6 %; a fine cell shows steps of 2 W/m²."""
+    fine: Callable[[Array], Array] = lambda t: np.where(t == 0, 833.0, np.where(t > 4500, 790.0, 835.0))  # noqa: E731
+    hazy = scene(1.5, datetime(2026, 3, 2, 12, 50, tzinfo=UTC), pv__irradiance_w_m2=fine)
+    assert PRESENT not in verdict(hazy, Fault.SENSOR_STUCK, "pv").verdict
+    morning = scene(1.5, datetime(2026, 3, 2, 8, 50, tzinfo=UTC), pv__irradiance_w_m2=fine)
+    assert PRESENT in verdict(morning, Fault.SENSOR_STUCK, "pv").verdict, "before noon it must rise"
 
 
 @pytest.mark.parametrize(("every", "told"), [(1, True), (6, False)])
