@@ -15,6 +15,7 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_quantile, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.leak import is_washed
 from alerts.model import Evidence, IndexArray, Mask, Signal
 from alerts.residual import usual_of_good_days
 from alerts.rolling import steps_since, window_max, window_mean, window_sum
@@ -238,7 +239,7 @@ def is_array_gone(scene: Scene) -> Mask:
     is_dead = (usual > LEAST_V) & (voltage < DARK_VOLTAGE_SHARE * usual)
     means_it = (speaks_our_codes(scene) > 0) & ~has_one_word(scene) & has_room(grid)
     # What tries to start has the power to try.
-    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it & ~has_tried(scene)
+    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it & ~has_tried(scene) & ~is_washed(grid)
     sun, height = grid.value("pv", "irradiance_w_m2"), np.sin(np.radians(np.maximum(grid.sun_deg, 0.0)))
     can_be_true = (grid.sun_deg > LIT_DEG) & (sun < MOST_AT_ZENITH_W_M2 * height)  # else the cell is stuck
     good_sun = (sun >= good_sun_w_m2(grid)) & can_be_true

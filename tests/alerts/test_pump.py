@@ -65,6 +65,27 @@ def test_without_a_cell_the_controller_and_the_hour_suffice() -> None:
     assert 120 <= found[Fault.INVERTER_TRIP] <= 180, "once the sun stands high enough"
 
 
+@pytest.mark.parametrize(
+    ("signs", "told"),
+    [
+        pytest.param({}, {Fault.PUMP_NOT_RUNNING}, id="it-tries-in-vain"),
+        pytest.param({"pump__state_code": after_an_hour(RUNNING, LOW_SUN), "pump__power_w": after_an_hour(1000, 5)},
+                     set(), id="its-controller-sees-little-sun"),
+        pytest.param({"gateway__uptime_s": lambda t: 1e6 + t - np.where(t >= 1800, 4 * 3600, 0)}, set(),
+                     id="nobody-knows-the-hour"),
+    ],
+)  # fmt: skip
+def test_without_a_cell_a_high_sun_over_a_pump_that_has_not_run_for_hours_suffices(
+    signs: dict[str, Callable[[Times], Times]], told: set[Fault]
+) -> None:
+    """It stops at 11 h; a try every hour draws 100 W. From 13 h on it is believed, an hour later told."""
+    tries: Callable[[Times], Times] = lambda t: np.where(t < 3600, 1000.0, np.where(t % 3600 == 1800, 100.0, 5.0))  # noqa: E731
+    stops = {"pump__power_w": tries, "pump__flow_m3_h": after_an_hour(3, 0)}
+    day = scene(5, MORNING.replace(hour=10), **{**stops, **signs}, pv__irradiance_w_m2=None)
+    assert opened(day).keys() == told
+    assert all(180 <= minutes - 120 <= 250 for minutes in opened(day).values()), "counted from 8 h"
+
+
 def test_without_a_level_a_trip_is_told_without_one() -> None:
     day = scene(**STOPS, tower__level_m=None, pump__state_code=after_an_hour(RUNNING, TRIPPED))
     (trip,) = [signal for signal in judge_standing(day) if signal.fault is Fault.INVERTER_TRIP]
@@ -230,6 +251,15 @@ def test_a_pump_that_waits_for_its_tower_to_be_washed_is_not_broken(
 ) -> None:
     day = scene(
         8, MORNING.replace(hour=6), **washed(level_m), pump__speed_rpm=speed_rpm,
+        pv__irradiance_w_m2=lambda t: np.maximum(t - 1800, 0) / 3600 * 180,
+    )  # fmt: skip
+    assert opened(day) == {}
+
+
+def test_a_tower_that_is_washed_stands_under_sound_panels_whatever_its_controller_says() -> None:
+    says: Callable[[Times], Times] = lambda t: np.where((t >= 600) & (t < 4 * 3600), LOW_SUN, RUNNING)  # noqa: E731
+    day = scene(
+        8, MORNING.replace(hour=6), **washed(1.4), pump__state_code=says, pv__voltage_v=310.0,
         pv__irradiance_w_m2=lambda t: np.maximum(t - 1800, 0) / 3600 * 180,
     )  # fmt: skip
     assert opened(day) == {}
