@@ -7,7 +7,7 @@ import numpy as np
 from alerts.days import DayView, Feature, past_median, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import held, run_steps, steps_since
+from alerts.rolling import held, run_steps, steps_since, window_mean
 from alerts.scene import FloatArray, Grid
 from alerts.sun import sun_elevation_deg
 from gateway.model import Fault
@@ -27,8 +27,9 @@ WRONG_HOURS = 0.75  # an offset that both ends agree on, to within this
 
 
 def night_battery(view: DayView) -> FloatArray:
-    """(n, d) the lowest voltage before dawn [V]."""
-    night = view.value("gateway", "battery_v")[..., view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)]
+    """(n, d) the lowest voltage before dawn, as the mean of an hour [V]: one reading is as good as its converter."""
+    hourly = window_mean(view.grid.value("gateway", "battery_v"), view.grid.hours(1))
+    night = view.cut(hourly)[..., view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)]
     known = np.isfinite(night)
     return np.where(known.any(axis=-1), np.where(known, night, np.inf).min(axis=-1), np.nan)
 
