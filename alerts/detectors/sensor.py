@@ -123,15 +123,19 @@ def _column_moved(grid: Grid, begin: IndexArray) -> Mask:
 
 
 def _sun_has_moved(grid: Grid, begin: IndexArray) -> Mask:
-    """The sun stood high all along, and has risen or sunk by more than the cell's steps: at noon it does neither."""
-    is_high = grid.sun_deg > HIGH_SUN_DEG
+    """The sun stands high, and since it does (or the run began) has risen or sunk by more than the cell's steps.
+
+    At noon it does neither. A run that began in the night goes on in the morning.
+    """
+    high_for = run_steps(grid.sun_deg > HIGH_SUN_DEG)
     sun = grid.raw.get(("pv", "irradiance_w_m2"), np.full(grid.shape, np.nan))
     value = held(sun, grid.steps)
     finest = np.minimum(_finest_step(value), COARSEST_W_M2)
     height = np.sin(np.radians(np.maximum(grid.sun_deg, 1.0)))
-    moved = np.abs(height / np.take_along_axis(height, begin, axis=-1) - 1) * np.maximum(value, DULL_W_M2)
+    since = np.maximum(begin, np.arange(grid.steps) - np.maximum(high_for - 1, 0))
+    moved = np.abs(height / np.take_along_axis(height, since, axis=-1) - 1) * np.maximum(value, DULL_W_M2)
     must = np.maximum(STEPS_MOVED * finest, SKY_EVENS_OUT * value)
-    return np.asarray(is_high & np.take_along_axis(is_high, begin, axis=-1) & (moved > must))
+    return np.asarray((high_for > grid.hours(STUCK_IN_DAYLIGHT_S / 3600)) & (moved > must))
 
 
 def _finest_step(value: FloatArray) -> FloatArray:

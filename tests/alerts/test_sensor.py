@@ -168,6 +168,15 @@ def test_the_sun_stands_at_noon_and_a_coarse_cell_with_it() -> None:
     assert PRESENT in verdict(later, Fault.SENSOR_STUCK, "pv").verdict
 
 
+def test_a_cell_that_stopped_in_the_night_is_stuck_in_the_morning() -> None:
+    """At 2 W/m² since 21 h, and the panels give power; the sun stands 15° high at 8 h, an hour later it is told."""
+    night = datetime(2026, 3, 2, 20, 0, tzinfo=UTC)
+    dead: Callable[[Array], Array] = lambda t: np.where(t < HOUR_S, np.where(t % 600 == 0, 0.0, 5.0), 2.0)  # noqa: E731
+    condition = verdict(scene(15, night, pv__irradiance_w_m2=dead), Fault.SENSOR_STUCK, "pv")
+    first = condition.t_s[condition.verdict == PRESENT][0] - night.timestamp()
+    assert 12 < first / HOUR_S < 14
+
+
 def test_haze_that_clears_as_the_sun_sinks_may_hold_the_light_for_an_hour_after_noon() -> None:
     """From 12:55 to 14:10 the sun at 13° west sinks by less than 6 %; a fine cell shows steps of 2 W/m²."""
     fine: Callable[[Array], Array] = lambda t: np.where(t == 0, 833.0, np.where(t > 4500, 790.0, 835.0))  # noqa: E731
