@@ -153,7 +153,9 @@ NIGHT_FROM_H, NIGHT_UNTIL_H, NIGHT_TAPS = 22.5, 4.0, 2
 CLOUD_EDGE, DIFFUSE_W_M2, UNDER_CLOUD = 1.35, 60.0, 0.03  # of a clear sky, at its brightest and at its darkest
 TWILIGHT_DEG = 3.0
 EVEN_POWER = 0.06  # of the rated power, from one reading to the next
-SELDOM, SELDOM_DAYS = 5, 2  # or so many in two days
+# Or so many in two days: of a sensor that jumps by chance once in ten days, that is 0.11 % of all pairs of days
+# (Poisson, 0.2 expected).
+SELDOM, SELDOM_DAYS = 3, 2
 
 
 class Watched(NamedTuple):
@@ -254,7 +256,7 @@ def _in_a_row(bad: Mask, good: Mask) -> FloatArray:
 
 
 def judge_spikes(asset: str) -> Detector:
-    """More than three single values in six hours, or five in two days, that lie far off all their neighbours.
+    """More than three single values in six hours, or three in two days, that lie far off all their neighbours.
 
     A pump that starts or stops moves pressures and levels for good, so the neighbours would not agree.
     """
@@ -317,7 +319,8 @@ def _spikes_in_days(scene: Scene, asset: str, sensor: Watched) -> FloatArray:
 def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
     """(n, m) single readings off the two before and the two after them, which agree; and when that could be known.
 
-    A single impossible reading counts too. What comes and goes with demand or with the pump has neighbours that do not
+    Those that lie along a line agree: a tower that empties in the morning moves from one reading to the next. A single
+    impossible reading counts too. What comes and goes with demand or with the pump has neighbours that do not
     agree, or a pump that has just changed, or an empty tower above it.
     """
     raw = grid.raw.get((asset, sensor.channel))
@@ -339,7 +342,7 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
         around = np.stack([value[:-4], value[1:-3], value[3:-1], value[4:]])
         known = np.isfinite(around)
         low, high = np.where(known, around, np.inf).min(axis=0), np.where(known, around, -np.inf).max(axis=0)
-        agree = (high - low < 0.5 * limit) & (known.sum(axis=0) >= 3)
+        agree = (_off_a_line(around) < 0.5 * limit) & (known.sum(axis=0) >= 3)
         off = (here > high + limit) | (here < low - limit)
         off &= ~possible[2:-2]
         if follows_pump:
@@ -358,6 +361,18 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
         found[zone, place[2:-2][is_spike]] = True
         told[zone, place[4:][is_spike]] = True
     return found, told
+
+
+def _off_a_line(around: FloatArray) -> FloatArray:
+    """(k,) how far (4, k) readings, two and one before and one and two after, reach to both sides of their best line.
+
+    Where one of them is not known, of all that is known: two that are left on one side hold no line.
+    """
+    known = np.isfinite(around)
+    place = np.array([-2.0, -1.0, 1.0, 2.0])[:, None]
+    rest = around - place * (place * around).sum(axis=0) / (place**2).sum()
+    rest = np.where(known.all(axis=0), rest, around)
+    return np.asarray(np.where(known, rest, -np.inf).max(axis=0) - np.where(known, rest, np.inf).min(axis=0))
 
 
 def _possible(grid: Grid, asset: str, sensor: Watched) -> Mask:

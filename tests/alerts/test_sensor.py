@@ -70,6 +70,39 @@ def test_impossible_single_values_are_spikes_and_not_out_of_range() -> None:
     assert PRESENT not in verdict(found, Fault.SENSOR_OUT_OF_RANGE, "tower").verdict
 
 
+@pytest.mark.parametrize(("jumps", "told"), [(2, False), (3, True)])
+def test_a_sensor_that_jumps_now_and_then_is_told_at_the_third_time_within_two_days(jumps: int, told: bool) -> None:
+    """At 6 h, 16 h and on the next day at 2 h: never four in six hours."""
+    at_h = np.array([6.0, 16.0, 26.0])[:jumps]
+
+    def level_m(t: Array) -> Array:
+        return np.where(np.isin(t / HOUR_S, at_h), 2.3, 1.5)
+
+    found = verdict(scene(72, START.replace(hour=0), tower__level_m=level_m), Fault.SENSOR_SPIKES, "tower")
+    assert (PRESENT in found.verdict) == told
+
+
+@pytest.mark.parametrize("odd_m", [0.6, -0.6])
+def test_a_jump_while_the_tower_empties_is_a_jump(odd_m: float) -> None:
+    """30 cm an hour, read every 15 min: 7.5 cm from one reading to the next, 30 cm over the five that are compared."""
+
+    def level_m(t: Array) -> Array:
+        every = (t // 300) % 3 == 0
+        empties = 2.5 - 0.3 * t / HOUR_S
+        return np.where(every, empties + np.where((t // 900) % 6 == 3, odd_m, 0.0), np.nan)
+
+    assert PRESENT in verdict(scene(6, tower__level_m=level_m), Fault.SENSOR_SPIKES, "tower").verdict
+
+
+def test_a_tower_that_is_filled_at_once_is_no_jump() -> None:
+    """0.6 m within two readings, and it stays there; an hour later it has been drawn again."""
+
+    def level_m(t: Array) -> Array:
+        return 1.2 + 0.3 * np.clip((t // 300) % 12 - 4, 0, 2) - 0.3 * np.clip((t // 300) % 12 - 9, 0, 2)
+
+    assert PRESENT not in verdict(scene(12, tower__level_m=level_m), Fault.SENSOR_SPIKES, "tower").verdict
+
+
 def gushes(low_bar: float) -> Callable[[Array], Array]:
     return lambda t: np.where((t // 300) % 5 == 2, low_bar + 1.4, low_bar)
 
