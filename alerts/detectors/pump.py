@@ -15,7 +15,7 @@ from alerts.detectors.leak import is_washed
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes
 from alerts.detectors.sensor import AT_STOP
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import highest_since, run_steps, steps_since
+from alerts.rolling import held, highest_since, run_steps, steps_since
 from alerts.scene import FloatArray, Grid
 from alerts.states import (
     BELOW_START_M,
@@ -43,6 +43,7 @@ DRY_AGAIN_H = 1.5  # without air: the well gives again
 GUESSED_H = 1.0
 STOPS_DAYS, STOPS_KNOWN = 14, 2  # on which the float stopped the pump: what a level sensor calls full
 TOP_SHARE = 0.03  # of the full level: waves, and a reading every five minutes
+LEVEL_WRONG_SHARE = 0.1  # of the full level: by so much a level sensor may read low before anybody knows
 SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
 
 
@@ -81,7 +82,8 @@ def judge_standing(scene: Scene) -> list[Signal]:
     starts_at = np.where(np.isfinite(rated_sun), rated_sun, good_sun_w_m2(grid))
     is_day = grid.sun_deg > LIT_DEG
     should_run = is_good_sun(grid) & is_day & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
-    should_run &= ~is_full_as_usual(scene)
+    tells_why = codes.is_ours & ~has_one_word(scene)
+    should_run &= ~is_full_as_usual(scene) & ~(may_be_full(grid) & ~tells_why & ~codes.is_tripped)
     should_run &= steps_since(turns_in_air(grid)) > grid.hours(DRY_AGAIN_H)  # it waits for water
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
@@ -96,7 +98,6 @@ def judge_standing(scene: Scene) -> list[Signal]:
     was_full = highest_since(running, level_m) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
     # A controller that sees the sun and tries nothing believes that the tower is full.
     by_signs = ~has_tried(scene) & (was_full | codes.is_foreign | grid.has("pump", "speed_rpm"))
-    tells_why = codes.is_ours & ~has_one_word(scene)
     is_float = np.where(tells_why, codes.is_full, by_signs) & below_start & ~codes.is_tripped
     # What the controller says itself needs no room in the tower and no bright sun to be true.
     is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, True) & is_day
@@ -120,15 +121,35 @@ def judge_standing(scene: Scene) -> list[Signal]:
 def is_full_as_usual(scene: Scene) -> Mask:
     """The pump stopped where it stops on other days, and the level has not yet fallen to where it starts again.
 
-    A level sensor that reads too low has a top of its own, by which "full" and "start" are moved alike.
+    A level sensor that reads too low has a top of its own, by which "full" and "start" are moved alike; that of one
+    that drifts is where the pump stopped last.
     """
     grid = scene.grid
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
-    usual_m = past_median(scene.days.get(AT_STOP.name), days=STOPS_DAYS, at_least=STOPS_KNOWN)
-    top_m = scene.days.on(usual_m, grid.t_s)
+    at_stop_m = scene.days.get(AT_STOP.name)
+    usual_m = past_median(at_stop_m, days=STOPS_DAYS, at_least=STOPS_KNOWN)
+    last_m = np.pad(held(at_stop_m, STOPS_DAYS), ((0, 0), (1, 0)), constant_values=np.nan)[:, :-1]
+    top_m = scene.days.on(np.fmin(usual_m, np.where(np.isfinite(usual_m), last_m, np.nan)), grid.t_s)
     has_been_there = highest_since(is_running(grid), level_m) >= top_m - TOP_SHARE * full_m
-    starts_m = grid.sites.rating("tower", "start_level_m") - (full_m - top_m)
-    return has_been_there & (level_m >= starts_m - BELOW_START_M)
+    return has_been_there & ~_is_below_start_of(grid, top_m)
+
+
+def may_be_full(grid: Grid) -> Mask:
+    """The pump ran until the tower was nearly full, and the level has not yet fallen to where it starts again.
+
+    A level sensor may read a tenth of the tower too low; until the float must ask for water nobody can tell such a
+    stop from a failure, and nobody lacks water.
+    """
+    reached_m = highest_since(is_running(grid), grid.value("tower", "level_m"))
+    is_high = reached_m >= (1 - LEVEL_WRONG_SHARE) * grid.sites.rating("tower", "full_level_m")
+    return is_high & ~_is_below_start_of(grid, reached_m)
+
+
+def _is_below_start_of(grid: Grid, top_m: FloatArray) -> Mask:
+    """The float must ask for water, if `top_m` is what the sensor says of a full tower."""
+    lower_m = np.maximum(0.0, grid.sites.rating("tower", "full_level_m") - top_m)
+    starts_m = grid.sites.rating("tower", "start_level_m") - lower_m
+    return np.asarray(grid.value("tower", "level_m") < starts_m - BELOW_START_M)
 
 
 WHY_STANDING = {

@@ -14,10 +14,11 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.gateway import clock_offset_s, clock_steps
 from alerts.detectors.leak import taps_together
 from alerts.detectors.wear import LEARNS_DAYS, METER_SHARE, Pump
 from alerts.model import Evidence, IndexArray, Mask, Signal, VerdictArray
-from alerts.rolling import counter_steps, held, run_steps, window_mean, window_sum
+from alerts.rolling import counter_steps, held, run_steps, steps_since, window_mean, window_sum
 from alerts.scene import BAR_PER_M, FloatArray, Grid, Sites, spacing_of
 from alerts.states import drawn_power_w, is_running
 from alerts.sun import sun_elevation_deg
@@ -439,6 +440,7 @@ MOSTLY = 0.95  # of what leaves the tower reaches the taps of a tight network
 OPEN_TAP_M3_H = 0.7  # DOMAIN §3.1: an open tap gives 0.5 to 0.9 m³/h
 # Readings expected to meet an open tap; that none does by chance (e to the -10) no season has hours enough for.
 MEETINGS = 10.0
+COUNTED_SHARE = 0.02  # of what the pump lifts in an hour: a counter that turns
 STOPPED_UNSEEN_H = 4.0  # without meters at the taps: while a tower is washed its outlet is shut, for two hours or three
 
 
@@ -450,6 +452,8 @@ def judge_pump_meter(scene: Scene) -> list[Signal]:
     hour = grid.hours(STOPPED_H)
     flow = grid.value("pump", "flow_m3_h")
     stands = (flow < NO_FLOW_SHARE * rated_flow) & (power_share > WORKS_SHARE)
+    # By a clock that is wrong, what came late stands among what is live.
+    stands &= clock_offset_s(grid)[0] == 0
     arrives = window_mean(found_flow(grid), hour, at_least=max(2, hour // 2)) > FOUND_SHARE * rated_flow
     share = days.get(METER_SHARE.name)
     # A zone whose figures of days were poor before must not make a sound meter slip.
@@ -481,7 +485,8 @@ def _apart(grid: Grid, asset: str, channel: str) -> IndexArray:
 def outflow_of_day(view: DayView) -> FloatArray:
     """(n, d) what left the tower by its meter [m³]: by its counter, or else by its flow.
 
-    NaN when much of the day is not known, or the tower was empty: water then comes in gushes that a flow misses.
+    NaN when much of the day is not known, or the tower was empty: water then comes in gushes that a flow misses; and
+    within a day after the clock was put right, when two times lie in one.
     """
     grid = view.grid
     outflow = view.value("tower", "outflow_m3_h")
@@ -494,7 +499,8 @@ def outflow_of_day(view: DayView) -> FloatArray:
         is_read = np.isfinite(view.cut(held(counter, grid.hours(1)))).mean(axis=-1) > 0.9
         by_flow = np.where(is_read, by_counter, by_flow)
     empty = view.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")[..., None]
-    return np.where(empty.mean(axis=-1) < 0.1, by_flow, np.nan)
+    is_mixed = (view.cut(steps_since(clock_steps(grid) != 0)) < grid.hours(24)).any(axis=-1)
+    return np.where((empty.mean(axis=-1) < 0.1) & ~is_mixed, by_flow, np.nan)
 
 
 OUTFLOW = Feature("outflow_day_m3", 24.0, outflow_of_day)
@@ -530,9 +536,8 @@ def judge_tower_meter(scene: Scene) -> list[Signal]:
     unseen = (run_steps((idle > 0) & by_day) >= long) & (leaves > FOUND_SHARE * rated_flow) & holds
     # What the taps gave in the last hour may have passed the meter before that.
     # And a meter that is read now and then misses what is fetched in between: so often it cannot by chance.
-    met = idle / _apart(grid, "tower", "outflow_m3_h") * np.minimum(1.0, given / OPEN_TAP_M3_H)
-    taps_say = (idle >= 2 * hour) & (given > 0.1 * rated_flow) & (met > MEETINGS)
-    stands = np.where(np.isfinite(given), taps_say, unseen)
+    taps_say = (idle >= 2 * hour) & (given > 0.1 * rated_flow) & (_meetings(grid, given, idle) > MEETINGS)
+    stands = np.where(np.isfinite(given), taps_say, unseen) & ~_counts(grid, hour)
     slips = _on_days(scene, _tower_meter_slip(scene), OUTFLOW)
     sees = (outflow > 0.1 * rated_flow) & ~(slips > 1 + 0.6 * (LOST_SHARE - 1))
     verdict = verdicts(present=stands | (slips > LOST_SHARE), absent=sees)
@@ -551,6 +556,27 @@ def judge_tower_meter(scene: Scene) -> list[Signal]:
     return [Signal(Fault.FLOW_METER_STOPPED, "tower", grid.t_s, verdict, describe)]
 
 
+def _meetings(grid: Grid, given: FloatArray, idle: IndexArray) -> FloatArray:
+    """(n, m) how many readings of the tower's meter should have met an open tap since it saw none.
+
+    `given` is what the taps gave in the hour before each step [m³], `idle` for how many steps the meter has stood.
+    """
+    apart = _apart(grid, "tower", "outflow_m3_h")
+    expected = np.cumsum(np.nan_to_num(np.minimum(1.0, given / OPEN_TAP_M3_H)) / apart, axis=1)
+    before = np.pad(expected, ((0, 0), (1, 0)))
+    begin = np.arange(grid.steps) + 1 - idle
+    return np.asarray(expected - np.take_along_axis(before, begin, axis=1))
+
+
+def _counts(grid: Grid, hour: int) -> Mask:
+    """(n, m) the counter of the tower's meter has moved on within two hours: it turns, whatever its flow says."""
+    counter = grid.raw.get(("tower", "outflow_volume_m3"))
+    if counter is None:
+        return np.zeros(grid.shape, dtype=bool)
+    counted = window_sum(np.nan_to_num(counter_steps(counter)), 2 * hour)
+    return np.asarray(counted > COUNTED_SHARE * grid.sites.rating("pump", "rated_flow_m3_h"))
+
+
 def _tower_meter_slip(scene: Scene) -> FloatArray:
     """(n, d) how many times more water leaves the tower than its meter says, against this zone's usual.
 
@@ -561,6 +587,7 @@ def _tower_meter_slip(scene: Scene) -> FloatArray:
     share = taps_share(scene)
     # Of two days in a row the smaller slip counts: on the day on which a tower is washed it is drained past its meter.
     by_taps = _two_days_least(share) / np.maximum(past_quantile(share, 0.75, days=28, at_least=4), MOSTLY)
+    by_taps = _told(by_taps, share)
     found = days.get(METER_SHARE.name)
     by_pump = -past_median(found, days=21, at_least=4) / _two_days_least(-found)
     loses_at_night = days.get("night_balance_m3_h") < -0.05

@@ -297,5 +297,15 @@ def test_a_level_sensor_that_reads_low_has_a_top_of_its_own() -> None:
     assert share(stopped, Verdict.PRESENT) > 0.2, "but not that it is full at 2.15 m"
 
 
+def test_a_pump_that_ran_until_the_tower_was_nearly_full_may_have_been_stopped_by_its_float() -> None:
+    """2.75 m of 3 m is within what a level sensor may read too low; when 2 m should start the pump, 1.7 m must."""
+    one_word = lambda level: scene(**STOPS, tower__level_m=level, pump__state_code=0.0)  # noqa: E731
+    assert opened(one_word(after_an_hour(2.75, 2.5))) == {}
+    falls = lambda t: np.interp(t / 3600, [1, 5], [2.75, 1.6])  # noqa: E731
+    later = opened(scene(9, **STOPS, tower__level_m=falls, pump__state_code=0.0))
+    assert 240 < later[Fault.FLOAT_STUCK_FULL] < 480, "the float must ask for water"
+    assert opened(one_word(after_an_hour(2.4, 2.3))) == {Fault.PUMP_NOT_RUNNING: 120}, "and so low nothing is full"
+
+
 def at_day(number: int) -> float:
     return MORNING.replace(hour=0).timestamp() + 86_400 * number

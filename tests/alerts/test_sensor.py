@@ -240,6 +240,26 @@ def test_a_quarter_hours_meter_that_meets_no_tap_for_three_hours_may_do_so_once_
     assert PRESENT in verdict(idle_for(6), Fault.FLOW_METER_STOPPED, "tower").verdict
 
 
+def test_a_meter_whose_counter_turns_has_not_stopped_whatever_its_flow_says_in_between() -> None:
+    taps = {"tap-01__volume_m3": lambda t: np.cumsum(np.full(len(t), 1.0 / 12))}
+    idle = {"tower__outflow_m3_h": lambda t: np.where(t < HOUR_S, 2.0, 0.0)}
+    turns = scene(6, **idle, tower__outflow_volume_m3=lambda t: 7000 + t / HOUR_S, **taps)
+    assert PRESENT not in verdict(turns, Fault.FLOW_METER_STOPPED, "tower").verdict
+    stands = scene(6, **idle, tower__outflow_volume_m3=lambda t: 7000 + np.minimum(t, HOUR_S) / HOUR_S, **taps)
+    assert PRESENT in verdict(stands, Fault.FLOW_METER_STOPPED, "tower").verdict
+
+
+def test_a_meter_that_stood_all_night_has_not_met_the_morning_yet() -> None:
+    """Nobody drew from 0 to 5 h, so the meter was right to stand; of the first can of the day it may see nothing."""
+    morning = lambda t: np.cumsum(np.where(t >= 5 * HOUR_S, 0.4 / 12, 0.0))  # noqa: E731
+    idle = lambda t: np.where(t % 900 == 0, 0.0, np.nan)  # noqa: E731
+    night = START.replace(hour=0)
+    found = scene(6, night, tower__outflow_m3_h=idle, **{"tap-01__volume_m3": morning})
+    assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict
+    late = scene(12, night, tower__outflow_m3_h=idle, **{"tap-01__volume_m3": morning})
+    assert PRESENT in verdict(late, Fault.FLOW_METER_STOPPED, "tower").verdict
+
+
 def test_a_pumps_meter_that_stands_while_the_tower_fills_needs_no_meter_behind_the_tower() -> None:
     filling = scene(
         6, tower__outflow_m3_h=None, pump__flow_m3_h=lambda t: np.where(t < 7200, 3.0, 0.0),
@@ -397,17 +417,19 @@ def test_a_balance_of_seldom_read_meters_must_be_off_by_more_than_it_ever_is() -
     assert PRESENT in days_of_balance([*restless, 3.1, 3.0, 3.2]).verdict
 
 
-def metered(days: int, *, slip: float = 1.0, from_day: float = 99.0, taps: bool = True, washed: float = -1.0) -> Scene:
-    """Days on which 1 m³/h flows from 6 to 20 h, the tower's meter sees `slip` of it; a tower drained one morning."""
+def metered(
+    days: int, *, slip: float = 1.0, from_day: float = 99.0, taps: bool = True, washed: tuple[float, ...] = ()
+) -> Scene:
+    """Days on which 1 m³/h flows from 6 to 20 h, the tower's meter sees `slip` of it; drained on some mornings."""
 
     def drawn(t: Array) -> Array:
         hour = t % DAY_S / HOUR_S
-        is_washed = (t // DAY_S == washed) & (hour < 9)
+        is_washed = np.isin(t // DAY_S, washed) & (hour < 9)
         return np.where((hour >= 6) & (hour < 20) & ~is_washed, 1.0, 0.0)
 
     def level_m(t: Array) -> Array:
         hour = t % DAY_S / HOUR_S
-        is_washed = (t // DAY_S == washed) & (hour >= 6) & (hour < 9)
+        is_washed = np.isin(t // DAY_S, washed) & (hour >= 6) & (hour < 9)
         return np.where(is_washed, np.maximum(2.0 - (hour - 6) * 2, 0.0), 2.0)
 
     channels = {
@@ -431,6 +453,6 @@ def test_a_tower_meter_that_slips_or_stops_is_told_by_the_taps() -> None:
 
 @pytest.mark.parametrize("taps", [True, False], ids=["with-tap-meters", "without"])
 def test_a_tower_that_is_washed_has_no_broken_meter(taps: bool) -> None:
-    found = metered(12, taps=taps, washed=9.0)
+    found = metered(12, taps=taps, washed=(9.0,))
     assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict
     assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "pump").verdict
