@@ -217,7 +217,8 @@ class Judgement:
         row_of = {zone: row for row, zone in enumerate(zones)}
         for zone, days_before, features in rows:
             for name, number in features.items():
-                values.setdefault(name, np.full((len(zones), len(day_s)), np.nan))
+                if name not in values:  # not setdefault: it would make an array for each number
+                    values[name] = np.full((len(zones), len(day_s)), np.nan)
                 values[name][row_of[zone], len(day_s) - days_before] = number
         return Days(day_s, values, len(zones))
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from alerts.rolling import highest_since
+from alerts.rolling import highest_since, run_steps
 from alerts.scene import FloatArray, Grid, Mask, spacing_of
 from gateway.model import PumpState
 
 GOOD_SUN_W_M2 = 350.0  # DETECTION §2, inverter trip: G > 350
 SUN_ABOVE_START_W_M2 = 100.0  # and well above where this site's pump starts
+HIGH_SUN_DEG, STOOD_H = 35.0, 2.0  # half of a clear noon's light and more
 STANDING_SHARE = 0.05  # of rated power: what a controller draws with the motor off
 RUNNING_SHARE = 0.15  # of rated power: the motor turns
 FULL_SHARE = 0.95  # of the full level, with room for waves and the sensor
@@ -23,6 +24,17 @@ def good_sun_w_m2(grid: Grid) -> FloatArray:
     """(n, 1) irradiance at which a pump of this site must run [W/m²]."""
     start = np.nan_to_num(grid.sites.rating("pump", "start_irradiance_w_m2"))
     return np.maximum(GOOD_SUN_W_M2, start + SUN_ABOVE_START_W_M2)
+
+
+def is_good_sun(grid: Grid) -> Mask:
+    """There is so much sun that the pump of this site must run: by its cell, or where it has none by the sun's height.
+
+    Then a pump must not have run for hours under a high sun, which clouds seldom make it.
+    """
+    ran_not = np.isfinite(drawn_power_w(grid)) & ~is_running(grid)
+    stood = run_steps(ran_not & (grid.sun_deg > HIGH_SUN_DEG)) > grid.hours(STOOD_H)
+    by_cell = grid.value("pv", "irradiance_w_m2") >= good_sun_w_m2(grid)
+    return np.where(grid.has("pv", "irradiance_w_m2"), by_cell, stood)
 
 
 def drawn_power_w(grid: Grid) -> FloatArray:

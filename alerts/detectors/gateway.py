@@ -7,7 +7,7 @@ import numpy as np
 from alerts.days import DayView, Feature, past_median, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import held, run_steps, steps_since
+from alerts.rolling import held, run_steps, steps_since, window_mean
 from alerts.scene import FloatArray, Grid
 from alerts.sun import sun_elevation_deg
 from gateway.model import Fault
@@ -27,8 +27,9 @@ WRONG_HOURS = 0.75  # an offset that both ends agree on, to within this
 
 
 def night_battery(view: DayView) -> FloatArray:
-    """(n, d) the lowest voltage before dawn [V]."""
-    night = view.value("gateway", "battery_v")[..., view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)]
+    """(n, d) the lowest voltage before dawn, as the mean of an hour [V]: one reading is as good as its converter."""
+    hourly = window_mean(view.grid.value("gateway", "battery_v"), view.grid.hours(1))
+    night = view.cut(hourly)[..., view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)]
     known = np.isfinite(night)
     return np.where(known.any(axis=-1), np.where(known, night, np.inf).min(axis=-1), np.nan)
 
@@ -145,21 +146,26 @@ def clock_steps(grid: Grid) -> FloatArray:
     return np.where(is_same_run & (np.abs(apart_s) > STEPPED_S) & counts[:, None], apart_s, 0.0)
 
 
+def restarts(grid: Grid) -> Mask:
+    """(n, m) readings before which the box has started anew, by its uptime."""
+    uptime_s = grid.raw.get(("gateway", "uptime_s"), np.full(grid.shape, np.nan))
+    known = held(uptime_s, grid.steps)
+    found = np.zeros(grid.shape, dtype=bool)
+    found[:, 1:] = (known[:, 1:] < known[:, :-1]) & (clock_steps(grid)[:, 1:] == 0)
+    return found
+
+
 def clock_offset_s(grid: Grid) -> tuple[FloatArray, Mask]:
     """(n, m) how far a gateway's clock is from where it was at its last start, by its steps since [s].
 
     And whether it is known to be right again: it has stepped back, or the box has started anew and asked for the time.
     """
-    steps_s = clock_steps(grid)
-    uptime_s = grid.raw.get(("gateway", "uptime_s"), np.full(grid.shape, np.nan))
-    known = held(uptime_s, grid.steps)
-    restarts = np.zeros(grid.shape, dtype=bool)
-    restarts[:, 1:] = (known[:, 1:] < known[:, :-1]) & (steps_s[:, 1:] == 0)
+    steps_s, starts = clock_steps(grid), restarts(grid)
     total = np.cumsum(steps_s, axis=1)
-    at_restart = np.maximum.accumulate(np.where(restarts, np.arange(grid.steps), 0), axis=1)
+    at_restart = np.maximum.accumulate(np.where(starts, np.arange(grid.steps), 0), axis=1)
     offset = total - np.where(at_restart > 0, np.take_along_axis(total, at_restart, axis=1), 0.0)
     is_off = np.abs(offset) > STEPPED_S
-    has_changed = np.maximum.accumulate(restarts | (steps_s != 0), axis=1)
+    has_changed = np.maximum.accumulate(starts | (steps_s != 0), axis=1)
     return np.where(is_off, offset, 0.0), has_changed & ~is_off
 
 

@@ -13,10 +13,12 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.gateway import clock_steps, restarts
 from alerts.detectors.taps import MOST_M3_H, counted_rate, hourly_count, hourly_flow
 from alerts.model import Evidence, Signal
-from alerts.rolling import counter_steps, steps_since, window_max, window_mean, window_min, window_sum
+from alerts.rolling import counter_steps, held, run_steps, steps_since, window_max, window_mean, window_min, window_sum
 from alerts.scene import FloatArray, Grid, Mask
+from alerts.states import is_standing
 from gateway.model import Fault
 
 NIGHT_FROM_H, NIGHT_UNTIL_H = 0.5, 3.5  # 00:30-03:30 UTC, which is local time in Guinea (DETECTION §2)
@@ -36,6 +38,8 @@ DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and i
 PRESSURE_FALLS = 0.85  # of what it usually is at this level
 SHUT_SHARE = 0.3  # of it: less is a network behind a closed valve
 MOST_OUTFLOW_M3_H = 60.0
+DRAINS_H, DRAINED_SHARE, DRAINED_UNSEEN = 1.0, 0.12, 0.3  # of the tower, beyond what people draw; a leak takes days
+WASHED_H = 3.0  # washing a tower takes a morning
 OUTFLOW = ("tower", "outflow_m3_h")
 SMALLEST_STEP_M3 = 1e-4  # less is the arithmetic of a counter that is told in m³
 TAPS_SEEN = 0.8  # of the taps must have been read for their sum to count
@@ -235,7 +239,8 @@ def judge_burst(scene: Scene) -> list[Signal]:
     lost = can_tell & np.where(is_metered, unmetered > limit, (too_much | at_night) & ~refills)
     # A tower that has run empty loses nothing, and says nothing.
     calm = np.where(is_metered, unmetered < 0.6 * limit, outflow < busy) & ~(level_m < 0.1 * full_m)
-    verdict = verdicts(present=lost, absent=calm)
+    is_one = is_one_hour(grid)
+    verdict = verdicts(present=lost & is_one, absent=calm & is_one)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         now = float(outflow[zone, last])
@@ -263,9 +268,42 @@ def judge_burst(scene: Scene) -> list[Signal]:
     return [Signal(Fault.PIPE_BURST, "network", grid.t_s, verdict, describe)]
 
 
+def is_one_hour(grid: Grid) -> Mask:
+    """(n, m) the hour that ends at each step is an hour by one clock, so what left in it is a flow.
+
+    It is not when the clock was put right in it, or the box started anew (for how long it was off only its clock says),
+    or the outlet's counter fell: two times lie in one.
+    """
+    counter = grid.raw.get(("tower", "outflow_volume_m3"))
+    broken = (clock_steps(grid) != 0) | restarts(grid)
+    if counter is not None:
+        known = held(counter, grid.steps)
+        broken[:, 1:] |= known[:, 1:] < known[:, :-1]
+    return np.asarray(steps_since(broken) >= grid.hours(1))
+
+
 def taps_together(grid: Grid) -> FloatArray:
     """(n, m) what all taps gave in the hour that ends at each step [m³]; NaN where too few were read."""
     return grid.once("taps together", lambda: _taps_together(grid))
+
+
+def is_washed(grid: Grid) -> Mask:
+    """(n, m) the tower was drained this morning to be washed, and nobody starts the pump before that is done."""
+    return np.asarray(steps_since(is_drained(grid)) <= grid.hours(WASHED_H))
+
+
+def is_drained(grid: Grid) -> Mask:
+    """(n, m) the pump stands and the tower loses more in an hour than meters see: it is drained to be washed."""
+    steps, level_m = grid.hours(DRAINS_H), grid.value("tower", "level_m")
+    share = level_m / grid.sites.rating("tower", "full_level_m")
+    lost = np.full(grid.shape, np.nan)
+    lost[:, steps:] = share[:, :-steps] - share[:, steps:]
+    outflow = window_mean(grid.value("tower", "outflow_m3_h"), steps, at_least=steps // 2)
+    drawn_m3 = np.where(np.isfinite(outflow), outflow * DRAINS_H, taps_together(grid))
+    drawn = drawn_m3 / grid.sites.rating("tower", "volume_m3")
+    stood = run_steps(is_standing(grid)) >= steps
+    # Where nothing measures what people draw, they can draw a good deal in an hour.
+    return stood & (lost - np.nan_to_num(drawn) > np.where(np.isfinite(drawn), DRAINED_SHARE, DRAINED_UNSEEN))
 
 
 def _taps_together(grid: Grid) -> FloatArray:

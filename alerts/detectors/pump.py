@@ -10,11 +10,12 @@ import numpy as np
 
 from alerts.days import past_median
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.leak import taps_together
+from alerts.detectors.gateway import clock_offset_s
+from alerts.detectors.leak import is_washed
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes
 from alerts.detectors.sensor import AT_STOP
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import highest_since, run_steps, steps_since, window_mean
+from alerts.rolling import held, highest_since, run_steps, steps_since
 from alerts.scene import FloatArray, Grid
 from alerts.states import (
     BELOW_START_M,
@@ -24,8 +25,10 @@ from alerts.states import (
     good_sun_w_m2,
     has_room,
     is_below_start,
+    is_good_sun,
     is_running,
     is_standing,
+    says,
 )
 from gateway.model import Fault, PumpState
 
@@ -37,11 +40,10 @@ UNDER_LOAD = 0.65  # DETECTION §2: more than 35 % below the curve
 NEAR_INTAKE_M = 3.0  # DETECTION §2: dynamic level less than 3 m above the intake is urgent
 RUNS_ON_H = 0.5  # without a stop: it runs again
 DRY_AGAIN_H = 1.5  # without air: the well gives again
-DRAINS_H, DRAINED_SHARE, DRAINED_UNSEEN = 1.0, 0.12, 0.3  # of the tower, beyond what people draw; a leak takes days
 GUESSED_H = 1.0
-WASHED_H = 3.0  # washing a tower takes a morning, and nobody starts the pump before it is done
 STOPS_DAYS, STOPS_KNOWN = 14, 2  # on which the float stopped the pump: what a level sensor calls full
 TOP_SHARE = 0.03  # of the full level: waves, and a reading every five minutes
+LEVEL_WRONG_SHARE = 0.1  # of the full level: by so much a level sensor may read low before anybody knows
 SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
 
 
@@ -67,7 +69,8 @@ class Codes:
 def judge_standing(scene: Scene) -> list[Signal]:
     """Good sun, room in the tower, and the motor does not turn: tripped, told "full" by its float, or broken.
 
-    Needs irradiance, the tower's level and the pump's power (or speed, or the panels' power). What the controller says
+    Needs the tower's level and the pump's power (or speed, or the panels' power); without irradiance it takes hours of
+    a high sun. What the controller says
     decides which of the three it is; without it a motor that tries to start is broken, one that stood at a full tower
     and stays so has a float that sticks, and for the rest the confidence is low.
     """
@@ -78,18 +81,23 @@ def judge_standing(scene: Scene) -> list[Signal]:
     rated_sun = grid.sites.rating("pump", "start_irradiance_w_m2")
     starts_at = np.where(np.isfinite(rated_sun), rated_sun, good_sun_w_m2(grid))
     is_day = grid.sun_deg > LIT_DEG
-    should_run = (sun >= good_sun_w_m2(grid)) & is_day & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
-    should_run &= ~is_full_as_usual(scene)
+    should_run = is_good_sun(grid) & is_day & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
+    tells_why = codes.is_ours & ~has_one_word(scene)
+    should_run &= ~is_full_as_usual(scene) & ~(may_be_full(grid) & ~tells_why & ~codes.is_tripped)
     should_run &= steps_since(turns_in_air(grid)) > grid.hours(DRY_AGAIN_H)  # it waits for water
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
     should_run &= ~codes.is_full | below_start
-    should_run &= steps_since(is_drained(grid)) > grid.hours(WASHED_H)
+    should_run &= ~is_washed(grid)
+    # Without a cell a controller that means what it says knows best how much sun there is.
+    sees_low = codes.is_ours & says(grid, PumpState.STOPPED_LOW_SUN) & ~has_one_word(scene) & ~has_tried(scene)
+    # And by a wrong clock the sun stands elsewhere.
+    is_off = clock_offset_s(grid)[0] != 0
+    should_run &= grid.has("pv", "irradiance_w_m2") | ~(sees_low | is_off)
     still = stands & should_run & ~is_array_gone(scene)
     was_full = highest_since(running, level_m) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
     # A controller that sees the sun and tries nothing believes that the tower is full.
     by_signs = ~has_tried(scene) & (was_full | codes.is_foreign | grid.has("pump", "speed_rpm"))
-    tells_why = codes.is_ours & ~has_one_word(scene)
     is_float = np.where(tells_why, codes.is_full, by_signs) & below_start & ~codes.is_tripped
     # What the controller says itself needs no room in the tower and no bright sun to be true.
     is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, True) & is_day
@@ -113,15 +121,35 @@ def judge_standing(scene: Scene) -> list[Signal]:
 def is_full_as_usual(scene: Scene) -> Mask:
     """The pump stopped where it stops on other days, and the level has not yet fallen to where it starts again.
 
-    A level sensor that reads too low has a top of its own, by which "full" and "start" are moved alike.
+    A level sensor that reads too low has a top of its own, by which "full" and "start" are moved alike; that of one
+    that drifts is where the pump stopped last.
     """
     grid = scene.grid
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
-    usual_m = past_median(scene.days.get(AT_STOP.name), days=STOPS_DAYS, at_least=STOPS_KNOWN)
-    top_m = scene.days.on(usual_m, grid.t_s)
+    at_stop_m = scene.days.get(AT_STOP.name)
+    usual_m = past_median(at_stop_m, days=STOPS_DAYS, at_least=STOPS_KNOWN)
+    last_m = np.pad(held(at_stop_m, STOPS_DAYS), ((0, 0), (1, 0)), constant_values=np.nan)[:, :-1]
+    top_m = scene.days.on(np.fmin(usual_m, np.where(np.isfinite(usual_m), last_m, np.nan)), grid.t_s)
     has_been_there = highest_since(is_running(grid), level_m) >= top_m - TOP_SHARE * full_m
-    starts_m = grid.sites.rating("tower", "start_level_m") - (full_m - top_m)
-    return has_been_there & (level_m >= starts_m - BELOW_START_M)
+    return has_been_there & ~_is_below_start_of(grid, top_m)
+
+
+def may_be_full(grid: Grid) -> Mask:
+    """The pump ran until the tower was nearly full, and the level has not yet fallen to where it starts again.
+
+    A level sensor may read a tenth of the tower too low; until the float must ask for water nobody can tell such a
+    stop from a failure, and nobody lacks water.
+    """
+    reached_m = highest_since(is_running(grid), grid.value("tower", "level_m"))
+    is_high = reached_m >= (1 - LEVEL_WRONG_SHARE) * grid.sites.rating("tower", "full_level_m")
+    return is_high & ~_is_below_start_of(grid, reached_m)
+
+
+def _is_below_start_of(grid: Grid, top_m: FloatArray) -> Mask:
+    """The float must ask for water, if `top_m` is what the sensor says of a full tower."""
+    lower_m = np.maximum(0.0, grid.sites.rating("tower", "full_level_m") - top_m)
+    starts_m = grid.sites.rating("tower", "start_level_m") - lower_m
+    return np.asarray(grid.value("tower", "level_m") < starts_m - BELOW_START_M)
 
 
 WHY_STANDING = {
@@ -236,20 +264,6 @@ def _idles(grid: Grid) -> Mask:
     return (speed > LIFTS_FROM) & (share < UNDER_LOAD * speed**3)
 
 
-def is_drained(grid: Grid) -> Mask:
-    """(n, m) the pump stands and the tower loses more in an hour than meters see: it is drained to be washed."""
-    steps, level_m = grid.hours(DRAINS_H), grid.value("tower", "level_m")
-    share = level_m / grid.sites.rating("tower", "full_level_m")
-    lost = np.full(grid.shape, np.nan)
-    lost[:, steps:] = share[:, :-steps] - share[:, steps:]
-    outflow = window_mean(grid.value("tower", "outflow_m3_h"), steps, at_least=steps // 2)
-    drawn_m3 = np.where(np.isfinite(outflow), outflow * DRAINS_H, taps_together(grid))
-    drawn = drawn_m3 / grid.sites.rating("tower", "volume_m3")
-    stood = run_steps(is_standing(grid)) >= steps
-    # Where nothing measures what people draw, they can draw a good deal in an hour.
-    return stood & (lost - np.nan_to_num(drawn) > np.where(np.isfinite(drawn), DRAINED_SHARE, DRAINED_UNSEEN))
-
-
 def _mean(value: FloatArray) -> float:
     there = value[np.isfinite(value)]
     return float(there.mean()) if len(there) else float("nan")
@@ -262,7 +276,7 @@ def _largest(value: FloatArray) -> float:
 DETECTORS = (
     Detector(
         (Fault.INVERTER_TRIP, Fault.FLOAT_STUCK_FULL, Fault.PUMP_NOT_RUNNING), "pump",
-        (("pv", "irradiance_w_m2"), ("tower", "level_m")), judge_standing,
+        (("tower", "level_m"),), judge_standing,
     ),
     Detector((Fault.DRY_RUNNING,), "pump", (("pump", "flow_m3_h"),), judge_dry_running),
 )  # fmt: skip

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_quantile, recent_median
+from alerts.days import DayView, Feature, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.leak import is_washed
 from alerts.model import Evidence, IndexArray, Mask, Signal
 from alerts.residual import usual_of_good_days
 from alerts.rolling import steps_since, window_max, window_mean, window_sum
@@ -43,9 +44,10 @@ LEVELS_H = 3.0  # a pump at its top draws the same for hours
 GREY_SHARE = 0.6  # of a clear noon
 DUSTY_SHARE = 0.91  # DETECTION §2: -9 %
 CLEAN_DAYS = 60
+DUST_NOISES, NOISE_DAYS = 4.0, 20  # where good days differ by much from one to the next, dust must show beyond that
 STRING_HOURS, LEAST_READINGS, MOST_OF_HOUR = 1.0, 4, 0.75
 STRING_ROOM = 0.15  # of a string's power: so near to a whole number of strings is a number of strings
-SETTLED_DAYS = 5  # whose middle one is what washed panels give
+SETTLED_DAYS = 3  # whose middle one is what washed panels give
 BASE_DAYS = 3  # good days that the moment is held against; panels are washed, and dust gathers
 LATELY_DAYS = 6
 FALLEN_SHARE = 0.9
@@ -238,7 +240,7 @@ def is_array_gone(scene: Scene) -> Mask:
     is_dead = (usual > LEAST_V) & (voltage < DARK_VOLTAGE_SHARE * usual)
     means_it = (speaks_our_codes(scene) > 0) & ~has_one_word(scene) & has_room(grid)
     # What tries to start has the power to try.
-    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it & ~has_tried(scene)
+    sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it & ~has_tried(scene) & ~is_washed(grid)
     sun, height = grid.value("pv", "irradiance_w_m2"), np.sin(np.radians(np.maximum(grid.sun_deg, 0.0)))
     can_be_true = (grid.sun_deg > LIT_DEG) & (sun < MOST_AT_ZENITH_W_M2 * height)  # else the cell is stuck
     good_sun = (sun >= good_sun_w_m2(grid)) & can_be_true
@@ -375,7 +377,7 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     shares = []
     for name in (MORNING.name, EVENING.name):
         half = np.where(is_grey, np.nan, days.get(name))
-        settled = np.where(cell_is_off, np.nan, recent_median(half, SETTLED_DAYS, at_least=3))
+        settled = np.where(cell_is_off, np.nan, recent_median(half, SETTLED_DAYS, at_least=2))
         shares.append(half / past_quantile(settled, 1.0, days=CLEAN_DAYS, at_least=5))
     known = np.isfinite(shares)
     today = np.where(
@@ -384,8 +386,10 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     ratio = _best_of(today, 2)
     # A cell that sees more than there is takes from the ratio what it adds to clear noons.
     is_cell = ratio * brighter > 1 - CELL_EXPLAINS
-    is_dusty = (ratio < DUSTY_SHARE) & ~is_cell & ~_is_string(scene)
-    verdict = verdicts(present=is_dusty, absent=ratio > (1 + DUSTY_SHARE) / 2)
+    noise = past_spread(np.diff(today, axis=1, prepend=np.nan), days=NOISE_DAYS)
+    limit = np.maximum(1 - DUSTY_SHARE, DUST_NOISES * np.nan_to_num(noise))
+    is_dusty = (ratio < 1 - limit) & ~is_cell & ~_is_string(scene)
+    verdict = verdicts(present=is_dusty, absent=ratio > 1 - limit / 2)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         lost = 100 * (1 - float(ratio[zone, last]))
@@ -393,7 +397,7 @@ def judge_soiling(scene: Scene) -> list[Signal]:
             f"Depuis deux jours les panneaux donnent {lost:.0f} % de moins que propres, au même soleil.",
             f"For two days the panels have given {lost:.0f} % less than when clean, in the same sun.",
             {"lost_pct": round(lost)},
-            {"lost_pct": round(100 * (1 - DUSTY_SHARE))},
+            {"lost_pct": round(100 * float(limit[zone, last]))},
             ("pv/power_w", "pv/irradiance_w_m2", "pv/module_temp_c", "pump/speed_rpm"),
             0.8,
         )

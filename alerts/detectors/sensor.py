@@ -14,10 +14,11 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.gateway import clock_offset_s, clock_steps
 from alerts.detectors.leak import taps_together
 from alerts.detectors.wear import LEARNS_DAYS, METER_SHARE, Pump
 from alerts.model import Evidence, IndexArray, Mask, Signal, VerdictArray
-from alerts.rolling import counter_steps, held, run_steps, window_mean, window_sum
+from alerts.rolling import counter_steps, held, run_steps, steps_since, window_mean, window_sum
 from alerts.scene import BAR_PER_M, FloatArray, Grid, Sites, spacing_of
 from alerts.states import drawn_power_w, is_running
 from alerts.sun import sun_elevation_deg
@@ -29,6 +30,7 @@ HIGH_SUN_DEG = 15.0
 DULL_W_M2 = 200.0  # under a grey sky; a dead cell says nothing, and the sky says as much
 COARSEST_W_M2 = 10.0  # where a cell that moves too seldom does not show its steps
 STEPS_MOVED = 2.0  # of the cell: so far apart no two readings are equal by rounding
+SKY_EVENS_OUT = 0.05  # of the irradiance: haze that clears as the sun sinks, for an hour after noon
 MOVED_SHARE = 0.03  # of the tower's volume must have gone in or out for its level to have to move
 PROBE_END_M = 2.0  # above the intake, where a probe hangs
 POWER_MOVED = 0.15  # of the rated power, for the pump's flow to have to move
@@ -122,14 +124,19 @@ def _column_moved(grid: Grid, begin: IndexArray) -> Mask:
 
 
 def _sun_has_moved(grid: Grid, begin: IndexArray) -> Mask:
-    """The sun stood high all along, and has risen or sunk by more than the cell's steps: at noon it does neither."""
-    is_high = grid.sun_deg > HIGH_SUN_DEG
+    """The sun stands high, and since it does (or the run began) has risen or sunk by more than the cell's steps.
+
+    At noon it does neither. A run that began in the night goes on in the morning.
+    """
+    high_for = run_steps(grid.sun_deg > HIGH_SUN_DEG)
     sun = grid.raw.get(("pv", "irradiance_w_m2"), np.full(grid.shape, np.nan))
     value = held(sun, grid.steps)
     finest = np.minimum(_finest_step(value), COARSEST_W_M2)
     height = np.sin(np.radians(np.maximum(grid.sun_deg, 1.0)))
-    moved = np.abs(height / np.take_along_axis(height, begin, axis=-1) - 1) * np.maximum(value, DULL_W_M2)
-    return np.asarray(is_high & np.take_along_axis(is_high, begin, axis=-1) & (moved > STEPS_MOVED * finest))
+    since = np.maximum(begin, np.arange(grid.steps) - np.maximum(high_for - 1, 0))
+    moved = np.abs(height / np.take_along_axis(height, since, axis=-1) - 1) * np.maximum(value, DULL_W_M2)
+    must = np.maximum(STEPS_MOVED * finest, SKY_EVENS_OUT * value)
+    return np.asarray((high_for > grid.hours(STUCK_IN_DAYLIGHT_S / 3600)) & (moved > must))
 
 
 def _finest_step(value: FloatArray) -> FloatArray:
@@ -147,7 +154,9 @@ NIGHT_FROM_H, NIGHT_UNTIL_H, NIGHT_TAPS = 22.5, 4.0, 2
 CLOUD_EDGE, DIFFUSE_W_M2, UNDER_CLOUD = 1.35, 60.0, 0.03  # of a clear sky, at its brightest and at its darkest
 TWILIGHT_DEG = 3.0
 EVEN_POWER = 0.06  # of the rated power, from one reading to the next
-SELDOM, SELDOM_DAYS = 5, 2  # or so many in two days
+# Or so many in two days: of a sensor that jumps by chance once in ten days, that is 0.11 % of all pairs of days
+# (Poisson, 0.2 expected).
+SELDOM, SELDOM_DAYS = 3, 2
 
 
 class Watched(NamedTuple):
@@ -248,7 +257,7 @@ def _in_a_row(bad: Mask, good: Mask) -> FloatArray:
 
 
 def judge_spikes(asset: str) -> Detector:
-    """More than three single values in six hours, or five in two days, that lie far off all their neighbours.
+    """More than three single values in six hours, or three in two days, that lie far off all their neighbours.
 
     A pump that starts or stops moves pressures and levels for good, so the neighbours would not agree.
     """
@@ -311,7 +320,8 @@ def _spikes_in_days(scene: Scene, asset: str, sensor: Watched) -> FloatArray:
 def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
     """(n, m) single readings off the two before and the two after them, which agree; and when that could be known.
 
-    A single impossible reading counts too. What comes and goes with demand or with the pump has neighbours that do not
+    Those that lie along a line agree: a tower that empties in the morning moves from one reading to the next. A single
+    impossible reading counts too. What comes and goes with demand or with the pump has neighbours that do not
     agree, or a pump that has just changed, or an empty tower above it.
     """
     raw = grid.raw.get((asset, sensor.channel))
@@ -323,6 +333,7 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
     follows_pump, follows_tower = asset in ("pump", "borehole"), asset == "network"
     is_empty = grid.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")
     outflow = grid.value("tower", "outflow_m3_h")
+    is_night, has_zero = _is_night(grid), sensor.channel == "level_m"
     for zone in range(len(raw)):
         place = np.flatnonzero(np.isfinite(raw[zone]) | bad[zone])
         if len(place) < 5:
@@ -332,21 +343,37 @@ def spike_places(grid: Grid, asset: str, sensor: Watched) -> tuple[Mask, Mask]:
         around = np.stack([value[:-4], value[1:-3], value[3:-1], value[4:]])
         known = np.isfinite(around)
         low, high = np.where(known, around, np.inf).min(axis=0), np.where(known, around, -np.inf).max(axis=0)
-        agree = (high - low < 0.5 * limit) & (known.sum(axis=0) >= 3)
+        agree = (_off_a_line(around) < 0.5 * limit) & (known.sum(axis=0) >= 3)
         off = (here > high + limit) | (here < low - limit)
         off &= ~possible[2:-2]
         if follows_pump:
             agree &= runs[1:-3] == runs[3:-1]
         if follows_tower:
             agree &= ~is_empty[zone, place[2:-2]] & (high > EMPTY_BAR)
-            # Several taps that are opened at once draw more at this moment, and the pressure gives way to them.
+            # Several taps that are opened at once draw more, and the pressure gives way to them for a moment: by day
+            # whatever a meter saw a moment later, at night if it saw that.
             drawn = outflow[zone, place]
             others = np.stack([drawn[:-4], drawn[1:-3], drawn[3:-1], drawn[4:]])
-            agree &= ~((here < low) & (drawn[2:-2] > np.where(np.isfinite(others), others, -np.inf).max(axis=0)))
-        is_spike = (off & agree) | (wrong[2:-2] & ~wrong[1:-3] & ~wrong[3:-1])
+            is_drawn = drawn[2:-2] > np.where(np.isfinite(others), others, -np.inf).max(axis=0)
+            agree &= ~((here < low) & (is_drawn | ~is_night[place[2:-2]]))
+        # A sensor that stands at its zero goes below it by its noise.
+        is_at_zero = has_zero & (high <= 0)
+        is_spike = (off & agree) | (wrong[2:-2] & ~wrong[1:-3] & ~wrong[3:-1] & ~is_at_zero)
         found[zone, place[2:-2][is_spike]] = True
         told[zone, place[4:][is_spike]] = True
     return found, told
+
+
+def _off_a_line(around: FloatArray) -> FloatArray:
+    """(k,) how far (4, k) readings, two and one before and one and two after, reach to both sides of their best line.
+
+    Where one of them is not known, of all that is known: two that are left on one side hold no line.
+    """
+    known = np.isfinite(around)
+    place = np.array([-2.0, -1.0, 1.0, 2.0])[:, None]
+    rest = around - place * (place * around).sum(axis=0) / (place**2).sum()
+    rest = np.where(known.all(axis=0), rest, around)
+    return np.asarray(np.where(known, rest, -np.inf).max(axis=0) - np.where(known, rest, np.inf).min(axis=0))
 
 
 def _possible(grid: Grid, asset: str, sensor: Watched) -> Mask:
@@ -357,9 +384,13 @@ def _possible(grid: Grid, asset: str, sensor: Watched) -> Mask:
         return _pace_changed(grid)
     if (asset, sensor.channel) == ("tower", "outflow_m3_h"):
         # By day people come and go; at night nobody opens three taps at once for a few minutes.
-        is_night = (grid.hour < NIGHT_UNTIL_H) | (grid.hour >= NIGHT_FROM_H)
-        return ~(is_night & (grid.value("tower", "outflow_m3_h") > NIGHT_TAPS * OPEN_TAP_M3_H))
+        return ~(_is_night(grid) & (grid.value("tower", "outflow_m3_h") > NIGHT_TAPS * OPEN_TAP_M3_H))
     return np.zeros(grid.shape, dtype=bool)
+
+
+def _is_night(grid: Grid) -> Mask:
+    """(m,) nobody fetches water."""
+    return np.asarray((grid.hour < NIGHT_UNTIL_H) | (grid.hour >= NIGHT_FROM_H))
 
 
 def _can_be_sun(grid: Grid) -> Mask:
@@ -409,6 +440,7 @@ MOSTLY = 0.95  # of what leaves the tower reaches the taps of a tight network
 OPEN_TAP_M3_H = 0.7  # DOMAIN §3.1: an open tap gives 0.5 to 0.9 m³/h
 # Readings expected to meet an open tap; that none does by chance (e to the -10) no season has hours enough for.
 MEETINGS = 10.0
+COUNTED_SHARE = 0.02  # of what the pump lifts in an hour: a counter that turns
 STOPPED_UNSEEN_H = 4.0  # without meters at the taps: while a tower is washed its outlet is shut, for two hours or three
 
 
@@ -420,6 +452,8 @@ def judge_pump_meter(scene: Scene) -> list[Signal]:
     hour = grid.hours(STOPPED_H)
     flow = grid.value("pump", "flow_m3_h")
     stands = (flow < NO_FLOW_SHARE * rated_flow) & (power_share > WORKS_SHARE)
+    # By a clock that is wrong, what came late stands among what is live.
+    stands &= clock_offset_s(grid)[0] == 0
     arrives = window_mean(found_flow(grid), hour, at_least=max(2, hour // 2)) > FOUND_SHARE * rated_flow
     share = days.get(METER_SHARE.name)
     # A zone whose figures of days were poor before must not make a sound meter slip.
@@ -451,7 +485,8 @@ def _apart(grid: Grid, asset: str, channel: str) -> IndexArray:
 def outflow_of_day(view: DayView) -> FloatArray:
     """(n, d) what left the tower by its meter [m³]: by its counter, or else by its flow.
 
-    NaN when much of the day is not known, or the tower was empty: water then comes in gushes that a flow misses.
+    NaN when much of the day is not known, or the tower was empty: water then comes in gushes that a flow misses; and
+    within a day after the clock was put right, when two times lie in one.
     """
     grid = view.grid
     outflow = view.value("tower", "outflow_m3_h")
@@ -464,7 +499,8 @@ def outflow_of_day(view: DayView) -> FloatArray:
         is_read = np.isfinite(view.cut(held(counter, grid.hours(1)))).mean(axis=-1) > 0.9
         by_flow = np.where(is_read, by_counter, by_flow)
     empty = view.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")[..., None]
-    return np.where(empty.mean(axis=-1) < 0.1, by_flow, np.nan)
+    is_mixed = (view.cut(steps_since(clock_steps(grid) != 0)) < grid.hours(24)).any(axis=-1)
+    return np.where((empty.mean(axis=-1) < 0.1) & ~is_mixed, by_flow, np.nan)
 
 
 OUTFLOW = Feature("outflow_day_m3", 24.0, outflow_of_day)
@@ -500,9 +536,8 @@ def judge_tower_meter(scene: Scene) -> list[Signal]:
     unseen = (run_steps((idle > 0) & by_day) >= long) & (leaves > FOUND_SHARE * rated_flow) & holds
     # What the taps gave in the last hour may have passed the meter before that.
     # And a meter that is read now and then misses what is fetched in between: so often it cannot by chance.
-    met = idle / _apart(grid, "tower", "outflow_m3_h") * np.minimum(1.0, given / OPEN_TAP_M3_H)
-    taps_say = (idle >= 2 * hour) & (given > 0.1 * rated_flow) & (met > MEETINGS)
-    stands = np.where(np.isfinite(given), taps_say, unseen)
+    taps_say = (idle >= 2 * hour) & (given > 0.1 * rated_flow) & (_meetings(grid, given, idle) > MEETINGS)
+    stands = np.where(np.isfinite(given), taps_say, unseen) & ~_counts(grid, hour)
     slips = _on_days(scene, _tower_meter_slip(scene), OUTFLOW)
     sees = (outflow > 0.1 * rated_flow) & ~(slips > 1 + 0.6 * (LOST_SHARE - 1))
     verdict = verdicts(present=stands | (slips > LOST_SHARE), absent=sees)
@@ -521,6 +556,27 @@ def judge_tower_meter(scene: Scene) -> list[Signal]:
     return [Signal(Fault.FLOW_METER_STOPPED, "tower", grid.t_s, verdict, describe)]
 
 
+def _meetings(grid: Grid, given: FloatArray, idle: IndexArray) -> FloatArray:
+    """(n, m) how many readings of the tower's meter should have met an open tap since it saw none.
+
+    `given` is what the taps gave in the hour before each step [m³], `idle` for how many steps the meter has stood.
+    """
+    apart = _apart(grid, "tower", "outflow_m3_h")
+    expected = np.cumsum(np.nan_to_num(np.minimum(1.0, given / OPEN_TAP_M3_H)) / apart, axis=1)
+    before = np.pad(expected, ((0, 0), (1, 0)))
+    begin = np.arange(grid.steps) + 1 - idle
+    return np.asarray(expected - np.take_along_axis(before, begin, axis=1))
+
+
+def _counts(grid: Grid, hour: int) -> Mask:
+    """(n, m) the counter of the tower's meter has moved on within two hours: it turns, whatever its flow says."""
+    counter = grid.raw.get(("tower", "outflow_volume_m3"))
+    if counter is None:
+        return np.zeros(grid.shape, dtype=bool)
+    counted = window_sum(np.nan_to_num(counter_steps(counter)), 2 * hour)
+    return np.asarray(counted > COUNTED_SHARE * grid.sites.rating("pump", "rated_flow_m3_h"))
+
+
 def _tower_meter_slip(scene: Scene) -> FloatArray:
     """(n, d) how many times more water leaves the tower than its meter says, against this zone's usual.
 
@@ -531,6 +587,7 @@ def _tower_meter_slip(scene: Scene) -> FloatArray:
     share = taps_share(scene)
     # Of two days in a row the smaller slip counts: on the day on which a tower is washed it is drained past its meter.
     by_taps = _two_days_least(share) / np.maximum(past_quantile(share, 0.75, days=28, at_least=4), MOSTLY)
+    by_taps = _told(by_taps, share)
     found = days.get(METER_SHARE.name)
     by_pump = -past_median(found, days=21, at_least=4) / _two_days_least(-found)
     loses_at_night = days.get("night_balance_m3_h") < -0.05

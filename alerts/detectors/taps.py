@@ -84,13 +84,25 @@ def run_of_tap(grid: Grid, tap: str) -> tuple[FloatArray, FloatArray]:
     return np.where(is_whole, window_min(flow, long), np.nan), window_max(flow, long)
 
 
-def least_in_the_dark(grid: Grid, flow: FloatArray) -> FloatArray:
-    """(n, m) the least of a tap's hourly flow in the last two hours, NaN unless all of them were night [m³/h]."""
+def least_in_the_dark(grid: Grid, tap: str) -> FloatArray:
+    """(n, m) the least of a tap's hourly flow in the last two hours, NaN unless all of them were night [m³/h].
+
+    One move of a counter says how much ran since it was read before, and not for how long: what moved it less than
+    twice in these hours is no run.
+    """
+    return grid.once(("least in the dark", tap), lambda: _least_in_the_dark(grid, tap))
+
+
+def _least_in_the_dark(grid: Grid, tap: str) -> FloatArray:
+    counter = grid.raw.get((tap, "volume_m3"))
+    if counter is None:
+        return np.full(grid.shape, np.nan)
+    flow, dark = hourly_flow(grid, tap), grid.hours(NIGHT_RUNS_H)
     is_night = (grid.hour >= NIGHT_FROM_H) | (grid.hour < NIGHT_UNTIL_H)
-    dark = grid.hours(NIGHT_RUNS_H)
     whole = window_sum(is_night[None, :], dark) >= dark
     is_known = window_sum(np.isfinite(flow), dark) >= 0.8 * dark
-    return np.where(is_night & whole & is_known, window_min(flow, dark), np.nan)
+    runs = window_sum(counter_steps(counter) > 0, dark) >= 2
+    return np.where(is_night & whole & is_known, np.where(runs, window_min(flow, dark), 0.0), np.nan)
 
 
 def judge_left_open(scene: Scene) -> list[Signal]:
@@ -104,7 +116,7 @@ def judge_left_open(scene: Scene) -> list[Signal]:
     runs = [run_of_tap(grid, tap) for tap in taps]
     flows = [hourly_flow(grid, tap) for tap in taps]
     usual = [_usual(scene, f"{tap}/day_run_m3_h", 1.0) for tap in taps]
-    nights = [least_in_the_dark(grid, flow) for flow in flows]
+    nights = [least_in_the_dark(grid, tap) for tap in taps]
     busy = _middle([least / np.maximum(most, 0.02) for (least, _), most in zip(runs, usual, strict=True)])
     busy_night = _middle(nights)
     alone = _flows_alone(scene, flows)
@@ -262,7 +274,7 @@ def _night_flow(tap: str) -> Callable[[DayView], FloatArray]:
 def _night_run(tap: str) -> Callable[[DayView], FloatArray]:
     def compute(view: DayView) -> FloatArray:
         grid = view.grid
-        least = view.cut(least_in_the_dark(grid, hourly_flow(grid, tap)))[..., view.between(0, NIGHT_UNTIL_H)]
+        least = view.cut(least_in_the_dark(grid, tap))[..., view.between(0, NIGHT_UNTIL_H)]
         known = np.isfinite(least)
         return np.where(known.any(axis=-1), np.where(known, least, -np.inf).max(axis=-1), np.nan)
 

@@ -27,6 +27,7 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.leak import is_drained
 from alerts.model import Evidence, IndexArray, Signal
 from alerts.residual import Moments, PastModel, models_of_past, smoothed, usual_of_good_days
 from alerts.rolling import steps_since, window_max, window_mean, window_sum
@@ -249,8 +250,12 @@ def _starves(grid: Grid) -> Mask:
 
 
 def meter_share(view: DayView) -> FloatArray:
-    """(n, d) water found (gain of the tower and what left it) for each m³ that the pump's meter says, by day."""
+    """(n, d) water found (gain of the tower and what left it) for each m³ that the pump's meter says, by day.
+
+    NaN on a day on which the tower was drained to be washed: that water passes no meter.
+    """
     grid = view.grid
+    was_drained = (view.cut(np.where(is_drained(grid), 1.0, 0.0)) > 0).any(axis=-1)
     day = view.between(6, 19)
     level_m, outflow = view.value("tower", "level_m")[..., day], view.value("tower", "outflow_m3_h")[..., day]
     flow = view.value("pump", "flow_m3_h")[..., day]
@@ -265,7 +270,7 @@ def meter_share(view: DayView) -> FloatArray:
     step_h = grid.step_s / 3600
     found = np.where(known, gain + outflow * step_h, 0.0).sum(axis=-1)
     said = np.where(known, flow * step_h, 0.0).sum(axis=-1)
-    enough = said > 0.5 * grid.sites.rating("pump", "rated_flow_m3_h")
+    enough = (said > 0.5 * grid.sites.rating("pump", "rated_flow_m3_h")) & ~was_drained
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(enough, found / said, np.nan)
 

@@ -132,3 +132,10 @@ def test_a_battery_that_fades_is_seen_before_the_box_goes_dark(usual_v: float) -
 def test_a_dark_week_is_no_fading_battery() -> None:
     swings = [12.6, 12.5, 12.65, 12.45, 12.6, 12.5, 12.62, 12.48, 12.4, 12.38, 12.41, 12.45, 12.6]
     assert PRESENT not in battery(swings)
+
+
+def test_a_coarse_converter_is_no_fading_battery() -> None:
+    """12.3 V before dawn, read within 0.5 V: one of 60 readings a night is far off, the mean of an hour is not."""
+    noise = np.random.default_rng(6).uniform(-0.5, 0.5, 14 * 288)
+    found = scene(24 * 14, START, gateway__battery_v=12.3 + noise)
+    assert PRESENT not in only(judge_battery, found).verdict

@@ -8,6 +8,7 @@ import pytest
 
 from alerts.detectors import Scene
 from alerts.detectors.leak import counting_error, judge_burst, judge_night_leak
+from alerts.lifecycle import Opening, transitions
 from alerts.model import RULES, Condition, Verdict
 from alerts.scene import Sites
 from gateway.model import Fault
@@ -226,3 +227,25 @@ def test_a_network_that_runs_dry_each_night_does_not_teach_a_low_pressure() -> N
     found = scene(24 * 5, START, tower__level_m=level_m, network__pressure_bar=bar)  # type: ignore[arg-type]
     # 1.3 bar over a column of 12 m and 2 m of water.
     assert found.days.get("busy_pressure_share")[0] == pytest.approx(1.3 * 10.2 / 14.0)
+
+
+@pytest.mark.parametrize("falls_back", [True, False], ids=["the-clock-was-put-back", "a-burst"])
+def test_an_hour_in_which_two_times_lie_is_no_hour_to_find_a_burst_in(falls_back: bool) -> None:
+    """A counter at 100 m³ moves on by 1 m³ a round; where a clock was put back its readings come between older ones."""
+
+    def counter(t: Array) -> Array:
+        at_once = np.where(t >= 9 * DAY_S, 100 + (t - 9 * DAY_S) / 300, 100.0)
+        return np.where((t // 300 % 2 == 1) & falls_back, 100.0, at_once)
+
+    days = scene(24 * 9 + 6, START, tower__outflow_volume_m3=counter, tower__level_m=2.0, pump__flow_m3_h=0.0)
+    told = [one for one in transitions(only(judge_burst, days), []) if isinstance(one, Opening)]
+    assert bool(told) != falls_back
+
+
+def test_a_burst_right_after_a_start_of_the_box_is_told_an_hour_later() -> None:
+    since = 9 * DAY_S + 11 * HOUR_S
+    burst = village(10, 4.0, from_s=since)
+    uptime_s = np.where(burst.grid.t_s - START.timestamp() < since, 1e6, 60.0)[None, :]
+    raw = {**burst.grid.raw, ("gateway", "uptime_s"): uptime_s}
+    started = replace(burst, grid=replace(burst.grid, raw=raw, _cache={}))
+    assert hours_until_seen(only(judge_burst, started), since) == pytest.approx(1.0, abs=0.1)

@@ -65,6 +65,27 @@ def test_without_a_cell_the_controller_and_the_hour_suffice() -> None:
     assert 120 <= found[Fault.INVERTER_TRIP] <= 180, "once the sun stands high enough"
 
 
+@pytest.mark.parametrize(
+    ("signs", "told"),
+    [
+        pytest.param({}, {Fault.PUMP_NOT_RUNNING}, id="it-tries-in-vain"),
+        pytest.param({"pump__state_code": after_an_hour(RUNNING, LOW_SUN), "pump__power_w": after_an_hour(1000, 5)},
+                     set(), id="its-controller-sees-little-sun"),
+        pytest.param({"gateway__uptime_s": lambda t: 1e6 + t - np.where(t >= 1800, 4 * 3600, 0)}, set(),
+                     id="nobody-knows-the-hour"),
+    ],
+)  # fmt: skip
+def test_without_a_cell_a_high_sun_over_a_pump_that_has_not_run_for_hours_suffices(
+    signs: dict[str, Callable[[Times], Times]], told: set[Fault]
+) -> None:
+    """It stops at 11 h; a try every hour draws 100 W. From 13 h on it is believed, an hour later told."""
+    tries: Callable[[Times], Times] = lambda t: np.where(t < 3600, 1000.0, np.where(t % 3600 == 1800, 100.0, 5.0))  # noqa: E731
+    stops = {"pump__power_w": tries, "pump__flow_m3_h": after_an_hour(3, 0)}
+    day = scene(5, MORNING.replace(hour=10), **{**stops, **signs}, pv__irradiance_w_m2=None)
+    assert opened(day).keys() == told
+    assert all(180 <= minutes - 120 <= 250 for minutes in opened(day).values()), "counted from 8 h"
+
+
 def test_without_a_level_a_trip_is_told_without_one() -> None:
     day = scene(**STOPS, tower__level_m=None, pump__state_code=after_an_hour(RUNNING, TRIPPED))
     (trip,) = [signal for signal in judge_standing(day) if signal.fault is Fault.INVERTER_TRIP]
@@ -235,6 +256,15 @@ def test_a_pump_that_waits_for_its_tower_to_be_washed_is_not_broken(
     assert opened(day) == {}
 
 
+def test_a_tower_that_is_washed_stands_under_sound_panels_whatever_its_controller_says() -> None:
+    says: Callable[[Times], Times] = lambda t: np.where((t >= 600) & (t < 4 * 3600), LOW_SUN, RUNNING)  # noqa: E731
+    day = scene(
+        8, MORNING.replace(hour=6), **washed(1.4), pump__state_code=says, pv__voltage_v=310.0,
+        pv__irradiance_w_m2=lambda t: np.maximum(t - 1800, 0) / 3600 * 180,
+    )  # fmt: skip
+    assert opened(day) == {}
+
+
 def test_good_sun_at_night_is_a_stuck_cell_and_no_pump_that_stands() -> None:
     night = scene(6, MORNING.replace(hour=0), pump__power_w=4.0, pump__flow_m3_h=0.0, pump__state_code=LOW_SUN)
     assert opened(night) == {}
@@ -265,6 +295,16 @@ def test_a_level_sensor_that_reads_low_has_a_top_of_its_own() -> None:
     }
     stopped = only(judge_standing, scene(96, midnight, **broken), Fault.PUMP_NOT_RUNNING).since(at_day(3))
     assert share(stopped, Verdict.PRESENT) > 0.2, "but not that it is full at 2.15 m"
+
+
+def test_a_pump_that_ran_until_the_tower_was_nearly_full_may_have_been_stopped_by_its_float() -> None:
+    """2.75 m of 3 m is within what a level sensor may read too low; when 2 m should start the pump, 1.7 m must."""
+    one_word = lambda level: scene(**STOPS, tower__level_m=level, pump__state_code=0.0)  # noqa: E731
+    assert opened(one_word(after_an_hour(2.75, 2.5))) == {}
+    falls = lambda t: np.interp(t / 3600, [1, 5], [2.75, 1.6])  # noqa: E731
+    later = opened(scene(9, **STOPS, tower__level_m=falls, pump__state_code=0.0))
+    assert 240 < later[Fault.FLOAT_STUCK_FULL] < 480, "the float must ask for water"
+    assert opened(one_word(after_an_hour(2.4, 2.3))) == {Fault.PUMP_NOT_RUNNING: 120}, "and so low nothing is full"
 
 
 def at_day(number: int) -> float:

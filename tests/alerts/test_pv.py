@@ -43,11 +43,22 @@ def test_a_whole_array_that_is_gone_is_seen_when_the_sun_is_good() -> None:
 
 
 @pytest.mark.parametrize("peak", [0.55, 1.0])
-def test_dust_of_half_a_percent_a_day_is_seen_three_days_after_it_took_nine(peak: float) -> None:
+def test_dust_of_two_thirds_of_a_percent_a_day_is_seen_two_days_after_it_took_nine(peak: float) -> None:
     found = seen(Toy(days=36, peak=peak, dust=ramp(6, 0.2, within=30)).scene())
     assert found.keys() == {SOILING}
     nine_at = 6 + 30 * 0.09 / 0.2
-    assert nine_at < found[SOILING] < nine_at + 3.5
+    assert nine_at < found[SOILING] < nine_at + 2.5
+
+
+def test_panels_that_were_washed_and_gather_dust_at_once_are_held_against_their_first_days() -> None:
+    """5 % dirty until day 8, then 0.8 % a day: by noon 0.4, 1.2, 2.0 %, of which the middle counts as clean.
+
+    So 10.1 % are nine less than clean: the noon of day 21 (10.8 %) is past it and that of day 20 (10.0 %) is not. With
+    day 22 it is two, and its evening tells.
+    """
+    found = seen(Toy(days=30, dust=lambda day: np.where(day < 8, 0.05, 0.008 * (day - 8))).scene())
+    assert found.keys() == {SOILING}
+    assert found[SOILING] == 22.75
 
 
 def test_a_storms_dust_is_dust() -> None:
@@ -87,6 +98,10 @@ def test_a_grey_day_says_nothing_of_dust() -> None:
         pytest.param(Toy(capacity=ramp(10, 0.25, within=4, before=0.5)), id="the-well-falls"),
         pytest.param(Toy(cell=step(8, 1.0, before=1.0)), id="a-good-cell"),
         pytest.param(Toy(noise=4.0), id="cheap-instruments"),
+        pytest.param(
+            Toy(days=40, dust=lambda day: np.random.default_rng(4).uniform(0, 0.16, 41)[day.astype(int)]),
+            id="panels-whose-days-differ-by-ten-percent-and-more",
+        ),
     ],
 )
 def test_what_is_not_the_panels_stays_silent(toy: Toy) -> None:

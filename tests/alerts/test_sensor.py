@@ -70,6 +70,39 @@ def test_impossible_single_values_are_spikes_and_not_out_of_range() -> None:
     assert PRESENT not in verdict(found, Fault.SENSOR_OUT_OF_RANGE, "tower").verdict
 
 
+@pytest.mark.parametrize(("jumps", "told"), [(2, False), (3, True)])
+def test_a_sensor_that_jumps_now_and_then_is_told_at_the_third_time_within_two_days(jumps: int, told: bool) -> None:
+    """At 6 h, 16 h and on the next day at 2 h: never four in six hours."""
+    at_h = np.array([6.0, 16.0, 26.0])[:jumps]
+
+    def level_m(t: Array) -> Array:
+        return np.where(np.isin(t / HOUR_S, at_h), 2.3, 1.5)
+
+    found = verdict(scene(72, START.replace(hour=0), tower__level_m=level_m), Fault.SENSOR_SPIKES, "tower")
+    assert (PRESENT in found.verdict) == told
+
+
+@pytest.mark.parametrize("odd_m", [0.6, -0.6])
+def test_a_jump_while_the_tower_empties_is_a_jump(odd_m: float) -> None:
+    """30 cm an hour, read every 15 min: 7.5 cm from one reading to the next, 30 cm over the five that are compared."""
+
+    def level_m(t: Array) -> Array:
+        every = (t // 300) % 3 == 0
+        empties = 2.5 - 0.3 * t / HOUR_S
+        return np.where(every, empties + np.where((t // 900) % 6 == 3, odd_m, 0.0), np.nan)
+
+    assert PRESENT in verdict(scene(6, tower__level_m=level_m), Fault.SENSOR_SPIKES, "tower").verdict
+
+
+def test_a_tower_that_is_filled_at_once_is_no_jump() -> None:
+    """0.6 m within two readings, and it stays there; an hour later it has been drawn again."""
+
+    def level_m(t: Array) -> Array:
+        return 1.2 + 0.3 * np.clip((t // 300) % 12 - 4, 0, 2) - 0.3 * np.clip((t // 300) % 12 - 9, 0, 2)
+
+    assert PRESENT not in verdict(scene(12, tower__level_m=level_m), Fault.SENSOR_SPIKES, "tower").verdict
+
+
 def gushes(low_bar: float) -> Callable[[Array], Array]:
     return lambda t: np.where((t // 300) % 5 == 2, low_bar + 1.4, low_bar)
 
@@ -89,6 +122,23 @@ def test_pressure_that_gives_way_to_many_taps_at_once_is_no_spike() -> None:
     drawn = scene(24, **dips, tower__outflow_m3_h=lambda t: np.where(many(t), 6.0, 2.0))
     assert PRESENT not in verdict(drawn, Fault.SENSOR_SPIKES, "network").verdict
     assert PRESENT in verdict(scene(24, **dips), Fault.SENSOR_SPIKES, "network").verdict
+
+
+@pytest.mark.parametrize(("jump_bar", "told"), [(-1.0, False), (1.0, True)])
+def test_by_day_a_dip_of_the_pressure_may_be_people_and_a_peak_cannot(jump_bar: float, told: bool) -> None:
+    """Nothing meters what they draw; from 8 to 20 h each seventh reading lies 1 bar off."""
+    odd = scene(
+        12, START.replace(hour=8), tower__level_m=1.5, tower__outflow_m3_h=None,
+        network__pressure_bar=lambda t: np.where((t // 300) % 7 == 2, 1.5 + jump_bar, 1.5),
+    )  # fmt: skip
+    assert (PRESENT in verdict(odd, Fault.SENSOR_SPIKES, "network").verdict) == told
+
+
+@pytest.mark.parametrize(("stands_at_m", "told"), [(-0.04, False), (0.6, True)])
+def test_a_level_that_stands_at_zero_goes_below_it_by_its_noise(stands_at_m: float, told: bool) -> None:
+    """-0.1 m cannot be in a tower of 3 m; above water it is a jump, at the bottom it is noise."""
+    odd = scene(12, tower__level_m=lambda t: np.where((t // 300) % 9 == 4, -0.1, stands_at_m))
+    assert (PRESENT in verdict(odd, Fault.SENSOR_SPIKES, "tower").verdict) == told
 
 
 def now_and_then(every_h: float) -> Callable[[Array], NDArray[np.bool_]]:
@@ -151,6 +201,24 @@ def test_the_sun_stands_at_noon_and_a_coarse_cell_with_it() -> None:
     assert PRESENT in verdict(later, Fault.SENSOR_STUCK, "pv").verdict
 
 
+def test_a_cell_that_stopped_in_the_night_is_stuck_in_the_morning() -> None:
+    """At 2 W/m² since 21 h, and the panels give power; the sun stands 15° high at 8 h, an hour later it is told."""
+    night = datetime(2026, 3, 2, 20, 0, tzinfo=UTC)
+    dead: Callable[[Array], Array] = lambda t: np.where(t < HOUR_S, np.where(t % 600 == 0, 0.0, 5.0), 2.0)  # noqa: E731
+    condition = verdict(scene(15, night, pv__irradiance_w_m2=dead), Fault.SENSOR_STUCK, "pv")
+    first = condition.t_s[condition.verdict == PRESENT][0] - night.timestamp()
+    assert 12 < first / HOUR_S < 14
+
+
+def test_haze_that_clears_as_the_sun_sinks_may_hold_the_light_for_an_hour_after_noon() -> None:
+    """From 12:55 to 14:10 the sun at 13° west sinks by less than 6 %; a fine cell shows steps of 2 W/m²."""
+    fine: Callable[[Array], Array] = lambda t: np.where(t == 0, 833.0, np.where(t > 4500, 790.0, 835.0))  # noqa: E731
+    hazy = scene(1.5, datetime(2026, 3, 2, 12, 50, tzinfo=UTC), pv__irradiance_w_m2=fine)
+    assert PRESENT not in verdict(hazy, Fault.SENSOR_STUCK, "pv").verdict
+    morning = scene(1.5, datetime(2026, 3, 2, 8, 50, tzinfo=UTC), pv__irradiance_w_m2=fine)
+    assert PRESENT in verdict(morning, Fault.SENSOR_STUCK, "pv").verdict, "before noon it must rise"
+
+
 @pytest.mark.parametrize(("every", "told"), [(1, True), (6, False)])
 def test_a_meter_read_every_half_hour_may_miss_a_tap_that_runs_now_and_then(every: int, told: bool) -> None:
     idle = lambda t: np.where((t // 300) % every == 0, np.where(t < 3600, 2.0, 0.0), np.nan)  # noqa: E731
@@ -170,6 +238,26 @@ def test_a_quarter_hours_meter_that_meets_no_tap_for_three_hours_may_do_so_once_
 
     assert PRESENT not in verdict(idle_for(3), Fault.FLOW_METER_STOPPED, "tower").verdict
     assert PRESENT in verdict(idle_for(6), Fault.FLOW_METER_STOPPED, "tower").verdict
+
+
+def test_a_meter_whose_counter_turns_has_not_stopped_whatever_its_flow_says_in_between() -> None:
+    taps = {"tap-01__volume_m3": lambda t: np.cumsum(np.full(len(t), 1.0 / 12))}
+    idle = {"tower__outflow_m3_h": lambda t: np.where(t < HOUR_S, 2.0, 0.0)}
+    turns = scene(6, **idle, tower__outflow_volume_m3=lambda t: 7000 + t / HOUR_S, **taps)
+    assert PRESENT not in verdict(turns, Fault.FLOW_METER_STOPPED, "tower").verdict
+    stands = scene(6, **idle, tower__outflow_volume_m3=lambda t: 7000 + np.minimum(t, HOUR_S) / HOUR_S, **taps)
+    assert PRESENT in verdict(stands, Fault.FLOW_METER_STOPPED, "tower").verdict
+
+
+def test_a_meter_that_stood_all_night_has_not_met_the_morning_yet() -> None:
+    """Nobody drew from 0 to 5 h, so the meter was right to stand; of the first can of the day it may see nothing."""
+    morning = lambda t: np.cumsum(np.where(t >= 5 * HOUR_S, 0.4 / 12, 0.0))  # noqa: E731
+    idle = lambda t: np.where(t % 900 == 0, 0.0, np.nan)  # noqa: E731
+    night = START.replace(hour=0)
+    found = scene(6, night, tower__outflow_m3_h=idle, **{"tap-01__volume_m3": morning})
+    assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict
+    late = scene(12, night, tower__outflow_m3_h=idle, **{"tap-01__volume_m3": morning})
+    assert PRESENT in verdict(late, Fault.FLOW_METER_STOPPED, "tower").verdict
 
 
 def test_a_pumps_meter_that_stands_while_the_tower_fills_needs_no_meter_behind_the_tower() -> None:
@@ -329,17 +417,19 @@ def test_a_balance_of_seldom_read_meters_must_be_off_by_more_than_it_ever_is() -
     assert PRESENT in days_of_balance([*restless, 3.1, 3.0, 3.2]).verdict
 
 
-def metered(days: int, *, slip: float = 1.0, from_day: float = 99.0, taps: bool = True, washed: float = -1.0) -> Scene:
-    """Days on which 1 m³/h flows from 6 to 20 h, the tower's meter sees `slip` of it; a tower drained one morning."""
+def metered(
+    days: int, *, slip: float = 1.0, from_day: float = 99.0, taps: bool = True, washed: tuple[float, ...] = ()
+) -> Scene:
+    """Days on which 1 m³/h flows from 6 to 20 h, the tower's meter sees `slip` of it; drained on some mornings."""
 
     def drawn(t: Array) -> Array:
         hour = t % DAY_S / HOUR_S
-        is_washed = (t // DAY_S == washed) & (hour < 9)
+        is_washed = np.isin(t // DAY_S, washed) & (hour < 9)
         return np.where((hour >= 6) & (hour < 20) & ~is_washed, 1.0, 0.0)
 
     def level_m(t: Array) -> Array:
         hour = t % DAY_S / HOUR_S
-        is_washed = (t // DAY_S == washed) & (hour >= 6) & (hour < 9)
+        is_washed = np.isin(t // DAY_S, washed) & (hour >= 6) & (hour < 9)
         return np.where(is_washed, np.maximum(2.0 - (hour - 6) * 2, 0.0), 2.0)
 
     channels = {
@@ -363,6 +453,6 @@ def test_a_tower_meter_that_slips_or_stops_is_told_by_the_taps() -> None:
 
 @pytest.mark.parametrize("taps", [True, False], ids=["with-tap-meters", "without"])
 def test_a_tower_that_is_washed_has_no_broken_meter(taps: bool) -> None:
-    found = metered(12, taps=taps, washed=9.0)
+    found = metered(12, taps=taps, washed=(9.0,))
     assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict
     assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "pump").verdict

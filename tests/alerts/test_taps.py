@@ -110,6 +110,19 @@ def test_people_are_no_tap_left_open(story: dict[str, object]) -> None:
         assert PRESENT not in condition.verdict, f"tap {tap}"
 
 
+@pytest.mark.parametrize("missing_h", [(0.0, 0.0), (21.5, 22.5)], ids=["the-newest-reading", "a-reading-was-lost"])
+def test_a_cubic_metre_fetched_late_is_no_tap_that_runs_for_hours(missing_h: tuple[float, float]) -> None:
+    """Read once an hour, a counter that moved once says how much was fetched, and not for how long."""
+
+    def fetched(t: np.ndarray) -> np.ndarray:
+        hour = t / 3600 - 24 * 9
+        return np.where((hour >= 22.25) & (hour < 22.75), 2.0, 0.0)
+
+    missing = 9 + missing_h[0] / 24, 9 + missing_h[1] / 24
+    found = opened(village(10, {1: fetched}, every_s=3600, missing=missing))
+    assert PRESENT not in found.verdict
+
+
 def test_a_feast_at_which_all_taps_run_all_day_is_no_tap_left_open() -> None:
     # From 9 h on they stand in line at every tap: as even as an open tap, and twice what a busy hour of other days has.
     feast = village(
