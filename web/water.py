@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -16,6 +16,7 @@ from alerts.watched import fetch_grid, fetch_sites
 from ingest.db import Connection, queries
 from ingest.readings_pg import PgReadings
 from web.fleet import FAULT_SEVERITY, ZoneNow
+from web.hours import DRAWN, INFLOW, LEVEL, LIFTED, OUTFLOW, SUN, Hours, Part
 
 SQL = queries("web", "water")
 
@@ -25,10 +26,8 @@ LEVEL_IS_OLD = timedelta(hours=2)
 CHANNEL_IS_DEAD = timedelta(days=1)
 PAST_WEEKS = 8
 EMPTY_SHARE = 0.05  # of the full level: an hour that saw less says nothing about what people wanted
-HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
+WEEK = timedelta(weeks=1)
 LIFTING = ("pump", "pv")  # assets whose faults keep water from coming
-OUTFLOW, DRAWN = "tower/outflow_m3_h", "tower/outflow_volume_m3"
-INFLOW, LIFTED, LEVEL, SUN = "pump/flow_m3_h", "pump/volume_m3", "tower/level_m", "pv/irradiance_w_m2"
 
 
 def fetch_silences(connection: Connection, zones: Sequence[str], now: datetime) -> dict[str, Silence]:
@@ -58,20 +57,17 @@ def fetch_forecast(connection: Connection, item: ZoneNow, now: datetime) -> Fore
         return CannotTell.NO_LEVEL
     end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     start = end - PAST_WEEKS * WEEK
-    hours = _Hours(connection, item.zone.zone_id, start, end)
+    hours = Hours(connection, item.zone.zone_id, start, end, [OUTFLOW, DRAWN, INFLOW, LIFTED, LEVEL, SUN])
     full_m3, full_level_m = tower.volume_m3 / tower.share, tower.level_m / tower.share
-    use_m3 = hours.first_known((DRAWN, 1), (OUTFLOW, 0))
-    if not np.isfinite(use_m3).any():
-        use_m3 = hours.taps_m3()
-    use_m3 = np.where(hours.of(LEVEL, 2) < EMPTY_SHARE * full_level_m, np.nan, use_m3)
+    use_m3 = np.where(hours.of(LEVEL, Part.LOW) < EMPTY_SHARE * full_level_m, np.nan, hours.drawn_m3())
     pumps = not any(alert.severity >= FAULT_SEVERITY and alert.asset_id in LIFTING for alert in item.alerts)
-    inflow_m3 = hours.first_known((LIFTED, 1), (INFLOW, 0))
+    inflow_m3 = hours.first_known((LIFTED, Part.MOVED), (INFLOW, Part.MEAN))
     return hours_left(
         tower.volume_m3,
         full_m3,
         use_m3,
         inflow_m3=inflow_m3 if pumps and np.isfinite(inflow_m3).any() else None,
-        sun_factor=_today(hours.of(SUN, 0), end),
+        sun_factor=_today(hours.of(SUN, Part.MEAN), end),
         hour_of_day=end.hour,
     )
 
@@ -82,40 +78,6 @@ def fetch_blind_spots(connection: Connection, zone_id: str, now: datetime) -> li
     return blind_spots(
         {(row.channel.asset_id, row.channel.name) for row in heard if now - row.measured_at <= CHANNEL_IS_DEAD}
     )
-
-
-class _Hours:
-    """The hours of a zone in [start, end) by channel: mean, counter's steps, lowest; (k,) arrays, NaN where none is."""
-
-    def __init__(self, connection: Connection, zone_id: str, start: datetime, end: datetime) -> None:
-        self._connection, self._start, self._k = connection, start, int((end - start) / HOUR)
-        self._asked = {
-            "zone": zone_id, "start": start, "end": end,
-            "channels": [OUTFLOW, DRAWN, INFLOW, LIFTED, LEVEL, SUN],
-        }  # fmt: skip
-        found: dict[str, FloatArray] = {}
-        for channel, hour, *numbers in connection.execute(SQL["hours"], self._asked):
-            found.setdefault(channel, np.full((3, self._k), np.nan))[:, int((hour - start) / HOUR)] = numbers
-        self._values: Mapping[str, FloatArray] = found
-
-    def of(self, channel: str, which: int) -> FloatArray:
-        """(k,) 0 the mean, 1 what a counter moved on, 2 the lowest."""
-        found = self._values.get(channel)
-        return np.full(self._k, np.nan) if found is None else found[which]
-
-    def taps_m3(self) -> FloatArray:
-        """(k,) what all taps gave together, where no meter stands at the tower's outlet."""
-        found = np.full(self._k, np.nan)
-        for hour, moved_m3 in self._connection.execute(SQL["tap_hours"], self._asked):
-            found[int((hour - self._start) / HOUR)] = moved_m3
-        return found
-
-    def first_known(self, *choices: tuple[str, int]) -> FloatArray:
-        """(k,) the first of these that has any hour."""
-        for channel, which in choices:
-            if channel in self._values:
-                return self.of(channel, which)
-        return np.full(self._k, np.nan)
 
 
 def _today(sun_w_m2: FloatArray, end: datetime) -> float:
