@@ -20,7 +20,7 @@ from alerts.residual import Moments
 from alerts.scene import Channel, Grid
 from alerts.states import drawn_power_w, is_running
 from gateway.model import PumpState
-from web.measures import FULL_SHARE, Line, Ratio, line_of_medians, performance_ratio, wire_to_water
+from web.measures import FULL_SHARE, Line, Ratio, line_of_medians, performance_ratio, starting_sun, wire_to_water
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -34,6 +34,7 @@ TOP_SHARE = 0.95  # of the largest power of these days: the pump is the limit, n
 NOON_H = 12.75  # of the sun, UTC, in the Fouta Djallon
 RISING_W_M2 = (100.0, 700.0)  # where flow still follows the sun
 LEAST_POINTS = 30
+STARTS_SHARE = 0.05  # of rated flow
 STEADY_SHARE = 0.3  # of rated flow, from which efficiency says anything
 REST_FROM_H, REST_UNTIL_H = 3.0, 6.0
 
@@ -68,12 +69,14 @@ class Look:
     head_at: FloatArray
     power_line: Line | None
     flow_line: Line | None
+    starting_w_m2: float
     curve: PumpCurve | None
     efficiency: float
     rest_depth_m: float
     drawdown_m: float
     capacity_m3_h_m: float
     performance: Ratio | None
+    performance_by_day: tuple[Ratio | None, ...]
     is_head_assumed: bool
     known_share: float
 
@@ -105,6 +108,8 @@ def look_at(grid: Grid) -> Look:
     depth = grid.value(*DEPTH)[0]
     rest_m = _median(depth[(grid.hour >= REST_FROM_H) & (grid.hour < REST_UNTIL_H)])
     good = flow_at > STEADY_SHARE * rated_flow
+    array_w, peak_w = _array_power_w(grid), float(sites.rating("pv", "peak_w")[0, 0])
+    days = [slice(first, first + grid.hours(24)) for first in range(0, grid.steps, grid.hours(24))]
     return Look(
         t_s=grid.t_s,
         sun_w_m2=sun,
@@ -117,13 +122,15 @@ def look_at(grid: Grid) -> Look:
         head_at=head_at,
         power_line=line_of_medians(sun[rising & free & runs], power[rising & free & runs]),
         flow_line=line_of_medians(sun[lifting], flow[lifting]),
+        starting_w_m2=starting_sun(sun, flow, is_full, least_m3_h=STARTS_SHARE * rated_flow),
         curve=_own_curve(grid),
         efficiency=_median(wire_to_water(flow_at[good], head_at[good], power[good])),
         rest_depth_m=rest_m,
         drawdown_m=float("nan") if is_assumed else _median(depth[good]) - rest_m,
         capacity_m3_h_m=float("nan") if is_assumed else _median(wear.specific_capacity(DayView(grid))[0]),
-        performance=performance_ratio(
-            _array_power_w(grid), sun, is_full, peak_w=float(sites.rating("pv", "peak_w")[0, 0])
+        performance=performance_ratio(array_w, sun, is_full, peak_w=peak_w),
+        performance_by_day=tuple(
+            performance_ratio(array_w[day], sun[day], is_full[day], peak_w=peak_w) for day in days
         ),
         is_head_assumed=is_assumed,
         known_share=float((np.isfinite(sun) & np.isfinite(power))[_light(grid)].mean()) if _light(grid).any() else 0.0,

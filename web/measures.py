@@ -29,15 +29,16 @@ LEAST_IN_BIN, LEAST_BINS = 3, 4
 
 
 class Line(NamedTuple):
-    """y = offset + slope x."""
+    """y = offset + slope x, known from `low` to `high` of x only: nothing is said beyond."""
 
     offset: float
     slope: float
+    low: float
+    high: float
 
-    @property
-    def threshold(self) -> float:
-        """Where the line leaves zero."""
-        return -self.offset / self.slope
+    def at(self, x: float) -> float:
+        """The line's value, NaN beyond where it is known."""
+        return self.offset + self.slope * x if self.low <= x <= self.high else float("nan")
 
 
 class Ratio(NamedTuple):
@@ -64,7 +65,19 @@ def line_of_medians(x: FloatArray, y: FloatArray, *, width: float = BIN_W_M2) ->
         return None
     at, value = np.array(middles).T
     slope, offset = np.polyfit(at, value, 1)
-    return Line(float(offset), float(slope)) if slope > 0 else None
+    return Line(float(offset), float(slope), float(at[0]), float(at[-1])) if slope > 0 else None
+
+
+def starting_sun(sun_w_m2: FloatArray, flow_m3_h: FloatArray, is_full: Mask, *, least_m3_h: float) -> float:
+    """G0: the median sun at which water comes and goes, between neighbouring readings; NaN when it never did.
+
+    What a full tower starts and stops does not count. The curve of flow against sun is bent, so the zero of a straight
+    line through it would be no threshold at all.
+    """
+    runs = flow_m3_h > least_m3_h
+    known = np.isfinite(flow_m3_h) & np.isfinite(sun_w_m2) & ~is_full
+    turns = (runs[1:] != runs[:-1]) & known[1:] & known[:-1]
+    return _median((sun_w_m2[1:][turns] + sun_w_m2[:-1][turns]) / 2)
 
 
 def wire_to_water(flow_m3_h: FloatArray, head_m: FloatArray, power_w: FloatArray) -> FloatArray:
@@ -182,10 +195,14 @@ def service_share(lowest_level_m: FloatArray, *, full_level_m: float) -> FloatAr
     return np.where(known.mean(axis=1) >= 0.5, found, np.nan)
 
 
-def heard_share(counts: FloatArray, *, interval_s: float) -> FloatArray:
-    """(d,) readings that came against those that were due, from hours (24 d,); a day without any is 0: silence."""
-    came = np.nansum(by_day(counts), axis=1)
-    return np.asarray(np.minimum(1.0, came / (86_400 / interval_s)))
+def heard_share(came: FloatArray, *, due: float) -> FloatArray:
+    """(d,) readings that came on each day against those that were due; silence is 0.
+
+    NaN before the first day of which anything came: nobody was there to speak.
+    """
+    share = np.minimum(1.0, np.nan_to_num(came) / due)
+    heard = np.flatnonzero(share > 0)
+    return np.where(np.arange(len(share)) >= (heard[0] if len(heard) else len(share)), share, np.nan)
 
 
 def yield_m3_kwp_h(volume_m3: FloatArray, sun_w_m2: FloatArray, is_full: Mask, *, peak_w: float) -> float:

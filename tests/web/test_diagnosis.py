@@ -52,7 +52,8 @@ def test_lines_thresholds_and_curve_are_those_by_which_the_days_were_made() -> N
     assert found.power_line is not None
     assert found.power_line.slope == pytest.approx(1.2, rel=0.02)
     assert found.flow_line is not None
-    assert found.flow_line.threshold == pytest.approx(200.0, abs=4.0)
+    # It starts to count at 5 % of the rated 4 m³/h: 0.2 = 0.008 (225 - 200); five minutes of a morning are 20 W/m².
+    assert found.starting_w_m2 == pytest.approx(225.0, abs=10.0)
     assert found.flow_line.slope == pytest.approx(0.008, rel=0.02)
     assert found.curve is not None
     assert found.curve.full_m == pytest.approx(1.3 * RATED_HEAD, rel=0.03)

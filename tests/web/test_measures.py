@@ -7,7 +7,6 @@ import pytest
 
 from web.measures import (
     KWH_PER_M3_M,
-    Line,
     autonomy_days,
     heard_share,
     level_of,
@@ -17,6 +16,7 @@ from web.measures import (
     pumping_share,
     service_share,
     specific_energy_by_day,
+    starting_sun,
     starts_in_hours,
     tower_days,
     weekly_median,
@@ -39,7 +39,9 @@ def test_a_line_goes_through_the_medians_and_a_cloud_does_not_turn_it() -> None:
     found = line_of_medians(sun, flow)
     assert found is not None
     assert found.slope == pytest.approx(0.01)
-    assert found.threshold == pytest.approx(260.0)
+    assert found.at(360.0) == pytest.approx(1.0)
+    assert (found.low, found.high) == (312.5, 437.5)
+    assert np.isnan(found.at(500.0))
 
 
 @pytest.mark.parametrize(
@@ -147,10 +149,11 @@ def test_service_is_water_in_the_tower_between_six_and_twenty() -> None:
     assert np.isnan(service_share(level, full_level_m=3.5)[1])
 
 
-def test_a_day_without_a_word_was_heard_for_nothing() -> None:
-    counts = np.full(48, NAN)
-    counts[:12] = 12.0
-    assert heard_share(counts, interval_s=300.0).tolist() == [0.5, 0.0]
+def test_a_day_without_a_word_was_heard_for_nothing_but_not_before_the_first_word() -> None:
+    found = heard_share(np.array([NAN, 144.0, NAN, 300.0]), due=288.0)
+    assert np.isnan(found[0])
+    assert found[1:].tolist() == [0.5, 0.0, 1.0]
+    assert np.isnan(heard_share(np.full(2, NAN), due=288.0)).all()
 
 
 def test_yield_leaves_out_hours_in_which_the_tower_was_full() -> None:
@@ -167,5 +170,10 @@ def test_levels_of_the_calendar(share: float, level: int | None) -> None:
     assert level_of(share) == level
 
 
-def test_threshold_of_a_line() -> None:
-    assert Line(-2.0, 0.01).threshold == pytest.approx(200.0)
+def test_water_starts_at_the_sun_between_two_readings_unless_the_tower_says_so() -> None:
+    sun = np.array([100.0, 200.0, 300.0, 600.0, 600.0, 500.0, 260.0, 180.0])
+    flow = np.array([0.0, 0.0, 0.5, 3.0, 0.0, 3.0, 0.5, 0.0])
+    is_full = np.array([0, 0, 0, 0, 1, 0, 0, 0], dtype=bool)
+    # It came between 200 and 300 and went between 260 and 180: the median of 250 and 220.
+    assert starting_sun(sun, flow, is_full, least_m3_h=0.2) == pytest.approx(235.0)
+    assert np.isnan(starting_sun(sun, np.full(8, NAN), is_full, least_m3_h=0.2))

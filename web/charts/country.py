@@ -17,7 +17,7 @@ from web.charts.svg import num, tag, text_of
 
 WIDTH, HEIGHT = 300.0, 240.0
 INSET = 64.0
-LEAST_DEG = 0.7  # shown at least, north to south: one zone alone lies within its prefecture
+LEAST_DEG = 1.1  # shown at least, north to south: one zone alone lies within its prefecture
 ROOM = 1.5  # of what the zones need
 SHAPES = {
     "fault": "M-6-6h12v12h-12z", "watch": "M0-7 7 6h-14z", "silent": "M0-7 7 0 0 7-7 0z",

@@ -9,7 +9,7 @@ from web.charts.frame import AXIS_PX, Axis
 from web.charts.scale import value_ticks
 from web.charts.svg import tag, text_of
 
-ROW_PX, NAME_PX = 34, 118
+ROW_PX = 34  # as the list of names beside it has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +26,21 @@ class DotRow:
 def dot_plot(rows: Sequence[DotRow], *, axis: Axis, middle: float | None, label: str, no_data: str) -> str:
     """A dot a row, a ring for what the same zone had before, and a line at the middle of all."""
     height = ROW_PX * len(rows)
-    left, drawn = [], []
-    for tick in value_ticks(axis.low, axis.high):
-        drawn.append(tag("line", x1=_x(axis, tick), x2=_x(axis, tick), y1=0, y2=height, class_="grid"))
+    ticks = value_ticks(axis.low, axis.high)
+    drawn = [tag("line", x1=_x(axis, tick), x2=_x(axis, tick), y1=0, y2=height, class_="grid") for tick in ticks]
     if middle is not None:
         drawn.append(tag("line", x1=_x(axis, middle), x2=_x(axis, middle), y1=0, y2=height, class_="expected"))
     for place, row in enumerate(rows):
-        y = ROW_PX * place + ROW_PX / 2
-        left.append(
-            tag(
-                "a", tag("text", text_of(row.name), x=0, y=y + 4, class_="dot-name"), href=row.href, aria_label=row.name
-            )
-        )
-        drawn += _row(row, axis, y, no_data)
-    names = tag("svg", *left or [""], width=NAME_PX, height=height, role="group", aria_label=label)
+        drawn += _row(row, axis, ROW_PX * place + ROW_PX / 2, no_data)
+    names = "".join(f"<li>{tag('a', text_of(row.name), href=row.href)}</li>" for row in rows)
     plot = tag("svg", *drawn, class_="panel", width="100%", height=height, role="img", aria_label=label)
     labels = [
-        tag(
-            "text",
-            text_of(axis.write(tick)),
-            x=_x(axis, tick),
-            y=AXIS_PX - 7,
-            class_="tick",
-            text_anchor=_anchor(axis, tick),
-        )
-        for tick in value_ticks(axis.low, axis.high)
-    ]
-    corner = tag("svg", width=NAME_PX, height=AXIS_PX, aria_hidden="true")
+        tag("text", text_of(axis.write(tick)), x=_x(axis, tick), y=AXIS_PX - 7, class_="tick",
+            text_anchor=_anchor(axis, tick))
+        for tick in ticks
+    ]  # fmt: skip
     below = tag("svg", *labels, class_="panel", width="100%", height=AXIS_PX, aria_hidden="true")
-    return f'<div class="plot named">{names}{plot}</div><div class="plot named">{corner}{below}</div>'
+    return f'<div class="plot named"><ul>{names}</ul>{plot}</div><div class="plot named"><span></span>{below}</div>'
 
 
 def _row(row: DotRow, axis: Axis, y: float, no_data: str) -> list[str]:

@@ -29,12 +29,13 @@ class Dots:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line through points in order, x and y (n,); `name` stands at its last point within the axes."""
+    """A line through points in order, x and y (n,); `name` stands at its first (0) or last (-1) point inside."""
 
     x: FloatArray
     y: FloatArray
     kind: str
     name: str = ""
+    name_at: int = -1
 
 
 def plane_panel(
@@ -107,9 +108,10 @@ def _name(x_axis: Axis, y_axis: Axis, curve: Curve) -> str:
     x, y = _inside(x_axis, y_axis, curve.x, curve.y)
     if not len(x):
         return ""
+    at_x, at_y = float(x[curve.name_at]), float(y[curve.name_at])
     return tag(
-        "text", text_of(curve.name), x=_percent(x_axis, x[-1]), y=max(12.0, y_axis.px(y[-1]) - 4), class_="curve-name",
-        text_anchor=_anchor(x_axis.share(x[-1])),
+        "text", text_of(curve.name), x=_percent(x_axis, at_x), y=max(12.0, y_axis.px(at_y) - 4), class_="curve-name",
+        text_anchor=_anchor(x_axis.share(at_x)),
     )  # fmt: skip
 
 
