@@ -22,6 +22,7 @@ from web.measures import (
     by_day,
     heard_share,
     pumping_share,
+    room_by_hour,
     service_share,
     specific_energy_by_day,
     weekly_median,
@@ -123,11 +124,13 @@ def fetch_availability(
     hours = Hours(connection, zone_id, start, end, [SUN, LEVEL, POWER, ARRAY_POWER])
     if kind == "service":
         return service_share(hours.of(LEVEL, Part.LOW), full_level_m=full_m)
-    return pumping_share(
-        hours.of(SUN, Part.MEAN), hours.of(LEVEL, Part.HIGH),
-        hours.first_known((POWER, Part.MEAN), (ARRAY_POWER, Part.MEAN)),
-        rated_w=float(ratings.get("pump", {}).get("rated_power_w", np.nan)), full_level_m=full_m,
+    room = room_by_hour(
+        hours.of(LEVEL, Part.LOW), hours.of(LEVEL, Part.HIGH), full_level_m=full_m,
+        start_level_m=float(ratings.get("tower", {}).get("start_level_m", np.nan)),
     )  # fmt: skip
+    power_w = hours.first_known((POWER, Part.MEAN), (ARRAY_POWER, Part.MEAN))
+    rated_w = float(ratings.get("pump", {}).get("rated_power_w", np.nan))
+    return pumping_share(hours.of(SUN, Part.MEAN), room, power_w, rated_w=rated_w)
 
 
 def _heard(connection: Connection, zone_id: str, start: datetime, end: datetime) -> FloatArray:

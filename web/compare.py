@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ingest.db import Connection
 from web.daily import DAY
 from web.hours import INFLOW, LEVEL, LIFTED, POWER, SUN, Hours, Part
-from web.measures import FULL_SHARE, service_share, yield_m3_kwp_h
+from web.measures import room_by_hour, service_share, yield_m3_kwp_h
 
 FloatArray = NDArray[np.float64]
 DEPTH, ARRAY_POWER = "borehole/water_depth_m", "pv/power_w"
@@ -51,7 +51,10 @@ def numbers_of(hours: Hours, ratings: Mapping[str, Mapping[str, float]], part: s
     full_m = plate("tower", "full_level_m")
     sun, volume = hours.of(SUN, Part.MEAN)[part], hours.of(LIFTED, Part.MOVED)[part]
     power_w = hours.first_known((POWER, Part.MEAN), (ARRAY_POWER, Part.MEAN))[part]
-    is_full = hours.of(LEVEL, Part.HIGH)[part] >= FULL_SHARE * full_m
+    room = room_by_hour(
+        hours.of(LEVEL, Part.LOW), hours.of(LEVEL, Part.HIGH), full_level_m=full_m,
+        start_level_m=plate("tower", "start_level_m"),
+    )[part]  # fmt: skip
     pumps = hours.of(INFLOW, Part.MEAN)[part] > PUMPS_SHARE * plate("pump", "rated_flow_m3_h")
     depth = hours.of(DEPTH, Part.MEAN)[part][pumps]
     depth_m = float(np.nanmedian(depth)) if np.isfinite(depth).any() else plate("borehole", "static_water_depth_m")
@@ -60,7 +63,7 @@ def numbers_of(hours: Hours, ratings: Mapping[str, Mapping[str, float]], part: s
     lifted = volume[both].sum()
     service = service_share(hours.of(LEVEL, Part.LOW)[part], full_level_m=full_m)
     return Numbers(
-        yield_m3=yield_m3_kwp_h(volume, sun, is_full, peak_w=plate("pv", "peak_w")),
+        yield_m3=yield_m3_kwp_h(volume, sun, room, peak_w=plate("pv", "peak_w")),
         energy_kwh=float(power_w[both].sum() / 1000 / lifted / head_m * 100) if lifted >= LEAST_M3 else float("nan"),
         service=float(np.nanmean(service)) if np.isfinite(service).any() else float("nan"),
         known_share=float(both.mean()),

@@ -18,9 +18,8 @@ from alerts.detectors import wear
 from alerts.detectors.pv import DUSTY_SHARE
 from alerts.residual import Moments
 from alerts.scene import Channel, Grid
-from alerts.states import drawn_power_w, is_running
-from gateway.model import PumpState
-from web.measures import FULL_SHARE, Line, Ratio, line_of_medians, performance_ratio, starting_sun, wire_to_water
+from alerts.states import drawn_power_w, has_room, is_running
+from web.measures import Line, Ratio, line_of_medians, performance_ratio, starting_sun, wire_to_water
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -54,8 +53,9 @@ class PumpCurve(NamedTuple):
 class Look:
     """One period of one zone; arrays are (m,), one for each step of five minutes, NaN where unknown.
 
-    `is_limited`: the tower is full or the pump at its top, so the sun explains nothing. `flow_at`, `head_at`: the
-    working points of a pump that runs evenly. `is_head_assumed`: nobody measures the well, its plate stands for it.
+    `is_limited`: the float may have stopped the pump, or it is at its top, so the sun explains nothing. `flow_at`,
+    `head_at`: the working points of a pump that runs evenly. `is_head_assumed`: nobody measures the well, its plate
+    stands for it.
     """
 
     t_s: FloatArray
@@ -91,16 +91,15 @@ class Look:
 
 def look_at(grid: Grid) -> Look:
     """Look at the one zone of this grid, which begins at a midnight."""
-    is_assumed = DEPTH not in grid.raw
+    is_assumed = not grid.has(*DEPTH).any()
     if is_assumed:
         grid = _with_depth_of_plate(grid)
     sites = grid.sites
     sun, flow = grid.value("pv", "irradiance_w_m2")[0], grid.value("pump", "flow_m3_h")[0]
-    power, level = drawn_power_w(grid)[0], grid.value("tower", "level_m")[0]
-    full_m = float(sites.rating("tower", "full_level_m")[0, 0])
+    power = drawn_power_w(grid)[0]
     rated_flow = float(sites.rating("pump", "rated_flow_m3_h")[0, 0])
-    is_full = (level >= FULL_SHARE * full_m) | (grid.value("pump", "state_code")[0] == PumpState.STOPPED_TOWER_FULL)
-    is_limited = is_full | (power >= TOP_SHARE * _top(power))
+    room = has_room(grid)[0]
+    is_limited = ~room | (power >= TOP_SHARE * _top(power))
     flow_at, head_at = _working_points(grid)
     free, rising = ~is_limited, (sun >= RISING_W_M2[0]) & (sun <= RISING_W_M2[1])
     runs = is_running(grid)[0]
@@ -122,16 +121,14 @@ def look_at(grid: Grid) -> Look:
         head_at=head_at,
         power_line=line_of_medians(sun[rising & free & runs], power[rising & free & runs]),
         flow_line=line_of_medians(sun[lifting], flow[lifting]),
-        starting_w_m2=starting_sun(sun, flow, is_full, least_m3_h=STARTS_SHARE * rated_flow),
+        starting_w_m2=starting_sun(sun, flow, room, least_m3_h=STARTS_SHARE * rated_flow),
         curve=_own_curve(grid),
         efficiency=_median(wire_to_water(flow_at[good], head_at[good], power[good])),
         rest_depth_m=rest_m,
         drawdown_m=float("nan") if is_assumed else _median(depth[good]) - rest_m,
         capacity_m3_h_m=float("nan") if is_assumed else _median(wear.specific_capacity(DayView(grid))[0]),
-        performance=performance_ratio(array_w, sun, is_full, peak_w=peak_w),
-        performance_by_day=tuple(
-            performance_ratio(array_w[day], sun[day], is_full[day], peak_w=peak_w) for day in days
-        ),
+        performance=performance_ratio(array_w, sun, room, peak_w=peak_w),
+        performance_by_day=tuple(performance_ratio(array_w[day], sun[day], room[day], peak_w=peak_w) for day in days),
         is_head_assumed=is_assumed,
         known_share=float((np.isfinite(sun) & np.isfinite(power))[_light(grid)].mean()) if _light(grid).any() else 0.0,
     )

@@ -68,14 +68,14 @@ def line_of_medians(x: FloatArray, y: FloatArray, *, width: float = BIN_W_M2) ->
     return Line(float(offset), float(slope), float(at[0]), float(at[-1])) if slope > 0 else None
 
 
-def starting_sun(sun_w_m2: FloatArray, flow_m3_h: FloatArray, is_full: Mask, *, least_m3_h: float) -> float:
+def starting_sun(sun_w_m2: FloatArray, flow_m3_h: FloatArray, has_room: Mask, *, least_m3_h: float) -> float:
     """G0: the median sun at which water comes and goes, between neighbouring readings; NaN when it never did.
 
     What a full tower starts and stops does not count. The curve of flow against sun is bent, so the zero of a straight
     line through it would be no threshold at all.
     """
     runs = flow_m3_h > least_m3_h
-    known = np.isfinite(flow_m3_h) & np.isfinite(sun_w_m2) & ~is_full
+    known = np.isfinite(flow_m3_h) & np.isfinite(sun_w_m2) & has_room
     turns = (runs[1:] != runs[:-1]) & known[1:] & known[:-1]
     return _median((sun_w_m2[1:][turns] + sun_w_m2[:-1][turns]) / 2)
 
@@ -105,13 +105,13 @@ def weekly_median(value: FloatArray, *, at_least: int = 3) -> FloatArray:
     return np.array([_median(week) if np.isfinite(week).sum() >= at_least else np.nan for week in weeks])
 
 
-def performance_ratio(power_w: FloatArray, sun_w_m2: FloatArray, is_full: Mask, *, peak_w: float) -> Ratio | None:
-    """Energy for the plate's power over sun for standard sun, in evenly spaced readings with sun and a tower not full.
+def performance_ratio(power_w: FloatArray, sun_w_m2: FloatArray, has_room: Mask, *, peak_w: float) -> Ratio | None:
+    """Energy for the plate's power over sun for standard sun, in evenly spaced readings with sun and room in the tower.
 
     The raw ratio of a pump whose tower is full is low by design. None without any such reading.
     """
     sunny = np.isfinite(power_w) & (sun_w_m2 > SUNNY_W_M2)
-    used = sunny & ~is_full
+    used = sunny & has_room
     if not used.any() or not peak_w > 0:
         return None
     ratio = (power_w[used].sum() / peak_w) / (sun_w_m2[used].sum() / STANDARD_W_M2)
@@ -176,11 +176,28 @@ def lowest_of_week(value: FloatArray) -> FloatArray:
     return np.where(np.isfinite(lowest), lowest, np.nan)
 
 
-def pumping_share(
-    sun_w_m2: FloatArray, highest_level_m: FloatArray, power_w: FloatArray, *, rated_w: float, full_level_m: float
-) -> FloatArray:
+def room_by_hour(
+    lowest_level_m: FloatArray, highest_level_m: FloatArray, *, full_level_m: float, start_level_m: float
+) -> Mask:
+    """(k,) whether the float let the pump run all through each hour.
+
+    A float that has stopped the pump at the full level lets it start again only below its start level, so a tower that
+    is no longer full may stand for hours with a pump at rest. Nothing is known before it was first seen that low, nor
+    of an hour without a level.
+    """
+    start_m = start_level_m if np.isfinite(start_level_m) else FULL_SHARE * full_level_m
+    room = np.zeros(len(lowest_level_m), dtype=bool)
+    is_free = False
+    for hour, (low, high) in enumerate(zip(lowest_level_m.tolist(), highest_level_m.tolist(), strict=True)):
+        is_full = high >= FULL_SHARE * full_level_m
+        room[hour] = is_free and high < FULL_SHARE * full_level_m
+        is_free = not is_full and (is_free or low < start_m)
+    return room
+
+
+def pumping_share(sun_w_m2: FloatArray, has_room: Mask, power_w: FloatArray, *, rated_w: float) -> FloatArray:
     """(d,) of the hours in which a sound pump runs (sun, and room in the tower), the share in which it ran."""
-    could = (sun_w_m2 >= GOOD_SUN_W_M2) & (highest_level_m < FULL_SHARE * full_level_m) & np.isfinite(power_w)
+    could = (sun_w_m2 >= GOOD_SUN_W_M2) & has_room & np.isfinite(power_w)
     return _share(by_day(could), by_day(could & (power_w >= RUNNING_SHARE * rated_w)))
 
 
@@ -205,9 +222,9 @@ def heard_share(came: FloatArray, *, due: float) -> FloatArray:
     return np.where(np.arange(len(share)) >= (heard[0] if len(heard) else len(share)), share, np.nan)
 
 
-def yield_m3_kwp_h(volume_m3: FloatArray, sun_w_m2: FloatArray, is_full: Mask, *, peak_w: float) -> float:
+def yield_m3_kwp_h(volume_m3: FloatArray, sun_w_m2: FloatArray, has_room: Mask, *, peak_w: float) -> float:
     """Water for each kilowatt of panels and hour of full sun (1 kWh/m²), over hours with room in the tower."""
-    used = np.isfinite(volume_m3) & np.isfinite(sun_w_m2) & ~is_full
+    used = np.isfinite(volume_m3) & np.isfinite(sun_w_m2) & has_room
     sun_h = sun_w_m2[used].sum() / STANDARD_W_M2
     return float(volume_m3[used].sum() / (peak_w / 1000) / sun_h) if sun_h > 0 and peak_w > 0 else float("nan")
 

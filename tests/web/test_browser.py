@@ -33,6 +33,10 @@ ADDRESSES = (
     "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
     "/fr/conflits", "/fr/messages?etat=tous", "/fr/messages/2", "/fr/messages/recus", "/fr/messages/recus?quoi=tous",
     "/fr/messages/bourse", "/fr/messages/accord", "/fr/messages/carte", "/en/messages?etat=tous",
+    "/fr/zones/zone-5/pump", "/en/zones/zone-5/pump?jours=30", "/fr/zones/zone-5/tower", "/fr/zones/zone-5/bornes",
+    "/fr/zones/zone-5/tap-03", "/fr/zones/zone-2/gateway", "/fr/zones/zone-5/network",
+    "/fr/zones/zone-5/calendrier?quoi=pompage", "/fr/zones/zone-5/graphes?ref=avant", "/fr/zones/zone-6/graphes",
+    "/fr/comparer",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -42,10 +46,14 @@ WIDE = (
     "/fr/mis-de-cote",
     "/fr/messages?etat=tous",
     "/fr/messages/bourse",
+    "/fr/zones/zone-5/pump",
+    "/fr/zones/zone-5/graphes?ref=avant",
+    "/fr/comparer",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]
 .filter(e => !['radio', 'hidden'].includes(e.type) && e.getClientRects().length)
+.map(e => e.type === 'checkbox' ? e.closest('label') : e)
 .filter(e => e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML.slice(0, 80))
 """
 

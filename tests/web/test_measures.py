@@ -14,6 +14,7 @@ from web.measures import (
     lowest_of_week,
     performance_ratio,
     pumping_share,
+    room_by_hour,
     service_share,
     specific_energy_by_day,
     starting_sun,
@@ -87,13 +88,13 @@ def test_weeks_end_with_the_newest_day_and_need_three_days() -> None:
 def test_performance_ratio_leaves_out_dusk_and_full_towers_and_says_what_is_left() -> None:
     sun = np.array([200.0, 500.0, 800.0, 1000.0, NAN])
     power = np.array([10.0, 700.0, 1120.0, 100.0, 500.0])
-    is_full = np.array([False, False, False, True, False])
-    found = performance_ratio(power, sun, is_full, peak_w=2000.0)
+    room = np.array([True, True, True, False, True])
+    found = performance_ratio(power, sun, room, peak_w=2000.0)
     assert found is not None
     # (700 + 1120) / 2000 over (500 + 800) / 1000; two of three sunny readings.
     assert found.value == pytest.approx(0.7)
     assert found.used_share == pytest.approx(2 / 3)
-    assert performance_ratio(power, sun, np.ones(5, dtype=bool), peak_w=2000.0) is None
+    assert performance_ratio(power, sun, np.zeros(5, dtype=bool), peak_w=2000.0) is None
 
 
 def test_a_start_over_a_gap_is_none_and_an_hour_at_rest_is_not_counted() -> None:
@@ -128,14 +129,24 @@ def test_lowest_of_a_week_forgets_after_seven_days_and_skips_what_is_unknown() -
 
 
 def test_pumping_is_judged_only_when_sun_and_room_let_a_sound_pump_run() -> None:
-    sun, level, power = np.zeros(24), np.full(24, 2.0), np.zeros(24)
+    sun, room, power = np.zeros(24), np.ones(24, dtype=bool), np.zeros(24)
     sun[8:16] = 600.0
-    level[14:16] = 3.4  # full
+    room[14:16] = False
     power[8:11] = 900.0
     power[11] = NAN
     # Hours 8 to 13 without 11 are five, of which three ran.
-    assert pumping_share(sun, level, power, rated_w=1000.0, full_level_m=3.5).tolist() == [pytest.approx(0.6)]
-    assert np.isnan(pumping_share(np.zeros(24), level, power, rated_w=1000.0, full_level_m=3.5)[0])
+    assert pumping_share(sun, room, power, rated_w=1000.0).tolist() == [pytest.approx(0.6)]
+    assert np.isnan(pumping_share(np.zeros(24), room, power, rated_w=1000.0)[0])
+
+
+def test_a_float_lets_the_pump_start_only_below_its_start_level() -> None:
+    high = np.array([3.0, 2.6, 3.2, 3.4, 3.2, 2.9, 2.8, 3.0, NAN, 3.0])
+    low = np.array([2.9, 2.5, 2.6, 3.2, 2.9, 2.8, 2.6, 2.7, NAN, 2.9])
+    # Full from 3.325 m (95 % of 3.5), started again below 2.7: known from hour 1 on, full in hour 3, free in hour 6.
+    found = room_by_hour(low, high, full_level_m=3.5, start_level_m=2.7)
+    assert np.flatnonzero(found).tolist() == [2, 7, 9]
+    # Without a start level it is free as soon as it is not full.
+    assert np.flatnonzero(room_by_hour(low, high, full_level_m=3.5, start_level_m=NAN)).tolist() == [1, 2, 5, 6, 7, 9]
 
 
 def test_service_is_water_in_the_tower_between_six_and_twenty() -> None:
@@ -159,8 +170,8 @@ def test_a_day_without_a_word_was_heard_for_nothing_but_not_before_the_first_wor
 def test_yield_leaves_out_hours_in_which_the_tower_was_full() -> None:
     volume, sun = np.array([3.0, 3.0, 0.0, NAN]), np.array([500.0, 700.0, 900.0, 900.0])
     # 6 m³ for 2 kWp and 1.2 kWh/m².
-    assert yield_m3_kwp_h(volume, sun, np.array([0, 0, 1, 0], dtype=bool), peak_w=2000.0) == pytest.approx(2.5)
-    assert np.isnan(yield_m3_kwp_h(volume, sun, np.ones(4, dtype=bool), peak_w=2000.0))
+    assert yield_m3_kwp_h(volume, sun, np.array([1, 1, 0, 1], dtype=bool), peak_w=2000.0) == pytest.approx(2.5)
+    assert np.isnan(yield_m3_kwp_h(volume, sun, np.zeros(4, dtype=bool), peak_w=2000.0))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +184,7 @@ def test_levels_of_the_calendar(share: float, level: int | None) -> None:
 def test_water_starts_at_the_sun_between_two_readings_unless_the_tower_says_so() -> None:
     sun = np.array([100.0, 200.0, 300.0, 600.0, 600.0, 500.0, 260.0, 180.0])
     flow = np.array([0.0, 0.0, 0.5, 3.0, 0.0, 3.0, 0.5, 0.0])
-    is_full = np.array([0, 0, 0, 0, 1, 0, 0, 0], dtype=bool)
+    room = np.array([1, 1, 1, 1, 0, 1, 1, 1], dtype=bool)
     # It came between 200 and 300 and went between 260 and 180: the median of 250 and 220.
-    assert starting_sun(sun, flow, is_full, least_m3_h=0.2) == pytest.approx(235.0)
-    assert np.isnan(starting_sun(sun, np.full(8, NAN), is_full, least_m3_h=0.2))
+    assert starting_sun(sun, flow, room, least_m3_h=0.2) == pytest.approx(235.0)
+    assert np.isnan(starting_sun(sun, np.full(8, NAN), room, least_m3_h=0.2))

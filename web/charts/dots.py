@@ -35,9 +35,10 @@ def dot_plot(rows: Sequence[DotRow], *, axis: Axis, middle: float | None, label:
     names = "".join(f"<li>{tag('a', text_of(row.name), href=row.href)}</li>" for row in rows)
     plot = tag("svg", *drawn, class_="panel", width="100%", height=height, role="img", aria_label=label)
     labels = [
-        tag("text", text_of(axis.write(tick)), x=_x(axis, tick), y=AXIS_PX - 7, class_="tick",
+        tag("text", text_of(axis.write(tick)), x=_x(axis, tick), y=AXIS_PX - 7,
+            class_="tick minor" if place % 2 else "tick",
             text_anchor=_anchor(axis, tick))
-        for tick in ticks
+        for place, tick in enumerate(ticks)
     ]  # fmt: skip
     below = tag("svg", *labels, class_="panel", width="100%", height=AXIS_PX, aria_hidden="true")
     return f'<div class="plot named"><ul>{names}</ul>{plot}</div><div class="plot named"><span></span>{below}</div>'

@@ -59,7 +59,7 @@ def taps(page: PageOf, zone_id: str) -> Response:
     return part.render(
         "taps.html",
         asset_id="bornes",
-        name=page.texts.gettext("Bornes"),
+        name=page.texts.gettext("Bornes-fontaines"),
         taps=taps_rows(uses, people=part.zone.people, texts=page.texts),
         served=part.zone.people / len(names) if names else None,
         days=TAP_DAYS,

@@ -65,7 +65,10 @@ def calendar_plot(
         legend=(
             Key("level-3", "≥ 95 %"), Key("level-2", "75–95 %"), Key("level-1", "5–75 %"), Key("level-0", "< 5 %"),
         ),
-        notes=(_("Trois disponibilités, trois calendriers : une passerelle muette n’est pas une pompe arrêtée."),),
+        notes=(
+            _("Trois disponibilités, trois calendriers : une passerelle muette n’est pas une pompe arrêtée."),
+            _("Hachuré aussi : un jour dont aucune heure ne compte."),
+        ),
     )  # fmt: skip
 
 
