@@ -127,5 +127,6 @@
     document.querySelectorAll(".lively").forEach((one) => (one.hidden = isStill));
   }
 
-  if (place() && typeof uPlot !== "undefined") draw();
+  // The still drawings are there first: what can be zoomed comes when the page has been painted.
+  if (place() && typeof uPlot !== "undefined") requestAnimationFrame(() => setTimeout(draw));
 })();
