@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages screens
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -90,3 +90,7 @@ bench-ladder: setup  ## 10,000 alerts climb their ladders while routes fail and 
 
 bench-segments: setup  ## a million random texts: segments counted as two other programs do, which npm fetches (ARGS="--texts 20000")
 	@exec $(PYTHON) -m benchmarks.segments $(ARGS)
+
+screens: setup  ## remake the screenshots of docs/pages.md from a running demo (ARGS=ready.json, of `ndiyan demo --ready-file ready.json`)
+	@deploy/need.sh chromium chromium "there is nothing to look through"
+	@exec $(PYTHON) -m deploy.screens $(ARGS)

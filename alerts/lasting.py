@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -11,6 +10,7 @@ from alerts.forecast import CannotTell, Forecast, hours_left, sun_factor
 from alerts.routing import NO_WATER
 from gateway.model import Flag
 from ingest.db import Connection, queries
+from ingest.hours import DRAWN, INFLOW, LEVEL, LIFTED, OUTFLOW, SUN, Hours, Part
 from ingest.readings import FloatArray
 
 SQL = queries("alerts", "lasting")
@@ -18,11 +18,9 @@ SQL = queries("alerts", "lasting")
 LEVEL_IS_OLD = timedelta(hours=2)
 PAST_WEEKS = 8
 EMPTY_SHARE = 0.05  # of the full level: an hour that saw less says nothing about what people wanted
-HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
+WEEK = timedelta(weeks=1)
 LIFTING = ["pump", "pv"]  # assets whose faults keep water from coming
 UNUSABLE = [Flag.BAD, Flag.MISSING]
-OUTFLOW, DRAWN = "tower/outflow_m3_h", "tower/outflow_volume_m3"
-INFLOW, LIFTED, LEVEL, SUN = "pump/flow_m3_h", "pump/volume_m3", "tower/level_m", "pv/irradiance_w_m2"
 
 
 def fetch_forecast(connection: Connection, zone_id: str, now: datetime) -> Forecast | CannotTell:
@@ -37,54 +35,17 @@ def fetch_forecast(connection: Connection, zone_id: str, now: datetime) -> Forec
     share = max(0.0, level_m / full_level_m)
     end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     start = end - PAST_WEEKS * WEEK
-    hours = _Hours(connection, zone_id, start, end)
-    use_m3 = hours.first_known((DRAWN, 1), (OUTFLOW, 0))
-    if not np.isfinite(use_m3).any():
-        use_m3 = hours.taps_m3()
-    use_m3 = np.where(hours.of(LEVEL, 2) < EMPTY_SHARE * full_level_m, np.nan, use_m3)
-    inflow_m3 = hours.first_known((LIFTED, 1), (INFLOW, 0))
+    hours = Hours(connection, zone_id, start, end, [OUTFLOW, DRAWN, INFLOW, LIFTED, LEVEL, SUN])
+    use_m3 = np.where(hours.of(LEVEL, Part.LOW) < EMPTY_SHARE * full_level_m, np.nan, hours.drawn_m3())
+    inflow_m3 = hours.first_known((LIFTED, Part.MOVED), (INFLOW, Part.MEAN))
     return hours_left(
         share * full_m3,
         full_m3,
         use_m3,
         inflow_m3=inflow_m3 if is_lifting and np.isfinite(inflow_m3).any() else None,
-        sun_factor=_today(hours.of(SUN, 0), end),
+        sun_factor=_today(hours.of(SUN, Part.MEAN), end),
         hour_of_day=end.hour,
     )
-
-
-class _Hours:
-    """The hours of a zone in [start, end) by channel: mean, counter's steps, lowest; (k,) arrays, NaN where none is."""
-
-    def __init__(self, connection: Connection, zone_id: str, start: datetime, end: datetime) -> None:
-        self._connection, self._start, self._k = connection, start, int((end - start) / HOUR)
-        self._asked = {
-            "zone": zone_id, "start": start, "end": end,
-            "channels": [OUTFLOW, DRAWN, INFLOW, LIFTED, LEVEL, SUN],
-        }  # fmt: skip
-        found: dict[str, FloatArray] = {}
-        for channel, hour, *numbers in connection.execute(SQL["hours"], self._asked):
-            found.setdefault(channel, np.full((3, self._k), np.nan))[:, int((hour - start) / HOUR)] = numbers
-        self._values: Mapping[str, FloatArray] = found
-
-    def of(self, channel: str, which: int) -> FloatArray:
-        """(k,) 0 the mean, 1 what a counter moved on, 2 the lowest."""
-        found = self._values.get(channel)
-        return np.full(self._k, np.nan) if found is None else found[which]
-
-    def taps_m3(self) -> FloatArray:
-        """(k,) what all taps gave together, where no meter stands at the tower's outlet."""
-        found = np.full(self._k, np.nan)
-        for hour, moved_m3 in self._connection.execute(SQL["tap_hours"], self._asked):
-            found[int((hour - self._start) / HOUR)] = moved_m3
-        return found
-
-    def first_known(self, *choices: tuple[str, int]) -> FloatArray:
-        """(k,) the first of these that has any hour."""
-        for channel, which in choices:
-            if channel in self._values:
-                return self.of(channel, which)
-        return np.full(self._k, np.nan)
 
 
 def _today(sun_w_m2: FloatArray, end: datetime) -> float:

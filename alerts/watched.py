@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -37,13 +37,17 @@ def fetch_span(connection: Connection) -> tuple[float, float] | None:
     return None if row is None or row[0] is None else (row[0].timestamp(), row[1].timestamp())
 
 
-def fetch_grid(connection: Connection, sites: Sites, start_s: float, steps: int) -> Grid:
-    """The readings of all channels of these zones from `start_s` on, in steps of five minutes."""
+def fetch_grid(
+    connection: Connection, sites: Sites, start_s: float, steps: int, *, only: Collection[Channel] | None = None
+) -> Grid:
+    """The readings of all channels of these zones (or of `only` these) from `start_s` on, in steps of five minutes."""
     readings = PgReadings(connection)
     start = datetime.fromtimestamp(start_s, UTC)
     end = start + timedelta(seconds=STEP_S * steps)
     row_of = {zone: row for row, zone in enumerate(sites.zone_ids)}
     known = [row for row in readings.channels() if row.zone_id in row_of]
+    if only is not None:
+        known = [row for row in known if (row.asset_id, row.name) in only]
     matrix = readings.matrix([row.channel_id for row in known], start, end, timedelta(seconds=STEP_S))
     shape = len(sites), steps
     raw: dict[Channel, np.ndarray[tuple[int, int], np.dtype[np.float64]]] = {}

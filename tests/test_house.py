@@ -15,7 +15,9 @@ MAY_IMPORT = {
     "simulator": {"gateway"},
     "ndiyan": {"gateway", "ingest", "alerts", "web", "simulator"},
 }
-ALERTS_ASKS_INGEST_THROUGH = {"ingest.readings", "ingest.readings_pg", "ingest.db", "ingest.errors", "ingest.by_hand"}
+ALERTS_ASKS_INGEST_THROUGH = {
+    "ingest.readings", "ingest.readings_pg", "ingest.hours", "ingest.db", "ingest.errors", "ingest.by_hand",
+}  # fmt: skip
 TOO_HEAVY_FOR_A_GATEWAY = {"numpy", "psycopg", "fastapi", "msgspec", "jinja2", "pvlib"}
 
 

@@ -28,8 +28,11 @@ from web.dependencies import Services, api_guard, demo_only, page_guard
 from web.pages import (
     account,
     alerts,
+    asset,
     breaking,
     calls,
+    comparison,
+    explorer,
     figures,
     login,
     overview,
@@ -91,7 +94,8 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
     for router in (
         overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
-        profiles.router, login.router, calls.router, sms.router, reports.router,
+        profiles.router, login.router, calls.router, sms.router, reports.router, explorer.router, asset.router,
+        comparison.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):

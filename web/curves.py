@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -131,7 +131,7 @@ def _curve(
     return Curve(
         channel=channel,
         drawing=Markup(drawing),  # noqa: S704 - written by our own charts, which escape their texts
-        values=_values_address(channel, choice, span),
+        values=values_address(channel, choice.resolution, _instant(span.start_s), _instant(span.end_s)),
         coverage=min(1.0, float(series.n.sum()) / wanted),
         at=latest.measured_at if latest else None,
         last=latest.value if latest else None,
@@ -140,13 +140,17 @@ def _curve(
     )
 
 
-def _values_address(channel: ChannelRow, choice: Choice, span: Span) -> str:
-    start, end = (datetime.fromtimestamp(t_s, UTC) for t_s in (span.start_s, span.end_s))
+def _instant(t_s: float) -> datetime:
+    return datetime.fromtimestamp(t_s, UTC)
+
+
+def values_address(channel: ChannelRow, step: timedelta | None, start: datetime, end: datetime) -> str:
+    """The API's address of the rows behind a drawing, raw or by intervals of `step`."""
     question = {
         "channel": f"{channel.zone_id}/{channel.asset_id}/{channel.name}",
         "start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
         "end": f"{end:%Y-%m-%dT%H:%M:%SZ}",
-        "resolution": "raw" if choice.resolution is None else int(choice.resolution.total_seconds()),
+        "resolution": "raw" if step is None else int(step.total_seconds()),
     }
     return f"/api/v1/readings?{urlencode(question, safe='/:')}"
 
@@ -200,8 +204,8 @@ def draw_events(
     return Markup(event_lanes(lanes, span=span, label=label))  # noqa: S704 - as above
 
 
-def draw_days(days: Sequence[Day], texts: Texts) -> Markup:
-    """Daily volumes over the range that was expected of each day."""
+def draw_days(days: Sequence[Day], texts: Texts, behind: Callable[[date], str]) -> Markup:
+    """Daily volumes over the range that was expected of each day; each leads to where `behind` says."""
     bars = [
         DayBar(
             name=f"{day.on.day:02d}",
@@ -209,6 +213,7 @@ def draw_days(days: Sequence[Day], texts: Texts) -> Markup:
             low_m3=day.expected.low_m3 if day.expected else None,
             high_m3=day.expected.high_m3 if day.expected else None,
             title=f"{texts.day(day.on)} : {texts.quantity(day.volume_m3, 'm³')}",
+            href=behind(day.on),
         )
         for day in days
     ]
@@ -220,11 +225,11 @@ def draw_days(days: Sequence[Day], texts: Texts) -> Markup:
     return Markup(volume_panel(bars, axis=axis, label=label, no_data=texts.gettext("pas de données")))  # noqa: S704
 
 
-def tick_name(choice: Choice, texts: Texts, t_s: float) -> str:
-    """How the time axis names an instant: by the hour on short spans, by the day on long ones."""
-    at = datetime.fromtimestamp(t_s, UTC)
-    if choice.length <= timedelta(days=1):
+def span_name(length: timedelta, texts: Texts, t_s: float) -> str:
+    """How the time axis names an instant: by the hour on short spans, by the day or the month on long ones."""
+    at = _instant(t_s)
+    if length <= timedelta(days=1):
         return f"{at:%H:%M}"
-    if choice.length <= timedelta(days=3) and at.hour:
+    if length <= timedelta(days=3) and at.hour:
         return f"{at:%H:%M}"
     return texts.short_day(at.date())

@@ -11,8 +11,9 @@ from enum import StrEnum
 from gateway.model import Fault
 from ingest.db import Connection, queries
 from ingest.readings import ZoneRow
-from web.daily import Day, fetch_days
+from web.daily import FULL_DAY, Day, days_before, fetch_days, midnight
 from web.errors import NotThere
+from web.measures import LEAST_DAY_M3
 from web.stories import Alert, live_alerts
 
 SQL = queries("web", "fleet")
@@ -46,7 +47,10 @@ class TowerNow:
 
 @dataclass(frozen=True, slots=True)
 class ZoneNow:
-    """A zone as the overview and the API show it; `days` are whole days, yesterday last, empty without data."""
+    """A zone as the overview and the API show it; `days` are whole days, yesterday last, empty without data.
+
+    `energy_kwh_m3` is yesterday's.
+    """
 
     zone: ZoneRow
     state: ZoneState
@@ -54,6 +58,7 @@ class ZoneNow:
     last_seen_at: datetime | None
     tower: TowerNow | None
     days: tuple[Day, ...]
+    energy_kwh_m3: float | None = None
 
     @property
     def yesterday(self) -> Day | None:
@@ -83,14 +88,25 @@ def fetch_fleet(
         if alert.explained_by is None:
             alerts[alert.zone_id].append(alert)
     days = fetch_days(connection, now, zone=zone, expect_last=expect_last)
+    energy = _fetch_energy(connection, now, zone)
     fleet = []
     for row in connection.execute(SQL["zones"], {"zone": zone}):
         found, (seen_at, level_m, level_at, full_level_m, volume_m3) = ZoneRow(*row[:11]), row[11:]
-        live = tuple(alerts[found.zone_id])
+        live, past = tuple(alerts[found.zone_id]), tuple(days.get(found.zone_id, ()))
         tower = None if level_m is None else _tower(level_m, level_at, full_level_m, volume_m3)
         state = state_of_zone(live, seen_at, now)
-        fleet.append(ZoneNow(found, state, live, seen_at, tower, tuple(days.get(found.zone_id, ()))))
+        fleet.append(ZoneNow(found, state, live, seen_at, tower, past, energy.get(found.zone_id)))
     return sorted(fleet, key=lambda item: (GRAVITY[item.state], -item.zone.people, item.zone.zone_id))
+
+
+def _fetch_energy(connection: Connection, now: datetime, zone: str | None) -> dict[str, float]:
+    """Yesterday's kWh for each cubic metre, of the zones whose pump was measured all day and lifted something."""
+    parameters = {"day": midnight(days_before(now, 1)[0]), "zone": zone}
+    return {
+        zone_id: energy_kwh / lifted_m3
+        for zone_id, energy_kwh, known, lifted_m3 in connection.execute(SQL["daily_energy"], parameters)
+        if known >= FULL_DAY and lifted_m3 >= LEAST_DAY_M3
+    }
 
 
 def fetch_zone(connection: Connection, zone_id: str, now: datetime, *, expect_last: int = 1) -> ZoneNow:

@@ -79,6 +79,17 @@ class Texts:
         places = DECIMALS.get(unit, 0) if decimals is None else decimals
         return f"{self.number(value, places)}{NO_BREAK}{unit}".rstrip(NO_BREAK)
 
+    def plain_number(self, value: float | None) -> str:
+        """A number of a table with three digits or so; a dash where there is none."""
+        if value is None:
+            return "—"
+        return self.number(value, 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2)
+
+    def signed(self, share: float) -> str:
+        """A change as a whole percentage with its sign."""
+        sign = "+" if share >= 0.005 else "−" if share <= -0.005 else "±"
+        return f"{sign}{self.percent(abs(share))}"
+
     def percent(self, share: float | None) -> str:
         """A share of one as a whole percentage."""
         return self.quantity(None if share is None else 100 * share, "%")
@@ -133,6 +144,14 @@ class Texts:
     def long_day(self, on: date) -> str:
         """A day with its year."""
         return str(format_date(on, "d MMMM y", locale=self.locale)).replace(" ", NO_BREAK)
+
+    def minute(self, at: datetime) -> str:
+        """A row of a table: day and minute, local time."""
+        return str(format_datetime(at, "d MMM HH:mm", tzinfo=LOCAL, locale=self.locale)).replace(" ", NO_BREAK)
+
+    def month(self, on: date) -> str:
+        """The month of a day."""
+        return str(format_date(on, "MMM y", locale=self.locale)).replace(" ", NO_BREAK)
 
     def day_and_time(self, at: datetime) -> str:
         """Weekday, day, month and time: the page's own clock."""

@@ -12,6 +12,7 @@ from alerts.photos import MOST_BYTES
 
 MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
 PHOTOS = re.compile(r"/(?:[a-z]{2}|api/v1)/(?:alertes|alerts)/\d+/photos")  # and here a picture comes with it
+WORKER = "/static/offline.js"  # the one script that may answer for all pages
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
@@ -43,6 +44,8 @@ class Shield:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
+                if scope["path"] == WORKER:
+                    headers["service-worker-allowed"] = "/"
                 if "cache-control" not in headers:
                     headers["cache-control"] = _cache_control(scope)
             await send(message)

@@ -9,17 +9,3 @@ FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (chann
         SELECT (a.rating ->> 'full_level_m')::float8, (a.rating ->> 'volume_m3')::float8) AS plate (full_level_m, volume_m3)
 WHERE c.zone_id = %(zone)s AND c.asset_id = 'tower' AND c.name = 'level_m' AND c.is_active AND full_level_m > 0
     AND volume_m3 > 0 AND l.measured_at >= %(fresh)s AND l.flag <> ALL(%(unusable)s);
-
--- hours
--- The hours of what a zone draws, lifts and receives: mean, what counters moved on, lowest.
-SELECT c.asset_id || '/' || c.name, h.hour, h.sum / h.n, h.steps, h.min
-FROM channel c JOIN reading_hourly h USING (channel_id)
-WHERE c.is_active AND c.zone_id = %(zone)s AND h.hour >= %(start)s AND h.hour < %(end)s AND h.n > 0
-  AND c.asset_id || '/' || c.name = ANY(%(channels)s);
-
--- tap_hours
--- What all taps of a zone counted together in each hour.
-SELECT h.hour, sum(h.steps) FROM channel c JOIN reading_hourly h USING (channel_id)
-WHERE c.is_active AND c.zone_id = %(zone)s AND c.asset_id LIKE 'tap-%%' AND c.name = 'volume_m3'
-  AND h.hour >= %(start)s AND h.hour < %(end)s AND h.n > 0
-GROUP BY h.hour;

@@ -21,7 +21,7 @@ IDS = {
     "language": "fr", "zone_id": "zone-3", "alert_id": "1", "set_aside_id": "1", "demo_fault_id": "1",
     "phone": "+224600000010", "token": "x", "gateway_id": "gw-3",
     "carrier": "orange", "secret": "x", "kind": "receipt", "trial_id": "1", "name": "pump_not_running.on_delay_min",
-    "notification_id": "1", "photo_id": "1", "period": "2026-02",
+    "notification_id": "1", "photo_id": "1", "period": "2026-02", "asset_id": "pump",
 }  # fmt: skip
 
 

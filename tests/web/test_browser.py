@@ -36,6 +36,10 @@ ADDRESSES = (
     "/fr/messages/appeler", "/en/zones/zone-3",
     "/fr/alertes?etat=toutes", "/fr/rapports", "/fr/rapports/2026-02", "/en/rapports/2026-03/zone-3",
     "/fr/rapports/2026/zone-6", "/fr/rapports/2026-02/zone-3?pour=comite",
+    "/fr/zones/zone-5/pump", "/en/zones/zone-5/pump?jours=30", "/fr/zones/zone-5/tower", "/fr/zones/zone-5/bornes",
+    "/fr/zones/zone-5/tap-03", "/fr/zones/zone-2/gateway", "/fr/zones/zone-5/network",
+    "/fr/zones/zone-5/calendrier?quoi=pompage", "/fr/zones/zone-5/graphes?ref=avant", "/fr/zones/zone-6/graphes",
+    "/fr/comparer",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -49,10 +53,14 @@ WIDE = (
     "/fr/messages/accord",
     "/fr/alertes?etat=toutes",
     "/fr/rapports/2026-02",
+    "/fr/zones/zone-5/pump",
+    "/fr/zones/zone-5/graphes?ref=avant",
+    "/fr/comparer",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]
 .filter(e => !['radio', 'hidden'].includes(e.type) && e.getClientRects().length)
+.map(e => e.type === 'checkbox' ? e.closest('label') : e)
 .filter(e => e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML.slice(0, 80))
 """
 

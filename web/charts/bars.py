@@ -14,13 +14,17 @@ STEP_PX, BAR_PX, SMALL_PX = 9, 7, 34
 
 @dataclass(frozen=True, slots=True)
 class DayBar:
-    """One day of `volume_panel`: its short name, what was lifted, and the range that was expected [m³]."""
+    """One day of `volume_panel`: its short name, what was lifted, and the range that was expected [m³].
+
+    A bar with an `href` leads there; the keyboard finds the same links in the table beside the drawing.
+    """
 
     name: str
     volume_m3: float | None
     low_m3: float | None
     high_m3: float | None
     title: str
+    href: str | None = None
 
     @property
     def is_short(self) -> bool:
@@ -54,13 +58,29 @@ def day_bars(volume_m3: Sequence[float | None], *, label: str, expected_m3: Sequ
     return tag("svg", *drawn or [""], class_="bars", width=width, height=SMALL_PX, role="img", aria_label=label)
 
 
-def share_bar(share: float | None) -> str:
-    """One flat bar as wide as `share` of its place, hatched without data; the number stands beside it."""
+def share_bar(share: float | None, *, mark: float | None = None) -> str:
+    """One flat bar as wide as `share` of its place, hatched without data; the number stands beside it.
+
+    A line stands at `mark`, what was expected, as a share of the same place.
+    """
     if share is None:
         inner = tag("rect", x=0, y=0, width="100%", height=10, fill="url(#hatch)")
     else:
-        inner = tag("rect", x=0, y=0, width=f"{100 * min(1.0, max(0.0, share)):.1f}%", height=10, rx=2, class_="bar")
-    return tag("svg", inner, class_="share", width="100%", height=10, aria_hidden="true")
+        inner = tag("rect", x=0, y=0, width=_percent(share), height=10, rx=2, class_="bar")
+    line = "" if mark is None else tag("line", x1=_percent(mark), x2=_percent(mark), y1=0, y2=10, class_="expected")
+    return tag("svg", inner, line, class_="share", width="100%", height=10, aria_hidden="true")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * min(1.0, max(0.0, share)):.1f}%"
+
+
+def count_panel(counts: Sequence[tuple[str, float, str]], *, axis: Axis, label: str, no_data: str) -> str:
+    """A histogram: (name, count, title) from left to right; with nothing counted at all it says so."""
+    return _columns(
+        [DayBar(name, count, None, None, title) for name, count, title in counts],
+        axis=axis, label=label, no_data=no_data if not any(count for _, count, _ in counts) else None,
+    )  # fmt: skip
 
 
 def volume_panel(bars: Sequence[DayBar], *, axis: Axis, label: str, no_data: str) -> str:
@@ -68,6 +88,11 @@ def volume_panel(bars: Sequence[DayBar], *, axis: Axis, label: str, no_data: str
 
     Bars share `axis`; a day without data is hatched over the whole height.
     """
+    is_empty = all(bar.volume_m3 is None for bar in bars)
+    return _columns(bars, axis=axis, label=label, no_data=no_data if is_empty else None)
+
+
+def _columns(bars: Sequence[DayBar], *, axis: Axis, label: str, no_data: str | None) -> str:
     count = max(1, len(bars))
     drawn = [
         tag("line", x1="0", x2="100%", y1=axis.px(tick), y2=axis.px(tick), class_="grid")
@@ -86,18 +111,25 @@ def volume_panel(bars: Sequence[DayBar], *, axis: Axis, label: str, no_data: str
             drawn.append(tag("rect", x=x, width=width, y=EDGE_PX, height=axis.px(0) - EDGE_PX, fill="url(#hatch)"))
         else:
             top = min(axis.px(bar.volume_m3), axis.px(0) - 1)
-            drawn.append(
-                tag("rect", tag("title", text_of(bar.title)), x=x, width=width, y=top, height=axis.px(0) - top,
-                    class_="bar short" if bar.is_short else "bar")
+            rect = tag(
+                "rect", tag("title", text_of(bar.title)), x=x, width=width, y=top, height=axis.px(0) - top,
+                class_="bar short" if bar.is_short else "bar",
             )  # fmt: skip
-    if all(bar.volume_m3 is None for bar in bars):
+            drawn.append(_linked(rect, bar))
+    if no_data is not None:
         drawn.append(tag("text", text_of(no_data), x="50%", y=PLOT_PX / 2 + 4, class_="nothing", text_anchor="middle"))
-    plot = tag("svg", *drawn, class_="panel", width="100%", height=PLOT_PX, role="img", aria_label=label)
+    role = "group" if any(bar.href for bar in bars) else "img"  # a picture may hold no links
+    plot = tag("svg", *drawn, class_="panel", width="100%", height=PLOT_PX, role=role, aria_label=label)
     names = [
         tag("text", text_of(bar.name), x=f"{100 * (place + 0.5) / count:.2f}%", y=AXIS_PX - 7,
             class_="tick minor" if (len(bars) - 1 - place) % 2 else "tick", text_anchor="middle")
         for place, bar in enumerate(bars)
+        if bar.name
     ]  # fmt: skip
     below = tag("svg", *names or [""], class_="panel", width="100%", height=AXIS_PX, aria_hidden="true")
     corner = tag("svg", class_="axis", width=GUTTER_PX, height=AXIS_PX, aria_hidden="true")
     return f'<div class="plot">{value_axis(axis)}{plot}</div><div class="plot">{corner}{below}</div>'
+
+
+def _linked(rect: str, bar: DayBar) -> str:
+    return rect if bar.href is None else tag("a", rect, href=bar.href, tabindex="-1", aria_label=bar.title)

@@ -14,11 +14,12 @@ EDGE_PX = 7  # above and below the curve, so that labels of the outermost ticks 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The value axis: bounds, `high` above `low`, and how its numbers are written."""
+    """The value axis: bounds, `high` above `low`, how its numbers are written, and how high its panel stands."""
 
     low: float
     high: float
     write: Callable[[float], str]
+    height_px: float = PLOT_PX
 
     def share(self, value: float) -> float:
         """Height of a value: 0 at the bottom, 1 at the top, held within."""
@@ -26,7 +27,7 @@ class Axis:
 
     def px(self, value: float) -> float:
         """Where a value lies from the top of a panel."""
-        return EDGE_PX + (PLOT_PX - 2 * EDGE_PX) * (1 - self.share(value))
+        return EDGE_PX + (self.height_px - 2 * EDGE_PX) * (1 - self.share(value))
 
 
 def value_axis(axis: Axis) -> str:
@@ -35,4 +36,4 @@ def value_axis(axis: Axis) -> str:
         tag("text", text_of(axis.write(tick)), x=GUTTER_PX - 6, y=axis.px(tick) + 4, class_="tick", text_anchor="end")
         for tick in value_ticks(axis.low, axis.high)
     ]
-    return tag("svg", *labels, class_="axis", width=GUTTER_PX, height=PLOT_PX, aria_hidden="true")
+    return tag("svg", *labels, class_="axis", width=GUTTER_PX, height=axis.height_px, aria_hidden="true")

@@ -23,6 +23,16 @@ WIDTH, HEIGHT = 1000.0, 100.0  # of the stretched drawing
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """A second curve to compare with, on the same span and axis: what was expected, another period, another zone."""
+
+    t_s: FloatArray
+    value: FloatArray
+    max_gap_s: float
+    kind: str = "reference"
+
+
+@dataclass(frozen=True, slots=True)
 class Band:
     """A range of values with a meaning; `kind` is its CSS class (`overflow`, `low`, `empty`)."""
 
@@ -42,8 +52,9 @@ def series_panel(
     no_data: str,
     bands: Sequence[Band] = (),
     is_area: bool = False,
+    others: Sequence[Other] = (),
 ) -> str:
-    """Draw one channel.
+    """Draw one channel, over `others` to compare it with; gaps are hatched where the channel itself has none.
 
     Parameters
     ----------
@@ -65,9 +76,10 @@ def series_panel(
         for start, end in _gaps(t_s, segments, span, max_gap_s)
     ]  # fmt: skip
     curves: list[str] = []
-    for part in segments:
-        points = [(WIDTH * span.share(t), _y(axis, v)) for t, v in zip(t_s[part], value[part], strict=True)]
-        curves += _curve(points, is_area)
+    for other in others:
+        known = np.isfinite(other.value)
+        curves += _drawn(other.t_s[known], other.value[known], span, axis, other.max_gap_s, kind=f" {other.kind}")
+    curves += _drawn(t_s, value, span, axis, max_gap_s, is_area=is_area)
     grid = [
         tag("line", x1="0", x2="100%", y1=axis.px(tick), y2=axis.px(tick), class_="grid")
         for tick in value_ticks(axis.low, axis.high)
@@ -111,12 +123,24 @@ def time_axis(span: Span, write: Callable[[float], str]) -> str:
     return f'<div class="plot">{left}{right}</div>'
 
 
-def _curve(points: list[tuple[float, float]], is_area: bool) -> list[str]:
+def _drawn(
+    t_s: FloatArray, value: FloatArray, span: Span, axis: Axis, max_gap_s: float, *, is_area: bool = False,
+    kind: str = "",
+) -> list[str]:  # fmt: skip
+    """The pieces of a curve between its gaps."""
+    drawn: list[str] = []
+    for part in _segments(t_s, max_gap_s):
+        points = [(WIDTH * span.share(t), _y(axis, v)) for t, v in zip(t_s[part], value[part], strict=True)]
+        drawn += _curve(points, is_area, kind)
+    return drawn
+
+
+def _curve(points: list[tuple[float, float]], is_area: bool, kind: str) -> list[str]:
     if len(points) == 1:
         x, y = points[0]
-        return [tag("path", d=f"M{num(x)} {num(y)}h0", class_="dot")]
+        return [tag("path", d=f"M{num(x)} {num(y)}h0", class_=f"dot{kind}")]
     line = "L".join(f"{num(x)} {num(y)}" for x, y in points)
-    drawn = [tag("path", d=f"M{line}", class_="line")]
+    drawn = [tag("path", d=f"M{line}", class_=f"line{kind}")]
     if is_area:
         first, last = num(points[0][0]), num(points[-1][0])
         drawn.insert(0, tag("path", d=f"M{first} {num(HEIGHT)}L{line}L{last} {num(HEIGHT)}z", class_="area"))

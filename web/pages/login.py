@@ -9,7 +9,7 @@ from web.access import SESSION_LIFE, end_session, find_session, open_session
 from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import LinkRefused
 from web.language import Language
-from web.pages.page import PageOf
+from web.pages.page import LOGIN_HEADER, PageOf
 
 open_router = APIRouter()
 router = APIRouter()
@@ -42,5 +42,6 @@ def logout(page: PageOf) -> Response:
     services = page.services
     end_session(page.connection, page.request.cookies[services.cookie])
     answer = page.render("goodbye.html")
+    answer.headers[LOGIN_HEADER] = "-"  # the service worker forgets what it kept
     answer.delete_cookie(services.cookie, path="/", secure=services.config.is_https, httponly=True, samesite="lax")
     return answer

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
+from markupsafe import Markup
 
 from alerts.silent import Kind
 from web.charts.bars import day_bars
+from web.charts.country import MapZone, zone_map
 from web.fleet import GRAVITY, ZoneNow, ZoneState, fetch_fleet
+from web.labels import Labels
 from web.language import Language, Texts
-from web.pages.page import PageOf
+from web.pages.page import Page, PageOf
 from web.water import fetch_silences
 
 root = APIRouter()
@@ -53,7 +56,15 @@ def overview(page: PageOf) -> Response:
         if found.kind is not Kind.NOBODY_DREW  # which needs nobody
     }
     bars = {item.zone.zone_id: _bars(item, page.texts) for item in fleet}
-    return page.render("overview.html", fleet=fleet, to_do=to_do, totals=totals_of(fleet), bars=bars, silences=silences)
+    return page.render(
+        "overview.html",
+        fleet=fleet,
+        to_do=to_do,
+        totals=totals_of(fleet),
+        bars=bars,
+        silences=silences,
+        map=_map(page, fleet),
+    )
 
 
 def totals_of(fleet: list[ZoneNow]) -> Totals:
@@ -74,6 +85,20 @@ def totals_of(fleet: list[ZoneNow]) -> Totals:
         zones_normal=sum(item.state is ZoneState.NORMAL for item in fleet),
         people_touched=sum(item.zone.people for item in fleet if GRAVITY[item.state] < GRAVITY[ZoneState.WATCH]),
     )
+
+
+def _map(page: Page, fleet: list[ZoneNow]) -> Markup:
+    """Where the zones are; the gravest are drawn last, over the others."""
+    labels = Labels(page.texts)
+    zones = [
+        MapZone(
+            item.zone.name, item.zone.latitude, item.zone.longitude, item.state,
+            f"{item.zone.name} : {labels.zone_state(item.state)}", page.path("zones", item.zone.zone_id),
+        )
+        for item in reversed(fleet)
+    ]  # fmt: skip
+    label = page.texts.gettext("Carte des zones ; les mêmes que dans le tableau")
+    return Markup(zone_map(zones, label=label))  # noqa: S704 - our own chart
 
 
 def _bars(item: ZoneNow, texts: Texts) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,6 +20,8 @@ from web.language import Language, Texts, texts_of
 from web.templating import environment
 
 SQL = queries("web", "frame")
+
+LOGIN_HEADER = "ndiyan-login"  # names the session to the service worker, which keeps one overview for each
 
 EVALUATION_LATE = timedelta(minutes=15)  # alerts are evaluated every minute of platform time
 REFRESH_WALL_S = (3.0, 60.0)  # how often a page asks again: with each minute of platform time, within these bounds
@@ -50,12 +53,14 @@ class Page:
         late = evaluated_at is not None and self.now - evaluated_at > EVALUATION_LATE
         frame = {
             "csrf": self.visitor.csrf, "visitor": self.visitor.name, "live_count": live_count,
-            "evaluated_at": evaluated_at if late else None,
+            "evaluated_at": evaluated_at if late else None, "made_at": self.services.wall.now(),
         }  # fmt: skip
-        return render(
+        answer = render(
             self.request, self.services, self.language, template,
             now=self.now, is_fictional=is_fictional, frame=frame, **values,
         )  # fmt: skip
+        answer.headers[LOGIN_HEADER] = hashlib.sha256((self.visitor.csrf or "").encode()).hexdigest()[:16]
+        return answer
 
     def see(self, *parts: object, query: str = "") -> RedirectResponse:
         """Send the browser on after a form: reloading will not send it twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 from typing import Annotated
 
@@ -18,9 +19,10 @@ from web.breakdowns import fetch_reports, zone_of_report
 from web.by_hand import fetch_by_hand
 from web.charts.bars import share_bar
 from web.charts.series import time_axis
-from web.curves import CHOICES, draw_days, draw_events, fetch_curves, running_spans, span_of, tick_name
+from web.curves import CHOICES, draw_days, draw_events, fetch_curves, running_spans, span_name, span_of
 from web.daily import days_before, fetch_volumes
 from web.errors import BadParameter
+from web.explore import Question
 from web.fleet import fetch_zone
 from web.notes import count_notes
 from web.pages.page import Page, PageOf
@@ -72,11 +74,13 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         causes=list(Cause),
         by_hand=fetch_by_hand(page.connection, zone_id, start, end),
         events=draw_events(running, titled, told_between(page.connection, zone_id, start, end), drawn_span, page.texts),
-        axis=Markup(time_axis(drawn_span, partial(tick_name, choice, page.texts))),  # noqa: S704 - our own chart
+        axis=Markup(time_axis(drawn_span, partial(span_name, choice.length, page.texts))),  # noqa: S704 - our own chart
         days=found.days[-DAYS_DRAWN:],
-        days_drawing=draw_days(found.days[-DAYS_DRAWN:], page.texts),
+        days_drawing=draw_days(found.days[-DAYS_DRAWN:], page.texts, partial(_day_address, page, zone_id)),
         taps=_taps(page, zone_id, [asset.asset_id for asset in assets if asset.kind == "tap"]),
         assets=[asset for asset in assets if asset.rating],
+        singles=[asset.asset_id for asset in assets if asset.kind != "tap"],
+        larger=page.path("zones", zone_id, "graphes") + "?" + Question((), start, end, "avant").query,
         notes=count_notes(page.connection, zone_id, start, end),
         past=alerts_page(page.connection, zone=zone_id, states=["resolved"], limit=PAST_ALERTS),
         committee=committee_of(page.connection, zone_id),
@@ -100,6 +104,10 @@ def reopen(page: PageOf, report_id: int) -> Response:
     zone_id = zone_of_report(page.connection, report_id)
     reopen_report(page.connection, report_id)
     return page.see("zones", zone_id)
+
+
+def _day_address(page: Page, zone_id: str, on: date) -> str:
+    return page.path("zones", zone_id, "graphes") + f"?du={on}&au={on}"
 
 
 def _taps(page: Page, zone_id: str, taps: list[str]) -> list[tuple[str, float | None, Markup]]:

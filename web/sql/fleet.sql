@@ -29,6 +29,17 @@ WHERE c.is_active AND c.name = 'volume_m3' AND c.asset_id LIKE %(asset)s
   AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
 ORDER BY c.zone_id, c.asset_id, instant.at;
 
+-- daily_energy
+-- What each pump drew on a day [kWh], on how much of it that rests, and what it lifted [m³]. A zone whose day is not over
+-- in its own readings has no row yet.
+SELECT c.zone_id, power.sum * a.interval_s / 3.6e6, power.n * a.interval_s / 86400, lifted.steps
+FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN reading_day power USING (channel_id)
+JOIN channel counter ON counter.zone_id = c.zone_id AND counter.asset_id = 'pump' AND counter.name = 'volume_m3'
+    AND counter.is_active
+JOIN reading_day lifted ON lifted.channel_id = counter.channel_id AND lifted.day = power.day
+WHERE c.is_active AND c.asset_id = 'pump' AND c.name = 'power_w' AND power.day = %(day)s
+  AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s);
+
 -- daily_sun
 -- Mean irradiance of each UTC day and how many readings it rests on.
 SELECT c.zone_id, date_trunc('day', r.measured_at, 'UTC') AS day, avg(r.value), count(*), min(a.interval_s)

@@ -2,6 +2,19 @@
 "use strict";
 (() => {
   const body = document.body;
+  const { worker } = body.dataset;
+  if (worker && "serviceWorker" in navigator) navigator.serviceWorker.register(worker, { scope: "/" });
+  const offline = document.querySelector(".offline");
+  if (offline && !offline.hidden) tellAge(offline.querySelector("time"));
+
+  // The view that the service worker kept says how old it is, by the world's clock.
+  function tellAge(time) {
+    const minutes = Math.round((new Date(time.dateTime) - Date.now()) / 6e4);
+    const [count, unit] = minutes > -90 ? [minutes, "minute"] : minutes > -2880 ? [minutes / 60, "hour"] : [minutes / 1440, "day"];
+    time.textContent = new Intl.RelativeTimeFormat(document.documentElement.lang).format(Math.round(count), unit);
+    setTimeout(tellAge, 6e4, time);
+  }
+
   if (body.dataset.reload) {
     setTimeout(() => location.reload(), Number(body.dataset.reload) * 1000);
     return;
@@ -34,6 +47,7 @@
       old.querySelectorAll("details").forEach((one, place) => (one.open = Boolean(open[place])));
       regions().forEach((one, place) => (one.scrollTop = scrolled[place] ?? 0));
     }
+    if (offline) offline.hidden = true;
     // A page whose story is over asks no more.
     if (!fresh.body.dataset.refresh) paused = true;
   }

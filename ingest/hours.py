@@ -1,0 +1,81 @@
+"""The hours of a zone by channel, from the rollups: what a year costs is some thousand rows, whatever was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.arrays import array_cursor
+from ingest.db import Connection, queries
+
+SQL = queries("ingest", "hours")
+
+FloatArray = NDArray[np.float64]
+HOUR = timedelta(hours=1)
+HOUR_US = 3_600_000_000
+OUTFLOW, DRAWN = "tower/outflow_m3_h", "tower/outflow_volume_m3"
+INFLOW, LIFTED, LEVEL, SUN = "pump/flow_m3_h", "pump/volume_m3", "tower/level_m", "pv/irradiance_w_m2"
+POWER = "pump/power_w"
+
+
+class Part(IntEnum):
+    """What is known of an hour."""
+
+    MEAN = 0
+    MOVED = 1  # by how much a counter moved on
+    LOW = 2
+    HIGH = 3
+    COUNT = 4
+
+
+class Hours:
+    """The hours of a zone in [start, end), both whole hours; (k,) arrays, NaN where nothing was read."""
+
+    def __init__(
+        self, connection: Connection, zone_id: str, start: datetime, end: datetime, channels: Sequence[str]
+    ) -> None:
+        self._connection, self.start, self.k = connection, start, int((end - start) / HOUR)
+        self._asked = {"zone": zone_id, "start": start, "end": end, "channels": list(channels)}
+        start_us = round(start.timestamp() * 1e6)
+        found: dict[str, FloatArray] = {}
+        for channel, hour_us, *parts in array_cursor(connection).execute(SQL["hours"], self._asked):
+            found[channel] = np.full((len(Part), self.k), np.nan)
+            found[channel][:, (hour_us - start_us) // HOUR_US] = parts
+        self._values: Mapping[str, FloatArray] = found
+
+    def of(self, channel: str, part: Part) -> FloatArray:
+        """(k,) one part of a channel's hours."""
+        found = self._values.get(channel)
+        return np.full(self.k, np.nan) if found is None else found[part]
+
+    def has(self, channel: str) -> bool:
+        """Whether anything of the channel was read."""
+        return channel in self._values
+
+    def taps_m3(self) -> FloatArray:
+        """(k,) what all taps gave together, where no meter stands at the tower's outlet."""
+        found = np.full(self.k, np.nan)
+        for hour, moved_m3 in self._connection.execute(SQL["tap_hours"], self._asked):
+            found[int((hour - self.start) / HOUR)] = moved_m3
+        return found
+
+    def drawn_m3(self) -> FloatArray:
+        """(k,) what people drew: by the outlet's counter, its flow, or the taps where it has no meter."""
+        found = self.first_known((DRAWN, Part.MOVED), (OUTFLOW, Part.MEAN))
+        return found if np.isfinite(found).any() else self.taps_m3()
+
+    def first_known(self, *choices: tuple[str, Part]) -> FloatArray:
+        """(k,) the first of these that has any hour."""
+        for channel, part in choices:
+            if channel in self._values:
+                return self.of(channel, part)
+        return np.full(self.k, np.nan)
+
+
+def months_heard(connection: Connection, zone_id: str, channel: str) -> list[tuple[date, int]]:
+    """(first day, days heard) of each month in which a channel was heard, oldest first."""
+    return list(connection.execute(SQL["months_heard"], {"zone": zone_id, "channel": channel}))

@@ -1,0 +1,231 @@
+"""Pages of a zone's parts, the calendars, the comparison and the explorer, on days that can be worked out by hand."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
+
+import httpx
+import numpy as np
+import pytest
+
+from gateway.zones import Zone
+from ingest.readings import ChannelRow, Series
+from tests.web.test_pages import words
+from tests.web.web_seed import seed_readings
+from tests.web.web_site import Site
+from web.errors import BadParameter
+from web.explore import Question, on_grid, question_of, step_for, written
+
+NOW = datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
+KNOWN = ["pump/flow_m3_h", "pump/power_w", "tower/level_m"]
+
+
+def asked(v: list[str] | None = None, du: str = "", au: str = "", ref: str = "") -> Question:
+    return question_of(v or [], du, au, ref, known=KNOWN, zones=["zone-1", "zone-2"], now=NOW)
+
+
+def test_an_empty_question_is_a_week_of_the_usual_channels_with_today() -> None:
+    found = asked()
+    assert found.channels == ("pump/power_w", "pump/flow_m3_h", "tower/level_m")
+    assert found.query == "v=pump/power_w,pump/flow_m3_h,tower/level_m&du=2026-02-24&au=2026-03-02"
+    assert found.length == timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param(("pump/flow_m3_h", "2026-02-01", "2026-02-28", "mois"), id="days"),
+        pytest.param(("pump/flow_m3_h,tower/level_m", "2026-03-01T06:00", "2026-03-01T18:30", ""), id="instants"),
+        pytest.param(("tower/level_m", "2026-03-01", "2026-03-01", "zone-2"), id="one-day-against-another-zone"),
+    ],
+)
+def test_the_address_says_all_of_the_question(query: tuple[str, str, str, str]) -> None:
+    channels, du, au, ref = query
+    found = asked([channels], du, au, ref)
+    said = dict(pair.split("=") for pair in unescape(found.query).split("&"))
+    assert (said["v"], said["du"].replace("%3A", ":"), said["au"], said.get("ref", "")) == query
+
+
+def test_a_day_as_end_is_counted_whole() -> None:
+    found = asked(du="2026-03-01", au="2026-03-01")
+    assert (found.start, found.end) == (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
+    assert written(found.end, is_end=True) == "2026-03-01"
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        pytest.param({"v": ["pump/colour"]}, "is no channel of this zone", id="channel"),
+        pytest.param({"du": "hier"}, "is no day like 2026-11-01", id="day"),
+        pytest.param({"du": "2026-03-02", "au": "2026-03-01"}, "is not before 2026-03-01", id="backwards"),
+        pytest.param({"du": "2020-01-01"}, "is more than 731 days", id="too-long"),
+        pytest.param({"du": "0001-01-01"}, "is out of this century", id="long-ago"),
+        pytest.param({"ref": "zone-9"}, "is neither avant, semaine, mois, an nor a zone", id="reference"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_says_why(question: dict[str, str], says: str) -> None:
+    with pytest.raises(BadParameter, match=says):
+        asked(**question)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("days", "interval_s", "step_s"),
+    [(1, 300, 300), (1, 900, 900), (7, 300, 1800), (30, 300, 7200), (365, 300, 86_400)],
+)
+def test_steps_make_some_five_hundred_points(days: int, interval_s: float, step_s: int) -> None:
+    assert step_for(timedelta(days=days), interval_s).total_seconds() == step_s
+
+
+def test_a_counter_is_what_it_moved_on_and_never_across_a_gap_or_backwards() -> None:
+    t_s = np.array([0.0, 300.0, 900.0, 1200.0, 1500.0])
+    value = np.array([10.0, 12.0, 20.0, 3.0, 4.5])  # nothing at 600; a new meter at 1200
+    ones = np.ones(5)
+    series = Series(t_s, value, value, value, ones.astype(np.int64), ones.astype(np.int16))
+    row = ChannelRow(1, "zone-1", "pump", "volume_m3", "m³", True, 300.0)
+    found = on_grid(series, 300.0 * np.arange(6), 300.0, row)
+    assert found[[1, 5]].tolist() == [2.0, 1.5]
+    assert np.isnan(found[[0, 2, 3, 4]]).all()
+
+
+pytest_db = pytest.mark.db
+
+
+@pytest_db
+@pytest.mark.parametrize("part", ["pump", "pv", "borehole", "tower", "bornes", "tap-01", "gateway", "network"])
+@pytest.mark.parametrize("zone", ["zone-5", "zone-6"])
+def test_every_part_has_a_page_also_of_a_zone_that_never_spoke(reader: httpx.Client, zone: str, part: str) -> None:
+    for language in ("fr", "en"):
+        page = reader.get(f"/{language}/zones/{zone}/{part}")
+        assert page.status_code == 200
+        assert "nan" not in re.sub(r"<[^>]*>", " ", page.text).lower().split()
+        assert page.text.count("<h1>") == 1
+
+
+@pytest_db
+def test_the_pump_page_says_what_was_measured_and_that_there_is_no_reference_yet(reader: httpx.Client) -> None:
+    text = words(reader.get("/fr/zones/zone-5/pump?jours=7")).replace("\u00a0", " ")
+    # 1650 W at 900 W/m² of sun: 550 W at 300.
+    assert "Sous 300 W/m² : 550 W ; en référence pas de données." in text
+    assert "pas de référence : aucun mois n’a encore 14 jours de données" in text
+    assert "Supposé : la profondeur de l’eau, d’après la fiche" in text
+    for question in ("Où la pompe travaille-t-elle ?", "La pompe vieillit-elle ?", "Saleté, ombre, rangée perdue ?"):
+        assert question in text
+
+
+@pytest_db
+def test_a_month_of_reference_is_the_oldest_one_and_stays_it(site: Site, zones: list[Zone]) -> None:
+    with site.connect() as connection:
+        seed_readings(connection, zones[4], now=site.clock.now(), days=40)
+    with site.app() as client:
+        client.get(site.login_path())
+        page = client.get("/fr/zones/zone-5/pump?jours=7")
+        text = words(page).replace("\u00a0", " ")
+        # Forty days before 2 March: January has 11 days, February all of its own.
+        assert "Sous 300 W/m² : 550 W ; en référence 550 W (±0 %)." in text
+        assert "référence : févr. 2026" in text
+        assert client.get("/fr/zones/zone-5/pump?ref=2026-02").status_code == 200
+        refused = client.get("/fr/zones/zone-5/pump?ref=2026-01")
+        assert refused.status_code == 400
+        # A kilowatt-hour tells the same on every day: power over flow is 1650 W / 5.5 m³/h = 0.30 kWh/m³.
+        assert "Dernière semaine connue : 0,30 kWh/m³" in text
+
+
+@pytest_db
+def test_a_tower_without_a_meter_at_its_outlet_has_no_night_flow_and_no_zero(reader: httpx.Client) -> None:
+    text = words(reader.get("/fr/zones/zone-1/tower")).replace("\u00a0", " ")
+    assert "Dernière nuit connue : pas de données ; d’habitude pas de données." in text
+    assert "0 nuits sur 90" in text
+
+
+@pytest_db
+def test_taps_are_sorted_with_the_line_of_twenty_litres_a_person(reader: httpx.Client, zones: list[Zone]) -> None:
+    page = reader.get("/fr/zones/zone-5/bornes")
+    # Tap n counts 10 L times n an hour (a day: 240 n), so tap 22 comes first, and none for tap 0.
+    names = re.findall(r'href="/fr/zones/zone-5/(tap-\d+)"', page.text)
+    assert names == [f"tap-{number:02d}" for number in range(22, 0, -1)]
+    assert page.text.count('class="expected"') == 22
+    assert "0 / " in words(page)
+
+
+@pytest_db
+def test_a_calendar_hatches_days_before_the_first_reading_and_leads_to_the_day(reader: httpx.Client) -> None:
+    page = reader.get("/fr/zones/zone-5/calendrier?quoi=messages")
+    squares = re.findall(r'<a href="([^"]+)" tabindex="-1" aria-label="([^"]+)"><rect', page.text)
+    assert len(squares) == 365
+    # Nine days before 2 March 10:40: the first whole day is 22 February.
+    known = [label for _, label in squares if "pas de données" not in label]
+    assert len(known) in (8, 9)
+    address, label = squares[-1]
+    assert "1 mars" in unescape(label).replace("\u00a0", " ")
+    day = reader.get(unescape(address))
+    assert day.status_code == 200
+    assert 'value="2026-03-01"' in day.text
+
+
+@pytest_db
+def test_zones_are_compared_by_names_and_not_ranked(reader: httpx.Client) -> None:
+    page = reader.get("/fr/comparer")
+    names = re.findall(r"<li><a href=[^>]+>([^<]+)</a></li>", page.text)[:6]
+    assert names == sorted(names)
+    text = words(page).replace("\u00a0", " ")
+    assert "5 zones sur 6 ont des données" in text
+    assert 'fill="url(#hatch)"' in page.text  # the zone that never spoke
+    assert reader.get("/fr/comparer?jours=8").status_code == 400
+
+
+@pytest_db
+def test_the_explorer_answers_by_drawing_sentence_table_and_rows(reader: httpx.Client) -> None:
+    address = "/fr/zones/zone-3/graphes?v=pump/flow_m3_h,pump/volume_m3&du=2026-03-01&au=2026-03-01"
+    page = reader.get(address)
+    text = words(page).replace("\u00a0", " ")
+    # Zone 3 lifts 4.3 m³/h at noon: 24/π times that, 32.8 m³; a step of five minutes is lost at the day's beginning.
+    assert "total 32,8 m³" in text
+    assert "de 0,00 m³/h à 4,30 m³/h" in text
+    assert "données reçues : 100 %" in text
+    rows = reader.get(unescape(re.findall(r'href="(/api/[^"]+format=csv)"', page.text)[0]))
+    assert len(rows.text.splitlines()) == 1 + 288
+    assert len(re.findall(r'<tr><th scope="row" class="nowrap">', page.text)) == 288
+
+
+@pytest_db
+def test_the_explorer_compares_with_another_time_and_another_zone(reader: httpx.Client) -> None:
+    base = "/fr/zones/zone-5/graphes?v=pump/flow_m3_h&du=2026-02-27&au=2026-03-01"
+    same = words(reader.get(f"{base}&ref=avant")).replace("\u00a0", " ")
+    assert "±0 % contre la période d’avant" in same  # every day is like the other
+    other = words(reader.get(f"{base}&ref=zone-3")).replace("\u00a0", " ")
+    assert "+28 % contre" in other  # 5.5 m³/h against 4.3
+    never = words(reader.get(f"{base}&ref=zone-6")).replace("\u00a0", " ")
+    assert "rien à comparer" in never
+
+
+@pytest_db
+def test_gaps_of_the_explorer_stay_gaps(reader: httpx.Client) -> None:
+    page = reader.get("/fr/zones/zone-4/graphes?v=tower/level_m&du=2026-03-02&au=2026-03-02")
+    assert page.text.count('fill="url(#hatch)"') >= 1
+    columns = re.findall(r'id="columns">(.*?)</script>', page.text)[0]
+    # Silent since 05:00: 60 steps of five minutes are known, the rest of the day is null.
+    assert columns.count("null") == 288 - 60 + 1
+
+
+@pytest_db
+def test_nobody_finds_a_part_that_is_not_there(reader: httpx.Client) -> None:
+    for address in ("zone-5/tap-99", "zone-5/moteur", "zone-99/pump", "zone-99/graphes", "zone-99/calendrier"):
+        assert reader.get(f"/fr/zones/{address}").status_code == 404, address
+    assert reader.get("/fr/zones/zone-5/pump?jours=9").status_code == 400
+    assert reader.get("/fr/zones/zone-5/calendrier?quoi=x").status_code == 400
+
+
+@pytest_db
+def test_the_overview_shows_where_zones_are_and_what_a_cubic_metre_cost(reader: httpx.Client) -> None:
+    page = reader.get("/fr/")
+    assert page.text.count('class="place-of') == 6
+    assert "Natural Earth" in page.text
+    # Zone 5: 1650 W for 5.5 m³/h.
+    row = re.findall(r'zones/zone-5">.*?<td class="c-energy num"[^>]*>([^<]*)<', page.text, flags=re.DOTALL)
+    assert row == ["0,30"]
+
+
+def test_a_day_is_written_as_a_day() -> None:
+    assert written(datetime.combine(date(2026, 3, 1), datetime.min.time(), UTC)) == "2026-03-01"

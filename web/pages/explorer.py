@@ -1,0 +1,162 @@
+"""The explorer: any channels of a zone, any time, against another time or another zone. The address says it all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from markupsafe import Markup
+
+from ingest.readings import ChannelRow
+from ingest.readings_pg import PgReadings
+from web.charts.frame import Axis
+from web.charts.scale import Span, round_up, value_ticks
+from web.charts.series import Other, series_panel, time_axis
+from web.curves import span_name, values_address
+from web.errors import NotThere
+from web.explore import BACK, DAY, Answer, Question, Track, fetch_answer, question_of, written
+from web.language import Texts
+from web.pages.page import PageOf
+
+router = APIRouter()
+
+LENGTHS = {"1": DAY, "7": 7 * DAY, "30": 30 * DAY, "90": 90 * DAY, "365": 365 * DAY}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One channel as the page shows it; `values` is the API's address of the rows behind it."""
+
+    track: Track
+    drawing: Markup
+    values: str
+    change: float | None
+    total: float | None
+
+
+@router.get("/zones/{zone_id}/graphes")
+def explorer(
+    page: PageOf,
+    zone_id: str,
+    v: Annotated[list[str] | None, Query()] = None,
+    du: Annotated[str, Query()] = "",
+    au: Annotated[str, Query()] = "",
+    ref: Annotated[str, Query()] = "",
+) -> Response:
+    """Draw what was asked for; a form that leaves things out gets the usual ones."""
+    store = PgReadings(page.connection)
+    zones = {row.zone_id: row for row in store.zones()}
+    if zone_id not in zones:
+        raise NotThere("zone", zone_id)
+    channels = _by_name(store.channels(zone_id))
+    question = question_of(v or [], du, au, ref, known=list(channels), zones=list(zones), now=page.now)
+    others = _by_name(store.channels(ref)) if ref in zones else {}
+    answer = fetch_answer(store, question, channels, others)
+    span = Span(question.start.timestamp(), question.end.timestamp())
+    groups: dict[str, list[ChannelRow]] = {}
+    for row in channels.values():
+        groups.setdefault(row.asset_id, []).append(row)
+    return page.render(
+        "explorer.html",
+        zone=zones[zone_id],
+        zones=zones,
+        question=question,
+        groups=groups,
+        has_taps=any(asset.startswith("tap-") for asset in groups),
+        drawn=[_draw(track, answer, question, span, page.texts) for track in answer.tracks],
+        axis=Markup(time_axis(span, partial(span_name, question.length, page.texts))),  # noqa: S704 - our own chart
+        answer=answer,
+        lengths={key: question.last(length).query for key, length in LENGTHS.items()},
+        before=question.moved(-question.length).query,
+        after=question.moved(question.length).query if question.end < page.now else None,
+        first_day=written(question.start),
+        last_day=written(question.end, is_end=True),
+        times=BACK,
+        rows=_rows(answer),
+        columns=columns_of(answer),
+    )
+
+
+def _by_name(rows: list[ChannelRow]) -> dict[str, ChannelRow]:
+    return {f"{row.asset_id}/{row.name}": row for row in rows}
+
+
+def _draw(track: Track, answer: Answer, question: Question, span: Span, texts: Texts) -> Drawn:
+    found = [value for value in (track.value, track.reference) if value is not None]
+    axis = axis_of(np.concatenate(found), texts)
+    middle_s = answer.t_s + answer.step_s / 2
+    gap_s = 1.5 * answer.step_s
+    others = [] if track.reference is None else [Other(middle_s, track.reference, gap_s)]
+    drawing = series_panel(
+        middle_s, track.value, span=span, axis=axis, max_gap_s=gap_s, others=others,
+        label=texts.gettext("Courbe ; les valeurs sont dans le tableau lié"), no_data=texts.gettext("pas de données"),
+    )  # fmt: skip
+    step = None if answer.step_s <= track.channel.interval_s else timedelta(seconds=answer.step_s)
+    return Drawn(
+        track=track,
+        drawing=Markup(drawing),  # noqa: S704 - our own chart
+        values=values_address(track.channel, step, question.start, question.end),
+        change=_change(track),
+        total=float(track.known.sum()) if track.channel.is_counter and len(track.known) else None,
+    )
+
+
+def axis_of(value: np.ndarray[tuple[int], np.dtype[np.float64]], texts: Texts) -> Axis:
+    """From zero where that shows the values well, else from just under the lowest."""
+    known = value[np.isfinite(value)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    if high <= low:
+        high = low + 1.0
+    if 0 <= low < 0.7 * high:
+        low, high = 0.0, round_up(high)
+    ticks = value_ticks(low, high)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else high - low
+    decimals = int(np.clip(np.ceil(-np.log10(step) - 1e-9), 0, 3)) if step > 0 else 0
+    return Axis(low, high, lambda one: texts.number(one, decimals))
+
+
+def _change(track: Track) -> float | None:
+    """The mean (of a counter: the sum) against that of the reference, over the steps that both have."""
+    if track.reference is None:
+        return None
+    both = np.isfinite(track.value) & np.isfinite(track.reference)
+    before = track.reference[both].sum()
+    return float(track.value[both].sum() / before - 1) if both.any() and before > 0 else None
+
+
+def _rows(answer: Answer) -> list[tuple[datetime, list[tuple[float | None, float | None]]]]:
+    """The table, newest first: each step of which anything is known, with its values and references."""
+    columns = [(track.value, track.reference) for track in answer.tracks]
+    rows = []
+    for place in range(len(answer.t_s) - 1, -1, -1):
+        cells = [(_number(value, place), _number(reference, place)) for value, reference in columns]
+        if any(cell != (None, None) for cell in cells):
+            rows.append((datetime.fromtimestamp(float(answer.t_s[place]), UTC), cells))
+    return rows
+
+
+def _number(column: np.ndarray[tuple[int], np.dtype[np.float64]] | None, place: int) -> float | None:
+    return None if column is None or not np.isfinite(column[place]) else float(column[place])
+
+
+def columns_of(answer: Answer) -> str:
+    """The answer as columns for the browser's own drawing: first time, step, and numbers of four digits."""
+    tracks = [
+        {
+            "unit": track.unit, "value": _short(track.value),
+            "reference": None if track.reference is None else _short(track.reference),
+        }
+        for track in answer.tracks
+    ]  # fmt: skip
+    found = {"t0": float(answer.t_s[0]), "dt": answer.step_s, "tracks": tracks}
+    return json.dumps(found, separators=(",", ":"))
+
+
+def _short(column: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[float | None]:
+    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in column.tolist()]

@@ -1,0 +1,132 @@
+// Puts zoomable drawings in the place of the still ones, in the page's language and in Guinea's time. The server is
+// the one truth: a zoom is a new address, whose answer is put in place. Everything works without it.
+"use strict";
+(() => {
+  const ZONE = "Africa/Conakry";
+  const COLOURS = ["#0a5a78", "#b97900", "#8a3f6a", "#1b6a3d", "#a9241c", "#40566a"];
+  let plots = [];
+  let asked = 0;
+
+  const place = () => document.getElementById("answer");
+
+  function words(language) {
+    const locale = language === "fr" ? "fr-GN" : "en-GB";
+    const named = (options, dates) =>
+      dates.map((at) => new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" }).format(at));
+    const months = [...Array(12).keys()].map((month) => Date.UTC(2026, month, 15));
+    const days = [...Array(7).keys()].map((day) => Date.UTC(2026, 1, 1 + day)); // 1 February 2026 is a Sunday
+    const names = {
+      MMMM: named({ month: "long" }, months),
+      MMM: named({ month: "short" }, months),
+      WWWW: named({ weekday: "long" }, days),
+      WWW: named({ weekday: "short" }, days),
+    };
+    const number = new Intl.NumberFormat(locale, { maximumSignificantDigits: 4 });
+    return { names, number: (value) => (value == null ? "—" : number.format(value)) };
+  }
+
+  // From this distance between ticks on [s]: how a tick is written, and what stands under it where day or year change.
+  const TICKS = [
+    [31536000, "{YYYY}", null, null, null, null, null, null, 1],
+    [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+    [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+    [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+  ];
+
+  function draw() {
+    for (const plot of plots) plot.destroy();
+    plots = [];
+    const answer = place();
+    const { language, time, now, then } = answer.dataset;
+    const { names, number } = words(language);
+    const { t0, dt, tracks } = JSON.parse(document.getElementById("columns").textContent);
+    const figures = answer.querySelectorAll("figure.curve");
+    tracks.forEach((track, index) => {
+      const still = figures[index].querySelector(".still");
+      const box = document.createElement("div");
+      box.className = "lively";
+      box.setAttribute("aria-hidden", "true"); // the sentence above and the table below say the same
+      still.after(box);
+      still.hidden = true;
+      const t = track.value.map((_, step) => t0 + dt * (step + 0.5));
+      const series = [
+        { label: time, value: "{D} {MMM} {HH}:{mm}" },
+        { label: now, stroke: COLOURS[index % 6], width: 1.8, value: (_, value) => number(value), spanGaps: false },
+      ];
+      const columns = [t, track.value];
+      if (track.reference) {
+        columns.push(track.reference);
+        series.push({ label: then, stroke: "#15222b", width: 1.2, dash: [5, 3], value: (_, value) => number(value) });
+      }
+      const options = {
+        width: box.clientWidth, height: 190,
+        series,
+        fmtDate: (template) => uPlot.fmtDate(template, names),
+        tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), ZONE),
+        scales: { x: { range: [t0, t0 + dt * t.length] } },
+        axes: [
+          { values: TICKS, stroke: "#50616d", grid: { stroke: "#e6ecef" } },
+          { size: 52, stroke: "#50616d", grid: { stroke: "#e6ecef" }, values: (_, ticks) => ticks.map(number) },
+        ],
+        cursor: { sync: { key: "answer" }, drag: { x: true, y: false, setScale: false } },
+        hooks: { setSelect: [(plot) => zoom(plot)] },
+      };
+      plots.push(new uPlot(options, columns, box));
+    });
+    answer.querySelector(".still-axis").hidden = true;
+    let hint = answer.querySelector(".hint");
+    if (!hint) {
+      hint = document.createElement("p");
+      hint.className = "hint basis";
+      answer.querySelector(".keys").before(hint);
+    }
+    hint.textContent = answer.dataset.hint;
+  }
+
+  const written = (seconds) => new Date(Math.round(seconds / 60) * 6e4).toISOString().slice(0, 16);
+
+  function zoom(plot) {
+    const { left, width } = plot.select;
+    if (width < 8) return;
+    const [from, to] = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
+    if (to - from < 600) return;
+    const address = new URL(location.href);
+    address.searchParams.set("du", written(from));
+    address.searchParams.set("au", written(to));
+    const channels = [...document.querySelectorAll('.ask input[name="v"]:checked')].map((one) => one.value);
+    address.searchParams.delete("v");
+    if (channels.length) address.searchParams.set("v", channels.join(","));
+    show(address.href, true);
+  }
+
+  async function show(address, isNew) {
+    const turn = ++asked;
+    try {
+      const got = await fetch(address, { credentials: "same-origin" });
+      if (!got.ok) return location.assign(address);
+      const fresh = new DOMParser().parseFromString(await got.text(), "text/html");
+      if (turn !== asked) return;
+      for (const part of ["#answer", ".ask"]) {
+        document.querySelector(part).innerHTML = fresh.querySelector(part).innerHTML;
+      }
+      if (isNew) history.pushState(null, "", address);
+      draw();
+    } catch {
+      location.assign(address); // the link is down: the browser says so
+    }
+  }
+
+  addEventListener("popstate", () => show(location.href, false));
+  addEventListener("resize", () => plots.forEach((plot) => plot.setSize({ width: plot.root.parentNode.clientWidth, height: 190 })));
+  addEventListener("beforeprint", () => flip(true));
+  addEventListener("afterprint", () => flip(false));
+
+  // Paper gets the still drawings: they are sharp at any size.
+  function flip(isStill) {
+    document.querySelectorAll(".still, .still-axis").forEach((one) => (one.hidden = !isStill));
+    document.querySelectorAll(".lively").forEach((one) => (one.hidden = isStill));
+  }
+
+  // The still drawings are there first: what can be zoomed comes when the page has been painted.
+  if (place() && typeof uPlot !== "undefined") requestAnimationFrame(() => setTimeout(draw));
+})();
