@@ -198,7 +198,7 @@ def load_plan(path: Path, installation: Installation) -> Plan:
 
 
 def _plan(top: Table, links: Mapping[str, Link], beside: Path, *, may_exec: bool) -> Plan:
-    interval_s, every_s = top.number("interval_s", 1, 86_400, 300), top.number("every_s", 0.1, 3600, 10)
+    interval_s, every_s = top.number("interval_s", 0.1, 86_400, 300), top.number("every_s", 0.02, 3600, 10)
     devices: dict[str, Device] = {"system": Device("system", DeviceKind.SYSTEM)}
     for table in top.tables("device"):
         device = _device(table, links, beside, may_exec=may_exec)
@@ -260,8 +260,8 @@ def _point(table: Table, devices: Mapping[str, Device], interval_s: float, every
     device = devices[table.choice("device", devices)]
     register = table.text("register", "value" if device.kind is DeviceKind.FILE else None, pattern=WORD)
     loop, pulse = _loop(table), _pulse(table, spec)
-    interval = table.number("interval_s", 1, 86_400, interval_s)
-    every = table.number("every_s", 0.1, 3600, min(every_s, interval))
+    interval = table.number("interval_s", 0.1, 86_400, interval_s)
+    every = table.number("every_s", 0.02, 3600, min(every_s, interval))
     if every > interval:
         raise table.error("every_s", f"{every:g} is above interval_s {interval:g}")
     unit = table.text("unit") if table.has("unit") else None

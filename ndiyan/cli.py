@@ -21,6 +21,7 @@ from gateway.errors import GatewayError
 from gateway.zones import Zone, load_zone, load_zones
 from ingest.errors import IngestError
 from ndiyan.cli_account import account, backlog, set_aside_app
+from ndiyan.cli_gateway import gateway_app
 from ndiyan.cli_profiles import profiles_app
 from ndiyan.cli_simulate import simulate_app
 from ndiyan.errors import NdiyanError, SettingsError
@@ -42,6 +43,7 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(set_aside_app, name="set-aside")
 app.add_typer(profiles_app, name="profiles")
 app.add_typer(sms_app, name="sms")
+app.add_typer(gateway_app, name="gateway")
 app.command("account")(account)
 app.command("backlog")(backlog)
 
