@@ -20,8 +20,8 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.zones import Zone, load_zone, load_zones
 from ingest.errors import IngestError
+from ndiyan import cli_gateway
 from ndiyan.cli_account import account, backlog, set_aside_app
-from ndiyan.cli_gateway import gateway_app
 from ndiyan.cli_profiles import profiles_app
 from ndiyan.cli_simulate import simulate_app
 from ndiyan.errors import NdiyanError, SettingsError
@@ -43,7 +43,6 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(set_aside_app, name="set-aside")
 app.add_typer(profiles_app, name="profiles")
 app.add_typer(sms_app, name="sms")
-app.add_typer(gateway_app, name="gateway")
 app.command("account")(account)
 app.command("backlog")(backlog)
 
@@ -318,6 +317,12 @@ def bench_detection(
     detection = benchmark("detection")
     figures = detection.measure(skab, _say)
     _answer(figures, detection.told(figures), as_json=as_json)
+
+
+@app.command(help=cli_gateway.HELP, add_help_option=False, context_settings={"ignore_unknown_options": True})
+def gateway(arguments: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND] --config FILE")] = None) -> None:
+    """Hand over to the gateway's own command line."""
+    raise typer.Exit(cli_gateway.main(arguments or []))
 
 
 @app.command()

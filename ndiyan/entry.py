@@ -10,8 +10,7 @@ def main() -> None:
     if sys.argv[1:2] == ["gateway"]:
         from ndiyan.cli_gateway import main as run_gateway
 
-        run_gateway()
-        return
+        sys.exit(run_gateway(sys.argv[2:]))
     try:
         from ndiyan.cli import main as run_all
     except ModuleNotFoundError as error:
