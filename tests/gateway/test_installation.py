@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.installation import load_plan
+from gateway.installation import load_installation, load_plan
+from gateway.maps import Value
+from gateway.sampling import canonical
 from tests.gateway.lines import PUMP, installation
 
 FINE = PUMP.format(port=502)
@@ -74,3 +76,10 @@ def test_a_plan_from_afar_runs_no_programs(tmp_path: Path) -> None:
     plan.write_text('[[device]]\nname = "evil"\nkind = "exec"\ncommand = ["reboot"]\n', "utf-8")
     with pytest.raises(ConfigError, match=r"device\[0\]\.kind: exec may only stand in the gateway's own file"):
         load_plan(plan, found)
+
+
+def test_the_example_that_is_shipped_is_understood() -> None:
+    found = load_installation(Path("deploy/gateway/gateway.toml"))
+    battery = next(point for point in found.plan.points if point.spec.name == "battery_v")
+    assert battery.scale == 1e-6
+    assert canonical(battery, Value(12_600_000.0)) == pytest.approx(12.6)
