@@ -118,7 +118,7 @@ class Station:
             self._thin()
             self.uplink.tell_status()
         if self.uplink.is_alive:
-            self._watchdog.alive(f"{len(self.sampler.troubles)} points silent, {self.outbox.depth()} readings wait")
+            self._watchdog.alive(f"{len(self.sampler.troubles)} points give nothing")
 
     def tells(self) -> Mapping[str, object]:
         """What the status says of the box, for people."""

@@ -270,7 +270,7 @@ class Uplink:
         if self.has_backlog:
             self._live = self._send_from(client, self._live, begin=self._until)
             self._cursor = self._send_from(client, self._cursor, until=self._until, window=BACKLOG_READINGS)
-            if not self._outbox.depth(after=self._cursor, until=self._until):
+            if not self._outbox.peek(1, after=self._cursor, until=self._until)[0]:
                 self._cursor, self._until = self._live, END
         else:
             self._cursor = self._send_from(client, self._cursor)

@@ -183,7 +183,11 @@ class Hardware:
         finally:
             for bus in self.buses.values():
                 bus.stop()
-            save_state(self._folder, self._reached.timestamp(), self._start_s, self._zones, self._state, self._frozen)
+            self.save()
+
+    def save(self) -> None:
+        """Write down how the zones stand, so that a restart goes on from there."""
+        save_state(self._folder, self._reached.timestamp(), self._start_s, self._zones, self._state, self._frozen)
 
     def live_until(self, now: datetime) -> None:
         """Live the minutes that end by `now`; the registers say what the instruments see at the last one's end."""

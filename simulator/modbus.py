@@ -39,6 +39,11 @@ class Unit:
         """From now on these very words lie in the register."""
         self._put(self.map.registers[register].address, words)
 
+    def words_of(self, register: str) -> list[int]:
+        """What lies in the register now."""
+        found = self.map.registers[register]
+        return [self._words[found.address + at] for at in range(found.words)]
+
     def device(self, unit_id: int) -> SimDevice:
         """The same for pymodbus."""
         data = [SimData(address, values=0, datatype=DataType.REGISTERS) for address in sorted(self._words)]
@@ -76,7 +81,7 @@ class ModbusBus:
     def __init__(self, units: Mapping[int, Unit], *, place: int | Serial, host: str = "127.0.0.1") -> None:
         self._units, self._place, self._host = units, place, host
         self.port = place if isinstance(place, int) else 0
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._server: ModbusBaseServer | None = None
         self._is_up, self._trouble = threading.Event(), ""
         self._thread = threading.Thread(target=self._run, name="modbus", daemon=True)
@@ -94,21 +99,21 @@ class ModbusBus:
 
     def stop(self) -> None:
         """Hang up."""
-        if self._server is not None:
+        if self._server is not None and self._loop is not None:
             bye = self._server.shutdown()  # type: ignore[no-untyped-call] # pymodbus
             asyncio.run_coroutine_threadsafe(bye, self._loop).result(STOP_TIMEOUT_S)
-        self._thread.join(STOP_TIMEOUT_S)
+        if self._thread.is_alive():
+            self._thread.join(STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            asyncio.run(self._serve())
         except (OSError, RuntimeError) as error:
             self._trouble = str(error)
             self._is_up.set()
-        finally:
-            self._loop.close()
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         devices = [unit.device(number) for number, unit in self._units.items()]
         if isinstance(self._place, int):
             self._server = ModbusTcpServer(devices, address=(self._host, self._place))

@@ -18,9 +18,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.errors import OutboxUnavailable
+from gateway.errors import OutboxFull, OutboxUnavailable
 from gateway.model import AssetId, Reading
-from gateway.outbox import START, Outbox
+from gateway.outbox import RESERVE_BYTES, START, Outbox
 
 NOON = datetime(2026, 11, 24, 12, 50, tzinfo=UTC)
 
@@ -132,6 +132,20 @@ def test_more_readings_than_the_bound_are_thinned_from_the_oldest_on(
     assert values(outbox, 1000)[-288:] == [float(n) for n in range(288)], "the newest day is whole"
     account = outbox.account()
     assert account["taken"] == account["thinned"] + account["waiting"] == 1152
+
+
+def test_a_full_disk_is_made_room_on_by_thinning_the_oldest(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
+    hours_of(outbox, 4)
+    monkeypatch.setattr(Outbox, "_disk_bytes", lambda _: RESERVE_BYTES - 4096)
+    with pytest.raises(OutboxFull, match="less than 5 MB are left on disk"):
+        outbox.append(readings(1), uptime_s=1.0)
+    outbox.thin(before=None, most=outbox.depth() // 2)
+    outbox.append(readings(1), uptime_s=1.0)  # in the pages that became free
+    account = outbox.account()
+    assert account["taken"] == account["thinned"] + account["waiting"] == 4 * 288 + 1
 
 
 def test_what_is_kept_lasts_with_the_readings(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
