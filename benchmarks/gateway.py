@@ -2,7 +2,7 @@
 
 `make bench-gateway` with ARGS="--kills 200 --seed 7" kills it at random points while it samples and sends, against
 simulated Modbus devices, mosquitto, ingest and PostgreSQL; exit status 1 when a reading or a pulse is lost or stored
-twice. ARGS="--minutes 10" lets it work undisturbed for so long at its usual pace beside a whole simulated zone, and
+twice. ARGS="--minutes 10" lets it work undisturbed for so long at its usual pace beside a whole zone at a simulated noon, and
 tells what that comes to in a day: seconds of CPU, writes to the disk, bytes on the wire, and its memory.
 """
 
@@ -16,11 +16,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.crash import commit
-from gateway.clock import SystemClock
+from gateway.clock import Clock, FastClock, SystemClock
 from gateway.outbox import Outbox
 from gateway.service import OUTBOX_FILE, day_bytes
 from gateway.zones import Zone, load_zones
@@ -91,11 +92,13 @@ def kills(found: Servers, count: int, seed: int) -> bool:
 
 def cost_of_a_day(found: Servers, for_s: float) -> None:
     """Let it work at its usual pace beside a whole zone, and tell what that comes to."""
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)  # when most moves
+    clock = FastClock(noon, SystemClock().now(), 1.0)
     hardware = Hardware(
-        [found.zone], clock=SystemClock(), folder=found.folder / "zones", seed=1, scenario=load_scenario("dry-season"),
+        [found.zone], clock=clock, folder=found.folder / "zones", seed=1, scenario=load_scenario("dry-season"),
         first_port=0,
     )  # fmt: skip
-    hardware.live_until(SystemClock().now())
+    hardware.live_until(clock.now())
     bus = hardware.buses[found.zone.zone_id]
     bus.start()
     ingest = IngestProcess(found.database_url, found.broker.ingest_settings, found.folder / "ingest.log")
@@ -106,9 +109,9 @@ def cost_of_a_day(found: Servers, for_s: float) -> None:
         [sys.executable, "-m", "ndiyan", "gateway", "--config", str(config)], log=found.folder / "gateway.log"
     )
     try:
-        _live(hardware, WARM_UP_S)
+        _live(hardware, clock, WARM_UP_S)
         before = spent(program.pid)
-        _live(hardware, for_s)
+        _live(hardware, clock, for_s)
         after, peak_mb = spent(program.pid), peak_memory_mb(program.pid)
     finally:
         program.terminate()
@@ -130,12 +133,12 @@ def cost_of_a_day(found: Servers, for_s: float) -> None:
     print(f"on the wire        up {traffic.up} B, down {traffic.down} B in all, with the start")
 
 
-def _live(hardware: Hardware, for_s: float) -> None:
+def _live(hardware: Hardware, clock: Clock, for_s: float) -> None:
     """Let the zone live on for so long."""
     end_s = time.monotonic() + for_s
     while (left_s := end_s - time.monotonic()) > 0:
         time.sleep(min(left_s, 1.0))
-        hardware.live_until(SystemClock().now())
+        hardware.live_until(clock.now())
 
 
 def spent(pid: int) -> Spent:
