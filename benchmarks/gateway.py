@@ -2,8 +2,8 @@
 
 `make bench-gateway` with ARGS="--kills 200 --seed 7" kills it at random points while it samples and sends, against
 simulated Modbus devices, mosquitto, ingest and PostgreSQL; exit status 1 when a reading or a pulse is lost or stored
-twice. ARGS="--minutes 10" lets it work undisturbed for so long at its usual pace beside a whole zone at a simulated noon, and
-tells what that comes to in a day: seconds of CPU, writes to the disk, bytes on the wire, and its memory.
+twice. ARGS="--minutes 10" lets it work undisturbed for so long at its usual pace beside a whole zone at a simulated
+noon, and tells what that comes to in a day: seconds of CPU, writes to the disk, bytes on the wire, and its memory.
 """
 
 from __future__ import annotations
