@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL 
 CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tally (what TEXT PRIMARY KEY, readings INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS thinned (
-    id INTEGER PRIMARY KEY, number INTEGER NOT NULL, seq INTEGER NOT NULL, readings INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY, boot TEXT NOT NULL, seq INTEGER NOT NULL, readings INTEGER NOT NULL,
     first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL
 );
 INSERT OR IGNORE INTO tally SELECT 'taken', count(*) FROM queued;
@@ -62,6 +62,8 @@ Group = tuple[str, list[Queued]]
 """Readings of one boot."""
 
 ROWS = "SELECT number, boot, seq, uptime_s, asset, channel, measured_ms, value FROM queued JOIN boot USING (boot)"
+# Up to where all is thin: by the boot's own name, for its number is given again once nothing of it waits.
+REACHED = "SELECT number, seq FROM thinned JOIN boot USING (boot) ORDER BY id DESC LIMIT 1"
 
 
 class Thinned(NamedTuple):
@@ -181,8 +183,8 @@ class Outbox:
 
     def _thin_some(self, before_ms: int | None, most: int) -> int | None:
         """Thin some of the oldest readings that are not thin yet, in one transaction; None when there is no need."""
-        with self._lock, self._db:
-            reached = self._db.execute("SELECT number, seq FROM thinned ORDER BY id DESC LIMIT 1").fetchone() or START
+        with self._lock, self._own_errors("cannot be thinned now"), self._db:
+            reached = self._db.execute(REACHED).fetchone() or START
             count = self._db.execute("SELECT count(*) FROM queued").fetchone()[0]
             rows = self._db.execute(
                 f"{ROWS} WHERE (number, seq) > (?, ?) ORDER BY number, seq LIMIT ?", (*reached, THINNED_AT_ONCE)
@@ -196,8 +198,8 @@ class Outbox:
             gone = set(scope) - set(kept.values())
             self._db.executemany("DELETE FROM queued WHERE boot = ? AND seq = ?", [(row[1], row[2]) for row in gone])
             self._db.execute(
-                "INSERT INTO thinned (number, seq, readings, first_ms, last_ms) VALUES (?, ?, ?, ?, ?)",
-                (scope[-1][0], scope[-1][2], len(gone), min(row[6] for row in scope), max(row[6] for row in scope)),
+                "INSERT INTO thinned (boot, seq, readings, first_ms, last_ms) VALUES (?, ?, ?, ?, ?)",
+                (scope[-1][1], scope[-1][2], len(gone), min(row[6] for row in scope), max(row[6] for row in scope)),
             )
             self._count("thinned", len(gone))
         return len(gone)

@@ -190,9 +190,9 @@ class Sampler:
             return {}
         try:
             values = self._drivers[device].read({point.register for point in points})
-        except DeviceSilent as error:
+        except Exception as error:  # a driver that fails in its own way must not take the other devices with it
             if silence.wait_s == 0:
-                log.warning("%s is silent: %s", device, error)
+                log.warning("%s is silent: %s", device, error, exc_info=not isinstance(error, DeviceSilent))
             silence.go_on(uptime_s)
             self.troubles |= {point.name: f"{device} is silent: {error}" for point in points}
             return {}

@@ -90,9 +90,9 @@ class Station:
         self._watchdog.ready()
         try:
             while not self._stopping.is_set():
-                self._wake.clear()
                 self.turn()
                 self._wake.wait(min(max(0.0, self.sampler.next_s - self._uptime_s()), MOST_IDLE_S))
+                self._wake.clear()
         finally:
             self.sampler.close()
             self.uplink.stop()
@@ -133,10 +133,7 @@ class Station:
         """Put readings on disk, and only then on their way."""
         self._pending += found.taken
         self._pending_counts |= found.counts
-        if not self._pending:
-            if self._pending_counts:
-                self.outbox.keep(_as_kept(self._pending_counts))
-                self._pending_counts = {}
+        if not self._pending and not self._pending_counts:
             return
         try:
             try:
@@ -189,7 +186,12 @@ class Station:
         bounds = self._installation.bounds
         now = self.clock.now()
         before = None if self.clock.source() is ClockSource.UPTIME else now - timedelta(days=bounds.days)
-        if gone := self.outbox.thin(before=before, most=bounds.readings):
+        try:
+            gone = self.outbox.thin(before=before, most=bounds.readings)
+        except (OutboxFull, OutboxUnavailable) as error:
+            log.error("old readings are not thinned now: %s", error)
+            return
+        if gone:
             log.warning("the outbox is full: %d old readings were thinned to one an hour", gone)
 
     def _new_sampler(self, plan: Plan) -> Sampler:

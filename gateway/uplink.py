@@ -106,7 +106,7 @@ class Uplink:
         self._cursor: Position = START
         self._until: Position = END
         self._live: Position = START
-        self._is_new_start = False
+        self._is_new_start = threading.Event()  # all that waits is to be sent again
         self._oldest: Position = START  # of what waits, and since when it waits for its answer
         self._oldest_s = time.monotonic()
         self._silence = 0  # how often was sent again since the last answer; from 2 on not all that may be lost
@@ -264,8 +264,9 @@ class Uplink:
             self._oldest, self._oldest_s = oldest, time.monotonic()
         if self._outbox.depth(until=self._cursor) and time.monotonic() - self._oldest_s > self._patience_s:
             self._send_again(client)
-        if self._is_new_start:
-            self._is_new_start = False
+        if self._is_new_start.is_set():
+            self._is_new_start.clear()
+            self._cursor, self._until, self._live = START, END, START
             self._find_backlog(client)
         if self.has_backlog:
             self._live = self._send_from(client, self._live, begin=self._until)
@@ -274,10 +275,6 @@ class Uplink:
                 self._cursor, self._until = self._live, END
         else:
             self._cursor = self._send_from(client, self._cursor)
-
-    def _start_over(self) -> None:
-        """All that waits is sent again."""
-        self._cursor, self._until, self._live, self._is_new_start = START, END, START, True
 
     def _find_backlog(self, client: mqtt.Client) -> None:
         """Where much waits, it is a backlog, of which the newest reading of each channel is sent at once."""
@@ -301,14 +298,14 @@ class Uplink:
 
     def _hear_answer(self) -> None:
         if self._silence > 1:
-            self._start_over()
+            self._is_new_start.set()
             self._oldest_s = time.monotonic()
         self._silence, self._patience_s, self._may_start_over = 0, self._resend_after_s, True
 
     def _send_again(self, client: mqtt.Client) -> None:
         """Send all that waits again; when that was in vain, only the oldest pack, as a question."""
         if self._silence == 0:
-            self._start_over()
+            self._is_new_start.set()
         else:
             self._publish(client, self._outbox.peek(MAX_READINGS_PER_PACK)[0])
         jitter = random.uniform(0.75, 1.25)  # noqa: S311 - not all gateways at once
@@ -350,7 +347,7 @@ class Uplink:
             client.subscribe(listened, qos=1)
         self._publish_status(client)
         if self._may_start_over:
-            self._start_over()
+            self._is_new_start.set()
             self._oldest_s = time.monotonic()
             self._silence, self._patience_s, self._may_start_over = 1, self._resend_after_s, False
         else:  # a link that flaps must not send all again each time: what the last one lost waits for an answer

@@ -1,5 +1,6 @@
 """A gateway's file: what a technician writes is understood, and a mistake is told with file, key, value and bound."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,13 @@ def test_the_example_that_is_shipped_is_understood() -> None:
     battery = next(point for point in found.plan.points if point.spec.name == "battery_v")
     assert battery.scale == 1e-6
     assert canonical(battery, Value(12_600_000.0)) == pytest.approx(12.6)
+
+
+@pytest.mark.parametrize("page", ["docs/gateway.md", "docs/fr/gateway.md"])
+def test_every_key_is_explained_in_both_languages(page: str) -> None:
+    text = Path(page).read_text("utf-8")
+    asked = r"\.(?:has|get|text|texts|choice|number|whole|flag|table|tables|span)\(\s*\"([a-z0-9_]+)\""
+    code = "".join(Path(f"gateway/{module}.py").read_text("utf-8") for module in ("installation", "maps"))
+    keys = set(re.findall(asked, code))
+    assert {"zone", "unexplained", "remote_key_file", "most_hz"} <= keys
+    assert sorted(key for key in keys if not re.search(rf"\b{key}\b", text)) == []

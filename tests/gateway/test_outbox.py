@@ -122,6 +122,21 @@ def test_what_is_thin_already_is_not_thinned_again(tmp_path: Path, open_outbox: 
     assert outbox.thin(before=None, most=10_000) == 0, "nothing is beyond the bound, and the date is not known"
 
 
+def test_a_backlog_after_another_that_was_thinned_and_sent_is_thinned_as_well(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox]
+) -> None:
+    path = tmp_path / "outbox.db"
+    first = open_outbox(path)
+    hours_of(first, 1)
+    first.thin(before=NOON + timedelta(days=1), most=10_000)
+    first.confirm(first.boot, [(1, 288)])
+    first.close()
+    second = open_outbox(path)
+    hours_of(second, 1)
+    assert second.thin(before=NOON + timedelta(days=1), most=10_000) == 263
+    assert sum(note.readings for note in second.notes()) == 526
+
+
 def test_more_readings_than_the_bound_are_thinned_from_the_oldest_on(
     tmp_path: Path, open_outbox: Callable[[Path], Outbox]
 ) -> None:

@@ -83,10 +83,13 @@ class Scripted:
 
     def __init__(self) -> None:
         self.says: dict[str, Value] | None = {}
+        self.fails: Exception | None = None
         self.asked = 0
 
     def read(self, names: object) -> dict[str, Value]:
         self.asked += 1
+        if self.fails is not None:
+            raise self.fails
         if self.says is None:
             raise DeviceSilent("no answer within 1 s")
         return self.says
@@ -145,6 +148,15 @@ def test_an_inverter_that_sleeps_at_night_is_asked_ever_more_rarely_and_holds_no
     morning = [values(sampler, 3600.0 + second) for second in range(0, 301, 10)]
     assert any("pump/speed_rpm" in found for found in morning)
     assert "pump/speed_rpm" not in sampler.troubles
+
+
+def test_a_driver_that_fails_in_its_own_way_takes_no_other_device_with_it(
+    box: tuple[Sampler, dict[str, Scripted]],
+) -> None:
+    sampler, devices = box
+    devices["inverter"].fails = ZeroDivisionError("a defect")
+    assert values(sampler, 0.0)["tower/level_m"] == 2.5
+    assert sampler.troubles["pump/speed_rpm"] == "inverter is silent: a defect"
 
 
 def test_a_file_and_a_program_give_values_by_name(tmp_path: Path) -> None:
