@@ -65,17 +65,18 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--serial", action="store_true", help="the devices are on a serial line (a pty), not on TCP")
     parser.add_argument("--minutes", type=float, help="measure what a day costs instead")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}, commit {commit()}, {time.strftime('%Y-%m-%d')}", flush=True)
     with servers() as found:
         if arguments.minutes:
             cost_of_a_day(found, arguments.minutes * 60)
-        elif not kills(found, arguments.kills, arguments.seed):
+        elif not kills(found, arguments.kills, arguments.seed, is_serial=arguments.serial):
             sys.exit(1)
 
 
-def kills(found: Servers, count: int, seed: int) -> bool:
+def kills(found: Servers, count: int, seed: int, *, is_serial: bool) -> bool:
     """Kill it so often; whether nothing was lost and nothing twice."""
     begin_s = time.monotonic()
 
@@ -83,7 +84,10 @@ def kills(found: Servers, count: int, seed: int) -> bool:
         if done % TOLD_EVERY == 0:
             print(f"{done} of {count} kills, {(time.monotonic() - begin_s) / done:.1f} s each", flush=True)
 
-    outcome = kill_loop(found.folder, found.broker, found.database_url, found.zone, kills=count, seed=seed, told=tell)
+    outcome = kill_loop(
+        found.folder, found.broker, found.database_url, found.zone, kills=count, seed=seed, is_serial=is_serial,
+        told=tell,
+    )  # fmt: skip
     for name, value in vars(outcome).items():
         print(f"{name:<12} {value}")
     wrong = (outcome.lost, outcome.twice, outcome.invented, outcome.missing, outcome.conflicts, outcome.set_aside)

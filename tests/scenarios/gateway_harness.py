@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from ingest.db import connect
 from ingest.registry import channel_ids
 from ndiyan.children import spawn
 from ndiyan.embedded_broker import EmbeddedBroker
-from simulator.modbus import ModbusBus, Unit
+from simulator.modbus import ModbusBus, Serial, Unit
+from tests.gateway.lines import serial_pair
 from tests.ingest.process import IngestProcess, wait_until
 from tests.scenarios.crash_harness import ROOT
 
@@ -44,9 +45,7 @@ every_s = {every_s}
 interval_s = {interval_s}
 
 [link.bus]
-kind = "modbus-tcp"
-host = "127.0.0.1"
-port = {port}
+{line}
 
 [[device]]
 name = "loops"
@@ -82,6 +81,8 @@ device = "counters"
 register = "counter0"
 pulse = {{ litres = 10, most_hz = 10000 }}
 """
+TCP = 'kind = "modbus-tcp"\nhost = "127.0.0.1"\nport = {port}'
+RTU = 'kind = "modbus-rtu"\npath = "{path}"\nbaud = 115200'
 STORED = """
 SELECT channel_id, (extract(epoch FROM measured_at) * 1000)::int8, value FROM reading JOIN channel USING (channel_id)
 WHERE zone_id = %s
@@ -118,12 +119,12 @@ class Outcome:
 
 
 class Waterworks:
-    """A level that moves, a pressure, and a meter that turns, on a Modbus bus."""
+    """A level that moves, a pressure, and a meter that turns, on Modbus TCP or a serial line."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, place: int | Serial) -> None:
         names = {LOOPS: "waveshare-analog-input-8ch", COUNTERS: "advantech-adam-6051"}
         self.units = {number: Unit(find_map(name, ROOT)) for number, name in names.items()}
-        self.bus = ModbusBus(self.units, place=0)
+        self.bus = ModbusBus(self.units, place=place)
         self.pulses, self._dice = 0, random.Random(seed)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -189,18 +190,29 @@ class Program:
 
 def kill_loop(
     folder: Path, broker: EmbeddedBroker, database_url: str, zone: Zone, *, kills: int, seed: int,
-    told: Callable[[int], None] = lambda _: None,
+    is_serial: bool = False, told: Callable[[int], None] = lambda _: None,
 ) -> Outcome:  # fmt: skip
     """Kill the program so often, let it empty its outbox, and judge."""
-    dice, outcome, works = random.Random(seed), Outcome(), Waterworks(seed)
+    with ExitStack() as lines:
+        ours, theirs = lines.enter_context(serial_pair()) if is_serial else ("", "")
+        works = Waterworks(seed, Serial(theirs, 115_200) if is_serial else 0)
+        works.bus.start()
+        line = RTU.format(path=ours) if is_serial else TCP.format(port=works.bus.port)
+        return _kill(folder, broker, database_url, zone, works, line, kills=kills, seed=seed, told=told)
+
+
+def _kill(
+    folder: Path, broker: EmbeddedBroker, database_url: str, zone: Zone, works: Waterworks, line: str, *, kills: int,
+    seed: int, told: Callable[[int], None],
+) -> Outcome:  # fmt: skip
+    dice, outcome = random.Random(seed), Outcome()
     ingest = IngestProcess(database_url, broker.ingest_settings, folder / "ingest.log")
     config = folder / f"{zone.gateway_id}.toml"
     program = Program(config)
-    works.bus.start()
     try:
         text = CONFIG.format(
             zone=zone.zone_id, gateway=zone.gateway_id, mqtt=broker.settings_for(zone.gateway_id).url(),
-            every_s=EVERY_S, interval_s=INTERVAL_S, port=works.bus.port,
+            every_s=EVERY_S, interval_s=INTERVAL_S, line=line,
         )  # fmt: skip
         config.write_text(text, "utf-8")
         first = works.pulses
