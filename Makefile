@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages screens
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages screens
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -61,6 +61,10 @@ bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@deploy/need.sh fusermount3 fuse3 "the power cannot be cut"
 	@exec $(PYTHON) -m benchmarks.crash $(ARGS)
+
+bench-gateway: setup  ## kill -9 of the gateway's program 200 times: no reading and no pulse lost or twice (ARGS="--kills 20", "--minutes 10" for the cost of a day)
+	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@exec $(PYTHON) -m benchmarks.gateway $(ARGS)
 
 bench-fuzz: setup  ## a million malformed messages: none unaccounted, none slow, memory flat (ARGS="--messages 20000 --seed 7")
 	@exec $(PYTHON) -m benchmarks.fuzz $(ARGS)

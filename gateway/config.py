@@ -24,8 +24,11 @@ class MqttSettings:
             raise ValueError(f"mqtt protocol: {self.protocol} is neither 5 nor 4 (MQTT 3.1.1)")
 
     @classmethod
-    def from_url(cls, url: str) -> MqttSettings:
-        """Read `mqtt://user:password@host:port?protocol=4`; `mqtts` takes its certificates from `tls_ca=FILE`."""
+    def from_url(cls, url: str, *, password: str | None = None) -> MqttSettings:
+        """Read `mqtt://user:password@host:port?protocol=4`; `mqtts` takes its certificates from `tls_ca=FILE`.
+
+        A `password` that comes from elsewhere is for an address that has none.
+        """
         try:
             parts = urlsplit(url)
             if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
@@ -39,7 +42,7 @@ class MqttSettings:
                 host=parts.hostname,
                 port=parts.port or (1883 if parts.scheme == "mqtt" else 8883),
                 username=None if parts.username is None else unquote(parts.username),
-                password=None if parts.password is None else unquote(parts.password),
+                password=password if parts.password is None else unquote(parts.password),
                 protocol=int(query.get("protocol", "5")),
                 tls_ca=tls_ca,
             )

@@ -9,6 +9,18 @@ class ZoneFileError(GatewayError):
     """A zone file cannot be used; the message names file, key, value and bound."""
 
 
+class ConfigError(GatewayError):
+    """A gateway's configuration or a register map cannot be used; the message names file, key, value and bound."""
+
+
+class DeviceSilent(GatewayError):
+    """A device or its line does not answer as it should; the same call may work later."""
+
+
+class DeviceRefused(DeviceSilent):
+    """A device answers, but not with these registers: they are not there, or not now."""
+
+
 class OutboxDamaged(GatewayError):
     """The outbox file is no sound database; opening it moves it aside with its log of changes, never deletes it."""
 

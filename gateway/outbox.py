@@ -14,10 +14,11 @@ import re
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from gateway.errors import GatewayError, OutboxDamaged, OutboxFull, OutboxUnavailable
 from gateway.model import AssetId, Reading
@@ -32,9 +33,19 @@ CREATE TABLE IF NOT EXISTS queued (
     PRIMARY KEY (boot, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS boot (number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, machine TEXT);
+CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tally (what TEXT PRIMARY KEY, readings INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS thinned (
+    id INTEGER PRIMARY KEY, boot TEXT NOT NULL, seq INTEGER NOT NULL, readings INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL
+);
+INSERT OR IGNORE INTO tally SELECT 'taken', count(*) FROM queued;
 """
 # Forgetting what is confirmed needs room as well: SQLite writes 4 MB beside the file before it folds them back.
 RESERVE_BYTES = 5_000_000
+BELIEVABLE_MS = 1_577_836_800_000  # 2020-01-01; an earlier date is that of a clock that was not set
+HOUR_MS = 3_600_000
+THINNED_AT_ONCE = 20_000  # readings in one transaction: some 2 MB beside the file
 LOCK_WAIT_S = 5.0  # how long another program may hold the file before we give up
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 MAYBE_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}  # what a full disk gives where a file cannot grow or begin
@@ -45,6 +56,22 @@ Position = tuple[int, int]
 """A place in the queue: number of the boot, sequence number."""
 
 START: Position = (0, 0)
+END: Position = (2**62, 0)
+
+Group = tuple[str, list[Queued]]
+"""Readings of one boot."""
+
+ROWS = "SELECT number, boot, seq, uptime_s, asset, channel, measured_ms, value FROM queued JOIN boot USING (boot)"
+# Up to where all is thin: by the boot's own name, for its number is given again once nothing of it waits.
+REACHED = "SELECT number, seq FROM thinned JOIN boot USING (boot) ORDER BY id DESC LIMIT 1"
+
+
+class Thinned(NamedTuple):
+    """A note: how many readings went when those measured from `first_at` to `last_at` were thinned."""
+
+    readings: int
+    first_at: datetime
+    last_at: datetime
 
 
 class Outbox:
@@ -76,17 +103,20 @@ class Outbox:
         """Whether the uptimes of that boot's readings are on the same count as the machine's uptime now."""
         return boot in self._of_this_run
 
-    def append(self, readings: Sequence[Reading], *, uptime_s: float) -> range:
-        """Take readings that were measured at `uptime_s`; durable when this returns.
+    def append(
+        self, readings: Sequence[Reading], *, uptime_s: float | Sequence[float], kept: Mapping[str, str] | None = None
+    ) -> range:
+        """Take readings that were measured at `uptime_s` (of all, or of each); durable when this returns.
 
-        Times are kept to the millisecond, as they go on the wire. Returns the sequence numbers that the readings
-        got within this boot, in order.
+        Times are kept to the millisecond, as they go on the wire. What is to be `kept` under a name lasts with them or
+        not at all. Returns the sequence numbers that the readings got within this boot, in order.
         """
+        uptimes_s = [uptime_s] * len(readings) if isinstance(uptime_s, int | float) else uptime_s
         with self._lock:
             first = self._seq + 1
             rows = [
-                (self.boot, first + n, uptime_s, r.asset, r.channel, _millis(r.measured_at), r.value)
-                for n, r in enumerate(readings)
+                (self.boot, first + n, at_s, r.asset, r.channel, _millis(r.measured_at), r.value)
+                for n, (r, at_s) in enumerate(zip(readings, uptimes_s, strict=True))
             ]
             with self._own_errors(f"cannot take {len(rows)} readings now"):
                 if self._room_bytes() < RESERVE_BYTES:
@@ -94,49 +124,137 @@ class Outbox:
                 with self._db:
                     self._note_boot(self._db)  # another program that opened the file may have forgotten it, empty
                     self._db.executemany("INSERT INTO queued VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                    self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", (kept or {}).items())
+                    self._count("taken", len(rows))
             self._seq += len(rows)
             return range(first, self._seq + 1)
 
-    def peek(self, limit: int, *, after: Position = START) -> tuple[list[tuple[str, list[Queued]]], Position]:
-        """The oldest unconfirmed readings behind `after`, at most `limit`, grouped by boot; and where they end."""
+    def peek(self, limit: int, *, after: Position = START, until: Position = END) -> tuple[list[Group], Position]:
+        """The oldest unconfirmed readings behind `after` and up to `until`, at most `limit`; and where they end."""
+        rows: list[tuple[Any, ...]] = []
         with self._lock:
-            rows = self._db.execute(
-                "SELECT number, boot, seq, uptime_s, asset, channel, measured_ms, value"
-                " FROM queued JOIN boot USING (boot) WHERE (number, seq) > (?, ?) ORDER BY number, seq LIMIT ?",
-                (*after, limit),
-            ).fetchall()
-        groups: list[tuple[str, list[Queued]]] = []
-        for number, boot, seq, uptime_s, asset, channel, measured_ms, value in rows:
-            if not groups or groups[-1][0] != boot:
-                groups.append((boot, []))
-            reading = Reading(AssetId(asset), channel, _instant(measured_ms), value)
-            groups[-1][1].append(Queued(seq, uptime_s, reading))
-            after = number, seq
-        return groups, after
+            for boot, low, high in self._spans(after, until):
+                rows += self._db.execute(
+                    f"{ROWS} WHERE boot = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+                    (boot, low, high, limit - len(rows)),
+                ).fetchall()
+                if len(rows) == limit:
+                    break
+        return _groups(rows), (rows[-1][0], rows[-1][2]) if rows else after
+
+    def newest(self, limit: int) -> list[Group]:
+        """Of the newest `limit` unconfirmed readings the last of each channel, in the order of taking."""
+        with self._lock:
+            rows = self._db.execute(f"{ROWS} ORDER BY number DESC, seq DESC LIMIT ?", (limit,)).fetchall()
+        last = {(row[4], row[5]): row for row in reversed(rows)}
+        return _groups(sorted(last.values(), key=lambda row: (row[0], row[2])))
+
+    def end(self) -> Position:
+        """The place of the newest unconfirmed reading; START when nothing waits."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT number, seq FROM queued JOIN boot USING (boot) ORDER BY number DESC, seq DESC LIMIT 1"
+            ).fetchone()
+        return START if row is None else (int(row[0]), int(row[1]))
 
     def confirm(self, boot: str, ranges: Iterable[tuple[int, int]]) -> int:
         """Forget what ingest has committed; returns how many readings that were. Repeating it is harmless."""
         with self._lock, self._db:
-            return sum(
+            confirmed = sum(
                 self._db.execute(
                     "DELETE FROM queued WHERE boot = ? AND seq BETWEEN ? AND ?", (boot, low, high)
                 ).rowcount
                 for low, high in ranges
             )
+            if confirmed:
+                self._count("confirmed", confirmed)
+            return confirmed
 
-    def depth(self, *, until: Position | None = None) -> int:
-        """How many readings wait for their confirmation; with `until`, only those up to that position."""
-        number, seq = until or (2**62, 0)
+    def thin(self, *, before: datetime | None, most: int) -> int:
+        """Where too much waits, keep of the oldest only the last reading of each channel and hour.
+
+        The oldest are those measured `before` (by a clock that was set; None: the date is not known now), and as many
+        as are beyond `most`. Each time leaves a note of what went, and the account counts it. Returns how many went.
+        """
+        gone = 0
+        while (thinned := self._thin_some(None if before is None else _millis(before), most)) is not None:
+            gone += thinned
+        return gone
+
+    def _thin_some(self, before_ms: int | None, most: int) -> int | None:
+        """Thin some of the oldest readings that are not thin yet, in one transaction; None when there is no need."""
+        with self._lock, self._own_errors("cannot be thinned now"), self._db:
+            reached = self._db.execute(REACHED).fetchone() or START
+            count = self._db.execute("SELECT count(*) FROM queued").fetchone()[0]
+            rows = self._db.execute(
+                f"{ROWS} WHERE (number, seq) > (?, ?) ORDER BY number, seq LIMIT ?", (*reached, THINNED_AT_ONCE)
+            ).fetchall()
+            is_old = [before_ms is not None and BELIEVABLE_MS <= row[6] < before_ms for row in rows]
+            old = len(rows) - is_old[::-1].index(True) if True in is_old else 0
+            scope = rows[: max(old, most // 10 if count > most else 0)]  # so that it is not at once too much again
+            if not scope:
+                return None
+            kept = {(row[1], row[4], row[5], row[6] // HOUR_MS): row for row in scope}
+            gone = set(scope) - set(kept.values())
+            self._db.executemany("DELETE FROM queued WHERE boot = ? AND seq = ?", [(row[1], row[2]) for row in gone])
+            self._db.execute(
+                "INSERT INTO thinned (boot, seq, readings, first_ms, last_ms) VALUES (?, ?, ?, ?, ?)",
+                (scope[-1][1], scope[-1][2], len(gone), min(row[6] for row in scope), max(row[6] for row in scope)),
+            )
+            self._count("thinned", len(gone))
+        return len(gone)
+
+    def account(self) -> dict[str, int]:
+        """How many readings this file ever took, and where they are: taken = confirmed + thinned + waiting."""
         with self._lock:
-            row = self._db.execute(
-                "SELECT count(*) FROM queued JOIN boot USING (boot) WHERE (number, seq) <= (?, ?)", (number, seq)
-            ).fetchone()
-        return int(row[0])
+            found = dict(self._db.execute("SELECT what, readings FROM tally").fetchall())
+            waiting = int(self._db.execute("SELECT count(*) FROM queued").fetchone()[0])
+        return {what: int(found.get(what, 0)) for what in ("taken", "confirmed", "thinned")} | {"waiting": waiting}
+
+    def notes(self) -> list[Thinned]:
+        """What was thinned, the oldest first."""
+        with self._lock:
+            rows = self._db.execute("SELECT readings, first_ms, last_ms FROM thinned WHERE readings > 0 ORDER BY id")
+            return [Thinned(count, _instant(first), _instant(last)) for count, first, last in rows.fetchall()]
+
+    def keep(self, values: Mapping[str, str]) -> None:
+        """Keep values under names, durable when this returns."""
+        with self._lock, self._own_errors("cannot keep values now"), self._db:
+            self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", values.items())
+
+    def kept(self, prefix: str) -> dict[str, str]:
+        """What is kept under names that begin like this."""
+        with self._lock:
+            rows = self._db.execute("SELECT name, value FROM kept WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
+            return dict(rows.fetchall())
+
+    def depth(self, *, after: Position = START, until: Position = END) -> int:
+        """How many readings behind `after` and up to `until` wait for their confirmation."""
+        count = "SELECT count(*) FROM queued WHERE boot = ? AND seq > ? AND seq <= ?"
+        with self._lock:
+            return sum(int(self._db.execute(count, span).fetchone()[0]) for span in self._spans(after, until))
+
+    def _spans(self, after: Position, until: Position) -> list[tuple[str, int, int]]:
+        """The boots between two places, each with the numbers between which they lie: so the key finds them."""
+        boots = self._db.execute(
+            "SELECT number, boot FROM boot WHERE number BETWEEN ? AND ? ORDER BY number", (after[0], until[0])
+        )
+        return [
+            (boot, after[1] if number == after[0] else 0, until[1] if number == until[0] else END[0])
+            for number, boot in boots.fetchall()
+        ]
 
     def close(self) -> None:
         """Close the file; what waits stays in it."""
         with self._lock:
             self._db.close()
+
+    def _count(self, what: str, readings: int) -> None:
+        """Book readings, within the caller's transaction."""
+        self._db.execute(
+            "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET readings = readings + excluded.readings",
+            (what, readings),
+        )
 
     def _room_bytes(self) -> int:
         """What is free on disk and within the file, which never shrinks."""
@@ -214,6 +332,16 @@ class Outbox:
             if code == sqlite3.SQLITE_FULL or (code in MAYBE_FULL and self._disk_bytes() < RESERVE_BYTES):
                 raise OutboxFull(f"{self.path} {what}, no room on disk: {error}") from error
             raise OutboxUnavailable(f"{self.path} {what}, try again: {error}") from error
+
+
+def _groups(rows: Iterable[tuple[Any, ...]]) -> list[Group]:
+    groups: list[Group] = []
+    for _, boot, seq, uptime_s, asset, channel, measured_ms, value in rows:
+        if not groups or groups[-1][0] != boot:
+            groups.append((boot, []))
+        reading = Reading(AssetId(asset), channel, _instant(measured_ms), value)
+        groups[-1][1].append(Queued(seq, uptime_s, reading))
+    return groups
 
 
 def _this_machine() -> str:

@@ -6,8 +6,20 @@ A mistake names file, key, value and bound: `zones/zone-1.toml: tower.volume_m3:
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
+
+
+def read_toml(path: Path, error_type: type[Exception]) -> dict[str, Any]:
+    """The values of a file; an error of that type when it cannot be read or is no TOML."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise error_type(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise error_type(f"{path}: is not valid TOML: {error}") from error
 
 
 class Table:
@@ -26,6 +38,11 @@ class Table:
         """The mistake `problem` in `key`, to be raised."""
         return self.error_type(f"{self.path}: {self.prefix}{key}: {problem}")
 
+    def has(self, key: str) -> bool:
+        """Whether the key is there; it counts as asked for."""
+        self.asked.add(key)
+        return key in self.values
+
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a key, which must be there unless it has a default."""
         self.asked.add(key)
@@ -43,6 +60,13 @@ class Table:
             raise self.error(key, f"{value!r} does not match {pattern.pattern}")
         return value
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts, at least one."""
+        value = self.get(key)
+        if not isinstance(value, list) or not value or not all(isinstance(one, str) and one for one in value):
+            raise self.error(key, f"{value!r} is not a list of texts")
+        return tuple(value)
+
     def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
         """One of some words."""
         value, allowed = self.text(key, default), tuple(choices)
@@ -52,13 +76,24 @@ class Table:
 
     def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
         """A number within its bounds."""
-        value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(key, f"{value!r} is not a number")
-        if not low <= value <= high:
-            side, bound = ("below", low) if value < low else ("above", high)
-            raise self.error(key, f"{value:g} is {side} {bound:g}")
-        return float(value)
+        return self._within(key, self.get(key, default), low, high)
+
+    def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        """A whole number within its bounds."""
+        value = self.number(key, low, high, default)
+        if value != int(value):
+            raise self.error(key, f"{value:g} is not a whole number")
+        return int(value)
+
+    def span(self, key: str, low: float, high: float) -> tuple[float, float]:
+        """A least and a greatest number, both within bounds."""
+        value = self.get(key)
+        if not isinstance(value, list) or len(value) != 2:
+            raise self.error(key, f"{value!r} is not a pair [least, greatest]")
+        least, greatest = (self._within(key, one, low, high) for one in value)
+        if least >= greatest:
+            raise self.error(key, f"{least:g} is not below {greatest:g}")
+        return least, greatest
 
     def flag(self, key: str, default: bool) -> bool:
         """True or false."""
@@ -87,6 +122,14 @@ class Table:
             if key not in self.asked:
                 known = ", ".join(sorted(self.asked))
                 raise self.error(key, f"is not a key of a {self.what} here; known are {known}")
+
+    def _within(self, key: str, value: Any, low: float, high: float) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(key, f"{value!r} is not a number")
+        if not low <= value <= high:
+            side, bound = ("below", low) if value < low else ("above", high)
+            raise self.error(key, f"{value:g} is {side} {bound:g}")
+        return float(value)
 
     def _inner(self, prefix: str, values: Mapping[str, Any]) -> Table:
         return Table(self.path, prefix, values, what=self.what, error_type=self.error_type)

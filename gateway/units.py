@@ -33,6 +33,23 @@ CONVERSIONS: dict[str, dict[str, tuple[float, float]]] = {
 WIRE_UNIT: dict[str, str] = {canonical: next(iter(units)) for canonical, units in CONVERSIONS.items()}
 
 
+# What people write on devices and in data sheets for a canonical unit, beside it and the SenML units.
+FIELD_UNITS: dict[str, dict[str, tuple[float, float]]] = {
+    "1/min": {"rpm": (1.0, 0.0)},
+    "m³/h": {"m3/h": (1.0, 0.0), "l/min": (0.06, 0.0), "l/h": (1e-3, 0.0)},
+    "bar": {"mbar": (1e-3, 0.0), "kPa": (1e-2, 0.0), "mH2O": (0.0980665, 0.0)},
+    "mg/L": {"mg/l": (1.0, 0.0)},
+    "µS/cm": {"uS/cm": (1.0, 0.0), "mS/cm": (1e3, 0.0)},
+}
+
+
+def field_conversion(spec: ChannelSpec, unit: str) -> tuple[float, float] | None:
+    """Factor and offset from the unit of a device to the channel's canonical unit, or None when it does not convert."""
+    if unit == spec.unit:
+        return 1.0, 0.0
+    return FIELD_UNITS.get(spec.unit, {}).get(unit) or CONVERSIONS[spec.unit].get(unit)
+
+
 def conversion(spec: ChannelSpec, senml_unit: str) -> tuple[float, float] | None:
     """Factor and offset from `senml_unit` to the channel's canonical unit, or None when it does not convert."""
     return CONVERSIONS[spec.unit].get(senml_unit)

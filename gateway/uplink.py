@@ -2,17 +2,25 @@
 
 A PUBACK is no promise (every broker setting tried lost acknowledged messages under kills or power cuts), so it only
 tells that the link works. The outbox forgets on `down/ack` alone. A lost answer costs a resend, which the key of a
-reading absorbs. While nobody answers at all, new readings go out once, and only the oldest pack is sent again, ever
+reading absorbs.
+
+Where more waits than one pack holds, the newest reading of each channel goes first, then what is measured from then on,
+and beside it the backlog, the oldest first, two packs at a time: an answer fetches the next, so it goes as fast as the
+link bears and live readings never wait behind it.
+
+While nobody answers at all, new readings go out once, and only the oldest pack is sent again, ever
 more rarely; the first answer brings all that waits on its way.
 """
 
 from __future__ import annotations
 
+import gzip
 import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -22,7 +30,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.clock import Clock, uptime_s
 from gateway.config import MqttSettings
-from gateway.outbox import START, Outbox, Position
+from gateway.outbox import END, START, Group, Outbox, Position
+from gateway.traffic import Traffic, traffic_of
 from gateway.wire import (
     MAX_READINGS_PER_PACK,
     MESSAGE_LIFE_S,
@@ -38,9 +47,11 @@ from gateway.wire import (
 log = logging.getLogger(__name__)
 
 WINDOW_READINGS = 2000  # sent and not yet confirmed
+BACKLOG_READINGS = 2 * MAX_READINGS_PER_PACK  # of them, from a backlog
+WORTH_ZIPPING = 300  # bytes
 RESEND_AFTER_S = 20.0  # wall time without an answer for the oldest reading after which all that waits is sent again
 PATIENCE_DOUBLES = 6  # times while nobody answers at all: 20 s become 21 min, for a SIM card is paid by volume
-CLOCK_SOURCE = "system"  # who set the machine's clock is not known here
+UNKNOWN_SOURCE = "system"  # who set the machine's clock is not known here
 WILL_DELAY_S = 600  # a 2G link flaps; presence is computed from readings anyway
 KEEPALIVE_S = 60
 RECONNECT_S = (1.0, 120.0)
@@ -58,6 +69,12 @@ class Uplink:
     uptime_s : the uptime now, on the same count as that of the outbox's readings [s]
     resend_after_s : wall time without an answer for the oldest reading after which all that waits is sent again [s]
     reconnect_s : least and greatest wait between two attempts to connect [s]
+    keepalive_s : how long the link may be quiet before it is tried [s]
+    live_first : whether live readings go before a backlog; else all goes in the order in which it was taken
+    is_zipped : whether packs are gzipped where that makes them smaller
+    clock_source : who vouches for the clock now
+    tells : what the status says of the box beside
+    listens : what to do with retained messages for us, by topic; called from the network's thread
     """
 
     def __init__(
@@ -72,11 +89,24 @@ class Uplink:
         uptime_s: Callable[[], float] = uptime_s,
         resend_after_s: float = RESEND_AFTER_S,
         reconnect_s: tuple[float, float] = RECONNECT_S,
+        keepalive_s: int = KEEPALIVE_S,
+        live_first: bool = True,
+        is_zipped: bool = False,
+        clock_source: Callable[[], str] = lambda: UNKNOWN_SOURCE,
+        tells: Callable[[], Mapping[str, object]] = dict,
+        listens: Mapping[str, Callable[[bytes], None]] | None = None,
     ) -> None:
+        self._keepalive_s, self._live_first, self._is_zipped = keepalive_s, live_first, is_zipped
+        self._clock_source, self._tells, self._listens = clock_source, tells, dict(listens or {})
         self._settings, self._clock, self._software = settings, clock, software
         self._zone, self._gateway, self._outbox, self._uptime_s = zone, gateway, outbox, uptime_s
         self._resend_after_s, self._reconnect_s, self._wait_s = resend_after_s, reconnect_s, reconnect_s[0]
+        # What waits up to `_until` is a backlog that is sent up to `_cursor`; what is behind it is live, sent up to
+        # `_live`. Without a backlog `_until` is END.
         self._cursor: Position = START
+        self._until: Position = END
+        self._live: Position = START
+        self._is_new_start = threading.Event()  # all that waits is to be sent again
         self._oldest: Position = START  # of what waits, and since when it waits for its answer
         self._oldest_s = time.monotonic()
         self._silence = 0  # how often was sent again since the last answer; from 2 on not all that may be lost
@@ -87,6 +117,7 @@ class Uplink:
         self._client: mqtt.Client | None = None
         self._status_message = 0  # the number of the one that tells our status, which nobody need listen to
         self._trouble: str | None = None  # that was told last
+        self._traffic_lock, self._past_traffic = threading.Lock(), Traffic()
         self._sender = threading.Thread(target=self._send_until_stopped, name=f"uplink-{gateway}", daemon=True)
 
     @property
@@ -98,6 +129,29 @@ class Uplink:
     def is_paused(self) -> bool:
         """Whether the link is cut on purpose."""
         return self._paused.is_set()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread that sends is there."""
+        return self._sender.is_alive()
+
+    @property
+    def has_backlog(self) -> bool:
+        """Whether live readings go before others now."""
+        return self._until != END
+
+    def traffic(self) -> Traffic:
+        """What all connections have cost since we began."""
+        client = self._client
+        connection: Any = None if client is None else client.socket()
+        with self._traffic_lock:
+            return self._past_traffic + (Traffic() if connection is None else traffic_of(connection))
+
+    def tell_status(self) -> None:
+        """Publish our status anew, when there is a link."""
+        client = self._client
+        if client is not None and self.is_connected:
+            self._publish_status(client)
 
     def start(self) -> None:
         """Begin to connect and send; returns at once."""
@@ -151,7 +205,7 @@ class Uplink:
             self._hang_up()
         if self._client is None and not self._paused.is_set():
             self._client = self._new_client()
-            self._client.connect_async(self._settings.host, self._settings.port, keepalive=KEEPALIVE_S)
+            self._client.connect_async(self._settings.host, self._settings.port, keepalive=self._keepalive_s)
             self._client.loop_start()
 
     def _hang_up(self) -> None:
@@ -194,6 +248,7 @@ class Uplink:
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
+        client.on_socket_close = self._on_socket_close
         return client
 
     def _send_due(self) -> None:
@@ -207,27 +262,50 @@ class Uplink:
         _, oldest = self._outbox.peek(1)
         if oldest != self._oldest:
             self._oldest, self._oldest_s = oldest, time.monotonic()
-        unconfirmed = self._outbox.depth(until=self._cursor)
-        if unconfirmed and time.monotonic() - self._oldest_s > self._patience_s:
+        if self._outbox.depth(until=self._cursor) and time.monotonic() - self._oldest_s > self._patience_s:
             self._send_again(client)
-            unconfirmed = self._outbox.depth(until=self._cursor)
-        while unconfirmed < WINDOW_READINGS:
-            groups, cursor = self._outbox.peek(WINDOW_READINGS - unconfirmed, after=self._cursor)
+        if self._is_new_start.is_set():
+            self._is_new_start.clear()
+            self._cursor, self._until, self._live = START, END, START
+            self._find_backlog(client)
+        if self.has_backlog:
+            self._live = self._send_from(client, self._live, begin=self._until)
+            self._cursor = self._send_from(client, self._cursor, until=self._until, window=BACKLOG_READINGS)
+            if not self._outbox.peek(1, after=self._cursor, until=self._until)[0]:
+                self._cursor, self._until = self._live, END
+        else:
+            self._cursor = self._send_from(client, self._cursor)
+
+    def _find_backlog(self, client: mqtt.Client) -> None:
+        """Where much waits, it is a backlog, of which the newest reading of each channel is sent at once."""
+        if self._live_first and self._outbox.depth() > MAX_READINGS_PER_PACK:
+            self._until = self._live = self._outbox.end()
+            self._publish(client, self._outbox.newest(WINDOW_READINGS))
+
+    def _send_from(
+        self, client: mqtt.Client, cursor: Position, *, begin: Position = START, until: Position = END,
+        window: int = WINDOW_READINGS,
+    ) -> Position:  # fmt: skip
+        """Send what waits behind `cursor`, as long as not more than `window` from `begin` on is unconfirmed."""
+        unconfirmed = self._outbox.depth(after=begin, until=cursor)
+        while unconfirmed < window:
+            groups, cursor = self._outbox.peek(window - unconfirmed, after=cursor, until=until)
             if not groups:
-                return
+                break
             self._publish(client, groups)
             unconfirmed += sum(len(entries) for _, entries in groups)
-            self._cursor = cursor
+        return cursor
 
     def _hear_answer(self) -> None:
         if self._silence > 1:
-            self._cursor, self._oldest_s = START, time.monotonic()
+            self._is_new_start.set()
+            self._oldest_s = time.monotonic()
         self._silence, self._patience_s, self._may_start_over = 0, self._resend_after_s, True
 
     def _send_again(self, client: mqtt.Client) -> None:
         """Send all that waits again; when that was in vain, only the oldest pack, as a question."""
         if self._silence == 0:
-            self._cursor = START
+            self._is_new_start.set()
         else:
             self._publish(client, self._outbox.peek(MAX_READINGS_PER_PACK)[0])
         jitter = random.uniform(0.75, 1.25)  # noqa: S311 - not all gateways at once
@@ -235,20 +313,23 @@ class Uplink:
         self._oldest_s = time.monotonic()
         self._silence += 1
 
-    def _publish(self, client: mqtt.Client, groups: Iterable[tuple[str, Sequence[Queued]]]) -> None:
+    def _publish(self, client: mqtt.Client, groups: Iterable[Group]) -> None:
         topic = senml_topic(self._zone, self._gateway)
         for boot, entries in groups:
             for pack in _packs(entries):
                 sent_uptime_s = self._uptime_s() if self._outbox.is_of_this_run(boot) else None
                 payload = encode_pack(boot, pack, sent_at=self._clock.now(), sent_uptime_s=sent_uptime_s)
+                if self._is_zipped and len(payload) > WORTH_ZIPPING:
+                    payload = gzip.compress(payload, mtime=0)
                 info = client.publish(topic, payload, qos=1, properties=_life(self._settings))
                 if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
                     self._tell(f"publish refused: {mqtt.error_string(info.rc)}")
 
     def _status(self, *, online: bool) -> bytes:
         return encode_status(
-            online=online, boot=self._outbox.boot, software=self._software, clock=CLOCK_SOURCE, at=self._clock.now()
-        )
+            online=online, boot=self._outbox.boot, software=self._software, clock=self._clock_source(),
+            at=self._clock.now(), more=self._tells() if online else None,
+        )  # fmt: skip
 
     def _on_connect(
         self,
@@ -262,16 +343,26 @@ class Uplink:
             self._tell(f"the broker refused us: {reason}")
             return
         client.subscribe(ack_topic(self._zone, self._gateway), qos=1)
-        status = client.publish(status_topic(self._zone, self._gateway), self._status(online=True), qos=1, retain=True)
-        self._status_message = status.mid
+        for listened in self._listens:
+            client.subscribe(listened, qos=1)
+        self._publish_status(client)
         if self._may_start_over:
-            self._cursor, self._oldest_s = START, time.monotonic()
+            self._is_new_start.set()
+            self._oldest_s = time.monotonic()
             self._silence, self._patience_s, self._may_start_over = 1, self._resend_after_s, False
         else:  # a link that flaps must not send all again each time: what the last one lost waits for an answer
             self._silence = max(self._silence, 2)
         self._wait_s = self._reconnect_s[0]
         self._connected.set()
         self._wake.set()
+
+    def _publish_status(self, client: mqtt.Client) -> None:
+        status = client.publish(status_topic(self._zone, self._gateway), self._status(online=True), qos=1, retain=True)
+        self._status_message = status.mid
+
+    def _on_socket_close(self, client: mqtt.Client, userdata: object, connection: Any) -> None:
+        with self._traffic_lock:
+            self._past_traffic += traffic_of(connection)
 
     def _on_disconnect(
         self,
@@ -308,13 +399,16 @@ class Uplink:
             log.warning("%s: %s", self._gateway, trouble, exc_info=with_traceback)
 
     def _on_message(self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
-        if message.topic != ack_topic(self._zone, self._gateway):
-            return  # amqtt hands a gateway its own retained status back
         try:
+            if message.topic in self._listens:
+                self._listens[message.topic](bytes(message.payload))
+                return
+            if message.topic != ack_topic(self._zone, self._gateway):
+                return  # amqtt hands a gateway its own retained status back
             boot, ranges = decode_ack(bytes(message.payload))
             confirmed = self._outbox.confirm(boot, ranges)
         except Exception:
-            log.exception("%s: an answer could not be used; the readings stay in the outbox", self._gateway)
+            log.exception("%s: a message could not be used; the readings stay in the outbox", self._gateway)
             return
         if confirmed:
             self._answered.set()

@@ -18,7 +18,7 @@ The answer on `down/ack` is JSON: `{"boot": "1a2b3c4d", "seq": [[1, 60], [64, 64
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -38,6 +38,11 @@ _COMPACT = json.JSONEncoder(separators=(",", ":"))  # kept: `json.dumps` would m
 def senml_topic(zone: str, gateway: str) -> str:
     """Where a gateway publishes its packs."""
     return f"{ROOT}/{zone}/{gateway}/up/{SENML_KIND}"
+
+
+def config_topic(zone: str, gateway: str) -> str:
+    """Where a gateway's configuration from afar is retained (`gateway.remote`)."""
+    return f"{ROOT}/{zone}/{gateway}/down/config"
 
 
 def ack_topic(zone: str, gateway: str) -> str:
@@ -145,10 +150,10 @@ def decode_ack(payload: bytes) -> tuple[str, list[tuple[int, int]]]:
     return boot, ranges
 
 
-def encode_status(*, online: bool, boot: str, software: str, clock: str, at: datetime) -> bytes:
-    """The retained status: birth or last will."""
+def encode_status(
+    *, online: bool, boot: str, software: str, clock: str, at: datetime, more: Mapping[str, object] | None = None
+) -> bytes:
+    """The retained status: birth or last will; `more` is what a gateway tells of itself beside, for people."""
     state = "online" if online else "offline"
-    return json.dumps(
-        {"state": state, "boot": boot, "software": software, "clock": clock, "at": round(at.timestamp(), 3)},
-        separators=(",", ":"),
-    ).encode()
+    head = {"state": state, "boot": boot, "software": software, "clock": clock, "at": round(at.timestamp(), 3)}
+    return _COMPACT.encode(head | dict(more or {})).encode()

@@ -6,7 +6,6 @@ A mistake names file, key, value and bound: `zones/zone-1.toml: tower.volume_m3:
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from gateway.devices import Device, device
 from gateway.errors import ZoneFileError
 from gateway.model import CHANNELS, AssetId, AssetKind, ChannelSpec, GatewayId, ZoneId
-from gateway.tables import Table
+from gateway.tables import Table, read_toml
 
 ROLES = (
     "president", "exploitant", "tresorier", "fontainier", "hygiene",
@@ -134,13 +133,7 @@ def load_zone(path: Path) -> Zone:
     ------
     ZoneFileError : unreadable, not TOML, or a key is missing, unknown or out of bounds
     """
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ZoneFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ZoneFileError(f"{path}: is not valid TOML: {error}") from error
-    return zone_from_values(values, str(path))
+    return zone_from_values(read_toml(path, ZoneFileError), str(path))
 
 
 def load_zones(paths: Iterable[Path]) -> list[Zone]:

@@ -1,5 +1,5 @@
 """`python -m ndiyan` is the command `ndiyan`."""
 
-from ndiyan.cli import main
+from ndiyan.entry import main
 
 main()

@@ -20,6 +20,7 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.zones import Zone, load_zone, load_zones
 from ingest.errors import IngestError
+from ndiyan import cli_gateway
 from ndiyan.cli_account import account, backlog, set_aside_app
 from ndiyan.cli_people import people_app
 from ndiyan.cli_profiles import profiles_app
@@ -320,6 +321,12 @@ def bench_detection(
     detection = benchmark("detection")
     figures = detection.measure(skab, _say)
     _answer(figures, detection.told(figures), as_json=as_json)
+
+
+@app.command(help=cli_gateway.HELP, add_help_option=False, context_settings={"ignore_unknown_options": True})
+def gateway(arguments: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND] --config FILE")] = None) -> None:
+    """Hand over to the gateway's own command line."""
+    raise typer.Exit(cli_gateway.main(arguments or []))
 
 
 @app.command()

@@ -147,6 +147,27 @@ def gallery(
         print(file)
 
 
+@simulate_app.command("hardware")
+def hardware(
+    context: typer.Context,
+    zones: ZonesOption = None,
+    folder: Annotated[Path, typer.Option(help="Where zones' state and gateways' files are kept.")] = Path(".hardware"),
+    port: Annotated[int, typer.Option(min=1, max=65_000, help="Of the first zone's bus; the others follow.")] = 5020,
+    gateways: GatewaysOption = None,
+    mqtt: MqttOption = ANY_BROKER,
+    seed: SeedOption = 1,
+    scenario: ScenarioOption = "demo",
+) -> None:
+    """Serve each zone's pump controller, I/O modules and meters on Modbus TCP, with a file for `ndiyan gateway`."""
+    from ndiyan.hardware import run_hardware
+
+    chosen = _zones(zones)
+    run_hardware(
+        load_settings(context.obj), chosen, _addresses(chosen, gateways, mqtt), folder=folder, port=port, seed=seed,
+        scenario=scenario,
+    )  # fmt: skip
+
+
 def _zones(wanted: list[str] | None) -> list[Zone]:
     from simulator.fiction import MOST_ZONES, zones_with_fiction
 

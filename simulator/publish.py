@@ -51,7 +51,7 @@ class Publisher:
         self._uplinks: dict[str, Uplink] = {
             zone.zone_id: Uplink(
                 mqtt_for(zone), zone=zone.zone_id, gateway=zone.gateway_id, outbox=self._sent[zone.zone_id],
-                clock=clock, software=SOFTWARE, resend_after_s=5.0, reconnect_s=(0.5, 5.0),
+                clock=clock, software=SOFTWARE, resend_after_s=5.0, reconnect_s=(0.5, 5.0), live_first=False,
             )
             for zone in zones
         }  # fmt: skip

@@ -10,7 +10,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.errors import OutboxUnavailable
+from gateway.errors import OutboxFull, OutboxUnavailable
 from gateway.model import AssetId, Reading
-from gateway.outbox import START, Outbox
+from gateway.outbox import RESERVE_BYTES, START, Outbox
 
 NOON = datetime(2026, 11, 24, 12, 50, tzinfo=UTC)
 
@@ -79,6 +79,96 @@ def test_reading_on_from_a_place_skips_what_was_sent(tmp_path: Path, open_outbox
     assert [e.seq for _, group in outbox.peek(10, after=place)[0] for e in group] == [3, 4, 5]
     assert outbox.depth(until=place) == 2
     assert outbox.peek(10, after=START)[0][0][1][0].seq == 1
+
+
+def test_of_the_newest_readings_the_last_of_each_channel_tells_how_it_stands_now(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox]
+) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
+    outbox.append(readings(5), uptime_s=1.0)
+    outbox.append([Reading(AssetId("pump"), "power_w", NOON, 700.0)], uptime_s=2.0)
+    outbox.append(readings(1, 9), uptime_s=3.0)
+    ((boot, newest),) = outbox.newest(100)
+    assert (boot, [entry.reading.value for entry in newest]) == (outbox.boot, [700.0, 9.0])
+    assert outbox.end() == (1, 7)
+
+
+def hours_of(outbox: Outbox, days: int) -> None:
+    """A level every five minutes for some days from noon on."""
+    for day in range(days):
+        at = [NOON + timedelta(days=day, minutes=5 * n) for n in range(288)]
+        taken = [Reading(AssetId("tower"), "level_m", moment, float(n)) for n, moment in enumerate(at)]
+        outbox.append(taken, uptime_s=[86_400.0 * day + 300.0 * n for n in range(288)])
+
+
+def test_a_full_outbox_thins_the_oldest_to_one_an_hour_and_says_so(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox]
+) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
+    hours_of(outbox, 4)
+    assert outbox.thin(before=NOON + timedelta(days=1), most=10_000) == 288 - 25, "25 hours of the clock are touched"
+    assert outbox.depth() == 3 * 288 + 25
+    assert outbox.account() == {"taken": 1152, "confirmed": 0, "thinned": 263, "waiting": 889}
+    (note,) = outbox.notes()
+    assert (note.readings, note.first_at, note.last_at) == (263, NOON, NOON + timedelta(days=1, minutes=-5))
+    assert values(outbox, 2) == [1.0, 13.0], "the last of each hour: 12:55, 13:55"
+
+
+def test_what_is_thin_already_is_not_thinned_again(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
+    hours_of(outbox, 2)
+    outbox.thin(before=NOON + timedelta(days=1), most=10_000)
+    assert outbox.thin(before=NOON + timedelta(days=1), most=10_000) == 0
+    assert outbox.thin(before=None, most=10_000) == 0, "nothing is beyond the bound, and the date is not known"
+
+
+def test_a_backlog_after_another_that_was_thinned_and_sent_is_thinned_as_well(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox]
+) -> None:
+    path = tmp_path / "outbox.db"
+    first = open_outbox(path)
+    hours_of(first, 1)
+    first.thin(before=NOON + timedelta(days=1), most=10_000)
+    first.confirm(first.boot, [(1, 288)])
+    first.close()
+    second = open_outbox(path)
+    hours_of(second, 1)
+    assert second.thin(before=NOON + timedelta(days=1), most=10_000) == 263
+    assert sum(note.readings for note in second.notes()) == 526
+
+
+def test_more_readings_than_the_bound_are_thinned_from_the_oldest_on(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox]
+) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
+    hours_of(outbox, 4)
+    outbox.thin(before=None, most=600)
+    assert outbox.depth() <= 600
+    assert values(outbox, 1000)[-288:] == [float(n) for n in range(288)], "the newest day is whole"
+    account = outbox.account()
+    assert account["taken"] == account["thinned"] + account["waiting"] == 1152
+
+
+def test_a_full_disk_is_made_room_on_by_thinning_the_oldest(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
+    hours_of(outbox, 4)
+    monkeypatch.setattr(Outbox, "_disk_bytes", lambda _: RESERVE_BYTES - 4096)
+    with pytest.raises(OutboxFull, match="less than 5 MB are left on disk"):
+        outbox.append(readings(1), uptime_s=1.0)
+    outbox.thin(before=None, most=outbox.depth() // 2)
+    outbox.append(readings(1), uptime_s=1.0)  # in the pages that became free
+    account = outbox.account()
+    assert account["taken"] == account["thinned"] + account["waiting"] == 4 * 288 + 1
+
+
+def test_what_is_kept_lasts_with_the_readings(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
+    path = tmp_path / "outbox.db"
+    first = open_outbox(path)
+    first.append(readings(1), uptime_s=1.0, kept={"count:pump/volume_m3": "[1042, 42]"})
+    first.close()
+    assert open_outbox(path).kept("count:") == {"count:pump/volume_m3": "[1042, 42]"}
 
 
 def test_a_damaged_file_is_moved_aside_and_never_deleted(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
@@ -254,6 +344,8 @@ class OutboxAgainstAModel(RuleBasedStateMachine):
     def holds_what_the_model_holds(self) -> None:
         assert values(self.outbox) == list(self.model.values())
         assert self.outbox.depth() == len(self.model)
+        account = self.outbox.account()
+        assert account["taken"] == self.count == account["confirmed"] + account["waiting"]
 
     def teardown(self) -> None:
         self.outbox.close()

@@ -15,7 +15,7 @@ from gateway.clock import ManualClock
 from gateway.config import MqttSettings
 from gateway.model import AssetId, Reading
 from gateway.outbox import Outbox
-from gateway.uplink import WINDOW_READINGS, Uplink
+from gateway.uplink import BACKLOG_READINGS, WINDOW_READINGS, Uplink
 from gateway.wire import MAX_READINGS_PER_PACK, ack_topic, encode_ack
 from ingest.senml import decode_pack
 
@@ -66,7 +66,7 @@ class Village:
     """A gateway that takes 90 readings every five minutes and looks after its link every half minute."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now_s = 0.0
+        self.now_s, self.taken = 0.0, 0
         monkeypatch.setattr("gateway.uplink.time", SimpleNamespace(monotonic=lambda: self.now_s))
         self.line, self.clock = Line(), ManualClock(datetime(2026, 11, 24, tzinfo=UTC))
         self.outbox = Outbox(folder / "outbox.db")
@@ -81,7 +81,7 @@ class Village:
             now = self.clock.now()
             minutes = [now + timedelta(minutes=minute) for minute in range(5)]
             taken = [Reading(*name, minute, 1.0) for minute in minutes for name in NAMES]
-            self.outbox.append(taken, uptime_s=self.now_s)
+            self.taken = self.outbox.append(taken, uptime_s=self.now_s)[-1]
             for _ in range(10):
                 self.uplink.step()
                 if is_flapping:
@@ -162,3 +162,29 @@ def test_readings_lost_by_a_link_that_flapped_leave_at_the_first_answer_to_a_lat
 
 def test_the_status_claims_no_source_of_the_clock_that_is_not_known(village: Village) -> None:
     assert json.loads(village.line.status)["clock"] == "system"
+
+
+def test_after_a_long_cut_the_newest_goes_first_then_live_and_the_backlog_beside_it(village: Village) -> None:
+    village.uplink.pause()
+    village.pass_rounds(DAY_ROUNDS)
+    village.uplink.resume()
+    village.line.kept.clear()
+    village.uplink.connect(village.line)
+    village.uplink.step()
+    newest = decode_pack(village.line.kept[0])
+    assert [(one.asset, one.channel) for one in newest.records] == NAMES, "how each channel stands, in one pack"
+    assert {one.at_s for one in newest.records} == {(village.clock.now() - timedelta(minutes=1)).timestamp()}
+    backlog = [decode_pack(payload).records for payload in village.line.kept[1:]]
+    assert sum(map(len, backlog)) == BACKLOG_READINGS, "no more than the link bears"
+    assert backlog[0][0].seq == 2 * ROUND_READINGS + 1, "the oldest first"
+
+    village.line.kept.clear()  # nobody has answered yet
+    taken_before = village.taken
+    village.pass_rounds(1)
+    (live,) = (decode_pack(payload).records for payload in village.line.kept[:1])
+    assert [one.seq for one in live] == list(range(taken_before + 1, taken_before + ROUND_READINGS + 1))
+
+    village.line.kept.clear()
+    village.pass_rounds(2, answers=True)
+    assert village.outbox.depth() == 0
+    assert not village.uplink.has_backlog

@@ -1,0 +1,89 @@
+"""Devices behind one small protocol: asked for values by name, they give numbers with units, or why there is none."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from gateway.errors import DeviceSilent
+from gateway.maps import Value
+
+MOST_BYTES = 65_536
+ONLY = "value"  # the name of a number that stands alone in a file
+
+
+class Driver(Protocol):
+    """One device."""
+
+    def read(self, names: Collection[str]) -> Mapping[str, Value]:
+        """These values; a name that the device does not know is missing from the answer.
+
+        Raises
+        ------
+        DeviceSilent : the device as a whole gives nothing now
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the line go."""
+        ...
+
+
+class FileDriver:
+    """Values that another program or the kernel keeps in a file: lines of `name number [unit]`, or one number."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, names: Collection[str]) -> Mapping[str, Value]:
+        """What the file says now."""
+        try:
+            with self._path.open("rb") as file:
+                text = file.read(MOST_BYTES)
+        except OSError as error:
+            raise DeviceSilent(f"{self._path}: {error.strerror or error}") from error
+        return _lines(text, names)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class ExecDriver:
+    """Values that a program prints: lines of `name number [unit]`, or one number; its failure is the device's."""
+
+    def __init__(self, command: tuple[str, ...], timeout_s: float) -> None:
+        self._command, self._timeout_s = command, timeout_s
+
+    def read(self, names: Collection[str]) -> Mapping[str, Value]:
+        """Run the program once."""
+        try:
+            done = subprocess.run(self._command, capture_output=True, timeout=self._timeout_s, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise DeviceSilent(f"{self._command[0]}: no end after {self._timeout_s:g} s") from error
+        except OSError as error:
+            raise DeviceSilent(f"{self._command[0]}: {error.strerror or error}") from error
+        if done.returncode != 0:
+            said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+            raise DeviceSilent(f"{self._command[0]}: ended with {done.returncode}: {said}")
+        return _lines(done.stdout[:MOST_BYTES], names)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _lines(text: bytes, names: Collection[str]) -> dict[str, Value]:
+    """Values by name; one number that stands alone is `value`."""
+    found: dict[str, Value] = {}
+    for line in text.decode("utf-8", "replace").splitlines():
+        words = line.split()
+        if len(words) == 1:
+            words = [ONLY, *words]
+        if len(words) not in (2, 3) or words[0] not in names:
+            continue
+        try:
+            found[words[0]] = Value(float(words[1]), "".join(words[2:]))
+        except ValueError:
+            found[words[0]] = Value(None, "", f"{words[1][:40]!r} is not a number")
+    return found

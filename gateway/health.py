@@ -1,0 +1,140 @@
+"""How the box itself is: temperature, uptime, signal and credit of its modem, and the watchdog that watches over us."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gateway.clock import uptime_s
+from gateway.errors import DeviceSilent
+from gateway.installation import Modem
+from gateway.maps import Value
+
+log = logging.getLogger(__name__)
+
+THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
+MMCLI_TIMEOUT_S = 30.0  # a USSD answer takes its time
+CREDIT_EVERY_S = 6 * 3600.0  # operators cut off who asks too often
+
+Run = Callable[[Sequence[str]], str]
+
+
+def run_program(command: Sequence[str]) -> str:
+    """What a program says.
+
+    Raises
+    ------
+    DeviceSilent : it is not there, fails, or does not end
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=MMCLI_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise DeviceSilent(f"{command[0]}: {error}") from error
+    return done.stdout.decode("utf-8", "replace")
+
+
+class SystemDriver:
+    """The registers `temp` [°C], `uptime` [s], `signal` [dBm] and `credit` [GNF] of the box."""
+
+    def __init__(self, modem: Modem | None, *, run: Run = run_program, thermal: Path = THERMAL) -> None:
+        self._modem, self._run, self._thermal = modem, run, thermal
+        self._credit = Value(None, "GNF", "not asked yet")
+        self._credit_due_s = 0.0
+
+    def read(self, names: Collection[str]) -> Mapping[str, Value]:
+        """These values; what the box has not is told as such."""
+        ways = {"temp": self._temp, "uptime": self._uptime, "signal": self._signal, "credit": self._asked_credit}
+        return {name: ways[name]() for name in names}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _temp(self) -> Value:
+        try:
+            return Value(int(self._thermal.read_text("ascii")) / 1000, "°C")
+        except (OSError, ValueError) as error:
+            return Value(None, "°C", f"{self._thermal}: {error}")
+
+    def _uptime(self) -> Value:
+        return Value(float(int(uptime_s())), "s")
+
+    def _signal(self) -> Value:
+        if self._modem is None:
+            return Value(None, "dBm", "no modem is configured")
+        try:
+            return signal_dbm(self._run(["mmcli", "--modem=any", "--signal-get", "--output-json"]))
+        except DeviceSilent as error:
+            return Value(None, "dBm", str(error))
+
+    def _asked_credit(self) -> Value:
+        modem, now_s = self._modem, uptime_s()
+        if modem is None or modem.ussd is None:
+            return Value(None, "GNF", "no USSD code is configured")
+        if now_s >= self._credit_due_s:
+            self._credit_due_s = now_s + CREDIT_EVERY_S
+            try:
+                answer = self._run(["mmcli", "--modem=any", f"--3gpp-ussd-initiate={modem.ussd}"])
+                self._credit = credit_gnf(answer, modem.credit)
+            except DeviceSilent as error:
+                self._credit = Value(None, "GNF", str(error))
+        return self._credit
+
+
+def signal_dbm(answer: str) -> Value:
+    """The strength that `mmcli --signal-get` tells of the newest network that has one."""
+    try:
+        signal: dict[str, Any] = json.loads(answer)["modem"]["signal"]
+    except (ValueError, KeyError, TypeError):
+        return Value(None, "dBm", f"mmcli: no signal in {answer[:60]!r}")
+    for network, key in (("5g", "rsrp"), ("lte", "rssi"), ("umts", "rssi"), ("gsm", "rssi")):
+        try:
+            return Value(float(signal[network][key]), "dBm")
+        except (KeyError, TypeError, ValueError):
+            continue
+    return Value(None, "dBm", "mmcli: no network has a strength")
+
+
+def credit_gnf(answer: str, pattern: re.Pattern[str]) -> Value:
+    """The amount in an operator's words, as `Votre solde est de 12 500 GNF`."""
+    found = pattern.search(answer)
+    digits = re.sub(r"[^0-9]", "", found[1]) if found else ""
+    return Value(float(digits), "GNF") if digits else Value(None, "GNF", f"no amount in {answer.strip()[:80]!r}")
+
+
+def disk_free_bytes(folder: Path) -> int:
+    """What programs may still write there."""
+    return shutil.disk_usage(folder).free
+
+
+class Watchdog:
+    """systemd's: told that we are ready, and alive; elsewhere nothing happens (sd_notify(3))."""
+
+    def __init__(self) -> None:
+        self._address = os.environ.get("NOTIFY_SOCKET")
+
+    def ready(self) -> None:
+        """The start is over."""
+        self._tell("READY=1")
+
+    def alive(self, status: str) -> None:
+        """Everything turns; `status` is what `systemctl status` shows."""
+        self._tell(f"WATCHDOG=1\nSTATUS={status}")
+
+    def _tell(self, words: str) -> None:
+        if not self._address:
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+                wire.sendto(words.encode(), address)
+        except OSError as error:
+            log.warning("systemd does not hear us: %s", error)
+            self._address = None

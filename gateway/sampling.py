@@ -1,0 +1,249 @@
+"""Raw values into readings: loops, totals of pulses, and what of all that is measured is reported.
+
+A value is looked at every `every_s` and reported when an interval ends, or at once when it has moved by `change` since
+its last report. The least and the greatest of what was not reported are reported with the next one, each at its own
+time, when they stick out by `change` (without one: at all). So nothing that lasts a look is lost, and a quiet value
+costs one reading in an interval.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.drivers import Driver
+from gateway.errors import DeviceSilent
+from gateway.installation import Loop, Plan, Point, Pulse
+from gateway.maps import Value
+from gateway.model import Reading
+from gateway.units import field_conversion
+
+log = logging.getLogger(__name__)
+
+# NAMUR NE43: 3.8 to 20.5 mA is a measurement, up to 3.6 and from 21 mA the sensor says that it has failed.
+LEAST_MA, MOST_MA, FAILED_LOW_MA, FAILED_HIGH_MA = 3.8, 20.5, 3.6, 21.0
+SILENT_WAIT_S = (10.0, 300.0)  # a device that does not answer is asked ever more rarely
+
+
+class Taken(NamedTuple):
+    """A reading, and the machine's uptime when it was measured [s]."""
+
+    reading: Reading
+    uptime_s: float
+
+
+class Sample(NamedTuple):
+    """One look at a point."""
+
+    at: datetime
+    uptime_s: float
+    value: float
+
+
+def loop_value(milliamps: float, loop: Loop) -> float | str:
+    """What a 4-20 mA loop says, in the channel's unit; or why it says nothing: a failure is never a level."""
+    if milliamps <= FAILED_LOW_MA or milliamps >= FAILED_HIGH_MA:
+        return f"{milliamps:.2f} mA: the sensor or its cable has failed (NAMUR NE43)"
+    if not LEAST_MA <= milliamps <= MOST_MA:
+        return f"{milliamps:.2f} mA is no measurement (NAMUR NE43: 3.8 to 20.5)"
+    return loop.at_4_ma + (milliamps - 4) / 16 * (loop.at_20_ma - loop.at_4_ma)
+
+
+class Count(NamedTuple):
+    """Where a counter of pulses stood, and what it had counted in all by then."""
+
+    raw: float
+    pulses: float
+
+
+def count_on(before: Count | None, raw: float, *, wraps_at: float | None, most: float) -> Count:
+    """The count goes on from `before` to what the counter shows now.
+
+    A counter that shows less has begun anew at `wraps_at`, if not more than `most` pulses would have come since;
+    otherwise somebody or a power cut has set it to 0, and what it shows has come since.
+    """
+    if before is None:
+        return Count(raw, 0.0)
+    if raw >= before.raw:
+        return Count(raw, before.pulses + raw - before.raw)
+    rolled = raw - before.raw + (wraps_at or 0.0)
+    return Count(raw, before.pulses + (rolled if wraps_at is not None and rolled <= most else raw))
+
+
+@dataclass(slots=True)
+class Reporter:
+    """Which looks at one point become readings."""
+
+    interval_s: float
+    change: float | None
+    last: Sample | None = None
+    slot: int | None = None
+    least: Sample | None = None
+    greatest: Sample | None = None
+
+    def offer(self, sample: Sample) -> list[Sample]:
+        """What is reported now, in the order of time."""
+        slot = int(sample.uptime_s // self.interval_s)
+        moved = self.change is not None and self.last is not None and abs(sample.value - self.last.value) >= self.change
+        if self.last is not None and slot == self.slot and not moved:
+            if self.least is None or sample.value < self.least.value:
+                self.least = sample
+            if self.greatest is None or sample.value > self.greatest.value:
+                self.greatest = sample
+            return []
+        reported = [*self._extremes(sample), sample]
+        self.last, self.slot, self.least, self.greatest = sample, slot, None, None
+        return reported
+
+    def _extremes(self, sample: Sample) -> list[Sample]:
+        """The least and the greatest since the last report, where they stick out of it and of this one."""
+        if self.last is None or self.least is None or self.greatest is None:
+            return []
+        low, high = sorted((self.last.value, sample.value))
+        by = self.change or 0.0
+        found = [self.least] if low - self.least.value > by else []
+        found += [self.greatest] if self.greatest.value - high > by else []
+        return sorted(found, key=lambda one: one.uptime_s)
+
+
+@dataclass(slots=True)
+class _Silence:
+    """How long a device is left alone that did not answer."""
+
+    until_s: float = 0.0
+    wait_s: float = 0.0
+
+    def go_on(self, now_s: float) -> None:
+        self.wait_s = min(max(2 * self.wait_s, SILENT_WAIT_S[0]), SILENT_WAIT_S[1])
+        self.until_s = now_s + self.wait_s
+
+
+@dataclass(slots=True)
+class Round:
+    """What one look at everything that was due gave: readings, and counts to be kept with them."""
+
+    taken: list[Taken] = field(default_factory=list)
+    counts: dict[str, Count] = field(default_factory=dict)
+
+
+class Sampler:
+    """Looks at the points of a plan when they are due.
+
+    `troubles` tells, by point, why it gives nothing now.
+
+    Parameters
+    ----------
+    counts : where the counters of pulses stood when the program ended last, by point
+    """
+
+    def __init__(self, plan: Plan, drivers: Mapping[str, Driver], *, counts: Mapping[str, Count]) -> None:
+        self._points, self._drivers = plan.points, drivers
+        self._counts, self._since_s = dict(counts), dict[str, float]()
+        self._reporters = {one.name: Reporter(one.interval_s, one.change) for one in plan.points}
+        self._due_s = {one.name: 0.0 for one in plan.points}
+        self._silent: dict[str, _Silence] = defaultdict(_Silence)
+        self.troubles: dict[str, str] = {}
+
+    @property
+    def next_s(self) -> float:
+        """At which uptime something is due again [s]."""
+        return min(self._due_s.values())
+
+    def look(self, now: datetime, uptime_s: float) -> Round:
+        """Read what is due at this uptime."""
+        due: dict[str, list[Point]] = defaultdict(list)
+        for point in self._points:
+            if self._due_s[point.name] <= uptime_s:
+                due[point.device].append(point)
+                self._due_s[point.name] = (uptime_s // point.every_s + 1) * point.every_s
+        found = Round()
+        for device, points in due.items():
+            values = self._ask(device, points, uptime_s)
+            for point in points:
+                value = self._value(point, values.get(point.register), uptime_s)
+                if value is not None:
+                    self._report(point, Sample(now, uptime_s, value), found)
+        return found
+
+    def counts(self) -> dict[str, Count]:
+        """Where the counters of pulses stand now."""
+        return dict(self._counts)
+
+    def close(self) -> None:
+        """Let all lines go."""
+        for driver in self._drivers.values():
+            driver.close()
+
+    def _report(self, point: Point, sample: Sample, found: Round) -> None:
+        reported = self._reporters[point.name].offer(sample)
+        found.taken += [Taken(Reading(point.asset, point.spec.name, s.at, s.value), s.uptime_s) for s in reported]
+        if reported and point.pulse is not None:
+            found.counts[point.name] = self._counts[point.name]
+
+    def _ask(self, device: str, points: Sequence[Point], uptime_s: float) -> Mapping[str, Value]:
+        silence = self._silent[device]
+        if uptime_s < silence.until_s:
+            return {}
+        try:
+            values = self._drivers[device].read({point.register for point in points})
+        except Exception as error:  # a driver that fails in its own way must not take the other devices with it
+            if silence.wait_s == 0:
+                log.warning("%s is silent: %s", device, error, exc_info=not isinstance(error, DeviceSilent))
+            silence.go_on(uptime_s)
+            self.troubles |= {point.name: f"{device} is silent: {error}" for point in points}
+            return {}
+        if silence.wait_s:
+            log.info("%s answers again", device)
+            self._silent[device] = _Silence()
+        return values
+
+    def _value(self, point: Point, value: Value | None, uptime_s: float) -> float | None:
+        """The canonical value of a point, None when there is none; why is told once."""
+        if value is None:
+            if uptime_s >= self._silent[point.device].until_s:
+                self._tell(point, f"{point.device} does not tell {point.register}")
+            return None
+        if value.number is None:
+            self._tell(point, value.why or "no value")
+            return None
+        if point.pulse is not None:
+            found: float | str = self._total(point, point.pulse, value, uptime_s)
+        elif point.loop is not None:
+            found = loop_value(value.number * point.scale, point.loop)
+        else:
+            found = canonical(point, value)
+        self._tell(point, found if isinstance(found, str) else None)
+        return None if isinstance(found, str) else found
+
+    def _total(self, point: Point, pulse: Pulse, value: Value, uptime_s: float) -> float:
+        """[m³] by what the counter shows now."""
+        raw, before = value.number or 0.0, self._counts.get(point.name)
+        # How long the box was off is not known: a counter that came back smaller rolled over if it was near its end.
+        past_s = uptime_s - self._since_s[point.name] if point.name in self._since_s else None
+        most = pulse.most_hz * (past_s + 1) if past_s is not None else (value.wraps_at or 0.0) / 4
+        count = count_on(before, raw, wraps_at=value.wraps_at, most=most)
+        self._counts[point.name], self._since_s[point.name] = count, uptime_s
+        return pulse.start_m3 + count.pulses * pulse.litres / 1000
+
+    def _tell(self, point: Point, why: str | None) -> None:
+        before = self.troubles.pop(point.name, None)
+        if why is not None:
+            self.troubles[point.name] = why
+            if before is None:
+                log.warning("%s: %s", point.name, why)
+        elif before is not None:
+            log.info("%s measures again", point.name)
+
+
+def canonical(point: Point, value: Value) -> float | str:
+    """The value in the channel's unit, or why not."""
+    unit = value.unit if point.unit is None else point.unit
+    scale = field_conversion(point.spec, unit) if unit else (1.0, 0.0)
+    if scale is None:
+        return f"unit {unit!r} does not convert to {point.spec.unit!r}"
+    factor, offset = scale
+    return (value.number or 0.0) * point.scale * factor + offset

@@ -1,0 +1,123 @@
+"""Configuration from afar: signed, checked, tried, and taken back when it is worse."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigError
+from gateway.installation import Installation
+from gateway.remote import MOST_STARTS, RemotePlan, read_signed, sign
+from tests.gateway.lines import PUMP, installation
+
+KEY = b"a long and secret key"
+PLAN = """
+interval_s = 600
+[[device]]
+name = "loops"
+link = "bus"
+unit_id = 3
+map = "waveshare-analog-input-8ch"
+[[point]]
+asset = "tower"
+channel = "level_m"
+device = "loops"
+register = "ai2"
+loop = { at_4_ma = 0, at_20_ma = 5 }
+"""
+
+
+@pytest.fixture
+def pump(tmp_path: Path) -> Installation:
+    (tmp_path / "key").write_bytes(KEY)
+    return installation(tmp_path, 'remote_key_file = "key"\n' + PUMP.format(port=502))
+
+
+@pytest.fixture
+def remote(pump: Installation, tmp_path: Path) -> RemotePlan:
+    return RemotePlan(pump, tmp_path / "remote")
+
+
+def message(config: str = PLAN, number: int = 1, gateway: str = "gw-1", key: bytes = KEY) -> bytes:
+    return sign(config, number=number, zone="zone-1", gateway=gateway, key=key)
+
+
+def points(remote: RemotePlan) -> list[str]:
+    return sorted(point.name for point in remote.plan().points)
+
+
+def test_a_signed_plan_is_tried_and_kept(remote: RemotePlan) -> None:
+    remote.offer(message())
+    assert remote.has_changed.is_set()
+    assert points(remote) == ["tower/level_m"]
+    assert remote.outcome() == {"number": 1, "says": "on trial"}
+    remote.judge(measured_before={"tower/level_m"}, troubles=(), has_measured=True)
+    assert remote.outcome() == {"number": 1, "says": "in use"}
+    assert remote.plan().points[0].register == "ai2"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(message(key=b"the wrong key"), id="key"),
+        pytest.param(message(gateway="gw-2"), id="for-another-gateway"),
+        pytest.param(message().replace(b"600", b"60"), id="changed-on-the-way"),
+        pytest.param(json.dumps({"number": 2, "config": PLAN}).encode(), id="unsigned"),
+        pytest.param(b"[" * 5000, id="nonsense"),
+        pytest.param(b"", id="taken-away"),
+    ],
+)
+def test_what_nobody_with_the_key_has_signed_changes_nothing(remote: RemotePlan, payload: bytes) -> None:
+    remote.offer(payload)
+    assert not remote.has_changed.is_set()
+    assert remote.outcome() == {}
+    assert len(points(remote)) == 4
+
+
+def test_a_number_counts_once_so_that_no_old_plan_comes_back(remote: RemotePlan) -> None:
+    remote.offer(message(number=5))
+    remote.has_changed.clear()
+    remote.offer(message(PLAN.replace("ai2", "ai3"), number=5))
+    remote.offer(message(PLAN.replace("ai2", "ai4"), number=4))
+    assert not remote.has_changed.is_set()
+    assert remote.plan().points[0].register == "ai2"
+
+
+def test_a_plan_with_a_mistake_is_refused_with_key_value_and_bound(remote: RemotePlan) -> None:
+    remote.offer(message(PLAN.replace('"ai2"', '"ai9"')))
+    says = str(remote.outcome()["says"])
+    assert says.startswith("refused:")
+    assert "point[0].register: 'ai9' is none of ai1" in says
+    assert len(points(remote)) == 4
+
+
+def test_a_plan_under_which_something_falls_silent_is_taken_back(remote: RemotePlan) -> None:
+    remote.offer(message())
+    remote.judge(measured_before={"tower/level_m"}, troubles={"tower/level_m": "3.5 mA"}, has_measured=True)
+    assert remote.outcome() == {"number": 1, "says": "rolled back: tower/level_m no longer measures"}
+    assert len(points(remote)) == 4
+
+
+def test_a_second_plan_is_taken_back_to_the_first(remote: RemotePlan) -> None:
+    remote.offer(message())
+    remote.judge(measured_before=(), troubles=(), has_measured=True)
+    remote.offer(message(PLAN.replace("ai2", "ai3"), number=2))
+    assert remote.plan().points[0].register == "ai3"
+    remote.judge(measured_before=(), troubles=(), has_measured=False)
+    assert remote.plan().points[0].register == "ai2"
+    assert remote.outcome() == {"number": 2, "says": "rolled back: nothing was measured"}
+
+
+def test_a_plan_with_which_the_program_does_not_stay_up_is_taken_back(pump: Installation, tmp_path: Path) -> None:
+    RemotePlan(pump, tmp_path / "remote").offer(message())
+    for _ in range(MOST_STARTS):
+        assert points(RemotePlan(pump, tmp_path / "remote")) == ["tower/level_m"], "a restart may have other causes"
+    last = RemotePlan(pump, tmp_path / "remote")
+    assert len(points(last)) == 4
+    assert str(last.outcome()["says"]).startswith("rolled back: the program was started 4 times")
+
+
+def test_a_signed_message_is_read_by_whoever_has_the_key() -> None:
+    assert read_signed(message(), zone="zone-1", gateway="gw-1", key=KEY) == (1, PLAN)
+    with pytest.raises(ConfigError, match="number 1 bears a wrong signature"):
+        read_signed(message(), zone="zone-2", gateway="gw-1", key=KEY)

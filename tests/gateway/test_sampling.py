@@ -1,0 +1,178 @@
+"""Raw values into readings: loops that fail, counters that begin anew, and what is reported when."""
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.drivers import Driver, ExecDriver, FileDriver
+from gateway.errors import DeviceSilent
+from gateway.installation import Loop
+from gateway.maps import Value
+from gateway.sampling import Count, Reporter, Sample, Sampler, count_on, loop_value
+from tests.gateway.lines import PUMP, installation
+
+NOON = datetime(2026, 11, 24, 12, 50, tzinfo=UTC)
+FIVE_METRES = Loop(0.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("milliamps", "level_m"), [(4.0, 0.0), (12.0, 2.5), (20.0, 5.0), (3.8, -0.0625), (20.5, 5.15625)]
+)
+def test_a_loop_within_its_span_is_a_level(milliamps: float, level_m: float) -> None:
+    assert loop_value(milliamps, FIVE_METRES) == pytest.approx(level_m)
+
+
+@pytest.mark.parametrize("milliamps", [0.0, 3.5, 3.6, 21.0, 22.0])
+def test_the_ends_of_a_loop_are_failures_and_never_levels(milliamps: float) -> None:
+    why = loop_value(milliamps, FIVE_METRES)
+    assert isinstance(why, str)
+    assert "has failed (NAMUR NE43)" in why
+
+
+@pytest.mark.parametrize("milliamps", [3.61, 3.79, 20.51, 20.99])
+def test_what_lies_between_measuring_and_failing_is_no_level_either(milliamps: float) -> None:
+    assert isinstance(loop_value(milliamps, FIVE_METRES), str)
+
+
+@pytest.mark.parametrize(
+    ("before", "raw", "wraps_at", "most", "pulses"),
+    [
+        pytest.param(None, 500, 65536, 1000, 0, id="first-sight"),
+        pytest.param(Count(500, 0), 620, 65536, 1000, 120, id="counts-on"),
+        pytest.param(Count(65500, 40), 20, 65536, 1000, 40 + 56, id="rolled-over"),
+        pytest.param(Count(30000, 40), 20, 65536, 1000, 40 + 20, id="set-to-0-by-a-power-cut"),
+        pytest.param(Count(30000, 40), 20, None, 1000, 40 + 20, id="no-end-known"),
+    ],
+)
+def test_pulses_are_counted_on_over_roll_over_and_reset(
+    before: Count | None, raw: float, wraps_at: float | None, most: float, pulses: float
+) -> None:
+    assert count_on(before, raw, wraps_at=wraps_at, most=most).pulses == pulses
+
+
+def reported(values: list[float], *, interval_s: float = 60, change: float | None = None) -> list[tuple[float, float]]:
+    """What of one value every 10 s is reported, as (second, value)."""
+    reporter = Reporter(interval_s, change)
+    found: list[Sample] = []
+    for at, value in enumerate(values):
+        found += reporter.offer(Sample(NOON + timedelta(seconds=10 * at), 10.0 * at, value))
+    return [(one.uptime_s, one.value) for one in found]
+
+
+def test_a_quiet_value_costs_one_reading_in_an_interval() -> None:
+    assert reported([2.0] * 13) == [(0, 2.0), (60, 2.0), (120, 2.0)]
+
+
+def test_a_value_that_moves_is_told_at_once() -> None:
+    assert reported([2.0, 2.0, 2.3, 2.3, 2.3, 2.3, 2.3], change=0.1) == [(0, 2.0), (20, 2.3), (60, 2.3)]
+
+
+def test_least_and_greatest_of_an_interval_are_kept_at_their_own_times() -> None:
+    values = [2.0, 2.0, 1.2, 2.0, 3.1, 2.0, 2.1]
+    assert reported(values) == [(0, 2.0), (20, 1.2), (40, 3.1), (60, 2.1)]
+
+
+def test_what_sticks_out_by_less_than_a_change_is_noise() -> None:
+    assert reported([2.0, 2.05, 1.95, 2.0, 2.0, 2.0, 2.0], change=0.1) == [(0, 2.0), (60, 2.0)]
+
+
+class Scripted:
+    """A device that says what a test wants, or nothing."""
+
+    def __init__(self) -> None:
+        self.says: dict[str, Value] | None = {}
+        self.fails: Exception | None = None
+        self.asked = 0
+
+    def read(self, names: object) -> dict[str, Value]:
+        self.asked += 1
+        if self.fails is not None:
+            raise self.fails
+        if self.says is None:
+            raise DeviceSilent("no answer within 1 s")
+        return self.says
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> tuple[Sampler, dict[str, Scripted]]:
+    plan = installation(tmp_path, PUMP.format(port=502)).plan
+    devices = {name: Scripted() for name in ("inverter", "loops", "counters")}
+    drivers: dict[str, Driver] = {**devices}
+    devices["inverter"].says = {"speed": Value(2843, "rpm"), "state": Value(1)}
+    devices["loops"].says = {"ai1": Value(12.0, "mA")}
+    devices["counters"].says = {"counter0": Value(1000, "", None, 2**32)}
+    return Sampler(plan, drivers, counts={}), devices
+
+
+def values(sampler: Sampler, uptime_s: float) -> dict[str, float]:
+    taken = sampler.look(NOON + timedelta(seconds=uptime_s), uptime_s).taken
+    return {f"{one.reading.asset}/{one.reading.channel}": one.reading.value for one in taken}
+
+
+def test_a_round_at_the_pump(box: tuple[Sampler, dict[str, Scripted]]) -> None:
+    sampler, devices = box
+    assert values(sampler, 0.0) == {
+        "pump/speed_rpm": 2843, "pump/state_code": 1, "tower/level_m": 2.5, "pump/volume_m3": 100.0
+    }  # fmt: skip
+    devices["counters"].says = {"counter0": Value(1042, "", None, 2**32)}
+    assert values(sampler, 300.0)["pump/volume_m3"] == pytest.approx(100.42), "42 pulses of 10 L"
+    assert sampler.next_s == 310.0
+
+
+def test_a_sensor_that_fails_gives_nothing_and_says_why(box: tuple[Sampler, dict[str, Scripted]]) -> None:
+    sampler, devices = box
+    devices["loops"].says = {"ai1": Value(3.5, "mA")}
+    assert "tower/level_m" not in values(sampler, 0.0)
+    assert sampler.troubles == {"tower/level_m": "3.50 mA: the sensor or its cable has failed (NAMUR NE43)"}
+    devices["loops"].says = {"ai1": Value(12.0, "mA")}
+    assert values(sampler, 300.0)["tower/level_m"] == 2.5
+    assert sampler.troubles == {}
+
+
+def test_an_inverter_that_sleeps_at_night_is_asked_ever_more_rarely_and_holds_nobody_up(
+    box: tuple[Sampler, dict[str, Scripted]],
+) -> None:
+    sampler, devices = box
+    devices["inverter"].says = None
+    for second in range(0, 3600, 10):
+        assert "pump/speed_rpm" not in values(sampler, float(second))
+    assert devices["inverter"].asked <= 18, "10, 20, 40 … 300 s"
+    assert devices["loops"].asked == 360
+    assert sampler.troubles["pump/speed_rpm"].startswith("inverter is silent: no answer")
+    devices["inverter"].says = {"speed": Value(2843, "rpm"), "state": Value(1)}
+    morning = [values(sampler, 3600.0 + second) for second in range(0, 301, 10)]
+    assert any("pump/speed_rpm" in found for found in morning)
+    assert "pump/speed_rpm" not in sampler.troubles
+
+
+def test_a_driver_that_fails_in_its_own_way_takes_no_other_device_with_it(
+    box: tuple[Sampler, dict[str, Scripted]],
+) -> None:
+    sampler, devices = box
+    devices["inverter"].fails = ZeroDivisionError("a defect")
+    assert values(sampler, 0.0)["tower/level_m"] == 2.5
+    assert sampler.troubles["pump/speed_rpm"] == "inverter is silent: a defect"
+
+
+def test_a_file_and_a_program_give_values_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "battery"
+    file.write_text("12.6\n", "ascii")
+    assert FileDriver(file).read({"value"}) == {"value": Value(12.6, "")}
+    program = ExecDriver((sys.executable, "-c", "print('chlorine 0.4 mg/l'); print('turbidity x')"), 10)
+    assert program.read({"chlorine", "turbidity", "other"}) == {
+        "chlorine": Value(0.4, "mg/l"), "turbidity": Value(None, "", "'x' is not a number")
+    }  # fmt: skip
+
+
+def test_a_program_that_fails_is_a_silent_device(tmp_path: Path) -> None:
+    with pytest.raises(DeviceSilent, match="ended with 3: no probe"):
+        ExecDriver((sys.executable, "-c", "import sys; print('no probe', file=sys.stderr); sys.exit(3)"), 10).read(
+            {"x"}
+        )
+    with pytest.raises(DeviceSilent, match="No such file"):
+        FileDriver(tmp_path / "nothing").read({"value"})
