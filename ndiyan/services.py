@@ -81,6 +81,7 @@ def run_web(settings: Settings) -> None:
         public_url=settings.public_url,
         doors=doors(list(settings.carriers)),
         price_gnf=settings.sms_price_gnf,
+        requests_per_minute=settings.web_requests_per_minute,
     )
     with connect(config.database_url) as connection:
         check_schema(connection)

@@ -23,6 +23,7 @@ from alerts.errors import CarrierRefused
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
 from ndiyan.errors import SettingsError
+from web.config import REQUESTS_PER_MINUTE
 
 PLACES = (Path("ndiyan.toml"), Path(".demo/secrets/ndiyan.toml"), Path("/etc/ndiyan/ndiyan.toml"))
 
@@ -78,6 +79,7 @@ SETTINGS = (
     Setting("web.host", "127.0.0.1"),
     Setting("web.port", 8000, bounds=(1, 65_535)),
     Setting("web.public_url", "", check=_web_address),
+    Setting("web.requests_per_minute", REQUESTS_PER_MINUTE, bounds=(1, 1_000_000)),
     Setting("sms.carriers", "phone"),
     Setting("sms.price_gnf", PRICE_GNF, bounds=(0, 100_000)),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
@@ -98,6 +100,7 @@ class Settings:
     web_host: str
     web_port: int
     web_public_url: str
+    web_requests_per_minute: int
     sms_carriers: str
     sms_price_gnf: int
     log_level: str

@@ -25,7 +25,23 @@ from web.api import set_aside as api_set_aside
 from web.api import sms as api_sms
 from web.config import WebConfig
 from web.dependencies import Services, api_guard, demo_only, page_guard
-from web.pages import account, alerts, breaking, calls, figures, login, overview, phone, rules, set_aside, sms, zone
+from web.etags import ETags
+from web.limits import Limiter
+from web.pages import (
+    account,
+    alerts,
+    breaking,
+    calls,
+    data,
+    figures,
+    login,
+    overview,
+    phone,
+    rules,
+    set_aside,
+    sms,
+    zone,
+)
 from web.problems import add_handlers
 from web.rules import Trials
 from web.shield import Shield
@@ -42,7 +58,8 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await run_in_threadpool(open_pool, config.database_url, size=POOL_SIZE, application="ndiyan web")
         trials = Trials(config.database_url, price_gnf=config.price_gnf)
-        app.state.services = Services(config, clock, wall or SystemClock(), pool, trials)
+        limiter = Limiter(config.requests_per_minute)
+        app.state.services = Services(config, clock, wall or SystemClock(), pool, trials, limiter)
         try:
             yield
         finally:
@@ -59,6 +76,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         lifespan=lifespan,
         redirect_slashes=True,
     )
+    app.add_middleware(ETags)
     app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=6)
     app.add_middleware(Shield, is_https=config.is_https)
     add_handlers(app)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.problems import problem, wants_problem
 
 MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
 POLICY = (
@@ -45,13 +48,18 @@ class Shield:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers:
-            answer = PlainTextResponse("say the length of the body", status_code=411)
+            answer = _refusal(scope, 411, "say the length of the body")
             await answer(scope, receive, send_shielded)
         elif not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            answer = PlainTextResponse(f"the body is longer than {MAX_BODY_BYTES} bytes", status_code=413)
+            answer = _refusal(scope, 413, f"the body is longer than {MAX_BODY_BYTES} bytes")
             await answer(scope, receive, send_shielded)
         else:
             await self._app(scope, receive, send_shielded)
+
+
+def _refusal(scope: Scope, status: int, detail: str) -> Response:
+    request = Request(scope)
+    return problem(request, status, detail) if wants_problem(request) else PlainTextResponse(detail, status)
 
 
 def _cache_control(scope: Scope) -> str:
