@@ -11,21 +11,23 @@ from importlib.resources import files
 from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from gateway.clock import Clock, SystemClock
 from ingest.db import open_pool
 from web import hooks
 from web.api import account as api_account
 from web.api import alerts as api_alerts
+from web.api import exports as api_exports
 from web.api import health, openapi, readings, zones
 from web.api import phone as api_phone
 from web.api import rules as api_rules
 from web.api import set_aside as api_set_aside
 from web.api import sms as api_sms
 from web.config import WebConfig
-from web.dependencies import Services, api_guard, demo_only, page_guard
+from web.dependencies import Services, api_guard, demo_only, export_guard, page_guard
 from web.etags import ETags
+from web.exports import MEDIA, Format
 from web.limits import Limiter
 from web.pages import (
     account,
@@ -77,7 +79,12 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         redirect_slashes=True,
     )
     app.add_middleware(ETags)
-    app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=6)
+    app.add_middleware(
+        GZipMiddleware,
+        minimum_size=800,
+        compresslevel=6,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, MEDIA[Format.PARQUET]),
+    )
     app.add_middleware(Shield, is_https=config.is_https)
     add_handlers(app)
 
@@ -91,10 +98,11 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         api_rules.router, api_sms.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard)])
+    app.include_router(api_exports.router, prefix="/api/v1", dependencies=[Depends(export_guard)])
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
     for router in (
         overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
-        login.router, calls.router, sms.router,
+        login.router, calls.router, sms.router, data.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):
