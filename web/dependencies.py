@@ -21,6 +21,7 @@ from web.access import Scope, Visitor, find_api_key, find_session
 from web.config import WebConfig
 from web.errors import LoginNeeded, NotThere, RequestForged, ScopeMissing, TooManyRequests
 from web.limits import Limiter
+from web.metrics import Requests
 from web.rules import Trials
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -37,6 +38,7 @@ class Services:
     pool: ConnectionPool[Connection]
     trials: Trials
     limiter: Limiter
+    requests: Requests
 
     @property
     def cookie(self) -> str:

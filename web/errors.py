@@ -53,6 +53,10 @@ class TooManyRequests(WebError):
         self.retry_after_s = retry_after_s
 
 
+class NotOffered(WebError):
+    """Something of a standard that this service does not answer."""
+
+
 class RequestForged(WebError):
     """An unsafe request did not come from one of our own forms."""
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from ingest.errors import StoreUnavailable
 from ingest.sqlstate import Meaning, meaning_of
 from web.dependencies import services_of
-from web.errors import BadParameter, LinkRefused, LoginNeeded, NotThere, RequestForged, ScopeMissing
+from web.errors import BadParameter, LinkRefused, LoginNeeded, NotOffered, NotThere, RequestForged, ScopeMissing
 from web.errors import TooManyRequests as AskedTooOften
 from web.language import Language
 from web.pages.page import render
@@ -32,6 +32,7 @@ def add_handlers(app: FastAPI) -> None:
     app.exception_handler(LoginNeeded)(_login_needed)
     app.exception_handler(LinkRefused)(_link_refused)
     app.exception_handler(RequestForged)(_forged)
+    app.exception_handler(NotOffered)(_not_offered)
     app.exception_handler(ScopeMissing)(_scope_missing)
     app.exception_handler(AskedTooOften)(_asked_too_often)
     app.exception_handler(BadParameter)(_bad_parameter)
@@ -91,6 +92,10 @@ def _link_refused(request: Request, error: Exception) -> Response:
 def _forged(request: Request, error: Exception) -> Response:
     log.warning("refused %s %s: %s", request.method, request.url.path, error)
     return _page(request, 403, "forged")
+
+
+def _not_offered(request: Request, error: Exception) -> Response:
+    return problem(request, 501, str(error), kind="urn:ndiyan:problem:not_offered")
 
 
 def _scope_missing(request: Request, error: Exception) -> Response:
