@@ -183,6 +183,30 @@ def revoke_key(
     _answer({"revoked": name}, f"revoked: {name}", as_json=as_json)
 
 
+@app.command()
+def webhooks(
+    context: typer.Context,
+    again: Annotated[str | None, typer.Option(help="Try once more what was given up for this one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the programs that are told of alerts, and how that goes."""
+    from alerts.webhooks import fetch_webhooks, try_again
+    from ingest.db import connect
+
+    settings = _load(context)
+    with connect(settings.required("database.url")) as connection:
+        if again is not None:
+            _say(f"{try_again(connection, again, now=settings.make_clock().now())} are tried again")
+        found = fetch_webhooks(connection)
+    lines = [
+        f"{one.name:<20}  {one.delivered:>6} delivered  {one.waiting:>4} waiting  {one.given_up:>4} given up"
+        f"  {'' if one.is_active else 'not in the settings  '}{one.error or ''}"
+        for one in found
+    ]
+    rows = [{name: _plain(value) for name, value in one._asdict().items()} for one in found]
+    _answer(rows, "\n".join(lines) or "there are no webhooks", as_json=as_json)
+
+
 @db_app.command("migrate")
 def db_migrate(context: typer.Context, as_json: Json = False) -> None:
     """Bring the schema up to date; safe while the previous version still runs."""

@@ -61,7 +61,7 @@ def run_alerts(settings: Settings) -> None:
     from alerts import service as alerts_service
     from alerts.config import AlertsConfig
 
-    config = AlertsConfig(settings.required("database.url"), settings.carriers)
+    config = AlertsConfig(settings.required("database.url"), settings.carriers, settings.webhooks)
     _until_told(settings, lambda clock, stop: alerts_service.run(config, clock, stop))
 
 

@@ -27,6 +27,7 @@ UNION ALL SELECT 'sms_in', count(*), min(received_at) FROM sms_in WHERE handled_
 UNION ALL SELECT 'carrier_event', count(*), min(received_at) FROM carrier_event WHERE taken_at IS NULL
 UNION ALL SELECT 'late_arrival', count(*), NULL FROM late_arrival
 UNION ALL SELECT 'judging', count(*), min(next_due_at) FROM job WHERE next_due_at <= %(now)s
+UNION ALL SELECT 'webhook', count(*), min(next_try_at) FROM webhook_delivery WHERE state = 'waiting'
 UNION ALL SELECT 'call', count(*), min(since) FROM call_list WHERE called_at IS NULL;
 
 -- set_aside
