@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from alerts.carriers.registry import CarrierConfig, PhoneConfig
+from alerts.webhooks import WebhookConfig
 
 PRICE_GNF = 150  # of a segment unless `sms.price_gnf` says better: assumed, routes do not publish Guinea's price
 
 
 @dataclass(frozen=True, slots=True)
 class AlertsConfig:
-    """The database, the SMS routes in their order, and how often due work is looked at (platform time)."""
+    """The database, the SMS routes in their order, webhooks, and how often due work is looked at (platform time)."""
 
     database_url: str
     carriers: tuple[CarrierConfig, ...] = (PhoneConfig("phone"),)
+    webhooks: tuple[WebhookConfig, ...] = ()
     evaluate_every: timedelta = timedelta(minutes=1)

@@ -35,3 +35,7 @@ class HistoryError(AlertsError):
 
 class CarrierRefused(AlertsError):
     """An SMS route cannot be set up like this; names the setting, its value and the bound."""
+
+
+class WebhookRefused(AlertsError):
+    """A webhook's table in the settings is not acceptable; names key, value and bound."""

@@ -18,7 +18,8 @@ from alerts.evaluate import SQL, Evaluator
 from alerts.schedule import waking
 from alerts.sender import SQL as SENDER_SQL
 from alerts.sender import Sender, close_all
-from gateway.clock import Clock
+from alerts.webhooks import Teller
+from gateway.clock import Clock, SystemClock
 from ingest.db import Connection, check_schema, connect
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 # Wall time between two passes of the sender, unless a route wakes it: a person with a phone in the hand waits for it.
 SEND_EVERY_S, SEND_SOON_S = 0.3, 0.01
 BEAT_EVERY_S = 1.0
+TELLER_ENDS_WITHIN_S = 20.0  # a request that is under way ends by itself before that
 
 
 def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
@@ -41,6 +43,9 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
     opened: list[Carrier] = []
     news = threading.Event()
     sending = _Worker(config, "sender", clock, lambda connection: _sending(connection, config, clock, opened, news))
+    telling = _Worker(config, "webhooks", clock, lambda connection: _telling(connection, config, clock))
+    teller = threading.Thread(target=_until, args=(stop, telling.turn), name="webhooks")
+    teller.start()
     scheduler = waking(judging.turn, every=config.evaluate_every, clock=clock, name="judge")
     try:
         while not stop.is_set():
@@ -51,6 +56,18 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
         judging.close()
         sending.close()
         close_all(opened)
+        teller.join(TELLER_ENDS_WITHIN_S)
+        telling.close()
+
+
+def _until(stop: threading.Event, turn: Callable[[], int]) -> None:
+    """Turn after turn in a thread of its own: a receiver that is slow keeps no SMS waiting."""
+    while not stop.wait(SEND_SOON_S if turn() else SEND_EVERY_S):
+        pass
+
+
+def _telling(connection: Connection, config: AlertsConfig, clock: Clock) -> Callable[[], int]:
+    return Teller(connection, config.webhooks, clock, wall=SystemClock()).work
 
 
 def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Callable[[], int]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import psycopg
 import typer
@@ -31,6 +32,7 @@ from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
 from ndiyan.sms import sms_app
 from simulator.errors import SimulatorError
+from web.errors import WebError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
@@ -51,6 +53,7 @@ app.command("backlog")(backlog)
 app.command("report")(report)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+KeyScope = Literal["read", "write", "export"]
 Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]
 
 
@@ -141,15 +144,75 @@ def login_link(
 def api_key(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What it is for.")],
+    scope: Annotated[list[KeyScope] | None, typer.Option(help="What it may do; again for more.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How long it is valid.")] = 365,
     as_json: Json = False,
 ) -> None:
-    """Make an API key; it is shown this once."""
+    """Make an API key, for reading unless --scope says more; it is shown this once."""
     from ingest.db import connect
-    from web.access import create_api_key
+    from web.access import Scope, create_api_key
+
+    scopes = [Scope(one) for one in scope or ["read"]]
+    with connect(_load(context).required("database.url")) as connection:
+        key = create_api_key(connection, name=name, scopes=scopes, valid_for=timedelta(days=days))
+    _answer({"api_key": key}, key, as_json=as_json)
+
+
+@web_app.command("api-keys")
+def api_keys(context: typer.Context, as_json: Json = False) -> None:
+    """List API keys: how they begin, what they may do, when they were used last."""
+    from ingest.db import connect
+    from web.access import list_api_keys
 
     with connect(_load(context).required("database.url")) as connection:
-        key = create_api_key(connection, name=name)
-    _answer({"api_key": key}, key, as_json=as_json)
+        keys = list_api_keys(connection)
+    lines = [
+        f"{key.prefix}…  {','.join(key.scopes):<18}  "
+        f"{'revoked' if key.revoked_at else f'until {key.expires_at:%Y-%m-%d}' if key.expires_at else 'for ever':<16}  "
+        f"{f'used {key.last_used_at:%Y-%m-%d}' if key.last_used_at else 'never used':<15}  {key.name}"
+        for key in keys
+    ]
+    rows = [{name: _plain(value) for name, value in asdict(key).items()} for key in keys]
+    _answer(rows, "\n".join(lines) or "there are no keys", as_json=as_json)
+
+
+@web_app.command("revoke-api-key")
+def revoke_key(
+    context: typer.Context,
+    prefix: Annotated[str, typer.Argument(help="How it begins, as `api-keys` lists it.")],
+    as_json: Json = False,
+) -> None:
+    """Let nobody in with this key any more."""
+    from ingest.db import connect
+    from web.access import revoke_api_key
+
+    with connect(_load(context).required("database.url")) as connection:
+        name = revoke_api_key(connection, prefix.rstrip("…"))
+    _answer({"revoked": name}, f"revoked: {name}", as_json=as_json)
+
+
+@app.command()
+def webhooks(
+    context: typer.Context,
+    again: Annotated[str | None, typer.Option(help="Try once more what was given up for this one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the programs that are told of alerts, and how that goes."""
+    from alerts.webhooks import fetch_webhooks, try_again
+    from ingest.db import connect
+
+    settings = _load(context)
+    with connect(settings.required("database.url")) as connection:
+        if again is not None:
+            _say(f"{try_again(connection, again, now=settings.make_clock().now())} are tried again")
+        found = fetch_webhooks(connection)
+    lines = [
+        f"{one.name:<20}  {one.delivered:>6} delivered  {one.waiting:>4} waiting  {one.given_up:>4} given up"
+        f"  {'' if one.is_active else 'not in the settings  '}{one.error or ''}"
+        for one in found
+    ]
+    rows = [{name: _plain(value) for name, value in one._asdict().items()} for one in found]
+    _answer(rows, "\n".join(lines) or "there are no webhooks", as_json=as_json)
 
 
 @db_app.command("migrate")
@@ -347,7 +410,7 @@ def main() -> None:
         app()
     except SettingsError as error:
         _fail(str(error), 2)
-    except (NdiyanError, GatewayError, IngestError, AlertsError, SimulatorError) as error:
+    except (NdiyanError, GatewayError, IngestError, AlertsError, SimulatorError, WebError) as error:
         _fail(str(error), 1)
     except psycopg.OperationalError as error:
         _fail(f"the database does not answer: {str(error).splitlines()[0]}", 1)
@@ -360,6 +423,10 @@ def _fail(sentence: str, code: int) -> None:
 
 def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _say(line: str) -> None:

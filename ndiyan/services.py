@@ -62,7 +62,7 @@ def run_alerts(settings: Settings) -> None:
     from alerts import service as alerts_service
     from alerts.config import AlertsConfig
 
-    config = AlertsConfig(settings.required("database.url"), settings.carriers)
+    config = AlertsConfig(settings.required("database.url"), settings.carriers, settings.webhooks)
     _until_told(settings, lambda clock, stop: alerts_service.run(config, clock, stop))
 
 
@@ -82,6 +82,7 @@ def run_web(settings: Settings) -> None:
         public_url=settings.public_url,
         doors=doors(list(settings.carriers)),
         price_gnf=settings.sms_price_gnf,
+        requests_per_minute=settings.web_requests_per_minute,
     )
     with connect(config.database_url) as connection:
         check_schema(connection)

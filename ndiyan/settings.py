@@ -2,7 +2,8 @@
 
 `web.port` stands as `port` under `[web]` in the file and as NDIYAN_WEB_PORT in the environment, which wins.
 `docs/settings.md` and `docs/fr/settings.md` list them all; a test compares. An SMS route has a table of its own,
-`[sms.NAME]`, which the route itself checks; `docs/sms-routes.md` has their keys.
+`[sms.NAME]`, which the route itself checks; `docs/sms-routes.md` has their keys. So has a webhook, `[webhooks.NAME]`
+(docs/api.md).
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import psycopg
 
 from alerts.carriers.registry import CarrierConfig, read_carriers
 from alerts.config import PRICE_GNF
-from alerts.errors import CarrierRefused
+from alerts.errors import CarrierRefused, WebhookRefused
+from alerts.webhooks import WebhookConfig, read_webhooks
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
 from ingest.profiles.profile import check_filter, profile_topics
 from ndiyan.errors import SettingsError
+from web.config import REQUESTS_PER_MINUTE
 
 PLACES = (Path("ndiyan.toml"), Path(".demo/secrets/ndiyan.toml"), Path("/etc/ndiyan/ndiyan.toml"))
 
@@ -86,6 +89,7 @@ SETTINGS = (
     Setting("web.host", "127.0.0.1"),
     Setting("web.port", 8000, bounds=(1, 65_535)),
     Setting("web.public_url", "", check=_web_address),
+    Setting("web.requests_per_minute", REQUESTS_PER_MINUTE, bounds=(1, 1_000_000)),
     Setting("sms.carriers", "phone"),
     Setting("sms.price_gnf", PRICE_GNF, bounds=(0, 100_000)),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
@@ -107,12 +111,14 @@ class Settings:
     web_host: str
     web_port: int
     web_public_url: str
+    web_requests_per_minute: int
     sms_carriers: str
     sms_price_gnf: int
     log_level: str
     clock: str
     demo: bool
     carriers: tuple[CarrierConfig, ...] = field(default=(), kw_only=True)
+    webhooks: tuple[WebhookConfig, ...] = field(default=(), kw_only=True)
 
     @property
     def foreign_topics(self) -> tuple[str, ...]:
@@ -161,20 +167,21 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
         file = Path(named)
     if file is None:
         file = next((place for place in PLACES if place.is_file()), None)
-    values, routes = ({}, {}) if file is None else _from_file(file)
+    values, routes, hooks = ({}, {}, {}) if file is None else _from_file(file)
     for setting in SETTINGS:
         if setting.variable in environment:
             values[setting.key] = _from_text(setting, environment[setting.variable])
     found = {setting.attribute: values.get(setting.key, setting.default) for setting in SETTINGS}
     try:
         carriers = tuple(read_carriers(found["sms_carriers"], routes, environment))
-    except CarrierRefused as error:
+        webhooks = read_webhooks(hooks, environment)
+    except (CarrierRefused, WebhookRefused) as error:
         raise SettingsError(f"{file}: {error}" if file else str(error)) from error
-    return Settings(**found, carriers=carriers)
+    return Settings(**found, carriers=carriers, webhooks=webhooks)
 
 
-def _from_file(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, object]]]:
-    """The settings of a file by key, and the tables of its SMS routes by name."""
+def _from_file(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, object]], dict[str, object]]:
+    """The settings of a file by key, and the tables of its SMS routes and of its webhooks by name."""
     try:
         tables = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
@@ -183,6 +190,9 @@ def _from_file(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, object]]
         raise SettingsError(f"{file}: is not valid TOML: {error}") from error
     known = {setting.key: setting for setting in SETTINGS}
     values: dict[str, Any] = {}
+    hooks = tables.pop("webhooks", {})
+    if not isinstance(hooks, dict):
+        raise SettingsError(f"{file}: webhooks: {hooks!r} is no table of webhooks")
     sms = tables.get("sms", {})
     routes = {name: table for name, table in sms.items() if isinstance(table, dict)} if isinstance(sms, dict) else {}
     if routes:
@@ -195,7 +205,7 @@ def _from_file(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, object]]
             if key not in known:
                 raise SettingsError(f"{file}: {key} is no setting; known are {', '.join(known)}")
             values[key] = _checked(known[key], value, f"{file}: {key}")
-    return values, routes
+    return values, routes, hooks
 
 
 def _from_text(setting: Setting, text: str) -> str | int | bool:

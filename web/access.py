@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from ingest.db import Connection, queries
-from web.errors import LinkRefusal, LinkRefused
+from web.errors import KeyUnknown, LinkRefusal, LinkRefused
 
 SQL = queries("web", "access")
 
@@ -21,14 +23,44 @@ SESSION_IDLE = timedelta(hours=12)
 KEY_LIFE = timedelta(days=365)
 SEEN_EVERY = timedelta(minutes=5)  # `seen_at` is written at most this often, so that reading costs no write
 KEY_PREFIX = "wat_"
+PREFIX_LENGTH = 10  # of the key, kept in clear so that people can tell keys apart
+
+
+class Scope(StrEnum):
+    """What a key may do in the API."""
+
+    READ = "read"  # everything that GET answers, but no exports
+    WRITE = "write"  # acknowledge, shelve, change rules, replay
+    EXPORT = "export"  # years of readings at once
+
+
+SESSION_SCOPES = frozenset({Scope.READ, Scope.EXPORT})
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who is asking; `csrf` is the token that each form of a session carries, None for an API key."""
+    """Who is asking; `csrf` is the token that each form of a session carries, None for an API key.
+
+    `identity` is the secret's hash: whose requests are counted together. `scopes` are what the API lets the visitor do.
+    """
 
     name: str
+    identity: bytes
+    scopes: frozenset[Scope]
     csrf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of a key; the key itself is not."""
+
+    prefix: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +115,15 @@ def _why_refused(connection: Connection, token: str) -> LinkRefusal:
 
 def find_session(connection: Connection, token: str, *, now_wall: datetime) -> Visitor | None:
     """The person whose session this cookie belongs to, or None when it is unknown, idle or over."""
-    parameters = {"hash": _hash(token), "now": now_wall, "idle_since": now_wall - SESSION_IDLE}
+    identity = _hash(token)
+    parameters = {"hash": identity, "now": now_wall, "idle_since": now_wall - SESSION_IDLE}
     row = connection.execute(SQL["session"], parameters).fetchone()
     if row is None:
         return None
     person, csrf, seen_at = row
     if now_wall - seen_at > SEEN_EVERY:
-        connection.execute(SQL["touch_session"], {"hash": parameters["hash"], "now": now_wall})
-    return Visitor(person, csrf)
+        connection.execute(SQL["touch_session"], {"hash": identity, "now": now_wall})
+    return Visitor(person, identity, SESSION_SCOPES, csrf)
 
 
 def end_session(connection: Connection, token: str) -> None:
@@ -98,26 +131,55 @@ def end_session(connection: Connection, token: str) -> None:
     connection.execute(SQL["delete_session"], {"hash": _hash(token)})
 
 
-def create_api_key(connection: Connection, *, name: str, valid_for: timedelta | None = KEY_LIFE) -> str:
+def create_api_key(
+    connection: Connection, *, name: str, scopes: Iterable[Scope] = tuple(Scope), valid_for: timedelta | None = KEY_LIFE
+) -> str:
     """Make an API key, valid from the database's now (wall time); it is shown once, here."""
     key = KEY_PREFIX + secrets.token_urlsafe(32)
     connection.execute(
-        SQL["insert_api_key"], {"hash": _hash(key), "prefix": key[:8], "name": name, "valid_for": valid_for}
-    )
+        SQL["insert_api_key"],
+        {
+            "hash": _hash(key), "prefix": key[:PREFIX_LENGTH], "name": name,
+            "scopes": sorted(scope.value for scope in scopes), "valid_for": valid_for,
+        },
+    )  # fmt: skip
     return key
+
+
+def list_api_keys(connection: Connection) -> list[ApiKey]:
+    """All keys that were ever made, the newest first."""
+    return [
+        ApiKey(prefix, name, tuple(scopes), *times)
+        for prefix, name, scopes, *times in connection.execute(SQL["api_keys"])
+    ]
+
+
+def revoke_api_key(connection: Connection, prefix: str) -> str:
+    """Let nobody in with the key that begins like this any more; returns its name.
+
+    Raises
+    ------
+    KeyUnknown : no key that opens anything begins like this, or more than one does
+    """
+    with connection.transaction():
+        revoked = connection.execute(SQL["revoke_api_key"], {"prefix": prefix}).fetchall()
+        if len(revoked) != 1:
+            raise KeyUnknown(prefix, len(revoked))
+    return str(revoked[0][0])
 
 
 def find_api_key(connection: Connection, key: str, *, now_wall: datetime) -> Visitor | None:
     """Whoever holds this key, or None when it is unknown, revoked or over."""
     if not key.startswith(KEY_PREFIX):
         return None
-    row = connection.execute(SQL["api_key"], {"hash": _hash(key), "now": now_wall}).fetchone()
+    identity = _hash(key)
+    row = connection.execute(SQL["api_key"], {"hash": identity, "now": now_wall}).fetchone()
     if row is None:
         return None
-    name, last_used_at = row
+    name, scopes, last_used_at = row
     if last_used_at is None or now_wall - last_used_at > SEEN_EVERY:
-        connection.execute(SQL["touch_api_key"], {"hash": _hash(key), "now": now_wall})
-    return Visitor(name)
+        connection.execute(SQL["touch_api_key"], {"hash": identity, "now": now_wall})
+    return Visitor(name, identity, frozenset(map(Scope, scopes)))
 
 
 def _hash(secret: str) -> bytes:

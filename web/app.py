@@ -11,20 +11,25 @@ from importlib.resources import files
 from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from gateway.clock import Clock, SystemClock
 from ingest.db import open_pool
 from web import hooks
 from web.api import account as api_account
 from web.api import alerts as api_alerts
-from web.api import health, openapi, readings, zones
+from web.api import exports as api_exports
+from web.api import health, metrics, openapi, readings, sta, zones
 from web.api import phone as api_phone
 from web.api import rules as api_rules
 from web.api import set_aside as api_set_aside
 from web.api import sms as api_sms
 from web.config import WebConfig
-from web.dependencies import Services, api_guard, demo_only, page_guard
+from web.dependencies import Services, api_guard, demo_only, export_guard, page_guard
+from web.etags import ETags
+from web.exports import MEDIA, Format
+from web.limits import Limiter
+from web.metrics import Counting, Requests
 from web.pages import (
     account,
     alerts,
@@ -32,6 +37,7 @@ from web.pages import (
     breaking,
     calls,
     comparison,
+    data,
     explorer,
     figures,
     login,
@@ -56,11 +62,14 @@ POOL_SIZE = 8
 def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) -> FastAPI:
     """Make the application; `clock` tells platform time, `wall` the world's, by which sessions end."""
 
+    requests = Requests()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await run_in_threadpool(open_pool, config.database_url, size=POOL_SIZE, application="ndiyan web")
         trials = Trials(config.database_url, price_gnf=config.price_gnf)
-        app.state.services = Services(config, clock, wall or SystemClock(), pool, trials)
+        limiter = Limiter(config.requests_per_minute)
+        app.state.services = Services(config, clock, wall or SystemClock(), pool, trials, limiter, requests)
         try:
             yield
         finally:
@@ -77,8 +86,15 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         lifespan=lifespan,
         redirect_slashes=True,
     )
-    app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=6)
+    app.add_middleware(ETags)
+    app.add_middleware(
+        GZipMiddleware,
+        minimum_size=800,
+        compresslevel=6,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, MEDIA[Format.PARQUET]),
+    )
     app.add_middleware(Shield, is_https=config.is_https)
+    app.add_middleware(Counting, requests=requests)
     add_handlers(app)
 
     app.include_router(health.router)
@@ -91,11 +107,14 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         api_rules.router, api_sms.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard)])
+    app.include_router(metrics.router, dependencies=[Depends(api_guard)])
+    app.include_router(sta.router, dependencies=[Depends(api_guard)])
+    app.include_router(api_exports.router, prefix="/api/v1", dependencies=[Depends(export_guard)])
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
     for router in (
         overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
-        profiles.router, login.router, calls.router, sms.router, reports.router, explorer.router, asset.router,
-        comparison.router,
+        profiles.router, login.router, calls.router, sms.router, data.router, reports.router, explorer.router,
+        asset.router, comparison.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):

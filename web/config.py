@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from alerts.carriers.doors import Door
 from alerts.config import PRICE_GNF
 
+REQUESTS_PER_MINUTE = 600  # the API's default, for each key
+
 
 @dataclass(frozen=True, slots=True)
 class BreakableFault:
@@ -28,7 +30,7 @@ class WebConfig:
     `demo` opens the on-screen phone and "break something"; `breakable` lists the faults offered there.
     `public_url` is the address that people type; https there makes cookies `Secure`. `login_command` is what
     the log-in page tells people to run when they need a new link. `doors` are those of the SMS routes, by name;
-    `price_gnf` is what one segment costs.
+    `price_gnf` is what one segment costs. `requests_per_minute` are allowed to each key and session of the API.
     """
 
     database_url: str
@@ -38,6 +40,7 @@ class WebConfig:
     login_command: str = "ndiyan web login-link"
     doors: Mapping[str, Door] = field(default_factory=dict)
     price_gnf: float = PRICE_GNF
+    requests_per_minute: int = REQUESTS_PER_MINUTE
 
     @property
     def is_https(self) -> bool:

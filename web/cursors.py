@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from web.errors import BadParameter
+
+Item = TypeVar("Item")
 
 BOUND = "is no cursor that this list gave out"
 
@@ -55,6 +57,27 @@ def read_key(cursor: str, *readers: Callable[[str], Any], parameter: str = "curs
         return tuple(reader(part) for reader, part in zip(readers, parts, strict=True))
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise BadParameter(parameter, cursor, BOUND) from error
+
+
+def page_of(
+    items: Sequence[Item], key: Callable[[Item], tuple[str | float, ...]], *, cursor: str | None, limit: int
+) -> tuple[Sequence[Item], str | None]:
+    """A page of a list that is at hand, in the order of its key, and the mark by which the next one goes on.
+
+    Raises
+    ------
+    BadParameter : the cursor is not one of ours
+    """
+    if cursor is not None:
+        try:
+            before = tuple(_unpacked(cursor))
+            if items and len(before) != len(key(items[0])):
+                raise BadParameter("cursor", cursor, BOUND)
+            items = [item for item in items if key(item) > before]
+        except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+            raise BadParameter("cursor", cursor, BOUND) from error
+    shown = items[:limit]
+    return shown, _packed(list(key(shown[-1]))) if len(items) > limit else None
 
 
 def aware(text: str) -> datetime:

@@ -5,8 +5,10 @@ Every route but the public ones stands behind `page_guard` or `api_guard`; a tes
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from secrets import compare_digest
 from typing import Annotated, cast
 
@@ -15,9 +17,11 @@ from psycopg_pool import ConnectionPool
 
 from gateway.clock import Clock
 from ingest.db import Connection
-from web.access import Visitor, find_api_key, find_session
+from web.access import Scope, Visitor, find_api_key, find_session
 from web.config import WebConfig
-from web.errors import LoginNeeded, NotThere, RequestForged
+from web.errors import LoginNeeded, NotThere, RequestForged, ScopeMissing, TooManyRequests
+from web.limits import Limiter
+from web.metrics import Requests
 from web.rules import Trials
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -33,6 +37,8 @@ class Services:
     wall: Clock
     pool: ConnectionPool[Connection]
     trials: Trials
+    limiter: Limiter
+    requests: Requests
 
     @property
     def cookie(self) -> str:
@@ -94,22 +100,68 @@ async def page_guard(
 VisitorOf = Annotated[Visitor, Depends(page_guard)]
 
 
-def api_guard(request: Request, services: ServicesOf, connection: ConnectionOf) -> Visitor:
-    """Let an API key in, or for reading a session; a key never travels in a cookie or an address.
+def api_visitor(request: Request, services: ServicesOf, connection: ConnectionOf) -> Visitor:
+    """Whoever holds the API key, or for reading the session; a key never travels in a cookie or an address.
 
     Raises
     ------
     LoginNeeded : neither is valid, or a session tried to change something
+    TooManyRequests : it asked more often than the settings allow
     """
-    kind, _, key = request.headers.get("authorization", "").partition(" ")
-    if kind:
-        visitor = find_api_key(connection, key.strip(), now_wall=services.wall.now())
-        if kind.lower() != "bearer" or visitor is None:
-            raise LoginNeeded
-        return visitor
-    if request.method not in SAFE_METHODS:
+    visitor = _with_key(request, services, connection)
+    if visitor is None and request.method not in SAFE_METHODS:
         raise LoginNeeded
-    return session_visitor(request, services, connection)
+    if visitor is None:
+        visitor = session_visitor(request, services, connection)
+    wait_s = services.limiter.wait_s(visitor.identity, now_s=services.wall.now().timestamp())
+    if wait_s > 0:
+        raise TooManyRequests(services.config.requests_per_minute, ceil(wait_s))
+    return visitor
+
+
+def _with_key(request: Request, services: Services, connection: Connection) -> Visitor | None:
+    """The holder of the key that the request carries, None when it carries none."""
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    if not kind:
+        return None
+    key = {"bearer": secret.strip(), "basic": _password(secret)}.get(kind.lower(), "")
+    visitor = find_api_key(connection, key, now_wall=services.wall.now())
+    if visitor is None:
+        raise LoginNeeded
+    return visitor
+
+
+def _password(basic: str) -> str:
+    """What stands behind the colon of HTTP's basic authentication: some programs (QGIS, Grafana) know nothing else."""
+    try:
+        return base64.b64decode(basic.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:  # no base64, or no text in it
+        return ""
+
+
+ApiVisitorOf = Annotated[Visitor, Depends(api_visitor)]
+
+
+def api_guard(request: Request, visitor: ApiVisitorOf) -> Visitor:
+    """Let in who may read, and for changing something who may write.
+
+    Raises
+    ------
+    LoginNeeded, TooManyRequests : as `api_visitor`
+    ScopeMissing : the key may not
+    """
+    return _allowed(visitor, Scope.READ if request.method in SAFE_METHODS else Scope.WRITE)
+
+
+def export_guard(visitor: ApiVisitorOf) -> Visitor:
+    """Let in who may take exports; raises as `api_guard`."""
+    return _allowed(visitor, Scope.EXPORT)
+
+
+def _allowed(visitor: Visitor, scope: Scope) -> Visitor:
+    if scope not in visitor.scopes:
+        raise ScopeMissing(scope)
+    return visitor
 
 
 KeyOf = Annotated[Visitor, Depends(api_guard)]

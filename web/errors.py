@@ -29,6 +29,34 @@ class LoginNeeded(WebError):
     """The request carries no valid session and no valid API key."""
 
 
+class KeyUnknown(WebError):
+    """No API key, or more than one, begins like this."""
+
+    def __init__(self, prefix: str, found: int) -> None:
+        many = "no key that opens anything begins" if not found else f"{found} keys begin"
+        super().__init__(f"{prefix}: {many} like this")
+
+
+class ScopeMissing(WebError):
+    """The key is known and may not do this; `scope` is what it lacks."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this needs the scope {scope!r}, which the key does not have")
+        self.scope = scope
+
+
+class TooManyRequests(WebError):
+    """The key has asked more often than is allowed."""
+
+    def __init__(self, per_minute: int, retry_after_s: int) -> None:
+        super().__init__(f"more than {per_minute} requests a minute; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class NotOffered(WebError):
+    """Something of a standard that this service does not answer."""
+
+
 class RequestForged(WebError):
     """An unsafe request did not come from one of our own forms."""
 

@@ -96,7 +96,12 @@ def fetch_fleet(
         tower = None if level_m is None else _tower(level_m, level_at, full_level_m, volume_m3)
         state = state_of_zone(live, seen_at, now)
         fleet.append(ZoneNow(found, state, live, seen_at, tower, past, energy.get(found.zone_id)))
-    return sorted(fleet, key=lambda item: (GRAVITY[item.state], -item.zone.people, item.zone.zone_id))
+    return sorted(fleet, key=place_of)
+
+
+def place_of(item: ZoneNow) -> tuple[int, int, str]:
+    """By what zones are ordered: the gravest first, then the most people."""
+    return GRAVITY[item.state], -item.zone.people, item.zone.zone_id
 
 
 def _fetch_energy(connection: Connection, now: datetime, zone: str | None) -> dict[str, float]:

@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 from ingest.errors import StoreUnavailable
 from ingest.sqlstate import Meaning, meaning_of
 from web.dependencies import services_of
-from web.errors import BadParameter, LinkRefused, LoginNeeded, NotThere, RequestForged
+from web.errors import BadParameter, LinkRefused, LoginNeeded, NotOffered, NotThere, RequestForged, ScopeMissing
+from web.errors import TooManyRequests as AskedTooOften
 from web.language import Language
 from web.pages.page import render
 
@@ -31,6 +32,9 @@ def add_handlers(app: FastAPI) -> None:
     app.exception_handler(LoginNeeded)(_login_needed)
     app.exception_handler(LinkRefused)(_link_refused)
     app.exception_handler(RequestForged)(_forged)
+    app.exception_handler(NotOffered)(_not_offered)
+    app.exception_handler(ScopeMissing)(_scope_missing)
+    app.exception_handler(AskedTooOften)(_asked_too_often)
     app.exception_handler(BadParameter)(_bad_parameter)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(NotThere)(_not_there)
@@ -56,7 +60,7 @@ def problem(
 
 def wants_problem(request: Request) -> bool:
     """Whether a program is asking."""
-    return request.url.path.startswith(("/api/", "/healthz"))
+    return request.url.path.startswith(("/api/", "/healthz", "/metrics"))
 
 
 def _page(
@@ -88,6 +92,19 @@ def _link_refused(request: Request, error: Exception) -> Response:
 def _forged(request: Request, error: Exception) -> Response:
     log.warning("refused %s %s: %s", request.method, request.url.path, error)
     return _page(request, 403, "forged")
+
+
+def _not_offered(request: Request, error: Exception) -> Response:
+    return problem(request, 501, str(error), kind="urn:ndiyan:problem:not_offered")
+
+
+def _scope_missing(request: Request, error: Exception) -> Response:
+    return problem(request, 403, str(error), kind="urn:ndiyan:problem:scope_missing")
+
+
+def _asked_too_often(request: Request, error: Exception) -> Response:
+    after_s = error.retry_after_s if isinstance(error, AskedTooOften) else RETRY_AFTER_S
+    return problem(request, 429, str(error), headers={"Retry-After": str(after_s)})
 
 
 def _bad_parameter(request: Request, error: Exception) -> Response:
@@ -153,5 +170,5 @@ def _unforeseen(request: Request, error: Exception) -> Response:
 
 def _broken(request: Request) -> Response:
     if wants_problem(request):
-        return problem(request, 500, "an error of ours; it is in the log of the service")
+        return problem(request, 500, "an error of ours; it is in the log")
     return _page(request, 500, "broken")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alerts.photos import MOST_BYTES
+from web.problems import problem, wants_problem
 
 MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
 PHOTOS = re.compile(r"/(?:[a-z]{2}|api/v1)/(?:alertes|alerts)/\d+/photos")  # and here a picture comes with it
@@ -54,13 +56,18 @@ class Shield:
         length = headers.get("content-length", "0")
         longest = MAX_BODY_BYTES + (MOST_BYTES if PHOTOS.fullmatch(scope["path"]) else 0)
         if "transfer-encoding" in headers:
-            answer = PlainTextResponse("say the length of the body", status_code=411)
+            answer = _refusal(scope, 411, "say the length of the body")
             await answer(scope, receive, send_shielded)
         elif not length.isdigit() or int(length) > longest:
-            answer = PlainTextResponse(f"the body is longer than {longest} bytes", status_code=413)
+            answer = _refusal(scope, 413, f"the body is longer than {longest} bytes")
             await answer(scope, receive, send_shielded)
         else:
             await self._app(scope, receive, send_shielded)
+
+
+def _refusal(scope: Scope, status: int, detail: str) -> Response:
+    request = Request(scope)
+    return problem(request, status, detail) if wants_problem(request) else PlainTextResponse(detail, status)
 
 
 def _cache_control(scope: Scope) -> str:

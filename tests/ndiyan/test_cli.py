@@ -98,7 +98,7 @@ def test_web_login_link_and_api_key_are_shown_once(tmp_path: Path, database_url:
     url = {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_WEB_PUBLIC_URL": "https://eau.example.org"}
     link = ndiyan("web", "login-link", cwd=tmp_path, **url)
     assert link.stdout.startswith("https://eau.example.org/login/")
-    key = ndiyan("web", "api-key", "grafana", "--json", cwd=tmp_path, **url)
+    key = ndiyan("web", "api-key", "grafana", "--scope", "write", "--scope", "read", "--json", cwd=tmp_path, **url)
     assert json.loads(key.stdout)["api_key"].startswith("wat_")
 
 

@@ -28,6 +28,13 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (settings.web_port, settings.demo, settings.database_url) == (8200, True, "postgresql://a@localhost/b")
 
 
+def test_a_webhook_has_its_address_in_the_file_and_its_secret_in_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "ndiyan.toml"
+    file.write_text('[webhooks.office]\nurl = "https://example.org/ndiyan"\n', "utf-8")
+    (webhook,) = load_settings(file, {"NDIYAN_WEBHOOKS_OFFICE_SECRET": "a-secret-of-twenty-four-letters"}).webhooks
+    assert (webhook.name, webhook.url) == ("office", "https://example.org/ndiyan")
+
+
 def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> None:
     spec = "2026-11-24T10:40:00+00:00@2026-11-24T13:00:00+00:00x60"
     clock = load_settings(_empty(tmp_path), {"NDIYAN_CLOCK": spec}).make_clock()
@@ -49,6 +56,8 @@ def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> 
         pytest.param('clock = "fast"', "clock: clock: 'fast' is neither 'system' nor", id="clock"),
         pytest.param('[web]\npublic_url = "example.org"', "does not begin with http", id="address"),
         pytest.param("[web", "is not valid TOML", id="not-toml"),
+        pytest.param('[webhooks.office]\nurl = "x"', r"webhooks\.office\.url: 'x' does not begin", id="webhook"),
+        pytest.param("webhooks = 3", "webhooks: 3 is no table of webhooks", id="webhooks"),
     ],
 )
 def test_a_mistake_stops_the_start_with_file_key_value_and_bound(tmp_path: Path, text: str, message: str) -> None:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from ingest.db import Connection
 from ingest.readings_pg import PgReadings
 from web.account import (
+    BootGaps,
     Line,
     conflict_cursor,
     conflicts_page,
@@ -20,7 +21,7 @@ from web.account import (
 )
 from web.api.models import AccountLine, ConflictView, GapView, Listing
 from web.api.responses import ERRORS
-from web.cursors import cursor_of_key, read_key
+from web.cursors import cursor_of_key, page_of, read_key
 from web.dependencies import ConnectionOf
 from web.errors import BadParameter, NotThere
 
@@ -60,10 +61,18 @@ def account(
     )
 
 
-@router.get("/account/gaps", summary="Numbers that have not come, by gateway and start")
-def gaps(connection: ConnectionOf, zone: Zone = None, gateway: Gateway = None) -> Listing[GapView]:
-    """What is missing now: still on its way, or a gap."""
+@router.get("/account/gaps", summary="Numbers that have not come, by start of a gateway")
+def gaps(
+    connection: ConnectionOf,
+    zone: Zone = None,
+    gateway: Gateway = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    cursor: Cursor = None,
+) -> Listing[GapView]:
+    """What is missing now: still on its way, or a gap; the start that was heard last comes first."""
     require_zone_or_gateway(connection, zone, gateway)
+    found = sorted(fetch_gaps(connection, zone=zone, gateway=gateway), key=_gap_key)
+    shown, more = page_of(found, _gap_key, cursor=cursor, limit=limit)
     return Listing(
         items=[
             GapView(
@@ -71,8 +80,9 @@ def gaps(connection: ConnectionOf, zone: Zone = None, gateway: Gateway = None) -
                 ranges=one.ranges, is_gap=one.is_gap, first_received_at=one.first_received_at,
                 last_received_at=one.last_received_at,
             )
-            for one in fetch_gaps(connection, zone=zone, gateway=gateway)
-        ]
+            for one in shown
+        ],
+        next=more,
     )  # fmt: skip
 
 
@@ -107,6 +117,10 @@ def require_zone_or_gateway(connection: Connection, zone: str | None, gateway: s
         raise NotThere("zone", zone)
     if gateway is not None:
         require_gateway(connection, zone, gateway)
+
+
+def _gap_key(one: BootGaps) -> tuple[float, str, str, str]:
+    return -one.last_received_at.timestamp(), one.zone_id, one.gateway_id, one.boot
 
 
 def line_view(line: Line) -> AccountLine:

@@ -6,13 +6,24 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from ingest.db import queries
+from web.api.responses import ERRORS
 from web.dependencies import ConnectionOf, ServicesOf
 
 SQL = queries("web", "health")
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", summary="Database, newest reading, heartbeats of the services")
+EXAMPLE = {
+    "status": "ok", "database": "ok", "platform_time": "2026-11-24T10:43:32+00:00", "newest_reading_age_s": 212.0,
+    "heartbeat_age_s": {"alerts": 0.6, "ingest": 0.4, "sender": 0.2},
+}  # fmt: skip
+
+
+@router.get(
+    "/healthz",
+    summary="Database, newest reading, heartbeats of the services",
+    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, 405: ERRORS[405], 503: ERRORS[503]},
+)
 def healthz(services: ServicesOf, connection: ConnectionOf) -> Response:
     """200 when the database answers, 503 when it does not; ages are in seconds of platform time."""
     now = services.clock.now()

@@ -27,6 +27,14 @@ class Listing(BaseModel, Generic[Item]):
 class TowerView(BaseModel):
     """What the tower last said; `share` of the full level."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "level_m": 1.8, "share": 0.56, "volume_m3": 11.3, "measured_at": "2026-11-24T10:40:00Z"
+            }
+        }
+    )  # fmt: skip
+
     level_m: float
     share: float | None
     volume_m3: float | None
@@ -35,6 +43,15 @@ class TowerView(BaseModel):
 
 class DayView(BaseModel):
     """A whole UTC day; null without data, never zero. `expected_m3` follows from the measured sun."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "on": "2026-11-23", "volume_m3": 31.2, "insolation_kwh_m2": 6.1, "expected_m3": 32.0, "expected_low_m3":
+                28.4, "expected_high_m3": 35.9
+            }
+        }
+    )  # fmt: skip
 
     on: date
     volume_m3: float | None
@@ -47,6 +64,15 @@ class DayView(BaseModel):
 class SilenceView(BaseModel):
     """Why no water flows in a zone, or why nothing is heard of it; `confidence` 0 to 1, 0 for `cannot_tell`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "kind": "pump_broken", "confidence": 0.8,
+                "sentence": {"fr": "La pompe ne consomme rien.", "en": "The pump draws nothing."},
+            }
+        }
+    )  # fmt: skip
+
     kind: Kind
     confidence: float
     sentence: dict[str, str] = Field(description="what it rests on, by language")
@@ -55,12 +81,29 @@ class SilenceView(BaseModel):
 class BlindSpotView(BaseModel):
     """A channel that a zone lacks or that has been silent for a day, and the faults that nobody would see."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "channel": "borehole/water_depth_m", "faults": ["yield_drop"]
+            }
+        }
+    )  # fmt: skip
+
     channel: str
     faults: list[str]
 
 
 class ForecastView(BaseModel):
     """How long the tower lasts at this zone's own use; null hours are more than three days."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "cannot_tell": None, "hours": 5.4, "low_hours": 4.1, "high_hours": 9.0, "refilled_hours": None,
+                "counts_inflow": False, "by_weeks": True, "stretches": 5
+            }
+        }
+    )  # fmt: skip
 
     cannot_tell: CannotTell | None = Field(description="why there is no forecast; null when there is one")
     hours: float | None = Field(default=None, description="if no water comes any more: the middle of past weeks")
@@ -109,6 +152,14 @@ class ZoneView(BaseModel):
 class AssetView(BaseModel):
     """One part of a zone; the names of `rating` bear their units."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "tower", "kind": "tower", "interval_s": 300.0, "rating": {"volume_m3": 20.0, "full_level_m": 3.2}
+            }
+        }
+    )  # fmt: skip
+
     id: str
     kind: str
     interval_s: float
@@ -118,10 +169,10 @@ class AssetView(BaseModel):
 class ZoneDetail(ZoneView):
     """A zone with its parts and its last 30 whole days."""
 
-    altitude_m: float
-    counted_in: int
-    gnf_per_20_l: int | None
-    gateway: str
+    altitude_m: float = Field(examples=[1047.0])
+    counted_in: int = Field(examples=[2025])
+    gnf_per_20_l: int | None = Field(examples=[100])
+    gateway: str = Field(examples=["gw-3"])
     assets: list[AssetView]
     days: list[DayView]
     forecast: ForecastView
@@ -130,6 +181,15 @@ class ZoneDetail(ZoneView):
 
 class ReadingView(BaseModel):
     """One reading, or one interval of `resolution_s` that begins at `measured_at`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "measured_at": "2026-11-24T10:40:00Z", "value": 1.84, "minimum": 1.84, "maximum": 1.84, "n": 1, "flag":
+                1, "failed": None, "device_at": None
+            }
+        }
+    )  # fmt: skip
 
     measured_at: datetime
     value: float
@@ -151,6 +211,15 @@ class ReadingView(BaseModel):
 class ChannelView(BaseModel):
     """A channel and its newest reading."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "zone-3/tower/level_m", "zone": "zone-3", "asset": "tower", "name": "level_m", "unit": "m",
+                "is_counter": False, "interval_s": 300.0
+            }
+        }
+    )  # fmt: skip
+
     id: str = Field(description="zone/asset/channel", examples=["zone-3/tower/level_m"])
     zone: str
     asset: str
@@ -164,8 +233,8 @@ class ChannelView(BaseModel):
 class ReadingListing(Listing[ReadingView]):
     """Readings of one channel in the order of measured time."""
 
-    channel: str
-    unit: str
+    channel: str = Field(examples=["zone-3/tower/level_m"])
+    unit: str = Field(examples=["m"])
     resolution_s: float | None = Field(description="length of an interval; null for raw readings")
 
 
@@ -215,6 +284,15 @@ class NotificationView(BaseModel):
 class AttemptView(BaseModel):
     """One hand-over to a route; without an outcome nobody knows it yet."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "route": "smpp", "began_at": "2026-11-24T10:40:01Z", "ended_at": "2026-11-24T10:40:02Z", "outcome":
+                "accepted", "provider_id": "4711", "detail": None
+            }
+        }
+    )  # fmt: skip
+
     route: str
     began_at: datetime
     ended_at: datetime | None
@@ -225,6 +303,15 @@ class AttemptView(BaseModel):
 
 class ReceiptView(BaseModel):
     """A receipt as it came; phones in it show their last three digits."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "route": "smpp", "provider_ids": ["4711"], "fate": "delivered", "at": "2026-11-24T10:40:20Z",
+                "received_at": "2026-11-24T10:40:21Z", "raw": "id:4711 stat:DELIVRD"
+            }
+        }
+    )  # fmt: skip
 
     route: str
     provider_ids: list[str]
@@ -347,6 +434,14 @@ class PurseView(BaseModel):
 class EventView(BaseModel):
     """One line of an alert's story."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "at": "2026-11-24T10:40:00Z", "kind": "opened", "who": "ndiyan", "detail": {}
+            }
+        }
+    )  # fmt: skip
+
     at: datetime
     kind: str
     who: str
@@ -355,6 +450,19 @@ class EventView(BaseModel):
 
 class AlertView(BaseModel):
     """An alert and the notifications that it caused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 37, "code": "A37", "zone": "zone-3", "fault": "pump_not_running", "asset": "pump", "severity": 3,
+                "state": "open", "first_evidence_at": "2026-11-24T09:38:00Z", "last_evidence_at":
+                "2026-11-24T10:38:00Z", "opened_at": "2026-11-24T10:40:00Z", "acknowledged_at": None, "acknowledged_by":
+                None, "resolved_at": None, "is_late": False, "confidence": 0.9, "evidence": {"values": {"power_w": 0.0,
+                "irradiance_w_m2": 780.0}}, "explained_by": None, "times": 1, "shelved_until": None, "shelved_by": None,
+                "shelved_why": None
+            }
+        }
+    )  # fmt: skip
 
     id: int
     code: str
@@ -400,26 +508,38 @@ class AlertDetail(AlertView):
     """An alert with its story."""
 
     events: list[EventView]
-    explains: list[int] = Field(description="alerts of which this one is the cause; nobody was told of them")
+    explains: list[int] = Field(description="alerts of which this one is the cause; nobody was told", examples=[[38]])
     photos: list[PhotoView]
 
 
 class AcknowledgeBody(BaseModel):
     """Who takes the alert in charge; without it the name of the API key."""
 
-    who: str | None = Field(default=None, min_length=1, max_length=80, examples=["Alpha Oumar Barry"])
+    model_config = ConfigDict(json_schema_extra={"example": {"who": "Alpha Oumar Barry"}})
+
+    who: str | None = Field(default=None, min_length=1, max_length=80)
 
 
 class ShelveBody(BaseModel):
     """How long nobody is to be told, and why."""
 
-    hours: float = Field(gt=0, le=720, examples=[6], description="at most 24 for severity 3")
-    why: str = Field(min_length=1, max_length=300, examples=["pièce commandée à Conakry"])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "hours": 6, "why": "pièce commandée à Conakry", "who": "Awa"
+            }
+        }
+    )  # fmt: skip
+
+    hours: float = Field(gt=0, le=720, description="at most 24 for severity 3")
+    why: str = Field(min_length=1, max_length=300)
     who: str | None = Field(default=None, min_length=1, max_length=80)
 
 
 class MarkBody(BaseModel):
     """Whether an alert was right; without `who` the name of the API key."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"is_true": False, "who": "Awa"}})
 
     is_true: bool
     who: str | None = Field(default=None, min_length=1, max_length=80)
@@ -459,12 +579,16 @@ class PhotoKept(BaseModel):
 class Changed(BaseModel):
     """`changed` is false when it was so before, or is not possible any more."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"id": 37, "changed": True}})
+
     id: int
     changed: bool
 
 
 class Acknowledged(BaseModel):
     """`changed` is false when somebody had taken it before."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": 37, "changed": True, "state": "acknowledged"}})
 
     id: int
     changed: bool
@@ -473,6 +597,15 @@ class Acknowledged(BaseModel):
 
 class PersonView(BaseModel):
     """Somebody fictional with an on-screen phone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "contact_id": 7, "name": "Alpha Oumar Barry", "role": "exploitant", "phone": "+224600000010",
+                "language": "fr", "zone": "zone-3", "unread": 1
+            }
+        }
+    )  # fmt: skip
 
     contact_id: int
     name: str
@@ -486,6 +619,15 @@ class PersonView(BaseModel):
 class SmsView(BaseModel):
     """A message on the phone; `direction` is `in` (to the phone), `out` (from it) or `rang` (its owner rang us)."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "direction": "in", "text": "MANGOL-DOW: pompe arretee. Rep: 1 vu", "sent_at": "2026-11-24T10:40:00Z",
+                "delivered_at": "2026-11-24T10:40:02Z", "read_at": None
+            }
+        }
+    )  # fmt: skip
+
     direction: str
     text: str
     sent_at: datetime
@@ -496,7 +638,9 @@ class SmsView(BaseModel):
 class ReplyBody(BaseModel):
     """What is typed on the phone."""
 
-    text: str = Field(min_length=1, max_length=160, examples=["1"])
+    model_config = ConfigDict(json_schema_extra={"example": {"text": "1"}})
+
+    text: str = Field(min_length=1, max_length=160)
 
 
 class NetworkBody(BaseModel):
@@ -513,6 +657,8 @@ class NetworkBody(BaseModel):
 
 class ReplySent(BaseModel):
     """The answer is on its way through the carrier."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": 12}})
 
     id: int
 
@@ -627,7 +773,7 @@ class SetAsideView(BaseModel):
 class SetAsideDetail(SetAsideView):
     """A set-aside message with all its bytes."""
 
-    payload: str = Field(description="all bytes, in base64")
+    payload: str = Field(description="all bytes, in base64", examples=["W3sibiI6InRvd2VyL2xldmVsX20i"])
 
 
 class ReplayBody(BaseModel):
@@ -669,7 +815,16 @@ class ReplayedView(BaseModel):
 class RuleView(BaseModel):
     """A number of a rule that may be changed, within its bounds and in its unit."""
 
-    name: str = Field(examples=["pump_not_running.on_delay_min"])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "name": "pump_not_running.on_delay_min", "fault": "pump_not_running", "unit": "min", "default": 60.0,
+                "low": 10.0, "high": 360.0, "value": 60.0, "zones": {"zone-3": 90.0}
+            }
+        }
+    )  # fmt: skip
+
+    name: str
     fault: str
     unit: str
     default: float
@@ -682,22 +837,41 @@ class RuleView(BaseModel):
 class RuleBody(BaseModel):
     """What is to hold, where, and why."""
 
-    value: float | None = Field(description="null: as it was before anybody changed it", examples=[90])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "value": 90, "zone": "zone-3", "why": "groupe lent à démarrer", "who": "Awa"
+            }
+        }
+    )  # fmt: skip
+
+    value: float | None = Field(description="null: as it was before anybody changed it")
     zone: str | None = Field(default=None, description="null: all zones")
-    why: str = Field(min_length=1, max_length=300, examples=["groupe lent à démarrer"])
+    why: str = Field(min_length=1, max_length=300)
     who: str | None = Field(default=None, min_length=1, max_length=80)
 
 
 class TrialBody(BaseModel):
     """Which value to try, where, and over how many of the last days."""
 
-    value: float = Field(examples=[90])
+    model_config = ConfigDict(json_schema_extra={"example": {"value": 90, "zone": "zone-3", "days": 30}})
+
+    value: float
     zone: str | None = Field(default=None, description="null: all zones")
     days: int = Field(default=90, ge=7, le=90)
 
 
 class TrialSide(BaseModel):
     """What one setting does over the readings; explained alerts are told to nobody and are in no other count."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "alerts": 14, "true": 6, "false": 3, "unsaid": 5, "explained": 2, "sms": 41, "price_gnf": 6150.0,
+                "missed": 0
+            }
+        }
+    )  # fmt: skip
 
     alerts: int
     true: int = Field(description="recorded alerts at the same time were right, as people said last")
@@ -712,6 +886,15 @@ class TrialSide(BaseModel):
 class TrialDifference(BaseModel):
     """An alert that only one of the settings raises."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "zone": "zone-3", "asset": "pump", "opened_at": "2026-11-20T10:40:00Z", "closed_at":
+                "2026-11-20T12:10:00Z", "is_new": False, "is_true": False
+            }
+        }
+    )  # fmt: skip
+
     zone: str
     asset: str
     opened_at: datetime
@@ -723,6 +906,8 @@ class TrialDifference(BaseModel):
 class TrialResult(BaseModel):
     """The rules as they are (`before`) and with the change (`after`); the newest 50 of `differing` alerts."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"differing": 2}})
+
     before: TrialSide
     after: TrialSide
     differing: int
@@ -731,6 +916,16 @@ class TrialResult(BaseModel):
 
 class TrialView(BaseModel):
     """A trial; without a result it is worked on, has failed (`error`) or was interrupted."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 5, "rule": "pump_not_running.on_delay_min", "zone": "zone-3", "value": 90.0, "start_at":
+                "2026-10-25T00:00:00Z", "end_at": "2026-11-24T00:00:00Z", "asked_by": "script (API)", "asked_at":
+                "2026-11-24T10:40:00Z", "done": 1, "total": 1, "is_over": True, "is_interrupted": False, "error": None
+            }
+        }
+    )  # fmt: skip
 
     id: int
     rule: str
@@ -751,6 +946,8 @@ class TrialView(BaseModel):
 class SpansView(BaseModel):
     """Lengths of time in hours: the median and what nine of ten stay under; null without any."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"count": 12, "median_h": 1.5, "slow_h": 9.2}})
+
     count: int
     median_h: float | None
     slow_h: float | None
@@ -758,6 +955,14 @@ class SpansView(BaseModel):
 
 class FloodView(BaseModel):
     """Ten alerts or more within ten minutes; without a zone over all of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "zone": "zone-3", "start_at": "2026-11-20T10:40:00Z", "end_at": "2026-11-20T10:49:00Z", "alerts": 11
+            }
+        }
+    )  # fmt: skip
 
     zone: str | None
     start_at: datetime
@@ -767,6 +972,14 @@ class FloodView(BaseModel):
 
 class FaultFigures(BaseModel):
     """How often a rule spoke, and how often people called it false."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "fault": "pump_not_running", "alerts": 9, "marked": 5, "false": 1
+            }
+        }
+    )  # fmt: skip
 
     fault: str
     alerts: int
@@ -785,6 +998,16 @@ class CauseFigures(BaseModel):
 
 class MetricsView(BaseModel):
     """Figures about our own alerts; what nobody was told of (late, explained) is in `untold` alone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "start_at": "2026-10-25T10:40:00Z", "end_at": "2026-11-24T10:40:00Z", "alerts": 14, "untold": 2,
+                "alerts_per_zone_week": 0.54, "sms_per_zone_week": 1.6, "chattering": [31], "stale": [], "marked": 9,
+                "false": 3, "false_share": 0.33
+            }
+        }
+    )  # fmt: skip
 
     start_at: datetime
     end_at: datetime
@@ -807,9 +1030,18 @@ class MetricsView(BaseModel):
 class Problem(BaseModel):
     """What went wrong (RFC 9457)."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "about:blank", "title": "Not Found", "status": 404, "detail": "zone 'zone-9' does not exist",
+                "instance": "/api/v1/zones/zone-9", "errors": None
+            }
+        }
+    )  # fmt: skip
+
     type: str
     title: str
     status: int
     detail: str
     instance: str
-    errors: list[dict[str, Any]] | None = None
+    errors: list[dict[str, Any]] | None = Field(default=None, description="of 422: `parameter`, `value` and `bound`")

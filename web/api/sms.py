@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from alerts.calls import calls_due
+from alerts.calls import Call, calls_due
 from ingest.readings_pg import PgReadings
 from web.api.models import (
     AttemptView,
@@ -23,7 +23,7 @@ from web.api.models import (
     RouteView,
 )
 from web.api.responses import ERRORS
-from web.cursors import cursor_of, read_cursor
+from web.cursors import cursor_of, page_of, read_cursor
 from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import NotThere
 from web.masks import hide_phones, masked
@@ -125,16 +125,19 @@ def purse(
 
 
 @router.get("/calls", summary="Whom to call by hand")
-def calls(connection: ConnectionOf) -> Listing[CallView]:
+def calls(connection: ConnectionOf, limit: Limit = 500, cursor: Cursor = None) -> Listing[CallView]:
     """Live alerts that nobody answered by SMS, the gravest first."""
+    due = sorted(calls_due(connection), key=_call_key)
+    shown, more = page_of(due, _call_key, cursor=cursor, limit=limit)
     return Listing(
         items=[
             CallView(
                 id=one.call_id, alert=one.alert_id, code=one.code, zone=one.zone_id, why=one.why, since=one.since,
                 name=one.name, role=one.role, phone=None if one.phone is None else masked(one.phone),
             )
-            for one in calls_due(connection)
-        ]
+            for one in shown
+        ],
+        next=more,
     )  # fmt: skip
 
 
@@ -152,6 +155,10 @@ def carriers(services: ServicesOf, connection: ConnectionOf) -> Listing[RouteVie
             for one in fetch_routes(connection)
         ]
     )  # fmt: skip
+
+
+def _call_key(one: Call) -> tuple[int, float, int]:
+    return -one.severity, one.since.timestamp(), one.call_id
 
 
 def fields_of(one: Notification) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from alerts.forecast import CannotTell, Forecast
 from alerts.lasting import fetch_forecast
 from alerts.silent import Silence
-from ingest.readings import LatestRow
+from ingest.readings import ChannelRow, LatestRow
 from ingest.readings_pg import PgReadings
 from web.api.models import (
     AssetView,
@@ -27,24 +27,35 @@ from web.api.models import (
     ZoneView,
 )
 from web.api.responses import ERRORS
+from web.cursors import page_of
 from web.daily import Day
 from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import NotThere
-from web.fleet import ZoneNow, ZoneState, fetch_fleet, fetch_zone
+from web.fleet import ZoneNow, ZoneState, fetch_fleet, fetch_zone, place_of
 from web.notes import NOTHING, Note, notes_of_latest
 from web.water import fetch_blind_spots, fetch_silences
 
 router = APIRouter(tags=["zones"], responses=ERRORS)
 
+Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+
 
 @router.get("/zones", summary="All zones, gravest first")
-def zones(services: ServicesOf, connection: ConnectionOf) -> Listing[ZoneView]:
-    """State, tower, yesterday's volume and open alerts of every zone; the list is never longer than one page."""
+def zones(
+    services: ServicesOf,
+    connection: ConnectionOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    cursor: Cursor = None,
+) -> Listing[ZoneView]:
+    """State, tower, yesterday's volume and open alerts of every zone.
+
+    A zone whose state changes while the list is read may be on two pages or on none.
+    """
     now = services.clock.now()
-    fleet = fetch_fleet(connection, now)
+    fleet, more = page_of(fetch_fleet(connection, now), place_of, cursor=cursor, limit=limit)
     troubled = [item.zone.zone_id for item in fleet if item.state is not ZoneState.NORMAL]
     silences = fetch_silences(connection, troubled, now)
-    return Listing(items=[zone_view(item, now, silences.get(item.zone.zone_id)) for item in fleet])
+    return Listing(items=[zone_view(item, now, silences.get(item.zone.zone_id)) for item in fleet], next=more)
 
 
 @router.get("/zones/{zone_id}", summary="One zone with its parts and its last 30 days")
@@ -76,13 +87,16 @@ def zone(services: ServicesOf, connection: ConnectionOf, zone_id: str) -> ZoneDe
 def channels(
     connection: ConnectionOf,
     zone: Annotated[str | None, Query(description="only this zone's", examples=["zone-3"])] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    cursor: Cursor = None,
 ) -> Listing[ChannelView]:
-    """All active channels, or those of one zone."""
+    """All active channels, or those of one zone, by zone, asset and name."""
     store = PgReadings(connection)
     if zone is not None and zone not in {row.zone_id for row in store.zones()}:
         raise NotThere("zone", zone)
     latest = {row.channel.channel_id: row for row in store.latest(zone)}
     notes = notes_of_latest(connection, zone)
+    shown, more = page_of(store.channels(zone), _key_of, cursor=cursor, limit=limit)
     return Listing(
         items=[
             ChannelView(
@@ -90,9 +104,14 @@ def channels(
                 unit=row.unit, is_counter=row.is_counter, interval_s=row.interval_s,
                 latest=_latest_view(latest.get(row.channel_id), notes.get(row.channel_id, NOTHING)),
             )
-            for row in store.channels(zone)
-        ]
+            for row in shown
+        ],
+        next=more,
     )  # fmt: skip
+
+
+def _key_of(row: ChannelRow) -> tuple[str, str, str]:
+    return row.zone_id, row.asset_id, row.name
 
 
 def zone_view(item: ZoneNow, now: datetime, silence: Silence | None = None) -> ZoneView:

@@ -29,11 +29,18 @@ UPDATE web_session SET seen_at = %(now)s WHERE token_hash = %(hash)s;
 DELETE FROM web_session WHERE token_hash = %(hash)s;
 
 -- insert_api_key
-INSERT INTO api_key (key_hash, prefix, name, expires_at)
-VALUES (%(hash)s, %(prefix)s, %(name)s, now() + %(valid_for)s::interval);
+INSERT INTO api_key (key_hash, prefix, name, scopes, expires_at)
+VALUES (%(hash)s, %(prefix)s, %(name)s, %(scopes)s, now() + %(valid_for)s::interval);
+
+-- api_keys
+SELECT prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_key
+ORDER BY created_at DESC, prefix;
+
+-- revoke_api_key
+UPDATE api_key SET revoked_at = now() WHERE prefix = %(prefix)s AND revoked_at IS NULL RETURNING name;
 
 -- api_key
-SELECT name, last_used_at FROM api_key
+SELECT name, scopes, last_used_at FROM api_key
 WHERE key_hash = %(hash)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s);
 
 -- touch_api_key

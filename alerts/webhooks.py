@@ -1,0 +1,200 @@
+"""Programs that are told of alerts over HTTP: signed, tried again, and each delivery on record.
+
+The envelope is that of CloudEvents 1.0, the signature that of Standard Webhooks 1.0: HMAC-SHA256 over id, timestamp and
+body, so a receiver can refuse what was changed, forged or recorded and sent again. Redirects are not followed. The
+deliveries due stand in the database (`webhook_delivery`), written with the alert's own event.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from alerts.errors import WebhookRefused
+from gateway.clock import Clock
+from ingest.db import Connection, queries
+
+SQL = queries("alerts", "webhooks")
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+SHORTEST_SECRET = 24  # Standard Webhooks: 24 to 64 bytes
+TIMEOUT = httpx.Timeout(15.0)
+GONE = 410  # the receiver wants no more of this
+# After the first attempt, as Standard Webhooks proposes; then it is given up.
+RETRIES = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookConfig:
+    """One program that is told: where it listens and the secret that it shares with us."""
+
+    name: str
+    url: str
+    secret: str = field(repr=False)
+
+
+class Sent(NamedTuple):
+    """What came of one attempt; `status` None where nobody answered."""
+
+    status: int | None
+    error: str | None
+
+
+def read_webhooks(tables: Mapping[str, object], environment: Mapping[str, str]) -> tuple[WebhookConfig, ...]:
+    """The webhooks of `[webhooks.NAME]`; each secret comes from NDIYAN_WEBHOOKS_NAME_SECRET.
+
+    Raises
+    ------
+    WebhookRefused : names key, value and bound
+    """
+    return tuple(_read(name, table, environment) for name, table in tables.items())
+
+
+def _read(name: str, table: object, environment: Mapping[str, str]) -> WebhookConfig:
+    if not NAME.fullmatch(name):
+        raise WebhookRefused(f"webhooks: {name!r} is no name (small letters, digits and -, at most 20)")
+    if not isinstance(table, dict) or table.keys() != {"url"}:
+        raise WebhookRefused(f"webhooks.{name}: it has one key, url")
+    url = table["url"]
+    if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise WebhookRefused(f"webhooks.{name}.url: {url!r} does not begin with http://HOST or https://HOST")
+    variable = f"NDIYAN_WEBHOOKS_{name.upper().replace('-', '_')}_SECRET"
+    secret = environment.get(variable, "")
+    if len(secret) < SHORTEST_SECRET:
+        raise WebhookRefused(f"{variable}: the secret is shorter than {SHORTEST_SECRET} letters")
+    return WebhookConfig(name, url, secret)
+
+
+def signature(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
+    """The header `webhook-signature`: version 1, HMAC-SHA256 in base64.
+
+    Source: Standard Webhooks specification 1.0.0, "Signature scheme". A secret that begins with `whsec_` is base64, as
+    there; another is taken as it is.
+    """
+    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+def next_try(attempts: int, *, now: datetime) -> datetime | None:
+    """When to try again after so many failed attempts; None when it is given up."""
+    return now + RETRIES[attempts - 1] if attempts <= len(RETRIES) else None
+
+
+class WebhookNow(NamedTuple):
+    """How one webhook fares; `error` is why the last attempt that failed did so."""
+
+    name: str
+    is_active: bool
+    delivered: int
+    waiting: int
+    given_up: int
+    delivered_at: datetime | None
+    error: str | None
+
+
+def fetch_webhooks(connection: Connection) -> list[WebhookNow]:
+    """All webhooks that were ever declared, by name."""
+    return [WebhookNow(*row) for row in connection.execute(SQL["listing"])]
+
+
+def try_again(connection: Connection, name: str | None, *, now: datetime) -> int:
+    """Let what was given up be tried once more, of one webhook or of all; how much that is."""
+    return connection.execute(SQL["again"], {"name": name, "now": now}).rowcount
+
+
+class Teller:
+    """Tells webhooks what is due. `clock` is the platform's; signatures bear the world's time, `wall`."""
+
+    def __init__(
+        self, connection: Connection, configs: Sequence[WebhookConfig], clock: Clock, *, wall: Clock,
+        client: httpx.Client | None = None,
+    ) -> None:  # fmt: skip
+        self._connection, self._clock, self._wall = connection, clock, wall
+        self._configs = {config.name: config for config in configs}
+        self._client = client or httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+        names = {"names": list(self._configs)}
+        with connection.transaction():
+            connection.execute(SQL["switch_on"], names)
+            connection.execute(SQL["switch_off"], names)
+
+    def work(self) -> int:
+        """Tell one event to one program; how many were due, 0 or 1.
+
+        The row is held until the answer is there: a receiver that is told twice, because we died between its answer and
+        our commit, knows it by `webhook-id`.
+        """
+        if not self._configs:
+            return 0
+        with self._connection.transaction():
+            now = self._clock.now()
+            row = self._connection.execute(SQL["due"], {"now": now, "names": list(self._configs)}).fetchone()
+            if row is None:
+                return 0
+            delivery, name, attempts, *event = row
+            self._settle(delivery, attempts + 1, self._send(self._configs[name], delivery, body_of(*event)))
+        return 1
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def _send(self, config: WebhookConfig, delivery: int, body: bytes) -> Sent:
+        message_id, timestamp = f"delivery-{delivery}", int(self._wall.now().timestamp())
+        headers = {
+            "content-type": "application/cloudevents+json", "webhook-id": message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signature(config.secret, message_id=message_id, timestamp=timestamp, body=body),
+        }  # fmt: skip
+        try:
+            answer = self._client.post(config.url, content=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return Sent(None, f"{type(error).__name__}: {error}"[:500])
+        return Sent(answer.status_code, None if answer.is_success else f"answered {answer.status_code}")
+
+    def _settle(self, delivery: int, attempts: int, sent: Sent) -> None:
+        now = self._clock.now()
+        again = None if sent.status == GONE else next_try(attempts, now=now)
+        state = "delivered" if sent.error is None else "waiting" if again is not None else "given_up"
+        self._connection.execute(
+            SQL["settle"],
+            {
+                "delivery": delivery, "state": state, "status": sent.status, "error": sent.error,
+                "next_try_at": again or now, "delivered_at": now if sent.error is None else None,
+            },
+        )  # fmt: skip
+
+
+def body_of(
+    event_id: int, kind: str, at: datetime, who: str, code: str, zone_id: str, zone_name: str, is_fictional: bool,
+    asset_id: str, fault: str, severity: int, state: str, opened_at: datetime, acknowledged_at: datetime | None,
+    resolved_at: datetime | None, is_late: bool, explained_by: int | None, alert_id: int,
+) -> bytes:  # fmt: skip
+    """The envelope and what happened; nobody's phone is in it."""
+    data: dict[str, Any] = {
+        "alert": alert_id, "code": code, "zone": zone_id, "zone_name": zone_name, "is_fictional": is_fictional,
+        "asset": asset_id, "fault": fault, "severity": severity, "state": state, "who": who,
+        "opened_at": _written(opened_at), "acknowledged_at": _written(acknowledged_at),
+        "resolved_at": _written(resolved_at), "is_late": is_late, "explained_by": explained_by,
+    }  # fmt: skip
+    envelope = {
+        "specversion": "1.0", "type": f"ndiyan.alert.{kind}", "source": f"/zones/{zone_id}", "id": f"event-{event_id}",
+        "time": _written(at), "subject": code, "datacontenttype": "application/json", "data": data,
+    }  # fmt: skip
+    return json.dumps(envelope, ensure_ascii=False).encode()
+
+
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

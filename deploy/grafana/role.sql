@@ -1,0 +1,7 @@
+-- Run once as the database's owner; then give the role a password: \password ndiyan_grafana
+CREATE ROLE ndiyan_grafana LOGIN CONNECTION LIMIT 8;
+ALTER ROLE ndiyan_grafana SET statement_timeout = '30s';
+ALTER ROLE ndiyan_grafana SET default_transaction_read_only = on;
+GRANT SELECT ON grafana_zone, grafana_latest, grafana_reading, grafana_hour, grafana_day, grafana_alert,
+    grafana_notification, grafana_account, grafana_heartbeat TO ndiyan_grafana;
+GRANT SELECT ON reading TO ndiyan_grafana;  -- the hour that is going on is added up as whoever asks; numbers alone

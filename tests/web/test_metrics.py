@@ -1,0 +1,107 @@
+"""`/metrics`: the delays and queues of a known past, read by Prometheus' own parser."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.web.web_site import Site
+
+pytestmark = pytest.mark.db
+
+Samples = dict[tuple[str, ...], float]
+
+
+def read(client: httpx.Client) -> Samples:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    return {
+        (sample.name.removeprefix("ndiyan_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_delays_from_measured_to_told(site: Site, script: httpx.Client) -> None:
+    now = site.clock.now()
+    with site.connect() as connection:
+        # Three channels came 2, 4 and 10 s after they were measured; one of zone 2 came two hours ago.
+        for zone, asset, name, late_s, ago in (
+            ("zone-1", "tower", "level_m", 2, 60), ("zone-1", "pump", "power_w", 4, 60),
+            ("zone-1", "pv", "power_w", 10, 60), ("zone-2", "tower", "level_m", 900, 7200),
+        ):  # fmt: skip
+            connection.execute(
+                "INSERT INTO latest SELECT channel_id, %s, %s, 1, 1 FROM channel"
+                " WHERE (zone_id, asset_id, name) = (%s, %s, %s)",
+                (now - timedelta(seconds=ago + late_s), now - timedelta(seconds=ago), zone, asset, name),
+            )
+        connection.execute(
+            "INSERT INTO job (name, zone_id, next_due_at, watermark_at) VALUES ('evaluate', 'zone-1', %s, %s)",
+            (now - timedelta(seconds=5), now - timedelta(seconds=92)),
+        )
+        connection.execute(
+            "UPDATE notification SET accepted_at = created_at + interval '3 s' WHERE alert_id = %s", (site.alert_id,)
+        )
+    found = read(script)
+    assert [found["measured_to_stored_seconds", one] for one in ("0.5", "1")] == [4.0, 10.0]
+    # Zone 1's newest was measured 62 s ago and judged up to 92 s ago.
+    assert found["stored_to_judged_seconds", "1"] == pytest.approx(30.0)
+    assert found["opened_to_told_seconds", "1"] == 3.0
+    assert (found["queue_depth", "judging"], found["queue_oldest_seconds", "judging"]) == (1.0, 5.0)
+
+
+def test_queues_set_aside_and_heartbeats(site: Site, script: httpx.Client) -> None:
+    now = site.clock.now()
+    before = read(script)
+    assert before["queue_depth", "notification"] == 0.0
+    assert ("queue_oldest_seconds", "notification") not in before, "nothing waits, so nothing is oldest"
+    assert not any(key[0] == "measured_to_stored_seconds" for key in before), "what nobody can tell has no sample"
+    with site.connect() as connection:
+        connection.execute(
+            "UPDATE notification SET state = 'queued', created_at = %s, ref = %s",
+            (now - timedelta(seconds=40), uuid.uuid4()),
+        )
+        for number, reason in enumerate(("wrong_unit", "wrong_unit", "unknown_channel")):
+            connection.execute(
+                "INSERT INTO set_aside (received_at, topic, payload, reason, detail, fingerprint)"
+                " VALUES (%s, 't', ''::bytea, %s, '', %s)",
+                (now, reason, bytes([number])),
+            )
+        connection.execute(
+            "INSERT INTO heartbeat (service, beat_at) VALUES ('ingest', %s)", (now - timedelta(seconds=7),)
+        )
+        connection.execute(
+            "INSERT INTO gateway_day (zone_id, gateway_id, day, sent, arrived, received, stored)"
+            " VALUES ('zone-1', 'gw-1', %s, 12, 10, 10, 10)",
+            (now.date(),),
+        )
+    after = read(script)
+    assert (after["queue_depth", "notification"], after["queue_depth", "notification_queued"]) == (1.0, 1.0)
+    assert after["queue_oldest_seconds", "notification"] == 40.0
+    assert after["set_aside_messages", "wrong_unit"] == 2.0
+    assert after["heartbeat_age_seconds", "ingest"] == 7.0
+    assert (after["readings_today", "stored"], after["readings_today", "missing"]) == (10.0, 2.0)
+
+
+def test_requests_are_counted_by_route_and_not_by_address(script: httpx.Client) -> None:
+    for address in ("/api/v1/zones/zone-1", "/api/v1/zones/zone-2", "/api/v1/zones/zone-9", "/nowhere/at/all"):
+        script.get(address)
+    found = read(script)
+    assert found["http_requests_total", "GET", "/api/v1/zones/{zone_id}", "200"] == 2.0
+    assert found["http_requests_total", "GET", "/api/v1/zones/{zone_id}", "404"] == 1.0
+    assert found["http_requests_total", "GET", "none", "404"] == 1.0
+    assert found["http_request_seconds_count", "/api/v1/zones/{zone_id}"] == 3.0
+    assert not any("nowhere" in part for key in found for part in key)
+
+
+def test_metrics_stand_behind_a_key_and_name_nobody(site: Site, script: httpx.Client) -> None:
+    with site.app() as stranger:
+        assert stranger.get("/metrics").status_code == 401
+    text = script.get("/metrics").text
+    assert "Mangol" not in text
+    assert site.phone not in text

@@ -1,0 +1,112 @@
+"""What Prometheus asks for: how long a reading takes to be stored, judged and told, and what waits on the way.
+
+Everything but the requests is asked of the database when somebody looks, so it is right whichever process is asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ingest.db import Connection, queries
+
+SQL = queries("web", "metrics")
+
+QUANTILES = (0.5, 0.9, 1.0)
+BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Requests:
+    """Counts requests by route and status, and how long they took until the head of the answer."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._number = Counter(
+            "ndiyan_http_requests", "Requests that were answered", ["method", "route", "status"], registry=self.registry
+        )
+        self._time = Histogram(
+            "ndiyan_http_request_seconds", "Until the head of the answer", ["route"], buckets=BUCKETS_S,
+            registry=self.registry,
+        )  # fmt: skip
+
+    def note(self, scope: Scope, status: int, lasted_s: float) -> None:
+        """One request was answered; an address that is no route counts as one of `none`."""
+        route = _template(scope)
+        method = scope["method"] if scope["method"] in ("GET", "POST", "PUT", "DELETE", "HEAD") else "other"
+        self._number.labels(method, route, str(status)).inc()
+        self._time.labels(route).observe(lasted_s)
+
+
+def _template(scope: Scope) -> str:
+    """The address as it was declared, prefix included, which the route by itself does not know; `none` without one."""
+    whole = scope.get("fastapi", {}).get("effective_route_context")
+    return str(getattr(whole or scope.get("route"), "path", None) or "none")
+
+
+class Counting:
+    """ASGI middleware that notes each request."""
+
+    def __init__(self, app: ASGIApp, *, requests: Requests) -> None:
+        self._app, self._requests = app, requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and note how it went."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s = time.monotonic()
+
+        async def send_noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._requests.note(scope, message["status"], time.monotonic() - began_s)
+            await send(message)
+
+        await self._app(scope, receive, send_noted)
+
+
+class Platform(Collector):
+    """The platform at `now` (platform time), from one connection; what nobody can tell has no sample."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection, self._now = connection, now
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        yield from self._lags()
+        yield from self._queues()
+        yield self._by("set_aside_messages", "Messages that wait set aside", "reason", "set_aside")
+        yield self._by("heartbeat_age_seconds", "Since a service was heard", "service", "heartbeats")
+        yield self._by("readings_today", "Readings of today by what became of them", "fate", "account")
+
+    def _lags(self) -> Iterable[Metric]:
+        for name, sentence, statement in (
+            ("measured_to_stored_seconds", "Newest readings of the last hour: received less measured", "stored"),
+            ("stored_to_judged_seconds", "Zones: time of the newest reading less time judged up to", "judged"),
+            ("opened_to_told_seconds", "Alerts of the last day: taken by a route less opened", "told"),
+        ):
+            family = GaugeMetricFamily(f"ndiyan_{name}", sentence, labels=["quantile"])
+            row = self._connection.execute(SQL[statement], {"now": self._now, "quantiles": list(QUANTILES)}).fetchone()
+            for quantile, value in zip(QUANTILES, (row[0] if row else None) or (), strict=False):
+                family.add_metric([f"{quantile:g}"], value)
+            yield family
+
+    def _queues(self) -> Iterable[Metric]:
+        depth = GaugeMetricFamily("ndiyan_queue_depth", "What waits", labels=["queue"])
+        oldest = GaugeMetricFamily("ndiyan_queue_oldest_seconds", "How long the oldest has waited", labels=["queue"])
+        for queue, number, since in self._connection.execute(SQL["queues"], {"now": self._now}):
+            depth.add_metric([queue], number)
+            if since is not None:
+                oldest.add_metric([queue], max(0.0, (self._now - since).total_seconds()))
+        yield from (depth, oldest)
+
+    def _by(self, name: str, sentence: str, label: str, statement: str) -> Metric:
+        family = GaugeMetricFamily(f"ndiyan_{name}", sentence, labels=[label])
+        for key, value in self._connection.execute(SQL[statement], {"now": self._now}):
+            family.add_metric([key], value)
+        return family

@@ -1,0 +1,43 @@
+-- readings
+-- Some of a channel's readings as columns, at most so many, in the order of measured time.
+SELECT array_agg(measured_at ORDER BY measured_at), array_agg(received_at ORDER BY measured_at),
+       array_agg(value ORDER BY measured_at), array_agg(flag ORDER BY measured_at)
+FROM (
+    SELECT measured_at, received_at, value, flag FROM reading
+    WHERE channel_id = %(channel)s AND measured_at >= %(start)s AND measured_at < %(end)s
+    ORDER BY measured_at LIMIT %(limit)s
+) piece;
+
+-- hours
+-- Hours of a channel, also one in which all readings were bad; a mean of none is null.
+SELECT h.hour, CASE WHEN h.n > 0 THEN h.sum / h.n END, h.min, h.max, h.first, h.last, h.steps, h.n, h.bad
+FROM reading_hourly h
+WHERE h.channel_id = %(channel)s AND h.hour >= date_trunc('hour', %(start)s::timestamptz, 'UTC') AND h.hour < %(end)s
+ORDER BY h.hour;
+
+-- days
+SELECT d.day, CASE WHEN d.n > 0 THEN d.sum / d.n END, d.min, d.max, d.first, d.last, d.steps, d.n, d.bad
+FROM reading_daily d
+WHERE d.channel_id = %(channel)s AND d.day >= date_trunc('day', %(start)s::timestamptz, 'UTC') AND d.day < %(end)s
+ORDER BY d.day;
+
+-- taps
+-- Each tap with what its counter moved on in the 24 h before now and when it was heard last. A tap without a counter is
+-- listed and nothing is said of its water.
+SELECT a.zone_id, a.asset_id, z.name, z.commune, z.latitude, z.longitude, z.people, z.is_fictional, l.measured_at,
+       (SELECT sum(h.steps) FROM reading_hourly h
+        WHERE h.channel_id = c.channel_id AND h.hour >= %(now)s::timestamptz - interval '24 hours' AND h.hour <= %(now)s),
+       (SELECT sum(h.n) FROM reading_hourly h
+        WHERE h.channel_id = c.channel_id AND h.hour >= %(now)s::timestamptz - interval '24 hours' AND h.hour <= %(now)s)
+FROM asset a JOIN zone z USING (zone_id)
+LEFT JOIN channel c ON c.zone_id = a.zone_id AND c.asset_id = a.asset_id AND c.name = 'volume_m3' AND c.is_active
+LEFT JOIN latest l USING (channel_id)
+WHERE a.kind = 'tap' ORDER BY a.zone_id, a.asset_id;
+
+-- assets
+SELECT a.zone_id, a.asset_id, a.kind, a.interval_s, a.rating, z.name, z.latitude, z.longitude, z.is_fictional,
+       (SELECT max(l.measured_at) FROM channel c JOIN latest l USING (channel_id)
+        WHERE c.zone_id = a.zone_id AND c.asset_id = a.asset_id AND c.is_active)
+FROM asset a JOIN zone z USING (zone_id)
+WHERE %(taps)s = (a.kind = 'tap')
+ORDER BY a.zone_id, a.asset_id;

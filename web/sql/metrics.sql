@@ -1,0 +1,46 @@
+-- stored
+SELECT percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY extract(epoch FROM received_at - measured_at)::float8)
+FROM latest WHERE received_at > %(now)s::timestamptz - interval '1 hour';
+
+-- judged
+SELECT percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY greatest(0, extract(epoch FROM heard.at - j.watermark_at))::float8)
+FROM job j CROSS JOIN LATERAL (
+    SELECT max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id)
+    WHERE c.zone_id = j.zone_id AND c.is_active
+) heard
+WHERE heard.at IS NOT NULL AND j.watermark_at IS NOT NULL;
+
+-- told
+-- Alerts of which somebody was to be told: from opening to the first hand-over that a route took.
+SELECT percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY extract(epoch FROM told.at - a.opened_at)::float8)
+FROM alert a CROSS JOIN LATERAL (
+    SELECT min(n.accepted_at) AS at FROM notification n WHERE n.alert_id = a.alert_id AND n.kind = 'opened'
+) told
+WHERE a.opened_at > %(now)s::timestamptz - interval '1 day' AND told.at IS NOT NULL;
+
+-- queues
+-- What waits for a service of ours, and since when the oldest does (platform time).
+SELECT 'notification_' || state, count(*), min(created_at) FROM notification
+WHERE state IN ('held', 'queued', 'submitting', 'uncertain') GROUP BY state
+UNION ALL SELECT 'notification', count(*), min(created_at) FROM notification WHERE state IN ('queued', 'submitting')
+UNION ALL SELECT 'sms_in', count(*), min(received_at) FROM sms_in WHERE handled_at IS NULL
+UNION ALL SELECT 'carrier_event', count(*), min(received_at) FROM carrier_event WHERE taken_at IS NULL
+UNION ALL SELECT 'late_arrival', count(*), NULL FROM late_arrival
+UNION ALL SELECT 'judging', count(*), min(next_due_at) FROM job WHERE next_due_at <= %(now)s
+UNION ALL SELECT 'webhook', count(*), min(next_try_at) FROM webhook_delivery WHERE state = 'waiting'
+UNION ALL SELECT 'call', count(*), min(since) FROM call_list WHERE called_at IS NULL;
+
+-- set_aside
+SELECT reason, count(*) FROM set_aside WHERE replayed_at IS NULL GROUP BY reason;
+
+-- heartbeats
+SELECT service, extract(epoch FROM %(now)s::timestamptz - beat_at)::float8 FROM heartbeat;
+
+-- account
+SELECT fate, number FROM (
+    SELECT sum(stored) AS stored, sum(duplicate) AS duplicate, sum(conflict) AS conflict, sum(set_aside) AS set_aside,
+           sum(late) AS late, sum(sent - arrived) AS missing
+    FROM gateway_day WHERE day = (%(now)s::timestamptz AT TIME ZONE 'UTC')::date
+) d CROSS JOIN LATERAL (VALUES ('stored', stored), ('duplicate', duplicate), ('conflict', conflict),
+    ('set_aside', set_aside), ('late', late), ('missing', missing)) AS f (fate, number)
+WHERE number IS NOT NULL;

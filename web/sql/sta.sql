@@ -1,0 +1,31 @@
+-- observations
+-- Some readings of some channels, each channel's by itself, as columns; `descending` begins with the newest.
+SELECT c.channel_id, r.measured_at, r.received_at, r.value, r.flag
+FROM unnest(%(channels)s::int[]) AS c (channel_id)
+CROSS JOIN LATERAL (
+    SELECT measured_at, received_at, value, flag FROM reading
+    WHERE channel_id = c.channel_id AND NOT %(descending)s
+      AND measured_at >= %(start)s AND measured_at <= %(end)s AND value >= %(low)s AND value <= %(high)s
+    ORDER BY measured_at LIMIT %(limit)s OFFSET %(skip)s
+) r
+UNION ALL
+SELECT c.channel_id, r.measured_at, r.received_at, r.value, r.flag
+FROM unnest(%(channels)s::int[]) AS c (channel_id)
+CROSS JOIN LATERAL (
+    SELECT measured_at, received_at, value, flag FROM reading
+    WHERE channel_id = c.channel_id AND %(descending)s
+      AND measured_at >= %(start)s AND measured_at <= %(end)s AND value >= %(low)s AND value <= %(high)s
+    ORDER BY measured_at DESC LIMIT %(limit)s OFFSET %(skip)s
+) r;
+
+-- count_observations
+SELECT channel_id, count(*) FROM reading
+WHERE channel_id = ANY(%(channels)s::int[])
+  AND measured_at >= %(start)s AND measured_at <= %(end)s AND value >= %(low)s AND value <= %(high)s
+GROUP BY channel_id;
+
+-- spans
+-- When each channel's readings begin and end: its first hour that was added up, and its newest reading.
+SELECT l.channel_id, least((SELECT min(h.hour) FROM reading_hour h WHERE h.channel_id = l.channel_id),
+                           date_trunc('hour', l.measured_at, 'UTC')), l.measured_at
+FROM latest l WHERE l.channel_id = ANY(%(channels)s::int[]);
