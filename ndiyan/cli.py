@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import psycopg
 import typer
@@ -32,6 +32,7 @@ from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
 from ndiyan.sms import sms_app
 from simulator.errors import SimulatorError
+from web.access import Scope
 from web.errors import WebError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -53,7 +54,6 @@ app.command("backlog")(backlog)
 app.command("report")(report)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-KeyScope = Literal["read", "write", "export"]
 Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]
 
 
@@ -144,17 +144,16 @@ def login_link(
 def api_key(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What it is for.")],
-    scope: Annotated[list[KeyScope] | None, typer.Option(help="What it may do; again for more.")] = None,
+    scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; again for more.")] = None,
     days: Annotated[int, typer.Option(min=1, max=3660, help="How long it is valid.")] = 365,
     as_json: Json = False,
 ) -> None:
     """Make an API key, for reading unless --scope says more; it is shown this once."""
     from ingest.db import connect
-    from web.access import Scope, create_api_key
+    from web.access import create_api_key
 
-    scopes = [Scope(one) for one in scope or ["read"]]
     with connect(_load(context).required("database.url")) as connection:
-        key = create_api_key(connection, name=name, scopes=scopes, valid_for=timedelta(days=days))
+        key = create_api_key(connection, name=name, scopes=scope or [Scope.READ], valid_for=timedelta(days=days))
     _answer({"api_key": key}, key, as_json=as_json)
 
 
