@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages screens
+.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages screens bench-api bench-web
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -91,6 +91,12 @@ bench-sms: setup  ## SMS over SMPP: 1,000 kill -9 and 200 link cuts over 100,000
 
 bench-ladder: setup  ## 10,000 alerts climb their ladders while routes fail and people answer (ARGS="--alerts 1000 --zones 100 --days 3")
 	@exec $(PYTHON) -m benchmarks.ladder $(ARGS)
+
+bench-api: setup  ## 10,000 cases out of our OpenAPI: no server error, no undocumented answer (ARGS="--cases 1000 --seed 7")
+	@exec $(PYTHON) -m benchmarks.api $(ARGS)
+
+bench-web: setup  ## server time of the overview of 1,000 zones and of a channel's year (ARGS="--zones 100 --rounds 3")
+	@exec $(PYTHON) -m benchmarks.web $(ARGS)
 
 bench-segments: setup  ## a million random texts: segments counted as two other programs do, which npm fetches (ARGS="--texts 20000")
 	@exec $(PYTHON) -m benchmarks.segments $(ARGS)
