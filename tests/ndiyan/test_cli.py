@@ -99,7 +99,15 @@ def test_web_login_link_and_api_key_are_shown_once(tmp_path: Path, database_url:
     link = ndiyan("web", "login-link", cwd=tmp_path, **url)
     assert link.stdout.startswith("https://eau.example.org/login/")
     key = ndiyan("web", "api-key", "grafana", "--scope", "write", "--scope", "read", "--json", cwd=tmp_path, **url)
-    assert json.loads(key.stdout)["api_key"].startswith("wat_")
+    made = json.loads(key.stdout)["api_key"]
+    assert made.startswith("wat_")
+    (listed,) = json.loads(ndiyan("web", "api-keys", "--json", cwd=tmp_path, **url).stdout)
+    assert (listed["name"], listed["scopes"], made[:10]) == ("grafana", ["read", "write"], listed["prefix"])
+    assert ndiyan("web", "revoke-api-key", listed["prefix"], cwd=tmp_path, **url).stdout == "revoked: grafana\n"
+    again = ndiyan("web", "revoke-api-key", listed["prefix"], cwd=tmp_path, **url)
+    assert (again.returncode, "no key that opens anything begins like this" in again.stderr) == (1, True)
+    assert "revoked" in ndiyan("web", "api-keys", cwd=tmp_path, **url).stdout
+    assert ndiyan("webhooks", cwd=tmp_path, **url).stdout == "there are no webhooks\n"
 
 
 @pytest.mark.db

@@ -35,9 +35,9 @@ def test_a_message_tells_each_attempt_its_receipt_and_how_doubt_was_settled(
     page = visitor.get(f"/fr/messages/{told['again']}")
     text = words(page)
     story = [
-        "Écrit", "personne n’a répondu", "Essai 1", "personne ne sait s’il est parti", "timeout", "Essai 2", "accepté",
-        "00ab12", "personne n’a pu le dire", "Peut-être reçu deux fois", "Accusé de l’opérateur", "remis au téléphone",
-        "stat:DELIVRD", "Appel manqué", "vu",
+        "Écrit", "personne n’a répondu", "Essai 1", "personne ne sait s’il est parti", "pas de réponse à temps",
+        "Essai 2", "accepté", "00ab12", "personne n’a pu le dire", "Peut-être reçu deux fois", "Accusé de l’opérateur",
+        "remis au téléphone", "stat:DELIVRD", "Appel manqué", "vu",
     ]  # fmt: skip
     places = [text.index(part) for part in story]
     assert places == sorted(places), "told in the order in which it happened"

@@ -205,7 +205,8 @@ async def _sent_bytes(request: Request) -> bytes:
     return await request.body()
 
 
-PICTURES = {"requestBody": {"required": True, "content": {f"image/{kind.lower()}": {} for kind in FORMATS}}}
+PICTURE = {"schema": {"type": "string", "format": "binary"}, "example": "(the bytes of the picture)"}
+PICTURES = {"requestBody": {"required": True, "content": {f"image/{kind.lower()}": PICTURE for kind in FORMATS}}}
 
 
 @router.post("/alerts/{alert_id}/photos", summary="Add a photo of a repair", openapi_extra=PICTURES)
@@ -230,7 +231,7 @@ def send_photo(
     "/alerts/{alert_id}/photos/{photo_id}",
     summary="A photo as JPEG",
     response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}}}},
+    responses={200: {"content": {"image/jpeg": PICTURE}}},
 )
 def photo(connection: ConnectionOf, alert_id: int, photo_id: int) -> Response:
     """It never changes."""

@@ -489,19 +489,19 @@ class AlertView(BaseModel):
     cause: str | None = Field(description="why it came, once somebody has closed it")
     closed_at: datetime | None
     closed_by: str | None
-    ended_by_hand: bool = Field(description="somebody ended it; no reading had shown its end")
+    ended_by_hand: bool = Field(description="somebody ended it; no reading had shown its end", examples=[False])
     notifications: list[NotificationView]
 
 
 class PhotoView(BaseModel):
     """A picture of an alert; GET `/alerts/{id}/photos/{photo}` gives it as JPEG."""
 
-    photo: int
-    added_at: datetime
-    added_by: str
-    shows: str
-    width: int
-    height: int
+    photo: int = Field(examples=[3])
+    added_at: datetime = Field(examples=["2026-03-02T15:10:00Z"])
+    added_by: str = Field(examples=["Awa (web)"])
+    shows: str = Field(examples=["le disjoncteur remis"])
+    width: int = Field(examples=[1280])
+    height: int = Field(examples=[960])
 
 
 class AlertDetail(AlertView):
@@ -555,7 +555,7 @@ class AssignBody(BaseModel):
 class CloseBody(BaseModel):
     """Why an alert came; `other` needs words."""
 
-    cause: Cause
+    cause: Cause = Field(examples=["set_right"])
     words: str = Field(default="", max_length=300, examples=["disjoncteur remis"])
     who: str | None = Field(default=None, min_length=1, max_length=80)
 
@@ -564,16 +564,16 @@ class VisitBody(BaseModel):
     """What somebody saw or did on the spot; without `on` it was today."""
 
     text: str = Field(min_length=1, max_length=1000, examples=["Vanne ouverte, pompe repartie"])
-    on: date | None = None
+    on: date | None = Field(default=None, examples=["2026-03-02"])
     who: str | None = Field(default=None, min_length=1, max_length=80)
 
 
 class PhotoKept(BaseModel):
     """`changed` is false, and `photo` null, when the same picture was there."""
 
-    id: int
-    changed: bool
-    photo: int | None
+    id: int = Field(examples=[41])
+    changed: bool = Field(examples=[True])
+    photo: int | None = Field(examples=[3])
 
 
 class Changed(BaseModel):
@@ -990,10 +990,10 @@ class FaultFigures(BaseModel):
 class CauseFigures(BaseModel):
     """How long alerts of one cause lasted."""
 
-    cause: Cause | None
-    alerts: int
-    median_h: float
-    longest_h: float
+    cause: Cause | None = Field(examples=["part_replaced"])
+    alerts: int = Field(examples=[3])
+    median_h: float = Field(examples=[9.5])
+    longest_h: float = Field(examples=[31.0])
 
 
 class MetricsView(BaseModel):

@@ -56,6 +56,8 @@ def _show(part: dict[str, Any], models: Schema) -> None:
 
 def example_of(schema: Schema, models: Schema) -> Any:
     """An example of a schema: its own, and what it leaves out put together from its parts; None where nothing tells."""
+    if "examples" in schema:
+        return schema["examples"][0]
     if "$ref" in schema:
         return example_of(models[schema["$ref"].removeprefix(REF)], models)
     if "properties" in schema:
@@ -63,8 +65,6 @@ def example_of(schema: Schema, models: Schema) -> Any:
         return {
             name: own[name] if name in own else example_of(one, models) for name, one in schema["properties"].items()
         }
-    if "examples" in schema:
-        return schema["examples"][0]
     if "anyOf" in schema:
         return example_of(schema["anyOf"][0], models)
     if schema.get("type") == "array":
