@@ -42,7 +42,7 @@ def read_signed(payload: bytes, *, zone: str, gateway: str, key: bytes) -> tuple
     """Number and text of a message; `ConfigError` when it is not from somebody who has the key."""
     try:
         message = json.loads(payload) if len(payload) <= MOST_BYTES else None
-        number, config, signature = message["number"], message["config"], message["signature"]  # type: ignore[index]
+        number, config, signature = message["number"], message["config"], message["signature"]  # type: ignore[index] # caught below
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"configuration from afar: not a signed message: {payload[:60]!r}") from error
     if not (type(number) is int and 1 <= number <= 2**53 and isinstance(config, str) and isinstance(signature, str)):
