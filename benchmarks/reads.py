@@ -50,17 +50,20 @@ def measure(zones: int, rounds: int, say: Callable[[str], None], *, year_days: i
         try:
             with connect(server.url()) as connection:
                 migrate(connection)
-                channel_id = register(connection, max(zones, LATEST_ZONES))
+                channel_id = register(connection, LATEST_ZONES)
                 end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
                 start = end - DAY
                 say(f"a year of {YEAR_ZONES} zones")
                 _write_year(connection, channel_id[:YEAR_ZONES].ravel(), start, year_days)
-                _write_latest(connection, channel_id[:LATEST_ZONES].ravel(), start)
+                _write_latest(connection, channel_id.ravel(), start)
                 connection.execute(SQL["analyze"])
                 found = _year_chart(connection, int(channel_id[0, 0]), start, year_days, rounds)
                 found |= _latest(connection, rounds)
-                say(f"a day of {zones} zones")
-                found |= _matrix(connection, server.url(), channel_id[:zones].ravel(), start, say)
+                connection.execute(SQL["database_of_a_day"])
+            say(f"a day of {zones} zones")
+            with connect(server.url("day")) as connection:
+                migrate(connection)
+                found |= _matrix(connection, server.url("day"), register(connection, zones).ravel(), start, say)
         finally:
             server.stop()
     return found | {"rounds": rounds}
@@ -114,7 +117,8 @@ def _matrix(
 ) -> dict[str, Any]:
     """Write a day step by step, as it arrives, and read it as a matrix; once, because it is long."""
     begin_s = round(start.timestamp())
-    connection.execute(SQL["empty_day"], {"start": start})
+    _write_latest(connection, channel_id, start)  # makes the week's partition
+    connection.execute(SQL["empty"])
     for step in range(STEPS_A_DAY):
         rows = _readings(channel_id, np.array([begin_s + step * INTERVAL_S]))
         with connection.cursor() as cursor, cursor.copy(SQL["copy_reading"]) as copy:

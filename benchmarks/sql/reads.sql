@@ -5,9 +5,12 @@ EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON);
 -- analyze
 ANALYZE;
 
--- empty_day
--- Make room for another day in which all channels have readings.
-DELETE FROM reading WHERE measured_at >= %(start)s;
+-- database_of_a_day
+-- Beside the year: a registry of another size.
+CREATE DATABASE day;
+
+-- empty
+TRUNCATE reading;
 
 -- copy_reading
 COPY reading (channel_id, flag, measured_at, received_at, value) FROM STDIN (FORMAT binary);

@@ -76,11 +76,16 @@ WHERE c.is_active AND c.zone_id = %(zone)s
   AND (%(only)s::text[] IS NULL OR c.asset_id || '/' || c.name = ANY(%(only)s::text[]));
 
 -- arrays
--- Good readings of many channels as columns, in whatever order the server finds them. A few groups of long arrays: one
--- group a channel takes the server nearly twice as long.
-SELECT array_agg(channel_id), array_agg(measured_at), array_agg(value)
-FROM reading WHERE channel_id = ANY(%(channels)s) AND measured_at >= %(start)s AND measured_at < %(end)s AND flag <> 4
-GROUP BY channel_id %% 64;
+-- Good readings of many channels as columns, 64 channels a row, in whatever order the server finds them. Each row asks for
+-- its own channels, so that the index serves: for thousands at once the planner reads the whole week each time.
+-- A row a channel takes the server nearly twice as long.
+SELECT r.channel, r.measured_at, r.value
+FROM generate_series(1, cardinality(%(channels)s), 64) AS first
+CROSS JOIN LATERAL (
+    SELECT array_agg(channel_id) AS channel, array_agg(measured_at) AS measured_at, array_agg(value) AS value
+    FROM reading WHERE channel_id = ANY((%(channels)s)[first : first + 63])
+      AND measured_at >= %(start)s AND measured_at < %(end)s AND flag <> 4
+) r WHERE r.channel IS NOT NULL;
 
 -- flagged_bad
 SELECT channel_id, date_part('epoch', measured_at) FROM reading

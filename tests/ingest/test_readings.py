@@ -120,6 +120,17 @@ def test_a_matrix_over_several_connections_is_the_matrix_over_one(
         np.testing.assert_array_equal(PgReadings(pool).matrix(channels, START, START + HOUR, step), whole)
 
 
+def test_a_matrix_of_more_channels_than_a_row_carries_holds_each(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
+    store(connection, [(1, 5, 1.5, Flag.GOOD)])
+    connection.execute(  # by hand, because no zone of the tests has so many; of the second 64 channels nothing is there
+        "INSERT INTO reading SELECT id, flag, measured_at, received_at, id * 1.5 FROM reading, "
+        "generate_series(2, 130) id WHERE id NOT BETWEEN 65 AND 128"
+    )
+    found = PgReadings(connection).matrix(range(1, 131), START, START + HOUR, HOUR)
+    expected = [np.nan if 64 < channel <= 128 else channel * 1.5 for channel in range(1, 131)]
+    np.testing.assert_array_equal(found[:, 0], expected)
+
+
 def test_a_matrix_without_steps_is_refused(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
     with pytest.raises(ValueError, match="no step of 0:00:00 fits"):
         PgReadings(connection).matrix([1], START, START + HOUR, timedelta(0))
