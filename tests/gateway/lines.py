@@ -20,7 +20,22 @@ gateway = "gw-1"
 mqtt = "mqtt://127.0.0.1:1"
 folder = "state"
 """
-PUMP = """
+LOOPS, COUNTERS = 3, 10
+LOOPS_AND_COUNTERS = f"""
+[[device]]
+name = "loops"
+link = "bus"
+unit_id = {LOOPS}
+map = "waveshare-analog-input-8ch"
+
+[[device]]
+name = "counters"
+link = "bus"
+unit_id = {COUNTERS}
+map = "advantech-adam-6051"
+"""
+PUMP = (
+    """
 [link.bus]
 kind = "modbus-tcp"
 host = "127.0.0.1"
@@ -31,19 +46,9 @@ timeout_s = 0.5
 name = "inverter"
 link = "bus"
 map = "invt-goodrive100-pv"
-
-[[device]]
-name = "loops"
-link = "bus"
-unit_id = 3
-map = "waveshare-analog-input-8ch"
-
-[[device]]
-name = "counters"
-link = "bus"
-unit_id = 10
-map = "advantech-adam-6051"
-
+"""
+    + LOOPS_AND_COUNTERS
+    + """
 [[point]]
 asset = "pump"
 channel = "speed_rpm"
@@ -70,16 +75,17 @@ device = "counters"
 register = "counter0"
 pulse = {{ litres = 10, start_m3 = 100 }}
 """
+)
 
 
 def pump_units() -> dict[int, Unit]:
     """The devices of `PUMP`: at noon, tower 2.5 m."""
-    names = {1: "invt-goodrive100-pv", 3: "waveshare-analog-input-8ch", 10: "advantech-adam-6051"}
+    names = {1: "invt-goodrive100-pv", LOOPS: "waveshare-analog-input-8ch", COUNTERS: "advantech-adam-6051"}
     units = {number: Unit(find_map(name, Path())) for number, name in names.items()}
     units[1].say("speed", 2843)
     units[1].say("state", 1)
-    units[3].say("ai1", 12.0)
-    units[10].say("counter0", 1000)
+    units[LOOPS].say("ai1", 12.0)
+    units[COUNTERS].say("counter0", 1000)
     return units
 
 

@@ -26,16 +26,16 @@ from ingest.registry import channel_ids
 from ndiyan.children import spawn
 from ndiyan.embedded_broker import EmbeddedBroker
 from simulator.modbus import ModbusBus, Serial, Unit
-from tests.gateway.lines import serial_pair
+from tests.gateway.lines import COUNTERS, LOOPS, LOOPS_AND_COUNTERS, serial_pair
 from tests.ingest.process import IngestProcess, wait_until
 from tests.scenarios.crash_harness import ROOT
 
-LOOPS, COUNTERS = 3, 10
 EVERY_S, INTERVAL_S = 0.05, 0.1  # so that most kills fall into sampling, writing or sending
 UP_S = (0.05, 1.2)  # how long the program runs between two kills, from its first breath on
 TICK_S = 0.02  # between two pulses
 METER, LITRES = "pump/volume_m3", 10
-CONFIG = """
+CONFIG = (
+    """
 zone = "{zone}"
 gateway = "{gateway}"
 mqtt = "{mqtt}"
@@ -46,19 +46,9 @@ interval_s = {interval_s}
 
 [link.bus]
 {line}
-
-[[device]]
-name = "loops"
-link = "bus"
-unit_id = 3
-map = "waveshare-analog-input-8ch"
-
-[[device]]
-name = "counters"
-link = "bus"
-unit_id = 10
-map = "advantech-adam-6051"
-
+"""
+    + LOOPS_AND_COUNTERS
+    + """
 [[point]]
 asset = "tower"
 channel = "level_m"
@@ -81,6 +71,7 @@ device = "counters"
 register = "counter0"
 pulse = {{ litres = 10, most_hz = 10000 }}
 """
+)
 TCP = 'kind = "modbus-tcp"\nhost = "127.0.0.1"\nport = {port}'
 RTU = 'kind = "modbus-rtu"\npath = "{path}"\nbaud = 115200'
 STORED = """

@@ -20,6 +20,7 @@ from ndiyan.children import spawn
 from ndiyan.embedded_broker import EmbeddedBroker
 from simulator.modbus import ModbusBus, Unit
 from tests.conftest import skip_without
+from tests.gateway.lines import LOOPS_AND_COUNTERS
 from tests.ingest.process import IngestProcess, wait_until
 from tests.scenarios.cut_gateway import INTERVAL_S
 from tests.scenarios.gateway_harness import diary_of, is_same
@@ -76,17 +77,7 @@ interval_s = {every_s}
 kind = "modbus-tcp"
 host = "127.0.0.1"
 port = {port}
-[[device]]
-name = "loops"
-link = "bus"
-unit_id = 3
-map = "waveshare-analog-input-8ch"
-[[device]]
-name = "counters"
-link = "bus"
-unit_id = 10
-map = "advantech-adam-6051"
-"""
+{LOOPS_AND_COUNTERS}"""
     for asset, channel, device, register, more in POINTS:
         text += f'[[point]]\nasset = "{asset}"\nchannel = "{channel}"\n'
         text += f'device = "{device}"\nregister = "{register}"\n{more}\n'
