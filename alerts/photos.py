@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import threading
 import warnings
 from datetime import datetime
@@ -23,9 +24,10 @@ from ingest.db import Connection, queries
 
 SQL = queries("alerts", "actions")
 
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 MOST_PHOTOS = 8  # of one alert
 MOST_BYTES = 8 * 1024 * 1024  # what a phone's camera makes
-MOST_PIXELS = 50_000_000  # likewise; unpacked it is 150 MB
+MOST_PIXELS = 50_000_000  # likewise; unpacked it is 150 MB, with transparency 200 MB
 LONGEST_SIDE = 1280
 QUALITY = 78
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -68,7 +70,7 @@ def _upright(sent: bytes) -> Image.Image:
                 picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is unpacked no larger than is needed
                 picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
                 return ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (OSError, ValueError, SyntaxError, struct.error, *BOMBS) as error:
         raise ActionRefused("photo", f"{len(sent)} bytes", f"is no picture ({', '.join(FORMATS)})") from error
 
 

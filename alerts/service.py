@@ -43,9 +43,10 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
     opened: list[Carrier] = []
     news = threading.Event()
     sending = _Worker(config, "sender", clock, lambda connection: _sending(connection, config, clock, opened, news))
-    telling = _Worker(config, "webhooks", clock, lambda connection: _telling(connection, config, clock))
-    teller = threading.Thread(target=_until, args=(stop, telling.turn), name="webhooks")
-    teller.start()
+    tellers: list[Teller] = []
+    telling = _Worker(config, "webhooks", clock, lambda connection: _telling(connection, config, clock, tellers))
+    thread = threading.Thread(target=_until, args=(stop, telling.turn), name="webhooks", daemon=True)
+    thread.start()
     scheduler = waking(judging.turn, every=config.evaluate_every, clock=clock, name="judge")
     try:
         while not stop.is_set():
@@ -56,8 +57,9 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
         judging.close()
         sending.close()
         close_all(opened)
-        teller.join(TELLER_ENDS_WITHIN_S)
+        thread.join(TELLER_ENDS_WITHIN_S)
         telling.close()
+        _close_tellers(tellers)
 
 
 def _until(stop: threading.Event, turn: Callable[[], int]) -> None:
@@ -66,8 +68,16 @@ def _until(stop: threading.Event, turn: Callable[[], int]) -> None:
         pass
 
 
-def _telling(connection: Connection, config: AlertsConfig, clock: Clock) -> Callable[[], int]:
-    return Teller(connection, config.webhooks, clock, wall=SystemClock()).work
+def _telling(connection: Connection, config: AlertsConfig, clock: Clock, opened: list[Teller]) -> Callable[[], int]:
+    """What tells webhooks; `opened` is the one of the connection before, and then this."""
+    _close_tellers(opened)
+    opened[:] = [Teller(connection, config.webhooks, clock, wall=SystemClock())]
+    return opened[0].work
+
+
+def _close_tellers(tellers: list[Teller]) -> None:
+    for teller in tellers:
+        teller.close()
 
 
 def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Callable[[], int]:

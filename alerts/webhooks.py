@@ -8,6 +8,7 @@ deliveries due stand in the database (`webhook_delivery`), written with the aler
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 import json
@@ -27,8 +28,9 @@ from ingest.db import Connection, queries
 SQL = queries("alerts", "webhooks")
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+ENCODED = "whsec_"  # such a secret is base64
 SHORTEST_SECRET = 24  # Standard Webhooks: 24 to 64 bytes
-TIMEOUT = httpx.Timeout(15.0)
+TIMEOUT = httpx.Timeout(15.0)  # for the connection, and for the head of the answer; of its body nothing is read
 GONE = 410  # the receiver wants no more of this
 # After the first attempt, as Standard Webhooks proposes; then it is given up.
 RETRIES = tuple(
@@ -72,8 +74,12 @@ def _read(name: str, table: object, environment: Mapping[str, str]) -> WebhookCo
         raise WebhookRefused(f"webhooks.{name}.url: {url!r} does not begin with http://HOST or https://HOST")
     variable = f"NDIYAN_WEBHOOKS_{name.upper().replace('-', '_')}_SECRET"
     secret = environment.get(variable, "")
-    if len(secret) < SHORTEST_SECRET:
-        raise WebhookRefused(f"{variable}: the secret is shorter than {SHORTEST_SECRET} letters")
+    try:
+        key = _key(secret)
+    except binascii.Error as error:
+        raise WebhookRefused(f"{variable}: what follows {ENCODED} is not base64 ({error})") from error
+    if len(key) < SHORTEST_SECRET:
+        raise WebhookRefused(f"{variable}: the secret has {len(key)} bytes, fewer than {SHORTEST_SECRET}")
     return WebhookConfig(name, url, secret)
 
 
@@ -83,9 +89,13 @@ def signature(secret: str, *, message_id: str, timestamp: int, body: bytes) -> s
     Source: Standard Webhooks specification 1.0.0, "Signature scheme". A secret that begins with `whsec_` is base64, as
     there; another is taken as it is.
     """
-    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
     signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
+
+
+def _key(secret: str) -> bytes:
+    encoded = secret.removeprefix(ENCODED)
+    return secret.encode() if encoded == secret else base64.b64decode(encoded, validate=True)
 
 
 def next_try(attempts: int, *, now: datetime) -> datetime | None:
@@ -159,10 +169,10 @@ class Teller:
             "webhook-signature": signature(config.secret, message_id=message_id, timestamp=timestamp, body=body),
         }  # fmt: skip
         try:
-            answer = self._client.post(config.url, content=body, headers=headers)
+            with self._client.stream("POST", config.url, content=body, headers=headers) as answer:
+                return Sent(answer.status_code, None if answer.is_success else f"answered {answer.status_code}")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Sent(None, f"{type(error).__name__}: {error}"[:500])
-        return Sent(answer.status_code, None if answer.is_success else f"answered {answer.status_code}")
 
     def _settle(self, delivery: int, attempts: int, sent: Sent) -> None:
         now = self._clock.now()

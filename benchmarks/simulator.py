@@ -35,7 +35,6 @@ SEASONS = {"dry season (Dec-Feb)": (12, 1, 2), "étiage (Mar-May)": (3, 4, 5), "
 LIVE_MINUTES = 10
 SUN_YEARS = 5  # one month of one year may be a tenth off
 HYDRAULIC_KWH = 0.002725  # per m³ and m
-PEAK_SUN_W_M2 = 1000.0
 PUMPS_M3_H = 0.05
 HAS_WATER = 0.999  # of what was asked for
 

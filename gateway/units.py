@@ -50,11 +50,6 @@ def field_conversion(spec: ChannelSpec, unit: str) -> tuple[float, float] | None
     return FIELD_UNITS.get(spec.unit, {}).get(unit) or CONVERSIONS[spec.unit].get(unit)
 
 
-def conversion(spec: ChannelSpec, senml_unit: str) -> tuple[float, float] | None:
-    """Factor and offset from `senml_unit` to the channel's canonical unit, or None when it does not convert."""
-    return CONVERSIONS[spec.unit].get(senml_unit)
-
-
 def wire_value(spec: ChannelSpec, value: float) -> float:
     """A canonical value in the unit that our gateways write."""
     factor, offset = CONVERSIONS[spec.unit][WIRE_UNIT[spec.unit]]

@@ -19,7 +19,6 @@ WIDTH, LEFT, RIGHT = 900.0, 64.0, 16.0
 HEAD, PANEL, GAP, FOOT = 54.0, 108.0, 26.0, 30.0
 CURVE_HEIGHT = 430.0
 GREY, RED, BLUE, INK, FAINT = "#8b929b", "#c2410c", "#1d6fa5", "#22262b", "#e3e6ea"
-COLOURS = (BLUE, RED, GREY)
 STYLE = f"text{{font:12px system-ui,sans-serif;fill:{INK}}}.t{{font-size:15px;font-weight:600}}.f{{fill:#5b626b}}"
 
 

@@ -35,10 +35,6 @@ class Unit:
         found = self.map.registers[register]
         self._put(found.address, found.registers(number))
 
-    def say_raw(self, register: str, words: list[int]) -> None:
-        """From now on these very words lie in the register."""
-        self._put(self.map.registers[register].address, words)
-
     def words_of(self, register: str) -> list[int]:
         """What lies in the register now."""
         found = self.map.registers[register]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
-# Nine digits are a number of Guinea; a day, an hour or what a meter shows has fewer. Spaces may stand between.
-NUMBER = re.compile(r"\+?\d(?:[ .\-\u00a0]?\d){8,14}")
+# A mobile number of Guinea has nine digits and begins with 6, after its country or not; one of another country is
+# written with + or 00. So a day with its hour, a sum or what a meter shows is none. Spaces may stand between.
+_GAP = r"[ .\-\u00a0]?"
+NUMBER = re.compile(
+    rf"(?<!\d)(?:(?:\+|00){_GAP}[1-9](?:{_GAP}\d){{8,14}}|(?:2{_GAP}2{_GAP}4{_GAP})?6(?:{_GAP}\d){{8}})(?!\d)"
+)
 
 
 def masked(phone: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 from alerts.errors import SettingRefused
 from alerts.parameters import PARAMETERS, Parameter, Setting
@@ -66,12 +67,18 @@ class Trials:
 
     def __init__(self, database_url: str, *, price_gnf: float) -> None:
         self._database_url, self._price_gnf = database_url, price_gnf
-        self._turn = threading.Lock()
+        self._asked: SimpleQueue[int] = SimpleQueue()
+        self._starting = threading.Lock()
+        self._worker: threading.Thread | None = None
 
     def start(self, trial_id: int) -> None:
-        """Begin, as soon as the one before is done; a process that ends leaves it interrupted."""
-        threading.Thread(target=self._work, args=(trial_id,), name=f"trial {trial_id}", daemon=True).start()
+        """Begin, as soon as those before are done; a process that ends leaves it interrupted."""
+        self._asked.put(trial_id)
+        with self._starting:
+            if self._worker is None or not self._worker.is_alive():
+                self._worker = threading.Thread(target=self._work, name="trials", daemon=True)
+                self._worker.start()
 
-    def _work(self, trial_id: int) -> None:
-        with self._turn:
-            run(self._database_url, trial_id, price_gnf=self._price_gnf)
+    def _work(self) -> None:
+        while True:
+            run(self._database_url, self._asked.get(), price_gnf=self._price_gnf)

@@ -14,6 +14,8 @@ from web.problems import problem, wants_problem
 
 MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
 PHOTOS = re.compile(r"/(?:[a-z]{2}|api/v1)/(?:alertes|alerts)/\d+/photos")  # and here a picture comes with it
+TRIALS = re.compile(r"/[a-z]{2}/profils/.*")  # a message and a profile, each quoted letter by letter
+TRIAL_BYTES = 2 * 1024 * 1024
 WORKER = "/static/offline.js"  # the one script that may answer for all pages
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none';"
@@ -54,7 +56,7 @@ class Shield:
 
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
-        longest = MAX_BODY_BYTES + (MOST_BYTES if PHOTOS.fullmatch(scope["path"]) else 0)
+        longest = _longest(scope["path"])
         if "transfer-encoding" in headers:
             answer = _refusal(scope, 411, "say the length of the body")
             await answer(scope, receive, send_shielded)
@@ -63,6 +65,12 @@ class Shield:
             await answer(scope, receive, send_shielded)
         else:
             await self._app(scope, receive, send_shielded)
+
+
+def _longest(path: str) -> int:
+    if PHOTOS.fullmatch(path):
+        return MAX_BODY_BYTES + MOST_BYTES
+    return TRIAL_BYTES if TRIALS.fullmatch(path) else MAX_BODY_BYTES
 
 
 def _refusal(scope: Scope, status: int, detail: str) -> Response:

@@ -14,7 +14,6 @@ from gateway.model import Fault
 
 NIGHT_FROM_H, NIGHT_UNTIL_H = 2.0, 7.0  # before dawn a battery stands lowest
 LOW_V = 11.9  # DETECTION §2, of 12 V lead; other batteries in proportion
-USUAL_V = 12.5
 FALLS_V = 0.35  # under its own usual, and lower from night to night
 FALLING_NIGHTS = 3
 SINKS_V, SPREADS = 0.25, 6.0

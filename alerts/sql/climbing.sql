@@ -39,7 +39,8 @@ WHERE n.told_in = b.notification_id AND b.state = 'superseded' AND n.state = 'he
 -- Whose held messages are due, or who has several that could not leave for a while.
 SELECT phone FROM notification WHERE state = 'held' AND told_in IS NULL AND due_at <= %(now)s
 UNION
-SELECT phone FROM notification WHERE state = 'queued' AND kind <> 'reply' AND coalesce(due_at, created_at) <= %(now)s
+SELECT phone FROM notification WHERE state = 'queued' AND (alert_id IS NOT NULL AND kind <> 'reply' OR kind = 'bundle')
+  AND coalesce(due_at, created_at) <= %(now)s
 GROUP BY phone HAVING count(*) > 1 AND min(coalesce(due_at, created_at)) <= %(stale_since)s
 ORDER BY phone;
 

@@ -7,7 +7,9 @@ WHERE (a.opened_at >= %(start)s AND a.opened_at <= %(end)s) OR a.state <> 'resol
 ORDER BY a.opened_at, a.alert_id;
 
 -- sms_and_zones
--- Messages about alerts that a carrier took within a span, and how many zones there are.
+-- Messages about alerts that a carrier took within a span (a bundle is one, what it tells is none), and how many zones
+-- there are.
 SELECT (SELECT count(*) FROM notification
-        WHERE kind <> 'reply' AND accepted_at >= %(start)s AND accepted_at <= %(end)s),
+        WHERE kind IN ('opened', 'reminder', 'resolved', 'bundle') AND told_in IS NULL
+          AND accepted_at >= %(start)s AND accepted_at <= %(end)s),
        (SELECT count(*) FROM zone);

@@ -174,7 +174,8 @@ VALUES (%(carrier)s, %(provider_id)s, %(kind)s, %(phone)s, %(text)s, %(at)s)
 ON CONFLICT (carrier, provider_id) DO NOTHING;
 
 -- unhandled
-SELECT sms_in_id, kind, phone, text FROM sms_in WHERE handled_at IS NULL ORDER BY sms_in_id;
+-- A few at once: what waits to be told does not wait for a flood of what was said.
+SELECT sms_in_id, kind, phone, text FROM sms_in WHERE handled_at IS NULL ORDER BY sms_in_id LIMIT 50;
 
 -- give_up
 UPDATE sms_in SET handled_at = %(now)s, intention = 'failed', is_sure = false WHERE sms_in_id = %(id)s;

@@ -13,7 +13,7 @@ from alerts.sender import Sender
 from alerts.telling import begin, tell_end
 from gateway.clock import ManualClock
 from gateway.zones import Zone
-from ingest.db import connect
+from ingest.db import connect, queries
 from ingest.registry import import_zones
 
 pytestmark = pytest.mark.db
@@ -251,6 +251,21 @@ def test_restarts_and_repeats_tell_nothing_twice(region: Region) -> None:
             begin(region.connection, number, now=region.clock.now())
         region.run(MINUTE)
     assert len(region.sms(phone_of(region.zones[2], "exploitant"))) == 1
+
+
+def test_a_bundle_is_one_message_in_metric_and_purse(region: Region) -> None:
+    region.everybody_else_is("exploitant", "+224600009999")
+    for zone in range(4):
+        region.fails(zone)
+    region.run(14 * MINUTE)
+    ((handed_over,),) = region.connection.execute("SELECT count(*) FROM sms_attempt WHERE outcome = 'accepted'")
+    asked = {"start": region.clock.now() - timedelta(days=1), "end": region.clock.now()}
+    metric = queries("alerts", "metrics")["sms_and_zones"]
+    assert region.connection.execute(metric, asked).fetchone() == (handed_over, len(region.zones))
+    purse = region.connection.execute(
+        queries("web", "sms")["purse"], {"since": asked["start"], "zone": None}
+    ).fetchall()
+    assert sum(row[5] for row in purse) == handed_over
 
 
 def test_an_sms_that_was_told_in_a_bundle_takes_its_code_as_an_answer(region: Region) -> None:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from alerts.actions import acknowledge
+from alerts.actions import acknowledge, close
 from alerts.errors import WebhookRefused
 from alerts.webhooks import (
     RETRIES,
@@ -128,6 +128,10 @@ def test_a_receiver_verifies_the_story_of_an_alert(
     assert json.loads(receiver.got[1][1])["data"]["who"] == "Awa"
     assert deliveries(connection) == [("opened", "delivered", 1, 204), ("acknowledged", "delivered", 1, 204)]
     assert all_of(teller) == 0, "nothing is told twice"
+    close(connection, alert, cause="cleaned", words="", who="Awa", now=clock.now())
+    assert all_of(teller) == 1
+    closed = json.loads(receiver.got[2][1])
+    assert (closed["type"], closed["data"]["state"]) == ("ndiyan.alert.closed", "resolved")
     teller.close()
 
 
@@ -264,7 +268,12 @@ def test_settings_name_what_is_wrong_with_a_webhook() -> None:
         ({"office": {"url": "ftp://x"}}, secret, r"webhooks\.office\.url: 'ftp://x' does not begin"),
         ({"office": {"url": "https://x", "secret": "y"}}, secret, "it has one key, url"),
         ({"office": 3}, secret, "it has one key, url"),
-        (good, {}, "NDIYAN_WEBHOOKS_OFFICE_SECRET: the secret is shorter than 24 letters"),
+        (
+            good,
+            {"NDIYAN_WEBHOOKS_OFFICE_SECRET": "whsec_" + "x" * 22},
+            r"OFFICE_SECRET: what follows whsec_ is not base64",
+        ),
+        (good, {}, "NDIYAN_WEBHOOKS_OFFICE_SECRET: the secret has 0 bytes, fewer than 24"),
     ):
         with pytest.raises(WebhookRefused, match=message):
             read_webhooks(tables, environment)

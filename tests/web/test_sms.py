@@ -261,8 +261,11 @@ def test_a_2g_phone_shows_five_lines_of_fourteen_letters(text: str, screens: lis
         ("Tel +224 600 00 00 13", "Tel …013"),
         ("compteur 00123456 niveau 2.40", "compteur 00123456 niveau 2.40"),
         ("depuis 09:38 le 02/03/2026, 65%", "depuis 09:38 le 02/03/2026, 65%"),
+        ("Tel 00 33 6 12 34 56 78", "Tel …678"),
+        ("Visite du 2026-10-01 08:40", "Visite du 2026-10-01 08:40"),
+        ("encaissé 125 000 000 GNF", "encaissé 125 000 000 GNF"),
     ],
-    ids=["as-dialled", "spaced", "a-meter", "a-date"],
+    ids=["as-dialled", "spaced", "a-meter", "a-date", "abroad", "a-day-with-its-hour", "a-sum"],
 )
 def test_numbers_of_phones_are_hidden_in_texts_and_others_stay(text: str, shown: str) -> None:
     assert hide_phones(text) == shown

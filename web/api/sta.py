@@ -29,6 +29,7 @@ SQL = queries("web", "sta")
 
 ROOT = "/api/sta/v1.1"
 TOP, MOST = 100, 1000
+MOST_EXPANDED = 100_000  # observations of all streams of one answer
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
 SENML_UNITS = "https://www.iana.org/assignments/senml/"
@@ -278,7 +279,8 @@ class _Reader:
         top = min(TOP if inner.top is None else inner.top, MOST)
         if name == "Observations":
             descends = bool(inner.order) and inner.order[0][1]
-            some = self._some(list(ids), bounds_of(inner.where), descends=descends, limit=top, skip=inner.skip)
+            limit = min(top, MOST_EXPANDED // max(1, len(ids)))
+            some = self._some(list(ids), bounds_of(inner.where), descends=descends, limit=limit, skip=inner.skip)
             return [some[one] for one in ids]
         further = LINKS[kind][name][0]
         chosen = (self._chosen(further, self._related(kind, one, name), inner) for one in ids)

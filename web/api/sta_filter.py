@@ -85,7 +85,10 @@ def parse_options(parts: Sequence[tuple[str, str]]) -> Options:
 def parse_filter(text: str) -> Tree:
     """The condition as a tree; raises `NotOffered` for what is not understood."""
     parser = _Parser(text)
-    tree = parser.either()
+    try:
+        tree = parser.either()
+    except RecursionError as error:
+        raise NotOffered("$filter: is nested too deep") from error
     parser.end()
     return tree
 

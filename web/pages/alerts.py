@@ -144,7 +144,10 @@ def take(page: PageOf, alert_id: int) -> Response:
 
 @router.post("/alertes/{alert_id}/endormir")
 def put_on_shelf(
-    page: PageOf, alert_id: int, heures: Annotated[float, Form()], raison: Annotated[str, Form()] = ""
+    page: PageOf,
+    alert_id: int,
+    heures: Annotated[float, Form(le=10_000, allow_inf_nan=False)],
+    raison: Annotated[str, Form()] = "",
 ) -> Response:
     """Tell nobody of an alert for some hours, and say why."""
     find_alert(page.connection, alert_id)

@@ -56,7 +56,7 @@ class Subject:
 def coverage(subject: Subject, texts: Texts) -> str:
     """How much of the daylight of the shown days was read."""
     _ = texts.gettext
-    return _("%(days)s : %(share)s des pas de jour ont soleil et puissance") % {
+    return _("%(days)s : %(share)s des intervalles de jour ont soleil et puissance") % {
         "days": subject.days, "share": texts.percent(subject.now.known_share),
     }  # fmt: skip
 
@@ -66,7 +66,7 @@ def against(subject: Subject, texts: Texts) -> str:
     _ = texts.gettext
     if subject.reference is None:
         return _("pas de référence : aucun mois n’a encore 14 jours de données")
-    return _("référence : %(month)s, %(share)s des pas de jour") % {
+    return _("référence : %(month)s, %(share)s des intervalles de jour") % {
         "month": subject.month, "share": texts.percent(subject.reference.known_share),
     }  # fmt: skip
 

@@ -584,7 +584,6 @@ class Together:
     sms_gnf: int
     women: int | None
     men: int | None
-    members_zones: int
 
 
 def together(zones: Sequence[ZoneFigures]) -> Together:
@@ -608,5 +607,4 @@ def together(zones: Sequence[ZoneFigures]) -> Together:
         sms=sum(zone.sms for zone in zones), sms_gnf=sum(zone.sms_gnf for zone in zones),
         women=sum(zone.women or 0 for zone in counted) if counted else None,
         men=sum(zone.men or 0 for zone in counted) if counted else None,
-        members_zones=len(counted),
     )  # fmt: skip

@@ -65,14 +65,15 @@ FROM notification WHERE state = ANY(%(waiting)s) OR created_at >= %(since)s;
 SELECT carrier, is_up, since, detail, balance, balance_unit, expires_at, asked_at, low_since FROM carrier_state ORDER BY carrier;
 
 -- purse
--- What each committee's SMS came to in a month: every hand-over that a route took or may have taken is paid for.
+-- What each committee's SMS came to in a month: every hand-over that a route took or may have taken is paid for;
+-- a bundle once, and not again for what it tells.
 WITH paid AS (
     SELECT n.zone_id, date_trunc('month', n.created_at, 'UTC')::date AS month, n.kind, n.state, n.segments,
            coalesce(t.taken, (n.accepted_at IS NOT NULL)::int) AS taken
     FROM notification n
     LEFT JOIN (SELECT notification_id, count(*) FILTER (WHERE outcome IN ('accepted', 'uncertain')) AS taken
                FROM sms_attempt GROUP BY notification_id) t USING (notification_id)
-    WHERE n.created_at >= %(since)s)
+    WHERE n.created_at >= %(since)s AND n.told_in IS NULL)
 SELECT p.month, z.zone_id, z.name, count(*) FILTER (WHERE taken > 0), count(*) FILTER (WHERE taken > 0 AND kind = 'reply'),
        sum(taken)::int8, sum(taken * segments)::int8,
        count(*) FILTER (WHERE state = 'delivered'),
@@ -91,7 +92,7 @@ WITH told AS (
            count(*) FILTER (WHERE n.urgency < 4) OVER day AS in_day,
            count(*) FILTER (WHERE n.urgency < 4) OVER week AS in_week
     FROM notification n
-    WHERE n.kind <> 'reply' AND n.accepted_at >= %(since)s
+    WHERE n.kind <> 'reply' AND n.told_in IS NULL AND n.accepted_at >= %(since)s
     WINDOW hour AS (PARTITION BY n.phone ORDER BY n.accepted_at RANGE BETWEEN '1 hour' PRECEDING AND CURRENT ROW),
            day AS (PARTITION BY n.phone ORDER BY n.accepted_at RANGE BETWEEN '1 day' PRECEDING AND CURRENT ROW),
            week AS (PARTITION BY n.phone ORDER BY n.accepted_at RANGE BETWEEN '7 days' PRECEDING AND CURRENT ROW))
