@@ -79,7 +79,7 @@ bench-sms-gammu: setup  ## kill -9 of our sender over Gammu's daemon and a modem
 bench-bad-rows: setup  ## what rows that the database refuses cost in a batch of 10,000 (ARGS="--rounds 9")
 	@exec $(PYTHON) -m benchmarks.bad_rows $(ARGS)
 
-bench-villages: setup  ## detection in villages of a second, independent model (ARGS="--seeds 21 22 --zones 24 --without pump/state_code", --perturb, "--model villages own")
+bench-villages: setup  ## detection in villages of a second, independent model (ARGS="--seeds 21 22 --keep sets --each", --perturb, "--model villages own", "--without pump/state_code")
 	@exec $(PYTHON) -m benchmarks.villages $(ARGS)
 
 bench-outage: setup  ## an hour without the database: nothing lost, nothing confirmed early (ARGS="--messages 20000")

@@ -122,10 +122,7 @@ def score(
     price_gnf: float,
 ) -> Score:
     """Hold alerts against the truth of the time [start, end) in these zones."""
-    by_zone: dict[str, list[Label]] = defaultdict(list)
-    for label in labels:
-        by_zone[label.zone].append(label)
-    claims = [alert for alert in alerts if isinstance(alert.fault, Fault) and alert.explained_by is None]
+    by_zone = _by_zone(labels)
     spoken: dict[str, list[PastAlert]] = defaultdict(list)
     for alert in alerts:
         spoken[alert.zone].append(alert)
@@ -150,7 +147,7 @@ def score(
             related = [a.fault.value for a in others if _are_related(a.fault, label.fault)]
             confusion[label.fault.value, min(related) if related else "nothing"] += 1
 
-    verdicts = [(alert, _verdict(alert, by_zone[alert.zone])) for alert in claims]
+    verdicts = judged_claims(alerts, labels)
     counts = Counter(verdict for _, verdict in verdicts)
     false_alerts = [alert for alert, verdict in verdicts if verdict == "false"]
     whole = (end - start) / MONTH * len(zones)
@@ -165,6 +162,25 @@ def score(
         {key: {word: (hit, of) for word, (hit, of) in sorted(found.items())} for key, found in recall_by.items()},
         dict(confusion), dict(Counter(alert.fault.value for alert in false_alerts)),
     )  # fmt: skip
+
+
+def judged_claims(alerts: Sequence[PastAlert], labels: Sequence[Label]) -> list[tuple[PastAlert, str]]:
+    """Each alert that claims a fault, and whether it is "true", "misnamed" or "false"."""
+    by_zone = _by_zone(labels)
+    claims = [alert for alert in alerts if isinstance(alert.fault, Fault) and alert.explained_by is None]
+    return [(alert, _verdict(alert, by_zone.get(alert.zone, ()))) for alert in claims]
+
+
+def missed(alerts: Sequence[PastAlert], labels: Sequence[Label]) -> list[Label]:
+    """The labels that no alert names."""
+    return [one for one in labels if not any(_is_about(a, one) for a in alerts if a.zone == one.zone)]
+
+
+def _by_zone(labels: Iterable[Label]) -> Mapping[str, Sequence[Label]]:
+    found: dict[str, list[Label]] = defaultdict(list)
+    for label in labels:
+        found[label.zone].append(label)
+    return found
 
 
 def told(score: Score) -> str:

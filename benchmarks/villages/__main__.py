@@ -28,8 +28,9 @@ from benchmarks.villages.board import (
     seen_recall,
     together,
     told_board,
+    told_each,
 )
-from benchmarks.villages.sets import LESSENED, WHOLE, Lessened, Model, lessen, make_set
+from benchmarks.villages.sets import LESSENED, WHOLE, Lessened, Model, get_set, lessen
 from benchmarks.villages.span import Span
 from gateway.model import CHANNELS
 from ndiyan.progress import Steps
@@ -74,6 +75,8 @@ def main() -> None:
     for model, ways_of in found.items():
         first = next(iter(ways_of.values()))
         print(f"{model}, seeds {' '.join(map(str, plan.seeds))}:\n{told_board(first, span)}")
+        if arguments.each:
+            print(f"\n{told_each(first)}")
         if arguments.perturb:
             print(f"\nwith less to see:\n{told_falls(ways_of, span)}")
         print()
@@ -90,15 +93,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--without", nargs="+", default=[], metavar="ASSET/CHANNEL", help="tap/volume_m3 is all taps'")
     parser.add_argument("--noise", type=float, default=1.0, help="so many times that of the instruments")
     parser.add_argument("--perturb", action="store_true", help="all that, one after the other, as a table")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the sets are left, else they are not")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where sets are left; what is there is kept")
+    parser.add_argument("--each", action="store_true", help="list every false alert, every misname and every miss")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if unknown := set(arguments.without) - ALL_CHANNELS:
         parser.error(f"--without: {min(unknown)} is none of {', '.join(sorted(ALL_CHANNELS))}")
     if arguments.perturb and (arguments.without or arguments.interval or arguments.noise != 1):
         parser.error("--perturb does all of --without, --interval and --noise by itself")
-    if arguments.keep is not None and arguments.keep.exists():
-        parser.error(f"--keep: {arguments.keep} is there already: give a new folder")
     return arguments
 
 
@@ -111,7 +113,7 @@ def run(plan: Plan, *, progress: Progress) -> dict[Model, dict[str, Judged]]:
         for seed in plan.seeds:
             for noise in sorted({way.noise for way in plan.ways}):
                 folder = plan.folder / f"{model}-{seed}-noise-{noise:g}"
-                lived = make_set(model, seed, plan.span, plan.zones, folder, noise=noise)
+                lived = get_set(model, seed, plan.span, plan.zones, folder, noise=noise)
                 for way in plan.ways:
                     if way.noise == noise:
                         judged = judge(lessen(lived, way), progress=_from(done, plan.work, progress))

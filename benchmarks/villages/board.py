@@ -9,7 +9,7 @@ from alerts.backtest import PastAlert, judge_history
 from alerts.config import PRICE_GNF
 from alerts.files import sites_of
 from alerts.scene import STEP_S, Sites
-from alerts.scoreboard import Label, Score, score, told
+from alerts.scoreboard import Label, Score, judged_claims, missed, score, told
 from benchmarks.villages.faults import CATALOGUE
 from benchmarks.villages.sets import LivedSet, channel_name
 from benchmarks.villages.span import Span
@@ -82,3 +82,19 @@ def told_board(judged: Judged, span: Span) -> str:
         return text
     lines = [f"  {kind:22} {of_all:5.2f}  {clean:5.2f}" for kind, (_, of_all, clean) in kinds.items()]
     return "\n".join([text, "\nfalse alerts a zone-month by kind, in all and in fault-free ones:", *lines])
+
+
+def told_each(judged: Judged) -> str:
+    """A line for each false alert, misname and miss, so that it can be looked at."""
+    lines = [
+        f"  {verdict:8} {alert.zone} {alert.fault} {alert.asset}, {alert.opened_at:%d %b %H:%M} to "
+        f"{'now' if alert.closed_at is None else format(alert.closed_at, '%d %b %H:%M')}: {alert.evidence.sentence_en}"
+        for alert, verdict in judged_claims(judged.alerts, judged.labels)
+        if verdict != "true"
+    ]
+    lines += [
+        f"  missed   {label.zone} {label.fault} {label.asset}, {label.size}, {label.start:%d %b %H:%M} to "
+        f"{label.end:%d %b %H:%M}"
+        for label in missed(judged.alerts, judged.labels)
+    ]
+    return "\n".join(lines)

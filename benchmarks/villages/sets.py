@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,6 +25,7 @@ from simulator.labels import Witness
 from simulator.scenarios import load_scenario
 from simulator.village import Village
 
+ABOUT = "about.json"  # written last: a set that has it is whole
 Places = Mapping[tuple[str, datetime], str]
 """(zone, onset) of a fault → what it strikes: an asset, or asset/channel"""
 
@@ -69,11 +71,27 @@ LESSENED = (
 )
 
 
-def make_set(model: Model, seed: int, span: Span, count: int, folder: Path, *, noise: float = 1.0) -> LivedSet:
-    """Let zones live, write their files into `folder`, and read them as a backtest does."""
-    folder.mkdir(parents=True)
-    write = _write_villages if model is Model.VILLAGES else _write_own
-    places = write(seed, span, count, folder, noise)
+class SetMismatch(ValueError):
+    """A set that was kept is not the one that is asked for."""
+
+
+def get_set(model: Model, seed: int, span: Span, count: int, folder: Path, *, noise: float = 1.0) -> LivedSet:
+    """The set that was left in `folder`, as a backtest reads it; where there is none it is made.
+
+    Raises
+    ------
+    SetMismatch : the set in `folder` is of other days, zones or noise
+    """
+    if not (folder / ABOUT).exists():
+        folder.mkdir(parents=True)
+        write = _write_villages if model is Model.VILLAGES else _write_own
+        write(seed, span, count, folder, noise)
+    about = json.loads((folder / ABOUT).read_text("utf-8"))
+    asked = {"start": span.start.isoformat(), "days": span.days, "zones": count, "noise": noise}
+    for name, value in asked.items():
+        if about[name] != value:
+            raise SetMismatch(f"{folder}: {name} is {about[name]}, asked for is {value}")
+    places = {(zone, datetime.fromisoformat(onset)): place for zone, onset, place in about["places"]}
     zones = load_zones([folder / "zones"])
     history = read_history(folder / "readings.parquet", zones=[zone.zone_id for zone in zones])
     end = span.at(span.minutes)
@@ -81,23 +99,24 @@ def make_set(model: Model, seed: int, span: Span, count: int, folder: Path, *, n
     return LivedSet([zone for zone in zones if zone.zone_id in history.zones], history, labels, places)
 
 
-def _write_villages(seed: int, span: Span, count: int, folder: Path, noise: float) -> Places:
-    season = live_season(seed, span, count)
-    write_season(season, folder, noise=noise)
-    return {(season.villages[one.row].zone_id, span.at(one.onset)): one.place for one in season.strikes}
+def _write_villages(seed: int, span: Span, count: int, folder: Path, noise: float) -> None:
+    write_season(live_season(seed, span, count), folder, noise=noise)
 
 
-def _write_own(seed: int, span: Span, count: int, folder: Path, noise: float) -> Places:
+def _write_own(seed: int, span: Span, count: int, folder: Path, noise: float) -> None:
     zones = zones_with_fiction(load_zones([shipped("zones")]), count)
     start, end, witness = span.at(0), span.at(span.minutes), Witness()
     broken = load_scenario("campaign").broken(zones, start, until=end, seed=seed)
     blocks = live_through(
         Village(zones, seed=seed), start=start, end=end, broken=broken, folder=None, witness=witness, noise=noise
     )
-    about = {"scenario": "campaign", "seed": seed, "start": start.isoformat(), "end": end.isoformat(), "noise": noise}
+    places = [[one.zone, span.at(int(one.start_s - span.start_s) // 60).isoformat(), one.place] for one in broken]
+    about = {
+        "scenario": "campaign", "seed": seed, "start": span.start.isoformat(), "days": span.days, "noise": noise,
+        "places": places,
+    }  # fmt: skip
     for _ in write_history(zones, blocks, witness, folder=folder, form="parquet", about=about):
         pass
-    return {(one.zone, span.at(int(one.start_s - span.start_s) // 60)): one.place for one in broken}
 
 
 def lessen(whole: LivedSet, less: Lessened) -> LivedSet:

@@ -18,13 +18,13 @@ from alerts.files import read_history
 from alerts.scoreboard import read_labels
 from benchmarks.villages import boxes, faults, forces, meters, people, signs, span, village, weather, works
 from benchmarks.villages.__main__ import Plan, figures, run, told_falls
-from benchmarks.villages.board import judge
+from benchmarks.villages.board import Judged, judge, told_each
 from benchmarks.villages.boxes import Box, Rows
 from benchmarks.villages.faults import CATALOGUE, FIRST_DAY, SIZES, Strike, deal, places_in
 from benchmarks.villages.meters import Meters, Season, Series
 from benchmarks.villages.people import draw_people, is_fast
 from benchmarks.villages.season import live_with
-from benchmarks.villages.sets import WHOLE, Lessened, LivedSet, Model, lessen, make_set
+from benchmarks.villages.sets import WHOLE, Lessened, LivedSet, Model, SetMismatch, get_set, lessen
 from benchmarks.villages.signs import SIGNS, first_seen
 from benchmarks.villages.span import DAY_MIN, FloatArray, Span
 from benchmarks.villages.village import (
@@ -253,17 +253,39 @@ def test_all_kinds_are_dealt_and_a_village_has_one_fault_at_a_time() -> None:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LivedSet]:
     folder = tmp_path_factory.mktemp("villages") / "set"
-    return folder, make_set(Model.VILLAGES, SEED, Span(date(2026, 2, 6), 26), 5, folder)
+    return folder, get_set(Model.VILLAGES, SEED, Span(date(2026, 2, 6), 26), 5, folder)
 
 
 def test_the_same_seed_gives_the_same_bytes(small: tuple[Path, LivedSet], tmp_path: Path) -> None:
     folder, _ = small
-    make_set(Model.VILLAGES, SEED, Span(date(2026, 2, 6), 26), 5, tmp_path / "again")
+    get_set(Model.VILLAGES, SEED, Span(date(2026, 2, 6), 26), 5, tmp_path / "again")
     files = sorted(file.relative_to(folder) for file in folder.rglob("*.*"))
     assert [str(file) for file in files][:3] == ["about.json", "labels.csv", "readings.parquet"]
     for file in files:
         assert (folder / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
     assert draw_village(SEED, 1) != draw_village(SEED + 1, 1)
+
+
+def test_a_kept_set_is_judged_as_it_is_and_is_never_taken_for_another(small: tuple[Path, LivedSet]) -> None:
+    folder, lived = small
+    season, written = Span(date(2026, 2, 6), 26), (folder / "readings.parquet").stat().st_mtime_ns
+    kept = get_set(Model.VILLAGES, SEED, season, 5, folder)
+    assert (kept.labels, kept.places) == (lived.labels, lived.places)
+    assert (folder / "readings.parquet").stat().st_mtime_ns == written
+    with pytest.raises(SetMismatch, match="days is 26, asked for is 60"):
+        get_set(Model.VILLAGES, SEED, Span(date(2026, 2, 6), 60), 5, folder)
+
+
+def test_each_false_alert_and_each_miss_has_a_line(small: tuple[Path, LivedSet]) -> None:
+    _, lived = small
+    judged = judge(lived)
+    nothing_said = told_each(Judged(judged.zones, [], judged.labels)).splitlines()
+    assert len(nothing_said) == len(judged.labels) > 0
+    assert all(line.startswith("  missed ") for line in nothing_said)
+    nothing_true = told_each(Judged(judged.zones, judged.alerts, [])).splitlines()
+    claims = [one for one in judged.alerts if isinstance(one.fault, Fault) and one.explained_by is None]
+    assert len(nothing_true) == len(claims) > 0
+    assert claims[0].evidence.sentence_en in nothing_true[0]
 
 
 def test_the_files_are_read_as_any_recorders(small: tuple[Path, LivedSet]) -> None:
