@@ -47,6 +47,19 @@ def test_a_pump_that_asks_for_ever_more_power_is_worn() -> None:
     assert found.keys() == {WORN}
 
 
+def test_two_days_on_which_a_pump_seems_to_ask_for_more_are_two_days_of_broken_cloud() -> None:
+    """Power was a mean of a cube, speed a mean; what is worn does not begin and end between two mornings."""
+    assert seen(Toy(days=20, tired=step(13.0, 0.15, until=15.0)).scene()) == {}
+
+
+@pytest.mark.parametrize(("less", "told"), [(0.1, False), (0.15, False), (0.3, True)])
+def test_a_tenth_less_water_is_no_clog_where_nobody_measures_the_well(less: float, told: bool) -> None:
+    """A feast on which the pump runs all day draws the well down; a screen that clogs takes a quarter and more."""
+    lacks = (("borehole", "water_depth_m"), ("pump", "speed_rpm"), ("tower", "outflow_m3_h"))
+    found = seen(Toy(days=15, throttled=step(12.42, less), lacks=lacks).scene())
+    assert (CLOGGED in found) is told
+
+
 def test_a_well_that_gives_a_third_less_within_four_days_is_seen_within_four_days() -> None:
     found = seen(Toy(days=20, capacity=ramp(12, 0.33, within=4, before=0.5)).scene())
     assert found.keys() == {YIELD}
