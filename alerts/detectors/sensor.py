@@ -34,6 +34,7 @@ SKY_EVENS_OUT = 0.05  # of the irradiance: haze that clears as the sun sinks, fo
 MOVED_SHARE = 0.03  # of the tower's volume must have gone in or out for its level to have to move
 PROBE_END_M = 2.0  # above the intake, where a probe hangs
 POWER_MOVED = 0.15  # of the rated power, for the pump's flow to have to move
+STUCK_COUNTED_H = 0.5  # of its rated flow, counted while it says nothing
 PUMPED_M3 = 0.5  # drawn from the borehole for its level to have to move
 
 
@@ -100,11 +101,16 @@ def _water_moved(grid: Grid, begin: IndexArray) -> Mask:
 
 
 def _pump_changed(grid: Grid, begin: IndexArray) -> Mask:
-    """The pump's flow was not nothing, and since the run began its power has moved: water follows it."""
+    """The pump's power has moved since the run began, and water with it: what is said is not nothing, or is counted.
+
+    A flow that stands at nothing from the night on while its own counter turns is stuck; a meter that has stopped does
+    not count either.
+    """
     share = held(drawn_power_w(grid), grid.hours(1)) / grid.sites.rating("pump", "rated_power_w")
     moved = np.abs(share - np.take_along_axis(share, begin, axis=-1)) > POWER_MOVED
-    flow = held(grid.value("pump", "flow_m3_h"), grid.steps)
-    return np.asarray(moved & (flow > NO_FLOW_SHARE * grid.sites.rating("pump", "rated_flow_m3_h")))
+    flow, rated = held(grid.value("pump", "flow_m3_h"), grid.steps), grid.sites.rating("pump", "rated_flow_m3_h")
+    counted_m3 = _since(begin, _counted_m3(grid, "pump", "volume_m3"), 1.0)
+    return np.asarray(moved & ((flow > NO_FLOW_SHARE * rated) | (counted_m3 > STUCK_COUNTED_H * rated)))
 
 
 def _water_was_drawn(grid: Grid, begin: IndexArray) -> Mask:
@@ -452,6 +458,7 @@ def judge_pump_meter(scene: Scene) -> list[Signal]:
     hour = grid.hours(STOPPED_H)
     flow = grid.value("pump", "flow_m3_h")
     stands = (flow < NO_FLOW_SHARE * rated_flow) & (power_share > WORKS_SHARE)
+    stands &= ~_counts(grid, "pump", "volume_m3")
     # By a clock that is wrong, what came late stands among what is live.
     stands &= clock_offset_s(grid)[0] == 0
     arrives = window_mean(found_flow(grid), hour, at_least=max(2, hour // 2)) > FOUND_SHARE * rated_flow
@@ -537,7 +544,7 @@ def judge_tower_meter(scene: Scene) -> list[Signal]:
     # What the taps gave in the last hour may have passed the meter before that.
     # And a meter that is read now and then misses what is fetched in between: so often it cannot by chance.
     taps_say = (idle >= 2 * hour) & (given > 0.1 * rated_flow) & (_meetings(grid, given, idle) > MEETINGS)
-    stands = np.where(np.isfinite(given), taps_say, unseen) & ~_counts(grid, hour)
+    stands = np.where(np.isfinite(given), taps_say, unseen) & ~_counts(grid, "tower", "outflow_volume_m3")
     slips = _on_days(scene, _tower_meter_slip(scene), OUTFLOW)
     sees = (outflow > 0.1 * rated_flow) & ~(slips > 1 + 0.6 * (LOST_SHARE - 1))
     verdict = verdicts(present=stands | (slips > LOST_SHARE), absent=sees)
@@ -568,13 +575,16 @@ def _meetings(grid: Grid, given: FloatArray, idle: IndexArray) -> FloatArray:
     return np.asarray(expected - np.take_along_axis(before, begin, axis=1))
 
 
-def _counts(grid: Grid, hour: int) -> Mask:
-    """(n, m) the counter of the tower's meter has moved on within two hours: it turns, whatever its flow says."""
-    counter = grid.raw.get(("tower", "outflow_volume_m3"))
-    if counter is None:
-        return np.zeros(grid.shape, dtype=bool)
-    counted = window_sum(np.nan_to_num(counter_steps(counter)), 2 * hour)
+def _counts(grid: Grid, asset: str, channel: str) -> Mask:
+    """(n, m) the counter of a meter has moved on within two hours: it turns, whatever its flow says."""
+    counted = window_sum(_counted_m3(grid, asset, channel), 2 * grid.hours(STOPPED_H))
     return np.asarray(counted > COUNTED_SHARE * grid.sites.rating("pump", "rated_flow_m3_h"))
+
+
+def _counted_m3(grid: Grid, asset: str, channel: str) -> FloatArray:
+    """(n, m) by how much a counter moved on in each step [m³]; nothing where there is none."""
+    counter = grid.raw.get((asset, channel))
+    return np.zeros(grid.shape) if counter is None else np.nan_to_num(counter_steps(counter))
 
 
 def _tower_meter_slip(scene: Scene) -> FloatArray:

@@ -193,6 +193,19 @@ def test_a_flow_that_stays_while_the_pumps_power_goes_up_and_down_is_stuck(swing
     assert (PRESENT in verdict(day, Fault.SENSOR_STUCK, "pump").verdict) == told
 
 
+def test_a_flow_that_says_nothing_while_its_own_counter_turns_is_stuck_and_one_that_stopped_does_not_count() -> None:
+    morning = {
+        "pump__flow_m3_h": 0.0, "pump__power_w": lambda t: np.where(t < 3 * HOUR_S, 0.0, 1000.0),
+        "tower__outflow_m3_h": None, "tower__level_m": lambda t: 0.5 + 2.5 * np.maximum(t / HOUR_S - 3, 0) * 3 / 20,
+    }  # fmt: skip
+    turns = scene(6, **morning, pump__volume_m3=lambda t: 9000 + 3 * np.maximum(t / HOUR_S - 3, 0))
+    assert PRESENT in verdict(turns, Fault.SENSOR_STUCK, "pump").verdict
+    assert PRESENT not in verdict(turns, Fault.FLOW_METER_STOPPED, "pump").verdict
+    stands = scene(6, **morning, pump__volume_m3=9000.0)
+    assert PRESENT not in verdict(stands, Fault.SENSOR_STUCK, "pump").verdict
+    assert PRESENT in verdict(stands, Fault.FLOW_METER_STOPPED, "pump").verdict
+
+
 def test_the_sun_stands_at_noon_and_a_coarse_cell_with_it() -> None:
     noon = datetime(2026, 3, 2, 12, 20, tzinfo=UTC)
     calm = scene(1.5, noon, pv__irradiance_w_m2=lambda t: np.where(t == 0, 945.0, 950.0))
