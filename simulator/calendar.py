@@ -1,35 +1,15 @@
-"""What day it is in a village: Ramadan and the two feasts, school days and months that pass into each other.
-
-Dates of the Islamic calendar are those of the tabular (civil) calendar with leap years 2, 5, 7, 10, 13, 16, 18, 21, 24,
-26 and 29 of 30 (E. M. Reingold, N. Dershowitz, Calendrical Calculations, 4th ed. 2018, ch. 7); the moon that is seen in
-Conakry may come a day earlier or later.
-"""
+"""What day it is in a village: Ramadan and the two feasts, school days and months that pass into each other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from functools import lru_cache
 
 import numpy as np
 
-EPOCH = 227_015  # the ordinal (of `date.toordinal`) of 1 Muharram 1: 16 July 622, Julian
-RAMADAN, SHAWWAL, DHU_AL_HIJJA = 9, 10, 12
+from gateway.calendar import DHU_AL_HIJJA, RAMADAN, SHAWWAL, islamic_date
+
 MID_MONTH = np.array([-15.5, 15.5, 45, 74.5, 105, 135.5, 166, 196.5, 227.5, 258, 288.5, 319, 349.5, 380.5])
-
-
-def islamic_ordinal(year: int, month: int, day: int) -> int:
-    """The ordinal of a day of the tabular Islamic calendar."""
-    return EPOCH - 1 + (year - 1) * 354 + (3 + 11 * year) // 30 + 29 * (month - 1) + month // 2 + day
-
-
-@lru_cache(maxsize=512)
-def islamic_date(day: date) -> tuple[int, int, int]:
-    """Year, month and day in the tabular Islamic calendar."""
-    ordinal = day.toordinal()
-    year = (30 * (ordinal - EPOCH) + 10_646) // 10_631
-    month = next(m for m in range(12, 0, -1) if islamic_ordinal(year, m, 1) <= ordinal)
-    return year, month, ordinal - islamic_ordinal(year, month, 1) + 1
 
 
 def is_ramadan(day: date) -> bool:

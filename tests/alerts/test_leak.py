@@ -71,6 +71,32 @@ def test_a_feast_is_no_burst(pressure: bool) -> None:
         assert PRESENT not in only(judge_burst, feast).verdict
 
 
+@pytest.mark.parametrize(
+    ("first", "times", "told"),
+    [
+        pytest.param(datetime(2026, 3, 11, tzinfo=UTC), 1.7, False, id="korite"),
+        pytest.param(datetime(2026, 5, 18, tzinfo=UTC), 1.7, False, id="tabaski"),
+        pytest.param(datetime(2026, 3, 11, tzinfo=UTC), 3.5, True, id="a-burst-on-the-feast"),
+        pytest.param(datetime(2026, 3, 1, tzinfo=UTC), 1.7, True, id="the-same-on-another-day"),
+    ],
+)
+def test_on_the_feast_the_pressure_gives_way_to_people(first: datetime, times: float, told: bool) -> None:
+    """From eight to twelve everybody draws so many times as much, no tap has a meter, and the pressure falls."""
+
+    def drawn(t: Array) -> Array:
+        hour = t % DAY_S / HOUR_S
+        usual = np.where((hour >= 6) & (hour < 20), 2.0, 0.0)
+        return np.where((t >= 9 * DAY_S) & (hour >= 8) & (hour < 12), times * usual, usual)
+
+    def bar(t: Array) -> Array:
+        return 14 / 10.2 - 0.03 * drawn(t) ** 2
+
+    day = scene(
+        24 * 10, first, tower__outflow_m3_h=drawn, network__pressure_bar=bar, tower__level_m=2.0, pump__flow_m3_h=0.0
+    )  # type: ignore[arg-type]
+    assert (PRESENT in only(judge_burst, day).verdict) is told
+
+
 def test_gushes_that_a_reading_every_quarter_of_an_hour_meets_by_chance_are_no_burst() -> None:
     rng = np.random.default_rng(3)
     gushes = np.where(rng.random(9 * 288) < 0.2, 8.0, 0.3)
