@@ -23,6 +23,7 @@ from gateway.zones import Zone, load_zone, load_zones
 from ingest.errors import IngestError
 from ndiyan import cli_gateway
 from ndiyan.cli_account import account, backlog, set_aside_app
+from ndiyan.cli_backup import backup_app, restore
 from ndiyan.cli_people import people_app
 from ndiyan.cli_profiles import profiles_app
 from ndiyan.cli_report import report
@@ -49,9 +50,11 @@ app.add_typer(set_aside_app, name="set-aside")
 app.add_typer(profiles_app, name="profiles")
 app.add_typer(sms_app, name="sms")
 app.add_typer(people_app, name="people")
+app.add_typer(backup_app, name="backup")
 app.command("account")(account)
 app.command("backlog")(backlog)
 app.command("report")(report)
+app.command("restore")(restore)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]

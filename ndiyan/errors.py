@@ -15,3 +15,7 @@ class SettingsError(NdiyanError):
 
 class WorkerFailed(NdiyanError):
     """A process of ours ended badly; what it wrote on stderr says why."""
+
+
+class BackupError(NdiyanError):
+    """A backup could not be made or does not hold what it should; what was there before is as it was."""

@@ -12,8 +12,9 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -27,6 +28,9 @@ from gateway.config import MqttSettings, redacted
 from ingest.profiles.profile import check_filter, profile_topics
 from ndiyan.errors import SettingsError
 from web.config import REQUESTS_PER_MINUTE
+
+if TYPE_CHECKING:
+    from ndiyan.backup import BackupConfig
 
 PLACES = (Path("ndiyan.toml"), Path(".demo/secrets/ndiyan.toml"), Path("/etc/ndiyan/ndiyan.toml"))
 
@@ -50,6 +54,13 @@ def _web_address(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{value} does not begin with http://HOST or https://HOST")
+
+
+def _daytime(value: str) -> None:
+    try:
+        time.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value} is no time of day (07:00)") from None
 
 
 def _topics(value: str) -> None:
@@ -92,6 +103,10 @@ SETTINGS = (
     Setting("web.requests_per_minute", REQUESTS_PER_MINUTE, bounds=(1, 1_000_000)),
     Setting("sms.carriers", "phone"),
     Setting("sms.price_gnf", PRICE_GNF, bounds=(0, 100_000)),
+    Setting("backup.folder", ""),
+    Setting("backup.key_file", ""),
+    Setting("backup.paths", ""),
+    Setting("backup.at", "", check=_daytime),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
     Setting("clock", "system", check=_clock),
     Setting("demo", default=False),
@@ -114,6 +129,10 @@ class Settings:
     web_requests_per_minute: int
     sms_carriers: str
     sms_price_gnf: int
+    backup_folder: str
+    backup_key_file: str
+    backup_paths: str
+    backup_at: str
     log_level: str
     clock: str
     demo: bool
@@ -145,6 +164,19 @@ class Settings:
     def mqtt_operator(self) -> MqttSettings | None:
         """How the operator's tools reach the broker, None when it is not set."""
         return MqttSettings.from_url(self.mqtt_operator_url) if self.mqtt_operator_url else None
+
+    def backup(self) -> BackupConfig:
+        """Where backups go, and what closes them.
+
+        Raises
+        ------
+        SettingsError : no folder is set, or the key's file holds none
+        """
+        from ndiyan.backup import BackupConfig
+        from ndiyan.sealing import read_key
+
+        key = read_key(Path(self.backup_key_file)) if self.backup_key_file else None
+        return BackupConfig(Path(self.required("backup.folder")), key, tuple(map(Path, self.backup_paths.split())))
 
     @property
     def public_url(self) -> str:

@@ -1,0 +1,259 @@
+"""Backups: everything as it was at one moment, written whole or not at all, and each one tried before it counts.
+
+A backup is made in a folder that begins with `.making`, restored from there into a server of its own that is thrown
+away, compared, and only then renamed. Whatever has its final name was restored once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import psycopg
+import pyrage
+
+from gateway.clock import Clock
+from ingest.db import connect
+from ndiyan.children import can_reach, refuse_without_room
+from ndiyan.contents import SQL, fetch_contents
+from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
+from ndiyan.errors import BackupError, StartRefused
+from ndiyan.manifest import DATABASE, FILES, MANIFEST, NAME, SEALED, Backup, Manifest, read_backup
+from ndiyan.pg_tools import address, find_tool
+from ndiyan.restore import last_words, restore_into
+from ndiyan.sealing import Written, seal
+
+MAKING = ".making-"
+SCRATCH = ".scratch-"
+DAILY, WEEKLY, MONTHLY = 7, 4, 12  # how many days, weeks and months keep their newest backup
+# A server that is thrown away: nothing need survive a power cut, and it must leave memory to the others.
+SCRATCH_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "20",
+    "autovacuum": "off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BackupConfig:
+    """Where backups go, the key that closes them (None: nothing does), and which files are part of one."""
+
+    folder: Path
+    key: pyrage.x25519.Identity | None = None
+    paths: Sequence[Path] = ()
+
+
+def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[str], None] = print) -> Backup:
+    """Save, restore elsewhere, compare, name, and forget what is older than the rules want.
+
+    Raises
+    ------
+    BackupError : it could not be made or does not give back what was saved; nothing of it stays
+    StartRefused : no room, or this machine has no PostgreSQL that can try it
+    """
+    config.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    with _alone(config.folder):
+        making = Path(tempfile.mkdtemp(prefix=MAKING, dir=config.folder))
+        try:
+            draft = _save(url, config, making, clock)
+            say(f"saved {draft.size / 1e6:.1f} MB; restoring it into a server of its own to see whether it is whole")
+            try_backup(draft, config.key)
+            done = _name(replace(draft.manifest, verified_at=clock.now()), making, config.folder)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        for old in superfluous(list_backups(config.folder)):
+            shutil.rmtree(old.folder)
+    return done
+
+
+def try_backup(backup: Backup, key: pyrage.x25519.Identity | None) -> int:
+    """Restore into a server that is thrown away, and compare; returns how many rows there are.
+
+    Raises
+    ------
+    BackupError : it does not give back what was saved
+    StartRefused : this machine has no PostgreSQL that can try it
+    """
+    with _scratch_server(backup) as url:
+        return restore_into(url, backup, key)
+
+
+def list_backups(folder: Path) -> list[Backup]:
+    """What can be restored, the newest first; what is no backup of ours is passed over."""
+    found = []
+    for path in sorted(folder.glob("ndiyan-*Z"), reverse=True) if folder.is_dir() else []:
+        try:
+            found.append(read_backup(path))
+        except BackupError:
+            continue
+    return found
+
+
+def find_backup(folder: Path, name: str) -> Backup:
+    """One by its name in `folder`, by its own folder, or the `newest`.
+
+    Raises
+    ------
+    BackupError : there is none
+    """
+    if name == "newest":
+        newest = next(iter(list_backups(folder)), None)
+        if newest is None:
+            raise BackupError(f"{folder} holds no backup")
+        return newest
+    return read_backup(folder / name)  # a whole path stands for itself
+
+
+def superfluous(backups: Sequence[Backup]) -> list[Backup]:
+    """Those that are the newest of none of the last days, weeks or months with a backup.
+
+    The newest of all is never among them; and days without a backup use up nothing, so that a server which stood still
+    for a year keeps what it had.
+    """
+    newest_first = sorted(backups, key=lambda backup: backup.manifest.made_at, reverse=True)
+    kept: set[Path] = set()
+    for form, number in (("%Y-%m-%d", DAILY), ("%G-%V", WEEKLY), ("%Y-%m", MONTHLY)):
+        spans: dict[str, Path] = {}
+        for backup in newest_first:
+            spans.setdefault(backup.manifest.made_at.strftime(form), backup.folder)
+        kept.update(list(spans.values())[:number])
+    return [backup for backup in newest_first if backup.folder not in kept]
+
+
+def age_of_newest(folder: Path, now: datetime) -> timedelta | None:
+    """How old the newest backup is, None when there is none."""
+    newest = next(iter(list_backups(folder)), None)
+    return None if newest is None else now - newest.manifest.made_at
+
+
+def _save(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
+    """The database and the files, and what was in them at that moment."""
+    with connect(url, application="ndiyan-backup") as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        with connection.transaction():
+            major, size, timescaledb = connection.execute(SQL["server"]).fetchall()[0]
+            refuse_without_room(config.folder, 2 * size // 1_000_000)  # the backup, and the server that tries it
+            made_at = clock.now()
+            ((snapshot,),) = connection.execute(SQL["snapshot"]).fetchall()
+            place, env = address(url)
+            tool = find_tool("pg_dump", server_major=major)
+            dump = [str(tool.path), "--format=custom", f"--snapshot={snapshot}", f"--dbname={place}"]
+            parts = {DATABASE: _sealed(dump, making / DATABASE, config.key, env=dict(env))}
+            contents = fetch_contents(connection, made_at)
+            roles = tuple(name for (name,) in connection.execute(SQL["roles"]))
+    if config.paths:
+        parts[FILES] = _sealed(_tar(config.paths), making / FILES, config.key, fine=(0, 1))
+    recipient = None if config.key is None else str(config.key.to_public())
+    manifest = Manifest(
+        made_at, made_at, version("ndiyan"), major, timescaledb, roles, recipient, contents, parts,
+    )  # fmt: skip
+    return Backup(making, manifest)
+
+
+def _tar(paths: Sequence[Path]) -> list[str]:
+    """Files and folders by their whole path; one that changes while it is read (exit code 1) is taken as it was."""
+    for path in paths:
+        if not os.access(path, os.R_OK):
+            raise BackupError(f"backup.paths: {path} cannot be read")
+    return ["tar", "-czf", "-", "-C", "/", *(str(path.resolve().relative_to("/")) for path in paths)]
+
+
+def _sealed(
+    argv: Sequence[str], file: Path, key: pyrage.x25519.Identity | None, *, env: dict[str, str] | None = None,
+    fine: Sequence[int] = (0,),
+) -> Written:  # fmt: skip
+    """Run a program and keep what it writes; half of it is worth nothing, so its exit code counts."""
+    if key is not None:
+        file = file.with_name(file.name + SEALED)
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=env)
+        if process.stdout is None:
+            raise BackupError(f"{argv[0]} has no output")
+        try:
+            with process.stdout as output:
+                written = seal(output, file, key)
+        except OSError as error:
+            raise BackupError(f"{file}: cannot be written: {error.strerror}") from error
+        finally:
+            code = process.wait()
+        if code not in fine:
+            raise BackupError(f"{Path(argv[0]).name} failed: {last_words(said)}")
+    return written
+
+
+def _name(manifest: Manifest, making: Path, folder: Path) -> Backup:
+    """Give it its final name once all of it is on disk."""
+    with (making / MANIFEST).open("x", encoding="utf-8") as output:
+        output.write(manifest.to_json())
+        output.flush()
+        os.fsync(output.fileno())
+    final = folder / manifest.made_at.strftime(NAME)
+    _sync(making)
+    making.rename(final)
+    _sync(folder)
+    return Backup(final, manifest)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _scratch_server(backup: Backup) -> Iterator[str]:
+    """The address of an empty database on a server for this backup alone."""
+    account = postgres_account()
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=backup.folder.parent))
+    scratch.chmod(0o711)
+    preload = {"shared_preload_libraries": "timescaledb"} if backup.manifest.timescaledb else {}
+    server = EmbeddedPostgres(
+        scratch,
+        secret_file=scratch / "secrets" / "postgres",
+        log=scratch / "logs" / "postgres.log",
+        account=account,
+        at_least=backup.manifest.server_major,
+        settings=SCRATCH_SETTINGS | preload,
+    )
+    try:
+        if account is not None and not can_reach(account, scratch):
+            raise StartRefused(
+                f"the account {account.name}, which tries backups, cannot enter {scratch.parent}:"
+                " run this as the user of the services, or choose another backup.folder"
+            )
+        try:
+            server.start()
+        except StartRefused as error:
+            raise StartRefused(f"the backup cannot be tried: {error}") from error
+        yield server.url()
+    finally:
+        server.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Only one backup at a time; what a killed one left is swept away."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BackupError(f"another backup is being made in {folder}") from error
+        for left in (*folder.glob(f"{MAKING}*"), *folder.glob(f"{SCRATCH}*")):
+            shutil.rmtree(left, ignore_errors=True)
+        yield

@@ -1,0 +1,231 @@
+"""A backup gives back what was saved: the same rows, the same overview, the same files, on a fresh server."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from gateway.clock import ManualClock
+from ingest.db import connect
+from ndiyan.backup import (
+    BackupConfig,
+    age_of_newest,
+    find_backup,
+    list_backups,
+    make_backup,
+    superfluous,
+)
+from ndiyan.contents import Contents
+from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
+from ndiyan.errors import BackupError, NdiyanError, SettingsError
+from ndiyan.manifest import DATABASE, Backup, Manifest
+from ndiyan.restore import check_files, restore, restore_files
+from ndiyan.sealing import new_key, read_key
+from tests.conftest import skip_without
+from tests.web.web_site import Site, past
+
+__all__ = ["past"]
+
+
+@pytest.fixture
+def folder(server_folder: Path) -> Iterator[Path]:
+    """For backups, where the account of the database server can go."""
+    made = Path(tempfile.mkdtemp(prefix="backups-", dir=server_folder))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def fresh_server(request: pytest.FixtureRequest, past: Site, folder: Path) -> Iterator[str]:
+    """Another server, set up this minute, as on a machine that was bought after the fire."""
+    with connect(past.url) as connection:
+        variant = connection.execute("SELECT variant FROM migration LIMIT 1").fetchone()
+        major = connection.info.server_version // 10_000
+    preload = {"shared_preload_libraries": "timescaledb"} if variant == ("timescale",) else {}
+    server = EmbeddedPostgres(
+        folder / "fresh", secret_file=folder / "secret", log=folder / "log", account=postgres_account(),
+        at_least=major, settings=preload,
+    )  # fmt: skip
+    (folder / "fresh").mkdir()
+    (folder / "fresh").chmod(0o711)
+    try:
+        server.start()
+    except NdiyanError as error:
+        skip_without(request.config, "a second PostgreSQL", str(error), optional=bool(preload))
+    yield server.url()
+    server.stop()
+
+
+@pytest.fixture
+def key_file(folder: Path) -> Path:
+    file = folder / "backup.key"
+    new_key(file)
+    return file
+
+
+def overview_page(site: Site, url: str) -> str:
+    """The overview as a browser gets it from this database, without what differs between two visits."""
+    there = replace(site, url=url, config=replace(site.config, database_url=url))
+    with there.app() as client:
+        assert client.get(there.login_path()).status_code == 303
+        page = client.get("/en/").raise_for_status().text
+    return re.sub(r'name="csrf" value="[^"]*"|datetime="[^"]*"></time>|data-made="[^"]*"', "", page)
+
+
+@pytest.mark.db
+@pytest.mark.slow
+def test_a_backup_restored_on_a_fresh_server_shows_the_same_overview(
+    past: Site, folder: Path, fresh_server: str, key_file: Path
+) -> None:
+    settings_file = folder / "ndiyan.toml"
+    settings_file.write_text("[web]\nport = 8000\n", "utf-8")
+    config = BackupConfig(folder / "kept", read_key(key_file), (settings_file,))
+    made = make_backup(past.url, config, past.clock, say=lambda line: None)
+    assert made.folder.name == "ndiyan-20260302T104000Z"
+    assert sorted(path.name for path in made.folder.iterdir()) == [
+        "database.dump.age", "files.tar.gz.age", "manifest.json",
+    ]  # fmt: skip
+    assert made.part(DATABASE).read_bytes().startswith(b"age-encryption.org/v1")
+    rows, _ = made.manifest.contents.tables["reading"]
+    with connect(past.url) as connection:
+        assert connection.execute("SELECT count(*) FROM reading").fetchone() == (rows,)
+
+    done = restore(fresh_server, made, config.key, over=False, now=past.clock.now())
+    assert done.kept_as is None
+    assert done.rows == sum(number for number, _ in made.manifest.contents.tables.values())
+    page = overview_page(past, fresh_server)
+    assert page == overview_page(past, past.url)
+    assert "zone-3" in page
+
+    restore_files(made, config.key, folder / "back")
+    assert (folder / "back" / settings_file.relative_to("/")).read_text("utf-8") == "[web]\nport = 8000\n"
+
+
+@pytest.mark.db
+def test_a_database_that_is_not_empty_is_replaced_only_when_told_and_kept(
+    database_url: str, folder: Path, clock: ManualClock
+) -> None:
+    config = BackupConfig(folder / "kept")
+    with connect(database_url) as connection:
+        connection.execute("INSERT INTO webhook VALUES ('before', true)")
+    made = make_backup(database_url, config, clock, say=lambda line: None)
+    with connect(database_url) as connection:
+        connection.execute("UPDATE webhook SET name = 'after'")
+
+    def names(url: str) -> list[str]:
+        with connect(url) as connection:
+            return [name for (name,) in connection.execute("SELECT name FROM webhook")]
+
+    with pytest.raises(BackupError, match=r"is not empty: nothing was changed \(with --over"):
+        restore(database_url, made, None, over=False, now=clock.now())
+    with (
+        connect(database_url, application="ndiyan-ingest"),
+        pytest.raises(BackupError, match="is in use by ndiyan-ingest: stop the services first"),
+    ):
+        restore(database_url, made, None, over=True, now=clock.now())
+    assert names(database_url) == ["after"]
+
+    done = restore(database_url, made, None, over=True, now=clock.now())
+    assert done.kept_as is not None
+    kept = make_conninfo(database_url, dbname=done.kept_as)
+    try:
+        assert (names(database_url), names(kept)) == (["before"], ["after"])
+    finally:
+        with connect(make_conninfo(database_url, dbname="postgres")) as admin:
+            admin.execute(psycopg.sql.SQL("DROP DATABASE {}").format(psycopg.sql.Identifier(done.kept_as)))
+
+
+@pytest.mark.db
+def test_a_backup_that_does_not_give_back_everything_gets_no_name(
+    database_url: str, folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+    with connect(database_url) as connection:
+        connection.execute("INSERT INTO webhook VALUES ('office', true)")
+    real = Backup.part
+
+    def yesterdays(backup: Backup, name: str) -> Path:
+        return real(good, name)  # a dump that is whole, and of another day
+
+    monkeypatch.setattr(Backup, "part", yesterdays)
+    clock.advance(timedelta(days=1))
+    with pytest.raises(BackupError, match="does not give back what was saved: webhook: 0 rows, 1 expected"):
+        make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", good.folder.name]
+    assert age_of_newest(folder, clock.now()) == timedelta(days=1)
+
+
+@pytest.mark.db
+def test_a_damaged_file_or_another_key_is_told_before_anything_is_changed(
+    database_url: str, folder: Path, clock: ManualClock, key_file: Path
+) -> None:
+    made = make_backup(database_url, BackupConfig(folder, read_key(key_file)), clock, say=lambda line: None)
+    new_key(folder / "other.key")
+    with pytest.raises(BackupError, match="this key does not open it"):
+        restore(database_url, made, read_key(folder / "other.key"), over=True, now=clock.now())
+    content = bytearray(made.part(DATABASE).read_bytes())
+    content[-1] ^= 1
+    made.part(DATABASE).write_bytes(content)
+    with pytest.raises(BackupError, match="is damaged"):
+        check_files(made)
+    with connect(make_conninfo(database_url, dbname="postgres")) as admin:
+        left = admin.execute("SELECT datname FROM pg_database WHERE datname LIKE '%\\_restored\\_%'").fetchall()
+    assert left == []
+
+
+def test_a_key_is_never_written_over_and_its_file_is_private(tmp_path: Path) -> None:
+    file = tmp_path / "backup.key"
+    public = new_key(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert str(read_key(file).to_public()) == public
+    with pytest.raises(BackupError, match="no key is written there: File exists"):
+        new_key(file)
+    file.write_text("not a key\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"backup\.key_file: .* holds no line AGE-SECRET-KEY-"):
+        read_key(file)
+
+
+def made_on(day: datetime) -> Backup:
+    contents = Contents(day, {}, None)
+    return Backup(Path(f"{day:%Y%m%d}"), Manifest(day, day, "0.1.0", 15, None, (), None, contents, {}))
+
+
+def test_seven_days_four_weeks_and_twelve_months_are_kept() -> None:
+    first = datetime(2025, 1, 1, 2, 30, tzinfo=UTC)
+    kept: list[Backup] = []
+    for day in range(700):  # to 1 December 2026, a Tuesday
+        kept.append(made_on(first + timedelta(days=day)))
+        gone = {backup.folder for backup in superfluous(kept)}
+        kept = [backup for backup in kept if backup.folder not in gone]
+    assert [str(backup.folder) for backup in reversed(kept)] == [
+        "20261201", "20261130", "20261129", "20261128", "20261127", "20261126", "20261125",  # seven days
+        "20261122", "20261115",  # the Sundays that end the weeks before: of four, two are days above
+        "20261031", "20260930", "20260831", "20260731", "20260630", "20260531", "20260430", "20260331", "20260228",
+        "20260131",  # ends of months; with December and November, which stand above, twelve
+    ]  # fmt: skip
+
+
+def test_the_last_backup_stays_however_old_it_is() -> None:
+    assert superfluous([made_on(datetime(2019, 1, 1, tzinfo=UTC))]) == []
+
+
+def test_what_is_no_backup_is_passed_over_and_a_wrong_name_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ndiyan-20260101T000000Z").mkdir()
+    (tmp_path / "ndiyan-20260102T000000Z").mkdir()
+    (tmp_path / "ndiyan-20260102T000000Z" / "manifest.json").write_text(json.dumps({"format": 9}), "utf-8")
+    assert list_backups(tmp_path) == []
+    with pytest.raises(BackupError, match=r"format 9 is not 1: restore it with the version that wrote it"):
+        find_backup(tmp_path, "ndiyan-20260102T000000Z")
+    with pytest.raises(BackupError, match="holds no backup"):
+        find_backup(tmp_path, "newest")
