@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import psycopg
 
-from gateway.clock import Clock
+from gateway.clock import Clock, SystemClock
 from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
 from ingest.db import Connection, connect, newest_migration, queries, schema_number
 from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
+from ndiyan.machine import machine_problems
+from ndiyan.problem import Problem
 from ndiyan.settings import Settings
+from web.masks import hide_phones
 
 SQL = queries("ndiyan", "doctor")
-LOW_ROOM_MB = 2_000
 OLD_READING = timedelta(hours=1)
+OLD_EVALUATION = timedelta(minutes=15)  # readings are judged every minute
+OLD_SMS = timedelta(minutes=10)  # an SMS that is due leaves within a second
+RECENT = timedelta(days=1)
+FAILING_ATTEMPTS = 3
+CLOCKS_APART_S = 5.0
 BEAT_S = {"ingest": 60, "alerts": 600, "sender": 600}  # wall seconds after which a service is taken for gone
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong, and what cures it."""
+def find_problems(settings: Settings, *, clock: Clock, wall: Clock | None = None) -> list[Problem]:
+    """Look at settings, broker, machine and database; an empty list means that all is well.
 
-    sentence: str
-    remedy: str
-
-    def as_dict(self) -> dict[str, str]:
-        """For machines."""
-        return asdict(self)
-
-
-def find_problems(settings: Settings, *, clock: Clock) -> list[Problem]:
-    """Look at settings, broker, disk and database; an empty list means that all is well."""
-    problems = [*_broker(settings), *_disk()]
+    `clock` tells platform time; `wall` the world's, by which certificates end and backups age.
+    """
+    wall = wall or SystemClock()
+    problems = [*_broker(settings), *machine_problems(settings, wall=wall)]
     try:
         with connect(settings.required("database.url"), application="ndiyan-doctor") as connection:
-            problems += _database(connection, clock)
+            problems += _clocks(connection, wall)
+            problems += _database(connection, settings, clock)
     except SettingsError as error:
         problems.append(Problem("no database is set", str(error)))
     except psycopg.OperationalError as error:
@@ -77,13 +74,18 @@ def _cure(weak: WeakSetting) -> str:
     return f"{line} in mosquitto's configuration and restart it (deploy/mosquitto/ndiyan.conf has them all)"
 
 
-def _disk() -> Iterator[Problem]:
-    free_mb = shutil.disk_usage(Path.cwd()).free // 1_000_000
-    if free_mb < LOW_ROOM_MB:
-        yield Problem(f"the disk of {Path.cwd()} has only {free_mb} MB free", "make room")
+def _clocks(connection: Connection, wall: Clock) -> Iterator[Problem]:
+    ((there_at,),) = connection.execute(SQL["clock"]).fetchall()
+    apart_s = (there_at - wall.now()).total_seconds()
+    if abs(apart_s) > CLOCKS_APART_S:
+        yield Problem(
+            f"the clocks of this machine and of the database are {abs(apart_s):.0f} s apart,"
+            f" wanted at most {CLOCKS_APART_S:g}",
+            "timedatectl set-ntp true, on both machines",
+        )
 
 
-def _database(connection: Connection, clock: Clock) -> Iterator[Problem]:
+def _database(connection: Connection, settings: Settings, clock: Clock) -> Iterator[Problem]:
     found, wanted = schema_number(connection), newest_migration()
     if found != wanted:
         remedy = "ndiyan db migrate" if found < wanted else "update Ndiyan to the version that wrote it"
@@ -100,6 +102,12 @@ def _database(connection: Connection, clock: Clock) -> Iterator[Problem]:
             yield Problem(
                 f"{zone} was last heard of at {newest_at:%Y-%m-%d %H:%M} UTC", "check its gateway and network"
             )
+    yield from _services(connection, clock)
+    yield from _evaluation(connection)
+    yield from _telling(connection, settings, clock)
+
+
+def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
     beats = {service: (beat_at, detail) for service, beat_at, detail in connection.execute(SQL["heartbeats"])}
     for service, wall_s in BEAT_S.items():
         beat_at, detail = beats.get(service, (None, {}))
@@ -112,3 +120,42 @@ def _database(connection: Connection, clock: Clock) -> Iterator[Problem]:
             )
         elif detail.get("broker") is False:
             yield Problem(f"{service} has no link to the broker", f"see the log of {service}, check mqtt.url")
+
+
+def _evaluation(connection: Connection) -> Iterator[Problem]:
+    for zone, error, behind_min in connection.execute(SQL["evaluation_behind"], {"most": OLD_EVALUATION}):
+        if error is not None:
+            yield Problem(f"{zone} could not be judged: {error}", "see the log of alerts")
+        else:
+            most = OLD_EVALUATION // timedelta(minutes=1)
+            yield Problem(
+                f"the evaluation of {zone} is {behind_min:.0f} minutes behind its readings, wanted at most {most}",
+                "systemctl restart ndiyan-alerts, and see its log",
+            )
+
+
+def _telling(connection: Connection, settings: Settings, clock: Clock) -> Iterator[Problem]:
+    now = clock.now()
+    routes = [route.name for route in settings.carriers]
+    for route, detail, since in connection.execute(SQL["routes_down"], {"routes": routes}):
+        yield Problem(
+            f"the SMS route {route} is down since {since:%Y-%m-%d %H:%M} UTC: {hide_phones(detail)}",
+            f"check [sms.{route}] and what it reaches (docs/sms-routes.md)",
+        )
+    ((number, since),) = connection.execute(SQL["sms_waiting"], {"before": now - OLD_SMS}).fetchall()
+    if number:
+        yield Problem(
+            f"{number} SMS wait since {since:%Y-%m-%d %H:%M} UTC",
+            "see the log of alerts and the page of messages",
+        )
+    ((number, error),) = connection.execute(SQL["sms_failed"], {"after": now - RECENT}).fetchall()
+    if number:
+        yield Problem(
+            f"{number} SMS of the last day failed, the newest: {hide_phones(error)}",
+            "see the page of messages, and check the numbers in the zone files",
+        )
+    for hook, given_up, waiting, error in connection.execute(SQL["webhooks_failing"], {"attempts": FAILING_ATTEMPTS}):
+        yield Problem(
+            f"the webhook {hook} fails: {given_up} given up, {waiting} waiting, {hide_phones(error or 'no answer')}",
+            f"check [webhooks.{hook}], then ndiyan webhooks --again {hook}",
+        )

@@ -15,3 +15,30 @@ GROUP BY z.zone_id ORDER BY z.zone_id;
 
 -- heartbeats
 SELECT service, beat_at, detail FROM heartbeat;
+
+-- clock
+SELECT clock_timestamp();
+
+-- routes_down
+SELECT carrier, detail, since FROM carrier_state WHERE NOT is_up AND carrier = ANY(%(routes)s) ORDER BY carrier;
+
+-- evaluation_behind
+-- Zones whose readings wait to be judged, or whose evaluation failed.
+SELECT j.zone_id, j.last_error, extract(epoch FROM heard.at - j.watermark_at) / 60 FROM job j CROSS JOIN LATERAL (
+    SELECT max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id)
+    WHERE c.zone_id = j.zone_id AND c.is_active) heard
+WHERE j.last_error IS NOT NULL OR heard.at - j.watermark_at > %(most)s ORDER BY j.zone_id;
+
+-- sms_waiting
+SELECT count(*), min(next_try_at) FROM notification
+WHERE state IN ('queued', 'submitting') AND next_try_at < %(before)s;
+
+-- sms_failed
+SELECT count(*), (array_agg(coalesce(error, 'without a word') ORDER BY notification_id DESC))[1] FROM notification
+WHERE state = 'failed' AND created_at > %(after)s;
+
+-- webhooks_failing
+SELECT webhook, count(*) FILTER (WHERE state = 'given_up'), count(*) FILTER (WHERE state = 'waiting'), max(error)
+FROM webhook_delivery JOIN webhook w ON w.name = webhook
+WHERE w.is_active AND (state = 'given_up' OR (state = 'waiting' AND attempts >= %(attempts)s))
+GROUP BY webhook ORDER BY webhook;

@@ -1,0 +1,115 @@
+"""What can be wrong with the machine itself: disk, memory, clock, certificates, and backups that are not made."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.clock import Clock
+from ndiyan.backup import age_of_newest
+from ndiyan.children import run
+from ndiyan.errors import SettingsError
+from ndiyan.problem import Problem
+from ndiyan.settings import Settings
+
+LOW_ROOM_MB = 2_000
+LOW_MEMORY_MB = 100  # what a backup's own server takes
+MEMORY = Path("/proc/meminfo")
+ENDS_SOON = timedelta(days=14)
+TLS_WAIT_S = 5.0
+OLD_BACKUP = timedelta(hours=26)  # one a day, and two hours to make it
+
+
+def machine_problems(settings: Settings, *, wall: Clock) -> Iterator[Problem]:
+    """Look at what the services stand on; `wall` tells the world's time."""
+    yield from _disks(settings)
+    yield from _memory()
+    yield from _clock()
+    yield from _certificates(settings, wall.now())
+    if not settings.demo:
+        yield from _backups(settings, wall.now())
+
+
+def _disks(settings: Settings) -> Iterator[Problem]:
+    folders = {Path.cwd()}
+    if settings.backup_folder and Path(settings.backup_folder).is_dir():
+        folders.add(Path(settings.backup_folder))
+    for folder in sorted(folders):
+        free_mb = shutil.disk_usage(folder).free // 1_000_000
+        if free_mb < LOW_ROOM_MB:
+            yield Problem(
+                f"the disk of {folder} has {free_mb} MB free, wanted {LOW_ROOM_MB}",
+                f"make room: du -xh --max-depth=2 {folder} | sort -h | tail",
+            )
+
+
+def _memory() -> Iterator[Problem]:
+    known = dict(line.split(":", 1) for line in MEMORY.read_text("utf-8").splitlines() if ":" in line)
+    free_mb = int(known["MemAvailable"].split()[0]) // 1000
+    if free_mb < LOW_MEMORY_MB:
+        yield Problem(
+            f"the machine has {free_mb} MB of memory left, wanted {LOW_MEMORY_MB}",
+            "see who takes it: ps -eo rss,args --sort=-rss | head",
+        )
+
+
+def _clock() -> Iterator[Problem]:
+    """Whether something sets this machine's clock; without systemd nobody here can tell."""
+    try:
+        told = run(["timedatectl", "show", "--property=NTPSynchronized", "--value"]).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return
+    if told == "no":
+        yield Problem("the machine's clock is not set by the network", "timedatectl set-ntp true")
+
+
+def _certificates(settings: Settings, now: datetime) -> Iterator[Problem]:
+    places: list[tuple[str, int, str | None]] = []
+    try:
+        mqtt = settings.mqtt()
+        if mqtt.tls_ca is not None:
+            places.append((mqtt.host, mqtt.port, mqtt.tls_ca or None))
+    except SettingsError:
+        pass  # told where the broker is looked at
+    web = urlsplit(settings.public_url)
+    if web.scheme == "https" and web.hostname:
+        places.append((web.hostname, web.port or 443, None))
+    for host, port, ca in places:
+        yield from _certificate(host, port, ca, now)
+
+
+def _certificate(host: str, port: int, ca: str | None, now: datetime) -> Iterator[Problem]:
+    remedy = f"renew it: openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -dates -issuer"
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        with (
+            socket.create_connection((host, port), TLS_WAIT_S) as link,
+            context.wrap_socket(link, server_hostname=host) as wrapped,
+        ):
+            ends = (wrapped.getpeercert() or {}).get("notAfter")
+    except ssl.SSLCertVerificationError as error:
+        yield Problem(f"the certificate of {host}:{port} is refused: {error.verify_message}", remedy)
+    except OSError as error:
+        yield Problem(f"{host}:{port} does not answer over TLS: {error}", "start what listens there, and look again")
+    else:
+        ends_at = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC)
+        if ends_at - now < ENDS_SOON:
+            yield Problem(f"the certificate of {host}:{port} ends on {ends_at:%Y-%m-%d %H:%M} UTC", remedy)
+
+
+def _backups(settings: Settings, now: datetime) -> Iterator[Problem]:
+    if not settings.backup_folder:
+        yield Problem("nothing is ever saved: backup.folder is not set", "set backup.folder (docs/backup.md)")
+        return
+    age = age_of_newest(Path(settings.backup_folder), now)
+    if age is None:
+        yield Problem(f"{settings.backup_folder} holds no backup", "ndiyan backup")
+    elif age > OLD_BACKUP:
+        hours, most = age // timedelta(hours=1), OLD_BACKUP // timedelta(hours=1)
+        yield Problem(f"the newest backup is {hours} hours old, wanted at most {most}", "ndiyan backup")

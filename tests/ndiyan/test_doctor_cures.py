@@ -1,0 +1,248 @@
+"""Each thing that can be wrong is told in one sentence, with the command that cures it; and not when it is well."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from socket import create_server
+from types import SimpleNamespace
+
+import pytest
+
+from gateway.clock import ManualClock, SystemClock
+from gateway.zones import Zone
+from ingest.db import Connection, connect
+from ingest.registry import channel_ids, import_zones
+from ndiyan import machine
+from ndiyan.doctor import find_problems
+from ndiyan.machine import machine_problems
+from ndiyan.manifest import MANIFEST
+from ndiyan.settings import Settings, load_settings
+from tests.ndiyan.test_backup import made_on
+from tests.web.web_seed import seed_alert, seed_event
+
+Ill = Callable[..., dict[str, str]]
+
+
+def settings_with(**environment: str) -> Settings:
+    return load_settings(None, {f"NDIYAN_{key}": value for key, value in environment.items()})
+
+
+def machine_says(clock: ManualClock, **environment: str) -> dict[str, str]:
+    """Sentence to remedy, of what is wrong with the machine."""
+    return {one.sentence: one.remedy for one in machine_problems(settings_with(**environment), wall=clock)}
+
+
+@pytest.fixture
+def well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine with nothing wrong but that nothing is saved; returns the folder in which its programs are."""
+    monkeypatch.chdir(tmp_path)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    monkeypatch.setattr(machine, "MEMORY", tmp_path / "meminfo")
+    (tmp_path / "meminfo").write_text("MemTotal: 2000000 kB\nMemAvailable: 900000 kB\n", "utf-8")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=50_000_000_000))
+    say(programs, "yes")
+    return programs
+
+
+def say(programs: Path, synchronised: str) -> None:
+    program = programs / "timedatectl"
+    program.write_text(f"#!/bin/sh\necho {synchronised}\n", "utf-8")
+    program.chmod(0o755)
+
+
+def test_a_disk_memory_or_clock_in_trouble_comes_with_its_cure(
+    well: Path, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machine_says(clock, DEMO="true") == {}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_999_000_000))
+    (tmp_path / "meminfo").write_text("MemAvailable: 99000 kB\n", "utf-8")
+    say(well, "no")
+    assert machine_says(clock, DEMO="true") == {
+        f"the disk of {tmp_path} has 1999 MB free, wanted 2000":
+            f"make room: du -xh --max-depth=2 {tmp_path} | sort -h | tail",
+        "the machine has 99 MB of memory left, wanted 100": "see who takes it: ps -eo rss,args --sort=-rss | head",
+        "the machine's clock is not set by the network": "timedatectl set-ntp true",
+    }  # fmt: skip
+
+
+def test_a_backup_that_is_missing_or_old_is_told(well: Path, clock: ManualClock, tmp_path: Path) -> None:
+    assert machine_says(clock) == {
+        "nothing is ever saved: backup.folder is not set": "set backup.folder (docs/backup.md)"
+    }
+    folder = tmp_path / "kept"
+    assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {f"{folder} holds no backup": "ndiyan backup"}
+    made = made_on(clock.now() - timedelta(hours=26))
+    (folder / "ndiyan-20260301T084000Z").mkdir(parents=True)
+    (folder / "ndiyan-20260301T084000Z" / MANIFEST).write_text(made.manifest.to_json(), "utf-8")
+    assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {}
+    clock.advance(timedelta(hours=1))
+    assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {
+        "the newest backup is 27 hours old, wanted at most 26": "ndiyan backup"
+    }
+
+
+@contextmanager
+def over_tls(certificate: Path) -> Iterator[int]:
+    """Something that shakes hands on a port of its own, and nothing else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    link, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    context.wrap_socket(link, server_side=True).close()
+                except OSError:
+                    link.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            listener.shutdown(2)
+            thread.join(5)
+
+
+def test_a_certificate_that_ends_soon_or_is_refused_is_told(well: Path, clock: ManualClock, tmp_path: Path) -> None:
+    certificate = tmp_path / "server.pem"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost",
+            "-addext", "subjectAltName=DNS:localhost", "-keyout", certificate, "-out", tmp_path / "only.crt",
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    certificate.write_text(certificate.read_text("utf-8") + (tmp_path / "only.crt").read_text("utf-8"), "utf-8")
+    now = SystemClock().now()
+    with over_tls(certificate) as port:
+        trusted = {"DEMO": "true", "MQTT_URL": f"mqtts://localhost:{port}?tls_ca={tmp_path / 'only.crt'}"}
+        assert machine_says(ManualClock(now), **trusted) == {}
+        ((sentence, remedy),) = machine_says(ManualClock(now + timedelta(days=17)), **trusted).items()
+        assert sentence.startswith(f"the certificate of localhost:{port} ends on {now + timedelta(days=30):%Y-%m-%d}")
+        assert remedy.startswith(f"renew it: openssl s_client -connect localhost:{port}")
+        ((sentence, _),) = machine_says(ManualClock(now), DEMO="true", MQTT_URL=f"mqtts://localhost:{port}").items()
+        assert sentence == f"the certificate of localhost:{port} is refused: self-signed certificate"
+    ((sentence, remedy),) = machine_says(ManualClock(now), **trusted).items()
+    assert (sentence.split(":")[0], remedy) == ("localhost", "start what listens there, and look again")
+
+
+@pytest.fixture
+def connection(database_url: str, zones: list[Zone]) -> Iterator[Connection]:
+    with connect(database_url) as opened:
+        import_zones(opened, zones)
+        yield opened
+
+
+@pytest.fixture
+def ill(database_url: str, clock: ManualClock, connection: Connection) -> Ill:
+    """What the doctor says of this database about a word: sentence to remedy."""
+
+    def about(word: str, *, wall: ManualClock | None = None) -> dict[str, str]:
+        found = find_problems(settings_with(DATABASE_URL=database_url, DEMO="true"), clock=clock, wall=wall)
+        return {one.sentence: one.remedy for one in found if word in one.sentence}
+
+    return about
+
+
+@pytest.mark.db
+def test_clocks_that_do_not_agree_are_told(ill: Ill) -> None:
+    assert ill("clocks") == {}
+    (sentence,) = ill("clocks", wall=ManualClock(datetime(2020, 1, 1, tzinfo=UTC)))
+    assert sentence.startswith("the clocks of this machine and of the database are ")
+    assert sentence.endswith(" s apart, wanted at most 5")
+
+
+@pytest.mark.db
+def test_a_zone_that_is_not_judged_is_told(ill: Ill, connection: Connection, clock: ManualClock) -> None:
+    channel = channel_ids(connection)["zone-1", "tower", "level_m"]
+    connection.execute(
+        "INSERT INTO latest (channel_id, measured_at, received_at, value, flag) VALUES (%s, %s, %s, 1.5, 1)",
+        [channel, clock.now(), clock.now()],
+    )
+    judged = "INSERT INTO job (name, zone_id, next_due_at, watermark_at, last_error) VALUES ('judge', %s, %s, %s, %s)"
+    connection.execute(judged, ["zone-1", clock.now(), clock.now() - timedelta(minutes=15), None])
+    assert ill("evaluation") == {}
+    connection.execute("UPDATE job SET watermark_at = watermark_at - interval '5 minutes'")
+    assert ill("evaluation") == {
+        "the evaluation of zone-1 is 20 minutes behind its readings, wanted at most 15":
+            "systemctl restart ndiyan-alerts, and see its log"
+    }  # fmt: skip
+    connection.execute(judged, ["zone-2", clock.now(), None, "division by zero"])
+    assert ill("judged") == {"zone-2 could not be judged: division by zero": "see the log of alerts"}
+
+
+@pytest.mark.db
+def test_an_sms_route_that_is_down_is_told_without_a_phone(
+    ill: Ill, connection: Connection, clock: ManualClock
+) -> None:
+    state = "INSERT INTO carrier_state (carrier, is_up, since, detail, asked_at) VALUES (%s, %s, %s, %s, %s)"
+    connection.execute(state, ["retired", False, clock.now(), "gone", clock.now()])  # in no settings any more
+    assert ill("route") == {}
+    connection.execute(state, ["phone", False, clock.now(), "no answer of +224620000123", clock.now()])
+    assert ill("route") == {
+        "the SMS route phone is down since 2026-03-02 10:40 UTC: no answer of …123":
+            "check [sms.phone] and what it reaches (docs/sms-routes.md)"
+    }  # fmt: skip
+
+
+@pytest.mark.db
+def test_sms_that_wait_or_failed_are_told(ill: Ill, connection: Connection, clock: ManualClock) -> None:
+    queue = (
+        "INSERT INTO notification (ref, phone, kind, step, reason, language, text, segments, state, error, created_at,"
+        " next_try_at, valid_until) VALUES (%s, '+224620000123', 'reply', '', '', 'fr', 'x', 1, %s, %s, %s, %s, %s)"
+    )
+    due = clock.now() - timedelta(minutes=10)
+    connection.execute(queue, [uuid.uuid4(), "queued", None, due, due, clock.now() + timedelta(days=1)])
+    assert ill("SMS") == {}
+    clock.advance(timedelta(minutes=1))
+    assert ill("SMS wait") == {
+        "1 SMS wait since 2026-03-02 10:30 UTC": "see the log of alerts and the page of messages"
+    }
+    connection.execute(queue, [uuid.uuid4(), "failed", "no such number +224620000123", due, due, clock.now()])
+    assert ill("failed") == {
+        "1 SMS of the last day failed, the newest: no such number …123":
+            "see the page of messages, and check the numbers in the zone files"
+    }  # fmt: skip
+
+
+@pytest.mark.db
+def test_a_webhook_that_fails_is_told(ill: Ill, connection: Connection, clock: ManualClock) -> None:
+    connection.execute("INSERT INTO webhook VALUES ('office', true)")
+    alert = seed_alert(connection, "zone-3", "pump_not_running", code="A7", opened_at=clock.now())
+    seed_event(connection, alert, "opened", at=clock.now(), who="ndiyan")
+    connection.execute("UPDATE webhook_delivery SET attempts = 2, error = 'answered 500'")
+    assert connection.execute("SELECT count(*) > 0 FROM webhook_delivery").fetchone() == (True,)
+    assert ill("webhook") == {}
+    connection.execute("UPDATE webhook_delivery SET attempts = 3")
+    ((sentence, remedy),) = ill("webhook").items()
+    assert sentence.startswith("the webhook office fails: 0 given up, ")
+    assert sentence.endswith(" waiting, answered 500")
+    assert remedy == "check [webhooks.office], then ndiyan webhooks --again office"
+
+
+@pytest.mark.db
+def test_a_schema_that_is_behind_a_missing_zone_and_nobody_to_tell_are_told(
+    ill: Ill, connection: Connection, empty_database_url: str, clock: ManualClock
+) -> None:
+    found = find_problems(settings_with(DATABASE_URL=empty_database_url, DEMO="true"), clock=clock)
+    assert ("ndiyan db migrate") in [one.remedy for one in found if "schema is at 0" in one.sentence]
+    assert ill("nobody") == {}
+    connection.execute("UPDATE contact SET is_active = false WHERE zone_id = 'zone-2'")
+    assert ill("nobody") == {
+        "zone-2 has nobody to tell": "add [[committee]] to its file, then ndiyan zones import FILE"
+    }
