@@ -95,7 +95,7 @@ def up(
     context: typer.Context,
     data: Annotated[Path, typer.Option(help="Where logs go.")] = Path(".ndiyan"),
 ) -> None:
-    """All services (ingest, alerts, web) under one supervisor, with the database and broker of the settings."""
+    """All services (ingest, alerts, web, keeper) under one supervisor, with the database and broker of the settings."""
     from ndiyan.services import run_up
 
     run_up(_load(context), data=data)
@@ -115,6 +115,14 @@ def alerts(context: typer.Context) -> None:
     from ndiyan.services import run_alerts
 
     run_alerts(_load(context))
+
+
+@app.command()
+def keeper(context: typer.Context) -> None:
+    """Watch over the other services, and tell the operator when one stands still."""
+    from ndiyan.services import run_keeper
+
+    run_keeper(_load(context))
 
 
 @web_app.callback(invoke_without_command=True)

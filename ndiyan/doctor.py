@@ -12,6 +12,7 @@ from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_setti
 from ingest.db import Connection, connect, newest_migration, queries, schema_number
 from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
+from ndiyan.keeper import BEAT_S
 from ndiyan.machine import machine_problems
 from ndiyan.problem import Problem
 from ndiyan.settings import Settings
@@ -24,7 +25,6 @@ OLD_SMS = timedelta(minutes=10)  # an SMS that is due leaves within a second
 RECENT = timedelta(days=1)
 FAILING_ATTEMPTS = 3
 CLOCKS_APART_S = 5.0
-BEAT_S = {"ingest": 60, "alerts": 600, "sender": 600}  # wall seconds after which a service is taken for gone
 
 
 def find_problems(settings: Settings, *, clock: Clock, wall: Clock | None = None) -> list[Problem]:

@@ -9,18 +9,29 @@ import logging
 import signal
 import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Callable
+from datetime import time as daytime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from gateway.clock import Clock
+from gateway.health import Watchdog
 from ingest.db import check_schema, connect
+from ndiyan.keeper import beat
+from ndiyan.nightly import Nightly
 from ndiyan.settings import Settings
 from ndiyan.supervisor import Program, Supervisor, service, until_interrupted
 
 if TYPE_CHECKING:
     from web.config import BreakableFault
 
+log = logging.getLogger(__name__)
+
+PAGES_EVERY_S, PAGES_WITHIN_S = 10.0, 5.0
 PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
@@ -86,6 +97,7 @@ def run_web(settings: Settings) -> None:
     )
     with connect(config.database_url) as connection:
         check_schema(connection)
+    threading.Thread(target=_beat_for_pages, args=(settings,), name="beat", daemon=True).start()
     uvicorn.run(
         create_app(config, settings.make_clock()),
         host=settings.web_host,
@@ -97,8 +109,54 @@ def run_web(settings: Settings) -> None:
     )
 
 
+def _beat_for_pages(settings: Settings) -> None:
+    """As long as the pages answer, the database and systemd hear so; asked from outside, as a browser would."""
+    clock, watchdog = settings.make_clock(), Watchdog()
+    host = "127.0.0.1" if settings.web_host in ("", "0.0.0.0", "::") else settings.web_host  # noqa: S104 - compared
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.web_port}/healthz"
+    is_ready = False
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=PAGES_WITHIN_S) as answer:
+                answer.read()
+            with connect(settings.required("database.url"), application="ndiyan-web-beat") as connection:
+                beat(connection, "web", clock.now())
+        except (OSError, psycopg.Error) as error:
+            log.debug("the pages do not answer: %s", error)
+        else:
+            if not is_ready:
+                watchdog.ready()
+            is_ready = True
+            watchdog.alive("pages answer")
+        time.sleep(PAGES_EVERY_S)
+
+
+def run_keeper(settings: Settings) -> None:
+    """Watch over the other services until SIGTERM."""
+    from ndiyan import keeper
+
+    watchdog = Watchdog()
+    url, config, nightly = settings.required("database.url"), settings.watch(), _nightly(settings)
+    chore = nightly.look if nightly else lambda now: None
+    _until_told(settings, lambda clock, stop: keeper.run(url, config, clock, stop, watchdog, chore))
+
+
+def _nightly(settings: Settings) -> Nightly | None:
+    """The backup of the day, where the settings want one; its log stands beside the backups."""
+    if not settings.backup_at:
+        return None
+    folder = settings.backup().folder
+
+    def begin() -> Program:
+        made = service("backup", log=folder / "backup.log")
+        made.start()
+        return made
+
+    return Nightly(folder, daytime.fromisoformat(settings.backup_at), begin)
+
+
 def run_up(settings: Settings, *, data: Path) -> None:
-    """Ingest, alerts and web under one supervisor until SIGTERM; their logs are in `data/logs`."""
+    """Ingest, alerts, web and keeper under one supervisor until SIGTERM; their logs are in `data/logs`."""
     log_to_stderr(settings.log_level)
     with connect(settings.required("database.url")) as connection:
         check_schema(connection)
@@ -115,7 +173,7 @@ def run_up(settings: Settings, *, data: Path) -> None:
 def start_services(supervisor: Supervisor, logs: Path, env: dict[str, str] | None = None) -> list[Program]:
     """Start the platform's services; ingest is the last to stop, so that what was sent is still taken."""
     ingest = service("ingest", log=logs / "ingest.log", env=env)
-    others = [service(name, log=logs / f"{name}.log", env=env) for name in ("alerts", "web")]
+    others = [service(name, log=logs / f"{name}.log", env=env) for name in ("alerts", "web", "keeper")]
     supervisor.start(ingest)
     supervisor.start(*others)
     return [ingest, *others]

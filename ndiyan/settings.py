@@ -28,9 +28,11 @@ from gateway.config import MqttSettings, redacted
 from ingest.profiles.profile import check_filter, profile_topics
 from ndiyan.errors import SettingsError
 from web.config import REQUESTS_PER_MINUTE
+from web.masks import masked
 
 if TYPE_CHECKING:
     from ndiyan.backup import BackupConfig
+    from ndiyan.keeper import WatchConfig
 
 PLACES = (Path("ndiyan.toml"), Path(".demo/secrets/ndiyan.toml"), Path("/etc/ndiyan/ndiyan.toml"))
 
@@ -61,6 +63,12 @@ def _daytime(value: str) -> None:
         time.fromisoformat(value)
     except ValueError:
         raise ValueError(f"{value} is no time of day (07:00)") from None
+
+
+def _phones(value: str) -> None:
+    for phone in value.split():
+        if not (phone.startswith("+") and phone[1:].isdigit() and 9 <= len(phone) <= 16):
+            raise ValueError(f"{masked(phone)} is no number in the form +224620000000")
 
 
 def _topics(value: str) -> None:
@@ -107,6 +115,10 @@ SETTINGS = (
     Setting("backup.key_file", ""),
     Setting("backup.paths", ""),
     Setting("backup.at", "", check=_daytime),
+    Setting("watch.ping_url", "", check=_web_address),
+    Setting("watch.phones", "", check=_phones),
+    Setting("watch.language", "fr", choices=("fr", "en")),
+    Setting("watch.alive_at", "", check=_daytime),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
     Setting("clock", "system", check=_clock),
     Setting("demo", default=False),
@@ -133,6 +145,10 @@ class Settings:
     backup_key_file: str
     backup_paths: str
     backup_at: str
+    watch_ping_url: str
+    watch_phones: str
+    watch_language: str
+    watch_alive_at: str
     log_level: str
     clock: str
     demo: bool
@@ -177,6 +193,13 @@ class Settings:
 
         key = read_key(Path(self.backup_key_file)) if self.backup_key_file else None
         return BackupConfig(Path(self.required("backup.folder")), key, tuple(map(Path, self.backup_paths.split())))
+
+    def watch(self) -> WatchConfig:
+        """Whom the keeper tells, and where it shows that all is well."""
+        from ndiyan.keeper import WatchConfig
+
+        alive_at = time.fromisoformat(self.watch_alive_at) if self.watch_alive_at else None
+        return WatchConfig(self.watch_ping_url, tuple(self.watch_phones.split()), self.watch_language, alive_at)
 
     @property
     def public_url(self) -> str:

@@ -1,0 +1,173 @@
+"""Who watches the watchers: one look a minute at every part, and somebody who hears of it when one stands still.
+
+Three ways, because each fails with something. An SMS leaves by the sender, which may be what stands still. A ping that
+stays away is noticed by whoever listens outside, for as long as there is internet. And without internet an SMS a day
+says that all is well: people notice when it does not come. The keeper itself stands still in silence, so the doctor and
+the ping's listener look after it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+import httpx
+import psycopg
+
+from alerts.carriers import Urgency
+from alerts.messages import answer_text, segments
+from gateway.clock import Clock
+from gateway.health import Watchdog
+from ingest.db import Connection, connect, queries
+
+log = logging.getLogger(__name__)
+
+SQL = queries("ndiyan", "keeper")
+# Wall seconds after which a part is taken for gone. With the ten minutes after which a listener calls, a person knows
+# within a quarter of an hour; a pass of the evaluation that takes longer than four minutes is told as well.
+BEAT_S = {"ingest": 60, "alerts": 240, "sender": 240, "web": 60, "keeper": 180}
+EVERY_S = 60.0
+PING_WITHIN_S = 10.0
+BEHIND = timedelta(minutes=15)  # readings are judged every minute
+WAITING = timedelta(minutes=10)  # an SMS that is due leaves within a second
+SILENT = timedelta(hours=3)
+TOLD_AGAIN_AFTER = timedelta(hours=24)
+TELL_WITHIN = timedelta(hours=12)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """Where a ping goes, whose phones are told, in which language, and when they hear that all is well."""
+
+    ping_url: str = ""
+    phones: tuple[str, ...] = ()
+    language: str = "fr"
+    alive_at: time | None = None
+
+
+class Keeper:
+    """One look at a time over one connection; what it has told is in the database, so a restart repeats nothing."""
+
+    def __init__(
+        self, connection: Connection, config: WatchConfig, clock: Clock, *, ping: Callable[[str], None] | None = None
+    ) -> None:
+        self._connection, self._config, self._clock = connection, config, clock
+        self._ping = ping or ping_over_http
+
+    def turn(self) -> tuple[str, ...]:
+        """Look, tell, and return the parts that stand still."""
+        now = self._clock.now()
+        standing = standing_still(self._connection, self._clock)
+        with self._connection.transaction():
+            kept = self._connection.execute(SQL["kept"]).fetchone()
+            told = _Told(kept[0] if kept else {})
+            self._tell(standing, told, now)
+            beat(self._connection, "keeper", now, told.detail)
+        if not standing and self._config.ping_url:
+            self._ping(self._config.ping_url)
+        return standing
+
+    def _tell(self, standing: tuple[str, ...], told: _Told, now: datetime) -> None:
+        if standing and (set(standing) - set(told.parts) or now - told.at >= TOLD_AGAIN_AFTER):
+            self._queue("operator_trouble", now, parts=", ".join(standing))
+            told.note(standing, now)
+            log.warning("not working: %s", ", ".join(standing), extra={"action": "standing_still"})
+        elif not standing and told.parts:
+            self._queue("operator_over", now)
+            told.note((), now)
+            log.info("all works again", extra={"action": "standing_over"})
+        at = self._config.alive_at
+        if at is None or standing or now.time() < at or told.alive_on == now.date().isoformat():
+            return
+        zones, silent = self._connection.execute(SQL["zones"], {"since": now - SILENT}).fetchall()[0]
+        self._queue("operator_alive", now, zones=str(zones), silent=str(silent))
+        told.alive_on = now.date().isoformat()
+
+    def _queue(self, name: str, now: datetime, **said: str) -> None:
+        text = answer_text(self._config.language, name, at=f"{now:%d/%m %H:%M}", **said)
+        for phone in self._config.phones:
+            message = {
+                "ref": uuid.uuid4(), "phone": phone, "step": name, "language": self._config.language, "text": text,
+                "segments": segments(text).number, "urgency": Urgency.ALERT, "now": now,
+                "valid_until": now + TELL_WITHIN,
+            }  # fmt: skip
+            self._connection.execute(SQL["queue"], message)
+
+
+class _Told:
+    """What the operator was told last, as it stands in the keeper's own heartbeat."""
+
+    def __init__(self, detail: dict[str, object]) -> None:
+        self.parts = str(detail.get("told", "")).split()
+        at = detail.get("told_at")
+        self.at = datetime.fromisoformat(str(at)) if at else LONG_AGO
+        self.alive_on = str(detail.get("alive_on", ""))
+
+    def note(self, parts: tuple[str, ...], now: datetime) -> None:
+        self.parts, self.at = list(parts), now
+
+    @property
+    def detail(self) -> dict[str, object]:
+        return {"told": " ".join(self.parts), "told_at": self.at.isoformat(), "alive_on": self.alive_on}
+
+
+def standing_still(connection: Connection, clock: Clock) -> tuple[str, ...]:
+    """The parts that do not do their work: no heartbeat, readings unjudged, SMS unsent, or ingest in trouble."""
+    now = clock.now()
+    beats = {service: (at, detail) for service, at, detail in connection.execute(SQL["heartbeats"])}
+    gone = {
+        service
+        for service, wall_s in BEAT_S.items()
+        if service != "keeper"
+        and (service not in beats or now - beats[service][0] > timedelta(seconds=wall_s * clock.speed))
+    }
+    detail = beats.get("ingest", (None, {}))[1]
+    if detail.get("trouble") or detail.get("broker") is False:
+        gone.add("ingest")
+    behind, waiting = connection.execute(SQL["late"], {"behind": BEHIND, "due": now - WAITING}).fetchall()[0]
+    if behind:
+        gone.add("alerts")
+    if waiting:
+        gone.add("sender")
+    return tuple(sorted(gone))
+
+
+def beat(connection: Connection, service: str, now: datetime, detail: dict[str, object] | None = None) -> None:
+    """Tell the database that a service works."""
+    connection.execute(SQL["beat"], {"service": service, "at": now, "detail": json.dumps(detail or {})})
+
+
+def ping_over_http(url: str) -> None:
+    """Ask the address once; a listener that is away is none of our trouble, and is logged."""
+    try:
+        httpx.get(url, timeout=PING_WITHIN_S).raise_for_status()
+    except httpx.HTTPError as error:
+        log.warning("the ping did not arrive: %s", type(error).__name__)
+
+
+def run(
+    url: str, config: WatchConfig, clock: Clock, stop: threading.Event, watchdog: Watchdog,
+    chore: Callable[[datetime], None],
+) -> None:  # fmt: skip
+    """Look once a minute until `stop` is set, and give `chore` the time.
+
+    Without a database nothing is pinged, and that is what tells.
+    """
+    watchdog.ready()
+    while True:
+        try:
+            with connect(url, application="ndiyan-keeper") as connection:
+                standing = Keeper(connection, config, clock).turn()
+            watchdog.alive(f"not working: {', '.join(standing)}" if standing else "all works")
+        except psycopg.Error as error:
+            log.warning("the database does not answer: %s", str(error).splitlines()[0])
+            watchdog.alive("the database does not answer")
+        chore(clock.now())
+        if stop.wait(EVERY_S):
+            return

@@ -1,0 +1,140 @@
+"""Somebody hears of it: each part and each pair of parts stops for good, with the internet and without."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from datetime import time as daytime
+
+import pytest
+
+from alerts.carriers.phone import PhoneCarrier
+from alerts.messages import answer_text, segments
+from alerts.sender import Sender
+from gateway.clock import ManualClock
+from gateway.zones import Zone
+from ingest.db import Connection, connect
+from ingest.registry import import_zones
+from ndiyan.keeper import Keeper, WatchConfig, beat, standing_still
+
+pytestmark = pytest.mark.db
+PARTS = ("ingest", "alerts", "sender", "web", "keeper", "broker", "database")
+ENDINGS = [frozenset(parts) for number in (1, 2) for parts in itertools.combinations(PARTS, number)]
+OPERATOR = "+224620000001"
+MORNING = daytime(7, 0)
+LOOKED_BY = daytime(9, 0)  # by then whoever gets the morning's SMS has missed it
+CALLS_AFTER = timedelta(minutes=10)  # what listens for the ping calls when it stayed away for so long
+JUST_AFTER_THE_SMS = datetime(2026, 3, 2, 7, 1, tzinfo=UTC)  # the worst moment to stop
+MINUTE = timedelta(minutes=1)
+
+
+class Server:
+    """All parts by the minute: the keeper, the sender and the on-screen phone are real, the others only beat."""
+
+    def __init__(self, connection: Connection, clock: ManualClock, *, has_internet: bool) -> None:
+        self.connection, self.clock = connection, clock
+        self.pinged_at: datetime | None = None
+        self.stopped: frozenset[str] = frozenset()
+        config = WatchConfig("https://ping.example.org/x", (OPERATOR,), "en", MORNING)
+        self.keeper = Keeper(connection, config, clock, ping=self._heard if has_internet else lambda url: None)
+        self.sender = Sender(connection, {"phone": PhoneCarrier(connection, clock)}, clock)
+
+    def minute(self, *, later: timedelta = MINUTE) -> None:
+        now = self.clock.advance(later)
+        if "database" in self.stopped:
+            return  # nobody can do anything, and nobody pings
+        for part in ("ingest", "alerts", "sender", "web"):
+            if part not in self.stopped:
+                beat(self.connection, part, now, {"broker": "broker" not in self.stopped})
+        if "keeper" not in self.stopped:
+            self.keeper.turn()
+        if "sender" not in self.stopped:
+            self.sender.work()
+
+    def sms(self, *, since: datetime) -> list[str]:
+        asked = "SELECT text FROM phone_inbox WHERE phone = %s AND sent_at >= %s ORDER BY sent_at"
+        return [text for (text,) in self.connection.execute(asked, [OPERATOR, since])]
+
+    def _heard(self, url: str) -> None:
+        self.pinged_at = self.clock.now()
+
+
+def when_a_person_knows(server: Server, stopped: frozenset[str]) -> timedelta:
+    """How long after these parts stopped for good somebody knows: by SMS, by the listener, or because none came."""
+    server.stopped, since = stopped, server.clock.now()
+    while (now := server.clock.now()) - since < timedelta(hours=30):
+        server.minute(later=MINUTE if now - since < timedelta(minutes=30) else timedelta(minutes=30))
+        now, told = server.clock.now(), server.sms(since=since)
+        if any("not working" in text for text in told):
+            return now - since
+        if server.pinged_at is not None and now - server.pinged_at > CALLS_AFTER:
+            return now - since
+        is_looking = now.date() > since.date() and now.time() >= LOOKED_BY
+        if is_looking and not any("all works" in text for text in told):
+            return now - since
+    return timedelta.max
+
+
+@pytest.mark.parametrize("has_internet", [True, False], ids=["with-internet", "without"])
+@pytest.mark.parametrize("stopped", ENDINGS, ids=lambda parts: "+".join(sorted(parts)))
+def test_somebody_knows_when_parts_stop_for_good(
+    database_url: str, zones: list[Zone], stopped: frozenset[str], has_internet: bool
+) -> None:
+    clock = ManualClock(JUST_AFTER_THE_SMS - 3 * MINUTE)
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        server = Server(connection, clock, has_internet=has_internet)
+        for _ in range(3):
+            server.minute()
+        assert server.sms(since=clock.now() - 5 * MINUTE) == [
+            "NDIYAN SERVER 02/03 07:00: all works. 6 zones, 6 without a reading for 3 h."
+        ]
+        assert when_a_person_knows(server, stopped) <= (15 * MINUTE if has_internet else timedelta(hours=26))
+
+
+def test_a_trouble_is_told_once_and_its_end_too(database_url: str, zones: list[Zone]) -> None:
+    clock = ManualClock(JUST_AFTER_THE_SMS)
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        server = Server(connection, clock, has_internet=True)
+        server.minute()
+        server.stopped = frozenset({"web"})
+        for _ in range(30):
+            server.minute()
+        pinged_at = server.pinged_at
+        server.stopped = frozenset()
+        server.minute()
+        told = server.sms(since=JUST_AFTER_THE_SMS + 2 * MINUTE)
+        assert [text.split(":")[2].split(".")[0].strip() for text in told] == ["not working", "all works again"]
+        assert "not working: web." in told[0]
+        assert pinged_at is not None
+        assert server.pinged_at == clock.now() > pinged_at + 25 * MINUTE
+
+
+def test_what_does_not_leave_or_is_not_judged_stands_still_however_it_beats(
+    database_url: str, zones: list[Zone], clock: ManualClock
+) -> None:
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        for part in ("ingest", "alerts", "sender", "web"):
+            beat(connection, part, clock.now())
+        assert standing_still(connection, clock) == ()
+        connection.execute(
+            "INSERT INTO notification (ref, phone, kind, step, reason, language, text, segments, state, created_at,"
+            " next_try_at, valid_until) VALUES (gen_random_uuid(), %s, 'reply', '', '', 'fr', 'x', 1, 'queued', %s, %s,"
+            " %s)",
+            [OPERATOR, *[clock.now() - timedelta(minutes=11)] * 2, clock.now() + timedelta(days=1)],
+        )
+        assert standing_still(connection, clock) == ("sender",)
+        beat(connection, "ingest", clock.now(), {"trouble": "no room on the disk"})
+        assert standing_still(connection, clock) == ("ingest", "sender")
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_what_the_operator_reads_fits_one_sms(language: str) -> None:
+    everything = ", ".join(("alerts", "ingest", "sender", "web"))
+    for name, said in (
+        ("operator_trouble", {"parts": everything}), ("operator_over", {}),
+        ("operator_alive", {"zones": "10000", "silent": "10000"}),
+    ):  # fmt: skip
+        assert segments(answer_text(language, name, at="31/12 23:59", **said)).number == 1
