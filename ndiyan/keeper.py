@@ -32,6 +32,7 @@ SQL = queries("ndiyan", "keeper")
 # within a quarter of an hour; a pass of the evaluation that takes longer than four minutes is told as well.
 BEAT_S = {"ingest": 60, "alerts": 240, "sender": 240, "web": 60, "keeper": 180}
 EVERY_S = 60.0
+SETTLE_S = 120.0  # all services start together, and evaluation is heard of after its first minute
 PING_WITHIN_S = 10.0
 BEHIND = timedelta(minutes=15)  # readings are judged every minute
 WAITING = timedelta(minutes=10)  # an SMS that is due leaves within a second
@@ -160,6 +161,8 @@ def run(
     Without a database nothing is pinged, and that is what tells.
     """
     watchdog.ready()
+    if stop.wait(SETTLE_S):
+        return
     while True:
         try:
             with connect(url, application="ndiyan-keeper") as connection:
