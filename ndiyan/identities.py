@@ -32,25 +32,23 @@ def device_identities(
 
     Missing passwords are made and added.
     """
-    identities = [
-        Identity(
-            INGEST,
-            passwords.setdefault(INGEST, new_password()),
-            may_write=("ndiyan/1/+/+/down/#",),
-            may_read=("ndiyan/1/+/+/up/#", "$SYS/#", *foreign_topics),
-        )
+    gateways = [
+        gateway_identity(zone.zone_id, zone.gateway_id, passwords.setdefault(zone.gateway_id, new_password()))
+        for zone in zones
     ]
-    for zone in zones:
-        own = f"ndiyan/1/{zone.zone_id}/{zone.gateway_id}"
-        identities.append(
-            Identity(
-                zone.gateway_id,
-                passwords.setdefault(zone.gateway_id, new_password()),
-                may_write=(f"{own}/up/#",),
-                may_read=(f"{own}/down/#",),
-            )
-        )
-    return identities
+    return [ingest_identity(passwords.setdefault(INGEST, new_password()), foreign_topics), *gateways]
+
+
+def ingest_identity(password: str, foreign_topics: Sequence[str] = ()) -> Identity:
+    """The one of ingest: hears every gateway, answers every gateway."""
+    heard = ("ndiyan/1/+/+/up/#", "$SYS/#", *foreign_topics)
+    return Identity(INGEST, password, may_write=("ndiyan/1/+/+/down/#",), may_read=heard)
+
+
+def gateway_identity(zone_id: str, gateway_id: str, password: str) -> Identity:
+    """The one of a gateway: under its own zone and name only."""
+    own = f"ndiyan/1/{zone_id}/{gateway_id}"
+    return Identity(gateway_id, password, may_write=(f"{own}/up/#",), may_read=(f"{own}/down/#",))
 
 
 def operator_identity(passwords: dict[str, str]) -> Identity:
@@ -66,7 +64,12 @@ def new_password() -> str:
 
 def password_file(identities: Iterable[Identity]) -> str:
     """The text of a mosquitto 2 password file: `name:$7$iterations$salt$PBKDF2-SHA512`, both in base64."""
-    return "".join(f"{identity.name}:{_hashed(identity.password)}\n" for identity in identities)
+    return "".join(f"{password_line(identity.name, identity.password)}\n" for identity in identities)
+
+
+def password_line(name: str, password: str) -> str:
+    """One user's line of it."""
+    return f"{name}:{_hashed(password)}"
 
 
 def acl_file(identities: Iterable[Identity]) -> str:

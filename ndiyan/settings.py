@@ -102,6 +102,9 @@ SETTINGS = (
     Setting("database.url", "", check=_database_url),
     Setting("mqtt.url", "", check=_mqtt_url),
     Setting("mqtt.operator_url", "", check=_mqtt_url),
+    Setting("broker.folder", "/etc/mosquitto/ndiyan"),
+    Setting("broker.reload", "systemctl reload mosquitto"),
+    Setting("broker.public_url", "", check=_mqtt_url),
     Setting("ingest.client_id", "ingest"),
     Setting("ingest.window_messages", 15_000, bounds=(1, 65_535)),
     Setting("ingest.foreign_topics", "profiles", check=_topics),
@@ -132,6 +135,9 @@ class Settings:
     database_url: str
     mqtt_url: str
     mqtt_operator_url: str
+    broker_folder: str
+    broker_reload: str
+    broker_public_url: str
     ingest_client_id: str
     ingest_window_messages: int
     ingest_foreign_topics: str

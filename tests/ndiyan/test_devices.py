@@ -1,0 +1,165 @@
+"""Gateways come and go at a mosquitto that runs: each with its own password, and none beyond its own zone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway.config import MqttSettings
+from gateway.zones import Zone
+from ingest.db import connect
+from ingest.registry import import_zones
+from ndiyan.devices import BrokerFiles, DeviceRefused
+from ndiyan.embedded_broker import EmbeddedBroker, answers_connect
+
+pytestmark = pytest.mark.broker
+WITHIN_S = 5.0
+
+
+@pytest.fixture
+def files(broker: EmbeddedBroker, zones: list[Zone]) -> BrokerFiles:
+    return BrokerFiles(broker.folder, {zone.gateway_id: zone.zone_id for zone in zones})
+
+
+def reload(broker: EmbeddedBroker) -> None:
+    """As `systemctl reload mosquitto` does."""
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGHUP)
+
+
+def until(is_so: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + WITHIN_S
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return is_so()
+
+
+def may_enter(settings: MqttSettings) -> bool:
+    return answers_connect(settings.host, settings.port, settings.username or "", settings.password or "")
+
+
+def test_a_revoked_gateway_is_out_and_a_new_password_lets_it_in(broker: EmbeddedBroker, files: BrokerFiles) -> None:
+    old = broker.settings_for("gw-1")
+    assert may_enter(old)
+    files.take_back("gw-1")
+    reload(broker)
+    assert until(lambda: not may_enter(old))
+    assert may_enter(broker.settings_for("gw-2"))
+
+    first = replace(old, password=files.give("gw-1", anew=False))
+    reload(broker)
+    assert until(lambda: may_enter(first))
+    second = replace(old, password=files.give("gw-1", anew=True))
+    reload(broker)
+    assert until(lambda: may_enter(second) and not may_enter(first))
+
+
+def test_a_gateway_that_is_connected_is_thrown_out_when_it_is_revoked(
+    broker: EmbeddedBroker, files: BrokerFiles
+) -> None:
+    link = broker.settings_for("gw-1")
+    client = Client(CallbackAPIVersion.VERSION2, client_id="gw-1")
+    client.username_pw_set(link.username or "", link.password)
+    ended: list[int] = []
+    client.on_disconnect = lambda *said: ended.append(1)
+    client.connect(link.host, link.port)
+    client.loop_start()
+    try:
+        assert until(client.is_connected)
+        files.take_back("gw-1")
+        reload(broker)
+        assert until(lambda: bool(ended))
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def test_a_gateway_neither_says_nor_hears_anything_of_another_zone(broker: EmbeddedBroker, files: BrokerFiles) -> None:
+    files.take_back("gw-1")
+    password = files.give("gw-1", anew=False)
+    reload(broker)
+    own = replace(broker.settings_for("gw-1"), password=password)
+    assert until(lambda: may_enter(own))
+    heard: list[str] = []
+
+    def note(client: Client, data: object, message: MQTTMessage) -> None:
+        heard.append(message.topic)
+
+    operator = MqttSettings.from_url(broker.operator_url)
+    clients = []
+    for settings, name in ((own, "gw-1"), (operator, "ears")):
+        client = Client(CallbackAPIVersion.VERSION2, client_id=name)
+        client.username_pw_set(settings.username or "", settings.password)
+        client.connect(settings.host, settings.port)
+        client.loop_start()
+        clients.append(client)
+    gateway, ears = clients
+    try:
+        assert until(lambda: gateway.is_connected() and ears.is_connected())
+        gateway.on_message = ears.on_message = note
+        taken: list[int] = []
+        gateway.on_subscribe = ears.on_subscribe = lambda *said: taken.append(1)
+        gateway.subscribe("#", 1)
+        ears.subscribe("ndiyan/1/+/+/up/#", 1)
+        assert until(lambda: len(taken) == 2)
+        gateway.publish("ndiyan/1/zone-2/gw-2/up/senml", b"forged", 1)
+        ears.publish("ndiyan/1/zone-2/gw-2/down/ack", b"not for you", 1)
+        gateway.publish("ndiyan/1/zone-1/gw-1/up/senml", b"mine", 1)  # comes last, so the others would be here
+        assert until(lambda: bool(heard))
+        assert heard == ["ndiyan/1/zone-1/gw-1/up/senml"]
+    finally:
+        for client in clients:
+            client.disconnect()
+            client.loop_stop()
+
+
+@pytest.mark.db
+def test_the_command_prints_what_the_gateway_needs_and_the_broker_lets_it_in(
+    broker: EmbeddedBroker, database_url: str, zones: list[Zone], tmp_path: Path
+) -> None:
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+    there = {
+        "NDIYAN_DATABASE_URL": database_url, "NDIYAN_BROKER_FOLDER": str(broker.folder),
+        "NDIYAN_BROKER_RELOAD": f"kill -HUP {broker.pid}", "NDIYAN_BROKER_PUBLIC_URL": "mqtts://water.example.org:8883",
+    }  # fmt: skip
+
+    def devices(*words: str) -> str:
+        argv = [sys.executable, "-m", "ndiyan", "devices", *words]
+        done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, **there}, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    devices("revoke", "gw-1")
+    assert json.loads(devices("list", "--json"))[0] == {"gateway": "gw-1", "zone": "zone-1", "has_password": False}
+    head, _, secret = devices("add", "gw-1").partition("\n\n")
+    assert tomllib.loads(head) == {
+        "zone": "zone-1", "gateway": "gw-1", "mqtt": "mqtts://gw-1@water.example.org:8883",
+        "mqtt_password_file": "mqtt-password",
+    }  # fmt: skip
+    own = replace(broker.settings_for("gw-1"), password=secret.splitlines()[1])
+    assert until(lambda: may_enter(own))
+
+
+def test_what_makes_no_sense_is_refused(files: BrokerFiles) -> None:
+    with pytest.raises(DeviceRefused, match="gw-9: no zone has this gateway; known are gw-1, gw-2"):
+        files.give("gw-9", anew=False)
+    with pytest.raises(DeviceRefused, match="gw-1 has a password already: ndiyan devices rotate gw-1"):
+        files.give("gw-1", anew=False)
+    with pytest.raises(DeviceRefused, match="ingest has no password here"):
+        files.take_back("ingest")
+    files.take_back("gw-1")
+    with pytest.raises(DeviceRefused, match="gw-1 has no password yet: ndiyan devices add gw-1"):
+        files.give("gw-1", anew=True)
