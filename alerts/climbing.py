@@ -1,7 +1,8 @@
 """The ladder is climbed by the clock, from rows: also when no reading comes and while the judge is busy.
 
-Each pass takes at most one step of each alert that is due, then lets go what was held: what waits for one phone, be it
-for the morning, behind another message or for a route that was down, leaves as one message.
+Each pass takes at most one step of each alert that is due, and of those of which a phone can hear that rings anyway,
+then lets go what was held: what waits for one phone, be it for the morning, beside or behind another message or for a
+route that was down, leaves as one message.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Waiting(NamedTuple):
     fault: str
     reason: str
     zone_name: str
+    route: int
 
 
 def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
@@ -51,11 +53,14 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
     """
     with connection.transaction():
         due = connection.execute(SQL["due"], {"now": now, "limit": AT_ONCE}).fetchall()
+        ringing: set[str] = set()
         for alert_id, rung, origin_at, is_over in due:
             if is_over:
                 rest(connection, alert_id)
             else:
-                take_next(connection, alert_id, Position(rung, origin_at), now=now, routes=routes)
+                ringing |= take_next(connection, alert_id, Position(rung, origin_at), now=now, routes=routes)
+        if ringing:
+            _take_along(connection, frozenset(ringing), now, routes)
     with connection.transaction():
         _follow(connection, now)
         connection.execute(SQL["answered"])
@@ -66,6 +71,13 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
         for phone in phones:
             _let_go(connection, phone, now)
     return len(due) + len(phones)
+
+
+def _take_along(connection: Connection, ringing: frozenset[str], now: datetime, routes: int) -> None:
+    """Who is told of "no water" in one zone is told now of every other one whose next step they are."""
+    asked = {"phones": list(ringing), "no_water": NO_WATER}
+    for alert_id, rung, origin_at in connection.execute(SQL["may_come_along"], asked).fetchall():
+        take_next(connection, alert_id, Position(rung, origin_at), now=now, routes=routes, ringing=ringing)
 
 
 def _follow(connection: Connection, now: datetime) -> None:
@@ -114,7 +126,8 @@ def _bundle(connection: Connection, phone: str, rows: Sequence[Waiting], now: da
         {
             "ref": uuid.uuid4(), "zone": rows[0].zone_id, "contact": rows[0].contact_id, "phone": phone,
             "language": rows[0].language, "text": text, "segments": segments(text).number,
-            "urgency": max(Urgency(one.urgency) for one in rows), "now": now, "valid_until": now + VALID_FOR,
+            "urgency": max(Urgency(one.urgency) for one in rows), "route": max(one.route for one in rows), "now": now,
+            "valid_until": now + VALID_FOR,
         },
     ).fetchall()  # fmt: skip
     connection.execute(SQL["replace"], {"bundles": [one.told_in for one in rows if one.told_in is not None]})

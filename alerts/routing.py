@@ -2,7 +2,8 @@
 
 The steps and their delays are in `alerts.ladder`; who stands on a step is the committee's own order, and of what only
 engineers and repairers can mend they hear first. Quiet hours, caps and bundles keep a volunteer's phone switched on.
-Nothing holds back "no water" (severity 3), but that of several zones comes to one person in one message.
+Nothing holds back "no water" (severity 3), but that of several zones comes to one person in one message: what is
+decided at one moment leaves together, and who is told of one zone hears of all whose next step they are.
 """
 
 from __future__ import annotations
@@ -111,7 +112,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class ContactRow:
-    """One person of a zone's committee; a small `rank` is called first among the same role."""
+    """One person of a zone's committee; a small `rank` is called first among the same role.
+
+    `is_shared`: their phone serves other zones as well.
+    """
 
     contact_id: int
     name: str
@@ -119,6 +123,7 @@ class ContactRow:
     phone: str
     language: str
     rank: int
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,7 @@ def decide(
     *,
     now: datetime,
     routes: int = 1,
+    ringing: frozenset[str] = frozenset(),
 ) -> Decision:
     """The next thing to do about a live alert; one step at a time, in their order.
 
@@ -197,6 +203,7 @@ def decide(
     past : what their phones were told within `REMEMBERED`, and all about this alert
     word : the last answer to it by SMS
     routes : how many networks an SMS can leave by
+    ringing : phones that are told of "no water" in another zone now: a step that leads to one of them need not be due
     """
     if alert.is_late:
         return Decision(position, None, why_not=WhyNot.LATE)
@@ -206,7 +213,7 @@ def decide(
         return Decision(position, alert.shelved_until, why_not=WhyNot.SHELVED)
     if alert.acknowledged_at is not None:
         return _after_an_answer(alert, alert.acknowledged_at, position, people, past, word, now)
-    return _next_step(alert, position, people, past, now, routes)
+    return _next_step(alert, position, people, past, now, routes, ringing)
 
 
 def closing(
@@ -230,11 +237,12 @@ def _next_step(
     past: Sequence[PastNotification],
     now: datetime,
     routes: int,
+    ringing: frozenset[str],
 ) -> Decision:
     rung, due_at = position.next(alert.severity), position.due_at(alert.severity)
     if rung is None or due_at is None:
         return Decision(position, None)
-    if now < due_at:
+    if now < due_at and (not ringing or rung.step is Step.CALL_LIST):
         return Decision(position, due_at)
     if rung.step is Step.FIRST and (told_at := _told_lately(alert, past, now)) is not None:
         return Decision(position, told_at + CALM_AGAIN_AFTER, why_not=WhyNot.TOLD_LATELY)
@@ -242,16 +250,25 @@ def _next_step(
     if rung.step is Step.CALL_LIST:
         return Decision(on, on.due_at(alert.severity), call=WHY_NOW[rung.step], step=rung.step)
     if rung.step is Step.SECOND_ROUTE and routes < 2:
-        return _next_step(alert, passed, people, past, now, routes)
+        return _next_step(alert, passed, people, past, now, routes, ringing)
     able = _candidates(alert, rung.step, people, past)
     free = [one for one in able if alert.severity >= NO_WATER or not _has_enough_this_week(one, past, now)]
+    if now < due_at and not _comes_along(alert, rung.step, free, ringing):
+        return Decision(position, due_at)
     if not free:
         why_not = WhyNot.ENOUGH_THIS_WEEK if able else WhyNot.NOBODY_OF_THIS_ROLE
         return Decision(passed, passed.due_at(alert.severity), why_not=why_not, step=rung.step)
     route = 1 if rung.step is Step.SECOND_ROUTE else 0
-    telling = _telling(alert, free[0], MessageKind.OPENED, rung.step, WHY_NOW[rung.step], past, now, route)
+    reason = WHY_NOW[rung.step] if now >= due_at else Why.TOLD_WITH_OTHERS
+    telling = _telling(alert, free[0], MessageKind.OPENED, rung.step, reason, past, now, route)
     on = position.taken(alert.severity, telling.send_at)
     return Decision(on, on.due_at(alert.severity), (telling,), step=rung.step)
+
+
+def _comes_along(alert: Standing, step: Step, free: Sequence[ContactRow], ringing: frozenset[str]) -> bool:
+    """Whose phone rings for another zone hears of this one too; by another network they are asked in its own time."""
+    is_next = any(one.phone in ringing for one in free[:1])
+    return is_next and alert.severity >= NO_WATER and step is not Step.SECOND_ROUTE
 
 
 def _candidates(
@@ -392,10 +409,11 @@ def when_free(
 ) -> tuple[datetime, Why | None]:
     """When a phone may ring with news of `zones`, and why not now. `past` is what this phone was told.
 
-    The first comes at once, what follows within ten minutes comes together at their end. "No water" waits for nothing
-    but "no water" of another zone that has just been told: a committee never waits, who looks after many zones gets
-    one message of many.
+    What is decided at one moment about several zones leaves as one message. The first comes at once, what follows
+    within ten minutes comes together at their end. "No water" waits for nothing but "no water" of another zone that has
+    just been told: a committee never waits, who looks after many zones gets one message of many.
     """
+    past = [one for one in past if one.at != now or one.zone_id in zones]
     if is_urgent:
         past = [one for one in past if one.severity >= NO_WATER and one.kind == MessageKind.OPENED]
         past = [one for one in past if one.zone_id not in zones]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,22 +48,42 @@ def begin(connection: Connection, alert_id: int, *, now: datetime) -> None:
     take_step(connection, standing, words, Position(0, opened_at), now=now)
 
 
-def take_next(connection: Connection, alert_id: int, position: Position, *, now: datetime, routes: int) -> None:
-    """Do the next thing about a live alert, in the caller's transaction."""
+def take_next(
+    connection: Connection,
+    alert_id: int,
+    position: Position,
+    *,
+    now: datetime,
+    routes: int,
+    ringing: frozenset[str] = frozenset(),
+) -> set[str]:
+    """Do the next thing about a live alert, in the caller's transaction.
+
+    Returns whose phones, of those that serve several zones, it lets ring with "no water".
+    """
     standing, _, words = _standing(connection, alert_id, now)
-    take_step(connection, standing, words, position, now=now, routes=routes)
+    told = take_step(connection, standing, words, position, now=now, routes=routes, ringing=ringing)
+    is_urgent = standing.severity >= NO_WATER
+    return {one.contact.phone for one in told if is_urgent and one.kind is MessageKind.OPENED and one.contact.is_shared}
 
 
 def take_step(
-    connection: Connection, alert: Standing, words: Words, position: Position, *, now: datetime, routes: int = 1
-) -> None:
-    """Decide, and write down what follows."""
+    connection: Connection,
+    alert: Standing,
+    words: Words,
+    position: Position,
+    *,
+    now: datetime,
+    routes: int = 1,
+    ringing: frozenset[str] = frozenset(),
+) -> Sequence[Telling]:
+    """Decide, and write down what follows; returns what is told."""
     people, past = _people(connection, alert.zone_id), []
     if people:
         past = _past(connection, alert.alert_id, people, now)
     row = connection.execute(SQL["word"], {"alert": alert.alert_id}).fetchone()
     word = None if row is None else Word(*row)
-    decision = decide(alert, position, people, past, word, now=now, routes=routes)
+    decision = decide(alert, position, people, past, word, now=now, routes=routes, ringing=ringing)
     for telling in decision.tellings:
         _queue(connection, alert, words, telling, people, now)
     if decision.why_not is not None:
@@ -75,6 +96,7 @@ def take_step(
         SQL["stand"],
         {"alert": alert.alert_id, "rung": place.rung, "origin": place.origin_at, "look": decision.look_at},
     )
+    return decision.tellings
 
 
 def tell_end(connection: Connection, alert_id: int, *, now: datetime) -> None:
@@ -109,7 +131,9 @@ def _past(connection: Connection, alert_id: int, people: list[ContactRow], now: 
 def _queue(
     connection: Connection, alert: Standing, words: Words, telling: Telling, people: list[ContactRow], now: datetime
 ) -> None:
+    """What goes to a phone of several zones passes the climber, who lets it go with all else that they are told."""
     contact = telling.contact
+    is_held = telling.send_at > now or contact.is_shared
     repairer = next((one for one in people if one.role == "reparateur"), None)
     text = sms_text(
         telling.kind, alert.fault, contact.language, zone_name=words.zone_name, code=words.code,
@@ -123,7 +147,7 @@ def _queue(
             "phone": contact.phone, "kind": telling.kind.stored, "step": telling.step, "reason": telling.reason.value,
             "language": contact.language, "text": text, "segments": segments(text).number,
             "urgency": urgency_of(alert.severity, telling.kind), "route": telling.route,
-            "state": "held" if telling.send_at > now else "queued", "now": now, "send_at": telling.send_at,
+            "state": "held" if is_held else "queued", "now": now, "send_at": telling.send_at,
             "valid_until": telling.send_at + VALID_FOR,
         },
     )  # fmt: skip

@@ -2,8 +2,8 @@
 
 `make bench-ladder`; exit status 1 when a step was skipped or came before its time, something was told later than 5 s
 after an answer, an alert that nobody answered did not reach its last step, or a phone rang more often than its caps
-allow with what can wait; or when, of a whole region that loses its water at once, somebody heard more than one message
-in ten minutes or nothing of one zone. The clock is told, so days take minutes.
+allow with what can wait; or when, of a whole region that loses its water within minutes, somebody heard more than one
+message, nothing of one zone, or something later than its step has it. The clock is told, so days take minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -39,7 +38,7 @@ from alerts.carriers import (
 )
 from alerts.climbing import climb
 from alerts.ladder import LADDER
-from alerts.routing import BUNDLED_WITHIN, PER_DAY, PER_HOUR, PER_WEEK, VOLUNTEERS
+from alerts.routing import PER_DAY, PER_HOUR, PER_WEEK, VOLUNTEERS
 from alerts.sender import Sender
 from alerts.telling import begin, tell_end
 from gateway.clock import ManualClock
@@ -55,7 +54,8 @@ BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PASS_EVERY = timedelta(minutes=2)
 READ_EVERY = timedelta(minutes=30)
 SILENT = 10  # every tenth zone sends no readings
-STORM_LASTS = timedelta(hours=3)  # until the communes have heard, half an hour before a day's caps could matter
+STORM_LASTS = timedelta(hours=3)  # until the communes have heard
+STORM_SPREAD = timedelta(minutes=20)
 PEOPLE_TOLD = ("exploitant", "president", "tresorier", "reparateur", "commune")  # by SMS, of no water
 DRAIN = timedelta(hours=96)  # what can wait has its last step after 72 h, counted from a morning
 AFTER_AN_ANSWER = timedelta(seconds=5)
@@ -241,8 +241,7 @@ def broken_promises(simulation: Simulation) -> Counter[str]:
             found["a step was skipped or out of order"] += 1
         if is_open and rung < len(every):
             found["nobody answered and the last step was not reached"] += 1
-    delays = {f"{severity}-{rung.step}": rung.after.total_seconds() for severity in LADDER for rung in LADDER[severity]}
-    ((early,),) = connection.execute(SQL["too_early"], {"delays": json.dumps(delays)}).fetchall()
+    ((early,),) = connection.execute(SQL["too_early"], {"delays": json.dumps(_delays())}).fetchall()
     found["a step came before its time"] += early
     sent = [(at, ref) for route in simulation.routes.values() for ref, times in route.sent.items() for at, _ in times]
     rung_at: dict[str, list[tuple[datetime, bool, bool]]] = defaultdict(list)
@@ -273,38 +272,48 @@ def broken_promises(simulation: Simulation) -> Counter[str]:
     return +found
 
 
-def storm(database_url: str, *, zones: int) -> tuple[int, int, Counter[str]]:
-    """All zones of a region lose their water at the same moment and nobody answers, on an empty, migrated database.
+def storm(database_url: str, *, zones: int, seed: int) -> tuple[int, int, Counter[str]]:
+    """All zones of a region lose their water within minutes and nobody answers, on an empty, migrated database.
 
-    Returns how many SMS left, how many of them one phone got at most, and what was not kept: a phone rings once in ten
-    minutes, and every zone is told to each of its people.
+    Returns how many SMS left, how many of them one phone got at most, and what was not kept: every zone is told to each
+    of its people, in time, and each of them hears of all their zones in one message. Who has not answered a quarter of
+    an hour later hears it once more, by the other route.
     """
     connection, clock = connect(database_url), ManualClock(BEGIN)
     connection.execute(SQL["do_not_wait_for_the_disk"])
     villages = region(load_zones([shipped("zones")])[0], zones)
     import_zones(connection, villages)
-    routes = {name: Flaky(random.Random(0), clock, fails=False) for name in ("one", "two")}  # noqa: S311 - repeatable, no secret
+    rng = random.Random(seed)  # noqa: S311 - repeatable, no secret
+    routes = {name: Flaky(rng, clock, fails=False) for name in ("one", "two")}
     sender, end = Sender(connection, routes, clock), BEGIN + STORM_LASTS
-    with connection.transaction():
-        for zone in villages:
-            asked = {"zone": zone.zone_id, "fault": FAULTS[3], "asset": "pump", "severity": 3, "now": BEGIN}
-            ((alert_id,),) = connection.execute(SQL["fail"], asked).fetchall()
-            begin(connection, alert_id, now=BEGIN)
+    dry_at = sorted((BEGIN + rng.random() * STORM_SPREAD, zone.zone_id) for zone in villages)
     while clock.now() < end:
+        with connection.transaction():  # as the judge does: all that has come since its last round
+            while dry_at and dry_at[0][0] <= clock.now():
+                _, zone_id = dry_at.pop(0)
+                asked = {"zone": zone_id, "fault": FAULTS[3], "asset": "pump", "severity": 3, "now": clock.now()}
+                ((alert_id,),) = connection.execute(SQL["fail"], asked).fetchall()
+                begin(connection, alert_id, now=clock.now())
         climb(connection, clock.now(), routes=len(routes))
         sender.work()
         clock.advance(MINUTE)
-    rang = defaultdict(list)
-    for at, phone in sorted(one for route in routes.values() for times in route.sent.values() for one in times):
-        rang[phone].append(at)
+    left = [(phone, ref) for route in routes.values() for ref, times in route.sent.items() for _, phone in times]
+    repeats = {ref for (ref,) in connection.execute(SQL["second_route"]).fetchall()}
+    news = Counter(phone for phone, ref in left if ref not in repeats)
     found: Counter[str] = Counter()
-    for times in rang.values():
-        soon = sum(late - early < BUNDLED_WITHIN for early, late in pairwise(times))
-        found["a phone rang again within ten minutes"] += soon
+    found["a phone rang again with news of the storm"] = sum(number - 1 for number in news.values())
     ((untold,),) = connection.execute(SQL["untold"], {"people": len(PEOPLE_TOLD)}).fetchall()
-    found["somebody was not told of a zone"] += untold
+    found["somebody was not told of a zone"] = untold
+    asked = {"delays": json.dumps(_delays()), "within": MINUTE}
+    ((late,),) = connection.execute(SQL["too_late"], asked).fetchall()
+    found["no water was held back"] = late
     connection.close()
-    return sum(map(len, rang.values())), max(map(len, rang.values())), +found
+    return len(left), max(Counter(phone for phone, _ in left).values()), +found
+
+
+def _delays() -> dict[str, float]:
+    """When each step of each severity comes, in seconds."""
+    return {f"{severity}-{rung.step}": rung.after.total_seconds() for severity in LADDER for rung in LADDER[severity]}
 
 
 def simulate(database_url: str, *, zones: int, alerts: int, days: float, seed: int) -> tuple[Simulation, Counter[str]]:
@@ -325,7 +334,7 @@ def main() -> None:
     parser.add_argument("--zones", type=int, default=1_000)
     parser.add_argument("--days", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--storm", type=int, default=300, help="zones that lose their water at once")
+    parser.add_argument("--storm", type=int, default=300, help="zones that lose their water within minutes")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ndiyan-ladder-") as folder:
         root = Path(folder)
@@ -340,8 +349,8 @@ def main() -> None:
                 admin.execute("CREATE DATABASE storm TEMPLATE template0")
             with connect(server.url("storm")) as admin:
                 migrate(admin)
-            left, most, missed = storm(server.url("storm"), zones=asked.storm)
-            print(f"{asked.storm} zones at once: {left} SMS left, at most {most} to one phone", flush=True)
+            left, most, missed = storm(server.url("storm"), zones=asked.storm, seed=asked.seed)
+            print(f"{asked.storm} zones within {STORM_SPREAD}: {left} SMS left, at most {most} to one phone")
             print("broken promises:", dict(missed) or "none", flush=True)
             begin_s = time.perf_counter()
             done, broken = simulate(

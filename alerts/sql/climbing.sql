@@ -3,6 +3,13 @@
 SELECT l.alert_id, l.rung, l.origin_at, a.state = 'resolved' FROM ladder l JOIN alert a USING (alert_id)
 WHERE l.due_at <= %(now)s ORDER BY a.severity DESC, l.due_at LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED;
 
+-- may_come_along
+-- Open alerts of "no water" in the zones of these phones.
+SELECT l.alert_id, l.rung, l.origin_at FROM ladder l JOIN alert a USING (alert_id)
+WHERE l.due_at IS NOT NULL AND a.state = 'open' AND a.severity >= %(no_water)s
+  AND a.zone_id IN (SELECT zone_id FROM contact WHERE phone = ANY(%(phones)s) AND is_active)
+ORDER BY l.due_at FOR UPDATE OF l SKIP LOCKED;
+
 -- answered
 -- Somebody who was told has answered: what waits for others, and what waits to be tried again is worth no tone.
 UPDATE notification n SET state = 'superseded' FROM alert a
@@ -47,7 +54,8 @@ ORDER BY phone;
 -- what_waits
 -- What a phone is to be told now, the gravest first; in a bundle that could not leave, what it tells.
 SELECT n.notification_id, n.alert_id, n.contact_id, n.zone_id, n.language, n.kind, n.state = 'held' AND n.told_in IS NULL,
-       coalesce(n.due_at, n.created_at), n.told_in, n.urgency, a.code, a.severity, a.fault, n.reason, z.name
+       coalesce(n.due_at, n.created_at), n.told_in, n.urgency, a.code, a.severity, a.fault, n.reason, z.name,
+       n.route
 FROM notification n JOIN alert a USING (alert_id) JOIN zone z ON z.zone_id = a.zone_id
     LEFT JOIN notification b ON b.notification_id = n.told_in
 WHERE n.phone = %(phone)s AND n.kind <> 'reply'
@@ -76,10 +84,10 @@ WHERE notification_id = ANY(%(waiting)s) AND state = 'held' AND told_in IS NULL;
 UPDATE notification SET state = 'queued', due_at = %(now)s, next_try_at = %(now)s WHERE notification_id = %(id)s;
 
 -- bundle
-INSERT INTO notification (ref, zone_id, contact_id, phone, kind, step, reason, language, text, segments, urgency, state,
-                          created_at, next_try_at, due_at, valid_until)
+INSERT INTO notification (ref, zone_id, contact_id, phone, kind, step, reason, language, text, segments, urgency, route,
+                          state, created_at, next_try_at, due_at, valid_until)
 VALUES (%(ref)s, %(zone)s, %(contact)s, %(phone)s, 'bundle', 'bundle', 'told_with_others', %(language)s, %(text)s,
-        %(segments)s, %(urgency)s, 'queued', %(now)s, %(now)s, %(now)s, %(valid_until)s)
+        %(segments)s, %(urgency)s, %(route)s, 'queued', %(now)s, %(now)s, %(now)s, %(valid_until)s)
 RETURNING notification_id;
 
 -- take_in

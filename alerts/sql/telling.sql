@@ -8,8 +8,10 @@ SELECT a.alert_id, a.zone_id, a.fault, a.severity, a.acknowledged_at, a.last_evi
 FROM alert a JOIN zone z USING (zone_id) WHERE a.alert_id = %(alert)s;
 
 -- contacts
--- Of a zone, who may be told.
-SELECT contact_id, name, role, phone, language, rank FROM contact
+-- Of a zone, who may be told, and whether their phone serves other zones too.
+SELECT contact_id, name, role, phone, language, rank, EXISTS (
+    SELECT FROM contact o WHERE o.phone = c.phone AND o.zone_id <> c.zone_id AND o.is_active)
+FROM contact c
 WHERE zone_id = %(zone)s AND is_active AND phone NOT IN (SELECT phone FROM opted_out) ORDER BY rank;
 
 -- told_before

@@ -48,12 +48,29 @@ SELECT a.severity, l.rung, a.state = 'open', coalesce((
 FROM alert a JOIN ladder l USING (alert_id) ORDER BY a.alert_id;
 
 -- too_early
--- Steps that came sooner after the opening than their severity has it.
-SELECT count(*) FROM (
-    SELECT alert_id, step, created_at AS at FROM notification WHERE kind = 'opened'
-    UNION ALL SELECT alert_id, step, since FROM call_list WHERE step = 'call_list') taken JOIN alert a USING (alert_id)
-WHERE taken.at < a.opened_at
-    + make_interval(secs => (%(delays)s::jsonb ->> (a.severity || '-' || taken.step))::double precision);
+-- Steps that came sooner after the opening than their severity has it; but for those that came along with another zone's
+-- "no water", which told the same phone at that moment what was due.
+WITH taken AS (
+    SELECT t.*, a.zone_id, a.severity, t.at >= a.opened_at
+        + make_interval(secs => (%(delays)s::jsonb ->> (a.severity || '-' || t.step))::double precision) AS is_due
+    FROM (SELECT alert_id, step, phone, created_at AS at FROM notification WHERE kind = 'opened'
+          UNION ALL SELECT alert_id, step, NULL, since FROM call_list WHERE step = 'call_list') t
+        JOIN alert a USING (alert_id))
+SELECT count(*) FROM taken e WHERE NOT is_due AND NOT EXISTS (
+    SELECT FROM taken o WHERE o.is_due AND o.phone = e.phone AND o.at = e.at AND o.zone_id <> e.zone_id
+      AND 3 = ALL(ARRAY[o.severity, e.severity]));
+
+-- too_late
+-- What left later than its step has it.
+SELECT count(*) FROM notification n LEFT JOIN notification b ON b.notification_id = n.told_in
+    JOIN alert a ON a.alert_id = n.alert_id
+WHERE n.kind = 'opened' AND coalesce(b.submitted_at, n.submitted_at, 'infinity') > a.opened_at + %(within)s
+    + make_interval(secs => (%(delays)s::jsonb ->> (a.severity || '-' || n.step))::double precision);
+
+-- second_route
+-- SMS that ask the same people again by the other route.
+SELECT b.ref FROM notification b JOIN notification n ON n.notification_id = b.notification_id
+    OR n.told_in = b.notification_id GROUP BY b.ref HAVING bool_and(n.kind = 'bundle' OR n.step = 'second_route');
 
 -- told
 -- What each SMS told of which alert.

@@ -201,20 +201,57 @@ def test_a_storm_is_one_message_for_who_looks_after_all_zones_and_each_alert_kno
     region.everybody_else_is("exploitant", "+224600009999")
     alerts = [region.fails(zone) for zone in range(6)]
     region.run(14 * MINUTE)
-    shown = region.sms("+224600009999")
-    assert [at for at, _ in shown] == [0, 10]
-    assert "et 2 autres (2 zones)" in shown[1][1]
+    ((at, text),) = region.sms("+224600009999")
+    assert (at, "et 3 autres (3 zones)" in text) == (0, True), text
     for number in alerts:
         assert len(region.story(number, "told")) == len(region.story(number, "delivered")) == 1
     region.is_mended(alerts[3])
     region.run(25 * MINUTE)
-    assert "REPARE" in region.sms("+224600009999")[2][1], "who was told in a bundle is told the end"
+    assert "REPARE" in region.sms("+224600009999")[1][1], "who was told in a bundle is told the end"
+
+
+def test_a_storm_that_takes_a_quarter_of_an_hour_is_one_message_for_the_repairer_and_one_for_the_commune(
+    region: Region,
+) -> None:
+    region.everybody_else_is("reparateur", "+224600009998")
+    region.everybody_else_is("commune", "+224600009999")
+    for zone in range(6):
+        region.fails(zone)
+        region.run(3 * MINUTE)
+    region.run(3 * HOUR)
+    assert [at for at, _ in region.sms("+224600009998")] == [90]
+    assert [at for at, _ in region.sms("+224600009999")] == [150]
+    first = [region.sms(phone_of(zone, "exploitant"))[0][0] for zone in region.zones]
+    assert first == [0, 3, 6, 9, 12, 15], "and no committee waited for another"
+    region.run(HOUR)
+    calls = region.connection.execute("SELECT since FROM call_list ORDER BY since").fetchall()
+    assert [(at - NOON) // MINUTE for (at,) in calls] == [240 + 3 * zone for zone in range(6)]
+
+
+def test_dust_on_all_panels_is_one_message_for_who_looks_after_them_and_so_is_its_end(region: Region) -> None:
+    region.everybody_else_is("exploitant", "+224600009999")
+    alerts = [region.fails(zone, "pv_soiling", 2) for zone in range(6)]
+    region.run(MINUTE)
+    for number in alerts:
+        region.is_mended(number)
+    region.run(30 * MINUTE)
+    assert [at for at, _ in region.sms("+224600009999")] == [0, 10]
+
+
+def test_who_looks_after_one_more_zone_hears_alone_what_to_do_in_one_of_them(region: Region) -> None:
+    region.everybody_else_is("exploitant", "+224600009999")
+    region.fails(1)
+    region.run(MINUTE)
+    ((at, text),) = region.sms("+224600009999")
+    assert (at, "coffret" in text) == (0, True), text
 
 
 def test_what_is_answered_while_a_bundle_waits_is_not_in_it(region: Region) -> None:
     region.everybody_else_is("exploitant", "+224600009999")
-    alerts = [region.fails(zone) for zone in range(4)]
-    region.run(5 * MINUTE)
+    alerts = [region.fails(0)]
+    region.run(MINUTE)
+    alerts += [region.fails(zone) for zone in range(1, 4)]
+    region.run(4 * MINUTE)
     acknowledge(region.connection, alerts[1], who="Claire", now=region.clock.now())
     codes = dict(region.connection.execute("SELECT alert_id, code FROM alert").fetchall())
     region.run(10 * MINUTE, sends=False)  # the bundle is written, and cannot leave

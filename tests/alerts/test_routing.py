@@ -164,6 +164,32 @@ def test_what_can_wait_has_one_more_person_the_next_day_and_a_call_after_three()
     assert (last.call, last.look_at) == (Why.NOBODY_ANSWERED, None)
 
 
+@pytest.mark.parametrize(
+    ("rung", "minutes", "changes", "expected"),
+    [
+        pytest.param(4, 61, {}, [("Cellou", Why.TOLD_WITH_OTHERS)], id="the-repairer-half-an-hour-before-his-time"),
+        pytest.param(4, 90, {}, [("Cellou", Why.REPAIR_IS_DUE)], id="in-his-time"),
+        pytest.param(5, 91, {}, [], id="when-somebody-else-is-next"),
+        pytest.param(6, 151, {}, [], id="when-nobody-is-next-but-the-desk"),
+        pytest.param(1, 1, {"severity": 2}, [], id="what-can-wait-does"),
+        pytest.param(4, 61, {"acknowledged_at": NOON}, [], id="what-was-answered"),
+    ],
+)
+def test_whose_phone_rings_for_another_zone_hears_of_this_one_when_they_are_next(
+    rung: int, minutes: int, changes: dict[str, int], expected: list[tuple[str, Why]]
+) -> None:
+    now = NOON + minutes * MINUTE
+    found = decide(alert(**changes), Position(rung, NOON), PEOPLE, [], now=now, ringing=frozenset(["+3"]))  # type: ignore[arg-type]
+    assert heard(found) == expected
+    assert found.position == Position(rung + len(expected), NOON), "the steps behind it keep their time"
+
+
+def test_the_same_person_is_not_asked_by_another_network_before_a_quarter_of_an_hour() -> None:
+    now, past = NOON + MINUTE, [told(1)]
+    found = decide(alert(), Position(1, NOON), PEOPLE, past, now=now, routes=2, ringing=frozenset(["+1"]))
+    assert (found.tellings, found.look_at) == ((), NOON + 15 * MINUTE)
+
+
 def test_an_acknowledgement_stops_the_ladder() -> None:
     found = decide(alert(acknowledged_at=NOON + MINUTE), Position(1, NOON), PEOPLE, [told(1)], now=NOON + 100 * MINUTE)
     assert (found.tellings, found.call) == ((), None)
@@ -298,6 +324,12 @@ def test_a_volunteer_hears_twice_a_week_of_what_can_wait_and_then_another_does()
         pytest.param([told(1, NOON - 4 * MINUTE, severity=2, zone="b")], True, 0, None, id="not-behind-a-leak"),
         pytest.param(
             [told(1, NOON - 4 * MINUTE, zone="b")], True, 6, Why.TOLD_WITH_OTHERS, id="of-two-zones-comes-as-one"
+        ),
+        pytest.param([told(1, NOON, zone="b")], True, 0, None, id="of-two-zones-at-one-moment-leaves-together"),
+        pytest.param([told(1, NOON, zone="b", severity=1)], False, 0, None, id="and-so-does-what-can-wait"),
+        pytest.param(
+            [told(1, NOON), told(1, NOON, zone="b")], False, 10, Why.TOLD_WITH_OTHERS,
+            id="what-to-do-about-no-water-is-not-cut-short-by-a-leak",
         ),
         pytest.param(
             [told(1, NOON - (11 + 9 * n) * MINUTE, 100 + n, severity=2) for n in range(5)], False, 0, None, id="five"
