@@ -23,6 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from alerts.carriers.phone import PhoneCarrier
+from alerts.climbing import climb
 from alerts.evaluate import Evaluator
 from alerts.sender import Sender
 from gateway.clock import ManualClock
@@ -192,6 +193,7 @@ class NdiyanEars:
         for at, phone, text in due:
             self._connection.execute(SQL["reply"], {"phone": phone, "text": text, "now": at})
         self._evaluator.work(now)
+        climb(self._connection, now)
         self._sender.work()
         self._clock.set(now + SHOWN_AFTER)
         self._sender.work()
