@@ -38,6 +38,7 @@ from alerts.carriers import (
 )
 from alerts.conversation import answer, called
 from alerts.credit import tell_low_credit
+from alerts.routing import BUNDLED_WITHIN, PER_DAY, PER_HOUR
 from gateway.clock import Clock
 from ingest.db import Connection, queries
 
@@ -137,7 +138,8 @@ class Sender:
                 SQL["claim"],
                 {
                     "carrier": name, "place": place, "routes": len(self._carriers), "limit": room, "now": now,
-                    "down": self._down(now), "patient_until": now - PATIENCE,
+                    "down": self._down(now), "patient_until": now - PATIENCE, "no_water": Urgency.NO_WATER,
+                    "per_hour": PER_HOUR, "per_day": PER_DAY, "again": now + BUNDLED_WITHIN,
                 },
             ).fetchall()  # fmt: skip
             messages = [

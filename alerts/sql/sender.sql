@@ -20,10 +20,13 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 
 -- claim
 -- Marked, with the attempt, and committed before the first byte leaves. What matters most leaves first. What is no longer
--- true, was put on the shelf or has had its time stays, and so does news for who wants none. A message waits for its own route unless that one is down; what
--- a route refused for good is not offered to it again.
+-- true, was put on the shelf or has had its time stays, and so does news for who wants none. A message waits for its own
+-- route unless that one is down; what a route refused for good is not offered to it again. What can wait and would ring a
+-- phone too often is put off: since that was decided, "no water" may have overtaken it.
 WITH due AS (
-    SELECT n.notification_id FROM notification n LEFT JOIN alert a USING (alert_id)
+    SELECT n.notification_id, n.phone, n.urgency,
+           n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted
+    FROM notification n LEFT JOIN alert a USING (alert_id)
     WHERE n.state = 'queued' AND n.next_try_at <= %(now)s AND n.valid_until >= %(now)s
       AND (n.route %% %(routes)s = %(place)s OR n.route %% %(routes)s = ANY(%(down)s)
            OR n.next_try_at <= %(patient_until)s)
@@ -34,10 +37,25 @@ WITH due AS (
       AND NOT EXISTS (SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id
                       AND t.carrier = %(carrier)s AND t.outcome = 'refused_for_good')
     ORDER BY n.urgency DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED),
+counted AS (
+    SELECT d.notification_id, d.is_capped AND (
+        rang.in_hour + d.place > %(per_hour)s OR rang.in_day + d.place > %(per_day)s) AS is_too_much
+    FROM (SELECT notification_id, phone, is_counted AND urgency < %(no_water)s AS is_capped, count(*) FILTER (
+              WHERE is_counted) OVER (PARTITION BY phone ORDER BY urgency DESC, notification_id) AS place FROM due) d
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE t.began_at > %(now)s - interval '1 hour') AS in_hour, count(*) AS in_day
+            FROM notification o JOIN sms_attempt t USING (notification_id)
+            WHERE d.is_capped AND o.phone = d.phone AND o.created_at > %(now)s - interval '4 days'
+              AND o.kind <> 'reply' AND (o.alert_id IS NOT NULL OR o.kind = 'bundle')
+              AND t.began_at > %(now)s - interval '1 day'
+              AND (t.outcome IS NULL OR t.outcome IN ('accepted', 'uncertain'))) rang),
+put_off AS (
+    UPDATE notification n SET next_try_at = %(again)s, reason = 'enough_for_now'
+    FROM counted WHERE n.notification_id = counted.notification_id AND counted.is_too_much),
 claimed AS (
     UPDATE notification n SET state = 'submitting', submitted_at = %(now)s, attempts = attempts + 1,
         carrier = %(carrier)s, provider_id = NULL
-    FROM due WHERE n.notification_id = due.notification_id
+    FROM counted WHERE n.notification_id = counted.notification_id AND NOT counted.is_too_much
     RETURNING n.notification_id, n.ref, n.phone, n.text, n.urgency, n.valid_until),
 begun AS (
     INSERT INTO sms_attempt (notification_id, carrier, began_at)

@@ -582,3 +582,25 @@ def test_credit_that_ends_within_three_days_is_low_and_an_only_route_tells_it_it
         "NDIYAN: CREDIT BAS, route sim. Reste 12500 GNF. Fin le 05/03/2026. Rechargez-la: sans crédit les alertes ne"
         " partent plus par elle."
     )
+
+
+@pytest.mark.parametrize(("rang", "every"), [pytest.param(19, 70, id="a-day"), pytest.param(5, 10, id="an-hour")])
+def test_no_water_that_overtakes_the_last_sms_of_a_phone_s_cap_puts_it_off(
+    desk: Desk, sim: Route, rang: int, every: int
+) -> None:
+    for number in range(rang):
+        desk.queue(f"A{number} FUITE", urgency=Urgency.ALERT, step=f"told-{number}")
+        desk.pass_by(timedelta(minutes=every), every=timedelta(minutes=every))
+    assert len(sim.taken) == rang
+    leak = desk.queue("A90 FUITE", urgency=Urgency.ALERT, step="last")  # decided when one more was free
+    desk.queue("A91 POMPE ARRETEE", step="urgent")
+    desk.pass_by(timedelta(minutes=1))
+    assert sim.taken[-1].text == "A91 POMPE ARRETEE"
+    assert len(sim.taken) == rang + 1
+    reason = desk.connection.execute("SELECT reason FROM notification WHERE ref = %s", [leak]).fetchone()
+    assert (desk.state(leak)[0], reason) == ("queued", ("enough_for_now",))
+    desk.queue("A92 POMPE ARRETEE", step="more")
+    desk.pass_by(timedelta(minutes=1))
+    assert sim.taken[-1].text == "A92 POMPE ARRETEE", "no water has no cap"
+    desk.pass_by(timedelta(hours=4), every=timedelta(minutes=5))
+    assert sim.taken[-1].text == "A90 FUITE", "and when one is free again it leaves"
