@@ -40,8 +40,8 @@ class Question:
         """What the answer means now that this was said; None when this does not answer the question."""
         said = fold(text).replace(" ", "")
         if self.asked is Asked.WHICH:
-            code = f"A{said.removeprefix('a')}"
-            return Reply(self.intention, True, code) if code in self.codes and said not in DIGITS else None
+            named = [code for code in self.codes if said in (code.lower(), code[1:])]
+            return Reply(self.intention, True, named[0]) if len(named) == 1 and said not in DIGITS else None
         if said in NO:
             return Reply(Intention.UNCLEAR, False, self.code)
         return Reply(self.intention, True, self.code, self.number) if said in YES else None

@@ -1,13 +1,16 @@
 """PANNE: somebody sees that water fails. It is kept, told to who repairs, and they hear what happens next.
 
-Somebody closes it with a cause, which who reported it is told once.
+All that is reported of one zone and not closed is one breakdown, with the code of the first report (P12). An engineer
+closes a report with a cause; anybody of the committee closes the breakdown by SMS. Who reported it is told once.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from alerts.carriers import Urgency
 from alerts.consent import call_for_zone
@@ -19,6 +22,7 @@ from ingest.db import Connection, queries
 SQL = queries("alerts", "breakdown")
 SPECIALISTS = ["reparateur", "ingenieur"]
 TOLD_AGAIN_AFTER = timedelta(hours=6)  # of one zone: half a village may report the same pump
+ENDED_BY_SMS_WITHIN = timedelta(days=7)  # "3" a month later is about something else
 
 
 class Cause(StrEnum):
@@ -30,6 +34,20 @@ class Cause(StrEnum):
     TAP = "tap"
     OTHER = "other"
     NOTHING = "nothing"
+
+
+class Breakdown(NamedTuple):
+    """What is reported of one zone and not over."""
+
+    code: str
+    zone_id: str
+    zone_name: str
+
+
+def open_breakdowns(connection: Connection, zones: Sequence[str], *, now: datetime) -> list[Breakdown]:
+    """The breakdowns of these zones that an SMS can end, the newest first."""
+    asked = {"zones": list(zones), "since": now - ENDED_BY_SMS_WITHIN}
+    return [Breakdown(*row) for row in connection.execute(SQL["open"], asked)]
 
 
 def report(connection: Connection, person: Person, *, phone: str, sms_in_id: int, text: str, now: datetime) -> str:
@@ -56,14 +74,41 @@ def report(connection: Connection, person: Person, *, phone: str, sms_in_id: int
     _tell(
         connection, zone_id=person.zone_id, contact_id=contact_id, phone=to_phone, language=language,
         kind="report", step="report", reason="breakdown_reported", urgency=Urgency.ALERT, now=now,
-        text=answer_text(language, "breakdown", place=place, name=person.name, phone=phone),
+        text=answer_text(
+            language, "breakdown", place=place, name=person.name, phone=phone,
+            report=open_breakdowns(connection, [person.zone_id], now=now)[0].code,
+        ),
     )  # fmt: skip
     return answer_text(person.language, "breakdown_told", place=place, name=name, phone=to_phone)
 
 
-def close_report(connection: Connection, report_id: int, *, cause: Cause, who: str, now: datetime) -> bool:
-    """Close a report; False when it was closed already. Who reported it hears so once, however often it is closed."""
-    asked = {"report": report_id, "cause": cause.value, "who": who, "now": now}
+def end_breakdown(connection: Connection, about: Breakdown, person: Person, *, phone: str, now: datetime) -> str:
+    """Close all that was reported of a zone because one of its committee says so; returns what they are answered.
+
+    Each of the others who reported it is told, once.
+    """
+    asked = {"zone": about.zone_id}
+    known = {phone}
+    for number, reporter in connection.execute(SQL["reports_of_zone"], asked).fetchall():
+        close_report(connection, number, cause=Cause.OTHER, who=person.who, now=now, known_to=known)
+        known.add(reporter)
+    return answer_text(person.language, "breakdown_ended", place=about.zone_name, report=about.code)
+
+
+def close_report(
+    connection: Connection,
+    report_id: int,
+    *,
+    cause: Cause,
+    who: str,
+    now: datetime,
+    known_to: Collection[str] = (),
+) -> bool:
+    """Close a report; False when it was closed already.
+
+    Who reported it hears so once, however often it is closed, unless their phone is one of `known_to`.
+    """
+    asked = {"report": report_id, "cause": cause.value, "who": who, "now": now, "known_to": list(known_to)}
     with connection.transaction():
         row = connection.execute(SQL["close"], asked).fetchone()
         if row is None:

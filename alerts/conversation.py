@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from alerts.actions import acknowledge, note
 from alerts.asking import Asked, Question, ask, take_question
-from alerts.breakdown import report
+from alerts.breakdown import Breakdown, end_breakdown, open_breakdowns, report
 from alerts.carriers import Urgency
 from alerts.consent import CONSENT, has_opted_out, take_word
 from alerts.messages import REFERENCE, Bundle, Item, answer_text, digest_text, joined, meant_text, segments
@@ -53,7 +53,10 @@ class Live(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One SMS that came in: who may have written it, and of which live alerts they know, the newest first."""
+    """One SMS that came in: who may have written it, which live alerts they know, what is reported of their zones.
+
+    Both stand by their code, the newest first.
+    """
 
     sms_in_id: int
     phone: str
@@ -61,7 +64,12 @@ class Letter:
     reply: Reply
     people: Sequence[Person]
     live: Mapping[str, Live]
+    broken: Mapping[str, Breakdown]
     now: datetime
+
+    def open_to(self, intention: Intention) -> list[str]:
+        """The codes of what an answer with this intention can be about: words end a breakdown that words reported."""
+        return [*self.live, *(self.broken if intention is Intention.REPAIRED else ())]
 
     def person_of(self, zone_id: str | None) -> Person | None:
         """The writer as one of this zone, else as one of the zone that told them something last."""
@@ -114,7 +122,10 @@ def called(connection: Connection, sms_in_id: int, *, phone: str, now: datetime)
 def _letter(connection: Connection, sms_in_id: int, phone: str, text: str, reply: Reply, now: datetime) -> Letter:
     people = [Person(*row) for row in connection.execute(SQL["people"], {"phone": phone})]
     live = [Live(*row) for row in connection.execute(SQL["live_for_phone"], {"phone": phone})] if people else []
-    return Letter(sms_in_id, phone, text, reply, people, {one.code: one for one in live}, now)
+    zones = [one.zone_id for one in people]
+    broken = open_breakdowns(connection, zones, now=now) if zones else []
+    by_code = {one.code: one for one in live}
+    return Letter(sms_in_id, phone, text, reply, people, by_code, {one.code: one for one in broken}, now)
 
 
 def _act(connection: Connection, letter: Letter) -> Done:
@@ -144,7 +155,9 @@ def _act(connection: Connection, letter: Letter) -> Done:
         return _read_off(connection, letter, person, reply, is_meant=stands_by_it)
     if reply.is_sure and reply.intention in TO_AN_ALERT:
         return _answer_alert(connection, letter, reply, language)
-    may_be_meant = reply.intention is Intention.BREAKDOWN or (reply.intention in TO_AN_ALERT and letter.live)
+    may_be_meant = reply.intention is Intention.BREAKDOWN or (
+        reply.intention in TO_AN_ALERT and letter.open_to(reply.intention)
+    )
     if question is None and may_be_meant:
         asked = Question(Asked.CONFIRM, reply.intention, reply.code)
         return Done(reply, meant_text(language, "confirm", reply.intention.value), question=asked)
@@ -165,10 +178,13 @@ def _read_off(connection: Connection, letter: Letter, person: Person, reply: Rep
 
 
 def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language: str) -> Done:
-    """Tie an answer to the alert that it names, or to the only one there is; ask which where there are several."""
-    codes = list(letter.live)
-    only = codes[0] if len(codes) == 1 else None
-    about = letter.live.get(reply.code or only or "")
+    """Tie an answer to what it names, or to the only thing that is open; ask which where there are several."""
+    codes = letter.open_to(reply.intention)
+    code = reply.code or (codes[0] if len(codes) == 1 else "")
+    broken = letter.broken.get(code) if code in codes else None
+    if broken is not None and (member := letter.person_of(broken.zone_id)) is not None:
+        return Done(reply, end_breakdown(connection, broken, member, phone=letter.phone, now=letter.now))
+    about = letter.live.get(code)
     person = letter.person_of(about.zone_id if about else None)
     if about is None or person is None:
         if not codes:

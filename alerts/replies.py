@@ -47,8 +47,8 @@ class Intention(StrEnum):
 class Reply:
     """What was understood.
 
-    `code` is the alert's, when the person wrote one; `number` is what was read off: the tower's level [m] or a meter
-    [m³].
+    `code` is the alert's (A12) or the reported breakdown's (P3), when the person wrote one; `number` is what was read
+    off: the tower's level [m] or a meter [m³].
     """
 
     intention: Intention
@@ -71,7 +71,9 @@ LONG_WORDS = {
 LONGEST_ASSENT = 4  # words: "j ai bien vu", before or behind another answer
 LETTERS = str.maketrans({"ɓ": "b", "ɗ": "d", "ŋ": "n", "ƴ": "y", "œ": "oe", "æ": "ae", "’": " ", "'": " ", "‘": " "})
 DENIAL = re.compile(r"\b(pas|ne|jamais|plus|rien|aucune?|sans|non|not|no|never|encore|toujours|si|quand|qui|if)\b")
-CODE = re.compile(rf"(?:(?<!fausse )(?<!false )\b(?:{'|'.join(CODE_WORDS)}) )*\ba( ?)(\d{{1,6}})\b")
+CODE = re.compile(
+    rf"(?:(?<!fausse )(?<!false )\b(?:{'|'.join(CODE_WORDS)}) )*\b(?P<kind>[ap])(?P<gap> ?)(?P<number>\d{{1,6}})\b"
+)
 COURTESY = re.compile(rf"\b(?:{'|'.join(POLITE)})\b")
 FILLER = re.compile(rf"^(?:(?:{'|'.join(FILLERS)}) )+(?=\w)")
 LEVEL = re.compile(
@@ -99,9 +101,9 @@ def read_reply(text: str) -> Reply:
         return Reply(Intention.UNCLEAR, False, None)
     match = found[0]
     before, after = _bare(rest[: match.start()]), _bare(rest[match.end() :].replace("-", " "))
-    reply = _understood(f"{before} {after}".strip(), asks=asks, code=f"A{match[2]}")
+    reply = _understood(f"{before} {after}".strip(), asks=asks, code=f"{match['kind'].upper()}{match['number']}")
     # "En route a 2": an hour or a place, as likely as an alert.
-    is_doubtful = bool(match[1] and before) and before not in DIGITS
+    is_doubtful = bool(match["gap"] and before) and before not in DIGITS
     return replace(reply, is_sure=reply.is_sure and not is_doubtful)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from alerts.breakdown import open_breakdowns
 from alerts.forecast import HORIZON_H, CannotTell
 from alerts.lasting import UNUSABLE, fetch_forecast
 from alerts.messages import Language, fill_answer, joined, language_for, spoken
@@ -31,6 +32,8 @@ def state_text(connection: Connection, zone_id: str, language: str, *, now: date
         said["water"] = water
     which = "no_alert" if not codes else "one_alert" if len(codes) == 1 else "some_alerts"
     said["open"] = fill_answer(words, which, number=str(len(codes)), alerts=joined(codes))
+    for broken in open_breakdowns(connection, [zone_id], now=now):
+        said["open"] += f". {fill_answer(words, 'reported', report=broken.code)}"
     is_silent = heard_at is None or now - heard_at > FRESH_FOR
     return fill_answer(words, "state_silent" if is_silent else "state", **said)
 

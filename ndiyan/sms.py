@@ -67,8 +67,8 @@ WORST = Case(
 )  # fmt: skip
 ANSWERS = (
     "help", "which", "confirm", "not_understood", "opt_out", "opt_in", "stranger", "state", "state_silent", "breakdown",
-    "breakdown_told", "breakdown_known", "breakdown_alone", "breakdown_closed", "low_credit", "read_kept",
-    "read_corrected", "read_impossible", "read_doubtful", "read_nowhere", "read_dropped",
+    "breakdown_told", "breakdown_known", "breakdown_alone", "breakdown_closed", "breakdown_ended", "low_credit",
+    "read_kept", "read_corrected", "read_impossible", "read_doubtful", "read_nowhere", "read_dropped",
 )  # fmt: skip
 DIGESTS = {"two": 2, "storm": 300, "over": 2, "after_outage": 300, "rang": 300}  # several alerts in one message
 BEGINS = {"after_outage": Bundle.AFTER_OUTAGE, "rang": Bundle.RANG}
@@ -140,6 +140,8 @@ def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
     """The fields of all answers, with the longest of our own words."""
     meant = max((language.text("meant", name) for name in MEANT), key=len)
     codes = joined([case.code] * 6)
+    alerts = fill_answer(language, "some_alerts", number="9999", alerts=codes)
+    reported = fill_answer(language, "reported", report=case.code.replace("A", "P"))
     return spoken(case.values, language) | {
         "alert": case.code, "alerts": codes, "place": case.place, "name": case.call[0], "phone": case.call[1],
         "said": meant, "pump": max((language.text("frame", name) for name in ("runs", "rests")), key=len),
@@ -147,7 +149,7 @@ def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
         "number": "9999999.999 m3", "beside": "9999999.999 m3",
         "cause": max((language.text("causes", cause) for cause in Cause), key=len),
         "water": language.text("frame", "lasts_long"),
-        "open": fill_answer(language, "some_alerts", number="9999", alerts=codes),
+        "report": case.code.replace("A", "P"), "open": f"{alerts}. {reported}",
         "route": "abcdefghij-0123456789"[:20], "left": "99999999 GNF", "day": "31/12/2099",
     }  # fmt: skip
 

@@ -28,12 +28,23 @@ INSERT INTO notification (ref, zone_id, contact_id, phone, kind, step, reason, l
 VALUES (%(ref)s, %(zone)s, %(contact)s, %(phone)s, %(kind)s, %(step)s, %(reason)s, %(language)s, %(text)s,
         %(segments)s, %(urgency)s, 'queued', %(now)s, %(now)s, %(valid_until)s);
 
+-- open
+-- What is reported of each zone and not over, with the code of the first report.
+SELECT 'P' || min(r.report_id), r.zone_id, z.name FROM report r JOIN zone z USING (zone_id)
+WHERE r.zone_id = ANY(%(zones)s) AND r.closed_at IS NULL AND r.reported_at > %(since)s
+GROUP BY r.zone_id, z.name ORDER BY min(r.report_id) DESC;
+
+-- reports_of_zone
+SELECT r.report_id, c.phone FROM report r JOIN contact c USING (contact_id)
+WHERE r.zone_id = %(zone)s AND r.closed_at IS NULL ORDER BY r.report_id;
+
 -- close
 -- Only what is open is closed; who reported is told when nobody has told them before.
 UPDATE report r SET closed_at = %(now)s, closed_by = %(who)s, cause = %(cause)s
 FROM contact c, zone z
 WHERE r.report_id = %(report)s AND r.closed_at IS NULL AND c.contact_id = r.contact_id AND z.zone_id = r.zone_id
-RETURNING r.told_at IS NULL AND c.is_active AND c.phone NOT IN (SELECT phone FROM opted_out),
+RETURNING r.told_at IS NULL AND c.is_active AND c.phone <> ALL(%(known_to)s::text[])
+              AND c.phone NOT IN (SELECT phone FROM opted_out),
           c.contact_id, c.phone, c.language, r.zone_id, z.name;
 
 -- told_end

@@ -330,9 +330,8 @@ def test_a_breakdown_that_somebody_sees_is_kept_and_told_to_who_repairs(region: 
     assert next_step == (
         "NDIYAN Mangol-Dow: panne notée, merci. Nous prévenons Mamadou 600000012. Dites-lui ce que vous voyez."
     )
-    assert region.sms(repairer) == [
-        (1, "NDIYAN Mangol-Dow: PANNE signalée par Aminata 600000013. Appelez ce numéro, puis allez voir.")
-    ]
+    told = "NDIYAN Mangol-Dow: PANNE signalée par Aminata 600000013. Appelez ce numéro, puis allez voir."
+    assert region.sms(repairer) == [(1, f"{told} Une fois réparé, répondez P1 3")]
     (next_step,) = says(region, phone_of(region.zones[2], "president"), "panne!")
     assert next_step.startswith("NDIYAN Mangol-Dow: panne notée, merci. Mamadou 600000012 la connait")
     assert len(region.sms(repairer)) == 1, "once in six hours"
@@ -362,6 +361,49 @@ def test_who_reported_hears_once_what_it_was_however_often_it_is_closed(region: 
     region.run(2 * MINUTE)
     assert len(region.sms(tap_keeper)) == 2
     assert region.connection.execute("SELECT cause, closed_by FROM report").fetchall() == [("nothing", "Awa (web)")]
+
+
+def test_a_reported_breakdown_is_ended_by_an_sms_of_the_committee_and_who_reported_it_is_told(region: Region) -> None:
+    tap_keeper, president, repairer = (
+        phone_of(region.zones[2], role) for role in ("fontainier", "president", "reparateur")
+    )
+    for phone in (tap_keeper, president, tap_keeper):
+        says(region, phone, "PANNE")
+    assert "Panne signalée: P1" in says(region, president, "ETAT")[0]
+    assert says(region, repairer, "3") == [
+        "NDIYAN Mangol-Dow: panne P1 finie, c'est noté, merci. Si l'eau manque encore, envoyez PANNE."
+    ]
+    told = "NDIYAN Mangol-Dow: la panne que vous avez signalée est finie: c'est réparé. Merci."
+    for phone in (tap_keeper, president):
+        assert [text for _, text in region.sms(phone)].count(told) == 1
+    rows = region.connection.execute("SELECT DISTINCT cause, closed_by FROM report").fetchall()
+    assert rows == [("other", "Mamadou Saliou Sow (reparateur)")]
+    assert says(region, repairer, "P1 3") == [], "it is over"
+    assert "Panne" not in says(region, president, "ETAT")[0]
+
+
+def test_beside_an_alert_it_is_asked_which_of_the_two_is_repaired(region: Region) -> None:
+    exploitant, tap_keeper = (phone_of(region.zones[2], role) for role in ("exploitant", "fontainier"))
+    number = region.fails(2)
+    region.run(MINUTE)
+    says(region, tap_keeper, "PANNE")
+    assert "'vu' pour quelle alerte, A1." in says(region, exploitant, "P1 1")[0], "words end it, nothing else"
+    assert "A1, P1" in says(region, exploitant, "3")[0]
+    assert "panne P1 finie" in says(region, exploitant, "p1")[0]
+    assert region.story(number, "repair_claimed") == []
+    says(region, exploitant, "3")
+    assert len(region.story(number, "repair_claimed")) == 1, "and then there is one thing again"
+    says(region, tap_keeper, "PANNE")
+    assert "panne P2 finie" in says(region, exploitant, "P2 3")[0]
+
+
+def test_a_breakdown_of_another_village_and_one_of_last_week_are_not_ended_by_a_digit(region: Region) -> None:
+    says(region, phone_of(region.zones[1], "fontainier"), "PANNE")
+    exploitant = phone_of(region.zones[2], "exploitant")
+    assert says(region, exploitant, "P1 3") == says(region, exploitant, "3") == []
+    region.clock.advance(7 * 24 * HOUR)
+    assert says(region, phone_of(region.zones[1], "fontainier"), "3") == []
+    assert region.connection.execute("SELECT count(closed_at) FROM report").fetchone() == (0,)
 
 
 def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region) -> None:
