@@ -1,7 +1,8 @@
 """Who asks to be forgotten is: their phone, their name and what they wrote and read go, everywhere.
 
-That something was sent, received or said stays, with its time and its fate; whose it was does not. Where a zone file
-names the person, they must be taken out of it too: the next import would bring them back.
+That something was sent, received or said stays, with its time and its fate; whose it was does not. So do the tables of
+Gammu's daemon and what routes told our doors. A zone file that still names the person does not bring them back
+(`ingest.forgotten`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ from datetime import datetime
 
 from alerts.messages import CUT
 from ingest.db import Connection, queries
+from ingest.forgotten import hash_of
 
 log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "forget")
 STEPS = (
     "contact", "consent", "stop", "told", "named", "received", "attempts", "receipts", "reports", "story", "alerts",
-    "conversation", "handset", "typed", "network", "gammu",
+    "conversation", "handset", "typed", "network", "events", "gammu",
+)  # fmt: skip
+OF_THE_DAEMON = (
+    "daemon_parts", "daemon_outbox", "daemon_sent", "daemon_inbox", "daemon_named_outbox", "daemon_named_parts",
+    "daemon_named_sent", "daemon_named_inbox",
 )  # fmt: skip
 
 
@@ -29,12 +35,16 @@ def forget(connection: Connection, phone: str, *, by: str, now: datetime) -> Map
         found = connection.execute(SQL["names"], {"phone": phone}).fetchall()
         if not found:
             return None
-        ((number,),) = connection.execute(SQL["begin"], {"now": now, "by": by}).fetchall()
+        begun = {"now": now, "by": by, "hash": hash_of(connection, phone)}
+        ((number,),) = connection.execute(SQL["begin"], begun).fetchall()
         asked = {
             "phone": phone, "mark": f"forgotten-{number}", "dialled": phone.removeprefix("+224").removeprefix("+"),
             "called": CUT["name"](found[0][0]), "names": [name for name, _ in found], "whos": [who for _, who in found],
+            "now": now,
         }  # fmt: skip
-        counts = {step: connection.execute(SQL[step], asked).rowcount for step in STEPS}
+        ((has_daemon,),) = connection.execute(SQL["has_daemon"]).fetchall()
+        steps = STEPS + (OF_THE_DAEMON if has_daemon else ())
+        counts = {step: connection.execute(SQL[step], asked).rowcount for step in steps}
         connection.execute(SQL["done"], {"id": number, "counts": json.dumps(counts)})
     log.info("a person was forgotten", extra={"forgotten_id": number, "by": by})
     return counts

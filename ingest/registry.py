@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from gateway.devices import rule_as_values
 from gateway.zones import Zone
 from ingest.db import Connection, queries
+from ingest.forgotten import forgotten_among
 
 SQL = queries("ingest", "registry")
 
 
 class ImportSummary(NamedTuple):
-    """How many zones an import added, changed and found as they were."""
+    """How many zones an import added, changed and found as they were, and whom it left out, as `zone-3 president`."""
 
     added: int
     changed: int
     unchanged: int
+    left_out: tuple[str, ...] = ()
 
 
 def import_zones(connection: Connection, zones: Sequence[Zone]) -> ImportSummary:
     """Bring the registry in line with these zones, in one transaction.
 
-    Nothing is deleted: a channel or contact that a file no longer names becomes inactive, its past stays.
+    Nothing is deleted: a channel or contact that a file no longer names becomes inactive, its past stays. Who asked to
+    be forgotten is left out, whatever a file says (`ingest.forgotten`).
     """
     counts = {"added": 0, "changed": 0, "unchanged": 0}
+    left_out: list[str] = []
     with connection.transaction():
+        forgotten = forgotten_among(connection, {one.phone for zone in zones for one in zone.committee})
         for zone in zones:
+            left_out += [f"{zone.zone_id} {one.role}" for one in zone.committee if one.phone in forgotten]
             before = _digest(connection, zone)
-            _import_zone(connection, zone)
+            _import_zone(connection, zone, forgotten)
             after = _digest(connection, zone)
             counts["unchanged" if before == after else "changed" if before else "added"] += 1
-    return ImportSummary(**counts)
+    return ImportSummary(**counts, left_out=tuple(left_out))
 
 
 def channel_ids(connection: Connection) -> dict[tuple[str, str, str], int]:
@@ -46,7 +52,7 @@ def _digest(connection: Connection, zone: Zone) -> str | None:
     return row[0] if row else None
 
 
-def _import_zone(connection: Connection, zone: Zone) -> None:
+def _import_zone(connection: Connection, zone: Zone, forgotten: Set[str]) -> None:
     connection.execute(
         SQL["upsert_zone"],
         {
@@ -78,6 +84,8 @@ def _import_zone(connection: Connection, zone: Zone) -> None:
                 },
             )  # fmt: skip
     for rank, contact in enumerate(zone.committee, start=1):
+        if contact.phone in forgotten:
+            continue
         connection.execute(
             SQL["upsert_contact"],
             {

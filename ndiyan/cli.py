@@ -268,16 +268,31 @@ def zones_check(paths: Paths = None, as_json: Json = False) -> None:
 
 
 @zones_app.command("import")
-def zones_import(context: typer.Context, paths: Paths = None, as_json: Json = False) -> None:
-    """Bring the database's zones in line with these files; nothing measured is ever deleted."""
+def zones_import(
+    context: typer.Context,
+    paths: Paths = None,
+    again: Annotated[
+        list[str] | None, typer.Option("--again", help="Take in this number, which asked to be forgotten: +224….")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the database's zones in line with these files; nothing measured is ever deleted.
+
+    Who asked to be forgotten is left out, and the answer says so.
+    """
     from ingest.db import check_schema, connect
+    from ingest.forgotten import take_in_again
     from ingest.registry import import_zones
 
-    zones = load_zones(_zone_paths(paths))
-    with connect(_load(context).required("database.url")) as connection:
+    zones, settings = load_zones(_zone_paths(paths)), _load(context)
+    with connect(settings.required("database.url")) as connection, connection.transaction():
         check_schema(connection)
+        for phone in again or []:
+            take_in_again(connection, phone, now=settings.make_clock().now())
         summary = import_zones(connection, zones)
     text = f"{summary.added} added, {summary.changed} changed, {summary.unchanged} as they were"
+    if summary.left_out:
+        text += f"; left out, because they asked to be forgotten (--again takes in): {', '.join(summary.left_out)}"
     _answer(summary._asdict(), text, as_json=as_json)
 
 

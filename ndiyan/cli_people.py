@@ -37,7 +37,5 @@ def forget_person(
     elif counts is None:
         print("No committee knows this number; nothing was changed.")
     else:
-        print(
-            f"Forgotten: {sum(counts.values())} rows. Take them out of the zone file too: its import brings them back."
-        )
+        print(f"Forgotten: {sum(counts.values())} rows. A zone file that names them still does: take them out of it.")
     raise typer.Exit(1 if counts is None else 0)

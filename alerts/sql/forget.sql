@@ -1,5 +1,5 @@
 -- begin
-INSERT INTO forgotten (at, by_whom) VALUES (%(now)s, %(by)s) RETURNING forgotten_id;
+INSERT INTO forgotten (at, by_whom, number_hash) VALUES (%(now)s, %(by)s, %(hash)s) RETURNING forgotten_id;
 
 -- names
 -- The names under which this phone stands in the committees.
@@ -16,8 +16,8 @@ UPDATE consent_log SET phone = %(mark)s, who = '' WHERE phone = %(phone)s;
 UPDATE notification SET state = 'superseded' WHERE phone = %(phone)s AND state IN ('queued', 'held');
 
 -- told
--- That something was sent, when, by which route and what became of it stays.
-UPDATE notification SET phone = %(mark)s, text = '' WHERE phone = %(phone)s;
+-- That something was sent, when, by which route and what became of it stays. What was under way is not sent again.
+UPDATE notification SET phone = %(mark)s, text = '', valid_until = least(valid_until, %(now)s) WHERE phone = %(phone)s;
 
 -- named
 -- What others were told with this number in it: as it is written to them, without its country, beside the first name.
@@ -60,8 +60,50 @@ DELETE FROM phone_reply WHERE phone = %(phone)s;
 -- network
 DELETE FROM phone_network WHERE phone = %(phone)s;
 
+-- events
+-- What routes told our doors, as it came: one of theirs, or a number in another's text. What nobody has read yet is lost.
+UPDATE carrier_event SET body = '', error = NULL, taken_at = coalesce(taken_at, %(now)s)
+WHERE body LIKE '%%' || %(dialled)s || '%%';
+
 -- gammu
 UPDATE gammu_handover SET phone = %(mark)s WHERE phone = %(phone)s;
+
+-- has_daemon
+SELECT to_regclass('smsd.sentitems') IS NOT NULL;
+
+-- daemon_parts
+DELETE FROM smsd.outbox_multipart WHERE "ID" IN (
+    SELECT "ID" FROM smsd.outbox WHERE "DestinationNumber" LIKE '%%' || %(dialled)s);
+
+-- daemon_outbox
+-- What still waits for them there does not leave.
+DELETE FROM smsd.outbox WHERE "DestinationNumber" LIKE '%%' || %(dialled)s;
+
+-- daemon_sent
+UPDATE smsd.sentitems SET "DestinationNumber" = '', "Text" = '', "TextDecoded" = ''
+WHERE "DestinationNumber" LIKE '%%' || %(dialled)s;
+
+-- daemon_inbox
+UPDATE smsd.inbox SET "SenderNumber" = '', "Text" = '', "TextDecoded" = '', "Processed" = true
+WHERE "SenderNumber" LIKE '%%' || %(dialled)s;
+
+-- daemon_named_outbox
+-- Their number and name in what others are told and were told; "Text" is the same in the letters of the network.
+UPDATE smsd.outbox SET "Text" = NULL, "TextDecoded" = replace(replace("TextDecoded", %(dialled)s, ''), %(called)s, '')
+WHERE "TextDecoded" LIKE '%%' || %(dialled)s || '%%';
+
+-- daemon_named_parts
+UPDATE smsd.outbox_multipart
+SET "Text" = NULL, "TextDecoded" = replace(replace("TextDecoded", %(dialled)s, ''), %(called)s, '')
+WHERE "TextDecoded" LIKE '%%' || %(dialled)s || '%%';
+
+-- daemon_named_sent
+UPDATE smsd.sentitems SET "Text" = '', "TextDecoded" = replace(replace("TextDecoded", %(dialled)s, ''), %(called)s, '')
+WHERE "TextDecoded" LIKE '%%' || %(dialled)s || '%%';
+
+-- daemon_named_inbox
+UPDATE smsd.inbox SET "Text" = '', "TextDecoded" = replace("TextDecoded", %(dialled)s, '')
+WHERE "TextDecoded" LIKE '%%' || %(dialled)s || '%%';
 
 -- done
 UPDATE forgotten SET counts = %(counts)s::jsonb WHERE forgotten_id = %(id)s;

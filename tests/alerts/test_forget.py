@@ -8,11 +8,26 @@ from typer.testing import CliRunner
 
 from alerts.forget import forget
 from gateway.zones import Zone
+from ingest.registry import import_zones
 from ndiyan.cli import app
+from tests.alerts.carriers.smsd import make_tables, schema_text
 from tests.alerts.test_climbing import MINUTE, Region, phone_of
 from tests.alerts.test_conversation import rings, says
 
 pytestmark = pytest.mark.db
+IN_THE_DAEMON = """
+INSERT INTO smsd.inbox ("Text", "SenderNumber", "UDH", "TextDecoded", "RecipientID")
+VALUES ('004F', %(person)s, '', 'c''est Mamadou', 'gsm'), ('0031', %(other)s, '', '1', 'gsm');
+INSERT INTO smsd.outbox ("ID", "CreatorID", "DestinationNumber", "TextDecoded", "MultiPart")
+VALUES (1, 'a', %(person)s, 'A1 Mangol-Dow', true), (2, 'b', %(other)s, 'Appelez Mamadou ' || %(digits)s, false);
+INSERT INTO smsd.outbox_multipart ("ID", "SequencePosition", "TextDecoded") VALUES (1, 2, 'Mamadou');
+INSERT INTO smsd.sentitems ("ID", "SequencePosition", "Text", "UDH", "TextDecoded", "DestinationNumber", "SenderID",
+                            "CreatorID", "Status")
+VALUES (3, 1, '004D', '', 'PANNE Mamadou', %(person)s, 'gsm', 'c', 'DeliveryOK');
+INSERT INTO carrier_event (carrier, key, kind, body, received_at)
+VALUES ('tel', '1', 'event', '{"phoneNumber":"' || %(person)s || '","message":"Mamadou"}', now()),
+       ('tel', '2', 'event', 'from=' || %(other)s, now())
+"""
 
 
 @pytest.fixture
@@ -32,6 +47,16 @@ def tables_with(region: Region, word: str) -> list[str]:
         for (name,) in tables
         if region.connection.execute(f"SELECT EXISTS (SELECT FROM {name} t WHERE t::text LIKE %s)", [f"%{word}%"])
         .fetchall() == [(True,)]
+    ]  # fmt: skip
+
+
+def rows_with(region: Region, word: str) -> list[str]:
+    """Every table of Gammu's daemon in which a row, as text, has this in it."""
+    names = ("inbox", "outbox", "outbox_multipart", "sentitems")
+    query = "SELECT EXISTS (SELECT FROM smsd.{} t WHERE t::text LIKE %s)"
+    return [
+        name for name in names
+        if region.connection.execute(query.format(name), [f"%{word}%"]).fetchall() == [(True,)]  # type: ignore[arg-type]
     ]  # fmt: skip
 
 
@@ -94,3 +119,58 @@ def test_the_command_forgets_once(region: Region, database_url: str, monkeypatch
     done, again = (CliRunner().invoke(app, words) for _ in range(2))
     assert (done.exit_code, again.exit_code) == (0, 1), done.output
     assert "zone file" in done.stdout
+
+
+def test_the_daemon_of_a_modem_and_the_doors_of_routes_forget_too_and_others_are_still_told(
+    region: Region, database_url: str
+) -> None:
+    if schema_text() is None:
+        pytest.skip("apt-get install gammu-smsd")
+    make_tables(database_url, role=f"smsd_{region.connection.info.dbname}", password="x" * 16)
+    person, other = (phone_of(region.zones[2], role) for role in ("reparateur", "president"))
+    name, digits = "Mamadou", person.removeprefix("+224")
+    for query in IN_THE_DAEMON.split(";"):
+        region.connection.execute(query, {"person": person, "other": other, "digits": digits})  # type: ignore[arg-type]
+    assert rows_with(region, digits) == ["inbox", "outbox", "sentitems"]
+    assert forget(region.connection, person, by="Awa", now=region.clock.now()) is not None
+    assert rows_with(region, digits) == rows_with(region, name) == []
+    assert tables_with(region, digits) == []
+    left = 'SELECT "DestinationNumber", "TextDecoded" FROM smsd.outbox'
+    assert region.connection.execute(left).fetchall() == [(other, "Appelez  ")], "who else waits is told, without him"
+    assert rows_with(region, other) == ["inbox", "outbox"]
+    sent = 'SELECT "CreatorID", "Status" FROM smsd.sentitems'
+    assert region.connection.execute(sent).fetchall() == [("c", "DeliveryOK")], "that it was sent stays"
+    bodies = region.connection.execute("SELECT body FROM carrier_event ORDER BY carrier_event_id").fetchall()
+    assert bodies == [("",), (f"from={other}",)]
+
+
+def test_what_was_under_way_to_somebody_who_was_forgotten_is_not_sent_again(region: Region) -> None:
+    person = phone_of(region.zones[2], "exploitant")
+    region.fails(2)
+    region.connection.execute(
+        "UPDATE notification SET state = 'submitting', carrier = 'phone', submitted_at = created_at WHERE phone = %s",
+        [person],
+    )
+    forget(region.connection, person, by="Awa", now=region.clock.now())
+    region.run(10 * MINUTE)
+    assert region.connection.execute("SELECT count(*) FROM phone_inbox").fetchone() == (0,)
+
+
+def test_a_zone_file_does_not_bring_back_who_asked_to_be_forgotten(
+    region: Region, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", database_url)
+    person = phone_of(region.zones[2], "president")
+    forget(region.connection, person, by="Awa", now=region.clock.now())
+    kept = region.connection.execute("SELECT encode(number_hash, 'escape') FROM forgotten").fetchone()
+    assert kept is not None
+    assert person.removeprefix("+224") not in kept[0]
+    summary = import_zones(region.connection, region.zones)
+    assert (summary.left_out, summary.unchanged) == (("zone-3 president",), 6)
+    assert tables_with(region, person) == []
+    done = CliRunner().invoke(app, ["zones", "import", "--again", person])
+    assert (done.exit_code, "left out" in done.stdout) == (0, False), done.output
+    assert tables_with(region, person) == ["contact"]
+    assert forget(region.connection, person, by="Awa", now=region.clock.now()) is not None, "as often as they ask"
+    done = CliRunner().invoke(app, ["zones", "import"])
+    assert "left out, because they asked to be forgotten (--again takes in): zone-3 president" in done.stdout
