@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.carriers import Accepted, Fate, Inbound, Receipt, Refused, Submitted, Throttled, Uncertain, Urgency
+from alerts.carriers import Accepted, Event, Fate, Inbound, Receipt, Refused, Submitted, Throttled, Uncertain, Urgency
 from ingest.db import connect
 from tests.alerts.carriers.conftest import Desk, sms, until
 from tests.alerts.carriers.peers import NoPeer, Smsc, free_port, kannel, perl_smsc
@@ -77,15 +77,16 @@ def test_a_receipt_is_not_answered_before_it_is_committed(smsc: Smsc, desk: Desk
 
     smsc.write({"from": "224622000001", "text": "RECU"})
     until(lambda: smsc.inbound[0]["handed"] > 2, "handed over again and again")
-    events = committee.take(done=False)
-    assert len(events) == 3, "the same three, however often they were handed over"
+    until(lambda: len(committee.take(done=False)) >= 3, "read by us, which may be later than it was written")
+    assert len(committee.take(done=False)) == 3, "the same three, however often they were handed over"
     assert smsc.counts["receiptsAnswered"] == 0
     assert not smsc.inbound[0]["answered"]
 
     committee.take()
     until(lambda: smsc.counts["receiptsAnswered"] == 1, "receipt answered")
     until(lambda: smsc.inbound[0]["answered"], "inbound answered")
-    assert committee.take() == []
+    copies = {_what(event) for event in committee.take()}
+    assert copies <= {("1",), ("+224622000001", "RECU")}, "a copy may have met our answer on its way, nothing else"
 
 
 @pytest.mark.parametrize(
@@ -320,6 +321,13 @@ def test_kannel_a_client_of_others_is_content_with_our_test_message_centre(
     except NoPeer as error:
         skip_without(request.config, "Kannel", str(error))
     assert [m["text"] for m in smsc.taken] == ["bonjour é"]
+
+
+def _what(event: Event) -> tuple[str, ...]:
+    """What an event is about, whenever it came."""
+    if isinstance(event, Receipt):
+        return event.provider_ids
+    return (event.phone, event.text) if isinstance(event, Inbound) else ()
 
 
 def _phone(number: int | None) -> str | None:
