@@ -60,7 +60,8 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
             else:
                 ringing |= take_next(connection, alert_id, Position(rung, origin_at), now=now, routes=routes)
         if ringing:
-            _take_along(connection, frozenset(ringing), now, routes)
+            taken = [alert_id for alert_id, *_ in due]
+            _take_along(connection, frozenset(ringing), taken, now=now, routes=routes)
     with connection.transaction():
         _follow(connection, now)
         connection.execute(SQL["answered"])
@@ -73,9 +74,11 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
     return len(due) + len(phones)
 
 
-def _take_along(connection: Connection, ringing: frozenset[str], now: datetime, routes: int) -> None:
-    """Who is told of "no water" in one zone is told now of every other one whose next step they are."""
-    asked = {"phones": list(ringing), "no_water": NO_WATER}
+def _take_along(
+    connection: Connection, ringing: frozenset[str], taken: Sequence[int], *, now: datetime, routes: int
+) -> None:
+    """Who is told of "no water" in one zone is told now of all other whose next step they are; not of two steps."""
+    asked = {"phones": list(ringing), "no_water": NO_WATER, "taken": taken}
     for alert_id, rung, origin_at in connection.execute(SQL["may_come_along"], asked).fetchall():
         take_next(connection, alert_id, Position(rung, origin_at), now=now, routes=routes, ringing=ringing)
 

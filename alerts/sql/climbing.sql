@@ -4,10 +4,11 @@ SELECT l.alert_id, l.rung, l.origin_at, a.state = 'resolved' FROM ladder l JOIN 
 WHERE l.due_at <= %(now)s ORDER BY a.severity DESC, l.due_at LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED;
 
 -- may_come_along
--- Open alerts of "no water" in the zones of these phones.
+-- Open alerts of "no water" in the zones of these phones, but for those that have just moved on.
 SELECT l.alert_id, l.rung, l.origin_at FROM ladder l JOIN alert a USING (alert_id)
 WHERE l.due_at IS NOT NULL AND a.state = 'open' AND a.severity >= %(no_water)s
   AND a.zone_id IN (SELECT zone_id FROM contact WHERE phone = ANY(%(phones)s) AND is_active)
+  AND l.alert_id <> ALL(%(taken)s)
 ORDER BY l.due_at FOR UPDATE OF l SKIP LOCKED;
 
 -- answered

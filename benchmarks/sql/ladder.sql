@@ -48,16 +48,16 @@ SELECT a.severity, l.rung, a.state = 'open', coalesce((
 FROM alert a JOIN ladder l USING (alert_id) ORDER BY a.alert_id;
 
 -- too_early
--- Steps that came sooner after the opening than their severity has it; but for those that came along with another zone's
--- "no water", which told the same phone at that moment what was due.
+-- Steps that came sooner after the opening than their severity has it; but for those that came along with another
+-- "no water" of which the same phone was told at that moment, because it was due.
 WITH taken AS (
-    SELECT t.*, a.zone_id, a.severity, t.at >= a.opened_at
+    SELECT t.*, a.severity, t.at >= a.opened_at
         + make_interval(secs => (%(delays)s::jsonb ->> (a.severity || '-' || t.step))::double precision) AS is_due
     FROM (SELECT alert_id, step, phone, created_at AS at FROM notification WHERE kind = 'opened'
           UNION ALL SELECT alert_id, step, NULL, since FROM call_list WHERE step = 'call_list') t
         JOIN alert a USING (alert_id))
 SELECT count(*) FROM taken e WHERE NOT is_due AND NOT EXISTS (
-    SELECT FROM taken o WHERE o.is_due AND o.phone = e.phone AND o.at = e.at AND o.zone_id <> e.zone_id
+    SELECT FROM taken o WHERE o.is_due AND o.phone = e.phone AND o.at = e.at AND o.alert_id <> e.alert_id
       AND 3 = ALL(ARRAY[o.severity, e.severity]));
 
 -- too_late

@@ -228,6 +228,15 @@ def test_a_storm_that_takes_a_quarter_of_an_hour_is_one_message_for_the_repairer
     assert [(at - NOON) // MINUTE for (at,) in calls] == [240 + 3 * zone for zone in range(6)]
 
 
+def test_of_one_alert_two_people_are_not_told_in_one_moment(region: Region) -> None:
+    region.everybody_else_is("reparateur", "+224600009998")
+    region.fails(0)
+    region.run(30 * MINUTE)
+    region.fails(1)  # its third person is due when the repairer hears of the first
+    region.run(2 * HOUR)
+    assert [at for at, _ in region.sms("+224600009998")] == [90, 120]
+
+
 def test_dust_on_all_panels_is_one_message_for_who_looks_after_them_and_so_is_its_end(region: Region) -> None:
     region.everybody_else_is("exploitant", "+224600009999")
     alerts = [region.fails(zone, "pv_soiling", 2) for zone in range(6)]
