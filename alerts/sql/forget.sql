@@ -45,8 +45,9 @@ WHERE who = ANY(%(whos)s) OR detail ->> 'name' = ANY(%(names)s);
 
 -- alerts
 UPDATE alert SET acknowledged_by = CASE WHEN acknowledged_by = ANY(%(whos)s) THEN '' ELSE acknowledged_by END,
-                 shelved_by = CASE WHEN shelved_by = ANY(%(whos)s) THEN '' ELSE shelved_by END
-WHERE acknowledged_by = ANY(%(whos)s) OR shelved_by = ANY(%(whos)s);
+                 shelved_by = CASE WHEN shelved_by = ANY(%(whos)s) THEN '' ELSE shelved_by END,
+                 assigned_to = CASE WHEN assigned_to = ANY(%(names)s) THEN NULL ELSE assigned_to END
+WHERE acknowledged_by = ANY(%(whos)s) OR shelved_by = ANY(%(whos)s) OR assigned_to = ANY(%(names)s);
 
 -- conversation
 DELETE FROM conversation WHERE phone = %(phone)s;
