@@ -290,7 +290,6 @@ class Admission:
         for message in messages:
             self.messages.append(message)
             topic = self._topic(message.topic)
-            rows = len(self._line)
             who = NOBODY
             try:
                 if topic is not None and self.directory.gateways.get(topic.gateway) == topic.zone:
@@ -302,6 +301,7 @@ class Admission:
                 reason = RejectReason.NOT_SENML, str(error)
             except Exception as error:  # a defect of ours must not stop the stream; the bytes are kept
                 log.exception("%s: the decoder failed", message.topic[:200])
+                rows = sum(self._rows)  # what came before, also from other devices of this message, stays
                 for column in (self._line, self._at_s, self._value):
                     del column[rows:]
                 self.estimated = [estimate for estimate in self.estimated if estimate.row < rows]
@@ -524,13 +524,13 @@ class Admission:
             places.append(-1 if problem is not None else len(self._line) - 1)
             if problem is not None:
                 refused.append((record, *problem))
-        self._place(where, places, numbers)
         admitted = len(self._line) - rows
         if not admitted and len(refused) > BAD_APART:  # a short message that would come to a thousand rows
             _, word, why = refused[0]
             aside = [(message.payload, word, f"none of {len(refused)} readings is accepted; the first: {why}")]
         else:
             aside = [(as_message(one, boot, message.received_us / 1e6), word, why) for one, word, why in refused]
+        self._place(where, places, numbers)
         self.set_aside += [SetAside(message, *sender, sender, alone, word, why) for alone, word, why in aside]
         counted = self._count(sender, message, admitted, received=admitted + len(aside))
         if times.sent_us is not None:

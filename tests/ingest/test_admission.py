@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.model import Flag
 from ingest.admission import ChannelEntry, Directory, Message, RejectReason, admit
+from ingest.profiles.dialects import Dialects, Heard, Translation
+from ingest.senml import Resolved
 
 NOON_S = datetime(2026, 11, 24, 12, 50, tzinfo=UTC).timestamp()
 DIRECTORY = Directory(
@@ -158,3 +160,28 @@ def test_whatever_comes_every_record_is_accounted_for(payload: bytes) -> None:
     if payload.startswith(b"[") and not any(aside.reason is RejectReason.NOT_SENML for aside in admission.set_aside):
         records = [r for r in json.loads(payload) if r.get("n") is not None or r.get("v") is not None]
         assert len(admission.columns) + len(admission.set_aside) >= len(records)
+
+
+class FailsAtItsSecondDevice(Dialects):
+    """A profile that reads one device and trips over the next."""
+
+    def __init__(self) -> None:
+        super().__init__([], {}, DIRECTORY.gateways)
+
+    def translate(self, topic: str, payload: bytes) -> Translation | None:
+        first = Heard("zone-1", "gw-1", [Resolved("tower", "level_m", "m", 2.5, NOON_S, None, None)], [], 0, [])
+        return Translation("tripping", [first, first._replace(records=[None])], [])  # type: ignore[list-item]
+
+
+def test_a_decoder_that_fails_leaves_each_row_with_its_own_gateway() -> None:
+    directory = Directory({**DIRECTORY.gateways, "gw-1b": "zone-1"}, DIRECTORY.channels, FailsAtItsSecondDevice())
+    messages = [
+        Message("a/dialect", b"{}", round(NOON_S) * 1_000_000, 1, 1),
+        Message("ndiyan/1/zone-1/gw-1b/up/senml", pack({**GOOD, "v": 3.5}), round(NOON_S + 1) * 1_000_000, 2, 1),
+    ]
+    found = admit(messages, directory)
+    names = list(found.senders)
+    assert [names[number] for number in found.sender] == [("zone-1", "gw-1"), ("zone-1", "gw-1b")]
+    assert (found.columns.received_us - messages[0].received_us).tolist() == [0, 1_000_000]
+    assert found.columns.value.tolist() == [2.5, 3.5]
+    assert [aside.reason for aside in found.set_aside] == [RejectReason.DECODER_FAILED]
