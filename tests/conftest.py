@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from xdist.workermanage import WorkerController
 
@@ -26,6 +27,9 @@ from ndiyan.shipped_files import shipped
 
 MISSING = pytest.StashKey[dict[str, str]]()
 TEMPLATE = "ndiyan_template"
+# How fast examples are made and tried is the machine's: on a busy one these two checks of the clock fail what is right.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
