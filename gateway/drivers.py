@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -83,7 +84,11 @@ def _lines(text: bytes, names: Collection[str]) -> dict[str, Value]:
         if len(words) not in (2, 3) or words[0] not in names:
             continue
         try:
-            found[words[0]] = Value(float(words[1]), "".join(words[2:]))
+            number = float(words[1])
         except ValueError:
+            number = math.nan
+        if math.isfinite(number):
+            found[words[0]] = Value(number, "".join(words[2:]))
+        else:
             found[words[0]] = Value(None, "", f"{words[1][:40]!r} is not a number")
     return found

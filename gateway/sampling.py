@@ -9,6 +9,7 @@ costs one reading in an interval.
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -209,6 +210,9 @@ class Sampler:
             return None
         if value.number is None:
             self._tell(point, value.why or "no value")
+            return None
+        if not math.isfinite(value.number):  # the outbox cannot keep it, and would refuse all that come after it
+            self._tell(point, f"{value.number} is not a number")
             return None
         if point.pulse is not None:
             found: float | str = self._total(point, point.pulse, value, uptime_s)

@@ -169,6 +169,20 @@ def test_a_file_and_a_program_give_values_by_name(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("word", ["nan", "inf", "-inf", "1e999"])
+def test_what_a_file_says_of_no_finite_size_is_not_a_number(tmp_path: Path, word: str) -> None:
+    (tmp_path / "battery").write_text(word + "\n", "ascii")
+    told = FileDriver(tmp_path / "battery").read({"value"})
+    assert told == {"value": Value(None, "", f"{word!r} is not a number")}
+
+
+def test_a_device_that_says_nan_gives_nothing_and_says_why(box: tuple[Sampler, dict[str, Scripted]]) -> None:
+    sampler, devices = box
+    devices["inverter"].says = {"speed": Value(float("nan"), "rpm"), "state": Value(1)}
+    assert "pump/speed_rpm" not in values(sampler, 0.0)
+    assert sampler.troubles == {"pump/speed_rpm": "nan is not a number"}
+
+
 def test_a_program_that_fails_is_a_silent_device(tmp_path: Path) -> None:
     with pytest.raises(DeviceSilent, match="ended with 3: no probe"):
         ExecDriver((sys.executable, "-c", "import sys; print('no probe', file=sys.stderr); sys.exit(3)"), 10).read(
