@@ -119,6 +119,7 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._address = os.environ.get("NOTIFY_SOCKET")
+        self._is_heard = True
 
     def ready(self) -> None:
         """The start is over."""
@@ -136,5 +137,8 @@ class Watchdog:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
                 wire.sendto(words.encode(), address)
         except OSError as error:
-            log.warning("systemd does not hear us: %s", error)
-            self._address = None
+            if self._is_heard:
+                log.warning("systemd does not hear us: %s", error)
+            self._is_heard = False
+        else:
+            self._is_heard = True

@@ -77,3 +77,18 @@ def test_systemd_hears_that_we_are_ready_and_alive(tmp_path: Path, monkeypatch: 
         watchdog.alive("2 points silent")
         assert systemd.recv(100) == b"READY=1"
         assert systemd.recv(100) == b"WATCHDOG=1\nSTATUS=2 points silent"
+
+
+def test_systemd_that_did_not_hear_us_once_is_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    watchdog = Watchdog()
+    for _ in range(3):
+        watchdog.alive("busy")
+    assert len(caplog.records) == 1, "a trouble that lasts is told when it begins"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(5)
+        watchdog.alive("well")
+        assert systemd.recv(100) == b"WATCHDOG=1\nSTATUS=well"
