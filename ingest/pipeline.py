@@ -40,7 +40,7 @@ from ingest.errors import ProfileError, SchemaMismatch
 from ingest.profiles.dialects import Dialects, Registered
 from ingest.profiles.own import fetch_bodies
 from ingest.profiles.profile import Profile, parse_profile, shipped_profiles
-from ingest.profiles.sparkplug import Aliases, birth_of
+from ingest.profiles.sparkplug import Aliases, Born, birth_of
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
 from ingest.suspicion import Suspicion
 from ingest.writer import Outcome, ReadingWriter, RowFates
@@ -231,7 +231,7 @@ class Pipeline:
                 },
             )  # fmt: skip
             if (birth := birth_of(message.topic)) is not None:
-                aliases = {str(alias): name for alias, name in self._aliases.get(birth, {}).items()}
+                aliases = {str(alias): born for alias, born in self._aliases.get(birth, {}).items()}
                 self._connection.execute(
                     SQL["keep_birth"],
                     {"source": birth, "aliases": json.dumps(aliases), "at": _instant(message.received_us)},
@@ -439,7 +439,10 @@ def fetch_profiles(connection: Connection) -> list[Profile]:
 def fetch_aliases(connection: Connection) -> Aliases:
     """What Sparkplug births have told so far."""
     return {
-        source: {int(alias): name for alias, name in aliases.items()}
+        source: {
+            int(alias): Born(born) if isinstance(born, str) else Born(*born)  # a name alone: kept by 0.1
+            for alias, born in aliases.items()
+        }
         for source, aliases in connection.execute(SQL["births"])
     }
 

@@ -16,8 +16,16 @@ KINDS = ("NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH")
 MAX_METRICS = 2000
 UNSIGNED_FROM_SIGNED = {1: 8, 2: 16, 3: 32, 4: 64}  # data types Int8 … Int64: their bits
 
-Aliases = MutableMapping[str, dict[int, str]]
-"""`group/node` or `group/node/device` → alias → name of the metric, as the last birth said."""
+
+class Born(NamedTuple):
+    """What a birth says of a metric that comes by alias; data type 0 is not known."""
+
+    name: str
+    data_type: int = 0
+
+
+Aliases = MutableMapping[str, dict[int, Born]]
+"""`group/node` or `group/node/device` → alias → metric, as the last birth said."""
 
 
 class NoBirth(ValueError):
@@ -110,24 +118,27 @@ def from_sparkplug(payload: bytes, topic: str, aliases: Aliases) -> Any:
         raise Undecodable(f"{len(found.metrics)} metrics, bound {MAX_METRICS}")
     is_birth = source.kind.endswith("BIRTH")
     if is_birth:
-        aliases[source.name] = {metric.alias: metric.name for metric in found.metrics if metric.HasField("alias")}
+        aliases[source.name] = {
+            metric.alias: Born(metric.name, metric.datatype) for metric in found.metrics if metric.HasField("alias")
+        }
     known = aliases.get(source.name, {})
     points = []
     for metric in found.metrics:
-        name = metric.name or known.get(metric.alias)
+        born = known.get(metric.alias, Born("")) if metric.HasField("alias") else Born("")
+        name = metric.name or born.name
         if not name:
             raise NoBirth(f"{source.name}: no birth has said what alias {metric.alias} is")
         at_ms = metric.timestamp if metric.HasField("timestamp") else found.timestamp
-        points.append({"name": name, "value": _value(metric), "time": at_ms})
+        points.append({"name": name, "value": _value(metric, metric.datatype or born.data_type), "time": at_ms})
     return {"device": source.name, "points": points}
 
 
-def _value(metric: Any) -> float | str | None:
+def _value(metric: Any, data_type: int) -> float | str | None:
     if metric.is_null:
         return None
     if metric.HasField("int_value") or metric.HasField("long_value"):
         raw = metric.int_value if metric.HasField("int_value") else metric.long_value
-        bits = UNSIGNED_FROM_SIGNED.get(metric.datatype)  # two's complement, in the words of the specification
+        bits = UNSIGNED_FROM_SIGNED.get(data_type)  # two's complement, in the words of the specification
         if bits is None:
             return float(raw)
         raw &= (1 << bits) - 1

@@ -23,11 +23,11 @@ from gateway.zones import Zone, zone_from_values
 from ingest.admission import Message
 from ingest.db import Connection, connect
 from ingest.errors import ProfileError
-from ingest.pipeline import Pipeline
+from ingest.pipeline import Pipeline, fetch_aliases
 from ingest.profiles.formats import Undecodable, from_cayenne_lpp
 from ingest.profiles.own import forget_profile, keep_profile
 from ingest.profiles.profile import Profile, parse_profile, shipped_profiles, topic_fits
-from ingest.profiles.sparkplug import payload_class
+from ingest.profiles.sparkplug import Aliases, Born, from_sparkplug, payload_class
 from ingest.profiles.trial import failed_samples, try_message
 from ingest.registry import import_zones
 from ingest.replay import Fate, find_waiting, replay, replay_raw
@@ -271,6 +271,25 @@ def test_sparkplug_data_before_a_birth_wait_for_it_and_a_restart_remembers_the_b
     assert restarted.store([data]).stored == 1
     assert [row[3] for row in stored(connection)] == [118.2, 118.25]
     assert pipeline.store([sparkplug("DDEATH")]).came == 0
+
+
+@pytest.mark.parametrize("kept", ["name and data type", "name alone, as before"])
+@pytest.mark.db
+def test_sparkplug_births_are_remembered_with_their_data_types(connection: Connection, kept: str) -> None:
+    born = {"name": "signal", "alias": 7, "datatype": 3, "int_value": 2**32 - 70}
+    Pipeline(connection).store([sparkplug("DBIRTH", born)])
+    if kept != "name and data type":
+        connection.execute("""UPDATE sparkplug_birth SET aliases = '{"7": "signal"}'""")
+    data_type = 3 if kept == "name and data type" else 0
+    assert fetch_aliases(connection) == {"labe/node-1/tap-03": {7: Born("signal", data_type)}}
+
+
+def test_sparkplug_data_bear_the_sign_that_their_birth_declared() -> None:
+    aliases: Aliases = {}
+    births = sparkplug("DBIRTH", {"name": "signal", "alias": 7, "datatype": 3, "int_value": 2**32 - 70})
+    data = sparkplug("DDATA", {"alias": 7, "int_value": 2**32 - 71})  # no data type: 3.0 says it should not be there
+    told = [from_sparkplug(one.payload, one.topic, aliases)["points"][0]["value"] for one in (births, data)]
+    assert told == [-70.0, -71.0]
 
 
 def test_small_whole_numbers_of_sparkplug_may_be_negative() -> None:
