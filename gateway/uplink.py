@@ -339,6 +339,13 @@ class Uplink:
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
+        try:
+            self._greet(client, reason)
+        except Exception:  # paho's thread would end with it, and nobody connect again
+            log.exception("%s: the link is given up, its birth cannot be told", self._gateway)
+            self._lose()
+
+    def _greet(self, client: mqtt.Client, reason: ReasonCode) -> None:
         if reason.is_failure:
             self._tell(f"the broker refused us: {reason}")
             return

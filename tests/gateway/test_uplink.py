@@ -138,3 +138,31 @@ def test_a_trouble_is_told_when_it_begins_and_when_it_is_over_however_many_messa
         "gw-1: the broker does not deliver: No matching subscribers", "gw-1: readings are delivered again"
     ]  # fmt: skip
     assert len(told) <= 3, "at most once more, when ingest has closed"
+
+
+@pytest.mark.broker
+def test_a_link_whose_birth_cannot_be_told_is_tried_again(
+    broker: EmbeddedBroker, tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = Outbox(tmp_path / "outbox.db")
+    connected, asked = threading.Event(), itertools.count()
+
+    def tells() -> dict[str, object]:
+        if next(asked) == 0:
+            raise OSError("statvfs: Input/output error")
+        connected.set()
+        return {}
+
+    uplink = Uplink(
+        broker.settings_for(GATEWAY), zone=ZONE, gateway=GATEWAY, outbox=outbox, clock=clock, software="test",
+        tells=tells, reconnect_s=(0.05, 0.1),
+    )  # fmt: skip
+    uplink.start()
+    try:
+        assert connected.wait(10), "the uplink never came back"
+    finally:
+        uplink.stop()
+        outbox.close()
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        "gw-1: the link is given up, its birth cannot be told"
+    ]
