@@ -96,8 +96,10 @@ class Station:
         finally:
             self.sampler.close()
             self.uplink.stop()
-            self._keep()
-            self.outbox.close()
+            try:
+                self._keep()
+            finally:
+                self.outbox.close()
 
     def turn(self) -> None:
         """Look at what is due, keep it, and see to the rest."""
@@ -150,26 +152,28 @@ class Station:
         self.uplink.wake()
 
     def _append(self) -> None:
+        booked, total = self._booked()
         self.outbox.append(
             [one.reading for one in self._pending],
             uptime_s=[one.uptime_s for one in self._pending],
-            kept=_as_kept(self._pending_counts) | self._booked(),
+            kept=_as_kept(self._pending_counts) | booked,
         )
-        self._pending, self._pending_counts = [], {}
+        self._pending, self._pending_counts, self._traffic_booked = [], {}, total
 
     def _keep(self) -> None:
         self._take(Round(counts=self.sampler.counts()))
-        if booked := self._booked():
+        booked, total = self._booked()
+        if booked:
             self.outbox.keep(booked)
+            self._traffic_booked = total
 
-    def _booked(self) -> dict[str, str]:
-        """The bytes of today, by the date as far as it is known."""
+    def _booked(self) -> tuple[dict[str, str], Traffic]:
+        """The bytes of today, by the date as far as it is known, and all that is booked once they are kept."""
         total = self.uplink.traffic()
         more = total.since(self._traffic_booked)
         if not any(more):
-            return {}
-        self._traffic_booked = total
-        return {self._today(): json.dumps(self._bytes_on(self._today()) + more)}
+            return {}, total
+        return {self._today(): json.dumps(self._bytes_on(self._today()) + more)}, total
 
     def _bytes_today(self) -> dict[str, int]:
         today = self._bytes_on(self._today()) + self.uplink.traffic().since(self._traffic_booked)

@@ -1,10 +1,11 @@
 """The whole program: Modbus, gateway, a real broker, a real ingest; and what a day costs on the wire."""
 
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,11 +17,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.clock import ManualClock, SystemClock
 from gateway.config import MqttSettings
+from gateway.errors import OutboxFull
 from gateway.installation import Installation, load_installation
 from gateway.model import AssetId, Reading
 from gateway.outbox import Outbox
 from gateway.remote import sign
-from gateway.service import Station
+from gateway.service import Station, day_bytes, outbox_of
+from gateway.traffic import Traffic
 from gateway.uplink import Uplink
 from gateway.wire import config_topic, status_topic
 from gateway.zones import Zone
@@ -195,6 +198,49 @@ def test_a_box_whose_clock_nobody_vouches_for_publishes_no_date(
     monkeypatch.setattr("gateway.service.kernel_is_synced", lambda: False)
     taken = look_once(Station(pump[1](""), uptime=lambda: 4000.0))
     assert {reading.measured_at for reading in taken} == {datetime(1970, 1, 1, 1, 6, 40, tzinfo=UTC)}
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes a disk on which nothing can be kept; with `monkeypatch.undo()` it has room again."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OutboxFull("database or disk is full")
+
+    def fill() -> None:
+        monkeypatch.setattr(Outbox, "append", refuse)
+        monkeypatch.setattr(Outbox, "keep", refuse)
+
+    return fill
+
+
+def test_bytes_that_a_full_disk_cannot_book_are_booked_when_it_has_room(
+    pump: tuple[dict[int, Unit], Callable[[str], Installation]],
+    monkeypatch: pytest.MonkeyPatch,
+    full_disk: Callable[[], None],
+) -> None:
+    station = Station(pump[1]("rtc = true\n"))
+    station.uplink.traffic = lambda: Traffic(100, 40)  # type: ignore[method-assign] # spent without a broker
+    full_disk()
+    station.turn()
+    assert day_bytes(station.outbox) == {}
+    monkeypatch.undo()
+    look_once(station)
+    with closing(Outbox(outbox_of(pump[1]("")))) as outbox:
+        assert list(day_bytes(outbox).values()) == [Traffic(100, 40)]
+
+
+def test_a_full_disk_at_the_end_does_not_keep_the_outbox_open(
+    pump: tuple[dict[int, Unit], Callable[[str], Installation]], full_disk: Callable[[], None]
+) -> None:
+    station = Station(pump[1]("rtc = true\n"))
+    station.uplink.traffic = lambda: Traffic(100, 40)  # type: ignore[method-assign] # spent without a broker
+    full_disk()
+    station.ask_to_stop()
+    with pytest.raises(OutboxFull):
+        station.run()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        station.outbox.kept("")
 
 
 @pytest.mark.broker
