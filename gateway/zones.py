@@ -173,8 +173,8 @@ def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
     longitude = place.number("longitude", -180, 180)
     altitude_m = place.number("altitude_m", -400, 6000)
     served = top.table("served")
-    people = int(served.number("people", 1, 100_000))
-    counted_in = int(served.number("counted_in", 1990, 2100))
+    people = served.whole("people", 1, 100_000)
+    counted_in = served.whole("counted_in", 1990, 2100)
     gnf, members = _tariff(top), _members(top)
     gateway_table = top.table("gateway")
     gateway_id = GatewayId(gateway_table.text("id", pattern=SLUG))
@@ -190,6 +190,8 @@ def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
     committee = tuple(_contact(table, zone_id, assets) for table in top.tables("committee"))
     known = {str(asset.asset_id) for asset in assets}
     devices = tuple(device(table, known) for table in top.tables("devices"))
+    _check_unique(top, "committee", [contact.phone for contact in committee])
+    _check_unique(top, "devices", [f"{one.profile} {one.device_id}" for one in devices])
     for table in (place, served, gateway_table, top):
         table.done()
     _check_together(top, assets)
@@ -205,7 +207,7 @@ def _tariff(top: Table) -> int | None:
         top.asked.add("tariff")
         return None
     table = top.table("tariff")
-    gnf = int(table.number("gnf_per_20_l", 0, 100_000))
+    gnf = table.whole("gnf_per_20_l", 0, 100_000)
     table.done()
     return gnf
 
@@ -215,8 +217,8 @@ def _members(top: Table) -> Members | None:
         top.asked.add("ugspe")
         return None
     table = top.table("ugspe")
-    women, men = (int(table.number(key, 0, 1000)) for key in ("women", "men"))
-    counted_in = int(table.number("counted_in", 1990, 2100))
+    women, men = (table.whole(key, 0, 1000) for key in ("women", "men"))
+    counted_in = table.whole("counted_in", 1990, 2100)
     table.done()
     return Members(women, men, counted_in)
 
@@ -246,7 +248,7 @@ def _taps(top: Table, interval_s: float) -> list[Asset]:
         top.asked.add("taps")
         return []
     table = top.table("taps")
-    count = int(table.number("count", 0, 99))
+    count = table.whole("count", 0, 99)
     metered = table.flag("metered", default=True)
     interval = table.number("interval_s", 10, 86_400, interval_s)
     table.done()
@@ -258,7 +260,7 @@ def _taps(top: Table, interval_s: float) -> list[Asset]:
 
 def _contact(table: Table, zone_id: ZoneId, assets: list[Asset]) -> Contact:
     tap = table.values.get("tap")
-    if tap is not None and tap not in {asset.asset_id for asset in assets}:
+    if tap is not None and tap not in {asset.asset_id for asset in assets if asset.kind is AssetKind.TAP}:
         raise table.error("tap", f"{tap!r} is no tap of {zone_id}")
     table.asked.add("tap")
     contact = Contact(
@@ -270,6 +272,12 @@ def _contact(table: Table, zone_id: ZoneId, assets: list[Asset]) -> Contact:
     )
     table.done()
     return contact
+
+
+def _check_unique(top: Table, key: str, names: list[str]) -> None:
+    for number, name in enumerate(names):
+        if (before := names.index(name)) != number:
+            raise top.error(f"{key}[{number}]", f"{name!r} is already in {key}[{before}]")
 
 
 def _check_together(top: Table, assets: list[Asset]) -> None:

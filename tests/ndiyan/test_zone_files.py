@@ -14,6 +14,7 @@ from ndiyan.shipped_files import shipped
 DRY_SEASON_L_PER_PERSON = 12.0  # upper end of what metered communal taps sell (DOMAIN §3.1)
 PUMPING_HOURS = 6.6  # of rated flow, on a dry-season day of 5.7 kWh/m² with modules of about twice the pump's power
 FRICTION = 1.06
+DEVICE = '[[devices]]\nprofile = "sparkplug-b"\nid = "labe/node-1"\nasset = "tower"\n\n'
 
 
 def test_there_are_six_zones_with_about_a_hundred_taps(zones: list[Zone]) -> None:
@@ -77,6 +78,17 @@ def test_the_pump_is_rated_for_the_head_that_it_meets(zones: list[Zone]) -> None
         pytest.param('"level_m", ', '"level_cm", ', r"tower\.channels: 'level_cm' is none of level_m", id="channel"),
         pytest.param("start_level_m = 2.3", "start_level_m = 3", r"3 is not below full_level_m 3", id="together"),
         pytest.param("people = 1450", 'people = "many"', r"served\.people: 'many' is not a number", id="kind"),
+        pytest.param("people = 1450", "people = 1450.9", r"served\.people: 1450\.9 is not a whole number", id="whole"),
+        pytest.param('tap = "tap-04"', 'tap = "tower"', r"committee\[3\]\.tap: 'tower' is no tap of", id="tower"),
+        pytest.param(
+            '"+224600000002"',
+            '"+224600000001"',
+            r"committee\[1\]: '\+224600000001' is already in committee\[0\]",
+            id="one-phone-for-two",
+        ),
+        pytest.param(
+            "[place]", 2 * DEVICE + "[place]", r"devices\[1\]: .* is already in devices\[0\]", id="device-twice"
+        ),
         pytest.param("[place]", "[place", "is not valid TOML", id="not-toml"),
     ],
 )
