@@ -61,6 +61,7 @@ class _State:
     before: int = 0  # to which a trial goes back
     is_trial: bool = False
     starts: int = 0
+    told: int = 0  # whose outcome `says` is; 0: that of `seen`
     says: str = ""
 
 
@@ -68,9 +69,15 @@ class RemotePlan:
     """Which plan counts, and what became of the last one that came. `offer` may be called from another thread."""
 
     def __init__(
-        self, installation: Installation, folder: Path, *, on_change: Callable[[], None] = lambda: None
+        self,
+        installation: Installation,
+        folder: Path,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        on_refusal: Callable[[], None] = lambda: None,
     ) -> None:
-        self._installation, self._folder, self._on_change = installation, folder, on_change
+        self._installation, self._folder = installation, folder
+        self._on_change, self._on_refusal = on_change, on_refusal
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._state = self._load()
@@ -86,8 +93,8 @@ class RemotePlan:
         return self._state.is_trial
 
     def outcome(self) -> dict[str, object]:
-        """What became of the last plan that came, for the status."""
-        return {"number": self._state.seen, "says": self._state.says} if self._state.seen else {}
+        """The last that became of a plan that came, for the status."""
+        return {"number": self._state.told or self._state.seen, "says": self._state.says} if self._state.seen else {}
 
     def plan(self) -> Plan:
         """The plan that counts now; what can no longer be read is rolled back."""
@@ -117,14 +124,17 @@ class RemotePlan:
             try:
                 load_plan(self._file(number), self._installation)
             except ConfigError as error:
-                self._put(seen=number, says=f"refused: {error}")
+                self._put(seen=number, told=number, says=f"refused: {error}")
                 log.warning("configuration %d is refused: %s", number, error)
+                self._on_refusal()
             else:
                 before = self._state.before if self._state.is_trial else self._state.active
-                self._put(seen=number, active=number, before=before, is_trial=True, starts=0, says="on trial")
+                self._put(
+                    seen=number, told=number, active=number, before=before, is_trial=True, starts=0, says="on trial"
+                )
                 log.info("configuration %d is tried", number)
-            self.has_changed.set()
-            self._on_change()
+                self.has_changed.set()
+                self._on_change()
 
     def judge(self, *, measured_before: Collection[str], troubles: Collection[str], has_measured: bool) -> None:
         """End a trial: keep the plan, or go back when it is worse than the one before."""
@@ -133,7 +143,7 @@ class RemotePlan:
             self.roll_back(f"{lost[0]} no longer measures" if lost else "nothing was measured")
         else:
             with self._lock:
-                self._put(is_trial=False, says="in use")
+                self._put(is_trial=False, told=self._state.active, says="in use")
             log.info("configuration %d is in use", self._state.active)
 
     def roll_back(self, why: str) -> None:
@@ -141,7 +151,7 @@ class RemotePlan:
         log.warning("configuration %d is rolled back: %s", self._state.active, why)
         with self._lock:
             before = self._state.before if self._state.before != self._state.active else 0
-            self._put(active=before, before=0, is_trial=False, says=f"rolled back: {why}")
+            self._put(told=self._state.active, active=before, before=0, is_trial=False, says=f"rolled back: {why}")
             self.has_changed.set()
             self._on_change()
 

@@ -59,7 +59,10 @@ class Station:
         self._restarts = int(self.outbox.kept(RESTARTS).get(RESTARTS, "-1")) + 1
         self.outbox.keep({RESTARTS: str(self._restarts)})
         self._stopping, self._wake = threading.Event(), threading.Event()
-        self.remote = RemotePlan(installation, installation.folder / REMOTE_FOLDER, on_change=self._wake.set)
+        self.remote = RemotePlan(
+            installation, installation.folder / REMOTE_FOLDER, on_change=self._wake.set,
+            on_refusal=lambda: self.uplink.tell_status(),
+        )  # fmt: skip
         self.sampler = self._new_sampler(self.remote.plan())
         self._pending: list[Taken] = []
         self._pending_counts: dict[str, Count] = {}
@@ -109,7 +112,7 @@ class Station:
         found = self.sampler.look(self.clock.now(), now_s)
         self._measured |= {f"{one.reading.asset}/{one.reading.channel}" for one in found.taken}
         self._take(found)
-        if self.remote.is_trial and now_s >= self._trial_end_s:
+        if self.remote.is_trial and now_s >= self._trial_end_s and not self.remote.has_changed.is_set():
             self.remote.judge(
                 measured_before=self._measured_before & {point.name for point in self.remote.plan().points},
                 troubles=self.sampler.troubles, has_measured=bool(self._measured),

@@ -108,6 +108,20 @@ def test_a_second_plan_is_taken_back_to_the_first(remote: RemotePlan) -> None:
     assert remote.outcome() == {"number": 2, "says": "rolled back: nothing was measured"}
 
 
+def test_a_plan_that_is_refused_leaves_the_one_on_trial_alone(pump: Installation, tmp_path: Path) -> None:
+    refusals: list[None] = []
+    remote = RemotePlan(pump, tmp_path / "remote", on_refusal=lambda: refusals.append(None))
+    remote.offer(message())
+    remote.has_changed.clear()
+    remote.offer(message("nonsense", number=2))
+    assert not remote.has_changed.is_set(), "nothing else is measured"
+    assert len(refusals) == 1
+    assert remote.outcome()["number"] == 2
+    assert str(remote.outcome()["says"]).startswith("refused: ")
+    remote.judge(measured_before=(), troubles=(), has_measured=True)
+    assert remote.outcome() == {"number": 1, "says": "in use"}
+
+
 def test_a_plan_with_which_the_program_does_not_stay_up_is_taken_back(pump: Installation, tmp_path: Path) -> None:
     RemotePlan(pump, tmp_path / "remote").offer(message())
     for _ in range(MOST_STARTS):
