@@ -281,6 +281,10 @@ def _check_source(table: Table, point: Point, device: Device) -> None:
     unit = point.unit
     if device.map is not None and unit is None:
         unit = device.map.registers[point.register].unit
+    if point.pulse is not None:
+        for key in ("scale", "loop"):
+            if table.has(key):
+                raise table.error(key, f"does not go with pulse of {point.name}: litres says what one pulse is")
     if point.loop is not None:
         if unit not in (None, LOOP_UNIT):
             raise table.error("loop", f"is for {LOOP_UNIT}, {point.register} is in {unit!r}")
