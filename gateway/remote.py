@@ -60,6 +60,7 @@ class _State:
     active: int = 0
     before: int = 0  # to which a trial goes back
     is_trial: bool = False
+    measured: list[str] | None = None  # the points that measured before the trial; None: nobody could tell
     starts: int = 0
     told: int = 0  # whose outcome `says` is; 0: that of `seen`
     says: str = ""
@@ -128,32 +129,49 @@ class RemotePlan:
                 log.warning("configuration %d is refused: %s", number, error)
                 self._on_refusal()
             else:
-                before = self._state.before if self._state.is_trial else self._state.active
-                self._put(
-                    seen=number, told=number, active=number, before=before, is_trial=True, starts=0, says="on trial"
-                )
+                if not self._state.is_trial:
+                    self._put(before=self._state.active, measured=None)
+                self._put(seen=number, told=number, active=number, is_trial=True, starts=0, says="on trial")
                 log.info("configuration %d is tried", number)
                 self.has_changed.set()
                 self._on_change()
 
-    def judge(self, *, measured_before: Collection[str], troubles: Collection[str], has_measured: bool) -> None:
-        """End a trial: keep the plan, or go back when it is worse than the one before."""
-        lost = sorted(set(measured_before) & set(troubles))
-        if lost or not has_measured:
-            self.roll_back(f"{lost[0]} no longer measures" if lost else "nothing was measured")
-        else:
-            with self._lock:
+    def begin(self, measured: Collection[str]) -> None:
+        """The plan on trial is measured by from now on; `measured` are the points that measured under the one before.
+
+        It is kept over restarts, and of a second plan within a trial what was kept with the first counts.
+        """
+        with self._lock:
+            if self._state.is_trial and self._state.measured is None:
+                self._put(measured=sorted(measured))
+
+    def judge(self, *, points: Collection[str], troubles: Collection[str], has_measured: bool) -> None:
+        """End a trial: keep the plan of these points, or go back when it is worse than the one before.
+
+        Where nobody could tell what measured before, each of its points has to.
+        """
+        with self._lock:
+            if self.has_changed.is_set():
+                return  # by now another one is tried
+            before = points if self._state.measured is None else self._state.measured
+            lost = sorted(set(before) & set(points) & set(troubles))
+            if lost or not has_measured:
+                self._roll_back(f"{lost[0]} no longer measures" if lost else "nothing was measured")
+            else:
                 self._put(is_trial=False, told=self._state.active, says="in use")
-            log.info("configuration %d is in use", self._state.active)
+                log.info("configuration %d is in use", self._state.active)
 
     def roll_back(self, why: str) -> None:
         """The plan before counts again."""
-        log.warning("configuration %d is rolled back: %s", self._state.active, why)
         with self._lock:
-            before = self._state.before if self._state.before != self._state.active else 0
-            self._put(told=self._state.active, active=before, before=0, is_trial=False, says=f"rolled back: {why}")
-            self.has_changed.set()
-            self._on_change()
+            self._roll_back(why)
+
+    def _roll_back(self, why: str) -> None:
+        log.warning("configuration %d is rolled back: %s", self._state.active, why)
+        before = self._state.before if self._state.before != self._state.active else 0
+        self._put(told=self._state.active, active=before, before=0, is_trial=False, says=f"rolled back: {why}")
+        self.has_changed.set()
+        self._on_change()
 
     def _file(self, number: int) -> Path:
         return self._folder / f"plan-{number}.toml"
@@ -167,7 +185,7 @@ class RemotePlan:
             log.error("%s: the state of configuration from afar is lost, our own file counts: %s", self._folder, error)
             return _State()
 
-    def _put(self, **changes: int | bool | str) -> None:
+    def _put(self, **changes: int | bool | str | list[str] | None) -> None:
         self._state = replace(self._state, **changes)  # type: ignore[arg-type] # by the names of its fields
         _write(self._folder / "state.json", json.dumps(asdict(self._state)).encode())
 

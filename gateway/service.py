@@ -68,8 +68,7 @@ class Station:
         self._pending_counts: dict[str, Count] = {}
         self._refused = 0
         self._traffic_booked = Traffic()
-        self._measured: set[str] = set()
-        self._measured_before: set[str] = set()
+        self._measured: set[str] | None = None  # the points that gave something; None before the first look
         self._hourly_due_s, self._trial_end_s = 0.0, self._uptime_s() + TRIAL_S
         self._watchdog = Watchdog()
         listens = {}
@@ -110,12 +109,14 @@ class Station:
             self._change_plan()
         now_s = self._uptime_s()
         found = self.sampler.look(self.clock.now(), now_s)
-        self._measured |= {f"{one.reading.asset}/{one.reading.channel}" for one in found.taken}
+        self._measured = (self._measured or set()) | {
+            f"{one.reading.asset}/{one.reading.channel}" for one in found.taken
+        }
         self._take(found)
-        if self.remote.is_trial and now_s >= self._trial_end_s and not self.remote.has_changed.is_set():
+        if self.remote.is_trial and now_s >= self._trial_end_s:
             self.remote.judge(
-                measured_before=self._measured_before & {point.name for point in self.remote.plan().points},
-                troubles=self.sampler.troubles, has_measured=bool(self._measured),
+                points={point.name for point in self.remote.plan().points}, troubles=self.sampler.troubles,
+                has_measured=bool(self._measured),
             )  # fmt: skip
             self.uplink.tell_status()
         if now_s >= self._hourly_due_s:
@@ -208,8 +209,9 @@ class Station:
     def _change_plan(self) -> None:
         self.remote.has_changed.clear()
         self._take(Round(counts=self.sampler.counts()))
-        self._measured_before = self._measured - set(self.sampler.troubles)
-        self._measured = set()
+        if self._measured is not None:
+            self.remote.begin(self._measured - set(self.sampler.troubles))
+        self._measured = None
         self.sampler.close()
         self.sampler = self._new_sampler(self.remote.plan())
         self._trial_end_s = self._uptime_s() + TRIAL_S

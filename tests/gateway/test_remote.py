@@ -1,6 +1,7 @@
 """Configuration from afar: signed, checked, tried, and taken back when it is worse."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,23 @@ def points(remote: RemotePlan) -> list[str]:
     return sorted(point.name for point in remote.plan().points)
 
 
+def measures(remote: RemotePlan, *, before: Collection[str] = ()) -> None:
+    """The program takes the plan that has come, and tells what measured until now."""
+    remote.has_changed.clear()
+    remote.begin(before)
+
+
+def judge(remote: RemotePlan, *, troubles: Collection[str] = (), has_measured: bool = True) -> None:
+    remote.judge(points=points(remote), troubles=troubles, has_measured=has_measured)
+
+
 def test_a_signed_plan_is_tried_and_kept(remote: RemotePlan) -> None:
     remote.offer(message())
     assert remote.has_changed.is_set()
     assert points(remote) == ["tower/level_m"]
     assert remote.outcome() == {"number": 1, "says": "on trial"}
-    remote.judge(measured_before={"tower/level_m"}, troubles=(), has_measured=True)
+    measures(remote, before={"tower/level_m"})
+    judge(remote)
     assert remote.outcome() == {"number": 1, "says": "in use"}
     assert remote.plan().points[0].register == "ai2"
 
@@ -93,17 +105,56 @@ def test_a_plan_with_a_mistake_is_refused_with_key_value_and_bound(remote: Remot
 
 def test_a_plan_under_which_something_falls_silent_is_taken_back(remote: RemotePlan) -> None:
     remote.offer(message())
-    remote.judge(measured_before={"tower/level_m"}, troubles={"tower/level_m": "3.5 mA"}, has_measured=True)
+    measures(remote, before={"tower/level_m"})
+    judge(remote, troubles={"tower/level_m"})
     assert remote.outcome() == {"number": 1, "says": "rolled back: tower/level_m no longer measures"}
     assert len(points(remote)) == 4
 
 
+def test_what_measured_before_is_remembered_over_a_restart_and_a_second_plan(
+    pump: Installation, tmp_path: Path
+) -> None:
+    remote = RemotePlan(pump, tmp_path / "remote")
+    remote.offer(message())
+    measures(remote, before={"tower/level_m"})
+    again = RemotePlan(pump, tmp_path / "remote")
+    again.offer(message(PLAN.replace("ai2", "ai3"), number=2))
+    measures(again, before=())  # under the first plan nothing measured
+    judge(again, troubles={"tower/level_m"})
+    assert again.outcome() == {"number": 2, "says": "rolled back: tower/level_m no longer measures"}
+    assert len(points(again)) == 4, "what counted before both"
+
+
+def test_where_nobody_can_tell_what_measured_before_each_point_has_to(remote: RemotePlan) -> None:
+    remote.offer(message())
+    remote.has_changed.clear()  # it waited at the broker: the program had not looked yet
+    judge(remote, troubles={"tower/level_m"})
+    assert remote.outcome() == {"number": 1, "says": "rolled back: tower/level_m no longer measures"}
+
+
+def test_what_never_measured_is_no_reason_to_take_a_plan_back(remote: RemotePlan) -> None:
+    remote.offer(message())
+    measures(remote, before={"pump/speed_rpm"})
+    judge(remote, troubles={"tower/level_m"})
+    assert remote.outcome() == {"number": 1, "says": "in use"}
+
+
+def test_a_plan_that_comes_while_another_is_judged_is_not_blessed_with_it(remote: RemotePlan) -> None:
+    remote.offer(message())
+    measures(remote)
+    remote.offer(message(PLAN.replace("ai2", "ai3"), number=2))
+    judge(remote)
+    assert remote.outcome() == {"number": 2, "says": "on trial"}
+
+
 def test_a_second_plan_is_taken_back_to_the_first(remote: RemotePlan) -> None:
     remote.offer(message())
-    remote.judge(measured_before=(), troubles=(), has_measured=True)
+    measures(remote)
+    judge(remote)
     remote.offer(message(PLAN.replace("ai2", "ai3"), number=2))
     assert remote.plan().points[0].register == "ai3"
-    remote.judge(measured_before=(), troubles=(), has_measured=False)
+    measures(remote)
+    judge(remote, has_measured=False)
     assert remote.plan().points[0].register == "ai2"
     assert remote.outcome() == {"number": 2, "says": "rolled back: nothing was measured"}
 
@@ -112,13 +163,13 @@ def test_a_plan_that_is_refused_leaves_the_one_on_trial_alone(pump: Installation
     refusals: list[None] = []
     remote = RemotePlan(pump, tmp_path / "remote", on_refusal=lambda: refusals.append(None))
     remote.offer(message())
-    remote.has_changed.clear()
+    measures(remote)
     remote.offer(message("nonsense", number=2))
     assert not remote.has_changed.is_set(), "nothing else is measured"
     assert len(refusals) == 1
     assert remote.outcome()["number"] == 2
     assert str(remote.outcome()["says"]).startswith("refused: ")
-    remote.judge(measured_before=(), troubles=(), has_measured=True)
+    judge(remote)
     assert remote.outcome() == {"number": 1, "says": "in use"}
 
 
