@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.rig import Rig
 from benchmarks.wire import connected, publish_packet
 from gateway.config import MqttSettings
-from gateway.wire import ack_topic, decode_ack, topic_parts
+from gateway.wire import ack_topic, decode_numbers, topic_parts
 from ingest import mqtt
 
 ONE_IN = 20
@@ -96,7 +96,7 @@ class Answers:
         topic = topic_parts(message.topic.decode())
         if topic is None:
             return
-        for low, high in decode_ack(message.payload)[1]:
+        for low, high in decode_numbers(message.payload)[1]:
             for seq in range(low, high + 1):
                 number = self._expected.pop((topic.zone, seq), None)
                 if number is not None:

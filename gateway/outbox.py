@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from gateway.errors import GatewayError, OutboxDamaged, OutboxFull, OutboxUnavailable
 from gateway.model import AssetId, Reading
-from gateway.wire import Queued
+from gateway.wire import Queued, ranges_of
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS thinned (
     id INTEGER PRIMARY KEY, boot TEXT NOT NULL, seq INTEGER NOT NULL, readings INTEGER NOT NULL,
     first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS undeclared (
+    boot TEXT NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL, PRIMARY KEY (boot, low)
+) WITHOUT ROWID;
 INSERT OR IGNORE INTO tally SELECT 'taken', count(*) FROM queued;
 """
 # Forgetting what is confirmed needs room as well: SQLite writes 4 MB beside the file before it folds them back.
@@ -158,23 +161,38 @@ class Outbox:
         return START if row is None else (int(row[0]), int(row[1]))
 
     def confirm(self, boot: str, ranges: Iterable[tuple[int, int]]) -> int:
-        """Forget what ingest has committed; returns how many readings that were. Repeating it is harmless."""
+        """Forget what ingest has committed, readings and declarations of thinned ones; returns how many that were.
+        Repeating it is harmless."""
+        spans = [(boot, low, high) for low, high in ranges]
         with self._lock, self._db:
+            forget = self._db.execute
             confirmed = sum(
-                self._db.execute(
-                    "DELETE FROM queued WHERE boot = ? AND seq BETWEEN ? AND ?", (boot, low, high)
-                ).rowcount
-                for low, high in ranges
+                forget("DELETE FROM queued WHERE boot = ? AND seq BETWEEN ? AND ?", span).rowcount for span in spans
+            )
+            declared = sum(
+                forget("DELETE FROM undeclared WHERE boot = ? AND low >= ? AND high <= ?", span).rowcount
+                for span in spans
             )
             if confirmed:
                 self._count("confirmed", confirmed)
-            return confirmed
+            return confirmed + declared
+
+    def undeclared(self, limit: int) -> tuple[str, list[tuple[int, int]]] | None:
+        """Numbers of one boot, as ranges, that were thinned away and of which ingest has not confirmed to know; at most
+        `limit` ranges. None when there are none."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT boot, low, high FROM undeclared WHERE boot = (SELECT min(boot) FROM undeclared) "
+                "ORDER BY low LIMIT ?", (limit,),
+            ).fetchall()  # fmt: skip
+        return (rows[0][0], [(low, high) for _, low, high in rows]) if rows else None
 
     def thin(self, *, before: datetime | None, most: int) -> int:
         """Where too much waits, keep of the oldest only the last reading of each channel and hour.
 
         The oldest are those measured `before` (by a clock that was set; None: the date is not known now), and as many
-        as are beyond `most`. Each time leaves a note of what went, and the account counts it. Returns how many went.
+        as are beyond `most`. Each time leaves a note of what went, and in the same transaction the numbers that are to
+        be declared to ingest. Returns how many went.
         """
         gone = 0
         while (thinned := self._thin_some(None if before is None else _millis(before), most)) is not None:
@@ -201,6 +219,11 @@ class Outbox:
                 "INSERT INTO thinned (boot, seq, readings, first_ms, last_ms) VALUES (?, ?, ?, ?, ?)",
                 (scope[-1][1], scope[-1][2], len(gone), min(row[6] for row in scope), max(row[6] for row in scope)),
             )
+            self._db.executemany(
+                "INSERT INTO undeclared VALUES (?, ?, ?)",
+                [(boot, *pair) for boot in {row[1] for row in gone}
+                 for pair in ranges_of(row[2] for row in gone if row[1] == boot)],
+            )  # fmt: skip
             self._count("thinned", len(gone))
         return len(gone)
 

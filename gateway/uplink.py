@@ -8,6 +8,8 @@ Where more waits than one pack holds, the newest reading of each channel goes fi
 and beside it the backlog, the oldest first, two packs at a time: an answer fetches the next, so it goes as fast as the
 link bears and live readings never wait behind it.
 
+What the outbox thinned away is declared, some ranges of numbers at a time, until ingest confirms that it knows.
+
 While nobody answers at all, new readings go out once, and only the oldest pack is sent again, ever
 more rarely; the first answer brings all that waits on its way.
 """
@@ -37,17 +39,20 @@ from gateway.wire import (
     MESSAGE_LIFE_S,
     Queued,
     ack_topic,
-    decode_ack,
+    decode_numbers,
+    encode_numbers,
     encode_pack,
     encode_status,
     senml_topic,
     status_topic,
+    thinned_topic,
 )
 
 log = logging.getLogger(__name__)
 
 WINDOW_READINGS = 2000  # sent and not yet confirmed
 BACKLOG_READINGS = 2 * MAX_READINGS_PER_PACK  # of them, from a backlog
+DECLARED_AT_ONCE = 200  # ranges of numbers that were thinned away: 3 kB
 WORTH_ZIPPING = 300  # bytes
 RESEND_AFTER_S = 20.0  # wall time without an answer for the oldest reading after which all that waits is sent again
 PATIENCE_DOUBLES = 6  # times while nobody answers at all: 20 s become 21 min, for a SIM card is paid by volume
@@ -112,6 +117,8 @@ class Uplink:
         self._silence = 0  # how often was sent again since the last answer; from 2 on not all that may be lost
         self._may_start_over = True  # a new link, once until the next answer
         self._patience_s, self._answered = resend_after_s, threading.Event()
+        self._declared: tuple[str, list[tuple[int, int]]] | None = None  # that waits for its answer, until
+        self._declare_again_s, self._declare_patience_s = 0.0, resend_after_s
         self._wake, self._stopping, self._paused = threading.Event(), threading.Event(), threading.Event()
         self._connected, self._lost = threading.Event(), threading.Event()
         self._client: mqtt.Client | None = None
@@ -275,6 +282,18 @@ class Uplink:
                 self._cursor, self._until = self._live, END
         else:
             self._cursor = self._send_from(client, self._cursor)
+        self._declare_thinned(client)
+
+    def _declare_thinned(self, client: mqtt.Client) -> None:
+        """Tell which numbers will not come; the same again, ever more rarely, until that is confirmed."""
+        thinned, now_s = self._outbox.undeclared(DECLARED_AT_ONCE), time.monotonic()
+        if thinned is None or (thinned == self._declared and now_s < self._declare_again_s):
+            return
+        longest_s = self._resend_after_s * 2**PATIENCE_DOUBLES
+        is_again = thinned == self._declared
+        self._declare_patience_s = min(2 * self._declare_patience_s, longest_s) if is_again else self._resend_after_s
+        self._declared, self._declare_again_s = thinned, now_s + self._declare_patience_s
+        self._send(client, thinned_topic(self._zone, self._gateway), encode_numbers(*thinned))
 
     def _find_backlog(self, client: mqtt.Client) -> None:
         """Where much waits, it is a backlog, of which the newest reading of each channel is sent at once."""
@@ -321,9 +340,12 @@ class Uplink:
                 payload = encode_pack(boot, pack, sent_at=self._clock.now(), sent_uptime_s=sent_uptime_s)
                 if self._is_zipped and len(payload) > WORTH_ZIPPING:
                     payload = gzip.compress(payload, mtime=0)
-                info = client.publish(topic, payload, qos=1, properties=_life(self._settings))
-                if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
-                    self._tell(f"publish refused: {mqtt.error_string(info.rc)}")
+                self._send(client, topic, payload)
+
+    def _send(self, client: mqtt.Client, topic: str, payload: bytes) -> None:
+        info = client.publish(topic, payload, qos=1, properties=_life(self._settings))
+        if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
+            self._tell(f"publish refused: {mqtt.error_string(info.rc)}")
 
     def _status(self, *, online: bool) -> bytes:
         return encode_status(
@@ -412,7 +434,7 @@ class Uplink:
                 return
             if message.topic != ack_topic(self._zone, self._gateway):
                 return  # amqtt hands a gateway its own retained status back
-            boot, ranges = decode_ack(bytes(message.payload))
+            boot, ranges = decode_numbers(bytes(message.payload))
             confirmed = self._outbox.confirm(boot, ranges)
         except Exception:
             log.exception("%s: a message could not be used; the readings stay in the outbox", self._gateway)

@@ -12,7 +12,8 @@ labels, which a plain SenML reader ignores, carry what makes a delivery provable
 
 A pack is published with a life of `MESSAGE_LIFE_S` (MQTT 5), so that the broker tells how long it kept the pack.
 
-The answer on `down/ack` is JSON: `{"boot": "1a2b3c4d", "seq": [[1, 60], [64, 64]]}`, both ends included.
+The answer on `down/ack` is JSON: `{"boot": "1a2b3c4d", "seq": [[1, 60], [64, 64]]}`, both ends included. In the same
+form a gateway declares on `up/thinned` what it had no room for and what will therefore not come; it is answered alike.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from gateway.units import WIRE_UNIT, wire_value
 VERSION = 1
 ROOT = f"ndiyan/{VERSION}"
 SENML_KIND = "senml"
+THINNED_KIND = "thinned"
 MAX_PAYLOAD_BYTES = 65_536
 MAX_READINGS_PER_PACK = 200
 MESSAGE_LIFE_S = 30 * 86_400
@@ -38,6 +40,11 @@ _COMPACT = json.JSONEncoder(separators=(",", ":"))  # kept: `json.dumps` would m
 def senml_topic(zone: str, gateway: str) -> str:
     """Where a gateway publishes its packs."""
     return f"{ROOT}/{zone}/{gateway}/up/{SENML_KIND}"
+
+
+def thinned_topic(zone: str, gateway: str) -> str:
+    """Where a gateway declares the numbers of readings that it thinned away."""
+    return f"{ROOT}/{zone}/{gateway}/up/{THINNED_KIND}"
 
 
 def config_topic(zone: str, gateway: str) -> str:
@@ -133,20 +140,20 @@ def ranges_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
     return ranges
 
 
-def encode_ack(boot: str, ranges: Iterable[tuple[int, int]]) -> bytes:
-    """What ingest answers after its commit."""
+def encode_numbers(boot: str, ranges: Iterable[tuple[int, int]]) -> bytes:
+    """Sequence numbers of a boot: what ingest answers after its commit, or what a gateway declares."""
     return _COMPACT.encode({"boot": boot, "seq": [list(pair) for pair in ranges]}).encode()
 
 
-def decode_ack(payload: bytes) -> tuple[str, list[tuple[int, int]]]:
-    """Read an answer; `ValueError` when it is none: a gateway must not forget on a guess."""
+def decode_numbers(payload: bytes) -> tuple[str, list[tuple[int, int]]]:
+    """Read what `encode_numbers` wrote; `ValueError` when it is nothing of that kind: nobody must forget on a guess."""
     try:
-        answer = json.loads(payload)
-        boot, ranges = answer["boot"], [(int(low), int(high)) for low, high in answer["seq"]]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"not an acknowledgement: {payload[:80]!r}") from error
+        found = json.loads(payload)
+        boot, ranges = found["boot"], [(int(low), int(high)) for low, high in found["seq"]]
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"no boot with its numbers: {payload[:80]!r}") from error
     if not isinstance(boot, str) or any(low < 1 or high < low for low, high in ranges):
-        raise ValueError(f"not an acknowledgement: {payload[:80]!r}")
+        raise ValueError(f"no boot with its numbers: {payload[:80]!r}")
     return boot, ranges
 
 

@@ -1,8 +1,8 @@
-"""The account of each gateway and day: sent, arrived, stored, duplicate, conflicting, set aside, late, missing.
+"""The account of each gateway and day: sent, arrived, declared, stored, duplicate, conflicting, set aside, late.
 
 Written in the transaction of the readings that it counts, so that it adds up after any crash (the identities stand in
-migration 0008). What is missing follows from the sequence numbers of the gateway's boots, so a message that never
-came is known as soon as a later one does.
+migrations 0008 and 0038). What is missing follows from the sequence numbers of the gateway's boots, so a message that
+never came is known as soon as a later one does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.admission import Admission, Anchors, Boot, SetAside, Taken
-from ingest.arrays import Float8s, Int4s, Int8s, Texts, Times
+from ingest.arrays import Float8s, Int2s, Int4s, Int8s, Texts, Times
 from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.writer import Outcome, RowFates
@@ -79,10 +79,16 @@ class Account:
         its readings again: they come from what was set aside, and tell nothing about the gateway's clock of today.
         """
         gateways = admission.directory.gateways
-        known = [boot for boot in taken if gateways.get(boot[1]) == boot[0]]
+        declared = admission.declared
+        known = [boot for boot in dict.fromkeys([*taken, *declared]) if gateways.get(boot[1]) == boot[0]]
         ids = self._ids_of(known, now)
-        ranges = [(number, *pair) for boot, number in zip(known, ids, strict=True) for pair in taken[boot]]
-        boot_id, low, high = np.array(ranges, dtype=np.int64).reshape(-1, 3).T
+        ranges = [
+            (number, *pair, has_come)
+            for boot, number in zip(known, ids, strict=True)
+            for has_come, its in ((True, taken.get(boot, ())), (False, declared.get(boot, ())))
+            for pair in its
+        ]
+        boot_id, low, high, came = np.array(ranges, dtype=np.int64).reshape(-1, 4).T
         anchors = [(number, admission.anchors.get(boot)) for boot, number in zip(known, ids, strict=True)]
         anchor_id, anchor_us = (
             np.array([pair for pair in anchors if pair[1] is not None], dtype=np.int64).reshape(-1, 2).T
@@ -104,19 +110,20 @@ class Account:
         for item, is_first in aside:
             (set_aside if is_first else duplicate)[number[item.sender]] += 1
         zone, gateway = zip(*number, strict=True) if number else ((), ())
-        came = np.array([found.received for found in admission.senders.values()], dtype=np.int64)
-        nothing = np.zeros_like(came)
+        received = np.array([found.received for found in admission.senders.values()], dtype=np.int64)
+        nothing = np.zeros_like(received)
         offsets = [
             np.nan if is_replay or found.offset_s is None else found.offset_s for found in admission.senders.values()
         ]
         self._connection.execute(
             SQL["book"],
             {
-                "now": now, "boot": Int4s(boot_id), "low": Int8s(low), "high": Int8s(high),
+                "now": now, "boot": Int4s(boot_id), "low": Int8s(low), "high": Int8s(high), "came": Int2s(came),
                 "anchor_boot": Int4s(anchor_id), "anchor": Times(anchor_us),
                 "estimated": Int4s(np.array(estimated_ids, dtype=np.int32)),
                 "zone": Texts(zone), "gateway": Texts(gateway),
-                "received": Int8s(nothing if is_replay else came), "replayed": Int8s(came if is_replay else nothing),
+                "received": Int8s(nothing if is_replay else received),
+                "replayed": Int8s(received if is_replay else nothing),
                 "stored": Int8s(stored), "duplicate": Int8s(duplicate), "conflict": Int8s(conflict),
                 "set_aside": Int8s(set_aside), "late": Int8s(late), "offset": Float8s(np.array(offsets)),
             },

@@ -32,7 +32,16 @@ from numpy.typing import NDArray
 
 from gateway.model import Flag
 from gateway.units import CONVERSIONS
-from gateway.wire import MAX_PAYLOAD_BYTES, MESSAGE_LIFE_S, SENML_KIND, Topic, senml_topic, topic_parts
+from gateway.wire import (
+    MAX_PAYLOAD_BYTES,
+    MESSAGE_LIFE_S,
+    SENML_KIND,
+    THINNED_KIND,
+    Topic,
+    decode_numbers,
+    senml_topic,
+    topic_parts,
+)
 from ingest.clocks import (
     EARLIEST_US,
     TOLERANCE_US,
@@ -68,7 +77,9 @@ log = logging.getLogger(__name__)
 
 MAX_SEQ = 2**40  # a reading a millisecond for 34 years; small enough that the account's sums cannot run over
 MAX_BOOT_LETTERS = 64
+MAX_DECLARED = 1000  # ranges in one message; five times what our gateways tell at once
 STATUS_KIND = "status"
+OWN_KINDS = (SENML_KIND, STATUS_KIND, THINNED_KIND)
 KNOWN_TOPICS, KNOWN_NAMES, KNOWN_BOOTS = 100_000, 10_000, 100_000  # remembered
 BAD_APART = 50  # of a pack of which no reading is accepted so many are set aside one by one; of more, the pack
 # About what each takes in memory beside the bytes that it holds, measured with tracemalloc.
@@ -267,6 +278,7 @@ class Admission:
         # Where each boot's numbers went, three by three in their order: first row, lowest and highest number of some
         # that stand side by side; row -1 for what was set aside.
         self.placed: defaultdict[Boot, array[int]] = defaultdict(partial(array, "q"))
+        self.declared: Taken = {}  # numbers that their gateway thinned away: they will not come
         # Arrays, not lists: a quarter of the memory, and numpy takes them as they are.
         self._line, self._at_s, self._value = array("i"), array("d"), array("d")
         self._rows, self._sender, self._received_us = array("i"), array("i"), array("q")  # by message
@@ -325,6 +337,8 @@ class Admission:
         for boot, ranges in rest.taken.items():
             for low, high in ranges:
                 self.placed[boot].extend((-1, low, high))
+        for boot, ranges in rest.declared.items():
+            self.declared.setdefault(boot, []).extend(ranges)
         self.set_aside.append(SetAside(message, zone, gateway, who, message.payload, reason, detail))
         self._count(who, message, 0, received=1)
 
@@ -460,10 +474,12 @@ class Admission:
 
     def _admit(self, message: Message, topic: Topic | None, *, is_known: bool) -> tuple[RejectReason, str] | None:
         """Take a message reading by reading; what is returned is why it is set aside as a whole."""
-        if topic is None or topic.direction != "up" or topic.kind not in (SENML_KIND, STATUS_KIND):
+        if topic is None or topic.direction != "up" or topic.kind not in OWN_KINDS:
             return self._admit_foreign(message)
         if len(message.payload) > MAX_PAYLOAD_BYTES:
             return _too_large(message)
+        if topic.kind == THINNED_KIND:
+            return self._admit_thinned(message, topic, is_known=is_known)
         if topic.kind == STATUS_KIND and is_known:
             return self._admit_status(message, topic)
         pack = Pack(None, None, None, [], []) if topic.kind == STATUS_KIND else decode_pack(message.payload)
@@ -473,7 +489,7 @@ class Admission:
             # Kept whole until somebody registers the gateway; it may forget, or it would send the same for ever.
             numbers = [*(record.seq for record in pack.records), *(bad.seq for bad in pack.bad)]
             self._place(where, [-1] * len(numbers), numbers)
-            return RejectReason.UNKNOWN_GATEWAY, f"{topic.gateway[:80]} is no gateway of {topic.zone[:80]}"
+            return _unknown_gateway(topic)
         self._admit_each(message, topic, pack, where)
         return None
 
@@ -568,6 +584,25 @@ class Admission:
         self._value.append(record.value)
         return None
 
+    def _admit_thinned(self, message: Message, topic: Topic, *, is_known: bool) -> tuple[RejectReason, str] | None:
+        """Take numbers that will not come; what a stranger declares is kept until somebody registers it."""
+        try:
+            boot, ranges = decode_numbers(message.payload)
+        except ValueError as error:
+            return RejectReason.BAD_RECORD, str(error)
+        highest = max((high for _, high in ranges), default=0)
+        if not _is_boot(boot) or len(ranges) > MAX_DECLARED or highest > MAX_SEQ:
+            return RejectReason.BAD_RECORD, (
+                f"thinned: {len(ranges)} ranges up to {highest} of boot {boot[:80]!r}, bounds {MAX_DECLARED} ranges, "
+                f"number {MAX_SEQ}, {MAX_BOOT_LETTERS} letters"
+            )
+        self.declared.setdefault((topic.zone, topic.gateway, boot), []).extend(ranges)
+        self.held_bytes += NUMBER_BYTES * len(ranges)
+        if not is_known:
+            return _unknown_gateway(topic)
+        self._count((topic.zone, topic.gateway), message, 0, received=0)
+        return None
+
     def _admit_status(self, message: Message, topic: Topic) -> tuple[RejectReason, str] | None:
         try:
             status = json.loads(message.payload)
@@ -652,6 +687,10 @@ def canonical_values(value: FloatArray, factor: FloatArray, offset: FloatArray) 
         scale = 10.0 ** np.abs(digits)
         found[converted] = np.where(digits >= 0, np.rint(some * scale) / scale, np.rint(some / scale) * scale)
     return found
+
+
+def _unknown_gateway(topic: Topic) -> tuple[RejectReason, str]:
+    return RejectReason.UNKNOWN_GATEWAY, f"{topic.gateway[:80]} is no gateway of {topic.zone[:80]}"
 
 
 def _too_large(message: Message) -> tuple[RejectReason, str]:

@@ -216,7 +216,7 @@ class Pipeline:
                 },
             )  # fmt: skip
         stored, duplicate, conflict = np.bincount(fate.outcome, minlength=len(Outcome)).tolist()
-        return Committed(stored, duplicate, conflict, len(admission.set_aside), taken)
+        return Committed(stored, duplicate, conflict, len(admission.set_aside), _settled(taken, admission.declared))
 
     def _keep_raw(self, admission: Admission) -> None:
         """Keep what devices said as it came, and what Sparkplug births have told."""
@@ -400,6 +400,11 @@ class Pipeline:
                 aside += refused.set_aside
                 return stored
         raise error
+
+
+def _settled(taken: Taken, declared: Taken) -> Taken:
+    """What gateways need not tell us again: what came, and what they said will not come."""
+    return {boot: [*taken.get(boot, ()), *declared.get(boot, ())] for boot in (*taken, *declared)}
 
 
 def _key(columns: Columns, row: int) -> tuple[int, int]:

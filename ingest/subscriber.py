@@ -22,7 +22,7 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.config import MqttSettings
-from gateway.wire import ALL_UPLINKS, ack_topic, encode_ack
+from gateway.wire import ALL_UPLINKS, ack_topic, encode_numbers
 from ingest import mqtt
 from ingest.admission import Message
 from ingest.config import IngestConfig
@@ -97,7 +97,7 @@ class Subscriber:
     def confirm(self, messages: Sequence[Message], taken: Sequences) -> None:
         """Tell broker and gateways that these are committed; call it after the commit and never before."""
         answers = b"".join(
-            mqtt.publish_packet(ack_topic(zone, gateway), encode_ack(boot, ranges), protocol=self._protocol)
+            mqtt.publish_packet(ack_topic(zone, gateway), encode_numbers(boot, ranges), protocol=self._protocol)
             for (zone, gateway, boot), ranges in taken.items()
         )
         with self._lock:

@@ -51,6 +51,7 @@ def account(
         names = (
             "sent",
             "arrived",
+            "declared",
             "missing",
             "received",
             "replayed",

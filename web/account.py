@@ -19,7 +19,8 @@ GAP_AFTER = timedelta(days=1)  # a gateway that speaks for so long sends all tha
 class Line:
     """What one gateway sent on a day of receipt, or over some days that end on `day`; counted in readings.
 
-    `missing` is what was missing at the end of `day`: counted by the gateway, and never come until then.
+    `declared` is what the gateway thinned away for want of room and said so; less what came after all.
+    `missing` is what was missing at the end of `day`: counted by the gateway, not declared, and never come until then.
     `clock_offset_s` is the gateway's clock less ours. Zone and gateway are empty for what came under no gateway of
     the registry.
     """
@@ -29,6 +30,7 @@ class Line:
     day: date
     sent: int
     arrived: int
+    declared: int
     received: int
     replayed: int
     stored: int

@@ -106,6 +106,7 @@ def look(found: dict[str, bytes], told: Told, folder: Path) -> None:
         assert not list(folder.glob("*damaged*"))
         groups, _ = outbox.peek(1000)
         waiting = {entry.seq for _, entries in groups for entry in entries}
+        declared = sum(high - low + 1 for _, ranges in [outbox.undeclared(1000) or ("", [])] for low, high in ranges)
         account, count = outbox.account(), outbox.kept("count:").get("count:pump/volume_m3", "-1")
     must = set(range(1, 3 * (told.took + 1) + 1)) - told.confirmed
     if told.is_thinned:  # the last of each hour and channel stays, and the whole hour that came after
@@ -113,6 +114,7 @@ def look(found: dict[str, bytes], told: Told, folder: Path) -> None:
     assert must <= waiting
     assert waiting <= set(range(1, 3 * (told.tried + 1) + 1))
     assert account["taken"] == account["confirmed"] + account["thinned"] + account["waiting"]
+    assert declared == account["thinned"], "what went and what is to be declared are there together"
     assert account["taken"] == 3 * (int(count) + 1), "the count and its readings are there together"
     assert told.took <= int(count) <= told.tried
     shutil.rmtree(folder)

@@ -114,6 +114,29 @@ def test_a_full_outbox_thins_the_oldest_to_one_an_hour_and_says_so(
     assert values(outbox, 2) == [1.0, 13.0], "the last of each hour: 12:55, 13:55"
 
 
+def test_the_numbers_that_were_thinned_away_are_kept_for_ingest_until_it_confirms_them(
+    tmp_path: Path, open_outbox: Callable[[Path], Outbox]
+) -> None:
+    path = tmp_path / "outbox.db"
+    first = open_outbox(path)
+    hours_of(first, 2)
+    first.thin(before=NOON + timedelta(days=1), most=10_000)
+    first.close()  # killed before anything was declared
+
+    second = open_outbox(path)
+    boot, ranges = second.undeclared(100) or ("", [])
+    # Of each hour its last one stays: 12:55 is number 2, 13:55 number 14 … 11:55 number 278, and 12:45 number 288.
+    assert (boot, ranges[:2], ranges[-1]) == (first.boot, [(1, 1), (3, 13)], (279, 287))
+    assert sum(high - low + 1 for low, high in ranges) == second.account()["thinned"]
+    assert second.undeclared(2) == (first.boot, ranges[:2])
+    second.confirm(first.boot, [(1, 9)])  # an answer for readings that were on their way when they were thinned
+    assert second.undeclared(1) == (first.boot, [(3, 13)]), "half of a range is not confirmed"
+    second.confirm(first.boot, [(1, 279), (280, 288)])
+    assert second.undeclared(100) == (first.boot, [(279, 287)])
+    second.confirm(first.boot, [(270, 290)])
+    assert second.undeclared(100) is None
+
+
 def test_what_is_thin_already_is_not_thinned_again(tmp_path: Path, open_outbox: Callable[[Path], Outbox]) -> None:
     outbox = open_outbox(tmp_path / "outbox.db")
     hours_of(outbox, 2)

@@ -16,7 +16,7 @@ from gateway.config import MqttSettings
 from gateway.model import AssetId, Reading
 from gateway.outbox import Outbox
 from gateway.uplink import BACKLOG_READINGS, WINDOW_READINGS, Uplink
-from gateway.wire import MAX_READINGS_PER_PACK, ack_topic, encode_ack
+from gateway.wire import MAX_READINGS_PER_PACK, ack_topic, decode_numbers, encode_numbers
 from ingest.senml import decode_pack
 
 ZONE, GATEWAY = "zone-1", "gw-1"
@@ -31,10 +31,13 @@ class Line:
         self.kept: list[bytes] = []
         self.sent_bytes, self.status = 0, b""
         self.sent: Counter[int] = Counter()
+        self.declared: list[bytes] = []
 
     def publish(self, topic: str, payload: bytes, **_: object) -> SimpleNamespace:
         if topic.endswith("/status"):
             self.status = payload
+        elif topic.endswith("/thinned"):
+            self.declared.append(payload)
         else:
             self.kept.append(payload)
             self.sent_bytes += len(payload)
@@ -97,7 +100,7 @@ class Village:
             pack = decode_pack(self.line.kept.pop(0))
             assert pack.boot is not None
             numbers = [record.seq for record in pack.records if record.seq is not None]
-            self.uplink.hear(encode_ack(pack.boot, [(min(numbers), max(numbers))]))
+            self.uplink.hear(encode_numbers(pack.boot, [(min(numbers), max(numbers))]))
             self.uplink.step()
 
 
@@ -157,6 +160,32 @@ def test_readings_lost_by_a_link_that_flapped_leave_at_the_first_answer_to_a_lat
     village.uplink.step()
     village.line.kept.clear()
     village.pass_rounds(1, answers=True)
+    assert village.outbox.depth() == 0
+
+
+def test_what_was_thinned_is_declared_ever_more_rarely_until_ingest_confirms_it(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.uplink.DECLARED_AT_ONCE", 10)
+    village.pass_rounds(DAY_ROUNDS)
+    gone = village.outbox.thin(before=village.clock.now(), most=10**6)
+    village.uplink.step()
+    (first,) = village.line.declared
+    boot, ranges = decode_numbers(first)
+    assert len(ranges) == 10, "no more at once than the link bears"
+    village.pass_rounds(12)
+    # After 20 s, then after 40, 80, 160, 320, 640 and 1280 s, looked at every half minute; then no rarer than that.
+    assert 7 <= len(village.line.declared) <= 9
+    assert set(village.line.declared) == {first}, "an hour without an answer"
+
+    declared: list[tuple[int, int]] = []
+    while village.outbox.undeclared(1):
+        boot, ranges = decode_numbers(village.line.declared[-1])
+        declared += ranges
+        village.uplink.hear(encode_numbers(boot, ranges))
+        village.uplink.step()
+    assert sum(high - low + 1 for low, high in declared) == gone
+    village.ingest_answers()
     assert village.outbox.depth() == 0
 
 

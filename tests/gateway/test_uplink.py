@@ -17,7 +17,7 @@ from gateway.clock import ManualClock
 from gateway.model import AssetId, Reading
 from gateway.outbox import Outbox
 from gateway.uplink import Uplink
-from gateway.wire import ack_topic, encode_ack, senml_topic
+from gateway.wire import ack_topic, encode_numbers, senml_topic
 from ingest.senml import decode_pack
 from ndiyan.embedded_broker import EmbeddedBroker
 
@@ -56,7 +56,7 @@ class SelectiveIngest:
         assert pack.boot is not None
         answered = [(number, number) for number in numbers if number != self.lost]
         if answered:
-            client.publish(ack_topic(ZONE, GATEWAY), encode_ack(pack.boot, answered))
+            client.publish(ack_topic(ZONE, GATEWAY), encode_numbers(pack.boot, answered))
             self.answered.set()
 
 

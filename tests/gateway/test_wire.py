@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import CHANNELS, AssetId, AssetKind, Reading
-from gateway.wire import Queued, decode_ack, encode_ack, encode_pack, ranges_of, topic_parts
+from gateway.wire import Queued, decode_numbers, encode_numbers, encode_pack, ranges_of, topic_parts
 from ingest.admission import ChannelEntry, Directory, Message, admit
 
 NOON = datetime(2026, 11, 24, 12, 50, tzinfo=UTC)
@@ -69,7 +69,7 @@ def test_a_pack_is_plain_senml_in_registered_units() -> None:
 def test_ranges_hold_exactly_the_numbers(numbers: set[int]) -> None:
     ranges = ranges_of(numbers)
     assert [n for low, high in ranges for n in range(low, high + 1)] == sorted(numbers)
-    assert decode_ack(encode_ack("00ff00ff", ranges)) == ("00ff00ff", ranges)
+    assert decode_numbers(encode_numbers("00ff00ff", ranges)) == ("00ff00ff", ranges)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_ranges_hold_exactly_the_numbers(numbers: set[int]) -> None:
     ],
 )
 def test_a_gateway_does_not_forget_on_a_guess(payload: bytes) -> None:
-    with pytest.raises(ValueError, match="not an acknowledgement"):
-        decode_ack(payload)
+    with pytest.raises(ValueError, match="no boot with its numbers"):
+        decode_numbers(payload)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.config import MqttSettings
-from gateway.wire import ack_topic, decode_ack
+from gateway.wire import ack_topic, decode_numbers
 from gateway.zones import Zone
 
 BOOT = "ab"
@@ -92,7 +92,7 @@ class Talker:
             self._changed.notify_all()
 
     def _on_message(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
-        _, ranges = decode_ack(message.payload)
+        _, ranges = decode_numbers(message.payload)
         now_s = time.monotonic()
         with self._changed:
             for first, last in ranges:

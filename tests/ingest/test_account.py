@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.clock import ManualClock
+from gateway.wire import encode_numbers
 from gateway.zones import Zone
 from ingest.admission import Message
 from ingest.db import Connection, connect
@@ -28,7 +29,8 @@ TABLES = (
     "reading, reading_note, reading_conflict, latest, reading_hour, reading_day, set_aside, gateway_boot, gateway_day"
 )
 LINES = """
-SELECT zone_id, gateway_id, day, sent, arrived, received, replayed, stored, duplicate, conflict, set_aside, late
+SELECT zone_id, gateway_id, day, sent, arrived, declared, received, replayed, stored, duplicate, conflict, set_aside,
+       late
 FROM gateway_day ORDER BY day, zone_id, gateway_id
 """
 
@@ -41,6 +43,7 @@ class Line(NamedTuple):
     day: date
     sent: int
     arrived: int
+    declared: int
     received: int
     replayed: int
     stored: int
@@ -72,7 +75,7 @@ def total(found: Sequence[Line], name: str) -> int:
 
 
 def missing(found: Sequence[Line]) -> int:
-    return total(found, "sent") - total(found, "arrived")
+    return total(found, "sent") - total(found, "arrived") - total(found, "declared")
 
 
 def record(boot: str, seq: int, **more: Any) -> dict[str, Any]:
@@ -84,6 +87,11 @@ def record(boot: str, seq: int, **more: Any) -> dict[str, Any]:
 def pack(zone: Zone, records: Sequence[dict[str, Any]], at: datetime) -> Message:
     topic = f"ndiyan/1/{zone.zone_id}/{zone.gateway_id}/up/senml"
     return Message(topic, json.dumps(records).encode(), round(at.timestamp() * 1e6), 1, 1)
+
+
+def thinned(zone: Zone, boot: str, ranges: Sequence[tuple[int, int]], at: datetime) -> Message:
+    topic = f"ndiyan/1/{zone.zone_id}/{zone.gateway_id}/up/thinned"
+    return Message(topic, encode_numbers(boot, ranges), round(at.timestamp() * 1e6), 1, 1)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -137,8 +145,16 @@ def test_any_order_of_any_pieces_comes_to_the_same_account(
     for line in found:
         assert line.arrived == sum(day == line.day for day in day_of_first.values()), "on the day of its first coming"
 
+    for number, count in enumerate(boots):
+        pipeline.store([thinned(zone, str(number), [(dice.randint(1, count), count)], now) for _ in range(2)])
+    declared = lines(connection)
+    assert total(declared, "arrived") == total(found, "arrived")
+    assert 0 <= total(declared, "declared") <= sum(boots) - total(declared, "arrived")
+    assert missing(declared) >= 0
+
     pipeline.store([pack(zone, [one], now) for one in readings])
     assert missing(lines(connection)) == 0, "and nothing is missing once everything has come"
+    assert total(lines(connection), "declared") == 0, "nor only declared"
 
 
 def test_what_is_missing_is_known_by_what_came_later_and_gone_when_it_arrives(
@@ -153,6 +169,58 @@ def test_what_is_missing_is_known_by_what_came_later_and_gone_when_it_arrives(
     pipeline.store([pack(zones[0], [record("1", seq) for seq in (3, 4, 5)], START + 2 * DAY)])
     found = lines(connection)
     assert (missing(found[:2]), missing(found)) == (3, 0), "each day keeps what it knew at its end"
+
+
+def test_what_a_gateway_thinned_is_declared_once_and_a_reading_that_comes_after_all_wins(
+    connection: Connection, zones: list[Zone]
+) -> None:
+    zone, where = zones[0], (zones[0].zone_id, zones[0].gateway_id, "1")
+    pipeline = Pipeline(connection)
+    pipeline.store([pack(zone, [record("1", 1), record("1", 5)], START)])
+    (before,) = lines(connection)
+    assert missing([before]) == 3
+
+    declared = pipeline.store([thinned(zone, "1", [(2, 4), (6, 9)], START)])
+    assert declared.taken == {where: [(2, 4), (6, 9)]}, "which the gateway may forget"
+    (line,) = lines(connection)
+    assert (line.sent, line.arrived, line.declared, missing([line])) == (9, 2, 7, 0)
+
+    pipeline = Pipeline(connection)  # ingest was killed before it answered, so the gateway says it again
+    pipeline.store([thinned(zone, "1", [(2, 4)], START), thinned(zone, "1", [(3, 9)], START)])
+    assert lines(connection) == [line]
+
+    pipeline.store([pack(zone, [record("1", 3)], START + DAY)])  # the broker had it all the while
+    _, later = lines(connection)
+    assert (later.sent, later.arrived, later.declared, later.stored) == (0, 1, -1, 1)
+    assert missing(lines(connection)) == 0
+    pipeline.store([thinned(zone, "1", [(2, 4)], START + DAY), pack(zone, [record("1", 3)], START + DAY)])
+    assert total(lines(connection), "declared") == 6, "it came, whatever is said again"
+
+
+def test_what_a_stranger_declares_counts_once_it_is_registered_and_nonsense_is_set_aside(
+    connection: Connection, zones: list[Zone]
+) -> None:
+    stranger, where = zones[3], (zones[3].zone_id, zones[3].gateway_id, "1")
+    told = Pipeline(connection).store(
+        [pack(stranger, [record("1", 3)], START), thinned(stranger, "1", [(1, 2)], START)]
+    )
+    assert told.taken[where] == [(3, 3), (1, 2)]
+    import_zones(connection, [stranger])
+    replay(connection, find_waiting(connection, limit=9), clock=ManualClock(START))
+    assert [(x.sent, x.arrived, x.declared) for x in lines(connection) if x.gateway] == [(3, 1, 2)]
+
+    topic = thinned(stranger, "1", [], START).topic
+    wild = [
+        b"{}",
+        b'{"boot": "1", "seq": [[4, 2]]}',
+        encode_numbers("1", [(1, 2**41)]),
+        encode_numbers("x" * 70, [(1, 1)]),
+    ]
+    pipeline = Pipeline(connection)
+    aside = pipeline.store([Message(topic, payload, round(START.timestamp() * 1e6), 1, 1) for payload in wild])
+    assert (aside.set_aside, aside.taken) == (4, {})
+    reasons = connection.execute("SELECT DISTINCT reason FROM set_aside WHERE replayed_at IS NULL").fetchall()
+    assert reasons == [("bad_record",)]
 
 
 def test_each_gateway_stands_for_itself_and_nobody_has_a_line_too(connection: Connection, zones: list[Zone]) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz import BY_HYPOTHESIS, Judge, by_hypothesis, rss_mb
 from benchmarks.hostile import GATEWAY, GOOD, NOON_S, NOON_US, TOPICS, UP, ZONE, Fuzzer, pack, weapons
-from gateway.wire import decode_ack, encode_ack, ranges_of, topic_parts
+from gateway.wire import decode_numbers, encode_numbers, ranges_of, topic_parts
 from gateway.zones import Zone
 from ingest.admission import (
     BAD_APART,
@@ -223,7 +223,7 @@ def test_a_topic_is_ours_or_none(topic: str) -> None:
 
 @given(st.text(max_size=64), st.lists(st.integers(1, 2**40), min_size=1, max_size=20))
 def test_an_answer_is_read_as_it_was_written(boot: str, seqs: list[int]) -> None:
-    assert decode_ack(encode_ack(boot, ranges_of(seqs))) == (boot, ranges_of(seqs))
+    assert decode_numbers(encode_numbers(boot, ranges_of(seqs))) == (boot, ranges_of(seqs))
 
 
 @given(st.binary(max_size=100) | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists).map(
@@ -231,7 +231,7 @@ def test_an_answer_is_read_as_it_was_written(boot: str, seqs: list[int]) -> None
 ))  # fmt: skip
 def test_no_answer_is_guessed(payload: bytes) -> None:
     try:
-        boot, ranges = decode_ack(payload)
+        boot, ranges = decode_numbers(payload)
     except ValueError:
         return
     assert isinstance(boot, str)

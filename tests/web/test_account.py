@@ -115,9 +115,9 @@ def test_the_api_tells_the_same_line_by_line_and_page_by_page(connection: Connec
     ]  # fmt: skip
     first = whole["items"][1]
     assert first == {
-        "zone": "zone-2", "gateway": "gw-2", "day": "2026-03-02", "sent": 10, "arrived": 8, "received": 9,
-        "replayed": 0, "stored": 7, "duplicate": 0, "conflict": 1, "set_aside": 1, "late": 0, "missing": 4,
-        "clock_offset_s": first["clock_offset_s"], "adds_up": True,
+        "zone": "zone-2", "gateway": "gw-2", "day": "2026-03-02", "sent": 10, "arrived": 8, "declared": 0,
+        "received": 9, "replayed": 0, "stored": 7, "duplicate": 0, "conflict": 1, "set_aside": 1, "late": 0,
+        "missing": 4, "clock_offset_s": first["clock_offset_s"], "adds_up": True,
     }  # fmt: skip
     assert first["clock_offset_s"] < -1e9, "the gateway's clock stood in 1970"
     pages, cursor = [], ""
@@ -280,9 +280,16 @@ def test_the_zone_page_says_how_much_of_its_window_is_estimated_or_flagged(
 
 
 def test_a_sum_of_lines_adds_everything_but_the_clocks() -> None:
-    line = Line("zone-1", "gw-1", date(2026, 3, 2), 10, 9, 12, 1, 8, 2, 1, 2, 3, -4.0, 1)
+    line = Line("zone-1", "gw-1", date(2026, 3, 2), 13, 9, 3, 12, 1, 8, 2, 1, 2, 3, -4.0, 1)
     total = sum_of([line, line], day=line.day)
-    assert (total.sent, total.received, total.stored, total.late, total.missing) == (20, 24, 16, 6, 2)
+    assert (total.sent, total.declared, total.received, total.stored, total.late, total.missing) == (
+        26,
+        6,
+        24,
+        16,
+        6,
+        2,
+    )
     assert total.adds_up
     assert total.clock_offset_s is None
     assert sum_of([], day=line.day).adds_up

@@ -76,8 +76,8 @@ def test_queues_set_aside_and_heartbeats(site: Site, script: httpx.Client) -> No
             "INSERT INTO heartbeat (service, beat_at) VALUES ('ingest', %s)", (now - timedelta(seconds=7),)
         )
         connection.execute(
-            "INSERT INTO gateway_day (zone_id, gateway_id, day, sent, arrived, received, stored)"
-            " VALUES ('zone-1', 'gw-1', %s, 12, 10, 10, 10)",
+            "INSERT INTO gateway_day (zone_id, gateway_id, day, sent, arrived, declared, received, stored)"
+            " VALUES ('zone-1', 'gw-1', %s, 15, 10, 3, 10, 10)",
             (now.date(),),
         )
     after = read(script)

@@ -127,7 +127,7 @@ def line_view(line: Line) -> AccountLine:
     """A line as the API tells it."""
     return AccountLine(
         zone=line.zone_id or None, gateway=line.gateway_id or None, day=line.day, sent=line.sent, arrived=line.arrived,
-        received=line.received, replayed=line.replayed, stored=line.stored, duplicate=line.duplicate,
-        conflict=line.conflict, set_aside=line.set_aside, late=line.late, missing=line.missing,
-        clock_offset_s=line.clock_offset_s, adds_up=line.adds_up,
+        declared=line.declared, received=line.received, replayed=line.replayed, stored=line.stored,
+        duplicate=line.duplicate, conflict=line.conflict, set_aside=line.set_aside, late=line.late,
+        missing=line.missing, clock_offset_s=line.clock_offset_s, adds_up=line.adds_up,
     )  # fmt: skip

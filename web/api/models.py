@@ -672,7 +672,7 @@ class AccountLine(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "zone": "zone-3", "gateway": "gw-3", "day": "2026-11-24", "sent": 9216, "arrived": 9210,
+                "zone": "zone-3", "gateway": "gw-3", "day": "2026-11-24", "sent": 9246, "arrived": 9210, "declared": 30,
                 "received": 9300, "replayed": 0, "stored": 9206, "duplicate": 90, "conflict": 0, "set_aside": 4,
                 "late": 288, "missing": 6, "clock_offset_s": -0.4, "adds_up": True,
             }
@@ -684,6 +684,10 @@ class AccountLine(BaseModel):
     day: date = Field(description="the UTC day on which it came, whenever it was measured")
     sent: int = Field(description="how far the gateway's sequence numbers went on")
     arrived: int = Field(description="sequence numbers that came for the first time")
+    declared: int = Field(
+        description="sequence numbers of readings that the gateway, its outbox full, thinned away and declared, "
+        "less those that came after all: below 0 when more came than were declared that day"
+    )
     received: int = Field(description="readings that came, again or for the first time; an unreadable message is one")
     replayed: int = Field(description="readings of messages that were set aside before and were tried again")
     stored: int
@@ -691,7 +695,7 @@ class AccountLine(BaseModel):
     conflict: int = Field(description="already there with another value; both are kept")
     set_aside: int
     late: int = Field(description="of the stored: measured more than an hour before they came")
-    missing: int = Field(description="at the end of the day: sent until then, less arrived until then")
+    missing: int = Field(description="at the end of the day: sent until then, less arrived and declared until then")
     clock_offset_s: float | None = Field(description="the gateway's clock less ours, at its best of the day")
     adds_up: bool
 

@@ -1,8 +1,8 @@
 -- days
 -- Lines of the account, newest day first; `missing` is what was missing at the end of that day, counted from the first.
-SELECT d.zone_id, d.gateway_id, d.day, d.sent, d.arrived, d.received, d.replayed, d.stored, d.duplicate, d.conflict,
+SELECT d.zone_id, d.gateway_id, d.day, d.sent, d.arrived, d.declared, d.received, d.replayed, d.stored, d.duplicate, d.conflict,
        d.set_aside, d.late, d.clock_offset_s,
-       (SELECT sum(p.sent - p.arrived)::int8 FROM gateway_day p
+       (SELECT sum(p.sent - p.arrived - p.declared)::int8 FROM gateway_day p
         WHERE p.zone_id = d.zone_id AND p.gateway_id = d.gateway_id AND p.day <= d.day) AS missing
 FROM (
     SELECT * FROM gateway_day
@@ -19,16 +19,17 @@ WITH who AS (
     SELECT zone_id, gateway_id FROM gateway
     UNION SELECT DISTINCT zone_id, gateway_id FROM gateway_day WHERE day BETWEEN %(first)s AND %(last)s
 ), sums AS (
-    SELECT zone_id, gateway_id, sum(sent)::int8 AS sent, sum(arrived)::int8 AS arrived, sum(received)::int8 AS received,
+    SELECT zone_id, gateway_id, sum(sent)::int8 AS sent, sum(arrived)::int8 AS arrived,
+           sum(declared)::int8 AS declared, sum(received)::int8 AS received,
            sum(replayed)::int8 AS replayed, sum(stored)::int8 AS stored, sum(duplicate)::int8 AS duplicate,
            sum(conflict)::int8 AS conflict, sum(set_aside)::int8 AS set_aside, sum(late)::int8 AS late,
            (array_agg(clock_offset_s ORDER BY day DESC) FILTER (WHERE clock_offset_s IS NOT NULL))[1] AS clock_offset_s
     FROM gateway_day WHERE day BETWEEN %(first)s AND %(last)s GROUP BY zone_id, gateway_id
 ), ever AS (
-    SELECT zone_id, gateway_id, sum(sent - arrived)::int8 AS missing
+    SELECT zone_id, gateway_id, sum(sent - arrived - declared)::int8 AS missing
     FROM gateway_day WHERE day <= %(last)s GROUP BY zone_id, gateway_id
 )
-SELECT w.zone_id, w.gateway_id, %(last)s::date, coalesce(s.sent, 0), coalesce(s.arrived, 0), coalesce(s.received, 0),
+SELECT w.zone_id, w.gateway_id, %(last)s::date, coalesce(s.sent, 0), coalesce(s.arrived, 0), coalesce(s.declared, 0), coalesce(s.received, 0),
        coalesce(s.replayed, 0), coalesce(s.stored, 0), coalesce(s.duplicate, 0), coalesce(s.conflict, 0),
        coalesce(s.set_aside, 0), coalesce(s.late, 0), s.clock_offset_s,
        coalesce(e.missing, 0)
@@ -45,8 +46,8 @@ FROM gateway g LEFT JOIN gateway_boot b USING (zone_id, gateway_id) GROUP BY g.z
 -- boots
 -- Starts of gateways of which numbers are missing, the newest first, with the missing ranges.
 WITH boots AS (
-    SELECT zone_id, gateway_id, boot, first_received_at, last_received_at, upper(seq) - 1 AS sent,
-           int8multirange(int8range(1, upper(seq))) - seq AS absent,
+    SELECT zone_id, gateway_id, boot, first_received_at, last_received_at, upper(seq + declared) - 1 AS sent,
+           int8multirange(int8range(1, upper(seq + declared))) - seq - declared AS absent,
            max(last_received_at) OVER (PARTITION BY zone_id, gateway_id) AS heard_at
     FROM gateway_boot
     WHERE (%(zone)s::text IS NULL OR zone_id = %(zone)s) AND (%(gateway)s::text IS NULL OR gateway_id = %(gateway)s)

@@ -39,8 +39,9 @@ SELECT service, extract(epoch FROM %(now)s::timestamptz - beat_at)::float8 FROM 
 -- account
 SELECT fate, number FROM (
     SELECT sum(stored) AS stored, sum(duplicate) AS duplicate, sum(conflict) AS conflict, sum(set_aside) AS set_aside,
-           sum(late) AS late, sum(sent - arrived) AS missing
+           sum(late) AS late, sum(sent - arrived - declared) AS missing,
+           sum(declared) AS declared
     FROM gateway_day WHERE day = (%(now)s::timestamptz AT TIME ZONE 'UTC')::date
 ) d CROSS JOIN LATERAL (VALUES ('stored', stored), ('duplicate', duplicate), ('conflict', conflict),
-    ('set_aside', set_aside), ('late', late), ('missing', missing)) AS f (fate, number)
+    ('set_aside', set_aside), ('late', late), ('missing', missing), ('declared', declared)) AS f (fate, number)
 WHERE number IS NOT NULL;
