@@ -70,6 +70,7 @@ from ingest.senml import (
     decode_plain,
     split_name,
 )
+from ingest.told import told_at_us, told_of
 
 FloatArray = NDArray[np.float64]
 
@@ -229,6 +230,8 @@ class GatewayStatus(NamedTuple):
     software: str
     clock: str
     received_us: int
+    told: str | None  # of its box, as JSON (`told_of`)
+    told_us: int
 
 
 Boot = tuple[str, str, str]
@@ -609,7 +612,12 @@ class Admission:
             state, software, clock = (str(status[key])[:80] for key in ("state", "software", "clock"))
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             return RejectReason.BAD_RECORD, f"not a status: {error!r}"
-        self.statuses.append(GatewayStatus(topic.zone, topic.gateway, state, software, clock, message.received_us))
+        told_us = told_at_us(status, message.received_us)
+        self.statuses.append(
+            GatewayStatus(
+                topic.zone, topic.gateway, state, software, clock, message.received_us, told_of(status), told_us
+            )
+        )
         return None
 
     def _learn_anchor(self, where: Boot, found_us: int | None, unseen_us: int | None) -> None:

@@ -212,9 +212,12 @@ class Pipeline:
                 SQL["update_status"],
                 {
                     "gateway": status.gateway, "state": _storable(status.state), "software": _storable(status.software),
-                    "clock": _storable(status.clock), "at": _instant(status.received_us),
+                    "clock": _storable(status.clock), "at": _instant(status.received_us), "told": status.told,
+                    "told_at": _instant(status.told_us),
                 },
             )  # fmt: skip
+            if status.told is not None:
+                self._connection.execute(SQL["note_told_day"], {"gateway": status.gateway})
         stored, duplicate, conflict = np.bincount(fate.outcome, minlength=len(Outcome)).tolist()
         return Committed(stored, duplicate, conflict, len(admission.set_aside), _settled(taken, admission.declared))
 

@@ -212,6 +212,32 @@ STEPS = {
     "repairer": N_("réparateur"),
     "commune": N_("commune"),
 }
+CLOCKS = {
+    "ntp": N_("juste (NTP)"),
+    "ntp, held": N_("gardée depuis la dernière synchronisation"),
+    "modem": N_("d’accord avec le réseau du modem"),
+    "rtc": N_("gardée par une pile"),
+    "uptime": N_("personne n’en répond"),
+    "system": N_("celle du système, source inconnue"),
+}
+
+BOX_NEEDS = {
+    "disk": N_("Le disque est presque plein."),
+    "restarts": N_("Le programme redémarre sans cesse."),
+    "refused": N_("Des mesures n’ont pu être gardées."),
+    "troubles": N_("Des points ne mesurent pas."),
+    "clock": N_("Personne ne répond de l’heure."),
+    "config": N_("Le réglage à distance n’a pas tenu."),
+}
+BOX_REMEDIES = {
+    "disk": N_("Libérez de la place ou changez la carte : la file éclaircit bientôt les mesures qui attendent."),
+    "restarts": N_("Lisez le journal du boîtier ; le plus souvent l’alimentation ou la carte."),
+    "refused": N_("Le disque n’en voulait plus : libérez de la place, changez la carte."),
+    "troubles": N_("Vérifiez l’appareil et son câble ; la raison est dite plus bas."),
+    "clock": N_("Les mesures sont datées par le serveur ; branchez une source d’heure ou une pile."),
+    "config": N_("L’ancien réglage sert de nouveau ; la raison est dite plus bas."),
+}
+
 REASONS = {
     "unknown_topic": N_("sujet inconnu"),
     "unknown_gateway": N_("passerelle inconnue"),
@@ -388,6 +414,18 @@ class Labels:
         """Why nobody was told, and for whom the message would have been."""
         why = self._word(WHY_NOT, code)
         return why if step is None else f"{self._word(STEPS, step)} : {why}"
+
+    def clock(self, source: str | None) -> str:
+        """Who vouches for a gateway's clock."""
+        return self._word(CLOCKS, source or "system")
+
+    def box_need(self, need: str) -> str:
+        """Why a person is to look after a gateway's box."""
+        return self._word(BOX_NEEDS, need)
+
+    def box_remedy(self, need: str) -> str:
+        """What they are to do."""
+        return self._word(BOX_REMEDIES, need)
 
     def reason(self, code: str) -> str:
         """Why a message was set aside."""

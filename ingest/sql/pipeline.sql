@@ -59,9 +59,23 @@ FROM unnest(%(channel)s, %(measured)s, %(device)s) AS t (channel_id, measured_at
 ON CONFLICT DO NOTHING;
 
 -- update_status
--- The newest status wins, whatever the order of arrival.
-UPDATE gateway SET status = %(state)s, status_at = %(at)s, software = %(software)s, clock_source = %(clock)s
+-- The newest status wins, whatever the order of arrival. One that is retained comes again: it was told when it was told.
+UPDATE gateway SET
+    status = %(state)s, status_at = %(at)s, software = %(software)s, clock_source = %(clock)s,
+    told_at = CASE WHEN %(told)s::jsonb IS NULL OR told = %(told)s::jsonb THEN told_at ELSE %(told_at)s END,
+    told = coalesce(%(told)s::jsonb, told)
 WHERE gateway_id = %(gateway)s AND (status_at IS NULL OR status_at <= %(at)s);
+
+-- note_told_day
+-- What a status tells of its day; the last one of a day says all of it.
+INSERT INTO gateway_told_day (gateway_id, day, told_at, restarts, up_bytes, down_bytes)
+SELECT gateway_id, (told_at AT TIME ZONE 'UTC')::date, told_at, (told ->> 'restarts')::int8, (told ->> 'up_bytes')::int8,
+       (told ->> 'down_bytes')::int8
+FROM gateway WHERE gateway_id = %(gateway)s AND told_at IS NOT NULL
+ON CONFLICT (gateway_id, day) DO UPDATE SET
+    told_at = EXCLUDED.told_at, restarts = EXCLUDED.restarts, up_bytes = EXCLUDED.up_bytes,
+    down_bytes = EXCLUDED.down_bytes
+WHERE gateway_told_day.told_at < EXCLUDED.told_at;
 
 -- beat
 INSERT INTO heartbeat (service, beat_at, detail) VALUES (%(service)s, %(at)s, %(detail)s::jsonb)

@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from alerts.detectors.silence import SILENT_H
 from alerts.words import asset_label
 from ingest.readings import AssetRow, ZoneRow
 from ingest.readings_pg import PgReadings
@@ -26,6 +27,7 @@ from web.assets import (
     fetch_weeks,
     month_span,
 )
+from web.box import GRAVITY, fetch_boxes
 from web.charts.scale import Span
 from web.daily import DAY, days_before, midnight
 from web.diagnosis import suspicions
@@ -145,6 +147,7 @@ class _Part:
             template, zone=self.zone, asset_id=asset_id, name=name,
             plates={one: plate for one in ids if (plate := self.ratings.get(one))},
             alerts=[one for one in about if one.asset_id in ids or (is_all_taps and one.asset_id.startswith("tap-"))],
+            stale_after=timedelta(hours=SILENT_H),
             latest=sorted(latest, key=lambda row: (row.channel.asset_id, row.channel.name)),
             singles=[row.asset_id for row in self.assets if row.kind != "tap"],
             has_taps=any(row.kind == "tap" for row in self.assets), **values,
@@ -307,6 +310,8 @@ def _gateway(part: _Part, asset_id: str, days: int) -> Response:
             for one in quality
         ],
         gateway_id=part.zone.gateway_id,
+        boxes=fetch_boxes(page.connection, zone_id),
+        gravity=GRAVITY,
     )
 
 

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from alerts.breakdown import Cause, close_report, reopen_report
 from alerts.lasting import fetch_forecast
 from alerts.words import fault_label
-from ingest.db import queries
 from ingest.readings_pg import PgReadings
+from web.box import fetch_boxes
 from web.breakdowns import fetch_reports, zone_of_report
 from web.by_hand import fetch_by_hand
 from web.charts.bars import share_bar
@@ -29,7 +29,6 @@ from web.pages.page import Page, PageOf
 from web.stories import alerts_page, alerts_within, committee_of, told_between
 from web.water import fetch_blind_spots, fetch_silences
 
-SQL = queries("web", "zone")
 router = APIRouter()
 
 DAYS_DRAWN = 14
@@ -84,7 +83,7 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         notes=count_notes(page.connection, zone_id, start, end),
         past=alerts_page(page.connection, zone=zone_id, states=["resolved"], limit=PAST_ALERTS),
         committee=committee_of(page.connection, zone_id),
-        gateways=page.connection.execute(SQL["gateway"], {"zone": zone_id}).fetchall(),
+        boxes=fetch_boxes(page.connection, zone_id),
     )
 
 
