@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.model import CHANNELS, AssetId, kind_of_asset
+from gateway.model import CHANNELS, ENDS, AssetId, ChannelSpec, kind_of_asset
 from gateway.tables import Table
 from gateway.units import CONVERSIONS
 
@@ -32,6 +32,7 @@ class PointRule:
     scale, offset : value = raw * scale + offset
     sentinels : raw values that mean "no value": 65535, ERR
     low, high : raw values beyond are no measurement
+    wraps_at : the number, in `unit`, at which a counter begins at 0 again
     """
 
     point: str
@@ -43,6 +44,7 @@ class PointRule:
     sentinels: tuple[str | float, ...] = ()
     low: float = -math.inf
     high: float = math.inf
+    wraps_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,18 @@ def point_rule(table: Table) -> PointRule:
     rule = PointRule(
         point, asset, channel, unit, scale, table.number("offset", -1e9, 1e9, 0.0),
         tuple(item if isinstance(item, str) else float(item) for item in sentinels), float(valid[0]), float(valid[1]),
+        _end_of(table, spec),
     )  # fmt: skip
     table.done()
     return rule
+
+
+def _end_of(table: Table, spec: ChannelSpec) -> float | None:
+    if not table.has("wraps_at"):
+        return None
+    if not spec.is_counter:
+        raise table.error("wraps_at", f"{spec.name} is no counter")
+    return table.number("wraps_at", *ENDS)
 
 
 def device(table: Table, assets: Collection[str]) -> Device:
@@ -114,6 +125,7 @@ def rule_as_values(rule: PointRule) -> dict[str, Any]:
     return {
         "point": rule.point, "asset": rule.asset, "channel": rule.channel, "unit": rule.unit,
         "scale": rule.scale, "offset": rule.offset, "sentinels": list(rule.sentinels), "valid": bounds,
+        "wraps_at": rule.wraps_at,
     }  # fmt: skip
 
 
@@ -123,4 +135,5 @@ def rule_from_values(values: Mapping[str, Any]) -> PointRule:
     return PointRule(
         values["point"], values["asset"], values["channel"], values["unit"], values["scale"], values["offset"],
         tuple(values["sentinels"]), -math.inf if low is None else low, math.inf if high is None else high,
+        values.get("wraps_at"),
     )  # fmt: skip

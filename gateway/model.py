@@ -41,6 +41,7 @@ class ChannelSpec:
 
     `unit` is the canonical unit as people write it; `minimum` and `maximum` are bounds outside which a
     number cannot be this quantity (a sensor at its end stays inside; a wrong unit or a sentinel does not).
+    `wraps_at` is the number at which a counter of one zone begins at 0 again, as far as that is known.
     """
 
     name: str
@@ -48,6 +49,10 @@ class ChannelSpec:
     minimum: float
     maximum: float
     is_counter: bool = False
+    wraps_at: float | None = None
+
+
+ENDS = (1e-3, 1e15)  # between which the end of a counter lies, in whatever unit
 
 
 def _specs(*specs: ChannelSpec) -> dict[str, ChannelSpec]:

@@ -6,14 +6,14 @@ A mistake names file, key, value and bound: `zones/zone-1.toml: tower.volume_m3:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.devices import Device, device
 from gateway.errors import ZoneFileError
-from gateway.model import CHANNELS, AssetId, AssetKind, ChannelSpec, GatewayId, ZoneId
+from gateway.model import CHANNELS, ENDS, AssetId, AssetKind, ChannelSpec, GatewayId, ZoneId
 from gateway.tables import Table, read_toml
 
 ROLES = (
@@ -236,11 +236,26 @@ def _asset(
     for channel in names:
         if channel not in CHANNELS[kind]:
             raise table.error("channels", f"{channel!r} is none of {', '.join(CHANNELS[kind])}")
+    channels = _with_ends(table, [CHANNELS[kind][name] for name in names])
     rating = {key: table.number(key, *bounds) for key, bounds in ratings.items()}
     interval = table.number("interval_s", 10, 86_400, interval_s)
     if kind is not AssetKind.GATEWAY:
         table.done()
-    return Asset(asset_id, kind, interval, tuple(CHANNELS[kind][name] for name in names), rating)
+    return Asset(asset_id, kind, interval, channels, rating)
+
+
+def _with_ends(table: Table, specs: Collection[ChannelSpec]) -> tuple[ChannelSpec, ...]:
+    """The channels of an asset, its counters with the number at which they begin anew where `wraps_at` tells it."""
+    if "wraps_at" not in table.values:
+        table.asked.add("wraps_at")
+        return tuple(specs)
+    ends, counters = table.table("wraps_at"), {spec.name for spec in specs if spec.is_counter}
+    for name in ends.values:
+        if name not in counters:
+            raise ends.error(name, f"is no counter of this asset; those are {', '.join(sorted(counters)) or 'none'}")
+    return tuple(
+        replace(spec, wraps_at=ends.number(spec.name, *ENDS)) if spec.name in ends.values else spec for spec in specs
+    )
 
 
 def _taps(top: Table, interval_s: float) -> list[Asset]:
@@ -250,9 +265,9 @@ def _taps(top: Table, interval_s: float) -> list[Asset]:
     table = top.table("taps")
     count = table.whole("count", 0, 99)
     metered = table.flag("metered", default=True)
+    channels = _with_ends(table, CHANNELS[AssetKind.TAP].values() if metered else ())
     interval = table.number("interval_s", 10, 86_400, interval_s)
     table.done()
-    channels = tuple(CHANNELS[AssetKind.TAP].values()) if metered else ()
     return [
         Asset(AssetId(f"tap-{number:02d}"), AssetKind.TAP, interval, channels, {}) for number in range(1, count + 1)
     ]

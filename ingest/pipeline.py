@@ -36,10 +36,9 @@ from ingest.admission import (
 from ingest.arrays import Int4s, Texts, Times
 from ingest.columns import Columns
 from ingest.db import Connection, queries
-from ingest.errors import ProfileError, SchemaMismatch
+from ingest.errors import SchemaMismatch
 from ingest.profiles.dialects import Dialects, Registered
-from ingest.profiles.own import fetch_bodies
-from ingest.profiles.profile import Profile, parse_profile, shipped_profiles
+from ingest.profiles.own import fetch_profiles
 from ingest.profiles.sparkplug import Aliases, Born, birth_of
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
 from ingest.suspicion import Suspicion
@@ -170,6 +169,7 @@ class Pipeline:
     def look_at_registry(self) -> None:
         """Admit by the registry as it is now, if zones were imported since it was read."""
         if self._registry_state() != self._registry:
+            self._writer.forget()  # a counter may end elsewhere now
             self._read_registry()
 
     def forget_raw(self, now: datetime) -> None:
@@ -431,17 +431,6 @@ def fetch_directory(connection: Connection, aliases: Aliases | None = None) -> D
         },
         dialects=Dialects(fetch_profiles(connection), devices, gateways, aliases),
     )
-
-
-def fetch_profiles(connection: Connection) -> list[Profile]:
-    """The shipped profiles and the operator's own; one that cannot be used is named in the log and left out."""
-    found = shipped_profiles()
-    for name, body in fetch_bodies(connection).items():
-        try:
-            found.append(parse_profile(body, name))
-        except ProfileError as error:
-            log.error("a profile is left out: %s", error, extra={"action": "profile_refused"})
-    return found
 
 
 def fetch_aliases(connection: Connection) -> Aliases:

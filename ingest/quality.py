@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gateway.model import AssetKind, Flag, kind_of_asset
 from ingest.columns import Columns
+from ingest.meters import unrolled
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -64,14 +65,17 @@ class Failed(NamedTuple):
 class QualityMemory:
     """The last two readings of each channel and since when it stands still; `test` goes on from there."""
 
-    def __init__(self, channels: Mapping[int, tuple[str, str]]) -> None:
-        """`channels`: id → (asset, name)."""
+    def __init__(self, channels: Mapping[int, tuple[str, str]], ends: Mapping[int, float] | None = None) -> None:
+        """`channels`: id → (asset, name); `ends`: id → the number at which that counter begins anew."""
         size = max(channels, default=0) + 1
         self._limits = np.full((size, len(Limits._fields)), np.nan)
         for number, (asset, name) in channels.items():
             kind = kind_of_asset(asset)
             if kind is not None and (kind, name) in LIMITS:
                 self._limits[number] = LIMITS[kind, name]
+        self._wraps_at = np.full(size, np.nan)
+        for number, end in (ends or {}).items():
+            self._wraps_at[number] = end
         self._is_tested = ~np.isnan(self._limits).all(axis=1)
         self._t_s, self._value = np.full((2, size), np.nan), np.full((2, size), np.nan)  # [0] the last, [1] before it
         self._still_since_s = np.full(size, np.nan)
@@ -96,7 +100,7 @@ class QualityMemory:
         )
         t2_s, v2 = self._before(begins, channel, t1_s, self._t_s[1]), self._before(begins, channel, v1, self._value[1])
 
-        step, span_s = value - v1, t_s - t1_s
+        step, span_s = unrolled(value - v1, self._wraps_at[channel]), t_s - t1_s
         is_near = span_s <= NEIGHBOUR_S
         limit_up, limit_down = rise * span_s / HOUR_S, fall * span_s / HOUR_S
         is_alone = ((v1 - v2) * (v1 - value) > 0) & (np.minimum(np.abs(v1 - v2), np.abs(v1 - value)) > spike)

@@ -56,6 +56,8 @@ class ChannelRow:
     unit: str
     is_counter: bool
     interval_s: float
+    wraps_at: float | None = None  # as in `ingest.meters`
+    most_per_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
-from gateway.devices import rule_as_values
+from gateway.devices import OWN_ASSET, rule_as_values
+from gateway.model import CHANNELS, kind_of_asset
+from gateway.units import CONVERSIONS
 from gateway.zones import Zone
 from ingest.db import Connection, queries
 from ingest.forgotten import forgotten_among
+from ingest.profiles.own import fetch_profiles
+from ingest.profiles.profile import Profile, by_name
+from ingest.quality import LIMITS
 
 SQL = queries("ingest", "registry")
 
@@ -33,10 +38,11 @@ def import_zones(connection: Connection, zones: Sequence[Zone]) -> ImportSummary
     left_out: list[str] = []
     with connection.transaction():
         forgotten = forgotten_among(connection, {one.phone for zone in zones for one in zone.committee})
+        profiles = by_name(fetch_profiles(connection))
         for zone in zones:
             left_out += [f"{zone.zone_id} {one.role}" for one in zone.committee if one.phone in forgotten]
             before = _digest(connection, zone)
-            _import_zone(connection, zone, forgotten)
+            _import_zone(connection, zone, forgotten, _ends_by_devices(zone, profiles))
             after = _digest(connection, zone)
             counts["unchanged" if before == after else "changed" if before else "added"] += 1
     return ImportSummary(**counts, left_out=tuple(left_out))
@@ -52,7 +58,22 @@ def _digest(connection: Connection, zone: Zone) -> str | None:
     return row[0] if row else None
 
 
-def _import_zone(connection: Connection, zone: Zone, forgotten: Set[str]) -> None:
+def _ends_by_devices(zone: Zone, profiles: Mapping[str, Profile]) -> dict[tuple[str, str], float]:
+    """(asset, channel) → the number at which its counter begins anew, as its device's point or profile tells it."""
+    found: dict[tuple[str, str], float] = {}
+    for device in zone.devices:
+        shipped = profiles[device.profile].rules if device.profile in profiles else ()
+        for rule in (*shipped, *device.points):  # what is said of this village counts
+            asset = device.asset if rule.asset == OWN_ASSET else rule.asset
+            if rule.wraps_at is not None and asset is not None and (kind := kind_of_asset(asset)) is not None:
+                factor, offset = CONVERSIONS[CHANNELS[kind][rule.channel].unit][rule.unit]
+                found[asset, rule.channel] = rule.wraps_at * factor + offset
+    return found
+
+
+def _import_zone(
+    connection: Connection, zone: Zone, forgotten: Set[str], ends: Mapping[tuple[str, str], float]
+) -> None:
     connection.execute(
         SQL["upsert_zone"],
         {
@@ -81,6 +102,8 @@ def _import_zone(connection: Connection, zone: Zone, forgotten: Set[str]) -> Non
                 {
                     "zone": zone.zone_id, "asset": asset.asset_id, "name": spec.name, "unit": spec.unit,
                     "is_counter": spec.is_counter, "minimum": spec.minimum, "maximum": spec.maximum,
+                    "wraps_at": spec.wraps_at or ends.get((asset.asset_id, spec.name)),
+                    "most_per_h": LIMITS[asset.kind, spec.name].rise if spec.is_counter else None,
                 },
             )  # fmt: skip
     for rank, contact in enumerate(zone.committee, start=1):

@@ -19,6 +19,7 @@ from gateway.model import Flag
 from ingest.arrays import Float8s, Int4s, Times, copy_into
 from ingest.columns import Columns
 from ingest.db import Connection, queries
+from ingest.meters import counted_steps
 
 SQL = queries("ingest", "rollups")
 HOUR_US = 3_600_000_000
@@ -58,7 +59,8 @@ class Rollups:
     def forget(self) -> None:
         """Begin anew from what is stored; after a failed transaction, or when someone else may have written."""
         rows = self._connection.execute(SQL["open_hours"]).fetchall()
-        size = max((row[0] for row in rows), default=0) + 1
+        self._read_meters()
+        size = len(self._wraps_at)
         self._open = np.full(size, np.array(_EMPTY, dtype=_OPEN))
         self._before = np.full(size, np.nan)  # each channel's last good value, NaN for none
         self._before_us = np.full(size, NO_HOUR, dtype=np.int64)
@@ -69,6 +71,13 @@ class Rollups:
                 self._is_before_known[channel] = False
             else:
                 self._before[channel], self._before_us[channel] = value, measured_us
+
+    def _read_meters(self) -> None:
+        """What is known of each channel's counter, by its id; NaN where nothing is."""
+        rows = self._connection.execute(SQL["meters"]).fetchall()
+        self._wraps_at, self._most_per_h = np.full((2, max((row[0] for row in rows), default=0) + 1), np.nan)
+        for channel, wraps_at, most_per_h in rows:
+            self._wraps_at[channel], self._most_per_h[channel] = wraps_at, most_per_h
 
     def catch_up(self) -> None:
         """Add up the hours and days that nobody has written: after an upgrade, or while an older version ran."""
@@ -170,11 +179,14 @@ class Rollups:
             return
         begins = np.ones(len(good), dtype=bool)
         begins[1:] = np.diff(good.channel_id) != 0
-        previous = np.roll(good.value, 1)
-        previous[begins] = self._before[good.channel_id[begins]]
-        step = good.value - previous
-        moves = step > 0  # False for the first reading of a channel, whose step is NaN
-        sums["steps"] = _added(sums["steps"], group[moves], step[moves])
+        previous, previous_us = np.roll(good.value, 1), np.roll(good.measured_us, 1)
+        previous[begins], previous_us[begins] = (
+            before[good.channel_id[begins]] for before in (self._before, self._before_us)
+        )
+        span_s = (good.measured_us - previous_us) / 1e6
+        meter = self._wraps_at[good.channel_id], self._most_per_h[good.channel_id]
+        moved = counted_steps(good.value - previous, span_s, *meter)  # 0 for the first reading of a channel
+        sums["steps"] = _added(sums["steps"], group, moved)
         sums["sum"] = _added(sums["sum"], group, good.value)
         is_fresh = sums["n"] == 0
         sums["n"] += np.bincount(group, minlength=len(sums)).astype(np.int32)
@@ -207,6 +219,8 @@ class Rollups:
         )
 
     def _grow(self, channel: int) -> None:
+        if channel >= len(self._wraps_at):  # registered since
+            self._read_meters()
         missing = channel + 1 - len(self._open)
         if missing > 0:
             more = missing + len(self._open)

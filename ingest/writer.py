@@ -214,7 +214,8 @@ class ReadingWriter:
 
     def _new_quality(self) -> QualityMemory:
         rows = self._connection.execute(SQL["channels"]).fetchall()
-        return QualityMemory({channel: (asset, name) for channel, asset, name in rows})
+        ends = {channel: wraps_at for channel, _, _, wraps_at in rows if wraps_at is not None}
+        return QualityMemory({channel: (asset, name) for channel, asset, name, _ in rows}, ends)
 
     def _outcomes(self, ordered: Columns, is_doubtful: NDArray[np.bool_]) -> NDArray[np.int8]:
         """Within the batch the first of equal keys counts; then what is stored already is looked up."""

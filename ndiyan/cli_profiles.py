@@ -26,7 +26,7 @@ File = Annotated[Path, typer.Argument(help="The profile's file (TOML).")]
 def listing(context: typer.Context, as_json: Json = False) -> None:
     """List the shipped profiles and your own, with the topics that each reads."""
     from ingest.db import connect
-    from ingest.pipeline import fetch_profiles
+    from ingest.profiles.own import fetch_profiles
 
     settings = load_settings(context.obj)
     if settings.database_url:

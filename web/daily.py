@@ -3,7 +3,7 @@
 A day is a UTC day, which is Labé's. Volumes come from counters alone: the last reading before a midnight less the
 one before the midnight earlier. That costs one look-up a day instead of a scan. Solar pumps rest at night, so a
 reading of the evening stands for midnight; where there is none, nobody knows how the water of the gap divides into
-days, and the days on both sides have no data. A counter that went back (a meter was exchanged) is summed step by step.
+days, and the days on both sides have no data. A counter that went back or leapt is summed step by step.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ SQL = queries("web", "fleet")
 DAY = timedelta(days=1)
 HISTORY_DAYS = 30  # what a zone's own response to the sun is learnt from
 EVENING = timedelta(hours=5)  # how long before midnight a reading may be to stand for it
+MOST_A_DAY_M3 = 480.0  # 20 m³/h, what a tap's pipe carries; few boreholes of a village give more
 FULL_DAY = 0.9  # share of a day's readings that its mean irradiance must rest on
 
 
@@ -99,7 +100,7 @@ def fetch_volumes(
     volumes = {}
     for key, before in counters.items():
         steps = [_step(before, start) for start in instants[:-1]]
-        if any(step is not None and step < 0 for step in steps):
+        if any(step is not None and not 0 <= step <= MOST_A_DAY_M3 for step in steps):  # set, exchanged or rolled over
             steps = PgReadings(connection).daily_volumes(*key, "volume_m3", instants[:-1])
         volumes[key] = steps
     return volumes

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.meters import LEAST_SPAN_H, unrolled
 from ingest.readings import ChannelRow, ReadingStore, Series
 from web.errors import BadParameter
 
@@ -193,5 +194,6 @@ def on_grid(series: Series, t_s: FloatArray, step_s: float, row: ChannelRow) -> 
     found[place[inside]] = series.value[inside]
     if not row.is_counter:
         return found
-    moved = np.diff(found, prepend=np.nan)
-    return np.where(moved >= 0, moved, np.nan)
+    moved = unrolled(np.diff(found, prepend=np.nan), np.array(row.wraps_at or np.nan))
+    most = (row.most_per_h or np.inf) * max(step_s / 3600, LEAST_SPAN_H)
+    return np.where((moved >= 0) & (moved <= most), moved, np.nan)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from ingest.db import Connection, queries
 from ingest.errors import ProfileError
-from ingest.profiles.profile import Profile, parse_profile
+from ingest.profiles.profile import Profile, parse_profile, shipped_profiles
 from ingest.profiles.trial import failed_samples
+
+log = logging.getLogger(__name__)
 
 SQL = queries("ingest", "profiles")
 
@@ -35,3 +38,14 @@ def forget_profile(connection: Connection, name: str) -> bool:
 def fetch_bodies(connection: Connection) -> dict[str, str]:
     """The texts of the operator's own profiles by name, as they were kept."""
     return dict(connection.execute(SQL["bodies"]).fetchall())
+
+
+def fetch_profiles(connection: Connection) -> list[Profile]:
+    """The shipped profiles and the operator's own; one that cannot be used is named in the log and left out."""
+    found = shipped_profiles()
+    for name, body in fetch_bodies(connection).items():
+        try:
+            found.append(parse_profile(body, name))
+        except ProfileError as error:
+            log.error("a profile is left out: %s", error, extra={"action": "profile_refused"})
+    return found

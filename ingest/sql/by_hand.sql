@@ -9,8 +9,10 @@ WHERE c.zone_id = %(zone)s AND c.asset_id = %(asset)s AND c.name = %(name)s AND 
 -- own_channel
 -- The channel beside it that holds what people read there; made when somebody first does.
 WITH made AS (
-    INSERT INTO channel (zone_id, asset_id, name, unit, is_counter, minimum, maximum, is_active, by_hand_of)
-    SELECT zone_id, asset_id, name || '_by_hand', unit, is_counter, minimum, maximum, false, channel_id
+    INSERT INTO channel (zone_id, asset_id, name, unit, is_counter, minimum, maximum, wraps_at, most_per_h, is_active,
+                         by_hand_of)
+    SELECT zone_id, asset_id, name || '_by_hand', unit, is_counter, minimum, maximum, wraps_at, most_per_h, false,
+           channel_id
     FROM channel WHERE channel_id = %(channel)s
     ON CONFLICT DO NOTHING RETURNING channel_id
 )

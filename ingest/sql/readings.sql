@@ -7,7 +7,7 @@ FROM zone z ORDER BY z.zone_id;
 SELECT zone_id, asset_id, kind, interval_s, rating FROM asset WHERE zone_id = %(zone)s ORDER BY asset_id;
 
 -- channels
-SELECT c.channel_id, c.zone_id, c.asset_id, c.name, c.unit, c.is_counter, a.interval_s
+SELECT c.channel_id, c.zone_id, c.asset_id, c.name, c.unit, c.is_counter, a.interval_s, c.wraps_at, c.most_per_h
 FROM channel c JOIN asset a USING (zone_id, asset_id)
 WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
 ORDER BY c.zone_id, c.asset_id, c.name;
@@ -92,8 +92,8 @@ SELECT channel_id, date_part('epoch', measured_at) FROM reading
 WHERE channel_id = ANY(%(channels)s) AND measured_at >= %(start)s AND measured_at < %(end)s AND flag = 4;
 
 -- daily_steps
--- What a counter moved on in each UTC day; the step over midnight counts for the day in which it ends. A step back
--- (reset, exchange) counts as nothing.
+-- What a counter moved on in each UTC day; the step over midnight counts for the day in which it ends. Steps
+-- are counted as `ingest/meters.py` says.
 SELECT day, steps FROM reading_daily
 WHERE channel_id = (SELECT channel_id FROM channel WHERE zone_id = %(zone)s AND asset_id = %(asset)s AND name = %(channel)s)
   AND day >= %(start)s AND day < %(end)s AND n > 0 ORDER BY day;

@@ -42,11 +42,11 @@ ON CONFLICT (zone_id, asset_id) DO UPDATE SET
     kind = EXCLUDED.kind, interval_s = EXCLUDED.interval_s, rating = EXCLUDED.rating;
 
 -- upsert_channel
-INSERT INTO channel (zone_id, asset_id, name, unit, is_counter, minimum, maximum)
-VALUES (%(zone)s, %(asset)s, %(name)s, %(unit)s, %(is_counter)s, %(minimum)s, %(maximum)s)
+INSERT INTO channel (zone_id, asset_id, name, unit, is_counter, minimum, maximum, wraps_at, most_per_h)
+VALUES (%(zone)s, %(asset)s, %(name)s, %(unit)s, %(is_counter)s, %(minimum)s, %(maximum)s, %(wraps_at)s, %(most_per_h)s)
 ON CONFLICT (zone_id, asset_id, name) DO UPDATE SET
     unit = EXCLUDED.unit, is_counter = EXCLUDED.is_counter, minimum = EXCLUDED.minimum,
-    maximum = EXCLUDED.maximum, is_active = true;
+    maximum = EXCLUDED.maximum, wraps_at = EXCLUDED.wraps_at, most_per_h = EXCLUDED.most_per_h, is_active = true;
 
 -- upsert_contact
 INSERT INTO contact (zone_id, name, role, phone, language, tap, rank)

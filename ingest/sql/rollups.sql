@@ -2,6 +2,10 @@
 -- The hour that each channel is in is told by its newest reading.
 SELECT channel_id, (extract(epoch FROM measured_at) * 1000000)::int8, value, flag FROM latest;
 
+-- meters
+-- Where counters begin anew, and what their pipes carry.
+SELECT channel_id, coalesce(wraps_at, 'NaN'), coalesce(most_per_h, 'NaN') FROM channel;
+
 -- copy_hours
 COPY reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps) FROM STDIN (FORMAT binary);
 

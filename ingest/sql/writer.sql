@@ -34,7 +34,7 @@ SELECT * FROM unnest(%(channel)s, %(measured)s, %(received)s, %(value)s, %(flag)
 ON CONFLICT DO NOTHING;
 
 -- channels
-SELECT channel_id, asset_id, name FROM channel;
+SELECT channel_id, asset_id, name, wraps_at FROM channel;
 
 -- flag_suspect
 -- Readings that turn out to be spikes once the next one has come.

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 
 from ingest.errors import ProfileError
-from ingest.pipeline import fetch_profiles
-from ingest.profiles.own import fetch_bodies, forget_profile, keep_profile
+from ingest.profiles.own import fetch_bodies, fetch_profiles, forget_profile, keep_profile
 from ingest.profiles.profile import by_name, shipped_bodies
 from web.aside import find_set_aside, readable
 from web.errors import BadParameter, NotThere
