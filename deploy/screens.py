@@ -15,6 +15,8 @@ from playwright.sync_api import sync_playwright
 
 from ingest.db import connect
 from web.access import create_login_link
+from web.accounts import let_in
+from web.rights import Role
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images" / "pages"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -41,6 +43,7 @@ def main(ready: Path) -> None:
     """Take all of them."""
     demo = json.loads(ready.read_text("utf-8"))
     with connect(demo["database_url"]) as connection:
+        let_in(connection, "Awa", Role.ENGINEER, now_wall=datetime.now(UTC))
         token = create_login_link(connection, person="Awa", now_wall=datetime.now(UTC))
     FOLDER.mkdir(parents=True, exist_ok=True)
     executable = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -29,6 +29,7 @@ from ndiyan.cli_people import people_app
 from ndiyan.cli_profiles import profiles_app
 from ndiyan.cli_report import report
 from ndiyan.cli_simulate import simulate_app
+from ndiyan.cli_users import users_app
 from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
@@ -36,6 +37,7 @@ from ndiyan.sms import sms_app
 from simulator.errors import SimulatorError
 from web.access import Scope
 from web.errors import WebError
+from web.rights import Role
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
@@ -53,6 +55,7 @@ app.add_typer(sms_app, name="sms")
 app.add_typer(people_app, name="people")
 app.add_typer(backup_app, name="backup")
 app.add_typer(devices_app, name="devices")
+app.add_typer(users_app, name="users")
 app.command("account")(account)
 app.command("backlog")(backlog)
 app.command("report")(report)
@@ -139,16 +142,20 @@ def web(context: typer.Context) -> None:
 @web_app.command("login-link")
 def login_link(
     context: typer.Context,
-    person: Annotated[str, typer.Option(help="Who logs in; stands beside what they do.")] = "engineer",
+    person: Annotated[str, typer.Option(help="Whose account; it stands beside what they do.")] = "engineer",
+    role: Annotated[Role, typer.Option(help="What they may do, if there is no such account yet.")] = Role.ENGINEER,
     as_json: Json = False,
 ) -> None:
-    """Make a link that opens one session within a day."""
+    """Make a link that opens one session within a day, without a password."""
     from ingest.db import connect
     from web.access import create_login_link
+    from web.accounts import find_account, let_in
 
-    settings = _load(context)
+    settings, now_wall = _load(context), SystemClock().now()
     with connect(settings.required("database.url")) as connection:
-        token = create_login_link(connection, person=person, now_wall=SystemClock().now())
+        if role is not Role.SECRETARY:
+            let_in(connection, person, role, now_wall=now_wall)
+        token = create_login_link(connection, person=find_account(connection, person).name, now_wall=now_wall)
     link = f"{settings.public_url}/login/{token}"
     _answer({"login_url": link}, link, as_json=as_json)
 

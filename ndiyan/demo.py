@@ -30,10 +30,13 @@ from ndiyan.services import start_services
 from ndiyan.shipped_files import shipped
 from ndiyan.supervisor import Supervisor, service, until_interrupted
 from web.access import create_api_key, create_login_link
+from web.accounts import let_in
+from web.rights import Role
 
 SQL = queries("ndiyan", "demo")
 NEEDED_MB = 1_500
 MORNING = (10, 40)  # UTC: a clear sky, the pump at work, the towers about half full
+VISITOR = "visiteur"  # who looks at the demo; may do everything in it
 SEED = 1
 SCENARIO = "demo"
 READY_TIMEOUT_S = 60.0
@@ -191,10 +194,9 @@ class Demo:
         key_file = self._folder.secrets / "api_key"
         if not key_file.exists():
             self._folder.write_whole(key_file, create_api_key(connection, name="demo"))
-        token = create_login_link(
-            connection, person="visiteur", now_wall=SystemClock().now(), valid_for=timedelta(days=1)
-        )
-        return token, key_file.read_text("utf-8")
+        now_wall = SystemClock().now()
+        let_in(connection, VISITOR, Role.ADMINISTRATOR, now_wall=now_wall)
+        return create_login_link(connection, person=VISITOR, now_wall=now_wall), key_file.read_text("utf-8")
 
     def _free_web_port(self) -> int:
         wanted = self._options.port

@@ -1,7 +1,8 @@
-"""Who may look: one-time log-in links, sessions and API keys.
+"""Who may look: one-time links, sessions and API keys. Accounts and passwords stand in `accounts.py`.
 
-Secrets are 256 random bits; the database keeps only their SHA-256, which is enough because nobody can guess
-them. All times here are wall time: a fast clock must not end sessions early.
+Every way in, a link or a password, ends in `begin_session`: there is one kind of session. Secrets are 256 random bits;
+the database keeps only their SHA-256, which is enough because nobody can guess them. All times here are wall time: a
+fast clock must not end sessions early.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from enum import StrEnum
 
 from ingest.db import Connection, queries
 from web.errors import KeyUnknown, LinkRefusal, LinkRefused
+from web.rights import RIGHTS, Right, Role
 
 SQL = queries("web", "access")
 
@@ -34,20 +36,30 @@ class Scope(StrEnum):
     EXPORT = "export"  # years of readings at once
 
 
-SESSION_SCOPES = frozenset({Scope.READ, Scope.EXPORT})
+class Purpose(StrEnum):
+    """What a one-time link is for."""
+
+    SESSION = "session"
+    PASSWORD = "password"  # noqa: S105 - a word, no secret
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who is asking; `csrf` is the token that each form of a session carries, None for an API key.
+    """Who is asking: a session has a role and the token that each of its forms carries, an API key has scopes.
 
-    `identity` is the secret's hash: whose requests are counted together. `scopes` are what the API lets the visitor do.
+    `identity` is the secret's hash: whose requests are counted together. `zone` is the only one that a secretary sees.
     """
 
     name: str
     identity: bytes
-    scopes: frozenset[Scope]
+    scopes: frozenset[Scope] = frozenset()
     csrf: str | None = None
+    role: Role | None = None
+    zone: str | None = None
+
+    def may(self, right: Right) -> bool:
+        """Whether the visitor's role has this right; a key has scopes instead."""
+        return self.role is not None and right in RIGHTS[self.role]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,63 +84,97 @@ class OpenedSession:
 
 
 def create_login_link(
-    connection: Connection, *, person: str, now_wall: datetime, valid_for: timedelta = timedelta(days=1)
+    connection: Connection,
+    *,
+    person: str,
+    now_wall: datetime,
+    valid_for: timedelta = timedelta(days=1),
+    purpose: Purpose = Purpose.SESSION,
 ) -> str:
-    """Make a link that opens one session for `person`; returns its token for `/login/{token}`."""
+    """Make a link that opens one session for the account `person`, or lets them set a password first.
+
+    Returns its token for `/login/{token}`. Links of one purpose that were made before and not used open nothing more.
+    """
     token = secrets.token_urlsafe(32)
-    connection.execute(
-        SQL["insert_login_link"],
-        {"hash": _hash(token), "person": person, "now": now_wall, "expires": now_wall + valid_for},
-    )
+    asked = {"hash": hash_of(token), "person": person, "purpose": purpose.value, "now": now_wall,
+             "expires": now_wall + valid_for}  # fmt: skip
+    with connection.transaction():
+        if purpose is Purpose.PASSWORD:
+            connection.execute(SQL["void_links"], asked)
+        connection.execute(SQL["insert_login_link"], asked)
     return token
 
 
-def open_session(connection: Connection, token: str, *, now_wall: datetime) -> OpenedSession:
-    """Use up a log-in link and begin a session.
+def purpose_of(connection: Connection, token: str, *, now_wall: datetime) -> tuple[str, Purpose]:
+    """Whose link this is and what it is for; it is not used up.
 
     Raises
     ------
     LinkRefused : the link is unknown, used or expired
     """
-    with connection.transaction():
-        row = connection.execute(SQL["use_login_link"], {"hash": _hash(token), "now": now_wall}).fetchone()
-        if row is None:
-            raise LinkRefused(_why_refused(connection, token))
-        session = OpenedSession(secrets.token_urlsafe(32), row[0])
-        connection.execute(SQL["delete_old_sessions"], {"now": now_wall, "idle_since": now_wall - SESSION_IDLE})
-        connection.execute(
-            SQL["insert_session"],
-            {
-                "hash": _hash(session.token), "person": session.person, "csrf": secrets.token_urlsafe(32),
-                "now": now_wall, "expires": now_wall + SESSION_LIFE,
-            },
-        )  # fmt: skip
-    return session
-
-
-def _why_refused(connection: Connection, token: str) -> LinkRefusal:
-    row = connection.execute(SQL["login_link"], {"hash": _hash(token)}).fetchone()
+    row = connection.execute(SQL["login_link"], {"hash": hash_of(token)}).fetchone()
     if row is None:
-        return LinkRefusal.UNKNOWN
-    return LinkRefusal.USED if row[0] is not None else LinkRefusal.EXPIRED
+        raise LinkRefused(LinkRefusal.UNKNOWN)
+    person, purpose, used_at, expires_at = row
+    if used_at is not None or expires_at <= now_wall:
+        raise LinkRefused(LinkRefusal.USED if used_at is not None else LinkRefusal.EXPIRED)
+    return person, Purpose(purpose)
+
+
+def open_session(
+    connection: Connection, token: str, *, now_wall: datetime, purpose: Purpose = Purpose.SESSION
+) -> OpenedSession:
+    """Use up a link and begin a session.
+
+    Raises
+    ------
+    LinkRefused : the link is unknown, used, expired or for something else
+    """
+    with connection.transaction():
+        asked = {"hash": hash_of(token), "now": now_wall, "purpose": purpose.value}
+        row = connection.execute(SQL["use_login_link"], asked).fetchone()
+        if row is None:
+            purpose_of(connection, token, now_wall=now_wall)
+            raise LinkRefused(LinkRefusal.UNKNOWN)  # for something else
+        return begin_session(connection, row[0], now_wall=now_wall)
+
+
+def begin_session(connection: Connection, person: str, *, now_wall: datetime) -> OpenedSession:
+    """Let a person in, by whatever way they came."""
+    session = OpenedSession(secrets.token_urlsafe(32), person)
+    connection.execute(SQL["delete_old_sessions"], {"now": now_wall, "idle_since": now_wall - SESSION_IDLE})
+    connection.execute(
+        SQL["insert_session"],
+        {
+            "hash": hash_of(session.token), "person": person, "csrf": secrets.token_urlsafe(32), "now": now_wall,
+            "expires": now_wall + SESSION_LIFE,
+        },
+    )  # fmt: skip
+    connection.execute(SQL["note_entry"], {"person": person, "now": now_wall})
+    return session
 
 
 def find_session(connection: Connection, token: str, *, now_wall: datetime) -> Visitor | None:
     """The person whose session this cookie belongs to, or None when it is unknown, idle or over."""
-    identity = _hash(token)
+    identity = hash_of(token)
     parameters = {"hash": identity, "now": now_wall, "idle_since": now_wall - SESSION_IDLE}
     row = connection.execute(SQL["session"], parameters).fetchone()
     if row is None:
         return None
-    person, csrf, seen_at = row
+    person, role, zone, csrf, seen_at = row
     if now_wall - seen_at > SEEN_EVERY:
         connection.execute(SQL["touch_session"], {"hash": identity, "now": now_wall})
-    return Visitor(person, identity, SESSION_SCOPES, csrf)
+    return Visitor(person, identity, csrf=csrf, role=Role(role), zone=zone)
 
 
 def end_session(connection: Connection, token: str) -> None:
     """Forget a session; an unknown one is no mistake."""
-    connection.execute(SQL["delete_session"], {"hash": _hash(token)})
+    connection.execute(SQL["delete_session"], {"hash": hash_of(token)})
+
+
+def end_sessions(connection: Connection, person: str, *, but: bytes = b"") -> None:
+    """Forget all sessions of a person, except the one with the identity `but`."""
+    connection.execute(SQL["delete_sessions"], {"person": person, "but": but})
 
 
 def create_api_key(
@@ -139,7 +185,7 @@ def create_api_key(
     connection.execute(
         SQL["insert_api_key"],
         {
-            "hash": _hash(key), "prefix": key[:PREFIX_LENGTH], "name": name,
+            "hash": hash_of(key), "prefix": key[:PREFIX_LENGTH], "name": name,
             "scopes": sorted(scope.value for scope in scopes), "valid_for": valid_for,
         },
     )  # fmt: skip
@@ -172,7 +218,7 @@ def find_api_key(connection: Connection, key: str, *, now_wall: datetime) -> Vis
     """Whoever holds this key, or None when it is unknown, revoked or over."""
     if not key.startswith(KEY_PREFIX):
         return None
-    identity = _hash(key)
+    identity = hash_of(key)
     row = connection.execute(SQL["api_key"], {"hash": identity, "now": now_wall}).fetchone()
     if row is None:
         return None
@@ -182,5 +228,6 @@ def find_api_key(connection: Connection, key: str, *, now_wall: datetime) -> Vis
     return Visitor(name, identity, frozenset(map(Scope, scopes)))
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
+    """What is kept of a secret."""
     return hashlib.sha256(secret.encode()).digest()

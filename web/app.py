@@ -28,7 +28,7 @@ from web.config import WebConfig
 from web.dependencies import Services, api_guard, demo_only, export_guard, page_guard
 from web.etags import ETags
 from web.exports import MEDIA, Format
-from web.limits import Limiter
+from web.limits import Limiter, Tries
 from web.metrics import Counting, Requests
 from web.pages import (
     account,
@@ -50,6 +50,7 @@ from web.pages import (
     sms,
     zone,
 )
+from web.passwords import Passwords
 from web.problems import add_handlers
 from web.rules import Trials
 from web.shield import Shield
@@ -69,7 +70,9 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         pool = await run_in_threadpool(open_pool, config.database_url, size=POOL_SIZE, application="ndiyan web")
         trials = Trials(config.database_url, price_gnf=config.price_gnf)
         limiter = Limiter(config.requests_per_minute)
-        app.state.services = Services(config, clock, wall or SystemClock(), pool, trials, limiter, requests)
+        app.state.services = Services(
+            config, clock, wall or SystemClock(), pool, trials, limiter, Tries(), Passwords(), requests
+        )
         try:
             yield
         finally:

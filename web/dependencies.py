@@ -1,6 +1,7 @@
 """What a request needs before it is answered: services, a connection, a visitor whom the door let in.
 
-Every route but the public ones stands behind `page_guard` or `api_guard`; a test walks over all routes.
+Every route but the public ones stands behind `page_guard` or `api_guard`, which ask `web/rights.py` what the address
+needs; a test walks over all routes with every role.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from gateway.clock import Clock
 from ingest.db import Connection
 from web.access import Scope, Visitor, find_api_key, find_session
 from web.config import WebConfig
-from web.errors import LoginNeeded, NotThere, RequestForged, ScopeMissing, TooManyRequests
-from web.limits import Limiter
+from web.errors import LoginNeeded, NotThere, RequestForged, RightMissing, ScopeMissing, TooManyRequests
+from web.limits import Limiter, Tries
 from web.metrics import Requests
+from web.narrow import narrow, widen
+from web.passwords import Passwords
+from web.rights import Right, door_of
 from web.rules import Trials
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -38,6 +42,8 @@ class Services:
     pool: ConnectionPool[Connection]
     trials: Trials
     limiter: Limiter
+    tries: Tries
+    passwords: Passwords
     requests: Requests
 
     @property
@@ -54,27 +60,49 @@ def services_of(request: Request) -> Services:
 ServicesOf = Annotated[Services, Depends(services_of)]
 
 
-def connection_of(services: ServicesOf) -> Iterator[Connection]:
-    """One connection for the whole request, given back before the answer travels to a slow browser."""
+def connection_of(request: Request, services: ServicesOf) -> Iterator[Connection]:
+    """One connection for the whole request, given back before the answer travels to a slow browser.
+
+    Once `session_visitor` has found a secretary, it sees the rows of their zone alone; whoever has it next sees all.
+    """
     with services.pool.connection(timeout=POOL_WAIT_S) as connection:
-        yield connection
+        try:
+            yield connection
+        finally:
+            if getattr(request.state, "zone", None) is not None:
+                widen(connection)
 
 
 ConnectionOf = Annotated[Connection, Depends(connection_of, scope="function")]
 
 
 def session_visitor(request: Request, services: ServicesOf, connection: ConnectionOf) -> Visitor:
-    """The person behind the session cookie.
+    """The person behind the session cookie, if they may do this; a secretary's connection is narrowed to their zone.
 
     Raises
     ------
     LoginNeeded : no cookie, or its session is unknown or over
+    RightMissing : the role may not
     """
     token = request.cookies.get(services.cookie)
     visitor = find_session(connection, token, now_wall=services.wall.now()) if token else None
     if visitor is None:
         raise LoginNeeded
+    right = right_of(request)
+    if right is None or not visitor.may(right):
+        raise RightMissing(right or request.url.path)
+    if visitor.zone is not None:
+        request.state.zone = visitor.zone  # before it is narrowed: what goes wrong between leaves it to be widened
+        narrow(connection, visitor.zone)
     return visitor
+
+
+def right_of(request: Request) -> Right | None:
+    """The right that this request asks for; None: nobody has it."""
+    door = door_of(request.url.path)
+    if door is None:
+        return None
+    return door.read if request.method in SAFE_METHODS else door.write
 
 
 async def page_guard(
@@ -84,7 +112,7 @@ async def page_guard(
 
     Raises
     ------
-    LoginNeeded : as `session_visitor`
+    LoginNeeded, RightMissing : as `session_visitor`
     RequestForged : another origin sent it, or the form's token is not the session's
     """
     if request.method not in SAFE_METHODS:
@@ -106,6 +134,7 @@ def api_visitor(request: Request, services: ServicesOf, connection: ConnectionOf
     Raises
     ------
     LoginNeeded : neither is valid, or a session tried to change something
+    RightMissing : the session's role may not
     TooManyRequests : it asked more often than the settings allow
     """
     visitor = _with_key(request, services, connection)
@@ -143,11 +172,11 @@ ApiVisitorOf = Annotated[Visitor, Depends(api_visitor)]
 
 
 def api_guard(request: Request, visitor: ApiVisitorOf) -> Visitor:
-    """Let in who may read, and for changing something who may write.
+    """Let in a session of the right role, and a key that may read, or for changing something may write.
 
     Raises
     ------
-    LoginNeeded, TooManyRequests : as `api_visitor`
+    LoginNeeded, RightMissing, TooManyRequests : as `api_visitor`
     ScopeMissing : the key may not
     """
     return _allowed(visitor, Scope.READ if request.method in SAFE_METHODS else Scope.WRITE)
@@ -159,7 +188,7 @@ def export_guard(visitor: ApiVisitorOf) -> Visitor:
 
 
 def _allowed(visitor: Visitor, scope: Scope) -> Visitor:
-    if scope not in visitor.scopes:
+    if visitor.role is None and scope not in visitor.scopes:
         raise ScopeMissing(scope)
     return visitor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
 
 class WebError(Exception):
@@ -27,6 +28,45 @@ class LinkRefusal(StrEnum):
 
 class LoginNeeded(WebError):
     """The request carries no valid session and no valid API key."""
+
+
+class LoginRefused(WebError):
+    """Name and password do not fit."""
+
+
+class CodeRefused(WebError):
+    """The code of the second factor does not fit."""
+
+
+class PasswordRefused(WebError):
+    """A password that may not be one: `why` is length, plain or name, `value` what is wrong with it."""
+
+    def __init__(self, why: str, value: object) -> None:
+        super().__init__(f"password: {why}: {value}")
+        self.why, self.value = why, value
+
+
+class AccountRefused(WebError):
+    """An account cannot be like this: `why` is name, taken, zone or last, `value` the one that is refused."""
+
+    SENTENCES: ClassVar = {
+        "name": "a name has 1 to 60 letters",
+        "taken": "there is an account of this name",
+        "zone": "a secretary belongs to one zone that exists",
+        "last": "this is the last administrator",
+    }
+
+    def __init__(self, why: str, value: str) -> None:
+        super().__init__(f"account {value!r}: {self.SENTENCES[why]}")
+        self.why, self.value = why, value
+
+
+class RightMissing(WebError):
+    """The account is known and may not do this; `right` is what its role lacks."""
+
+    def __init__(self, right: str) -> None:
+        super().__init__(f"this needs the right {right!r}, which the account's role does not have")
+        self.right = right
 
 
 class KeyUnknown(WebError):

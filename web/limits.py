@@ -1,17 +1,23 @@
-"""How often each key may ask: a bucket of a minute's requests that fills again all the time."""
+"""How often somebody may ask, or try to log in: a bucket of tries that fills again all the time."""
 
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
 
-MOST_BUCKETS = 10_000  # full ones are forgotten beyond that: a full bucket and none are the same
+MOST_BUCKETS = 10_000  # beyond that the fullest are forgotten: a full bucket and none are the same
+TRIES_WITHIN = timedelta(minutes=15)
+TRIES_OF_A_NAME = 5
+TRIES_OF_AN_ADDRESS = 20  # several people behind one address of a mobile network
 
 
 class Limiter:
     """Buckets by identity, in memory: after a restart all are full."""
 
-    def __init__(self, per_minute: int) -> None:
-        self._size, self._per_s = float(per_minute), per_minute / 60
+    def __init__(self, most: int, within: timedelta = timedelta(minutes=1)) -> None:
+        self._size, self._per_s = float(most), most / within.total_seconds()
         self._buckets: dict[bytes, tuple[float, float]] = {}  # what is in it, and when that was so
         self._lock = threading.Lock()
 
@@ -21,13 +27,46 @@ class Limiter:
             content = self._content(identity, now_s)
             if content < 1:
                 return (1 - content) / self._per_s
-            if len(self._buckets) >= MOST_BUCKETS:
-                self._buckets = {
-                    who: one for who, one in self._buckets.items() if self._content(who, now_s) < self._size
-                }
+            if identity not in self._buckets and len(self._buckets) >= MOST_BUCKETS:
+                emptiest = sorted(self._buckets, key=lambda who: self._content(who, now_s))[: MOST_BUCKETS // 2]
+                self._buckets = {who: self._buckets[who] for who in emptiest}
             self._buckets[identity] = content - 1, now_s
             return 0.0
+
+    def forgive(self, identity: bytes) -> None:
+        """Fill a bucket again."""
+        with self._lock:
+            self._buckets.pop(identity, None)
 
     def _content(self, identity: bytes, now_s: float) -> float:
         content, at_s = self._buckets.get(identity, (self._size, now_s))
         return min(self._size, content + max(0.0, now_s - at_s) * self._per_s)
+
+
+class Tries:
+    """How often one may try to log in, by the name that is tried and by the address that tries."""
+
+    def __init__(self) -> None:
+        self._names = Limiter(TRIES_OF_A_NAME, TRIES_WITHIN)
+        self._addresses = Limiter(TRIES_OF_AN_ADDRESS, TRIES_WITHIN)
+
+    def wait_s(self, name: str, address: str, *, now_s: float) -> float:
+        """Count a try, and 0; or how long it takes until the next one is allowed. Unknown names count like others."""
+        return max(self._addresses.wait_s(_network(address), now_s=now_s), self._names.wait_s(_name(name), now_s=now_s))
+
+    def forgive(self, name: str) -> None:
+        """Whoever got in mistyped before."""
+        self._names.forgive(_name(name))
+
+
+def _name(name: str) -> bytes:
+    return sha256(name.strip().lower().encode()).digest()  # however long what was typed is
+
+
+def _network(address: str) -> bytes:
+    """An IPv4 address, or the 64 bits of an IPv6 network: a household has all addresses of one."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return b""
+    return found.packed[:8] if isinstance(found, IPv6Address) else found.packed

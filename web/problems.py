@@ -16,9 +16,19 @@ from starlette.exceptions import HTTPException
 from ingest.errors import StoreUnavailable
 from ingest.sqlstate import Meaning, meaning_of
 from web.dependencies import services_of
-from web.errors import BadParameter, LinkRefused, LoginNeeded, NotOffered, NotThere, RequestForged, ScopeMissing
+from web.errors import (
+    BadParameter,
+    LinkRefused,
+    LoginNeeded,
+    NotOffered,
+    NotThere,
+    RequestForged,
+    RightMissing,
+    ScopeMissing,
+)
 from web.errors import TooManyRequests as AskedTooOften
 from web.language import Language
+from web.pages.login import form
 from web.pages.page import render
 
 log = logging.getLogger(__name__)
@@ -31,6 +41,8 @@ def add_handlers(app: FastAPI) -> None:
     """Let every error end as a page or a problem, whichever was asked for."""
     app.exception_handler(LoginNeeded)(_login_needed)
     app.exception_handler(LinkRefused)(_link_refused)
+    app.exception_handler(RightMissing)(_right_missing)
+    app.exception_handler(psycopg.errors.InsufficientPrivilege)(_row_missing)
     app.exception_handler(RequestForged)(_forged)
     app.exception_handler(NotOffered)(_not_offered)
     app.exception_handler(ScopeMissing)(_scope_missing)
@@ -66,9 +78,7 @@ def wants_problem(request: Request) -> bool:
 def _page(
     request: Request, status: int, kind: str, detail: str = "", headers: dict[str, str] | None = None
 ) -> Response:
-    services = services_of(request)
-    first = request.url.path.lstrip("/").partition("/")[0]
-    language = Language(first) if first in set(Language) else Language.FR
+    services, language = services_of(request), _language(request)
     page = render(
         request, services, language, "error.html", now=services.clock.now(), is_fictional=services.config.demo,
         frame=None, status=status, code=status, kind=kind, detail=detail,
@@ -77,11 +87,18 @@ def _page(
     return page
 
 
+def _language(request: Request) -> Language:
+    first = request.url.path.lstrip("/").partition("/")[0]
+    return Language(first) if first in set(Language) else Language.FR
+
+
 def _login_needed(request: Request, error: Exception) -> Response:
     if wants_problem(request):
         detail = "send an API key as `Authorization: Bearer wat_…`; a session may only read"
         return problem(request, 401, detail, headers={"WWW-Authenticate": "Bearer"})
-    return _page(request, 401, "login")
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    to = address if request.method == "GET" else ""
+    return form(request, services_of(request), _language(request), to=to, status=401)
 
 
 def _link_refused(request: Request, error: Exception) -> Response:
@@ -92,6 +109,18 @@ def _link_refused(request: Request, error: Exception) -> Response:
 def _forged(request: Request, error: Exception) -> Response:
     log.warning("refused %s %s: %s", request.method, request.url.path, error)
     return _page(request, 403, "forged")
+
+
+def _right_missing(request: Request, error: Exception) -> Response:
+    if wants_problem(request):
+        return problem(request, 403, str(error), kind="urn:ndiyan:problem:right_missing")
+    return _page(request, 403, "not_yours")
+
+
+def _row_missing(request: Request, error: Exception) -> Response:
+    """The database refused a secretary what our table of rights let through: our mistake, and nothing is shown."""
+    log.error("database refused %s %s", request.method, request.url.path, exc_info=error)
+    return _right_missing(request, RightMissing("every zone"))
 
 
 def _not_offered(request: Request, error: Exception) -> Response:

@@ -11,11 +11,20 @@ from fastapi.routing import iter_route_contexts
 
 from tests.web.web_site import Site
 from web.access import create_api_key, create_login_link
+from web.accounts import let_in
 from web.app import create_app
+from web.rights import Role
 
 pytestmark = pytest.mark.db
 
-OPEN = {"/healthz", "/login/{token}", "/static", "/sms/{carrier}/events", "/sms/{carrier}/{secret}/{kind}"}
+OPEN = {
+    "/healthz",
+    "/login/{token}",
+    "/{language}/entrer",
+    "/static",
+    "/sms/{carrier}/events",
+    "/sms/{carrier}/{secret}/{kind}",
+}
 IDS = {
     "call_id": "1",
     "language": "fr", "zone_id": "zone-3", "alert_id": "1", "set_aside_id": "1", "demo_fault_id": "1",
@@ -156,6 +165,7 @@ def test_logging_out_ends_the_session_on_the_server(site: Site, visitor: httpx.C
 
 def test_only_hashes_of_secrets_are_kept(site: Site, visitor: httpx.Client) -> None:
     with site.connect() as connection:
+        let_in(connection, "Awa", Role.ADMINISTRATOR, now_wall=site.wall.now())
         token = create_login_link(connection, person="Awa", now_wall=site.wall.now(), valid_for=timedelta(days=1))
         key = create_api_key(connection, name="script")
         assert key.startswith("wat_")

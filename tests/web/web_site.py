@@ -23,8 +23,10 @@ from ingest.db import Connection, connect
 from ingest.registry import import_zones
 from tests.web.web_seed import seed_alert, seed_event, seed_messages, seed_notification, seed_readings
 from web.access import create_api_key, create_login_link
+from web.accounts import add_account, let_in
 from web.app import create_app
 from web.config import BreakableFault, WebConfig
+from web.rights import Role
 
 BREAKABLE = (
     BreakableFault(
@@ -82,10 +84,15 @@ class Site:
         with serving(app) as address, httpx.Client(base_url=address, timeout=30) as client:
             yield client
 
-    def login_path(self) -> str:
-        """A fresh log-in link."""
+    def login_path(self, role: Role = Role.ADMINISTRATOR, zone: str | None = None) -> str:
+        """A fresh log-in link for Awa; other roles have people of their own."""
+        person, now = "Awa" if role is Role.ADMINISTRATOR else f"{role} {zone or ''}".strip(), self.wall.now()
         with connect(self.url) as connection:
-            token = create_login_link(connection, person="Awa", now_wall=self.wall.now(), valid_for=timedelta(hours=1))
+            if zone is None:
+                let_in(connection, person, role, now_wall=now)
+            else:
+                add_account(connection, person, role=role, zone=zone, by="Awa", now=now, now_wall=now)
+            token = create_login_link(connection, person=person, now_wall=now, valid_for=timedelta(hours=1))
         return f"/login/{token}"
 
     def key(self) -> str:

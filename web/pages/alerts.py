@@ -138,7 +138,7 @@ def _bounds() -> dict[str, object]:
 def take(page: PageOf, alert_id: int) -> Response:
     """Take an alert in charge; a second click changes nothing."""
     find_alert(page.connection, alert_id)
-    acknowledge(page.connection, alert_id, who=_who(page), now=page.now)
+    acknowledge(page.connection, alert_id, who=page.who, now=page.now)
     return page.see("alertes", alert_id)
 
 
@@ -153,7 +153,7 @@ def put_on_shelf(
     find_alert(page.connection, alert_id)
     try:
         shelve(
-            page.connection, alert_id, span=timedelta(hours=heures), why=raison, who=_who(page),
+            page.connection, alert_id, span=timedelta(hours=heures), why=raison, who=page.who,
             now=page.now,
         )  # fmt: skip
     except ShelfRefused as error:
@@ -166,7 +166,7 @@ def put_on_shelf(
 def take_off_shelf(page: PageOf, alert_id: int) -> Response:
     """Undo a shelf."""
     find_alert(page.connection, alert_id)
-    unshelve(page.connection, alert_id, who=_who(page), now=page.now)
+    unshelve(page.connection, alert_id, who=page.who, now=page.now)
     return page.see("alertes", alert_id)
 
 
@@ -176,7 +176,7 @@ def judge(page: PageOf, alert_id: int, verdict: Annotated[str, Form()]) -> Respo
     if verdict not in ("vraie", "fausse"):
         raise BadParameter("verdict", verdict, "is none of vraie, fausse")
     find_alert(page.connection, alert_id)
-    mark(page.connection, alert_id, is_true=verdict == "vraie", who=_who(page), now=page.now)
+    mark(page.connection, alert_id, is_true=verdict == "vraie", who=page.who, now=page.now)
     return page.see("alertes", alert_id)
 
 
@@ -185,7 +185,7 @@ def give(page: PageOf, alert_id: int, a: Annotated[str, Form()] = "") -> Respons
     """Give an alert to somebody."""
     find_alert(page.connection, alert_id)
     try:
-        assign(page.connection, alert_id, to=a, who=_who(page), now=page.now)
+        assign(page.connection, alert_id, to=a, who=page.who, now=page.now)
     except ActionRefused:
         return page.see("alertes", alert_id, query="refus=confier")
     return page.see("alertes", alert_id)
@@ -199,7 +199,7 @@ def visited(
     find_alert(page.connection, alert_id)
     try:
         note_visit(
-            page.connection, alert_id, text=texte, on=jour or page.now.date(), who=_who(page), now=page.now
+            page.connection, alert_id, text=texte, on=jour or page.now.date(), who=page.who, now=page.now
         )  # fmt: skip
     except ActionRefused:
         return page.see("alertes", alert_id, query="refus=visite")
@@ -211,7 +211,7 @@ def end(page: PageOf, alert_id: int, cause: Annotated[str, Form()] = "", mots: A
     """Close an alert: name its cause."""
     find_alert(page.connection, alert_id)
     try:
-        close(page.connection, alert_id, cause=cause, words=mots, who=_who(page), now=page.now)
+        close(page.connection, alert_id, cause=cause, words=mots, who=page.who, now=page.now)
     except ActionRefused:
         return page.see("alertes", alert_id, query="refus=cause")
     return page.see("alertes", alert_id)
@@ -221,7 +221,7 @@ def end(page: PageOf, alert_id: int, cause: Annotated[str, Form()] = "", mots: A
 def take_back(page: PageOf, alert_id: int) -> Response:
     """Take a closing back while that is possible."""
     find_alert(page.connection, alert_id)
-    is_done = reopen(page.connection, alert_id, who=_who(page), now=page.now)
+    is_done = reopen(page.connection, alert_id, who=page.who, now=page.now)
     return page.see("alertes", alert_id, query="" if is_done else "refus=trop-tard")
 
 
@@ -239,7 +239,7 @@ def send_photo(page: PageOf, alert_id: int, sent: Annotated[tuple[bytes, str], D
     """Keep a photo of a repair."""
     find_alert(page.connection, alert_id)
     try:
-        add_photo(page.connection, alert_id, sent=sent[0], shows=sent[1], who=_who(page), now=page.now)
+        add_photo(page.connection, alert_id, sent=sent[0], shows=sent[1], who=page.who, now=page.now)
     except ActionRefused:
         return page.see("alertes", alert_id, query="refus=photo")
     return page.see("alertes", alert_id)
@@ -250,7 +250,3 @@ def photo(page: PageOf, alert_id: int, photo_id: int) -> Response:
     """A photo; it never changes."""
     jpeg = photo_bytes(page.connection, alert_id, photo_id)
     return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=31536000, immutable"})
-
-
-def _who(page: Page) -> str:
-    return f"{page.visitor.name} (web)"

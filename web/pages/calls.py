@@ -20,5 +20,5 @@ def calls(page: PageOf) -> Response:
 @router.post("/messages/appeler/{call_id}")
 def called(page: PageOf, call_id: int) -> Response:
     """Somebody has called; a second click changes nothing."""
-    mark_called(page.connection, call_id, who=f"{page.visitor.name} (web)", now=page.now)
+    mark_called(page.connection, call_id, who=page.who, now=page.now)
     return page.see("messages", "appeler")

@@ -17,6 +17,7 @@ from web.access import Visitor
 from web.dependencies import ConnectionOf, Services, ServicesOf, VisitorOf
 from web.labels import Labels
 from web.language import Language, Texts, texts_of
+from web.rights import Right
 from web.templating import environment
 
 SQL = queries("web", "frame")
@@ -47,12 +48,21 @@ class Page:
         """Address of another page in the same language."""
         return "/" + "/".join([self.language.value, *(str(part) for part in parts)])
 
+    def may(self, right: str) -> bool:
+        """Whether the visitor has this right, for templates that offer only what is possible."""
+        return self.visitor.may(Right(right))
+
+    @property
+    def who(self) -> str:
+        """How a person who does something here is written down."""
+        return f"{self.visitor.name} (web)"
+
     def render(self, template: str, **values: Any) -> HTMLResponse:
         """The page as HTML."""
         is_fictional, live_count, evaluated_at = self.connection.execute(SQL["frame"]).fetchone() or (False, 0, None)
         late = evaluated_at is not None and self.now - evaluated_at > EVALUATION_LATE
         frame = {
-            "csrf": self.visitor.csrf, "visitor": self.visitor.name, "live_count": live_count,
+            "csrf": self.visitor.csrf, "visitor": self.visitor, "may": self.may, "live_count": live_count,
             "evaluated_at": evaluated_at if late else None, "made_at": self.services.wall.now(),
         }  # fmt: skip
         answer = render(
@@ -115,6 +125,8 @@ def _switched(request: Request, language: Language) -> str:
     other = Language.EN if language is Language.FR else Language.FR
     path, query = request.url.path, request.url.query
     head, _, rest = path.lstrip("/").partition("/")
+    if head == "login":
+        return f"?langue={other.value}"
     if head != language.value:
         return f"/{other.value}/"
     return f"/{other.value}/{rest}" + (f"?{query}" if query else "")

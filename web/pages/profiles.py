@@ -65,9 +65,8 @@ def try_it(
 @router.post("/profils/garder")
 def keep(page: PageOf, profil: Annotated[str, Form(max_length=MAX_LETTERS)]) -> Response:
     """Keep a profile; ingest takes it up within seconds."""
-    who = f"{page.visitor.name} (web)"
     try:
-        keep_profile(page.connection, profil, where="profile", by=who, now=page.now)
+        keep_profile(page.connection, profil, where="profile", by=page.who, now=page.now)
     except ProfileError as error:
         raise BadParameter("profil", profil[:40], str(error)) from error
     return page.see("profils")

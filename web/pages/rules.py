@@ -70,7 +70,7 @@ def set_it(
     fetch_rule(page.connection, name)
     try:
         change(
-            page.connection, name, zone=None if zone == ALL else zone, value=valeur, who=f"{page.visitor.name} (web)",
+            page.connection, name, zone=None if zone == ALL else zone, value=valeur, who=page.who,
             why=raison, now=page.now,
         )  # fmt: skip
     except SettingRefused as error:

@@ -113,7 +113,7 @@ def consent(page: PageOf) -> Response:
 @router.post("/messages/accord/{contact_id}/oublier")
 def forget_person(page: PageOf, contact_id: int) -> Response:
     """Erase a person who asked for it; a second click finds nobody."""
-    forget(page.connection, phone_of(page.connection, contact_id), by=f"{page.visitor.name} (web)", now=page.now)
+    forget(page.connection, phone_of(page.connection, contact_id), by=page.who, now=page.now)
     return page.see("messages", "accord")
 
 

@@ -93,7 +93,7 @@ def close(page: PageOf, report_id: int, cause: Annotated[str, Form()]) -> Respon
     zone_id = zone_of_report(page.connection, report_id)
     if cause not in set(Cause):
         raise BadParameter("cause", cause, f"is none of {', '.join(Cause)}")
-    close_report(page.connection, report_id, cause=Cause(cause), who=f"{page.visitor.name} (web)", now=page.now)
+    close_report(page.connection, report_id, cause=Cause(cause), who=page.who, now=page.now)
     return page.see("zones", zone_id)
 
 

@@ -1,32 +1,49 @@
 -- insert_login_link
-INSERT INTO login_link (token_hash, person, created_at, expires_at)
-VALUES (%(hash)s, %(person)s, %(now)s, %(expires)s);
+INSERT INTO login_link (token_hash, person, purpose, created_at, expires_at)
+VALUES (%(hash)s, %(person)s, %(purpose)s, %(now)s, %(expires)s);
+
+-- void_links
+-- Of several links to set a password only the last one counts.
+UPDATE login_link SET used_at = %(now)s WHERE person = %(person)s AND purpose = %(purpose)s AND used_at IS NULL;
 
 -- use_login_link
 -- One statement, so that of two simultaneous clicks only one opens the door.
 UPDATE login_link SET used_at = %(now)s
-WHERE token_hash = %(hash)s AND used_at IS NULL AND expires_at > %(now)s
+WHERE token_hash = %(hash)s AND purpose = %(purpose)s AND used_at IS NULL AND expires_at > %(now)s
+  AND person IN (SELECT name FROM account WHERE disabled_at IS NULL)
 RETURNING person;
 
 -- login_link
-SELECT used_at, expires_at FROM login_link WHERE token_hash = %(hash)s;
+SELECT person, purpose, used_at, expires_at FROM login_link
+WHERE token_hash = %(hash)s AND person IN (SELECT name FROM account WHERE disabled_at IS NULL);
 
 -- insert_session
 INSERT INTO web_session (token_hash, person, csrf, created_at, seen_at, expires_at)
 VALUES (%(hash)s, %(person)s, %(csrf)s, %(now)s, %(now)s, %(expires)s);
 
+-- note_entry
+UPDATE account SET entered_at = %(now)s WHERE name = %(person)s;
+
 -- delete_old_sessions
 DELETE FROM web_session WHERE expires_at <= %(now)s OR seen_at <= %(idle_since)s;
 
 -- session
-SELECT person, csrf, seen_at FROM web_session
-WHERE token_hash = %(hash)s AND expires_at > %(now)s AND seen_at > %(idle_since)s;
+-- What the role is now, not what it was when the session began.
+SELECT s.person, a.role, a.zone_id, s.csrf, s.seen_at FROM web_session s JOIN account a ON a.name = s.person
+WHERE s.token_hash = %(hash)s AND s.expires_at > %(now)s AND s.seen_at > %(idle_since)s AND a.disabled_at IS NULL;
 
 -- touch_session
 UPDATE web_session SET seen_at = %(now)s WHERE token_hash = %(hash)s;
 
 -- delete_session
 DELETE FROM web_session WHERE token_hash = %(hash)s;
+
+-- delete_sessions
+DELETE FROM web_session WHERE person = %(person)s AND token_hash <> %(but)s;
+
+-- sessions_of
+SELECT token_hash, created_at, seen_at FROM web_session
+WHERE person = %(person)s AND expires_at > %(now)s AND seen_at > %(idle_since)s ORDER BY seen_at DESC;
 
 -- insert_api_key
 INSERT INTO api_key (key_hash, prefix, name, scopes, expires_at)

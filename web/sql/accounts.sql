@@ -1,0 +1,58 @@
+-- accounts
+SELECT name, role, zone_id, password IS NOT NULL, totp_secret IS NOT NULL, created_at, entered_at, disabled_at
+FROM account WHERE %(name)s::text IS NULL OR lower(name) = lower(%(name)s)
+ORDER BY disabled_at IS NOT NULL, lower(name);
+
+-- insert
+INSERT INTO account (name, role, zone_id, created_at) VALUES (%(name)s, %(role)s, %(zone)s, %(now)s)
+ON CONFLICT DO NOTHING;
+
+-- is_zone
+SELECT FROM zone WHERE zone_id = %(zone)s;
+
+-- administrators
+-- Locks them, so that of two who take the last two away one is refused.
+SELECT FROM account WHERE role = 'administrator' AND disabled_at IS NULL FOR UPDATE;
+
+-- change_role
+UPDATE account SET role = %(role)s, zone_id = %(zone)s WHERE name = %(name)s;
+
+-- disable
+UPDATE account SET disabled_at = %(now)s WHERE name = %(name)s AND disabled_at IS NULL;
+
+-- enable
+UPDATE account SET disabled_at = NULL WHERE name = %(name)s AND disabled_at IS NOT NULL;
+
+-- secrets
+SELECT name, password, totp_secret, totp_step FROM account WHERE lower(name) = lower(%(name)s) AND disabled_at IS NULL;
+
+-- set_password
+UPDATE account SET password = %(password)s WHERE name = %(name)s;
+
+-- forget_secrets
+UPDATE account SET password = NULL, totp_secret = NULL, totp_offered = NULL WHERE name = %(name)s;
+
+-- offer_code
+UPDATE account SET totp_offered = %(secret)s WHERE name = %(name)s;
+
+-- offered_code
+SELECT totp_offered FROM account WHERE name = %(name)s;
+
+-- take_up_code
+UPDATE account SET totp_secret = totp_offered, totp_offered = NULL, totp_step = %(step)s
+WHERE name = %(name)s AND totp_offered IS NOT NULL;
+
+-- drop_secret
+UPDATE account SET totp_secret = NULL, totp_offered = NULL WHERE name = %(name)s;
+
+-- use_step
+UPDATE account SET totp_step = %(step)s WHERE name = %(name)s AND totp_step < %(step)s;
+
+-- keep_codes
+INSERT INTO recovery_code (person, code_hash) SELECT %(name)s, unnest(%(hashes)s::bytea[]);
+
+-- drop_codes
+DELETE FROM recovery_code WHERE person = %(name)s;
+
+-- use_code
+DELETE FROM recovery_code WHERE person = %(name)s AND code_hash = %(hash)s;
