@@ -1,6 +1,6 @@
 """A connection that sees the rows of one zone alone: the database decides, whatever the pages ask.
 
-The role `ndiyan_zone` may do what its grants say and sees the rows of the zone in `ndiyan.zone` (migration 0040). A
+The role `ndiyan_zone` may do what its grants say and sees the rows of the zone in `ndiyan.zone` (migration 0043). A
 filter in our own statements would have to stand in each of more than a hundred, and be right in the next one too.
 """
 
