@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import psycopg
 
+from alerts.watchdog import BEAT_S
 from gateway.clock import Clock, SystemClock
 from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
 from ingest.db import Connection, connect, newest_migration, queries, schema_number
 from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
-from ndiyan.keeper import BEAT_S
 from ndiyan.machine import machine_problems
 from ndiyan.problem import Problem
 from ndiyan.settings import Settings

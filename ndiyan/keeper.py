@@ -21,6 +21,7 @@ import psycopg
 
 from alerts.carriers import Urgency
 from alerts.messages import answer_text, segments
+from alerts.watchdog import look_at_parts
 from gateway.clock import Clock
 from gateway.health import Watchdog
 from ingest.db import Connection, connect, queries
@@ -28,14 +29,9 @@ from ingest.db import Connection, connect, queries
 log = logging.getLogger(__name__)
 
 SQL = queries("ndiyan", "keeper")
-# Wall seconds after which a part is taken for gone. With the ten minutes after which a listener calls, a person knows
-# within a quarter of an hour; a pass of the evaluation that takes longer than four minutes is told as well.
-BEAT_S = {"ingest": 60, "alerts": 240, "sender": 240, "web": 60, "keeper": 180}
 EVERY_S = 60.0
 SETTLE_S = 120.0  # all services start together, and evaluation is heard of after its first minute
 PING_WITHIN_S = 10.0
-BEHIND = timedelta(minutes=15)  # readings are judged every minute
-WAITING = timedelta(minutes=10)  # an SMS that is due leaves within a second
 SILENT = timedelta(hours=3)
 TOLD_AGAIN_AFTER = timedelta(hours=24)
 TELL_WITHIN = timedelta(hours=12)
@@ -119,24 +115,8 @@ class _Told:
 
 
 def standing_still(connection: Connection, clock: Clock) -> tuple[str, ...]:
-    """The parts that do not do their work: no heartbeat, readings unjudged, SMS unsent, or ingest in trouble."""
-    now = clock.now()
-    beats = {service: (at, detail) for service, at, detail in connection.execute(SQL["heartbeats"])}
-    gone = {
-        service
-        for service, wall_s in BEAT_S.items()
-        if service != "keeper"
-        and (service not in beats or now - beats[service][0] > timedelta(seconds=wall_s * clock.speed))
-    }
-    detail = beats.get("ingest", (None, {}))[1]
-    if detail.get("trouble") or detail.get("broker") is False:
-        gone.add("ingest")
-    behind, waiting = connection.execute(SQL["late"], {"behind": BEHIND, "due": now - WAITING}).fetchall()[0]
-    if behind:
-        gone.add("alerts")
-    if waiting:
-        gone.add("sender")
-    return tuple(sorted(gone))
+    """The parts that do not do their work; the keeper's own heartbeat is not for itself to judge."""
+    return tuple(sorted(part.name for part in look_at_parts(connection, clock) if part.why and part.name != "keeper"))
 
 
 def beat(connection: Connection, service: str, now: datetime, detail: dict[str, object] | None = None) -> None:

@@ -255,6 +255,40 @@ REASONS = {
     "decoder_failed": N_("décodage impossible"),
     "database_refused": N_("refusé par la base de données"),
 }
+PARTS = {
+    "ingest": N_("réception des mesures"),
+    "alerts": N_("jugement"),
+    "sender": N_("envoi des SMS"),
+    "web": N_("pages"),
+    "keeper": N_("gardien"),
+}
+STANDINGS = {
+    "": N_("travaille"),
+    "never_heard": N_("jamais entendue"),
+    "no_heartbeat": N_("plus de signe de vie"),
+    "cannot_store": N_("ne peut pas enregistrer"),
+    "no_broker": N_("pas de lien avec le courtier MQTT"),
+    "judges_late": N_("des mesures attendent d’être jugées"),
+    "sms_wait": N_("des SMS attendent de partir"),
+}
+LAGS = {
+    "stored": N_("de la mesure à l’enregistrement (dernière heure)"),
+    "judged": N_("de l’enregistrement au jugement"),
+    "told": N_("de l’alerte au SMS (dernier jour)"),
+}
+QUEUES = {
+    "notification": N_("SMS à envoyer"),
+    "notification_held": N_("SMS retenus"),
+    "notification_queued": N_("SMS en file"),
+    "notification_submitting": N_("SMS en cours d’envoi"),
+    "notification_uncertain": N_("SMS au sort inconnu"),
+    "sms_in": N_("SMS reçus, à lire"),
+    "carrier_event": N_("avis d’opérateurs, à lire"),
+    "late_arrival": N_("mesures tardives, à juger de nouveau"),
+    "judging": N_("zones à juger"),
+    "webhook": N_("avis aux programmes"),
+    "call": N_("personnes à appeler"),
+}
 FATES = {
     "accepted": N_("accepté"),
     "partly": N_("accepté en partie"),
@@ -430,6 +464,22 @@ class Labels:
     def reason(self, code: str) -> str:
         """Why a message was set aside."""
         return self._word(REASONS, code)
+
+    def part(self, name: str) -> str:
+        """A service of ours."""
+        return self._word(PARTS, name)
+
+    def standing(self, why: str) -> str:
+        """Whether a service works, or why it stands still."""
+        return self._word(STANDINGS, why)
+
+    def lag(self, name: str) -> str:
+        """A step between measuring and telling."""
+        return self._word(LAGS, name)
+
+    def queue(self, name: str) -> str:
+        """Something that waits for a service of ours."""
+        return self._word(QUEUES, name)
 
     def fate(self, code: str) -> str:
         """What became of a message that was replayed."""

@@ -21,6 +21,23 @@ SQL = queries("web", "metrics")
 QUANTILES = (0.5, 0.9, 1.0)
 BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+LAGS = {
+    "stored": ("measured_to_stored_seconds", "Newest readings of the last hour: received less measured"),
+    "judged": ("stored_to_judged_seconds", "Zones: time of the newest reading less time judged up to"),
+    "told": ("opened_to_told_seconds", "Alerts of the last day: taken by a route less opened"),
+}
+
+
+def fetch_lag(connection: Connection, lag: str, now: datetime) -> dict[float, float]:
+    """Seconds by quantile of one of `LAGS`; empty when there is nothing to tell it by."""
+    row = connection.execute(SQL[lag], {"now": now, "quantiles": list(QUANTILES)}).fetchone()
+    return dict(zip(QUANTILES, (row[0] if row else None) or (), strict=False))
+
+
+def fetch_queues(connection: Connection, now: datetime) -> list[tuple[str, int, datetime | None]]:
+    """What waits: queue, how many, and since when the oldest does."""
+    return [(queue, number, since) for queue, number, since in connection.execute(SQL["queues"], {"now": now})]
+
 
 class Requests:
     """Counts requests by route and status, and how long they took until the head of the answer."""
@@ -85,21 +102,16 @@ class Platform(Collector):
         yield self._by("readings_today", "Readings of today by what became of them", "fate", "account")
 
     def _lags(self) -> Iterable[Metric]:
-        for name, sentence, statement in (
-            ("measured_to_stored_seconds", "Newest readings of the last hour: received less measured", "stored"),
-            ("stored_to_judged_seconds", "Zones: time of the newest reading less time judged up to", "judged"),
-            ("opened_to_told_seconds", "Alerts of the last day: taken by a route less opened", "told"),
-        ):
+        for statement, (name, sentence) in LAGS.items():
             family = GaugeMetricFamily(f"ndiyan_{name}", sentence, labels=["quantile"])
-            row = self._connection.execute(SQL[statement], {"now": self._now, "quantiles": list(QUANTILES)}).fetchone()
-            for quantile, value in zip(QUANTILES, (row[0] if row else None) or (), strict=False):
+            for quantile, value in fetch_lag(self._connection, statement, self._now).items():
                 family.add_metric([f"{quantile:g}"], value)
             yield family
 
     def _queues(self) -> Iterable[Metric]:
         depth = GaugeMetricFamily("ndiyan_queue_depth", "What waits", labels=["queue"])
         oldest = GaugeMetricFamily("ndiyan_queue_oldest_seconds", "How long the oldest has waited", labels=["queue"])
-        for queue, number, since in self._connection.execute(SQL["queues"], {"now": self._now}):
+        for queue, number, since in fetch_queues(self._connection, self._now):
             depth.add_metric([queue], number)
             if since is not None:
                 oldest.add_metric([queue], max(0.0, (self._now - since).total_seconds()))

@@ -74,6 +74,7 @@ DOORS = (
     Door("/{language}/regles", Right.SURVEY, Right.TUNE),
     Door("/{language}/telephone", Right.TUNE, Right.TUNE),
     Door("/{language}/casser", Right.SURVEY, Right.TUNE),
+    Door("/{language}/ndiyan", Right.SURVEY, Right.SURVEY),
     Door("/{language}/sortir", Right.OWN, Right.OWN),
     Door("/api/v1/openapi.json", Right.OWN, Right.OWN),
     Door("/api/v1/zones", Right.LOOK, Right.ACT),

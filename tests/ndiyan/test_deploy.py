@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from alerts.watchdog import BEAT_S
 from gateway.zones import Zone
 from ingest.db import connect
-from ndiyan.keeper import BEAT_S
 from ndiyan.supervisor import Supervisor
 from tests.conftest import skip_without
 from web.metrics import Platform

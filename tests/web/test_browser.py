@@ -39,7 +39,7 @@ ADDRESSES = (
     "/fr/zones/zone-5/pump", "/en/zones/zone-5/pump?jours=30", "/fr/zones/zone-5/tower", "/fr/zones/zone-5/bornes",
     "/fr/zones/zone-5/tap-03", "/fr/zones/zone-2/gateway", "/fr/zones/zone-5/network",
     "/fr/zones/zone-5/calendrier?quoi=pompage", "/fr/zones/zone-5/graphes?ref=avant", "/fr/zones/zone-6/graphes",
-    "/fr/comparer",
+    "/fr/comparer", "/fr/ndiyan", "/en/ndiyan",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -56,6 +56,7 @@ WIDE = (
     "/fr/zones/zone-5/pump",
     "/fr/zones/zone-5/graphes?ref=avant",
     "/fr/comparer",
+    "/fr/ndiyan",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]

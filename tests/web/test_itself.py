@@ -1,0 +1,96 @@
+"""Is Ndiyan itself well? What somebody without a shell sees when it is, when nothing ever ran, and when it is not."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from alerts.watchdog import BEAT_S
+from tests.web.web_site import Site
+from web.itself import Disk
+
+GB = 1_000_000_000
+
+
+def words(answer: httpx.Response) -> str:
+    assert answer.status_code == 200
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)))
+
+
+def beat_all(site: Site) -> None:
+    with site.connect() as connection:
+        for part in BEAT_S:
+            connection.execute(
+                "INSERT INTO heartbeat (service, beat_at) VALUES (%s, %s)"
+                " ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at",
+                (part, site.clock.now()),
+            )
+
+
+@pytest.mark.db
+def test_a_server_on_which_nothing_ever_ran_says_so(visitor: httpx.Client) -> None:
+    text = words(visitor.get("/fr/ndiyan"))
+    assert "Tout ne va pas bien" in text
+    assert text.count("jamais entendue") == len(BEAT_S)
+    assert "rien à mesurer" in text
+    assert "Il faut une semaine de mesures" in text
+
+
+@pytest.mark.db
+def test_all_is_well_until_parts_stop_and_each_says_why(site: Site, visitor: httpx.Client) -> None:
+    beat_all(site)
+    with site.connect() as connection:
+        connection.execute("UPDATE notification SET state = 'delivered'")
+    text = words(visitor.get("/en/ndiyan"))
+    assert "All parts do their work." in text
+    assert "Nothing waits." in text
+    assert "No error." in text
+    now = site.clock.now()
+    with site.connect() as connection:
+        connection.execute("UPDATE heartbeat SET detail = '{\"broker\": false}' WHERE service = 'ingest'")
+        connection.execute("UPDATE heartbeat SET beat_at = %s WHERE service = 'web'", (now - timedelta(seconds=61),))
+        connection.execute(
+            "UPDATE notification SET state = 'queued', created_at = %(at)s, next_try_at = %(at)s",
+            {"at": now - timedelta(minutes=11)},
+        )
+        connection.execute(
+            "INSERT INTO set_aside (received_at, topic, payload, reason, detail, fingerprint)"
+            " VALUES (%s, 't', '', 'wrong_unit', '', 'x')",
+            (now,),
+        )
+        connection.execute(
+            "INSERT INTO carrier_state (carrier, is_up, since, detail, asked_at) VALUES"
+            " ('smpp', false, %(now)s, '', %(now)s), ('taken-out', false, %(ago)s, '', %(ago)s)",
+            {"now": now, "ago": now - timedelta(days=2)},
+        )
+    text = words(visitor.get("/en/ndiyan"))
+    assert "Not all is well" in text
+    assert "no link to the MQTT broker" in text
+    assert "no sign of life 1 min ago" in re.sub("\u00a0", " ", text)
+    assert "SMS wait to leave" in text
+    assert "SMS to send 1 11 min ago" in re.sub("\u00a0", " ", text)
+    assert "Set aside, unexpected unit: 1" in text
+    assert "SMS route smpp down" in text
+    assert "taken-out" not in text
+
+
+@pytest.mark.db
+def test_every_page_leads_there_and_only_who_logged_in_gets_in(site: Site, visitor: httpx.Client) -> None:
+    assert 'href="/fr/ndiyan"' in visitor.get("/fr/alertes").text
+    with site.app() as stranger:
+        assert stranger.get("/fr/ndiyan").status_code != 200
+
+
+def test_the_disk_is_full_when_what_is_free_is_used_at_the_pace_so_far() -> None:
+    now = datetime(2026, 3, 21, tzinfo=UTC)
+    since = now - timedelta(days=20)
+    # 2 GB in 20 days are 100 MB a day: 20 GB last for 200 days, 2.5 GB for 25, which is bad.
+    assert Disk(2 * GB, 20 * GB, since).full_in(now) == timedelta(days=200)
+    assert not Disk(2 * GB, 20 * GB, since).is_bad(now)
+    assert Disk(2 * GB, 25 * GB // 10, since).is_bad(now)
+    assert Disk(GB, GB, None).is_bad(now), "1 GB is too little whatever the pace"
+    assert Disk(GB, 20 * GB, now - timedelta(days=6)).full_in(now) is None

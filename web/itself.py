@@ -1,0 +1,65 @@
+"""Ndiyan about itself: how large its database is, and when the disk would be full at the pace so far."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ingest.db import Connection, queries
+
+SQL = queries("web", "itself")
+ENOUGH_PAST = timedelta(days=7)  # a shorter past says little of a year
+BAD_WITHIN = timedelta(days=30)
+LONGEST = timedelta(days=3650)  # beyond that a forecast is a guess
+RECENT = timedelta(days=1)
+LOW_ROOM = 2_000_000_000  # bytes, as the doctor has it
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Bytes of the database, bytes free where the pages run, and since when there are readings."""
+
+    database: int
+    free: int
+    since: datetime | None
+
+    def per_day(self, now: datetime) -> float | None:
+        """Growth in bytes, on average since the first day; None before a week has passed."""
+        if self.since is None or now - self.since < ENOUGH_PAST:
+            return None
+        return self.database / ((now - self.since) / timedelta(days=1))
+
+    def full_in(self, now: datetime) -> timedelta | None:
+        """Until the disk is full at that pace, at most `LONGEST`."""
+        per_day = self.per_day(now)
+        return None if not per_day else min(LONGEST, timedelta(days=min(LONGEST.days, self.free / per_day)))
+
+    def is_bad(self, now: datetime) -> bool:
+        """Whether somebody should make room."""
+        left = self.full_in(now)
+        return self.free < LOW_ROOM or (left is not None and left < BAD_WITHIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """What goes wrong besides messages set aside; routes with the time since when they are down."""
+
+    routes: list[tuple[str, datetime]]
+    unjudged: int
+    failed: int
+
+
+def fetch_disk(connection: Connection) -> Disk:
+    """The disk as it is; the database may stand on another machine, whose disk nobody here can see."""
+    ((size, since),) = connection.execute(SQL["size"]).fetchall()
+    return Disk(size, shutil.disk_usage(Path.cwd()).free, since)
+
+
+def fetch_errors(connection: Connection, now: datetime) -> Errors:
+    """Routes that are down, zones that could not be judged, and SMS of the last day that failed."""
+    routes = [(name, since) for name, since in connection.execute(SQL["routes_down"], {"since": now - RECENT})]
+    ((unjudged,),) = connection.execute(SQL["unjudged"]).fetchall()
+    ((failed,),) = connection.execute(SQL["failed"], {"since": now - RECENT}).fetchall()
+    return Errors(routes, unjudged, failed)

@@ -1,0 +1,15 @@
+-- What the page about Ndiyan itself asks; reads only.
+
+-- routes_down
+-- A route that is in the settings is asked every few minutes; one that was taken out of them is no trouble.
+SELECT carrier, since FROM carrier_state WHERE NOT is_up AND asked_at > %(since)s ORDER BY carrier;
+
+-- unjudged
+SELECT count(*) FROM job WHERE last_error IS NOT NULL;
+
+-- failed
+SELECT count(*) FROM notification WHERE state = 'failed' AND created_at > %(since)s;
+
+-- size
+-- Bytes of the whole database, and the first day of which it has readings.
+SELECT pg_database_size(current_database()), (SELECT min(day) FROM reading_day);
