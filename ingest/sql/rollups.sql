@@ -21,16 +21,17 @@ ON CONFLICT (channel_id, hour) DO UPDATE SET
 
 -- days_anew
 -- Days as their hours say.
-INSERT INTO reading_day (channel_id, day, n, bad, min, max, sum, first, last, steps)
+INSERT INTO reading_day (channel_id, day, n, bad, min, max, sum, first, last, steps, last_hour)
 SELECT t.channel_id, t.day, sum(h.n), sum(h.bad), min(h.min), max(h.max), sum(h.sum ORDER BY h.hour),
        (array_agg(h.first ORDER BY h.hour) FILTER (WHERE h.n > 0))[1],
-       (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1], sum(h.steps ORDER BY h.hour)
+       (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1], sum(h.steps ORDER BY h.hour),
+       max(h.hour) FILTER (WHERE h.n > 0)
 FROM unnest(%(channel)s, %(day)s) AS t (channel_id, day)
 JOIN reading_hour h ON h.channel_id = t.channel_id AND h.hour >= t.day AND h.hour < t.day + interval '1 day'
 GROUP BY t.channel_id, t.day
 ON CONFLICT (channel_id, day) DO UPDATE SET
     n = EXCLUDED.n, bad = EXCLUDED.bad, min = EXCLUDED.min, max = EXCLUDED.max, sum = EXCLUDED.sum,
-    first = EXCLUDED.first, last = EXCLUDED.last, steps = EXCLUDED.steps;
+    first = EXCLUDED.first, last = EXCLUDED.last, steps = EXCLUDED.steps, last_hour = EXCLUDED.last_hour;
 
 -- hours_after
 -- The hour of the first good reading behind each of these.
@@ -51,10 +52,11 @@ FROM latest l CROSS JOIN LATERAL hours_from_readings(
 ON CONFLICT DO NOTHING;
 
 -- missing_days
-INSERT INTO reading_day (channel_id, day, n, bad, min, max, sum, first, last, steps)
+INSERT INTO reading_day (channel_id, day, n, bad, min, max, sum, first, last, steps, last_hour)
 SELECT l.channel_id, date_trunc('day', h.hour, 'UTC'), sum(h.n), sum(h.bad), min(h.min), max(h.max), sum(h.sum ORDER BY h.hour),
        (array_agg(h.first ORDER BY h.hour) FILTER (WHERE h.n > 0))[1],
-       (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1], sum(h.steps ORDER BY h.hour)
+       (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1], sum(h.steps ORDER BY h.hour),
+       max(h.hour) FILTER (WHERE h.n > 0)
 FROM latest l JOIN reading_hour h ON h.channel_id = l.channel_id AND h.hour < date_trunc('day', l.measured_at, 'UTC')
     AND h.hour >= coalesce((SELECT max(d.day) + interval '1 day' FROM reading_day d WHERE d.channel_id = l.channel_id),
                            '-infinity')

@@ -38,6 +38,12 @@ SELECT channel_id, date_trunc('hour', measured_at) AS hour, (count(*) FILTER (WH
        coalesce(sum(step ORDER BY measured_at) FILTER (WHERE step > 0), 0), (count(*) FILTER (WHERE flag = 4))::integer
 FROM r GROUP BY channel_id, hour ORDER BY channel_id, hour
 """
+WRONG_LAST_HOUR = """
+SELECT d.channel_id, d.day, d.last_hour FROM reading_day d WHERE d.last_hour IS DISTINCT FROM (
+    SELECT max(date_trunc('hour', r.measured_at, 'UTC')) FROM reading r
+    WHERE r.channel_id = d.channel_id AND r.flag <> 4 AND r.measured_at >= d.day
+      AND r.measured_at < d.day + interval '1 day')
+"""
 
 
 @pytest.fixture
@@ -64,6 +70,7 @@ def assert_rollups_are_right(connection: psycopg.Connection) -> None:  # type: i
     for channel, hour, *sums in expected:
         model.setdefault((channel, hour.replace(hour=0)), []).append(sums)
     assert [row[:2] for row in days] == list(model)
+    assert connection.execute(WRONG_LAST_HOUR).fetchall() == []
     for _, _, n, low, high, total, first, last, steps, bad in days:
         sums = model.pop(next(iter(model)))
         good = [row for row in sums if row[0]]
