@@ -17,9 +17,8 @@ SQL = queries("alerts", "alerts")
 def fetch_sites(connection: Connection, zones: Sequence[str]) -> list[Site]:
     """The zones with these ids, as the registry has them."""
     channels: dict[str, set[Channel]] = {zone: set() for zone in zones}
-    for row in PgReadings(connection).channels():
-        if row.zone_id in channels:
-            channels[row.zone_id].add((row.asset_id, row.name))
+    for row in PgReadings(connection).channels(zones):
+        channels[row.zone_id].add((row.asset_id, row.name))
     found = connection.execute(SQL["sites"], {"zones": list(zones)}).fetchall()
     return [
         Site(
@@ -45,7 +44,7 @@ def fetch_grid(
     start = datetime.fromtimestamp(start_s, UTC)
     end = start + timedelta(seconds=STEP_S * steps)
     row_of = {zone: row for row, zone in enumerate(sites.zone_ids)}
-    known = [row for row in readings.channels() if row.zone_id in row_of]
+    known = readings.channels(sites.zone_ids)
     if only is not None:
         known = [row for row in known if (row.asset_id, row.name) in only]
     matrix = readings.matrix([row.channel_id for row in known], start, end, timedelta(seconds=STEP_S))

@@ -103,8 +103,8 @@ class ReadingStore(Protocol):
         """The assets of one zone, by id; empty when the zone is unknown."""
         ...
 
-    def channels(self, zone_id: str | None = None) -> list[ChannelRow]:
-        """The active channels of one zone, or of all."""
+    def channels(self, zone: str | Sequence[str] | None = None) -> list[ChannelRow]:
+        """The active channels of one zone, of some, or of all."""
         ...
 
     def latest(self, zone_id: str | None = None) -> list[LatestRow]:

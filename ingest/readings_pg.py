@@ -38,10 +38,11 @@ class PgReadings:
         with self._connection() as connection:
             return [AssetRow(*row) for row in connection.execute(SQL["assets"], {"zone": zone_id})]
 
-    def channels(self, zone_id: str | None = None) -> list[ChannelRow]:
-        """The active channels of one zone, or of all."""
+    def channels(self, zone: str | Sequence[str] | None = None) -> list[ChannelRow]:
+        """The active channels of one zone, of some, or of all."""
+        zones = [zone] if isinstance(zone, str) else zone if zone is None else list(zone)
         with self._connection() as connection:
-            return [ChannelRow(*row) for row in connection.execute(SQL["channels"], {"zone": zone_id})]
+            return [ChannelRow(*row) for row in connection.execute(SQL["channels"], {"zones": zones})]
 
     def latest(self, zone_id: str | None = None) -> list[LatestRow]:
         """The newest reading of each active channel that has one, in whatever order."""

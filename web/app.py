@@ -55,6 +55,7 @@ from web.passwords import Passwords
 from web.problems import add_handlers
 from web.rules import Trials
 from web.shield import Shield
+from web.totals import KeptTotals
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         trials = Trials(config.database_url, price_gnf=config.price_gnf)
         limiter = Limiter(config.requests_per_minute)
         app.state.services = Services(
-            config, clock, wall or SystemClock(), pool, trials, limiter, Tries(), Passwords(), requests
+            config, clock, wall or SystemClock(), pool, trials, limiter, Tries(), Passwords(), requests, KeptTotals()
         )
         try:
             yield

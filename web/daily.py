@@ -1,30 +1,34 @@
 """Volumes and sun by day, and what a day should have given.
 
-A day is a UTC day, which is Labé's. Volumes come from counters alone: the last reading before a midnight less the
-one before the midnight earlier. That costs one look-up a day instead of a scan. Solar pumps rest at night, so a
-reading of the evening stands for midnight; where there is none, nobody knows how the water of the gap divides into
-days, and the days on both sides have no data. A counter that went back or leapt is summed step by step.
+A day is a UTC day, which is Labé's. Volumes come from counters alone: the last good reading of a day less that of the
+day before, both from the rollups. Solar pumps rest at night, so a reading of the evening stands for midnight; where
+there is none, nobody knows how the water of the gap divides into days, and the days on both sides have no data. A
+counter that went back or leapt (rolled over, exchanged) is summed step by step.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from math import isnan
 
 import numpy as np
 
-from alerts.expected import Expected, expected_daily_volume, room_of
+from alerts.expected import Expected, expected_daily_volumes, room_of
+from ingest.arrays import array_cursor
 from ingest.db import Connection, queries
+from ingest.readings import FloatArray
 from ingest.readings_pg import PgReadings
 
 SQL = queries("web", "fleet")
 
 DAY = timedelta(days=1)
 HISTORY_DAYS = 30  # what a zone's own response to the sun is learnt from
-EVENING = timedelta(hours=5)  # how long before midnight a reading may be to stand for it
 MOST_A_DAY_M3 = 480.0  # 20 m³/h, what a tap's pipe carries; few boreholes of a village give more
+EVENING = timedelta(hours=5)  # how long before midnight a reading may be to stand for it
+LIFTED, SUN, LEVEL, DRAWN = "volume_m3", "irradiance_w_m2", "level_m", "outflow_volume_m3"
+ASKED = {LIFTED: "pump", SUN: "pv", LEVEL: "tower", DRAWN: "tower"}  # a zone's channels and whose they are
 FULL_DAY = 0.9  # share of a day's readings that its mean irradiance must rest on
 
 
@@ -61,93 +65,138 @@ def days_before(now: datetime, count: int) -> list[date]:
     return [today - timedelta(days=back) for back in range(count, 0, -1)]
 
 
+class Water:
+    """What the days of some zones were like: (z, d) arrays, NaN where nobody knows.
+
+    `room_m3` is what the tower could take.
+    """
+
+    def __init__(self, connection: Connection, days: Sequence[date], zones: Sequence[str] | None = None) -> None:
+        numbers = _Numbers(connection, days, names=tuple(ASKED), assets=sorted(set(ASKED.values())), zones=zones)
+        owners = {name: [zone for zone, _ in numbers.owners[name]] for name in ASKED}
+        self.days = list(days)
+        self.zone_ids = sorted({*owners[LIFTED], *owners[SUN]})
+        row_of = {zone: row for row, zone in enumerate(self.zone_ids)}
+
+        def laid_out(name: str, value: FloatArray) -> FloatArray:
+            found = np.full((len(self.zone_ids), *value.shape[1:]), np.nan)
+            known = [(row_of[zone], row) for row, zone in enumerate(owners[name]) if zone in row_of]
+            if known:
+                to, of = np.array(known).T
+                found[to] = value[of]
+            return found
+
+        self.volume_m3 = laid_out(LIFTED, numbers.moved(connection, LIFTED))
+        self.insolation_kwh_m2 = laid_out(SUN, numbers.value[SUN][:, 1:]) * 24 / 1000
+        full_level_m, full_m3 = laid_out(LEVEL, numbers.plate(LEVEL)).T[:, :, None]
+        self.room_m3 = room_of(
+            laid_out(LEVEL, numbers.value[LEVEL][:, 1:]), laid_out(DRAWN, numbers.value[DRAWN][:, 1:]),
+            full_level_m=full_level_m, full_m3=full_m3,
+        )  # fmt: skip
+
+    def expected(self, last: int) -> FloatArray:
+        """(z, last, 3) what the zone's other days make one expect of each of its `last` days: see `alerts.expected`."""
+        zones, count = len(self.zone_ids), len(self.days)
+        sun = np.repeat(self.insolation_kwh_m2[:, None], last, axis=1)
+        sun[:, np.arange(last), np.arange(count - last, count)] = np.nan  # no day teaches of itself
+        found = expected_daily_volumes(
+            sun.reshape(-1, count), np.repeat(self.volume_m3, last, axis=0), self.insolation_kwh_m2[:, -last:].ravel(),
+            room_m3=np.repeat(self.room_m3, last, axis=0), room_of_day=self.room_m3[:, -last:].ravel(),
+        )  # fmt: skip
+        return found.reshape(zones, last, 3)
+
+
+class _Numbers:
+    """By channel's name: `owners` (zone, asset), and `value` (owners, 1 + d), the day before the first included."""
+
+    def __init__(
+        self, connection: Connection, days: Sequence[date], *, names: Sequence[str], assets: Sequence[str],
+        zones: Sequence[str] | None,
+    ) -> None:  # fmt: skip
+        self._days = [midnight(on) for on in days]
+        start = self._days[0] - DAY
+        parameters = {
+            "start": start, "end": self._days[-1] + DAY, "names": list(names), "assets": list(assets),
+            "zones": zones if zones is None else list(zones), "evening": EVENING,
+            "full_day_s": FULL_DAY * DAY.total_seconds(),
+        }  # fmt: skip
+        found = {name: columns for name, *columns in array_cursor(connection).execute(SQL["past_days"], parameters)}
+        known = np.unique(np.concatenate([np.empty(0, np.int32), *(channel for channel, *_ in found.values())]))
+        rows = connection.execute(SQL["channels_with"], {"channels": known.tolist()})
+        whose = {channel: (zone, asset, level, volume) for channel, zone, asset, level, volume in rows}
+        self.owners: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+        self.value: dict[str, FloatArray] = {name: np.empty((0, 1 + len(days))) for name in names}
+        self._plates: dict[str, list[tuple[float | None, float | None]]] = {name: [] for name in names}
+        for name, (channel, day_us, value) in found.items():
+            channels, row = np.unique(channel, return_inverse=True)
+            at = (day_us - round(start.timestamp() * 1e6)) // round(DAY.total_seconds() * 1e6)
+            self.value[name] = np.full((len(channels), 1 + len(days)), np.nan)
+            self.value[name][row, at] = value
+            for zone, asset, level, volume in map(whose.__getitem__, channels.tolist()):
+                self.owners[name].append((zone, asset))
+                self._plates[name].append((level, volume))
+
+    def plate(self, name: str) -> FloatArray:
+        """(owners, 2) full level and volume on the asset's plate, NaN where it says nothing of them."""
+        return np.array(self._plates[name], dtype=np.float64).reshape(-1, 2)
+
+    def moved(self, connection: Connection, name: str) -> FloatArray:
+        """(owners, d) what a counter moved on in each day, by its evenings; one that went back or leapt step by step."""
+        steps = np.diff(self.value[name], axis=1)
+        for row in np.flatnonzero(((steps < 0) | (steps > MOST_A_DAY_M3)).any(axis=1)):
+            steps[row] = PgReadings(connection).daily_volumes(*self.owners[name][row], name, self._days)
+        return np.asarray(steps)
+
+
 def fetch_days(
-    connection: Connection, now: datetime, *, zone: str | None = None, expect_last: int = 1
+    connection: Connection, now: datetime, *, zones: Sequence[str] | None = None, expect_last: int = 1
 ) -> dict[str, list[Day]]:
-    """The last `HISTORY_DAYS` whole days of one zone, or of all that have a pump counter or a sun sensor.
+    """The last `HISTORY_DAYS` whole days of some zones, or of all that have a pump counter or a sun sensor.
 
     What was expected is worked out for the `expect_last` newest of them.
     """
-    days = days_before(now, HISTORY_DAYS)
-    volumes = fetch_volumes(connection, days, asset="pump", zone=zone)
-    sun = _fetch_insolation(connection, days, zone)
-    room = _fetch_room(connection, days, zone)
-    none: list[float | None] = [None] * len(days)
+    water = Water(connection, days_before(now, HISTORY_DAYS), zones)
+    unknown = [None] * (HISTORY_DAYS - expect_last)
     return {
-        zone_id: _with_expected(
-            [
-                Day(on, volume, sun.get(zone_id, {}).get(on), room_m3=room.get((zone_id, on), float("nan")))
-                for on, volume in zip(days, volumes.get((zone_id, "pump"), none), strict=True)
-            ],
-            expect_last,
+        zone: [
+            Day(on, or_none(volume), or_none(sun), None if band is None or isnan(band[0]) else Expected(*band), room)
+            for on, volume, sun, room, band in zip(
+                water.days, volumes.tolist(), suns.tolist(), rooms.tolist(), [*unknown, *bands.tolist()], strict=True
+            )
+        ]
+        for zone, volumes, suns, rooms, bands in zip(
+            water.zone_ids, water.volume_m3, water.insolation_kwh_m2, water.room_m3, water.expected(expect_last),
+            strict=True,
         )
-        for zone_id in {key[0] for key in volumes} | set(sun)
-    }
+    }  # fmt: skip
 
 
 def fetch_volumes(
-    connection: Connection, days: Sequence[date], *, asset: str, zone: str | None = None
+    connection: Connection, days: Sequence[date], *, asset: str, zone: str
 ) -> dict[tuple[str, str], list[float | None]]:
     """(zone, asset) → what its counter `volume_m3` moved on in each of these consecutive days.
 
     `asset` is a pattern of LIKE: `pump`, or `tap-%` for all taps.
     """
-    instants = [midnight(on) for on in days] + [midnight(days[-1]) + DAY]
-    rows = connection.execute(SQL["counters_at"], {"instants": instants, "asset": asset, "zone": zone})
-    counters: dict[tuple[str, str], dict[datetime, tuple[float, datetime]]] = defaultdict(dict)
-    for zone_id, asset_id, at, value, measured_at in rows:
-        counters[zone_id, asset_id][at] = value, measured_at
-    volumes = {}
-    for key, before in counters.items():
-        steps = [_step(before, start) for start in instants[:-1]]
-        if any(step is not None and not 0 <= step <= MOST_A_DAY_M3 for step in steps):  # set, exchanged or rolled over
-            steps = PgReadings(connection).daily_volumes(*key, "volume_m3", instants[:-1])
-        volumes[key] = steps
-    return volumes
+    numbers = _Numbers(connection, days, names=[LIFTED], assets=[asset], zones=[zone])
+    moved = [[or_none(step) for step in steps] for steps in numbers.moved(connection, LIFTED).tolist()]
+    return dict(zip(numbers.owners[LIFTED], moved, strict=True))
 
 
-def _step(before: Mapping[datetime, tuple[float, datetime]], start: datetime) -> float | None:
-    """What a counter moved on in the day that begins at `start`, from its last readings before midnights."""
-    for at in (start, start + DAY):
-        if at not in before or at - before[at][1] > EVENING:
-            return None
-    return before[start + DAY][0] - before[start][0]
+def fetch_expected(connection: Connection, now: datetime) -> dict[str, float]:
+    """What each zone that has a past was to lift yesterday [m³]."""
+    water = Water(connection, days_before(now, HISTORY_DAYS))
+    expected = water.expected(1)[:, 0, 0].tolist()
+    return {zone: value for zone, value in zip(water.zone_ids, expected, strict=True) if not isnan(value)}
 
 
-def _fetch_insolation(
-    connection: Connection, days: Sequence[date], zone: str | None
-) -> Mapping[str, dict[date, float]]:
-    parameters = {"start": midnight(days[0]), "end": midnight(days[-1]) + DAY, "zone": zone}
-    sun: dict[str, dict[date, float]] = defaultdict(dict)
-    for zone_id, day, mean_w_m2, count, interval_s in connection.execute(SQL["daily_sun"], parameters):
-        if count * interval_s >= FULL_DAY * DAY.total_seconds():
-            sun[zone_id][day.date()] = mean_w_m2 * 24 / 1000
-    return sun
+def fetch_yesterday(connection: Connection, now: datetime) -> dict[str, float]:
+    """What each zone of which it is known lifted yesterday [m³]."""
+    numbers = _Numbers(connection, days_before(now, 1), names=[LIFTED], assets=["pump"], zones=None)
+    moved = numbers.moved(connection, LIFTED)[:, 0].tolist()
+    return {zone: step for (zone, _), step in zip(numbers.owners[LIFTED], moved, strict=True) if not isnan(step)}
 
 
-def _fetch_room(connection: Connection, days: Sequence[date], zone: str | None) -> Mapping[tuple[str, date], float]:
-    """(zone, day) → what its tower could take that day [m³]."""
-    parameters = {"start": midnight(days[0]), "end": midnight(days[-1]) + DAY, "zone": zone}
-    return {
-        (zone_id, day.date()): room_of(level_m, drawn_m3, full_level_m=full_level_m, full_m3=full_m3)
-        for zone_id, day, level_m, drawn_m3, full_level_m, full_m3 in connection.execute(SQL["daily_room"], parameters)
-        if full_level_m and full_m3
-    }
-
-
-def _with_expected(days: list[Day], last: int) -> list[Day]:
-    """The `last` days with what the zone's other days make one expect of them."""
-    known = [
-        (day.on, day.insolation_kwh_m2, day.volume_m3, day.room_m3)
-        for day in days
-        if day.volume_m3 is not None and day.insolation_kwh_m2 is not None
-    ]
-
-    def expected(day: Day) -> Expected | None:
-        if day.insolation_kwh_m2 is None:
-            return None
-        others = np.array([numbers for on, *numbers in known if on != day.on], dtype=np.float64)
-        sun, volume, room = others.reshape(-1, 3).T
-        return expected_daily_volume(sun, volume, day.insolation_kwh_m2, room_m3=room, room_of_day=day.room_m3)
-
-    return days[:-last] + [replace(day, expected=expected(day)) for day in days[-last:]]
+def or_none(value: float) -> float | None:
+    """None for NaN: pages and answers tell what is not known by its absence."""
+    return None if isnan(value) else value

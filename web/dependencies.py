@@ -27,6 +27,7 @@ from web.narrow import narrow, widen
 from web.passwords import Passwords
 from web.rights import Right, door_of
 from web.rules import Trials
+from web.totals import KeptTotals
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POOL_WAIT_S = 3.0  # a page that cannot reach the database says so rather than spin
@@ -45,6 +46,7 @@ class Services:
     tries: Tries
     passwords: Passwords
     requests: Requests
+    totals: KeptTotals
 
     @property
     def cookie(self) -> str:

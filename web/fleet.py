@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -41,6 +41,7 @@ class TowerNow:
 
     level_m: float
     measured_at: datetime
+    full_m: float | None
     share: float | None
     volume_m3: float | None
 
@@ -57,7 +58,7 @@ class ZoneNow:
     alerts: tuple[Alert, ...]
     last_seen_at: datetime | None
     tower: TowerNow | None
-    days: tuple[Day, ...]
+    days: tuple[Day, ...] = ()
     energy_kwh_m3: float | None = None
 
     @property
@@ -79,24 +80,37 @@ def state_of_zone(alerts: Sequence[Alert], last_seen_at: datetime | None, now: d
     return ZoneState.WATCH if alerts else ZoneState.NORMAL
 
 
-def fetch_fleet(
-    connection: Connection, now: datetime, *, zone: str | None = None, expect_last: int = 1
-) -> list[ZoneNow]:
-    """All zones (or one) as they are now, gravest first, then by people served."""
+def fetch_fleet(connection: Connection, now: datetime) -> list[ZoneNow]:
+    """All zones as they are now with their days, gravest first, then by people served."""
+    return with_days(connection, fetch_states(connection, now), now)
+
+
+def fetch_states(connection: Connection, now: datetime, *, zone: str | None = None) -> list[ZoneNow]:
+    """All zones (or one) as they are now, without their days, gravest first, then by people served."""
     alerts: dict[str, list[Alert]] = defaultdict(list)
     for alert in live_alerts(connection):
         if alert.explained_by is None:
             alerts[alert.zone_id].append(alert)
-    days = fetch_days(connection, now, zone=zone, expect_last=expect_last)
-    energy = _fetch_energy(connection, now, zone)
     fleet = []
     for row in connection.execute(SQL["zones"], {"zone": zone}):
         found, (seen_at, level_m, level_at, full_level_m, volume_m3) = ZoneRow(*row[:11]), row[11:]
-        live, past = tuple(alerts[found.zone_id]), tuple(days.get(found.zone_id, ()))
+        live = tuple(alerts[found.zone_id])
         tower = None if level_m is None else _tower(level_m, level_at, full_level_m, volume_m3)
-        state = state_of_zone(live, seen_at, now)
-        fleet.append(ZoneNow(found, state, live, seen_at, tower, past, energy.get(found.zone_id)))
+        fleet.append(ZoneNow(found, state_of_zone(live, seen_at, now), live, seen_at, tower))
     return sorted(fleet, key=place_of)
+
+
+def with_days(
+    connection: Connection, fleet: Sequence[ZoneNow], now: datetime, *, expect_last: int = 1
+) -> list[ZoneNow]:
+    """These zones with their last days and yesterday's energy."""
+    zones = [item.zone.zone_id for item in fleet]
+    days = fetch_days(connection, now, zones=zones, expect_last=expect_last)
+    energy = _fetch_energy(connection, now, zones)
+    return [
+        replace(item, days=tuple(days.get(zone, ())), energy_kwh_m3=energy.get(zone))
+        for zone, item in zip(zones, fleet, strict=True)
+    ]
 
 
 def place_of(item: ZoneNow) -> tuple[int, int, str]:
@@ -104,9 +118,9 @@ def place_of(item: ZoneNow) -> tuple[int, int, str]:
     return GRAVITY[item.state], -item.zone.people, item.zone.zone_id
 
 
-def _fetch_energy(connection: Connection, now: datetime, zone: str | None) -> dict[str, float]:
+def _fetch_energy(connection: Connection, now: datetime, zones: Sequence[str]) -> dict[str, float]:
     """Yesterday's kWh for each cubic metre, of the zones whose pump was measured all day and lifted something."""
-    parameters = {"day": midnight(days_before(now, 1)[0]), "zone": zone}
+    parameters = {"day": midnight(days_before(now, 1)[0]), "zones": list(zones)}
     return {
         zone_id: energy_kwh / lifted_m3
         for zone_id, energy_kwh, known, lifted_m3 in connection.execute(SQL["daily_energy"], parameters)
@@ -116,7 +130,7 @@ def _fetch_energy(connection: Connection, now: datetime, zone: str | None) -> di
 
 def fetch_zone(connection: Connection, zone_id: str, now: datetime, *, expect_last: int = 1) -> ZoneNow:
     """One zone as it is now; `NotThere` when it is unknown."""
-    found = fetch_fleet(connection, now, zone=zone_id, expect_last=expect_last)
+    found = with_days(connection, fetch_states(connection, now, zone=zone_id), now, expect_last=expect_last)
     if not found:
         raise NotThere("zone", zone_id)
     return found[0]
@@ -124,4 +138,4 @@ def fetch_zone(connection: Connection, zone_id: str, now: datetime, *, expect_la
 
 def _tower(level_m: float, at: datetime, full_level_m: float | None, volume_m3: float | None) -> TowerNow:
     share = None if not full_level_m else max(0.0, level_m / full_level_m)
-    return TowerNow(level_m, at, share, None if share is None or volume_m3 is None else share * volume_m3)
+    return TowerNow(level_m, at, full_level_m, share, None if share is None or volume_m3 is None else share * volume_m3)

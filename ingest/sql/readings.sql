@@ -9,7 +9,7 @@ SELECT zone_id, asset_id, kind, interval_s, rating FROM asset WHERE zone_id = %(
 -- channels
 SELECT c.channel_id, c.zone_id, c.asset_id, c.name, c.unit, c.is_counter, a.interval_s, c.wraps_at, c.most_per_h
 FROM channel c JOIN asset a USING (zone_id, asset_id)
-WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
+WHERE c.is_active AND (%(zones)s::text[] IS NULL OR c.zone_id = ANY(%(zones)s))
 ORDER BY c.zone_id, c.asset_id, c.name;
 
 -- latest

@@ -98,10 +98,10 @@ def test_less_water_never_lasts_longer_and_the_band_is_in_order(volume: float, u
 
 def test_what_a_tower_could_take_on_a_day() -> None:
     # A quarter full of 20 m³: 15 m³ of room; 8 m³ were drawn meanwhile: 23 m³ could be lifted.
-    assert room_of(0.75, 8.0, full_level_m=3.0, full_m3=20.0) == 23.0
-    assert room_of(3.2, 0.0, full_level_m=3.0, full_m3=20.0) == 0.0
-    assert np.isnan(room_of(None, 8.0, full_level_m=3.0, full_m3=20.0))
-    assert np.isnan(room_of(0.75, None, full_level_m=3.0, full_m3=20.0))
+    level_m, drawn_m3 = np.array([0.75, 3.2, np.nan, 0.75]), np.array([8.0, 0.0, 8.0, np.nan])
+    room = room_of(level_m, drawn_m3, full_level_m=np.array(3.0), full_m3=np.array(20.0))
+    np.testing.assert_array_equal(room, [23.0, 0.0, np.nan, np.nan])
+    assert np.isnan(room_of(level_m, drawn_m3, full_level_m=np.array(np.nan), full_m3=np.array(20.0))).all()
 
 
 def test_a_day_brings_no_more_than_the_tower_can_take() -> None:

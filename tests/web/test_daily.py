@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -149,3 +150,71 @@ def test_state_of_a_zone(alerts: list[tuple[str, int]], seen_ago: timedelta | No
         for fault, severity in alerts
     ]  # fmt: skip
     assert state_of_zone(found, None if seen_ago is None else NOW - seen_ago, NOW) is expected
+
+
+LAST_OF_EVENINGS = """
+SELECT m.at, r.measured_at, r.value FROM unnest(%(instants)s::timestamptz[]) m (at) CROSS JOIN LATERAL (
+    SELECT measured_at, value FROM reading
+    WHERE channel_id = %(channel)s AND flag <> 4 AND measured_at < m.at ORDER BY measured_at DESC LIMIT 1) r
+"""
+MEAN_SUN = """
+SELECT date_trunc('day', measured_at, 'UTC')::date, avg(value), count(*) FROM reading
+WHERE channel_id = %s AND flag <> 4 GROUP BY 1
+"""
+
+
+def write_messy(connection: Connection, seed: int, *, until: datetime) -> None:
+    """Twelve days of counter and sun with gaps, readings taken back, some that come late, and one exchanged meter."""
+    rng = np.random.default_rng(seed)
+    ids, writer = channel_ids(connection), ReadingWriter(connection)
+    t_s = np.arange((until - timedelta(days=12)).timestamp(), until.timestamp(), 300)
+    lifted = 1000 + np.cumsum(rng.uniform(0, 0.2, len(t_s)))
+    if seed % 2:
+        lifted[len(t_s) // 2 :] -= lifted[len(t_s) // 2]
+    for name, value in (("volume_m3", lifted), ("irradiance_w_m2", rng.uniform(0, 900, len(t_s)))):
+        keep = rng.random(len(t_s)) > 0.02
+        for first in rng.integers(0, len(t_s), 6):
+            keep[first : first + rng.integers(1, 120)] = False  # up to ten hours of silence
+        flag = np.where(rng.random(len(t_s)) < 0.05, 4, 1).astype(np.int16)
+        order = np.flatnonzero(keep)
+        late = rng.random(len(order)) < 0.1
+        number = ids["zone-1", "pump" if name == "volume_m3" else "pv", name]
+        for some in (order[~late], order[late]):
+            t_us = (t_s[some] * 1e6).astype(np.int64)
+            writer.write(Columns(np.full(len(some), number, np.int32), t_us, t_us, value[some], flag[some]))
+
+
+@pytest.mark.db
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("heard_until", [NOW, at(1, 21, 10), at(1, 15)], ids=["heard", "silent-at-night", "silent"])
+def test_rollups_tell_of_messy_days_what_the_readings_tell(
+    registry: Connection, seed: int, heard_until: datetime
+) -> None:
+    write_messy(registry, seed, until=heard_until)
+    if seed == 0:  # as a database looks whose days were written by the version before
+        registry.execute("UPDATE reading_day SET last_hour = NULL")
+    days = days_before(NOW, 9)
+    ids = channel_ids(registry)
+    instants = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days] + [at(2, 0)]
+    asked = {"instants": instants, "channel": ids["zone-1", "pump", "volume_m3"]}
+    evening = {
+        instant: value
+        for instant, measured_at, value in registry.execute(LAST_OF_EVENINGS, asked)
+        if instant - measured_at <= timedelta(hours=5)
+    }
+    expected = [
+        evening[stop] - evening[start] if start in evening and stop in evening else None
+        for start, stop in pairwise(instants)
+    ]
+    sun = {
+        day: mean * 24 / 1000
+        for day, mean, n in registry.execute(MEAN_SUN, [ids["zone-1", "pv", "irradiance_w_m2"]])
+        if n * 300 >= 0.9 * 86_400
+    }
+    found = fetch_days(registry, NOW)["zone-1"][-9:]
+    assert [day.insolation_kwh_m2 for day in found] == [pytest.approx(sun[day]) if day in sun else None for day in days]
+    if any(step is not None and step < 0 for step in expected):
+        assert all(day.volume_m3 is None or day.volume_m3 >= 0 for day in found)
+    else:
+        assert [day.volume_m3 for day in found] == expected
+    registry.close()

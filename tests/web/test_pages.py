@@ -10,8 +10,11 @@ from html import unescape
 import httpx
 import pytest
 
+from gateway.zones import Zone
+from ingest.registry import import_zones
+from simulator.fiction import zones_with_fiction
 from tests.web.test_access import csrf_of
-from tests.web.web_seed import seed_event, seed_notification
+from tests.web.web_seed import seed_event, seed_notification, seed_readings
 from tests.web.web_site import TEXT, Site
 from web.breaking import DemoFault, steps_of
 
@@ -43,8 +46,50 @@ def test_overview_tells_first_what_to_do_and_sorts_zones_by_gravity(reader: http
     assert "100 %" in text
     assert page.text.count('fill="url(#hatch)"') > 14
     assert "5 zones sur 6 ont des données" in text
+    # Zone 4's tower was last heard 5 h 40 min ago and zone 6's never; the other four have had water since 06:00.
+    assert "zones desservies aujourd’hui 4 / 6" in text
+    assert "sans niveau récent : 2" in text
+    assert "des mesures reçues, hier 100 %" in text
+    assert "Chiffres du parc calculés" in text
     assert "Simulation — lieux, personnes et numéros fictifs" in text
     assert len(page.content) < 60_000
+
+
+def test_a_large_fleet_comes_in_pages_and_its_totals_are_of_all(
+    site: Site, visitor: httpx.Client, zones: list[Zone]
+) -> None:
+    many = zones_with_fiction(zones, 60)
+    with site.connect() as connection:
+        import_zones(connection, many)
+        for zone in (zones[1], many[59]):
+            seed_readings(connection, zone, now=site.clock.now(), days=10)
+    pages = [visitor.get(f"/fr/?page={number}") for number in (1, 2, 3)]
+    rows = [zone_rows(page) for page in pages]
+    assert [len(some) for some in rows] == [25, 25, 10]
+    assert rows[0][0] == "zone-3", "the one with an alert"
+    assert sorted(zone for some in rows for zone in some) == sorted(zone.zone_id for zone in many)
+    assert "Zones 26 à 50 sur 60, les plus graves d’abord" in words(pages[1])
+    assert ["rel=" in page.text and re.findall(r'href="(\?page=\d+)#', page.text) for page in pages] == [
+        ["?page=2"], ["?page=1", "?page=3"], ["?page=2"],
+    ]  # fmt: skip
+    for page in pages:
+        assert "2 zones sur 60 ont des données" in words(page)
+        assert "zones desservies aujourd’hui 2 / 60" in words(page)
+    assert visitor.get("/fr/?page=4").status_code == 400
+
+
+def test_totals_are_counted_again_after_five_minutes_and_meanwhile_tell_their_age(
+    site: Site, visitor: httpx.Client, zones: list[Zone]
+) -> None:
+    assert "Chiffres du parc calculés à l’instant" in words(visitor.get("/fr/"))
+    with site.connect() as connection:
+        seed_readings(connection, zones[0], now=site.clock.now(), days=3)
+    site.clock.advance(timedelta(minutes=4))
+    kept = words(visitor.get("/fr/"))
+    assert "0 zones sur 6 ont des données" in kept
+    assert "Chiffres du parc calculés il y a 4 min" in kept
+    site.clock.advance(timedelta(minutes=1))
+    assert "1 zones sur 6 ont des données" in words(visitor.get("/fr/"))
 
 
 def test_every_current_number_of_the_overview_has_its_age(reader: httpx.Client) -> None:

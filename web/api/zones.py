@@ -31,9 +31,9 @@ from web.cursors import page_of
 from web.daily import Day
 from web.dependencies import ConnectionOf, ServicesOf
 from web.errors import NotThere
-from web.fleet import ZoneNow, ZoneState, fetch_fleet, fetch_zone, place_of
+from web.fleet import ZoneNow, ZoneState, fetch_states, fetch_zone, place_of, with_days
 from web.notes import NOTHING, Note, notes_of_latest
-from web.water import fetch_blind_spots, fetch_silences
+from web.water import fetch_blind_spots, fetch_seen, fetch_silences
 
 router = APIRouter(tags=["zones"], responses=ERRORS)
 
@@ -52,9 +52,10 @@ def zones(
     A zone whose state changes while the list is read may be on two pages or on none.
     """
     now = services.clock.now()
-    fleet, more = page_of(fetch_fleet(connection, now), place_of, cursor=cursor, limit=limit)
+    states, more = page_of(fetch_states(connection, now), place_of, cursor=cursor, limit=limit)
+    fleet = with_days(connection, states, now)
     troubled = [item.zone.zone_id for item in fleet if item.state is not ZoneState.NORMAL]
-    silences = fetch_silences(connection, troubled, now)
+    silences = fetch_silences(connection, troubled, now, seen_at=fetch_seen(connection))
     return Listing(items=[zone_view(item, now, silences.get(item.zone.zone_id)) for item in fleet], next=more)
 
 
@@ -64,8 +65,9 @@ def zone(services: ServicesOf, connection: ConnectionOf, zone_id: str) -> ZoneDe
     now = services.clock.now()
     item = fetch_zone(connection, zone_id, now, expect_last=30)
     row = item.zone
+    silences = fetch_silences(connection, [zone_id], now, seen_at=fetch_seen(connection))
     return ZoneDetail(
-        **zone_view(item, now, fetch_silences(connection, [zone_id], now).get(zone_id)).model_dump(),
+        **zone_view(item, now, silences.get(zone_id)).model_dump(),
         altitude_m=row.altitude_m,
         counted_in=row.counted_in,
         gnf_per_20_l=row.gnf_per_20_l,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from math import ceil
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
 from alerts.silent import Kind
 from web.charts.bars import day_bars
 from web.charts.country import MapZone, zone_map
-from web.fleet import GRAVITY, ZoneNow, ZoneState, fetch_fleet
+from web.errors import BadParameter
+from web.fleet import GRAVITY, ZoneNow, ZoneState, fetch_states, with_days
 from web.labels import Labels
 from web.language import Language, Texts
 from web.pages.page import Page, PageOf
@@ -21,18 +24,8 @@ root = APIRouter()
 router = APIRouter()
 
 BARS = 14
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """All zones together; None where no zone has data. `zones_counted` says how many the volume rests on."""
-
-    volume_m3: float | None
-    zones_counted: int
-    expected_share: float | None
-    litres_per_person: float | None
-    zones_normal: int
-    people_touched: int
+ZONES_SHOWN = 25  # of a page; the gravest come first
+ALERTS_SHOWN = 20
 
 
 @root.get("/")
@@ -42,52 +35,43 @@ def home() -> Response:
 
 
 @router.get("/")
-def overview(page: PageOf) -> Response:
+def overview(page: PageOf, number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:
     """The page that opens in the morning."""
-    fleet = fetch_fleet(page.connection, page.now)
+    fleet = fetch_states(page.connection, page.now)
+    pages = max(1, ceil(len(fleet) / ZONES_SHOWN))
+    if number > pages:
+        raise BadParameter("page", number, f"is above {pages}")
+    first = ZONES_SHOWN * (number - 1)
+    shown = with_days(page.connection, fleet[first : first + ZONES_SHOWN], page.now)
     to_do = sorted(
         (alert for item in fleet for alert in item.alerts),
         key=lambda alert: (alert.is_shelved(page.now), -alert.severity, -alert.people, alert.opened_at),
     )
-    troubled = [item.zone.zone_id for item in fleet if item.state is not ZoneState.NORMAL]
+    troubled = [item.zone.zone_id for item in shown if item.state is not ZoneState.NORMAL]
+    seen_at = {item.zone.zone_id: item.last_seen_at for item in fleet}
     silences = {
         zone: found
-        for zone, found in fetch_silences(page.connection, troubled, page.now).items()
+        for zone, found in fetch_silences(page.connection, troubled, page.now, seen_at=seen_at).items()
         if found.kind is not Kind.NOBODY_DREW  # which needs nobody
     }
-    bars = {item.zone.zone_id: _bars(item, page.texts) for item in fleet}
     return page.render(
         "overview.html",
         fleet=fleet,
-        to_do=to_do,
-        totals=totals_of(fleet),
-        bars=bars,
+        shown=shown,
+        first=first + 1,
+        number=number,
+        pages=pages,
+        to_do=to_do[:ALERTS_SHOWN],
+        to_do_count=len(to_do),
+        totals=page.services.totals.of(page.connection, fleet, page.now),
+        people_touched=sum(item.zone.people for item in fleet if GRAVITY[item.state] < GRAVITY[ZoneState.WATCH]),
+        bars={item.zone.zone_id: _bars(item, page.texts) for item in shown},
         silences=silences,
         map=_map(page, fleet),
     )
 
 
-def totals_of(fleet: list[ZoneNow]) -> Totals:
-    """Sum what is known of yesterday; zones without data are left out of numerator and denominator alike."""
-    known = [
-        (item.zone.people, day.volume_m3, day.expected)
-        for item in fleet
-        if (day := item.yesterday) is not None and day.volume_m3 is not None
-    ]
-    volume = sum(volume for _, volume, _ in known)
-    compared = [(volume, expected.volume_m3) for _, volume, expected in known if expected is not None]
-    wanted = sum(expected for _, expected in compared)
-    return Totals(
-        volume_m3=volume if known else None,
-        zones_counted=len(known),
-        expected_share=sum(volume for volume, _ in compared) / wanted if wanted > 0 else None,
-        litres_per_person=1000 * volume / sum(people for people, _, _ in known) if known else None,
-        zones_normal=sum(item.state is ZoneState.NORMAL for item in fleet),
-        people_touched=sum(item.zone.people for item in fleet if GRAVITY[item.state] < GRAVITY[ZoneState.WATCH]),
-    )
-
-
-def _map(page: Page, fleet: list[ZoneNow]) -> Markup:
+def _map(page: Page, fleet: Sequence[ZoneNow]) -> Markup:
     """Where the zones are; the gravest are drawn last, over the others."""
     labels = Labels(page.texts)
     zones = [

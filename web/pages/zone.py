@@ -27,7 +27,7 @@ from web.fleet import fetch_zone
 from web.notes import count_notes
 from web.pages.page import Page, PageOf
 from web.stories import alerts_page, alerts_within, committee_of, told_between
-from web.water import fetch_blind_spots, fetch_silences
+from web.water import fetch_blind_spots, fetch_seen, fetch_silences
 
 router = APIRouter()
 
@@ -61,7 +61,7 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
     return page.render(
         "zone.html",
         item=found,
-        silence=fetch_silences(page.connection, [zone_id], page.now).get(zone_id),
+        silence=fetch_silences(page.connection, [zone_id], page.now, seen_at=fetch_seen(page.connection)).get(zone_id),
         blind=fetch_blind_spots(page.connection, zone_id, page.now),
         forecast=fetch_forecast(page.connection, zone_id, page.now),
         choices=CHOICES,

@@ -1,33 +1,81 @@
 -- zones
--- Each zone with the newest measured time of all its channels and what the tower last said.
+-- Each zone with the newest measured time of all its channels and what the tower last said. Added up over all zones at
+-- once: a look-up for each of their channels takes three times as long.
 SELECT z.zone_id, z.name, z.commune, z.latitude, z.longitude, z.altitude_m, z.is_fictional, z.people, z.counted_in,
-       z.gnf_per_20_l, coalesce((SELECT min(g.gateway_id) FROM gateway g WHERE g.zone_id = z.zone_id), ''),
-       seen.at, level.value, level.measured_at,
+       z.gnf_per_20_l, coalesce(g.gateway_id, ''), seen.at, level.value, level.measured_at,
        (tower.rating ->> 'full_level_m')::float8, (tower.rating ->> 'volume_m3')::float8
 FROM zone z
-LEFT JOIN LATERAL (
-    SELECT max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id)
-    WHERE c.zone_id = z.zone_id AND c.is_active
-) seen ON true
+LEFT JOIN (SELECT zone_id, min(gateway_id) AS gateway_id FROM gateway GROUP BY zone_id) g USING (zone_id)
+LEFT JOIN (
+    SELECT c.zone_id, max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id)
+    WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s) GROUP BY c.zone_id
+) seen USING (zone_id)
 LEFT JOIN asset tower ON tower.zone_id = z.zone_id AND tower.asset_id = 'tower'
 LEFT JOIN channel lc ON lc.zone_id = z.zone_id AND lc.asset_id = 'tower' AND lc.name = 'level_m' AND lc.is_active
 LEFT JOIN latest level ON level.channel_id = lc.channel_id
 WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s
 ORDER BY z.zone_id;
 
--- counters_at
--- The last reading of counters before each of these instants; one index look-up each, not a scan of the days between.
-SELECT c.zone_id, c.asset_id, instant.at, before.value, before.measured_at
-FROM channel c
-CROSS JOIN unnest(%(instants)s::timestamptz[]) AS instant (at)
+-- lowest_today
+-- The lowest level of each tower since %(since)s in the hours that are over.
+SELECT c.zone_id, h.low FROM channel c
 CROSS JOIN LATERAL (
-    SELECT r.value, r.measured_at FROM reading r
-    WHERE r.channel_id = c.channel_id AND r.measured_at < instant.at
-    ORDER BY r.measured_at DESC LIMIT 1
-) before
-WHERE c.is_active AND c.name = 'volume_m3' AND c.asset_id LIKE %(asset)s
-  AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
-ORDER BY c.zone_id, c.asset_id, instant.at;
+    SELECT min(r.min) AS low FROM reading_hour r
+    WHERE r.channel_id = c.channel_id AND r.hour >= %(since)s AND r.hour <= %(now)s OFFSET 0
+) h
+WHERE c.is_active AND c.asset_id = 'tower' AND c.name = 'level_m' AND h.low IS NOT NULL;
+
+-- received
+-- Of the readings that were due yesterday from sun, pump and tower, the share that came: channel by channel, each at most
+-- all of its own. A channel that was never heard is due nothing.
+SELECT avg(least(1, coalesce(came.n, 0) * a.interval_s / 86400))
+FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (channel_id)
+CROSS JOIN LATERAL (
+    SELECT sum(n + bad) AS n FROM (
+        SELECT r.n, r.bad FROM reading_day r
+        WHERE r.channel_id = c.channel_id AND r.day = %(day)s AND l.measured_at >= %(day)s + interval '1 day'
+        UNION ALL
+        SELECT h.n, h.bad FROM reading_hourly h
+        WHERE h.channel_id = c.channel_id AND h.hour >= %(day)s AND l.measured_at < %(day)s + interval '1 day'
+    ) parts OFFSET 0
+) came
+WHERE c.is_active AND c.name = ANY('{volume_m3,irradiance_w_m2,level_m}') AND c.asset_id = ANY('{pump,pv,tower}');
+
+-- past_days
+-- One number of each day of some channels, as columns: what a counter stood at in the evening, the mean irradiance of a
+-- day that was measured, the level when the day began, what an outlet's counter moved on. Channel by channel (OFFSET 0),
+-- and only a channel that has not gone beyond %(end)s needs its last day added up from hours.
+SELECT v.name, array_agg(v.channel_id), array_agg(v.day), array_agg(coalesce(v.value, 'NaN'))
+FROM (
+    SELECT c.name, c.channel_id, d.day, CASE c.name
+        WHEN 'volume_m3' THEN CASE WHEN coalesce(d.last_hour, (
+            SELECT max(h.hour) FROM reading_hour h WHERE h.channel_id = c.channel_id AND h.n > 0
+              AND h.hour >= d.day AND h.hour < d.day + interval '1 day'
+        )) >= d.day + interval '1 day' - %(evening)s THEN d.last END
+        WHEN 'irradiance_w_m2' THEN CASE WHEN d.n * a.interval_s >= %(full_day_s)s THEN d.sum / d.n END
+        WHEN 'level_m' THEN d.first
+        WHEN 'outflow_volume_m3' THEN d.steps END AS value
+    FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (channel_id)
+    CROSS JOIN LATERAL (
+        SELECT r.day, r.n, r.sum, r.first, r.last, r.steps, r.last_hour FROM reading_day r
+        WHERE r.channel_id = c.channel_id AND r.n > 0 AND r.day >= %(start)s
+          AND r.day < least(%(end)s, date_trunc('day', l.measured_at, 'UTC'))
+        UNION ALL
+        SELECT date_trunc('day', min(h.hour), 'UTC'), sum(h.n), sum(h.sum ORDER BY h.hour), (array_agg(h.first ORDER BY h.hour))[1],
+               (array_agg(h.last ORDER BY h.hour DESC))[1], sum(h.steps ORDER BY h.hour), max(h.hour)
+        FROM reading_hourly h WHERE l.measured_at >= %(start)s AND l.measured_at < %(end)s
+          AND h.channel_id = c.channel_id AND h.n > 0 AND h.hour >= date_trunc('day', l.measured_at, 'UTC')
+        HAVING count(*) > 0
+        OFFSET 0
+    ) d
+    WHERE c.is_active AND c.name = ANY(%(names)s) AND c.asset_id LIKE ANY(%(assets)s)
+      AND (%(zones)s::text[] IS NULL OR c.zone_id = ANY(%(zones)s))
+) v GROUP BY v.name;
+
+-- channels_with
+-- Whose the channels are, and what their asset's plate says of its size.
+SELECT c.channel_id, c.zone_id, c.asset_id, (a.rating ->> 'full_level_m')::float8, (a.rating ->> 'volume_m3')::float8
+FROM channel c JOIN asset a USING (zone_id, asset_id) WHERE c.channel_id = ANY(%(channels)s);
 
 -- daily_energy
 -- What each pump drew on a day [kWh], on how much of it that rests, and what it lifted [m³]. A zone whose day is not over
@@ -38,23 +86,4 @@ JOIN channel counter ON counter.zone_id = c.zone_id AND counter.asset_id = 'pump
     AND counter.is_active
 JOIN reading_day lifted ON lifted.channel_id = counter.channel_id AND lifted.day = power.day
 WHERE c.is_active AND c.asset_id = 'pump' AND c.name = 'power_w' AND power.day = %(day)s
-  AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s);
-
--- daily_sun
--- Mean irradiance of each UTC day and how many readings it rests on.
-SELECT c.zone_id, date_trunc('day', r.measured_at, 'UTC') AS day, avg(r.value), count(*), min(a.interval_s)
-FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN reading r USING (channel_id)
-WHERE c.is_active AND c.asset_id = 'pv' AND c.name = 'irradiance_w_m2'
-  AND r.measured_at >= %(start)s AND r.measured_at < %(end)s
-  AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
-GROUP BY c.zone_id, day;
-
--- daily_room
--- What each tower's level was when a day began, and what its outlet's counter moved on in it.
-SELECT c.zone_id, d.day, max(d.first) FILTER (WHERE c.name = 'level_m'),
-       max(d.steps) FILTER (WHERE c.name = 'outflow_volume_m3' AND d.n > 0),
-       (a.rating ->> 'full_level_m')::float8, (a.rating ->> 'volume_m3')::float8
-FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN reading_day d USING (channel_id)
-WHERE c.is_active AND c.asset_id = 'tower' AND c.name IN ('level_m', 'outflow_volume_m3')
-  AND d.day >= %(start)s AND d.day < %(end)s AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
-GROUP BY c.zone_id, d.day, a.rating;
+  AND c.zone_id = ANY(%(zones)s);
