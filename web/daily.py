@@ -141,7 +141,7 @@ class _Numbers:
         return np.array(self._plates[name], dtype=np.float64).reshape(-1, 2)
 
     def moved(self, connection: Connection, name: str) -> FloatArray:
-        """(owners, d) what a counter moved on in each day, by its evenings; one that went back or leapt step by step."""
+        """(owners, d) what a counter moved on in each day, by its evenings; one that went back or leapt by steps."""
         steps = np.diff(self.value[name], axis=1)
         for row in np.flatnonzero(((steps < 0) | (steps > MOST_A_DAY_M3)).any(axis=1)):
             steps[row] = PgReadings(connection).daily_volumes(*self.owners[name][row], name, self._days)

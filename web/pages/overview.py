@@ -18,6 +18,7 @@ from web.fleet import GRAVITY, ZoneNow, ZoneState, fetch_states, with_days
 from web.labels import Labels
 from web.language import Language, Texts
 from web.pages.page import Page, PageOf
+from web.totals import Totals, fetch_totals
 from web.water import fetch_silences
 
 root = APIRouter()
@@ -63,12 +64,19 @@ def overview(page: PageOf, number: Annotated[int, Query(alias="page", ge=1)] = 1
         pages=pages,
         to_do=to_do[:ALERTS_SHOWN],
         to_do_count=len(to_do),
-        totals=page.services.totals.of(page.connection, fleet, page.now),
+        totals=_totals(page, fleet),
         people_touched=sum(item.zone.people for item in fleet if GRAVITY[item.state] < GRAVITY[ZoneState.WATCH]),
         bars={item.zone.zone_id: _bars(item, page.texts) for item in shown},
         silences=silences,
         map=_map(page, fleet),
     )
+
+
+def _totals(page: Page, fleet: Sequence[ZoneNow]) -> Totals:
+    """What is kept is of all zones; whoever sees one has its own."""
+    if page.visitor.zone is not None:
+        return fetch_totals(page.connection, fleet, page.now)
+    return page.services.totals.of(page.connection, fleet, page.now)
 
 
 def _map(page: Page, fleet: Sequence[ZoneNow]) -> Markup:
