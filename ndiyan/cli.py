@@ -29,7 +29,7 @@ from ndiyan.cli_people import people_app
 from ndiyan.cli_profiles import profiles_app
 from ndiyan.cli_report import report
 from ndiyan.cli_simulate import simulate_app
-from ndiyan.cli_users import users_app
+from ndiyan.cli_users import BY, users_app
 from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
@@ -169,11 +169,15 @@ def api_key(
     as_json: Json = False,
 ) -> None:
     """Make an API key, for reading unless --scope says more; it is shown this once."""
+    from ingest.audit import record
     from ingest.db import connect
     from web.access import create_api_key
 
-    with connect(_load(context).required("database.url")) as connection:
-        key = create_api_key(connection, name=name, scopes=scope or [Scope.READ], valid_for=timedelta(days=days))
+    settings, scopes = _load(context), scope or [Scope.READ]
+    with connect(settings.required("database.url")) as connection, connection.transaction():
+        key = create_api_key(connection, name=name, scopes=scopes, valid_for=timedelta(days=days))
+        after = {"scopes": ", ".join(sorted(scopes)), "days": days}
+        record(connection, who=BY, what="key_made", subject=name, after=after, now=settings.make_clock().now())
     _answer({"api_key": key}, key, as_json=as_json)
 
 
@@ -202,11 +206,14 @@ def revoke_key(
     as_json: Json = False,
 ) -> None:
     """Let nobody in with this key any more."""
+    from ingest.audit import record
     from ingest.db import connect
     from web.access import revoke_api_key
 
-    with connect(_load(context).required("database.url")) as connection:
+    settings = _load(context)
+    with connect(settings.required("database.url")) as connection, connection.transaction():
         name = revoke_api_key(connection, prefix.rstrip("…"))
+        record(connection, who=BY, what="key_revoked", subject=name, now=settings.make_clock().now())
     _answer({"revoked": name}, f"revoked: {name}", as_json=as_json)
 
 

@@ -90,8 +90,9 @@ def remove(context: typer.Context, name: Annotated[str, typer.Argument(help="The
     from ingest.db import connect
     from ingest.profiles.own import forget_profile
 
-    with connect(load_settings(context.obj).required("database.url")) as connection:
-        is_there = forget_profile(connection, name)
+    settings = load_settings(context.obj)
+    with connect(settings.required("database.url")) as connection:
+        is_there = forget_profile(connection, name, by=getpass.getuser(), now=settings.make_clock().now())
     print(f"{name}: forgotten" if is_there else f"{name}: none of yours bears that name")
     raise typer.Exit(0 if is_there else 1)
 

@@ -177,6 +177,13 @@ def end_sessions(connection: Connection, person: str, *, but: bytes = b"") -> No
     connection.execute(SQL["delete_sessions"], {"person": person, "but": but})
 
 
+def count_sessions(connection: Connection, person: str, *, now_wall: datetime) -> int:
+    """In how many browsers a person is logged in."""
+    asked = {"person": person, "now": now_wall, "idle_since": now_wall - SESSION_IDLE}
+    ((number,),) = connection.execute(SQL["count_sessions"], asked).fetchall()
+    return int(number)
+
+
 def create_api_key(
     connection: Connection, *, name: str, scopes: Iterable[Scope] = tuple(Scope), valid_for: timedelta | None = KEY_LIFE
 ) -> str:

@@ -39,6 +39,41 @@ ROLES = {
     "commune": N_("commune"),
     "ingenieur": N_("ingénieur"),
 }
+ACCOUNT_ROLES = {
+    "viewer": N_("lecteur"),
+    "secretary": N_("secrétaire de comité"),
+    "engineer": N_("ingénieur"),
+    "administrator": N_("administrateur"),
+}
+
+ROLE_MAY = {
+    "viewer": N_("tout lire, sauf les numéros entiers, et emporter les données"),
+    "secretary": N_("sa zone seule : lire, appeler, prendre et clore les alertes"),
+    "engineer": N_("tout, sauf les comptes, les clés et le journal"),
+    "administrator": N_("tout"),
+}
+
+SCOPES = {
+    "read": N_("lire"),
+    "write": N_("changer"),
+    "export": N_("emporter"),
+}
+
+WRITTEN = {
+    "account_added": N_("compte ajouté"),
+    "account_changed": N_("rôle changé"),
+    "account_disabled": N_("compte fermé"),
+    "account_enabled": N_("compte rouvert"),
+    "account_reset": N_("mot de passe à refaire"),
+    "key_made": N_("clé faite"),
+    "key_revoked": N_("clé révoquée"),
+    "profile_kept": N_("profil gardé"),
+    "profile_forgotten": N_("profil oublié"),
+    "rule_set": N_("règle changée"),
+    "report_published": N_("rapport publié"),
+    "person_forgotten": N_("personne oubliée"),
+}
+
 EVENTS = {
     "opened": N_("Alerte ouverte"),
     "told": N_("SMS envoyé"),
@@ -378,6 +413,22 @@ class Labels:
     def role(self, code: str) -> str:
         """A role within the committee."""
         return self._word(ROLES, code)
+
+    def account_role(self, code: str) -> str:
+        """What somebody is to us."""
+        return self._word(ACCOUNT_ROLES, code)
+
+    def role_may(self, code: str) -> str:
+        """What such a person may do."""
+        return self._word(ROLE_MAY, code)
+
+    def scope(self, code: str) -> str:
+        """What a key may do."""
+        return self._word(SCOPES, code)
+
+    def written(self, what: str) -> str:
+        """What somebody did that is written down."""
+        return self.event(what.removeprefix("alert_")) if what.startswith("alert_") else self._word(WRITTEN, what)
 
     def event(self, kind: str) -> str:
         """What happened to an alert."""

@@ -76,6 +76,8 @@ DOORS = (
     Door("/{language}/casser", Right.SURVEY, Right.TUNE),
     Door("/{language}/ndiyan", Right.SURVEY, Right.SURVEY),
     Door("/{language}/sortir", Right.OWN, Right.OWN),
+    Door("/{language}/compte", Right.OWN, Right.OWN),
+    Door("/{language}/reglages", Right.MANAGE, Right.MANAGE),
     Door("/api/v1/openapi.json", Right.OWN, Right.OWN),
     Door("/api/v1/zones", Right.LOOK, Right.ACT),
     Door("/api/v1/channels", Right.LOOK, Right.ACT),

@@ -26,24 +26,24 @@ CREATE TRIGGER rule_setting_only_grows BEFORE UPDATE OR DELETE ON rule_setting
 CREATE TRIGGER alert_event_only_grows BEFORE DELETE ON alert_event
     FOR EACH STATEMENT EXECUTE FUNCTION keep_what_people_wrote();
 
--- All of it in one list. `who` of an alert's event is a person where a way stands behind the name.
+-- All of it in one list. `who` of an alert's event is a person where a way stands behind the name; `number` orders what
+-- was written at one time, and no two rows have the same.
 CREATE VIEW written AS
-SELECT at, 'audit' AS kept_in, audit_id AS id, who, what, subject, zone_id, before, after FROM audit_log
+SELECT at, 5 * audit_id AS number, who, what, subject, zone_id, before, after FROM audit_log
 UNION ALL
-SELECT s.set_at, 'rule', s.rule_setting_id, s.set_by, 'rule_set', s.parameter, s.zone_id,
+SELECT s.set_at, 5 * s.rule_setting_id + 1, s.set_by, 'rule_set', s.parameter, s.zone_id,
        (SELECT jsonb_build_object('value', p.value) FROM rule_setting p
         WHERE p.parameter = s.parameter AND p.zone_id IS NOT DISTINCT FROM s.zone_id
           AND p.rule_setting_id < s.rule_setting_id ORDER BY p.rule_setting_id DESC LIMIT 1),
        jsonb_build_object('value', s.value, 'why', s.why)
 FROM rule_setting s
 UNION ALL
-SELECT e.at, 'alert', e.event_id, e.who, 'alert_' || e.kind, a.code, a.zone_id, NULL,
-       CASE WHEN e.detail <> '{}' THEN e.detail END
+SELECT e.at, 5 * e.event_id + 2, e.who, 'alert_' || e.kind, a.code, a.zone_id, NULL, nullif(e.detail, '{}')
 FROM alert_event e JOIN alert a USING (alert_id) WHERE e.who LIKE '% (web)' OR e.who LIKE '% (API)'
 UNION ALL
-SELECT published_at, 'report', published_report_id, published_by, 'report_published', period || ' v' || version, zone_id,
+SELECT published_at, 5 * published_report_id + 3, published_by, 'report_published', period || ' v' || version, zone_id,
        NULL, NULL
 FROM published_report
 UNION ALL
-SELECT at, 'forgotten', forgotten_id, by_whom, 'person_forgotten', 'forgotten-' || forgotten_id, NULL, NULL, counts
+SELECT at, 5 * forgotten_id + 4, by_whom, 'person_forgotten', 'forgotten-' || forgotten_id, NULL, NULL, counts
 FROM forgotten;

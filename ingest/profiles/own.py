@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
+from ingest.audit import record
 from ingest.db import Connection, queries
 from ingest.errors import ProfileError
 from ingest.profiles.profile import Profile, parse_profile, shipped_profiles
@@ -26,13 +27,25 @@ def keep_profile(connection: Connection, text: str, *, where: str, by: str, now:
     problems = failed_samples(profile)
     if problems:
         raise ProfileError(f"{where}: {problems[0]}")
-    connection.execute(SQL["keep"], {"name": profile.name, "body": text, "at": now, "by": by})
+    with connection.transaction():
+        before = fetch_bodies(connection).get(profile.name)
+        connection.execute(SQL["keep"], {"name": profile.name, "body": text, "at": now, "by": by})
+        record(
+            connection, who=by, what="profile_kept", subject=profile.name, now=now,
+            before=None if before is None else {"profile": before}, after={"profile": text},
+        )  # fmt: skip
     return profile
 
 
-def forget_profile(connection: Connection, name: str) -> bool:
+def forget_profile(connection: Connection, name: str, *, by: str, now: datetime) -> bool:
     """Forget a profile; whether there was one."""
-    return connection.execute(SQL["forget"], {"name": name}).rowcount > 0
+    with connection.transaction():
+        before = fetch_bodies(connection).get(name)
+        if before is None:
+            return False
+        connection.execute(SQL["forget"], {"name": name})
+        record(connection, who=by, what="profile_forgotten", subject=name, before={"profile": before}, now=now)
+    return True
 
 
 def fetch_bodies(connection: Connection) -> dict[str, str]:

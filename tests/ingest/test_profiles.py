@@ -242,8 +242,8 @@ def test_an_engineer_mends_a_profile_and_reads_ninety_days_again(connection: Con
     assert stored(connection) == [("gateway", "battery_v", NOON, 9.8), ("tower", "level_m", NOON, 2.31)]
     assert adds_up(connection)
     assert connection.execute("SELECT count(*) FROM raw_message").fetchone() == (1,)
-    assert forget_profile(connection, "chirpstack-v4")
-    assert not forget_profile(connection, "chirpstack-v4")
+    assert forget_profile(connection, "chirpstack-v4", by="test", now=NOON)
+    assert not forget_profile(connection, "chirpstack-v4", by="test", now=NOON)
 
 
 def sparkplug(kind: str, *metrics: dict[str, object]) -> Message:

@@ -31,7 +31,7 @@ IDS = {
     "phone": "+224600000010", "token": "x", "gateway_id": "gw-3",
     "carrier": "orange", "secret": "x", "kind": "receipt", "trial_id": "1", "name": "pump_not_running.on_delay_min",
     "notification_id": "1", "photo_id": "1", "period": "2026-02", "asset_id": "pump", "path": "Things",
-    "report_id": "1", "contact_id": "1",
+    "report_id": "1", "contact_id": "1", "prefix": "wat_none00",
 }  # fmt: skip
 
 

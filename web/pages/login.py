@@ -30,6 +30,7 @@ REFUSALS = {
     "length": N_("Ce mot de passe a %(value)s caractères ; il en faut %(least)s au moins et %(most)s au plus."),
     "plain": N_("Ce mot de passe n’a que %(value)s caractères différents ; il en faut davantage."),
     "name": N_("Ce mot de passe contient le nom du compte ou celui de Ndiyan."),
+    "own": N_("Votre mot de passe ne va pas, ou il y a eu trop d’essais : attendez trois minutes."),
     "twice": N_("Les deux mots de passe ne sont pas les mêmes."),
 }
 

@@ -75,7 +75,7 @@ def keep(page: PageOf, profil: Annotated[str, Form(max_length=MAX_LETTERS)]) -> 
 @router.post("/profils/{name}/oublier")
 def forget(page: PageOf, name: str) -> Response:
     """Forget a profile of the operator's own; a shipped one of its name holds again."""
-    if not forget_profile(page.connection, name):
+    if not forget_profile(page.connection, name, by=page.who, now=page.now):
         raise NotThere("profile of your own", name)
     return page.see("profils")
 

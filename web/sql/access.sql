@@ -41,9 +41,9 @@ DELETE FROM web_session WHERE token_hash = %(hash)s;
 -- delete_sessions
 DELETE FROM web_session WHERE person = %(person)s AND token_hash <> %(but)s;
 
--- sessions_of
-SELECT token_hash, created_at, seen_at FROM web_session
-WHERE person = %(person)s AND expires_at > %(now)s AND seen_at > %(idle_since)s ORDER BY seen_at DESC;
+-- count_sessions
+SELECT count(*) FROM web_session
+WHERE person = %(person)s AND expires_at > %(now)s AND seen_at > %(idle_since)s;
 
 -- insert_api_key
 INSERT INTO api_key (key_hash, prefix, name, scopes, expires_at)

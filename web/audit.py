@@ -1,0 +1,54 @@
+"""What people wrote, as people look for it: who, when, about what."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from ingest.db import Connection, queries
+from web.masks import hide_phones
+
+SQL = queries("web", "audit")
+
+COLUMNS = ("at", "who", "what", "subject", "zone", "before", "after")
+
+
+class Written(NamedTuple):
+    """One thing that somebody wrote; `number` orders what was written at one time."""
+
+    at: datetime
+    number: int
+    who: str
+    what: str
+    subject: str
+    zone: str | None
+    before: str
+    after: str
+
+
+def fetch_written(
+    connection: Connection, *, who: str | None, about: str | None, before: tuple[datetime, int] | None, limit: int
+) -> list[Written]:
+    """The newest first: of whoever's name begins like `who`, about this subject or zone; phones are masked."""
+    asked = {"who": who, "about": about, "limit": limit, "before_at": before and before[0],
+             "before_number": before and before[1]}  # fmt: skip
+    return [
+        Written(*row[:6], *(hide_phones(_told(part)) for part in row[6:]))
+        for row in connection.execute(SQL["written"], asked)
+    ]
+
+
+def as_csv(found: Iterable[Written]) -> str:
+    """The same as a table."""
+    into = io.StringIO()
+    writer = csv.writer(into, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((one.at.isoformat(), *one[2:]) for one in found)
+    return into.getvalue()
+
+
+def _told(part: dict[str, object] | None) -> str:
+    return ", ".join(f"{name} {'—' if value is None else value}" for name, value in (part or {}).items())

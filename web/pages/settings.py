@@ -1,0 +1,181 @@
+"""Settings that administrators change: accounts, API keys; and what people wrote."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query
+from fastapi.responses import Response
+
+from ingest.audit import record
+from ingest.readings_pg import PgReadings
+from web.access import KEY_LIFE, Scope, create_api_key, list_api_keys, revoke_api_key
+from web.accounts import add_account, change_role, disable, enable, fetch_accounts, reset
+from web.audit import as_csv, fetch_written
+from web.cursors import cursor_of, read_cursor
+from web.errors import AccountRefused, BadParameter, KeyUnknown
+from web.labels import N_
+from web.pages.page import Page, PageOf
+from web.rights import Role
+
+router = APIRouter(prefix="/reglages")
+
+PER_PAGE = 100
+MOST_ROWS = 100_000  # of a table to take along
+LONGEST_NAME, MOST_DAYS = 60, 3660
+REFUSALS = {
+    "name": N_("« %(value)s » ne va pas : un nom a de 1 à 60 lettres."),
+    "taken": N_("« %(value)s » existe déjà : choisissez un autre nom."),
+    "zone": N_("« %(value)s » n’est pas une zone : un secrétaire appartient à une zone."),
+    "last": N_("« %(value)s » est le dernier administrateur : faites-en d’abord un autre."),
+}
+
+
+@router.get("/utilisateurs")
+def users(page: PageOf) -> Response:
+    """Who may log in, as what."""
+    return _users(page)
+
+
+@router.post("/utilisateurs")
+def add_user(
+    page: PageOf,
+    nom: Annotated[str, Form(max_length=200)] = "",
+    role: Annotated[Role, Form()] = Role.VIEWER,
+    zone: Annotated[str, Form()] = "",
+) -> Response:
+    """Make an account and show, this once, the link by which its owner sets a password."""
+    try:
+        token = add_account(
+            page.connection, nom, role=role, zone=zone or None, by=page.who, now=page.now,
+            now_wall=page.services.wall.now(),
+        )  # fmt: skip
+    except AccountRefused as error:
+        return _users(page, refused=error)
+    return _users(page, link=token, whose=" ".join(nom.split()))
+
+
+@router.post("/utilisateurs/{name}/role")
+def set_role(page: PageOf, name: str, role: Annotated[Role, Form()], zone: Annotated[str, Form()] = "") -> Response:
+    """Let somebody be something else, from their next click on."""
+    try:
+        change_role(page.connection, name, role=role, zone=zone or None, by=page.who, now=page.now)
+    except AccountRefused as error:
+        return _users(page, refused=error)
+    return page.see("reglages", "utilisateurs")
+
+
+@router.post("/utilisateurs/{name}/refaire")
+def reset_user(page: PageOf, name: str) -> Response:
+    """Forget a password and second factor, and show the link to set one anew."""
+    token = reset(page.connection, name, by=page.who, now=page.now, now_wall=page.services.wall.now())
+    return _users(page, link=token, whose=name)
+
+
+@router.post("/utilisateurs/{name}/fermer")
+def disable_user(page: PageOf, name: str) -> Response:
+    """Let somebody in no more."""
+    try:
+        disable(page.connection, name, by=page.who, now=page.now, now_wall=page.services.wall.now())
+    except AccountRefused as error:
+        return _users(page, refused=error)
+    return page.see("reglages", "utilisateurs")
+
+
+@router.post("/utilisateurs/{name}/rouvrir")
+def enable_user(page: PageOf, name: str) -> Response:
+    """Let somebody in again."""
+    enable(page.connection, name, by=page.who, now=page.now)
+    return page.see("reglages", "utilisateurs")
+
+
+def _users(page: Page, *, link: str | None = None, whose: str = "", refused: AccountRefused | None = None) -> Response:
+    refusal = refused and page.texts.gettext(REFUSALS[refused.why]) % {"value": refused.value}
+    answer = page.render(
+        "users.html", accounts=fetch_accounts(page.connection), roles=list(Role), whose=whose, refusal=refusal,
+        zones=PgReadings(page.connection).zones(), longest=LONGEST_NAME,
+        link=link and f"{page.services.config.public_url}/login/{link}",
+    )  # fmt: skip
+    answer.status_code = 200 if refused is None else 400
+    if link:
+        answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+@router.get("/cles")
+def keys(page: PageOf) -> Response:
+    """API keys: how they begin, what they may do, when they were used last."""
+    return _keys(page)
+
+
+@router.post("/cles")
+def make_key(
+    page: PageOf,
+    nom: Annotated[str, Form(max_length=200)] = "",
+    portee: Annotated[list[Scope] | None, Form()] = None,
+    jours: Annotated[int, Form()] = KEY_LIFE.days,
+) -> Response:
+    """Make a key and show it, this once."""
+    name, scopes = " ".join(nom.split()), portee or []
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise BadParameter("nom", name, f"has not 1 to {LONGEST_NAME} letters")
+    if not scopes:
+        raise BadParameter("portee", "", f"is none of {', '.join(Scope)}")
+    if not 1 <= jours <= MOST_DAYS:
+        raise BadParameter("jours", jours, f"is not between 1 and {MOST_DAYS}")
+    with page.connection.transaction():
+        key = create_api_key(page.connection, name=name, scopes=scopes, valid_for=timedelta(days=jours))
+        record(
+            page.connection, who=page.who, what="key_made", subject=name, now=page.now,
+            after={"scopes": ", ".join(sorted(scopes)), "days": jours},
+        )  # fmt: skip
+    return _keys(page, key=key)
+
+
+@router.post("/cles/{prefix}/revoquer")
+def end_key(page: PageOf, prefix: str) -> Response:
+    """Let nobody in with this key any more; a second click finds none."""
+    try:
+        with page.connection.transaction():
+            name = revoke_api_key(page.connection, prefix)
+            record(page.connection, who=page.who, what="key_revoked", subject=name, now=page.now)
+    except KeyUnknown as error:
+        raise BadParameter("prefix", prefix, "begins no key, or several, that open anything") from error
+    return page.see("reglages", "cles")
+
+
+def _keys(page: Page, *, key: str | None = None) -> Response:
+    answer = page.render(
+        "keys.html", keys=list_api_keys(page.connection), key=key, scopes=list(Scope), days=KEY_LIFE.days,
+        most_days=MOST_DAYS, longest=LONGEST_NAME, now_wall=page.services.wall.now(),
+    )  # fmt: skip
+    if key:
+        answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+@router.get("/journal")
+def journal(
+    page: PageOf,
+    qui: Annotated[str, Query(max_length=200)] = "",
+    quoi: Annotated[str, Query(max_length=200)] = "",
+    suite: Annotated[str | None, Query()] = None,
+    format: Annotated[str, Query()] = "html",
+) -> Response:
+    """What people wrote, the newest first; as a table to take along with `format=csv`."""
+    if format not in ("html", "csv"):
+        raise BadParameter("format", format, "is none of html, csv")
+    before = None if suite is None else read_cursor(suite, "suite")
+    limit = PER_PAGE + 1 if format == "html" else MOST_ROWS
+    found = fetch_written(
+        page.connection, who=qui.strip() or None, about=quoi.strip() or None, before=before, limit=limit
+    )  # fmt: skip
+    if format == "csv":
+        headers = {"content-disposition": 'attachment; filename="journal.csv"'}
+        return Response(as_csv(found), media_type="text/csv; charset=utf-8", headers=headers)
+    end = found[PER_PAGE - 1] if len(found) > PER_PAGE else None
+    return page.render(
+        "journal.html", found=found[:PER_PAGE], who=qui, about=quoi,
+        more=None if end is None else cursor_of(end.at, end.number),
+    )  # fmt: skip
