@@ -34,6 +34,7 @@ class Scope(StrEnum):
     READ = "read"  # everything that GET answers, but no exports
     WRITE = "write"  # acknowledge, shelve, change rules, replay
     EXPORT = "export"  # years of readings at once
+    SEND = "send"  # messages of devices and files of readings
 
 
 class Purpose(StrEnum):

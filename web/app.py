@@ -24,8 +24,9 @@ from web.api import phone as api_phone
 from web.api import rules as api_rules
 from web.api import set_aside as api_set_aside
 from web.api import sms as api_sms
+from web.api import uplinks as api_uplinks
 from web.config import WebConfig
-from web.dependencies import Services, api_guard, demo_only, export_guard, page_guard
+from web.dependencies import Services, api_guard, demo_only, export_guard, page_guard, send_guard
 from web.etags import ETags
 from web.exports import MEDIA, Format
 from web.limits import Limiter, Tries
@@ -58,6 +59,7 @@ from web.problems import add_handlers
 from web.rules import Trials
 from web.shield import Shield
 from web.totals import KeptTotals
+from web.uplinks import Uplinks
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +76,15 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         pool = await run_in_threadpool(open_pool, config.database_url, size=POOL_SIZE, application="ndiyan web")
         trials = Trials(config.database_url, price_gnf=config.price_gnf)
         limiter = Limiter(config.requests_per_minute)
+        uplinks = Uplinks(config.database_url)
         app.state.services = Services(
-            config, clock, wall or SystemClock(), pool, trials, limiter, Tries(), Passwords(), requests, KeptTotals()
-        )
+            config, clock, wall or SystemClock(), pool, trials, limiter, Tries(), Passwords(), requests, KeptTotals(),
+            uplinks,
+        )  # fmt: skip
         try:
             yield
         finally:
+            await run_in_threadpool(uplinks.close)
             await run_in_threadpool(pool.close, 2.0)
 
     app = FastAPI(
@@ -117,6 +122,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     app.include_router(metrics.router, dependencies=[Depends(api_guard)])
     app.include_router(sta.router, dependencies=[Depends(api_guard)])
     app.include_router(api_exports.router, prefix="/api/v1", dependencies=[Depends(export_guard)])
+    app.include_router(api_uplinks.router, prefix="/api/v1", dependencies=[Depends(send_guard)])
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
     for router in (
         overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,

@@ -28,6 +28,7 @@ from web.passwords import Passwords
 from web.rights import Right, door_of
 from web.rules import Trials
 from web.totals import KeptTotals
+from web.uplinks import Uplinks
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POOL_WAIT_S = 3.0  # a page that cannot reach the database says so rather than spin
@@ -47,6 +48,7 @@ class Services:
     passwords: Passwords
     requests: Requests
     totals: KeptTotals
+    uplinks: Uplinks
 
     @property
     def cookie(self) -> str:
@@ -187,6 +189,11 @@ def api_guard(request: Request, visitor: ApiVisitorOf) -> Visitor:
 def export_guard(visitor: ApiVisitorOf) -> Visitor:
     """Let in who may take exports; raises as `api_guard`."""
     return _allowed(visitor, Scope.EXPORT)
+
+
+def send_guard(visitor: ApiVisitorOf) -> Visitor:
+    """Let in who may send readings; raises as `api_guard`."""
+    return _allowed(visitor, Scope.SEND)
 
 
 def _allowed(visitor: Visitor, scope: Scope) -> Visitor:

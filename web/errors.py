@@ -81,7 +81,7 @@ class ScopeMissing(WebError):
     """The key is known and may not do this; `scope` is what it lacks."""
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"this needs the scope {scope!r}, which the key does not have")
+        super().__init__(f"this needs the scope {str(scope)!r}, which the key does not have")
         self.scope = scope
 
 

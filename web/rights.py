@@ -94,6 +94,7 @@ DOORS = (
     Door("/api/v1/calls", Right.PHONES, Right.PHONES),
     Door("/api/v1/phone", Right.TUNE, Right.TUNE),
     Door("/api/v1/exports", Right.SURVEY, Right.SURVEY),
+    Door("/api/v1/uplinks", Right.TUNE, Right.TUNE),
     Door("/api/sta/v1.1", Right.SURVEY, Right.SURVEY),
     Door("/metrics", Right.SURVEY, Right.SURVEY),
 )

@@ -35,7 +35,7 @@ BEGIN
                                'sms_attempt notification_id notification', 'sms_receipt notification_id notification',
                                'sms_in contact_id contact', 'hand_reading contact_id contact',
                                'latest channel_id channel', 'reading_note channel_id channel',
-                               'consent_log phone contact'] LOOP
+                               'consent_log phone contact', 'gateway_told_day gateway_id gateway'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', split_part(one, ' ', 1));
         EXECUTE format('CREATE POLICY every_row ON %I USING (true)', split_part(one, ' ', 1));
         EXECUTE format('CREATE POLICY own_zone ON %1$I AS RESTRICTIVE TO ndiyan_zone'
@@ -47,7 +47,7 @@ END $$;
 GRANT SELECT ON zone, gateway, asset, channel, contact, alert, alert_event, alert_photo, ladder, notification, call_list,
     report, takings, published_report, zone_day, gateway_day, job, sms_attempt, sms_receipt, sms_in, hand_reading, latest,
     reading, reading_hour, reading_day, reading_note, heartbeat, consent_log, report_draft, demo_fault, carrier_state,
-    reading_hourly, reading_daily, alert_said, opted_out TO ndiyan_zone;
+    reading_hourly, reading_daily, alert_said, opted_out, gateway_told_day TO ndiyan_zone;
 GRANT INSERT, UPDATE ON contact TO ndiyan_zone;
 GRANT INSERT ON alert_event, alert_photo, audit_log TO ndiyan_zone;
 GRANT UPDATE ON alert, ladder, notification, report, call_list TO ndiyan_zone;

@@ -816,6 +816,19 @@ class ReplayedView(BaseModel):
     detail: str | None
 
 
+class UplinkTaken(BaseModel):
+    """What became of a message of a device, counted in readings; a message that nobody can read counts as one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"stored": 1, "duplicate": 0, "conflict": 0, "set_aside": 0}}
+    )
+
+    stored: int
+    duplicate: int = Field(description="already there with the same value: the message was sent before")
+    conflict: int = Field(description="already there with another value; both are kept")
+    set_aside: int = Field(description="kept with its bytes and the reason, to be replayed once the cause is mended")
+
+
 class RuleView(BaseModel):
     """A number of a rule that may be changed, within its bounds and in its unit."""
 

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 
 DESCRIPTION = """\
 Send an API key as `Authorization: Bearer wat_…`, or as the password of basic authentication. A browser session may read
-the same addresses. A key has scopes: `read`, `write`, `export`.
+the same addresses. A key has scopes: `read`, `write`, `export`, `send`.
 
 * Instants are ISO 8601 in UTC and mean measured time or platform time, as their names say.
 * Quantities bear their unit in the name; null is "no data", never zero.
