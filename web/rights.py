@@ -74,6 +74,7 @@ DOORS = (
     Door("/{language}/regles", Right.SURVEY, Right.TUNE),
     Door("/{language}/telephone", Right.TUNE, Right.TUNE),
     Door("/{language}/casser", Right.SURVEY, Right.TUNE),
+    Door("/{language}/chercher", Right.LOOK, Right.LOOK),
     Door("/{language}/ndiyan", Right.SURVEY, Right.SURVEY),
     Door("/{language}/sortir", Right.OWN, Right.OWN),
     Door("/{language}/compte", Right.OWN, Right.OWN),
