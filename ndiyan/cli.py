@@ -103,7 +103,7 @@ def up(
     """All services (ingest, alerts, web, keeper) under one supervisor, with the database and broker of the settings."""
     from ndiyan.services import run_up
 
-    run_up(_load(context), data=data)
+    run_up(_load(context), data=data, file=context.obj)
 
 
 @app.command()
@@ -127,7 +127,7 @@ def keeper(context: typer.Context) -> None:
     """Watch over the other services, and tell the operator when one stands still."""
     from ndiyan.services import run_keeper
 
-    run_keeper(_load(context))
+    run_keeper(_load(context), file=context.obj)
 
 
 @web_app.callback(invoke_without_command=True)

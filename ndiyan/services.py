@@ -131,32 +131,35 @@ def _beat_for_pages(settings: Settings) -> None:
         time.sleep(PAGES_EVERY_S)
 
 
-def run_keeper(settings: Settings) -> None:
-    """Watch over the other services until SIGTERM."""
+def run_keeper(settings: Settings, *, file: Path | None = None) -> None:
+    """Watch over the other services until SIGTERM; `file` is the settings' own, for the backups that it begins."""
     from ndiyan import keeper
 
     watchdog = Watchdog()
-    url, config, nightly = settings.required("database.url"), settings.watch(), _nightly(settings)
+    url, config, nightly = settings.required("database.url"), settings.watch(), _nightly(settings, file)
     chore = nightly.look if nightly else lambda now: None
     _until_told(settings, lambda clock, stop: keeper.run(url, config, clock, stop, watchdog, chore))
 
 
-def _nightly(settings: Settings) -> Nightly | None:
+def _nightly(settings: Settings, file: Path | None) -> Nightly | None:
     """The backup of the day, where the settings want one; its log stands beside the backups."""
     if not settings.backup_at:
         return None
     folder = settings.backup().folder
 
     def begin() -> Program:
-        made = service("backup", log=folder / "backup.log")
+        made = service("backup", log=folder / "backup.log", env=_with_file(file))
         made.start()
         return made
 
     return Nightly(folder, daytime.fromisoformat(settings.backup_at), begin)
 
 
-def run_up(settings: Settings, *, data: Path) -> None:
-    """Ingest, alerts, web and keeper under one supervisor until SIGTERM; their logs are in `data/logs`."""
+def run_up(settings: Settings, *, data: Path, file: Path | None = None) -> None:
+    """Ingest, alerts, web and keeper under one supervisor until SIGTERM; their logs are in `data/logs`.
+
+    `file` is the settings' own, which the services read as well.
+    """
     log_to_stderr(settings.log_level)
     with connect(settings.required("database.url")) as connection:
         check_schema(connection)
@@ -164,10 +167,15 @@ def run_up(settings: Settings, *, data: Path) -> None:
     supervisor = Supervisor()
     with until_interrupted():
         try:
-            start_services(supervisor, data / "logs")
+            start_services(supervisor, data / "logs", env=_with_file(file))
             supervisor.run()
         finally:
             supervisor.stop()
+
+
+def _with_file(file: Path | None) -> dict[str, str] | None:
+    """The environment in which a command of ours reads these settings, wherever it stands."""
+    return None if file is None else {"NDIYAN_SETTINGS": str(file.resolve())}
 
 
 def start_services(supervisor: Supervisor, logs: Path, env: dict[str, str] | None = None) -> list[Program]:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.db import migrations
+from ingest.db import connect, migrations
+from ndiyan.children import free_port, spawn
 from ndiyan.embedded_broker import EmbeddedBroker
+from tests.ingest.process import wait_until
 
 
 def ndiyan(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -134,3 +136,27 @@ def test_a_profile_is_tried_kept_and_forgotten(tmp_path: Path, database_url: str
     assert ndiyan("profiles", "remove", "victron-gx", cwd=tmp_path, **environment).returncode == 0
     assert ndiyan("profiles", "remove", "victron-gx", cwd=tmp_path, **environment).returncode == 1
     assert "0 messages" in ndiyan("profiles", "replay", cwd=tmp_path, **environment).stdout
+
+
+@pytest.mark.db
+@pytest.mark.broker
+def test_what_up_starts_reads_the_settings_file_that_up_was_given(
+    tmp_path: Path, database_url: str, broker: EmbeddedBroker
+) -> None:
+    settings = tmp_path / "ours.toml"
+    addresses = {"database": database_url, "mqtt": broker.ingest_settings.url()}
+    tables = [f'[{name}]\nurl = "{url}"\n' for name, url in addresses.items()]
+    settings.write_text("".join(tables) + f"[web]\nport = {free_port()}\n", "utf-8")
+    env = {key: value for key, value in os.environ.items() if not key.startswith("NDIYAN_")}
+    command = [sys.executable, "-m", "ndiyan", "--settings", settings, "up", "--data", tmp_path]
+    up = spawn(command, log=tmp_path / "up.log", env=env)
+    try:
+        with connect(database_url) as connection:
+            beats = "SELECT array_agg(service) FROM heartbeat"
+            wait_until(
+                lambda: {"ingest", "web"} <= set(connection.execute(beats).fetchall()[0][0] or ()),
+                lambda: "\n".join(log.read_text("utf-8") for log in tmp_path.rglob("*.log")),
+            )
+    finally:
+        up.terminate()
+        up.wait(30)
