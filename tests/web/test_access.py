@@ -31,7 +31,7 @@ IDS = {
     "phone": "+224600000010", "token": "x", "gateway_id": "gw-3",
     "carrier": "orange", "secret": "x", "kind": "receipt", "trial_id": "1", "name": "pump_not_running.on_delay_min",
     "notification_id": "1", "photo_id": "1", "period": "2026-02", "asset_id": "pump", "path": "Things",
-    "report_id": "1", "contact_id": "1", "prefix": "wat_none00",
+    "report_id": "1", "prefix": "wat_none00",
 }  # fmt: skip
 
 
@@ -43,8 +43,9 @@ def csrf_of(client: httpx.Client) -> str:
 
 def every_route(site: Site) -> list[tuple[str, str, str]]:
     """(method, address, template) of each route of the application."""
+    ids = IDS | {"contact_id": str(site.contact_id)}
     found = [
-        (method, re.sub(r"{(\w+)(?::path)?}", lambda name: IDS[name[1]], route.path), route.path)
+        (method, re.sub(r"{(\w+)(?::path)?}", lambda name: ids[name[1]], route.path), route.path)
         for route in iter_route_contexts(create_app(site.config, site.clock).routes)
         if route.methods and route.path
         for method in sorted(route.methods)

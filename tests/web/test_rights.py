@@ -146,6 +146,23 @@ def test_a_secretary_does_in_their_own_zone_what_a_committee_does(full: Site) ->
 
 
 @pytest.mark.db
+def test_a_secretary_forgets_who_asks_for_it_in_their_own_zone_alone(full: Site) -> None:
+    person = "SELECT contact_id FROM contact WHERE zone_id = %s AND is_active ORDER BY rank LIMIT 1"
+    with full.connect() as connection:
+        ours, theirs = (connection.execute(person, [zone]).fetchall()[0][0] for zone in ("zone-3", "zone-1"))
+    with full.app() as client:
+        assert client.get(full.login_path(Role.SECRETARY, "zone-3")).status_code == 303
+        token = {"csrf": csrf_of(client)}
+        assert client.post(f"/fr/messages/accord/{theirs}/oublier", data=token).status_code == 404
+        assert client.post(f"/fr/messages/accord/{ours}/oublier", data=token).status_code == 303
+        assert "Mangol-Dow" in client.get("/fr/").text, "and sees no more than before"
+        assert client.get("/fr/zones/zone-1").status_code == 404
+    with full.connect() as connection:
+        known = "SELECT count(*) FROM contact WHERE contact_id = ANY(%s) AND is_active"
+        assert connection.execute(known, [[ours, theirs]]).fetchall() == [(1,)]
+
+
+@pytest.mark.db
 def test_whoever_comes_after_a_secretary_on_the_same_connection_sees_all_zones(site: Site) -> None:
     with site.app() as secretary, httpx.Client(base_url=secretary.base_url) as engineer:
         assert secretary.get(site.login_path(Role.SECRETARY, "zone-1")).status_code == 303

@@ -16,6 +16,7 @@ from web.consent import fetch_people, phone_of
 from web.cursors import cursor_of, read_cursor
 from web.errors import BadParameter
 from web.labels import N_
+from web.narrow import widened
 from web.pages.page import PageOf
 from web.purse import by_month, fetch_purse, fetch_told
 from web.sms import (
@@ -112,8 +113,13 @@ def consent(page: PageOf) -> Response:
 
 @router.post("/messages/accord/{contact_id}/oublier")
 def forget_person(page: PageOf, contact_id: int) -> Response:
-    """Erase a person who asked for it; a second click finds nobody."""
-    forget(page.connection, phone_of(page.connection, contact_id), by=page.who, now=page.now)
+    """Erase a person who asked for it; a second click finds nobody.
+
+    Who it is must be seen by the visitor; that they are forgotten everywhere is the service's.
+    """
+    phone = phone_of(page.connection, contact_id)
+    with widened(page.connection, page.visitor.zone) as connection:
+        forget(connection, phone, by=page.who, now=page.now)
     return page.see("messages", "accord")
 
 
