@@ -24,6 +24,9 @@ from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitt
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import NdiyanError
 from ndiyan.shipped_files import shipped
+from tests.web.web_site import past
+
+__all__ = ["past"]  # one fixture for all: a second of its name would make its database twice
 
 MISSING = pytest.StashKey[dict[str, str]]()
 TEMPLATE = "ndiyan_template"

@@ -32,9 +32,7 @@ from ndiyan.manifest import DATABASE, Backup, Manifest
 from ndiyan.restore import check_files, restore, restore_files
 from ndiyan.sealing import new_key, read_key
 from tests.conftest import skip_without
-from tests.web.web_site import Site, past
-
-__all__ = ["past"]
+from tests.web.web_site import Site
 
 
 @pytest.fixture

@@ -102,8 +102,8 @@ def test_before_anything_came_the_pages_say_so(visitor: httpx.Client) -> None:
 
 
 def test_the_way_to_the_account_is_marked(connection: Connection, visitor: httpx.Client) -> None:
-    for address in ("/fr/", "/fr/zones/zone-2", "/fr/mis-de-cote"):
-        assert 'href="/fr/comptes"' in visitor.get(address).text
+    assert 'href="/fr/donnees"' in visitor.get("/fr/").text
+    assert 'href="/fr/comptes"' in visitor.get("/fr/donnees").text
     assert 'href="/fr/comptes/zone-2/gw-2"' in visitor.get("/fr/zones/zone-2").text
 
 

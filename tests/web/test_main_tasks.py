@@ -117,7 +117,7 @@ def test_find_why_zone_5_is_down_and_tell_the_committee(chromium: Browser, octob
         expect(page.locator(".act")).to_contain_text("Arrêter la pompe, attendre deux heures")
         expect(page.locator(".told")).to_contain_text("exploitant")
         expect(page.locator(".told")).to_contain_text("A9")
-        page.get_by_label("Personne").select_option(label=REPAIRER)
+        page.get_by_label("Personne", exact=True).select_option(label=REPAIRER)
         page.get_by_role("button", name="Confier").click()
         expect(page.locator(".story")).to_contain_text("Confiée à")
         page.get_by_label("Vu et fait").fill("Niveau à 48 m, pompe arrêtée deux heures.")
