@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import HealthCheck, settings
 from psycopg import sql
 from xdist.workermanage import WorkerController
 
@@ -30,9 +29,6 @@ __all__ = ["past"]  # one fixture for all: a second of its name would make its d
 
 MISSING = pytest.StashKey[dict[str, str]]()
 TEMPLATE = "ndiyan_template"
-# How fast examples are made and tried is the machine's: on a busy one these two checks of the clock fail what is right.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
