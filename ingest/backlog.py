@@ -1,138 +1,276 @@
-"""A backlog from a file: what a logger kept while it had no network, or a technician brought home. CSV in long form.
+"""A backlog from a file: what a logger kept while it had no network, or a technician brought home. CSV.
 
-Each row becomes a SenML record and goes through the admission of any other message, so a row that cannot be accepted is
-set aside with its reason and its neighbours are stored; the same file twice is stored once.
+Each value becomes a SenML record and goes through the admission of any other message, so one that cannot be accepted is
+set aside with its reason and its neighbours are stored; the same file twice is stored once. The record bears the number
+of its line, by which a person finds it again.
 """
 
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, NamedTuple
 
-from gateway.model import CHANNELS, ChannelSpec, kind_of_asset
-from gateway.units import WIRE_UNIT, wire_value
+from gateway.model import CHANNELS, kind_of_asset
+from gateway.units import CONVERSIONS, WIRE_UNIT, field_conversion, wire_value
 from gateway.wire import MAX_READINGS_PER_PACK, senml_topic
-from ingest.admission import Message
+from ingest.admission import Directory, Message, SetAside, admit
 from ingest.db import Connection, queries
 from ingest.errors import BacklogUnreadable
-from ingest.pipeline import Committed, Pipeline
+from ingest.pipeline import Committed, Pipeline, fetch_directory
 from ingest.senml import RELATIVE_BELOW_S
 
 SQL = queries("ingest", "backlog")
 COLUMNS = ("time", "asset", "channel", "value")
+DELIMITERS = (";", "\t")  # looked for in the first line; else commas
 PACKS_AT_ONCE = 50
 LONGEST_FIELD = 200
+EXCEL_TIMES = ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M")  # as Excel writes in Guinea: day, month, year
+
+Row = tuple[str, dict[str, object]]
+"""(zone, SenML record)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a column holds: a channel, and the unit of its values (empty: the channel's own)."""
+
+    asset: str
+    channel: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a file is to be read.
+
+    Attributes
+    ----------
+    zone : the zone of all rows; None when a column `zone` tells it
+    utc_offset_min : of times that tell none, how far they are ahead of UTC [min]
+    time : the column of the time
+    targets : what each column holds, by its name; empty for a file in long form, with a row for each value
+    """
+
+    zone: str | None = None
+    utc_offset_min: int = 0
+    time: str = "time"
+    targets: Mapping[str, Target] = field(default_factory=dict)
+
+
+class Problem(NamedTuple):
+    """Why something on a line was set aside; `value` is what stands there."""
+
+    line: int
+    what: str
+    value: str
+    reason: str
+    detail: str
 
 
 class Progress(NamedTuple):
-    """How far a backlog has come: rows read, and what became of them."""
+    """How far a backlog has come: values read, what became of them, and what was wrong since it was told last."""
 
     rows: int
     stored: int
     duplicate: int
     conflict: int
     set_aside: int
+    problems: tuple[Problem, ...] = ()
 
 
-def store_backlog(
-    connection: Connection, lines: Iterable[str], *, zone: str | None, now: datetime
-) -> Iterator[Progress]:
+class Seen(NamedTuple):
+    """A value as it would be stored, or what is wrong with it."""
+
+    line: int
+    zone: str
+    what: str
+    at: datetime | None
+    value: float | None
+    unit: str
+    problem: Problem | None
+
+
+def store_backlog(connection: Connection, lines: Iterable[str], *, layout: Layout, now: datetime) -> Iterator[Progress]:
     """Store the readings of a file, a few thousand at a time; tells how far it has come after each commit.
 
     Parameters
     ----------
-    lines : `time,asset,channel,value` with `zone` and `unit` where there are; separated by commas, or by semicolons
-        with a comma in numbers; times as ISO 8601 (without a zone they are UTC) or seconds since 1970; a unit of
-        SenML or the channel's own, which also holds where none is told
-    zone : the zone of all rows; None when the column tells it
+    lines : with the names of their columns first, separated by commas, by tabs, or by semicolons with a comma in
+        numbers; in long form `time,asset,channel,value` with `zone` and `unit` where there are. Times as ISO 8601, as
+        seconds since 1970, or as day/month/year; a unit of SenML or one that people write, and where none is told the
+        channel's own
 
     Raises
     ------
     BacklogUnreadable : no header that we know, or no zone; nothing was stored
     StoreUnavailable, SchemaMismatch : as `Pipeline.store`; what was told before is stored
     """
-    rows = _rows(lines, zone)
+    rows = _rows(lines, layout)
     gateways = dict(connection.execute(SQL["gateways"]).fetchall())
     pipeline = Pipeline(connection)
-    done = Committed()
-    count = 0
+    done, count = Committed(), 0
     for batch in _batched(rows, MAX_READINGS_PER_PACK * PACKS_AT_ONCE):
         count += len(batch)
-        done.add(pipeline.store(_packs(batch, gateways, round(now.timestamp() * 1e6))))
-        yield Progress(count, done.stored, done.duplicate, done.conflict, done.set_aside)
+        admission = pipeline.new_admission()
+        admission.add(_packs(batch, gateways, round(now.timestamp() * 1e6)))
+        done.add(pipeline.store_admitted(admission))
+        problems = tuple(one for item in admission.set_aside for one in _problems(item))
+        # A pack of which nothing is accepted is set aside as one: the rest of the values is what counts.
+        set_aside = count - done.stored - done.duplicate - done.conflict
+        yield Progress(count, done.stored, done.duplicate, done.conflict, set_aside, problems)
 
 
-def _rows(lines: Iterable[str], zone: str | None) -> Iterator[tuple[str, dict[str, object]]]:
-    """(zone, SenML record) of each row."""
+def preview(connection: Connection, lines: Iterable[str], *, layout: Layout, now: datetime, limit: int) -> list[Seen]:
+    """What the first values of a file would become; nothing is stored. Raises `BacklogUnreadable` as above."""
+    directory = fetch_directory(connection)
+    gateways = dict(connection.execute(SQL["gateways"]).fetchall())
+    now_us = round(now.timestamp() * 1e6)
+    return [_seen(row, directory, gateways, now_us) for row in itertools.islice(_rows(lines, layout), limit)]
+
+
+def header_of(lines: Iterable[str]) -> tuple[list[str], list[list[str]]]:
+    """The names of a file's columns, and its first rows as they stand."""
+    reader = _reader(lines)
+    names = [name.strip() for name in next(reader, [])]
+    return names, [fields for fields in itertools.islice(reader, 5) if any(fields)]
+
+
+def is_long(names: Iterable[str]) -> bool:
+    """Whether these columns are those of the long form."""
+    return set(COLUMNS) <= {name.lower() for name in names}
+
+
+def _seen(row: Row, directory: Directory, gateways: Mapping[str, str], now_us: int) -> Seen:
+    zone, record = row
+    found = admit(_packs([row], gateways, now_us), directory)
+    line, what = int(str(record["seq"])), str(record["n"])
+    problem = next((one for item in found.set_aside for one in _problems(item)), None)
+    if problem is not None or not len(found):
+        return Seen(line, zone, what, None, None, "", problem)
+    asset, _, channel = what.partition("/")
+    columns = found.columns
+    at = datetime.fromtimestamp(int(columns.measured_us[0]) / 1e6, UTC)
+    return Seen(line, zone, what, at, float(columns.value[0]), directory.channels[zone, asset, channel].unit, None)
+
+
+def _problems(item: SetAside) -> Iterator[Problem]:
+    """What was set aside, value by value: a pack may have been as a whole."""
+    for record in json.loads(item.payload):
+        what = f"{record['bn']}{record['n']}" if "bn" in record else str(record.get("n", ""))
+        value = record.get("v", record.get("vs", ""))
+        said = record.get("t", "") if isinstance(record.get("t"), str) else value
+        yield Problem(int(record.get("seq", 0)), what, str(said), item.reason.value, item.detail)
+
+
+def _reader(lines: Iterable[str]) -> Any:
     source = iter(lines)
     head = next(source, "").lstrip("\ufeff")
-    delimiter = ";" if ";" in head else ","
-    names = [name.strip().lower() for name in next(csv.reader(io.StringIO(head), delimiter=delimiter), [])]
-    missing = [name for name in COLUMNS if name not in names]
+    delimiter = next((one for one in DELIMITERS if one in head), ",")
+    return csv.reader(itertools.chain([head], source), delimiter=delimiter)
+
+
+def _rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
+    """(zone, SenML record) of each value."""
+    reader = _reader(lines)
+    names = [name.strip() for name in next(reader, [])]
+    lower = [name.lower() for name in names]
+    missing = [name for name in COLUMNS if name not in lower] if not layout.targets else []
+    missing += [name for name in (layout.time, *layout.targets) if layout.targets and name not in names]
     if missing:
-        raise BacklogUnreadable(f"the first line names no {', '.join(missing)}; it must name {', '.join(COLUMNS)}")
-    if zone is None and "zone" not in names:
+        wanted = (layout.time, *layout.targets) if layout.targets else COLUMNS
+        raise BacklogUnreadable(f"the first line names no {', '.join(missing)}; it must name {', '.join(wanted)}")
+    if layout.zone is None and "zone" not in lower:
         raise BacklogUnreadable("no column tells the zone of a row, and no zone was given")
-    return _read(source, names, delimiter, zone)
+    return _read(reader, names if layout.targets else lower, layout)
 
 
-def _read(
-    source: Iterator[str], names: Sequence[str], delimiter: str, zone: str | None
-) -> Iterator[tuple[str, dict[str, object]]]:
-    number = _decimal_comma if delimiter == ";" else str.strip
-    for fields in csv.reader(source, delimiter=delimiter):
-        if any(field.strip() for field in fields):
-            row = {name: field.strip()[:LONGEST_FIELD] for name, field in zip(names, fields, strict=False)}
-            yield zone or row.get("zone", ""), _record(row, number)
+def _read(reader: Any, names: Sequence[str], layout: Layout) -> Iterator[Row]:
+    number = _decimal_comma if reader.dialect.delimiter == ";" else str.strip
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield layout.zone or "", {"n": "/", "t": f"{error}", "vs": f"{error}", "seq": reader.line_num}
+            continue
+        if not any(field.strip() for field in fields):
+            continue
+        row = {name: text.strip()[:LONGEST_FIELD] for name, text in zip(names, fields, strict=False)}
+        zone = layout.zone or row.get("zone", row.get("Zone", ""))
+        at = _time(row.get(layout.time, ""), layout.utc_offset_min)
+        if layout.targets:
+            for name, target in layout.targets.items():
+                if text := row.get(name, ""):
+                    yield zone, _record(target, at, number(text), reader.line_num)
+        else:
+            target = Target(row.get("asset", ""), row.get("channel", ""), row.get("unit", ""))
+            yield zone, _record(target, at, number(row.get("value", "")), reader.line_num)
 
 
-def _record(row: Mapping[str, str], number: Callable[[str], str]) -> dict[str, object]:
-    """A row as a SenML record; what is wrong in it stays as it is, so that admission says so and keeps it."""
-    asset, channel, unit = row.get("asset", ""), row.get("channel", ""), row.get("unit", "")
-    record: dict[str, object] = {"n": f"{asset}/{channel}", "t": _time(row.get("time", ""))}
-    kind = kind_of_asset(asset)
-    spec = None if kind is None else CHANNELS[kind].get(channel)
-    value = _number(number(row.get("value", "")))
-    if spec is not None and unit in ("", spec.unit):
-        record |= _in_wire_unit(spec, value)
-    else:
-        record |= {"u": unit, "v": value}
-    return record
+def _record(target: Target, at: float | str, text: str, line: int) -> dict[str, object]:
+    """A value as a SenML record; what is wrong in it stays as it is, so that admission says so and keeps it."""
+    record: dict[str, object] = {"n": f"{target.asset}/{target.channel}", "t": at, "seq": line}
+    kind = kind_of_asset(target.asset)
+    spec = None if kind is None else CHANNELS[kind].get(target.channel)
+    value = _number(text)
+    scale = None if spec is None else field_conversion(spec, target.unit or spec.unit)
+    if spec is None or scale is None or (target.unit and target.unit in CONVERSIONS[spec.unit]):
+        return record | {"u": target.unit, "v": value}  # admission converts, and sets aside what does not convert
+    converted = value if isinstance(value, str) else wire_value(spec, _digits(value * scale[0] + scale[1]))
+    is_number = isinstance(converted, str) or math.isfinite(converted)
+    return record | {"u": WIRE_UNIT[spec.unit], "v": converted if is_number else text}
 
 
-def _in_wire_unit(spec: ChannelSpec, value: float | str) -> dict[str, object]:
-    return {"u": WIRE_UNIT[spec.unit], "v": value if isinstance(value, str) else wire_value(spec, value)}
+def _digits(value: float) -> float:
+    """To twelve digits: 3.7 m³/h is still 3.7 after its way in another unit."""
+    return float(f"{value:.12g}")
 
 
 def _number(text: str) -> float | str:
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
         return text
+    return found if math.isfinite(found) else text
 
 
 def _decimal_comma(text: str) -> str:
     return text.strip().replace(",", ".")
 
 
-def _time(text: str) -> float | str:
+def _time(text: str, utc_offset_min: int) -> float | str:
     """Seconds since 1970; what is none stays a text, as does a number so small that SenML would count it from now."""
     seconds = _number(text)
     if isinstance(seconds, float):
         return seconds if seconds >= RELATIVE_BELOW_S else text
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+    found = _date(text)
+    if found is None:
         return text
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return (found if found.tzinfo else found.replace(tzinfo=timezone(timedelta(minutes=utc_offset_min)))).timestamp()
 
 
-def _batched(rows: Iterator[tuple[str, dict[str, object]]], size: int) -> Iterator[list[tuple[str, dict[str, object]]]]:
-    batch: list[tuple[str, dict[str, object]]] = []
+def _date(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    for form in EXCEL_TIMES:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - its zone is told by the layout
+        except ValueError:
+            continue
+    return None
+
+
+def _batched(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    batch: list[Row] = []
     for row in rows:
         batch.append(row)
         if len(batch) == size:
@@ -142,9 +280,7 @@ def _batched(rows: Iterator[tuple[str, dict[str, object]]], size: int) -> Iterat
         yield batch
 
 
-def _packs(
-    rows: Sequence[tuple[str, dict[str, object]]], gateways: Mapping[str, str], received_us: int
-) -> list[Message]:
+def _packs(rows: Sequence[Row], gateways: Mapping[str, str], received_us: int) -> list[Message]:
     by_zone: dict[str, list[dict[str, object]]] = {}
     for zone, record in rows:
         by_zone.setdefault(zone, []).append(record)

@@ -172,9 +172,15 @@ class Pipeline:
             self._writer.forget()  # a counter may end elsewhere now
             self._read_registry()
 
+    @property
+    def profile_topics(self) -> frozenset[str]:
+        """The topics that profiles read, the operator's own as well."""
+        return frozenset(topic for profile in self._directory.dialects.profiles.values() for topic in profile.topics)
+
     def forget_raw(self, now: datetime) -> None:
-        """Let go of some of the raw messages that are older than `RAW_KEPT`."""
+        """Let go of some of the raw messages, and of the files of readings, that are older than `RAW_KEPT`."""
         self._connection.execute(SQL["forget_raw"], {"before": now - RAW_KEPT})
+        self._connection.execute(SQL["forget_parts"], {"before": now - RAW_KEPT})
 
     def _read_registry(self) -> None:
         self._registry = self._registry_state()  # first, so that an import in between shows as one at the next look

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -81,15 +83,18 @@ def backlog(
         ),
     ],
     zone: Annotated[str | None, typer.Option("--zone", help="The zone of all rows, if no column tells it.")] = None,
+    utc_offset: Annotated[
+        int, typer.Option(min=-840, max=840, help="Minutes by which times without a zone are ahead of UTC.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Store readings from a file, as a logger kept them; a bad row is set aside, the same file twice is stored once."""
-    from ingest.backlog import Progress, store_backlog
+    from ingest.backlog import Layout, Progress, store_backlog
     from ingest.db import connect
     from ndiyan.progress import Steps
 
     settings = load_settings(context.obj)
-    done = Progress(0, 0, 0, 0, 0)
+    layout, done = Layout(zone, utc_offset), Progress(0, 0, 0, 0, 0)
     steps = Steps(Console(stderr=True))
     with (
         file.open(encoding="utf-8-sig", errors="replace", newline="") as lines,
@@ -104,12 +109,12 @@ def backlog(
                 read += len(line)
                 yield line
 
-        for done in store_backlog(connection, counted(), zone=zone, now=settings.make_clock().now()):
+        for done in store_backlog(connection, counted(), layout=layout, now=settings.make_clock().now()):
             told(done.rows, round(done.rows * max(1.0, size / max(1, read))))
-    if as_json:
-        print(json.dumps(done._asdict()))
-    else:
-        print(", ".join(f"{number} {name}" for name, number in done._asdict().items()))
+            for one in () if as_json else done.problems:
+                print(f"line {one.line}: {one.what} {one.value!r}: {one.detail} [{one.reason}]", file=sys.stderr)
+    counts = dict(itertools.islice(done._asdict().items(), 5))
+    print(json.dumps(counts) if as_json else ", ".join(f"{number} {name}" for name, number in counts.items()))
 
 
 @set_aside_app.command("list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 
@@ -13,11 +14,14 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
+from alerts.trials import run as run_trial
 from gateway.clock import Clock, SystemClock
+from ingest.backlog_files import store_file
 from ingest.db import open_pool
 from web import hooks
 from web.api import account as api_account
 from web.api import alerts as api_alerts
+from web.api import backlogs as api_backlogs
 from web.api import exports as api_exports
 from web.api import health, metrics, openapi, readings, sta, zones
 from web.api import phone as api_phone
@@ -29,12 +33,14 @@ from web.config import WebConfig
 from web.dependencies import Services, api_guard, demo_only, export_guard, page_guard, send_guard
 from web.etags import ETags
 from web.exports import MEDIA, Format
+from web.in_turn import InTurn
 from web.limits import Limiter, Tries
 from web.metrics import Counting, Requests
 from web.pages import (
     account,
     alerts,
     asset,
+    backlogs,
     breaking,
     calls,
     comparison,
@@ -57,7 +63,6 @@ from web.pages import (
 )
 from web.passwords import Passwords
 from web.problems import add_handlers
-from web.rules import Trials
 from web.shield import Shield
 from web.totals import KeptTotals
 from web.uplinks import Uplinks
@@ -75,12 +80,13 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await run_in_threadpool(open_pool, config.database_url, size=POOL_SIZE, application="ndiyan web")
-        trials = Trials(config.database_url, price_gnf=config.price_gnf)
+        trials = InTurn("trials", partial(run_trial, config.database_url, price_gnf=config.price_gnf))
+        files = InTurn("backlogs", partial(store_file, config.database_url, clock=clock))
         limiter = Limiter(config.requests_per_minute)
         uplinks = Uplinks(config.database_url)
         app.state.services = Services(
             config, clock, wall or SystemClock(), pool, trials, limiter, Tries(), Passwords(), requests, KeptTotals(),
-            uplinks,
+            uplinks, files,
         )  # fmt: skip
         try:
             yield
@@ -123,12 +129,13 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     app.include_router(metrics.router, dependencies=[Depends(api_guard)])
     app.include_router(sta.router, dependencies=[Depends(api_guard)])
     app.include_router(api_exports.router, prefix="/api/v1", dependencies=[Depends(export_guard)])
+    app.include_router(api_backlogs.router, prefix="/api/v1", dependencies=[Depends(send_guard)])
     app.include_router(api_uplinks.router, prefix="/api/v1", dependencies=[Depends(send_guard)])
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
     for router in (
         overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
         profiles.router, login.router, calls.router, sms.router, data.router, reports.router, explorer.router,
-        asset.router, comparison.router, itself.router, own.router, settings.router, search.router,
+        asset.router, comparison.router, itself.router, own.router, settings.router, search.router, backlogs.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):

@@ -21,12 +21,12 @@ from ingest.db import Connection
 from web.access import Scope, Visitor, find_api_key, find_session
 from web.config import WebConfig
 from web.errors import LoginNeeded, NotThere, RequestForged, RightMissing, ScopeMissing, TooManyRequests
+from web.in_turn import InTurn
 from web.limits import Limiter, Tries
 from web.metrics import Requests
 from web.narrow import narrow, widen
 from web.passwords import Passwords
 from web.rights import Right, door_of
-from web.rules import Trials
 from web.totals import KeptTotals
 from web.uplinks import Uplinks
 
@@ -42,13 +42,14 @@ class Services:
     clock: Clock
     wall: Clock
     pool: ConnectionPool[Connection]
-    trials: Trials
+    trials: InTurn
     limiter: Limiter
     tries: Tries
     passwords: Passwords
     requests: Requests
     totals: KeptTotals
     uplinks: Uplinks
+    files: InTurn
 
     @property
     def cookie(self) -> str:

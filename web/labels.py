@@ -57,6 +57,7 @@ SCOPES = {
     "read": N_("lire"),
     "write": N_("changer"),
     "export": N_("emporter"),
+    "send": N_("apporter"),
 }
 
 WRITTEN = {
@@ -271,6 +272,14 @@ BOX_REMEDIES = {
     "troubles": N_("Vérifiez l’appareil et son câble ; la raison est dite plus bas."),
     "clock": N_("Les mesures sont datées par le serveur ; branchez une source d’heure ou une pile."),
     "config": N_("L’ancien réglage sert de nouveau ; la raison est dite plus bas."),
+}
+
+BACKLOG_STATES = {
+    "waiting": N_("à vérifier, rien n’est enregistré"),
+    "asked": N_("en cours d’enregistrement"),
+    "interrupted": N_("interrompu"),
+    "done": N_("lu jusqu’au bout"),
+    "failed": N_("illisible"),
 }
 
 REASONS = {
@@ -511,6 +520,10 @@ class Labels:
     def box_remedy(self, need: str) -> str:
         """What they are to do."""
         return self._word(BOX_REMEDIES, need)
+
+    def backlog_state(self, state: str) -> str:
+        """How far a file of readings is."""
+        return self._word(BACKLOG_STATES, state)
 
     def reason(self, code: str) -> str:
         """Why a message was set aside."""

@@ -67,6 +67,7 @@ DOORS = (
     Door("/{language}/rapports/{period}/{zone_id}", Right.LOOK, Right.REPORT),
     Door("/{language}/comparer", Right.SURVEY, Right.SURVEY),
     Door("/{language}/donnees", Right.SURVEY, Right.SURVEY),
+    Door("/{language}/apporter", Right.SURVEY, Right.TUNE),
     Door("/{language}/comptes", Right.SURVEY, Right.SURVEY),
     Door("/{language}/conflits", Right.SURVEY, Right.SURVEY),
     Door("/{language}/mis-de-cote", Right.SURVEY, Right.TUNE),
@@ -96,6 +97,7 @@ DOORS = (
     Door("/api/v1/phone", Right.TUNE, Right.TUNE),
     Door("/api/v1/exports", Right.SURVEY, Right.SURVEY),
     Door("/api/v1/uplinks", Right.TUNE, Right.TUNE),
+    Door("/api/v1/backlogs", Right.SURVEY, Right.TUNE),
     Door("/api/sta/v1.1", Right.SURVEY, Right.SURVEY),
     Door("/metrics", Right.SURVEY, Right.SURVEY),
 )

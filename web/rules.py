@@ -1,15 +1,13 @@
-"""Rules as pages and API show them: each number with its bounds and who changed it; trials are worked on one by one."""
+"""Rules as pages and API show them: each number with its bounds and who changed it, and trials."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from queue import SimpleQueue
 
 from alerts.errors import SettingRefused
 from alerts.parameters import PARAMETERS, Parameter, Setting
 from alerts.settings import fetch_settings
-from alerts.trials import Trial, find_trial, run
+from alerts.trials import Trial, find_trial
 from ingest.db import Connection
 from web.errors import BadParameter, NotThere
 
@@ -60,25 +58,3 @@ def fetch_trial(connection: Connection, trial_id: int) -> Trial:
 def refused(error: SettingRefused) -> BadParameter:
     """The same mistake as the caller's."""
     return BadParameter(error.name, error.value, error.bound)
-
-
-class Trials:
-    """Works on trials in the background, one at a time: a page must not wait for 90 days of readings."""
-
-    def __init__(self, database_url: str, *, price_gnf: float) -> None:
-        self._database_url, self._price_gnf = database_url, price_gnf
-        self._asked: SimpleQueue[int] = SimpleQueue()
-        self._starting = threading.Lock()
-        self._worker: threading.Thread | None = None
-
-    def start(self, trial_id: int) -> None:
-        """Begin, as soon as those before are done; a process that ends leaves it interrupted."""
-        self._asked.put(trial_id)
-        with self._starting:
-            if self._worker is None or not self._worker.is_alive():
-                self._worker = threading.Thread(target=self._work, name="trials", daemon=True)
-                self._worker.start()
-
-    def _work(self) -> None:
-        while True:
-            run(self._database_url, self._asked.get(), price_gnf=self._price_gnf)

@@ -10,12 +10,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alerts.photos import MOST_BYTES
+from ingest.backlog_files import MOST_BYTES as MOST_FILE_BYTES
 from web.problems import problem, wants_problem
 
 MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
 PHOTOS = re.compile(r"/(?:[a-z]{2}|api/v1)/(?:alertes|alerts)/\d+/photos")  # and here a picture comes with it
 TRIALS = re.compile(r"/[a-z]{2}/profils/.*")  # a message and a profile, each quoted letter by letter
 TRIAL_BYTES = 2 * 1024 * 1024
+FILES = re.compile(r"/(?:[a-z]{2}/apporter|api/v1/backlogs)")
 WORKER = "/static/offline.js"  # the one script that may answer for all pages
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none';"
@@ -70,6 +72,8 @@ class Shield:
 def _longest(path: str) -> int:
     if PHOTOS.fullmatch(path):
         return MAX_BODY_BYTES + MOST_BYTES
+    if FILES.fullmatch(path):
+        return MAX_BODY_BYTES + MOST_FILE_BYTES
     return TRIAL_BYTES if TRIALS.fullmatch(path) else MAX_BODY_BYTES
 
 

@@ -46,6 +46,11 @@ VALUES (%(at)s, %(topic)s, %(payload)s, %(profile)s, %(zones)s, %(readings)s, %(
 DELETE FROM raw_message WHERE raw_message_id IN (
     SELECT raw_message_id FROM raw_message WHERE received_at < %(before)s ORDER BY received_at LIMIT 10000);
 
+-- forget_parts
+-- Of files that people brought; what became of each stays.
+DELETE FROM backlog_part WHERE backlog_file_id IN (
+    SELECT backlog_file_id FROM backlog_file WHERE made_at < %(before)s AND state <> 'asked');
+
 -- note
 INSERT INTO reading_note (channel_id, measured_at, test)
 SELECT channel_id, measured_at, %(test)s FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)

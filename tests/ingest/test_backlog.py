@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.zones import Zone
-from ingest.backlog import store_backlog
+from ingest.backlog import Layout, Problem, Target, preview, store_backlog
 from ingest.db import Connection, connect
 from ingest.errors import BacklogUnreadable
 from ingest.registry import import_zones
@@ -32,8 +32,8 @@ def connection(database_url: str, zones: list[Zone]) -> Iterator[Connection]:
 
 def store(connection: Connection, text: str, zone: str | None = None) -> tuple[int, int, int, int, int]:
     found = (0, 0, 0, 0, 0)
-    for progress in store_backlog(connection, text.splitlines(keepends=True), zone=zone, now=NOW):
-        found = progress
+    for progress in store_backlog(connection, text.splitlines(keepends=True), layout=Layout(zone), now=NOW):
+        found = progress[:5]
     return found
 
 
@@ -102,8 +102,77 @@ def test_a_large_file_tells_how_far_it_is(connection: Connection) -> None:
     told = [
         progress.rows
         for progress in store_backlog(
-            connection, ("time,zone,asset,channel,value\n" + rows).splitlines(keepends=True), zone=None, now=NOW
+            connection, ("time,zone,asset,channel,value\n" + rows).splitlines(keepends=True), layout=Layout(), now=NOW
         )
     ]
     assert told == [10_000, 20_000, 25_000]
     assert len(stored(connection)) == 25_000
+
+
+WIDE = """Date;Niveau (cm);Debit;Rien
+01/03/2026 10:00;231;3,7;x
+01/03/2026 10:05:30;;3,9;x
+2026-03-01T08:10:00Z;230;sec;x
+"""
+COLUMNS = {"Niveau (cm)": Target("tower", "level_m", "cm"), "Debit": Target("pump", "flow_m3_h", "m3/h")}
+CONAKRY_PLUS_2 = Layout("zone-1", 120, "Date", COLUMNS)
+
+
+def test_a_loggers_table_is_read_as_its_columns_are_told_and_in_the_time_that_is_told(connection: Connection) -> None:
+    (told,) = store_backlog(connection, WIDE.splitlines(keepends=True), layout=CONAKRY_PLUS_2, now=NOW)
+    assert told[:5] == (5, 4, 0, 0, 1), "an empty cell is no reading"
+    assert stored(connection) == [
+        ("zone-1", "pump", "flow_m3_h", "01 08:00", 3.7),
+        ("zone-1", "pump", "flow_m3_h", "01 08:05", 3.9),
+        ("zone-1", "tower", "level_m", "01 08:00", 2.31),
+        ("zone-1", "tower", "level_m", "01 08:10", 2.3),
+    ]
+    (problem,) = told.problems
+    assert problem[:4] == (4, "pump/flow_m3_h", "sec", "bad_record"), "by its line, the names of the columns being 1"
+
+
+def test_what_a_file_would_become_is_shown_value_by_value_and_nothing_is_stored(connection: Connection) -> None:
+    seen = preview(connection, WIDE.splitlines(keepends=True), layout=CONAKRY_PLUS_2, now=NOW, limit=50)
+    assert [(one.line, one.what, one.value, one.unit) for one in seen] == [
+        (2, "tower/level_m", 2.31, "m"), (2, "pump/flow_m3_h", 3.7, "m³/h"), (3, "pump/flow_m3_h", 3.9, "m³/h"),
+        (4, "tower/level_m", 2.3, "m"), (4, "pump/flow_m3_h", None, ""),
+    ]  # fmt: skip
+    assert seen[0].at == datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+    assert seen[-1].problem == Problem(
+        4, "pump/flow_m3_h", "sec", "bad_record", "Expected `float | null`, got `str` - at `$.v`"
+    )
+    assert stored(connection) == []
+    assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (0,)
+
+
+def test_every_value_that_is_set_aside_is_told_with_its_line_and_what_stands_there(connection: Connection) -> None:
+    lines = FILE + (
+        "2026-03-01T08:00:00Z,zone-1,tower,level_m,nan,m\n"
+        "2026-03-01T08:00:00Z,zone-1,tower,level_m,1e999,m\n"
+        "2026-03-01T08:00:00Z,zone-9,tower,level_m,2,m\n"
+        f"2026-03-01T08:00:00Z,zone-1,tower,level_m,{'9' * 140_000},m\n"
+        "2026-03-01T08:00:00Z,zone-1,tower,level_m,2,bar\n"
+    )
+    (told,) = store_backlog(connection, lines.splitlines(keepends=True), layout=Layout(), now=NOW)
+    assert told.stored == 4
+    found = {(one.line, one.value[:5], one.reason) for one in told.problems}
+    assert found == {
+        (6, "nan", "bad_record"), (7, "1e999", "bad_record"), (8, "2.0", "unknown_gateway"),
+        (9, "field", "unknown_gateway"), (10, "2.0", "wrong_unit"),
+    }  # fmt: skip
+    assert "unit 'bar' is none of" in next(one.detail for one in told.problems if one.line == 10)
+
+
+def test_a_column_that_is_not_there_is_refused_whole(connection: Connection) -> None:
+    layout = Layout("zone-1", 0, "Date", {"Pression": Target("pump", "pressure_bar")})
+    with pytest.raises(BacklogUnreadable, match="names no Pression; it must name Date, Pression"):
+        list(store_backlog(connection, WIDE.splitlines(keepends=True), layout=layout, now=NOW))
+
+
+def test_a_file_of_which_hardly_anything_is_right_is_told_value_by_value(connection: Connection) -> None:
+    wrong = "".join(f"{1_771_000_000 + n},zone-1,tower,level_m,2,bar\n" for n in range(450))
+    text = "time,zone,asset,channel,value,unit\n" + wrong + "1771009999,zone-1,tower,level_m,2,m\n"
+    (told,) = store_backlog(connection, text.splitlines(keepends=True), layout=Layout(), now=NOW)
+    assert told[:5] == (451, 1, 0, 0, 450)
+    assert [one.line for one in told.problems] == list(range(2, 452))
+    assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (52,), "two packs whole, the last in 50"

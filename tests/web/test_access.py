@@ -26,7 +26,7 @@ OPEN = {
     "/sms/{carrier}/{secret}/{kind}",
 }
 IDS = {
-    "call_id": "1",
+    "call_id": "1", "number": "1", "backlog_id": "1",
     "language": "fr", "zone_id": "zone-3", "alert_id": "1", "set_aside_id": "1", "demo_fault_id": "1",
     "phone": "+224600000010", "token": "x", "gateway_id": "gw-3",
     "carrier": "orange", "secret": "x", "kind": "receipt", "trial_id": "1", "name": "pump_not_running.on_delay_min",

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from gateway.zones import Zone
 from tests.conftest import skip_without
-from tests.web.web_seed import seed_messages, seed_sms, seed_talk, seed_trials
+from tests.web.web_seed import seed_files, seed_messages, seed_sms, seed_talk, seed_trials
 from tests.web.web_site import TEXT, Site, serving
 from web.app import create_app
 
@@ -31,7 +31,7 @@ ADDRESSES = (
     "/fr/casser", "/fr/casser/1", "/fr/compte", "/fr/reglages/utilisateurs", "/fr/reglages/cles",
     "/fr/reglages/journal", "/en/entrer",
     "/fr/mis-de-cote", "/fr/mis-de-cote?etat=tous", "/fr/mis-de-cote/1", "/fr/comptes",
-    "/fr/profils", "/fr/profils/essayer?profil=king-pigeon",
+    "/fr/profils", "/fr/profils/essayer?profil=king-pigeon", "/fr/apporter", "/fr/apporter/1", "/fr/apporter/2",
     "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
     "/fr/conflits", "/fr/messages?etat=tous", "/fr/messages/2", "/fr/messages/recus", "/fr/messages/recus?quoi=tous",
     "/fr/messages/bourse", "/fr/messages/accord", "/fr/messages/carte", "/en/messages?etat=tous",
@@ -59,6 +59,8 @@ WIDE = (
     "/fr/zones/zone-5/graphes?ref=avant",
     "/fr/comparer",
     "/fr/ndiyan",
+    "/fr/zones/zone-2/gateway",
+    "/fr/apporter/1",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]
@@ -89,6 +91,7 @@ def address(past: Site) -> Iterator[str]:
             " VALUES (%s, 'ndiyan/1/zone-3/gw-3/up/senml', '{}', 'not_senml', 'expected a list', '1')",
             (past.clock.now(),),
         )
+        seed_files(connection, past.clock.now())
         seed_trials(connection, past.clock.now())
         seed_sms(connection, past.alert_id, now=past.clock.now())
         seed_talk(connection, past.alert_id, now=past.clock.now())

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.db import Connection
 from tests.web.test_access import OPEN, csrf_of, every_route
-from tests.web.web_seed import seed_messages, seed_sms, seed_talk, seed_trials
+from tests.web.web_seed import seed_files, seed_messages, seed_sms, seed_talk, seed_trials
 from tests.web.web_site import Site
 from web.api.openapi import document
 from web.app import create_app
@@ -56,6 +56,7 @@ def full(site: Site, zones: list) -> Site:
         seed_sms(connection, site.alert_id, now=now)
         seed_talk(connection, site.alert_id, now=now)
         seed_trials(connection, now)
+        seed_files(connection, now)
         connection.execute(
             "INSERT INTO alert_photo (alert_id, added_at, added_by, shows, width, height, jpeg, sha256)"
             " VALUES (%s, %s, 'Awa (web)', 'the pump of zone-3', 1, 1, 'x', 'x')", (site.alert_id, now),

@@ -10,13 +10,17 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from io import BytesIO
 
 import numpy as np
 
 from alerts.breakdown import Cause, close_report
 from alerts.conversation import answer
+from gateway.wire import encode_status
 from gateway.zones import Zone
 from ingest.admission import Message
+from ingest.backlog import Layout, Target
+from ingest.backlog_files import keep_file
 from ingest.columns import Columns
 from ingest.db import Connection
 from ingest.pipeline import Pipeline
@@ -290,4 +294,26 @@ def seed_talk(connection: Connection, alert_id: int, *, now: datetime) -> None:
     )
     connection.execute(
         "INSERT INTO call_list (zone_id, step, why, since) VALUES ('zone-5', 'opt_out', 'last_one_left', %s)", (now,)
+    )
+
+
+def seed_files(connection: Connection, now: datetime) -> None:
+    """A box of zone 2 that needs a person; a logger's table that is looked at, and one of which a line was wrong."""
+    told = {
+        "account": {"waiting": 12_400}, "refused": 0, "bytes": {"up": 223_000, "down": 181_000}, "restarts": 9,
+        "disk_free_mb": 120, "troubles": {"tower/level_m": "3.1 mA: sensor or cable has failed"},
+        "config": {"number": 7, "says": "in use"}, "thinned": 263,
+    }  # fmt: skip
+    status = encode_status(online=True, boot="1a2b3c4d", software="ndiyan gateway 0.1", clock="ntp", at=now, more=told)
+    message = Message("ndiyan/1/zone-2/gw-2/up/status", status, round(now.timestamp() * 1e6), 1, 1)
+    Pipeline(connection).store([message])
+    wide = b"Date;Niveau (cm);Etat\r\n01/03/2026 08:00;231;ok\r\n01/03/2026 08:05;sec;ok\r\n"
+    columns = {"Niveau (cm)": Target("tower", "level_m", "cm")}
+    for name, layout in (("sonde-chateau.csv", Layout("zone-2", 0, "Date", columns)), ("lu.csv", Layout("zone-2"))):
+        keep_file(connection, BytesIO(wide), name=name, layout=layout, who="Awa (web)", now=now)
+    problem = [3, "tower/level_m", "sec", "bad_record", "Expected `float | null`, got `str` - at `$.v`"]
+    connection.execute(
+        "UPDATE backlog_file SET state = 'done', rows = 2, stored = 1, set_aside = 1, problems = %s"
+        " WHERE name = 'lu.csv'",
+        [json.dumps([problem])],
     )

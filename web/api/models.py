@@ -11,6 +11,7 @@ from alerts.closing import Cause
 from alerts.forecast import CannotTell
 from alerts.silent import Kind
 from ingest.admission import RejectReason
+from ingest.backlog_files import State
 from ingest.replay import Fate
 from web.fleet import ZoneState
 
@@ -827,6 +828,50 @@ class UplinkTaken(BaseModel):
     duplicate: int = Field(description="already there with the same value: the message was sent before")
     conflict: int = Field(description="already there with another value; both are kept")
     set_aside: int = Field(description="kept with its bytes and the reason, to be replayed once the cause is mended")
+
+
+class BacklogProblem(BaseModel):
+    """Why something on a line of a file was set aside."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "line": 17, "what": "tower/level_m", "value": "wet", "reason": "bad_record",
+                "detail": "Expected `float | null`, got `str` - at `$.v`",
+            }
+        }
+    )  # fmt: skip
+
+    line: int = Field(description="counted from 1, the names of the columns included")
+    what: str
+    value: str = Field(description="what stands there")
+    reason: RejectReason
+    detail: str
+
+
+class BacklogView(BaseModel):
+    """A file of readings, and how far it is; counts are of values."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 4, "name": "logger.csv", "state": "done", "share": 1.0, "rows": 25000, "stored": 24999,
+                "duplicate": 0, "conflict": 0, "set_aside": 1, "error": None,
+            }
+        }
+    )  # fmt: skip
+
+    id: int
+    name: str
+    state: State = Field(description="interrupted: send it again, or take it up on its page; nothing is stored twice")
+    share: float = Field(description="how much of the file is read, from 0 to 1")
+    rows: int
+    stored: int
+    duplicate: int
+    conflict: int
+    set_aside: int
+    problems: list[BacklogProblem] = Field(description="the first 1000")
+    error: str | None = Field(description="why the file as a whole cannot be read")
 
 
 class RuleView(BaseModel):

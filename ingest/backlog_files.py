@@ -1,0 +1,192 @@
+"""Files of readings that people bring through the pages or the API: kept as they came, then read in the background.
+
+What was begun and interrupted may be begun again, however often: what is stored already is a duplicate.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, BinaryIO
+
+import psycopg
+
+from gateway.clock import Clock
+from ingest.backlog import Layout, Problem, Target, store_backlog
+from ingest.db import Connection, connect, queries
+from ingest.errors import BacklogUnreadable, IngestError
+
+log = logging.getLogger(__name__)
+
+SQL = queries("ingest", "backlog")
+PART_BYTES = 1_000_000
+MOST_BYTES = 32_000_000  # 90 days of 30 channels at 5 minutes are 23 MB in long form
+MOST_PROBLEMS = 1000  # told with their lines; all are set aside
+LONGEST_NAME = 200
+INTERRUPTED_AFTER = timedelta(seconds=60)  # without a sign of life
+BESIDES = "cp1252"  # what Excel writes where it does not write UTF-8
+
+
+class State(StrEnum):
+    """How far a file is."""
+
+    WAITING = "waiting"  # for somebody to say how it is to be read
+    ASKED = "asked"
+    INTERRUPTED = "interrupted"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogFile:
+    """A file that somebody brought; counts are of values."""
+
+    number: int
+    name: str
+    made_at: datetime
+    made_by: str
+    size: int
+    layout: Layout
+    state: State
+    done: int
+    rows: int
+    stored: int
+    duplicate: int
+    conflict: int
+    set_aside: int
+    problems: tuple[Problem, ...]
+    error: str | None
+
+    @property
+    def share(self) -> float:
+        """How much of it is read, from 0 to 1."""
+        return 1.0 if self.state is State.DONE else min(1.0, self.done / max(1, self.size))
+
+
+def keep_file(connection: Connection, source: BinaryIO, *, name: str, layout: Layout, who: str, now: datetime) -> int:
+    """Keep a file as it comes, part by part; returns its number. `ValueError` when it is empty or too large."""
+    with connection.transaction():
+        row = connection.execute(
+            SQL["make_file"],
+            {"name": name[:LONGEST_NAME] or "?", "now": now, "who": who, "layout": json.dumps(asdict(layout))},
+        ).fetchone()
+        if row is None:
+            raise RuntimeError("the file was not written")
+        number, size = int(row[0]), 0
+        for part, body in enumerate(iter(lambda: source.read(PART_BYTES), b"")):
+            size += len(body)
+            if size > MOST_BYTES:
+                raise ValueError(f"the file is longer than {MOST_BYTES} bytes")
+            connection.execute(SQL["keep_part"], {"file": number, "part": part, "body": body})
+        if not size:
+            raise ValueError("the file is empty")
+        connection.execute(SQL["sized"], {"file": number, "size": size})
+    return number
+
+
+def find_file(connection: Connection, number: int) -> BacklogFile | None:
+    """A file by its number."""
+    row = connection.execute(SQL["file"], {"file": number, "after": INTERRUPTED_AFTER}).fetchone()
+    return None if row is None else _file(row)
+
+
+def recent_files(connection: Connection, *, limit: int) -> list[BacklogFile]:
+    """The newest files, without what was wrong in them."""
+    rows = connection.execute(SQL["files"], {"limit": limit, "after": INTERRUPTED_AFTER})
+    return [_file(row) for row in rows]
+
+
+def lay_out(connection: Connection, number: int, layout: Layout) -> None:
+    """Say how a file is to be read, as long as nobody has begun."""
+    connection.execute(SQL["lay_out"], {"file": number, "layout": json.dumps(asdict(layout))})
+
+
+def ask_for(connection: Connection, number: int) -> bool:
+    """Say that a file is to be stored; whether it was still to be."""
+    return connection.execute(SQL["ask"], {"file": number, "after": INTERRUPTED_AFTER}).rowcount > 0
+
+
+def lines_of(connection: Connection, number: int) -> Iterator[str]:
+    """The lines of a file, with their ends: UTF-8, or what Excel writes where it does not write that."""
+    rest, encoding = b"", None
+    for body in _parts(connection, number):
+        whole, end, rest = (rest + body).rpartition(b"\n")
+        encoding = encoding or _encoding(whole or rest)
+        for line in (whole + end).splitlines(keepends=True):
+            yield line.decode(encoding, "replace")
+    if rest:
+        yield rest.decode(encoding or "utf-8", "replace")
+
+
+def store_file(database_url: str, number: int, clock: Clock) -> None:
+    """Store what a file holds, over connections of its own; what goes wrong is kept with the file."""
+    try:
+        with (
+            connect(database_url, application="ndiyan-backlog") as connection,
+            connect(database_url, application="ndiyan-backlog-read") as reading,
+        ):
+            try:
+                _store(connection, reading, number, clock.now())
+            except (BacklogUnreadable, psycopg.DataError) as error:
+                connection.execute(SQL["fail"], {"file": number, "error": str(error)[:300]})
+    except (psycopg.OperationalError, IngestError) as error:
+        log.warning("a backlog was interrupted: %s", error, extra={"backlog_file_id": number})
+
+
+def _store(connection: Connection, reading: Connection, number: int, now: datetime) -> None:
+    found = find_file(connection, number)
+    if found is None:
+        raise BacklogUnreadable(f"there is no file {number}")
+    problems: list[Problem] = []
+    done = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal done
+        for line in lines_of(reading, number):
+            done += len(line)
+            yield line
+
+    connection.execute(SQL["begin"], {"file": number})
+    for progress in store_backlog(connection, counted(), layout=found.layout, now=now):
+        problems += progress.problems[: MOST_PROBLEMS - len(problems)]
+        connection.execute(
+            SQL["beat"],
+            {
+                "file": number, "done": done, "rows": progress.rows, "stored": progress.stored,
+                "duplicate": progress.duplicate, "conflict": progress.conflict, "set_aside": progress.set_aside,
+                "problems": json.dumps([_storable(one) for one in problems]),
+            },
+        )  # fmt: skip
+    connection.execute(SQL["finish"], {"file": number})
+
+
+def _parts(connection: Connection, number: int) -> Iterator[bytes]:
+    part = 0
+    while (row := connection.execute(SQL["part"], {"file": number, "part": part}).fetchone()) is not None:
+        yield bytes(row[0])
+        part += 1
+
+
+def _encoding(beginning: bytes) -> str:
+    try:
+        beginning.decode("utf-8")
+    except UnicodeDecodeError:
+        return BESIDES
+    return "utf-8"
+
+
+def _storable(problem: Problem) -> list[object]:
+    return [one.replace("\x00", "") if isinstance(one, str) else one for one in problem]
+
+
+def _file(row: tuple[Any, ...]) -> BacklogFile:
+    found = dict(zip((one.name for one in fields(BacklogFile)), row, strict=True))
+    layout = found["layout"]
+    targets = {column: Target(**target) for column, target in layout["targets"].items()}
+    found["layout"], found["state"] = Layout(**layout | {"targets": targets}), State(found["state"])
+    found["problems"] = tuple(Problem(*one) for one in found["problems"])
+    return BacklogFile(**found)

@@ -1,0 +1,178 @@
+"""A file of readings is brought, looked at, stored in the background, and told line by line; twice is once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from ingest.backlog import Layout, Target
+from ingest.backlog_files import MOST_BYTES, lines_of, store_file
+from tests.web.test_access import csrf_of
+from tests.web.test_api_doors import key_with
+from tests.web.test_pages import words
+from tests.web.web_site import Site
+from web.access import Scope
+from web.backlogs import layout_of
+
+pytestmark = pytest.mark.db
+
+LONG = """time,asset,channel,value,unit
+2026-03-01T08:00:00Z,tower,level_m,231,cm
+2026-03-01T08:05:00Z,tower,level_m,wet,m
+"""
+WIDE = "Date;Niveau (cm)\r\n01/03/2026 08:00;231\r\n01/03/2026 08:05;2,3e2\r\n"
+LEVELS = """
+SELECT value FROM reading JOIN channel USING (channel_id)
+WHERE zone_id = 'zone-2' AND asset_id = 'tower' AND name = 'level_m' ORDER BY measured_at
+"""
+
+
+def bring(visitor: httpx.Client, name: str, body: bytes) -> httpx.Response:
+    return visitor.post(
+        "/fr/apporter", data={"csrf": csrf_of(visitor)}, files={"fichier": (name, body, "text/csv")},
+        follow_redirects=False,
+    )  # fmt: skip
+
+
+def ended(look: Any) -> Any:
+    """What `look` gives once the file is not worked on any more."""
+    end_s = time.monotonic() + 20
+    while time.monotonic() < end_s:
+        if (found := look()) is not None:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it was never done")
+
+
+def levels(site: Site) -> list[float]:
+    with site.connect() as connection:
+        return [row[0] for row in connection.execute(LEVELS).fetchall()]
+
+
+def test_a_loggers_table_is_told_its_zone_and_columns_looked_at_and_stored(site: Site, visitor: httpx.Client) -> None:
+    assert 'href="/fr/apporter"' in visitor.get("/fr/donnees").text
+    page = bring(visitor, "logger.csv", WIDE.encode("cp1252")).headers["location"]
+    text = words(visitor.get(page))
+    assert "Rien n’est encore enregistré." in text
+    assert "Ce fichier ne peut pas encore être lu : choisissez la zone." in text
+    form = {"csrf": csrf_of(visitor), "zone": "zone-2", "decalage": "0"}
+    visitor.post(page, data=form)
+    assert "dites quelles colonnes contiennent une voie." in words(visitor.get(page))
+    columns = {"colonne-0": "time", "colonne-1": "tower/level_m", "unite-1": "cm"}
+    looked_at = visitor.post(page, data=form | columns, follow_redirects=True)
+    text = words(looked_at).replace("\u00a0", " ")
+    assert "2 zone-2 tower/level_m" in text
+    assert "2,310 m une mesure" in text
+    assert "Une mesure enregistrée ne se retire pas." in text
+    assert levels(site) == [], "nothing so far"
+    visitor.post(f"{page}/garder", data={"csrf": csrf_of(visitor)})
+    done = ended(lambda: text if "lu jusqu’au bout" in (text := words(visitor.get(page))) else None)
+    assert "Valeurs lues 2 = stockées 2 + doublons 0 + conflits 0 + mises de côté 0." in done
+    assert levels(site) == [2.31, 2.3]
+
+
+def test_the_same_file_twice_changes_nothing_and_what_is_wrong_is_told_by_its_line(
+    site: Site, visitor: httpx.Client
+) -> None:
+    for stored, duplicate in ((1, 0), (0, 1)):
+        page = bring(visitor, "logger.csv", LONG.encode()).headers["location"]
+        visitor.post(page, data={"csrf": csrf_of(visitor), "zone": "zone-2"})
+        visitor.post(f"{page}/garder", data={"csrf": csrf_of(visitor)})
+        done = ended(lambda page=page: text if "lu jusqu’au bout" in (text := words(visitor.get(page))) else None)
+        assert f"stockées {stored} + doublons {duplicate} + conflits 0 + mises de côté 1." in done
+        assert "3 tower/level_m wet mesure mal formée Expected `float | null`" in done
+    assert levels(site) == [2.31]
+    with site.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (1,)
+        assert connection.execute(
+            "SELECT bool_and(received + replayed = stored + duplicate + conflict + set_aside) FROM gateway_day"
+        ).fetchone() == (True,)
+    listed = words(visitor.get("/fr/apporter"))
+    assert listed.count("lu jusqu’au bout") == 2
+
+
+def test_what_is_no_file_is_refused_in_words_and_nothing_is_kept(site: Site, visitor: httpx.Client) -> None:
+    for body in (b"", b"x" * (MOST_BYTES + 1)):
+        page = bring(visitor, "empty.csv", body).headers["location"]
+        assert "Fichier refusé" in words(visitor.get(page))
+    assert bring(visitor, "huge.csv", b"x" * (MOST_BYTES + 70_000)).status_code == 413
+    with site.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM backlog_part").fetchone() == (0,)
+    assert visitor.get("/fr/apporter/99").status_code == 404
+
+
+@pytest.fixture
+def sender(site: Site) -> Iterator[httpx.Client]:
+    with site.app() as client:
+        client.headers["authorization"] = f"Bearer {key_with(site, Scope.SEND)}"
+        yield client
+
+
+def test_a_program_sends_a_file_and_asks_how_far_it_is(site: Site, sender: httpx.Client) -> None:
+    answer = sender.post("/api/v1/backlogs?zone=zone-2&name=logger.csv", content=LONG)
+    assert answer.status_code == 202
+    number = answer.json()["id"]
+    done = ended(
+        lambda: found if (found := sender.get(f"/api/v1/backlogs/{number}").json())["state"] == "done" else None
+    )
+    assert {key: done[key] for key in ("rows", "stored", "set_aside", "share")} == {
+        "rows": 2, "stored": 1, "set_aside": 1, "share": 1.0,
+    }  # fmt: skip
+    (problem,) = done["problems"]
+    assert (problem["line"], problem["what"], problem["value"]) == (3, "tower/level_m", "wet")
+    assert levels(site) == [2.31]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "says"),
+    [
+        pytest.param("zone=zone-2", b"", "the file is empty", id="empty"),
+        pytest.param("zone=zone-2", b"a,b\n1,2\n", "no column is told to hold a channel", id="columns"),
+        pytest.param("", LONG.encode(), "no column tells the zone", id="zone"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_at_once(
+    sender: httpx.Client, query: str, body: bytes, says: str
+) -> None:
+    answer = sender.post(f"/api/v1/backlogs?{query}", content=body)
+    assert answer.status_code == 422
+    assert says in answer.text
+
+
+def test_only_who_may_send_brings_files(site: Site) -> None:
+    with site.app() as client:
+        client.headers["authorization"] = f"Bearer {key_with(site, Scope.READ, Scope.WRITE)}"
+        assert client.post("/api/v1/backlogs?zone=zone-2", content=LONG).status_code == 403
+
+
+def test_what_was_interrupted_is_taken_up_again_and_stored_once(site: Site, visitor: httpx.Client) -> None:
+    rows = "".join(f"{1_771_000_000 + 60 * n},tower,level_m,{n / 10_000}\n" for n in range(12_000))
+    page = bring(visitor, "long.csv", ("time,asset,channel,value\n" + rows).encode()).headers["location"]
+    number = int(page.rsplit("/", 1)[1])
+    visitor.post(page, data={"csrf": csrf_of(visitor), "zone": "zone-2"})
+    with site.connect() as connection:  # a process that had stored the first 10,000 when it was killed
+        connection.execute(
+            "UPDATE backlog_file SET state = 'asked', beat_at = now() - interval '2 minutes', rows = 10000"
+        )
+        assert len(list(lines_of(connection, number))) == 12_001
+    assert "interrompu" in words(visitor.get(page))
+    store_file(site.url, number, site.clock)
+    with site.connect() as connection:
+        connection.execute("UPDATE backlog_file SET state = 'asked', beat_at = now() - interval '2 minutes'")
+    visitor.post(f"{page}/garder", data={"csrf": csrf_of(visitor)})
+    text = ended(lambda: text if "lu jusqu’au bout" in (text := words(visitor.get(page))) else None)
+    assert "Valeurs lues 12 000 = stockées 0 + doublons 12 000" in text.replace("\u00a0", " ")
+    assert len(levels(site)) == 12_000
+
+
+def test_a_form_that_names_no_channel_of_ours_is_not_believed() -> None:
+    names = ["Date", "a", "b", "c"]
+    form = {
+        "zone": "zone-2", "decalage": "9999", "colonne-0": "time", "colonne-1": "tower/level_m", "colonne-2": "tower/x",
+        "colonne-3": "<script>", "unite-1": "cm",
+    }  # fmt: skip
+    assert layout_of(form, names) == Layout("zone-2", 0, "Date", {"a": Target("tower", "level_m", "cm")})
