@@ -20,3 +20,4 @@ class IngestConfig:
     client_id: str = "ingest"
     window_messages: int = 15_000  # unconfirmed messages that the broker may send: this is the backpressure
     foreign_topics: tuple[str, ...] = ()  # of devices that speak a dialect of their own (docs/profiles.md)
+    reads_own_profiles: bool = False  # also the topics of the profiles in the database, as they come and go

@@ -92,6 +92,7 @@ def _take_and_store(inbox: Inbox, subscriber: Subscriber, worker: _Worker, stop:
             batch = None
         if batch is None or not stop.wait(worker.pause_s):
             worker.beat({"waiting": inbox.waiting, "broker": subscriber.is_connected})
+            subscriber.read_also(worker.own_topics)
 
 
 def _check_broker(config: IngestConfig, subscriber: Subscriber, stop: threading.Event) -> None:
@@ -197,6 +198,7 @@ class _Worker:
         self._trouble: str | None = None
         self._is_holding = False  # a batch that was not stored
         self._is_closed = threading.Event()
+        self.own_topics: frozenset[str] = frozenset()  # that profiles read, as far as we read what profiles read
         self.pause_s = 0.0  # before the next attempt
 
     def wait_for_database(self, stop: threading.Event) -> bool:
@@ -267,6 +269,8 @@ class _Worker:
             )
             if self._pipeline is not None:
                 self._pipeline.look_at_registry()
+                if self._config.reads_own_profiles:
+                    self.own_topics = self._pipeline.profile_topics
                 self._pipeline.forget_raw(self._clock.now())
         except psycopg.Error as error:
             self._note_trouble(as_ingest_error(error))

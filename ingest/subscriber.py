@@ -37,7 +37,7 @@ RECONNECT_S = (0.2, 20.0)
 LEAVE_S = 2.0
 RECEIVE_BYTES = 262_144
 KNOWN_TOPICS, LONGEST_TOPIC = 100_000, 256  # kept as text
-SUBSCRIBE_MID, LEAVE_MID, FOREIGN_MID = 1, 2, 3  # from the last one on, a number for each foreign topic
+SUBSCRIBE_MID, LEAVE_MID, FOREIGN_MID = 1, 2, 3  # from the last one on, for foreign topics
 NOTHING = "ndiyan/nothing"  # no topic of ours: asking to leave it changes nothing
 
 Sequences = Mapping[tuple[str, str, str], Iterable[tuple[int, int]]]
@@ -67,10 +67,12 @@ class Subscriber:
     def __init__(self, config: IngestConfig, clock: Clock, receiver: Receiver) -> None:
         self._config, self._clock, self._receiver = config, clock, receiver
         self._protocol = config.mqtt.protocol
-        self._lock = threading.Lock()  # guards the three below
+        self._lock = threading.Lock()  # guards the five below
         self._connection = 0  # how many there were, the present one included
         self._is_connected = False
         self._outgoing = bytearray()
+        self._own: frozenset[str] = frozenset()  # topics read beside those of the configuration
+        self._asked: dict[int, str] = {}  # number of a SUBSCRIBE → its topic, on this connection
         self._wait_s = RECONNECT_S[0]  # before the next connection
         self._answered, self._stopping = threading.Event(), threading.Event()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -93,6 +95,25 @@ class Subscriber:
     def start(self) -> None:
         """Begin to connect; returns at once, retries for ever."""
         self._thread.start()
+
+    def read_also(self, topics: Iterable[str]) -> None:
+        """Read these topics beside ours and those of the configuration, and no others that were read before."""
+        wanted = frozenset(topics) - set(self._config.foreign_topics)
+        with self._lock:
+            added, gone, self._own = wanted - self._own, self._own - wanted, wanted
+            if not (added or gone) or not self._is_connected:
+                return
+            for topic in sorted(gone):
+                self._outgoing += mqtt.unsubscribe_packet(self._number_of(topic), topic, protocol=self._protocol)
+            for topic in sorted(added):
+                self._outgoing += mqtt.subscribe_packet(self._number_of(topic), topic, protocol=self._protocol)
+        self._wake()
+
+    def _number_of(self, topic: str) -> int:
+        """A number for a packet about a foreign topic, unique on this connection."""
+        number = FOREIGN_MID + len(self._asked)
+        self._asked[number] = topic
+        return number
 
     def confirm(self, messages: Sequence[Message], taken: Sequences) -> None:
         """Tell broker and gateways that these are committed; call it after the commit and never before."""
@@ -224,8 +245,9 @@ class Subscriber:
                 self._is_connected = True
                 # On every connect: a broker may have lost the session.
                 self._outgoing += mqtt.subscribe_packet(SUBSCRIBE_MID, ALL_UPLINKS, protocol=self._protocol)
-                for number, topic in enumerate(self._config.foreign_topics, start=FOREIGN_MID):
-                    self._outgoing += mqtt.subscribe_packet(number, topic, protocol=self._protocol)
+                self._asked = {}
+                for topic in (*self._config.foreign_topics, *sorted(self._own)):
+                    self._outgoing += mqtt.subscribe_packet(self._number_of(topic), topic, protocol=self._protocol)
             self._trouble = None
             log.info("connected to the broker, session %s", "kept" if is_kept else "new", extra={"action": "connected"})
         elif answer.kind == mqtt.SUBACK:
@@ -233,11 +255,14 @@ class Subscriber:
             if granted >= mqtt.FAILURE and number == SUBSCRIBE_MID:
                 raise Refused(f"the broker does not let us read {ALL_UPLINKS}")
             if granted >= mqtt.FAILURE:
-                topic = self._config.foreign_topics[number - FOREIGN_MID]
-                log.warning("the broker does not let us read %s", topic, extra={"action": "topic_refused"})
+                log.warning(
+                    "the broker does not let us read %s", self._asked.get(number, number),
+                    extra={"action": "topic_refused"},
+                )  # fmt: skip
             self._wait_s = RECONNECT_S[0]
         elif answer.kind == mqtt.UNSUBACK:
-            self._answered.set()
+            if int.from_bytes(answer.body[:2], "big") == LEAVE_MID:
+                self._answered.set()
         elif answer.kind == mqtt.DISCONNECT:
             reason = answer.body[0] if answer.body else 0
             raise Refused(f"the broker ended the session with reason {reason:#x}")

@@ -64,6 +64,7 @@ def run_ingest(settings: Settings) -> None:
         client_id=settings.ingest_client_id,
         window_messages=settings.ingest_window_messages,
         foreign_topics=settings.foreign_topics,
+        reads_own_profiles=settings.reads_own_profiles,
     )
     _until_told(settings, lambda clock, stop: ingest_service.run(config, clock, stop))
 

@@ -162,6 +162,11 @@ class Settings:
     webhooks: tuple[WebhookConfig, ...] = field(default=(), kw_only=True)
 
     @property
+    def reads_own_profiles(self) -> bool:
+        """Whether ingest reads the topics of all profiles, the operator's own as well."""
+        return self.ingest_foreign_topics == "profiles"
+
+    @property
     def foreign_topics(self) -> tuple[str, ...]:
         """What ingest reads besides our own topics: what profiles read, nothing, or what is set."""
         if self.ingest_foreign_topics == "profiles":

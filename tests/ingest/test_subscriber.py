@@ -28,6 +28,7 @@ class ScriptedBroker:
         self.port = self._server.getsockname()[1]
         self.acked: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()  # (connection, message id)
         self.subscribed: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.topics: list[tuple[int, str]] = []  # (connection, what it reads now)
         self.clean: list[bool] = []
         self.keeps_session, self.refuses_at = False, ""
         self._link: socket.socket | None = None
@@ -78,7 +79,11 @@ class ScriptedBroker:
                     link.sendall(bytes([0x20, 2, self.keeps_session, refusal]))
                 elif kind == 0x80:
                     link.sendall(b"\x90\x03" + body[:2] + (b"\x80" if self.refuses_at == "subscribe" else b"\x01"))
+                    self.topics.append((connection, body[4 : 4 + body[3]].decode()))
                     self.subscribed.put(connection)
+                elif kind == 0xA0:
+                    link.sendall(b"\xb0\x02" + body[:2])
+                    self.topics = [one for one in self.topics if one != (connection, body[4 : 4 + body[3]].decode())]
                 elif kind == 0xE0:
                     return
                 elif kind == 0x40:
@@ -221,3 +226,19 @@ def test_a_broker_that_refuses_us_is_asked_ever_more_seldom(
     waited_s = [pauses.get(timeout=5) for _ in range(12)]
     assert waited_s[0] < RECONNECT_S[0] * 1.5
     assert waited_s[11] > RECONNECT_S[1] / 2
+
+
+def test_topics_of_a_profile_that_is_added_are_read_at_once_again_after_a_reconnect_and_left_when_it_goes(
+    link: Link,
+) -> None:
+    broker, subscriber, _, _ = link
+    until(lambda: subscriber.is_connected)
+    subscriber.read_also(["village/rtu", "meters/+/up"])
+    until(lambda: {topic for _, topic in broker.topics} >= {"village/rtu", "meters/+/up"})
+    subscriber.read_also(["village/rtu", "meters/+/up"])
+    subscriber.read_also(["village/rtu"])
+    until(lambda: (1, "meters/+/up") not in broker.topics)
+    assert broker.topics.count((1, "village/rtu")) == 1
+    broker.drop()
+    until(lambda: (2, "village/rtu") in broker.topics)
+    assert (2, "meters/+/up") not in broker.topics
