@@ -113,6 +113,44 @@ def stored(connection: Connection, zone: Zone) -> int:
     return len(connection.execute(LATEST, [zone.zone_id]).fetchall())
 
 
+ACCOUNTED = "SELECT sum(sent), sum(arrived), sum(declared) FROM gateway_day WHERE zone_id = %s"
+
+
+@pytest.mark.broker
+@pytest.mark.db
+def test_what_a_full_outbox_thinned_is_declared_over_the_broker_and_missing_nowhere(
+    broker: EmbeddedBroker, database_url: str, zone: Zone, tmp_path: Path
+) -> None:
+    """Two days of a level every five minutes, thinned to hours while nobody listened; then the program was killed."""
+    begin = SystemClock().now() - timedelta(days=3)
+    outbox = Outbox(tmp_path / "outbox.db")
+    for round_ in range(576):
+        at = begin + timedelta(minutes=5 * round_)
+        outbox.append([Reading(AssetId("tower"), "level_m", at, 2.0 + round_ / 1000)], uptime_s=300.0 * round_)
+    gone = outbox.thin(before=SystemClock().now(), most=10_000)
+    kept = outbox.depth()
+    outbox.close()
+    assert (gone + kept, kept) == (576, pytest.approx(48.5, abs=0.5))
+
+    with connect(database_url) as connection:
+        import_zones(connection, [zone])
+    ingest = IngestProcess(database_url, broker.ingest_settings, tmp_path / "ingest.log")
+    outbox = Outbox(tmp_path / "outbox.db")
+    uplink = Uplink(
+        broker.settings_for(zone.gateway_id), zone=zone.zone_id, gateway=zone.gateway_id, outbox=outbox,
+        clock=SystemClock(), software="test", resend_after_s=1.0,
+    )  # fmt: skip
+    uplink.start()
+    try:
+        wait_until(lambda: not outbox.depth() and outbox.undeclared(1) is None, ingest.log)
+        with connect(database_url) as connection:
+            assert connection.execute(ACCOUNTED, [zone.zone_id]).fetchone() == (576, kept, gone)
+    finally:
+        uplink.stop()
+        outbox.close()
+        ingest.end()
+
+
 def thirty_channels(zone: Zone, day: date) -> dict[datetime, list[Reading]]:
     """A simulated day of the zone's first thirty channels, as rounds of five minutes."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
