@@ -102,8 +102,11 @@ def test_before_anything_came_the_pages_say_so(visitor: httpx.Client) -> None:
 
 
 def test_the_way_to_the_account_is_marked(connection: Connection, visitor: httpx.Client) -> None:
-    assert 'href="/fr/donnees"' in visitor.get("/fr/").text
-    assert 'href="/fr/comptes"' in visitor.get("/fr/donnees").text
+    for address in ("/fr/", "/fr/zones/zone-2", "/fr/mis-de-cote", "/fr/comptes"):
+        assert '<a href="/fr/donnees"' in visitor.get(address).text
+    data = visitor.get("/fr/donnees").text
+    assert 'href="/fr/comptes"' in data
+    assert 'href="/fr/mis-de-cote"' in data
     assert 'href="/fr/comptes/zone-2/gw-2"' in visitor.get("/fr/zones/zone-2").text
 
 

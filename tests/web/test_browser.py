@@ -41,7 +41,8 @@ ADDRESSES = (
     "/fr/zones/zone-5/pump", "/en/zones/zone-5/pump?jours=30", "/fr/zones/zone-5/tower", "/fr/zones/zone-5/bornes",
     "/fr/zones/zone-5/tap-03", "/fr/zones/zone-2/gateway", "/fr/zones/zone-5/network",
     "/fr/zones/zone-5/calendrier?quoi=pompage", "/fr/zones/zone-5/graphes?ref=avant", "/fr/zones/zone-6/graphes",
-    "/fr/comparer", "/fr/ndiyan", "/en/ndiyan",
+    "/fr/comparer", "/fr/ndiyan", "/en/ndiyan", "/fr/donnees", "/fr/chercher?q=borne", "/en/chercher",
+    "/fr/chercher?q=zzz",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -61,6 +62,7 @@ WIDE = (
     "/fr/ndiyan",
     "/fr/zones/zone-2/gateway",
     "/fr/apporter/1",
+    "/fr/chercher?q=borne",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]
@@ -158,6 +160,49 @@ def test_without_javascript_the_same_numbers_stand_there(chromium: Browser, past
         context.close()
     assert seen[0] == seen[1]
     assert "32,8" in seen[0]
+
+
+def test_the_menu_takes_one_line_on_a_desk(chromium: Browser, past: Site, address: str) -> None:
+    page = enter(chromium, past, address, 1280).new_page()
+    page.goto("/fr/")
+    tops = page.eval_on_selector_all(".top nav a, .tools a", "all => all.map(one => one.getBoundingClientRect().top)")
+    assert len(tops) >= 7
+    assert max(tops) - min(tops) < 2
+
+
+@pytest.mark.parametrize(("width", "script"), [(1280, False), (360, True)], ids=["desk-without-script", "phone"])
+def test_a_tap_is_found_by_the_keyboard_alone(
+    chromium: Browser, past: Site, address: str, width: int, script: bool
+) -> None:
+    page = enter(chromium, past, address, width, script=script).new_page()
+    page.goto("/fr/")
+    if width < 800:  # a phone has room for the lens, which leads to the field
+        page.get_by_role("button", name="Chercher").press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Chercher")
+    page.get_by_role("searchbox").focus()
+    page.keyboard.type("borne 3 zone-2")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("borne 3 zone-2")
+    page.get_by_role("link", name="borne 3").press("Enter")
+    expect(page).to_have_url(re.compile("/fr/zones/zone-2/tap-03$"))
+
+
+def test_arrow_keys_read_all_drawings_of_the_explorer_at_one_instant(
+    chromium: Browser, past: Site, address: str
+) -> None:
+    page = enter(chromium, past, address, 1280).new_page()
+    page.goto("/fr/")
+    page.goto("/fr/zones/zone-5/graphes?v=pv/irradiance_w_m2,pump/flow_m3_h&du=2026-02-27&au=2026-02-27")
+    page.get_by_label("Lire à cet instant").focus()
+    for _ in range(150):  # 150 steps of 5 minutes from midnight: the one that begins at 12:30, the middle of the sine
+        page.keyboard.press("ArrowRight")
+    told = page.locator(".read output")
+    expect(told).to_contain_text("27 févr. 12:32")
+    expect(told).to_contain_text("ensoleillement 900 W/m²")
+    assert page.locator(".lively .u-cursor-x").count() == 2
+    places = page.eval_on_selector_all(".lively .u-cursor-x", "all => all.map(one => one.style.transform)")
+    assert len(set(places)) == 1
+    assert places[0] != ""
 
 
 def test_a_page_renews_itself_and_stops_when_told_to(chromium: Browser, past: Site, address: str) -> None:

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -13,6 +15,9 @@ from playwright.sync_api import Browser, Page, expect
 from alerts.telling import begin
 from gateway.clock import ManualClock
 from gateway.zones import Zone
+from ingest.columns import Columns
+from ingest.registry import channel_ids
+from ingest.writer import ReadingWriter
 from tests.alerts.test_photos import picture
 from tests.web.test_browser import TOO_SMALL, WCAG, chromium, enter, problems_of
 from tests.web.web_seed import seed_alert, seed_readings
@@ -138,3 +143,40 @@ def test_find_why_zone_5_is_down_and_tell_the_committee(chromium: Browser, octob
         expect(page.locator(".story li").last).to_contain_text("Clôture annulée Awa (web)")
         assert said == []
         context.close()
+
+
+def test_export_a_year_to_parquet_and_read_it_back(
+    chromium: Browser, database_url: str, zones: list[Zone], clock: ManualClock, tmp_path: Path
+) -> None:
+    site = make_site(database_url, zones, clock)
+    # An hour's reading for each hour of a year, but none of 9 March: its level is the day of the year and the hour.
+    hours = pd.date_range("2025-11-01", "2026-10-31 23:00", freq="h", tz="UTC")
+    hours = hours[hours.strftime("%m-%d") != "03-09"]
+    level = 1 + hours.dayofyear / 1000 + hours.hour / 100_000
+    with site.connect() as connection:
+        number = channel_ids(connection)["zone-5", "tower", "level_m"]
+        at_us = hours.as_unit("us").asi8
+        n = len(hours)
+        ReadingWriter(connection).write(
+            Columns(np.full(n, number, np.int32), at_us, at_us, level.to_numpy(), np.ones(n, np.int16))
+        )
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        page = enter(chromium, site, url, 1280).new_page()
+        page.goto("/fr/")
+        page.get_by_role("link", name="Données", exact=True).click()
+        page.get_by_role("navigation", name="Zone").get_by_role("link", name=zones[4].name).click()
+        page.get_by_label("Du", exact=True).fill("2025-11-01")
+        page.get_by_label("Au", exact=True).fill("2026-10-31")
+        page.get_by_label("Lignes").select_option("hour")
+        page.get_by_label("Format").select_option("parquet")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Télécharger").click()
+        file = tmp_path / "year.parquet"
+        download.value.save_as(file)
+    year = pd.read_parquet(file)
+    level_rows = year[(year["asset"] == "tower") & (year["channel"] == "level_m")].set_index("start_at").sort_index()
+    assert len(level_rows) == 364 * 24
+    assert set(level_rows["unit"]) == {"m"}
+    assert (level_rows["n"] == 1).all()
+    pd.testing.assert_index_equal(level_rows.index, hours, check_names=False, exact=False)
+    np.testing.assert_array_equal(level_rows["mean"], level)

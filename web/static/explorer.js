@@ -74,6 +74,7 @@
       plots.push(new uPlot(options, columns, box));
     });
     answer.querySelector(".still-axis").hidden = true;
+    read(answer, { t0, dt, tracks, names, number, figures });
     let hint = answer.querySelector(".hint");
     if (!hint) {
       hint = document.createElement("p");
@@ -81,6 +82,34 @@
       answer.querySelector(".keys").before(hint);
     }
     hint.textContent = answer.dataset.hint;
+  }
+
+  // One cursor for all drawings that arrow keys move, and what stands under it in words.
+  function read(answer, { t0, dt, tracks, names, number, figures }) {
+    answer.querySelector(".read")?.remove();
+    if (!tracks.length) return;
+    const place = document.createElement("p");
+    const [label, slider, told] = ["label", "input", "output"].map((kind) => document.createElement(kind));
+    place.className = "read";
+    Object.assign(slider, { type: "range", id: "reader", min: 0, max: tracks[0].value.length - 1, value: 0 });
+    [label.htmlFor, label.textContent] = ["reader", answer.dataset.read];
+    told.htmlFor = "reader";
+    const date = uPlot.fmtDate("{D} {MMM} {HH}:{mm}", names);
+    const titles = [...figures].map((figure) => figure.querySelector("h2"));
+    slider.addEventListener("input", () => {
+      const step = Number(slider.value);
+      const at = t0 + dt * (step + 0.5);
+      for (const plot of plots) plot.setCursor({ left: plot.valToPos(at, "x"), top: -1 }, false);
+      const values = tracks.map((track, index) => {
+        const unit = titles[index].querySelector(".unit").textContent.trim();
+        const then = track.reference ? ` (${answer.dataset.then} ${number(track.reference[step])})` : "";
+        return `${titles[index].firstChild.textContent.trim()} ${number(track.value[step])} ${unit}${then}`;
+      });
+      told.textContent = [date(uPlot.tzDate(new Date(at * 1e3), ZONE)), ...values].join(" · ");
+      slider.setAttribute("aria-valuetext", told.textContent);
+    });
+    place.append(label, slider, told);
+    answer.querySelector(".keys").before(place);
   }
 
   const written = (seconds) => new Date(Math.round(seconds / 60) * 6e4).toISOString().slice(0, 16);
