@@ -132,6 +132,15 @@ def ping_over_http(url: str) -> None:
         log.warning("the ping did not arrive: %s", type(error).__name__)
 
 
+def _begin(url: str, clock: Clock) -> None:
+    """Say that the keeper is there, before it has looked; what it has told stays."""
+    try:
+        with connect(url, application="ndiyan-keeper") as connection:
+            connection.execute(SQL["begin"], {"at": clock.now()})
+    except psycopg.Error as error:
+        log.warning("the database does not answer: %s", str(error).splitlines()[0])
+
+
 def run(
     url: str, config: WatchConfig, clock: Clock, stop: threading.Event, watchdog: Watchdog,
     chore: Callable[[datetime], None],
@@ -141,6 +150,7 @@ def run(
     Without a database nothing is pinged, and that is what tells.
     """
     watchdog.ready()
+    _begin(url, clock)
     if stop.wait(SETTLE_S):
         return
     while True:

@@ -8,6 +8,10 @@ SELECT detail FROM heartbeat WHERE service = 'keeper' FOR UPDATE;
 INSERT INTO heartbeat (service, beat_at, detail) VALUES (%(service)s, %(at)s, %(detail)s::jsonb)
 ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at, detail = EXCLUDED.detail;
 
+-- begin
+INSERT INTO heartbeat (service, beat_at, detail) VALUES ('keeper', %(at)s, '{}')
+ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at;
+
 -- zones
 -- All zones, and those that nobody has heard since.
 SELECT count(*), count(*) FILTER (WHERE heard.at IS NULL OR heard.at < %(since)s) FROM zone z CROSS JOIN LATERAL (

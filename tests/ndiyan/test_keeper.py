@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from datetime import UTC, datetime, timedelta
 from datetime import time as daytime
 
@@ -11,11 +12,13 @@ import pytest
 from alerts.carriers.phone import PhoneCarrier
 from alerts.messages import answer_text, segments
 from alerts.sender import Sender
+from alerts.watchdog import look_at_parts
 from gateway.clock import ManualClock
+from gateway.health import Watchdog
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
-from ndiyan.keeper import Keeper, WatchConfig, beat, standing_still
+from ndiyan.keeper import Keeper, WatchConfig, beat, run, standing_still
 
 pytestmark = pytest.mark.db
 PARTS = ("ingest", "alerts", "sender", "web", "keeper", "broker", "database")
@@ -109,6 +112,14 @@ def test_a_trouble_is_told_once_and_its_end_too(database_url: str, zones: list[Z
         assert "not working: web." in told[0]
         assert pinged_at is not None
         assert server.pinged_at == clock.now() > pinged_at + 25 * MINUTE
+
+
+def test_a_server_that_has_just_started_has_its_keeper(database_url: str, clock: ManualClock) -> None:
+    stop = threading.Event()
+    stop.set()  # it ends before its first look, two minutes on
+    run(database_url, WatchConfig(), clock, stop, Watchdog(), lambda now: None)
+    with connect(database_url) as connection:
+        assert [part.why for part in look_at_parts(connection, clock) if part.name == "keeper"] == [""]
 
 
 def test_what_does_not_leave_or_is_not_judged_stands_still_however_it_beats(
