@@ -122,6 +122,16 @@ def lines_of(connection: Connection, number: int) -> Iterator[str]:
         yield rest.decode(encoding or "utf-8", "replace")
 
 
+def take_interrupted(database_url: str) -> list[int]:
+    """Take over what was asked for and is not worked on any more; nothing while the database is away."""
+    try:
+        with connect(database_url, application="ndiyan-backlog") as connection:
+            return [number for (number,) in connection.execute(SQL["take_interrupted"], {"after": INTERRUPTED_AFTER})]
+    except (psycopg.OperationalError, IngestError) as error:
+        log.debug("no database to ask for interrupted backlogs: %s", error)
+        return []
+
+
 def store_file(database_url: str, number: int, clock: Clock) -> None:
     """Store what a file holds, over connections of its own; what goes wrong is kept with the file."""
     try:

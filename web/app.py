@@ -16,7 +16,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 
 from alerts.trials import run as run_trial
 from gateway.clock import Clock, SystemClock
-from ingest.backlog_files import store_file
+from ingest.backlog_files import store_file, take_interrupted
 from ingest.db import open_pool
 from web import hooks
 from web.api import account as api_account
@@ -81,7 +81,11 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await run_in_threadpool(open_pool, config.database_url, size=POOL_SIZE, application="ndiyan web")
         trials = InTurn("trials", partial(run_trial, config.database_url, price_gnf=config.price_gnf))
-        files = InTurn("backlogs", partial(store_file, config.database_url, clock=clock))
+        files = InTurn(
+            "backlogs",
+            partial(store_file, config.database_url, clock=clock),
+            left=partial(take_interrupted, config.database_url),
+        )
         limiter = Limiter(config.requests_per_minute)
         uplinks = Uplinks(config.database_url)
         app.state.services = Services(
@@ -89,7 +93,8 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
             uplinks, files,
         )  # fmt: skip
         try:
-            yield
+            with trials, files:
+                yield
         finally:
             await run_in_threadpool(uplinks.close)
             await run_in_threadpool(pool.close, 2.0)

@@ -2,29 +2,64 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
-from queue import SimpleQueue
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Self
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 30.0
 
 
 class InTurn:
-    """Does `work` on what it is given, by number, as soon as that before is done. A process that ends leaves it
-    interrupted. `work` keeps whatever goes wrong with what it works on."""
+    """Does `work` on what it is given, by number, as soon as that before is done, from entry to exit.
 
-    def __init__(self, name: str, work: Callable[[int], None]) -> None:
-        self._name, self._work = name, work
-        self._asked: SimpleQueue[int] = SimpleQueue()
-        self._starting = threading.Lock()
-        self._worker: threading.Thread | None = None
+    Parameters
+    ----------
+    work : keeps whatever goes wrong with what it works on
+    left : what was asked for and interrupted, by a process that ended or a database that was away; it is taken up again
+    look_every_s : how often `left` is asked when there is nothing to do
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[int], None],
+        *,
+        left: Callable[[], Iterable[int]] = tuple,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
+        self._work, self._left, self._look_every_s = work, left, look_every_s
+        self._asked: SimpleQueue[int | None] = SimpleQueue()
+        self._worker = threading.Thread(target=self._work_on, name=name, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._worker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._asked.put(None)
 
     def start(self, number: int) -> None:
         """Begin with this one, as soon as those before are done."""
         self._asked.put(number)
-        with self._starting:
-            if self._worker is None or not self._worker.is_alive():
-                self._worker = threading.Thread(target=self._work_on, name=self._name, daemon=True)
-                self._worker.start()
 
     def _work_on(self) -> None:
+        for number in self._numbers():
+            try:
+                self._work(number)
+            except Exception:  # the next is none of its business
+                log.exception("%s: %s was not done", self._worker.name, number)
+
+    def _numbers(self) -> Iterator[int]:
         while True:
-            self._work(self._asked.get())
+            try:
+                number = self._asked.get(timeout=self._look_every_s)
+            except Empty:
+                yield from self._left()
+                continue
+            if number is None:
+                return
+            yield number

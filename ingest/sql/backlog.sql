@@ -36,6 +36,10 @@ UPDATE backlog_file SET state = 'asked', beat_at = now(), error = NULL
 WHERE backlog_file_id = %(file)s
   AND (state IN ('waiting', 'failed') OR (state = 'asked' AND now() - beat_at > %(after)s));
 
+-- take_interrupted
+-- Whoever takes them beats for them, so that nobody else does.
+UPDATE backlog_file SET beat_at = now() WHERE state = 'asked' AND now() - beat_at > %(after)s RETURNING backlog_file_id;
+
 -- begin
 UPDATE backlog_file SET beat_at = now(), done = 0, rows = 0, stored = 0, duplicate = 0, conflict = 0, set_aside = 0, problems = '[]'
 WHERE backlog_file_id = %(file)s;

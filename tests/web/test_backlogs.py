@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from ingest.backlog import Layout, Target
-from ingest.backlog_files import MOST_BYTES, lines_of, store_file
+from ingest.backlog_files import MOST_BYTES, State, find_file, lines_of, store_file, take_interrupted
 from tests.web.test_access import csrf_of
 from tests.web.test_api_doors import key_with
 from tests.web.test_pages import words
 from tests.web.web_site import Site
 from web.access import Scope
 from web.backlogs import layout_of
+from web.in_turn import InTurn
 
 pytestmark = pytest.mark.db
 
@@ -167,6 +169,46 @@ def test_what_was_interrupted_is_taken_up_again_and_stored_once(site: Site, visi
     text = ended(lambda: text if "lu jusqu’au bout" in (text := words(visitor.get(page))) else None)
     assert "Valeurs lues 12 000 = stockées 0 + doublons 12 000" in text.replace("\u00a0", " ")
     assert len(levels(site)) == 12_000
+
+
+def test_what_was_interrupted_goes_on_without_anybody(site: Site, visitor: httpx.Client) -> None:
+    page = bring(visitor, "logger.csv", LONG.encode()).headers["location"]
+    number = int(page.rsplit("/", 1)[1])
+    with site.connect() as connection:  # as a process leaves it that was killed before it had read a line
+        layout = '{"zone": "zone-2", "utc_offset_min": 0, "time": "time", "targets": {}}'
+        connection.execute(
+            "UPDATE backlog_file SET state = 'asked', beat_at = now() - interval '2 minutes', layout = %s", [layout]
+        )
+    with InTurn(
+        "backlogs", partial(store_file, site.url, clock=site.clock), left=partial(take_interrupted, site.url),
+        look_every_s=0.01,
+    ):  # fmt: skip
+        ended(lambda: levels(site) or None)
+    with site.connect() as connection:
+        ended(lambda: ((found := find_file(connection, number)) is not None and found.state is State.DONE) or None)
+    assert levels(site) == [2.31]
+
+
+def test_two_who_look_after_files_do_not_take_the_same(site: Site, visitor: httpx.Client) -> None:
+    bring(visitor, "logger.csv", LONG.encode())
+    with site.connect() as connection:
+        connection.execute("UPDATE backlog_file SET state = 'asked', beat_at = now() - interval '2 minutes'")
+    assert len(take_interrupted(site.url)) == 1
+    assert take_interrupted(site.url) == []
+
+
+def test_what_goes_wrong_with_one_does_not_keep_the_next_waiting() -> None:
+    done = []
+
+    def work(number: int) -> None:
+        if number == 1:
+            raise ValueError("a defect of ours")
+        done.append(number)
+
+    with InTurn("backlogs", work) as turn:
+        turn.start(1)
+        turn.start(2)
+        assert ended(lambda: done or None) == [2]
 
 
 def test_a_form_that_names_no_channel_of_ours_is_not_believed() -> None:
