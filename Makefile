@@ -62,6 +62,10 @@ bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost
 	@deploy/need.sh fusermount3 fuse3 "the power cannot be cut"
 	@exec $(PYTHON) -m benchmarks.crash $(ARGS)
 
+bench-chaos: setup  ## as bench-crash, and evaluation, sender and pages are struck as well (ARGS="--cycles 2000 --seed 7")
+	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@exec $(PYTHON) -m benchmarks.crash --everything $(ARGS)
+
 bench-gateway: setup  ## kill -9 of the gateway's program 200 times: no reading and no pulse lost or twice (ARGS="--kills 20", "--minutes 10" for the cost of a day)
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(PYTHON) -m benchmarks.gateway $(ARGS)

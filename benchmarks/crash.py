@@ -1,5 +1,6 @@
 """Crash loop: kill -9, freezes and double faults over gateways, broker, ingest and database under load.
 
+`make bench-chaos` does the same to alerts, sender and pages as well, while people write SMS and upload files.
 `make bench-crash` with ARGS="--cycles 1000 --seed 7" runs the loop, ARGS=--planted plants one defect after another
 until the loop finds it, ARGS="--power 60" cuts the power and then does the same with settings that are too weak. Exit
 status 1 when anything was found, or a planted defect was not. Everything that happens is drawn from the seed; when it
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,9 @@ from gateway.zones import load_zones
 from ndiyan.embedded_broker import broker_account, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.shipped_files import shipped
+from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.scenarios import planted, powercut_harness
+from tests.scenarios.chaos_harness import Commune, People, Sums
 from tests.scenarios.crash_harness import ROOT, Report, Village, WatchedBroker, crash_loop
 from tests.scenarios.oracle import Finding, Kind, Tally
 from tests.scenarios.powercut_fs import NoFuse
@@ -69,6 +72,7 @@ def main() -> None:
         help="find these defects (all) instead",
     )
     other.add_argument("--power", type=int, metavar="CUTS", help="cut the power instead, and find the weak settings")
+    other.add_argument("--everything", action="store_true", help="evaluation, sender and pages are struck as well")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what was started is ended
     mosquitto = find_mosquitto()
@@ -83,7 +87,7 @@ def main() -> None:
         except NoFuse as error:
             sys.exit(f"power cuts need a file system of our own: {error}")
     else:
-        is_fine = _crash(mosquitto, seed=arguments.seed, cycles=arguments.cycles)
+        is_fine = _crash(mosquitto, seed=arguments.seed, cycles=arguments.cycles, is_everything=arguments.everything)
     sys.exit(0 if is_fine else 1)
 
 
@@ -93,7 +97,7 @@ def commit() -> str:
     return shown.stdout.strip() or "unknown"
 
 
-def _crash(mosquitto: Path, *, seed: int, cycles: int) -> bool:
+def _crash(mosquitto: Path, *, seed: int, cycles: int, is_everything: bool) -> bool:
     begin_s = time.monotonic()
 
     def tell(report: Report) -> None:
@@ -102,15 +106,36 @@ def _crash(mosquitto: Path, *, seed: int, cycles: int) -> bool:
             left_s = pace_s * (cycles - report.cycles)
             print(f"{report.cycles} of {cycles} cycles, {pace_s:.2f} s each, {left_s / 60:.0f} min left", flush=True)
 
-    with _folder() as folder, _server(folder) as postgres:
+    with _folder() as folder, _server(folder) as postgres, ExitStack() as peers:
         broker = WatchedBroker(
             folder, ZONES, secret_file=folder / "mq", log=folder / "mq.log", account=broker_account(),
             mosquitto=mosquitto,
         )  # fmt: skip
-        village = Village(folder, ZONES, postgres, broker)
-        report = crash_loop(village, seed=seed, cycles=cycles, settle_within_s=SETTLE_WITHIN_S, told=tell)
+        village, people = Village(folder, ZONES, postgres, broker), None
+        if is_everything:
+            try:
+                smsc = peers.enter_context(Smsc(folder))
+            except NoPeer as error:
+                sys.exit(f"there is no message centre: {error}")
+            village = Commune(folder, ZONES, postgres, broker, smsc)
+            people = People(village)
+        report = crash_loop(
+            village, seed=seed, cycles=cycles, settle_within_s=SETTLE_WITHIN_S, told=tell, bystanders=people
+        )
         print("\n" + _deeds(report) + _sums(report.tally, report.findings))
+        if people:
+            print(_done(people.sums()))
         return _is_fine(report.findings, folder)
+
+
+def _done(sums: Sums) -> str:
+    recovery = ", ".join(f"{name} {took_s:.1f} s" for name, took_s in sorted(sums.recovery_s.items()))
+    return (
+        f"SMS from people     {sums.written}; taken by the message centre {sums.answers}, marked as possibly twice"
+        f" {sums.flagged}\n"
+        f"files uploaded      {sums.uploaded}\n"
+        f"longest way back    {recovery}"
+    )
 
 
 def _plant(names: Sequence[str], seed: int) -> bool:
@@ -203,7 +228,7 @@ def _deeds(report: Report) -> str:
         f"cycles              {report.cycles}\n"
         f"  by act            {_listed(by_act)}\n"
         f"  by victim         {_listed(by_victim)}, broker's store wiped {wiped}\n"
-        f"  ingest ended by itself and was started again {len(report.ended_by_itself)} times\n"
+        f"  a service ended by itself and was started again {len(report.ended_by_itself)} times\n"
         + "".join(f"    {words}\n" for words in report.ended_by_itself)
     )
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from psycopg import sql
 
@@ -87,8 +87,8 @@ class Deed(NamedTuple):
 class Report:
     """What a run came to; without findings nothing was lost, stored twice or wrong in the account.
 
-    `ended_by_itself` holds the last words of ingest whenever it ended without having been told; it is started again, as
-    by a supervisor.
+    `ended_by_itself` holds the last words of a service whenever it ended without having been told; it is started again,
+    as by a supervisor.
     """
 
     cycles: int = 0
@@ -98,10 +98,10 @@ class Report:
     tally: Tally | None = None
 
 
-def deeds(dice: random.Random) -> Iterator[Deed]:
+def deeds(dice: random.Random, among: Sequence[str] = VICTIMS) -> Iterator[Deed]:
     """For ever."""
-    acts, singles = shuffled(dice, ACTS), shuffled(dice, [(victim,) for victim in VICTIMS])
-    pairs = shuffled(dice, list(itertools.combinations(VICTIMS, 2)))
+    acts, singles = shuffled(dice, ACTS), shuffled(dice, [(victim,) for victim in among])
+    pairs = shuffled(dice, list(itertools.combinations(among, 2)))
     wipes = shuffled(dice, [True] + 9 * [False])
     for act in acts:
         if act in FIXED:
@@ -125,8 +125,13 @@ class Village:
     """The processes; `program` makes the arguments of Python for a child, so that a test can plant a defect in it.
 
     `database` is made on the server when it is not there, and is of this village alone. The gateways' outboxes lie in
-    `outboxes`, else in `folder`, where the diaries always are.
+    `outboxes`, else in `folder`, where the diaries always are. Of `services` each is started again when it ends by
+    itself.
     """
+
+    victims: Sequence[str] = VICTIMS
+    uploads: Zone | None = None
+    services: Sequence[str] = ("ingest",)
 
     def __init__(
         self,
@@ -144,6 +149,7 @@ class Village:
         self.gateways, self.sensor = zones[:GATEWAYS], zones[GATEWAYS]
         self.broker_up_ms = 0
         self.ended_by_itself: list[str] = []
+        self._is_drained = False
         self._database, self._program = database, program
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -161,11 +167,16 @@ class Village:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self._database)))
         with connect(self.url) as connection:
             migrate(connection)
-            import_zones(connection, [*self.gateways, self.sensor])
+            import_zones(connection, self.known_zones)
             connection.execute(REFUSE_POISON)
-        for name in ("broker", "ingest", *(f"gateway-{number}" for number in range(len(self.gateways)))):
+        for name in ("broker", *self.services, *(f"gateway-{number}" for number in range(len(self.gateways)))):
             self._bring_up(name)
         self._start_sender("sensor", "field_sensor", self.sensor, SENSOR_READINGS_PER_S)
+
+    @property
+    def known_zones(self) -> list[Zone]:
+        """The zones in the database."""
+        return [*self.gateways, self.sensor]
 
     def do(self, deed: Deed, dice: random.Random) -> list[Finding]:
         """Do it; on return everything has been started again. Says what did not end when it was asked to."""
@@ -186,20 +197,22 @@ class Village:
         return []
 
     def tend(self) -> None:
-        """Start ingest again when it ended by itself, as a supervisor would; nobody else may end."""
+        """Start a service again when it ended by itself, as a supervisor would; nobody else may end."""
         for name, child in list(self._children.items()):
-            if child.poll() is not None:
-                assert name == "ingest", f"{name} ended with {child.returncode}: {self.log(name)}"
-                self._ingest_ended(child.returncode)
+            if child.poll() is not None and not (child.returncode == 0 and self._is_drained):
+                assert name in self.services, f"{name} ended with {child.returncode}: {self.log(name)}"
+                self._service_ended(name, child.returncode)
 
     def drain(self, *, within_s: float) -> list[Finding]:
         """Stop measuring and wait until every gateway has emptied its outbox and all senders have ended."""
+        self._is_drained = True
         (self.folder / "stop").touch()
-        senders = {name: child for name, child in self._children.items() if name != "ingest"}
+        senders = {name: child for name, child in self._children.items() if name not in self.services}
         end = time.monotonic() + within_s
         while any(child.poll() is None for child in senders.values()) and time.monotonic() < end:
-            if (code := self._children["ingest"].poll()) is not None:
-                self._ingest_ended(code)
+            for name in self.services:
+                if (code := self._children[name].poll()) is not None:
+                    self._service_ended(name, code)
             time.sleep(0.05)
         return [
             Finding(Kind.STUCK, f"{name} has {child.poll()} for an end after {within_s:g} s: {self.log(name)}")
@@ -217,10 +230,10 @@ class Village:
         """The last lines that a child wrote."""
         return (self.folder / f"{name}.log").read_text("utf-8", "replace")[-2000:]
 
-    def _ingest_ended(self, code: int) -> None:
+    def _service_ended(self, name: str, code: int) -> None:
         """Note its last line and start it again."""
-        self.ended_by_itself.append(f"{code}: {(self.log('ingest').splitlines() or [''])[-1]}")
-        self._bring_up("ingest")
+        self.ended_by_itself.append(f"{name} {code}: {(self.log(name).splitlines() or [''])[-1]}")
+        self._bring_up(name)
 
     def _strike(
         self, killed: list[str], frozen: list[str], *, away_s: float, apart_s: float = 0.0, wipes: bool = False
@@ -282,9 +295,14 @@ class Village:
         elif name == "ingest":
             url, mqtt_url = self.url, self.broker.ingest_settings.url()
             self._spawn(name, "ndiyan", ["ingest"], {"NDIYAN_DATABASE_URL": url, "NDIYAN_MQTT_URL": mqtt_url})
+        elif name in self.services:
+            self._bring_up_service(name)
         else:
             zone = self.gateways[int(name[-1])]
             self._start_sender(name, "field_gateway", zone, READINGS_PER_S, str(self.outboxes))
+
+    def _bring_up_service(self, name: str) -> None:
+        raise AssertionError(f"{name} is no service of this village")
 
     def _start_sender(self, name: str, program: str, zone: Zone, per_s: float, *more: str) -> None:
         url = self.broker.settings_for(zone.gateway_id).url()
@@ -309,7 +327,7 @@ def oracle_of(village: Village) -> Oracle:
     return Oracle(
         village.folder, lambda: village.url, outboxes=village.outboxes, gateways=village.gateways,
         sensor=village.sensor, broker_log=village.broker.log, broker_up_ms=lambda: village.broker_up_ms,
-        tend=village.tend,
+        tend=village.tend, uploads=village.uploads,
     )  # fmt: skip
 
 
@@ -323,8 +341,27 @@ def running(village: Village) -> Iterator[Oracle]:
         village.stop()
 
 
+class Bystanders(Protocol):
+    """Who else uses the village, and has an account of their own of what became of it."""
+
+    def act(self) -> None:
+        """Something of theirs before the next deed."""
+
+    def recovered(self, victims: Sequence[str], *, since_s: float, within_s: float) -> list[Finding]:
+        """Wait until who was struck at `since_s` works for them."""
+
+    def settle(self, *, within_s: float) -> list[Finding]:
+        """Wait until nothing of theirs is under way, and judge it."""
+
+
 def crash_loop(
-    village: Village, *, seed: int, cycles: int, settle_within_s: float, told: Callable[[Report], None] = lambda _: None
+    village: Village,
+    *,
+    seed: int,
+    cycles: int,
+    settle_within_s: float,
+    told: Callable[[Report], None] = lambda _: None,
+    bystanders: Bystanders | None = None,
 ) -> Report:
     """So many cycles, each with a look of the oracle, and then the drain; ends at the first finding.
 
@@ -332,20 +369,29 @@ def crash_loop(
     """
     dice, report = random.Random(seed), Report()
     with running(village) as oracle:
-        for deed in itertools.islice(deeds(dice), cycles):
+        for deed in itertools.islice(deeds(dice, village.victims), cycles):
             time.sleep(dice.uniform(*QUIET_S))
             village.tend()
+            if bystanders:
+                bystanders.act()
+            struck_s = time.monotonic()
             report.findings += village.do(deed, dice)
             report.cycles += 1
             report.deeds[deed] += 1
+            if bystanders:
+                report.findings += bystanders.recovered(deed.victims, since_s=struck_s, within_s=settle_within_s)
             report.findings += oracle.look()
             if not report.findings and report.cycles % SETTLE_EVERY == 0:
                 report.findings += oracle.settle(within_s=settle_within_s)
+                if bystanders:
+                    report.findings += bystanders.settle(within_s=settle_within_s)
             told(report)
             if report.findings:
                 break
         else:
             report.findings += village.drain(within_s=settle_within_s) + oracle.settle(within_s=settle_within_s)
+            if bystanders:
+                report.findings += bystanders.settle(within_s=settle_within_s)
             report.findings += oracle_of(village).conclude()  # by one who has seen nothing: all is there to the end
         report.ended_by_itself = village.ended_by_itself
         report.tally = oracle.tally()

@@ -77,6 +77,9 @@ class Kind(StrEnum):
     ROLLUP = "rollup"
     STRAY_ACK = "stray_ack"
     STUCK = "stuck"
+    SMS_LOST = "sms_lost"
+    SMS_TWICE = "sms_twice"
+    ALERT_LOST = "alert_lost"
     CORRUPT = "corrupt"
     NO_START = "no_start"
 
@@ -140,6 +143,7 @@ class Oracle:
     outboxes : the folder of the gateways' outboxes
     broker_up_ms : tells since when the broker has been up [ms since 1970]
     tend : looks after the processes while we wait
+    uploads : the zone whose readings come as files, with a diary of those whose upload was answered with 202
     """
 
     def __init__(
@@ -153,10 +157,12 @@ class Oracle:
         broker_log: Path,
         broker_up_ms: Callable[[], int],
         tend: Callable[[], None],
+        uploads: Zone | None = None,
     ) -> None:
         self._folder, self._outboxes, self._url, self._broker_log = folder, outboxes, url, broker_log
         self._broker_up_ms, self._tend = broker_up_ms, tend
         self._gateways, self._sensor = [Sender(zone) for zone in gateways], Sender(sensor)
+        self._uploads = [Sender(uploads)] if uploads else []
         self._channels: dict[tuple[str, str, str], int] = {}
         self._log_offset = 0
         self._in_hand: set[bytes] = set()  # message ids that ingest was sent on its connection and has not confirmed
@@ -199,7 +205,7 @@ class Oracle:
         with connect(self._url()) as connection:
             findings = self._missing(connection) + self._unwanted(connection) + self._account(connection, drained=True)
             findings += self._twice(connection) + self._rollups(connection) + self._stray_acknowledgements()
-            if waiting := sum(len(sender.pending) for sender in self._gateways):
+            if waiting := sum(len(sender.pending) for sender in (*self._gateways, *self._uploads)):
                 findings.append(Finding(Kind.LOST, f"{waiting} readings are not stored after the drain"))
             if foreign := self._foreign(connection):
                 findings.append(Finding(Kind.FOREIGN, f"{foreign} readings are stored that nobody measured"))
@@ -222,7 +228,7 @@ class Oracle:
 
     @property
     def _senders(self) -> list[Sender]:
-        return [*self._gateways, self._sensor]
+        return [*self._gateways, self._sensor, *self._uploads]
 
     def _missing(self, connection: Connection) -> list[Finding]:
         if not self._channels:
@@ -235,6 +241,9 @@ class Oracle:
             findings += self._strike_out(connection, sender)
             for key in sender.pending.keys() - waiting:
                 findings.append(Finding(Kind.LOST, f"{sender.zone.gateway_id}: {key} is neither stored nor waiting"))
+        for sender in self._uploads:  # a file is kept, and stored in the background: it may wait for long
+            sender.read(self._folder, self._channels)
+            findings += self._strike_out(connection, sender)
         return findings + self._missing_of_sensor(connection)
 
     def _missing_of_sensor(self, connection: Connection) -> list[Finding]:
