@@ -40,7 +40,9 @@ FATES = {
     "sms:failed": (Fate.UNDELIVERED, "failedAt"),
     "sms:cancelled": (Fate.UNDELIVERED, "cancelledAt"),
 }
-AT_ONCE = 25  # of 30 parts in 30 minutes, so that another app may send a few (SMS.md §7.4)
+# Android lets an app send 30 parts in 30 minutes unless a setting of the phone is raised (SMS.md §1.2); another app may
+# send a few of them (§7.4).
+AT_ONCE, WITHIN_S = 25, 1800.0
 URGENT = 100  # from here on the app does not hold a message back for its own limits
 
 
@@ -74,8 +76,7 @@ class AndroidConfig:
             options.secret("password"),
             options.secret("signing_key", shortest=8),
             options.whole("sim", 0, low=0, high=3),
-            # Android lets an app send 30 parts in 30 minutes unless a setting of the phone is raised (SMS.md §2.1).
-            options.number("per_s", 0.016, low=0.001, high=10),
+            options.number("per_s", AT_ONCE / WITHIN_S, low=0.001, high=10),
             options.whole("window", 4, low=1, high=100),
             options.receipt_within(180),
         )

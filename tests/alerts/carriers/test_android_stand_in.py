@@ -9,6 +9,7 @@ import pytest
 
 from alerts.carriers import Accepted, Fate, Inbound, Receipt, Refused, Uncertain
 from alerts.carriers.android import TRIES, AndroidConfig, AndroidRoute
+from alerts.carriers.pace import Pace
 from tests.alerts.carriers.listening import NUMBER, Listener
 from tests.alerts.carriers.smsd import wait_until
 from tests.alerts.carriers.stand_in import Asked, standing_in
@@ -91,6 +92,17 @@ def test_a_wrong_account_is_no_fault_of_the_message(database_url: str) -> None:
         assert listener.outcome() == Refused("HTTP 401", is_permanent=False)
         wait_until(lambda: listener.carrier.health().detail == "battery 63 %", "the first look")
         listener.close()
+
+
+def test_no_half_hour_holds_more_than_the_telephone_lets_an_app_send() -> None:
+    caps = android("http://127.0.0.1").caps
+    pace, now, left = Pace(caps.per_s, at_once=caps.at_once), 0.0, []
+    while len(left) < 100:
+        now += pace.wait_s(now)
+        pace.left(now)
+        left.append(now)
+    assert left[24] == 0.0
+    assert all(late - early > 1800.0 for early, late in zip(left, left[25:], strict=False))
 
 
 def test_its_webhooks_are_read_in_the_older_and_the_newer_spelling(database_url: str) -> None:
