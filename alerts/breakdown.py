@@ -53,7 +53,7 @@ def open_breakdowns(connection: Connection, zones: Sequence[str], *, now: dateti
 def report(connection: Connection, person: Person, *, phone: str, sms_in_id: int, text: str, now: datetime) -> str:
     """Keep a report and tell the zone's specialist; returns what the reporter is answered.
 
-    Where there is no specialist to tell, an engineer is to call the zone.
+    Where there is no specialist who can be told, an engineer is to call the zone.
     """
     asked = {
         "zone": person.zone_id, "contact": person.contact_id, "sms": sms_in_id, "phone": phone, "text": text,
@@ -63,7 +63,9 @@ def report(connection: Connection, person: Person, *, phone: str, sms_in_id: int
     ((place,),) = connection.execute(SQL["zone_name"], asked).fetchall()
     known = connection.execute(SQL["told_lately"], asked).fetchone()
     if known is not None:
-        return answer_text(person.language, "breakdown_known", place=place, name=known[0], phone=known[1])
+        name, to_phone, has_left = known
+        said = "breakdown_known" if has_left else "breakdown_told"
+        return answer_text(person.language, said, place=place, name=name, phone=to_phone)
     specialist = connection.execute(SQL["specialist"], asked).fetchone()
     if specialist is None:
         ((is_on_the_list,),) = connection.execute(SQL["is_on_the_list"], asked).fetchall()

@@ -6,17 +6,21 @@ VALUES (%(zone)s, %(contact)s, %(sms)s, %(now)s, %(text)s);
 SELECT name FROM zone WHERE zone_id = %(zone)s;
 
 -- told_lately
--- Who was told of a breakdown in this zone since then.
-SELECT c.name, c.phone FROM notification n JOIN contact c USING (contact_id)
-WHERE n.zone_id = %(zone)s AND n.kind = 'report' AND n.created_at > %(since)s
-  AND n.state NOT IN ('failed', 'expired', 'superseded')
+-- Who hears of a breakdown in this zone since then, and whether it has left for them: not who asked for silence or to be
+-- forgotten, nor whom it did not reach, nor the one who reports.
+SELECT c.name, c.phone, n.state NOT IN ('queued', 'held') FROM notification n JOIN contact c USING (contact_id)
+WHERE n.zone_id = %(zone)s AND n.kind = 'report' AND n.created_at > %(since)s AND c.is_active
+  AND c.phone <> %(phone)s AND c.phone NOT IN (SELECT phone FROM opted_out)
+  AND n.state IN ('queued', 'held', 'submitting', 'uncertain', 'accepted', 'delivered', 'no_receipt')
 ORDER BY n.notification_id DESC LIMIT 1;
 
 -- specialist
--- Who repairs in this zone, else its engineer; not the one who reports.
-SELECT contact_id, name, phone, language FROM contact
+-- Who repairs in this zone, else its engineer; not the one who reports, nor whom such news has just not reached.
+SELECT contact_id, name, phone, language FROM contact c
 WHERE zone_id = %(zone)s AND is_active AND role = ANY(%(roles)s) AND phone <> %(phone)s
   AND phone NOT IN (SELECT phone FROM opted_out)
+  AND NOT EXISTS (SELECT FROM notification n WHERE n.contact_id = c.contact_id AND n.kind = 'report'
+                  AND n.created_at > %(since)s AND n.state IN ('failed', 'undelivered', 'expired', 'abandoned'))
 ORDER BY array_position(%(roles)s::text[], role), rank LIMIT 1;
 
 -- is_on_the_list

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from alerts.breakdown import Cause, close_report, reopen_report
 from alerts.conversation import MOST_IN_AN_HOUR
+from alerts.forget import forget
 from gateway.zones import Zone
 from ingest.registry import channel_ids, import_zones
 from tests.alerts.test_climbing import HOUR, MINUTE, NOON, Region, phone_of
@@ -424,9 +425,47 @@ def test_where_nobody_repairs_an_engineer_is_to_call(region: Region) -> None:
     assert rows == [("zone-3", None, "report", "breakdown_reported")]
 
 
+@pytest.mark.parametrize("fate", ["undelivered", "failed", "expired", "abandoned"])
+def test_who_could_not_be_reached_knows_of_no_breakdown_and_the_next_is_told(region: Region, fate: str) -> None:
+    engineer = "+224600000999"
+    region.everybody_else_is("ingenieur", engineer)
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    says(region, tap_keeper, "PANNE", after=5 * MINUTE)
+    region.connection.execute("UPDATE notification SET state = %s WHERE kind = 'report'", [fate])
+    assert "Nous prévenons Tous 600000999." in says(region, tap_keeper, "PANNE")[0]
+    assert "Tous 600000999 la connait" in says(region, tap_keeper, "PANNE")[0]
+    assert len(region.sms(engineer)) == 1
+    region.connection.execute("UPDATE notification SET state = %s WHERE kind = 'report'", [fate])
+    for _ in range(2):
+        assert "Aucun réparateur n'est joignable" in says(region, tap_keeper, "PANNE")[0]
+    assert region.connection.execute("SELECT count(*) FROM call_list").fetchone() == (1,)
+
+
+def test_a_report_that_still_waits_for_its_route_is_not_sent_twice_and_nobody_knows_of_it_yet(region: Region) -> None:
+    tap_keeper, repairer = (phone_of(region.zones[2], role) for role in ("fontainier", "reparateur"))
+    says(region, tap_keeper, "PANNE", after=5 * MINUTE)
+    region.connection.execute(
+        "UPDATE notification SET state = 'queued', next_try_at = %s WHERE kind = 'report'", [NOON + 5 * HOUR]
+    )
+    assert "Nous prévenons Mamadou" in says(region, tap_keeper, "PANNE")[0]
+    rows = region.connection.execute("SELECT phone FROM notification WHERE kind = 'report'").fetchall()
+    assert rows == [(repairer,)]
+
+
+def test_a_repairer_who_was_forgotten_since_is_named_to_nobody(region: Region) -> None:
+    tap_keeper, repairer = (phone_of(region.zones[2], role) for role in ("fontainier", "reparateur"))
+    says(region, tap_keeper, "PANNE")
+    forget(region.connection, repairer, by="Awa", now=region.clock.now())
+    assert says(region, tap_keeper, "PANNE") == [
+        "NDIYAN Mangol-Dow: panne notée, merci. Aucun réparateur n'est joignable: un ingénieur doit vous appeler."
+    ]
+
+
 def test_the_repairer_does_not_tell_himself(region: Region) -> None:
     repairer = phone_of(region.zones[2], "reparateur")
     assert says(region, repairer, "PANNE")[0].endswith("un ingénieur doit vous appeler.")
+    says(region, phone_of(region.zones[2], "fontainier"), "PANNE")
+    assert says(region, repairer, "PANNE")[0].endswith("un ingénieur doit vous appeler."), "nor that he knows it"
 
 
 WORDS = ["1", "2", "3", "4", "0", "A1", "A2", "A1 3", "réparé", "oui", "non", "stop", "reprendre", "panne", "etat",
