@@ -12,11 +12,13 @@ UPDATE contact SET phone = %(mark)s, name = '', tap = NULL, is_active = false WH
 UPDATE consent_log SET phone = %(mark)s, who = '' WHERE phone = %(phone)s;
 
 -- stop
--- What still waits for them does not leave.
-UPDATE notification SET state = 'superseded' WHERE phone = %(phone)s AND state IN ('queued', 'held');
+-- What still waits for them does not leave, and what may have left does not leave again.
+UPDATE notification SET state = CASE state WHEN 'uncertain' THEN 'abandoned' ELSE 'superseded' END
+WHERE phone = %(phone)s AND state IN ('queued', 'held', 'uncertain');
 
 -- told
--- That something was sent, when, by which route and what became of it stays. What was under way is not sent again.
+-- That something was sent, when, by which route and what became of it stays. Of what is under way nothing is tried
+-- once more.
 UPDATE notification SET phone = %(mark)s, text = '', valid_until = least(valid_until, %(now)s) WHERE phone = %(phone)s;
 
 -- named

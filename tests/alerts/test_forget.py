@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from alerts.carriers import Outcome, Uncertain
 from alerts.forget import forget
 from gateway.zones import Zone
 from ingest.registry import import_zones
@@ -13,6 +14,7 @@ from ndiyan.cli import app
 from tests.alerts.carriers.smsd import make_tables, schema_text
 from tests.alerts.test_climbing import MINUTE, Region, phone_of
 from tests.alerts.test_conversation import rings, says
+from tests.alerts.test_sender import EXPLOITANT, GRACE, Desk, Route
 
 pytestmark = pytest.mark.db
 IN_THE_DAEMON = """
@@ -154,6 +156,29 @@ def test_what_was_under_way_to_somebody_who_was_forgotten_is_not_sent_again(regi
     forget(region.connection, person, by="Awa", now=region.clock.now())
     region.run(10 * MINUTE)
     assert region.connection.execute("SELECT count(*) FROM phone_inbox").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        pytest.param(Uncertain("no answer"), "abandoned", id="uncertain"),
+        pytest.param(None, "expired", id="never-answered"),
+    ],
+)
+def test_what_may_have_left_for_who_was_forgotten_does_not_leave_again(
+    database_url: str, zones: list[Zone], answer: Outcome | None, state: str
+) -> None:
+    route = Route(answers=[answer])
+    desk = Desk(database_url, zones, gsm=route)
+    ref = desk.queue()
+    desk.sender.work()
+    desk.sender.work()
+    forget(desk.connection, EXPLOITANT, by="Awa", now=desk.clock.now())
+    desk.restart()
+    desk.pass_by(2 * GRACE)
+    assert [message.ref for message in route.taken] == [ref]
+    assert desk.state(ref)[0] == state
+    desk.connection.close()
 
 
 def test_a_zone_file_does_not_bring_back_who_asked_to_be_forgotten(
