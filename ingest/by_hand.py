@@ -1,9 +1,10 @@
 """Readings that people make with their eyes and tell: a level, a meter. The door by which they come in.
 
 They stand in channels of their own (migration 0028), beside those of the sensors, so that they are marked as made by
-hand for ever and move nothing by which a sensor, a gateway or a zone is judged to be alive. `hand_reading` is their
-account. What cannot be is refused; a meter that disagrees with what was read before is not stored unless the person
-says once more that it is so, and is suspect then: meters are exchanged.
+hand for ever and move nothing by which a sensor, a gateway or a zone is judged to be alive. Nothing else writes them:
+one costs what its channel costs, however many zones there are. `hand_reading` is their account. What cannot be is
+refused; a meter that disagrees with what was read before is not stored unless the person says once more that it is so,
+and is suspect then: meters are exchanged.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def _store(
     if last is not None:
         at_us = max(at_us, last.at_us + 1)  # two SMS that are handled in one moment
     at = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
-    writer = ReadingWriter(connection)
+    writer = ReadingWriter(connection, only=channel)
     if taken_back is not None:
         writer.take_back(channel, taken_back.at_us)
         connection.execute(SQL["withdraw"], {"id": taken_back.number, "now": reading.read_at})

@@ -50,15 +50,17 @@ class Added(NamedTuple):
 
 
 class Rollups:
-    """The open hour of each channel; `add` and `write` book rows that are stored in the same transaction."""
+    """The open hour of each channel, or of one `only`; `add` and `write` book rows that are stored in the same
+    transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, only: int | None = None) -> None:
         self._connection = connection
+        self._which = {"only": only}
         self.forget()
 
     def forget(self) -> None:
         """Begin anew from what is stored; after a failed transaction, or when someone else may have written."""
-        rows = self._connection.execute(SQL["open_hours"]).fetchall()
+        rows = self._connection.execute(SQL["open_hours"], self._which).fetchall()
         self._read_meters()
         size = len(self._wraps_at)
         self._open = np.full(size, np.array(_EMPTY, dtype=_OPEN))
@@ -74,15 +76,15 @@ class Rollups:
 
     def _read_meters(self) -> None:
         """What is known of each channel's counter, by its id; NaN where nothing is."""
-        rows = self._connection.execute(SQL["meters"]).fetchall()
+        rows = self._connection.execute(SQL["meters"], self._which).fetchall()
         self._wraps_at, self._most_per_h = np.full((2, max((row[0] for row in rows), default=0) + 1), np.nan)
         for channel, wraps_at, most_per_h in rows:
             self._wraps_at[channel], self._most_per_h[channel] = wraps_at, most_per_h
 
     def catch_up(self) -> None:
         """Add up the hours and days that nobody has written: after an upgrade, or while an older version ran."""
-        self._connection.execute(SQL["missing_hours"])
-        self._connection.execute(SQL["missing_days"])
+        self._connection.execute(SQL["missing_hours"], self._which)
+        self._connection.execute(SQL["missing_days"], self._which)
 
     def add(self, rows: Columns, is_newest: NDArray[np.bool_]) -> Added:
         """Add stored readings, in the order of channel and time, to what is in memory; `write` what comes of it once

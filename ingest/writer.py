@@ -65,13 +65,19 @@ class ReadingWriter:
 
     The watermark (newest stored time of each channel and zone) is read from `latest` at the start and moves with each
     commit.
+
+    Parameters
+    ----------
+    only : a channel that nobody else writes as long as this writer lives: it reads nothing of the others and takes no
+        turn, so that those who write them need not read anew; None for all channels
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, only: int | None = None) -> None:
         self._connection = connection
         self._name = secrets.token_hex(8)
+        self._only = only
         register_arrays(connection)
-        self._rollups = Rollups(connection)
+        self._rollups = Rollups(connection, only=only)
         self._rollups.catch_up()
         self._quality = self._new_quality()
         self._load_watermark()
@@ -154,6 +160,8 @@ class ReadingWriter:
                 waiting += [part for part in (some[:at], some[at : at + 1], some[at + 1 :]) if len(part)]
 
     def _take_turn(self) -> None:
+        if self._only is not None:
+            return
         row = self._connection.execute(SQL["take_turn"], {"me": self._name}).fetchone()
         if row is None or row[0]:
             self.forget()
@@ -213,7 +221,7 @@ class ReadingWriter:
         self._connection.execute(SQL["note"], parameters)
 
     def _new_quality(self) -> QualityMemory:
-        rows = self._connection.execute(SQL["channels"]).fetchall()
+        rows = self._connection.execute(SQL["channels"], {"only": self._only}).fetchall()
         ends = {channel: wraps_at for channel, _, _, wraps_at in rows if wraps_at is not None}
         return QualityMemory({channel: (asset, name) for channel, asset, name, _ in rows}, ends)
 
@@ -264,7 +272,7 @@ class ReadingWriter:
 
     def _load_watermark(self) -> None:
         self._weeks: set[int] = set()
-        rows = self._connection.execute(SQL["watermark"]).fetchall()
+        rows = self._connection.execute(SQL["watermark"], {"only": self._only}).fetchall()
         channel, newest_us = (np.array([row[column] for row in rows], dtype=np.int64) for column in (0, 2))
         names, zone = np.unique([row[1] for row in rows], return_inverse=True)
         size = int(channel.max(initial=0)) + 1

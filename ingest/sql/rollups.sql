@@ -1,10 +1,12 @@
 -- open_hours
 -- The hour that each channel is in is told by its newest reading.
-SELECT channel_id, (extract(epoch FROM measured_at) * 1000000)::int8, value, flag FROM latest;
+SELECT channel_id, (extract(epoch FROM measured_at) * 1000000)::int8, value, flag FROM latest
+WHERE %(only)s::integer IS NULL OR channel_id = %(only)s;
 
 -- meters
 -- Where counters begin anew, and what their pipes carry.
-SELECT channel_id, coalesce(wraps_at, 'NaN'), coalesce(most_per_h, 'NaN') FROM channel;
+SELECT channel_id, coalesce(wraps_at, 'NaN'), coalesce(most_per_h, 'NaN') FROM channel
+WHERE %(only)s::integer IS NULL OR channel_id = %(only)s;
 
 -- copy_hours
 COPY reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps) FROM STDIN (FORMAT binary);
@@ -49,6 +51,7 @@ FROM latest l CROSS JOIN LATERAL hours_from_readings(
     l.channel_id,
     coalesce((SELECT max(r.hour) + interval '1 hour' FROM reading_hour r WHERE r.channel_id = l.channel_id), '-infinity'),
     date_trunc('hour', l.measured_at, 'UTC')) h
+WHERE %(only)s::integer IS NULL OR l.channel_id = %(only)s
 ON CONFLICT DO NOTHING;
 
 -- missing_days
@@ -60,5 +63,6 @@ SELECT l.channel_id, date_trunc('day', h.hour, 'UTC'), sum(h.n), sum(h.bad), min
 FROM latest l JOIN reading_hour h ON h.channel_id = l.channel_id AND h.hour < date_trunc('day', l.measured_at, 'UTC')
     AND h.hour >= coalesce((SELECT max(d.day) + interval '1 day' FROM reading_day d WHERE d.channel_id = l.channel_id),
                            '-infinity')
+WHERE %(only)s::integer IS NULL OR l.channel_id = %(only)s
 GROUP BY l.channel_id, date_trunc('day', h.hour, 'UTC')
 ON CONFLICT DO NOTHING;

@@ -2,7 +2,8 @@
 -- Each channel's zone and newest stored time [µs since 1970, the least number for never]; the key is the judge, this
 -- only tells what is surely new. What people read by hand says nothing about how far a zone's gateway has come.
 SELECT channel_id, CASE WHEN by_hand_of IS NULL THEN zone_id ELSE '' END, coalesce((extract(epoch FROM measured_at) * 1000000)::int8, -9223372036854775808)
-FROM channel LEFT JOIN latest USING (channel_id);
+FROM channel LEFT JOIN latest USING (channel_id)
+WHERE %(only)s::integer IS NULL OR channel_id = %(only)s;
 
 -- take_turn
 SELECT take_writer_turn(%(me)s);
@@ -34,7 +35,8 @@ SELECT * FROM unnest(%(channel)s, %(measured)s, %(received)s, %(value)s, %(flag)
 ON CONFLICT DO NOTHING;
 
 -- channels
-SELECT channel_id, asset_id, name, wraps_at FROM channel;
+SELECT channel_id, asset_id, name, wraps_at FROM channel
+WHERE %(only)s::integer IS NULL OR channel_id = %(only)s;
 
 -- flag_suspect
 -- Readings that turn out to be spikes once the next one has come.

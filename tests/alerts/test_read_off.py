@@ -55,6 +55,15 @@ def test_a_level_is_stored_as_made_by_hand_and_its_number_is_said_back(region: R
     assert len(by_hand(region)) == 1, "a new zone file leaves it what it is"
 
 
+def test_ingest_need_not_read_its_watermarks_anew_because_somebody_read_a_level(region: Region) -> None:
+    senses(region, "tower", "level_m", 1.0)
+    whose_turn = region.connection.execute("SELECT holder FROM writer_turn").fetchall()
+    for text in ("NIVEAU 2,3", "NIVEAU 2,1"):
+        says(region, phone_of(region.zones[2], "president"), text)
+    assert [(value, is_back) for _, _, value, _, is_back in by_hand(region)] == [(2.3, True), (2.1, False)]
+    assert region.connection.execute("SELECT holder FROM writer_turn").fetchall() == whose_turn
+
+
 def test_no_sensor_gateway_or_zone_looks_alive_because_somebody_went_to_see(region: Region) -> None:
     senses(region, "tower", "level_m", 1.0)
     alive = "SELECT channel_id, measured_at, value FROM latest JOIN channel USING (channel_id) WHERE by_hand_of IS NULL"
