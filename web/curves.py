@@ -11,11 +11,12 @@ from markupsafe import Markup
 
 from gateway.model import Flag
 from ingest.readings import ChannelRow, LatestRow, ReadingStore, Series
+from web.by_hand import HandMade, spots_of
 from web.charts.bars import DayBar, volume_panel
 from web.charts.frame import Axis
 from web.charts.lanes import Lane, LaneMark, LaneSpan, event_lanes
 from web.charts.scale import Span, round_up
-from web.charts.series import Band, series_panel
+from web.charts.series import Band, Spot, series_panel
 from web.daily import Day
 from web.language import Texts
 from web.stories import Alert
@@ -46,7 +47,7 @@ CHOICES = (
 class Curve:
     """One drawing of the zone page; `at`, `last` and `flag` are the channel's newest reading, whatever the resolution.
 
-    `values` is the API's address of what is drawn.
+    `values` is the API's address of what is drawn; `has_spots` tells that signs of what was read by hand stand in it.
     """
 
     channel: ChannelRow
@@ -57,6 +58,7 @@ class Curve:
     last: float | None
     flag: int
     highest: float | None
+    has_spots: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,15 @@ def drawn_channels(ratings: Mapping[str, Mapping[str, float]]) -> list[Drawn]:
 
 def fetch_curves(
     store: ReadingStore, zone_id: str, ratings: Mapping[str, Mapping[str, float]], choice: Choice,
-    start: datetime, end: datetime, texts: Texts,
+    start: datetime, end: datetime, texts: Texts, *, read: Sequence[HandMade] = (),
 ) -> list[Curve]:  # fmt: skip
-    """Draw each of `drawn_channels` that the zone has."""
+    """Draw each of `drawn_channels` that the zone has, with what was `read` by hand beside it."""
     channels = {(row.asset_id, row.name): row for row in store.channels(zone_id)}
     latest = {row.channel.channel_id: row for row in store.latest(zone_id)}
     return [
         _curve(drawn, channel, store.series(channel.channel_id, start, end, resolution=choice.resolution),
-               latest.get(channel.channel_id), choice, span_of(start, end), texts)
+               latest.get(channel.channel_id), choice, span_of(start, end), texts,
+               spots_of(read, drawn.asset, drawn.name, texts))
         for drawn in drawn_channels(ratings)
         if (channel := channels.get((drawn.asset, drawn.name))) is not None
     ]  # fmt: skip
@@ -107,7 +110,7 @@ def fetch_curves(
 
 def _curve(
     drawn: Drawn, channel: ChannelRow, series: Series, latest: LatestRow | None, choice: Choice, span: Span,
-    texts: Texts,
+    texts: Texts, spots: Sequence[Spot],
 ) -> Curve:  # fmt: skip
     """One channel as a drawing, with the numbers of its sentence."""
     step_s = 0.0 if choice.resolution is None else choice.resolution.total_seconds()
@@ -115,18 +118,20 @@ def _curve(
     t_s = series.t_s + step_s / 2
     highest = float(series.maximum.max()) if len(t_s) else None
     wanted = (span.end_s - span.start_s) / channel.interval_s
-    top = round_up(max(drawn.top, highest or 0.0))
+    reached = max(drawn.top, highest or 0.0, *(spot.value for spot in spots))
+    top = round_up(reached)
     decimals = 0 if top > 10 else 1
     drawing = series_panel(
         t_s,
         series.value,
         span=span,
-        axis=Axis(0.0, top if not drawn.bands else max(drawn.top, highest or 0.0), lambda v: texts.number(v, decimals)),
+        axis=Axis(0.0, top if not drawn.bands else reached, lambda v: texts.number(v, decimals)),
         max_gap_s=max(2.5 * channel.interval_s, 1.5 * step_s),
         label=texts.gettext("Courbe ; les valeurs sont dans le tableau lié"),
         no_data=texts.gettext("pas de données"),
         bands=drawn.bands,
         is_area=drawn.is_area,
+        spots=spots,
     )
     return Curve(
         channel=channel,
@@ -137,6 +142,7 @@ def _curve(
         last=latest.value if latest else None,
         flag=latest.flag if latest else Flag.MISSING,
         highest=highest,
+        has_spots=bool(spots),
     )
 
 

@@ -18,7 +18,7 @@ from web.charts.frame import Axis
 from web.charts.lanes import Lane, LaneMark, LaneSpan, event_lanes
 from web.charts.plane import TALL_PX, Curve, Dots, plane_panel
 from web.charts.scale import Span
-from web.charts.series import Band, Other, series_panel
+from web.charts.series import Band, Other, Spot, series_panel
 
 FOLDER = Path(__file__).parent / "golden"
 DAY = Span(0.0, 86_400.0)
@@ -51,6 +51,7 @@ def drawings() -> dict[str, str]:
         "series": series_panel(
             t_s, level, span=DAY, axis=_axis(2.5), max_gap_s=9000.0, label="tower", no_data="no data",
             bands=[Band(2.0, 2.5, "overflow"), Band(0.0, 0.4, "empty")], others=[Other(t_s, level / 2, 9000.0)],
+            spots=[Spot(43_200.0, 1.5, "by-hand", "1.5 m <by hand>")],
         ),
         "plane": plane_panel(
             _axis(1000.0), _axis(2000.0, TALL_PX), x_name="sun", label="power against sun", no_data="no data",

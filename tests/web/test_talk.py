@@ -47,8 +47,29 @@ def test_what_people_read_stands_as_made_by_hand_and_what_they_took_back_as_that
     assert "Lu à la main" in text
     assert re.search(r"à la main : 2,10? m", text)
     assert re.search(r"2,30? m corrigée par la personne", text)
-    table = text[text.index("Lu à la main") : text.index("Évènements")]
+    table = text[text.index("Lu à la main") : text.index("Eau pompée par jour")]
     assert re.search(r"Borne 7.{0,40}812(,0+)?\s*m³", table), "nothing was read at this tap before"
+
+
+def signs(page: httpx.Response) -> list[str]:
+    """What the signs of readings by hand on the page's curves say."""
+    return re.findall(r'<path d="[^"]+" class="by-hand"><title>([^<]+)</title>', page.text)
+
+
+def test_a_level_that_somebody_read_has_its_own_sign_on_the_curves_of_zone_and_tower(
+    visitor: httpx.Client, zone: str
+) -> None:
+    for page in (visitor.get(zone), visitor.get(f"{zone}/tower"), visitor.get(f"{zone.replace('/fr/', '/en/')}/tower")):
+        (sign,) = signs(page)
+        assert re.search(r"(à la main|by hand).*2[,.]10?\sm", sign), "and what was taken back has none"
+        assert re.search(r'class="by-hand"/></svg> (lu à la main|read by hand)', page.text), "so says the legend"
+        assert re.search(r"(Lu à la main|Read by hand).*Hadja Djenabou", words(page))
+
+
+def test_what_was_read_at_a_tap_stands_on_its_page_and_no_sign_on_its_days(visitor: httpx.Client, zone: str) -> None:
+    page = visitor.get(f"{zone}/tap-07")
+    assert re.search(r"Lu à la main.*812(,0+)?\s*m³", words(page))
+    assert signs(page) == []
 
 
 def test_a_person_is_forgotten_on_the_page(site: Site, visitor: httpx.Client, zone: str) -> None:

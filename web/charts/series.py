@@ -20,6 +20,7 @@ from web.charts.svg import num, tag, text_of
 FloatArray = NDArray[np.float64]
 
 WIDTH, HEIGHT = 1000.0, 100.0  # of the stretched drawing
+DIAMOND = "M0-6L6 0L0 6L-6 0z"  # around its place [px]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,16 @@ class Other:
     value: FloatArray
     max_gap_s: float
     kind: str = "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One value that the channel did not send, on its axis; `kind` is the CSS class of its sign, `title` says it."""
+
+    t_s: float
+    value: float
+    kind: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +64,10 @@ def series_panel(
     bands: Sequence[Band] = (),
     is_area: bool = False,
     others: Sequence[Other] = (),
+    spots: Sequence[Spot] = (),
 ) -> str:
-    """Draw one channel, over `others` to compare it with; gaps are hatched where the channel itself has none.
+    """Draw one channel, over `others` to compare it with and under `spots`; gaps are hatched where the channel itself
+    has none.
 
     Parameters
     ----------
@@ -100,6 +113,7 @@ def series_panel(
         *grid,
         drawing,
         *note,
+        *(_spot(spot, span, axis) for spot in spots),
         class_="panel",
         width="100%",
         height=PLOT_PX,
@@ -145,6 +159,11 @@ def _curve(points: list[tuple[float, float]], is_area: bool, kind: str) -> list[
         first, last = num(points[0][0]), num(points[-1][0])
         drawn.insert(0, tag("path", d=f"M{first} {num(HEIGHT)}L{line}L{last} {num(HEIGHT)}z", class_="area"))
     return drawn
+
+
+def _spot(spot: Spot, span: Span, axis: Axis) -> str:
+    sign = tag("path", tag("title", text_of(spot.title)), d=DIAMOND, class_=spot.kind)
+    return tag("svg", sign, x=_percent(span, spot.t_s), y=axis.px(spot.value), class_="spot")
 
 
 def _segments(t_s: FloatArray, max_gap_s: float) -> Iterator[slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
@@ -28,6 +28,7 @@ from web.assets import (
     month_span,
 )
 from web.box import GRAVITY, fetch_boxes
+from web.by_hand import HandMade, fetch_by_hand, spots_of
 from web.charts.scale import Span
 from web.daily import DAY, days_before, midnight
 from web.diagnosis import suspicions
@@ -136,15 +137,22 @@ class _Part:
         known = tuple(name for name in names if name in self.channels)
         return self.page.path("zones", self.zone.zone_id, "graphes") + "?" + Question(known, start, end).query
 
-    def render(self, template: str, *, asset_id: str, name: str, **values: object) -> Response:
+    def read(self, asset_id: str, start: datetime, end: datetime) -> list[HandMade]:
+        """What people read off this part."""
+        found = fetch_by_hand(self.page.connection, self.zone.zone_id, start, end)
+        return [one for one in found if one.asset in _shown_with(asset_id)]
+
+    def render(
+        self, template: str, *, asset_id: str, name: str, by_hand: Sequence[HandMade] = (), **values: object
+    ) -> Response:
         """A page within the frame of the zone's parts."""
         page, zone_id = self.page, self.zone.zone_id
-        ids = LIFTING if asset_id in LIFTING else (asset_id,)
+        ids = _shown_with(asset_id)
         about = [one for one in live_alerts(page.connection) if one.zone_id == zone_id and one.explained_by is None]
         is_all_taps = asset_id == "bornes"
         latest = [row for row in self.store.latest(zone_id) if row.channel.asset_id in ids]
         return page.render(
-            template, zone=self.zone, asset_id=asset_id, name=name,
+            template, zone=self.zone, asset_id=asset_id, name=name, by_hand=by_hand,
             plates={one: plate for one in ids if (plate := self.ratings.get(one))},
             alerts=[one for one in about if one.asset_id in ids or (is_all_taps and one.asset_id.startswith("tap-"))],
             stale_after=timedelta(hours=SILENT_H),
@@ -157,6 +165,11 @@ class _Part:
         """The asset's name with a capital."""
         label = asset_label(asset_id, self.page.language.value)
         return label[:1].upper() + label[1:]
+
+
+def _shown_with(asset_id: str) -> tuple[str, ...]:
+    """Pump, panels and borehole are one page."""
+    return LIFTING if asset_id in LIFTING else (asset_id,)
 
 
 def _pump(part: _Part, asset_id: str, days: int, ref: str) -> Response:
@@ -185,6 +198,7 @@ def _pump(part: _Part, asset_id: str, days: int, ref: str) -> Response:
         "pump.html",
         asset_id=asset_id,
         name=part.name(asset_id),
+        by_hand=part.read(asset_id, start, page.now),
         days=days,
         choices=DAYS,
         months=[(one, texts.month(one)) for one in months],
@@ -246,6 +260,7 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
     plates = part.ratings.get("tower", {})
     full_m, full_m3 = float(plates.get("full_level_m", np.nan)), float(plates.get("volume_m3", np.nan))
     start, end = page.now - days * DAY, page.now
+    read = part.read(asset_id, start, end)
     plots = []
     channel = part.channels.get("tower/level_m")
     if channel is not None and full_m > 0:
@@ -261,6 +276,7 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
                 max_gap_s=max(2.5 * channel.interval_s, 1.5 * step.total_seconds()),
                 coverage=min(1.0, len(raw.t_s) * channel.interval_s / (end - start).total_seconds()),
                 behind=part.rows(["tower/level_m", "tower/outflow_m3_h"], start, end), texts=texts,
+                spots=spots_of(read, asset_id, channel.name, texts),
             )
         )  # fmt: skip
     nights, flow, usual = fetch_nights(page.connection, zone_id, page.now)
@@ -276,7 +292,7 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
         behind = part.rows(["tower/level_m", "tower/outflow_volume_m3"], end - 60 * DAY, end)
         plots.append(autonomy_plot(evenings, autonomy, full_days=full_days, behind=behind, texts=texts))
     return part.render(
-        "asset.html", asset_id=asset_id, name=part.name(asset_id), plots=plots, days=days, choices=DAYS
+        "asset.html", asset_id=asset_id, name=part.name(asset_id), by_hand=read, plots=plots, days=days, choices=DAYS
     )  # fmt: skip
 
 
@@ -289,7 +305,10 @@ def _tap(part: _Part, asset_id: str, days: int) -> Response:
         behind=lambda on: part.rows([f"{asset_id}/volume_m3"], midnight(on), midnight(on) + DAY),
         all_behind=part.rows([f"{asset_id}/volume_m3"], page.now - TAP_DAYS * DAY, page.now),
     )  # fmt: skip
-    return part.render("asset.html", asset_id=asset_id, name=part.name(asset_id), plots=[plot], days=None, choices=None)
+    return part.render(
+        "asset.html", asset_id=asset_id, name=part.name(asset_id), plots=[plot], days=None, choices=None,
+        by_hand=part.read(asset_id, page.now - TAP_DAYS * DAY, page.now),
+    )  # fmt: skip
 
 
 def _gateway(part: _Part, asset_id: str, days: int) -> Response:

@@ -58,6 +58,7 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         (alert, f"{alert.code} {fault_label(alert.fault, page.language.value)}")
         for alert in alerts_within(page.connection, zone_id, start, end)
     ]
+    read = fetch_by_hand(page.connection, zone_id, start, end)
     return page.render(
         "zone.html",
         item=found,
@@ -68,10 +69,10 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         choice=choice,
         start=start,
         end=end,
-        curves=fetch_curves(store, zone_id, ratings, choice, start, end, page.texts),
+        curves=fetch_curves(store, zone_id, ratings, choice, start, end, page.texts, read=read),
         reports=fetch_reports(page.connection, zone_id),
         causes=list(Cause),
-        by_hand=fetch_by_hand(page.connection, zone_id, start, end),
+        by_hand=read,
         events=draw_events(running, titled, told_between(page.connection, zone_id, start, end), drawn_span, page.texts),
         axis=Markup(time_axis(drawn_span, partial(span_name, choice.length, page.texts))),  # noqa: S704 - our own chart
         days=found.days[-DAYS_DRAWN:],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from web.charts.frame import Axis
 from web.charts.scale import Span
-from web.charts.series import Band, Other, series_panel, time_axis
+from web.charts.series import Band, Other, Spot, series_panel, time_axis
 from web.curves import span_name
 from web.language import Texts
 from web.measures import EMPTY_SHARE, LOW_SHARE, OVERFLOW_SHARE, TowerDay, lowest_of_week
@@ -24,9 +24,9 @@ EPOCH = date(1970, 1, 1)
 
 def level_plot(
     t_s: FloatArray, level_m: FloatArray, days: Mapping[int, TowerDay], *, span: Span, full_level_m: float,
-    full_m3: float, max_gap_s: float, coverage: float, behind: str, texts: Texts,
+    full_m3: float, max_gap_s: float, coverage: float, behind: str, texts: Texts, spots: Sequence[Spot] = (),
 ) -> Plot:  # fmt: skip
-    """Plot 5: is there water, do we spill it?"""
+    """Plot 5: is there water, do we spill it? `spots`: levels that people read."""
     _ = texts.gettext
     top = 1.08 * full_level_m
     bands = [
@@ -37,6 +37,7 @@ def level_plot(
     panel = series_panel(
         t_s, level_m, span=span, axis=Axis(0.0, top, lambda value: texts.number(value, 1)), max_gap_s=max_gap_s,
         label=_("Niveau du château d’eau, avec ses bandes"), no_data=texts.gettext("pas de données"), bands=bands,
+        spots=spots,
     )  # fmt: skip
     below = time_axis(span, lambda at: span_name(timedelta(seconds=span.end_s - span.start_s), texts, at))
     last = float(level_m[-1]) if len(level_m) else np.nan
@@ -65,7 +66,10 @@ def level_plot(
             for day, found in sorted(days.items(), reverse=True)
         ],
         behind=behind,
-        legend=(Key("band overflow", _("débordement")), Key("band low", _("bas")), Key("band empty", _("vide"))),
+        legend=(
+            Key("band overflow", _("débordement")), Key("band low", _("bas")), Key("band empty", _("vide")),
+            *([Key("by-hand", _("lu à la main"))] if spots else []),
+        ),
         notes=(_("Le volume suppose des parois droites."),),
     )  # fmt: skip
 
