@@ -77,7 +77,7 @@ def told(lines: Sequence[Line], language: str) -> Iterator[str]:
 def _sentence(line: Line, language: str) -> str:
     words, labels = WORDS[language], Labels(texts_of(Language(language)))
     if line.kind in ("opened", "acknowledged", "resolved"):
-        who = f", {line.name}" if line.kind == "acknowledged" else ""
+        who = f", {labels.who(line.name)}" if line.kind == "acknowledged" else ""
         return f"{line.code} {fault_label(line.text, language)}: *{words[line.kind]}*{who}"
     who = f"{line.name} ({labels.role(line.role)})" if line.name else words["unknown"]
     if line.kind == "rang":

@@ -423,6 +423,11 @@ class Labels:
         """A role within the committee."""
         return self._word(ROLES, code)
 
+    def who(self, said: str) -> str:
+        """Who did something, as stories keep it (`Hadja Diallo (president)`), with the role in words."""
+        name, opens, role = said.removesuffix(")").rpartition(" (")
+        return f"{name} ({self.role(role)})" if opens and role in ROLES else said
+
     def account_role(self, code: str) -> str:
         """What somebody is to us."""
         return self._word(ACCOUNT_ROLES, code)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
+from alerts.actions import acknowledge
 from alerts.carriers.phone import PhoneCarrier
 from alerts.sender import Sender
 from gateway.clock import ManualClock
@@ -105,3 +106,11 @@ def test_a_committees_simulated_days_are_told_by_what_was_really_heard(database_
     assert kinds[:4] == ["opened", "heard", "said", "acknowledged"]
     assert "resolved" in kinds
     assert next(told(lines, "en")) == "## Mangol-Dow (fictif)\n"
+
+
+def test_who_took_an_alert_in_charge_is_told_with_their_role_in_words(village: Connection) -> None:
+    ((alert_id,),) = village.execute("SELECT alert_id FROM alert").fetchall()
+    acknowledge(village, alert_id, who="Hadja Djenabou Diallo (president)", now=NOON)
+    lines = fetch_lines(village, start=NOON, end=NOON + timedelta(days=1))
+    for language, role in (("fr", "présidence"), ("en", "chair")):
+        assert f"Hadja Djenabou Diallo ({role})" in "\n".join(told(lines, language))
