@@ -25,7 +25,7 @@ TOLD_AGAIN_AFTER = timedelta(hours=6)  # of one zone: half a village may report 
 ENDED_BY_SMS_WITHIN = timedelta(days=7)  # "3" a month later is about something else
 
 
-class Cause(StrEnum):
+class BreakdownCause(StrEnum):
     """What a breakdown that somebody reported turned out to be, as one says it when it is closed."""
 
     PUMP = "pump"
@@ -92,7 +92,7 @@ def end_breakdown(connection: Connection, about: Breakdown, person: Person, *, p
     asked = {"zone": about.zone_id}
     known = {phone}
     for number, reporter in connection.execute(SQL["reports_of_zone"], asked).fetchall():
-        close_report(connection, number, cause=Cause.OTHER, who=person.who, now=now, known_to=known)
+        close_report(connection, number, cause=BreakdownCause.OTHER, who=person.who, now=now, known_to=known)
         known.add(reporter)
     return answer_text(person.language, "breakdown_ended", place=about.zone_name, report=about.code)
 
@@ -101,7 +101,7 @@ def close_report(
     connection: Connection,
     report_id: int,
     *,
-    cause: Cause,
+    cause: BreakdownCause,
     who: str,
     now: datetime,
     known_to: Collection[str] = (),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from alerts.errors import HistoryError
 from alerts.scene import DAY_S, STEP_S, Channel, FloatArray, Grid, Mask, Site, Sites
-from gateway.model import CHANNELS, ChannelSpec, kind_of_asset
+from gateway.model import ChannelSpec, channel_spec
 from gateway.units import CONVERSIONS
 from gateway.zones import Zone
 
@@ -74,9 +74,9 @@ class History:
         raw: dict[Channel, FloatArray] = {}
         bad: dict[Channel, Mask] = {}
         for (zone, asset, name), (t_s, value) in self.series.items():
-            if zone not in row_of:
+            spec = channel_spec(asset, name)
+            if zone not in row_of or spec is None:
                 continue
-            spec = spec_of(asset, name)
             step = ((t_s - begin_s) // STEP_S).astype(np.intp)
             inside = (step >= 0) & (step < steps) & (t_s >= start_s)
             is_good = (value >= spec.minimum) & (value <= spec.maximum)
@@ -120,14 +120,6 @@ def sites_of(zones: Iterable[Zone]) -> list[Site]:
         )
         for zone in zones
     ]  # fmt: skip
-
-
-def spec_of(asset: str, channel: str) -> ChannelSpec:
-    """What a channel is; `KeyError` when there is no such channel."""
-    kind = kind_of_asset(asset)
-    if kind is None:
-        raise KeyError(asset)
-    return CHANNELS[kind][channel]
 
 
 def read_history(path: Path, *, zones: Sequence[str] | None = None) -> History:
@@ -218,11 +210,11 @@ def _take(batch: pa.RecordBatch, parts: Parts, history: History, only: set[str] 
         if only is not None and zone not in only:
             history.unusable["of zones that have no file"] += len(rows)
             continue
-        try:
-            scale = _scale(spec_of(asset, channel), unit)
-        except KeyError:
+        spec = channel_spec(asset, channel)
+        if spec is None:
             history.unusable[f"of unknown channel {asset}/{channel}"] += len(rows)
             continue
+        scale = _scale(spec, unit)
         if scale is None:
             history.unusable[f"in unit {unit!r} of {asset}/{channel}"] += len(rows)
             continue

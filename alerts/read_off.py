@@ -9,17 +9,17 @@ from alerts.messages import Language, fill_answer, language_for
 from alerts.people import Person
 from alerts.replies import Intention, Reply
 from alerts.words import asset_label
-from ingest.by_hand import Fate, HandReading, book
+from ingest.by_hand import HandFate, HandReading, book
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "read_off")
 LEVEL, METER = ("tower", "level_m"), ("tower", "outflow_volume_m3")
 ANSWERS = {
-    Fate.STORED: "read_kept",
-    Fate.CORRECTED: "read_corrected",
-    Fate.IMPOSSIBLE: "read_impossible",
-    Fate.DOUBTFUL: "read_doubtful",
-    Fate.NOWHERE: "read_nowhere",
+    HandFate.STORED: "read_kept",
+    HandFate.CORRECTED: "read_corrected",
+    HandFate.IMPOSSIBLE: "read_impossible",
+    HandFate.DOUBTFUL: "read_doubtful",
+    HandFate.NOWHERE: "read_nowhere",
 }
 
 
@@ -48,7 +48,7 @@ def tell_reading(
     }  # fmt: skip
     if booked.beside is not None:
         said["beside"] = _number(booked.beside, reply.intention, words)
-    return Told(fill_answer(words, ANSWERS[booked.fate], **said), booked.fate is Fate.DOUBTFUL)
+    return Told(fill_answer(words, ANSWERS[booked.fate], **said), booked.fate is HandFate.DOUBTFUL)
 
 
 def _named(asset: str, intention: Intention, words: Language) -> str:

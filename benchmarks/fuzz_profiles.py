@@ -13,8 +13,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 
-from gateway.model import CHANNELS as CANONICAL
-from gateway.model import kind_of_asset
+from gateway.model import channel_spec
 from gateway.units import WIRE_UNIT
 from ingest.admission import Admission, ChannelEntry, Directory, Message, admit
 from ingest.profiles.dialects import Dialects, Registered
@@ -78,8 +77,8 @@ class Village:
         records = [one for raw in admission.raw for heard in raw.translation.heard for one in heard.records]
         for record in records:
             units = {rule.unit for rule in self.rules.values() if (rule.asset, rule.channel) == record[:2]}
-            if self.reads_our_names and (kind := kind_of_asset(record.asset)) is not None:
-                units.add(WIRE_UNIT[CANONICAL[kind][record.channel].unit])
+            if self.reads_our_names and (spec := channel_spec(record.asset, record.channel)) is not None:
+                units.add(WIRE_UNIT[spec.unit])
             if record.unit not in units:
                 return admission, f"{record} is in none of {units}"
         return admission, None

@@ -90,6 +90,16 @@ def require_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+def us_from_instant(at: datetime) -> int:
+    """An instant as microseconds since 1970-01-01 UTC."""
+    return round(at.timestamp() * 1e6)
+
+
+def instant_from_us(at_us: int) -> datetime:
+    """The instant so many microseconds after 1970-01-01 UTC, to the last of them."""
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
+
+
 def clock_spec(clock: Clock) -> str:
     """Write a clock as one word that another process can read with `clock_from_spec`."""
     if isinstance(clock, FastClock):

@@ -108,6 +108,12 @@ def kind_of_asset(asset: str) -> AssetKind | None:
     return SINGLE_ASSETS.get(asset)
 
 
+def channel_spec(asset: str, channel: str) -> ChannelSpec | None:
+    """What a channel of an asset is, or None when there is no such channel."""
+    kind = kind_of_asset(asset)
+    return None if kind is None else CHANNELS[kind].get(channel)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One value of a channel at one time, in the channel's canonical unit."""

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.model import CHANNELS, Reading, kind_of_asset
+from gateway.model import Reading, channel_spec
 from gateway.units import WIRE_UNIT, wire_value
 
 VERSION = 1
@@ -102,8 +102,7 @@ def encode_pack(
     moment: tuple[datetime, float] | None = None
     for entry in entries:
         reading = entry.reading
-        kind = kind_of_asset(reading.asset)
-        spec = None if kind is None else CHANNELS[kind].get(reading.channel)
+        spec = channel_spec(reading.asset, reading.channel)
         if spec is None:
             raise ValueError(f"{reading.asset}/{reading.channel} is no channel of ours")
         record: dict[str, object] = {}

@@ -13,10 +13,11 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from gateway.model import CHANNELS, kind_of_asset
+from gateway.clock import instant_from_us, us_from_instant
+from gateway.model import channel_spec
 from gateway.units import CONVERSIONS, WIRE_UNIT, field_conversion, wire_value
 from gateway.wire import MAX_READINGS_PER_PACK, senml_topic
 from ingest.admission import Directory, Message, SetAside, admit
@@ -118,7 +119,7 @@ def store_backlog(connection: Connection, lines: Iterable[str], *, layout: Layou
     for batch in _batched(rows, MAX_READINGS_PER_PACK * PACKS_AT_ONCE):
         count += len(batch)
         admission = pipeline.new_admission()
-        admission.add(_packs(batch, gateways, round(now.timestamp() * 1e6)))
+        admission.add(_packs(batch, gateways, us_from_instant(now)))
         done.add(pipeline.store_admitted(admission))
         problems = tuple(one for item in admission.set_aside for one in _problems(item))
         # A pack of which nothing is accepted is set aside as one: the rest of the values is what counts.
@@ -130,7 +131,7 @@ def preview(connection: Connection, lines: Iterable[str], *, layout: Layout, now
     """What the first values of a file would become; nothing is stored. Raises `BacklogUnreadable` as above."""
     directory = fetch_directory(connection)
     gateways = dict(connection.execute(SQL["gateways"]).fetchall())
-    now_us = round(now.timestamp() * 1e6)
+    now_us = us_from_instant(now)
     return [_seen(row, directory, gateways, now_us) for row in itertools.islice(_rows(lines, layout), limit)]
 
 
@@ -155,7 +156,7 @@ def _seen(row: Row, directory: Directory, gateways: Mapping[str, str], now_us: i
         return Seen(line, zone, what, None, None, "", problem)
     asset, _, channel = what.partition("/")
     columns = found.columns
-    at = datetime.fromtimestamp(int(columns.measured_us[0]) / 1e6, UTC)
+    at = instant_from_us(int(columns.measured_us[0]))
     return Seen(line, zone, what, at, float(columns.value[0]), directory.channels[zone, asset, channel].unit, None)
 
 
@@ -217,8 +218,7 @@ def _read(reader: Any, names: Sequence[str], layout: Layout) -> Iterator[Row]:
 def _record(target: Target, at: float | str, text: str, line: int) -> dict[str, object]:
     """A value as a SenML record; what is wrong in it stays as it is, so that admission says so and keeps it."""
     record: dict[str, object] = {"n": f"{target.asset}/{target.channel}", "t": at, "seq": line}
-    kind = kind_of_asset(target.asset)
-    spec = None if kind is None else CHANNELS[kind].get(target.channel)
+    spec = channel_spec(target.asset, target.channel)
     value = _number(text)
     scale = None if spec is None else field_conversion(spec, target.unit or spec.unit)
     if spec is None or scale is None or (target.unit and target.unit in CONVERSIONS[spec.unit]):

@@ -10,12 +10,13 @@ and is suspect then: meters are exchanged.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 
+from gateway.clock import instant_from_us, us_from_instant
 from gateway.model import Flag, kind_of_asset
 from ingest.columns import Columns
 from ingest.db import Connection, queries
@@ -28,7 +29,7 @@ FULL_AT_MOST = 1.02  # of the full level: the float stops the pump a little late
 LEAST_SPAN_S = HOUR_S  # two readings a minute apart: the dial is read to the next litre at best
 
 
-class Fate(StrEnum):
+class HandFate(StrEnum):
     """What became of a number that somebody read."""
 
     STORED = "stored"
@@ -54,7 +55,7 @@ class HandReading:
 class Booked(NamedTuple):
     """What became of it; `beside` is the number that it was held against: the one before, or the highest possible."""
 
-    fate: Fate
+    fate: HandFate
     beside: float | None = None
 
 
@@ -84,22 +85,22 @@ def book(connection: Connection, reading: HandReading, *, is_meant: bool = False
     asked = {"zone": reading.zone_id, "asset": reading.asset_id, "name": reading.channel}
     row = connection.execute(SQL["read_there"], asked).fetchone()
     if row is None:
-        return Booked(Fate.NOWHERE)
+        return Booked(HandFate.NOWHERE)
     there = _There(*row)
     highest = there.maximum
     if _is_level(reading) and there.full_level_m:
         highest = min(highest, FULL_AT_MOST * there.full_level_m)
     if not max(there.minimum, 0.0) <= reading.value <= highest:
-        return Booked(Fate.IMPOSSIBLE, highest if reading.value > highest else 0.0)
+        return Booked(HandFate.IMPOSSIBLE, highest if reading.value > highest else 0.0)
     last = _last(connection, there, without=None)
     taken_back = last if last is not None and _corrects(reading, last) else None
     before = _before(there, last if taken_back is None else _last(connection, there, without=taken_back.number))
     is_doubtful = not _is_level(reading) and before is not None and _is_doubtful(reading, *before)
     if is_doubtful and not is_meant and before is not None:
-        return Booked(Fate.DOUBTFUL, before[0])
+        return Booked(HandFate.DOUBTFUL, before[0])
     flag = Flag.SUSPECT if is_doubtful else Flag.NOT_EVALUATED
     _store(connection, there, reading, last, taken_back, flag)
-    return Booked(Fate.STORED if taken_back is None else Fate.CORRECTED)
+    return Booked(HandFate.STORED if taken_back is None else HandFate.CORRECTED)
 
 
 def _store(
@@ -111,10 +112,9 @@ def _store(
     flag: Flag,
 ) -> None:
     ((channel,),) = connection.execute(SQL["own_channel"], {"channel": there.channel_id}).fetchall()
-    at_us = _micros(reading.read_at)
+    at_us = us_from_instant(reading.read_at)
     if last is not None:
         at_us = max(at_us, last.at_us + 1)  # two SMS that are handled in one moment
-    at = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
     writer = ReadingWriter(connection, only=channel)
     if taken_back is not None:
         writer.take_back(channel, taken_back.at_us)
@@ -122,14 +122,14 @@ def _store(
     writer.write(
         Columns(
             np.array([channel], dtype=np.int32), np.array([at_us], dtype=np.int64),
-            np.array([_micros(reading.read_at)], dtype=np.int64), np.array([reading.value]),
+            np.array([us_from_instant(reading.read_at)], dtype=np.int64), np.array([reading.value]),
             np.array([flag], dtype=np.int16),
         )
     )  # fmt: skip
     connection.execute(
         SQL["keep"],
         {
-            "sms": reading.sms_in_id, "channel": channel, "at": at, "value": reading.value,
+            "sms": reading.sms_in_id, "channel": channel, "at": instant_from_us(at_us), "value": reading.value,
             "contact": reading.contact_id,
         },
     )  # fmt: skip
@@ -150,7 +150,7 @@ def _before(there: _There, last: _Last | None) -> tuple[float, int] | None:
 
 
 def _corrects(reading: HandReading, last: _Last) -> bool:
-    is_soon = _micros(reading.read_at) - last.at_us <= TAKEN_BACK_WITHIN / timedelta(microseconds=1)
+    is_soon = us_from_instant(reading.read_at) - last.at_us <= TAKEN_BACK_WITHIN / timedelta(microseconds=1)
     return is_soon and last.contact_id == reading.contact_id
 
 
@@ -158,13 +158,9 @@ def _is_doubtful(reading: HandReading, value: float, at_us: int) -> bool:
     """A meter that went back, or further on than its pipe carries."""
     kind = kind_of_asset(reading.asset_id)
     rise = LIMITS[kind, reading.channel].rise if kind is not None and (kind, reading.channel) in LIMITS else np.inf
-    span_s = max((_micros(reading.read_at) - at_us) / 1e6, LEAST_SPAN_S)
+    span_s = max((us_from_instant(reading.read_at) - at_us) / 1e6, LEAST_SPAN_S)
     return not 0.0 <= reading.value - value <= rise * span_s / HOUR_S
 
 
 def _is_level(reading: HandReading) -> bool:
     return reading.channel == "level_m"
-
-
-def _micros(at: datetime) -> int:
-    return round(at.timestamp() * 1e6)

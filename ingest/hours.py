@@ -9,14 +9,15 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.clock import us_from_instant
 from ingest.arrays import array_cursor
 from ingest.db import Connection, queries
+from ingest.rollups import HOUR_US
 
 SQL = queries("ingest", "hours")
 
 FloatArray = NDArray[np.float64]
 HOUR = timedelta(hours=1)
-HOUR_US = 3_600_000_000
 OUTFLOW, DRAWN = "tower/outflow_m3_h", "tower/outflow_volume_m3"
 INFLOW, LIFTED, LEVEL, SUN = "pump/flow_m3_h", "pump/volume_m3", "tower/level_m", "pv/irradiance_w_m2"
 POWER = "pump/power_w"
@@ -40,7 +41,7 @@ class Hours:
     ) -> None:
         self._connection, self.start, self.k = connection, start, int((end - start) / HOUR)
         self._asked = {"zone": zone_id, "start": start, "end": end, "channels": list(channels)}
-        start_us = round(start.timestamp() * 1e6)
+        start_us = us_from_instant(start)
         found: dict[str, FloatArray] = {}
         for channel, hour_us, *parts in array_cursor(connection).execute(SQL["hours"], self._asked):
             found[channel] = np.full((len(Part), self.k), np.nan)

@@ -12,13 +12,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from gateway.clock import instant_from_us
 from gateway.devices import rule_from_values
 from gateway.model import Flag
 from ingest.account import Account
@@ -208,7 +209,7 @@ class Pipeline:
     def _write(self, admission: Admission, again: Again | None) -> Committed:
         columns, fate = self._write_readings(admission, is_new=again is not None and again.was_booked)
         aside = self._insert_set_aside(admission.set_aside)
-        day = _instant(admission.received_us) if again is None else again.now
+        day = instant_from_us(admission.received_us) if again is None else again.now
         if again is None:
             self._keep_raw(admission)
         taken = admission.taken
@@ -218,8 +219,8 @@ class Pipeline:
                 SQL["update_status"],
                 {
                     "gateway": status.gateway, "state": _storable(status.state), "software": _storable(status.software),
-                    "clock": _storable(status.clock), "at": _instant(status.received_us), "told": status.told,
-                    "told_at": _instant(status.told_us),
+                    "clock": _storable(status.clock), "at": instant_from_us(status.received_us), "told": status.told,
+                    "told_at": instant_from_us(status.told_us),
                 },
             )  # fmt: skip
             if status.told is not None:
@@ -234,16 +235,17 @@ class Pipeline:
             self._connection.execute(
                 SQL["keep_raw"],
                 {
-                    "at": _instant(message.received_us), "topic": _storable(message.topic), "payload": message.payload,
-                    "profile": found.profile, "zones": sorted({heard.zone for heard in found.heard}),
-                    "readings": raw.readings, "absent": raw.absent, "unused": [_storable(name) for name in raw.unused],
+                    "at": instant_from_us(message.received_us), "topic": _storable(message.topic),
+                    "payload": message.payload, "profile": found.profile,
+                    "zones": sorted({heard.zone for heard in found.heard}), "readings": raw.readings,
+                    "absent": raw.absent, "unused": [_storable(name) for name in raw.unused],
                 },
             )  # fmt: skip
             if (birth := birth_of(message.topic)) is not None:
                 aliases = {str(alias): born for alias, born in self._aliases.get(birth, {}).items()}
                 self._connection.execute(
                     SQL["keep_birth"],
-                    {"source": birth, "aliases": json.dumps(aliases), "at": _instant(message.received_us)},
+                    {"source": birth, "aliases": json.dumps(aliases), "at": instant_from_us(message.received_us)},
                 )
 
     def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, RowFates]:
@@ -285,13 +287,7 @@ class Pipeline:
         is_stored = outcome == Outcome.STORED
         bad = np.flatnonzero(is_stored & (columns.flag == Flag.BAD))
         if len(bad):
-            self._connection.execute(
-                SQL["note"],
-                {
-                    "channel": Int4s(columns.channel_id[bad]), "measured": Times(columns.measured_us[bad]),
-                    "test": "range",
-                },
-            )  # fmt: skip
+            self._writer.note("range", columns.channel_id[bad], columns.measured_us[bad])
         redated = [item for item in admission.estimated if is_stored[item.row]]
         if redated:
             rows = np.array([item.row for item in redated])
@@ -453,7 +449,3 @@ def fetch_aliases(connection: Connection) -> Aliases:
 def _storable(text: str | None) -> str:
     """A text that PostgreSQL takes: no NUL, no lone surrogate."""
     return (text or "").replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode()
-
-
-def _instant(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros / 1e6, UTC)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg_pool import ConnectionPool
 
+from gateway.clock import us_from_instant
 from ingest.arrays import Int4s, array_cursor, register_arrays
 from ingest.db import Connection, queries
 from ingest.readings import AssetRow, ChannelRow, FloatArray, LatestRow, Series, Window, ZoneRow
@@ -90,7 +91,7 @@ class PgReadings:
         row_of = np.zeros(int(ids.max(initial=0)) + 1, dtype=np.intp)
         row_of[ids] = np.arange(len(ids))
         found = np.full((len(ids), steps), np.nan)
-        start_us = round(start.timestamp() * 1e6)
+        start_us = us_from_instant(start)
 
         def fill(first: int) -> None:
             some = Int4s(ids[first : first + MATRIX_CHANNELS])

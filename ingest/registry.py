@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from gateway.devices import OWN_ASSET, rule_as_values
-from gateway.model import CHANNELS, kind_of_asset
+from gateway.model import channel_spec
 from gateway.units import CONVERSIONS
 from gateway.zones import Zone
 from ingest.db import Connection, queries
@@ -65,8 +65,9 @@ def _ends_by_devices(zone: Zone, profiles: Mapping[str, Profile]) -> dict[tuple[
         shipped = profiles[device.profile].rules if device.profile in profiles else ()
         for rule in (*shipped, *device.points):  # what is said of this village counts
             asset = device.asset if rule.asset == OWN_ASSET else rule.asset
-            if rule.wraps_at is not None and asset is not None and (kind := kind_of_asset(asset)) is not None:
-                factor, offset = CONVERSIONS[CHANNELS[kind][rule.channel].unit][rule.unit]
+            spec = None if asset is None else channel_spec(asset, rule.channel)
+            if rule.wraps_at is not None and asset is not None and spec is not None:
+                factor, offset = CONVERSIONS[spec.unit][rule.unit]
                 found[asset, rule.channel] = rule.wraps_at * factor + offset
     return found
 

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from gateway.clock import Clock
+from gateway.clock import Clock, us_from_instant
 from gateway.config import MqttSettings
 from gateway.wire import ALL_UPLINKS, ack_topic, encode_numbers
 from ingest import mqtt
@@ -222,7 +222,7 @@ class Subscriber:
         for answer in answers:
             self._answer(answer)
         if published:
-            received_us = round(self._clock.now().timestamp() * 1e6)
+            received_us = us_from_instant(self._clock.now())
             connection = self._connection
             messages = [
                 Message(self._topic(one.topic), one.payload, received_us, one.mid, connection, one.expires_s)

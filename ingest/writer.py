@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from gateway.clock import instant_from_us
 from gateway.model import Flag
 from ingest.arrays import Float8s, Int2s, Int4s, Times, copying, register_arrays
 from ingest.columns import Columns
@@ -116,13 +116,18 @@ class ReadingWriter:
 
     def take_back(self, channel: int, measured_us: int) -> None:
         """Mark a stored reading as bad, since whoever made it says so; hours and days are counted without it."""
-        key = {"channel": channel, "measured": _instant(measured_us)}
+        key = {"channel": channel, "measured": instant_from_us(measured_us)}
         with self._connection.transaction():
             self._take_turn()
             self._connection.execute(SQL["flag_bad"], key)
             self._connection.execute(SQL["flag_latest_bad"], key)
             self.forget()
             self._rollups.count_again(channel, measured_us)
+
+    def note(self, test: str, channel: NDArray[np.int32], measured_us: NDArray[np.int64]) -> None:
+        """Say of stored readings (n,) which test they failed."""
+        parameters = {"channel": Int4s(channel), "measured": Times(measured_us), "test": test}
+        self._connection.execute(SQL["note"], parameters)
 
     def why_refused(self, columns: Columns) -> dict[int, psycopg.Error]:
         """Which rows the table of readings can never take, by place, and why; nothing is stored.
@@ -209,16 +214,12 @@ class ReadingWriter:
         for test, is_failed in failed.tests.items():
             rows = np.flatnonzero(is_newest)[is_failed]
             flag[rows] = np.maximum(flag[rows], Flag.SUSPECT)
-            self._note(test, stored.channel_id[rows], stored.measured_us[rows])
+            self.note(test, stored.channel_id[rows], stored.measured_us[rows])
         channel, measured_us = failed.stored_spikes
         if len(channel):
             self._connection.execute(SQL["flag_suspect"], {"channel": Int4s(channel), "measured": Times(measured_us)})
-            self._note("spike", channel, measured_us)
+            self.note("spike", channel, measured_us)
         return replace(stored, flag=flag)
-
-    def _note(self, test: str, channel: NDArray[np.int32], measured_us: NDArray[np.int64]) -> None:
-        parameters = {"channel": Int4s(channel), "measured": Times(measured_us), "test": test}
-        self._connection.execute(SQL["note"], parameters)
 
     def _new_quality(self) -> QualityMemory:
         rows = self._connection.execute(SQL["channels"], {"only": self._only}).fetchall()
@@ -247,8 +248,8 @@ class ReadingWriter:
             SQL["look_up"],
             {
                 "channel": Int4s(doubtful.channel_id), "measured": Times(doubtful.measured_us),
-                "value": Float8s(doubtful.value), "start": _instant(int(doubtful.measured_us.min())),
-                "end": _instant(int(doubtful.measured_us.max())),
+                "value": Float8s(doubtful.value), "start": instant_from_us(int(doubtful.measured_us.min())),
+                "end": instant_from_us(int(doubtful.measured_us.max())),
             },
             binary=True,
         ).fetchone()  # fmt: skip
@@ -291,7 +292,7 @@ class ReadingWriter:
     def _ensure_weeks(self, measured_us: NDArray[np.int64]) -> None:
         for week in np.unique((measured_us + MONDAY_US) // WEEK_US).tolist():
             if week not in self._weeks:
-                self._connection.execute(SQL["ensure_week"], {"week": _instant(week * WEEK_US - MONDAY_US)})
+                self._connection.execute(SQL["ensure_week"], {"week": instant_from_us(week * WEEK_US - MONDAY_US)})
                 self._weeks.add(week)
 
     def _is_newest(self, ordered: Columns) -> NDArray[np.bool_]:
@@ -310,7 +311,3 @@ def _line_of(error: psycopg.Error, rows: int) -> int:
     found = COPY_LINE.search(error.diag.context or "")
     line = int(found[1]) if found else 0
     return line - 1 if 1 <= line <= rows else rows // 2
-
-
-def _instant(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)

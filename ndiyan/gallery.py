@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.model import CHANNELS, Fault, kind_of_asset
+from gateway.model import Fault, channel_spec
 from gateway.zones import Zone
 from ndiyan.plots import BLUE, GREY, RED, FloatArray, Legend, Line, Panel, curve_figure, time_figure
 from simulator.faults import CATALOGUE, Broken
@@ -199,9 +199,8 @@ def _span(start: datetime, days: int) -> Span:
 
 def _title(channel: Channel) -> str:
     asset, name = channel
-    kind = kind_of_asset(asset)
-    unit = "" if kind is None else CHANNELS[kind][name].unit
-    return f"{asset}/{name} [{unit}]" if unit else f"{asset}/{name}"
+    spec = channel_spec(asset, name)
+    return f"{asset}/{name} [{spec.unit}]" if spec is not None and spec.unit else f"{asset}/{name}"
 
 
 def _name(picture: Picture) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from alerts.breakdown import Cause
+from alerts.breakdown import BreakdownCause
 from alerts.messages import (
     Bundle,
     Item,
@@ -147,7 +147,7 @@ def _said_in_answers(language: Language, case: Case) -> dict[str, str]:
         "said": meant, "pump": max((language.text("frame", name) for name in ("runs", "rests")), key=len),
         "what": fill_answer(language, "meter", asset=asset_label(case.tap, language.name)),
         "number": "9999999.999 m3", "beside": "9999999.999 m3",
-        "cause": max((language.text("causes", cause) for cause in Cause), key=len),
+        "cause": max((language.text("causes", cause) for cause in BreakdownCause), key=len),
         "water": language.text("frame", "lasts_long"),
         "report": case.code.replace("A", "P"), "open": f"{alerts}. {reported}",
         "route": "abcdefghij-0123456789"[:20], "left": "99999999 GNF", "day": "31/12/2099",

@@ -20,7 +20,7 @@ from typing import IO, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.model import CHANNELS, kind_of_asset
+from gateway.model import channel_spec
 from gateway.zones import Zone
 from simulator.errors import SimulatorError
 from simulator.fiction import zone_file
@@ -184,10 +184,10 @@ class ParquetWriter(AbstractContextManager["ParquetWriter"]):
 
 def unit_of(block: HistoryBlock) -> str:
     """The canonical unit of a block's channel, as people write it; empty where it has none."""
-    kind = kind_of_asset(block.asset)
-    if kind is None:
-        raise ValueError(f"{block.asset!r} is no asset")
-    return CHANNELS[kind][block.channel].unit
+    spec = channel_spec(block.asset, block.channel)
+    if spec is None:
+        raise ValueError(f"{block.asset}/{block.channel} is no channel of ours")
+    return spec.unit
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.model import CHANNELS, kind_of_asset
+from gateway.model import channel_spec
 from gateway.units import CONVERSIONS, FIELD_UNITS
 from ingest.backlog import COLUMNS, Layout, Seen, Target, header_of, is_long, preview
 from ingest.backlog_files import BacklogFile, find_file, lines_of
@@ -82,10 +82,9 @@ def layout_of(form: Mapping[str, str], names: Sequence[str]) -> Layout:
     for place, name in enumerate(names):
         what = form.get(f"colonne-{place}", "")
         asset, _, channel = what.partition("/")
-        kind = kind_of_asset(asset)
         if what == "time":
             time = name
-        elif kind is not None and channel in CHANNELS[kind]:
+        elif channel_spec(asset, channel) is not None:
             targets[name] = Target(asset, channel, form.get(f"unite-{place}", ""))
     offset = form.get("decalage", "0")
     minutes = int(offset) if offset.lstrip("-").isdigit() and abs(int(offset)) <= 840 else 0
@@ -100,7 +99,6 @@ def _guessed(layout: Layout, names: Sequence[str]) -> Layout:
     targets: dict[str, Target] = {}
     for name in names:
         asset, _, channel = name.partition("/")
-        kind = kind_of_asset(asset)
-        if kind is not None and channel in CHANNELS[kind]:
+        if channel_spec(asset, channel) is not None:
             targets[name] = Target(asset, channel)
     return replace(layout, time=time, targets=targets)

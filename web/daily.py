@@ -16,6 +16,7 @@ from math import isnan
 import numpy as np
 
 from alerts.expected import Expected, expected_daily_volumes, room_of
+from gateway.clock import us_from_instant
 from ingest.arrays import array_cursor
 from ingest.db import Connection, queries
 from ingest.readings import FloatArray
@@ -129,7 +130,7 @@ class _Numbers:
         self._plates: dict[str, list[tuple[float | None, float | None]]] = {name: [] for name in names}
         for name, (channel, day_us, value) in found.items():
             channels, row = np.unique(channel, return_inverse=True)
-            at = (day_us - round(start.timestamp() * 1e6)) // round(DAY.total_seconds() * 1e6)
+            at = (day_us - us_from_instant(start)) // round(DAY.total_seconds() * 1e6)
             self.value[name] = np.full((len(channels), 1 + len(days)), np.nan)
             self.value[name][row, at] = value
             for zone, asset, level, volume in map(whose.__getitem__, channels.tolist()):

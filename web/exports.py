@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from psycopg_pool import ConnectionPool
 
+from gateway.clock import instant_from_us
 from ingest.arrays import array_cursor
 from ingest.db import Connection, queries
 from ingest.readings import ChannelRow
@@ -130,7 +131,7 @@ def _raw(pool: ConnectionPool[Connection], row: ChannelRow, export: Export) -> I
         ]  # fmt: skip
         if len(measured_us) < PIECE_ROWS:
             return
-        start = datetime.fromtimestamp((int(measured_us[-1]) + 1) / 1e6, UTC)
+        start = instant_from_us(int(measured_us[-1]) + 1)
 
 
 def _rollups(pool: ConnectionPool[Connection], row: ChannelRow, export: Export) -> Iterator[list[pa.Array]]:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import psycopg
 
+from gateway.clock import us_from_instant
 from ingest.admission import Message
 from ingest.db import Connection, connect
 from ingest.errors import StoreUnavailable
@@ -30,7 +31,7 @@ class Uplinks:
         ------
         StoreUnavailable, SchemaMismatch, psycopg.Error : nothing of it is stored, and the sender may try again
         """
-        message = Message(topic, payload, round(now.timestamp() * 1e6), 0, 0)
+        message = Message(topic, payload, us_from_instant(now), 0, 0)
         with self._lock:
             was_open = self._open is not None
             try:

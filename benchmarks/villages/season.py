@@ -26,7 +26,7 @@ from benchmarks.villages.span import Span
 from benchmarks.villages.village import Village, draw_village, zone_of
 from benchmarks.villages.weather import draw_weather
 from benchmarks.villages.works import live
-from gateway.model import CHANNELS, Fault, kind_of_asset
+from gateway.model import Fault, channel_spec
 from simulator.fiction import zone_file
 
 # What makers write for our units, and how much of it one of ours is.
@@ -93,10 +93,10 @@ def _table(season: Season, number: int, zone: str, channels: Sequence[Rows]) -> 
     counts = [len(rows.t_s) for rows in channels]
     units, values = [], []
     for rows in channels:
-        kind = kind_of_asset(rows.asset)
-        if kind is None:
-            raise ValueError(f"{rows.asset} is no asset")
-        choices = UNITS[CHANNELS[kind][rows.channel].unit]
+        spec = channel_spec(rows.asset, rows.channel)
+        if spec is None:
+            raise ValueError(f"{rows.asset}/{rows.channel} is no channel of ours")
+        choices = UNITS[spec.unit]
         unit, factor = choices[int(rng.integers(len(choices)))]
         units.append(unit)
         values.append(rows.value * factor)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from gateway.devices import OWN_ASSET, PointRule
-from gateway.model import CHANNELS, kind_of_asset
+from gateway.model import channel_spec
 from gateway.units import WIRE_UNIT, wire_value
 from gateway.wire import Topic, topic_parts
 from ingest.profiles.decode import Point, Spoken, decode, is_for
@@ -179,8 +179,7 @@ def _is_sentinel(raw: object, rule: PointRule) -> bool:
 def _rule_of_our_name(name: str) -> PointRule | None:
     """How a point is taken that bears a name of ours, `tower/level_m` or `tower.level_m`: in the canonical unit."""
     asset, _, channel = name.replace(".", "/", 1).partition("/")
-    kind = kind_of_asset(asset)
-    spec = None if kind is None else CHANNELS[kind].get(channel)
+    spec = channel_spec(asset, channel)
     if spec is None:
         return None
     scale = wire_value(spec, 1.0) - wire_value(spec, 0.0)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from gateway.devices import PointRule
-from gateway.model import CHANNELS, ChannelSpec, kind_of_asset
+from gateway.model import ChannelSpec, channel_spec
 from gateway.units import CONVERSIONS
 from ingest.profiles.decode import Spoken, decode
 from ingest.profiles.dialects import Dialects, Registered
@@ -105,10 +105,10 @@ def _differences(sample: Sample, shown: Sequence[Shown]) -> list[str]:
 
 
 def _spec(asset: str, channel: str) -> ChannelSpec:
-    kind = kind_of_asset(asset)
-    if kind is None:
-        raise AssertionError(f"{asset} passed the check of a rule and is no asset")
-    return CHANNELS[kind][channel]
+    spec = channel_spec(asset, channel)
+    if spec is None:
+        raise AssertionError(f"{asset}/{channel} passed the check of a rule and is no channel")
+    return spec
 
 
 def _instant(seconds: float) -> datetime | None:

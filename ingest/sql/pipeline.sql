@@ -51,11 +51,6 @@ DELETE FROM raw_message WHERE raw_message_id IN (
 DELETE FROM backlog_part WHERE backlog_file_id IN (
     SELECT backlog_file_id FROM backlog_file WHERE made_at < %(before)s AND state <> 'asked');
 
--- note
-INSERT INTO reading_note (channel_id, measured_at, test)
-SELECT channel_id, measured_at, %(test)s FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)
-ON CONFLICT DO NOTHING;
-
 -- note_clock
 -- What the gateway's clock said of readings that were dated anew.
 INSERT INTO reading_note (channel_id, measured_at, test, device_at)

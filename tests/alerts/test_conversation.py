@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts.breakdown import Cause, close_report, reopen_report
+from alerts.breakdown import BreakdownCause, close_report, reopen_report
 from alerts.conversation import MOST_IN_AN_HOUR
 from alerts.forget import forget
 from gateway.zones import Zone
@@ -351,14 +351,18 @@ def test_who_reported_hears_once_what_it_was_however_often_it_is_closed(region: 
     tap_keeper = phone_of(region.zones[2], "fontainier")
     says(region, tap_keeper, "PANNE")
     ((number,),) = region.connection.execute("SELECT report_id FROM report").fetchall()
-    assert close_report(region.connection, number, cause=Cause.PUMP, who="Awa (web)", now=region.clock.now())
-    assert not close_report(region.connection, number, cause=Cause.TAP, who="Awa (web)", now=region.clock.now())
+    assert close_report(region.connection, number, cause=BreakdownCause.PUMP, who="Awa (web)", now=region.clock.now())
+    assert not close_report(
+        region.connection, number, cause=BreakdownCause.TAP, who="Awa (web)", now=region.clock.now()
+    )
     region.run(2 * MINUTE)
     told = "NDIYAN Mangol-Dow: la panne que vous avez signalée est finie: la pompe est réparée. Merci."
     assert [text for _, text in region.sms(tap_keeper)][1:] == [told]
     assert reopen_report(region.connection, number)
     assert not reopen_report(region.connection, number)
-    assert close_report(region.connection, number, cause=Cause.NOTHING, who="Awa (web)", now=region.clock.now())
+    assert close_report(
+        region.connection, number, cause=BreakdownCause.NOTHING, who="Awa (web)", now=region.clock.now()
+    )
     region.run(2 * MINUTE)
     assert len(region.sms(tap_keeper)) == 2
     assert region.connection.execute("SELECT cause, closed_by FROM report").fetchall() == [("nothing", "Awa (web)")]

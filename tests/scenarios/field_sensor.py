@@ -18,8 +18,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.config import MqttSettings
-from gateway.model import CHANNELS as SPECS
-from gateway.model import Reading, kind_of_asset
+from gateway.model import Reading, channel_spec
 from gateway.units import WIRE_UNIT, wire_value
 from gateway.wire import senml_topic
 from tests.scenarios.field_gateway import CHANNELS, Diary, measure
@@ -31,9 +30,8 @@ POISON_EVERY_S = 5.0
 
 def plain_pack(reading: Reading) -> bytes:
     """A pack of one reading as any SenML sensor writes it: nothing of ours in it."""
-    kind = kind_of_asset(reading.asset)
-    assert kind is not None
-    spec = SPECS[kind][reading.channel]
+    spec = channel_spec(reading.asset, reading.channel)
+    assert spec is not None
     record = {
         "bn": f"{reading.asset}/", "bt": round(reading.measured_at.timestamp(), 3), "n": reading.channel,
         "u": WIRE_UNIT[spec.unit], "v": wire_value(spec, reading.value),

@@ -14,7 +14,7 @@ from io import BytesIO
 
 import numpy as np
 
-from alerts.breakdown import Cause, close_report
+from alerts.breakdown import BreakdownCause, close_report
 from alerts.conversation import answer
 from gateway.wire import encode_status
 from gateway.zones import Zone
@@ -286,7 +286,7 @@ def seed_talk(connection: Connection, alert_id: int, *, now: datetime) -> None:
         ).fetchall()
         answer(connection, sms_in_id, phone=phone, text=text, now=at)
     ((first,),) = connection.execute("SELECT min(report_id) FROM report").fetchall()
-    close_report(connection, first, cause=Cause.PUMP, who="Awa (web)", now=now)
+    close_report(connection, first, cause=BreakdownCause.PUMP, who="Awa (web)", now=now)
     connection.execute(
         "INSERT INTO call_list (alert_id, contact_id, step, why, since)"
         " SELECT %s, contact_id, 'call', 'nobody_answered', %s FROM contact WHERE zone_id = 'zone-3' AND rank = 1",

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
-from alerts.breakdown import Cause, close_report, reopen_report
+from alerts.breakdown import BreakdownCause, close_report, reopen_report
 from alerts.lasting import fetch_forecast
 from alerts.words import fault_label
 from ingest.readings_pg import PgReadings
@@ -71,7 +71,7 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         end=end,
         curves=fetch_curves(store, zone_id, ratings, choice, start, end, page.texts, read=read),
         reports=fetch_reports(page.connection, zone_id),
-        causes=list(Cause),
+        causes=list(BreakdownCause),
         by_hand=read,
         events=draw_events(running, titled, told_between(page.connection, zone_id, start, end), drawn_span, page.texts),
         axis=Markup(time_axis(drawn_span, partial(span_name, choice.length, page.texts))),  # noqa: S704 - our own chart
@@ -92,9 +92,9 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
 def close(page: PageOf, report_id: int, cause: Annotated[str, Form()]) -> Response:
     """Say what a reported breakdown was and that it is over; a second click changes nothing."""
     zone_id = zone_of_report(page.connection, report_id)
-    if cause not in set(Cause):
-        raise BadParameter("cause", cause, f"is none of {', '.join(Cause)}")
-    close_report(page.connection, report_id, cause=Cause(cause), who=page.who, now=page.now)
+    if cause not in set(BreakdownCause):
+        raise BadParameter("cause", cause, f"is none of {', '.join(BreakdownCause)}")
+    close_report(page.connection, report_id, cause=BreakdownCause(cause), who=page.who, now=page.now)
     return page.see("zones", zone_id)
 
 
