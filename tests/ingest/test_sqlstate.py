@@ -299,8 +299,8 @@ def test_a_connection_that_is_ended_in_the_middle_of_a_batch_keeps_the_batch(
                      "ALTER FUNCTION f RENAME TO take_writer_turn", id="42883-function"),
         pytest.param("22P03", "DROP VIEW grafana_reading; ALTER TABLE reading ALTER value TYPE real",
                      "ALTER TABLE reading ALTER value TYPE double precision", id="22P03-type"),
-        pytest.param("23502", "ALTER TABLE reading ADD extra int NOT NULL",
-                     "ALTER TABLE reading DROP extra", id="23502-column-that-we-do-not-fill"),
+        pytest.param("23502", "ALTER TABLE latest ADD extra int NOT NULL",
+                     "ALTER TABLE latest DROP extra", id="23502-column-that-we-do-not-fill"),
         pytest.param("25006", "SET default_transaction_read_only = on",
                      "SET default_transaction_read_only = off", id="25006-standby"),
         pytest.param("42501", "CREATE ROLE {role}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};"
