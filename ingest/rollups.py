@@ -2,9 +2,9 @@
 
 The hour that a channel is in stands in memory as running sums; its row is written when a reading beyond it comes, in
 the same transaction, so that each hour costs one row and not one update a batch. Whatever is not the plain case
-(a late reading, an hour that was open when ingest started) is computed anew from the readings by the database, in the
-same order of addition, so that both ways give the same bits. The open hour is computed when somebody asks (view
-`reading_hourly`). A day is the sum of its hours.
+(a late reading, an hour that was open when ingest started) is added up anew from the readings of that hour. The open
+hour is added up by the database when somebody asks (view `reading_hourly`), in the same order, so that all ways give
+the same bits. A day is the sum of its hours.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.model import Flag
-from ingest.arrays import Float8s, Int4s, Times, copy_into
+from ingest.arrays import Float8s, Int4s, PgArray, Times, array_cursor, copy_into
 from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.meters import counted_steps
@@ -24,6 +24,7 @@ from ingest.meters import counted_steps
 SQL = queries("ingest", "rollups")
 HOUR_US = 3_600_000_000
 HOURS_A_DAY = 24
+HOURS_ANEW = 500  # added up at once: bounds the memory, also where a channel has a reading every second
 NO_HOUR = np.iinfo(np.int64).min
 
 _OPEN = np.dtype(
@@ -32,7 +33,7 @@ _OPEN = np.dtype(
         ("last", "f8"), ("steps", "f8"), ("is_whole", "?"),
     ]
 )  # fmt: skip
-"""An hour's sums. `is_whole` tells that all of its readings are in them; otherwise the database must add them up."""
+"""An hour's sums. `is_whole` tells that all of its readings are in them; otherwise they must be added up anew."""
 
 _EMPTY: Any = (NO_HOUR, 0, 0, np.inf, -np.inf, 0.0, np.nan, np.nan, 0.0, True)
 
@@ -150,9 +151,7 @@ class Rollups:
         if not len(new):
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=_OPEN)
         hour = new.measured_us // HOUR_US
-        begins = np.ones(len(new), dtype=bool)  # rows at which another channel or hour begins
-        begins[1:] = (np.diff(new.channel_id) != 0) | (np.diff(hour) != 0)
-        group = np.cumsum(begins) - 1
+        begins, group = _groups(new.channel_id, hour)
         channel_of, hour_of = new.channel_id[begins], hour[begins]
         is_first = np.ones(len(channel_of), dtype=bool)  # of its channel, in this batch
         is_first[1:] = np.diff(channel_of) != 0
@@ -176,7 +175,7 @@ class Rollups:
         return over_channel, over
 
     def _add_good(self, sums: Rows, group: NDArray[np.intp], good: Columns) -> None:
-        """Add good readings, in order, to the sums of their groups."""
+        """Add good readings, in order, to the sums of their groups, and remember each channel's last one."""
         if not len(good):
             return
         begins = np.ones(len(good), dtype=bool)
@@ -186,39 +185,48 @@ class Rollups:
             before[good.channel_id[begins]] for before in (self._before, self._before_us)
         )
         span_s = (good.measured_us - previous_us) / 1e6
-        meter = self._wraps_at[good.channel_id], self._most_per_h[good.channel_id]
-        moved = counted_steps(good.value - previous, span_s, *meter)  # 0 for the first reading of a channel
-        sums["steps"] = _added(sums["steps"], group, moved)
-        sums["sum"] = _added(sums["sum"], group, good.value)
-        is_fresh = sums["n"] == 0
-        sums["n"] += np.bincount(group, minlength=len(sums)).astype(np.int32)
-        starts = np.flatnonzero(np.diff(group, prepend=-1))  # groups are contiguous
-        present = group[starts]
-        sums["min"][present] = np.minimum(sums["min"][present], np.minimum.reduceat(good.value, starts))
-        sums["max"][present] = np.maximum(sums["max"][present], np.maximum.reduceat(good.value, starts))
-        first = np.full(len(sums), np.nan)
-        first[group[::-1]] = good.value[::-1]  # of equal indices the last one stays
-        sums["first"] = np.where(is_fresh, first, sums["first"])
-        sums["last"][group] = good.value
+        _add(sums, group, good.value, self._moved(good.channel_id, good.value - previous, span_s))
         self._before[good.channel_id], self._before_us[good.channel_id] = good.value, good.measured_us
         self._is_before_known[good.channel_id] = True
 
+    def _moved(
+        self, channel: NDArray[np.int32], step: NDArray[np.float64], span_s: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(n,) by how much counters moved on; 0 for the first reading of a channel, whose step is NaN."""
+        return counted_steps(step, span_s, self._wraps_at[channel], self._most_per_h[channel])
+
     def _compute_anew(self, channel: NDArray[np.int32], hour: NDArray[np.int64]) -> None:
-        """Let the database add up these hours (sorted), those that follow each other together."""
+        """Add up these hours (sorted) from what is stored, those that follow each other together."""
+        for first in range(0, len(hour), HOURS_ANEW):
+            part = slice(first, first + HOURS_ANEW)
+            self._compute_some(channel[part], hour[part])
+
+    def _compute_some(self, channel: NDArray[np.int32], hour: NDArray[np.int64]) -> None:
         begins = np.ones(len(hour), dtype=bool)
         begins[1:] = (np.diff(channel) != 0) | (np.diff(hour) != 1)
-        first, last = hour[begins], hour[np.append(begins[1:], True)]
-        self._connection.execute(
-            SQL["hours_anew"],
-            {"channel": Int4s(channel[begins]), "start": Times(first * HOUR_US), "end": Times((last + 1) * HOUR_US)},
-        )
+        start_us, end_us = hour[begins] * HOUR_US, (hour[np.append(begins[1:], True)] + 1) * HOUR_US
+        spans = {"channel": Int4s(channel[begins]), "start": Times(start_us), "end": Times(end_us)}
+        row = array_cursor(self._connection).execute(SQL["readings_of_spans"], spans).fetchone()
+        if row is None or row[0] is None:
+            return
+        order = np.lexsort((row[1], row[0]))
+        span, at_us, value, flag = row[0][order] - 1, row[1][order], row[2][order], row[3][order]
+        channel_of, good = channel[begins][span], flag != Flag.BAD
+        is_first, group = _groups(span, at_us // HOUR_US)
+        sums = np.full(int(is_first.sum()), np.array(_EMPTY, dtype=_OPEN))
+        sums["hour"] = at_us[is_first] // HOUR_US
+        sums["bad"] += np.bincount(group[~good], minlength=len(sums)).astype(np.int32)
+        step = np.diff(value[good], prepend=np.nan)
+        step[np.diff(span[good], prepend=-1) != 0] = np.nan
+        moved = self._moved(channel_of[good], step, np.diff(at_us[good], prepend=0) / 1e6)
+        _add(sums, group[good], value[good], moved)
+        for name in ("min", "max", "sum"):
+            sums[name][sums["n"] == 0] = np.nan
+        is_asked = at_us[is_first] >= start_us[span[is_first]]  # the others only tell where the first step begins
+        self._connection.execute(SQL["replace_hours"], _hour_columns(channel_of[is_first][is_asked], sums[is_asked]))
 
     def _insert(self, channel: NDArray[np.int32], over: Rows) -> None:
-        sums = [Float8s(over[name]) for name in ("min", "max", "sum", "first", "last", "steps")]
-        hour = Times(over["hour"] * HOUR_US)
-        copy_into(
-            self._connection, SQL["copy_hours"], [Int4s(channel), hour, Int4s(over["n"]), Int4s(over["bad"]), *sums]
-        )
+        copy_into(self._connection, SQL["copy_hours"], list(_hour_columns(channel, over).values()))
 
     def _grow(self, channel: int) -> None:
         if channel >= len(self._wraps_at):  # registered since
@@ -230,6 +238,40 @@ class Rollups:
             self._before = np.append(self._before, np.full(more, np.nan))
             self._before_us = np.append(self._before_us, np.full(more, NO_HOUR, dtype=np.int64))
             self._is_before_known = np.append(self._is_before_known, np.ones(more, dtype=bool))
+
+
+def _add(sums: Rows, group: NDArray[np.intp], value: NDArray[np.float64], moved: NDArray[np.float64]) -> None:
+    """Add good readings, in order, to the sums of their groups."""
+    if not len(value):
+        return
+    sums["steps"] = _added(sums["steps"], group, moved)
+    sums["sum"] = _added(sums["sum"], group, value)
+    is_fresh = sums["n"] == 0
+    sums["n"] += np.bincount(group, minlength=len(sums)).astype(np.int32)
+    starts = np.flatnonzero(np.diff(group, prepend=-1))  # groups are contiguous
+    present = group[starts]
+    sums["min"][present] = np.minimum(sums["min"][present], np.minimum.reduceat(value, starts))
+    sums["max"][present] = np.maximum(sums["max"][present], np.maximum.reduceat(value, starts))
+    first = np.full(len(sums), np.nan)
+    first[group[::-1]] = value[::-1]  # of equal indices the last one stays
+    sums["first"] = np.where(is_fresh, first, sums["first"])
+    sums["last"][group] = value
+
+
+def _hour_columns(channel: NDArray[np.int32], sums: Rows) -> dict[str, PgArray]:
+    """Hours as columns, in the order in which `copy_hours` names them."""
+    return {
+        "channel": Int4s(channel), "hour": Times(sums["hour"] * HOUR_US),
+        "n": Int4s(sums["n"]), "bad": Int4s(sums["bad"]),
+        **{name: Float8s(sums[name]) for name in ("min", "max", "sum", "first", "last", "steps")},
+    }  # fmt: skip
+
+
+def _groups(key: NDArray[Any], hour: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Of rows in order: at which another key or hour begins, and of which group each row is."""
+    begins = np.ones(len(key), dtype=bool)
+    begins[1:] = (np.diff(key) != 0) | (np.diff(hour) != 0)
+    return begins, np.cumsum(begins) - 1
 
 
 def _added(sums: NDArray[np.float64], group: NDArray[np.intp], value: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,12 +11,16 @@ WHERE %(only)s::integer IS NULL OR channel_id = %(only)s;
 -- copy_hours
 COPY reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps) FROM STDIN (FORMAT binary);
 
--- hours_anew
--- Spans of hours as their readings say.
+-- readings_of_spans
+SELECT span, measured, vals, flags FROM readings_of_spans(%(channel)s, %(start)s, %(end)s);
+
+-- replace_hours
+-- Hours as they are now; one without a good reading comes with NaN.
 INSERT INTO reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps)
-SELECT t.channel_id, h.hour, h.n, h.bad, h.min, h.max, h.sum, h.first, h.last, h.steps
-FROM unnest(%(channel)s, %(start)s, %(end)s) AS t (channel_id, from_hour, to_hour)
-CROSS JOIN LATERAL hours_from_readings(t.channel_id, t.from_hour, t.to_hour) h
+SELECT channel_id, hour, n, bad, nullif(min, 'NaN'), nullif(max, 'NaN'), nullif(sum, 'NaN'), nullif(first, 'NaN'),
+       nullif(last, 'NaN'), steps
+FROM unnest(%(channel)s, %(hour)s, %(n)s, %(bad)s, %(min)s, %(max)s, %(sum)s, %(first)s, %(last)s, %(steps)s)
+     AS t (channel_id, hour, n, bad, min, max, sum, first, last, steps)
 ON CONFLICT (channel_id, hour) DO UPDATE SET
     n = EXCLUDED.n, bad = EXCLUDED.bad, min = EXCLUDED.min, max = EXCLUDED.max, sum = EXCLUDED.sum,
     first = EXCLUDED.first, last = EXCLUDED.last, steps = EXCLUDED.steps;
@@ -36,12 +40,7 @@ ON CONFLICT (channel_id, day) DO UPDATE SET
     first = EXCLUDED.first, last = EXCLUDED.last, steps = EXCLUDED.steps, last_hour = EXCLUDED.last_hour;
 
 -- hours_after
--- The hour of the first good reading behind each of these.
-SELECT t.channel_id, floor(extract(epoch FROM r.measured_at) / 3600)::int8
-FROM unnest(%(channel)s, %(measured)s) AS t (channel_id, measured_at)
-CROSS JOIN LATERAL (SELECT r.measured_at FROM reading r
-    WHERE r.channel_id = t.channel_id AND r.measured_at > t.measured_at AND r.flag <> 4
-    ORDER BY r.measured_at LIMIT 1) r;
+SELECT channel_id, hour FROM hours_after(%(channel)s, %(measured)s);
 
 -- missing_hours
 -- From behind each channel's last written hour up to the hour that it is in.

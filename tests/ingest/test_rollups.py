@@ -14,6 +14,7 @@ from gateway.zones import Zone
 from ingest.columns import Columns
 from ingest.db import connect
 from ingest.registry import import_zones
+from ingest.rollups import HOURS_ANEW
 from ingest.writer import ReadingWriter
 
 pytestmark = pytest.mark.db
@@ -143,4 +144,12 @@ def test_a_failed_batch_leaves_no_trace_in_the_rollups(connection: psycopg.Conne
         writer.write(batch_of([(1, 1, 9.0, False), (1, 5, 9.0, False)]))
     writer.forget()
     writer.write(batch_of([(1, 2, 2.0, False), (1, 4, 3.0, False)]))
+    assert_rollups_are_right(connection)
+
+
+def test_late_readings_of_a_month_repair_every_hour_of_it(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
+    assert HOURS_ANEW < 720, "so that the hours are added up in parts"
+    writer = ReadingWriter(connection)
+    writer.write(batch_of([(1, 3 * hour, hour % 7 / 4, hour % 50 == 0) for hour in range(720)]))
+    writer.write(batch_of([(1, 3 * hour + 1, hour % 5 / 4, hour % 40 == 0) for hour in range(720)]))
     assert_rollups_are_right(connection)
