@@ -9,10 +9,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple
 
 from alerts.carriers import Urgency
+from alerts.closing import BreakdownCause
 from alerts.consent import call_for_zone
 from alerts.messages import answer_text, language_for, segments
 from alerts.people import Person
@@ -23,17 +23,6 @@ SQL = queries("alerts", "breakdown")
 SPECIALISTS = ["reparateur", "ingenieur"]
 TOLD_AGAIN_AFTER = timedelta(hours=6)  # of one zone: half a village may report the same pump
 ENDED_BY_SMS_WITHIN = timedelta(days=7)  # "3" a month later is about something else
-
-
-class BreakdownCause(StrEnum):
-    """What a breakdown that somebody reported turned out to be, as one says it when it is closed."""
-
-    PUMP = "pump"
-    POWER = "power"
-    PIPE = "pipe"
-    TAP = "tap"
-    OTHER = "other"
-    NOTHING = "nothing"
 
 
 class Breakdown(NamedTuple):

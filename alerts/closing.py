@@ -1,4 +1,4 @@
-"""Closing an alert: somebody says why it came. Pure.
+"""Closing an alert, or a breakdown that was reported: somebody says why it came. Pure.
 
 Readings end an alert, people name its cause; that list is what repair times are told by. Somebody may also end one that
 no reading can end; should the readings go on showing it, it comes back and needs a cause again. A wrong click can be
@@ -39,6 +39,17 @@ class Cause(StrEnum):
     BY_ITSELF = "by_itself"
     FALSE_ALARM = "false_alarm"
     OTHER = "other"  # needs words
+
+
+class BreakdownCause(StrEnum):
+    """What a breakdown that somebody reported turned out to be, as one says it when it is closed."""
+
+    PUMP = "pump"
+    POWER = "power"
+    PIPE = "pipe"
+    TAP = "tap"
+    OTHER = "other"
+    NOTHING = "nothing"
 
 
 def checked_closing(cause: str, words: str) -> tuple[Cause, str]:

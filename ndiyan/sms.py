@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from alerts.breakdown import BreakdownCause
+from alerts.closing import BreakdownCause
 from alerts.messages import (
     Bundle,
     Item,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts.breakdown import BreakdownCause, close_report, reopen_report
+from alerts.breakdown import close_report, reopen_report
+from alerts.closing import BreakdownCause
 from alerts.conversation import MOST_IN_AN_HOUR
 from alerts.forget import forget
 from gateway.zones import Zone

@@ -14,7 +14,8 @@ from io import BytesIO
 
 import numpy as np
 
-from alerts.breakdown import BreakdownCause, close_report
+from alerts.breakdown import close_report
+from alerts.closing import BreakdownCause
 from alerts.conversation import answer
 from gateway.wire import encode_status
 from gateway.zones import Zone

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
-from alerts.breakdown import BreakdownCause, close_report, reopen_report
+from alerts.breakdown import close_report, reopen_report
+from alerts.closing import BreakdownCause
 from alerts.lasting import fetch_forecast
 from alerts.words import fault_label
 from ingest.readings_pg import PgReadings
