@@ -25,6 +25,11 @@ MIGRATION_LOCK = 0x6E646979  # any constant of ours: two migrators wait for each
 LOCK_WAIT_S = 0.5  # so long a migration that waits for a table holds up whoever comes after
 LET_THROUGH_S = 0.5  # and then it stands back
 MIGRATE_WITHIN_S = 120.0
+MUST_BE_ON = {
+    "fsync": "after a power failure it may not start again",
+    "full_page_writes": "after a power failure pages may be half old and half new",
+    "synchronous_commit": "a power failure takes what it has called committed",
+}  # settings of the server, and what is lost without them (docs/reliability.md)
 
 
 def connect(url: str, *, autocommit: bool = True, application: str = "ndiyan") -> Connection:
@@ -142,6 +147,14 @@ def check_schema(connection: Connection) -> None:
     found, wanted = schema_number(connection), newest_migration()
     if found < wanted:
         raise SchemaMismatch(f"database schema is at {found}, this version needs {wanted}: run `ndiyan db migrate`")
+
+
+def weak_settings(connection: Connection) -> list[tuple[str, str]]:
+    """The server's settings with which a commit may not be on its disk: the name of each, and a sentence about it."""
+    rows = connection.execute(
+        "SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off' ORDER BY name", [list(MUST_BE_ON)]
+    )
+    return [(name, f"the database's {name} is off, wanted on: {MUST_BE_ON[name]}") for (name,) in rows]
 
 
 def _apply_between_writers(connection: Connection, statements: bytes, number: int, name: str, variant: str) -> None:

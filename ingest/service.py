@@ -25,7 +25,7 @@ from gateway.clock import Clock
 from ingest.admission import Admission, Message
 from ingest.broker_check import find_weak_settings
 from ingest.config import IngestConfig
-from ingest.db import Connection, check_schema, connect, queries
+from ingest.db import Connection, check_schema, connect, queries, weak_settings
 from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable
 from ingest.pipeline import Committed, Pipeline
 from ingest.sqlstate import as_ingest_error
@@ -216,8 +216,14 @@ class _Worker:
                 stop.wait(self.pause_s)
             else:
                 self._note_recovery()
+                self._check_database()
                 return True
         return False
+
+    def _check_database(self) -> None:
+        """Name the database's settings that can lose what it has committed; a line each."""
+        for _, sentence in weak_settings(self._reach()):
+            log.warning("%s", sentence, extra={"action": "weak_database"})
 
     def open(self) -> Pipeline:
         """The pipeline, on a new connection when there is none.

@@ -10,7 +10,7 @@ import psycopg
 from alerts.watchdog import BEAT_S
 from gateway.clock import Clock, SystemClock
 from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
-from ingest.db import Connection, connect, newest_migration, queries, schema_number
+from ingest.db import Connection, connect, newest_migration, queries, schema_number, weak_settings
 from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
 from ndiyan.machine import machine_problems
@@ -37,6 +37,7 @@ def find_problems(settings: Settings, *, clock: Clock, wall: Clock | None = None
     try:
         with connect(settings.required("database.url"), application="ndiyan-doctor") as connection:
             problems += _clocks(connection, wall)
+            problems += _durability(connection)
             problems += _database(connection, settings, clock)
     except SettingsError as error:
         problems.append(Problem("no database is set", str(error)))
@@ -83,6 +84,11 @@ def _clocks(connection: Connection, wall: Clock) -> Iterator[Problem]:
             f" wanted at most {CLOCKS_APART_S:g}",
             "timedatectl set-ntp true, on both machines",
         )
+
+
+def _durability(connection: Connection) -> Iterator[Problem]:
+    for setting, sentence in weak_settings(connection):
+        yield Problem(sentence, f"ALTER SYSTEM SET {setting} = on; then SELECT pg_reload_conf()")
 
 
 def _database(connection: Connection, settings: Settings, clock: Clock) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from gateway.config import MqttSettings
 from gateway.zones import Zone
@@ -218,3 +219,14 @@ def test_weak_settings_of_the_broker_are_named_once_the_link_stands(
     for words in ("max_queued_messages is 1000 (the default), wanted 1000000: while", "persistence is false"):
         assert any(f"the broker's {words}" in line for line in named)
     assert lines.index(named[0]) > next(n for n, line in enumerate(lines) if "connected to the broker" in line)
+
+
+def test_a_database_that_does_not_wait_for_its_disk_is_named_at_the_start(
+    ingest: Start, filled_url: str, broker: EmbeddedBroker
+) -> None:
+    with connect(filled_url) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(name))
+    process = ingest(filled_url, broker.ingest_settings)
+    process.wait_for("the database's synchronous_commit is off, wanted on: ")
+    assert process.tell_to_stop()[0] == 0

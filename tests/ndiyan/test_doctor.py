@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from gateway.clock import ManualClock
 from gateway.zones import Zone
@@ -81,3 +82,17 @@ def test_an_ingest_that_cannot_store_or_has_no_link_is_not_called_dead(
             "ingest has no link to the broker": "see the log of ingest, check mqtt.url"
         }
         assert ingest_says(broker=True, trouble=None) == {}
+
+
+@pytest.mark.db
+def test_a_database_that_does_not_wait_for_its_disk_is_told_with_the_cure(
+    database_url: str, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = "the database's synchronous_commit is off, wanted on: a power failure takes what it has called committed"
+    assert told not in problems(clock, NDIYAN_DATABASE_URL=database_url)
+    with connect(database_url) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(name))
+    cure = problems(clock, NDIYAN_DATABASE_URL=database_url)[told]
+    assert cure == "ALTER SYSTEM SET synchronous_commit = on; then SELECT pg_reload_conf()"
