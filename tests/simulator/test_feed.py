@@ -152,9 +152,14 @@ def test_a_fault_of_the_past_that_is_not_over_goes_on_live(site: Site, running: 
     text = 'says = "a"\n[[fault]]\nzone = "zone-3"\nfault = "pump_not_running"\nminutes = -60\nhours = 1.5'
     running(site.feed(scenario_from_toml(text, "a.toml")))
     site.wait_until_stored("zone-3", START + timedelta(minutes=45))
-    flow = [value for _, _, value in site.stored("zone-3", "pump", "flow_m3_h")]
-    assert flow[:6] == [0.0] * 6
-    assert min(flow[6:9]) > 2
+    over = START + timedelta(minutes=30)
+    flow = {measured: value for measured, _, value in site.stored("zone-3", "pump", "flow_m3_h")}
+    broken = [value for measured, value in flow.items() if measured <= over]
+    repaired = [value for measured, value in flow.items() if over < measured <= over + timedelta(minutes=15)]
+    assert len(broken) >= 4
+    assert set(broken) == {0.0}
+    assert len(repaired) >= 2
+    assert min(repaired) > 2
 
 
 @pytest.mark.slow
