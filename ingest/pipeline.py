@@ -40,6 +40,7 @@ from ingest.db import Connection, queries
 from ingest.errors import SchemaMismatch
 from ingest.profiles.dialects import Dialects, Registered
 from ingest.profiles.own import fetch_profiles
+from ingest.profiles.profile import topics_of
 from ingest.profiles.sparkplug import Aliases, Born, birth_of
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
 from ingest.suspicion import Suspicion
@@ -176,7 +177,7 @@ class Pipeline:
     @property
     def profile_topics(self) -> frozenset[str]:
         """The topics that profiles read, the operator's own as well."""
-        return frozenset(topic for profile in self._directory.dialects.profiles.values() for topic in profile.topics)
+        return frozenset(topics_of(self._directory.dialects.profiles.values()))
 
     def forget_raw(self, now: datetime) -> None:
         """Let go of some of the raw messages, and of the files of readings, that are older than `RAW_KEPT`."""

@@ -91,7 +91,9 @@ def _take_and_store(inbox: Inbox, subscriber: Subscriber, worker: _Worker, stop:
         if stored is not None or not batch.messages:
             batch = None
         if batch is None or not stop.wait(worker.pause_s):
-            worker.beat({"waiting": inbox.waiting, "broker": subscriber.is_connected})
+            worker.beat({
+                "waiting": inbox.waiting, "broker": subscriber.is_connected, "refused": subscriber.refused_topics,
+            })  # fmt: skip
             subscriber.read_also(worker.own_topics)
 
 

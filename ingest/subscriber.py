@@ -67,12 +67,13 @@ class Subscriber:
     def __init__(self, config: IngestConfig, clock: Clock, receiver: Receiver) -> None:
         self._config, self._clock, self._receiver = config, clock, receiver
         self._protocol = config.mqtt.protocol
-        self._lock = threading.Lock()  # guards the five below
+        self._lock = threading.Lock()  # guards the six below
         self._connection = 0  # how many there were, the present one included
         self._is_connected = False
         self._outgoing = bytearray()
         self._own: frozenset[str] = frozenset()  # topics read beside those of the configuration
         self._asked: dict[int, str] = {}  # number of a SUBSCRIBE → its topic, on this connection
+        self._refused: set[str] = set()  # those of them that the broker said no to
         self._wait_s = RECONNECT_S[0]  # before the next connection
         self._answered, self._stopping = threading.Event(), threading.Event()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -87,6 +88,12 @@ class Subscriber:
         """Whether the broker has accepted this session and the link stands as far as we know."""
         with self._lock:
             return self._is_connected
+
+    @property
+    def refused_topics(self) -> list[str]:
+        """Foreign topics that the broker does not let us read, as far as it says so."""
+        with self._lock:
+            return sorted(self._refused & {*self._config.foreign_topics, *self._own})
 
     def is_alive(self) -> bool:
         """Whether the link's thread still runs."""
@@ -245,7 +252,7 @@ class Subscriber:
                 self._is_connected = True
                 # On every connect: a broker may have lost the session.
                 self._outgoing += mqtt.subscribe_packet(SUBSCRIBE_MID, ALL_UPLINKS, protocol=self._protocol)
-                self._asked = {}
+                self._asked, self._refused = {}, set()
                 for topic in (*self._config.foreign_topics, *sorted(self._own)):
                     self._outgoing += mqtt.subscribe_packet(self._number_of(topic), topic, protocol=self._protocol)
             self._trouble = None
@@ -255,10 +262,10 @@ class Subscriber:
             if granted >= mqtt.FAILURE and number == SUBSCRIBE_MID:
                 raise Refused(f"the broker does not let us read {ALL_UPLINKS}")
             if granted >= mqtt.FAILURE:
-                log.warning(
-                    "the broker does not let us read %s", self._asked.get(number, number),
-                    extra={"action": "topic_refused"},
-                )  # fmt: skip
+                with self._lock:
+                    topic = self._asked.get(number, f"topic number {number}")
+                    self._refused.add(topic)
+                log.warning("the broker does not let us read %s", topic, extra={"action": "topic_refused"})
             self._wait_s = RECONNECT_S[0]
         elif answer.kind == mqtt.UNSUBACK:
             if int.from_bytes(answer.body[:2], "big") == LEAVE_MID:

@@ -16,55 +16,74 @@ from ndiyan.devices import BrokerFiles, DeviceRefused
 from ndiyan.settings import Settings, load_settings
 
 SQL = queries("ndiyan", "devices")
-devices_app = typer.Typer(no_args_is_help=True, help="Gateways at the broker (docs/gateway.md).")
+devices_app = typer.Typer(no_args_is_help=True, help="Gateways and other senders at the broker (docs/gateway.md).")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-Gateway = Annotated[str, typer.Argument(help="As the zone file names it.")]
+Gateway = Annotated[str, typer.Argument(help="A gateway as the zone file names it, or a sender.")]
 
 
 @devices_app.command("add")
-def add(context: typer.Context, gateway: Gateway, as_json: Json = False) -> None:
+def add(
+    context: typer.Context,
+    gateway: Gateway,
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(help="Where a sender that is none of ours publishes (docs/profiles.md); may be said again."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Let a gateway in: print the head of its gateway.toml and its password, which is shown this once."""
-    _give(load_settings(context.obj), gateway, anew=False, as_json=as_json)
+    _give(load_settings(context.obj), gateway, anew=False, topics=topic or [], as_json=as_json)
 
 
 @devices_app.command("rotate")
 def rotate(context: typer.Context, gateway: Gateway, as_json: Json = False) -> None:
-    """Give a gateway a new password; the one before counts no more from now on."""
-    _give(load_settings(context.obj), gateway, anew=True, as_json=as_json)
+    """Give a gateway or sender a new password; the one before counts no more from now on."""
+    _give(load_settings(context.obj), gateway, anew=True, topics=[], as_json=as_json)
 
 
 @devices_app.command("revoke")
 def revoke(context: typer.Context, gateway: Gateway, as_json: Json = False) -> None:
-    """Let a gateway in no more; if it is connected, the broker throws it out."""
+    """Let a gateway or sender in no more; if it is connected, the broker throws it out."""
     settings = load_settings(context.obj)
-    _files(settings).take_back(gateway)
+    files = _files(settings)
+    files.take_back(gateway)
     _reload(settings)
-    _answer({"revoked": gateway}, f"{gateway} is out; what it has kept it sends when it is let in again", as_json)
+    kept = "; what it has kept it sends when it is let in again" if gateway in files.gateways else ""
+    _answer({"revoked": gateway}, f"{gateway} is out{kept}", as_json)
 
 
 @devices_app.command("list")
 def list_all(context: typer.Context, as_json: Json = False) -> None:
-    """List the gateways of all zones, and whether each has a password."""
+    """List the gateways of all zones and other senders, and whether each has a password."""
     files = _files(load_settings(context.obj))
-    inside = set(files.names())
-    rows = [
-        {"gateway": name, "zone": files.gateways.get(name), "has_password": name in inside}
+    inside, senders = set(files.names()), files.senders()
+    rows: list[dict[str, Any]] = [
+        {
+            "gateway": name, "zone": files.gateways.get(name), "has_password": name in inside,
+            "topics": list(senders[name].may_write) if name in senders else [],
+        }
         for name in sorted(files.gateways.keys() | inside)
-    ]
+    ]  # fmt: skip
     lines = [
-        f"{row['gateway']:<16} {row['zone'] or 'no zone any more':<16} {'password' if row['has_password'] else '-'}"
+        f"{row['gateway']:<16} {'password' if row['has_password'] else '-':<10}"
+        f"{row['zone'] or ' '.join(row['topics']) or 'no zone any more'}"
         for row in rows
     ]
     _answer(rows, "\n".join(lines) or "no zone has a gateway", as_json)
 
 
-def _give(settings: Settings, gateway: str, *, anew: bool, as_json: bool) -> None:
+def _give(settings: Settings, gateway: str, *, anew: bool, topics: list[str], as_json: bool) -> None:
     files = _files(settings)
     address = MqttSettings.from_url(settings.required("broker.public_url"))
-    password = files.give(gateway, anew=anew)
+    password = files.give(gateway, anew=anew, topics=topics)
     _reload(settings)
     host = MqttSettings(address.host, address.port, gateway, None, address.protocol, address.tls_ca).url()
+    if gateway not in files.gateways:
+        may_write = list(files.senders()[gateway].may_write)
+        text = f"{host}\npublishes to {' '.join(may_write)}\nthe password, which is not shown again:\n{password}"
+        _answer({"sender": gateway, "mqtt": host, "topics": may_write, "password": password}, text, as_json)
+        return
     head = f'zone = "{files.gateways[gateway]}"\ngateway = "{gateway}"\nmqtt = "{host}"\n'
     text = (
         f"# gateway.toml begins with this; what hangs on the gateway comes below (docs/gateway.md)\n{head}"

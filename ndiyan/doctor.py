@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 
 from alerts.watchdog import BEAT_S
 from gateway.clock import Clock, SystemClock
+from gateway.wire import ALL_UPLINKS
 from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
+from ingest.broker_conf import fetch_broker_conf
 from ingest.db import Connection, connect, newest_migration, queries, schema_number, weak_settings
+from ingest.profiles.own import fetch_profiles
+from ingest.profiles.profile import topics_of
 from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
+from ndiyan.identities import unheard
 from ndiyan.machine import machine_problems
 from ndiyan.problem import Problem
 from ndiyan.settings import Settings
@@ -109,6 +115,7 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
                 f"{zone} was last heard of at {newest_at:%Y-%m-%d %H:%M} UTC", "check its gateway and network"
             )
     yield from _services(connection, clock)
+    yield from _topics(connection, settings)
     yield from _evaluation(connection)
     yield from _telling(connection, settings, clock)
 
@@ -126,6 +133,30 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
             )
         elif detail.get("broker") is False:
             yield Problem(f"{service} has no link to the broker", f"see the log of {service}, check mqtt.url")
+        for topic in detail.get("refused", ()):
+            yield Problem(f"the broker does not let {service} read {topic}", "give its user the right to read # there")
+
+
+def _topics(connection: Connection, settings: Settings) -> Iterator[Problem]:
+    """Topics that the access file of a mosquitto on this machine withholds from ingest: mosquitto grants such a
+    subscription, and then delivers nothing."""
+    if not settings.mqtt_url:
+        return
+    mqtt = settings.mqtt()
+    conf = fetch_broker_conf(mqtt.host, mqtt.port)
+    if conf is None or mqtt.username is None:
+        return
+    own = topics_of(fetch_profiles(connection)) if settings.reads_own_profiles else ()
+    for file in sorted({file for file in conf.values("acl_file", mqtt.port) if file is not None}):
+        try:
+            access = Path(file).read_text("utf-8")
+        except OSError:
+            continue  # as whoever may not read the broker's configuration
+        for topic in unheard(access, mqtt.username, [ALL_UPLINKS, *settings.foreign_topics, *own]):
+            yield Problem(
+                f"the broker does not let ingest read {topic}: {file} has no such line for {mqtt.username}",
+                f"add `topic read #` below `user {mqtt.username}` there, then {settings.broker_reload}",
+            )
 
 
 def _evaluation(connection: Connection) -> Iterator[Problem]:

@@ -22,7 +22,6 @@ from pathlib import Path
 
 from gateway.config import MqttSettings
 from gateway.zones import Zone
-from ingest.profiles.profile import profile_topics
 from ndiyan.children import Account, free_port, own, spawn, stop, unprivileged_account
 from ndiyan.errors import StartRefused
 from ndiyan.identities import (
@@ -165,7 +164,7 @@ class EmbeddedBroker:
 
     def _write_files(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        devices = device_identities(self._zones, self._passwords, profile_topics())
+        devices = device_identities(self._zones, self._passwords)
         operators = [operator_identity(self._passwords)]
         _write_secrets(self._secret_file, self._passwords, (self._device_port, self._operator_port))
         if self._mosquitto is None:

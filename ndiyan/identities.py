@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.zones import Zone
@@ -25,24 +25,22 @@ class Identity:
     may_read: tuple[str, ...]
 
 
-def device_identities(
-    zones: Sequence[Zone], passwords: dict[str, str], foreign_topics: Sequence[str] = ()
-) -> list[Identity]:
-    """Ingest, which also reads `foreign_topics`, and each zone's gateway under its own zone and name only.
-
-    Missing passwords are made and added.
-    """
+def device_identities(zones: Sequence[Zone], passwords: dict[str, str]) -> list[Identity]:
+    """Ingest, and each zone's gateway under its own zone and name only; missing passwords are made and added."""
     gateways = [
         gateway_identity(zone.zone_id, zone.gateway_id, passwords.setdefault(zone.gateway_id, new_password()))
         for zone in zones
     ]
-    return [ingest_identity(passwords.setdefault(INGEST, new_password()), foreign_topics), *gateways]
+    return [ingest_identity(passwords.setdefault(INGEST, new_password())), *gateways]
 
 
-def ingest_identity(password: str, foreign_topics: Sequence[str] = ()) -> Identity:
-    """The one of ingest: hears every gateway, answers every gateway."""
-    heard = ("ndiyan/1/+/+/up/#", "$SYS/#", *foreign_topics)
-    return Identity(INGEST, password, may_write=("ndiyan/1/+/+/down/#",), may_read=heard)
+def ingest_identity(password: str) -> Identity:
+    """The one of ingest: may hear everybody, answers every gateway.
+
+    A profile that is added names topics that no file here knows, and mosquitto grants a subscription that its access
+    file forbids, and then delivers nothing. So what ingest hears is told by its subscriptions alone.
+    """
+    return Identity(INGEST, password, may_write=("ndiyan/1/+/+/down/#",), may_read=("#", "$SYS/#"))
 
 
 def gateway_identity(zone_id: str, gateway_id: str, password: str) -> Identity:
@@ -81,6 +79,32 @@ def acl_file(identities: Iterable[Identity]) -> str:
         lines += [f"topic read {topic}" for topic in identity.may_read]
         lines.append("")
     return "\n".join(lines)
+
+
+def unheard(access: str, user: str, wanted: Iterable[str]) -> list[str]:
+    """Those of the filters `wanted` that a mosquitto access file does not let `user` read whole."""
+    allowed = list(_allowed(access, user, "read"))
+    return [topic for topic in wanted if not any(covers(one, topic) for one in allowed)]
+
+
+def sender_identity(access: str, user: str) -> Identity:
+    """A user as a mosquitto access file has it; its password is not there."""
+    may_write, may_read = (tuple(_allowed(access, user, what)) for what in ("write", "read"))
+    return Identity(user, "", may_write=may_write, may_read=may_read)
+
+
+def _allowed(access: str, user: str, what: str) -> Iterator[str]:
+    """The filters under which its lines let `user` read or write; `pattern` lines hold for all (mosquitto.conf(5))."""
+    of = ""
+    for line in access.splitlines():
+        word, _, rest = line.strip().partition(" ")
+        kind, _, topic = rest.strip().partition(" ")
+        if word == "user":
+            of = rest.strip()
+        elif kind not in ("read", "readwrite", "write", "deny"):
+            kind, topic = "readwrite", rest
+        if kind in (what, "readwrite") and (word == "pattern" or (word == "topic" and of == user)):
+            yield topic.strip().replace("%u", user) if word == "pattern" else topic.strip()
 
 
 def covers(allowed: str, topic: str) -> bool:

@@ -25,7 +25,7 @@ from alerts.errors import CarrierRefused, WebhookRefused
 from alerts.webhooks import WebhookConfig, read_webhooks
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
-from ingest.profiles.profile import check_filter, profile_topics
+from ingest.profiles.profile import check_filter, shipped_profiles, topics_of
 from ndiyan.errors import SettingsError
 from web.config import REQUESTS_PER_MINUTE
 from web.masks import masked
@@ -170,7 +170,7 @@ class Settings:
     def foreign_topics(self) -> tuple[str, ...]:
         """What ingest reads besides our own topics: what profiles read, nothing, or what is set."""
         if self.ingest_foreign_topics == "profiles":
-            return profile_topics()
+            return topics_of(shipped_profiles())
         return () if self.ingest_foreign_topics == "none" else tuple(self.ingest_foreign_topics.split())
 
     def required(self, key: str) -> str:

@@ -44,11 +44,18 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """What goes wrong besides messages set aside; routes with the time since when they are down."""
+    """What goes wrong besides messages set aside; routes with the time since when they are down, and topics of devices
+    that the broker does not let us read."""
 
     routes: list[tuple[str, datetime]]
+    refused: list[str]
     unjudged: int
     failed: int
+
+    @property
+    def are_bad(self) -> bool:
+        """Whether somebody should do something; an SMS may fail for the number it goes to."""
+        return bool(self.routes or self.refused or self.unjudged)
 
 
 def fetch_disk(connection: Connection) -> Disk:
@@ -62,4 +69,9 @@ def fetch_errors(connection: Connection, now: datetime) -> Errors:
     routes = [(name, since) for name, since in connection.execute(SQL["routes_down"], {"since": now - RECENT})]
     ((unjudged,),) = connection.execute(SQL["unjudged"]).fetchall()
     ((failed,),) = connection.execute(SQL["failed"], {"since": now - RECENT}).fetchall()
-    return Errors(routes, unjudged, failed)
+    return Errors(routes, fetch_refused(connection), unjudged, failed)
+
+
+def fetch_refused(connection: Connection) -> list[str]:
+    """Topics that the broker does not let ingest read, as ingest tells with its heartbeat."""
+    return [topic for (topic,) in connection.execute(SQL["refused"])]

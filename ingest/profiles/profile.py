@@ -179,9 +179,9 @@ def shipped_bodies() -> dict[str, str]:
     return {profile.name: body for profile, body in _shipped()}
 
 
-def profile_topics() -> tuple[str, ...]:
-    """The topics that shipped profiles read, each once."""
-    return tuple(sorted({topic for profile in shipped_profiles() for topic in profile.topics}))
+def topics_of(profiles: Iterable[Profile]) -> tuple[str, ...]:
+    """The topics that profiles read, each once."""
+    return tuple(sorted({topic for profile in profiles for topic in profile.topics}))
 
 
 def topic_fits(topic_filter: str, topic: str) -> bool:

@@ -31,6 +31,7 @@ class ScriptedBroker:
         self.topics: list[tuple[int, str]] = []  # (connection, what it reads now)
         self.clean: list[bool] = []
         self.keeps_session, self.refuses_at = False, ""
+        self.refuses_topic = ""
         self._link: socket.socket | None = None
         self._connection = 0
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -78,8 +79,10 @@ class ScriptedBroker:
                     refusal = 5 if self.refuses_at == "connect" else 0
                     link.sendall(bytes([0x20, 2, self.keeps_session, refusal]))
                 elif kind == 0x80:
-                    link.sendall(b"\x90\x03" + body[:2] + (b"\x80" if self.refuses_at == "subscribe" else b"\x01"))
-                    self.topics.append((connection, body[4 : 4 + body[3]].decode()))
+                    topic = body[4 : 4 + body[3]].decode()
+                    is_refused = self.refuses_at == "subscribe" or topic == self.refuses_topic
+                    link.sendall(b"\x90\x03" + body[:2] + (b"\x80" if is_refused else b"\x01"))
+                    self.topics.append((connection, topic))
                     self.subscribed.put(connection)
                 elif kind == 0xA0:
                     link.sendall(b"\xb0\x02" + body[:2])
@@ -242,3 +245,18 @@ def test_topics_of_a_profile_that_is_added_are_read_at_once_again_after_a_reconn
     broker.drop()
     until(lambda: (2, "village/rtu") in broker.topics)
     assert (2, "meters/+/up") not in broker.topics
+
+
+def test_a_foreign_topic_that_the_broker_refuses_is_named_and_ours_are_read_all_the_same(
+    link: Link, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker, subscriber, come, _ = link
+    until(lambda: subscriber.is_connected)
+    broker.refuses_topic = "meters/+/up"
+    subscriber.read_also(["village/rtu", "meters/+/up"])
+    until(lambda: subscriber.refused_topics == ["meters/+/up"])
+    assert "the broker does not let us read meters/+/up" in caplog.text
+    broker.send(7, b"[]")
+    assert come.get(timeout=5).payload == b"[]"
+    subscriber.read_also(["village/rtu"])
+    assert subscriber.refused_topics == [], "nobody wants it any more"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,12 +18,16 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.clock import SystemClock
 from gateway.config import MqttSettings
-from gateway.zones import Zone
+from gateway.zones import Zone, load_zones
 from ingest.db import connect
+from ingest.profiles.own import keep_profile
 from ingest.registry import import_zones
 from ndiyan.devices import BrokerFiles, DeviceRefused
 from ndiyan.embedded_broker import EmbeddedBroker, answers_connect
+from ndiyan.shipped_files import shipped
+from tests.ingest.process import IngestProcess, wait_until
 
 pytestmark = pytest.mark.broker
 WITHIN_S = 5.0
@@ -143,7 +148,9 @@ def test_the_command_prints_what_the_gateway_needs_and_the_broker_lets_it_in(
         return done.stdout
 
     devices("revoke", "gw-1")
-    assert json.loads(devices("list", "--json"))[0] == {"gateway": "gw-1", "zone": "zone-1", "has_password": False}
+    assert json.loads(devices("list", "--json"))[0] == {
+        "gateway": "gw-1", "zone": "zone-1", "has_password": False, "topics": [],
+    }  # fmt: skip
     head, _, secret = devices("add", "gw-1").partition("\n\n")
     assert tomllib.loads(head) == {
         "zone": "zone-1", "gateway": "gw-1", "mqtt": "mqtts://gw-1@water.example.org:8883",
@@ -152,8 +159,109 @@ def test_the_command_prints_what_the_gateway_needs_and_the_broker_lets_it_in(
     own = replace(broker.settings_for("gw-1"), password=secret.splitlines()[1])
     assert until(lambda: may_enter(own))
 
+    uplink = "application/7/device/+/event/up"
+    given = json.loads(devices("add", "chirpstack", "--topic", uplink, "--json"))
+    assert (given["mqtt"], given["topics"]) == ("mqtts://chirpstack@water.example.org:8883", [uplink])
+    assert f"chirpstack       password  {uplink}" in devices("list")
+    own = replace(own, username="chirpstack", password=given["password"])
+    assert until(lambda: may_enter(own))
+    assert devices("revoke", "chirpstack") == "chirpstack is out\n"
+
+
+RTU_PROFILE = """
+profile = "village-rtu"
+title = "The unit of the old tower"
+source = "its manual, page 3"
+payload = "json"
+topics = ["village/+/rtu"]
+device_level = 1
+without_time = "received"
+
+[[samples]]
+topic = "village/rtu-7/rtu"
+payload = '{"level": 2.4}'
+received_at = 2026-03-02T10:40:00Z
+device = "rtu-7"
+points = { level = 2.4 }
+"""
+RTU = """
+[[devices]]
+profile = "village-rtu"
+id = "rtu-7"
+
+[[devices.points]]
+point = "level"
+is = "tower/level_m"
+unit = "m"
+"""
+
+
+@pytest.mark.db
+def test_a_sender_of_another_dialect_is_let_in_and_read_as_soon_as_its_profile_is_added(
+    broker: EmbeddedBroker, files: BrokerFiles, database_url: str, zones: list[Zone], tmp_path: Path
+) -> None:
+    """Ingest runs all the while, the broker only reads its files again, and a gateway's rights stay as they were."""
+    village = tmp_path / "zone-1.toml"
+    village.write_text(shipped("zones/zone-1.toml").read_text("utf-8") + RTU, "utf-8")
+    with connect(database_url) as connection:
+        import_zones(connection, [*load_zones([village]), *zones[1:]])
+        process = IngestProcess(database_url, broker.ingest_settings, tmp_path / "ingest.log")
+        sender = Client(CallbackAPIVersion.VERSION2, client_id="rtu-7")
+        try:
+            process.wait_for("connected to the broker")
+            password = files.give("rtu-7", anew=False, topics=["village/rtu-7/rtu"])
+            files.take_back("gw-6")  # whatever is written later leaves the sender its rights
+            reload(broker)
+            own = replace(broker.settings_for("gw-1"), username="rtu-7", password=password)
+            assert until(lambda: may_enter(own))
+            keep_profile(connection, RTU_PROFILE, where="rtu.toml", by="mariama", now=SystemClock().now())
+            sender.username_pw_set("rtu-7", password)
+            sender.connect(own.host, own.port)
+            sender.loop_start()
+
+            def kept() -> list[tuple[str, float]]:
+                sender.publish("village/rtu-8/rtu", b'{"level": 9.9}', 1)  # not its own: the broker drops it
+                sender.publish("village/rtu-7/rtu", b'{"level": 2.5}', 1)
+                return connection.execute("SELECT DISTINCT topic, value FROM raw_message CROSS JOIN reading").fetchall()
+
+            wait_until(lambda: kept() == [("village/rtu-7/rtu", 2.5)], lambda: f"{kept()}, {process.log()}")
+        finally:
+            sender.disconnect()
+            sender.loop_stop()
+            process.end()
+    assert files.senders()["rtu-7"].may_write == ("village/rtu-7/rtu",)
+
+
+def test_a_gateway_whose_zone_is_gone_is_no_sender(broker: EmbeddedBroker, files: BrokerFiles) -> None:
+    assert files.senders() == {}
+    without = BrokerFiles(broker.folder, {name: zone for name, zone in files.gateways.items() if name != "gw-1"})
+    assert without.senders() == {}
+    without.give("meter", anew=False, topics=["meters/7/up"])
+    assert "user gw-1" not in (broker.folder / "devices.acl").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "topics", "says"),
+    [
+        pytest.param("gw-9", [], "gw-9: no zone has this gateway; known are gw-1, gw-2", id="neither"),
+        pytest.param("gw-2", ["village/rtu"], "gw-2 has a password already", id="a-gateway-of-ours"),
+        pytest.param("rtu", ["#"], "rtu: '#' is no MQTT filter that leaves other topics alone", id="everything"),
+        pytest.param("rtu", ["ndiyan/1/zone-1/gw-1/up/#"], "speak as a gateway of ours", id="as-a-gateway"),
+        pytest.param("rtu", ["+/1/+/+/down/ack"], "speak as a gateway of ours, or to one", id="confirmations"),
+        pytest.param("operator", ["village/rtu"], "'operator': is no name for a sender", id="operator"),
+        pytest.param("rtu:7", ["village/rtu"], "'rtu:7': is no name for a sender", id="colon"),
+    ],
+)  # fmt: skip
+def test_a_sender_gets_no_name_and_no_topic_of_others(
+    files: BrokerFiles, name: str, topics: list[str], says: str
+) -> None:
+    with pytest.raises(DeviceRefused, match=re.escape(says)):
+        files.give(name, anew=False, topics=topics)
+
 
 def test_what_makes_no_sense_is_refused(files: BrokerFiles) -> None:
+    with pytest.raises(DeviceRefused, match="gw-9 has no password yet"):
+        files.give("gw-9", anew=True)
     with pytest.raises(DeviceRefused, match="gw-9: no zone has this gateway; known are gw-1, gw-2"):
         files.give("gw-9", anew=False)
     with pytest.raises(DeviceRefused, match="gw-1 has a password already: ndiyan devices rotate gw-1"):

@@ -82,6 +82,8 @@ def test_an_ingest_that_cannot_store_or_has_no_link_is_not_called_dead(
             "ingest has no link to the broker": "see the log of ingest, check mqtt.url"
         }
         assert ingest_says(broker=True, trouble=None) == {}
+        ingest_says(refused=["meters/+/up"])
+        assert problems(clock, **there)["the broker does not let ingest read meters/+/up"]
 
 
 @pytest.mark.db
@@ -96,3 +98,22 @@ def test_a_database_that_does_not_wait_for_its_disk_is_told_with_the_cure(
         connection.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(name))
     cure = problems(clock, NDIYAN_DATABASE_URL=database_url)[told]
     assert cure == "ALTER SYSTEM SET synchronous_commit = on; then SELECT pg_reload_conf()"
+
+
+@pytest.mark.db
+def test_an_access_file_that_withholds_a_profiles_topic_is_named_though_mosquitto_grants_the_subscription(
+    database_url: str, broker: EmbeddedBroker, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    there = {
+        "NDIYAN_MQTT_URL": broker.ingest_settings.url(), "NDIYAN_DATABASE_URL": database_url,
+        "NDIYAN_MQTT_OPERATOR_URL": broker.operator_url,
+    }  # fmt: skip
+    assert not [one for one in problems(clock, **there) if "let ingest read" in one]
+    access = broker.folder / "devices.acl"
+    by_hand = "topic read ndiyan/1/+/+/up/#\ntopic read v3/+/devices/+/up"
+    access.write_text(access.read_text("utf-8").replace("topic read #", by_hand), "utf-8")
+    found = {sentence: cure for sentence, cure in problems(clock, **there).items() if "let ingest read" in sentence}
+    sentence = f"the broker does not let ingest read N/+/+/+/#: {access} has no such line for ingest"
+    assert found[sentence] == "add `topic read #` below `user ingest` there, then systemctl reload mosquitto"
+    assert not [one for one in found if "v3/+/devices" in one or "ndiyan/1" in one]

@@ -17,7 +17,7 @@ from gateway.zones import Zone
 from ingest.broker_check import find_weak_settings
 from ingest.broker_conf import parse_broker_conf, read_directives
 from ndiyan.embedded_broker import EmbeddedBroker, filled
-from ndiyan.identities import acl_file, covers, device_identities
+from ndiyan.identities import acl_file, covers, device_identities, unheard
 from ndiyan.shipped_files import shipped
 
 pytestmark = pytest.mark.broker
@@ -207,6 +207,28 @@ def test_the_python_broker_keeps_gateways_apart_too(server_folder: Path, zones: 
 )
 def test_covers_tells_whether_a_filter_holds_another(allowed: str, topic: str, expected: bool) -> None:
     assert covers(allowed, topic) is expected
+
+
+def test_a_mosquitto_access_file_is_read_for_what_it_withholds() -> None:
+    access = """
+        topic read open/#
+        user ingest
+        topic read ndiyan/1/+/+/up/#
+        topic write application/#
+        topic meters/+/up
+        pattern read of/%u/#
+        user other
+        topic read village/#
+    """
+    wanted = [
+        "ndiyan/1/+/+/up/#",
+        "application/+/device/+/event/up",
+        "meters/7/up",
+        "of/ingest/x",
+        "village/rtu",
+        "open/x",
+    ]
+    assert unheard(access, "ingest", wanted) == ["application/+/device/+/event/up", "village/rtu", "open/x"]
 
 
 def test_the_access_file_names_every_gateway_under_its_own_zone_only(zones: list[Zone]) -> None:

@@ -32,5 +32,5 @@ def itself(page: PageOf) -> Response:
     return page.render(
         "itself.html", parts=parts, lags=lags, queues=fetch_queues(connection, now), errors=errors, aside=aside,
         disk=disk, full_in=disk.full_in(now), per_day=disk.per_day(now), longest=LONGEST, is_disk_bad=disk.is_bad(now),
-        is_well=not (any(part.why for part in parts) or errors.routes or errors.unjudged or disk.is_bad(now)),
+        is_well=not (any(part.why for part in parts) or errors.are_bad or disk.is_bad(now)),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from ingest.profiles.own import fetch_bodies, fetch_profiles, forget_profile, ke
 from ingest.profiles.profile import by_name, shipped_bodies
 from web.aside import find_set_aside, readable
 from web.errors import BadParameter, NotThere
+from web.itself import fetch_refused
 from web.pages.page import Page, PageOf
 from web.profiles import Trial, bytes_of, guesses, run
 
@@ -24,7 +25,10 @@ MAX_LETTERS = 200_000
 def profiles(page: PageOf) -> Response:
     """All of them, with the topics that each reads."""
     found = by_name(fetch_profiles(page.connection))
-    return page.render("profiles.html", profiles=list(found.values()), own=set(fetch_bodies(page.connection)))
+    return page.render(
+        "profiles.html", profiles=list(found.values()), own=set(fetch_bodies(page.connection)),
+        refused=fetch_refused(page.connection),
+    )  # fmt: skip
 
 
 @router.get("/profils/essayer")

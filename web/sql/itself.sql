@@ -13,3 +13,7 @@ SELECT count(*) FROM notification WHERE state = 'failed' AND created_at > %(sinc
 -- size
 -- Bytes of the whole database, and the first day of which it has readings.
 SELECT pg_database_size(current_database()), (SELECT min(day) FROM reading_day);
+
+-- refused
+SELECT topic FROM heartbeat CROSS JOIN jsonb_array_elements_text(detail -> 'refused') AS topic
+WHERE service = 'ingest' ORDER BY topic;
