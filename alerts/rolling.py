@@ -76,16 +76,12 @@ def steps_since(event: Mask) -> FloatArray:
     return np.asarray(place - last)
 
 
-def counter_steps(counter: FloatArray) -> FloatArray:
-    """What a counter moved on since its last reading before each step (…, m).
-
-    NaN without a reading at the step or before it. A step back (a reset, an exchanged meter) counts as nothing.
-    """
-    known = held(counter, counter.shape[-1])
-    before = np.full_like(known, np.nan)
-    before[..., 1:] = known[..., :-1]
-    moved = np.where(np.isfinite(counter), counter - before, np.nan)
-    return np.where(moved < 0, 0.0, moved)
+def steps_before(value: FloatArray) -> FloatArray:
+    """How many steps before each step (…, m) its last earlier reading was, 1 or more; infinite without any."""
+    last = np.full(value.shape, -np.inf)
+    place = np.arange(value.shape[-1], dtype=np.float64)
+    last[..., 1:] = np.maximum.accumulate(np.where(np.isfinite(value), place, -np.inf), axis=-1)[..., :-1]
+    return np.asarray(place - last)
 
 
 def slope_with_error(value: FloatArray, step_h: float) -> tuple[FloatArray, FloatArray]:

@@ -13,8 +13,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.rolling import held, run_steps
+from alerts.rolling import held, run_steps, steps_before
 from alerts.sun import sun_elevation_deg
+from ingest.meters import told_steps
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -29,7 +30,10 @@ LONGEST_HOLD = 13  # steps: what is older than an hour is not "now"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One zone as detectors need it: where it is, its people, and the numbers on its plates by (asset, name)."""
+    """One zone as detectors need it: where it is, its people, and the numbers on its plates by (asset, name).
+
+    `meters` are its counters: where each begins anew and what its pipe carries at all, as `ingest.meters` has them.
+    """
 
     zone_id: str
     latitude: float
@@ -37,6 +41,7 @@ class Site:
     people: int
     ratings: Mapping[tuple[str, str], float]
     channels: frozenset[Channel]
+    meters: Mapping[Channel, tuple[float | None, float | None]] = field(default_factory=dict)
 
 
 class Sites:
@@ -59,6 +64,12 @@ class Sites:
     def rating(self, asset: str, name: str) -> FloatArray:
         """(n, 1) a number of an asset's plate, NaN where the zone file does not say it."""
         return np.array([[site.ratings.get((asset, name), np.nan)] for site in self.sites])
+
+    def meter(self, channel: Channel) -> tuple[FloatArray, FloatArray]:
+        """(n, 1) where a counter begins anew, and what its pipe carries [unit/h]; NaN where nobody knows."""
+        known = [site.meters.get(channel, (None, None)) for site in self.sites]
+        wraps_at, most_per_h = np.array(known, dtype=np.float64).reshape(-1, 2).T[:, :, None]
+        return wraps_at, most_per_h
 
     def has(self, channel: Channel) -> Mask:
         """(n, 1) whether a zone has this channel by its registry."""
@@ -135,6 +146,25 @@ class Grid:
                 spacing = spacing_of(raw)
                 self._cache[key] = held(raw, np.minimum(spacing + np.maximum(1, spacing // 2), LONGEST_HOLD))
         return self._cache[key]
+
+    def moved(self, asset: str, channel: str) -> FloatArray:
+        """(n, m) what a counter moved on since its last reading before each step, by the rule of `ingest.meters`.
+
+        NaN without a reading at the step or before it, and where the rule cannot tell: a detector that took the hour in
+        which a meter was exchanged for one without water would find a fault in it.
+        """
+
+        def compute() -> FloatArray:
+            counter = self.raw.get((asset, channel))
+            if counter is None:
+                return np.full(self.shape, np.nan)
+            before = np.full_like(counter, np.nan)
+            before[:, 1:] = held(counter, self.steps)[:, :-1]
+            return told_steps(
+                counter - before, steps_before(counter) * self.step_s, *self.sites.meter((asset, channel))
+            )
+
+        return self.once(("moved", asset, channel), compute)
 
     def once(self, key: object, compute: Callable[[], FloatArray]) -> FloatArray:
         """What `compute` gives, computed when it is first asked for under this key: many detectors share it."""

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.model import DECIMAL_POINT, Mask
-from alerts.rolling import counter_steps
 from alerts.scene import FloatArray, Grid
 from alerts.states import drawn_power_w, good_sun_w_m2, has_room, is_running, is_standing, says
 from gateway.model import PumpState
@@ -295,9 +294,7 @@ def _taps_m3(grid: Grid, last: slice) -> FloatArray:
     """(n,) what all taps of each zone counted within the window, NaN where no tap was read."""
     total = np.full(len(grid.sites), np.nan)
     for tap in grid.sites.taps:
-        raw = grid.raw.get((tap, "volume_m3"))
-        if raw is not None:
-            steps = counter_steps(raw)[:, last]
-            moved = np.where(np.isfinite(steps).any(axis=1), np.nansum(steps, axis=1), np.nan)
-            total = np.where(np.isfinite(total), total + np.nan_to_num(moved), moved)
+        steps = grid.moved(tap, "volume_m3")[:, last]
+        moved = np.where(np.isfinite(steps).any(axis=1), np.nansum(steps, axis=1), np.nan)
+        total = np.where(np.isfinite(total), total + np.nan_to_num(moved), moved)
     return total

@@ -17,14 +17,17 @@ SQL = queries("alerts", "alerts")
 def fetch_sites(connection: Connection, zones: Sequence[str]) -> list[Site]:
     """The zones with these ids, as the registry has them."""
     channels: dict[str, set[Channel]] = {zone: set() for zone in zones}
+    meters: dict[str, dict[Channel, tuple[float | None, float | None]]] = {zone: {} for zone in zones}
     for row in PgReadings(connection).channels(zones):
         channels[row.zone_id].add((row.asset_id, row.name))
+        if row.is_counter:
+            meters[row.zone_id][row.asset_id, row.name] = row.wraps_at, row.most_per_h
     found = connection.execute(SQL["sites"], {"zones": list(zones)}).fetchall()
     return [
         Site(
             zone, latitude, longitude, people,
             {(asset, name): float(number) for asset, plate in plates.items() for name, number in plate.items()},
-            frozenset(channels[zone]),
+            frozenset(channels[zone]), meters[zone],
         )
         for zone, latitude, longitude, people, plates in found
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gateway.model import AssetKind, Flag, kind_of_asset
 from ingest.columns import Columns
-from ingest.meters import unrolled
+from ingest.meters import MOST_M3_H, unrolled
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -40,14 +40,12 @@ class Limits(NamedTuple):
     flat_h: float = np.nan
 
 
-# A tower of 10 m² that a burst empties at 60 m³/h falls 6 m in an hour; a tap gives 2 m³/h, a borehole pump here 20.
+# A tower of 10 m² that a burst empties at 60 m³/h falls 6 m in an hour.
 LIMITS: Mapping[tuple[AssetKind, str], Limits] = {
+    **{counter: Limits(rise=most_m3_h, fall=0.0) for counter, most_m3_h in MOST_M3_H.items()},
     (AssetKind.PV, "module_temp_c"): Limits(spike=25.0, rise=600.0, fall=600.0, flat_h=12.0),
-    (AssetKind.PUMP, "volume_m3"): Limits(rise=200.0, fall=0.0),
     (AssetKind.BOREHOLE, "water_depth_m"): Limits(flat_h=48.0),
     (AssetKind.TOWER, "level_m"): Limits(spike=0.6, rise=10.0, fall=10.0, flat_h=48.0),
-    (AssetKind.TOWER, "outflow_volume_m3"): Limits(rise=200.0, fall=0.0),
-    (AssetKind.TAP, "volume_m3"): Limits(rise=20.0, fall=0.0),
     (AssetKind.GATEWAY, "battery_v"): Limits(spike=3.0),
     (AssetKind.GATEWAY, "temp_c"): Limits(spike=20.0, flat_h=24.0),
     (AssetKind.QUALITY, "conductivity_us_cm"): Limits(spike=500.0, flat_h=96.0),

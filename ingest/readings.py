@@ -131,7 +131,3 @@ class ReadingStore(Protocol):
     def flagged_bad(self, channel_ids: Sequence[int], start: datetime, end: datetime) -> list[tuple[int, float]]:
         """Channel and measured time [s] of each reading flagged bad within [start, end)."""
         ...
-
-    def daily_volumes(self, zone_id: str, asset_id: str, channel: str, days: Sequence[datetime]) -> list[float | None]:
-        """Sum of the positive steps of a counter in each UTC day that begins at `days`; None without readings."""
-        ...

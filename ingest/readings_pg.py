@@ -121,18 +121,6 @@ class PgReadings:
                 SQL["flagged_bad"], {"channels": list(channel_ids), "start": start, "end": end}
             ).fetchall()
 
-    def daily_volumes(self, zone_id: str, asset_id: str, channel: str, days: Sequence[datetime]) -> list[float | None]:
-        """Sum of the positive steps of a counter in each UTC day that begins at `days`; None without readings."""
-        if not days:
-            return []
-        parameters = {
-            "zone": zone_id, "asset": asset_id, "channel": channel,
-            "start": min(days), "end": max(days) + timedelta(days=1),
-        }  # fmt: skip
-        with self._connection() as connection:
-            found = dict(connection.execute(SQL["daily_steps"], parameters).fetchall())
-        return [found.get(day) for day in days]
-
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         if isinstance(self._source, ConnectionPool):

@@ -12,9 +12,9 @@ from gateway.units import CONVERSIONS
 from gateway.zones import Zone
 from ingest.db import Connection, queries
 from ingest.forgotten import forgotten_among
+from ingest.meters import MOST_M3_H
 from ingest.profiles.own import fetch_profiles
 from ingest.profiles.profile import Profile, by_name
-from ingest.quality import LIMITS
 
 SQL = queries("ingest", "registry")
 
@@ -104,7 +104,7 @@ def _import_zone(
                     "zone": zone.zone_id, "asset": asset.asset_id, "name": spec.name, "unit": spec.unit,
                     "is_counter": spec.is_counter, "minimum": spec.minimum, "maximum": spec.maximum,
                     "wraps_at": spec.wraps_at or ends.get((asset.asset_id, spec.name)),
-                    "most_per_h": LIMITS[asset.kind, spec.name].rise if spec.is_counter else None,
+                    "most_per_h": MOST_M3_H[asset.kind, spec.name] if spec.is_counter else None,
                 },
             )  # fmt: skip
     for rank, contact in enumerate(zone.committee, start=1):

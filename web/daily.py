@@ -1,9 +1,8 @@
 """Volumes and sun by day, and what a day should have given.
 
-A day is a UTC day, which is Labé's. Volumes come from counters alone: the last good reading of a day less that of the
-day before, both from the rollups. Solar pumps rest at night, so a reading of the evening stands for midnight; where
-there is none, nobody knows how the water of the gap divides into days, and the days on both sides have no data. A
-counter that went back or leapt (rolled over, exchanged) is summed step by step.
+A day is a UTC day, which is Labé's. Volumes come from counters alone, from the steps in the rollups (`ingest.meters`).
+Solar pumps rest at night, so a reading of the evening stands for midnight; where there is none, nobody knows how the
+water of the gap divides into days, and the days on both sides have no data.
 """
 
 from __future__ import annotations
@@ -20,13 +19,11 @@ from gateway.clock import us_from_instant
 from ingest.arrays import array_cursor
 from ingest.db import Connection, queries
 from ingest.readings import FloatArray
-from ingest.readings_pg import PgReadings
 
 SQL = queries("web", "fleet")
 
 DAY = timedelta(days=1)
 HISTORY_DAYS = 30  # what a zone's own response to the sun is learnt from
-MOST_A_DAY_M3 = 480.0  # 20 m³/h, what a tap's pipe carries; few boreholes of a village give more
 EVENING = timedelta(hours=5)  # how long before midnight a reading may be to stand for it
 LIFTED, SUN, LEVEL, DRAWN = "volume_m3", "irradiance_w_m2", "level_m", "outflow_volume_m3"
 ASKED = {LIFTED: "pump", SUN: "pv", LEVEL: "tower", DRAWN: "tower"}  # a zone's channels and whose they are
@@ -87,7 +84,7 @@ class Water:
                 found[to] = value[of]
             return found
 
-        self.volume_m3 = laid_out(LIFTED, numbers.moved(connection, LIFTED))
+        self.volume_m3 = laid_out(LIFTED, numbers.moved(LIFTED))
         self.insolation_kwh_m2 = laid_out(SUN, numbers.value[SUN][:, 1:]) * 24 / 1000
         full_level_m, full_m3 = laid_out(LEVEL, numbers.plate(LEVEL)).T[:, :, None]
         self.room_m3 = room_of(
@@ -114,10 +111,9 @@ class _Numbers:
         self, connection: Connection, days: Sequence[date], *, names: Sequence[str], assets: Sequence[str],
         zones: Sequence[str] | None,
     ) -> None:  # fmt: skip
-        self._days = [midnight(on) for on in days]
-        start = self._days[0] - DAY
+        start = midnight(days[0]) - DAY
         parameters = {
-            "start": start, "end": self._days[-1] + DAY, "names": list(names), "assets": list(assets),
+            "start": start, "end": midnight(days[-1]) + DAY, "names": list(names), "assets": list(assets),
             "zones": zones if zones is None else list(zones), "evening": EVENING,
             "full_day_s": FULL_DAY * DAY.total_seconds(),
         }  # fmt: skip
@@ -141,12 +137,10 @@ class _Numbers:
         """(owners, 2) full level and volume on the asset's plate, NaN where it says nothing of them."""
         return np.array(self._plates[name], dtype=np.float64).reshape(-1, 2)
 
-    def moved(self, connection: Connection, name: str) -> FloatArray:
-        """(owners, d) what a counter moved on in each day, by its evenings; one that went back or leapt by steps."""
-        steps = np.diff(self.value[name], axis=1)
-        for row in np.flatnonzero(((steps < 0) | (steps > MOST_A_DAY_M3)).any(axis=1)):
-            steps[row] = PgReadings(connection).daily_volumes(*self.owners[name][row], name, self._days)
-        return np.asarray(steps)
+    def moved(self, name: str) -> FloatArray:
+        """(owners, d) what a counter moved on in each day; NaN unless it was read in its evening and the one before."""
+        steps = self.value[name]
+        return np.where(np.isnan(steps[:, :-1]), np.nan, steps[:, 1:])
 
 
 def fetch_days(
@@ -180,7 +174,7 @@ def fetch_volumes(
     `asset` is a pattern of LIKE: `pump`, or `tap-%` for all taps.
     """
     numbers = _Numbers(connection, days, names=[LIFTED], assets=[asset], zones=[zone])
-    moved = [[or_none(step) for step in steps] for steps in numbers.moved(connection, LIFTED).tolist()]
+    moved = [[or_none(step) for step in steps] for steps in numbers.moved(LIFTED).tolist()]
     return dict(zip(numbers.owners[LIFTED], moved, strict=True))
 
 
@@ -194,7 +188,7 @@ def fetch_expected(connection: Connection, now: datetime) -> dict[str, float]:
 def fetch_yesterday(connection: Connection, now: datetime) -> dict[str, float]:
     """What each zone of which it is known lifted yesterday [m³]."""
     numbers = _Numbers(connection, days_before(now, 1), names=[LIFTED], assets=["pump"], zones=None)
-    moved = numbers.moved(connection, LIFTED)[:, 0].tolist()
+    moved = numbers.moved(LIFTED)[:, 0].tolist()
     return {zone: step for (zone, _), step in zip(numbers.owners[LIFTED], moved, strict=True) if not isnan(step)}
 
 

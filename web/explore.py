@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.meters import LEAST_SPAN_H, unrolled
+from ingest.meters import told_steps
 from ingest.readings import ChannelRow, ReadingStore, Series
 from web.errors import BadParameter
 
@@ -194,6 +194,5 @@ def on_grid(series: Series, t_s: FloatArray, step_s: float, row: ChannelRow) -> 
     found[place[inside]] = series.value[inside]
     if not row.is_counter:
         return found
-    moved = unrolled(np.diff(found, prepend=np.nan), np.array(row.wraps_at or np.nan))
-    most = (row.most_per_h or np.inf) * max(step_s / 3600, LEAST_SPAN_H)
-    return np.where((moved >= 0) & (moved <= most), moved, np.nan)
+    meter = (np.array(bound or np.nan) for bound in (row.wraps_at, row.most_per_h))
+    return told_steps(np.diff(found, prepend=np.nan), np.array(step_s), *meter)

@@ -17,11 +17,12 @@ from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_steps, restarts
 from alerts.detectors.taps import MOST_M3_H, counted_rate, hourly_count, hourly_flow
 from alerts.model import Evidence, Signal
-from alerts.rolling import counter_steps, held, run_steps, steps_since, window_max, window_mean, window_min, window_sum
+from alerts.rolling import held, run_steps, steps_since, window_max, window_mean, window_min, window_sum
 from alerts.scene import DAY_S, FloatArray, Grid, Mask
 from alerts.states import is_standing
 from gateway.calendar import is_near_feast
 from gateway.model import Fault
+from ingest.meters import unrolled
 
 NIGHT_FROM_H, NIGHT_UNTIL_H = 0.5, 3.5  # 00:30-03:30 UTC, which is local time in Guinea (DETECTION §2)
 ABOVE_USUAL_M3_H = 0.1  # DETECTION §2: + 0.1 m³/h over the 20-day median
@@ -114,11 +115,9 @@ def counting_error(grid: Grid) -> FloatArray:
     """
     variance = np.zeros((len(grid.sites), 1))
     for tap in grid.sites.taps:
-        counter = grid.raw.get((tap, "volume_m3"))
-        if counter is not None:
-            moved = counter_steps(counter)
-            step = np.where(moved > SMALLEST_STEP_M3, moved, np.inf).min(axis=-1, keepdims=True)
-            variance += np.where(np.isfinite(step), step, 0.0) ** 2 / 6
+        moved = grid.moved(tap, "volume_m3")
+        step = np.where(moved > SMALLEST_STEP_M3, moved, np.inf).min(axis=-1, keepdims=True)
+        variance += np.where(np.isfinite(step), step, 0.0) ** 2 / 6
     return np.asarray(2 * np.sqrt(variance))
 
 
@@ -289,7 +288,8 @@ def is_one_hour(grid: Grid) -> Mask:
     broken = (clock_steps(grid) != 0) | restarts(grid)
     if counter is not None:
         known = held(counter, grid.steps)
-        broken[:, 1:] |= known[:, 1:] < known[:, :-1]
+        wraps_at, _ = grid.sites.meter(("tower", "outflow_volume_m3"))
+        broken[:, 1:] |= unrolled(np.diff(known, axis=-1), wraps_at) < 0
     return np.asarray(steps_since(broken) >= grid.hours(1))
 
 

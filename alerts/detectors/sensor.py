@@ -18,7 +18,7 @@ from alerts.detectors.gateway import clock_offset_s, clock_steps
 from alerts.detectors.leak import taps_together
 from alerts.detectors.wear import LEARNS_DAYS, METER_SHARE, Pump
 from alerts.model import Evidence, IndexArray, Mask, Signal, VerdictArray
-from alerts.rolling import counter_steps, held, run_steps, steps_since, window_mean, window_sum
+from alerts.rolling import held, run_steps, steps_since, window_mean, window_sum
 from alerts.scene import BAR_PER_M, FloatArray, Grid, Sites, spacing_of
 from alerts.states import drawn_power_w, is_running
 from alerts.sun import sun_elevation_deg
@@ -502,7 +502,7 @@ def outflow_of_day(view: DayView) -> FloatArray:
     by_flow = np.where(known.mean(axis=-1) > 0.9, by_flow, np.nan)
     counter = grid.raw.get(("tower", "outflow_volume_m3"))
     if counter is not None:
-        by_counter = np.nansum(view.cut(counter_steps(counter)), axis=-1)
+        by_counter = np.nansum(view.cut(grid.moved("tower", "outflow_volume_m3")), axis=-1)
         is_read = np.isfinite(view.cut(held(counter, grid.hours(1)))).mean(axis=-1) > 0.9
         by_flow = np.where(is_read, by_counter, by_flow)
     empty = view.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")[..., None]
@@ -583,8 +583,7 @@ def _counts(grid: Grid, asset: str, channel: str) -> Mask:
 
 def _counted_m3(grid: Grid, asset: str, channel: str) -> FloatArray:
     """(n, m) by how much a counter moved on in each step [m³]; nothing where there is none."""
-    counter = grid.raw.get((asset, channel))
-    return np.zeros(grid.shape) if counter is None else np.nan_to_num(counter_steps(counter))
+    return np.nan_to_num(grid.moved(asset, channel))
 
 
 def _tower_meter_slip(scene: Scene) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy as np
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Signal, VerdictArray
-from alerts.rolling import counter_steps, held, window_max, window_mean, window_min, window_sum
+from alerts.rolling import held, steps_before, window_max, window_mean, window_min, window_sum
 from alerts.scene import FloatArray, Grid, Mask, spacing_of
 from gateway.model import Fault
 
@@ -57,7 +57,7 @@ def counted_rate(grid: Grid, asset: str, channel: str, *, most_m3_h: float) -> F
     if counter is None:
         return np.full(grid.shape, np.nan)
     hour, step_h = grid.hours(1), grid.step_s / 3600
-    moved, gap = counter_steps(counter), steps_before(counter)
+    moved, gap = grid.moved(asset, channel), steps_before(counter)
     rate = np.where((gap * step_h <= LONGEST_GAP_H) & (moved <= most_m3_h * gap * step_h), moved / gap, np.nan)
     # Every step between two readings has the rate of the second.
     place = np.arange(grid.steps)
@@ -67,14 +67,6 @@ def counted_rate(grid: Grid, asset: str, channel: str, *, most_m3_h: float) -> F
     each = np.where(is_between, np.take_along_axis(rate, at, axis=1), np.nan)
     # After the newest reading its rate counts until the next one is overdue.
     return held(each, np.minimum(spacing_of(counter), hour))
-
-
-def steps_before(value: FloatArray) -> FloatArray:
-    """(n, m) how many steps before each step its last earlier reading was, 1 or more; infinite without any."""
-    last = np.full(value.shape, -np.inf)
-    place = np.arange(value.shape[-1], dtype=np.float64)
-    last[..., 1:] = np.maximum.accumulate(np.where(np.isfinite(value), place, -np.inf), axis=-1)[..., :-1]
-    return np.asarray(place - last)
 
 
 def run_of_tap(grid: Grid, tap: str) -> tuple[FloatArray, FloatArray]:
@@ -101,7 +93,7 @@ def _least_in_the_dark(grid: Grid, tap: str) -> FloatArray:
     is_night = (grid.hour >= NIGHT_FROM_H) | (grid.hour < NIGHT_UNTIL_H)
     whole = window_sum(is_night[None, :], dark) >= dark
     is_known = window_sum(np.isfinite(flow), dark) >= 0.8 * dark
-    runs = window_sum(counter_steps(counter) > 0, dark) >= 2
+    runs = window_sum(grid.moved(tap, "volume_m3") > 0, dark) >= 2
     return np.where(is_night & whole & is_known, np.where(runs, window_min(flow, dark), 0.0), np.nan)
 
 
@@ -250,7 +242,7 @@ def _day_volume(tap: str) -> Callable[[DayView], FloatArray]:
     def compute(view: DayView) -> FloatArray:
         counter = view.raw(tap, "volume_m3")
         found = view.grid.raw.get((tap, "volume_m3"), np.full(view.grid.shape, np.nan))
-        moved = counter_steps(found)
+        moved = view.grid.moved(tap, "volume_m3")
         steps = view.cut(np.where(moved > MOST_M3_H * steps_before(found) * view.grid.step_s / 3600, np.nan, moved))
         # Of the counter's own rounds: it may be read every hour only.
         seen = np.isfinite(counter).sum(axis=-1)

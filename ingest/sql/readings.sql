@@ -90,10 +90,3 @@ CROSS JOIN LATERAL (
 -- flagged_bad
 SELECT channel_id, date_part('epoch', measured_at) FROM reading
 WHERE channel_id = ANY(%(channels)s) AND measured_at >= %(start)s AND measured_at < %(end)s AND flag = 4;
-
--- daily_steps
--- What a counter moved on in each UTC day; the step over midnight counts for the day in which it ends. Steps
--- are counted as `ingest/meters.py` says.
-SELECT day, steps FROM reading_daily
-WHERE channel_id = (SELECT channel_id FROM channel WHERE zone_id = %(zone)s AND asset_id = %(asset)s AND name = %(channel)s)
-  AND day >= %(start)s AND day < %(end)s AND n > 0 ORDER BY day;

@@ -91,3 +91,19 @@ def test_a_calm_morning_has_nothing_bad() -> None:
     calm = grid()
     assert not calm.bad
     assert {f"{asset}__{channel}" for asset, channel in calm.raw} == set(CALM)
+
+
+def test_what_a_counter_moved_on_is_told_by_the_rule_of_meters() -> None:
+    """A tap's counter that ends at 1,000 m³, on a pipe of 20 m³/h: a step a reading, worked out by hand."""
+    tap, nan = ("tap-01", "volume_m3"), np.nan
+    row = [997.0, nan, 999.5, 1.5, 1.5, 300.0, 301.0, 0.0, 0.5]
+    #      first, gap, +2.5, past its end, stands, exchanged for one that shows more, +1, set to nothing, +0.5
+    moved = [nan, nan, 2.5, 2.0, 0.0, nan, 1.0, nan, 0.5]
+    raw = {tap: np.array([row, row])}
+    meters = [{tap: (1000.0, 20.0)}, {tap: (None, 20.0)}]
+    sites = [Site(f"zone-{n}", 11.3, -12.3, 900, {}, frozenset(raw), own) for n, own in enumerate(meters)]
+    found = Grid(Sites(sites), 0.0, 300.0, len(row), raw)
+    np.testing.assert_array_equal(found.moved(*tap)[0], moved)
+    moved[3] = nan  # nobody knows that this one rolls over
+    np.testing.assert_array_equal(found.moved(*tap)[1], moved)
+    assert np.isnan(found.moved("tap-02", "volume_m3")).all(), "there is none"

@@ -42,8 +42,8 @@ CROSS JOIN LATERAL (
 WHERE c.is_active AND c.name = ANY('{volume_m3,irradiance_w_m2,level_m}') AND c.asset_id = ANY('{pump,pv,tower}');
 
 -- past_days
--- One number of each day of some channels, as columns: what a counter stood at in the evening, the mean irradiance of a
--- day that was measured, the level when the day began, what an outlet's counter moved on. Channel by channel (OFFSET 0),
+-- One number of each day of some channels, as columns: what a counter moved on until the evening, if it was read then, the
+-- mean irradiance of a day that was measured, the level when the day began, what an outlet's counter moved on. Channel by channel (OFFSET 0),
 -- and only a channel that has not gone beyond %(end)s needs its last day added up from hours.
 SELECT v.name, array_agg(v.channel_id), array_agg(v.day), array_agg(coalesce(v.value, 'NaN'))
 FROM (
@@ -51,18 +51,18 @@ FROM (
         WHEN 'volume_m3' THEN CASE WHEN coalesce(d.last_hour, (
             SELECT max(h.hour) FROM reading_hour h WHERE h.channel_id = c.channel_id AND h.n > 0
               AND h.hour >= d.day AND h.hour < d.day + interval '1 day'
-        )) >= d.day + interval '1 day' - %(evening)s THEN d.last END
+        )) >= d.day + interval '1 day' - %(evening)s THEN d.steps END
         WHEN 'irradiance_w_m2' THEN CASE WHEN d.n * a.interval_s >= %(full_day_s)s THEN d.sum / d.n END
         WHEN 'level_m' THEN d.first
         WHEN 'outflow_volume_m3' THEN d.steps END AS value
     FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (channel_id)
     CROSS JOIN LATERAL (
-        SELECT r.day, r.n, r.sum, r.first, r.last, r.steps, r.last_hour FROM reading_day r
+        SELECT r.day, r.n, r.sum, r.first, r.steps, r.last_hour FROM reading_day r
         WHERE r.channel_id = c.channel_id AND r.n > 0 AND r.day >= %(start)s
           AND r.day < least(%(end)s, date_trunc('day', l.measured_at, 'UTC'))
         UNION ALL
         SELECT date_trunc('day', min(h.hour), 'UTC'), sum(h.n), sum(h.sum ORDER BY h.hour), (array_agg(h.first ORDER BY h.hour))[1],
-               (array_agg(h.last ORDER BY h.hour DESC))[1], sum(h.steps ORDER BY h.hour), max(h.hour)
+               sum(h.steps ORDER BY h.hour), max(h.hour)
         FROM reading_hourly h WHERE l.measured_at >= %(start)s AND l.measured_at < %(end)s
           AND h.channel_id = c.channel_id AND h.n > 0 AND h.hour >= date_trunc('day', l.measured_at, 'UTC')
         HAVING count(*) > 0
