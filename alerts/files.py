@@ -22,16 +22,14 @@ from numpy.typing import NDArray
 from alerts.errors import HistoryError
 from alerts.scene import DAY_S, STEP_S, Channel, FloatArray, Grid, Mask, Site, Sites
 from gateway.model import ChannelSpec, channel_spec
-from gateway.units import CONVERSIONS
+from gateway.units import field_conversion
 from gateway.zones import Zone
+from ingest.meters import MOST_M3_H
 
 COLUMNS = ("time", "zone", "asset", "channel", "value", "unit")
 BLOCK_BYTES = 32 << 20
 NEARLY_ALL = 0.98
 AROUND_S = 3 * DAY_S
-# Other words for our canonical units, beside the plain spelling of each (m3/h for m³/h).
-ALSO = {"1/min": ("rpm",), "°C": ("degC", "celsius"), "": ("-", "1", "code"), "GNF": ("gnf",)}
-PLAIN = str.maketrans({"²": "2", "³": "3", "µ": "u", "°": None})
 
 Key = tuple[str, str, str]
 """(zone, asset, channel)"""
@@ -117,6 +115,10 @@ def sites_of(zones: Iterable[Zone]) -> list[Site]:
             zone.zone_id, zone.latitude, zone.longitude, zone.people,
             {(asset.asset_id, name): float(number) for asset in zone.assets for name, number in asset.rating.items()},
             frozenset((asset.asset_id, channel.name) for asset in zone.assets for channel in asset.channels),
+            {
+                (asset.asset_id, channel.name): (channel.wraps_at, MOST_M3_H[asset.kind, channel.name])
+                for asset in zone.assets for channel in asset.channels if channel.is_counter
+            },
         )
         for zone in zones
     ]  # fmt: skip
@@ -214,7 +216,7 @@ def _take(batch: pa.RecordBatch, parts: Parts, history: History, only: set[str] 
         if spec is None:
             history.unusable[f"of unknown channel {asset}/{channel}"] += len(rows)
             continue
-        scale = _scale(spec, unit)
+        scale = field_conversion(spec, unit.strip() or spec.unit)  # the channel's name says its unit
         if scale is None:
             history.unusable[f"in unit {unit!r} of {asset}/{channel}"] += len(rows)
             continue
@@ -247,12 +249,3 @@ def _seconds(column: pa.Array) -> FloatArray:
         micros = pc.cast(pc.cast(column, pa.timestamp("us", column.type.tz)), pa.int64())
         return np.asarray(micros.to_numpy(zero_copy_only=False), dtype=np.float64) / 1e6
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _scale(spec: ChannelSpec, unit: str) -> tuple[float, float] | None:
-    """Factor and offset to the canonical unit; a channel's name says its unit, so an empty one is canonical."""
-    plain = unit.translate(PLAIN).strip()
-    if plain in ("", spec.unit.translate(PLAIN)) or unit in ALSO.get(spec.unit, ()):
-        return 1.0, 0.0
-    known: Mapping[str, tuple[float, float]] = CONVERSIONS[spec.unit]
-    return known.get(unit) or known.get(plain)

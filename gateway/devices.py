@@ -48,8 +48,8 @@ class PointRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """A device of a zone; `points` are what its profile cannot know: which register is which here."""
+class ForeignDevice:
+    """A device of a zone with a dialect of its own; `points` are what its profile cannot know of this village."""
 
     profile: str
     device_id: str
@@ -101,7 +101,7 @@ def _end_of(table: Table, spec: ChannelSpec) -> float | None:
     return table.number("wraps_at", *ENDS)
 
 
-def device(table: Table, assets: Collection[str]) -> Device:
+def device(table: Table, assets: Collection[str]) -> ForeignDevice:
     """Check one `[[devices]]` of a zone file that has these assets."""
     profile = table.text("profile", pattern=PROFILE_NAME)
     device_id = table.text("id")
@@ -116,7 +116,7 @@ def device(table: Table, assets: Collection[str]) -> Device:
         if rule.asset != OWN_ASSET and rule.asset not in assets:
             raise table.error("points", f"{rule.asset!r} is no asset of this zone")
     table.done()
-    return Device(profile, device_id, None if asset is None else AssetId(asset), points)
+    return ForeignDevice(profile, device_id, None if asset is None else AssetId(asset), points)
 
 
 def rule_as_values(rule: PointRule) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 from gateway.clock import Clock, SystemClock, uptime_s
@@ -24,7 +25,7 @@ from gateway.wiring import open_drivers
 
 log = logging.getLogger(__name__)
 
-SOFTWARE = "ndiyan gateway 0.1"
+SOFTWARE = f"ndiyan gateway {version('ndiyan')}"
 OUTBOX_FILE, REMOTE_FOLDER = "outbox.db", "remote"
 HOURLY_S = 3600.0
 MOST_IDLE_S = 30.0  # between two signs of life

@@ -33,13 +33,16 @@ CONVERSIONS: dict[str, dict[str, tuple[float, float]]] = {
 WIRE_UNIT: dict[str, str] = {canonical: next(iter(units)) for canonical, units in CONVERSIONS.items()}
 
 
-# What people write on devices and in data sheets for a canonical unit, beside it and the SenML units.
+# What people write on devices, in data sheets and in files for a canonical unit, beside it and the SenML units.
 FIELD_UNITS: dict[str, dict[str, tuple[float, float]]] = {
+    "°C": {"C": (1.0, 0.0), "degC": (1.0, 0.0), "celsius": (1.0, 0.0)},
     "1/min": {"rpm": (1.0, 0.0)},
     "m³/h": {"m3/h": (1.0, 0.0), "l/min": (0.06, 0.0), "l/h": (1e-3, 0.0)},
     "bar": {"mbar": (1e-3, 0.0), "kPa": (1e-2, 0.0), "mH2O": (0.0980665, 0.0)},
     "mg/L": {"mg/l": (1.0, 0.0)},
     "µS/cm": {"uS/cm": (1.0, 0.0), "mS/cm": (1e3, 0.0)},
+    "GNF": {"gnf": (1.0, 0.0)},
+    "": {"-": (1.0, 0.0), "1": (1.0, 0.0), "code": (1.0, 0.0)},
 }
 
 

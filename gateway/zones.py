@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gateway.devices import Device, device
+from gateway.devices import ForeignDevice, device
 from gateway.errors import ZoneFileError
 from gateway.model import CHANNELS, ENDS, AssetId, AssetKind, ChannelSpec, GatewayId, ZoneId
 from gateway.tables import Table, read_toml
@@ -77,7 +77,7 @@ class Zone:
     gateway_id: GatewayId
     assets: tuple[Asset, ...]
     committee: tuple[Contact, ...]
-    devices: tuple[Device, ...] = ()
+    devices: tuple[ForeignDevice, ...] = ()
     members: Members | None = None
 
     def asset(self, asset_id: str) -> Asset:

@@ -67,11 +67,13 @@ def refusal(connection: Connection, found: BacklogFile, now: datetime) -> str | 
 
 
 def targets_of_zone(connection: Connection, zone: str | None) -> dict[str, tuple[str, ...]]:
-    """`asset/channel` of each channel of a zone → the units in which it may be written, its own first."""
+    """`asset/channel` of each channel of a zone → the units in which it may be written, its own first; of several words
+    for one unit the first."""
     found: dict[str, tuple[str, ...]] = {}
     for row in PgReadings(connection).channels(zone) if zone else ():
-        units = (row.unit, *CONVERSIONS[row.unit], *FIELD_UNITS.get(row.unit, {}))
-        found[f"{row.asset_id}/{row.name}"] = tuple(dict.fromkeys(unit for unit in units if unit))
+        known = {row.unit: (1.0, 0.0)} | CONVERSIONS[row.unit] | FIELD_UNITS.get(row.unit, {})
+        words = {scale: unit for unit, scale in reversed(known.items()) if unit}
+        found[f"{row.asset_id}/{row.name}"] = tuple(unit for unit in known if unit in words.values())
     return found
 
 

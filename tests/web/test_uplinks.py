@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from gateway.devices import Device, PointRule
+from gateway.devices import ForeignDevice, PointRule
 from gateway.model import AssetId
 from gateway.zones import Zone
 from ingest.admission import Message
@@ -55,8 +55,8 @@ def village(site: Site, zones: list[Zone]) -> Iterator[Connection]:
     level = PointRule("distance", "tower", "level_m", "m", -1.0, 3.2)
     wet = PointRule("water_level", "tower", "level_m", "cm")
     devices = (
-        Device("tts-v3", str(TTS.device), AssetId("tower"), (level,)),
-        Device("chirpstack-v4", str(CHIRPSTACK.device), AssetId("tower"), (wet,)),
+        ForeignDevice("tts-v3", str(TTS.device), AssetId("tower"), (level,)),
+        ForeignDevice("chirpstack-v4", str(CHIRPSTACK.device), AssetId("tower"), (wet,)),
     )
     with site.connect() as connection:
         import_zones(connection, [replace(zones[1], devices=devices)])
@@ -115,7 +115,7 @@ def test_a_stranger_and_nonsense_are_set_aside_with_their_bytes_and_a_device_tha
         found = dict(connection.execute("SELECT reason, payload FROM set_aside").fetchall())
         assert found == {"unknown_device": TTS.payload, "not_its_profile": b"\x00\xff nonsense"}
         level = PointRule("distance", "tower", "level_m", "m", -1.0, 3.2)
-        device = Device("tts-v3", str(TTS.device), AssetId("tower"), (level,))
+        device = ForeignDevice("tts-v3", str(TTS.device), AssetId("tower"), (level,))
         import_zones(connection, [replace(zones[1], devices=(device,))])
     assert sender.post(TTS_URL, content=TTS.payload).json()["stored"] == 1, "without a restart"
 
