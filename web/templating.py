@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from web.details import route_detail
+from web.details import aside_detail, route_detail
 from web.language import Language, texts_of
 from web.masks import hide_phones, masked
 
@@ -33,6 +33,7 @@ def environment(language: Language) -> Environment:
         "day": texts.day, "minute": texts.minute, "signed": texts.signed, "plain_number": texts.plain_number,
         "masked": masked, "no_phones": hide_phones,
         "route_detail": lambda detail: route_detail(detail, texts),
+        "aside_detail": lambda detail: aside_detail(detail, texts),
         "span": lambda seconds: texts.duration(timedelta(seconds=seconds)),
     }  # fmt: skip
     found.globals |= {"static": static_address}

@@ -86,7 +86,7 @@ def test_the_same_file_twice_changes_nothing_and_what_is_wrong_is_told_by_its_li
         visitor.post(f"{page}/garder", data={"csrf": csrf_of(visitor)})
         done = ended(lambda page=page: text if "lu jusqu’au bout" in (text := words(visitor.get(page))) else None)
         assert f"stockées {stored} + doublons {duplicate} + conflits 0 + mises de côté 1." in done
-        assert "3 tower/level_m wet mesure mal formée Expected `float | null`" in done
+        assert "3 tower/level_m wet mesure mal formée la valeur n’est pas un nombre" in done
     assert levels(site) == [2.31]
     with site.connect() as connection:
         assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (1,)
