@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -59,19 +59,29 @@ class ExecDriver:
 
     def read(self, names: Collection[str]) -> Mapping[str, Value]:
         """Run the program once."""
-        try:
-            done = subprocess.run(self._command, capture_output=True, timeout=self._timeout_s, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise DeviceSilent(f"{self._command[0]}: no end after {self._timeout_s:g} s") from error
-        except OSError as error:
-            raise DeviceSilent(f"{self._command[0]}: {error.strerror or error}") from error
-        if done.returncode != 0:
-            said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
-            raise DeviceSilent(f"{self._command[0]}: ended with {done.returncode}: {said}")
-        return _lines(done.stdout[:MOST_BYTES], names)
+        return _lines(output_of(self._command, timeout_s=self._timeout_s)[:MOST_BYTES], names)
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def output_of(command: Sequence[str], *, timeout_s: float) -> bytes:
+    """What a program prints.
+
+    Raises
+    ------
+    DeviceSilent : it is not there, fails, or does not end
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DeviceSilent(f"{command[0]}: no end after {timeout_s:g} s") from error
+    except OSError as error:
+        raise DeviceSilent(f"{command[0]}: {error.strerror or error}") from error
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+        raise DeviceSilent(f"{command[0]}: ended with {done.returncode}: {said}")
+    return done.stdout
 
 
 def _lines(text: bytes, names: Collection[str]) -> dict[str, Value]:

@@ -8,12 +8,12 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gateway.clock import uptime_s
+from gateway.drivers import output_of
 from gateway.errors import DeviceSilent
 from gateway.installation import Modem
 from gateway.maps import Value
@@ -28,17 +28,8 @@ Run = Callable[[Sequence[str]], str]
 
 
 def run_program(command: Sequence[str]) -> str:
-    """What a program says.
-
-    Raises
-    ------
-    DeviceSilent : it is not there, fails, or does not end
-    """
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=MMCLI_TIMEOUT_S, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise DeviceSilent(f"{command[0]}: {error}") from error
-    return done.stdout.decode("utf-8", "replace")
+    """What a program says; `DeviceSilent` as `output_of`."""
+    return output_of(command, timeout_s=MMCLI_TIMEOUT_S).decode("utf-8", "replace")
 
 
 class SystemDriver:
@@ -60,7 +51,9 @@ class SystemDriver:
     def _temp(self) -> Value:
         try:
             return Value(int(self._thermal.read_text("ascii")) / 1000, "°C")
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            return Value(None, "°C", f"{self._thermal}: {error.strerror or error}")
+        except ValueError as error:
             return Value(None, "°C", f"{self._thermal}: {error}")
 
     def _uptime(self) -> Value:

@@ -36,7 +36,8 @@ class Line:
         where = f"{self._link.name} unit {unit_id}, {block.table} {block.address}+{block.words}"
         try:
             if not client.connected and not client.connect():
-                raise DeviceSilent(f"{where}: {self._link.path or self._link.host} cannot be opened")
+                place = self._link.path or f"{self._link.host}:{self._link.port}"
+                raise DeviceSilent(f"{where}: {place} cannot be opened")
             answer = ask(block.address, count=block.words, device_id=unit_id)
         except (ModbusException, OSError) as error:
             self.close()

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from gateway.installation import load_installation
 HELP = "The program beside the pump (docs/gateway.md)."
 DEFAULT_CONFIG = Path("/etc/ndiyan/gateway.toml")
 LEVELS = ("debug", "info", "warning", "error")
+CLEAR = "\x1b[H\x1b[J"  # a terminal begins again at its top
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,21 +58,26 @@ def check(chosen: argparse.Namespace) -> int:
 
 def probe(chosen: argparse.Namespace) -> int:
     """Show what answers, live, with units; nothing is kept or sent."""
-    from gateway.probe import WORDS, probe_lines
+    from gateway.clock import SystemClock
+    from gateway.probe import Probe
     from gateway.wiring import open_drivers
 
     plan = (installation := load_installation(chosen.config)).plan
     language = chosen.language or ("fr" if os.environ.get("LANG", "").startswith("fr") else "en")
-    drivers, stop = open_drivers(installation, plan), threading.Event()
+    stop, is_screen = threading.Event(), sys.stdout.isatty() and not chosen.once
+    looks = Probe(
+        installation, plan, open_drivers(installation, plan), clock=SystemClock(), ticks_s=time.monotonic,
+        language=language, shows_all=chosen.all,
+    )  # fmt: skip
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     while not stop.is_set():
-        lines = list(probe_lines(plan, drivers, language=language))
-        print("\n".join(lines), flush=True)
+        lines = "\n".join(looks.look())
+        print(f"{CLEAR}{lines}" if is_screen else lines, flush=True)
         if chosen.once:
-            return int(any(WORDS[language]["silent"] in line for line in lines))
+            break
         stop.wait(chosen.every)
-        print()
-    return 0
+    looks.close()
+    return int(chosen.once and bool(looks.silent))
 
 
 def account(chosen: argparse.Namespace) -> int:
@@ -142,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(probing)
     probing.add_argument("--every", type=float, default=2.0, help="seconds between two looks")
     probing.add_argument("--once", action="store_true", help="look once; exit 1 when a device is silent")
+    probing.add_argument("--all", action="store_true", help="also the registers that no point uses")
     probing.add_argument("--language", choices=("en", "fr"), help="default: the environment's")
     accounting = add("account", account)
     _add_config(accounting)

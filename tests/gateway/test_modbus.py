@@ -9,7 +9,6 @@ from gateway.drivers import Driver
 from gateway.errors import DeviceSilent
 from gateway.installation import Installation
 from gateway.maps import Value
-from gateway.probe import probe_lines
 from gateway.wiring import open_drivers
 from simulator.modbus import ModbusBus, Serial, Unit
 from tests.gateway.lines import PUMP, installation, pump_units, serial_pair, serving
@@ -76,15 +75,3 @@ def test_a_line_that_comes_back_is_opened_again(tmp_path: Path, units: dict[int,
     finally:
         loops.close()
         bus.stop()
-
-
-def test_the_person_on_the_ladder_sees_what_answers_with_units(
-    pump: Installation, drivers: dict[str, Driver], units: dict[int, Unit]
-) -> None:
-    units[3].say("ai1", 3.5)
-    seen = "\n".join(probe_lines(pump.plan, drivers, language="fr"))
-    assert "inverter: répond" in seen
-    assert "2843 rpm      → pump/speed_rpm 2843 1/min" in seen
-    assert "3.5 mA       → tower/level_m 3.50 mA: the sensor or its cable has failed" in seen
-    assert "(non utilisé)" in seen, "what else the device tells, for whoever looks for a register"
-    assert "1000          → pump/volume_m3 impulsions × 10 L" in seen
