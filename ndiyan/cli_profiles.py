@@ -39,7 +39,7 @@ def listing(context: typer.Context, as_json: Json = False) -> None:
         rows = [
             {
                 "profile": one.name, "title": one.title, "topics": list(one.topics), "source": one.source,
-                "shipped": one in shipped, "samples": len(one.samples),
+                "shipped": one in shipped, "samples": [sample.origin for sample in one.samples],
             }
             for one in found
         ]  # fmt: skip

@@ -48,10 +48,12 @@ class Finder:
 class Sample:
     """One recorded or documented message and what must come out of it: the test of its profile.
 
-    `points` are the device's own, as they stand; `readings` are `ASSET/CHANNEL` → value in the canonical unit, by the
+    `origin` is where it is from: recorded on a device, documented by whom, or worked out by what document. `points` are
+    the device's own, as they stand; `readings` are `ASSET/CHANNEL` → value in the canonical unit, by the
     profile's rules and `rules`, which stand for those of a device in a zone file.
     """
 
+    origin: str
     topic: str
     payload: bytes
     received_at: datetime
@@ -252,8 +254,9 @@ def _sample(table: Table) -> Sample:
             raise table.error("payload_hex", f"is not hexadecimal: {error}") from error
     received_at = _instant(table, "received_at")
     at = _instant(table, "at") if "at" in table.values else received_at
-    table.asked.update({"at", "device"})
+    table.asked.update({"at", "device", "origin"})
     sample = Sample(
+        origin=table.text("origin") if "origin" in table.values else "",
         topic=topic,
         payload=payload,
         received_at=received_at,

@@ -131,6 +131,13 @@ def test_a_shipped_profile_reads_its_samples(profile: Profile) -> None:
 
 
 @pytest.mark.parametrize("profile", shipped_profiles(), ids=lambda profile: profile.name)
+def test_a_shipped_sample_says_where_it_is_from(profile: Profile) -> None:
+    said = [sample.origin.partition(": ") for sample in profile.samples]
+    assert {kind for kind, _, _ in said} <= {"recorded", "documented", "worked out", "ours"}
+    assert all(whence for _, _, whence in said)
+
+
+@pytest.mark.parametrize("profile", shipped_profiles(), ids=lambda profile: profile.name)
 def test_a_sample_that_comes_out_otherwise_is_told(profile: Profile) -> None:
     sample = profile.samples[0]
     wrong = dataclasses.replace(sample, readings={name: value + 1 for name, value in sample.readings.items()})
