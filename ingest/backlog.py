@@ -20,7 +20,7 @@ from gateway.clock import instant_from_us, us_from_instant
 from gateway.model import channel_spec
 from gateway.units import CONVERSIONS, WIRE_UNIT, field_conversion, wire_value
 from gateway.wire import MAX_READINGS_PER_PACK, senml_topic
-from ingest.admission import Directory, Message, SetAside, admit
+from ingest.admission import Directory, Message, RejectReason, SetAside, admit
 from ingest.db import Connection, queries
 from ingest.errors import BacklogUnreadable
 from ingest.pipeline import Committed, Pipeline, fetch_directory
@@ -164,9 +164,20 @@ def _problems(item: SetAside) -> Iterator[Problem]:
     """What was set aside, value by value: a pack may have been as a whole."""
     for record in json.loads(item.payload):
         what = f"{record['bn']}{record['n']}" if "bn" in record else str(record.get("n", ""))
-        value = record.get("v", record.get("vs", ""))
-        said = record.get("t", "") if isinstance(record.get("t"), str) else value
-        yield Problem(int(record.get("seq", 0)), what, str(said), item.reason.value, item.detail)
+        told, value = record.get("t", record.get("bt")), record.get("v", record.get("vs", ""))
+        if isinstance(told, str):
+            value = told
+        elif told is not None and item.reason in (RejectReason.TIME_BEFORE_SERVICE, RejectReason.TIME_IN_FUTURE):
+            value = _written(float(told))
+        yield Problem(int(record.get("seq", 0)), what, str(value), item.reason.value, item.detail)
+
+
+def _written(at_s: float) -> str:
+    """A time as its file may have it; as seconds where it is none of a calendar."""
+    try:
+        return datetime.fromtimestamp(at_s, UTC).isoformat(" ")
+    except (ValueError, OverflowError, OSError):
+        return f"{at_s:.0f}"
 
 
 def _reader(lines: Iterable[str]) -> Any:

@@ -198,5 +198,5 @@ def _file(row: tuple[Any, ...]) -> BacklogFile:
     layout = found["layout"]
     targets = {column: Target(**target) for column, target in layout["targets"].items()}
     found["layout"], found["state"] = Layout(**layout | {"targets": targets}), State(found["state"])
-    found["problems"] = tuple(Problem(*one) for one in found["problems"])
+    found["problems"] = tuple(sorted(Problem(*one) for one in found["problems"]))  # by their lines
     return BacklogFile(**found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from web.labels import N_
 from web.language import Texts
@@ -59,8 +60,8 @@ ASIDE = {
     r"(?P<n>.*): measured before (?P<on>.*), and nothing tells when": N_(
         "%(n)s : mesuré avant le %(on)s, et rien ne dit quand"
     ),
-    r"(?P<n>.*): measured (?P<ahead>\d+) s after it was received, bound (?P<most>\d+) s": N_(
-        "%(n)s : mesuré %(ahead)s s après sa réception, au plus %(most)s s"
+    r"(?P<n>.*): measured (?P<ahead_s>\d+) s after it was received, bound (?P<most_s>\d+) s": N_(
+        "%(n)s : mesuré %(ahead_s)s après sa réception, au plus %(most_s)s"
     ),
     r"(?P<n>.*): (?P<value>.*) is beyond (?P<low>.*) … (?P<high>.*), which the device can mean": N_(
         "%(n)s : %(value)s est hors de %(low)s … %(high)s, ce que l’appareil peut dire"
@@ -140,8 +141,13 @@ def _translated(part: str, sentences: Mapping[str, str], texts: Texts) -> str:
     for pattern, sentence in sentences.items():
         found = re.fullmatch(pattern, said, re.DOTALL)
         if found is not None:
-            words = {
-                name: aside_detail(word, texts) if name == "why" else word for name, word in found.groupdict().items()
-            }
+            words = {name: _word(name, word, texts) for name, word in found.groupdict().items()}
             return part.replace(said, texts.gettext(sentence) % words)
     return part
+
+
+def _word(name: str, word: str, texts: Texts) -> str:
+    """One part of a sentence: another sentence, a time in seconds, or what stays as it is."""
+    if name == "why":
+        return aside_detail(word, texts)
+    return texts.duration(timedelta(seconds=int(word))) if name.endswith("_s") else word

@@ -282,6 +282,17 @@ BACKLOG_STATES = {
     "failed": N_("illisible"),
 }
 
+# Of shipped profiles by their own titles; those of the operator's stay as somebody wrote them.
+PROFILES = {
+    "ChirpStack 4 uplink (Milesight and others, with a codec)": N_("ChirpStack 4 (Milesight et autres, avec décodeur)"),
+    "King Pigeon (BLIIoT) remote unit": N_("Boîtier King Pigeon (BLIIoT)"),
+    "Plain JSON object of numbers": N_("Objet JSON simple, de nombres"),
+    "Sparkplug B (received)": N_("Sparkplug B (reçu)"),
+    "Teltonika RUT/TRB, Modbus data to server": N_("Teltonika RUT/TRB, données Modbus vers un serveur"),
+    "ThingsBoard telemetry of a gateway": N_("Télémétrie ThingsBoard d’une passerelle"),
+    "ThingsBoard telemetry of one device": N_("Télémétrie ThingsBoard d’un appareil"),
+}
+
 REASONS = {
     "unknown_topic": N_("sujet inconnu"),
     "unknown_gateway": N_("passerelle inconnue"),
@@ -529,6 +540,10 @@ class Labels:
     def backlog_state(self, state: str) -> str:
         """How far a file of readings is."""
         return self._word(BACKLOG_STATES, state)
+
+    def profile(self, title: str) -> str:
+        """What a profile reads."""
+        return self._word(PROFILES, title)
 
     def reason(self, code: str) -> str:
         """Why a message was set aside."""

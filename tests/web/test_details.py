@@ -55,7 +55,7 @@ def test_every_sentence_of_ingest_is_said_in_both_languages() -> None:
         ),
         (
             "zone-3/tower level_m: measured 86400 s after it was received, bound 300 s",
-            "zone-3/tower level_m : mesuré 86400 s après sa réception, au plus 300 s",
+            "zone-3/tower level_m : mesuré 1\u00a0j après sa réception, au plus 5\u00a0min",
         ),
         ("Expected `float | null`, got `str` - at `$.v`", "la valeur n’est pas un nombre"),
         ("Expected `float`, got `str` - at `$.t`", "l’heure ne se lit pas"),

@@ -38,9 +38,8 @@ def test_an_unknown_device_is_shown_with_a_guess_and_tried_with_its_points(
     aside = visitor.get(f"/en/mis-de-cote/{stranger}")
     assert f"/en/profils/essayer?message={stranger}" in aside.text
     first = visitor.get(f"/en/profils/essayer?message={stranger}")
-    assert (
-        "chirpstack-v4 — ChirpStack 4 uplink (Milesight and others, with a codec) points found: 2, reads this topic"
-        in words(first)
+    assert "chirpstack-v4 ChirpStack 4 (Milesight and others, with a codec) points found: 2, reads this topic" in words(
+        first
     )
     assert "water_level a84041 231 no rule takes it" in words(first)
     csrf = csrf_of(visitor)
@@ -52,6 +51,16 @@ def test_an_unknown_device_is_shown_with_a_guess_and_tried_with_its_points(
         "/en/profils/essayer", data=form | {"profil": unescape(body), "points": POINTS.replace("cm", "bar")}
     )
     assert "points[0].unit: 'bar' is none of 'm', 'cm'" in words(wrong)
+
+
+def test_a_pasted_message_is_tried_with_the_profile_that_is_chosen(visitor: httpx.Client) -> None:
+    form = {"csrf": csrf_of(visitor), "sujet": "village/x", "message": '{"tower/level_m": 2.31}', "profil": "…"}
+    page = visitor.post("/fr/profils/essayer", data=form)
+    assert 'name="choisi" value="plain"' in page.text
+    chosen = words(visitor.post("/fr/profils/essayer", data=form | {"choisi": "plain"}))
+    assert "tower/level_m 2.31 tower/level_m 2,310 m" in chosen.replace("\u00a0", " ")
+    assert "Objet JSON simple, de nombres points trouvés : 1" in chosen.replace("\u00a0", " ")
+    assert visitor.post("/fr/profils/essayer", data=form | {"choisi": "nobody"}).status_code == 404
 
 
 def test_a_profile_is_kept_shown_as_ones_own_and_forgotten(visitor: httpx.Client) -> None:

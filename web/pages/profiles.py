@@ -61,8 +61,14 @@ def try_it(
     message: Annotated[str, Form(max_length=MAX_LETTERS)],
     profil: Annotated[str, Form(max_length=MAX_LETTERS)],
     points: Annotated[str, Form(max_length=MAX_LETTERS)] = "",
+    choisi: Annotated[str | None, Form()] = None,
 ) -> Response:
-    """What the profile, as it was edited, makes of the message."""
+    """What the profile, as it was edited, makes of the message; or one that is chosen instead."""
+    if choisi is not None:
+        bodies = shipped_bodies() | fetch_bodies(page.connection)
+        if choisi not in bodies:
+            raise NotThere("profile", choisi)
+        profil = bodies[choisi]
     return _shown(page, run(Trial(sujet, message, profil, points), page.now))
 
 
