@@ -3,7 +3,8 @@
 `make bench-gateway` with ARGS="--kills 200 --seed 7" kills it at random points while it samples and sends, against
 simulated Modbus devices, mosquitto, ingest and PostgreSQL; exit status 1 when a reading or a pulse is lost or stored
 twice. ARGS="--minutes 10" lets it work undisturbed for so long at its usual pace beside a whole zone at a simulated
-noon, and tells what that comes to in a day: seconds of CPU, writes to the disk, bytes on the wire, and its memory.
+noon (--hour 2: at night), and tells what that comes to in a day: seconds of CPU, writes to the disk, bytes on the wire,
+and its memory.
 """
 
 from __future__ import annotations
@@ -67,11 +68,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--serial", action="store_true", help="the devices are on a serial line (a pty), not on TCP")
     parser.add_argument("--minutes", type=float, help="measure what a day costs instead")
+    parser.add_argument("--hour", type=int, default=12, choices=range(24), metavar="0..23", help="of the simulated day")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}, commit {commit()}, {time.strftime('%Y-%m-%d')}", flush=True)
     with servers() as found:
         if arguments.minutes:
-            cost_of_a_day(found, arguments.minutes * 60)
+            cost_of_a_day(found, arguments.minutes * 60, arguments.hour)
         elif not kills(found, arguments.kills, arguments.seed, is_serial=arguments.serial):
             sys.exit(1)
 
@@ -94,10 +96,9 @@ def kills(found: Servers, count: int, seed: int, *, is_serial: bool) -> bool:
     return not any(wrong) and not outcome.findings and outcome.counted == outcome.pulses
 
 
-def cost_of_a_day(found: Servers, for_s: float) -> None:
-    """Let it work at its usual pace beside a whole zone, and tell what that comes to."""
-    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)  # when most moves
-    clock = FastClock(noon, SystemClock().now(), 1.0)
+def cost_of_a_day(found: Servers, for_s: float, hour: int) -> None:
+    """Let it work at its usual pace beside a whole zone from this hour on, and tell what that comes to."""
+    clock = FastClock(datetime(2026, 3, 2, hour, tzinfo=UTC), SystemClock().now(), 1.0)
     hardware = Hardware(
         [found.zone], clock=clock, folder=found.folder / "zones", seed=1, scenario=load_scenario("dry-season"),
         first_port=0,
@@ -126,7 +127,8 @@ def cost_of_a_day(found: Servers, for_s: float) -> None:
     account, (traffic, *_) = outbox.account(), day_bytes(outbox).values()
     outbox.close()
     days = DAY_S / for_s
-    print(f"{sum(len(asset.channels) for asset in found.zone.assets)} channels, {for_s / 60:g} min, times {days:g}:")
+    channels = sum(len(asset.channels) for asset in found.zone.assets)
+    print(f"{channels} channels, {for_s / 60:g} min from {hour}:00 on, times {days:g}:")
     print(f"CPU a day          {(after.cpu_s - before.cpu_s) * days:.0f} s")
     print(f"written to disk    {(after.disk_bytes - before.disk_bytes) * days / 1e6:.1f} MB a day")
     print(f"write calls        {(after.writes - before.writes) * days:.0f} a day")
