@@ -17,16 +17,15 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.clock import instant_from_us, us_from_instant
-from gateway.model import Flag, kind_of_asset
+from gateway.model import Flag
 from ingest.columns import Columns
 from ingest.db import Connection, queries
-from ingest.quality import HOUR_S, LIMITS
+from ingest.meters import told_steps
 from ingest.writer import ReadingWriter
 
 SQL = queries("ingest", "by_hand")
 TAKEN_BACK_WITHIN = timedelta(hours=1)  # another number of the same person corrects the last one, later it is a new one
 FULL_AT_MOST = 1.02  # of the full level: the float stops the pump a little late
-LEAST_SPAN_S = HOUR_S  # two readings a minute apart: the dial is read to the next litre at best
 
 
 class HandFate(StrEnum):
@@ -68,6 +67,8 @@ class _There(NamedTuple):
     full_level_m: float | None
     sensor_value: float | None
     sensor_us: int | None
+    wraps_at: float | None  # as in `ingest.meters`
+    most_per_h: float | None
 
 
 class _Last(NamedTuple):
@@ -95,7 +96,7 @@ def book(connection: Connection, reading: HandReading, *, is_meant: bool = False
     last = _last(connection, there, without=None)
     taken_back = last if last is not None and _corrects(reading, last) else None
     before = _before(there, last if taken_back is None else _last(connection, there, without=taken_back.number))
-    is_doubtful = not _is_level(reading) and before is not None and _is_doubtful(reading, *before)
+    is_doubtful = not _is_level(reading) and before is not None and _is_doubtful(reading, there, *before)
     if is_doubtful and not is_meant and before is not None:
         return Booked(HandFate.DOUBTFUL, before[0])
     flag = Flag.SUSPECT if is_doubtful else Flag.NOT_EVALUATED
@@ -154,12 +155,11 @@ def _corrects(reading: HandReading, last: _Last) -> bool:
     return is_soon and last.contact_id == reading.contact_id
 
 
-def _is_doubtful(reading: HandReading, value: float, at_us: int) -> bool:
-    """A meter that went back, or further on than its pipe carries."""
-    kind = kind_of_asset(reading.asset_id)
-    rise = LIMITS[kind, reading.channel].rise if kind is not None and (kind, reading.channel) in LIMITS else np.inf
-    span_s = max((us_from_instant(reading.read_at) - at_us) / 1e6, LEAST_SPAN_S)
-    return not 0.0 <= reading.value - value <= rise * span_s / HOUR_S
+def _is_doubtful(reading: HandReading, there: _There, value: float, at_us: int) -> bool:
+    """A meter that went back and not past its end, or further on than its pipe carries."""
+    span_s = (us_from_instant(reading.read_at) - at_us) / 1e6
+    meter = (np.asarray(bound, dtype=np.float64) for bound in (there.wraps_at, there.most_per_h))  # None: NaN
+    return bool(np.isnan(told_steps(np.asarray(reading.value - value), np.asarray(span_s), *meter)))
 
 
 def _is_level(reading: HandReading) -> bool:

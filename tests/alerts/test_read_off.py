@@ -98,6 +98,19 @@ def test_a_meter_that_goes_back_is_asked_back_and_kept_as_suspect_when_meant(reg
     assert by_hand(region) == [("tower", "outflow_volume_m3_by_hand", 5.0, Flag.SUSPECT, False)]
 
 
+def test_a_meter_that_went_past_its_end_is_noted_without_asking_back(region: Region) -> None:
+    fontainier = next(one for one in region.zones[2].committee if one.tap is not None)
+    region.connection.execute("UPDATE channel SET wraps_at = 10000 WHERE asset_id = %s", [fontainier.tap])
+    for number, wait in ((9990, 3 * HOUR), (4, MINUTE)):  # 14 m³ in three hours, and the pipe carries 60
+        assert "noté" in says(region, fontainier.phone, f"compteur {number}")[0]
+        region.clock.advance(wait)
+    assert [flag for *_, flag, _ in by_hand(region)] == [Flag.NOT_EVALUATED] * 2
+    row = region.connection.execute(
+        "SELECT sum(steps) FROM reading_hourly h JOIN channel c USING (channel_id) WHERE c.by_hand_of IS NOT NULL"
+    ).fetchone()
+    assert row == (14.0,)
+
+
 def test_a_fontainier_reads_the_meter_of_their_tap_and_the_hours_add_up(region: Region) -> None:
     fontainier = next(one for one in region.zones[2].committee if one.tap is not None)
     for number, wait in ((100, 3 * HOUR), (112, 3 * HOUR), (115, MINUTE)):
