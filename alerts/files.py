@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from alerts.errors import HistoryError
 from alerts.scene import DAY_S, STEP_S, Channel, FloatArray, Grid, Mask, Site, Sites
-from gateway.model import ChannelSpec, channel_spec
+from gateway.model import channel_spec
 from gateway.units import field_conversion
 from gateway.zones import Zone
 from ingest.meters import MOST_M3_H
