@@ -15,7 +15,9 @@ GOOD_SUN_W_M2 = 350.0  # DETECTION §2, inverter trip: G > 350
 SUN_ABOVE_START_W_M2 = 100.0  # and well above where this site's pump starts
 HIGH_SUN_DEG, STOOD_H = 35.0, 2.0  # half of a clear noon's light and more
 STANDING_SHARE = 0.05  # of rated power: what a controller draws with the motor off
-RUNNING_SHARE = 0.15  # of rated power: the motor turns
+# Of rated power: the motor turns. Power goes with the cube of speed and head with its square, so at 0.15 a pump turns
+# at half its speed, where it builds a quarter of its head: below that no water reaches the tower.
+RUNNING_SHARE = 0.15
 FULL_SHARE = 0.95  # of the full level, with room for waves and the sensor
 BELOW_START_M = 0.05
 

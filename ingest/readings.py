@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.model import Flag
+
 FloatArray = NDArray[np.float64]
 FlagArray = NDArray[np.int16]
 
@@ -86,6 +88,13 @@ class Series:
     maximum: FloatArray
     n: NDArray[np.int64]
     flag: FlagArray
+
+    def without_bad(self) -> Series:
+        """A raw series without what is flagged bad; one by intervals is made of good readings as it is."""
+        good = self.flag != Flag.BAD
+        return Series(
+            self.t_s[good], self.value[good], self.minimum[good], self.maximum[good], self.n[good], self.flag[good]
+        )
 
 
 Window = Mapping[tuple[str, str], Series]

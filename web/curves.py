@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from alerts.states import RUNNING_SHARE
 from gateway.model import Flag
 from ingest.readings import ChannelRow, LatestRow, ReadingStore, Series
 from web.by_hand import HandMade, spots_of
@@ -22,7 +23,6 @@ from web.language import Texts
 from web.stories import Alert
 
 OVERFLOW, LOW, EMPTY = 0.98, 0.20, 0.05  # shares of the full level, as DASHBOARD §1.2 plot 5 draws them
-RUNNING_SHARE = 0.1  # of the rated power; below it the controller only waits
 BRIGHT_W_M2 = 1200.0  # the brightest moment between clouds that a panel sees
 
 
@@ -100,12 +100,17 @@ def fetch_curves(
     channels = {(row.asset_id, row.name): row for row in store.channels(zone_id)}
     latest = {row.channel.channel_id: row for row in store.latest(zone_id)}
     return [
-        _curve(drawn, channel, store.series(channel.channel_id, start, end, resolution=choice.resolution),
+        _curve(drawn, channel, _good(store, channel, choice, start, end),
                latest.get(channel.channel_id), choice, span_of(start, end), texts,
                spots_of(read, drawn.asset, drawn.name, texts))
         for drawn in drawn_channels(ratings)
         if (channel := channels.get((drawn.asset, drawn.name))) is not None
     ]  # fmt: skip
+
+
+def _good(store: ReadingStore, channel: ChannelRow, choice: Choice, start: datetime, end: datetime) -> Series:
+    series = store.series(channel.channel_id, start, end, resolution=choice.resolution)
+    return series.without_bad() if choice.resolution is None else series
 
 
 def _curve(
@@ -167,8 +172,9 @@ def span_of(start: datetime, end: datetime) -> Span:
 
 
 def running_spans(power: Series, rated_w: float, max_gap_s: float, title: str) -> list[LaneSpan]:
-    """When the pump drew power; readings further apart than `max_gap_s` [s] are not joined."""
-    running = power.value > RUNNING_SHARE * rated_w
+    """When the pump drew power, by its good readings; those further apart than `max_gap_s` [s] are not joined."""
+    power = power.without_bad()
+    running = power.value >= RUNNING_SHARE * rated_w
     spans: list[LaneSpan] = []
     for t_s, is_running in zip(power.t_s.tolist(), running.tolist(), strict=True):
         if not is_running:
@@ -218,7 +224,7 @@ def draw_days(days: Sequence[Day], texts: Texts, behind: Callable[[date], str]) 
             volume_m3=day.volume_m3,
             low_m3=day.expected.low_m3 if day.expected else None,
             high_m3=day.expected.high_m3 if day.expected else None,
-            title=f"{texts.day(day.on)} : {texts.quantity(day.volume_m3, 'm³')}",
+            title=texts.named(texts.day(day.on), texts.quantity(day.volume_m3, "m³")),
             href=behind(day.on),
         )
         for day in days

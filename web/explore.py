@@ -149,9 +149,10 @@ def step_for(length: timedelta, interval_s: float) -> timedelta:
 
 
 def fetch_answer(
-    store: ReadingStore, question: Question, channels: Mapping[str, ChannelRow], others: Mapping[str, ChannelRow]
-) -> Answer:
-    """Read the channels; `others` are those of the zone to compare with, if it is one."""
+    store: ReadingStore, question: Question, channels: Mapping[str, ChannelRow], others: Mapping[str, ChannelRow],
+    *, now: datetime,
+) -> Answer:  # fmt: skip
+    """Read the channels; `others` are those of the zone to compare with, if it is one. Nothing is due after `now`."""
     rows = [channels[name] for name in question.channels]
     step = step_for(question.length, max((row.interval_s for row in rows), default=300.0))
     step_s = step.total_seconds()
@@ -162,10 +163,9 @@ def fetch_answer(
     for name, row in zip(question.channels, rows, strict=True):
         series = store.series(row.channel_id, question.start, question.end, resolution=step)
         reference = _reference(store, question, row, others.get(name), t_s, step)
-        due = question.length.total_seconds() / row.interval_s
-        tracks.append(
-            Track(row, on_grid(series, t_s, step_s, row), reference, min(1.0, float(series.n.sum()) / due), step_s)
-        )
+        due = (min(question.end, now) - question.start).total_seconds() / row.interval_s
+        coverage = min(1.0, float(series.n.sum()) / due) if due > 0 else 0.0
+        tracks.append(Track(row, on_grid(series, t_s, step_s, row), reference, coverage, step_s))
     return Answer(t_s, step_s, tuple(tracks))
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.states import RUNNING_SHARE
+
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -18,7 +20,6 @@ KWH_PER_M3_M = 0.002725  # 1000 kg x 9.81 m/s² x 1 m in kWh: no pump lifts a cu
 STANDARD_W_M2 = 1000.0
 SUNNY_W_M2 = 300.0  # DASHBOARD §1.2 plot 7
 GOOD_SUN_W_M2 = 350.0  # DETECTION §2: at more than that a sound pump runs
-RUNNING_SHARE = 0.15  # of rated power
 FULL_SHARE = 0.95  # of the full level: the float has stopped the pump, or is about to
 OVERFLOW_SHARE, LOW_SHARE, EMPTY_SHARE = 0.98, 0.20, 0.05  # DASHBOARD §1.2 plot 5
 SERVICE_FROM_H, SERVICE_UNTIL_H = 6, 20

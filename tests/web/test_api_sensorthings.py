@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import frost_sta_client as fsc
 import httpx
@@ -14,6 +15,7 @@ import pytest
 from ingest.db import connect
 from tests.web.web_site import Site
 from web.access import Scope, create_api_key
+from web.api.sta import Reader
 from web.api.sta_filter import Bounds, bounds_of, holds, parse_filter, parse_options
 from web.errors import NotOffered
 
@@ -89,6 +91,24 @@ def test_qgis_asks_and_is_answered(reader: httpx.Client) -> None:
     assert streams["zone-1/gateway/battery_v"]["Observations"] == []
     assert streams["zone-1/tower/level_m"]["phenomenonTime"].endswith("/2026-03-02T10:40:00Z")
     assert "phenomenonTime" not in streams["zone-1/gateway/battery_v"]
+
+
+@pytest.mark.db
+@pytest.mark.parametrize(
+    "query", ["$top=100", "$filter=Thing/id eq 'zone-3'", "$top=2&$filter=ObservedProperty/id eq 'tower.level_m'"]
+)
+def test_a_list_of_streams_is_one_question_however_many_there_are(
+    past: Site, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    with connect(past.url) as connection:
+        execute = connection.execute
+        monkeypatch.setattr(
+            connection, "execute", lambda *given, **more: asked.append(given) or execute(*given, **more)
+        )
+        found = Reader(connection, STA).answer("Datastreams", parse_options(parse_qsl(query)), query)
+    assert len(found["value"]) > 1
+    assert len(asked) == 3, "zones, channels, spans"
 
 
 @pytest.mark.db

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
@@ -13,7 +14,7 @@ import pytest
 from gateway.zones import Zone
 from ingest.readings import ChannelRow, Series
 from tests.web.test_pages import words
-from tests.web.web_seed import seed_readings
+from tests.web.web_seed import seed_bad, seed_readings
 from tests.web.web_site import Site
 from web.errors import BadParameter
 from web.explore import Question, on_grid, question_of, step_for, written
@@ -198,6 +199,34 @@ def test_the_explorer_compares_with_another_time_and_another_zone(reader: httpx.
     assert "+28 % contre" in other  # 5.5 m³/h against 4.3
     never = words(reader.get(f"{base}&ref=zone-6")).replace("\u00a0", " ")
     assert "rien à comparer" in never
+
+
+@pytest_db
+def test_what_is_yet_to_come_was_not_due(reader: httpx.Client) -> None:
+    # From midnight to the next, of which ten hours and forty minutes are over.
+    text = words(reader.get("/fr/zones/zone-5/graphes?v=tower/level_m&du=2026-03-02&au=2026-03-02"))
+    assert "données reçues : 100 %" in text
+    text = words(reader.get("/fr/zones/zone-5/graphes?v=tower/level_m&du=2026-03-05&au=2026-03-06"))
+    assert "données reçues : 0 %" in text
+
+
+@pytest_db
+@pytest.mark.parametrize("days", [1, 7])
+def test_bad_readings_are_no_level_and_no_running_pump(site: Site, zones: list[Zone], days: int) -> None:
+    """Four bad readings stand behind the last good one, which was 20 minutes ago."""
+    now = site.clock.now()
+    with site.connect() as connection:
+        seed_readings(connection, zones[4], now=now - timedelta(minutes=20), days=8)
+        bad = [now - timedelta(minutes=minutes) for minutes in (15, 10, 5, 0)]
+        seed_bad(connection, "zone-5", {"tower/level_m": 99.0, "pump/power_w": 9_999.0}, bad)
+    with site.app() as client:
+        client.get(site.login_path())
+        text = words(client.get(f"/fr/zones/zone-5/tower?jours={days}")).replace("\u00a0", " ")
+        # At 10:20 the level of 3.5 m swings 40 minutes before its middle of 55 %.
+        level = 3.5 * (0.55 + 0.4 * math.sin(2 * math.pi * -40 / 60 / 24))
+        assert f"Dernier niveau, il y a 20 min : {level:.2f} m".replace(".", ",") in text
+        zone = words(client.get("/fr/zones/zone-5?span=24h")).replace("\u00a0", " ")
+        assert "9 999 W à 10:40 (à l’instant) mauvaise · maximum 1 650 W" in zone
 
 
 @pytest_db

@@ -168,6 +168,8 @@ def test_a_month_that_goes_on_is_not_published(author: httpx.Client) -> None:
     [
         ({"fr": "Appelez le 622 00 00 01"}, "Le texte contient un numéro de téléphone"),
         ({"fr": "Merci à mamadou aliou diallo."}, "Le texte contient le nom d’une personne du comité"),
+        ({"fr": "Merci à M. DIALLO."}, "Le texte contient le nom d’une personne du comité"),
+        ({"en": "Aïssatou, the treasurer, was there."}, "Le texte contient le nom d’une personne du comité"),
         ({"en": "x" * 601}, "Le texte est trop long : 600 lettres au plus."),
         ({"fr": "ok", "recette": "beaucoup"}, "La recette n’est pas un nombre de GNF possible."),
         ({"fr": "ok", "recette": "-5"}, "La recette n’est pas un nombre de GNF possible."),

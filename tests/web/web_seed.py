@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from io import BytesIO
 
@@ -17,6 +17,7 @@ import numpy as np
 from alerts.breakdown import close_report
 from alerts.closing import BreakdownCause
 from alerts.conversation import answer
+from gateway.model import Flag
 from gateway.wire import encode_status
 from gateway.zones import Zone
 from ingest.admission import Message
@@ -83,6 +84,17 @@ def seed_readings(
             np.ones(len(t_us) * len(chosen), dtype=np.int16),
         )
     )
+
+
+def seed_bad(connection: Connection, zone_id: str, values: Mapping[str, float], times: Sequence[datetime]) -> None:
+    """Readings of channels (`asset/name`) that are flagged bad."""
+    numbers = channel_ids(connection)
+    t_us = np.array([round(at.timestamp() * 1e6) for at in times], dtype=np.int64)
+    for channel, value in values.items():
+        asset, name = channel.split("/")
+        number = np.full(len(t_us), numbers[zone_id, asset, name], np.int32)
+        flags = np.full(len(t_us), Flag.BAD, np.int16)
+        ReadingWriter(connection).write(Columns(number, t_us, t_us, np.full(len(t_us), value), flags))
 
 
 def seed_alert(

@@ -7,6 +7,7 @@ docs/api.md has the table of what stands for what.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -82,14 +83,14 @@ def resource(
     if not path:
         return root(request)
     options = parse_options(parse_qsl(request.url.query, keep_blank_values=True))
-    return JSONResponse(_Reader(connection, _base(request)).answer(path, options, request.url.query))
+    return JSONResponse(Reader(connection, _base(request)).answer(path, options, request.url.query))
 
 
 def _base(request: Request) -> str:
     return str(request.base_url).rstrip("/") + ROOT
 
 
-class _Reader:
+class Reader:
     """Answers one request; what it has looked up it keeps for the rest of it."""
 
     def __init__(self, connection: Connection, base: str) -> None:
@@ -97,6 +98,13 @@ class _Reader:
         store = PgReadings(connection)
         self._zones: dict[str, ZoneRow] = {row.zone_id: row for row in store.zones()}
         self._channels: dict[int, ChannelRow] = {row.channel_id: row for row in store.channels()}
+        self._streams: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        for number, row in self._channels.items():
+            for owner in (
+                ("Things", row.zone_id), ("Sensors", _sensor_id(row)), ("ObservedProperties", _property_id(row)),
+            ):  # fmt: skip
+                self._streams[owner].append(number)
+        self._spans: dict[int, str] = {}
 
     def answer(self, path: str, options: Options, query: str) -> Any:
         """Walk the path and answer with what stands at its end."""
@@ -144,22 +152,16 @@ class _Reader:
                 return list(self._zones)
             case "Datastreams":
                 return list(self._channels)
-            case "Sensors":
-                return sorted({_sensor_id(row) for row in self._channels.values()})
             case _:
-                return sorted({_property_id(row) for row in self._channels.values()})
+                return sorted(one for of, one in self._streams if of == kind)
 
     def _related(self, kind: str, parent: Any, name: str) -> list[Any]:
         """Ids of what a property of one entity leads to; for observations the channels that they are of."""
         match kind, name:
             case ("Things", "Locations") | ("Locations", "Things"):
                 return [parent]
-            case ("Things", "Datastreams"):
-                return [one for one, row in self._channels.items() if row.zone_id == parent]
-            case ("Sensors", "Datastreams"):
-                return [one for one, row in self._channels.items() if _sensor_id(row) == parent]
-            case ("ObservedProperties", "Datastreams"):
-                return [one for one, row in self._channels.items() if _property_id(row) == parent]
+            case (_, "Datastreams"):
+                return self._streams.get((kind, parent), [])
             case ("Datastreams", "Thing"):
                 return [self._channels[parent].zone_id]
             case ("Datastreams", "Sensor"):
@@ -261,6 +263,8 @@ class _Reader:
 
     def _dressed(self, kind: str, ids: Sequence[Any], options: Options) -> list[Entity]:
         """Entities as they are sent, with what is expanded; one question a property for all of them together."""
+        if kind == "Datastreams":
+            self._look_up_spans(ids)
         entities = [self._sent(kind, one) for one in ids]
         for name, inner in options.expand.items():
             if name not in LINKS[kind]:
@@ -291,6 +295,8 @@ class _Reader:
         number = entity["@iot.id"]
         address = f"{self._base}/{kind}({number if isinstance(number, int) else _quoted(number)})"
         entity["@iot.selfLink"] = address
+        if kind == "Datastreams" and one in self._spans:
+            entity["phenomenonTime"] = self._spans[one]
         return entity | {f"{name}@iot.navigationLink": f"{address}/{name}" for name in LINKS[kind]}
 
     def _plain(self, kind: str, one: Any) -> Entity:
@@ -314,17 +320,21 @@ class _Reader:
     def _datastream(self, channel_id: int) -> Entity:
         row = self._channels[channel_id]
         name = f"{row.zone_id}/{row.asset_id}/{row.name}"
-        entity = {
+        return {
             "@iot.id": channel_id, "name": name, "description": f"{_english(row.name)}, {name}",
             "observationType": MEASUREMENT,
             "unitOfMeasurement": {"name": row.unit, "symbol": row.unit, "definition": SENML_UNITS},
             "properties": {"is_counter": row.is_counter, "interval_s": row.interval_s},
         }  # fmt: skip
-        found = self._connection.execute(SQL["spans"], {"channels": [channel_id]}).fetchone()
-        return entity if found is None else entity | {"phenomenonTime": f"{_written(found[1])}/{_written(found[2])}"}
+
+    def _look_up_spans(self, channels: Sequence[int]) -> None:
+        """From when to when there are readings of these channels, for all of them in one question."""
+        new = [one for one in channels if one not in self._spans]
+        for number, first, last in self._connection.execute(SQL["spans"], {"channels": new}) if new else ():
+            self._spans[number] = f"{_written(first)}/{_written(last)}"
 
     def _sensor(self, sensor_id: str) -> Entity:
-        row = next(row for row in self._channels.values() if _sensor_id(row) == sensor_id)
+        row = self._channels[self._streams["Sensors", sensor_id][0]]
         return {
             "@iot.id": sensor_id, "name": f"{row.zone_id}/{row.asset_id}", "encodingType": "text/plain",
             "description": f"What measures {row.asset_id} of {row.zone_id}", "metadata": f"every {row.interval_s:g} s",
@@ -332,7 +342,7 @@ class _Reader:
         }  # fmt: skip
 
     def _observed_property(self, property_id: str) -> Entity:
-        row = next(row for row in self._channels.values() if _property_id(row) == property_id)
+        row = self._channels[self._streams["ObservedProperties", property_id][0]]
         return {
             "@iot.id": property_id, "name": row.name, "description": _english(row.name), "properties": {},
             "definition": f"urn:ndiyan:channel:{property_id}",
@@ -347,10 +357,10 @@ class _Reader:
         }  # fmt: skip
 
 
-_PLAIN: Mapping[str, Callable[[_Reader, Any], Entity]] = {
-    "Things": _Reader._thing, "Locations": _Reader._location, "Datastreams": _Reader._datastream,
-    "Sensors": _Reader._sensor, "ObservedProperties": _Reader._observed_property,
-    "Observations": _Reader._observation,
+_PLAIN: Mapping[str, Callable[[Reader, Any], Entity]] = {
+    "Things": Reader._thing, "Locations": Reader._location, "Datastreams": Reader._datastream,
+    "Sensors": Reader._sensor, "ObservedProperties": Reader._observed_property,
+    "Observations": Reader._observation,
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from alerts.detectors.silence import SILENT_H
 from alerts.words import asset_label
-from ingest.readings import AssetRow, ZoneRow
+from ingest.readings import AssetRow, Series, ZoneRow
 from ingest.readings_pg import PgReadings
 from web.account import fetch_days as fetch_account_days
 from web.account import fetch_gaps
@@ -39,7 +39,7 @@ from web.pages.page import Page, PageOf
 from web.plots import pump as pump_plots
 from web.plots.plot import Plot
 from web.plots.service import KINDS, TapUse, calendar_plot, tap_plot, taps_rows
-from web.plots.tower import autonomy_plot, level_plot, night_plot
+from web.plots.tower import LastLevel, autonomy_plot, level_plot, night_plot
 from web.stories import alerts_page, live_alerts
 
 router = APIRouter()
@@ -264,15 +264,15 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
     plots = []
     channel = part.channels.get("tower/level_m")
     if channel is not None and full_m > 0:
-        raw = part.store.series(channel.channel_id, start, end)
+        raw = part.store.series(channel.channel_id, start, end).without_bad()
         step = step_for(end - start, channel.interval_s)
         lines = raw if days == 1 else part.store.series(channel.channel_id, start, end, resolution=step)
         shift_s = 0.0 if days == 1 else step.total_seconds() / 2
         plots.append(
             level_plot(
-                lines.t_s + shift_s, lines.value,
+                lines.t_s + shift_s, lines.value, _last_of(raw),
                 tower_days(raw.t_s, raw.value, full_level_m=full_m, interval_s=channel.interval_s),
-                span=Span(start.timestamp(), end.timestamp()), full_level_m=full_m, full_m3=full_m3,
+                now=page.now, span=Span(start.timestamp(), end.timestamp()), full_level_m=full_m, full_m3=full_m3,
                 max_gap_s=max(2.5 * channel.interval_s, 1.5 * step.total_seconds()),
                 coverage=min(1.0, len(raw.t_s) * channel.interval_s / (end - start).total_seconds()),
                 behind=part.rows(["tower/level_m", "tower/outflow_m3_h"], start, end), texts=texts,
@@ -294,6 +294,12 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
     return part.render(
         "asset.html", asset_id=asset_id, name=part.name(asset_id), by_hand=read, plots=plots, days=days, choices=DAYS
     )  # fmt: skip
+
+
+def _last_of(series: Series) -> LastLevel | None:
+    if not len(series.t_s):
+        return None
+    return LastLevel(datetime.fromtimestamp(float(series.t_s[-1]), UTC), float(series.value[-1]))
 
 
 def _tap(part: _Part, asset_id: str, days: int) -> Response:

@@ -57,7 +57,7 @@ def explorer(
     channels = _by_name(store.channels(zone_id))
     question = question_of(v or [], du, au, ref, known=list(channels), zones=list(zones), now=page.now)
     others = _by_name(store.channels(ref)) if ref in zones else {}
-    answer = fetch_answer(store, question, channels, others)
+    answer = fetch_answer(store, question, channels, others, now=page.now)
     span = Span(question.start.timestamp(), question.end.timestamp())
     groups: dict[str, list[ChannelRow]] = {}
     for row in channels.values():

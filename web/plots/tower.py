@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,21 @@ DAY_S = 86_400.0
 EPOCH = date(1970, 1, 1)
 
 
+class LastLevel(NamedTuple):
+    """A level and when it was measured."""
+
+    at: datetime
+    level_m: float
+
+
 def level_plot(
-    t_s: FloatArray, level_m: FloatArray, days: Mapping[int, TowerDay], *, span: Span, full_level_m: float,
-    full_m3: float, max_gap_s: float, coverage: float, behind: str, texts: Texts, spots: Sequence[Spot] = (),
+    t_s: FloatArray, level_m: FloatArray, newest: LastLevel | None, days: Mapping[int, TowerDay], *, now: datetime,
+    span: Span, full_level_m: float, full_m3: float, max_gap_s: float, coverage: float, behind: str, texts: Texts,
+    spots: Sequence[Spot] = (),
 ) -> Plot:  # fmt: skip
-    """Plot 5: is there water, do we spill it? `spots`: levels that people read."""
+    """Plot 5: is there water, do we spill it? `newest` is the last good reading, whatever the drawn means are; `spots`
+    are levels that people read.
+    """
     _ = texts.gettext
     top = 1.08 * full_level_m
     bands = [
@@ -40,19 +51,24 @@ def level_plot(
         spots=spots,
     )  # fmt: skip
     below = time_axis(span, lambda at: span_name(timedelta(seconds=span.end_s - span.start_s), texts, at))
-    last = float(level_m[-1]) if len(level_m) else np.nan
+    stands = _("Aucun niveau n’est connu de ces jours.")
+    if newest is not None:
+        stands = _("Dernier niveau, %(age)s : %(level)s, soit %(volume)s sur %(full)s.") % {
+            "age": texts.age(newest.at, now), "level": said(newest.level_m, texts, "m", 2),
+            "volume": said(newest.level_m / full_level_m * full_m3, texts, "m³", 1),
+            "full": said(full_m3, texts, "m³", 0),
+        }  # fmt: skip
+    times = _("Plein %(over)s, vide %(empty)s.") % {
+        "over": texts.quantity(sum(day.full_h for day in days.values()), "h", 1),
+        "empty": texts.quantity(sum(day.empty_h for day in days.values()), "h", 1),
+    }  # fmt: skip
     return Plot(
         key="level",
         title=_("Niveau"),
         unit="m",
         question=_("Y a-t-il de l’eau ? En perd-on par le trop-plein ?"),
         drawing=drawn(panel + below),
-        sentence=_("Dernier niveau : %(level)s, soit %(volume)s sur %(full)s. Plein %(over)s, vide %(empty)s.") % {
-            "level": said(last, texts, "m", 2), "volume": said(last / full_level_m * full_m3, texts, "m³", 1),
-            "full": said(full_m3, texts, "m³", 0),
-            "over": texts.quantity(sum(day.full_h for day in days.values()), "h", 1),
-            "empty": texts.quantity(sum(day.empty_h for day in days.values()), "h", 1),
-        },
+        sentence=f"{stands} {times}" if days else stands,
         coverage=_("données reçues : %(share)s") % {"share": texts.percent(coverage)},
         reference=_("bandes : débordement dès 98 %%, bas jusqu’à 20 %%, vide jusqu’à 5 %% de %(full)s") % {
             "full": said(full_level_m, texts, "m", 2),

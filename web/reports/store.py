@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from alerts.replies import fold
 from ingest.db import Connection, queries
 from web.errors import ReportRefused
 from web.masks import hide_phones
@@ -22,6 +23,7 @@ SQL = queries("web", "reports")
 
 MOST_WORDS = 600  # three lines on paper
 MOST_GNF = 10**12
+LEAST_OF_NAME = 3  # letters: Bah, Sow
 
 
 class Words(NamedTuple):
@@ -107,9 +109,11 @@ def write_draft(
 
     Raises
     ------
-    ReportRefused : `too_long`, `phone` or `name`: reports go to people outside, who are not to read whom to call
+    ReportRefused : `too_long`, `phone` or `name` (also a part of one): reports go to people outside, who are not to
+        read whom to call
     """
-    names = [name for (name,) in connection.execute(SQL["names"], {"zone": zone})]
+    names = {part for (name,) in connection.execute(SQL["names"], {"zone": zone}) for part in _parts(name)}
+    names -= {part for (place,) in connection.execute(SQL["places"]) for part in _parts(place)}
     kept = []
     for text in words:
         plain = " ".join(text.split("\0")).strip()
@@ -117,11 +121,16 @@ def write_draft(
             raise ReportRefused("too_long")
         if hide_phones(plain) != plain:
             raise ReportRefused("phone")
-        if any(name.casefold() in plain.casefold() for name in names):
+        if not names.isdisjoint(_parts(plain)):
             raise ReportRefused("name")
         kept.append(plain)
     asked = {"period": str(period), "zone": zone, "fr": kept[0], "en": kept[1], "who": who, "now": now}
     connection.execute(SQL["write_draft"], asked)
+
+
+def _parts(name: str) -> list[str]:
+    """The words of a name as people may write it, without accents; initials and particles are no name."""
+    return [part for part in fold(name).replace("-", " ").split() if len(part) >= LEAST_OF_NAME]
 
 
 def note_takings(connection: Connection, zone: str, month: Period, gnf: int | None, *, who: str, now: datetime) -> None:

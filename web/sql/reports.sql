@@ -74,6 +74,10 @@ ON CONFLICT (period, zone_id) DO UPDATE SET words_fr = EXCLUDED.words_fr, words_
 -- Whose names no report holds.
 SELECT DISTINCT name FROM contact WHERE %(zone)s::text IS NULL OR zone_id = %(zone)s;
 
+-- places
+-- Zones and communes may bear the name of a person: those words are no secret.
+SELECT name FROM zone UNION SELECT commune FROM zone;
+
 -- versions
 SELECT version, published_by, published_at FROM published_report
 WHERE period = %(period)s AND zone_id IS NOT DISTINCT FROM %(zone)s ORDER BY version DESC;
