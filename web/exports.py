@@ -67,7 +67,7 @@ SCHEMAS = {
     },
 }  # fmt: skip
 FRENCH = {
-    "zone": "zone", "asset": "équipement", "channel": "voie", "unit": "unité", "measured_at": "mesuré à (UTC)",
+    "zone": "zone", "asset": "équipement", "channel": "canal", "unit": "unité", "measured_at": "mesuré à (UTC)",
     "received_at": "reçu à (UTC)", "value": "valeur", "flag": "qualité", "start_at": "début (UTC)", "mean": "moyenne",
     "minimum": "minimum", "maximum": "maximum", "first": "première", "last": "dernière", "steps": "avance du compteur",
     "n": "mesures", "bad": "mesures mauvaises",

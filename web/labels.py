@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from alerts.words import asset_label
 from web.language import Texts
 
 
@@ -296,7 +297,7 @@ PROFILES = {
 REASONS = {
     "unknown_topic": N_("sujet inconnu"),
     "unknown_gateway": N_("passerelle inconnue"),
-    "unknown_channel": N_("voie inconnue"),
+    "unknown_channel": N_("canal inconnu"),
     "too_large": N_("message trop long"),
     "not_senml": N_("pas un paquet SenML lisible"),
     "not_its_profile": N_("illisible pour son profil"),
@@ -523,7 +524,7 @@ class Labels:
     def why_not(self, code: str, step: str | None) -> str:
         """Why nobody was told, and for whom the message would have been."""
         why = self._word(WHY_NOT, code)
-        return why if step is None else f"{self._word(STEPS, step)} : {why}"
+        return why if step is None else self.texts.named(self._word(STEPS, step), why)
 
     def clock(self, source: str | None) -> str:
         """Who vouches for a gateway's clock."""
@@ -580,6 +581,11 @@ class Labels:
     def channel(self, name: str) -> str:
         """What a channel measures."""
         return self._word(CHANNELS, name)
+
+    def channel_of(self, asset: str, name: str) -> str:
+        """A channel with its asset: « Borne 7 : compteur ouvert »."""
+        label = asset_label(asset, self.texts.language.value).capitalize()
+        return self.texts.named(label, self.channel(name).lower())
 
     def rating(self, name: str) -> str:
         """What a number of a zone file says."""

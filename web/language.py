@@ -67,6 +67,10 @@ class Texts:
         """The form of a text that fits the number `n`."""
         return self.catalogue.ngettext(one, many, n)
 
+    def named(self, name: str, value: str) -> str:
+        """A value behind its name and a colon; French puts a space before the colon."""
+        return self.gettext("%(name)s : %(value)s") % {"name": name, "value": value}
+
     def number(self, value: float, decimals: int = 0) -> str:
         """A number with this many decimals."""
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")

@@ -36,7 +36,7 @@ def environment(language: Language) -> Environment:
         "aside_detail": lambda detail: aside_detail(detail, texts),
         "span": lambda seconds: texts.duration(timedelta(seconds=seconds)),
     }  # fmt: skip
-    found.globals |= {"static": static_address}
+    found.globals |= {"static": static_address, "named": texts.named}
     return found
 
 

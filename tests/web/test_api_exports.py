@@ -71,7 +71,7 @@ def test_a_french_excel_opens_what_was_made_for_it(reader: httpx.Client) -> None
     assert answer.content.startswith(b"\xef\xbb\xbf")
     text = answer.content.decode("utf-8-sig")
     lines = text.splitlines()
-    assert lines[0] == "zone;équipement;voie;unité;mesuré à (UTC);reçu à (UTC);valeur;qualité"
+    assert lines[0] == "zone;équipement;canal;unité;mesuré à (UTC);reçu à (UTC);valeur;qualité"
     noon = next(line for line in lines if ";01/03/2026 12:30:00;" in line).split(";")
     assert noon[:6] == ["zone-1", "pump", "flow_m3_h", "m³/h", "01/03/2026 12:30:00", "01/03/2026 12:30:02"]
     assert "." not in noon[6]

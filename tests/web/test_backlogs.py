@@ -63,7 +63,7 @@ def test_a_loggers_table_is_told_its_zone_and_columns_looked_at_and_stored(site:
     assert "Ce fichier ne peut pas encore être lu : choisissez la zone." in text
     form = {"csrf": csrf_of(visitor), "zone": "zone-2", "decalage": "0"}
     visitor.post(page, data=form)
-    assert "dites quelles colonnes contiennent une voie." in words(visitor.get(page))
+    assert "dites quelles colonnes contiennent un canal." in words(visitor.get(page))
     columns = {"colonne-0": "time", "colonne-1": "tower/level_m", "unite-1": "cm"}
     looked_at = visitor.post(page, data=form | columns, follow_redirects=True)
     text = words(looked_at).replace("\u00a0", " ")

@@ -134,7 +134,7 @@ def test_zone_without_readings_says_so_and_does_not_break(reader: httpx.Client) 
     for span in ("24h", "3d", "7d", "30d"):
         text = words(reader.get(f"/fr/zones/zone-6?span={span}"))
         assert "Cette zone n’a encore rien envoyé." in text
-        assert text.count("Cette voie n’a encore rien envoyé.") == 4
+        assert text.count("Ce canal n’a encore rien envoyé.") == 4
         assert "0,0 m³" not in text.replace("\u00a0", " ")
 
 

@@ -46,9 +46,8 @@ def bring(page: PageOf, form: FormOf) -> Response:
     file = form.get("fichier")
     if not isinstance(file, UploadFile) or not file.filename:
         return page.see("apporter", query="refus=fichier")
-    who = f"{page.visitor.name} (web)"
     try:
-        number = keep_file(page.connection, file.file, name=file.filename, layout=Layout(), who=who, now=page.now)
+        number = keep_file(page.connection, file.file, name=file.filename, layout=Layout(), who=page.who, now=page.now)
     except ValueError:
         return page.see("apporter", query="refus=fichier")
     return page.see("apporter", number)

@@ -85,7 +85,7 @@ def _map(page: Page, fleet: Sequence[ZoneNow]) -> Markup:
     zones = [
         MapZone(
             item.zone.name, item.zone.latitude, item.zone.longitude, item.state,
-            f"{item.zone.name} : {labels.zone_state(item.state)}", page.path("zones", item.zone.zone_id),
+            page.texts.named(item.zone.name, labels.zone_state(item.state)), page.path("zones", item.zone.zone_id),
         )
         for item in reversed(fleet)
     ]  # fmt: skip

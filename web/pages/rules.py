@@ -50,7 +50,7 @@ def try_it(page: PageOf, name: str, valeur: Annotated[float, Form()], zone: Anno
     fetch_rule(page.connection, name)
     try:
         number = ask(
-            page.connection, name, value=valeur, zone=None if zone == ALL else zone, who=page.visitor.name, now=page.now
+            page.connection, name, value=valeur, zone=None if zone == ALL else zone, who=page.who, now=page.now
         )
     except SettingRefused as error:
         raise refused(error) from error

@@ -327,7 +327,7 @@ def starts_plot(subject: Subject, starts: NDArray[np.int64], texts: Texts) -> Pl
     names = [str(number) for number in range(most)] + [f"≥ {most}"]
     rows = [(name, texts.quantity(float(count), "h")) for name, count in zip(names, counts, strict=True)]
     drawing = count_panel(
-        [(name, float(count), f"{name} : {hours}") for (name, hours), count in zip(rows, counts, strict=True)],
+        [(name, float(count), texts.named(name, hours)) for (name, hours), count in zip(rows, counts, strict=True)],
         axis=axis_to(float(counts.max(initial=1)), texts), label=_("Heures de marche selon le nombre de démarrages"),
         no_data=texts.gettext("pas de données"),
     )  # fmt: skip

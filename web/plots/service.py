@@ -41,7 +41,7 @@ def calendar_plot(
         "messages": _("part des mesures attendues qui sont arrivées"),
     }
     squares = [
-        CalendarDay(on, level_of(value), f"{texts.day(on)} : {said(100 * value, texts, '%', 0)}", day_href(on))
+        CalendarDay(on, level_of(value), texts.named(texts.day(on), said(100 * value, texts, "%", 0)), day_href(on))
         for on, value in zip(days, share, strict=True)
     ]
     firsts = sorted({on.replace(day=1) for on in days})
@@ -112,7 +112,7 @@ def tap_plot(days: Sequence[date], volume_m3: Sequence[float | None], *, behind:
     bars = [
         DayBar(
             f"{on.day}" if place % 5 == len(days) % 5 else "", None if value is None else 1000 * value, None, None,
-            f"{texts.day(on)} : {texts.quantity(None if value is None else 1000 * value, 'L')}", behind(on),
+            texts.named(texts.day(on), texts.quantity(None if value is None else 1000 * value, 'L')), behind(on),
         )
         for place, (on, value) in enumerate(zip(days, volume_m3, strict=True))
     ]  # fmt: skip
@@ -183,7 +183,7 @@ def compare_plot(
         DotRow(
             zone.name, zone.href, zone.value if np.isfinite(zone.value) else None,
             zone.before if np.isfinite(zone.before) else None,
-            f"{zone.name} : {said(zone.value, texts, unit, decimals)}",
+            texts.named(zone.name, said(zone.value, texts, unit, decimals)),
         )
         for zone in zones
     ]  # fmt: skip

@@ -97,7 +97,7 @@ MEANINGS: dict[str, Meaning] = {
     "completeness": Meaning(
         N_("Données reçues"),
         N_(
-            "Mesures bonnes reçues parmi celles qui étaient attendues, pour toutes les voies de la zone ; pour "
+            "Mesures bonnes reçues parmi celles qui étaient attendues, pour tous les canaux de la zone ; pour "
             "plusieurs zones, la plus mauvaise. Sous 80 %, le rapport est dit indicatif."
         ),
     ),
