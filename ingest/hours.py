@@ -20,7 +20,8 @@ FloatArray = NDArray[np.float64]
 HOUR = timedelta(hours=1)
 OUTFLOW, DRAWN = "tower/outflow_m3_h", "tower/outflow_volume_m3"
 INFLOW, LIFTED, LEVEL, SUN = "pump/flow_m3_h", "pump/volume_m3", "tower/level_m", "pv/irradiance_w_m2"
-POWER = "pump/power_w"
+POWER, ARRAY_POWER = "pump/power_w", "pv/power_w"
+DEPTH = "borehole/water_depth_m"
 
 
 class Part(IntEnum):
@@ -68,6 +69,10 @@ class Hours:
         """(k,) what people drew: by the outlet's counter, its flow, or the taps where it has no meter."""
         found = self.first_known((DRAWN, Part.MOVED), (OUTFLOW, Part.MEAN))
         return found if np.isfinite(found).any() else self.taps_m3()
+
+    def pump_power_w(self) -> FloatArray:
+        """(k,) what the pump drew; where that is not measured, what the panels gave, which feed nothing else."""
+        return self.first_known((POWER, Part.MEAN), (ARRAY_POWER, Part.MEAN))
 
     def first_known(self, *choices: tuple[str, Part]) -> FloatArray:
         """(k,) the first of these that has any hour."""

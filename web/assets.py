@@ -14,7 +14,20 @@ from alerts.detectors.leak import MIN_NIGHTS, USUAL_NIGHTS
 from alerts.scene import STEP_S, Grid, Sites
 from alerts.watched import fetch_grid, fetch_sites
 from ingest.db import Connection, queries
-from ingest.hours import DRAWN, INFLOW, LEVEL, LIFTED, OUTFLOW, POWER, SUN, Hours, Part, months_heard
+from ingest.hours import (
+    ARRAY_POWER,
+    DEPTH,
+    DRAWN,
+    INFLOW,
+    LEVEL,
+    LIFTED,
+    OUTFLOW,
+    POWER,
+    SUN,
+    Hours,
+    Part,
+    months_heard,
+)
 from web.daily import DAY, days_before, fetch_volumes, midnight
 from web.diagnosis import CHANNELS, Look, look_at
 from web.measures import (
@@ -32,7 +45,6 @@ from web.plots.service import ChannelQuality
 SQL = queries("web", "assets")
 
 FloatArray = NDArray[np.float64]
-DEPTH, ARRAY_POWER = "borehole/water_depth_m", "pv/power_w"
 REFERENCE_DAYS = 14  # of a month that can be held against others
 ENERGY_WEEKS = 26
 NIGHTS = 90
@@ -80,9 +92,7 @@ def fetch_weeks(connection: Connection, zone_id: str, now: datetime, *, rated_fl
     end = _today(now)
     start = end - ENERGY_WEEKS * 7 * DAY
     hours = Hours(connection, zone_id, start, end, [POWER, ARRAY_POWER, LIFTED, INFLOW, DEPTH])
-    energy = specific_energy_by_day(
-        hours.first_known((POWER, Part.MEAN), (ARRAY_POWER, Part.MEAN)), hours.of(LIFTED, Part.MOVED)
-    )
+    energy = specific_energy_by_day(hours.pump_power_w(), hours.of(LIFTED, Part.MOVED))
     pumps = hours.of(INFLOW, Part.MEAN) > PUMPS_SHARE * rated_flow_m3_h
     depth = _medians(by_day(np.where(pumps, hours.of(DEPTH, Part.MEAN), np.nan)))
     firsts = [start.date() + timedelta(weeks=week) for week in range(ENERGY_WEEKS)]
@@ -128,7 +138,7 @@ def fetch_availability(
         hours.of(LEVEL, Part.LOW), hours.of(LEVEL, Part.HIGH), full_level_m=full_m,
         start_level_m=float(ratings.get("tower", {}).get("start_level_m", np.nan)),
     )  # fmt: skip
-    power_w = hours.first_known((POWER, Part.MEAN), (ARRAY_POWER, Part.MEAN))
+    power_w = hours.pump_power_w()
     rated_w = float(ratings.get("pump", {}).get("rated_power_w", np.nan))
     return pumping_share(hours.of(SUN, Part.MEAN), room, power_w, rated_w=rated_w)
 

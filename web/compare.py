@@ -10,36 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.db import Connection
-from ingest.hours import INFLOW, LEVEL, LIFTED, POWER, SUN, Hours, Part
+from ingest.hours import ARRAY_POWER, DEPTH, INFLOW, LEVEL, LIFTED, POWER, SUN, Hours, Part
 from web.daily import DAY
-from web.measures import room_by_hour, service_share, yield_m3_kwp_h
+from web.measures import DAY_H, LEAST_M3, pumped_hours, room_by_hour, service_share, yield_m3_kwp_h
 
 FloatArray = NDArray[np.float64]
-DEPTH, ARRAY_POWER = "borehole/water_depth_m", "pv/power_w"
 PUMPS_SHARE = 0.3  # of rated flow
-LEAST_M3 = 1.0
+RUN_UP_DAYS = 7  # within which the level of most towers has been below the one where the float starts the pump
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """One zone over some days, NaN where unknown: m³ for each kWp and hour of full sun, kWh for each m³ and 100 m, and
-    the share of the hours of service with water."""
+    """One zone over some days, NaN where unknown: m³ for each kWp and hour of full sun, kWh for each m³, the same for
+    100 m of head, and the share of the hours of service with water."""
 
     yield_m3: float
-    energy_kwh: float
+    energy_kwh_m3: float
+    energy_kwh_m3_100m: float
     service: float
     known_share: float
 
 
 def fetch_numbers(
     connection: Connection, zone_id: str, ratings: Mapping[str, Mapping[str, float]], end: datetime, days: int
-) -> tuple[Numbers, Numbers]:
-    """The `days` whole days that end at the midnight `end`, and as many before."""
-    hours = Hours(
-        connection, zone_id, end - 2 * days * DAY, end, [SUN, LEVEL, POWER, ARRAY_POWER, LIFTED, INFLOW, DEPTH]
-    )
-    k = days * 24
-    return numbers_of(hours, ratings, slice(k, None)), numbers_of(hours, ratings, slice(0, k))
+) -> Numbers:
+    """Over the `days` whole days that end at the midnight `end`; those before tell whether the float let it run."""
+    start = end - (days + RUN_UP_DAYS) * DAY
+    hours = Hours(connection, zone_id, start, end, [SUN, LEVEL, POWER, ARRAY_POWER, LIFTED, INFLOW, DEPTH])
+    return numbers_of(hours, ratings, slice(RUN_UP_DAYS * DAY_H, None))
 
 
 def numbers_of(hours: Hours, ratings: Mapping[str, Mapping[str, float]], part: slice) -> Numbers:
@@ -50,7 +48,6 @@ def numbers_of(hours: Hours, ratings: Mapping[str, Mapping[str, float]], part: s
 
     full_m = plate("tower", "full_level_m")
     sun, volume = hours.of(SUN, Part.MEAN)[part], hours.of(LIFTED, Part.MOVED)[part]
-    power_w = hours.first_known((POWER, Part.MEAN), (ARRAY_POWER, Part.MEAN))[part]
     room = room_by_hour(
         hours.of(LEVEL, Part.LOW), hours.of(LEVEL, Part.HIGH), full_level_m=full_m,
         start_level_m=plate("tower", "start_level_m"),
@@ -59,12 +56,14 @@ def numbers_of(hours: Hours, ratings: Mapping[str, Mapping[str, float]], part: s
     depth = hours.of(DEPTH, Part.MEAN)[part][pumps]
     depth_m = float(np.nanmedian(depth)) if np.isfinite(depth).any() else plate("borehole", "static_water_depth_m")
     head_m = depth_m + plate("tower", "base_height_m") + full_m
-    both = np.isfinite(power_w) & np.isfinite(volume)
-    lifted = volume[both].sum()
+    energy, lifted = (hours_of[part] for hours_of in pumped_hours(hours.pump_power_w(), hours.of(LIFTED, Part.MOVED)))
+    lifted_m3 = float(np.nansum(lifted))
+    energy_kwh_m3 = float(np.nansum(energy)) / lifted_m3 if lifted_m3 >= LEAST_M3 else float("nan")
     service = service_share(hours.of(LEVEL, Part.LOW)[part], full_level_m=full_m)
     return Numbers(
         yield_m3=yield_m3_kwp_h(volume, sun, room, peak_w=plate("pv", "peak_w")),
-        energy_kwh=float(power_w[both].sum() / 1000 / lifted / head_m * 100) if lifted >= LEAST_M3 else float("nan"),
+        energy_kwh_m3=energy_kwh_m3,
+        energy_kwh_m3_100m=energy_kwh_m3 / head_m * 100,
         service=float(np.nanmean(service)) if np.isfinite(service).any() else float("nan"),
-        known_share=float(both.mean()),
+        known_share=float(np.isfinite(energy).mean()),
     )

@@ -121,7 +121,7 @@ ASIDE = {
         "aucune colonne ne dit la zone d’une ligne, et aucune zone n’est choisie"
     ),
     r"no column is told to hold a channel; long form names (?P<n>.*)": N_(
-        "aucune colonne n’est dite contenir une voie ; une ligne par valeur nomme %(n)s"
+        "aucune colonne n’est dite contenir un canal ; une ligne par valeur nomme %(n)s"
     ),
 }
 

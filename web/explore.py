@@ -11,9 +11,13 @@ from urllib.parse import urlencode
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.db import Connection
+from ingest.hours import ARRAY_POWER, HOUR, LIFTED, POWER, Hours, Part
 from ingest.meters import told_steps
-from ingest.readings import ChannelRow, ReadingStore, Series
+from ingest.readings import ChannelRow, Series
+from ingest.readings_pg import PgReadings
 from web.errors import BadParameter
+from web.measures import LEAST_M3, pumped_hours
 
 FloatArray = NDArray[np.float64]
 
@@ -24,6 +28,7 @@ DAY = timedelta(days=1)
 STEPS_S = (300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
 USUAL = ("pv/irradiance_w_m2", "pump/power_w", "pump/flow_m3_h", "tower/level_m")
 DEFAULT_SPAN = timedelta(days=7)
+SPECIFIC_ENERGY = "specific_energy_kwh_m3"
 # What a period may be compared with; any other word is the id of another zone.
 BACK = {"avant": None, "semaine": timedelta(days=7), "mois": timedelta(days=28), "an": timedelta(days=364)}
 """Whole weeks, so that Fridays lie on Fridays; None is the length of the period itself."""
@@ -110,17 +115,50 @@ def _instant(name: str, text: str, *, is_end: bool = False) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """(k,) what is known of the steps: `top` for each `bottom`, NaN where nothing is.
+
+    Most channels are for each step, their bottom is 1. Specific energy is kWh for each m³: its mean is all energy over
+    all water, also of steps that lifted less than `least` and have no value of their own.
+    """
+
+    top: FloatArray
+    bottom: FloatArray
+    least: float = 0.0
+
+    @property
+    def value(self) -> FloatArray:
+        """(k,) the values of the steps."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where((self.bottom > 0) & (self.bottom >= self.least), self.top / self.bottom, np.nan)
+
+    def mean(self, where: NDArray[np.bool_]) -> float:
+        """Over some of the steps that are known; NaN when they say nothing."""
+        bottom = self.bottom[where].sum()
+        return float(self.top[where].sum() / bottom) if bottom > 0 else float("nan")
+
+    @property
+    def is_known(self) -> NDArray[np.bool_]:
+        """(k,) whether anything is known of each step."""
+        return np.isfinite(self.bottom)
+
+
+def plain(value: FloatArray) -> Column:
+    """A column of values that count alike."""
+    return Column(value, np.where(np.isfinite(value), 1.0, np.nan))
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
-    """One channel on the grid of the answer: (k,) values, NaN where nothing was read.
+    """One channel on the grid of the answer.
 
     A counter's value is what it moved on since the step before, never across a gap and never backwards.
     """
 
     channel: ChannelRow
-    value: FloatArray
-    reference: FloatArray | None
+    column: Column
+    other: Column | None
     coverage: float
-    step_s: float
 
     @property
     def unit(self) -> str:
@@ -128,9 +166,39 @@ class Track:
         return self.channel.unit
 
     @property
+    def is_derived(self) -> bool:
+        """Whether it is worked out from other channels."""
+        return self.channel.name == SPECIFIC_ENERGY
+
+    @property
+    def value(self) -> FloatArray:
+        """(k,) NaN where nothing was read."""
+        return self.column.value
+
+    @property
+    def reference(self) -> FloatArray | None:
+        """(k,) what it is compared with."""
+        return None if self.other is None else self.other.value
+
+    @property
     def known(self) -> FloatArray:
         """The values that there are."""
         return np.asarray(self.value[np.isfinite(self.value)])
+
+    @property
+    def mean(self) -> float:
+        """Of all that is known."""
+        return self.column.mean(self.column.is_known)
+
+    @property
+    def change(self) -> float | None:
+        """The mean (of a counter: the sum) against that of the other, over the steps of which both are known."""
+        if self.other is None:
+            return None
+        both = self.column.is_known & self.other.is_known
+        before = self.other.mean(both)
+        now = self.column.mean(both)
+        return now / before - 1 if np.isfinite(now) and before > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +216,19 @@ def step_for(length: timedelta, interval_s: float) -> timedelta:
     return timedelta(seconds=next((step for step in STEPS_S if step >= wanted), STEPS_S[-1]))
 
 
+def with_derived(channels: Mapping[str, ChannelRow]) -> dict[str, ChannelRow]:
+    """The channels of a zone by name, with specific energy where power and the pump's counter are measured."""
+    found = dict(channels)
+    counter = channels.get(LIFTED)
+    if counter is not None and (POWER in channels or ARRAY_POWER in channels):
+        found[f"pump/{SPECIFIC_ENERGY}"] = ChannelRow(
+            0, counter.zone_id, "pump", SPECIFIC_ENERGY, "kWh/m³", is_counter=False, interval_s=HOUR.total_seconds()
+        )
+    return found
+
+
 def fetch_answer(
-    store: ReadingStore, question: Question, channels: Mapping[str, ChannelRow], others: Mapping[str, ChannelRow],
+    connection: Connection, question: Question, channels: Mapping[str, ChannelRow], others: Mapping[str, ChannelRow],
     *, now: datetime,
 ) -> Answer:  # fmt: skip
     """Read the channels; `others` are those of the zone to compare with, if it is one. Nothing is due after `now`."""
@@ -158,32 +237,61 @@ def fetch_answer(
     step_s = step.total_seconds()
     first_s = question.start.timestamp() // step_s * step_s
     k = int(np.ceil((question.end.timestamp() - first_s) / step_s))
-    t_s = first_s + step_s * np.arange(k, dtype=np.float64)
+    grid = Steps(connection, first_s + step_s * np.arange(k, dtype=np.float64), step)
     tracks = []
     for name, row in zip(question.channels, rows, strict=True):
-        series = store.series(row.channel_id, question.start, question.end, resolution=step)
-        reference = _reference(store, question, row, others.get(name), t_s, step)
+        column, read = grid.column(row, question.start, question.end)
         due = (min(question.end, now) - question.start).total_seconds() / row.interval_s
-        coverage = min(1.0, float(series.n.sum()) / due) if due > 0 else 0.0
-        tracks.append(Track(row, on_grid(series, t_s, step_s, row), reference, coverage, step_s))
-    return Answer(t_s, step_s, tuple(tracks))
+        other = _reference(grid, question, row, others.get(name))
+        tracks.append(Track(row, column, other, min(1.0, read / due) if due > 0 else 0.0))
+    return Answer(grid.t_s, step_s, tuple(tracks))
 
 
-def _reference(
-    store: ReadingStore, question: Question, row: ChannelRow, other: ChannelRow | None, t_s: FloatArray, step: timedelta
-) -> FloatArray | None:
-    """(k,) the same channel of the other time or zone, laid on this grid."""
+def _reference(grid: Steps, question: Question, row: ChannelRow, other: ChannelRow | None) -> Column | None:
+    """The same channel of the other time or zone, laid on this grid."""
     if not question.compare:
         return None
     if question.compare not in BACK:
         if other is None:
-            return np.full(len(t_s), np.nan)
-        series = store.series(other.channel_id, question.start, question.end, resolution=step)
-        return on_grid(series, t_s, step.total_seconds(), other)
+            return plain(np.full(len(grid.t_s), np.nan))
+        return grid.column(other, question.start, question.end)[0]
     # Whole steps, so that the other time's intervals lie on this grid.
-    back = -(-(BACK[question.compare] or question.length) // step) * step
-    series = store.series(row.channel_id, question.start - back, question.end - back, resolution=step)
-    return on_grid(series, t_s - back.total_seconds(), step.total_seconds(), row)
+    back = -(-(BACK[question.compare] or question.length) // grid.step) * grid.step
+    return grid.column(row, question.start, question.end, back=back)[0]
+
+
+class Steps:
+    """The grid of an answer: `t_s` (k,) the beginnings of its steps [s]."""
+
+    def __init__(self, connection: Connection, t_s: FloatArray, step: timedelta) -> None:
+        self._connection, self.t_s, self.step = connection, t_s, step
+
+    def column(
+        self, row: ChannelRow, start: datetime, end: datetime, *, back: timedelta = timedelta(0)
+    ) -> tuple[Column, float]:
+        """What a channel said between these instants less `back`, and how many of its intervals are known."""
+        if row.name == SPECIFIC_ENERGY:
+            return self._specific_energy(row.zone_id, start - back, end - back, back.total_seconds())
+        series = PgReadings(self._connection).series(row.channel_id, start - back, end - back, resolution=self.step)
+        value = on_grid(series, self.t_s - back.total_seconds(), self.step.total_seconds(), row)
+        return plain(value), float(series.n.sum())
+
+    def _specific_energy(self, zone_id: str, start: datetime, end: datetime, back_s: float) -> tuple[Column, float]:
+        first = start.replace(minute=0, second=0, microsecond=0)
+        last = first - (first - end) // HOUR * HOUR
+        # An hour more at both ends tells whether those within are whole.
+        hours = Hours(self._connection, zone_id, first - HOUR, last + HOUR, [POWER, ARRAY_POWER, LIFTED])
+        energy, volume = (
+            of_hours[1:-1] for of_hours in pumped_hours(hours.pump_power_w(), hours.of(LIFTED, Part.MOVED))
+        )
+        at_s = first.timestamp() + back_s + HOUR.total_seconds() * np.arange(len(energy))
+        place = ((at_s - self.t_s[0]) // self.step.total_seconds()).astype(np.int64)
+        used = np.isfinite(energy) & (place >= 0) & (place < len(self.t_s))
+        top, bottom, count = np.zeros((3, len(self.t_s)))
+        for sums, of_hours in ((top, energy), (bottom, volume), (count, np.ones(len(energy)))):
+            np.add.at(sums, place[used], of_hours[used])
+        known = np.where(count > 0, 1.0, np.nan)
+        return Column(top * known, bottom * known, LEAST_M3), float(used.sum())
 
 
 def on_grid(series: Series, t_s: FloatArray, step_s: float, row: ChannelRow) -> FloatArray:

@@ -13,7 +13,7 @@ from ingest.db import Connection, queries
 from ingest.readings import ZoneRow
 from web.daily import FULL_DAY, Day, days_before, fetch_days, midnight
 from web.errors import NotThere
-from web.measures import LEAST_DAY_M3
+from web.measures import LEAST_M3
 from web.stories import Alert, live_alerts
 
 SQL = queries("web", "fleet")
@@ -124,7 +124,7 @@ def _fetch_energy(connection: Connection, now: datetime, zones: Sequence[str]) -
     return {
         zone_id: energy_kwh / lifted_m3
         for zone_id, energy_kwh, known, lifted_m3 in connection.execute(SQL["daily_energy"], parameters)
-        if known >= FULL_DAY and lifted_m3 >= LEAST_DAY_M3
+        if known >= FULL_DAY and lifted_m3 >= LEAST_M3
     }
 
 

@@ -384,6 +384,7 @@ CHANNELS = {
     "turbidity_ntu": N_("Turbidité"),
     "conductivity_us_cm": N_("Conductivité"),
 }
+DERIVED = {"specific_energy_kwh_m3": N_("Énergie spécifique")}  # channels that are worked out from others
 RATINGS = {
     "peak_w": N_("Puissance crête"),
     "strings": N_("Chaînes de panneaux"),
@@ -406,7 +407,8 @@ RATINGS = {
 }
 # The unit that the end of a name tells, longest endings first.
 UNITS = {
-    "_m3_h_m": "m³/h/m", "_w_m2": "W/m²", "_m3_h": "m³/h", "_kwh_m2": "kWh/m²", "_us_cm": "µS/cm", "_mg_l": "mg/L",
+    "_m3_h_m": "m³/h/m", "_w_m2": "W/m²", "_m3_h": "m³/h", "_kwh_m2": "kWh/m²", "_kwh_m3": "kWh/m³",
+    "_us_cm": "µS/cm", "_mg_l": "mg/L",
     "_ntu": "NTU", "_m3": "m³", "_bar": "bar", "_dbm": "dBm", "_rpm": "1/min", "_deg": "°", "_gnf": "GNF",
     "_w": "W", "_v": "V", "_a": "A", "_m": "m", "_c": "°C", "_s": "s", "_h": "h", "_percent": "%",
     "_pct": "%", "hours": "h",
@@ -580,7 +582,7 @@ class Labels:
 
     def channel(self, name: str) -> str:
         """What a channel measures."""
-        return self._word(CHANNELS, name)
+        return self._word(CHANNELS | DERIVED, name)
 
     def channel_of(self, asset: str, name: str) -> str:
         """A channel with its asset: « Borne 7 : compteur ouvert »."""

@@ -24,7 +24,7 @@ FULL_SHARE = 0.95  # of the full level: the float has stopped the pump, or is ab
 OVERFLOW_SHARE, LOW_SHARE, EMPTY_SHARE = 0.98, 0.20, 0.05  # DASHBOARD §1.2 plot 5
 SERVICE_FROM_H, SERVICE_UNTIL_H = 6, 20
 DAY_H, WEEK_D = 24, 7
-LEAST_DAY_M3 = 0.5  # pumped on a day whose specific energy says anything
+LEAST_M3 = 0.5  # lifted in a time whose specific energy says anything
 BIN_W_M2 = 25.0
 LEAST_IN_BIN, LEAST_BINS = 3, 4
 
@@ -87,17 +87,26 @@ def wire_to_water(flow_m3_h: FloatArray, head_m: FloatArray, power_w: FloatArray
         return np.where(power_w > 0, 1000 * KWH_PER_M3_M * flow_m3_h * head_m / power_w, np.nan)
 
 
-def specific_energy_by_day(power_w: FloatArray, volume_m3: FloatArray) -> FloatArray:
-    """(d,) kWh for each cubic metre of the days, from their hours (24 d,), the mean power and the counter's steps.
+def pumped_hours(power_w: FloatArray, moved_m3: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(k,) kWh drawn and m³ lifted in each hour of which both are known, NaN in the others, from the mean power and
+    what the counter moved on.
 
-    Only hours in which both are known count, in numerator and denominator alike. NaN on a day that lifted next to
-    nothing.
+    The counter must be known in the hours before and after too: else the hour may be known in part only, or water of
+    hours whose energy nobody knows may be in its steps. The hour that goes on does not count.
     """
-    both = np.isfinite(power_w) & np.isfinite(volume_m3)
-    energy_kwh = by_day(np.where(both, power_w / 1000, 0.0)).sum(axis=1)
-    volume = by_day(np.where(both, volume_m3, 0.0)).sum(axis=1)
+    is_counted = np.concatenate([[False], np.isfinite(moved_m3), [False]])
+    both = np.isfinite(power_w) & is_counted[:-2] & is_counted[1:-1] & is_counted[2:]
+    return np.where(both, np.maximum(power_w, 0.0) / 1000, np.nan), np.where(both, moved_m3, np.nan)
+
+
+def specific_energy_by_day(power_w: FloatArray, volume_m3: FloatArray) -> FloatArray:
+    """(d,) kWh for each cubic metre of the days, from their hours as `pumped_hours` counts them.
+
+    NaN on a day that lifted next to nothing.
+    """
+    energy_kwh, volume = (np.nansum(by_day(hours), axis=1) for hours in pumped_hours(power_w, volume_m3))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(volume >= LEAST_DAY_M3, energy_kwh / volume, np.nan)
+        return np.where(volume >= LEAST_M3, energy_kwh / volume, np.nan)
 
 
 def weekly_median(value: FloatArray, *, at_least: int = 3) -> FloatArray:

@@ -145,6 +145,49 @@ def test_find_why_zone_5_is_down_and_tell_the_committee(chromium: Browser, octob
         context.close()
 
 
+@pytest.mark.parametrize(("width", "script"), [(1280, True), (360, False)], ids=["desk", "phone-without-script"])
+def test_compare_this_months_specific_energy_with_last_years(
+    chromium: Browser, database_url: str, zones: list[Zone], clock: ManualClock, width: int, script: bool
+) -> None:
+    """A year ago the pump of zone 5 drew a tenth less for the same water."""
+    site = make_site(database_url, zones, clock)
+    with site.connect() as connection:
+        seed_readings(connection, zones[4], now=NOW - timedelta(days=364), days=10, power_share=0.9)
+        seed_readings(connection, zones[4], now=NOW, days=10)
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, width, script=script)
+        page = context.new_page()
+        said = problems_of(page)
+        page.goto("/fr/zones/zone-5")
+        page.get_by_role("link", name="Graphes", exact=True).click()
+        page.get_by_text("Canaux (4 sur 6 au plus)").click()
+        for name in ("Ensoleillement", "Débit", "Niveau", "Puissance"):
+            page.get_by_label(name, exact=False).and_(page.locator(":checked")).first.uncheck()
+        page.get_by_label("Énergie spécifique").check()
+        page.get_by_label("comparer avec").select_option(label="l’an dernier (52 semaines)")
+        page.get_by_role("button", name="Dessiner").click()
+        page.get_by_role("link", name="ce mois").click()
+        # 1650 W for 5.5 m³/h are 0.30 kWh/m³; a year ago it was 0.27.
+        expect(page.locator("figure.curve")).to_have_count(1)
+        expect(page.locator("figcaption")).to_contain_text("moyenne 0,30 kWh/m³")
+        expect(page.locator("figcaption")).to_contain_text("+11 % contre l’an dernier (52 semaines)")
+        assert "du=2026-11-01&au=2026-11-03&ref=an" in page.url
+        page.get_by_text("Tableau des valeurs").click()
+        expect(page.get_by_role("row", name=re.compile("2 nov. 12:00"))).to_contain_text(re.compile("0,30.*0,27"))
+        if script:
+            is_fit(page, width)
+        page.goto("/fr/comparer")
+        page.get_by_role("link", name="l’an dernier (52 semaines)").click()
+        energy = page.locator(".plot-energy")
+        expect(energy).to_contain_text("La même zone dépense-t-elle plus qu’avant ?")
+        energy.get_by_text("Tableau des valeurs").click()
+        expect(energy.get_by_role("row", name=re.compile("Ley-Saare"))).to_contain_text(re.compile("0,30.*0,27"))
+        if script:
+            is_fit(page, width)
+        assert said == []
+        context.close()
+
+
 def test_export_a_year_to_parquet_and_read_it_back(
     chromium: Browser, database_url: str, zones: list[Zone], clock: ManualClock, tmp_path: Path
 ) -> None:

@@ -70,7 +70,7 @@ def test_specific_energy_counts_only_hours_in_which_both_are_known() -> None:
     power, volume = np.zeros(72), np.zeros(72)
     power[8:12], volume[8:12] = 1200.0, 3.0  # 4.8 kWh for 12 m³
     power[32:36], volume[32:36] = 1200.0, 3.0
-    power[33], volume[34] = NAN, NAN  # 2.4 kWh for 6 m³ are left: still 0.4
+    power[33], volume[34] = NAN, NAN  # and into hour 35 the counter is unknown: 1.2 kWh for 3 m³ are left
     volume[60] = 0.3  # next to nothing
     found = specific_energy_by_day(power, volume)
     assert found[:2] == pytest.approx([0.4, 0.4])

@@ -17,7 +17,7 @@ from tests.web.test_pages import words
 from tests.web.web_seed import seed_bad, seed_readings
 from tests.web.web_site import Site
 from web.errors import BadParameter
-from web.explore import Question, on_grid, question_of, step_for, written
+from web.explore import Column, Question, on_grid, question_of, step_for, written
 
 NOW = datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
 KNOWN = ["pump/flow_m3_h", "pump/power_w", "tower/level_m"]
@@ -227,6 +227,29 @@ def test_bad_readings_are_no_level_and_no_running_pump(site: Site, zones: list[Z
         assert f"Dernier niveau, il y a 20 min : {level:.2f} m".replace(".", ",") in text
         zone = words(client.get("/fr/zones/zone-5?span=24h")).replace("\u00a0", " ")
         assert "9 999 W à 10:40 (à l’instant) mauvaise · maximum 1 650 W" in zone
+
+
+@pytest_db
+def test_specific_energy_is_all_energy_over_all_water(reader: httpx.Client) -> None:
+    base = "/fr/zones/zone-5/graphes?v=pump/specific_energy_kwh_m3&du=2026-02-27&au=2026-03-01"
+    page = reader.get(f"{base}&ref=zone-3")
+    text = words(page)
+    # 1650 W for 5.5 m³/h; zone 3 draws 1300 W for 4.3 m³/h, 0.302. At the ends of a day too little water comes to tell.
+    assert "moyenne 0,30 kWh/m³" in text
+    assert "−1 % contre Mangol-Dow (fictif)" in text
+    assert "données reçues : 100 %" in text
+    behind = reader.get(unescape(re.findall(r'<a href="([^"]+)">puissance et compteur', page.text)[0]))
+    assert "Puissance" in words(behind)
+    assert "Volume compté" in words(behind)
+    # A zone that never spoke has the channel and no value.
+    assert "pas de données" in words(reader.get(base.replace("zone-5", "zone-6")))
+
+
+def test_the_mean_of_specific_energy_counts_what_was_drawn_without_water() -> None:
+    column = Column(np.array([0.6, 0.4, np.nan]), np.array([2.0, 0.0, np.nan]), least=0.5)
+    assert column.value[0] == pytest.approx(0.3)
+    assert np.isnan(column.value[1:]).all()
+    assert column.mean(column.is_known) == pytest.approx(0.5)
 
 
 @pytest_db

@@ -43,6 +43,7 @@ def seed_readings(
     days: int,
     skip: Sequence[tuple[datetime, datetime]] = (),
     pump_stops_at: datetime | None = None,
+    power_share: float = 1.0,
 ) -> None:
     """Readings of a zone every five minutes for `days` days up to `now`, but none within `skip`.
 
@@ -60,7 +61,7 @@ def seed_readings(
     level = tower["full_level_m"] * (0.55 + 0.4 * np.sin(2 * np.pi * (t_s % DAY_S - 11 * 3600) / DAY_S))
     values = {
         ("pv", "irradiance_w_m2"): SUN_W_M2 * sun,
-        ("pump", "power_w"): pump["rated_power_w"] * runs,
+        ("pump", "power_w"): power_share * pump["rated_power_w"] * runs,
         ("pump", "flow_m3_h"): flow,
         ("pump", "volume_m3"): volume,
         ("tower", "level_m"): level,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from ingest.readings import ChannelRow, ZoneRow
 from ingest.readings_pg import PgReadings
 from web.compare import Numbers, fetch_numbers
 from web.daily import DAY, midnight
 from web.errors import BadParameter
-from web.explore import Question
+from web.explore import BACK, SPECIFIC_ENERGY, Question, with_derived
 from web.pages.page import Page, PageOf
 from web.plots.plot import Plot
 from web.plots.service import ComparedZone, compare_plot
@@ -21,69 +24,101 @@ router = APIRouter()
 
 DAYS = {"7": 7, "30": 30}
 MOST_ZONES = 60
+TIMES = ("avant", "an")
+ENERGY = f"pump/{SPECIFIC_ENERGY}"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A zone's numbers now and then; `behind` and `energy` are the explorer's addresses of what they were made of."""
+
+    name: str
+    now: Numbers
+    then: Numbers
+    behind: str
+    energy: str
 
 
 @router.get("/comparer")
-def comparison(page: PageOf, jours: Annotated[str, Query()] = "7") -> Response:
-    """Three normalised numbers of every zone, this period and the one before."""
+def comparison(page: PageOf, jours: Annotated[str, Query()] = "7", ref: Annotated[str, Query()] = TIMES[0]) -> Response:
+    """Four numbers of every zone, this period against the one before or that of last year."""
     if jours not in DAYS:
         raise BadParameter("jours", jours, f"is none of {', '.join(DAYS)}")
+    if ref not in TIMES:
+        raise BadParameter("ref", ref, f"is none of {', '.join(TIMES)}")
     store = PgReadings(page.connection)
     zones = sorted(store.zones(), key=lambda row: row.name)
-    end = midnight(page.now.astimezone(UTC).date())
-    found: list[tuple[str, str, tuple[Numbers, Numbers]]] = []
-    for row in zones[:MOST_ZONES]:
-        ratings = {asset.asset_id: asset.rating for asset in store.assets(row.zone_id)}
-        href = page.path("zones", row.zone_id)
-        found.append((row.name, href, fetch_numbers(page.connection, row.zone_id, ratings, end, DAYS[jours])))
+    shown = zones[:MOST_ZONES]
+    channels: dict[str, dict[str, ChannelRow]] = {row.zone_id: {} for row in shown}
+    for channel in store.channels(list(channels)):
+        channels[channel.zone_id][f"{channel.asset_id}/{channel.name}"] = channel
+    found = [_compared(page, store, row, channels[row.zone_id], DAYS[jours], ref) for row in shown]
     return page.render(
-        "comparison.html",
-        plots=_plots(page, found, DAYS[jours]),
-        days=DAYS[jours],
-        choices=DAYS,
-        left_out=len(zones) - len(found),
+        "comparison.html", plots=_plots(page, found, DAYS[jours], ref), days=DAYS[jours], choices=DAYS, ref=ref,
+        times=TIMES, left_out=len(zones) - len(found),
+    )  # fmt: skip
+
+
+def _compared(
+    page: Page, store: PgReadings, row: ZoneRow, channels: Mapping[str, ChannelRow], days: int, ref: str
+) -> Compared:
+    end = midnight(page.now.astimezone(UTC).date())
+    ratings = {asset.asset_id: asset.rating for asset in store.assets(row.zone_id)}
+    now, then = (
+        fetch_numbers(page.connection, row.zone_id, ratings, at, days) for at in (end, end - (BACK[ref] or days * DAY))
     )
+    explorer = page.path("zones", row.zone_id, "graphes") + "?"
+    asked = Question((), end - days * DAY, end, ref)
+    energy = replace(asked, channels=(ENERGY,) if ENERGY in with_derived(channels) else ())
+    return Compared(row.name, now, then, explorer + asked.query, explorer + energy.query)
 
 
-def _plots(page: Page, found: list[tuple[str, str, tuple[Numbers, Numbers]]], days: int) -> list[Plot]:
+def _plots(page: Page, found: Sequence[Compared], days: int, ref: str) -> list[Plot]:
     texts = page.texts
     _ = texts.gettext
-
-    def of(field: str, scale: float = 1.0) -> list[ComparedZone]:
-        return [
-            ComparedZone(name, href, scale * getattr(now, field), scale * getattr(before, field))
-            for name, href, (now, before) in found
-        ]
-
-    known = sum(now.known_share > 0 for _name, _href, (now, _before) in found)
+    then = {"avant": _("période d’avant"), "an": _("l’an dernier (52 semaines)")}[ref]
     coverage = _("%(days)s jours entiers jusqu’à hier ; %(known)s zones sur %(all)s ont des données") % {
-        "days": days, "known": known, "all": len(found),
+        "days": days, "known": sum(one.now.known_share > 0 for one in found), "all": len(found),
     }  # fmt: skip
-    behind = page.path("comparer") + "?jours=30"
-    if found:
-        channels = ("pv/irradiance_w_m2", "pump/power_w", "pump/volume_m3")
-        end = midnight(page.now.astimezone(UTC).date())
-        behind = found[0][1] + "/graphes?" + Question(channels, end - days * DAY, end).query
+
+    def plot(
+        key: str, title: str, unit: str, question: str, field: str, notes: Sequence[str], *, scale: float = 1.0,
+        decimals: int = 2,
+    ) -> Plot:  # fmt: skip
+        compared = [
+            ComparedZone(
+                one.name, one.energy if key.startswith("energy") else one.behind, scale * getattr(one.now, field),
+                scale * getattr(one.then, field),
+            )
+            for one in found
+        ]  # fmt: skip
+        behind = compared[0].href if compared else page.path("comparer")
+        return compare_plot(
+            key, title, unit, question, compared, decimals=decimals, coverage=coverage, notes=notes, then=then,
+            behind=behind, texts=texts,
+        )  # fmt: skip
+
     return [
-        compare_plot(
+        plot(
             "yield", _("Eau par kilowatt de panneaux et heure de plein soleil"), "m³/kWc/h",
-            _("Qui s’écarte des autres, à soleil et panneaux égaux ?"), of("yield_m3"), decimals=2, coverage=coverage,
-            notes=(
+            _("Qui s’écarte des autres, à soleil et panneaux égaux ?"), "yield_m3",
+            (
                 _("Sans les heures où le château est plein."),
                 _("Un forage profond donne moins d’eau pour le même soleil : comparez aussi l’énergie pour 100 m."),
             ),
-            behind=behind, texts=texts,
         ),
-        compare_plot(
-            "energy", _("Énergie par mètre cube et pour 100 m"), "kWh/m³",
-            _("Qui dépense trop pour la même eau, à la même hauteur ?"), of("energy_kwh"), decimals=2,
-            coverage=coverage,
-            notes=(_("Le minimum hydraulique est 0,27 ; une bonne pompe fait 0,55 à 0,80."),), behind=behind,
-            texts=texts,
+        plot(
+            "energy", _("Énergie spécifique"), "kWh/m³", _("La même zone dépense-t-elle plus qu’avant ?"),
+            "energy_kwh_m3",
+            (_("Chaque zone se compare à son propre passé ; entre zones, voyez l’énergie pour 100 m."),),
         ),
-        compare_plot(
-            "service", _("Heures de service avec de l’eau au château"), "%",
-            _("Où l’eau manque-t-elle le jour ?"), of("service", 100.0), decimals=0, coverage=coverage,
-            notes=(_("De 6 h à 20 h."),), behind=behind, texts=texts,
+        plot(
+            "energy-100m", _("Énergie par mètre cube et pour 100 m"), "kWh/m³",
+            _("Qui dépense trop pour la même eau, à la même hauteur ?"), "energy_kwh_m3_100m",
+            (_("Le minimum hydraulique est 0,27 ; une bonne pompe fait 0,55 à 0,80."),),
+        ),
+        plot(
+            "service", _("Heures de service avec de l’eau au château"), "%", _("Où l’eau manque-t-elle le jour ?"),
+            "service", (_("De 6 h à 20 h."),), scale=100.0, decimals=0,
         ),
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated
@@ -13,16 +13,18 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from ingest.hours import LIFTED, POWER
 from ingest.readings import ChannelRow
 from ingest.readings_pg import PgReadings
 from web.charts.frame import Axis
 from web.charts.scale import Span, round_up, value_ticks
 from web.charts.series import Other, series_panel, time_axis
 from web.curves import span_name, values_address
+from web.daily import midnight
 from web.errors import NotThere
-from web.explore import BACK, DAY, Answer, Question, Track, fetch_answer, question_of, written
+from web.explore import BACK, DAY, Answer, Question, Track, fetch_answer, question_of, with_derived, written
 from web.language import Texts
-from web.pages.page import PageOf
+from web.pages.page import Page, PageOf
 
 router = APIRouter()
 
@@ -31,12 +33,14 @@ LENGTHS = {"1": DAY, "7": 7 * DAY, "30": 30 * DAY, "90": 90 * DAY, "365": 365 * 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One channel as the page shows it; `values` is the API's address of the rows behind it."""
+    """One channel as the page shows it; `values` is the API's address of the rows behind it.
+
+    Of what was worked out from other channels it is the explorer's address of those.
+    """
 
     track: Track
     drawing: Markup
     values: str
-    change: float | None
     total: float | None
 
 
@@ -54,10 +58,11 @@ def explorer(
     zones = {row.zone_id: row for row in store.zones()}
     if zone_id not in zones:
         raise NotThere("zone", zone_id)
-    channels = _by_name(store.channels(zone_id))
+    channels = with_derived(_by_name(store.channels(zone_id)))
     question = question_of(v or [], du, au, ref, known=list(channels), zones=list(zones), now=page.now)
-    others = _by_name(store.channels(ref)) if ref in zones else {}
-    answer = fetch_answer(store, question, channels, others, now=page.now)
+    others = with_derived(_by_name(store.channels(ref))) if ref in zones else {}
+    answer = fetch_answer(page.connection, question, channels, others, now=page.now)
+    month = midnight(page.now.date().replace(day=1))
     span = Span(question.start.timestamp(), question.end.timestamp())
     groups: dict[str, list[ChannelRow]] = {}
     for row in channels.values():
@@ -69,10 +74,11 @@ def explorer(
         question=question,
         groups=groups,
         has_taps=any(asset.startswith("tap-") for asset in groups),
-        drawn=[_draw(track, answer, question, span, page.texts) for track in answer.tracks],
+        drawn=[_draw(track, answer, question, span, page) for track in answer.tracks],
         axis=Markup(time_axis(span, partial(span_name, question.length, page.texts))),  # noqa: S704 - our own chart
         answer=answer,
         lengths={key: question.last(length).query for key, length in LENGTHS.items()},
+        this_month=replace(question, start=month, end=midnight(page.now.date()) + DAY),
         before=question.moved(-question.length).query,
         after=question.moved(question.length).query if question.end < page.now else None,
         first_day=written(question.start),
@@ -87,7 +93,8 @@ def _by_name(rows: list[ChannelRow]) -> dict[str, ChannelRow]:
     return {f"{row.asset_id}/{row.name}": row for row in rows}
 
 
-def _draw(track: Track, answer: Answer, question: Question, span: Span, texts: Texts) -> Drawn:
+def _draw(track: Track, answer: Answer, question: Question, span: Span, page: Page) -> Drawn:
+    texts = page.texts
     found = [value for value in (track.value, track.reference) if value is not None]
     axis = axis_of(np.concatenate(found), texts)
     middle_s = answer.t_s + answer.step_s / 2
@@ -101,8 +108,7 @@ def _draw(track: Track, answer: Answer, question: Question, span: Span, texts: T
     return Drawn(
         track=track,
         drawing=Markup(drawing),  # noqa: S704 - our own chart
-        values=values_address(track.channel, step, question.start, question.end),
-        change=_change(track),
+        values=_behind(track, step, question, page),
         total=float(track.known.sum()) if track.channel.is_counter and len(track.known) else None,
     )
 
@@ -121,13 +127,11 @@ def axis_of(value: np.ndarray[tuple[int], np.dtype[np.float64]], texts: Texts) -
     return Axis(low, high, lambda one: texts.number(one, decimals))
 
 
-def _change(track: Track) -> float | None:
-    """The mean (of a counter: the sum) against that of the reference, over the steps that both have."""
-    if track.reference is None:
-        return None
-    both = np.isfinite(track.value) & np.isfinite(track.reference)
-    before = track.reference[both].sum()
-    return float(track.value[both].sum() / before - 1) if both.any() and before > 0 else None
+def _behind(track: Track, step: timedelta | None, question: Question, page: Page) -> str:
+    if not track.is_derived:
+        return values_address(track.channel, step, question.start, question.end)
+    parts = replace(question, channels=(POWER, LIFTED), compare="")
+    return page.path("zones", track.channel.zone_id, "graphes") + "?" + parts.query
 
 
 def _rows(answer: Answer) -> list[tuple[datetime, list[tuple[float | None, float | None]]]]:

@@ -161,7 +161,7 @@ class ChannelQuality:
 
 @dataclass(frozen=True, slots=True)
 class ComparedZone:
-    """A zone of plot 14: this period's number and that of the period before, None where nobody knows."""
+    """A zone of plot 14: this period's number and that of another, NaN where nobody knows."""
 
     name: str
     href: str
@@ -171,9 +171,9 @@ class ComparedZone:
 
 def compare_plot(
     key: str, title: str, unit: str, question: str, zones: Sequence[ComparedZone], *, decimals: int, coverage: str,
-    notes: Sequence[str], behind: str, texts: Texts,
+    notes: Sequence[str], then: str, behind: str, texts: Texts,
 ) -> Plot:  # fmt: skip
-    """Plot 14: who is the odd one out? Zones in the order of their names: no ranking."""
+    """Plot 14: who is the odd one out? `then` names the other time. Zones in the order of their names: no ranking."""
     _ = texts.gettext
     value = np.array([zone.value for zone in zones], dtype=np.float64)
     before = np.array([zone.before for zone in zones], dtype=np.float64)
@@ -203,8 +203,8 @@ def compare_plot(
             "odd": odd or _("aucune"),
         },
         coverage=coverage,
-        reference=_("trait : médiane des zones ; anneau : la même zone, période d’avant"),
-        head=(_("zone"), unit, _("période d’avant")),
+        reference=_("trait : médiane des zones ; anneau : la même zone, %(then)s") % {"then": then},
+        head=(_("zone"), unit, then),
         rows=[
             (zone.name, said(zone.value, texts, "", decimals), said(zone.before, texts, "", decimals)) for zone in zones
         ],
