@@ -125,6 +125,15 @@ class Column:
     top: FloatArray
     bottom: FloatArray
     least: float = 0.0
+    extremes: tuple[float, float] | None = None  # of the readings; else of the steps
+
+    @property
+    def low_high(self) -> tuple[float, float]:
+        """The lowest and the highest that was read; NaN without anything."""
+        known = self.value[np.isfinite(self.value)]
+        if self.extremes is not None or not len(known):
+            return self.extremes or (float("nan"), float("nan"))
+        return float(known.min()), float(known.max())
 
     @property
     def value(self) -> FloatArray:
@@ -274,7 +283,10 @@ class Steps:
             return self._specific_energy(row.zone_id, start - back, end - back, back.total_seconds())
         series = PgReadings(self._connection).series(row.channel_id, start - back, end - back, resolution=self.step)
         value = on_grid(series, self.t_s - back.total_seconds(), self.step.total_seconds(), row)
-        return plain(value), float(series.n.sum())
+        column = plain(value)
+        if len(series.t_s) and not row.is_counter:
+            column = replace(column, extremes=(float(series.minimum.min()), float(series.maximum.max())))
+        return column, float(series.n.sum())
 
     def _specific_energy(self, zone_id: str, start: datetime, end: datetime, back_s: float) -> tuple[Column, float]:
         first = start.replace(minute=0, second=0, microsecond=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,10 @@ from playwright.sync_api import Browser, Page, expect
 from alerts.telling import begin
 from gateway.clock import ManualClock
 from gateway.zones import Zone
+from ingest.admission import Message
 from ingest.columns import Columns
+from ingest.pipeline import Pipeline
+from ingest.profiles.own import keep_profile
 from ingest.registry import channel_ids
 from ingest.writer import ReadingWriter
 from tests.alerts.test_photos import picture
@@ -184,6 +188,65 @@ def test_compare_this_months_specific_energy_with_last_years(
         expect(energy.get_by_role("row", name=re.compile("Ley-Saare"))).to_contain_text(re.compile("0,30.*0,27"))
         if script:
             is_fit(page, width)
+        assert said == []
+        context.close()
+
+
+PROFILE = """profile = "logger"
+title = "A logger that a student built"
+source = "its author"
+payload = "json"
+reads_our_names = true
+records = "values"
+
+[[samples]]
+topic = "ndiyan/1/zone-5/gw-5/up/logger"
+payload = '{"values": {"tower/level_m": 2.31}}'
+received_at = 2026-10-01T10:40:07Z
+at = 2026-10-01T10:40:07Z
+points = { "tower/level_m" = 2.31 }
+readings = { "tower/level_m" = 2.31 }
+"""
+
+
+@pytest.mark.parametrize(("width", "script"), [(1280, True), (360, False)], ids=["desk", "phone-without-script"])
+def test_replay_set_aside_messages_after_fixing_a_profile(
+    chromium: Browser, database_url: str, zones: list[Zone], clock: ManualClock, width: int, script: bool
+) -> None:
+    """A logger was updated and says `readings` where its profile looks for `values`; 40 messages wait."""
+    site = make_site(database_url, zones, clock)
+    with site.connect() as connection:
+        keep_profile(connection, PROFILE, where="logger", by="Awa", now=NOW - timedelta(days=9))
+        topic = f"ndiyan/1/zone-5/{zones[4].gateway_id}/up/logger"
+        for place in range(40):
+            payload = json.dumps({"readings": {"tower/level_m": 1.5 + place / 100}}).encode()
+            received_us = round((NOW - timedelta(minutes=40 - place)).timestamp() * 1e6)
+            Pipeline(connection).store([Message(topic, payload, received_us, place, 1)])
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, width, script=script)
+        page = context.new_page()
+        said = problems_of(page)
+        page.goto("/fr/donnees")
+        page.get_by_role("link", name="Messages mis de côté").click()
+        expect(page.locator("table").first).to_contain_text("40")
+        page.locator("table").last.get_by_role("link").first.click()
+        page.get_by_role("link", name="Essayer un profil sur ce message").click()
+        page.get_by_label("Profil (TOML)").fill(PROFILE.replace('records = "values"', 'records = "readings || values"'))
+        page.get_by_role("button", name="Essayer", exact=True).click()
+        expect(page.get_by_role("row", name=re.compile("level_m"))).to_contain_text("1,890 m")
+        if script:
+            is_fit(page, width)
+        page.get_by_role("button", name="Garder ce profil").click()
+        expect(page.get_by_role("row", name=re.compile("logger"))).to_contain_text("A logger that a student built")
+        page.get_by_role("link", name="Mis de côté").click()
+        page.locator("table").first.get_by_role("button", name=re.compile("Rejouer")).click()
+        expect(page.locator(".sentence")).to_contain_text("Acceptés : 40 sur 40.")
+        if script:
+            is_fit(page, width)
+        page.goto("/fr/mis-de-cote")
+        expect(page.locator("main")).to_contain_text("Aucun message n’attend")
+        page.goto("/fr/zones/zone-5/graphes?v=tower/level_m&du=2026-11-03&au=2026-11-03")
+        expect(page.locator("figcaption")).to_contain_text("de 1,50 m à 1,89 m")
         assert said == []
         context.close()
 
