@@ -53,6 +53,7 @@ from web.pages import (
     own,
     phone,
     profiles,
+    quality,
     reports,
     rules,
     search,
@@ -140,7 +141,8 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     for router in (
         overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
         profiles.router, login.router, calls.router, sms.router, data.router, reports.router, explorer.router,
-        asset.router, comparison.router, itself.router, own.router, settings.router, search.router, backlogs.router,
+        asset.router, comparison.router, quality.router, itself.router, own.router, settings.router, search.router,
+        backlogs.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):

@@ -40,7 +40,6 @@ from web.measures import (
     specific_energy_by_day,
     weekly_median,
 )
-from web.plots.service import ChannelQuality
 
 SQL = queries("web", "assets")
 
@@ -149,22 +148,8 @@ def _heard(connection: Connection, zone_id: str, start: datetime, end: datetime)
     asked = {"zone": zone_id, "start": start, "end": end}
     for day, count in connection.execute(SQL["heard_days"], asked):
         came[(day - start) // DAY] = count
-    intervals = [interval_s for _, _, interval_s, _ in connection.execute(SQL["channel_days"], asked)]
-    return heard_share(came, due=sum(86_400 / one for one in intervals) or np.nan)
-
-
-def fetch_quality(connection: Connection, zone_id: str, now: datetime, days: int) -> list[ChannelQuality]:
-    """Each channel over the last whole days, those that came worst first."""
-    end = _today(now)
-    asked = {"zone": zone_id, "start": end - days * DAY, "end": end}
-    failed: dict[tuple[str, str], dict[str, int]] = {}
-    for asset, name, test, count in connection.execute(SQL["channel_notes"], asked):
-        failed.setdefault((asset, name), {})[test] = count
-    found = [
-        ChannelQuality(asset, name, int(came), round(days * 86_400 / interval_s), failed.get((asset, name), {}))
-        for asset, name, interval_s, came in connection.execute(SQL["channel_days"], asked)
-    ]
-    return sorted(found, key=lambda one: (one.share, one.asset, one.name))
+    (due,) = connection.execute(SQL["due_a_day"], {"zone": zone_id}).fetchone() or (None,)
+    return heard_share(came, due=due or np.nan)
 
 
 def fetch_tap_days(

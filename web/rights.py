@@ -67,6 +67,7 @@ DOORS = (
     Door("/{language}/rapports/{period}/{zone_id}", Right.LOOK, Right.REPORT),
     Door("/{language}/comparer", Right.SURVEY, Right.SURVEY),
     Door("/{language}/donnees", Right.SURVEY, Right.SURVEY),
+    Door("/{language}/donnees/qualite/{zone_id}", Right.LOOK, Right.LOOK),
     Door("/{language}/apporter", Right.SURVEY, Right.TUNE),
     Door("/{language}/comptes", Right.SURVEY, Right.SURVEY),
     Door("/{language}/conflits", Right.SURVEY, Right.SURVEY),

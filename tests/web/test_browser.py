@@ -42,7 +42,8 @@ ADDRESSES = (
     "/fr/zones/zone-5/tap-03", "/fr/zones/zone-2/gateway", "/fr/zones/zone-5/network",
     "/fr/zones/zone-5/calendrier?quoi=pompage", "/fr/zones/zone-5/graphes?ref=avant", "/fr/zones/zone-6/graphes",
     "/fr/comparer", "/fr/ndiyan", "/en/ndiyan", "/fr/donnees", "/fr/chercher?q=borne", "/en/chercher",
-    "/fr/chercher?q=zzz",
+    "/fr/chercher?q=zzz", "/fr/donnees/qualite", "/en/donnees/qualite/zone-2",
+    "/fr/donnees/qualite/zone-2/gateway/battery_v?quoi=conflit",
 )  # fmt: skip
 WIDE = (
     "/fr/",
@@ -63,6 +64,8 @@ WIDE = (
     "/fr/zones/zone-2/gateway",
     "/fr/apporter/1",
     "/fr/chercher?q=borne",
+    "/fr/donnees/qualite",
+    "/fr/donnees/qualite/zone-2",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]

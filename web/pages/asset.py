@@ -15,13 +15,11 @@ from alerts.words import asset_label
 from ingest.readings import AssetRow, Series, ZoneRow
 from ingest.readings_pg import PgReadings
 from web.account import fetch_days as fetch_account_days
-from web.account import fetch_gaps
 from web.assets import (
     fetch_autonomy,
     fetch_availability,
     fetch_look,
     fetch_nights,
-    fetch_quality,
     fetch_reference_months,
     fetch_tap_days,
     fetch_weeks,
@@ -36,10 +34,12 @@ from web.errors import BadParameter, NotThere
 from web.explore import Question, step_for
 from web.measures import starts_in_hours, tower_days
 from web.pages.page import Page, PageOf
+from web.pages.quality import channels_with_charts
 from web.plots import pump as pump_plots
 from web.plots.plot import Plot
 from web.plots.service import KINDS, TapUse, calendar_plot, tap_plot, taps_rows
 from web.plots.tower import LastLevel, autonomy_plot, level_plot, night_plot
+from web.quality import Days
 from web.stories import alerts_page, live_alerts
 
 router = APIRouter()
@@ -321,7 +321,7 @@ def _gateway(part: _Part, asset_id: str, days: int) -> Response:
     page, zone_id = part.page, part.zone.zone_id
     last = page.now.astimezone(UTC).date()
     account = fetch_account_days(page.connection, zone=zone_id, first=last - timedelta(days=days), limit=days + 1)
-    quality = fetch_quality(page.connection, zone_id, page.now, days)
+    of = Days(last - timedelta(days=days), last, page.now)
     return part.render(
         "gateway.html",
         asset_id=asset_id,
@@ -329,11 +329,8 @@ def _gateway(part: _Part, asset_id: str, days: int) -> Response:
         days=days,
         choices=DAYS,
         account=account,
-        gaps=fetch_gaps(page.connection, zone=zone_id),
-        quality=[
-            (one, part.rows([f"{one.asset}/{one.name}"], midnight(last) - days * DAY, midnight(last)))
-            for one in quality
-        ],
+        quality=channels_with_charts(page, zone_id, of),
+        quality_days=of,
         gateway_id=part.zone.gateway_id,
         boxes=fetch_boxes(page.connection, zone_id),
         gravity=GRAVITY,

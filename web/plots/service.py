@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -141,22 +141,6 @@ def tap_plot(days: Sequence[date], volume_m3: Sequence[float | None], *, behind:
         ],
         behind=all_behind,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelQuality:
-    """A channel over some days: readings that came against those due, late, and tests failed by name."""
-
-    asset: str
-    name: str
-    came: int
-    due: int
-    failed: Mapping[str, int]
-
-    @property
-    def share(self) -> float:
-        """Of what was due."""
-        return min(1.0, self.came / self.due) if self.due else 0.0
 
 
 @dataclass(frozen=True, slots=True)
