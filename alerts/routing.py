@@ -30,11 +30,11 @@ SHOWS_AFTER = timedelta(hours=1)  # of evidence behind "repaired": by then a rep
 LOOKED_AGAIN_EVERY = timedelta(minutes=15)  # for such evidence, and for readings that are heard again
 REMEMBERED = WEEK  # of what people were told; all that a decision looks at
 
-VOLUNTEERS = ("exploitant", "president", "fontainier", "tresorier", "hygiene")
+VOLUNTEERS = ("exploitant", "president", "secretaire", "fontainier", "tresorier", "hygiene")
 ROLES: dict[Step, tuple[str, ...]] = {
-    Step.FIRST: ("exploitant", "president", "fontainier", "tresorier", "hygiene"),
-    Step.SECOND: ("president", "tresorier", "fontainier", "hygiene", "exploitant"),
-    Step.THIRD: ("tresorier", "hygiene", "fontainier", "president", "exploitant"),
+    Step.FIRST: ("exploitant", "president", "secretaire", "fontainier", "tresorier", "hygiene"),
+    Step.SECOND: ("president", "secretaire", "tresorier", "fontainier", "hygiene", "exploitant"),
+    Step.THIRD: ("tresorier", "secretaire", "hygiene", "fontainier", "president", "exploitant"),
     Step.REPAIRER: ("reparateur",),
     Step.COMMUNE: ("commune",),
 }

@@ -108,6 +108,7 @@ class Sender:
     def _tidy(self, now: datetime) -> None:
         self._connection.execute(SQL["supersede"])
         self._connection.execute(SQL["supersede_closings"])
+        self._connection.execute(SQL["supersede_gone"])
         self._connection.execute(SQL["expire"], {"now": now})
         for name, carrier in self._carriers.items():
             if carrier.caps.receipts is Receipts.HANDSET:

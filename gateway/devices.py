@@ -119,6 +119,18 @@ def device(table: Table, assets: Collection[str]) -> ForeignDevice:
     return ForeignDevice(profile, device_id, None if asset is None else AssetId(asset), points)
 
 
+def point_as_values(rule: PointRule) -> dict[str, Any]:
+    """A rule as `[[points]]` of a file says it, without what is as usual."""
+    values: dict[str, Any] = {"point": rule.point, "is": f"{rule.asset}/{rule.channel}", "unit": rule.unit}
+    unusual = {"scale": (rule.scale, 1.0), "offset": (rule.offset, 0.0), "wraps_at": (rule.wraps_at, None)}
+    values |= {name: value for name, (value, usual) in unusual.items() if value != usual}
+    if rule.sentinels:
+        values["sentinels"] = list(rule.sentinels)
+    if (rule.low, rule.high) != (-math.inf, math.inf):
+        values["valid"] = [rule.low, rule.high]
+    return values
+
+
 def rule_as_values(rule: PointRule) -> dict[str, Any]:
     """A rule as the registry keeps it (JSON has no infinity)."""
     bounds = [None if math.isinf(end) else end for end in (rule.low, rule.high)]

@@ -15,10 +15,19 @@ from typing import Any
 def read_toml(path: Path, error_type: type[Exception]) -> dict[str, Any]:
     """The values of a file; an error of that type when it cannot be read or is no TOML."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except OSError as error:
         raise error_type(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise error_type(f"{path}: is not valid TOML: {error}") from error
+    return values_from_toml(text, str(path), error_type)
+
+
+def values_from_toml(text: str, path: str, error_type: type[Exception]) -> dict[str, Any]:
+    """The values of a text, which errors call `path`; an error of that type when it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise error_type(f"{path}: is not valid TOML: {error}") from error
 
 
@@ -56,6 +65,8 @@ class Table:
         value = self.get(key, default)
         if not isinstance(value, str) or not value.strip():
             raise self.error(key, f"{value!r} is not a text")
+        if "\0" in value:
+            raise self.error(key, f"{value!r} holds a NUL, which no database keeps")
         if pattern is not None and not pattern.fullmatch(value):
             raise self.error(key, f"{value!r} does not match {pattern.pattern}")
         return value

@@ -14,15 +14,17 @@ from typing import Any
 from gateway.devices import ForeignDevice, device
 from gateway.errors import ZoneFileError
 from gateway.model import CHANNELS, ENDS, AssetId, AssetKind, ChannelSpec, GatewayId, ZoneId
-from gateway.tables import Table, read_toml
+from gateway.tables import Table, read_toml, values_from_toml
 
 ROLES = (
-    "president", "exploitant", "tresorier", "fontainier", "hygiene",
+    "president", "exploitant", "secretaire", "tresorier", "fontainier", "hygiene",
     "reparateur", "commune", "ingenieur",
 )  # fmt: skip
 LANGUAGES = ("fr", "en", "ff")
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
-PHONE = re.compile(r"\+[1-9][0-9]{7,14}")
+PHONE = re.compile(r"\+[1-9][0-9]{7,14}")  # E.164
+GUINEA, GUINEAN_DIGITS = "+224", 9  # a mobile number of Guinea has nine digits and begins with 6
+MOST_CHANGES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,10 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """One village system as its file describes it."""
+    """One village system as its file describes it.
+
+    `version` is the registry's count of changes when the file was written from it; None of a file that people wrote.
+    """
 
     zone_id: ZoneId
     name: str
@@ -79,6 +84,7 @@ class Zone:
     committee: tuple[Contact, ...]
     devices: tuple[ForeignDevice, ...] = ()
     members: Members | None = None
+    version: int | None = None
 
     def asset(self, asset_id: str) -> Asset:
         """The asset with this id; `KeyError` when the zone has none."""
@@ -144,11 +150,15 @@ def load_zones(paths: Iterable[Path]) -> list[Zone]:
         if not found:
             raise ZoneFileError(f"{path}: holds no zone file (*.toml)")
         files.extend(found)
-    zones: dict[str, tuple[Zone, Path]] = {}
-    gateways: dict[str, Path] = {}
-    devices: dict[tuple[str, str], Path] = {}
-    for file in files:
-        zone = load_zone(file)
+    return zones_together((str(file), load_zone(file)) for file in files)
+
+
+def zones_together(named: Iterable[tuple[str, Zone]]) -> list[Zone]:
+    """Zones with the files they come from, in the order of their ids; what two of them claim is refused."""
+    zones: dict[str, tuple[Zone, str]] = {}
+    gateways: dict[str, str] = {}
+    devices: dict[tuple[str, str], str] = {}
+    for file, zone in named:
         if zone.zone_id in zones:
             raise ZoneFileError(f"{file}: zone: {zone.zone_id!r} is already in {zones[zone.zone_id][1]}")
         if zone.gateway_id in gateways:
@@ -161,12 +171,23 @@ def load_zones(paths: Iterable[Path]) -> list[Zone]:
     return [zones[key][0] for key in sorted(zones)]
 
 
+def zone_from_text(text: str, path: str) -> Zone:
+    """Read and check the text of a zone file; `path` is what errors call it.
+
+    Raises
+    ------
+    ZoneFileError : no TOML, or a key is missing, unknown or out of bounds
+    """
+    return zone_from_values(values_from_toml(text, path, ZoneFileError), path)
+
+
 def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
     """Check the values of one zone file; `path` is what errors call it."""
     top = Table(path, "", values, what="zone file", error_type=ZoneFileError)
     zone_id = ZoneId(top.text("zone", pattern=SLUG))
     name = top.text("name")
     fictional = top.flag("fictional", default=False)
+    version = top.whole("version", 1, MOST_CHANGES) if top.has("version") else None
     place = top.table("place")
     commune = place.text("commune")
     latitude = place.number("latitude", -90, 90)
@@ -197,7 +218,7 @@ def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
     _check_together(top, assets)
     return Zone(
         zone_id, name, commune, latitude, longitude, altitude_m, fictional, people, counted_in, gnf,
-        gateway_id, tuple(assets), committee, devices, members,
+        gateway_id, tuple(assets), committee, devices, members, version,
     )  # fmt: skip
 
 
@@ -281,12 +302,32 @@ def _contact(table: Table, zone_id: ZoneId, assets: list[Asset]) -> Contact:
     contact = Contact(
         name=table.text("name"),
         role=table.choice("role", ROLES),
-        phone=table.text("phone", pattern=PHONE),
+        phone=_phone(table),
         language=table.choice("language", LANGUAGES, "fr"),
         tap=None if tap is None else AssetId(tap),
     )
     table.done()
     return contact
+
+
+def _phone(table: Table) -> str:
+    phone = table.text("phone", pattern=PHONE)
+    if phone.startswith(GUINEA) and not is_mobile(phone):
+        digits = phone.removeprefix(GUINEA)
+        raise table.error(
+            "phone",
+            f"{phone!r} has {len(digits)} digits after {GUINEA} and begins with {digits[0]};"
+            f" a mobile has {GUINEAN_DIGITS} and begins with 6",
+        )
+    return phone
+
+
+def is_mobile(phone: str) -> bool:
+    """Whether an E.164 number may be a mobile: of other countries than Guinea nothing more is known."""
+    if not phone.startswith(GUINEA):
+        return PHONE.fullmatch(phone) is not None
+    digits = phone.removeprefix(GUINEA)
+    return len(digits) == GUINEAN_DIGITS and digits.isascii() and digits.isdigit() and digits[0] == "6"
 
 
 def _check_unique(top: Table, key: str, names: list[str]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import NamedTuple
 
-from gateway.devices import OWN_ASSET, rule_as_values
-from gateway.model import channel_spec
+from gateway.devices import OWN_ASSET, ForeignDevice, rule_as_values, rule_from_values
+from gateway.model import CHANNELS, AssetKind, ChannelSpec, GatewayId, ZoneId, channel_spec
 from gateway.units import CONVERSIONS
-from gateway.zones import Zone
+from gateway.zones import RATINGS, Asset, Contact, Members, Zone
 from ingest.db import Connection, queries
 from ingest.forgotten import forgotten_among
 from ingest.meters import MOST_M3_H
@@ -31,8 +32,8 @@ class ImportSummary(NamedTuple):
 def import_zones(connection: Connection, zones: Sequence[Zone]) -> ImportSummary:
     """Bring the registry in line with these zones, in one transaction.
 
-    Nothing is deleted: a channel or contact that a file no longer names becomes inactive, its past stays. Who asked to
-    be forgotten is left out, whatever a file says (`ingest.forgotten`).
+    Nothing is deleted: what a file no longer names becomes inactive, its past stays. Who asked to be forgotten is left
+    out, whatever a file says (`ingest.forgotten`). Whether a file may say it is asked before (`ingest.zone_changes`).
     """
     counts = {"added": 0, "changed": 0, "unchanged": 0}
     left_out: list[str] = []
@@ -51,6 +52,61 @@ def import_zones(connection: Connection, zones: Sequence[Zone]) -> ImportSummary
 def channel_ids(connection: Connection) -> dict[tuple[str, str, str], int]:
     """(zone, asset, channel) of every active channel → its id."""
     return {(zone, asset, name): number for number, zone, asset, name in connection.execute(SQL["channel_ids"])}
+
+
+def fetch_registered(connection: Connection, zone_ids: Iterable[str]) -> dict[str, Zone]:
+    """Zones as files would describe them, with the registry's count of their changes; who is not there is left out.
+
+    Where a counter ends is a word of the zone's own only if its device or profile does not say the same.
+    """
+    profiles = by_name(fetch_profiles(connection))
+    found = ((zone_id, _registered(connection, zone_id)) for zone_id in zone_ids)
+    return {zone_id: without_ends_of_devices(zone, profiles) for zone_id, zone in found if zone is not None}
+
+
+def _registered(connection: Connection, zone_id: str) -> Zone | None:
+    row = connection.execute(SQL["zone"], {"zone": zone_id}).fetchone()
+    if row is None:
+        return None
+    (name, commune, latitude, longitude, altitude_m, is_fictional, people, counted_in, gnf, women, men, members_in,
+     version, gateway) = row  # fmt: skip
+    devices = connection.execute(SQL["zone_devices"], {"zone": zone_id})
+    return Zone(
+        ZoneId(zone_id), name, commune, latitude, longitude, altitude_m, is_fictional, people, counted_in, gnf,
+        GatewayId(gateway or ""), _assets(connection, zone_id),
+        tuple(Contact(*one) for one in connection.execute(SQL["zone_contacts"], {"zone": zone_id})),
+        tuple(ForeignDevice(profile, name, asset, tuple(map(rule_from_values, points)))
+              for profile, name, asset, points in devices),
+        None if women is None else Members(women, men, members_in), version,
+    )  # fmt: skip
+
+
+def without_ends_of_devices(zone: Zone, profiles: Mapping[str, Profile]) -> Zone:
+    """The zone without the ends of counters that its devices or their profiles say themselves."""
+    ends = _ends_by_devices(zone, profiles)
+
+    def own(asset: Asset, spec: ChannelSpec) -> ChannelSpec:
+        return replace(spec, wraps_at=None) if spec.wraps_at == ends.get((asset.asset_id, spec.name)) else spec
+
+    assets = (replace(one, channels=tuple(own(one, spec) for spec in one.channels)) for one in zone.assets)
+    return replace(zone, assets=tuple(assets))
+
+
+def _assets(connection: Connection, zone_id: str) -> tuple[Asset, ...]:
+    """The assets in the order of a file, their channels in the order of the house."""
+    ends = {(asset, name): end for asset, name, end in connection.execute(SQL["zone_channels"], {"zone": zone_id})}
+    found = []
+    for asset_id, kind_name, interval_s, rating in connection.execute(SQL["zone_assets"], {"zone": zone_id}):
+        kind = AssetKind(kind_name)
+        specs = [(spec, ends[asset_id, name]) for name, spec in CHANNELS[kind].items() if (asset_id, name) in ends]
+        channels = tuple(replace(spec, wraps_at=end) for spec, end in specs)
+        found.append(Asset(asset_id, kind, interval_s, channels, _rating(kind, rating)))
+    order = [*RATINGS, AssetKind.TAP]
+    return tuple(sorted(found, key=lambda one: (order.index(one.kind), one.asset_id)))
+
+
+def _rating(kind: AssetKind, kept: Mapping[str, float]) -> dict[str, float]:
+    return {key: float(kept[key]) for key in RATINGS.get(kind, ()) if key in kept}
 
 
 def _digest(connection: Connection, zone: Zone) -> str | None:
@@ -85,7 +141,9 @@ def _import_zone(
             "men": zone.members and zone.members.men, "members_counted_in": zone.members and zone.members.counted_in,
         },
     )  # fmt: skip
+    connection.execute(SQL["retire_gateways"], {"zone": zone.zone_id})
     connection.execute(SQL["upsert_gateway"], {"gateway": zone.gateway_id, "zone": zone.zone_id})
+    connection.execute(SQL["retire_assets"], {"zone": zone.zone_id})
     connection.execute(SQL["retire_channels"], {"zone": zone.zone_id})
     connection.execute(SQL["retire_contacts"], {"zone": zone.zone_id})
     connection.execute(SQL["retire_devices"], {"zone": zone.zone_id})

@@ -19,7 +19,7 @@ import typer
 from alerts.errors import AlertsError
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
-from gateway.zones import Zone, load_zone, load_zones
+from gateway.zones import load_zones
 from ingest.errors import IngestError
 from ndiyan import cli_gateway
 from ndiyan.cli_account import account, backlog, set_aside_app
@@ -30,6 +30,7 @@ from ndiyan.cli_profiles import profiles_app
 from ndiyan.cli_report import report
 from ndiyan.cli_simulate import simulate_app
 from ndiyan.cli_users import BY, users_app
+from ndiyan.cli_zones import zones_app
 from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
@@ -41,7 +42,6 @@ from web.rights import Role
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
-zones_app = typer.Typer(no_args_is_help=True, help="Zones are data: one TOML file each.")
 web_app = typer.Typer(help="The pages and the API, and who may look at them.")
 bench_app = typer.Typer(no_args_is_help=True, help="How fast it is here; in a checkout.")
 app.add_typer(db_app, name="db")
@@ -62,7 +62,6 @@ app.command("report")(report)
 app.command("restore")(restore)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-Paths = Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them; default: the demo's zones.")]
 
 
 @app.callback()
@@ -262,65 +261,6 @@ def db_status(context: typer.Context, as_json: Json = False) -> None:
     raise typer.Exit(0 if found == wanted else 1)
 
 
-@zones_app.command("check")
-def zones_check(paths: Paths = None, as_json: Json = False) -> None:
-    """Check zone files; exit 1 when one has a mistake, which is told with file, key, value and bound."""
-    files = [file for path in _zone_paths(paths) for file in (sorted(path.glob("*.toml")) if path.is_dir() else [path])]
-    errors = []
-    for file in files:
-        try:
-            load_zone(file)
-        except GatewayError as error:
-            errors.append(str(error))
-    if not errors:
-        try:
-            load_zones(_zone_paths(paths))
-        except GatewayError as error:
-            errors.append(str(error))
-    _answer({"files": len(files), "errors": errors}, "\n".join(errors) or f"{len(files)} files: fine", as_json=as_json)
-    raise typer.Exit(1 if errors else 0)
-
-
-@zones_app.command("import")
-def zones_import(
-    context: typer.Context,
-    paths: Paths = None,
-    again: Annotated[
-        list[str] | None, typer.Option("--again", help="Take in this number, which asked to be forgotten: +224….")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Bring the database's zones in line with these files; nothing measured is ever deleted.
-
-    Who asked to be forgotten is left out, and the answer says so.
-    """
-    from ingest.db import check_schema, connect
-    from ingest.forgotten import take_in_again
-    from ingest.registry import import_zones
-
-    zones, settings = load_zones(_zone_paths(paths)), _load(context)
-    with connect(settings.required("database.url")) as connection, connection.transaction():
-        check_schema(connection)
-        for phone in again or []:
-            take_in_again(connection, phone, now=settings.make_clock().now())
-        summary = import_zones(connection, zones)
-    text = f"{summary.added} added, {summary.changed} changed, {summary.unchanged} as they were"
-    if summary.left_out:
-        text += f"; left out, because they asked to be forgotten (--again takes in): {', '.join(summary.left_out)}"
-    _answer(summary._asdict(), text, as_json=as_json)
-
-
-@zones_app.command("list")
-def zones_list(paths: Paths = None, as_json: Json = False) -> None:
-    """List the zones of these files."""
-    zones = load_zones(_zone_paths(paths))
-    text = "\n".join(
-        f"{zone.zone_id:<10} {zone.name:<28} {zone.people:>6} people {len(zone.taps):>3} taps {zone.gateway_id:<10}"
-        for zone in zones
-    )
-    _answer([_zone_row(zone) for zone in zones], text, as_json=as_json)
-
-
 @app.command()
 def backtest(
     context: typer.Context,
@@ -339,7 +279,7 @@ def backtest(
     from ndiyan.backtest import BacktestOptions, run_backtest
 
     settings = _load(context)
-    options = BacktestOptions(load_zones(_zone_paths(zones)), readings, labels, _utc(start), _utc(end), out)
+    options = BacktestOptions(load_zones(zones or [shipped("zones")]), readings, labels, _utc(start), _utc(end), out)
     found, text = run_backtest(options, lambda: settings.required("database.url"))
     _answer(found, text, as_json=as_json)
 
@@ -480,14 +420,3 @@ def _answer(value: Any, text: str, *, as_json: bool) -> None:
 
 def _answer_figures(figures: Mapping[str, float], *, as_json: bool) -> None:
     _answer(figures, "\n".join(f"{key:28} {value:>12,}" for key, value in figures.items()), as_json=as_json)
-
-
-def _zone_paths(paths: list[Path] | None) -> list[Path]:
-    return paths or [shipped("zones")]
-
-
-def _zone_row(zone: Zone) -> dict[str, Any]:
-    return {
-        "zone": zone.zone_id, "name": zone.name, "fictional": zone.is_fictional, "people": zone.people,
-        "taps": len(zone.taps), "gateway": zone.gateway_id, "committee": len(zone.committee),
-    }  # fmt: skip

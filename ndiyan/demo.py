@@ -17,7 +17,7 @@ from alerts.evaluate import catch_up
 from gateway.clock import Clock, FastClock, SystemClock, clock_spec
 from gateway.zones import load_zones
 from ingest.db import Connection, connect, migrate, newest_migration, queries, schema_number
-from ingest.registry import import_zones
+from ingest.zone_changes import plan_import, store_zones
 from ndiyan.children import free_port, reachable_folder, refuse_without_room
 from ndiyan.demo_folder import DemoFolder, DemoState
 from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitto
@@ -160,7 +160,8 @@ class Demo:
                 f"the data in {self._folder.root} was written by a newer Ndiyan: update, or start over with --fresh"
             )
         migrate(connection)
-        import_zones(connection, self._zones)
+        known = [plan.zone for plan in plan_import(connection, self._zones) if plan.why_not is None]
+        store_zones(connection, known, who="ndiyan demo", now=SystemClock().now())  # what people edited stays as it is
         newest_at = _newest_received(connection)
         if kept is None and newest_at is not None:
             raise StartRefused("the database in NDIYAN_DATABASE_URL already holds readings: give an empty one")

@@ -6,13 +6,14 @@ the hydraulics of the shipped zones are kept. Names, places, people and phones a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gateway.model import AssetId, AssetKind, GatewayId, ZoneId
-from gateway.zones import Asset, Contact, Zone
+from gateway.zone_text import zone_text
+from gateway.zones import Asset, Zone
 from simulator.sun import zone_seed
 
 MOST_ZONES = 5000
@@ -78,47 +79,6 @@ def _grown(asset: Asset, size: float) -> Asset:
 
 
 def zone_file(zone: Zone) -> str:
-    """The text of a zone's file; reading it gives the zone again."""
-    gateway = zone.asset("gateway") if any(a.kind is AssetKind.GATEWAY for a in zone.assets) else None
-    lines = [
-        "# Written by the simulator." + (" Everything in it is fictional." if zone.is_fictional else ""),
-        *_pairs(zone=zone.zone_id, name=zone.name, fictional=zone.is_fictional),
-        "", "[place]",
-        *_pairs(commune=zone.commune, latitude=zone.latitude, longitude=zone.longitude, altitude_m=zone.altitude_m),
-        "", "[served]", *_pairs(people=zone.people, counted_in=zone.counted_in),
-        *([] if zone.gnf_per_20_l is None else ["", "[tariff]", *_pairs(gnf_per_20_l=zone.gnf_per_20_l)]),
-        *([] if zone.members is None else ["", "[ugspe]", *_pairs(**asdict(zone.members))]),
-        "", "[gateway]", *_pairs(id=zone.gateway_id), *(_asset_lines(gateway) if gateway else ()),
-    ]  # fmt: skip
-    for asset in zone.assets:
-        if asset.kind not in (AssetKind.GATEWAY, AssetKind.TAP):
-            lines += ["", f"[{asset.kind}]", *_asset_lines(asset)]
-    if zone.taps:
-        first = zone.taps[0]
-        taps = _pairs(count=len(zone.taps), metered=bool(first.channels), interval_s=first.interval_s)
-        lines += ["", "[taps]", *taps]
-    for contact in zone.committee:
-        lines += ["", "[[committee]]", *_contact_lines(contact)]
-    return "\n".join(lines) + "\n"
-
-
-def _asset_lines(asset: Asset) -> Iterable[str]:
-    names = ", ".join(f'"{spec.name}"' for spec in asset.channels)
-    return [*_pairs(interval_s=asset.interval_s, **asset.rating), f"channels = [{names}]"]
-
-
-def _contact_lines(contact: Contact) -> Iterable[str]:
-    lines = _pairs(name=contact.name, role=contact.role, phone=contact.phone, language=contact.language)
-    return [*lines, *_pairs(tap=contact.tap)] if contact.tap else lines
-
-
-def _pairs(**values: str | float | bool) -> list[str]:
-    return [f"{key} = {_written(value)}" for key, value in values.items()]
-
-
-def _written(value: str | float | bool) -> str:
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value)
+    """The text of a zone's file, as the simulator writes it."""
+    fiction = " Everything in it is fictional." if zone.is_fictional else ""
+    return zone_text(zone, remark=f"Written by the simulator.{fiction}")

@@ -33,6 +33,7 @@ SEVERITIES = {1: N_("Pour information"), 2: N_("À surveiller"), 3: N_("Panne")}
 ROLES = {
     "president": N_("présidence"),
     "exploitant": N_("exploitant"),
+    "secretaire": N_("secrétariat"),
     "tresorier": N_("trésorerie"),
     "fontainier": N_("fontainier"),
     "hygiene": N_("hygiène"),
@@ -74,6 +75,8 @@ WRITTEN = {
     "rule_set": N_("règle changée"),
     "report_published": N_("rapport publié"),
     "person_forgotten": N_("personne oubliée"),
+    "zone_added": N_("zone ajoutée"),
+    "zone_changed": N_("zone changée"),
 }
 
 EVENTS = {

@@ -56,7 +56,8 @@ SELECT zone_id, fault, asset_id FROM alert WHERE zone_id = ANY(%(zones)s) AND st
 
 -- sites
 SELECT z.zone_id, z.latitude, z.longitude, z.people,
-       coalesce((SELECT jsonb_object_agg(a.asset_id, a.rating) FROM asset a WHERE a.zone_id = z.zone_id), '{}')
+       coalesce((SELECT jsonb_object_agg(a.asset_id, a.rating) FROM asset a
+                 WHERE a.zone_id = z.zone_id AND a.is_active), '{}')
 FROM zone z WHERE z.zone_id = ANY(%(zones)s);
 
 -- live_alerts

@@ -15,6 +15,11 @@ WHERE n.state IN ('queued', 'held') AND n.kind = 'resolved' AND NOT EXISTS (
     SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id AND o.contact_id = n.contact_id
       AND o.kind <> 'resolved' AND o.state NOT IN ('superseded', 'expired', 'failed', 'held'));
 
+-- supersede_gone
+-- Who has left a committee hears nothing more of its zone; what answers them still goes.
+UPDATE notification n SET state = 'superseded' FROM contact c
+WHERE c.contact_id = n.contact_id AND NOT c.is_active AND n.state IN ('queued', 'held') AND n.kind <> 'reply';
+
 -- expire
 UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND valid_until < %(now)s;
 

@@ -1,6 +1,6 @@
 -- gateways
 -- The gateway in whose account a backlog of each zone stands.
-SELECT zone_id, min(gateway_id) FROM gateway GROUP BY zone_id;
+SELECT zone_id, min(gateway_id) FROM gateway WHERE is_active GROUP BY zone_id;
 
 -- make_file
 INSERT INTO backlog_file (name, made_at, made_by, size, layout) VALUES (%(name)s, %(now)s, %(who)s, 0, %(layout)s::jsonb)

@@ -25,8 +25,8 @@ FROM zone;
 -- devices
 -- A zone has one gateway of ours, in whose account its devices stand.
 SELECT d.profile, d.device_id, d.zone_id, g.gateway_id, d.asset_id, d.points
-FROM device d JOIN LATERAL (SELECT gateway_id FROM gateway g WHERE g.zone_id = d.zone_id ORDER BY gateway_id LIMIT 1) g
-    ON true
+FROM device d JOIN LATERAL (
+    SELECT gateway_id FROM gateway g WHERE g.zone_id = d.zone_id AND g.is_active ORDER BY gateway_id LIMIT 1) g ON true
 WHERE d.is_active;
 
 -- births

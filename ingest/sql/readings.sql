@@ -1,10 +1,11 @@
 -- zones
 SELECT z.zone_id, z.name, z.commune, z.latitude, z.longitude, z.altitude_m, z.is_fictional, z.people, z.counted_in,
-       z.gnf_per_20_l, coalesce((SELECT min(g.gateway_id) FROM gateway g WHERE g.zone_id = z.zone_id), '')
+       z.gnf_per_20_l, coalesce((SELECT min(g.gateway_id) FROM gateway g WHERE g.zone_id = z.zone_id AND g.is_active), '')
 FROM zone z ORDER BY z.zone_id;
 
 -- assets
-SELECT zone_id, asset_id, kind, interval_s, rating FROM asset WHERE zone_id = %(zone)s ORDER BY asset_id;
+SELECT zone_id, asset_id, kind, interval_s, rating FROM asset WHERE zone_id = %(zone)s AND is_active
+ORDER BY asset_id;
 
 -- channels
 SELECT c.channel_id, c.zone_id, c.asset_id, c.name, c.unit, c.is_counter, a.interval_s, c.wraps_at, c.most_per_h

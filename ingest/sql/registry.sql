@@ -4,8 +4,8 @@ SELECT channel_id, zone_id, asset_id, name FROM channel WHERE is_active;
 
 -- zone_digest
 -- One word for all that the registry knows of a zone; null when it is not there.
-SELECT md5(concat_ws('|', (to_jsonb(z) - 'imported_at')::text,
-    (SELECT string_agg(g.gateway_id, ',' ORDER BY g.gateway_id) FROM gateway g WHERE g.zone_id = z.zone_id),
+SELECT md5(concat_ws('|', (to_jsonb(z) - ARRAY['imported_at', 'version', 'edited_version', 'filed_version', 'edited_by', 'edited_at'])::text,
+    (SELECT string_agg(g.gateway_id || g.is_active, ',' ORDER BY g.gateway_id) FROM gateway g WHERE g.zone_id = z.zone_id),
     (SELECT string_agg(to_jsonb(a)::text, ',' ORDER BY a.asset_id) FROM asset a WHERE a.zone_id = z.zone_id),
     (SELECT string_agg(to_jsonb(c)::text, ',' ORDER BY c.channel_id) FROM channel c WHERE c.zone_id = z.zone_id),
     (SELECT string_agg(to_jsonb(p)::text, ',' ORDER BY p.contact_id) FROM contact p WHERE p.zone_id = z.zone_id),
@@ -27,7 +27,14 @@ ON CONFLICT (zone_id) DO UPDATE SET
 -- upsert_gateway
 -- A gateway that moves to another zone takes its id along.
 INSERT INTO gateway (gateway_id, zone_id) VALUES (%(gateway)s, %(zone)s)
-ON CONFLICT (gateway_id) DO UPDATE SET zone_id = EXCLUDED.zone_id;
+ON CONFLICT (gateway_id) DO UPDATE SET zone_id = EXCLUDED.zone_id, is_active = true;
+
+-- retire_gateways
+-- What one still holds it may send.
+UPDATE gateway SET is_active = false WHERE zone_id = %(zone)s;
+
+-- retire_assets
+UPDATE asset SET is_active = false WHERE zone_id = %(zone)s;
 
 -- retire_channels
 UPDATE channel SET is_active = false WHERE zone_id = %(zone)s;
@@ -39,7 +46,7 @@ UPDATE contact SET is_active = false WHERE zone_id = %(zone)s;
 INSERT INTO asset (zone_id, asset_id, kind, interval_s, rating)
 VALUES (%(zone)s, %(asset)s, %(kind)s, %(interval_s)s, %(rating)s::jsonb)
 ON CONFLICT (zone_id, asset_id) DO UPDATE SET
-    kind = EXCLUDED.kind, interval_s = EXCLUDED.interval_s, rating = EXCLUDED.rating;
+    kind = EXCLUDED.kind, interval_s = EXCLUDED.interval_s, rating = EXCLUDED.rating, is_active = true;
 
 -- upsert_channel
 INSERT INTO channel (zone_id, asset_id, name, unit, is_counter, minimum, maximum, wraps_at, most_per_h)
@@ -64,3 +71,51 @@ INSERT INTO device (profile, device_id, zone_id, asset_id, points)
 VALUES (%(profile)s, %(device)s, %(zone)s, %(asset)s, %(points)s::jsonb)
 ON CONFLICT (profile, device_id) DO UPDATE SET
     zone_id = EXCLUDED.zone_id, asset_id = EXCLUDED.asset_id, points = EXCLUDED.points, is_active = true;
+
+-- zone
+SELECT z.name, z.commune, z.latitude, z.longitude, z.altitude_m, z.is_fictional, z.people, z.counted_in, z.gnf_per_20_l,
+       z.women, z.men, z.members_counted_in, z.version,
+       (SELECT min(g.gateway_id) FROM gateway g WHERE g.zone_id = z.zone_id AND g.is_active)
+FROM zone z WHERE z.zone_id = %(zone)s;
+
+-- zone_assets
+SELECT asset_id, kind, interval_s, rating FROM asset WHERE zone_id = %(zone)s AND is_active;
+
+-- zone_channels
+SELECT asset_id, name, wraps_at FROM channel WHERE zone_id = %(zone)s AND is_active;
+
+-- zone_contacts
+SELECT name, role, phone, language, tap FROM contact WHERE zone_id = %(zone)s AND is_active ORDER BY rank, contact_id;
+
+-- zone_devices
+SELECT profile, device_id, asset_id, points FROM device WHERE zone_id = %(zone)s AND is_active
+ORDER BY profile, device_id;
+
+-- lock_zones
+-- Whoever stores zones does so alone; who only looks is not held up.
+LOCK TABLE zone IN SHARE ROW EXCLUSIVE MODE;
+
+-- known
+SELECT version, edited_version, filed_version, edited_by, edited_at FROM zone WHERE zone_id = %(zone)s;
+
+-- claimed
+-- Gateways and devices of these names that stand in other zones: what, its name, the zone.
+SELECT 'gateway.id', gateway_id, zone_id FROM gateway
+WHERE is_active AND gateway_id = ANY(%(gateways)s) AND zone_id <> %(zone)s
+UNION ALL
+SELECT 'devices', profile || ' ' || device_id, zone_id FROM device
+WHERE is_active AND profile || ' ' || device_id = ANY(%(devices)s) AND zone_id <> %(zone)s;
+
+-- mark_edited
+UPDATE zone SET version = version + (NOT %(is_new)s)::integer, edited_version = version + (NOT %(is_new)s)::integer,
+    edited_by = %(who)s, edited_at = %(now)s
+WHERE zone_id = %(zone)s RETURNING version;
+
+-- mark_filed
+UPDATE zone SET version = version + (NOT %(is_new)s)::integer, filed_version = version + (NOT %(is_new)s)::integer
+WHERE zone_id = %(zone)s RETURNING version;
+
+-- changes_since
+-- What was written about a zone after it had this number.
+SELECT at, who, what, subject, before, after - 'version' FROM audit_log
+WHERE zone_id = %(zone)s AND (after ->> 'version')::integer > %(version)s ORDER BY audit_id;

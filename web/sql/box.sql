@@ -1,6 +1,6 @@
 -- boxes
 SELECT gateway_id, status, status_at, software, clock_source, told, told_at
-FROM gateway WHERE zone_id = %(zone)s ORDER BY gateway_id;
+FROM gateway WHERE zone_id = %(zone)s AND is_active ORDER BY gateway_id;
 
 -- days
 -- The last days of a box, the newest first. A counter that went back began anew with a new outbox.

@@ -32,12 +32,12 @@ SELECT a.zone_id, a.asset_id, z.name, z.commune, z.latitude, z.longitude, z.peop
 FROM asset a JOIN zone z USING (zone_id)
 LEFT JOIN channel c ON c.zone_id = a.zone_id AND c.asset_id = a.asset_id AND c.name = 'volume_m3' AND c.is_active
 LEFT JOIN latest l USING (channel_id)
-WHERE a.kind = 'tap' ORDER BY a.zone_id, a.asset_id;
+WHERE a.kind = 'tap' AND a.is_active ORDER BY a.zone_id, a.asset_id;
 
 -- assets
 SELECT a.zone_id, a.asset_id, a.kind, a.interval_s, a.rating, z.name, z.latitude, z.longitude, z.is_fictional,
        (SELECT max(l.measured_at) FROM channel c JOIN latest l USING (channel_id)
         WHERE c.zone_id = a.zone_id AND c.asset_id = a.asset_id AND c.is_active)
 FROM asset a JOIN zone z USING (zone_id)
-WHERE %(taps)s = (a.kind = 'tap')
+WHERE a.is_active AND %(taps)s = (a.kind = 'tap')
 ORDER BY a.zone_id, a.asset_id;

@@ -5,12 +5,12 @@ SELECT z.zone_id, z.name, z.commune, z.latitude, z.longitude, z.altitude_m, z.is
        z.gnf_per_20_l, coalesce(g.gateway_id, ''), seen.at, level.value, level.measured_at,
        (tower.rating ->> 'full_level_m')::float8, (tower.rating ->> 'volume_m3')::float8
 FROM zone z
-LEFT JOIN (SELECT zone_id, min(gateway_id) AS gateway_id FROM gateway GROUP BY zone_id) g USING (zone_id)
+LEFT JOIN (SELECT zone_id, min(gateway_id) AS gateway_id FROM gateway WHERE is_active GROUP BY zone_id) g USING (zone_id)
 LEFT JOIN (
     SELECT c.zone_id, max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id)
     WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s) GROUP BY c.zone_id
 ) seen USING (zone_id)
-LEFT JOIN asset tower ON tower.zone_id = z.zone_id AND tower.asset_id = 'tower'
+LEFT JOIN asset tower ON tower.zone_id = z.zone_id AND tower.asset_id = 'tower' AND tower.is_active
 LEFT JOIN channel lc ON lc.zone_id = z.zone_id AND lc.asset_id = 'tower' AND lc.name = 'level_m' AND lc.is_active
 LEFT JOIN latest level ON level.channel_id = lc.channel_id
 WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s

@@ -8,7 +8,7 @@ ORDER BY z.name, z.zone_id LIMIT %(most)s;
 -- Parts of zones, by what they are called in the page's language (`labels` of `assets`) and where they are.
 SELECT a.zone_id, z.name, a.asset_id, count(*) OVER () FROM asset a JOIN zone z USING (zone_id)
 JOIN unnest(%(assets)s::text[], %(labels)s::text[]) AS called (asset_id, label) USING (asset_id)
-WHERE lower(translate(called.label || ' ' || a.asset_id || ' ' || z.name || ' ' || z.zone_id, %(accents)s, %(plain)s))
+WHERE a.is_active AND lower(translate(called.label || ' ' || a.asset_id || ' ' || z.name || ' ' || z.zone_id, %(accents)s, %(plain)s))
       LIKE ALL(%(patterns)s)
   AND lower(translate(called.label || ' ' || a.asset_id, %(accents)s, %(plain)s)) LIKE ANY(%(patterns)s)
 ORDER BY z.name, z.zone_id, a.asset_id LIMIT %(most)s;
