@@ -39,6 +39,17 @@ class Change(NamedTuple):
     after: object
 
 
+class Since(NamedTuple):
+    """One line of the audit log about a zone."""
+
+    at: datetime
+    who: str
+    what: str
+    subject: str
+    before: dict[str, object] | None
+    after: dict[str, object] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """How the registry came to know a zone as it does: counts of changes, and who edited it last on the pages."""
@@ -139,6 +150,12 @@ def store_zones(
             if plan.changes:
                 _note(connection, plan, who=who, now=now, on_pages=on_pages)
     return summary, plans
+
+
+def fetch_since(connection: Connection, zone_id: str, version: int) -> list[Since]:
+    """What was written about a zone after the registry had counted this many changes of it, in its order."""
+    rows = connection.execute(SQL["changes_since"], {"zone": zone_id, "version": version})
+    return [Since(*row) for row in rows]
 
 
 def export_text(zone: Zone) -> str:

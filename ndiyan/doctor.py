@@ -106,7 +106,9 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
     if not connection.execute(SQL["zones"]).fetchall():
         yield Problem("no zone is known", "ndiyan zones import zones/")
     for (zone,) in connection.execute(SQL["zones_without_committee"]):
-        yield Problem(f"{zone} has nobody to tell", "add [[committee]] to its file, then ndiyan zones import FILE")
+        yield Problem(
+            f"{zone} has nobody to tell", f"register somebody at {settings.public_url}/en/zones/{zone}/comite"
+        )
     for zone, newest_at in connection.execute(SQL["newest_readings"]):
         if newest_at is None:
             yield Problem(f"{zone} has never sent a reading", "check its gateway's user and password at the broker")

@@ -43,6 +43,7 @@ from web.pages import (
     backlogs,
     breaking,
     calls,
+    committee,
     comparison,
     data,
     explorer,
@@ -139,9 +140,10 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     app.include_router(api_uplinks.router, prefix="/api/v1", dependencies=[Depends(send_guard)])
     app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
     for router in (
-        overview.router, zone.router, figures.router, alerts.router, rules.router, account.router, set_aside.router,
-        profiles.router, login.router, calls.router, sms.router, data.router, reports.router, explorer.router,
-        asset.router, comparison.router, quality.router, itself.router, own.router, settings.router, search.router,
+        overview.router, zone.router, committee.router, figures.router, alerts.router, rules.router, account.router,
+        set_aside.router, profiles.router, login.router, calls.router, sms.router, data.router, reports.router,
+        explorer.router, asset.router, comparison.router, quality.router, itself.router, own.router, settings.router,
+        search.router,
         backlogs.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)

@@ -36,7 +36,7 @@ def fetch_written(
     asked = {"who": who, "about": about, "limit": limit, "before_at": before and before[0],
              "before_number": before and before[1]}  # fmt: skip
     return [
-        Written(*row[:6], *(hide_phones(_told(part)) for part in row[6:]))
+        Written(*row[:6], *(hide_phones(told(part)) for part in row[6:]))
         for row in connection.execute(SQL["written"], asked)
     ]
 
@@ -50,5 +50,6 @@ def as_csv(found: Iterable[Written]) -> str:
     return into.getvalue()
 
 
-def _told(part: dict[str, object] | None) -> str:
+def told(part: dict[str, object] | None) -> str:
+    """One side of a change as a line."""
     return ", ".join(f"{name} {'—' if value is None else value}" for name, value in (part or {}).items())

@@ -38,6 +38,8 @@ class Reached:
     language: str
     reached_at: datetime | None
     sent_at: datetime | None
+    tap: str | None
+    elsewhere: list[str]  # zones in whose committees the same phone stands
     word: Word | None = None
 
     @property
@@ -60,10 +62,10 @@ class ZonePeople:
         return sum(one.may_be_told for one in self.people)
 
 
-def fetch_people(connection: Connection) -> list[ZonePeople]:
-    """The committees by zone, each in the order of its file."""
+def fetch_people(connection: Connection, zone_id: str | None = None) -> list[ZonePeople]:
+    """The committees by zone, or of one, each in the order in which people are called."""
     words = {row[0]: Word(*row) for row in connection.execute(SQL["log"])}
-    found = [Reached(*row) for row in connection.execute(SQL["people"])]
+    found = [Reached(*row) for row in connection.execute(SQL["people"], {"zone": zone_id})]
     found = [replace(one, word=words.get(one.phone)) for one in found]
     return [
         ZonePeople(zone_id, name, tuple(one for one in found if one.zone_id == zone_id))

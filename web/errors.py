@@ -61,6 +61,26 @@ class AccountRefused(WebError):
         self.why, self.value = why, value
 
 
+class CommitteeRefused(WebError):
+    """A change of a committee that cannot be made: `why` is one of the keys below, `value` what is refused.
+
+    Of a number `count` says how many digits stand behind the country.
+    """
+
+    SENTENCES: ClassVar = {
+        "name": "a name has 1 to 60 letters",
+        "phone": "this is no phone number",
+        "digits": "a mobile number of Guinea has nine digits and begins with 6",
+        "twice": "this number is in the committee already",
+        "forgotten": "whose number this is asked to be forgotten",
+        "moved_on": "somebody changed the zone since",
+    }
+
+    def __init__(self, why: str, value: str, count: int = 0) -> None:
+        super().__init__(f"committee {value!r}: {self.SENTENCES[why]}")
+        self.why, self.value, self.count = why, value, count
+
+
 class RightMissing(WebError):
     """The account is known and may not do this; `right` is what its role lacks."""
 

@@ -41,6 +41,7 @@ ROLES = {
     "commune": N_("commune"),
     "ingenieur": N_("ingénieur"),
 }
+SMS_LANGUAGES = {"fr": N_("français"), "en": N_("anglais"), "ff": N_("pular")}
 ACCOUNT_ROLES = {
     "viewer": N_("lecteur"),
     "secretary": N_("secrétaire de comité"),
@@ -77,6 +78,12 @@ WRITTEN = {
     "person_forgotten": N_("personne oubliée"),
     "zone_added": N_("zone ajoutée"),
     "zone_changed": N_("zone changée"),
+    "person_added": N_("personne inscrite"),
+    "person_changed": N_("personne corrigée"),
+    "person_moved": N_("ordre d’appel changé"),
+    "person_removed": N_("personne retirée"),
+    "person_returned": N_("personne remise"),
+    "members_counted": N_("comité compté"),
 }
 
 EVENTS = {
@@ -509,6 +516,10 @@ class Labels:
     def settled_by(self, code: str) -> str:
         """How an uncertain message was settled."""
         return self._word(SETTLED_BY, code)
+
+    def sms_language(self, code: str) -> str:
+        """In which language somebody is written to."""
+        return self._word(SMS_LANGUAGES, code)
 
     def consent(self, code: str) -> str:
         """What somebody said about being written to."""

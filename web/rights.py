@@ -18,7 +18,7 @@ class Right(StrEnum):
     SURVEY = "survey"  # what belongs to no single zone: accounts of messages, rules, exports, comparisons
     ACT = "act"  # take, shelve, judge and close alerts; visits, photos
     PHONES = "phones"  # whole phone numbers
-    COMMITTEE = "committee"  # who is told: add, change, forget
+    COMMITTEE = "committee"  # who is told: add, change, take out, forget
     TUNE = "tune"  # rules, profiles, messages to be read again
     REPORT = "report"  # write and publish reports
     MANAGE = "manage"  # accounts, keys, zones, what people wrote
@@ -54,6 +54,7 @@ DOORS = (
     Door("/", Right.LOOK, Right.LOOK),
     Door("/{language}/", Right.LOOK, Right.LOOK),
     Door("/{language}/zones", Right.LOOK, Right.ACT),
+    Door("/{language}/zones/{zone_id}/comite", Right.COMMITTEE, Right.COMMITTEE),
     Door("/{language}/pannes", Right.LOOK, Right.ACT),
     Door("/{language}/alertes", Right.LOOK, Right.ACT),
     Door("/{language}/alertes/bilan", Right.SURVEY, Right.SURVEY),

@@ -1,9 +1,13 @@
 -- people
--- Everybody of a committee, when something last reached the phone, and when something was last sent there.
+-- Everybody of a committee, when something last reached the phone, when something was last sent there, and in which other
+-- committees the phone stands.
 SELECT c.zone_id, z.name, c.contact_id, c.name, c.role, c.phone, c.language,
        (SELECT max(n.delivered_at) FROM notification n WHERE n.phone = c.phone),
-       (SELECT max(n.accepted_at) FROM notification n WHERE n.phone = c.phone)
-FROM contact c JOIN zone z USING (zone_id) WHERE c.is_active ORDER BY c.zone_id, c.rank;
+       (SELECT max(n.accepted_at) FROM notification n WHERE n.phone = c.phone), c.tap,
+       array(SELECT o.zone_id FROM contact o WHERE o.phone = c.phone AND o.zone_id <> c.zone_id AND o.is_active
+             ORDER BY o.zone_id)
+FROM contact c JOIN zone z USING (zone_id)
+WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s) ORDER BY c.zone_id, c.rank, c.contact_id;
 
 -- phone
 SELECT phone FROM contact WHERE contact_id = %(contact)s AND is_active;
