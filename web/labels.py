@@ -5,6 +5,7 @@ A code without a word here is shown as it is: a page never breaks because a dete
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -61,6 +62,43 @@ SCOPES = {
     "write": N_("changer"),
     "export": N_("emporter"),
     "send": N_("apporter"),
+}
+
+ZONE_FIELDS = {
+    "name": N_("Nom"),
+    "place.commune": N_("Commune"),
+    "place.latitude": N_("Latitude"),
+    "place.longitude": N_("Longitude"),
+    "place.altitude_m": N_("Altitude"),
+    "served.people": N_("Personnes desservies"),
+    "served.counted_in": N_("Année du recensement"),
+    "tariff.gnf_per_20_l": N_("Prix de 20 litres, vide s’il n’est pas connu"),
+    "taps.count": N_("Nombre de bornes"),
+    "taps.metered": N_("Bornes à compteur"),
+    "fictional": N_("Fictive"),
+    "gateway.id": N_("Identité du boîtier"),
+    "ugspe.women": N_("Femmes du comité"),
+    "ugspe.men": N_("Hommes du comité"),
+    "ugspe.counted_in": N_("Année du compte du comité"),
+    "committee": N_("Comité"),
+    "committee.order": N_("Ordre des appels"),
+    "devices": N_("Appareil"),
+    "channels": N_("Voies"),
+    "interval_s": N_("Temps entre deux mesures"),
+}
+MISTAKES = {  # as `gateway.tables` and `gateway.zones` say them
+    r"(?P<value>.+) is below (?P<bound>.+)": N_("%(value)s est au-dessous de %(bound)s"),
+    r"(?P<value>.+) is above (?P<bound>[\d.e+-]+)": N_("%(value)s est au-dessus de %(bound)s"),
+    r"(?P<value>.+) is not a number": N_("%(value)s n’est pas un nombre"),
+    r"(?P<value>.+) is not a whole number": N_("%(value)s n’est pas un nombre entier"),
+    r"(?P<value>.+) is not a text": N_("%(value)s n’est pas un texte"),
+    r"(?P<value>.+) is not below (?P<other>\w+) (?P<bound>.+)": N_(
+        "%(value)s n’est pas au-dessous de %(other)s, %(bound)s"
+    ),
+    r"(?P<value>.+) is not above the intake (?P<bound>.+)": N_(
+        "%(value)s n’est pas au-dessus de la prise d’eau, %(bound)s"
+    ),
+    r"is missing": N_("manque"),
 }
 
 WRITTEN = {
@@ -606,6 +644,29 @@ class Labels:
     def rating(self, name: str) -> str:
         """What a number of a zone file says."""
         return self._word(RATINGS, name)
+
+    def field(self, key: str) -> str:
+        """What a key of a zone file says, for people."""
+        last = key.rpartition(".")[2]
+        found = next((name for name in (key, key.partition("[")[0], last) if name in ZONE_FIELDS), None)
+        return self.rating(last) if found is None else self._word(ZONE_FIELDS, found)
+
+    def unit(self, key: str) -> str:
+        """In which unit a key of a zone file is written."""
+        return "GNF" if key == "tariff.gnf_per_20_l" else unit_of(key)
+
+    def mistake(self, problem: str) -> str:
+        """What is wrong with a value of a zone file; what has no words of its own is said as the command line does."""
+        for pattern, words in MISTAKES.items():
+            if found := re.fullmatch(pattern, problem):
+                return self.texts.gettext(words) % {
+                    name: self._exactly(part) for name, part in found.groupdict().items()
+                }
+        return problem
+
+    def _exactly(self, text: str) -> str:
+        """A number as people here write it; what is none is left as it is."""
+        return self.texts.exact(float(text)) if re.fullmatch(r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?", text) else text
 
     def measured(self, name: str, value: object) -> str:
         """A value written with the unit that its name tells; what is no number is written as it is."""

@@ -76,6 +76,10 @@ class Texts:
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
         return str(format_decimal(round(value, decimals) + 0.0, format=pattern, locale=self.locale))
 
+    def exact(self, value: float) -> str:
+        """A number with all its digits, as somebody may write it into a form."""
+        return str(format_decimal(value, format="0.##########", locale=self.locale))
+
     def quantity(self, value: float | None, unit: str, decimals: int | None = None) -> str:
         """A value with its unit; "no data" where there is none, never zero."""
         if value is None:

@@ -55,13 +55,13 @@ def find(
     connection: Connection, text: str, *, asset_label: Callable[[str], str], channel_label: Callable[[str], str]
 ) -> Found:
     """What has all the words of `text`; nothing for a text without any."""
-    words = text.replace("\x00", " ").translate(FOLD).lower().split()[:MOST_WORDS]
+    words = words_of(text)
     if not words:
         return Found({}, {})
     ((assets, channels),) = connection.execute(SQL["words"]).fetchall()
-    asked = {
-        "patterns": [f"%{_literal(word)}%" for word in words], "codes": [word.lstrip("#").upper() for word in words],
-        "accents": ACCENTS, "plain": PLAIN, "most": MOST, "assets": assets, "channels": channels,
+    asked = folding() | {
+        "patterns": patterns_of(text), "codes": [word.lstrip("#").upper() for word in words],
+        "most": MOST, "assets": assets, "channels": channels,
         "labels": [asset_label(one) for one in assets], "measures": [channel_label(one) for one in channels],
     }  # fmt: skip
     rows = {kind: connection.execute(SQL[kind], asked).fetchall() for kind in _READ}
@@ -69,6 +69,21 @@ def find(
         {kind: [_READ[kind](*row[:-1]) for row in some] for kind, some in rows.items()},
         {kind: some[0][-1] if some else 0 for kind, some in rows.items()},
     )
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a question, without accents and capitals."""
+    return text.replace("\x00", " ").translate(FOLD).lower().split()[:MOST_WORDS]
+
+
+def patterns_of(text: str) -> list[str]:
+    """What a folded name must be like to hold all words of a question; of an empty one every name is."""
+    return [f"%{_literal(word)}%" for word in words_of(text)] or ["%"]
+
+
+def folding() -> dict[str, str]:
+    """By which letters SQL takes accents off a name."""
+    return {"accents": ACCENTS, "plain": PLAIN}
 
 
 def _literal(word: str) -> str:

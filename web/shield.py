@@ -15,7 +15,7 @@ from web.problems import problem, wants_problem
 
 MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
 PHOTOS = re.compile(r"/(?:[a-z]{2}|api/v1)/(?:alertes|alerts)/\d+/photos")  # and here a picture comes with it
-TRIALS = re.compile(r"/[a-z]{2}/profils/.*")  # a message and a profile, each quoted letter by letter
+TRIALS = re.compile(r"/[a-z]{2}/(?:profils/.*|reglages/zones/-/.*)")  # a message and a profile, or zone files
 TRIAL_BYTES = 2 * 1024 * 1024
 FILES = re.compile(r"/(?:[a-z]{2}/apporter|api/v1/backlogs)")
 WORKER = "/static/offline.js"  # the one script that may answer for all pages

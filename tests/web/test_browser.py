@@ -30,6 +30,7 @@ ADDRESSES = (
     "/en/regles/essais/2", "/fr/telephone",
     "/fr/casser", "/fr/casser/1", "/fr/compte", "/fr/reglages/utilisateurs", "/fr/reglages/cles",
     "/fr/reglages/journal", "/en/entrer", "/fr/zones/zone-3/comite", "/en/zones/zone-3/comite",
+    "/fr/reglages/zones", "/fr/reglages/zones/zone-3", "/en/reglages/zones/zone-5",
     "/fr/mis-de-cote", "/fr/mis-de-cote?etat=tous", "/fr/mis-de-cote/1", "/fr/comptes",
     "/fr/profils", "/fr/profils/essayer?profil=king-pigeon", "/fr/apporter", "/fr/apporter/1", "/fr/apporter/2",
     "/en/comptes?jours=1", "/fr/comptes/zone-2/gw-2", "/fr/comptes/zone-6/gw-6", "/fr/comptes/-/-",
@@ -67,6 +68,7 @@ WIDE = (
     "/fr/donnees/qualite",
     "/fr/donnees/qualite/zone-2",
     "/fr/zones/zone-3/comite",
+    "/fr/reglages/zones/zone-3",
 )  # whose layout differs most between the widths
 TOO_SMALL = """
 [...document.querySelectorAll('button, select, input, .choices a, .top nav a, .tools a')]
