@@ -25,6 +25,7 @@ from ndiyan import cli_gateway
 from ndiyan.cli_account import account, backlog, set_aside_app
 from ndiyan.cli_backup import backup_app, restore
 from ndiyan.cli_devices import devices_app
+from ndiyan.cli_init import init
 from ndiyan.cli_people import people_app
 from ndiyan.cli_profiles import profiles_app
 from ndiyan.cli_report import report
@@ -56,6 +57,7 @@ app.add_typer(people_app, name="people")
 app.add_typer(backup_app, name="backup")
 app.add_typer(devices_app, name="devices")
 app.add_typer(users_app, name="users")
+app.command("init")(init)
 app.command("account")(account)
 app.command("backlog")(backlog)
 app.command("report")(report)

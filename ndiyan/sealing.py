@@ -34,15 +34,21 @@ def new_key(file: Path) -> str:
     ------
     BackupError : the file exists, or cannot be written
     """
-    identity = pyrage.x25519.Identity.generate()
-    public = str(identity.to_public())
+    text, public = generate_key()
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise BackupError(f"{file}: no key is written there: {error.strerror}") from error
     with os.fdopen(handle, "w", encoding="utf-8") as output:
-        output.write(f"# public key: {public}\n{identity}\n")
+        output.write(text)
     return public
+
+
+def generate_key() -> tuple[str, str]:
+    """What stands in the file of a new key, and the half that only closes."""
+    identity = pyrage.x25519.Identity.generate()
+    public = str(identity.to_public())
+    return f"# public key: {public}\n{identity}\n", public
 
 
 def read_key(file: Path) -> pyrage.x25519.Identity:

@@ -1,0 +1,420 @@
+"""A server's first configuration: all that the services, the broker and systemd read, checked before it counts.
+
+All or nothing: each file is new (nothing is ever written over), and when one cannot be written, those before it are
+taken away and the administrator's account is undone, so that the same command can be given again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from gateway.clock import SystemClock
+from gateway.config import MqttSettings
+from ingest.db import Connection, connect, migrate, queries, schema_number
+from ingest.profiles.profile import profile_topics
+from ndiyan.certificates import make_certificates
+from ndiyan.devices import ACCESS, PASSWORDS
+from ndiyan.embedded_broker import filled
+from ndiyan.embedded_postgres import postgres_account
+from ndiyan.errors import NdiyanError
+from ndiyan.identities import (
+    INGEST,
+    OPERATOR,
+    acl_file,
+    ingest_identity,
+    new_password,
+    operator_identity,
+    password_file,
+)
+from ndiyan.sealing import generate_key
+from ndiyan.settings import load_settings
+from ndiyan.shipped_files import shipped
+from web.accounts import add_account, fetch_accounts
+from web.rights import Role
+
+SQL = queries("ndiyan", "first_install")
+ACCOUNT = "ndiyan"  # of the machine, of the database server, and the database
+BROKER_ACCOUNT = "mosquitto"
+HERE = (
+    "host=/var/run/postgresql dbname=postgres user=postgres"  # Debian lets its account postgres in without a password
+)
+BACKUP_AT = "02:30"
+BY = "server (ndiyan init)"
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
+SERVICES = ("ndiyan-ingest", "ndiyan-alerts", "ndiyan-web", "ndiyan-keeper")
+UNITS = (*(f"{name}.service" for name in (*SERVICES, "ndiyan-backup")), "ndiyan.target",
+         "mosquitto.service.d/ndiyan.conf")  # fmt: skip
+
+
+class InitRefused(NdiyanError):
+    """The machine or an answer keeps us from writing a configuration; no file was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What only a person knows.
+
+    Parameters
+    ----------
+    host : name or address by which gateways reach this server
+    pages : address that people type
+    backups : folder of the backups, on another disk than the database if there is one
+    administrator : name of the first account
+    phone : who gets an SMS when a part stands still; "" for nobody
+    database : address of an empty database; "" makes one in this machine's PostgreSQL
+    root : where everything is written; another than / is for a look, or for a trial
+    mqtt_port, tools_port : where the broker listens for gateways, and on this machine alone for the operator's tools
+    """
+
+    host: str
+    pages: str
+    backups: Path
+    administrator: str
+    phone: str = ""
+    database: str = ""
+    root: Path = Path("/")
+    mqtt_port: int = 8883
+    tools_port: int = 1883
+
+    @property
+    def etc(self) -> Path:
+        """Where Ndiyan's own files go."""
+        return self.root / "etc/ndiyan"
+
+    @property
+    def broker(self) -> Path:
+        """Where the broker's files go."""
+        return self.root / "etc/mosquitto/ndiyan"
+
+    @property
+    def broker_data(self) -> Path:
+        """Where the broker keeps what waits."""
+        return self.root / "var/lib/mosquitto"
+
+    @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.etc / "ndiyan.toml"
+
+    @property
+    def has_proxy(self) -> bool:
+        """Whether Caddy stands before the pages."""
+        return self.pages.startswith("https://")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file to write; besides root, the account `reader` may read it (None: everybody)."""
+
+    path: Path
+    text: str
+    reader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What was written, and the link by which the administrator sets a password, once."""
+
+    files: tuple[Path, ...]
+    password_url: str
+
+
+def install(answers: Answers) -> Installed:
+    """Check the answers and the machine, prepare the database, write everything, make the administrator's account.
+
+    Raises
+    ------
+    InitRefused : something is there already, is missing, or is not what it should be
+    SettingsError : an answer makes no valid settings
+    """
+    _check_answers(answers)
+    _check_machine(answers)
+    with _as_postgres():
+        database = answers.database or _new_address(HERE)
+    files = [*_broker_files(answers), *_units(answers), *_own_files(answers, database)]
+    if taken := next((file.path for file in files if file.path.exists()), None):
+        raise InitRefused(
+            f"{taken} is there already, and nothing is written over: change it with an editor, or move it away first"
+        )
+    if not answers.database:
+        with _as_postgres():
+            make_database(HERE, database)
+    with connect(database, application="ndiyan-init") as connection:
+        _refuse_used(connection)
+        migrate(connection)
+        with connection.transaction(), _all_or_nothing() as made:
+            now = SystemClock().now()
+            token = add_account(
+                connection, answers.administrator, role=Role.ADMINISTRATOR, zone=None, by=BY, now=now, now_wall=now
+            )  # fmt: skip
+            for file in files:
+                _write(file, made)
+            _make_folder(answers.backups, made, owner=ACCOUNT, mode=0o711)
+            _make_folder(answers.broker_data, made, owner=BROKER_ACCOUNT, mode=0o700)
+    return Installed(tuple(file.path for file in files), f"{answers.pages}/login/{token}")
+
+
+def next_steps(answers: Answers, done: Installed) -> str:
+    """What to do now, command by command."""
+    has_own_root = answers.root != Path("/")
+    settings = f" --settings {answers.settings}" if has_own_root else ""
+    ndiyan = f"ndiyan{settings}"
+    start = (
+        [f"mosquitto -d -c {answers.broker / 'mosquitto.conf'}", f"{ndiyan} up"]
+        if has_own_root
+        else [
+            "systemctl daemon-reload",
+            "systemctl restart mosquitto",
+            f"systemctl enable --now {' '.join(SERVICES)} ndiyan.target",
+        ]
+    )
+    caddy = [f"cp {answers.etc / 'Caddyfile'} /etc/caddy/Caddyfile && systemctl reload caddy"]
+    steps = [
+        *start,
+        *(caddy if answers.has_proxy else []),
+        f"{ndiyan} zones import FOLDER      # your zone files; without FOLDER, six fictional zones",
+        f"{ndiyan} devices add GATEWAY      # each gateway's password, which it gets with {answers.etc}/broker-ca.crt",
+        f"{ndiyan} backup" if has_own_root else "systemctl start ndiyan-backup",
+        f"{ndiyan} doctor",
+    ]
+    return (
+        f"{len(done.files)} files are written and nothing was started. Now:\n\n"
+        + "".join(f"  {step}\n" for step in steps)
+        + f"\n{answers.administrator} sets a password here, once, within three days:\n\n  {done.password_url}\n\n"
+        f"Keep a copy of {answers.etc}/backup.key where this server is not: no backup opens without it."
+    )
+
+
+def make_database(server: str, url: str) -> None:
+    """Make the user and the database of `url` on a server, which `server` opens for its administrator.
+
+    A user that is there gets the new password; a database that is there stays as it is.
+    """
+    wanted = conninfo_to_dict(url)
+    role, name = sql.Identifier(str(wanted["user"])), sql.Identifier(str(wanted["dbname"]))
+    with connect(server, application="ndiyan-init") as admin:
+        if not admin.execute(SQL["role"], {"name": wanted["user"]}).fetchone():
+            admin.execute(sql.SQL("CREATE ROLE {}").format(role))
+        given = sql.Literal(wanted["password"])
+        admin.execute(
+            sql.SQL("ALTER ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, given)
+        )  # restores make databases
+        if not admin.execute(SQL["database"], {"name": wanted["dbname"]}).fetchone():
+            admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, role))
+
+
+def _new_address(server: str) -> str:
+    """Where our database will be, with a password that nobody has to type."""
+    try:
+        with connect(server) as admin:
+            port = admin.info.port
+    except psycopg.OperationalError as error:
+        raise InitRefused(
+            f"this machine's PostgreSQL does not answer ({str(error).splitlines()[0]}):"
+            " apt-get install postgresql, or name an empty database elsewhere with --database URL"
+        ) from error
+    return f"postgresql://{ACCOUNT}:{new_password()}@localhost:{port}/{ACCOUNT}"
+
+
+@contextmanager
+def _as_postgres() -> Iterator[None]:
+    """As root, be the account postgres for a moment: its server asks the kernel who is at the other end."""
+    account = postgres_account()
+    if account is None:
+        yield
+        return
+    os.seteuid(account.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def _check_answers(answers: Answers) -> None:
+    if not HOST.fullmatch(answers.host):
+        raise InitRefused(f"host: {answers.host!r} is no name or address of a machine (water.example.org)")
+    pages = urlsplit(answers.pages)
+    if pages.scheme not in ("http", "https") or not pages.hostname or pages.path.rstrip("/"):
+        raise InitRefused(f"pages: {answers.pages!r} is not https://HOST or http://HOST:PORT")
+    for what, path in (("backups", answers.backups), ("root", answers.root)):
+        if not path.is_absolute() or any(letter.isspace() for letter in str(path)):
+            raise InitRefused(f"{what}: {str(path)!r} is no whole path without spaces (/var/backups/ndiyan)")
+
+
+def _check_machine(answers: Answers) -> None:
+    if answers.root != Path("/"):
+        return
+    if os.geteuid() != 0:
+        raise InitRefused("the files go under /etc, which is root's: sudo ndiyan init, or --root FOLDER for a look")
+    try:
+        brokers = grp.getgrnam(BROKER_ACCOUNT)
+    except KeyError:
+        raise InitRefused("mosquitto, the broker, is not here: apt-get install mosquitto") from None
+    try:
+        pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        raise InitRefused(
+            f"the account {ACCOUNT}, as which the services run, is not here: useradd --system --groups"
+            f" {BROKER_ACCOUNT} --home-dir /var/lib/ndiyan --shell /usr/sbin/nologin {ACCOUNT}"
+        ) from None
+    if ACCOUNT not in brokers.gr_mem:
+        raise InitRefused(
+            f"the account {ACCOUNT} may not read the broker's files, which are part of a backup:"
+            f" usermod --append --groups {BROKER_ACCOUNT} {ACCOUNT}"
+        )
+
+
+def _refuse_used(connection: Connection) -> None:
+    if schema_number(connection) and (accounts := fetch_accounts(connection)):
+        raise InitRefused(
+            f"the database {connection.info.dbname} has {len(accounts)} accounts already: give an empty one with"
+            " --database URL, or drop it; a server's new start from its backup is in docs/backup.md"
+        )
+
+
+def _broker_files(answers: Answers) -> Iterator[_File]:
+    folder, certificates = answers.broker, make_certificates(answers.host)
+    template = shipped("deploy/mosquitto/ndiyan.conf").read_text("utf-8")
+    text = filled(
+        template.replace("/etc/mosquitto/ndiyan", str(folder)),
+        {
+            "listener 8883": f"listener {answers.mqtt_port}",
+            "listener 1883": f"listener {answers.tools_port} 127.0.0.1",
+            "persistence_location": f"persistence_location {answers.broker_data}/",
+        },
+    )
+    yield _File(folder / "mosquitto.conf", text)
+    yield _File(folder / "server.crt", certificates.server)
+    yield _File(folder / "server.key", certificates.server_key, BROKER_ACCOUNT)
+    yield _File(answers.etc / "broker-ca.crt", certificates.authority)
+    yield _File(answers.etc / "broker-ca.key", certificates.authority_key, ACCOUNT)
+
+
+def _own_files(answers: Answers, database: str) -> Iterator[_File]:
+    """The broker's identities and the settings that hold their passwords, the key of backups, and Caddy's file."""
+    passwords = {INGEST: new_password(), OPERATOR: new_password()}
+    devices = [ingest_identity(passwords[INGEST], profile_topics())]
+    tools = [operator_identity(passwords)]
+    for name, text in (
+        (PASSWORDS, password_file(devices)), (ACCESS, acl_file(devices)),
+        ("operators.passwd", password_file(tools)), ("operators.acl", acl_file(tools)),
+    ):  # fmt: skip
+        yield _File(answers.broker / name, text, BROKER_ACCOUNT)
+    yield _File(answers.etc / "backup.key", generate_key()[0], ACCOUNT)
+    if answers.has_proxy:
+        caddy = shipped("deploy/Caddyfile").read_text("utf-8")
+        yield _File(answers.etc / "Caddyfile", caddy.replace("{$NDIYAN_PAGES}", answers.pages))
+    text = _settings(answers, database, passwords)
+    with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as draft:
+        draft.write(text)
+        draft.flush()
+        load_settings(Path(draft.name), {})
+    yield _File(answers.settings, text, ACCOUNT)
+
+
+def _settings(answers: Answers, database: str, passwords: Mapping[str, str]) -> str:
+    ca = str(answers.etc / "broker-ca.crt")
+    ingest = MqttSettings("localhost", answers.mqtt_port, INGEST, passwords[INGEST], tls_ca=ca)
+    operator = MqttSettings("127.0.0.1", answers.tools_port, OPERATOR, passwords[OPERATOR])
+    gateways = MqttSettings(answers.host, answers.mqtt_port, tls_ca="/etc/ndiyan/broker-ca.crt")
+    pages = urlsplit(answers.pages)
+    listens: dict[str, str | int] = {} if answers.has_proxy else {"host": "0.0.0.0", "port": pages.port or 80}  # noqa: S104 - asked for
+    tables: dict[str, dict[str, str | int]] = {
+        "database": {"url": database},
+        "mqtt": {"url": ingest.url(), "operator_url": operator.url()},
+        "broker": {"folder": str(answers.broker), "public_url": gateways.url()},
+        "web": {"public_url": answers.pages, **listens},
+        "backup": {
+            "folder": str(answers.backups), "key_file": str(answers.etc / "backup.key"), "at": BACKUP_AT,
+            "paths": f"{answers.etc} {answers.broker}",
+        },
+        "watch": {"phones": answers.phone},
+    }  # fmt: skip
+    lines = [
+        "# Written by `ndiyan init`. All settings: docs/settings.md. Holds passwords: root and ndiyan alone read it."
+    ]
+    for table, values in tables.items():
+        lines += ["", f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _units(answers: Answers) -> Iterator[_File]:
+    """The units of deploy/systemd for where this program, its settings and its backups are."""
+    program = Path(sys.executable).with_name("ndiyan")
+    for name in UNITS:
+        text = shipped(f"deploy/systemd/{name}").read_text("utf-8")
+        text = text.replace("/opt/ndiyan/bin/ndiyan", str(program)).replace("/etc/ndiyan/", f"{answers.etc}/")
+        text = text.replace("/etc/mosquitto/ndiyan", str(answers.broker))
+        if name in ("ndiyan-keeper.service", "ndiyan-backup.service"):
+            text = text.replace("StateDirectory=ndiyan\n", f"StateDirectory=ndiyan\nReadWritePaths={answers.backups}\n")
+        yield _File(answers.root / "etc/systemd/system" / name, text)
+
+
+@contextmanager
+def _all_or_nothing() -> Iterator[list[Path]]:
+    """A list of what was made, which is taken away again when the body fails."""
+    made: list[Path] = []
+    try:
+        yield made
+    except BaseException:
+        for path in reversed(made):
+            with contextlib.suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
+
+
+def _write(file: _File, made: list[Path]) -> None:
+    """Write a new file; its folder is made when it is missing."""
+    if not file.path.parent.is_dir():
+        _make_folder(file.path.parent, made)
+    try:
+        handle = os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise InitRefused(f"{file.path} cannot be written: {error.strerror}") from error
+    made.append(file.path)
+    with os.fdopen(handle, "w", encoding="utf-8") as output:
+        output.write(file.text)
+        os.fchmod(output.fileno(), 0o644 if file.reader is None else 0o640)
+        if file.reader and (group := _group(file.reader)) is not None:
+            os.fchown(output.fileno(), -1, group)
+
+
+def _make_folder(folder: Path, made: list[Path], *, owner: str | None = None, mode: int = 0o755) -> None:
+    """Make a folder and those above it; one that is there stays as it is."""
+    if folder.is_dir():
+        return
+    if not folder.parent.is_dir():
+        _make_folder(folder.parent, made)
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise InitRefused(f"{folder} cannot be made: {error.strerror}") from error
+    made.append(folder)
+    folder.chmod(mode)
+    if owner and os.geteuid() == 0:
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(owner)
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
+
+
+def _group(name: str) -> int | None:
+    """The group of an account that we may hand files to, None when there is none or we are not root."""
+    with contextlib.suppress(KeyError):
+        return grp.getgrnam(name).gr_gid if os.geteuid() == 0 else None
+    return None

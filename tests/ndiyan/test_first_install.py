@@ -1,0 +1,223 @@
+"""`ndiyan init`: from a database and a broker's program to the first reading of a gateway, by what it wrote alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from ingest.db import connect, schema_number
+from ndiyan.children import free_port
+from ndiyan.embedded_broker import answers_connect, find_mosquitto
+from ndiyan.errors import SettingsError
+from ndiyan.first_install import Answers, InitRefused, install, make_database
+from ndiyan.settings import load_settings
+from ndiyan.shipped_files import shipped
+from tests.conftest import skip_without
+from tests.ingest.process import wait_until
+from tests.ndiyan.test_cli import ndiyan
+
+
+@pytest.fixture
+def root(server_folder: Path) -> Path:
+    """What stands for / on this machine, where the account of the broker can go."""
+    folder = Path(tempfile.mkdtemp(prefix="root-", dir=server_folder))
+    folder.chmod(0o711)
+    return folder
+
+
+def answers(root: Path, database: str, **changed: object) -> Answers:
+    usual = Answers(
+        host="water.example.org", pages=f"http://127.0.0.1:{free_port()}", backups=root / "var/backups/ndiyan",
+        administrator="Awa", database=database, root=root, mqtt_port=free_port(), tools_port=free_port(),
+    )  # fmt: skip
+    return replace(usual, **changed)  # type: ignore[arg-type]
+
+
+@contextmanager
+def running(*argv: str | Path, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program while the body runs; told to stop as systemd does it."""
+    with log.open("ab") as said:
+        process = subprocess.Popen([str(word) for word in argv], stdout=said, stderr=said, env=os.environ | environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.db
+@pytest.mark.broker
+@pytest.mark.slow
+def test_what_init_writes_starts_takes_a_gateways_first_reading_and_leaves_the_doctor_nothing_to_say(
+    request: pytest.FixtureRequest, root: Path, empty_database_url: str
+) -> None:
+    program = find_mosquitto()
+    if program is None:
+        skip_without(request.config, "mosquitto", "apt-get install mosquitto")
+    given = answers(root, empty_database_url)
+    said = ndiyan(
+        "init", "--yes", "--host", given.host, "--pages", given.pages, "--database", given.database,
+        "--root", str(root), "--mqtt-port", str(given.mqtt_port), "--tools-port", str(given.tools_port),
+        "--administrator", "Awa", cwd=root,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    assert f"{given.pages}/login/" in said.stdout
+    log = root / "log"
+
+    with ExitStack() as stack:
+        broker = stack.enter_context(running(program, "-c", given.broker / "mosquitto.conf", log=log))
+        wait_until(lambda: answers_connect("127.0.0.1", given.tools_port, "", "", accept_refusal=True), log.read_text)
+        there = {"NDIYAN_SETTINGS": str(given.settings), "NDIYAN_BROKER_RELOAD": f"kill -HUP {broker.pid}"}
+
+        def run(*words: str) -> str:
+            done = ndiyan(*words, cwd=root, **there)
+            assert done.returncode == 0, (words, done.stdout, done.stderr)
+            return done.stdout
+
+        run("zones", "import", str(shipped("zones") / "zone-1.toml"))
+        device = json.loads(run("devices", "add", "gw-1", "--json"))
+        assert device["mqtt"].startswith(f"mqtts://gw-1@water.example.org:{given.mqtt_port}?tls_ca=")
+        started_s = time.monotonic()
+        stack.enter_context(
+            running(sys.executable, "-P", "-m", "ndiyan", "up", "--data", root / "up", log=log, **there)
+        )
+        stack.enter_context(
+            running(sys.executable, "-P", "-m", "ndiyan", "gateway", "--config", box(root, given, device), log=log)
+        )
+        with connect(given.database) as connection:
+            one = "SELECT count(*) FROM latest"
+            wait_until(lambda: connection.execute(one).fetchone() == (1,), log.read_text)
+            print(f"first reading {time.monotonic() - started_s:.1f} s after the start")
+            heard = "SELECT count(*) FROM heartbeat WHERE service IN ('ingest', 'sender', 'web')"
+            wait_until(lambda: connection.execute(heard).fetchone() == (3,), log.read_text)
+        with httpx.Client(base_url=given.pages, follow_redirects=True) as browser:
+            page = browser.get(said.stdout.split(f"{given.pages}")[1].split()[0]).raise_for_status().text
+            assert "Awa" in page
+            assert 'type="password"' in page
+        run("backup")
+        # Evaluation and keeper are heard of after a minute or two, and a test machine's clock may run free.
+        told = {one["sentence"] for one in json.loads(ndiyan("doctor", "--json", cwd=root, **there).stdout)}
+        early = {"alerts is not running", "keeper is not running", "the machine's clock is not set by the network"}
+        assert told - early == set()
+
+
+def box(root: Path, given: Answers, device: dict[str, str]) -> Path:
+    """A gateway that measures how long its machine has run, as `devices add` and the guide have it."""
+    folder = root / "box"
+    folder.mkdir()
+    (folder / "mqtt-password").touch(0o600)
+    (folder / "mqtt-password").write_text(device["password"], "utf-8")
+    address = f"mqtts://gw-1@localhost:{given.mqtt_port}?tls_ca={given.etc / 'broker-ca.crt'}"
+    config = folder / "gateway.toml"
+    config.write_text(
+        f'zone = "{device["zone"]}"\ngateway = "gw-1"\nmqtt = "{address}"\nmqtt_password_file = "mqtt-password"\n'
+        f'folder = "{folder / "outbox"}"\n'
+        '[[point]]\nasset = "gateway"\nchannel = "uptime_s"\ndevice = "system"\nregister = "uptime"\n',
+        "utf-8",
+    )
+    return config
+
+
+@pytest.mark.db
+def test_nothing_is_written_over_and_a_database_in_use_is_left_alone(root: Path, empty_database_url: str) -> None:
+    given = answers(root, empty_database_url)
+    done = install(given)
+    before = {file: file.read_bytes() for file in done.files}
+    with pytest.raises(InitRefused, match=r"mosquitto\.conf is there already, and nothing is written over: change it"):
+        install(given)
+    assert {file: file.read_bytes() for file in done.files} == before
+    with pytest.raises(InitRefused, match="has 1 accounts already: give an empty one with --database URL"):
+        install(replace(given, root=root / "other"))
+    assert not (root / "other").exists()
+
+
+@pytest.mark.db
+def test_a_disk_that_fails_half_way_leaves_nothing_and_the_command_can_be_given_again(
+    root: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, real = answers(root, empty_database_url), os.open
+
+    def full(path: Path, *how: int, **where: int) -> int:
+        if path == given.settings:
+            raise OSError(28, "No space left on device")
+        return real(path, *how, **where)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(InitRefused, match=r"ndiyan\.toml cannot be written: No space left on device"):
+        install(given)
+    assert list(root.iterdir()) == []
+    monkeypatch.undo()
+    assert given.settings in install(given).files
+
+
+@pytest.mark.db
+def test_secrets_are_for_those_who_need_them_and_each_server_has_its_own(root: Path, empty_database_url: str) -> None:
+    done = install(answers(root, empty_database_url))
+    open_to_all = {file.name for file in done.files if file.stat().st_mode & 0o007}
+    assert open_to_all == {"mosquitto.conf", "server.crt", "broker-ca.crt"} | {
+        file.name for file in done.files if "systemd" in file.parts
+    }
+    settings = load_settings(root / "etc/ndiyan/ndiyan.toml", {})
+    passwords = (root / "etc/mosquitto/ndiyan/devices.passwd").read_text("utf-8")
+    assert settings.mqtt().password not in passwords
+    assert passwords.startswith("ingest:$7$")
+
+
+@pytest.mark.db
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        pytest.param({"host": "my server"}, "host: 'my server' is no name or address", id="host"),
+        pytest.param({"pages": "water.example.org"}, "is not https://HOST or http://HOST:PORT", id="pages"),
+        pytest.param({"backups": Path("backups")}, "backups: 'backups' is no whole path", id="folder"),
+        pytest.param({"phone": "620000001"}, r"watch\.phones: .* is no number in the form \+224", id="phone"),
+    ],
+)
+def test_a_wrong_answer_is_told_with_its_value_and_nothing_is_written(
+    root: Path, empty_database_url: str, changed: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises((InitRefused, SettingsError), match=sentence):
+        install(answers(root, empty_database_url, **changed))
+    assert list(root.iterdir()) == []
+    with connect(empty_database_url) as connection:
+        assert schema_number(connection) == 0
+
+
+@pytest.mark.db
+def test_a_database_is_made_once_with_a_user_who_may_restore_backups(postgres: str) -> None:
+    name = f"ndiyan_test_init_{os.getpid()}"
+    url = make_conninfo(postgres, user=name, password="first-secret", dbname=name)
+    make_database(postgres, url)
+    again = make_conninfo(url, password="second-secret")
+    make_database(postgres, again)
+    try:
+        with connect(again) as connection:
+            allowed = connection.execute("SELECT rolcreatedb, rolsuper FROM pg_roles WHERE rolname = current_user")
+            assert allowed.fetchone() == (True, False)
+            connection.execute("CREATE TABLE mine (n int)")
+    finally:
+        with connect(postgres) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+            admin.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
+
+
+def test_the_questions_are_five_and_their_defaults_are_enough(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ndiyan", "init", "--root", str(tmp_path), "--database", "postgresql://x@127.0.0.1:1/x"],
+        input="\n" * 5, capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.stderr.count("[") + done.stderr.count("empty for none") == 5
+    assert "the database does not answer" in done.stderr
+    assert (done.returncode, list(tmp_path.iterdir())) == (1, [])
