@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 failed, 2 misused (a wrong option or setting).
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -94,6 +95,11 @@ def demo(
     from ndiyan.demo import DemoOptions, run_demo
 
     run_demo(DemoOptions(data=data, speed=speed, days=days, port=port, fresh=fresh, ready_file=ready_file))
+    # All is stopped and on disk. Python would now take down the simulator's modules one by one: measured, 2.8 s on a
+    # busy machine, and whoever pressed Ctrl-C waits for it.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 @app.command()
