@@ -180,11 +180,9 @@ def _apply_between_writers(connection: Connection, statements: bytes, number: in
 
 
 def _offered_variant(connection: Connection) -> str:
-    row = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'").fetchone()
-    if row is None:
-        return "plain"
-    loaded = connection.execute("SHOW shared_preload_libraries").fetchone()
-    return "timescale" if loaded and "timescaledb" in loaded[0] else "plain"
+    """Whether the server has loaded TimescaleDB, told by a setting of its own that any user may read."""
+    row = connection.execute("SELECT current_setting('timescaledb.disable_load', true)").fetchone()
+    return "timescale" if row == ("off",) else "plain"
 
 
 @contextmanager

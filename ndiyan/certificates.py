@@ -27,18 +27,19 @@ class Certificates(NamedTuple):
     server_key: str
 
 
-def make_certificates(host: str) -> Certificates:
-    """An authority, and a server certificate of it for `host` and for this machine's own programs.
+def make_certificates(*hosts: str) -> Certificates:
+    """An authority, and a server certificate of it for these names and addresses, and for programs beside the broker.
 
     Raises
     ------
     StartRefused : openssl is not here or failed
     """
+    names = ",".join(_name(host) for host in (*hosts, "localhost", "127.0.0.1"))
     with tempfile.TemporaryDirectory(prefix="ndiyan-tls-") as made:
         folder = Path(made)
         (folder / "server.ext").write_text(
             f"basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n"
-            f"authorityKeyIdentifier=keyid\nsubjectAltName={_name(host)},DNS:localhost,IP:127.0.0.1\n",
+            f"authorityKeyIdentifier=keyid\nsubjectAltName={names}\n",
             "utf-8",
         )
         _openssl(

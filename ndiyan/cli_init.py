@@ -24,7 +24,10 @@ def init(
     database: Annotated[
         str, typer.Option(help="Address of an empty database; default: one is made in this machine's PostgreSQL.")
     ] = "",
-    root: Annotated[Path, typer.Option(help="Write under this folder, for a look or a trial.")] = Path("/"),
+    root: Annotated[Path, typer.Option(help="Write under this folder: for a look, a trial, containers.")] = Path("/"),
+    broker_host: Annotated[
+        str, typer.Option(help="The broker's machine as Ndiyan's own programs call it.")
+    ] = "localhost",
     mqtt_port: Annotated[int, typer.Option(min=1, max=65_535, help="Where gateways connect.")] = 8883,
     tools_port: Annotated[int, typer.Option(min=1, max=65_535, help="Where the operator's tools do.")] = 1883,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
@@ -46,6 +49,7 @@ def init(
         phone=ask("Phone that hears when Ndiyan stands still (+224…, empty for none)", phone, ""),
         database=database,
         root=root.resolve(),
+        broker_host=broker_host,
         mqtt_port=mqtt_port,
         tools_port=tools_port,
     )

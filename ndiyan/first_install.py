@@ -50,10 +50,10 @@ from web.rights import Role
 
 SQL = queries("ndiyan", "first_install")
 ACCOUNT = "ndiyan"  # of the machine, of the database server, and the database
+ZONE_ROLE = "ndiyan_zone"  # what a secretary's requests become; only an administrator of the server may make it
 BROKER_ACCOUNT = "mosquitto"
-HERE = (
-    "host=/var/run/postgresql dbname=postgres user=postgres"  # Debian lets its account postgres in without a password
-)
+HERE = "localhost"
+OWN_POSTGRES = "host=/var/run/postgresql dbname=postgres user=postgres"  # opens to Debian's account postgres
 BACKUP_AT = "02:30"
 BY = "server (ndiyan init)"
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
@@ -78,8 +78,10 @@ class Answers:
     administrator : name of the first account
     phone : who gets an SMS when a part stands still; "" for nobody
     database : address of an empty database; "" makes one in this machine's PostgreSQL
-    root : where everything is written; another than / is for a look, or for a trial
-    mqtt_port, tools_port : where the broker listens for gateways, and on this machine alone for the operator's tools
+    root : where everything is written; another than / is for a look, for a trial, or for containers
+    broker_host : the broker's machine as our own programs call it
+    mqtt_port, tools_port : where the broker listens for gateways, and for the operator's tools; on its own machine
+        alone when that is ours
     """
 
     host: str
@@ -89,6 +91,7 @@ class Answers:
     phone: str = ""
     database: str = ""
     root: Path = Path("/")
+    broker_host: str = HERE
     mqtt_port: int = 8883
     tools_port: int = 1883
 
@@ -146,7 +149,7 @@ def install(answers: Answers) -> Installed:
     _check_answers(answers)
     _check_machine(answers)
     with _as_postgres():
-        database = answers.database or _new_address(HERE)
+        database = answers.database or _new_address(OWN_POSTGRES)
     files = [*_broker_files(answers), *_units(answers), *_own_files(answers, database)]
     if taken := next((file.path for file in files if file.path.exists()), None):
         raise InitRefused(
@@ -154,7 +157,7 @@ def install(answers: Answers) -> Installed:
         )
     if not answers.database:
         with _as_postgres():
-            make_database(HERE, database)
+            make_database(OWN_POSTGRES, database)
     with connect(database, application="ndiyan-init") as connection:
         _refuse_used(connection)
         migrate(connection)
@@ -204,17 +207,17 @@ def next_steps(answers: Answers, done: Installed) -> str:
 def make_database(server: str, url: str) -> None:
     """Make the user and the database of `url` on a server, which `server` opens for its administrator.
 
-    A user that is there gets the new password; a database that is there stays as it is.
+    The user may make databases, for restores, and is nothing more: what a migration may not make itself is made here. A
+    user that is there gets the new password; a database that is there stays as it is.
     """
     wanted = conninfo_to_dict(url)
-    role, name = sql.Identifier(str(wanted["user"])), sql.Identifier(str(wanted["dbname"]))
+    role, name, zone = (sql.Identifier(str(one)) for one in (wanted["user"], wanted["dbname"], ZONE_ROLE))
     with connect(server, application="ndiyan-init") as admin:
-        if not admin.execute(SQL["role"], {"name": wanted["user"]}).fetchone():
-            admin.execute(sql.SQL("CREATE ROLE {}").format(role))
-        given = sql.Literal(wanted["password"])
-        admin.execute(
-            sql.SQL("ALTER ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, given)
-        )  # restores make databases
+        for one in (wanted["user"], ZONE_ROLE):
+            if not admin.execute(SQL["role"], {"name": one}).fetchone():
+                admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(str(one))))
+        admin.execute(sql.SQL("ALTER ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, sql.Literal(wanted["password"])))
+        admin.execute(sql.SQL("GRANT {} TO {}").format(zone, role))
         if not admin.execute(SQL["database"], {"name": wanted["dbname"]}).fetchone():
             admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, role))
 
@@ -247,8 +250,9 @@ def _as_postgres() -> Iterator[None]:
 
 
 def _check_answers(answers: Answers) -> None:
-    if not HOST.fullmatch(answers.host):
-        raise InitRefused(f"host: {answers.host!r} is no name or address of a machine (water.example.org)")
+    for what, host in (("host", answers.host), ("broker-host", answers.broker_host)):
+        if not HOST.fullmatch(host):
+            raise InitRefused(f"{what}: {host!r} is no name or address of a machine (water.example.org)")
     pages = urlsplit(answers.pages)
     if pages.scheme not in ("http", "https") or not pages.hostname or pages.path.rstrip("/"):
         raise InitRefused(f"pages: {answers.pages!r} is not https://HOST or http://HOST:PORT")
@@ -289,13 +293,14 @@ def _refuse_used(connection: Connection) -> None:
 
 
 def _broker_files(answers: Answers) -> Iterator[_File]:
-    folder, certificates = answers.broker, make_certificates(answers.host)
+    folder, certificates = answers.broker, make_certificates(answers.host, answers.broker_host)
+    inside = " 127.0.0.1" if answers.broker_host == HERE else ""
     template = shipped("deploy/mosquitto/ndiyan.conf").read_text("utf-8")
     text = filled(
         template.replace("/etc/mosquitto/ndiyan", str(folder)),
         {
             "listener 8883": f"listener {answers.mqtt_port}",
-            "listener 1883": f"listener {answers.tools_port} 127.0.0.1",
+            "listener 1883": f"listener {answers.tools_port}{inside}",
             "persistence_location": f"persistence_location {answers.broker_data}/",
         },
     )
@@ -330,8 +335,8 @@ def _own_files(answers: Answers, database: str) -> Iterator[_File]:
 
 def _settings(answers: Answers, database: str, passwords: Mapping[str, str]) -> str:
     ca = str(answers.etc / "broker-ca.crt")
-    ingest = MqttSettings("localhost", answers.mqtt_port, INGEST, passwords[INGEST], tls_ca=ca)
-    operator = MqttSettings("127.0.0.1", answers.tools_port, OPERATOR, passwords[OPERATOR])
+    ingest = MqttSettings(answers.broker_host, answers.mqtt_port, INGEST, passwords[INGEST], tls_ca=ca)
+    operator = MqttSettings(answers.broker_host, answers.tools_port, OPERATOR, passwords[OPERATOR])
     gateways = MqttSettings(answers.host, answers.mqtt_port, tls_ca="/etc/ndiyan/broker-ca.crt")
     pages = urlsplit(answers.pages)
     listens: dict[str, str | int] = {} if answers.has_proxy else {"host": "0.0.0.0", "port": pages.port or 80}  # noqa: S104 - asked for

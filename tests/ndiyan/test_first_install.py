@@ -17,7 +17,7 @@ import httpx
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ingest.db import connect, schema_number
+from ingest.db import connect, migrate, newest_migration, schema_number
 from ndiyan.children import free_port
 from ndiyan.embedded_broker import answers_connect, find_mosquitto
 from ndiyan.errors import SettingsError
@@ -196,7 +196,7 @@ def test_a_wrong_answer_is_told_with_its_value_and_nothing_is_written(
 
 
 @pytest.mark.db
-def test_a_database_is_made_once_with_a_user_who_may_restore_backups(postgres: str) -> None:
+def test_a_database_is_made_once_and_its_user_who_is_no_superuser_brings_its_schema_up_to_date(postgres: str) -> None:
     name = f"ndiyan_test_init_{os.getpid()}"
     url = make_conninfo(postgres, user=name, password="first-secret", dbname=name)
     make_database(postgres, url)
@@ -206,7 +206,7 @@ def test_a_database_is_made_once_with_a_user_who_may_restore_backups(postgres: s
         with connect(again) as connection:
             allowed = connection.execute("SELECT rolcreatedb, rolsuper FROM pg_roles WHERE rolname = current_user")
             assert allowed.fetchone() == (True, False)
-            connection.execute("CREATE TABLE mine (n int)")
+            assert len(migrate(connection)) == newest_migration()
     finally:
         with connect(postgres) as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
