@@ -137,7 +137,7 @@ def find_weak_settings(
     timeout_s : bound on the probe [s]
     """
     conf = fetch_broker_conf(settings.host, settings.port)
-    weak = {} if conf is None else {found.setting: found for found in _weak_in(conf, settings.port)}
+    weak = {} if conf is None else {found.setting: found for found in find_weak_lines(conf, settings.port)}
     seen: dict[str, str] = {}
     try:
         seen = try_broker(_login(settings, operator), door=settings, timeout_s=timeout_s)
@@ -164,6 +164,11 @@ def _login(settings: MqttSettings, operator: MqttSettings | None) -> MqttSetting
     if operator is None and settings.username is None:
         return settings  # nobody has a name, so no session can be taken over by it
     raise NotTried("not set" if operator is None else f"{operator.username} is the user of ingest")
+
+
+def find_weak_lines(conf: BrokerConf, port: int) -> list[WeakSetting]:
+    """What a configuration can lose, of the broker and of its listener for devices."""
+    return list(_weak_in(conf, port))
 
 
 def _weak_in(conf: BrokerConf, port: int) -> Iterator[WeakSetting]:

