@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gateway.zones import Zone
-from ndiyan.services import log_to_stderr
+from ndiyan.logs import log_to_stderr
 from ndiyan.settings import Settings
 from ndiyan.simulate import say
 from simulator.hardware import Hardware, gateway_file
@@ -28,7 +28,7 @@ def run_hardware(
     scenario: str,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; a gateway's file for each zone lies in `folder`."""
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log())
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: stop.set())

@@ -22,8 +22,8 @@ from gateway.config import MqttSettings
 from gateway.zones import Zone
 from ingest.db import connect
 from ndiyan.errors import SettingsError
+from ndiyan.logs import LogConfig, log_to_stderr
 from ndiyan.people import People
-from ndiyan.services import log_to_stderr
 from ndiyan.settings import Settings
 from ndiyan.simulate import say, say_left_out
 from ndiyan.workers import run_workers
@@ -61,7 +61,7 @@ class Part(NamedTuple):
     options: LiveOptions
     clock: Clock
     begin: datetime
-    log_level: str
+    log: LogConfig
 
 
 class Progress(NamedTuple):
@@ -87,7 +87,7 @@ def run_live(settings: Settings, options: LiveOptions) -> None:
         raise SettingsError(f"--people: {len(options.zones)} zones are above {MOST_LIVE}, which one process can carry")
     scenario = load_scenario(options.scenario)
     clock = _live_clock(settings, options, scenario)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log())
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: stop.set())
@@ -96,7 +96,7 @@ def run_live(settings: Settings, options: LiveOptions) -> None:
         say(f"services that listen must run on the same clock: NDIYAN_CLOCK='{clock_spec(clock)}'")
         say_left_out(scenario, options.zones)
     begin = clock.now()
-    parts = [Part(one, clock, begin, settings.log_level) for one in _split(options)]
+    parts = [Part(one, clock, begin, settings.log()) for one in _split(options)]
     if len(parts) > 1:
         told = _Together(len(parts))
         run_workers(_live_apart, parts, stop=stop, heard=told.hear)
@@ -117,7 +117,7 @@ def _split(options: LiveOptions) -> list[LiveOptions]:
 
 def _live_apart(part: Part, stop: threading.Event, tell: Tell) -> None:
     """One of several parts, in a process of its own."""
-    log_to_stderr(part.log_level)
+    log_to_stderr(part.log)
     _live(part, stop, tell)
 
 

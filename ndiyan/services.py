@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import threading
 import time
 import urllib.request
@@ -22,6 +21,7 @@ from gateway.clock import Clock
 from gateway.health import Watchdog
 from ingest.db import check_schema, connect
 from ndiyan.keeper import beat
+from ndiyan.logs import log_to_stderr
 from ndiyan.nightly import Nightly
 from ndiyan.settings import Settings
 from ndiyan.supervisor import Program, Supervisor, service, until_interrupted
@@ -32,24 +32,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAGES_EVERY_S, PAGES_WITHIN_S = 10.0, 5.0
-PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
-
-
-class StoryFormatter(logging.Formatter):
-    """One line per record with the fields of `extra` behind it: `… alert opened zone_id=zone-3 alert_id=37`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        extra = {key: value for key, value in vars(record).items() if key not in PLAIN_FIELDS}
-        line, *rest = super().format(record).split("\n")
-        return "\n".join([line + "".join(f" {key}={value}" for key, value in extra.items()), *rest])
-
-
-def log_to_stderr(level: str) -> None:
-    """Send what our packages log to stderr, where the supervisor or systemd takes it."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(StoryFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
 def run_ingest(settings: Settings) -> None:
@@ -85,8 +67,9 @@ def run_web(settings: Settings) -> None:
     from alerts.carriers.registry import doors
     from web.app import create_app
     from web.config import WebConfig
+    from web.request_id import NoteRequest
 
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log(), NoteRequest())
     config = WebConfig(
         database_url=settings.required("database.url"),
         demo=settings.demo,
@@ -161,7 +144,7 @@ def run_up(settings: Settings, *, data: Path, file: Path | None = None) -> None:
 
     `file` is the settings' own, which the services read as well.
     """
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log())
     with connect(settings.required("database.url")) as connection:
         check_schema(connection)
     settings.mqtt()
@@ -200,7 +183,7 @@ def breakable_faults() -> tuple[BreakableFault, ...]:
 
 
 def _until_told(settings: Settings, run: Callable[[Clock, threading.Event], None]) -> None:
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log())
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: stop.set())

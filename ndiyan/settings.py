@@ -33,6 +33,7 @@ from web.masks import masked
 if TYPE_CHECKING:
     from ndiyan.backup import BackupConfig
     from ndiyan.keeper import WatchConfig
+    from ndiyan.logs import LogConfig
 
 PLACES = (Path("ndiyan.toml"), Path(".demo/secrets/ndiyan.toml"), Path("/etc/ndiyan/ndiyan.toml"))
 
@@ -123,6 +124,7 @@ SETTINGS = (
     Setting("watch.language", "fr", choices=("fr", "en")),
     Setting("watch.alive_at", "", check=_daytime),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
+    Setting("log.form", "plain", choices=("plain", "json")),
     Setting("clock", "system", check=_clock),
     Setting("demo", default=False),
 )
@@ -156,6 +158,7 @@ class Settings:
     watch_language: str
     watch_alive_at: str
     log_level: str
+    log_form: str
     clock: str
     demo: bool
     carriers: tuple[CarrierConfig, ...] = field(default=(), kw_only=True)
@@ -211,6 +214,12 @@ class Settings:
 
         alive_at = time.fromisoformat(self.watch_alive_at) if self.watch_alive_at else None
         return WatchConfig(self.watch_ping_url, tuple(self.watch_phones.split()), self.watch_language, alive_at)
+
+    def log(self) -> LogConfig:
+        """How much the logs tell, and how."""
+        from ndiyan.logs import LogConfig
+
+        return LogConfig(self.log_level, self.log_form)
 
     @property
     def public_url(self) -> str:

@@ -66,6 +66,7 @@ from web.pages import (
 )
 from web.passwords import Passwords
 from web.problems import add_handlers
+from web.request_id import RequestIds
 from web.shield import Shield
 from web.totals import KeptTotals
 from web.uplinks import Uplinks
@@ -122,6 +123,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     )
     app.add_middleware(Shield, is_https=config.is_https)
     app.add_middleware(Counting, requests=requests)
+    app.add_middleware(RequestIds)
     add_handlers(app)
 
     app.include_router(health.router)
