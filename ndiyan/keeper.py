@@ -1,9 +1,10 @@
 """Who watches the watchers: one look a minute at every part, and somebody who hears of it when one stands still.
 
-Three ways, because each fails with something. An SMS leaves by the sender, which may be what stands still. A ping that
-stays away is noticed by whoever listens outside, for as long as there is internet. And without internet an SMS a day
-says that all is well: people notice when it does not come. The keeper itself stands still in silence, so the doctor and
-the ping's listener look after it.
+Four ways, because each fails with something. An SMS leaves by the sender, which may be what stands still. A letter
+leaves by the keeper itself, and without the database too, but needs the internet. A ping that stays away is noticed by
+whoever listens outside, for as long as there is internet. And without internet an SMS a day says that all is well:
+people notice when it does not come. The keeper itself stands still in silence, so the doctor and the ping's listener
+look after it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from alerts.watchdog import look_at_parts
 from gateway.clock import Clock
 from gateway.health import Watchdog
 from ingest.db import Connection, connect, queries
+from ndiyan.mail import MailRefused, MailServer
 
 log = logging.getLogger(__name__)
 
@@ -35,17 +37,36 @@ PING_WITHIN_S = 10.0
 SILENT = timedelta(hours=3)
 TOLD_AGAIN_AFTER = timedelta(hours=24)
 TELL_WITHIN = timedelta(hours=12)
+MOST_LETTERS = 10  # that wait for a mail server; the newest say what is so now
+AWAY_AFTER = timedelta(minutes=3)  # a database that is being restarted is no trouble
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class WatchConfig:
-    """Where a ping goes, whose phones are told, in which language, and when they hear that all is well."""
+    """Where a ping goes, whose phones and mailboxes are told, in which language, and when they hear that all works."""
 
     ping_url: str = ""
     phones: tuple[str, ...] = ()
     language: str = "fr"
     alive_at: time | None = None
+    mail: MailServer | None = None
+    mailboxes: tuple[str, ...] = ()
+
+    def said(self, name: str, now: datetime, **said: str) -> str:
+        """One of the messages to the operator."""
+        return answer_text(self.language, name, at=f"{now:%d/%m %H:%M}", **said)
+
+    def send_letter(self, text: str) -> bool:
+        """Send it to all mailboxes; False, and a line in the log, when the mail server did not take it."""
+        if self.mail is None:
+            return True
+        try:
+            self.mail.send(self.mailboxes, text)
+        except MailRefused as error:
+            log.warning("%s", error, extra={"action": "letter_waits"})
+            return False
+        return True
 
 
 class Keeper:
@@ -66,28 +87,33 @@ class Keeper:
             told = _Told(kept[0] if kept else {})
             self._tell(standing, told, now)
             beat(self._connection, "keeper", now, told.detail)
+        if told.letters:
+            told.letters = [text for text in told.letters if not self._config.send_letter(text)]
+            beat(self._connection, "keeper", now, told.detail)
         if not standing and self._config.ping_url:
             self._ping(self._config.ping_url)
         return standing
 
     def _tell(self, standing: tuple[str, ...], told: _Told, now: datetime) -> None:
         if standing and (set(standing) - set(told.parts) or now - told.at >= TOLD_AGAIN_AFTER):
-            self._queue("operator_trouble", now, parts=", ".join(standing))
+            self._queue(told, "operator_trouble", now, parts=", ".join(standing))
             told.note(standing, now)
             log.warning("not working: %s", ", ".join(standing), extra={"action": "standing_still"})
         elif not standing and told.parts:
-            self._queue("operator_over", now)
+            self._queue(told, "operator_over", now)
             told.note((), now)
             log.info("all works again", extra={"action": "standing_over"})
         at = self._config.alive_at
         if at is None or standing or now.time() < at or told.alive_on == now.date().isoformat():
             return
         zones, silent = self._connection.execute(SQL["zones"], {"since": now - SILENT}).fetchall()[0]
-        self._queue("operator_alive", now, zones=str(zones), silent=str(silent))
+        self._queue(told, "operator_alive", now, zones=str(zones), silent=str(silent))
         told.alive_on = now.date().isoformat()
 
-    def _queue(self, name: str, now: datetime, **said: str) -> None:
-        text = answer_text(self._config.language, name, at=f"{now:%d/%m %H:%M}", **said)
+    def _queue(self, told: _Told, name: str, now: datetime, **said: str) -> None:
+        text = self._config.said(name, now, **said)
+        if self._config.mailboxes:
+            told.letters = [*told.letters, text][-MOST_LETTERS:]
         for phone in self._config.phones:
             message = {
                 "ref": uuid.uuid4(), "phone": phone, "step": name, "language": self._config.language, "text": text,
@@ -105,13 +131,44 @@ class _Told:
         at = detail.get("told_at")
         self.at = datetime.fromisoformat(str(at)) if at else LONG_AGO
         self.alive_on = str(detail.get("alive_on", ""))
+        letters = detail.get("letters")
+        self.letters = [str(text) for text in letters] if isinstance(letters, list) else []
 
     def note(self, parts: tuple[str, ...], now: datetime) -> None:
         self.parts, self.at = list(parts), now
 
     @property
     def detail(self) -> dict[str, object]:
-        return {"told": " ".join(self.parts), "told_at": self.at.isoformat(), "alive_on": self.alive_on}
+        return {
+            "told": " ".join(self.parts), "told_at": self.at.isoformat(), "alive_on": self.alive_on,
+            "letters": self.letters,
+        }  # fmt: skip
+
+
+class Absence:
+    """A database that does not answer: no SMS can be queued and nothing is pinged, but a letter can leave.
+
+    What was said is kept here alone, so a keeper that starts again meanwhile says it again.
+    """
+
+    def __init__(self, config: WatchConfig) -> None:
+        self._config = config
+        self._since: datetime | None = None
+        self._told_at = LONG_AGO
+
+    def note(self, now: datetime) -> None:
+        """It does not answer now; says so once it has been away for a while, and again after a day."""
+        self._since = self._since or now
+        if now - self._since < AWAY_AFTER or now - self._told_at < TOLD_AGAIN_AFTER:
+            return
+        if self._config.send_letter(self._config.said("operator_trouble", now, parts="database")):
+            self._told_at = now
+
+    def end(self, now: datetime) -> None:
+        """It answers."""
+        if self._told_at > LONG_AGO and not self._config.send_letter(self._config.said("operator_over", now)):
+            return
+        self._since, self._told_at = None, LONG_AGO
 
 
 def standing_still(connection: Connection, clock: Clock) -> tuple[str, ...]:
@@ -151,15 +208,18 @@ def run(
     """
     watchdog.ready()
     _begin(url, clock)
+    absence = Absence(config)
     if stop.wait(SETTLE_S):
         return
     while True:
         try:
             with connect(url, application="ndiyan-keeper") as connection:
                 standing = Keeper(connection, config, clock).turn()
+            absence.end(clock.now())
             watchdog.alive(f"not working: {', '.join(standing)}" if standing else "all works")
         except psycopg.Error as error:
             log.warning("the database does not answer: %s", str(error).splitlines()[0])
+            absence.note(clock.now())
             watchdog.alive("the database does not answer")
         chore(clock.now())
         if stop.wait(EVERY_S):

@@ -27,6 +27,7 @@ from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
 from ingest.profiles.profile import check_filter, shipped_profiles, topics_of
 from ndiyan.errors import SettingsError
+from ndiyan.mail import MailServer, check_mailbox
 from web.config import REQUESTS_PER_MINUTE
 from web.masks import masked
 
@@ -70,6 +71,18 @@ def _phones(value: str) -> None:
     for phone in value.split():
         if not (phone.startswith("+") and phone[1:].isdigit() and 9 <= len(phone) <= 16):
             raise ValueError(f"{masked(phone)} is no number in the form +224620000000")
+
+
+def _mail_url(value: str) -> None:
+    try:
+        MailServer.from_url(value, sender="anybody@example.org")
+    except ValueError as error:
+        raise ValueError(f"{redacted(value)}: {error}") from None
+
+
+def _mailboxes(value: str) -> None:
+    for mailbox in value.split():
+        check_mailbox(mailbox)
 
 
 def _topics(value: str) -> None:
@@ -123,6 +136,9 @@ SETTINGS = (
     Setting("watch.phones", "", check=_phones),
     Setting("watch.language", "fr", choices=("fr", "en")),
     Setting("watch.alive_at", "", check=_daytime),
+    Setting("watch.mail_url", "", check=_mail_url),
+    Setting("watch.mail_from", "", check=_mailboxes),
+    Setting("watch.mailboxes", "", check=_mailboxes),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
     Setting("log.form", "plain", choices=("plain", "json")),
     Setting("clock", "system", check=_clock),
@@ -157,6 +173,9 @@ class Settings:
     watch_phones: str
     watch_language: str
     watch_alive_at: str
+    watch_mail_url: str
+    watch_mail_from: str
+    watch_mailboxes: str
     log_level: str
     log_form: str
     clock: str
@@ -209,11 +228,25 @@ class Settings:
         return BackupConfig(Path(self.required("backup.folder")), key, tuple(map(Path, self.backup_paths.split())))
 
     def watch(self) -> WatchConfig:
-        """Whom the keeper tells, and where it shows that all is well."""
+        """Whom the keeper tells, and where it shows that all is well.
+
+        Raises
+        ------
+        SettingsError : there are mailboxes, and no mail server or no sender
+        """
         from ndiyan.keeper import WatchConfig
 
         alive_at = time.fromisoformat(self.watch_alive_at) if self.watch_alive_at else None
-        return WatchConfig(self.watch_ping_url, tuple(self.watch_phones.split()), self.watch_language, alive_at)
+        mailboxes = tuple(self.watch_mailboxes.split())
+        mail = None
+        if mailboxes:
+            try:
+                mail = MailServer.from_url(self.required("watch.mail_url"), sender=self.watch_mail_from)
+            except ValueError as error:
+                raise SettingsError(f"watch.mail_from: {error}") from None
+        return WatchConfig(
+            self.watch_ping_url, tuple(self.watch_phones.split()), self.watch_language, alive_at, mail, mailboxes
+        )
 
     def log(self) -> LogConfig:
         """How much the logs tell, and how."""

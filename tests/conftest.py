@@ -23,6 +23,7 @@ from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitt
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import NdiyanError
 from ndiyan.shipped_files import shipped
+from tests.ndiyan.letterbox import Letterbox
 from tests.web.web_site import past
 
 __all__ = ["past"]  # one fixture for all: a second of its name would make its database twice
@@ -163,6 +164,13 @@ def broker(request: pytest.FixtureRequest, server_folder: Path, zones: list[Zone
 def mqtt_settings(broker: EmbeddedBroker) -> MqttSettings:
     """How the operator's tools reach the broker."""
     return MqttSettings.from_url(broker.operator_url)
+
+
+@pytest.fixture
+def letterbox() -> Iterator[Letterbox]:
+    """A mail server on loopback that keeps what it is given."""
+    with Letterbox() as opened:
+        yield opened
 
 
 @pytest.fixture

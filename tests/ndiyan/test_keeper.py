@@ -18,7 +18,9 @@ from gateway.health import Watchdog
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
-from ndiyan.keeper import Keeper, WatchConfig, beat, run, standing_still
+from ndiyan.keeper import Absence, Keeper, WatchConfig, beat, run, standing_still
+from ndiyan.mail import MailServer
+from tests.ndiyan.letterbox import Letterbox
 
 pytestmark = pytest.mark.db
 PARTS = ("ingest", "alerts", "sender", "web", "keeper", "broker", "database")
@@ -34,23 +36,30 @@ MINUTE = timedelta(minutes=1)
 class Server:
     """All parts by the minute: the keeper, the sender and the on-screen phone are real, the others only beat."""
 
-    def __init__(self, connection: Connection, clock: ManualClock, *, has_internet: bool) -> None:
+    def __init__(
+        self, connection: Connection, clock: ManualClock, *, has_internet: bool, mail: MailServer | None = None
+    ) -> None:
         self.connection, self.clock = connection, clock
         self.pinged_at: datetime | None = None
         self.stopped: frozenset[str] = frozenset()
-        config = WatchConfig("https://ping.example.org/x", (OPERATOR,), "en", MORNING)
+        mailboxes = ("operator@example.org",) if mail else ()
+        config = WatchConfig("https://ping.example.org/x", (OPERATOR,), "en", MORNING, mail, mailboxes)
+        self.absence = Absence(config)
         self.keeper = Keeper(connection, config, clock, ping=self._heard if has_internet else lambda url: None)
         self.sender = Sender(connection, {"phone": PhoneCarrier(connection, clock)}, clock)
 
     def minute(self, *, later: timedelta = MINUTE) -> None:
         now = self.clock.advance(later)
         if "database" in self.stopped:
-            return  # nobody can do anything, and nobody pings
+            if "keeper" not in self.stopped:
+                self.absence.note(now)
+            return  # nobody can do anything else, and nobody pings
         for part in ("ingest", "alerts", "sender", "web"):
             if part not in self.stopped:
                 beat(self.connection, part, now, {"broker": "broker" not in self.stopped})
         if "keeper" not in self.stopped:
             self.keeper.turn()
+            self.absence.end(now)
         if "sender" not in self.stopped:
             self.sender.work()
 
@@ -93,6 +102,46 @@ def test_somebody_knows_when_parts_stop_for_good(
             "NDIYAN SERVER 02/03 07:00: all works. 6 zones, 6 without a reading for 3 h."
         ]
         assert when_a_person_knows(server, stopped) <= (15 * MINUTE if has_internet else timedelta(hours=26))
+
+
+@pytest.mark.parametrize(
+    "stopped", [one for one in ENDINGS if "keeper" not in one], ids=lambda parts: "+".join(sorted(parts))
+)
+def test_a_letter_says_so_without_a_ping_whatever_stops_but_the_keeper(
+    database_url: str, zones: list[Zone], letterbox: Letterbox, stopped: frozenset[str]
+) -> None:
+    clock = ManualClock(JUST_AFTER_THE_SMS - 3 * MINUTE)
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        server = Server(connection, clock, has_internet=False, mail=letterbox.server())
+        for _ in range(3):
+            server.minute()
+        assert letterbox.texts == ["NDIYAN SERVER 02/03 07:00: all works. 6 zones, 6 without a reading for 3 h."]
+        server.stopped = stopped
+        while len(letterbox.letters) == 1 and clock.now() < JUST_AFTER_THE_SMS + 15 * MINUTE:
+            server.minute()
+        assert ": not working: " in letterbox.texts[-1]
+        server.stopped = frozenset()
+        server.minute()
+        assert letterbox.texts[-1].endswith("all works again.")
+
+
+def test_a_letter_waits_for_a_mail_server_that_is_away_and_is_sent_once(
+    database_url: str, zones: list[Zone], letterbox: Letterbox
+) -> None:
+    clock = ManualClock(JUST_AFTER_THE_SMS)
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        server = Server(connection, clock, has_internet=True, mail=letterbox.server())
+        letterbox.is_open = False
+        server.stopped = frozenset({"web"})
+        for _ in range(5):
+            server.minute()
+        assert letterbox.letters == []
+        letterbox.is_open = True
+        for _ in range(3):
+            server.minute()
+        assert ["not working: web." in text for text in letterbox.texts] == [True]
 
 
 def test_a_trouble_is_told_once_and_its_end_too(database_url: str, zones: list[Zone]) -> None:
