@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from gateway.devices import Device, point_as_values
+from gateway.devices import ForeignDevice, point_as_values
 from gateway.model import AssetKind
 from gateway.zones import Asset, Contact, Zone
 
@@ -60,7 +60,7 @@ def _contact(one: Contact) -> dict[str, Any]:
     return {name: value for name, value in asdict(one).items() if value is not None}
 
 
-def _device(one: Device) -> dict[str, Any]:
+def _device(one: ForeignDevice) -> dict[str, Any]:
     values: dict[str, Any] = {"profile": one.profile, "id": one.device_id}
     if one.asset is not None:
         values["asset"] = one.asset

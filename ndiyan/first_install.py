@@ -27,7 +27,6 @@ from psycopg.conninfo import conninfo_to_dict
 from gateway.clock import SystemClock
 from gateway.config import MqttSettings
 from ingest.db import Connection, connect, migrate, queries, schema_number
-from ingest.profiles.profile import profile_topics
 from ndiyan.certificates import make_certificates
 from ndiyan.devices import ACCESS, PASSWORDS
 from ndiyan.embedded_broker import filled
@@ -314,7 +313,7 @@ def _broker_files(answers: Answers) -> Iterator[_File]:
 def _own_files(answers: Answers, database: str) -> Iterator[_File]:
     """The broker's identities and the settings that hold their passwords, the key of backups, and Caddy's file."""
     passwords = {INGEST: new_password(), OPERATOR: new_password()}
-    devices = [ingest_identity(passwords[INGEST], profile_topics())]
+    devices = [ingest_identity(passwords[INGEST])]
     tools = [operator_identity(passwords)]
     for name, text in (
         (PASSWORDS, password_file(devices)), (ACCESS, acl_file(devices)),
