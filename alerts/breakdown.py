@@ -116,9 +116,10 @@ def close_report(
     return True
 
 
-def reopen_report(connection: Connection, report_id: int) -> bool:
-    """Undo the closing; False when it is open."""
-    return connection.execute(SQL["reopen"], {"report": report_id}).fetchone() is not None
+def reopen_report(connection: Connection, report_id: int) -> str | None:
+    """Undo the closing; returns the cause that was named, None when it is open."""
+    row = connection.execute(SQL["reopen"], {"report": report_id}).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _tell(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.actions import note
+from ingest.audit import record
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "calls")
@@ -38,9 +39,17 @@ def calls_due(connection: Connection) -> list[Call]:
 
 
 def mark_called(connection: Connection, call_id: int, *, who: str, now: datetime) -> bool:
-    """Somebody has called; it stands in the alert's story. A second time changes nothing and is False."""
+    """Somebody has called; that stands in the alert's story, or in the journal where it was about a zone.
+
+    A second time changes nothing and is False.
+    """
     with connection.transaction():
         row = connection.execute(SQL["called"], {"call": call_id, "who": who, "now": now}).fetchone()
-        if row is not None and row[0] is not None:
-            note(connection, row[0], kind="called", who=who, at=now)
+        if row is not None:
+            alert_id, zone, why = row
+            if alert_id is not None:
+                note(connection, alert_id, kind="called", who=who, at=now)
+            else:
+                record(connection, who=who, what="zone_called", subject=f"call-{call_id}", zone=zone,
+                       after={"why": why}, now=now)  # fmt: skip
     return row is not None

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import psycopg
 
 from gateway.clock import Clock
+from ingest.audit import record
 from ingest.backlog import Layout, Problem, Target, store_backlog
 from ingest.db import Connection, connect, queries
 from ingest.errors import BacklogUnreadable, IngestError
@@ -105,9 +106,15 @@ def lay_out(connection: Connection, number: int, layout: Layout) -> None:
     connection.execute(SQL["lay_out"], {"file": number, "layout": json.dumps(asdict(layout))})
 
 
-def ask_for(connection: Connection, number: int) -> bool:
+def ask_for(connection: Connection, number: int, *, who: str, now: datetime) -> bool:
     """Say that a file is to be stored; whether it was still to be."""
-    return connection.execute(SQL["ask"], {"file": number, "after": INTERRUPTED_AFTER}).rowcount > 0
+    with connection.transaction():
+        row = connection.execute(SQL["ask"], {"file": number, "after": INTERRUPTED_AFTER}).fetchone()
+        if row is not None:
+            size, zone = row
+            record(connection, who=who, what="file_stored", subject=f"file-{number}", zone=zone,
+                   after={"bytes": size}, now=now)  # fmt: skip
+    return row is not None
 
 
 def lines_of(connection: Connection, number: int) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gateway.clock import Clock
 from ingest.admission import Message, RejectReason
+from ingest.audit import record
 from ingest.db import Connection, queries
 from ingest.pipeline import Again, Committed, Pipeline
 
@@ -53,7 +54,7 @@ def find_waiting(
     return [number for (number,) in connection.execute(SQL["waiting"], parameters)]
 
 
-def replay(connection: Connection, ids: Sequence[int], *, clock: Clock) -> list[Replayed]:
+def replay(connection: Connection, ids: Sequence[int], *, clock: Clock, who: str) -> list[Replayed]:
     """Admit these messages again, in this order, and say what became of each.
 
     A message is one transaction: its readings, its line in the account and the mark that it was replayed come to stay
@@ -65,21 +66,27 @@ def replay(connection: Connection, ids: Sequence[int], *, clock: Clock) -> list[
     StoreUnavailable, SchemaMismatch : as `Pipeline.store`; messages before this one are replayed
     """
     pipeline = Pipeline(connection)
-    return [_replay_one(connection, pipeline, number, clock.now()) for number in ids]
+    return [_replay_one(connection, pipeline, number, who, clock.now()) for number in ids]
 
 
-def _replay_one(connection: Connection, pipeline: Pipeline, number: int, now: datetime) -> Replayed:
+def _replay_one(connection: Connection, pipeline: Pipeline, number: int, who: str, now: datetime) -> Replayed:
     with connection.transaction():
         row = connection.execute(SQL["take"], {"id": number}).fetchone()
         if row is None:
             return Replayed(number, Fate.GONE)
-        topic, payload, received_us, reason = row
+        topic, payload, received_us, reason, zone = row
         # Only a gateway of the registry has boots; what a stranger sent has not been booked under its numbers yet.
         again = Again(now, was_booked=reason != RejectReason.UNKNOWN_GATEWAY)
         found = pipeline.store_again(Message(topic, payload, received_us, 0, 0), again)
         if not isinstance(found, Committed):
             return Replayed(number, Fate.REFUSED, reason=found.reason.value, detail=found.detail)
         connection.execute(SQL["mark"], {"id": number, "now": now})
+        after = {"stored": found.stored, "duplicate": found.duplicate, "conflict": found.conflict,
+                 "set_aside": found.set_aside}  # fmt: skip
+        record(
+            connection, who=who, what="set_aside_replayed", subject=f"set-aside-{number}", zone=zone,
+            before={"reason": reason}, after=after, now=now,
+        )  # fmt: skip
     fate = Fate.PARTLY if found.set_aside else Fate.ACCEPTED
     return Replayed(number, fate, found.stored, found.duplicate, found.conflict, found.set_aside)
 

@@ -154,15 +154,21 @@ def login_link(
     as_json: Json = False,
 ) -> None:
     """Make a link that opens one session within a day, without a password."""
+    from ingest.audit import record
     from ingest.db import connect
     from web.access import create_login_link
     from web.accounts import find_account, let_in
 
     settings, now_wall = _load(context), SystemClock().now()
-    with connect(settings.required("database.url")) as connection:
+    with connect(settings.required("database.url")) as connection, connection.transaction():
         if role is not Role.SECRETARY:
             let_in(connection, person, role, now_wall=now_wall)
-        token = create_login_link(connection, person=find_account(connection, person).name, now_wall=now_wall)
+        account = find_account(connection, person)
+        token = create_login_link(connection, person=account.name, now_wall=now_wall)
+        after = {"role": account.role.value}
+        record(
+            connection, who=BY, what="link_made", subject=account.name, after=after, now=settings.make_clock().now()
+        )  # fmt: skip
     link = f"{settings.public_url}/login/{token}"
     _answer({"login_url": link}, link, as_json=as_json)
 
@@ -237,7 +243,7 @@ def webhooks(
     settings = _load(context)
     with connect(settings.required("database.url")) as connection:
         if again is not None:
-            _say(f"{try_again(connection, again, now=settings.make_clock().now())} are tried again")
+            _say(f"{try_again(connection, again, who=BY, now=settings.make_clock().now())} are tried again")
         found = fetch_webhooks(connection)
     lines = [
         f"{one.name:<20}  {one.delivered:>6} delivered  {one.waiting:>4} waiting  {one.given_up:>4} given up"

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from ingest.admission import RejectReason
+from ndiyan.cli_users import BY
 from ndiyan.settings import load_settings
 
 set_aside_app = typer.Typer(no_args_is_help=True, help="Messages that could not be accepted (docs/account.md).")
@@ -89,6 +90,7 @@ def backlog(
     as_json: JsonOption = False,
 ) -> None:
     """Store readings from a file, as a logger kept them; a bad row is set aside, the same file twice is stored once."""
+    from ingest.audit import record
     from ingest.backlog import Layout, Progress, store_backlog
     from ingest.db import connect
     from ndiyan.progress import Steps
@@ -113,7 +115,9 @@ def backlog(
             told(done.rows, round(done.rows * max(1.0, size / max(1, read))))
             for one in () if as_json else done.problems:
                 print(f"line {one.line}: {one.what} {one.value!r}: {one.detail} [{one.reason}]", file=sys.stderr)
-    counts = dict(itertools.islice(done._asdict().items(), 5))
+        counts = dict(itertools.islice(done._asdict().items(), 5))
+        now = settings.make_clock().now()
+        record(connection, who=BY, what="file_stored", subject="file", zone=zone, after=counts, now=now)
     print(json.dumps(counts) if as_json else ", ".join(f"{number} {name}" for name, number in counts.items()))
 
 
@@ -168,7 +172,7 @@ def replay_waiting(
     with connect(settings.required("database.url")) as connection:
         check_schema(connection)
         ids = find_waiting(connection, zone=zone, reason=reason, since=_instant(since), limit=limit)
-        found = replay(connection, ids, clock=settings.make_clock()) if ids else []
+        found = replay(connection, ids, clock=settings.make_clock(), who=BY) if ids else []
     if as_json:
         print(json.dumps([one._asdict() for one in found], ensure_ascii=False))
     else:

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from gateway.config import MqttSettings
+from ingest.audit import record
 from ingest.db import connect, queries
+from ndiyan.cli_users import BY
 from ndiyan.devices import BrokerFiles, DeviceRefused
 from ndiyan.settings import Settings, load_settings
 
@@ -48,6 +50,7 @@ def revoke(context: typer.Context, gateway: Gateway, as_json: Json = False) -> N
     settings = load_settings(context.obj)
     files = _files(settings)
     files.take_back(gateway)
+    _record(settings, "device_revoked", gateway, files.gateways.get(gateway))
     _reload(settings)
     kept = "; what it has kept it sends when it is let in again" if gateway in files.gateways else ""
     _answer({"revoked": gateway}, f"{gateway} is out{kept}", as_json)
@@ -77,6 +80,7 @@ def _give(settings: Settings, gateway: str, *, anew: bool, topics: list[str], as
     files = _files(settings)
     address = MqttSettings.from_url(settings.required("broker.public_url"))
     password = files.give(gateway, anew=anew, topics=topics)
+    _record(settings, "device_rotated" if anew else "device_added", gateway, files.gateways.get(gateway))
     _reload(settings)
     host = MqttSettings(address.host, address.port, gateway, None, address.protocol, address.tls_ca).url()
     if gateway not in files.gateways:
@@ -91,6 +95,11 @@ def _give(settings: Settings, gateway: str, *, anew: bool, topics: list[str], as
         f"{password}"
     )
     _answer({"zone": files.gateways[gateway], "gateway": gateway, "mqtt": host, "password": password}, text, as_json)
+
+
+def _record(settings: Settings, what: str, gateway: str, zone: str | None) -> None:
+    with connect(settings.required("database.url"), application="ndiyan-devices") as connection:
+        record(connection, who=BY, what=what, subject=gateway, zone=zone, now=settings.make_clock().now())
 
 
 def _files(settings: Settings) -> BrokerFiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections import Counter
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from ingest.profiles.profile import Profile, load_profile, shipped_profiles
 from ingest.profiles.trial import failed_samples, try_message
+from ndiyan.cli_users import BY
 from ndiyan.settings import load_settings
 
 profiles_app = typer.Typer(no_args_is_help=True, help="How messages of foreign devices are read (docs/profiles.md).")
@@ -79,7 +79,7 @@ def add(context: typer.Context, file: File) -> None:
     settings = load_settings(context.obj)
     with connect(settings.required("database.url")) as connection:
         profile = keep_profile(
-            connection, file.read_text("utf-8"), where=str(file), by=getpass.getuser(), now=settings.make_clock().now()
+            connection, file.read_text("utf-8"), where=str(file), by=BY, now=settings.make_clock().now()
         )
     print(f"{profile.name}: kept; ndiyan profiles replay --profile {profile.name} reads old messages by it")
 
@@ -92,7 +92,7 @@ def remove(context: typer.Context, name: Annotated[str, typer.Argument(help="The
 
     settings = load_settings(context.obj)
     with connect(settings.required("database.url")) as connection:
-        is_there = forget_profile(connection, name, by=getpass.getuser(), now=settings.make_clock().now())
+        is_there = forget_profile(connection, name, by=BY, now=settings.make_clock().now())
     print(f"{name}: forgotten" if is_there else f"{name}: none of yours bears that name")
     raise typer.Exit(0 if is_there else 1)
 
@@ -107,6 +107,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Read messages of the last 90 days again, after a profile or a zone file was mended; what is stored stays."""
+    from ingest.audit import record
     from ingest.db import connect
     from ingest.replay import count_raw, replay_raw
     from ndiyan.progress import Steps
@@ -126,6 +127,8 @@ def replay(
             for name in ("stored", "duplicate", "conflict", "set_aside"):
                 counts[name] += getattr(one, name)
             told(counts["messages"], total)
+        now, after = settings.make_clock().now(), dict(counts)
+        record(connection, who=BY, what="messages_reread", subject=profile or "profiles", after=after, now=now)
     if as_json:
         print(json.dumps(dict(counts)))
     else:

@@ -154,7 +154,7 @@ def password_link(connection: Connection, name: str, *, now_wall: datetime) -> s
 
 
 def set_password(
-    connection: Connection, token: str, password: str, *, passwords: Passwords, now_wall: datetime
+    connection: Connection, token: str, password: str, *, passwords: Passwords, now: datetime, now_wall: datetime
 ) -> OpenedSession:
     """Use up a link to set a password, and let its owner in; sessions of before end.
 
@@ -170,11 +170,12 @@ def set_password(
         session = open_session(connection, token, now_wall=now_wall, purpose=Purpose.PASSWORD)
         connection.execute(SQL["set_password"], {"name": session.person, "password": kept})
         end_sessions(connection, session.person, but=hash_of(session.token))
+        _record_own(connection, session.person, "password_set", now)
     return session
 
 
 def change_password(
-    connection: Connection, name: str, *, old: str, new: str, passwords: Passwords, session: bytes
+    connection: Connection, name: str, *, old: str, new: str, passwords: Passwords, session: bytes, now: datetime
 ) -> None:
     """Change one's own password; the other sessions end.
 
@@ -189,6 +190,7 @@ def change_password(
     with connection.transaction():
         connection.execute(SQL["set_password"], {"name": name, "password": kept})
         end_sessions(connection, name, but=session)
+        _record_own(connection, name, "password_set", now)
 
 
 def confirm_password(connection: Connection, name: str, password: str, *, passwords: Passwords) -> None:
@@ -236,7 +238,7 @@ def offered_code(connection: Connection, name: str) -> str | None:
     return row[0] if row else None
 
 
-def take_up_code(connection: Connection, name: str, code: str, *, now_wall: datetime) -> list[str]:
+def take_up_code(connection: Connection, name: str, code: str, *, now: datetime, now_wall: datetime) -> list[str]:
     """Ask for codes from now on; returns recovery codes, which are shown this once.
 
     Raises
@@ -253,14 +255,27 @@ def take_up_code(connection: Connection, name: str, code: str, *, now_wall: date
         connection.execute(SQL["drop_codes"], {"name": name})
         hashes = [hash_of(plain_code(one)) for one in codes]
         connection.execute(SQL["keep_codes"], {"name": name, "hashes": hashes})
+        _record_own(connection, name, "code_set_up", now)
     return codes
 
 
-def drop_code(connection: Connection, name: str) -> None:
+def drop_code(connection: Connection, name: str, *, now: datetime) -> None:
     """Ask for codes no more."""
     with connection.transaction():
         connection.execute(SQL["drop_secret"], {"name": name})
         connection.execute(SQL["drop_codes"], {"name": name})
+        _record_own(connection, name, "code_removed", now)
+
+
+def log_out_elsewhere(connection: Connection, name: str, *, session: bytes, now: datetime) -> None:
+    """End all sessions of one's own but this one."""
+    with connection.transaction():
+        end_sessions(connection, name, but=session)
+        _record_own(connection, name, "sessions_ended", now)
+
+
+def _record_own(connection: Connection, name: str, what: str, now: datetime) -> None:
+    record(connection, who=f"{name} (web)", what=what, subject=name, now=now)
 
 
 def _takes_code(connection: Connection, name: str, secret: str, last_step: int, code: str, now_wall: datetime) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from alerts.breakdown import Cause, close_report, reopen_report
+from ingest.audit import record
 from ingest.db import Connection, queries
 from web.errors import NotThere
 
@@ -33,8 +35,40 @@ def fetch_reports(connection: Connection, zone_id: str) -> list[Report]:
     return [Report(*row) for row in connection.execute(SQL["of_zone"], {"zone": zone_id, "closed": CLOSED_SHOWN})]
 
 
-def zone_of_report(connection: Connection, report_id: int) -> str:
-    """The zone in which it was reported; `NotThere` when there is no such report."""
+def close_by_hand(connection: Connection, report_id: int, *, cause: Cause, who: str, now: datetime) -> str:
+    """Say what a report was and that it is over; returns its zone. A second time changes nothing.
+
+    Raises
+    ------
+    NotThere : there is no such report
+    """
+    zone = _zone_of(connection, report_id)
+    with connection.transaction():
+        if close_report(connection, report_id, cause=cause, who=who, now=now):
+            after = {"cause": cause.value}
+            record(connection, who=who, what="report_closed", subject=f"P{report_id}", zone=zone, after=after, now=now)
+    return zone
+
+
+def reopen_by_hand(connection: Connection, report_id: int, *, who: str, now: datetime) -> str:
+    """Undo the closing of a report; returns its zone. A second time changes nothing.
+
+    Raises
+    ------
+    NotThere : there is no such report
+    """
+    zone = _zone_of(connection, report_id)
+    with connection.transaction():
+        cause = reopen_report(connection, report_id)
+        if cause is not None:
+            before = {"cause": cause}
+            record(
+                connection, who=who, what="report_reopened", subject=f"P{report_id}", zone=zone, before=before, now=now
+            )  # fmt: skip
+    return zone
+
+
+def _zone_of(connection: Connection, report_id: int) -> str:
     row = connection.execute(SQL["zone_of"], {"report": report_id}).fetchone()
     if row is None:
         raise NotThere("report", str(report_id))

@@ -55,5 +55,6 @@ RETURNING r.told_at IS NULL AND c.is_active AND c.phone <> ALL(%(known_to)s::tex
 UPDATE report SET told_at = %(now)s WHERE report_id = %(report)s;
 
 -- reopen
-UPDATE report SET closed_at = NULL, closed_by = NULL, cause = NULL
-WHERE report_id = %(report)s AND closed_at IS NOT NULL RETURNING report_id;
+UPDATE report r SET closed_at = NULL, closed_by = NULL, cause = NULL
+FROM (SELECT report_id, cause FROM report WHERE report_id = %(report)s AND closed_at IS NOT NULL FOR UPDATE) before
+WHERE r.report_id = before.report_id RETURNING before.cause;

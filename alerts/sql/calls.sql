@@ -9,4 +9,4 @@ ORDER BY coalesce(a.severity, 2) DESC, l.since, l.call_id;
 
 -- called
 UPDATE call_list SET called_by = %(who)s, called_at = %(now)s WHERE call_id = %(call)s AND called_at IS NULL
-RETURNING alert_id;
+RETURNING alert_id, zone_id, why;

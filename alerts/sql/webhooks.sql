@@ -23,7 +23,7 @@ WHERE webhook_delivery_id = %(delivery)s;
 -- again
 -- Those that were given up are tried once more, from the beginning.
 UPDATE webhook_delivery SET state = 'waiting', attempts = 0, next_try_at = %(now)s
-WHERE state = 'given_up' AND (%(name)s::text IS NULL OR webhook = %(name)s);
+WHERE state = 'given_up' AND webhook = %(name)s;
 
 -- listing
 SELECT w.name, w.is_active, count(*) FILTER (WHERE d.state = 'delivered'), count(*) FILTER (WHERE d.state = 'waiting'),

@@ -34,7 +34,8 @@ UPDATE backlog_file SET layout = %(layout)s::jsonb WHERE backlog_file_id = %(fil
 -- ask
 UPDATE backlog_file SET state = 'asked', beat_at = now(), error = NULL
 WHERE backlog_file_id = %(file)s
-  AND (state IN ('waiting', 'failed') OR (state = 'asked' AND now() - beat_at > %(after)s));
+  AND (state IN ('waiting', 'failed') OR (state = 'asked' AND now() - beat_at > %(after)s))
+RETURNING size, layout ->> 'zone';
 
 -- take_interrupted
 -- Whoever takes them beats for them, so that nobody else does.

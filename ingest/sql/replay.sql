@@ -8,7 +8,7 @@ ORDER BY set_aside_id LIMIT %(limit)s;
 
 -- take
 -- Locked until its replay is over: of two who replay it at once the second finds it done.
-SELECT topic, payload, (extract(epoch FROM received_at) * 1000000)::int8, reason
+SELECT topic, payload, (extract(epoch FROM received_at) * 1000000)::int8, reason, zone_id
 FROM set_aside WHERE set_aside_id = %(id)s AND replayed_at IS NULL FOR UPDATE;
 
 -- mark

@@ -359,8 +359,8 @@ def test_who_reported_hears_once_what_it_was_however_often_it_is_closed(region: 
     region.run(2 * MINUTE)
     told = "NDIYAN Mangol-Dow: la panne que vous avez signalée est finie: la pompe est réparée. Merci."
     assert [text for _, text in region.sms(tap_keeper)][1:] == [told]
-    assert reopen_report(region.connection, number)
-    assert not reopen_report(region.connection, number)
+    assert reopen_report(region.connection, number) == "pump"
+    assert reopen_report(region.connection, number) is None
     assert close_report(
         region.connection, number, cause=BreakdownCause.NOTHING, who="Awa (web)", now=region.clock.now()
     )

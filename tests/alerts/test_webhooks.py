@@ -199,8 +199,11 @@ def test_a_receiver_that_is_away_for_days_is_given_up_and_may_be_asked_once_more
     clock.advance(timedelta(days=30))
     assert all_of(teller) == 0
     assert [one.given_up for one in fetch_webhooks(connection)] == [1]
-    assert try_again(connection, "nobody", now=clock.now()) == 0
-    assert try_again(connection, "office", now=clock.now()) == 1
+    assert try_again(connection, "nobody", who="server (CLI)", now=clock.now()) == 0
+    assert try_again(connection, "office", who="server (CLI)", now=clock.now()) == 1
+    assert connection.execute("SELECT who, subject, after FROM audit_log").fetchall() == [
+        ("server (CLI)", "office", {"events": 1})
+    ]
     again = teller_of(connection, receiver, clock, wall)
     assert all_of(again) == 1
     assert deliveries(connection)[0][1] == "delivered"

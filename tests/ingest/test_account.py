@@ -206,7 +206,7 @@ def test_what_a_stranger_declares_counts_once_it_is_registered_and_nonsense_is_s
     )
     assert told.taken[where] == [(3, 3), (1, 2)]
     import_zones(connection, [stranger])
-    replay(connection, find_waiting(connection, limit=9), clock=ManualClock(START))
+    replay(connection, find_waiting(connection, limit=9), clock=ManualClock(START), who="Awa (web)")
     assert [(x.sent, x.arrived, x.declared) for x in lines(connection) if x.gateway] == [(3, 1, 2)]
 
     topic = thinned(stranger, "1", [], START).topic
@@ -273,7 +273,7 @@ def test_the_clocks_offset_is_that_of_the_least_delay_and_a_replay_tells_none(
     sent = {"sent": START.timestamp() - 1, "sup": 500.0}
     pipeline.store([pack(zones[3], [record("1", 1) | sent], START)])
     import_zones(connection, zones[:4])
-    replay(connection, find_waiting(connection, limit=1), clock=ManualClock(START + DAY))
+    replay(connection, find_waiting(connection, limit=1), clock=ManualClock(START + DAY), who="Awa (web)")
     assert connection.execute(offset, [(START + DAY).date()]).fetchone() == (None,)
 
 

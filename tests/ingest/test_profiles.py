@@ -209,7 +209,9 @@ def test_a_device_that_nobody_registered_waits_until_a_zone_file_names_it(connec
     assert reason == "unknown_device"
     assert "a84041000181c061" in detail
     import_zones(connection, [zone_with_devices(DEVICES.replace("24e124713b493921", "a84041000181c061"))])
-    (found,) = replay(connection, find_waiting(connection, limit=9), clock=ManualClock(NOON + timedelta(days=1)))
+    (found,) = replay(
+        connection, find_waiting(connection, limit=9), clock=ManualClock(NOON + timedelta(days=1)), who="Awa (web)"
+    )
     assert (found.fate, found.stored) == (Fate.ACCEPTED, 1)
     assert stored(connection) == [("tower", "level_m", NOON, 2.31)]
     assert adds_up(connection)

@@ -70,9 +70,9 @@ def test_what_a_stranger_sent_is_stored_once_its_gateway_is_registered(
     stranger = zones[1]
     Pipeline(connection).store([message(stranger, level(1), level(2), level(3)), message(stranger, level(4))])
     ids = find_waiting(connection, limit=10)
-    assert [found.reason for found in replay(connection, ids, clock=clock)] == ["unknown_gateway"] * 2
+    assert [found.reason for found in replay(connection, ids, clock=clock, who="Awa (web)")] == ["unknown_gateway"] * 2
     import_zones(connection, zones[:2])
-    assert replay(connection, ids, clock=clock) == [
+    assert replay(connection, ids, clock=clock, who="Awa (web)") == [
         Replayed(ids[0], Fate.ACCEPTED, stored=3), Replayed(ids[1], Fate.ACCEPTED, stored=1)
     ]  # fmt: skip
     assert connection.execute(BOOK, [stranger.gateway_id]).fetchall() == [(0, 4, 4, 0, 0, 0)]
@@ -88,7 +88,7 @@ def test_numbers_of_what_was_replayed_are_not_missing(
     Pipeline(connection).store([message(zones[1], level(3))])
     missing = "SELECT sum(sent) - sum(arrived) FROM gateway_day WHERE gateway_id = %s"
     assert connection.execute(missing, [zones[1].gateway_id]).fetchone() == (2,), "set aside under nobody's name"
-    replay(connection, find_waiting(connection, limit=10), clock=clock)
+    replay(connection, find_waiting(connection, limit=10), clock=clock, who="Awa (web)")
     assert connection.execute(missing, [zones[1].gateway_id]).fetchone() == (0,)
 
 
@@ -98,7 +98,9 @@ def test_one_reading_that_is_still_bad_does_not_hold_its_neighbours(
     Pipeline(connection).store([message(zones[1], level(1), level(2, u="bar"), level(3))])
     import_zones(connection, zones[:2])
     (number,) = find_waiting(connection, limit=10)
-    assert replay(connection, [number], clock=clock) == [Replayed(number, Fate.PARTLY, stored=2, set_aside=1)]
+    assert replay(connection, [number], clock=clock, who="Awa (web)") == [
+        Replayed(number, Fate.PARTLY, stored=2, set_aside=1)
+    ]
     rows = connection.execute("SELECT reason FROM set_aside WHERE replayed_at IS NULL").fetchall()
     assert rows == [("wrong_unit",)]
     assert connection.execute(BOOK, [zones[1].gateway_id]).fetchall() == [(0, 3, 2, 0, 0, 1)]
@@ -111,7 +113,7 @@ def test_a_second_replay_finds_it_gone_and_counts_nothing(
     Pipeline(connection).store([message(zones[1], level(1))])
     import_zones(connection, zones[:2])
     (number,) = find_waiting(connection, limit=10)
-    fates = [found.fate for found in replay(connection, [number, number, 999], clock=clock)]
+    fates = [found.fate for found in replay(connection, [number, number, 999], clock=clock, who="Awa (web)")]
     assert fates == [Fate.ACCEPTED, Fate.GONE, Fate.GONE]
     assert connection.execute(BOOK, [zones[1].gateway_id]).fetchall() == [(0, 1, 1, 0, 0, 0)]
 
@@ -124,7 +126,7 @@ def test_a_reading_that_had_no_date_and_has_one_now_is_stored_though_its_number_
     pipeline.store([message(zones[0], level(1, bt=100.0, bup=100.0))])
     (number,) = find_waiting(connection, reason="time_before_service", limit=10)
     pipeline.store([message(zones[0], level(2, bt=NOON_S - 5, bup=595.0, sent=NOON_S, sup=600.0))])
-    assert replay(connection, [number], clock=clock) == [Replayed(number, Fate.ACCEPTED, stored=1)]
+    assert replay(connection, [number], clock=clock, who="Awa (web)") == [Replayed(number, Fate.ACCEPTED, stored=1)]
     ((measured, device),) = connection.execute(
         "SELECT measured_at, device_at FROM reading_note WHERE test = 'clock'"
     ).fetchall()
@@ -139,7 +141,7 @@ def test_the_same_readings_in_two_set_aside_packs_are_stored_once(
         [message(zones[1], level(1), level(2)), message(zones[1], level(2), level(3), level(3, v=2.0))]
     )
     import_zones(connection, zones[:2])
-    first, second = replay(connection, find_waiting(connection, limit=10), clock=clock)
+    first, second = replay(connection, find_waiting(connection, limit=10), clock=clock, who="Awa (web)")
     assert (first.stored, first.duplicate, first.conflict) == (2, 0, 0)
     assert (second.stored, second.duplicate, second.conflict) == (1, 1, 1)
     assert adds_up(connection)
@@ -151,7 +153,7 @@ def test_a_status_of_a_stranger_counts_once_it_is_known(
     birth = json.dumps({"state": "online", "software": "0.1", "clock": "gnss"}).encode()
     Pipeline(connection).store([message(zones[1], raw=birth, kind="status")])
     import_zones(connection, zones[:2])
-    (found,) = replay(connection, find_waiting(connection, limit=10), clock=clock)
+    (found,) = replay(connection, find_waiting(connection, limit=10), clock=clock, who="Awa (web)")
     assert found.fate is Fate.ACCEPTED
     status = connection.execute("SELECT status, software FROM gateway WHERE gateway_id = %s", [zones[1].gateway_id])
     assert status.fetchone() == ("online", "0.1")
@@ -164,7 +166,7 @@ def test_what_the_database_refuses_is_refused_alone_and_the_next_is_replayed(
     Pipeline(connection).store([message(zones[1], level(1, v=7.0)), message(zones[1], level(2))])
     import_zones(connection, zones[:2])
     connection.execute("ALTER TABLE reading ADD CONSTRAINT no_seven CHECK (value <> 7)")
-    first, second = replay(connection, find_waiting(connection, limit=10), clock=clock)
+    first, second = replay(connection, find_waiting(connection, limit=10), clock=clock, who="Awa (web)")
     assert (first.fate, first.reason) == (Fate.REFUSED, "database_refused")
     assert second.fate is Fate.ACCEPTED
     assert adds_up(connection)
@@ -179,7 +181,7 @@ def test_a_schema_that_is_not_ours_stops_the_replay_and_loses_nothing(
     connection.execute("ALTER TABLE reading_note RENAME COLUMN test TO trial")
     connection.execute("ALTER TABLE gateway_day RENAME COLUMN late TO tardy")
     with pytest.raises(SchemaMismatch, match="42703"):
-        replay(connection, ids, clock=clock)
+        replay(connection, ids, clock=clock, who="Awa (web)")
     assert find_waiting(connection, limit=10) == ids
     assert connection.execute("SELECT count(*) FROM reading").fetchone() == (0,)
 

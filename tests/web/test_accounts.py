@@ -130,8 +130,8 @@ def test_a_code_of_the_phone_opens_once_and_a_recovery_code_in_its_place(site: S
     now, passwords = site.wall.now(), Passwords()
     made = pyotp.TOTP(offer_code(connection, "Mariama"))
     with pytest.raises(CodeRefused):
-        take_up_code(connection, "Mariama", "000000" if made.at(now) != "000000" else "111111", now_wall=now)
-    spare = take_up_code(connection, "Mariama", made.at(now), now_wall=now)
+        take_up_code(connection, "Mariama", "000000" if made.at(now) != "000000" else "111111", now=now, now_wall=now)
+    spare = take_up_code(connection, "Mariama", made.at(now), now=now, now_wall=now)
     assert len(set(spare)) == 10
 
     def enter(code: str) -> None:
@@ -149,7 +149,7 @@ def test_a_code_of_the_phone_opens_once_and_a_recovery_code_in_its_place(site: S
         enter(spare[3])
     with pytest.raises(LoginRefused):
         log_in(connection, name="Mariama", password="faux", code=spare[4], passwords=passwords, now_wall=now)
-    drop_code(connection, "Mariama")
+    drop_code(connection, "Mariama", now=now)
     enter("")
 
 
@@ -159,7 +159,7 @@ def test_a_reset_ends_sessions_and_password_and_code_at_once(site: Site, connect
     with site.app() as client:
         assert _enters(client, "Mariama").status_code == 303
         made = pyotp.TOTP(offer_code(connection, "Mariama"))
-        take_up_code(connection, "Mariama", made.at(site.wall.now()), now_wall=site.wall.now())
+        take_up_code(connection, "Mariama", made.at(site.wall.now()), now=site.clock.now(), now_wall=site.wall.now())
         first = reset(connection, "Mariama", by="Awa (web)", now=site.clock.now(), now_wall=site.wall.now())
         second = reset(connection, "Mariama", by="Awa (web)", now=site.clock.now(), now_wall=site.wall.now())
         assert client.get("/fr/").status_code == 401
@@ -182,7 +182,7 @@ def test_whoever_is_disabled_is_out_at_once_and_comes_back_as_before(site: Site,
         enable(connection, "Mariama", by="Awa (web)", now=site.clock.now())
         assert _enters(client, "Mariama").status_code == 303
     told = connection.execute("SELECT what FROM audit_log WHERE subject = 'Mariama' ORDER BY audit_id").fetchall()
-    assert [what for (what,) in told] == ["account_added", "account_disabled", "account_enabled"]
+    assert [what for (what,) in told] == ["account_added", "password_set", "account_disabled", "account_enabled"]
 
 
 @pytest.mark.db

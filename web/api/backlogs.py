@@ -67,7 +67,7 @@ def send(
     why = refusal(connection, found, services.clock.now())
     if why is not None:
         raise BadParameter("body", EXAMPLE.partition("\n")[0], why)
-    ask_for(connection, number)
+    ask_for(connection, number, who=who, now=services.clock.now())
     services.files.start(number)
     return _view(fetch_file(connection, number))
 

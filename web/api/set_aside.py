@@ -16,7 +16,7 @@ from web.api.models import Listing, ReplayBody, ReplayedView, SetAsideDetail, Se
 from web.api.responses import ERRORS
 from web.aside import PREVIEW_BYTES, SetAside, find_set_aside, set_aside_page
 from web.cursors import cursor_of, read_cursor
-from web.dependencies import ConnectionOf, ServicesOf
+from web.dependencies import ConnectionOf, KeyOf, ServicesOf
 
 router = APIRouter(prefix="/set-aside", tags=["set aside"], responses=ERRORS)
 
@@ -48,7 +48,7 @@ def listing(
 
 @router.post("/replay", summary="Try messages again, oldest first")
 def replay_some(
-    services: ServicesOf, connection: ConnectionOf, body: ReplayBody | None = None
+    services: ServicesOf, connection: ConnectionOf, key: KeyOf, body: ReplayBody | None = None
 ) -> Listing[ReplayedView]:
     """Each message in a transaction of its own, through the same admission as one that has just come.
 
@@ -57,7 +57,9 @@ def replay_some(
     chosen = body or ReplayBody()
     require_zone_or_gateway(connection, chosen.zone or None, None)
     ids = find_waiting(connection, zone=chosen.zone, reason=chosen.reason, since=chosen.since, limit=chosen.limit)
-    return Listing(items=[_replayed_view(one) for one in replay(connection, ids, clock=services.clock)])
+    return Listing(
+        items=[_replayed_view(one) for one in replay(connection, ids, clock=services.clock, who=f"{key.name} (API)")]
+    )
 
 
 @router.get("/{set_aside_id}", summary="One message with all its bytes")
@@ -69,10 +71,10 @@ def one(connection: ConnectionOf, set_aside_id: int) -> SetAsideDetail:
 
 
 @router.post("/{set_aside_id}/replay", summary="Try one message again")
-def replay_one(services: ServicesOf, connection: ConnectionOf, set_aside_id: int) -> ReplayedView:
+def replay_one(services: ServicesOf, connection: ConnectionOf, key: KeyOf, set_aside_id: int) -> ReplayedView:
     """Trying twice counts once: the second time it is gone."""
     find_set_aside(connection, set_aside_id)
-    (found,) = replay(connection, [set_aside_id], clock=services.clock)
+    (found,) = replay(connection, [set_aside_id], clock=services.clock, who=f"{key.name} (API)")
     return _replayed_view(found)
 
 

@@ -81,6 +81,7 @@ def say_how(page: PageOf, number: int, form: FormOf) -> Response:
 def store(page: PageOf, number: int) -> Response:
     """Store it in the background; what was interrupted begins again."""
     found = fetch_file(page.connection, number)
-    if look_into(page.connection, found, page.now).why_not is None and ask_for(page.connection, number):
+    is_fit = look_into(page.connection, found, page.now).why_not is None
+    if is_fit and ask_for(page.connection, number, who=page.who, now=page.now):
         page.services.files.start(number)
     return page.see("apporter", number)

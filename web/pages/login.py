@@ -127,7 +127,9 @@ def choose_password(
     if mot != encore:
         return _password_form(request, services, langue, person, refusal=refusal_of("twice", 0, langue))
     try:
-        session = set_password(connection, token, mot, passwords=services.passwords, now_wall=now_wall)
+        session = set_password(
+            connection, token, mot, passwords=services.passwords, now=services.clock.now(), now_wall=now_wall
+        )  # fmt: skip
     except PasswordRefused as error:
         return _password_form(
             request, services, langue, person, refusal=refusal_of(error.why, error.value, langue)

@@ -11,12 +11,13 @@ from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
 from ingest.db import Connection
-from web.access import count_sessions, end_sessions
+from web.access import count_sessions
 from web.accounts import (
     change_password,
     confirm_password,
     drop_code,
     find_account,
+    log_out_elsewhere,
     offer_code,
     offered_code,
     take_up_code,
@@ -50,7 +51,7 @@ def new_password(
         with _asked(page) as connection:
             change_password(
                 connection, page.visitor.name, old=ancien, new=mot, passwords=page.services.passwords,
-                session=page.visitor.identity,
+                session=page.visitor.identity, now=page.now,
             )  # fmt: skip
     except PasswordRefused as error:
         return _shown(page, refusal=refusal_of(error.why, error.value, page.language))
@@ -76,7 +77,9 @@ def keep_code(page: PageOf, code: Annotated[str, Form(max_length=40)] = "") -> R
     """Ask for codes from now on, and show the recovery codes this once."""
     try:
         with _asked(page) as connection:
-            spare = take_up_code(connection, page.visitor.name, code, now_wall=page.services.wall.now())
+            spare = take_up_code(
+                connection, page.visitor.name, code, now=page.now, now_wall=page.services.wall.now()
+            )  # fmt: skip
     except CodeRefused:
         return _shown(page, refusal=refusal_of("code", 0, page.language))
     return _shown(page, spare=spare)
@@ -88,7 +91,7 @@ def remove_code(page: PageOf, ancien: Annotated[str, Form(max_length=1000)] = ""
     try:
         with _asked(page) as connection:
             confirm_password(connection, page.visitor.name, ancien, passwords=page.services.passwords)
-            drop_code(connection, page.visitor.name)
+            drop_code(connection, page.visitor.name, now=page.now)
     except LoginRefused:
         return _shown(page, refusal=refusal_of("own", 0, page.language))
     return page.see("compte")
@@ -98,7 +101,7 @@ def remove_code(page: PageOf, ancien: Annotated[str, Form(max_length=1000)] = ""
 def end_others(page: PageOf) -> Response:
     """Log out everywhere but here."""
     with widened(page.connection, page.visitor.zone) as connection:
-        end_sessions(connection, page.visitor.name, but=page.visitor.identity)
+        log_out_elsewhere(connection, page.visitor.name, session=page.visitor.identity, now=page.now)
     return page.see("compte")
 
 

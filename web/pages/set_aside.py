@@ -80,5 +80,5 @@ def replay_one(page: PageOf, set_aside_id: int) -> Response:
 
 def _replayed(page: Page, ids: list[int], *, is_all: bool) -> Response:
     """What became of each; reloading tries again what was refused and changes nothing else."""
-    found = replay(page.connection, ids, clock=page.services.clock)
+    found = replay(page.connection, ids, clock=page.services.clock, who=page.who)
     return page.render("set_aside_replayed.html", found=found, is_all=is_all)

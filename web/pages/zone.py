@@ -10,13 +10,12 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
-from alerts.breakdown import close_report, reopen_report
 from alerts.closing import BreakdownCause
 from alerts.lasting import fetch_forecast
 from alerts.words import fault_label
 from ingest.readings_pg import PgReadings
 from web.box import fetch_boxes
-from web.breakdowns import fetch_reports, zone_of_report
+from web.breakdowns import close_by_hand, fetch_reports, reopen_by_hand
 from web.by_hand import fetch_by_hand
 from web.charts.bars import share_bar
 from web.charts.series import time_axis
@@ -92,19 +91,17 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
 @router.post("/pannes/{report_id}/clore")
 def close(page: PageOf, report_id: int, cause: Annotated[str, Form()]) -> Response:
     """Say what a reported breakdown was and that it is over; a second click changes nothing."""
-    zone_id = zone_of_report(page.connection, report_id)
     if cause not in set(BreakdownCause):
         raise BadParameter("cause", cause, f"is none of {', '.join(BreakdownCause)}")
-    close_report(page.connection, report_id, cause=BreakdownCause(cause), who=page.who, now=page.now)
-    return page.see("zones", zone_id)
+    return page.see(
+        "zones", close_by_hand(page.connection, report_id, cause=BreakdownCause(cause), who=page.who, now=page.now)
+    )  # fmt: skip
 
 
 @router.post("/pannes/{report_id}/rouvrir")
 def reopen(page: PageOf, report_id: int) -> Response:
     """Undo the closing of a report."""
-    zone_id = zone_of_report(page.connection, report_id)
-    reopen_report(page.connection, report_id)
-    return page.see("zones", zone_id)
+    return page.see("zones", reopen_by_hand(page.connection, report_id, who=page.who, now=page.now))
 
 
 def _day_address(page: Page, zone_id: str, on: date) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from alerts.replies import fold
+from ingest.audit import record
 from ingest.db import Connection, queries
 from web.errors import ReportRefused
 from web.masks import hide_phones
@@ -125,7 +126,15 @@ def write_draft(
             raise ReportRefused("name")
         kept.append(plain)
     asked = {"period": str(period), "zone": zone, "fr": kept[0], "en": kept[1], "who": who, "now": now}
-    connection.execute(SQL["write_draft"], asked)
+    with connection.transaction():
+        row = connection.execute(SQL["draft"], asked).fetchone()
+        before, after = Words(*row) if row else Words(), Words(*kept)
+        connection.execute(SQL["write_draft"], asked)
+        if after != before:
+            record(
+                connection, who=f"{who} (web)", what="report_written", subject=str(period), zone=zone,
+                before=before._asdict(), after=after._asdict(), now=now,
+            )  # fmt: skip
 
 
 def _parts(name: str) -> list[str]:
@@ -140,13 +149,18 @@ def note_takings(connection: Connection, zone: str, month: Period, gnf: int | No
     ------
     ReportRefused : `takings`, below zero or beyond belief
     """
-    asked = {"zone": zone, "month": month.first}
-    if gnf is None:
-        connection.execute(SQL["forget_takings"], asked)
-    elif not 0 <= gnf <= MOST_GNF:
+    if gnf is not None and not 0 <= gnf <= MOST_GNF:
         raise ReportRefused("takings")
-    else:
-        connection.execute(SQL["note_takings"], asked | {"gnf": gnf, "who": who, "now": now})
+    asked = {"zone": zone, "month": month.first, "gnf": gnf, "who": who, "now": now}
+    with connection.transaction():
+        row = connection.execute(SQL["takings_of"], asked).fetchone()
+        before = row[0] if row else None
+        connection.execute(SQL["forget_takings" if gnf is None else "note_takings"], asked)
+        if gnf != before:
+            record(
+                connection, who=f"{who} (web)", what="takings_noted", subject=str(month), zone=zone,
+                before={"gnf": before}, after={"gnf": gnf}, now=now,
+            )  # fmt: skip
 
 
 def publish(

@@ -49,6 +49,9 @@ ORDER BY a.first_evidence_at, a.alert_id;
 -- takings
 SELECT zone_id, month, gnf FROM takings WHERE month >= %(first)s AND month < %(end)s;
 
+-- takings_of
+SELECT gnf FROM takings WHERE zone_id = %(zone)s AND month = %(month)s;
+
 -- note_takings
 INSERT INTO takings (zone_id, month, gnf, noted_by, noted_at) VALUES (%(zone)s, %(month)s, %(gnf)s, %(who)s, %(now)s)
 ON CONFLICT (zone_id, month) DO UPDATE SET gnf = EXCLUDED.gnf, noted_by = EXCLUDED.noted_by, noted_at = EXCLUDED.noted_at;
@@ -71,8 +74,8 @@ ON CONFLICT (period, zone_id) DO UPDATE SET words_fr = EXCLUDED.words_fr, words_
     written_by = EXCLUDED.written_by, written_at = EXCLUDED.written_at;
 
 -- names
--- Whose names no report holds.
-SELECT DISTINCT name FROM contact WHERE %(zone)s::text IS NULL OR zone_id = %(zone)s;
+-- Whose names no report holds; who is forgotten has none.
+SELECT DISTINCT name FROM contact WHERE name <> '' AND (%(zone)s::text IS NULL OR zone_id = %(zone)s);
 
 -- places
 -- Zones and communes may bear the name of a person: those words are no secret.
