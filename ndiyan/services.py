@@ -62,12 +62,11 @@ def run_alerts(settings: Settings) -> None:
 
 def run_web(settings: Settings) -> None:
     """Serve pages and API until SIGTERM."""
-    import uvicorn
-
     from alerts.carriers.registry import doors
     from web.app import create_app
     from web.config import WebConfig
     from web.request_id import NoteRequest
+    from web.server import serve
 
     log_to_stderr(settings.log(), NoteRequest())
     config = WebConfig(
@@ -82,15 +81,7 @@ def run_web(settings: Settings) -> None:
     with connect(config.database_url) as connection:
         check_schema(connection)
     threading.Thread(target=_beat_for_pages, args=(settings,), name="beat", daemon=True).start()
-    uvicorn.run(
-        create_app(config, settings.make_clock()),
-        host=settings.web_host,
-        port=settings.web_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,  # live pages hold a request open
-    )
+    serve(create_app(config, settings.make_clock()), host=settings.web_host, port=settings.web_port)
 
 
 def _beat_for_pages(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ingest.db import Connection, queries
+from web.cells import plain_cell
 from web.masks import hide_phones
 
 SQL = queries("web", "audit")
@@ -42,11 +43,11 @@ def fetch_written(
 
 
 def as_csv(found: Iterable[Written]) -> str:
-    """The same as a table."""
+    """The same as a table; nothing in it is a formula."""
     into = io.StringIO()
     writer = csv.writer(into, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows((one.at.isoformat(), *one[2:]) for one in found)
+    writer.writerows((one.at.isoformat(), *map(plain_cell, one[2:])) for one in found)
     return into.getvalue()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.breakdown import Cause, close_report, reopen_report
+from alerts.breakdown import close_report, reopen_report
+from alerts.closing import BreakdownCause
 from ingest.audit import record
 from ingest.db import Connection, queries
 from web.errors import NotThere
@@ -35,7 +36,7 @@ def fetch_reports(connection: Connection, zone_id: str) -> list[Report]:
     return [Report(*row) for row in connection.execute(SQL["of_zone"], {"zone": zone_id, "closed": CLOSED_SHOWN})]
 
 
-def close_by_hand(connection: Connection, report_id: int, *, cause: Cause, who: str, now: datetime) -> str:
+def close_by_hand(connection: Connection, report_id: int, *, cause: BreakdownCause, who: str, now: datetime) -> str:
     """Say what a report was and that it is over; returns its zone. A second time changes nothing.
 
     Raises

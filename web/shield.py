@@ -13,6 +13,7 @@ from alerts.photos import MOST_BYTES
 from ingest.backlog_files import MOST_BYTES as MOST_FILE_BYTES
 from web.problems import problem, wants_problem
 
+MAX_HEAD_BYTES = 32 * 1024  # nginx allows as much (`large_client_header_buffers 4 8k`)
 MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
 PHOTOS = re.compile(r"/(?:[a-z]{2}|api/v1)/(?:alertes|alerts)/\d+/photos")  # and here a picture comes with it
 TRIALS = re.compile(r"/[a-z]{2}/(?:profils/.*|reglages/zones/-/.*)")  # a message and a profile, or zone files
@@ -59,7 +60,10 @@ class Shield:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
         longest = _longest(scope["path"])
-        if "transfer-encoding" in headers:
+        if _head_bytes(scope) > MAX_HEAD_BYTES:
+            answer = _refusal(scope, 431, f"the head is longer than {MAX_HEAD_BYTES} bytes")
+            await answer(scope, receive, send_shielded)
+        elif "transfer-encoding" in headers:
             answer = _refusal(scope, 411, "say the length of the body")
             await answer(scope, receive, send_shielded)
         elif not length.isdigit() or int(length) > longest:
@@ -67,6 +71,11 @@ class Shield:
             await answer(scope, receive, send_shielded)
         else:
             await self._app(scope, receive, send_shielded)
+
+
+def _head_bytes(scope: Scope) -> int:
+    headers = sum(len(name) + len(value) for name, value in scope["headers"])
+    return len(scope["raw_path"]) + len(scope["query_string"]) + headers
 
 
 def _longest(path: str) -> int:

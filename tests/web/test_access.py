@@ -213,6 +213,8 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(site: Site) -> Non
     with site.app() as client:
         assert client.post("/fr/telephone", content=b"x" * 70_000).status_code == 413
         assert client.post("/fr/telephone", content=iter([b"x"])).status_code == 411
+        assert client.get("/healthz", headers={"x": "y" * 33_000}).status_code == 431
+        assert client.get("/api/v1/zones?x=" + "y" * 33_000).status_code == 431
 
 
 def test_pages_of_the_demo_do_not_exist_elsewhere(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -97,6 +98,19 @@ def test_the_journal_joins_what_alerts_and_rules_tell_of_themselves(site: Site, 
     )
     assert len(told) == 3
     assert "Personne n’a rien changé de tel." in visitor.get("/fr/reglages/journal?qui=personne").text
+
+
+def test_the_journal_taken_along_runs_nothing_in_a_spreadsheet(site: Site, visitor: httpx.Client) -> None:
+    token = csrf_of(visitor)
+    for name in ('=HYPERLINK("http://evil.example")', "+1", "@SUM(A1)", "-2+3", "＝1+1"):
+        form = {"csrf": token, "nom": name, "role": "viewer"}
+        assert visitor.post("/fr/reglages/utilisateurs", data=form).status_code == 200
+    visitor.post(f"/fr/alertes/{site.alert_id}/visite", data={"csrf": token, "texte": "=1+1"})
+    told = list(csv.reader(visitor.get("/fr/reglages/journal?format=csv").text.splitlines()))
+    assert len(told) == 7
+    begun = {line[3][:3] for line in told[1:]}
+    assert begun == {"A7", "'＝1", "'-2", "'@S", "'+1", "'=H"}
+    assert not [cell for line in told for cell in line if cell[:1] in tuple("=+-@＝")]
 
 
 def test_one_changes_ones_own_password_and_sets_up_a_code(site: Site, visitor: httpx.Client) -> None:

@@ -14,7 +14,6 @@ import httpx
 import psycopg
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from psycopg import sql
 
 from gateway.clock import ManualClock, SystemClock
@@ -27,6 +26,7 @@ from web.accounts import add_account, let_in
 from web.app import create_app
 from web.config import BreakableFault, WebConfig
 from web.rights import Role
+from web.server import Patient, server_config
 
 BREAKABLE = (
     BreakableFault(
@@ -49,9 +49,9 @@ TEXT = "MANGOL-DOW: pompe arretee depuis 09:38 malgre le soleil. Rep: 1 vu 2 en 
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: Any, http: type[Patient] = Patient) -> Iterator[str]:
     """The application on a real server on loopback, in a thread; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none"))
+    server = uvicorn.Server(server_config(app, host="127.0.0.1", port=0, http=http))
     thread = threading.Thread(target=server.run, name="web under test")
     thread.start()
     deadline = time.monotonic() + 20

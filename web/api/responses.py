@@ -38,6 +38,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         429, "Too Many Requests", "more than 600 requests a minute; try again in 3 s",
         "The key has asked too often; try again after `Retry-After` seconds",
     ),
+    431: _problem(
+        431, "Request Header Fields Too Large", "the head is longer than 32768 bytes",
+        "Address and headers are too long",
+    ),
     500: _problem(500, "Internal Server Error", "an error of ours; it is in the log", "An error of ours"),
     503: _problem(
         503, "Service Unavailable", "the database does not answer",
