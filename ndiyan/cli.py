@@ -258,10 +258,34 @@ def webhooks(
 def db_migrate(context: typer.Context, as_json: Json = False) -> None:
     """Bring the schema up to date; safe while the previous version still runs."""
     from ingest.db import connect, migrate
+    from ndiyan.roles import grant_all, has_roles
 
     with connect(_load(context).required("database.url")) as connection:
         applied = migrate(connection)
+        if applied and has_roles(connection):
+            grant_all(connection)
     _answer({"applied": applied}, "\n".join(applied) or "nothing to do", as_json=as_json)
+
+
+@db_app.command("roles")
+def db_roles(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Give each a new password, in files that the services read (systemd)."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a database role for each service, which may do what it does and no more (docs/databases.md)."""
+    from ingest.db import check_schema, connect
+    from ndiyan.roles import SERVICES, grant_all, role_of, write_urls
+
+    with connect(_load(context).required("database.url")) as connection:
+        check_schema(connection)
+        grant_all(connection)
+        written = [str(file) for file in write_urls(connection, folder)] if folder else []
+    roles = [role_of(service) for service in SERVICES]
+    _answer({"roles": roles, "written": written}, "\n".join([*roles, *written]), as_json=as_json)
 
 
 @db_app.command("status")

@@ -95,7 +95,7 @@ def busy(site: Site, zones: list[Zone]) -> Site:
     return site
 
 
-def _journey(site: Site, connection: Connection) -> list[Step]:
+def journey(site: Site, connection: Connection) -> list[Step]:
     """Every route that changes something, in an order in which each has something to change."""
 
     def number(statement: str) -> int:
@@ -183,7 +183,7 @@ def _shown(client: httpx.Client, before: httpx.Response, values: Mapping[str, An
     return {name: read(value) if isinstance(value, Shown) else value for name, value in values.items()}
 
 
-def _answer(
+def send(
     site: Site, visitor: httpx.Client, script: httpx.Client, step: Step, before: httpx.Response, token: str
 ) -> httpx.Response:
     ids = {name: str(value) for name, value in (IDS | _shown(visitor, before, step.ids)).items()}
@@ -202,8 +202,8 @@ def _answer(
 def test_whatever_a_person_changes_is_in_the_journal(busy: Site, visitor: httpx.Client, script: httpx.Client) -> None:
     token, answer, told = csrf_of(visitor), visitor.get("/fr/"), set()
     with busy.connect() as connection:
-        for step in _journey(busy, connection):
-            answer = _answer(busy, visitor, script, step, answer, token)
+        for step in journey(busy, connection):
+            answer = send(busy, visitor, script, step, answer, token)
             assert answer.status_code in (200, 202, 303), f"{step.template}: {answer.text[:300]}"
             rows = connection.execute("SELECT number, who, what FROM written ORDER BY at, number").fetchall()
             new = [row for row in rows if row[0] not in told]
@@ -215,7 +215,7 @@ def test_whatever_a_person_changes_is_in_the_journal(busy: Site, visitor: httpx.
 def test_no_route_that_changes_something_is_without_a_line_in_the_journal_or_a_reason(busy: Site) -> None:
     """A new route fails here until a step above shows what it writes."""
     with busy.connect() as connection:
-        tried = {(step.method, step.template) for step in _journey(busy, connection)}
+        tried = {(step.method, step.template) for step in journey(busy, connection)}
     changing = {
         (method, template.replace(":path", "")) for method, _, template in every_route(busy) if method not in SAFE
     }

@@ -97,7 +97,7 @@ SELECT period, zone_id, max(version), max(published_at) FROM published_report GR
 
 -- one_publisher
 -- Two that publish at once get two numbers.
-LOCK TABLE published_report IN SHARE ROW EXCLUSIVE MODE;
+SELECT pg_advisory_xact_lock(hashtext('published_report'));
 
 -- publish
 INSERT INTO published_report (period, zone_id, version, figures, words_fr, words_en, program, published_by, published_at)

@@ -1,0 +1,102 @@
+"""A database role for each service, which may do what that service does and no more (`ndiyan/sql/roles.sql`)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from alerts.carriers.gammu import SQL as GAMMU
+from ingest.db import Connection, queries
+from ndiyan.errors import NdiyanError
+
+SQL = queries("ndiyan", "roles")
+
+SERVICES: Mapping[str, tuple[str, ...]] = {
+    "ingest": ("all", "writer", "receiver"),
+    "alerts": ("all", "writer", "alerts"),
+    "web": ("all", "writer", "receiver", "web"),
+}
+"""Each service with the parts of `roles.sql` that it is granted. The keeper begins backups: it stays the owner."""
+
+
+class RolesRefused(NdiyanError):
+    """The database's owner may not make roles."""
+
+
+def role_of(service: str) -> str:
+    """The name of a service's role; roles belong to the whole server."""
+    return f"ndiyan_{service}"
+
+
+def has_roles(connection: Connection) -> bool:
+    """Whether this server has roles for the services."""
+    names = [role_of(service) for service in SERVICES]
+    return bool(connection.execute("SELECT FROM pg_roles WHERE rolname = ANY(%s)", [names]).fetchall())
+
+
+def grant_all(connection: Connection) -> None:
+    """Make the roles that are missing, take every right from all of them, and grant what `roles.sql` says.
+
+    Raises
+    ------
+    RolesRefused : this account may not make roles
+    """
+    try:
+        with connection.transaction():
+            for service, parts in SERVICES.items():
+                _make(connection, role_of(service))
+                for part in parts:
+                    connection.execute(sql.SQL(SQL[part]).format(role=sql.Identifier(role_of(service))))
+            if connection.execute(SQL["has_daemon"]).fetchone() == (True,):
+                connection.execute(SQL["daemon"])
+                connection.execute(GAMMU["guard"])
+    except psycopg.errors.InsufficientPrivilege as error:
+        owner = connection.info.user
+        raise RolesRefused(
+            f"{owner} may not make roles ({error.diag.message_primary}): as a superuser, ALTER ROLE {owner} CREATEROLE"
+        ) from error
+
+
+def write_urls(connection: Connection, folder: Path) -> list[Path]:
+    """Let the roles log in, each with a new password that stands in a file `ndiyan-SERVICE.env` and nowhere else."""
+    address = conninfo_to_dict(connection.info.dsn)
+    found = []
+    for service in SERVICES:
+        role, password = role_of(service), secrets.token_urlsafe(24)
+        kept = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+        change = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(kept))
+        connection.execute(change)
+        url = _url(address | {"host": address.get("host") or connection.info.host, "user": role, "password": password})
+        found.append(_write(folder / f"ndiyan-{service}.env", f"NDIYAN_DATABASE_URL={url}\n"))
+    return found
+
+
+def _make(connection: Connection, role: str) -> None:
+    """A role that has nothing: it inherits nothing either, so that web is no secretary before it says so."""
+    name = sql.Identifier(role)
+    if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchall():
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
+    connection.execute(sql.SQL("ALTER ROLE {} NOINHERIT").format(name))
+    for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
+        connection.execute(sql.SQL(f"REVOKE ALL ON ALL {kind} IN SCHEMA public FROM {{}}").format(name))
+
+
+def _url(address: Mapping[str, object]) -> str:
+    user, password, name = (quote(str(address[key]), safe="") for key in ("user", "password", "dbname"))
+    rest = {key: value for key, value in address.items() if key not in ("user", "password", "dbname")}
+    return f"postgresql://{user}:{password}@/{name}?{urlencode(rest)}"
+
+
+def _write(file: Path, text: str) -> Path:
+    """A file that nobody but its owner may read, from its first byte on."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+        output.write(text)
+    return file

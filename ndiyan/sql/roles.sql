@@ -1,0 +1,61 @@
+-- What the database role of each service may do, all of it; `ndiyan db roles` takes everything away and grants this anew.
+-- Readings are never deleted and their values never changed, the journal only grows, and who needs no phone sees none.
+
+-- all
+-- Of every service.
+GRANT SELECT ON migration TO {role};
+GRANT SELECT, INSERT, UPDATE ON heartbeat TO {role};
+
+-- writer
+-- Of all who store readings: ingest, people's hand readings (alerts), files, replays and messages by HTTP (web).
+GRANT SELECT ON zone, gateway, asset, channel, device, decode_profile, reading_hourly, reading_daily TO {role};
+GRANT SELECT, INSERT, UPDATE (flag) ON reading TO {role};
+GRANT SELECT, INSERT, UPDATE ON latest, reading_hour, reading_day TO {role};
+GRANT SELECT, INSERT ON reading_note, reading_conflict, late_arrival TO {role};
+GRANT SELECT, UPDATE ON writer_turn TO {role};
+GRANT EXECUTE ON FUNCTION ensure_reading_partition(timestamptz) TO {role};
+
+-- receiver
+-- Of those who take messages: ingest, and web for replays and messages by HTTP.
+GRANT UPDATE ON gateway TO {role};
+GRANT SELECT, INSERT, UPDATE ON gateway_boot, gateway_day, gateway_told_day, sparkplug_birth TO {role};
+GRANT SELECT, INSERT ON set_aside TO {role};
+GRANT SELECT, INSERT, DELETE ON raw_message TO {role};
+GRANT SELECT ON backlog_file TO {role};
+GRANT SELECT, DELETE ON backlog_part TO {role};
+
+-- alerts
+-- Judges readings, tells people and programs, hears answers.
+GRANT SELECT ON contact, opted_out, alert_said, gateway_day, published_report, rule_trial TO {role};
+GRANT SELECT, INSERT ON alert_event, rule_setting, consent_log, channel TO {role};
+GRANT SELECT, INSERT, UPDATE ON alert, ladder, notification, sms_attempt, sms_receipt, sms_in, call_list, report, job, zone_day,
+    hand_reading, carrier_state, carrier_event, carrier_refusal, gammu_handover, webhook, webhook_delivery, phone_inbox TO {role};
+GRANT SELECT, UPDATE ON phone_reply, phone_network TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON conversation TO {role};
+GRANT DELETE ON late_arrival TO {role};
+GRANT USAGE ON SEQUENCE alert_code TO {role};
+
+-- web
+-- Pages and API; a secretary's requests become `ndiyan_zone`, which sees one zone.
+GRANT ndiyan_zone TO {role};
+GRANT SELECT ON contact, opted_out, alert_said, written, forgotten_key, reading_conflict, carrier_state, carrier_refusal,
+    gammu_handover, hand_reading, sms_in, sms_attempt, sms_receipt, job, zone_day, webhook, webhook_delivery TO {role};
+GRANT SELECT, INSERT ON audit_log, alert_event, alert_photo, rule_setting, consent_log, published_report, demo_fault TO {role};
+GRANT SELECT, INSERT, UPDATE ON account, login_link, api_key, rule_trial, backlog_file, report_draft, forgotten, carrier_event,
+    carrier_refusal, notification, call_list, phone_reply, phone_network, phone_inbox TO {role};
+GRANT INSERT ON backlog_part TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON web_session, takings, decode_profile TO {role};
+GRANT SELECT, INSERT, DELETE ON recovery_code TO {role};
+GRANT SELECT, UPDATE ON alert, ladder, report, set_aside TO {role};
+-- Who asks to be forgotten is, everywhere.
+GRANT UPDATE ON contact, consent_log, sms_in, sms_attempt, sms_receipt, alert_event, gammu_handover TO {role};
+GRANT SELECT, DELETE ON conversation, phone_inbox, phone_reply, phone_network TO {role};
+
+-- has_daemon
+SELECT to_regnamespace('smsd') IS NOT NULL;
+
+-- daemon
+-- Gammu's tables, where its daemon shares the database: alerts hands over to it, web forgets people in them.
+GRANT USAGE ON SCHEMA smsd TO ndiyan_alerts, ndiyan_web;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA smsd TO ndiyan_alerts, ndiyan_web;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA smsd TO ndiyan_alerts;
