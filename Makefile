@@ -1,9 +1,10 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages screens bench-api bench-web
+.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages screens bench-api bench-web
 
 VENV := .venv
+AUDIT := .venv-audit
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCK := $(shell sha256sum requirements.lock | cut -c1-16)
@@ -34,6 +35,15 @@ check: setup  ## style and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+
+audit:  ## known vulnerabilities of what the locks pin; says so when nobody could be asked
+	@deploy/setup_audit.sh $(AUDIT)
+	@exec $(AUDIT)/bin/python -m deploy.audit $(AUDIT)/bin/pip-audit requirements.lock deploy/audit.lock
+
+sbom: setup  ## what is installed here, with licences, as CycloneDX 1.6 in dist/ndiyan.cdx.json (ARGS=/opt/ndiyan for another environment)
+	@deploy/setup_audit.sh $(AUDIT)
+	@mkdir -p dist
+	@exec $(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --output-format JSON --output-file dist/ndiyan.cdx.json $(or $(ARGS),$(VENV))
 
 bench: setup  ## ingest against raw COPY and a naive script, then the simulator (ARGS="--messages 2000 --rounds 1" for the first)
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"

@@ -234,7 +234,7 @@ def draw_days(days: Sequence[Day], texts: Texts, behind: Callable[[date], str]) 
         0.0, round_up(max(tops, default=1.0)), lambda v: texts.number(v, 0 if max(tops, default=1.0) > 5 else 1)
     )
     label = texts.gettext("Volume pompé par jour ; les valeurs sont dans le tableau lié")
-    return Markup(volume_panel(bars, axis=axis, label=label, no_data=texts.gettext("pas de données")))  # noqa: S704
+    return Markup(volume_panel(bars, axis=axis, label=label, no_data=texts.gettext("pas de données")))  # noqa: S704 - our own chart
 
 
 def span_name(length: timedelta, texts: Texts, t_s: float) -> str:

@@ -1,0 +1,72 @@
+"""What we are made of: pinned, with hashes, and known vulnerabilities are never kept quiet about."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from deploy.audit import KNOWN, NOT_ASKED, verdict
+
+LOCKS = ("requirements.lock", "deploy/audit.lock")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_is_pinned_with_hashes_and_without_an_address(lock: str) -> None:
+    text = Path(lock).read_text("utf-8")
+    packages = re.split(r"\n(?=[a-z0-9])", text)
+    assert len(packages) > 20
+    for package in packages:
+        assert re.match(r"[a-z0-9][a-z0-9._-]*(\[[a-z,]+\])?==\S+", package), package[:80]
+        assert "--hash=sha256:" in package, package[:80]
+    assert "://" not in text
+
+
+def test_every_action_of_ci_is_pinned_by_commit_and_gets_no_token_it_needs_not() -> None:
+    for file in Path(".github/workflows").glob("*.yml"):
+        text = file.read_text("utf-8")
+        used = re.findall(r"uses: (\S+)(.*)", text)
+        assert used
+        for action, said in used:
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
+            assert re.fullmatch(r"  # v\d+\.\d+\.\d+", said), f"{action} says of no version what it is"
+        assert "permissions:\n  contents: read\n" in text
+        assert text.count("actions/checkout@") == text.count("persist-credentials: false")
+
+
+def _told(**vulns: list[dict[str, object]] | None) -> str:
+    return json.dumps({"dependencies": [
+        {"name": name, "version": "1.0", "vulns": found} if found is not None else {"name": name, "skip_reason": "away"}
+        for name, found in vulns.items()
+    ]})  # fmt: skip
+
+
+BAD: list[dict[str, object]] = [{"id": "PYSEC-2026-1", "fix_versions": ["1.1"]}]
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "code"),
+    [
+        pytest.param(_told(a=[], b=[]), "2 packages, no known vulnerability", 0, id="none-known"),
+        pytest.param(_told(a=[], b=BAD), "b 1.0: PYSEC-2026-1, mended in 1.1", KNOWN, id="one-known"),
+        pytest.param(_told(a=[], b=None), "NOT ASKED about 1 of 2 packages", NOT_ASKED, id="one-not-asked"),
+        pytest.param(_told(a=BAD, b=None), "PYSEC-2026-1", KNOWN, id="known-and-not-asked"),
+        pytest.param(_told(), "NOT ASKED about 0 of 0", NOT_ASKED, id="nothing"),
+        pytest.param("", "NOT ASKED", NOT_ASKED, id="no-answer"),
+        pytest.param("[]", "NOT ASKED", NOT_ASKED, id="another-answer"),
+    ],
+)
+def test_an_audit_that_could_ask_nobody_is_no_clean_one(told: str, words: str, code: int) -> None:
+    said, found = verdict(told)
+    assert words in said
+    assert found == code
+
+
+def test_checks_of_security_are_on_and_each_exception_in_our_code_has_its_reason() -> None:
+    settings = Path("pyproject.toml").read_text("utf-8")
+    assert re.search(r'^select = \[.*"S"', settings, re.MULTILINE)
+    for package in ("alerts", "gateway", "ingest", "ndiyan", "web"):
+        for file in Path(package).rglob("*.py"):
+            for line in file.read_text("utf-8").splitlines():
+                if re.search(r"# noqa: .*\bS\d", line):
+                    assert re.search(r"# noqa: [A-Z0-9, ]+?( - |  )\w", line), f"{file}: {line.strip()}"
