@@ -54,7 +54,7 @@ from ingest.clocks import (
     with_believable_wait,
 )
 from ingest.columns import Columns
-from ingest.profiles.dialects import Dialects, Translation, names_of
+from ingest.profiles.dialects import LONGEST_TOPIC, Dialects, Translation, names_of
 from ingest.profiles.formats import Undecodable
 from ingest.profiles.sparkplug import NoBirth
 from ingest.senml import (
@@ -85,7 +85,6 @@ KNOWN_TOPICS, KNOWN_NAMES, KNOWN_BOOTS = 100_000, 10_000, 100_000  # remembered
 BAD_APART = 50  # of a pack of which no reading is accepted so many are set aside one by one; of more, the pack
 # About what each takes in memory beside the bytes that it holds, measured with tracemalloc.
 MESSAGE_BYTES, ROW_BYTES, NUMBER_BYTES, ASIDE_BYTES, ESTIMATED_BYTES = 160, 22, 24, 230, 200
-LONGEST_TOPIC = 256  # that is remembered
 TOLERANCE_S, EARLIEST_S = TOLERANCE_US / 1e6, EARLIEST_US / 1e6
 LONGEST_S = 1e9  # that a machine can be up; beyond, its uptime tells nothing
 NOBODY = ("", "")  # whose account a message is in that has no known gateway

@@ -26,6 +26,7 @@ from gateway.wire import ALL_UPLINKS, ack_topic, encode_numbers
 from ingest import mqtt
 from ingest.admission import Message
 from ingest.config import IngestConfig
+from ingest.profiles.dialects import LONGEST_TOPIC
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ CONNECT_TIMEOUT_S = 10.0
 RECONNECT_S = (0.2, 20.0)
 LEAVE_S = 2.0
 RECEIVE_BYTES = 262_144
-KNOWN_TOPICS, LONGEST_TOPIC = 100_000, 256  # kept as text
+KNOWN_TOPICS = 100_000  # kept as text
 SUBSCRIBE_MID, LEAVE_MID, FOREIGN_MID = 1, 2, 3  # from the last one on, for foreign topics
 NOTHING = "ndiyan/nothing"  # no topic of ours: asking to leave it changes nothing
 

@@ -20,7 +20,7 @@ from ingest.profiles.profile import Profile, by_name, topic_fits
 from ingest.profiles.sparkplug import Aliases
 from ingest.senml import RELATIVE_BELOW_S, BadRecord, Resolved
 
-KNOWN_TOPICS = 10_000
+KNOWN_TOPICS, LONGEST_TOPIC = 10_000, 256  # remembered
 
 
 class Registered(NamedTuple):
@@ -139,11 +139,13 @@ class Dialects:
     def _that_fit(self, topic: str) -> list[Profile]:
         found = self._fitting.get(topic)
         if found is None:
-            if len(self._fitting) >= KNOWN_TOPICS:
-                self._fitting.clear()
-            found = self._fitting[topic] = [
+            found = [
                 profile for profile in self.profiles.values() if any(topic_fits(one, topic) for one in profile.topics)
             ]
+            if len(self._fitting) >= KNOWN_TOPICS:
+                self._fitting.clear()
+            if len(topic) <= LONGEST_TOPIC:
+                self._fitting[topic] = found
         return found
 
 

@@ -21,7 +21,6 @@ from gateway.zones import Zone
 from ingest.admission import (
     BAD_APART,
     KNOWN_BOOTS,
-    LONGEST_TOPIC,
     Admission,
     ChannelEntry,
     Directory,
@@ -31,6 +30,7 @@ from ingest.admission import (
 )
 from ingest.db import Connection, connect
 from ingest.pipeline import Pipeline
+from ingest.profiles.dialects import LONGEST_TOPIC
 from ingest.registry import import_zones
 from ingest.senml import MAX_RECORDS, PackUnreadable, as_message, decode_pack, decode_plain
 
@@ -111,6 +111,22 @@ def test_boots_and_topics_without_end_do_not_fill_the_memory() -> None:
     assert (ZONE, GATEWAY, "0") not in anchors
     assert (ZONE, GATEWAY, "1a2b3c4d") in anchors
     assert list(directory.topics) == [UP]
+
+
+def test_topics_of_nobody_are_not_kept_however_long_they_are_and_however_often_they_come() -> None:
+    """A topic has up to 65,535 letters, and the broker lets a gateway write below its own: ten thousand of those were
+    remembered beside the profiles that read them, 600 MB."""
+    directory = Judge().directory
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            message = Message(f"ndiyan/1/{ZONE}/{GATEWAY}/up/{number}-{60_000 * 'k'}", b"x", NOON_US, 1, 1)
+            (aside,) = admit([message], directory).set_aside
+            assert aside.reason is RejectReason.UNKNOWN_TOPIC
+        kept_mb = tracemalloc.get_traced_memory()[0] / 1e6
+    finally:
+        tracemalloc.stop()
+    assert kept_mb < 0.5
 
 
 def test_a_pack_of_too_many_records_is_kept_whole() -> None:
