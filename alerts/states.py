@@ -5,10 +5,14 @@ Each mask is a claim that is False where nobody knows; where "not" matters there
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
 import numpy as np
 
 from alerts.rolling import highest_since, run_steps
-from alerts.scene import FloatArray, Grid, Mask, spacing_of
+from alerts.scene import DAY_S, FloatArray, Grid, Mask, spacing_of
+from gateway.calendar import is_near_fast, is_near_feast
 from gateway.model import PumpState
 
 GOOD_SUN_W_M2 = 350.0  # DETECTION §2, inverter trip: G > 350
@@ -20,6 +24,7 @@ STANDING_SHARE = 0.05  # of rated power: what a controller draws with the motor 
 RUNNING_SHARE = 0.15
 FULL_SHARE = 0.95  # of the full level, with room for waves and the sensor
 BELOW_START_M = 0.05
+FAST_MORNING_H, FAST_EVENING_H = (3.0, 6.0), (16.0, 22.0)  # DETECTION §2: Ramadan, 03 to 05 h
 
 
 def good_sun_w_m2(grid: Grid) -> FloatArray:
@@ -90,3 +95,25 @@ def filled_between_readings_m(grid: Grid) -> FloatArray:
 def says(grid: Grid, *states: PumpState) -> Mask:
     """The controller says one of these."""
     return np.isin(grid.value("pump", "state_code"), states)
+
+
+def is_feast(grid: Grid) -> Mask:
+    """(m,) the step is near one of the two feasts, for which people draw far more than on other days."""
+    return _on_dates(grid, is_near_feast)
+
+
+def is_fast(grid: Grid) -> Mask:
+    """(m,) the step is in Ramadan, in which people draw for the meals before dawn and after sunset."""
+    return _on_dates(grid, is_near_fast)
+
+
+def is_meal_of_fast(hour: FloatArray) -> Mask:
+    """Hours of the day in which a fasting village cooks, washes and fetches."""
+    before_dawn, evening = FAST_MORNING_H, FAST_EVENING_H
+    return ((hour >= before_dawn[0]) & (hour < before_dawn[1])) | ((hour >= evening[0]) & (hour < evening[1]))
+
+
+def _on_dates(grid: Grid, so: Callable[[date], bool]) -> Mask:
+    days = np.floor(grid.t_s / DAY_S)
+    found = {day: so(datetime.fromtimestamp(day * DAY_S, UTC).date()) for day in np.unique(days)}
+    return np.array([found[day] for day in days], dtype=bool)

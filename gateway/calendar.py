@@ -36,3 +36,9 @@ def is_near_feast(day: date) -> bool:
     """
     near = (islamic_date(day - timedelta(days=back)) for back in (-1, 0, 1, 2))
     return any((month, number) in FEASTS for _, month, number in near)
+
+
+def is_near_fast(day: date) -> bool:
+    """Whether people fast, or may: in Ramadan, and on the day before and after it by the tabular calendar."""
+    near = (islamic_date(day + timedelta(days=apart)) for apart in (-1, 0, 1))
+    return any(month == RAMADAN for _, month, _ in near)

@@ -8,7 +8,6 @@ network that fills after it ran dry is left alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -19,8 +18,7 @@ from alerts.detectors.taps import MOST_M3_H, counted_rate, hourly_count, hourly_
 from alerts.model import Evidence, Signal
 from alerts.rolling import held, run_steps, steps_since, window_max, window_mean, window_min, window_sum
 from alerts.scene import DAY_S, FloatArray, Grid, Mask
-from alerts.states import is_standing
-from gateway.calendar import is_near_feast
+from alerts.states import is_fast, is_feast, is_meal_of_fast, is_standing
 from gateway.model import Fault
 from ingest.meters import unrolled
 
@@ -218,8 +216,9 @@ def judge_burst(scene: Scene) -> list[Signal]:
     pressure = window_mean(_pressure_share(grid), hour, at_least=max(1, hour // 2))
     gives_way = pressure < PRESSURE_FALLS * usual_share
     has_pressure = grid.has("network", "pressure_bar")
-    # On a feast everybody draws more and pressures give way to that.
-    usual_busy = np.where(is_feast(grid), VERY_BUSY_SHARE, BUSY_SHARE) * busy
+    # On a feast everybody draws more and pressures give way to that; in the fast all draw at once when the sun is down.
+    is_crowded = is_feast(grid) | (is_fast(grid) & is_meal_of_fast(grid.hour))
+    usual_busy = np.where(is_crowded, VERY_BUSY_SHARE, BUSY_SHARE) * busy
     too_much = np.where(has_pressure, (outflow > usual_busy) & gives_way, outflow > VERY_BUSY_SHARE * busy)
     # By a clock that is wrong the village's evening is told as its night; the sun does not go by that clock.
     has_been_dark = ~(window_max(grid.value("pv", "irradiance_w_m2"), grid.hours(DARK_H)) > LIGHT_W_M2)
@@ -269,13 +268,6 @@ def judge_burst(scene: Scene) -> list[Signal]:
         )
 
     return [Signal(Fault.PIPE_BURST, "network", grid.t_s, verdict, describe)]
-
-
-def is_feast(grid: Grid) -> Mask:
-    """(m,) the step is near one of the two feasts, for which people draw far more than on other days."""
-    days = np.floor(grid.t_s / DAY_S)
-    near = {day: is_near_feast(datetime.fromtimestamp(day * DAY_S, UTC).date()) for day in np.unique(days)}
-    return np.array([near[day] for day in days], dtype=bool)
 
 
 def is_one_hour(grid: Grid) -> Mask:

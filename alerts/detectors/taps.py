@@ -15,6 +15,7 @@ from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Signal, VerdictArray
 from alerts.rolling import held, steps_before, window_max, window_mean, window_min, window_sum
 from alerts.scene import FloatArray, Grid, Mask, spacing_of
+from alerts.states import is_fast, is_meal_of_fast
 from gateway.model import Fault
 
 RUNS_H = 5.0  # DETECTION §2: no idle hour for 5 h
@@ -91,6 +92,7 @@ def _least_in_the_dark(grid: Grid, tap: str) -> FloatArray:
         return np.full(grid.shape, np.nan)
     flow, dark = hourly_flow(grid, tap), grid.hours(NIGHT_RUNS_H)
     is_night = (grid.hour >= NIGHT_FROM_H) | (grid.hour < NIGHT_UNTIL_H)
+    is_night &= ~(is_fast(grid) & is_meal_of_fast(grid.hour))
     whole = window_sum(is_night[None, :], dark) >= dark
     is_known = window_sum(np.isfinite(flow), dark) >= 0.8 * dark
     runs = window_sum(grid.moved(tap, "volume_m3") > 0, dark) >= 2

@@ -97,6 +97,30 @@ def test_on_the_feast_the_pressure_gives_way_to_people(first: datetime, times: f
     assert (PRESENT in only(judge_burst, day).verdict) is told
 
 
+@pytest.mark.parametrize(
+    ("first", "hour", "times", "told"),
+    [
+        pytest.param(datetime(2026, 2, 16, tzinfo=UTC), 18, 1.7, False, id="after-sunset-in-the-fast"),
+        pytest.param(datetime(2026, 2, 16, tzinfo=UTC), 18, 3.5, True, id="a-burst-after-sunset-in-the-fast"),
+        pytest.param(datetime(2026, 2, 16, tzinfo=UTC), 11, 1.7, True, id="at-noon-nobody-cooks-in-the-fast"),
+        pytest.param(datetime(2026, 4, 1, tzinfo=UTC), 18, 1.7, True, id="after-sunset-in-april"),
+    ],
+)
+def test_in_the_fast_a_village_draws_all_at_once_when_the_sun_is_down(
+    first: datetime, hour: int, times: float, told: bool
+) -> None:
+    """Nobody has a meter at the taps; for two hours all draw so many times as much, and the pressure gives way."""
+
+    def drawn(t: Array) -> Array:
+        usual = np.where((t % DAY_S >= 6 * HOUR_S) & (t % DAY_S < 20 * HOUR_S), 2.0, 0.0)
+        crowd = (t >= 9 * DAY_S + hour * HOUR_S) & (t < 9 * DAY_S + (hour + 2) * HOUR_S)
+        return np.where(crowd, times * usual, usual)
+
+    channels = {"tower__level_m": 2.0, "pump__flow_m3_h": 0.0, "tower__outflow_m3_h": drawn}
+    day = scene(24 * 10, first, network__pressure_bar=lambda t: 14 / 10.2 - 0.03 * drawn(t) ** 2, **channels)  # type: ignore[arg-type]
+    assert (PRESENT in only(judge_burst, day).verdict) is told
+
+
 def test_gushes_that_a_reading_every_quarter_of_an_hour_meets_by_chance_are_no_burst() -> None:
     rng = np.random.default_rng(3)
     gushes = np.where(rng.random(9 * 288) < 0.2, 8.0, 0.3)

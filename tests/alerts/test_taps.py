@@ -110,6 +110,14 @@ def test_people_are_no_tap_left_open(story: dict[str, object]) -> None:
         assert PRESENT not in condition.verdict, f"tap {tap}"
 
 
+@pytest.mark.parametrize(("day", "told"), [(19, False), (12, True)], ids=["in-the-fast", "before-it"])
+def test_in_the_fast_the_hours_before_dawn_are_no_night(day: int, told: bool) -> None:
+    """One household fills its barrels from two to half past five; the other taps are not touched yet."""
+    from_s = day * DAY_S + 2 * 3600
+    found = opened(village(20, {1: lambda t: np.where((t >= from_s) & (t < from_s + 12_600), 0.4, 0.0)}))
+    assert (PRESENT in found.since(START.timestamp() + 5 * DAY_S).verdict) is told
+
+
 @pytest.mark.parametrize("missing_h", [(0.0, 0.0), (21.5, 22.5)], ids=["the-newest-reading", "a-reading-was-lost"])
 def test_a_cubic_metre_fetched_late_is_no_tap_that_runs_for_hours(missing_h: tuple[float, float]) -> None:
     """Read once an hour, a counter that moved once says how much was fetched, and not for how long."""

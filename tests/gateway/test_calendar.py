@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from gateway.calendar import is_near_feast, islamic_date
+from gateway.calendar import is_near_fast, is_near_feast, islamic_date
 
 
 # From published conversion tables; what is announced in Conakry differs by a day at most.
@@ -36,3 +36,11 @@ def test_the_feasts_are_known_with_a_day_of_doubt_about_the_moon() -> None:
     korite, tabaski = date(2026, 3, 20), date(2026, 5, 27)
     near = [first + timedelta(days=n) for first in (korite, tabaski) for n in (-1, 0, 1, 2)]
     assert [day for day in year if is_near_feast(day)] == near
+
+
+def test_the_fast_is_known_with_a_day_of_doubt_at_both_ends() -> None:
+    year = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
+    first, korite = date(2026, 2, 18), date(2026, 3, 20)
+    fast = [day for day in year if is_near_fast(day)]
+    assert (fast[0], fast[-1]) == (first - timedelta(days=1), korite)
+    assert len(fast) == 12 + 20, "from 17 February to 20 March"
