@@ -51,6 +51,7 @@ STILL_TOLD: dict[Fault | State, tuple[Fault, ...]] = {
     Fault.FLOW_METER_STOPPED: (Fault.PUMP_NOT_RUNNING, Fault.INVERTER_TRIP, Fault.PIPE_BURST),
 }
 SLACK = timedelta(hours=1)  # a cause may be confirmed a little later than what it causes
+CLOCK_SLACK = timedelta(days=1)  # of a day on which a clock was put right no figure holds
 SENSOR_SLACK = timedelta(days=2)  # and a sensor's readings stay in figures of days after it was repaired
 MANY_ZONES, SAME_HOUR = 5, timedelta(hours=1)
 
@@ -81,12 +82,13 @@ def cause_of(
 ) -> Known | None:
     """The alert that explains one of `fault`, whose evidence began at `first` and which opened at `confirmed`.
 
-    A cause began before the effect opened, and was not over (but for `SLACK`) when the effect began. Of several the
+    A cause began before the effect opened, and was not over (but for some slack) when the effect began. Of several the
     one that stands first in `EXPLAINED_BY` counts, and after those a sensor that the evidence rests on (`rests_on`).
     """
     for kind in EXPLAINED_BY.get(fault, ()):
         for one in known:
-            if one.fault == kind and _was_there(one, first, confirmed, SLACK):
+            slack = CLOCK_SLACK if kind is Fault.CLOCK_ERROR else SLACK
+            if one.fault == kind and _was_there(one, first, confirmed, slack):
                 return one
     for kind in _sensor_faults_above(fault):
         for one in known:

@@ -145,6 +145,14 @@ def clock_steps(grid: Grid) -> FloatArray:
     return np.where(is_same_run & (np.abs(apart_s) > STEPPED_S) & counts[:, None], apart_s, 0.0)
 
 
+def has_two_times(grid: Grid) -> Mask:
+    """(n, m) the clock was put forward or back within the last hour, or readings of two times stand side by side.
+
+    A clock that goes back tells hours a second time, and each reading beside one of the first telling is a step.
+    """
+    return np.asarray(steps_since(clock_steps(grid) != 0) < grid.hours(1))
+
+
 def restarts(grid: Grid) -> Mask:
     """(n, m) readings before which the box has started anew, by its uptime."""
     uptime_s = grid.raw.get(("gateway", "uptime_s"), np.full(grid.shape, np.nan))

@@ -10,7 +10,7 @@ import numpy as np
 
 from alerts.days import past_median
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.gateway import clock_offset_s
+from alerts.detectors.gateway import clock_offset_s, has_two_times
 from alerts.detectors.leak import is_washed
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes
 from alerts.detectors.sensor import AT_STOP
@@ -94,6 +94,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     # And by a wrong clock the sun stands elsewhere.
     is_off = clock_offset_s(grid)[0] != 0
     should_run &= grid.has("pv", "irradiance_w_m2") | ~(sees_low | is_off)
+    should_run &= ~has_two_times(grid)  # the sun of one beside the pump of the other
     still = stands & should_run & ~is_array_gone(scene)
     was_full = highest_since(running, level_m) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
     # A controller that sees the sun and tries nothing believes that the tower is full.

@@ -62,6 +62,14 @@ def test_a_cause_that_was_over_or_came_later_explains_nothing() -> None:
     assert not explains(known(Fault.PUMP_NOT_RUNNING, first=NOON + 9 * HOUR), State.TOWER_EMPTY)
 
 
+def test_of_the_day_on_which_a_clock_was_put_right_no_figure_holds() -> None:
+    """Put right at one in the afternoon; what its day counted is told at midnight, another day's is not its doing."""
+    clock = known(Fault.CLOCK_ERROR, cleared=NOON + HOUR)
+    assert explains(clock, Fault.SENSOR_SPIKES, hours=12)
+    assert not explains(clock, Fault.SENSOR_SPIKES, hours=36)
+    assert not explains(known(Fault.DRY_RUNNING, cleared=NOON + HOUR), Fault.PUMP_CLOGGED, hours=12)
+
+
 def test_what_rests_on_a_sensor_that_is_not_believed_is_explained_by_it() -> None:
     stuck = known(Fault.SENSOR_STUCK, channels=(LEVEL,))
     assert explains(stuck, Fault.FLOAT_STUCK_FULL, rests_on=("pump/power_w", LEVEL))
