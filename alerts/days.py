@@ -172,6 +172,14 @@ def recent_median(value: FloatArray, days: int, *, at_least: int = 1) -> FloatAr
     return np.where(count >= at_least, (low + high) / 2, np.nan)
 
 
+def recent_largest(value: FloatArray, days: int) -> FloatArray:
+    """For each day (n, d) the largest of the last `days` days, this one included; NaN when none is known."""
+    found = np.where(np.isfinite(value), value, -np.inf)
+    for back in range(1, min(days, value.shape[1])):
+        found[:, back:] = np.maximum(found[:, back:], np.where(np.isfinite(value), value, -np.inf)[:, :-back])
+    return np.where(np.isfinite(found), found, np.nan)
+
+
 def _past(value: FloatArray, days: int, only: Mask | None) -> tuple[FloatArray, NDArray[np.intp]]:
     """The `days` days before each day in order of size, NaN last (n, d, days), and how many are known (n, d)."""
     taught = value if only is None else np.where(only, value, np.nan)

@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_quantile, past_spread, recent_median
+from alerts.days import DayView, Feature, past_quantile, past_spread, recent_largest, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.leak import is_washed
 from alerts.model import Evidence, IndexArray, Mask, Signal
 from alerts.residual import usual_of_good_days
-from alerts.rolling import steps_since, window_max, window_mean, window_sum
+from alerts.rolling import run_steps, steps_since, window_max, window_mean, window_sum
 from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.states import (
     FULL_SHARE,
@@ -224,10 +224,14 @@ def has_tried(scene: Scene) -> Mask:
     turns = grid.value("pump", "speed_rpm") > TURNS_SHARE * grid.sites.rating("pump", "max_speed_rpm")
     stands, is_known = is_standing(grid), np.isfinite(drawn_power_w(grid))
     tries = says_so | (~stands & ~is_running(grid) & is_known) | (stands & turns)
-    # An attempt takes a minute: who reads seldom sees few of them.
+    return np.asarray(steps_since(tries) < _attempt_steps(grid))
+
+
+def _attempt_steps(grid: Grid) -> FloatArray:
+    """(n, 1) in how many steps an attempt to start is seen: it takes a minute; who reads seldom sees few of them."""
     raw = grid.raw.get(("pump", "speed_rpm"), grid.raw.get(("pump", "power_w")))
     apart = np.ones((len(grid.sites), 1)) if raw is None else spacing_of(raw)[:, None]
-    return np.asarray(steps_since(tries) < np.maximum(grid.hours(ATTEMPT_H), ATTEMPT_READINGS * apart))
+    return np.maximum(grid.hours(ATTEMPT_H), ATTEMPT_READINGS * apart)
 
 
 def is_array_gone(scene: Scene) -> Mask:
@@ -241,6 +245,9 @@ def is_array_gone(scene: Scene) -> Mask:
     means_it = (speaks_our_codes(scene) > 0) & ~has_one_word(scene) & has_room(grid)
     # What tries to start has the power to try.
     sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it & ~has_tried(scene) & ~is_washed(grid)
+    # Where the voltage stands (or nobody reads it) an attempt may be due: who sees none for long enough tries nothing.
+    starts_w_m2 = np.fmin(grid.sites.rating("pump", "start_irradiance_w_m2"), good_sun_w_m2(grid))
+    sees_none &= run_steps(sees_none & (grid.value("pv", "irradiance_w_m2") > starts_w_m2)) >= _attempt_steps(grid)
     sun, height = grid.value("pv", "irradiance_w_m2"), np.sin(np.radians(np.maximum(grid.sun_deg, 0.0)))
     can_be_true = (grid.sun_deg > LIT_DEG) & (sun < MOST_AT_ZENITH_W_M2 * height)  # else the cell is stuck
     good_sun = (sun >= good_sun_w_m2(grid)) & can_be_true
@@ -347,7 +354,7 @@ def is_mended_cell(scene: Scene, now: FloatArray) -> Mask:
     """
     days, t_s = scene.days, scene.grid.t_s
     noon, value = days.get("clear_noon"), days.get(PERFORMANCE.name)
-    was_low = _best_of(1 - noon / past_quantile(noon, 0.75, days=30), 2 * BASE_DAYS) > CELL_OFF_SHARE
+    was_low = recent_largest(1 - noon / past_quantile(noon, 0.75, days=30), 2 * BASE_DAYS) > CELL_OFF_SHARE
     older = np.full(value.shape, np.nan)
     older[:, LATELY_DAYS:] = recent_median(value, 2 * LATELY_DAYS)[:, :-LATELY_DAYS]
     return (days.on(np.where(was_low, 1.0, 0.0), t_s) > 0.5) & (now > (1 - CELL_OFF_SHARE) * days.on(older, t_s))
@@ -370,7 +377,7 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     days = scene.days
     noon = days.get("clear_noon")  # of the sensors; not there, nothing is said of the cell
     clear = past_quantile(noon, 0.75, days=CLEAN_DAYS)
-    brighter = _best_of(noon, 4) / clear
+    brighter = recent_largest(noon, 4) / clear
     cell_is_off = brighter < 1 - CELL_SURELY_OFF
     # Under a grey sky little of a day says anything of dust, and that at a cloud's edge.
     is_grey = noon < GREY_SHARE * clear
@@ -383,7 +390,7 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     today = np.where(
         known.any(axis=0), np.where(known, shares, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan
     )
-    ratio = _best_of(today, 2)
+    ratio = recent_largest(today, 2)
     # A cell that sees more than there is takes from the ratio what it adds to clear noons.
     is_cell = ratio * brighter > 1 - CELL_EXPLAINS
     noise = past_spread(np.diff(today, axis=1, prepend=np.nan), days=NOISE_DAYS)
@@ -422,14 +429,6 @@ def _is_string(scene: Scene) -> Mask:
 def _strings(scene: Scene) -> FloatArray:
     """(n, 1) how many strings the plate says, one where it does not."""
     return np.maximum(np.nan_to_num(scene.grid.sites.rating("pv", "strings"), nan=1.0), 1.0)
-
-
-def _best_of(value: FloatArray, days: int) -> FloatArray:
-    """(n, d) the largest of the last `days` days, this one included; NaN when none is known."""
-    found = np.where(np.isfinite(value), value, -np.inf)
-    for back in range(1, min(days, value.shape[1])):
-        found[:, back:] = np.maximum(found[:, back:], np.where(np.isfinite(value), value, -np.inf)[:, :-back])
-    return np.where(np.isfinite(found), found, np.nan)
 
 
 FEATURES = (TOP_RPM, TOP_W, TOP_V, SAYS_RUNNING, LOW_SUN_WHEN_FULL, PERFORMANCE, MORNING, EVENING)

@@ -103,6 +103,18 @@ def test_a_pump_that_stands_again_and_again_is_not_well_in_between() -> None:
     assert found[Fault.PUMP_NOT_RUNNING] <= 120
 
 
+@pytest.mark.parametrize("told_twice", [False, True])
+def test_an_hour_that_a_clock_tells_twice_is_no_pump_that_comes_and_goes(told_twice: bool) -> None:
+    """The clock went back by four hours: beside each reading of this morning stands one of its sunny noon."""
+    first = lambda t: (t >= 3600) & (t < 3 * 3600)  # noqa: E731
+    second = lambda t: first(t) & (t // 300 % 2 == 1)  # noqa: E731
+    day = scene(
+        15, pump__power_w=lambda t: np.where(first(t) & ~second(t), 3.0, 1000.0),
+        gateway__uptime_s=lambda t: 1e6 + t + np.where(second(t) & told_twice, 4 * 3600.0, 0.0),
+    )  # fmt: skip
+    assert (Fault.PUMP_NOT_RUNNING in opened(day)) is not told_twice
+
+
 def test_a_planned_stop_of_35_minutes_opens_nothing_whatever_the_controller_says() -> None:
     def stopped(t: Times) -> Times:
         return np.where((t >= 3600) & (t < 3600 + 35 * 60), 5.0, 1000.0)
@@ -123,14 +135,15 @@ def test_a_tower_that_filled_up_between_two_readings_is_full(top_m: float, found
 
 
 @pytest.mark.parametrize(
-    "sign",
+    ("sign", "minutes"),
     [
-        pytest.param({"pump__state_code": after_an_hour(RUNNING, LOW_SUN)}, id="the-controller-sees-no-sun"),
-        pytest.param({"pv__voltage_v": after_an_hour(310.0, 4.0)}, id="no-voltage-is-there"),
+        # A controller whose next attempt to start is due sees no sun either, until it tries: twelve readings say.
+        pytest.param({"pump__state_code": after_an_hour(RUNNING, LOW_SUN)}, 145, id="the-controller-sees-no-sun"),
+        pytest.param({"pv__voltage_v": after_an_hour(310.0, 4.0)}, 90, id="no-voltage-is-there"),
     ],
 )
-def test_panels_that_give_nothing_are_not_the_pump(sign: dict[str, Callable[[Times], Times]]) -> None:
-    assert opened(scene(**STOPS, **sign)) == {Fault.PV_STRING_LOSS: 90}
+def test_panels_that_give_nothing_are_not_the_pump(sign: dict[str, Callable[[Times], Times]], minutes: int) -> None:
+    assert opened(scene(**STOPS, **sign)) == {Fault.PV_STRING_LOSS: minutes}
 
 
 def test_a_controller_with_one_word_for_all_its_rests_tells_of_no_panels() -> None:
