@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_spread
+from alerts.days import DayView, Feature, past_median, past_spread, recent_largest
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.leak import drawn_m3, is_drawing_metered, taps_together
 from alerts.detectors.sensor import without_spikes
@@ -42,6 +42,7 @@ PUMP_RESTS = 0.05  # of rated flow
 WET_ENOUGH = 0.3  # where the tower runs empty, so much of it before that
 HOLDS_M = 0.15  # water in the tower at the night's end: an empty one loses nothing
 RAISED_SHARE, WAVERS = 0.4, 3.0  # of what the plate's capacity lets the well rise, and of how much its nights differ
+HIDDEN_NIGHTS, HIDDEN_WAVERS = 3, 5.0
 VALVE_BAR = 0.08  # a riser that empties takes its column with it; a check valve holds it
 
 
@@ -244,6 +245,8 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
     # A probe that shows the same to its last digit night after night is no witness.
     would_show = (wavers_m > 0) & (raised_m > 2 * WAVERS * wavers_m)
     well_fills = (rose_m > RAISED_SHARE * raised_m) & (rose_m > WAVERS * wavers_m)
+    # Of a tower that was empty by midnight the well keeps some of what came back before.
+    well_fills |= hidden & (recent_largest(rose_m, HIDDEN_NIGHTS) > HIDDEN_WAVERS * wavers_m)
     well_stays = would_show & (rose_m < 0.5 * RAISED_SHARE * raised_m)
     is_valve = ((fell_bar > VALVE_BAR) & ~well_stays) | well_fills
 

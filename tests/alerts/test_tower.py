@@ -9,7 +9,7 @@ from alerts.detectors import Scene
 from alerts.detectors.tower import judge_night_loss, judge_tower_overflow
 from alerts.model import Verdict
 from gateway.model import Fault
-from tests.alerts.windows import only, scene
+from tests.alerts.windows import Values, only, scene
 
 PRESENT, ABSENT, CANNOT_TELL = Verdict.PRESENT, Verdict.ABSENT, Verdict.CANNOT_TELL
 START = datetime(2026, 2, 1, tzinfo=UTC)
@@ -185,9 +185,8 @@ def test_the_well_tells_whether_what_the_tower_loses_runs_back_into_it(raised_m:
     assert PRESENT not in loss(found, other)
 
 
-@pytest.mark.parametrize(("leaks_m3_h", "seen"), [(0.0, False), (2.0, True)], ids=["it-is-drawn-empty", "it-leaks"])
-def test_a_tower_that_is_empty_before_midnight_is_judged_by_its_day(leaks_m3_h: float, seen: bool) -> None:
-    # By day 3 m³/h come and 1 m³/h is drawn from 6 to 18 h; on the last days a leak takes twice as much again.
+def emptied_by_midnight(leaks_m3_h: float, **channels: Values) -> Scene:
+    """By day 3 m³/h come and 1 is drawn from 6 to 18 h; on the last days as much again leaks as `leaks_m3_h` says."""
     t = 300.0 * np.arange(10 * 288)
     hour, last = t % DAY_S / 3600, t >= 7 * DAY_S
     is_day = (hour >= 6) & (hour < 18)
@@ -198,9 +197,26 @@ def test_a_tower_that_is_empty_before_midnight_is_judged_by_its_day(leaks_m3_h: 
         level_m = np.append(level_m, np.clip(0.4 + np.cumsum(day), 0.0, 2.9))
     level_m = np.where(hour < 6, np.where(last, 0.0, 0.4), level_m)
     outflow = np.where(is_day, 1.0, 0.0) + np.where(level_m > 0, drains, 0.0)
-    found = scene(
-        240, START, tower__level_m=level_m, tower__outflow_m3_h=outflow, pump__flow_m3_h=np.where(is_day, 3.0, 0.0)
-    )
+    came = np.where(is_day, 3.0, 0.0)
+    return scene(240, START, tower__level_m=level_m, tower__outflow_m3_h=outflow, pump__flow_m3_h=came, **channels)
+
+
+@pytest.mark.parametrize(("raised_m", "fault"), [(0.3, Fault.CHECK_VALVE_LEAK), (0.0, Fault.TOWER_LEAK)])
+def test_behind_a_tower_that_is_empty_by_midnight_the_well_still_keeps_what_came_back(
+    raised_m: float, fault: Fault
+) -> None:
+    """Less than the plate lets it rise by, for the tower is empty; a leak into the ground raises nothing."""
+    t = 300.0 * np.arange(10 * 288)
+    last, wavers = t >= 7 * DAY_S, np.random.default_rng(6).normal(0, 0.02, 10).repeat(288)
+    found = emptied_by_midnight(2.0, borehole__water_depth_m=30.0 + wavers - np.where(last, raised_m, 0.0))
+    assert PRESENT in loss(found, fault)[8:]
+    (other,) = {Fault.TOWER_LEAK, Fault.CHECK_VALVE_LEAK} - {fault}
+    assert PRESENT not in loss(found, other)
+
+
+@pytest.mark.parametrize(("leaks_m3_h", "seen"), [(0.0, False), (2.0, True)], ids=["it-is-drawn-empty", "it-leaks"])
+def test_a_tower_that_is_empty_before_midnight_is_judged_by_its_day(leaks_m3_h: float, seen: bool) -> None:
+    found = emptied_by_midnight(leaks_m3_h)
     assert (PRESENT in loss(found, Fault.TOWER_LEAK)[8:]) == seen
     assert PRESENT not in loss(found, Fault.TOWER_LEAK)[:8]
 
