@@ -208,6 +208,8 @@ SENTINELS = (-9999.0, -999.0, 999.9, 3276.7, 6553.5, 9999.0, 32_767.0, 65_535.0)
 # NAMUR NE43: a 4-20 mA loop at 3.6 mA or less is broken, 2.5 % of its span under zero; the span is never less than what
 # it must show, and 3.8 mA (1.25 %) still measures.
 BELOW_ZERO_SHARE = 0.03
+READS_LOW_SHARE = 0.1  # of the full level: a sensor may hang so much too low before anybody knows
+CAME_BY_SHARE = 0.15  # of the full level
 ABOVE_FULL_SHARE = 1.35  # of the full level: overflow, waves and a sensor that drifts stay below
 BELOW_AIR_BAR = -0.1
 BACKWARDS_SHARE = 0.3  # of rated flow, beyond what a meter's noise around nothing is
@@ -233,6 +235,8 @@ def implausible(sites: Sites, raw: Mapping[Channel, FloatArray]) -> dict[Channel
         wrong |= (value < low) | (value > high)
         if (asset, channel) == ("borehole", "water_depth_m"):
             wrong |= _wet_and_below_intake(sites, raw)
+        if (asset, channel) == ("tower", "level_m"):
+            wrong &= ~_reads_low_when_empty(sites, value)
         if wrong.any():
             found[asset, channel] = wrong
     return found
@@ -263,6 +267,16 @@ def site_bounds(sites: Sites, asset: str, channel: str) -> tuple[FloatArray, Flo
         ("borehole", "water_depth_m"): (none, sites.rating("borehole", "depth_m")),
     }
     return bounds.get((asset, channel), (none, none))
+
+
+def _reads_low_when_empty(sites: Sites, level_m: FloatArray) -> Mask:
+    """(n, m) a level somewhat below nothing in a tower that ran empty before: its sensor hangs low, its loop is whole.
+
+    A loop that breaks jumps there from any level; a tower that empties comes by.
+    """
+    full_m = sites.rating("tower", "full_level_m")
+    came_from_m = held(np.where(level_m >= -BELOW_ZERO_SHARE * full_m, level_m, np.nan), level_m.shape[-1])
+    return np.asarray((came_from_m < CAME_BY_SHARE * full_m) & (level_m > -READS_LOW_SHARE * full_m))
 
 
 def _wet_and_below_intake(sites: Sites, raw: Mapping[Channel, FloatArray]) -> Mask:

@@ -50,6 +50,13 @@ def test_what_is_rare_stays(channel: str, value: float) -> None:
     assert np.isfinite(found.value(place[0], place[1])[0, -72:]).all()
 
 
+@pytest.mark.parametrize(("before_m", "is_bad"), [(0.2, False), (1.5, True)])
+def test_a_sensor_that_hangs_low_says_so_when_the_tower_runs_empty(before_m: float, is_bad: bool) -> None:
+    """0.15 m below nothing in a tower of 3 m: where water stood a moment before, it is a loop that is cut."""
+    found = grid(tower__level_m=lambda t: np.where(t < 4 * 3600, before_m, -0.15))
+    assert found.is_bad("tower", "level_m")[0, -20:].all() == is_bad
+
+
 def test_a_well_that_the_pump_has_just_emptied_may_stand_below_the_intake() -> None:
     dry = grid(borehole__water_depth_m=52.2, pump__flow_m3_h=0.0, pump__power_w=400.0)
     assert not dry.is_bad("borehole", "water_depth_m").any()
