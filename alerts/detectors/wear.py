@@ -25,13 +25,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_spread, recent_median
+from alerts.days import DayView, Feature, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.leak import is_drained
 from alerts.model import Evidence, IndexArray, Signal
 from alerts.residual import Moments, PastModel, models_of_past, smoothed, usual_of_good_days
-from alerts.rolling import steps_since, window_max, window_mean, window_sum
-from alerts.scene import FloatArray, Grid, Mask, spacing_of
+from alerts.rolling import held, steps_since, window_max, window_mean, window_sum
+from alerts.scene import DAY_S, FloatArray, Grid, Mask, spacing_of
 from alerts.states import RUNNING_SHARE, drawn_power_w, says
 from gateway.model import Fault, PumpState
 
@@ -50,6 +50,8 @@ CLOGGED_H = 2.0
 # that. DETECTION §2 asks for a quarter in one day; half of it will do where head or depth are measured as well.
 LESS_CLOGGED, LESS_CLOGGED_UNSEEN = 0.12, 0.2
 SURE_ERRORS = 3.0  # standard errors of the mean
+LONG_DAYS = 0.9  # of days are shorter
+AT_ONCE = 0.5  # of all that is lost came in one day: clogged; a pump wears over a week and more
 MOST_OF_SPAN = 0.75  # that must be known, however seldom a zone reports
 BALANCE_H = 2.0  # of the tower: 1 cm of a small one is 60 L, and a pump gives some m³
 WORN_POWER = 0.07  # of the rated power more at the same speed and flow; DETECTION §2: +12 % specific energy
@@ -352,8 +354,13 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
     by_head = _both(mean(head.of(now.flow_2, now.head)), mean(head_low.of(now.flow_2, now.head_low)))
     by_speed = speed.of(now.flow_2, now.speed)
     off = _both(by_head, mean(by_speed))
-    before = _yesterday(recent_median(pump.off, BEFORE_DAYS))
-    base = np.nan_to_num(days.on(before, grid.t_s))
+
+    def before(how: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """What the days before had of the same measure: where the well is not read now, without its depth."""
+        by_both, by_speed = (np.nan_to_num(days.on(how(one), grid.t_s)) for one in (pump.off, pump.speed.residual))
+        return np.where(np.isfinite(by_head), by_both, by_speed)
+
+    base = before(lambda off: _yesterday(recent_median(off, BEFORE_DAYS)))
     noise = days.on(NOISES * pump.noise, grid.t_s)
     limit = np.maximum(np.where(np.isfinite(by_head), CLOGGED, CLOGGED_UNSEEN), noise)
     # Under passing clouds speed and flow are of different moments, now more, now less; what is clogged gives less each
@@ -371,7 +378,13 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
     is_known = np.isfinite(slips) | np.isfinite(by_tower)
     is_meter = np.where(is_known, _is_meter(lost, slips, by_tower), ~told_before)
     was_dry = steps_since(_starves(grid)) < grid.hours(24)  # an empty well gives less, whoever measures it or not
-    fell = (off < -limit) & (off + unsure < -limit / 2) & (off - base < -limit)
+    # A pump that wears fast loses as much within three days, but little of it from one day to the next.
+    newest = before(lambda off: _yesterday(held(off, BEFORE_DAYS)))
+    came_at_once = np.fmax(newest - off, before(_largest_fall)) > AT_ONCE * -off
+    # A well that nobody measures stands the lower the longer it is pumped.
+    longest = days.on(past_quantile(pump.moments["pump_speed"].count, LONG_DAYS, days=LEARNS_DAYS), grid.t_s)
+    is_overdrawn = ~np.isfinite(by_head) & (_so_far_today(grid, np.isfinite(now.speed)) > longest)
+    fell = (off < -limit) & (off + unsure < -limit / 2) & (off - base < -limit) & came_at_once & ~is_overdrawn
     present = fell & gives_less & ~is_meter & ~was_dry
     verdict = verdicts(present=present, absent=off > -limit / 2)
 
@@ -410,6 +423,8 @@ def _worn(scene: Scene, pump: Pump) -> Signal:
     # Under broken clouds power is the mean of a cube and speed a mean, and a sound pump seems to ask for more that day.
     asks_at_once = steps_since(rose) <= steps_since(more < WORN_POWER / 2)
     asks = (more > np.maximum(WORN_POWER, NOISES * np.nan_to_num(noise))) & (pump.off > -limit / 2) & ~asks_at_once
+    # Under a greater lift (a well that yields less) the pump works elsewhere on its curve, where power is unknown.
+    asks &= ~(pump.speed.residual < -CLOGGED)
     verdict = verdicts(present=is_weak | asks, absent=(off > -limit / 2) & ~(more > WORN_POWER / 2))
     lost = np.where(asks, more / (1 + more), pump.lost())
 
@@ -425,6 +440,20 @@ def _worn(scene: Scene, pump: Pump) -> Signal:
         )
 
     return Signal(Fault.PUMP_WEAR, "pump", days.day_s + METER_SHARE.ready_h * 3600, verdict, describe)
+
+
+def _so_far_today(grid: Grid, of: Mask) -> IndexArray:
+    """(n, m) how many steps of its day up to each step are so."""
+    count = np.cumsum(of, axis=-1)
+    first = np.maximum.accumulate(np.where(grid.t_s % DAY_S == 0, np.arange(grid.steps), 0))
+    return np.asarray(count - count[:, first] + of[:, first])
+
+
+def _largest_fall(off: FloatArray) -> FloatArray:
+    """(n, d) by how much a pump fell most from one known day to the next of the last days before each."""
+    known = held(off, BEFORE_DAYS)
+    fall = np.nan_to_num(_yesterday(known) - known)
+    return _yesterday(window_max(fall, BEFORE_DAYS))
 
 
 def _from_day_to_day(value: FloatArray) -> FloatArray:

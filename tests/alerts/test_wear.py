@@ -9,7 +9,7 @@ from alerts.detectors.wear import judge_pump, judge_yield, points
 from alerts.model import Verdict
 from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
-from tests.alerts.toy import Toy, ramp, step
+from tests.alerts.toy import Array, Toy, ramp, step
 
 CLOGGED, WORN, YIELD = Fault.PUMP_CLOGGED, Fault.PUMP_WEAR, Fault.YIELD_DROP
 
@@ -45,6 +45,27 @@ def test_less_water_for_the_same_power_is_the_pump_when_the_tower_gets_less_too(
 def test_a_pump_that_asks_for_ever_more_power_is_worn() -> None:
     found = seen(Toy(days=30, tired=ramp(12, 0.2, within=16)).scene())
     assert found.keys() == {WORN}
+
+
+def test_a_pump_that_sand_eats_within_a_week_is_worn_and_not_clogged() -> None:
+    """It loses 2.5 % of its head a day: as much within three days as a clog takes, and none of it at once."""
+    assert seen(Toy(days=26, worn=ramp(12, 0.25, within=10)).scene()).keys() == {WORN}
+
+
+@pytest.mark.parametrize(("lower_m", "clogs", "told"), [(10.0, 0.0, False), (0.0, 0.6, True)])
+def test_a_day_of_overflow_draws_a_well_that_nobody_measures_down(lower_m: float, clogs: float, told: bool) -> None:
+    """On other days the tower is full at eleven; today its float sticks, the pump runs on, and the water falls."""
+
+    def rests(day: Array) -> Array:
+        return np.where((day < 14) & (day % 1 > 11 / 24), 1.0, 0.0)
+
+    def falls(day: Array) -> Array:
+        return 22 + lower_m * np.clip((day - 14 - 11 / 24) * 4, 0.0, 1.0)
+
+    lacks = (("borehole", "water_depth_m"), ("tower", "outflow_m3_h"))
+    clogged = step(14 + 8 / 24, clogs)
+    found = seen(Toy(days=15, is_off=rests, rest_m=falls, clogged=clogged, lacks=lacks).scene())
+    assert (CLOGGED in found) is told
 
 
 def test_two_days_on_which_a_pump_seems_to_ask_for_more_are_two_days_of_broken_cloud() -> None:
