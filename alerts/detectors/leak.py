@@ -17,7 +17,7 @@ from alerts.detectors.gateway import clock_steps, restarts
 from alerts.detectors.taps import MOST_M3_H, counted_rate, hourly_count, hourly_flow
 from alerts.model import Evidence, Signal
 from alerts.rolling import held, run_steps, steps_since, window_max, window_mean, window_min, window_sum
-from alerts.scene import DAY_S, FloatArray, Grid, Mask
+from alerts.scene import FloatArray, Grid, Mask
 from alerts.states import is_fast, is_feast, is_meal_of_fast, is_standing
 from gateway.model import Fault
 from ingest.meters import unrolled

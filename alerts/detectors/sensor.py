@@ -12,13 +12,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_median
+from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_largest, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.gateway import clock_offset_s, clock_steps
+from alerts.detectors.gateway import clock_offset_s, clock_steps, has_two_times
 from alerts.detectors.leak import taps_together
 from alerts.detectors.wear import LEARNS_DAYS, METER_SHARE, Pump
 from alerts.model import Evidence, IndexArray, Mask, Signal, VerdictArray
-from alerts.rolling import held, run_steps, steps_since, window_mean, window_sum
+from alerts.rolling import (
+    held,
+    highest_since,
+    run_steps,
+    steps_since,
+    window_mean,
+    window_min,
+    window_sum,
+)
 from alerts.scene import BAR_PER_M, FloatArray, Grid, Sites, spacing_of
 from alerts.states import drawn_power_w, is_running
 from alerts.sun import sun_elevation_deg
@@ -32,6 +40,13 @@ COARSEST_W_M2 = 10.0  # where a cell that moves too seldom does not show its ste
 STEPS_MOVED = 2.0  # of the cell: so far apart no two readings are equal by rounding
 SKY_EVENS_OUT = 0.05  # of the irradiance: haze that clears as the sun sinks, for an hour after noon
 MOVED_SHARE = 0.03  # of the tower's volume must have gone in or out for its level to have to move
+MOVED_STEPS = 3.0  # and more than so many of the level sensor's own
+READ_TOGETHER_H = 0.25
+HIDDEN_SHARE = 0.35  # of the tower that a level sensor which reads low, and shows nothing below that, may hide
+VARIED_SHARE = 0.25  # of rated flow, by which what leaves the tower must have gone up and down by day
+PEOPLE_FROM_H, PEOPLE_UNTIL_H = 6.0, 20.0
+BALANCED_H = 2.0  # readings of a pump that stops are a quarter of an hour apart
+NEARLY_FULL_SHARE = 0.95  # of the full level, from which on what comes in may go over
 PROBE_END_M = 2.0  # above the intake, where a probe hangs
 POWER_MOVED = 0.15  # of the rated power, for the pump's flow to have to move
 STUCK_COUNTED_H = 0.5  # of its rated flow, counted while it says nothing
@@ -97,7 +112,36 @@ def _water_moved(grid: Grid, begin: IndexArray) -> Mask:
     outflow = np.where(grid.has("tower", "outflow_m3_h"), outflow, taps_together(grid))
     net = grid.value("pump", "flow_m3_h") - outflow
     moved = _since(begin, net, grid.step_s / 3600)
-    return np.asarray(np.abs(moved) > MOVED_SHARE * grid.sites.rating("tower", "volume_m3"))
+    volume, full_m = grid.sites.rating("tower", "volume_m3"), grid.sites.rating("tower", "full_level_m")
+    finest = _finest_step(grid.raw.get(("tower", "level_m"), np.full(grid.shape, np.nan)))
+    must = np.maximum(MOVED_SHARE, np.where(np.isfinite(finest), MOVED_STEPS * finest / full_m, 0.0))
+    # A sensor that drifts down stands at nothing until the water has risen by what it lacks.
+    must = np.where(grid.value("tower", "level_m") <= 0, HIDDEN_SHARE, must)
+    # Level and flows are not read in one moment: what has just begun to flow proves nothing yet.
+    return np.asarray(window_min(np.abs(moved), grid.hours(READ_TOGETHER_H) + 1) > must * volume)
+
+
+def _drawing_changed(grid: Grid, begin: IndexArray) -> Mask:
+    """By day what left the tower has gone up and down since the run began: people drew, as taps or the balance tell.
+
+    A leak runs evenly, and at night nobody draws. What stands at nothing may have stopped (`judge_tower_meter`); what
+    is stuck goes on showing its last value, however small.
+    """
+    span, rated = grid.hours(BALANCED_H), grid.sites.rating("pump", "rated_flow_m3_h")
+    came = window_mean(grid.value("pump", "flow_m3_h"), span, at_least=span // 2)
+    is_full = grid.value("tower", "level_m") > NEARLY_FULL_SHARE * grid.sites.rating("tower", "full_level_m")
+    by_balance = np.where(steps_since(is_full) < span, np.nan, came - level_gain(grid, hours=BALANCED_H))
+    given = taps_together(grid)
+    drawn = np.where(np.isfinite(given), given, by_balance)
+    place = np.arange(grid.steps)
+    is_within = place - begin > span  # what was drawn before the run began is not in it
+    known = np.where(is_within & (grid.hour >= PEOPLE_FROM_H) & (grid.hour < PEOPLE_UNTIL_H), drawn, np.nan)
+    begins = begin == place
+    # A flow that is read now and then misses what is fetched in between: so often it cannot by chance.
+    met = _meetings(grid, np.where(is_within, np.maximum(drawn, 0.0), 0.0), place - begin) > MEETINGS
+    varied = highest_since(begins, known) + highest_since(begins, -known)
+    shows = held(grid.value("tower", "outflow_m3_h"), grid.steps) > 0
+    return np.asarray(shows & met & np.isfinite(varied) & (varied > VARIED_SHARE * rated))
 
 
 def _pump_changed(grid: Grid, begin: IndexArray) -> Mask:
@@ -153,6 +197,7 @@ def _finest_step(value: FloatArray) -> FloatArray:
 
 
 OUT_READINGS = 3  # DETECTION §2: range table per channel, 3 readings
+FOLLOW = 2  # in a row
 PAIRS_H, CALM_H = 6.0, 1.0
 SPIKES, SPIKES_H = 4, 6.0  # DETECTION §2: more than 3 in 6 h
 EMPTY_BAR = 0.2  # a network without water
@@ -230,7 +275,7 @@ def judge_out_of_range(asset: str) -> Detector:
         for sensor, bad in zip(sensors, wrong, strict=True):
             good = np.isfinite(grid.raw.get((asset, sensor.channel), np.full(grid.shape, np.nan)))
             in_a_row = _in_a_row(bad, good)
-            follows = bad & (in_a_row >= 2)
+            follows = bad & (in_a_row >= FOLLOW)
             present |= (in_a_row >= OUT_READINGS) | (
                 follows & (window_sum(follows, grid.hours(PAIRS_H)) > OUT_READINGS)
             )
@@ -271,7 +316,7 @@ def judge_spikes(asset: str) -> Detector:
 
     def judge(scene: Scene) -> list[Signal]:
         grid = scene.grid
-        lately = [window_sum(spikes(grid, asset, sensor), grid.hours(SPIKES_H)) for sensor in sensors]
+        lately = [_jumps_lately(grid, asset, sensor) for sensor in sensors]
         by_day = [_spikes_in_days(scene, asset, sensor) for sensor in sensors]
         most, most_by_day = np.max(lately, axis=0), np.fmax.reduce(by_day)
         heard = np.logical_or.reduce([np.isfinite(grid.value(asset, sensor.channel)) for sensor in sensors])
@@ -297,6 +342,14 @@ def judge_spikes(asset: str) -> Detector:
         return [Signal(Fault.SENSOR_SPIKES, asset, grid.t_s, verdict, describe)]
 
     return Detector((Fault.SENSOR_SPIKES,), asset, (), judge)
+
+
+def _jumps_lately(grid: Grid, asset: str, sensor: Watched) -> FloatArray:
+    """(n, m) spikes of the last hours; none where impossible values follow each other: those are no single ones."""
+    span, bad = grid.hours(SPIKES_H), grid.is_bad(asset, sensor.channel)
+    good = np.isfinite(grid.raw.get((asset, sensor.channel), np.full(grid.shape, np.nan)))
+    follows = window_sum(bad & (_in_a_row(bad, good) >= FOLLOW), span) > 0
+    return np.where(follows, 0.0, window_sum(spikes(grid, asset, sensor), span))
 
 
 def spikes_feature(asset: str, sensor: Watched) -> Feature:
@@ -460,12 +513,14 @@ def judge_pump_meter(scene: Scene) -> list[Signal]:
     stands = (flow < NO_FLOW_SHARE * rated_flow) & (power_share > WORKS_SHARE)
     stands &= ~_counts(grid, "pump", "volume_m3")
     # By a clock that is wrong, what came late stands among what is live.
-    stands &= clock_offset_s(grid)[0] == 0
+    stands &= (clock_offset_s(grid)[0] == 0) & ~has_two_times(grid)
     arrives = window_mean(found_flow(grid), hour, at_least=max(2, hour // 2)) > FOUND_SHARE * rated_flow
     share = days.get(METER_SHARE.name)
     # A zone whose figures of days were poor before must not make a sound meter slip.
     usual = np.maximum(past_median(share, days=21, at_least=4), MOSTLY)
-    slips = _on_days(scene, _told(_two_days_least(share) / usual, share / usual), METER_SHARE)
+    by_tower = _told(_two_days_least(share) / usual, share / usual)
+    by_power = _two_days_least(1 / (1 - np.minimum(_came_at_once(_lost_in_meter(scene)), 0.95)))
+    slips = _on_days(scene, np.where(np.isfinite(by_tower), by_tower, by_power), METER_SHARE)
     sees = (flow > 0.2 * rated_flow) & ~(slips > 1 + 0.6 * (LOST_SHARE - 1))
     verdict = verdicts(present=(stands & arrives) | (slips > LOST_SHARE), absent=sees)
 
@@ -623,13 +678,13 @@ def _on_days(scene: Scene, value: FloatArray, feature: Feature) -> FloatArray:
     return scene.days.on(value, scene.grid.t_s - feature.ready_h * 3600)
 
 
-def level_gain(grid: Grid) -> FloatArray:
-    """(n, m) by how much the tower filled over the last half hour [m³/h]."""
+def level_gain(grid: Grid, *, hours: float = 0.5) -> FloatArray:
+    """(n, m) by how much the tower filled over the last `hours` [m³/h]."""
     area_m2 = grid.sites.rating("tower", "volume_m3") / grid.sites.rating("tower", "full_level_m")
     level_m = grid.value("tower", "level_m")
-    half = grid.hours(0.5)
+    span = grid.hours(hours)
     gain = np.full(grid.shape, np.nan)
-    gain[:, half:] = (level_m[:, half:] - level_m[:, :-half]) * area_m2 / (half * grid.step_s / 3600)
+    gain[:, span:] = (level_m[:, span:] - level_m[:, :-span]) * area_m2 / (span * grid.step_s / 3600)
     return gain
 
 
@@ -752,7 +807,7 @@ def judge_sun_drift(scene: Scene) -> list[Signal]:
     noon, power = days.get(CLEAR_NOON.name), days.get("pv_performance")
     usual_noon, usual_power = past_quantile(noon, 0.75, days=30), past_median(power, days=30)
     # The clearest of the last days counts: clouds only take away. No air is clearer than the clearest of a month.
-    newest = _recent_largest(noon, 4)
+    newest = recent_largest(noon, 4)
     clearest = np.maximum(past_quantile(noon, 1.0, days=30), usual_noon)
     noon_now = np.where(newest > usual_noon, np.maximum(newest / clearest, 1.0), newest / usual_noon) - 1
     power_now = recent_median(power, DRIFT_DAYS, at_least=2) / usual_power - 1
@@ -778,8 +833,9 @@ def _rises(power: FloatArray) -> Mask:
     rise = np.full(power.shape, np.nan)
     rise[:, RISE_DAYS:] = known[:, RISE_DAYS:] / known[:, :-RISE_DAYS] - 1
     usual_step = past_spread(step, days=USUAL_STEPS)
-    limit = np.fmax(RISE_SHARE, RISE_SPREADS * np.sqrt(RISE_DAYS) * usual_step)
-    is_even = _recent_largest(step, RISE_DAYS) < RISE_EVEN * rise * known
+    # In the first days of all nobody knows by how much this zone's days differ, and nothing is said.
+    limit = np.maximum(RISE_SHARE, RISE_SPREADS * np.sqrt(RISE_DAYS) * usual_step)
+    is_even = recent_largest(step, RISE_DAYS) < RISE_EVEN * rise * known
     return np.asarray((rise > limit) & is_even & (window_sum(step > 0, RISE_DAYS) >= RISE_DAYS - 1))
 
 
@@ -804,11 +860,7 @@ def judge_meter_drift(scene: Scene) -> list[Signal]:
     Head and power are of one pump: flow that both miss, or have too much of, was there as ever. Needs the speed,
     without which the power says nothing of the flow.
     """
-    days, pump = scene.days, Pump(scene)
-    lost, slips = pump.lost(), pump.slips()
-    smaller, larger = np.minimum(np.abs(lost), np.abs(slips)), np.maximum(np.abs(lost), np.abs(slips))
-    agreed = np.where((lost * slips > 0) & (smaller > METERS_PART * larger), np.sign(lost) * smaller, 0.0)
-    agreed = np.where(np.isfinite(lost) & np.isfinite(slips), agreed, np.nan)
+    days, agreed = scene.days, _lost_in_meter(scene)
     off = recent_median(agreed, DRIFT_DAYS, at_least=2)
     spread = past_spread(agreed, days=METER_DAYS, at_least=6)
     limit = np.maximum(METER_DRIFT_SHARE, SPREADS * np.nan_to_num(spread))
@@ -818,6 +870,20 @@ def judge_meter_drift(scene: Scene) -> list[Signal]:
     return [_drift_signal("pump", "pump/flow_m3_h", words, METER_SHARE, days.day_s, verdict, -off, limit)]
 
 
+def _lost_in_meter(scene: Scene) -> FloatArray:
+    """(n, d) share of the pump's flow that head and power both miss in its meter; nothing where they differ."""
+    pump = Pump(scene)
+    lost, slips = pump.lost(), pump.slips()
+    smaller, larger = np.minimum(np.abs(lost), np.abs(slips)), np.maximum(np.abs(lost), np.abs(slips))
+    agreed = np.where((lost * slips > 0) & (smaller > METERS_PART * larger), np.sign(lost) * smaller, 0.0)
+    return np.where(np.isfinite(lost) & np.isfinite(slips), agreed, np.nan)
+
+
+def _came_at_once(lost: FloatArray) -> FloatArray:
+    """(n, d) what is lost where most of it came from one day to the next, else nothing: what creeps is a drift."""
+    return np.where(_creeps(lost, lost, days=LEARNS_DAYS), np.minimum(lost, 0.0), lost)
+
+
 def _creeps(value: FloatArray, off: FloatArray, *, days: int = DRIFT_DAYS + 7) -> Mask:
     """(n, d) whether a value has come to where it is little by little; from one day to the next no sensor drifts.
 
@@ -825,15 +891,7 @@ def _creeps(value: FloatArray, off: FloatArray, *, days: int = DRIFT_DAYS + 7) -
     that stops at another level has another float.
     """
     step = np.abs(np.diff(held(value, value.shape[1]), axis=1, prepend=np.nan))
-    return ~(_recent_largest(step, days) > SUDDEN * np.abs(off))
-
-
-def _recent_largest(value: FloatArray, days: int) -> FloatArray:
-    """For each day (n, d) the largest of the last days, this one included; NaN when none is known."""
-    found = np.where(np.isfinite(value), value, -np.inf)
-    for back in range(1, min(days, value.shape[1])):
-        found[:, back:] = np.maximum(found[:, back:], np.where(np.isfinite(value), value, -np.inf)[:, :-back])
-    return np.where(np.isfinite(found), found, np.nan)
+    return ~(recent_largest(step, days) > SUDDEN * np.abs(off))
 
 
 def _drift_signal(
@@ -863,6 +921,7 @@ def _drift_signal(
 FEATURES = (AT_STOP, STATIC_ERROR, CLEAR_NOON, REST_DEPTH, OUTFLOW, *SPIKES_OF_DAYS.values())
 DETECTORS = (
     judge_sensor_stuck("tower", "level_m", _water_moved, STUCK_S, ("niveau du château", "tower level")),
+    judge_sensor_stuck("tower", "outflow_m3_h", _drawing_changed, STUCK_S, ("débit de sortie", "outflow")),
     judge_sensor_stuck("borehole", "water_depth_m", _water_was_drawn, STUCK_S, ("niveau du forage", "borehole level")),
     judge_sensor_stuck("pump", "flow_m3_h", _pump_changed, STUCK_S, ("débit de la pompe", "pump flow")),
     judge_sensor_stuck("pv", "irradiance_w_m2", _sun_has_moved, STUCK_IN_DAYLIGHT_S, ("ensoleillement", "irradiance")),

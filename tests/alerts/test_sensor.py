@@ -12,7 +12,7 @@ from alerts.detectors import DETECTORS, Scene
 from alerts.detectors.wear import judge_pump
 from alerts.model import Condition, Verdict
 from gateway.model import Fault
-from tests.alerts.toy import Toy, ramp, step
+from tests.alerts.toy import Course, Toy, ramp, step
 from tests.alerts.windows import only, scene
 
 PRESENT, ABSENT, CANNOT_TELL = Verdict.PRESENT, Verdict.ABSENT, Verdict.CANNOT_TELL
@@ -47,6 +47,14 @@ def test_a_loop_that_comes_and_goes_every_half_hour_is_out_of_range_too() -> Non
     flickers = scene(6, tower__level_m=lambda t: np.where((t // 1800) % 3 == 1, -0.125, 1.5))
     assert PRESENT in verdict(flickers, Fault.SENSOR_OUT_OF_RANGE, "tower").verdict
     assert PRESENT not in verdict(flickers, Fault.SENSOR_SPIKES, "tower").verdict
+
+
+def test_a_loop_that_fails_for_two_readings_at_a_time_does_not_jump() -> None:
+    """Four singles within six hours would be spikes; here twos are among them: a loop that comes and goes."""
+    odd = {10, 20, 21, 30, 40, 41, 50, 60, 61, 70}
+    fails = scene(8, tower__level_m=lambda t: np.where(np.isin(t // 300, sorted(odd)), -0.6, 1.5))
+    found = verdict(fails, Fault.SENSOR_SPIKES, "tower")
+    assert PRESENT not in found.verdict
 
 
 def jumping(share: float, days: int = 4, size: float = 0.8) -> Scene:
@@ -204,6 +212,49 @@ def test_a_flow_that_says_nothing_while_its_own_counter_turns_is_stuck_and_one_t
     stands = scene(6, **morning, pump__volume_m3=9000.0)
     assert PRESENT not in verdict(stands, Fault.SENSOR_STUCK, "pump").verdict
     assert PRESENT in verdict(stands, Fault.FLOW_METER_STOPPED, "pump").verdict
+
+
+def drawn_from(level_m: float, stuck_at: float | None, *, locked: bool = False, leaks_m3_h: float = 0.0) -> Scene:
+    """From 8 to 12 h people draw 3 m³/h, then half a cubic metre, out of a tower of 20 m³, and the pump rests."""
+
+    def drawn(t: Array) -> Array:
+        return np.zeros(len(t)) if locked else np.where(t < 4 * HOUR_S, 3.0, 0.5)
+
+    def level(t: Array) -> Array:
+        return level_m - np.cumsum(drawn(t) + leaks_m3_h) / 12 * 3 / 20
+
+    def shown(t: Array) -> Array:
+        value = np.round(drawn(t) + noise(len(t), 0.01), 2) if stuck_at is None else np.where(t == 0, 1.0, stuck_at)
+        return np.where(locked, 0.03, value)
+
+    return scene(8, pump__flow_m3_h=0.0, pump__power_w=2.0, tower__level_m=level, tower__outflow_m3_h=shown)
+
+
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [
+        pytest.param(drawn_from(2.7, 0.06), True, id="stuck-at-little"),
+        pytest.param(drawn_from(2.7, 2.4), True, id="stuck-at-much"),
+        pytest.param(drawn_from(2.7, None), False, id="it-moves"),
+        pytest.param(drawn_from(2.7, 0.0), False, id="nothing-at-all-is-a-meter-that-stopped"),
+        pytest.param(drawn_from(2.7, None, locked=True), False, id="taps-are-locked-all-day"),
+        pytest.param(drawn_from(2.7, None, locked=True, leaks_m3_h=1.5), False, id="and-the-tower-leaks"),
+    ],
+)
+def test_an_outflow_that_stays_while_people_come_and_go_is_stuck(day: Scene, told: bool) -> None:
+    assert (PRESENT in verdict(day, Fault.SENSOR_STUCK, "tower").verdict) is told
+
+
+def test_a_level_sensor_that_reads_low_stands_at_nothing_until_the_water_has_risen_by_what_it_lacks() -> None:
+    """Half a metre low in a tower of three: of the first 3.3 m³ it shows nothing; one that is stuck, of all of them."""
+
+    def rises(t: Array) -> Array:
+        return t / HOUR_S * 3 / 20  # 1 m³/h more comes than is drawn
+
+    low = scene(6, tower__level_m=lambda t: np.maximum(rises(t) - 0.5, 0.0))
+    assert PRESENT not in verdict(low, Fault.SENSOR_STUCK, "tower").verdict
+    stuck = scene(10, tower__level_m=0.0)
+    assert PRESENT in verdict(stuck, Fault.SENSOR_STUCK, "tower").verdict
 
 
 def test_the_sun_stands_at_noon_and_a_coarse_cell_with_it() -> None:
@@ -420,6 +471,18 @@ def days_of_balance(share: list[float]) -> Condition:
     (detector,) = [d for d in DETECTORS if d.faults == (Fault.FLOW_METER_STOPPED,) and d.asset == "pump"]
     calm = scene(24 * len(share), START)
     return only(detector.judge, Scene(calm.grid, Days(calm.days.day_s, {"meter_share": np.array([share])}, 1)))
+
+
+@pytest.mark.parametrize(
+    ("slips", "told"),
+    [(step(16, 0.4), True), (ramp(12, 0.4, within=12), False), (0.0, False)],
+    ids=["at-once", "it-creeps", "sound"],
+)
+def test_where_nothing_measures_what_leaves_the_tower_the_motors_power_knows_of_a_meter_that_slips(
+    slips: Course, told: bool
+) -> None:
+    found = Toy(days=24, slips=slips, lacks=(("tower", "outflow_m3_h"),)).scene()
+    assert (PRESENT in verdict(found, Fault.FLOW_METER_STOPPED, "pump").verdict) is told
 
 
 def test_a_balance_of_seldom_read_meters_must_be_off_by_more_than_it_ever_is() -> None:
