@@ -280,7 +280,8 @@ class Meters:
         found = sound
         for one in self._having(*SENSOR_FAULTS, Fault.FLOW_METER_STOPPED):
             if one.place == name:
-                found = self._broken(one, sound, true, shown)
+                # A sensor may break twice in a season, one after the other.
+                found = np.where(one.acts(self.minute), self._broken(one, sound, true, shown), found)
                 within = 3 * self._noise * instrument.absolute + 2 * step
                 self._shows(one, one.acts(self.minute) & (np.abs(found - sound) > within))
         return series_of(name, self.minute, found)

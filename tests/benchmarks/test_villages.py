@@ -6,7 +6,7 @@ import ast
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -157,6 +157,19 @@ def test_a_fault_does_to_the_readings_what_it_is_known_by(lives: Lives, fault: F
     for name, one in struck.items():  # and nothing before it begins
         before = one.minute < ONSET
         np.testing.assert_array_equal(one.value[before], sound[name].value[before], err_msg=name)
+
+
+def test_a_sensor_that_breaks_twice_shows_both(lives: Lives) -> None:
+    first = lives.strike(Fault.SENSOR_DRIFT)
+    village = lives.struck.villages[first.row]
+    second = Strike(0, Fault.SENSOR_STUCK, "L", DEPTH, END + DAY_MIN, END + int(1.5 * DAY_MIN))
+    twice = live_with(SEED, SPAN, [village], [replace(first, row=0), second])
+    struck, sound = (
+        by_name(Meters(season, row).read())[DEPTH] for season, row in ((twice, 0), (lives.sound, first.row))
+    )
+    is_first, is_second = first.acts(struck.minute), second.acts(struck.minute)
+    assert np.abs(struck.value - sound.value)[is_first][-10:].min() > 2
+    assert len(set(struck.value[is_second])) == 1
 
 
 def rows_of(season: Season, row: int) -> list[Rows]:
