@@ -28,6 +28,7 @@ from benchmarks.villages.board import (
     seen_recall,
     together,
     told_board,
+    told_confusion,
     told_each,
 )
 from benchmarks.villages.sets import LESSENED, WHOLE, Lessened, Model, get_set, lessen
@@ -76,7 +77,7 @@ def main() -> None:
         first = next(iter(ways_of.values()))
         print(f"{model}, seeds {' '.join(map(str, plan.seeds))}:\n{told_board(first, span)}")
         if arguments.each:
-            print(f"\n{told_each(first)}")
+            print(f"\n{told_confusion(first, span)}\n\n{told_each(first)}")
         if arguments.perturb:
             print(f"\nwith less to see:\n{told_falls(ways_of, span)}")
         print()
@@ -94,7 +95,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--noise", type=float, default=1.0, help="so many times that of the instruments")
     parser.add_argument("--perturb", action="store_true", help="all that, one after the other, as a table")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where sets are left; what is there is kept")
-    parser.add_argument("--each", action="store_true", help="list every false alert, every misname and every miss")
+    parser.add_argument(
+        "--each", action="store_true", help="truth by what was told as a table, and every false alert, misname and miss"
+    )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if unknown := set(arguments.without) - ALL_CHANNELS:

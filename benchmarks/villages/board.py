@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from benchmarks.villages.sets import LivedSet, channel_name
 from benchmarks.villages.span import Span
 from gateway.zones import Zone
 
+NOTHING = "nothing"  # was told: the scoreboard's word
 Progress = Callable[[int, int], None]
 """Called with (zones that are done, zones in all)."""
 
@@ -82,6 +84,22 @@ def told_board(judged: Judged, span: Span) -> str:
         return text
     lines = [f"  {kind:22} {of_all:5.2f}  {clean:5.2f}" for kind, (_, of_all, clean) in kinds.items()]
     return "\n".join([text, "\nfalse alerts a zone-month by kind, in all and in fault-free ones:", *lines])
+
+
+def told_confusion(judged: Judged, span: Span) -> str:
+    """Truth by what was told, as a table in Markdown: faults that were all named are left out."""
+    counts = score_of(judged, span).confusion
+    of = Counter[str]()
+    for (true, _), count in counts.items():
+        of[true] += count
+    wrong = sorted({said for true, said in counts if said not in (true, NOTHING)})
+    heads = ["truth", "of", "named", NOTHING, *wrong]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    for true in sorted(of):
+        if counts.get((true, true), 0) < of[true]:
+            told_as = (counts.get((true, said), 0) for said in (true, NOTHING, *wrong))
+            lines.append(f"| {true} | {of[true]} | {' | '.join(str(n or '') for n in told_as)} |")
+    return "\n".join(lines)
 
 
 def told_each(judged: Judged) -> str:

@@ -18,7 +18,7 @@ from alerts.files import read_history
 from alerts.scoreboard import read_labels
 from benchmarks.villages import boxes, faults, forces, meters, people, signs, span, village, weather, works
 from benchmarks.villages.__main__ import Plan, figures, run, told_falls
-from benchmarks.villages.board import Judged, judge, told_each
+from benchmarks.villages.board import Judged, judge, told_confusion, told_each
 from benchmarks.villages.boxes import Box, Rows
 from benchmarks.villages.faults import CATALOGUE, FIRST_DAY, SIZES, Strike, deal, places_in
 from benchmarks.villages.meters import Meters, Season, Series
@@ -299,6 +299,15 @@ def test_each_false_alert_and_each_miss_has_a_line(small: tuple[Path, LivedSet])
     claims = [one for one in judged.alerts if isinstance(one.fault, Fault) and one.explained_by is None]
     assert len(nothing_true) == len(claims) > 0
     assert claims[0].evidence.sentence_en in nothing_true[0]
+
+
+def test_truth_by_what_was_told_adds_up_to_the_labels(small: tuple[Path, LivedSet]) -> None:
+    _, lived = small
+    silent = told_confusion(Judged(lived.zones, [], lived.labels), SPAN).splitlines()
+    assert silent[0] == "| truth | of | named | nothing |", "nobody said anything"
+    counts = [[cell.strip() for cell in line.split("|")[2:-1]] for line in silent[2:]]
+    assert sum(int(of) for of, *_ in counts) == len(lived.labels)
+    assert all(of == nothing and named == "" for of, named, nothing in counts)
 
 
 def test_the_files_are_read_as_any_recorders(small: tuple[Path, LivedSet]) -> None:
