@@ -196,7 +196,7 @@ class Sender:
             self._record_receipts(name, receipts, now)
         for event in events:
             if isinstance(event, Inbound | Call):
-                self._store_inbound(name, event)
+                _store_inbound(self._connection, name, event)
 
     def _record_accepted(
         self, name: str, taken: Sequence[tuple[UUID, Accepted]], now: datetime, *, settled_by: str | None
@@ -270,16 +270,6 @@ class Sender:
             self._connection.execute(
                 SQL["fates"], {"ids": list(found), "states": list(states), "instants": list(instants)}
             )
-
-    def _store_inbound(self, name: str, event: Inbound | Call) -> None:
-        self._connection.execute(
-            SQL["store_inbound"],
-            {
-                "carrier": name, "provider_id": event.provider_id, "kind": "call" if isinstance(event, Call) else "sms",
-                "phone": event.phone, "text": event.text.replace("\0", "") if isinstance(event, Inbound) else "",
-                "at": event.at,
-            },
-        )  # fmt: skip
 
     def _settle_left_over(self, name: str, carrier: Carrier, now: datetime) -> int:
         """Hand-overs of which nobody has told the outcome: by a receipt, by the route, by their urgency."""
@@ -361,6 +351,28 @@ class Sender:
                 log.exception("an inbound SMS could not be handled; it stays stored", extra={"sms_in_id": number})
                 self._connection.execute(SQL["give_up"], {"id": number, "now": self._clock.now()})
         return len(rows)
+
+
+def take_call(connection: Connection, carrier: str, phone: str, *, now: datetime) -> bool:
+    """Keep that somebody rang a route's SIM, as another program tells us; the sender acts on it.
+
+    A telephone rings several times: those of one minute are one call, and False says that it is known.
+    """
+    call = Call(f"{phone} {now:%Y-%m-%d %H:%M}", phone, now)
+    return _store_inbound(connection, carrier, call)
+
+
+def _store_inbound(connection: Connection, carrier: str, event: Inbound | Call) -> bool:
+    """Once, by the number that the route gives it; whether it is new."""
+    stored = connection.execute(
+        SQL["store_inbound"],
+        {
+            "carrier": carrier, "provider_id": event.provider_id, "kind": "call" if isinstance(event, Call) else "sms",
+            "phone": event.phone, "text": event.text.replace("\0", "") if isinstance(event, Inbound) else "",
+            "at": event.at,
+        },
+    )  # fmt: skip
+    return stored.rowcount == 1
 
 
 def close_all(carriers: Iterable[Carrier]) -> None:

@@ -201,6 +201,30 @@ def phone(
             hold(connection, person, clock=clock, show=print)
 
 
+@sms_app.command("rang")
+def rang(
+    context: typer.Context,
+    number: Annotated[str, typer.Argument(help="Who rang, as the network tells it.")],
+    route: Annotated[str, typer.Option("--route", help="The SMS route whose SIM was rung, as in sms.carriers.")],
+) -> None:
+    """Tell that somebody rang a SIM and was not answered: for what watches the modem, or a telephone exchange."""
+    from alerts.carriers.options import e164
+    from alerts.conversation import A_PHONE
+    from alerts.sender import take_call
+    from ingest.db import check_schema, connect
+
+    settings = load_settings(context.obj)
+    names = [one.name for one in settings.carriers]
+    if route not in names:
+        raise typer.BadParameter(f"{route} is none of {', '.join(names)}", param_hint="--route")
+    phone = e164(number)
+    if A_PHONE.fullmatch(phone) is None:
+        raise typer.BadParameter(f"{number} is no telephone's number")
+    with connect(settings.required("database.url")) as connection:
+        check_schema(connection)
+        take_call(connection, route, phone, now=settings.make_clock().now())
+
+
 @sms_app.command("transcript")
 def transcript(
     context: typer.Context,

@@ -108,6 +108,25 @@ def test_a_committees_simulated_days_are_told_by_what_was_really_heard(database_
     assert next(told(lines, "en")) == "## Mangol-Dow (fictif)\n"
 
 
+def test_a_call_that_another_program_saw_means_seen_and_rings_of_one_minute_are_one_call(
+    village: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", database_url)
+    monkeypatch.setenv("NDIYAN_CLOCK", f"{NOON.isoformat()}@{datetime.now(UTC).isoformat()}x1")
+    ((phone,),) = village.execute("SELECT phone FROM contact WHERE zone_id = 'zone-3' AND role = 'exploitant'")
+    for number in (phone, phone.removeprefix("+224")):
+        assert CliRunner().invoke(app, ["sms", "rang", number, "--route", "phone"]).exit_code == 0
+    clock = ManualClock(NOON)
+    Sender(village, {"phone": PhoneCarrier(village, clock)}, clock).work()
+    came = village.execute("SELECT kind, phone, intention FROM sms_in").fetchall()
+    assert came == [("call", phone, "seen")]
+    assert village.execute("SELECT state, acknowledged_by FROM alert").fetchall() == [
+        ("acknowledged", "Alpha Oumar Barry (exploitant)")
+    ]
+    for words in (["600000010", "--route", "gsm"], ["Orange", "--route", "phone"]):
+        assert CliRunner().invoke(app, ["sms", "rang", *words]).exit_code == 2
+
+
 def test_who_took_an_alert_in_charge_is_told_with_their_role_in_words(village: Connection) -> None:
     ((alert_id,),) = village.execute("SELECT alert_id FROM alert").fetchall()
     acknowledge(village, alert_id, who="Hadja Djenabou Diallo (president)", now=NOON)
