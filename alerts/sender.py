@@ -9,6 +9,7 @@ marked as possibly twice; everything else is never sent twice.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -358,8 +359,8 @@ def take_call(connection: Connection, carrier: str, phone: str, *, now: datetime
 
     A telephone rings several times: those of one minute are one call, and False says that it is known.
     """
-    call = Call(f"{phone} {now:%Y-%m-%d %H:%M}", phone, now)
-    return _store_inbound(connection, carrier, call)
+    number = hashlib.sha256(f"{phone}\0{now:%Y-%m-%d %H:%M}".encode()).hexdigest()[:32]
+    return _store_inbound(connection, carrier, Call(number, phone, now))
 
 
 def _store_inbound(connection: Connection, carrier: str, event: Inbound | Call) -> bool:

@@ -27,7 +27,8 @@ UPDATE notification SET text = replace(replace(text, %(dialled)s, ''), %(called)
 WHERE text LIKE '%%' || %(dialled)s || '%%';
 
 -- received
-UPDATE sms_in SET phone = %(mark)s, text = '' WHERE phone = %(phone)s;
+-- Also the number by which a route's repeat is known: some are made of the phone and of what it said.
+UPDATE sms_in SET phone = %(mark)s, text = '', provider_id = 'forgotten-' || sms_in_id WHERE phone = %(phone)s;
 
 -- attempts
 -- What routes answered, where the number stands in it.

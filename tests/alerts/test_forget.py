@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from alerts.carriers import Outcome, Uncertain
 from alerts.forget import forget
+from alerts.sender import take_call
 from gateway.zones import Zone
 from ingest.registry import import_zones
 from ndiyan.cli import app
@@ -69,6 +70,7 @@ def lives(region: Region, person: str, repairer: str) -> int:
     for text in ("2 merci c'est Djenabou", "PANNE", "niveau 2,1", "STOP", "START"):
         says(region, person, text)
     rings(region, person)
+    assert take_call(region.connection, "gsm", person, now=region.clock.now())
     assert any(person.removeprefix("+224") in text for _, text in region.sms(repairer))
     return number
 
@@ -91,6 +93,10 @@ def test_nothing_names_who_asked_to_be_forgotten_and_the_proof_of_sending_stays(
     assert tables_with(region, person.removeprefix("+224")) == tables_with(region, "Djenabou") == []
     assert region.connection.execute(proof).fetchone() == before
     assert region.connection.execute(said).fetchall() == consent
+    rows = region.connection.execute(
+        "SELECT count(*), count(DISTINCT provider_id) FROM sms_in WHERE provider_id LIKE 'f%'"
+    )
+    assert rows.fetchall() == [(7, 7)], "nor can the number be guessed from a hash of it"
     ((by, audit),) = region.connection.execute("SELECT by_whom, counts::text FROM forgotten").fetchall()
     assert by == "Awa (web)"
     assert not any(part in audit for part in ("600000", "224"))
