@@ -7,9 +7,9 @@ closes a report with a cause; anybody of the committee closes the breakdown by S
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from alerts.carriers import Urgency
 from alerts.closing import BreakdownCause
@@ -22,6 +22,7 @@ from ingest.db import Connection, queries
 SQL = queries("alerts", "breakdown")
 SPECIALISTS = ["reparateur", "ingenieur"]
 TOLD_AGAIN_AFTER = timedelta(hours=6)  # of one zone: half a village may report the same pump
+FOLLOWED = VALID_FOR + timedelta(days=1)  # since news of a breakdown was written: by then its fate is known
 ENDED_BY_SMS_WITHIN = timedelta(days=7)  # "3" a month later is about something else
 
 
@@ -55,22 +56,37 @@ def report(connection: Connection, person: Person, *, phone: str, sms_in_id: int
         name, to_phone, has_left = known
         said = "breakdown_known" if has_left else "breakdown_told"
         return answer_text(person.language, said, place=place, name=name, phone=to_phone)
+    told = _tell_next(connection, asked | {"place": place, "reporter": person.name})
+    if told is None:
+        return answer_text(person.language, "breakdown_alone", place=place)
+    return answer_text(person.language, "breakdown_told", place=place, name=told[0], phone=told[1])
+
+
+def pass_on_unheard(connection: Connection, now: datetime) -> None:
+    """Tell the next one of each breakdown whose news reached nobody: an SMS may end undelivered a day later."""
+    asked = {"now": now, "since": now - FOLLOWED, "roles": SPECIALISTS}
+    for zone_id, place, reporter, phone in connection.execute(SQL["unheard"], asked).fetchall():
+        _tell_next(connection, asked | {"zone": zone_id, "place": place, "reporter": reporter, "phone": phone})
+
+
+def _tell_next(connection: Connection, asked: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Tell who repairs in a zone what was reported; their name and phone, or None when an engineer is to call."""
     specialist = connection.execute(SQL["specialist"], asked).fetchone()
     if specialist is None:
         ((is_on_the_list,),) = connection.execute(SQL["is_on_the_list"], asked).fetchall()
         if not is_on_the_list:
-            call_for_zone(connection, person.zone_id, step="report", why="breakdown_reported", now=now)
-        return answer_text(person.language, "breakdown_alone", place=place)
-    contact_id, name, to_phone, language = specialist
+            call_for_zone(connection, asked["zone"], step="report", why="breakdown_reported", now=asked["now"])
+        return None
+    contact_id, name, phone, language = specialist
     _tell(
-        connection, zone_id=person.zone_id, contact_id=contact_id, phone=to_phone, language=language,
-        kind="report", step="report", reason="breakdown_reported", urgency=Urgency.ALERT, now=now,
+        connection, zone_id=asked["zone"], contact_id=contact_id, phone=phone, language=language,
+        kind="report", step="report", reason="breakdown_reported", urgency=Urgency.ALERT, now=asked["now"],
         text=answer_text(
-            language, "breakdown", place=place, name=person.name, phone=phone,
-            report=open_breakdowns(connection, [person.zone_id], now=now)[0].code,
+            language, "breakdown", place=asked["place"], name=asked["reporter"], phone=asked["phone"],
+            report=open_breakdowns(connection, [asked["zone"]], now=asked["now"])[0].code,
         ),
     )  # fmt: skip
-    return answer_text(person.language, "breakdown_told", place=place, name=name, phone=to_phone)
+    return name, phone
 
 
 def end_breakdown(connection: Connection, about: Breakdown, person: Person, *, phone: str, now: datetime) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from alerts.breakdown import pass_on_unheard
 from alerts.carriers import Urgency
 from alerts.ladder import Position
 from alerts.messages import Bundle, Item, MessageKind, digest_text, segments
@@ -63,6 +64,7 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
             taken = [alert_id for alert_id, *_ in due]
             _take_along(connection, frozenset(ringing), taken, now=now, routes=routes)
     with connection.transaction():
+        pass_on_unheard(connection, now)
         _follow(connection, now)
         connection.execute(SQL["answered"])
         connection.execute(SQL["open_again"], {"now": now})

@@ -354,18 +354,18 @@ class Sender:
         return len(rows)
 
 
-def take_call(connection: Connection, carrier: str, phone: str, *, now: datetime) -> bool:
+def take_call(connection: Connection, carrier: str, phone: str, *, now: datetime) -> None:
     """Keep that somebody rang a route's SIM, as another program tells us; the sender acts on it.
 
-    A telephone rings several times: those of one minute are one call, and False says that it is known.
+    A telephone rings several times: those of one minute are one call.
     """
     number = hashlib.sha256(f"{phone}\0{now:%Y-%m-%d %H:%M}".encode()).hexdigest()[:32]
-    return _store_inbound(connection, carrier, Call(number, phone, now))
+    _store_inbound(connection, carrier, Call(number, phone, now))
 
 
-def _store_inbound(connection: Connection, carrier: str, event: Inbound | Call) -> bool:
-    """Once, by the number that the route gives it; whether it is new."""
-    stored = connection.execute(
+def _store_inbound(connection: Connection, carrier: str, event: Inbound | Call) -> None:
+    """Once, by the number that the route gives it."""
+    connection.execute(
         SQL["store_inbound"],
         {
             "carrier": carrier, "provider_id": event.provider_id, "kind": "call" if isinstance(event, Call) else "sms",
@@ -373,7 +373,6 @@ def _store_inbound(connection: Connection, carrier: str, event: Inbound | Call) 
             "at": event.at,
         },
     )  # fmt: skip
-    return stored.rowcount == 1
 
 
 def close_all(carriers: Iterable[Carrier]) -> None:

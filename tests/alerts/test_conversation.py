@@ -436,14 +436,18 @@ def test_who_could_not_be_reached_knows_of_no_breakdown_and_the_next_is_told(reg
     region.everybody_else_is("ingenieur", engineer)
     tap_keeper = phone_of(region.zones[2], "fontainier")
     says(region, tap_keeper, "PANNE", after=5 * MINUTE)
-    region.connection.execute("UPDATE notification SET state = %s WHERE kind = 'report'", [fate])
-    assert "Nous prévenons Tous 600000999." in says(region, tap_keeper, "PANNE")[0]
+    region.clock.advance(5 * HOUR)
+    fails = "UPDATE notification SET state = %s WHERE kind = 'report'"
+    region.connection.execute(fails, [fate])
+    region.run(5 * MINUTE)
+    ((_, told),) = region.sms(engineer)
+    assert told.startswith("NDIYAN Mangol-Dow: PANNE signalée par Aminata 600000013."), "before it is reported again"
     assert "Tous 600000999 la connait" in says(region, tap_keeper, "PANNE")[0]
-    assert len(region.sms(engineer)) == 1
-    region.connection.execute("UPDATE notification SET state = %s WHERE kind = 'report'", [fate])
+    region.connection.execute(fails, [fate])
     for _ in range(2):
         assert "Aucun réparateur n'est joignable" in says(region, tap_keeper, "PANNE")[0]
-    assert region.connection.execute("SELECT count(*) FROM call_list").fetchone() == (1,)
+    assert region.connection.execute("SELECT why FROM call_list").fetchall() == [("breakdown_reported",)]
+    assert len(region.sms(engineer)) == 1
 
 
 def test_a_report_that_still_waits_for_its_route_is_not_sent_twice_and_nobody_knows_of_it_yet(region: Region) -> None:

@@ -70,7 +70,7 @@ def lives(region: Region, person: str, repairer: str) -> int:
     for text in ("2 merci c'est Djenabou", "PANNE", "niveau 2,1", "STOP", "START"):
         says(region, person, text)
     rings(region, person)
-    assert take_call(region.connection, "gsm", person, now=region.clock.now())
+    take_call(region.connection, "gsm", person, now=region.clock.now())
     assert any(person.removeprefix("+224") in text for _, text in region.sms(repairer))
     return number
 
