@@ -31,7 +31,7 @@ WORDS = {
         "counts": "impulsions de {litres:g} L", "more": "+ {count} registres qu'aucun point n'utilise : --all",
     },
 }  # fmt: skip
-STATES = {
+STATES: Mapping[float, str] = {
     PumpState.STOPPED_LOW_SUN: "arrêtée, peu de soleil",
     PumpState.RUNNING: "en marche",
     PumpState.STOPPED_TOWER_FULL: "arrêtée, château plein",
@@ -82,6 +82,8 @@ class Probe:
         self._head = f"{installation.zone} {installation.gateway}"
         self._plan, self._drivers, self._clock, self._ticks_s = plan, drivers, clock, ticks_s
         self._words, self._is_french, self._shows_all = WORDS[language], language == "fr", shows_all
+        english = {float(one): one.name.lower().replace("_", " ") for one in PumpState}
+        self._states = STATES if self._is_french else english
         self._heard_at: dict[str, datetime] = {}
         self._counts: dict[str, float] = {}
 
@@ -156,8 +158,7 @@ class Probe:
         if isinstance(found, str):
             return found
         if point.spec.name == "state_code":
-            state = PumpState(int(found))
-            return f"{found:g}", STATES[state] if self._is_french else state.name.lower().replace("_", " ")
+            return f"{found:g}", self._states.get(found, "?")
         return _digits(found), point.spec.unit
 
     def _counted(self, point: Point, number: float) -> str:

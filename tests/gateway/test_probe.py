@@ -102,9 +102,21 @@ def test_what_no_point_uses_is_counted_and_shown_when_asked_for(
 
 
 def test_a_file_that_nobody_writes_any_more_shows_its_age(probe: Make, tmp_path: Path) -> None:
-    level = tmp_path / "level"
-    level.write_text("value 1.66 m\n", "ascii")
-    os.utime(level, (NOON.timestamp() - 3 * 3600,) * 2)
-    point = '[[point]]\nasset = "tower"\nchannel = "level_m"\ndevice = "probe"\n'
-    found = installation(tmp_path, f'[[device]]\nname = "probe"\nkind = "file"\npath = "level"\n{point}')
-    assert "probe: répond en 12 ms, écrit il y a 3 h\n" in seen(probe(found, ManualClock(NOON)))
+    (tmp_path / "level").write_text("value 1.66 m\n", "ascii")
+    os.utime(tmp_path / "level", (NOON.timestamp() - 3 * 3600,) * 2)
+    told = seen(probe(installation(tmp_path, of_a_file("level", "tower", "level_m")), ManualClock(NOON)))
+    assert "level: répond en 12 ms, écrit il y a 3 h\n" in told
+
+
+def test_a_code_that_no_pump_has_does_not_end_the_look(probe: Make, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("9\n", "ascii")
+    told = seen(probe(installation(tmp_path, of_a_file("state", "pump", "state_code")), ManualClock(NOON)))
+    assert "pump/state_code                      9 ?" in told
+
+
+def of_a_file(name: str, asset: str, channel: str) -> str:
+    """A device that is a file, and a point of it."""
+    return (
+        f'[[device]]\nname = "{name}"\nkind = "file"\npath = "{name}"\n'
+        f'[[point]]\nasset = "{asset}"\nchannel = "{channel}"\ndevice = "{name}"\n'
+    )
