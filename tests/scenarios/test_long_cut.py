@@ -18,9 +18,9 @@ from ingest.db import Connection, connect
 from ingest.registry import channel_ids, import_zones
 from ndiyan.children import spawn
 from ndiyan.embedded_broker import EmbeddedBroker
-from simulator.modbus import ModbusBus, Unit
+from simulator.modbus import Serial, Unit
 from tests.conftest import skip_without
-from tests.gateway.lines import LOOPS_AND_COUNTERS
+from tests.gateway.lines import COUNTERS, LOOPS, LOOPS_AND_COUNTERS, serial_pair, serving
 from tests.ingest.process import IngestProcess, wait_until
 from tests.scenarios.cut_gateway import INTERVAL_S
 from tests.scenarios.gateway_harness import diary_of, is_same
@@ -63,7 +63,24 @@ def disk(request: pytest.FixtureRequest, server_folder: Path) -> Iterator[Disk]:
     found.cut()
 
 
-def config(folder: Path, zone: Zone, *, mqtt: str, state: Path, port: int, every_s: float) -> Path:
+@pytest.fixture(params=["tcp", "rtu"])
+def link(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Loops and counters, on Modbus TCP or a serial line, as the gateway's file names the way to them."""
+    units = {
+        LOOPS: Unit(find_map("waveshare-analog-input-8ch", tmp_path)),
+        COUNTERS: Unit(find_map("advantech-adam-6051", tmp_path)),
+    }
+    for at in range(8):
+        units[LOOPS].say(f"ai{at + 1}", 5.0 + at)
+    if request.param == "tcp":
+        with serving(units) as bus:
+            yield f'kind = "modbus-tcp"\nhost = "127.0.0.1"\nport = {bus.port}'
+        return
+    with serial_pair() as (ours, theirs), serving(units, Serial(theirs, 115_200)):
+        yield f'kind = "modbus-rtu"\npath = "{ours}"\nbaud = 115200'
+
+
+def config(folder: Path, zone: Zone, *, mqtt: str, state: Path, link: str, every_s: float) -> Path:
     """The gateway's file, for the cut or for afterwards."""
     text = f"""
 zone = "{zone.zone_id}"
@@ -74,9 +91,7 @@ rtc = true
 every_s = {every_s}
 interval_s = {every_s}
 [link.bus]
-kind = "modbus-tcp"
-host = "127.0.0.1"
-port = {port}
+{link}
 {LOOPS_AND_COUNTERS}"""
     for asset, channel, device, register, more in POINTS:
         text += f'[[point]]\nasset = "{asset}"\nchannel = "{channel}"\n'
@@ -128,24 +143,17 @@ def has_reached(file: Path, start_s: float, number: int) -> bool:
 @pytest.mark.broker
 @pytest.mark.slow
 def test_three_days_without_network_and_twelve_power_cuts_lose_nothing_and_live_data_goes_first(
-    broker: EmbeddedBroker, database_url: str, zones: list[Zone], disk: Disk, tmp_path: Path
+    broker: EmbeddedBroker, database_url: str, zones: list[Zone], disk: Disk, link: str, tmp_path: Path
 ) -> None:
     zone = zones[0]
     with connect(database_url) as connection:
         import_zones(connection, [zone])
-    units = {
-        3: Unit(find_map("waveshare-analog-input-8ch", tmp_path)),
-        10: Unit(find_map("advantech-adam-6051", tmp_path)),
-    }
-    for at in range(8):
-        units[3].say(f"ai{at + 1}", 5.0 + at)
-    bus, start_s = ModbusBus(units, place=0), time.time() // 1 - HOURS * 3600
-    bus.start()
+    start_s = time.time() // 1 - HOURS * 3600
     mqtt, state = broker.settings_for(zone.gateway_id).url(), disk.path / "state"
     ingest = None
     try:
         nowhere = "mqtt://127.0.0.1:1"
-        file = config(tmp_path, zone, mqtt=nowhere, state=state, port=bus.port, every_s=INTERVAL_S)
+        file = config(tmp_path, zone, mqtt=nowhere, state=state, link=link, every_s=INTERVAL_S)
         cuts = live_without_a_link(disk, file, start_s)
         assert cuts == POWER_CUTS
         backlog = account(state)
@@ -153,7 +161,7 @@ def test_three_days_without_network_and_twelve_power_cuts_lose_nothing_and_live_
 
         ingest = IngestProcess(database_url, broker.ingest_settings, tmp_path / "ingest.log")
         ingest.wait_for("connected")
-        config(tmp_path, zone, mqtt=mqtt, state=state, port=bus.port, every_s=LIVE_S)
+        config(tmp_path, zone, mqtt=mqtt, state=state, link=link, every_s=LIVE_S)
         program = spawn(
             [sys.executable, "-m", "tests.scenarios.gateway_program", str(file)], log=file.with_suffix(".log"),
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -165,7 +173,6 @@ def test_three_days_without_network_and_twelve_power_cuts_lose_nothing_and_live_
         assert program.wait(30) == 0
         judge(database_url, zone, file, state, up_s)
     finally:
-        bus.stop()
         if ingest is not None:
             ingest.end()
 
