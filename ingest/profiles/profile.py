@@ -228,7 +228,7 @@ def check_filter(topic_filter: str) -> None:
     """Refuse with `ValueError` what is no MQTT filter, or one that would take everything."""
     levels = topic_filter.split("/")
     are_right = all(part in ("+", "#") or not set(part) & set("+#\x00") for part in levels)
-    if not are_right or "#" in levels[:-1] or levels[0] in ("", "#"):
+    if not are_right or "#" in levels[:-1] or levels[0] in ("", "#") or not topic_filter.isprintable():
         raise ValueError(f"{topic_filter!r} is no MQTT filter that leaves other topics alone")
 
 

@@ -248,6 +248,7 @@ def test_a_gateway_whose_zone_is_gone_is_no_sender(broker: EmbeddedBroker, files
         pytest.param("rtu", ["#"], "rtu: '#' is no MQTT filter that leaves other topics alone", id="everything"),
         pytest.param("rtu", ["ndiyan/1/zone-1/gw-1/up/#"], "speak as a gateway of ours", id="as-a-gateway"),
         pytest.param("rtu", ["+/1/+/+/down/ack"], "speak as a gateway of ours, or to one", id="confirmations"),
+        pytest.param("rtu", ["a\ntopic write ndiyan/#"], "is no MQTT filter that leaves other", id="another-line"),
         pytest.param("operator", ["village/rtu"], "'operator': is no name for a sender", id="operator"),
         pytest.param("rtu:7", ["village/rtu"], "'rtu:7': is no name for a sender", id="colon"),
     ],
