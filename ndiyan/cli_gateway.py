@@ -30,10 +30,15 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = chosen.command
     try:
-        return command(chosen)
+        code = command(chosen)
+        sys.stdout.flush()
+        return code
     except GatewayError as error:
         print(f"ndiyan: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
+    except BrokenPipeError:  # whoever read along has seen enough: `probe | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def run(chosen: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,3 +122,13 @@ def of_a_file(name: str, asset: str, channel: str) -> str:
         f'[[device]]\nname = "{name}"\nkind = "file"\npath = "{name}"\n'
         f'[[point]]\nasset = "{asset}"\nchannel = "{channel}"\ndevice = "{name}"\n'
     )
+
+
+def test_whoever_reads_the_first_lines_only_sees_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "ndiyan", "gateway", "map"], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
