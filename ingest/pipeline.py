@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +49,6 @@ from ingest.writer import Outcome, ReadingWriter, RowFates
 SQL = queries("ingest", "pipeline")
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS_AT_ONCE = 5
-RAW_KEPT = timedelta(days=90)
 UNKNOWN = {
     RejectReason.UNKNOWN_GATEWAY, RejectReason.UNKNOWN_CHANNEL, RejectReason.UNKNOWN_DEVICE, RejectReason.UNKNOWN_TOPIC,
 }  # fmt: skip
@@ -178,11 +177,6 @@ class Pipeline:
     def profile_topics(self) -> frozenset[str]:
         """The topics that profiles read, the operator's own as well."""
         return frozenset(topics_of(self._directory.dialects.profiles.values()))
-
-    def forget_raw(self, now: datetime) -> None:
-        """Let go of some of the raw messages, and of the files of readings, that are older than `RAW_KEPT`."""
-        self._connection.execute(SQL["forget_raw"], {"before": now - RAW_KEPT})
-        self._connection.execute(SQL["forget_parts"], {"before": now - RAW_KEPT})
 
     def _read_registry(self) -> None:
         self._registry = self._registry_state()  # first, so that an import in between shows as one at the next look

@@ -279,7 +279,6 @@ class _Worker:
                 self._pipeline.look_at_registry()
                 if self._config.reads_own_profiles:
                     self.own_topics = self._pipeline.profile_topics
-                self._pipeline.forget_raw(self._clock.now())
         except psycopg.Error as error:
             self._note_trouble(as_ingest_error(error))
         else:

@@ -22,6 +22,7 @@ from ndiyan.identities import unheard
 from ndiyan.machine import machine_problems
 from ndiyan.problem import Problem
 from ndiyan.settings import Settings
+from web.itself import BAD_WITHIN, fetch_disk
 from web.masks import hide_phones
 
 SQL = queries("ndiyan", "doctor")
@@ -116,10 +117,20 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
             yield Problem(
                 f"{zone} was last heard of at {newest_at:%Y-%m-%d %H:%M} UTC", "check its gateway and network"
             )
+    yield from _disk(connection, clock)
     yield from _services(connection, clock)
     yield from _topics(connection, settings)
     yield from _evaluation(connection)
     yield from _telling(connection, settings, clock)
+
+
+def _disk(connection: Connection, clock: Clock) -> Iterator[Problem]:
+    full_in = fetch_disk(connection).full_in(clock.now())
+    if full_in is not None and full_in < BAD_WITHIN:
+        yield Problem(
+            f"the disk is full in {full_in.days} days at the average pace so far, wanted at least {BAD_WITHIN.days}",
+            "give it more room, or keep less: retention.* (docs/settings.md)",
+        )
 
 
 def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
@@ -176,7 +176,7 @@ def standing_still(connection: Connection, clock: Clock) -> tuple[str, ...]:
     return tuple(sorted(part.name for part in look_at_parts(connection, clock) if part.why and part.name != "keeper"))
 
 
-def beat(connection: Connection, service: str, now: datetime, detail: dict[str, object] | None = None) -> None:
+def beat(connection: Connection, service: str, now: datetime, detail: Mapping[str, object] | None = None) -> None:
     """Tell the database that a service works."""
     connection.execute(SQL["beat"], {"service": service, "at": now, "detail": json.dumps(detail or {})})
 
@@ -200,9 +200,9 @@ def _begin(url: str, clock: Clock) -> None:
 
 def run(
     url: str, config: WatchConfig, clock: Clock, stop: threading.Event, watchdog: Watchdog,
-    chore: Callable[[datetime], None],
+    chores: Sequence[Callable[[datetime], None]] = (),
 ) -> None:  # fmt: skip
-    """Look once a minute until `stop` is set, and give `chore` the time.
+    """Look once a minute until `stop` is set, and give each of `chores` the time.
 
     Without a database nothing is pinged, and that is what tells.
     """
@@ -221,6 +221,7 @@ def run(
             log.warning("the database does not answer: %s", str(error).splitlines()[0])
             absence.note(clock.now())
             watchdog.alive("the database does not answer")
-        chore(clock.now())
+        for chore in chores:
+            chore(clock.now())
         if stop.wait(EVERY_S):
             return

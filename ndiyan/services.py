@@ -109,11 +109,12 @@ def _beat_for_pages(settings: Settings) -> None:
 def run_keeper(settings: Settings, *, file: Path | None = None) -> None:
     """Watch over the other services until SIGTERM; `file` is the settings' own, for the backups that it begins."""
     from ndiyan import keeper
+    from ndiyan.housekeeping import housekeeping
 
     watchdog = Watchdog()
     url, config, nightly = settings.required("database.url"), settings.watch(), _nightly(settings, file)
-    chore = nightly.look if nightly else lambda now: None
-    _until_told(settings, lambda clock, stop: keeper.run(url, config, clock, stop, watchdog, chore))
+    chores = [housekeeping(url, settings.retention()), *([nightly.look] if nightly else [])]
+    _until_told(settings, lambda clock, stop: keeper.run(url, config, clock, stop, watchdog, chores))
 
 
 def _nightly(settings: Settings, file: Path | None) -> Nightly | None:

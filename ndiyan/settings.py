@@ -33,6 +33,7 @@ from web.masks import masked
 
 if TYPE_CHECKING:
     from ndiyan.backup import BackupConfig
+    from ndiyan.housekeeping import Retention
     from ndiyan.keeper import WatchConfig
     from ndiyan.logs import LogConfig
 
@@ -139,6 +140,10 @@ SETTINGS = (
     Setting("watch.mail_url", "", check=_mail_url),
     Setting("watch.mail_from", "", check=_mailboxes),
     Setting("watch.mailboxes", "", check=_mailboxes),
+    *(
+        Setting(f"retention.{key}_days", days, bounds=(0, 36_500))
+        for key, days in (("raw", 90), ("sms", 730), ("set_aside", 365), ("traces", 180))
+    ),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
     Setting("log.form", "plain", choices=("plain", "json")),
     Setting("clock", "system", check=_clock),
@@ -176,6 +181,10 @@ class Settings:
     watch_mail_url: str
     watch_mail_from: str
     watch_mailboxes: str
+    retention_raw_days: int
+    retention_sms_days: int
+    retention_set_aside_days: int
+    retention_traces_days: int
     log_level: str
     log_form: str
     clock: str
@@ -247,6 +256,13 @@ class Settings:
         return WatchConfig(
             self.watch_ping_url, tuple(self.watch_phones.split()), self.watch_language, alive_at, mail, mailboxes
         )
+
+    def retention(self) -> Retention:
+        """How many days what is let go of is kept."""
+        return {
+            "raw": self.retention_raw_days, "sms": self.retention_sms_days,
+            "set_aside": self.retention_set_aside_days, "traces": self.retention_traces_days,
+        }  # fmt: skip
 
     def log(self) -> LogConfig:
         """How much the logs tell, and how."""

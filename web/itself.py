@@ -43,6 +43,14 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class Tidied:
+    """What is let go of: when that was done last, and by kind the days that it is kept (0: for ever) and what went."""
+
+    at: datetime
+    kinds: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Errors:
     """What goes wrong besides messages set aside; routes with the time since when they are down, and topics of devices
     that the broker does not let us read."""
@@ -75,3 +83,9 @@ def fetch_errors(connection: Connection, now: datetime) -> Errors:
 def fetch_refused(connection: Connection) -> list[str]:
     """Topics that the broker does not let ingest read, as ingest tells with its heartbeat."""
     return [topic for (topic,) in connection.execute(SQL["refused"])]
+
+
+def fetch_tidied(connection: Connection) -> Tidied | None:
+    """What the keeper let go of the last time; None before the first."""
+    row = connection.execute(SQL["tidied"]).fetchone()
+    return None if row is None else Tidied(row[0], row[1])

@@ -410,6 +410,18 @@ QUEUES = {
     "webhook": N_("avis aux programmes"),
     "call": N_("personnes à appeler"),
 }
+KEPT = {
+    "raw_messages": N_("messages d’autres appareils, tels que reçus"),
+    "brought_files": N_("fichiers apportés, tels que reçus"),
+    "sms_texts": N_("textes des SMS envoyés, leur panne résolue"),
+    "sms_answers": N_("textes des SMS reçus, leur panne résolue"),
+    "receipts": N_("accusés des routes SMS, tels que reçus"),
+    "handset": N_("SMS du téléphone à l’écran"),
+    "set_aside": N_("messages mis de côté, repris depuis"),
+    "route_events": N_("avis d’opérateurs, déjà lus"),
+    "webhooks": N_("avis remis aux programmes"),
+    "login_links": N_("liens d’entrée périmés"),
+}
 FATES = {
     "accepted": N_("accepté"),
     "partly": N_("accepté en partie"),
@@ -636,6 +648,10 @@ class Labels:
     def queue(self, name: str) -> str:
         """Something that waits for a service of ours."""
         return self._word(QUEUES, name)
+
+    def kept(self, kind: str) -> str:
+        """Something that is not kept for ever."""
+        return self._word(KEPT, kind)
 
     def fate(self, code: str) -> str:
         """What became of a message that was replayed."""

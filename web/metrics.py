@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingest.db import Connection, queries
+from web.itself import fetch_disk
 
 SQL = queries("web", "metrics")
 
@@ -99,6 +100,8 @@ class Platform(Collector):
         yield from self._queues()
         yield self._by("set_aside_messages", "Messages that wait set aside", "reason", "set_aside")
         yield self._by("heartbeat_age_seconds", "Since a service was heard", "service", "heartbeats")
+        yield self._by("errors", "What goes wrong now, or went wrong within a day", "reason", "errors")
+        yield from self._disk()
         yield self._by("readings_today", "Readings of today by what became of them", "fate", "account")
 
     def _lags(self) -> Iterable[Metric]:
@@ -116,6 +119,17 @@ class Platform(Collector):
             if since is not None:
                 oldest.add_metric([queue], max(0.0, (self._now - since).total_seconds()))
         yield from (depth, oldest)
+
+    def _disk(self) -> Iterable[Metric]:
+        disk = fetch_disk(self._connection)
+        yield GaugeMetricFamily("ndiyan_database_bytes", "Size of the database", value=disk.database)
+        yield GaugeMetricFamily("ndiyan_disk_free_bytes", "Free where the pages run", value=disk.free)
+        left = GaugeMetricFamily(
+            "ndiyan_disk_full_in_seconds", "Until the disk is full at the pace so far, ten years at most"
+        )
+        if (full_in := disk.full_in(self._now)) is not None:
+            left.add_metric([], full_in.total_seconds())
+        yield left
 
     def _by(self, name: str, sentence: str, label: str, statement: str) -> Metric:
         family = GaugeMetricFamily(f"ndiyan_{name}", sentence, labels=[label])

@@ -41,16 +41,6 @@ WHERE sparkplug_birth.received_at <= EXCLUDED.received_at;
 INSERT INTO raw_message (received_at, topic, payload, profile, zones, readings, absent, unused)
 VALUES (%(at)s, %(topic)s, %(payload)s, %(profile)s, %(zones)s, %(readings)s, %(absent)s, %(unused)s);
 
--- forget_raw
--- At most so many at once, so that nobody waits for it.
-DELETE FROM raw_message WHERE raw_message_id IN (
-    SELECT raw_message_id FROM raw_message WHERE received_at < %(before)s ORDER BY received_at LIMIT 10000);
-
--- forget_parts
--- Of files that people brought; what became of each stays.
-DELETE FROM backlog_part WHERE backlog_file_id IN (
-    SELECT backlog_file_id FROM backlog_file WHERE made_at < %(before)s AND state <> 'asked');
-
 -- note_clock
 -- What the gateway's clock said of readings that were dated anew.
 INSERT INTO reading_note (channel_id, measured_at, test, device_at)

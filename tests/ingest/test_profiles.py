@@ -165,17 +165,6 @@ def test_the_same_uplink_twice_is_one_reading(connection: Connection) -> None:
 
 
 @pytest.mark.db
-def test_raw_messages_are_kept_for_ninety_days(connection: Connection) -> None:
-    pipeline = Pipeline(connection)
-    pipeline.store([uplink(231)])
-    pipeline.forget_raw(NOON + timedelta(days=89))
-    assert connection.execute("SELECT count(*) FROM raw_message").fetchone() == (1,)
-    pipeline.forget_raw(NOON + timedelta(days=91))
-    assert connection.execute("SELECT count(*) FROM raw_message").fetchone() == (0,)
-    assert stored(connection) == [("tower", "level_m", NOON, 2.31)]
-
-
-@pytest.mark.db
 @pytest.mark.broker
 def test_a_network_server_publishes_on_its_own_topic_and_ingest_hears_it(
     connection: Connection, database_url: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -166,7 +166,7 @@ def test_a_trouble_is_told_once_and_its_end_too(database_url: str, zones: list[Z
 def test_a_server_that_has_just_started_has_its_keeper(database_url: str, clock: ManualClock) -> None:
     stop = threading.Event()
     stop.set()  # it ends before its first look, two minutes on
-    run(database_url, WatchConfig(), clock, stop, Watchdog(), lambda now: None)
+    run(database_url, WatchConfig(), clock, stop, Watchdog())
     with connect(database_url) as connection:
         assert [part.why for part in look_at_parts(connection, clock) if part.name == "keeper"] == [""]
 

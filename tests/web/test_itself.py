@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -10,8 +11,10 @@ import httpx
 import pytest
 
 from alerts.watchdog import BEAT_S
+from ndiyan.housekeeping import RULED
 from tests.web.web_site import Site
 from web.itself import Disk
+from web.labels import KEPT
 
 GB = 1_000_000_000
 
@@ -94,3 +97,23 @@ def test_the_disk_is_full_when_what_is_free_is_used_at_the_pace_so_far() -> None
     assert Disk(2 * GB, 25 * GB // 10, since).is_bad(now)
     assert Disk(GB, GB, None).is_bad(now), "1 GB is too little whatever the pace"
     assert Disk(GB, 20 * GB, now - timedelta(days=6)).full_in(now) is None
+
+
+@pytest.mark.db
+def test_what_is_let_go_of_is_shown_with_its_days_and_how_much_went(site: Site, visitor: httpx.Client) -> None:
+    assert "The keeper has erased nothing yet." in words(visitor.get("/en/ndiyan"))
+    went = {"raw_messages": {"days": 90, "went": 1234}, "set_aside": {"days": 0, "went": 0}}
+    with site.connect() as connection:
+        connection.execute(
+            "INSERT INTO heartbeat VALUES ('housekeeping', %s, %s)", (site.clock.now(), json.dumps(went))
+        )
+    text = re.sub("[\u00a0\u202f]", " ", words(visitor.get("/en/ndiyan")))
+    assert "messages of other devices, as they came 90 days 1,234" in text
+    assert "messages set aside, accepted since for ever 0" in text
+    assert "messages d’autres appareils, tels que reçus 90 jours 1 234" in re.sub(
+        "[\u00a0\u202f]", " ", words(visitor.get("/fr/ndiyan"))
+    )
+
+
+def test_every_kind_that_is_let_go_of_has_a_name() -> None:
+    assert set(KEPT) == {kind for kinds in RULED.values() for kind in kinds}

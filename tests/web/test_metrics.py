@@ -105,3 +105,21 @@ def test_metrics_stand_behind_a_key_and_name_nobody(site: Site, script: httpx.Cl
     text = script.get("/metrics").text
     assert "Mangol" not in text
     assert site.phone not in text
+
+
+def test_errors_by_reason_and_the_disk(site: Site, script: httpx.Client) -> None:
+    now = site.clock.now()
+    with site.connect() as connection:
+        connection.execute("UPDATE notification SET state = 'failed', created_at = %s", [now - timedelta(hours=1)])
+        ((failed,),) = connection.execute("SELECT count(*) FROM notification").fetchall()
+        connection.execute(
+            'INSERT INTO heartbeat VALUES (\'ingest\', %s, \'{"broker": false, "trouble": "full"}\')', [now]
+        )
+    told = read(script)
+    assert failed > 0
+    assert {key[1]: value for key, value in told.items() if key[0] == "errors"} == {
+        "sms_failed": failed, "not_judged": 0, "route_down": 0, "webhook_given_up": 0, "cannot_store": 1,
+        "no_broker": 1,
+    }  # fmt: skip
+    assert told[("database_bytes",)] > 1e6
+    assert told[("disk_free_bytes",)] > 1e6

@@ -33,6 +33,16 @@ UNION ALL SELECT 'call', count(*), min(since) FROM call_list WHERE called_at IS 
 -- set_aside
 SELECT reason, count(*) FROM set_aside WHERE replayed_at IS NULL GROUP BY reason;
 
+-- errors
+SELECT 'sms_failed', count(*) FROM notification
+WHERE state = 'failed' AND created_at > %(now)s::timestamptz - interval '1 day'
+UNION ALL SELECT 'not_judged', count(*) FROM job WHERE last_error IS NOT NULL
+UNION ALL SELECT 'route_down', count(*) FROM carrier_state
+    WHERE NOT is_up AND asked_at > %(now)s::timestamptz - interval '1 day'
+UNION ALL SELECT 'webhook_given_up', count(*) FROM webhook_delivery WHERE state = 'given_up'
+UNION ALL SELECT 'cannot_store', count(*) FROM heartbeat WHERE coalesce(detail ->> 'trouble', '') <> ''
+UNION ALL SELECT 'no_broker', count(*) FROM heartbeat WHERE detail ->> 'broker' = 'false';
+
 -- heartbeats
 SELECT service, extract(epoch FROM %(now)s::timestamptz - beat_at)::float8 FROM heartbeat;
 
