@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -74,13 +75,19 @@ def test_each_service_has_a_unit_that_the_target_starts(monkeypatch: pytest.Monk
 
 
 @pytest.mark.db
-def test_rules_ask_for_metrics_that_exist_with_the_limits_of_the_keeper(database_url: str, zones: list[Zone]) -> None:
+def test_rules_and_dashboard_ask_for_metrics_that_exist_with_the_limits_of_the_keeper(
+    database_url: str, zones: list[Zone]
+) -> None:
     rules = (DEPLOY / "prometheus" / "ndiyan.rules.yml").read_text("utf-8")
     with connect(database_url) as connection:
         there = {family.name for family in Platform(connection, datetime(2026, 3, 2, tzinfo=UTC)).collect()}
+    board = json.loads((DEPLOY / "grafana" / "dashboards" / "operations.json").read_text("utf-8"))
+    shown = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     asked = set(re.findall(r"ndiyan_[a-z_]+", rules))
     assert asked
     assert asked <= there
+    counted = {"ndiyan_http_requests_total"}  # by the pages themselves, not asked of the database
+    assert set(re.findall(r"ndiyan_[a-z_]+", " ".join(shown))) == there | counted
     for services, limit_s in re.findall(r'service=~?"([a-z|]+)"\} > (\d+)', rules):
         for service in services.split("|"):
             assert BEAT_S[service] == int(limit_s)

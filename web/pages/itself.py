@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from alerts.watchdog import look_at_parts
 from web.aside import fetch_waiting
 from web.itself import LONGEST, fetch_disk, fetch_errors, fetch_tidied
+from web.labels import KEPT
 from web.metrics import LAGS, fetch_lag, fetch_queues
 from web.pages.page import PageOf
 
@@ -33,5 +34,5 @@ def itself(page: PageOf) -> Response:
         "itself.html", parts=parts, lags=lags, queues=fetch_queues(connection, now), errors=errors, aside=aside,
         disk=disk, full_in=disk.full_in(now), per_day=disk.per_day(now), longest=LONGEST, is_disk_bad=disk.is_bad(now),
         is_well=not (any(part.why for part in parts) or errors.are_bad or disk.is_bad(now)),
-        tidied=fetch_tidied(connection),
+        tidied=fetch_tidied(connection), kinds=KEPT,
     )  # fmt: skip
