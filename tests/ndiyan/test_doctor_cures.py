@@ -188,6 +188,24 @@ def test_a_zone_that_is_not_judged_is_told(ill: Ill, connection: Connection, clo
 
 
 @pytest.mark.db
+def test_a_disk_that_will_be_full_within_a_month_is_told(
+    ill: Ill, connection: Connection, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = SimpleNamespace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: room)
+    channel = channel_ids(connection)["zone-1", "tower", "level_m"]
+    connection.execute(
+        "INSERT INTO reading_day (channel_id, n, day, steps, bad) VALUES (%s, 1, %s, 0, 0)",
+        [channel, clock.now() - timedelta(days=10)],
+    )
+    ((a_day,),) = connection.execute("SELECT pg_database_size(current_database()) / 10.0").fetchall()
+    room.free = int(a_day * 31)
+    assert ill("the disk is full") == {}
+    room.free = int(a_day * 29)
+    assert list(ill("the disk is full").values()) == ["give it more room, or keep less: retention.* (docs/settings.md)"]
+
+
+@pytest.mark.db
 def test_an_sms_route_that_is_down_is_told_without_a_phone(
     ill: Ill, connection: Connection, clock: ManualClock
 ) -> None:
