@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from gateway.errors import ZoneFileError
@@ -17,11 +18,12 @@ from gateway.zones import RATINGS, Zone, zone_from_text, zone_from_values, zones
 from ingest.db import Connection, queries
 from ingest.registry import fetch_registered
 from ingest.zone_changes import Plan, Since, fetch_since, plan_import
-from web.errors import NotThere
+from web.errors import BadParameter, NotThere
 from web.search import folding, patterns_of
 
 SQL = queries("web", "zones")
 
+PER_PAGE = 25
 SERVED = (
     "name", "place.commune", "place.latitude", "place.longitude", "place.altitude_m", "served.people",
     "served.counted_in", "tariff.gnf_per_20_l",
@@ -47,6 +49,21 @@ class ZoneLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SomeZones:
+    """One page of a list of zones."""
+
+    zones: tuple[ZoneLine, ...]
+    count: int
+    number: int
+    pages: int
+
+    @property
+    def first(self) -> int:
+        """The place of its first zone among all."""
+        return PER_PAGE * (self.number - 1) + 1
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """Files or a form that somebody wants to store: what each would change, or why they cannot be read."""
 
@@ -65,12 +82,20 @@ class Looked:
         return any(change.after is None for plan in self.plans if not plan.is_new for change in plan.changes)
 
 
-def find_zones(connection: Connection, text: str, *, first: int, limit: int) -> tuple[list[ZoneLine], int]:
-    """Zones whose name, commune or id holds all words of `text`, from the `first`th on, and how many there are."""
-    asked = folding() | {"patterns": patterns_of(text), "first": first, "limit": limit}
-    rows = connection.execute(SQL["find"], asked).fetchall()
+def find_zones(connection: Connection, text: str, number: int) -> SomeZones:
+    """The page `number` of the zones whose name, commune or id holds all words of `text`, all of them for none.
+
+    Raises
+    ------
+    BadParameter : there is no such page
+    """
+    asked = folding() | {"patterns": patterns_of(text), "first": PER_PAGE * (number - 1), "limit": PER_PAGE}
     ((count,),) = connection.execute(SQL["count"], asked).fetchall()
-    return [ZoneLine(*row) for row in rows], int(count)
+    pages = max(1, ceil(count / PER_PAGE))
+    if number > pages:
+        raise BadParameter("page", number, f"is above {pages}")
+    rows = connection.execute(SQL["find"], asked)
+    return SomeZones(tuple(ZoneLine(*row) for row in rows), int(count), number, pages)
 
 
 def registered_zone(connection: Connection, zone_id: str) -> Zone:

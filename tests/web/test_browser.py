@@ -270,3 +270,28 @@ def test_a_set_aside_message_is_replayed_with_a_thumb(
             found = Axe().run(page, options=WCAG)
             assert found.violations_count == 0, found.generate_report()
         context.close()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with-javascript", "without"])
+def test_a_secretary_is_registered_on_a_phone_after_a_digit_was_forgotten(
+    chromium: Browser, site: Site, script: bool
+) -> None:
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, 360, script=script)
+        page = context.new_page()
+        page.goto("/fr/zones/zone-3")
+        page.get_by_role("link", name="Tenir le comité").click()
+        new = page.locator("form", has=page.get_by_role("button", name="Inscrire"))
+        new.get_by_label("Nom").fill("Kadiatou Bah")
+        new.get_by_label("Téléphone").fill("620 00 07 7")
+        new.get_by_label("Rôle").select_option("secrétariat")
+        new.get_by_role("button").click()
+        expect(page.get_by_role("alert")).to_contain_text("a 8 chiffres")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        new.get_by_label("Téléphone").fill("620 00 07 77")
+        new.get_by_role("button").click()
+        expect(page.locator("tbody tr").last).to_contain_text("7. Kadiatou Bah")
+        if script:
+            found = Axe().run(page, options=WCAG)
+            assert found.violations_count == 0, found.generate_report()
+        context.close()

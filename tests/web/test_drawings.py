@@ -81,6 +81,15 @@ def test_the_map_is_cropped_to_the_fleet_and_shows_states_as_shapes() -> None:
     assert zone_map([], label="x") == ""
 
 
+def test_zones_of_other_pages_are_dots_of_their_state_and_lead_nowhere() -> None:
+    many = [MapZone(f"Z{n}", 11.3 + n / 1000, -12.3, "watch" if n % 2 else "normal", "x", None) for n in range(200)]
+    drawn = zone_map([*many, MapZone("A", 11.3, -12.3, "fault", "A: broken", "/a")], label="x")
+    dots = re.findall(r'<path d="([^"]+)" class="dots state-(\w+)"', drawn)
+    assert [(state, path.count("M")) for path, state in dots] == [("normal", 100), ("watch", 100)]
+    assert drawn.count("<a ") == 1
+    assert len(drawn) < 12_000
+
+
 def test_the_map_of_one_zone_still_shows_its_prefecture() -> None:
     drawn = zone_map([MapZone("A", 11.3, -12.3, "silent", "A: silent", "/a")], label="x")
     assert 'transform="translate(150 120)"' in drawn  # in the middle

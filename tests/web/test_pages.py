@@ -75,7 +75,16 @@ def test_a_large_fleet_comes_in_pages_and_its_totals_are_of_all(
     for page in pages:
         assert "2 zones sur 60 ont des données" in words(page)
         assert "zones desservies aujourd’hui 2 / 60" in words(page)
+        assert page.text.count('class="place-of') == len(zone_rows(page)), "the others are dots"
     assert visitor.get("/fr/?page=4").status_code == 400
+    for address, marks in (("/fr/donnees", 'name="zone"'), ("/fr/reglages/zones", "/comite")):
+        for number, count in ((1, 25), (3, 10)):
+            page = visitor.get(address, params={"page": number})
+            assert page.text.count(marks) == count
+            assert len(page.content) < 60_000
+        assert "Zones 51 à 60 sur 60" in words(page)
+        assert visitor.get(address, params={"page": 4}).status_code == 400
+        assert visitor.get(address, params={"q": "zone-3 mangol"}).text.count(marks) == 1
 
 
 def test_totals_are_counted_again_after_five_minutes_and_meanwhile_tell_their_age(

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.web.web_site import Site
+from web.rights import Role
 
 pytestmark = pytest.mark.db
 SUN = "/fr/zones/zone-5/graphes?v=pv/irradiance_w_m2"
@@ -59,6 +60,19 @@ def test_a_phone_number_finds_nobody(past: Site, reader: httpx.Client) -> None:
         page = reader.get("/fr/chercher", params={"q": asked})
         assert links(page) == [], asked
         assert "Rien ne porte ce nom." in page.text
+
+
+@pytest.mark.parametrize(
+    "asked", ["mangol", "zone-3", "barry", "A7", "borne 3", "ensoleillement", "labe", "pompe zone"]
+)
+def test_a_secretary_finds_what_is_in_their_own_zone_and_never_the_name_of_another(site: Site, asked: str) -> None:
+    with site.app() as client:
+        assert client.get(site.login_path(Role.SECRETARY, "zone-1")).status_code == 303
+        page = client.get("/fr/chercher", params={"q": asked})
+        assert all("/zones/zone-1" in address for address in links(page))
+        for other in {"zone-2", "zone-3", "Mangol-Dow", "Alpha Oumar", "pump_not_running", "Pellel"} - {asked}:
+            assert other not in page.text, other
+        assert (asked in ("mangol", "zone-3", "A7")) == ("Rien ne porte ce nom." in page.text)
 
 
 def test_signs_of_like_are_letters_and_nothing_asked_is_no_mistake(reader: httpx.Client) -> None:

@@ -27,14 +27,17 @@ SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class MapZone:
-    """A zone on the map: `state` is its CSS class and shape, `title` says the state in words."""
+    """A zone on the map: `state` is its CSS class and shape, `title` says the state in words.
+
+    One without `href` is a dot among others of its state: a thousand links are of no use to anybody.
+    """
 
     name: str
     latitude: float
     longitude: float
     state: str
     title: str
-    href: str
+    href: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ def zone_map(zones: Sequence[MapZone], *, label: str) -> str:
         _border(view, (line for line in lines if line.is_outer and view.holds(line)), "border outer"),
         _border(view, (line for line in lines if not line.is_outer and view.holds(line)), "border"),
         *_place_names(view, places),
-        *(_marker(view, zone) for zone in zones),
+        *_dots(view, [zone for zone in zones if zone.href is None]),
+        *(_marker(view, zone) for zone in zones if zone.href is not None),
         _inset(view, [line for line in lines if line.is_outer]),
     ]
     return tag(
@@ -127,6 +131,14 @@ def _place_names(view: _View, places: Sequence[tuple[str, float, float]]) -> Ite
         x, y = view.at(longitude, latitude)
         if 20 < x < WIDTH - 20 and 14 < y < HEIGHT - 6 and not (x < INSET + 20 and y > HEIGHT - INSET - 8):
             yield tag("text", text_of(name), x=x, y=y, class_="place", text_anchor="middle", aria_hidden="true")
+
+
+def _dots(view: _View, zones: Sequence[MapZone]) -> Iterator[str]:
+    """One path for each state, in the order in which the states come first."""
+    for state in dict.fromkeys(zone.state for zone in zones):
+        spots = (view.at(zone.longitude, zone.latitude) for zone in zones if zone.state == state)
+        path = "".join(f"M{x:.0f} {y:.0f}h0" for x, y in spots)
+        yield tag("path", d=path, class_=f"dots state-{state}", aria_hidden="true")
 
 
 def _marker(view: _View, zone: MapZone) -> str:

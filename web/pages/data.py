@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from ingest.readings_pg import PgReadings
 from web.errors import NotThere
 from web.pages.page import PageOf
+from web.zones import find_zones
 
 router = APIRouter()
 
@@ -18,14 +19,20 @@ OFFERED = timedelta(days=30)  # the span that stands in the form at first
 
 
 @router.get("/donnees")
-def data(page: PageOf, zone: Annotated[str | None, Query()] = None) -> Response:
-    """The form for all zones, or for one of which channels can be chosen."""
+def data(
+    page: PageOf,
+    zone: Annotated[str | None, Query()] = None,
+    q: Annotated[str, Query(max_length=200)] = "",
+    number: Annotated[int, Query(alias="page", ge=1)] = 1,
+) -> Response:
+    """The form for some zones, a page of them at a time, or for one of which channels can be chosen."""
     store = PgReadings(page.connection)
-    zones = store.zones()
-    if zone is not None and zone not in {row.zone_id for row in zones}:
+    names = {row.zone_id: row.name for row in store.zones()}
+    if zone is not None and zone not in names:
         raise NotThere("zone", zone)
     last = page.now.date()
     return page.render(
-        "data.html", zones=zones, chosen=zone, channels=store.channels(zone) if zone else [],
+        "data.html", some=find_zones(page.connection, q, number), asked_for=q, chosen=zone,
+        name=names[zone] if zone else "", channels=store.channels(zone) if zone else [],
         first=last - OFFERED, last=last,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import ceil
 from typing import Annotated
 
@@ -68,7 +68,7 @@ def overview(page: PageOf, number: Annotated[int, Query(alias="page", ge=1)] = 1
         people_touched=sum(item.zone.people for item in fleet if GRAVITY[item.state] < GRAVITY[ZoneState.WATCH]),
         bars={item.zone.zone_id: _bars(item, page.texts) for item in shown},
         silences=silences,
-        map=_map(page, fleet),
+        map=_map(page, fleet, {item.zone.zone_id for item in shown}),
     )
 
 
@@ -79,13 +79,14 @@ def _totals(page: Page, fleet: Sequence[ZoneNow]) -> Totals:
     return page.services.totals.of(page.connection, fleet, page.now)
 
 
-def _map(page: Page, fleet: Sequence[ZoneNow]) -> Markup:
-    """Where the zones are; the gravest are drawn last, over the others."""
+def _map(page: Page, fleet: Sequence[ZoneNow], shown: Collection[str]) -> Markup:
+    """Where the zones are; the gravest are drawn last, over the others, and those of the table lead to their pages."""
     labels = Labels(page.texts)
     zones = [
         MapZone(
             item.zone.name, item.zone.latitude, item.zone.longitude, item.state,
-            page.texts.named(item.zone.name, labels.zone_state(item.state)), page.path("zones", item.zone.zone_id),
+            page.texts.named(item.zone.name, labels.zone_state(item.state)),
+            page.path("zones", item.zone.zone_id) if item.zone.zone_id in shown else None,
         )
         for item in reversed(fleet)
     ]  # fmt: skip

@@ -37,7 +37,6 @@ from web.zones import (
 
 router = APIRouter(prefix="/reglages/zones")
 
-PER_PAGE = 25
 MOST_FILES, MOST_LETTERS = 50, 200_000
 
 
@@ -143,10 +142,8 @@ def _files_of(form: FormData) -> Iterable[tuple[str, str]]:
 
 
 def _listed(page: Page, q: str = "", number: int = 1, *, mistakes: tuple[str, ...] = ()) -> Response:
-    found, count = find_zones(page.connection, q, first=PER_PAGE * (number - 1), limit=PER_PAGE)
     answer = page.render(
-        "zones.html", zones=found, count=count, asked_for=q, number=number, pages=max(1, -(-count // PER_PAGE)),
-        first=PER_PAGE * (number - 1) + 1, most_files=MOST_FILES,
+        "zones.html", some=find_zones(page.connection, q, number), asked_for=q, most_files=MOST_FILES,
         mistakes=[_parts(text) for text in mistakes],
     )  # fmt: skip
     answer.status_code = 400 if mistakes else 200
