@@ -160,7 +160,7 @@ class Demo:
                 f"the data in {self._folder.root} was written by a newer Ndiyan: update, or start over with --fresh"
             )
         migrate(connection)
-        known = [plan.zone for plan in plan_import(connection, self._zones) if plan.why_not is None]
+        known = [plan.zone for plan in plan_import(connection, self._zones) if not plan.refusals]
         store_zones(connection, known, who="ndiyan demo", now=SystemClock().now())  # what people edited stays as it is
         newest_at = _newest_received(connection)
         if kept is None and newest_at is not None:

@@ -88,16 +88,14 @@ class Keeper:
         ------
         CommitteeRefused : the number stands there already or asked to be forgotten, or somebody changed the zone
         """
-        self._ask_the_forgotten(person.phone, again=again)
         with self._changing("person_added") as entry:
+            self._ask_the_forgotten(person.phone, again=again)
             entry.subject, entry.after = tail(person.phone), told_of(person)
             self._insert(person, rank=self._last_rank() + 1)
 
     def change(self, contact_id: int, person: Contact, *, again: bool = False) -> None:
         """Say anew what is known of somebody, who keeps their place; raises as `add`."""
         before = self._person(contact_id, is_active=True)
-        if person.phone != before.phone:
-            self._ask_the_forgotten(person.phone, again=again)
         with self._changing("person_changed") as entry:
             entry.subject = tail(before.phone)
             entry.before, entry.after = different(told_of(before), told_of(person))
@@ -110,6 +108,7 @@ class Keeper:
                      "tap": person.tap},
                 )  # fmt: skip
             else:
+                self._ask_the_forgotten(person.phone, again=again)
                 ((rank,),) = self.connection.execute(SQL["rank"], {"contact": contact_id}).fetchall()
                 self.connection.execute(SQL["remove"], {"contact": contact_id})
                 self._insert(person, rank=rank)
@@ -137,8 +136,8 @@ class Keeper:
     def bring_back(self, contact_id: int) -> None:
         """Take in again who was taken out, called last; raises as `add`."""
         person = self._person(contact_id, is_active=False)
-        self._ask_the_forgotten(person.phone, again=False)
         with self._changing("person_returned") as entry:
+            self._ask_the_forgotten(person.phone, again=False)
             entry.subject, entry.after = tail(person.phone), told_of(person)
             self.connection.execute(SQL["return"], {"contact": contact_id, "rank": self._last_rank() + 1})
 

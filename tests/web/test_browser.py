@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from gateway.zones import Zone
+from ingest.registry import fetch_registered
+from ingest.zone_changes import export_text
 from tests.conftest import skip_without
 from tests.web.web_seed import seed_files, seed_messages, seed_sms, seed_talk, seed_trials
 from tests.web.web_site import TEXT, Site, serving
@@ -295,3 +298,29 @@ def test_a_secretary_is_registered_on_a_phone_after_a_digit_was_forgotten(
             found = Axe().run(page, options=WCAG)
             assert found.violations_count == 0, found.generate_report()
         context.close()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with-javascript", "without"])
+def test_a_zone_file_is_looked_at_on_a_phone_and_then_stored_as_it_was_seen(
+    chromium: Browser, site: Site, zones: list[Zone], script: bool
+) -> None:
+    text = export_text(replace(zones[2], people=2300, name='Mangol "Dow" & fils'))
+    file = {"name": "zone-3.toml", "mimeType": "application/toml", "buffer": text.encode()}
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, 360, script=script)
+        page = context.new_page()
+        page.goto("/fr/reglages/zones")
+        page.get_by_label("Un fichier, ou plusieurs").set_input_files(file)
+        page.get_by_role("button", name="Voir ce qui changerait").click()
+        expect(page.locator("tbody tr").last).to_contain_text("Personnes desservies")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        if script:
+            found = Axe().run(page, options=WCAG)
+            assert found.violations_count == 0, found.generate_report()
+        page.get_by_role("button", name="Enregistrer").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text('Mangol "Dow" & fils')
+        expect(page.get_by_label("Personnes desservies")).to_have_value("2300")
+        context.close()
+    with site.connect() as connection:
+        stored = fetch_registered(connection, ["zone-3"])["zone-3"]
+    assert replace(stored, version=None) == replace(zones[2], people=2300, name='Mangol "Dow" & fils')
