@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
 
 from gateway.zones import GUINEAN_DIGITS, LANGUAGES, ROLES
@@ -32,6 +32,24 @@ Seen = Annotated[int, Form()]
 Text = Annotated[str, Form(max_length=200)]
 
 
+class Written(NamedTuple):
+    """What a form says of a person; `again`: they gave their number anew."""
+
+    fields: Mapping[str, str]
+    again: bool
+
+
+def _written(
+    nom: Text = "", role: Text = "", telephone: Text = "", langue: Text = "fr", borne: Text = "",
+    encore: Annotated[bool, Form()] = False,
+) -> Written:  # fmt: skip
+    fields = {"nom": nom, "role": role, "telephone": telephone, "langue": langue, "borne": borne}
+    return Written(fields, encore)
+
+
+WrittenOf = Annotated[Written, Depends(_written)]
+
+
 @router.get("")
 def committee(page: PageOf, zone_id: str) -> Response:
     """Who is told, in which order."""
@@ -39,16 +57,14 @@ def committee(page: PageOf, zone_id: str) -> Response:
 
 
 @router.post("")
-def add(
-    page: PageOf, zone_id: str, vu: Seen = 0, nom: Text = "", role: Text = "", telephone: Text = "",
-    langue: Text = "fr", borne: Text = "", encore: Annotated[bool, Form()] = False,
-) -> Response:  # fmt: skip
+def add(page: PageOf, zone_id: str, written: WrittenOf, vu: Seen = 0) -> Response:
     """Take somebody in."""
-    form = {"nom": nom, "role": role, "telephone": telephone, "langue": langue, "borne": borne}
     taps = fetch_committee(page.connection, zone_id).taps
-    return _done(
-        page, zone_id, vu, lambda keeper: keeper.add(person_of(form, taps=taps), again=encore), typed=("", form)
-    )  # fmt: skip
+
+    def act(keeper: Keeper) -> None:
+        keeper.add(person_of(written.fields, taps=taps), again=written.again)
+
+    return _done(page, zone_id, vu, act, typed=("", written.fields))
 
 
 @router.post("/compte")
@@ -61,17 +77,14 @@ def count(
 
 
 @router.post("/{contact_id}/changer")
-def change(
-    page: PageOf, zone_id: str, contact_id: int, vu: Seen = 0, nom: Text = "", role: Text = "", telephone: Text = "",
-    langue: Text = "fr", borne: Text = "", encore: Annotated[bool, Form()] = False,
-) -> Response:  # fmt: skip
+def change(page: PageOf, zone_id: str, contact_id: int, written: WrittenOf, vu: Seen = 0) -> Response:
     """Say anew what is known of somebody."""
-    form = {"nom": nom, "role": role, "telephone": telephone, "langue": langue, "borne": borne}
     taps = fetch_committee(page.connection, zone_id).taps
-    return _done(
-        page, zone_id, vu, lambda keeper: keeper.change(contact_id, person_of(form, taps=taps), again=encore),
-        typed=(str(contact_id), form),
-    )  # fmt: skip
+
+    def act(keeper: Keeper) -> None:
+        keeper.change(contact_id, person_of(written.fields, taps=taps), again=written.again)
+
+    return _done(page, zone_id, vu, act, typed=(str(contact_id), written.fields))
 
 
 @router.post("/{contact_id}/monter")
@@ -100,7 +113,6 @@ def bring_back(page: PageOf, zone_id: str, contact_id: int, vu: Seen = 0) -> Res
 
 def _done(page: Page, zone_id: str, seen: int, act: Callable[[Keeper], None], typed: Typed | None = None) -> Response:
     """Do it and show the committee as it is then; a mistake stands above the form with what was typed."""
-    fetch_committee(page.connection, zone_id)
     try:
         act(Keeper(page.connection, zone_id, seen, page.who, page.now, page.visitor.zone))
     except CommitteeRefused as error:
