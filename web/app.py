@@ -25,6 +25,7 @@ from web.api import backlogs as api_backlogs
 from web.api import exports as api_exports
 from web.api import health, metrics, openapi, readings, sta, zones
 from web.api import phone as api_phone
+from web.api import reports as api_reports
 from web.api import rules as api_rules
 from web.api import set_aside as api_set_aside
 from web.api import sms as api_sms
@@ -133,7 +134,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
 
     for router in (
         openapi.router, zones.router, readings.router, api_alerts.router, api_account.router, api_set_aside.router,
-        api_rules.router, api_sms.router,
+        api_rules.router, api_sms.router, api_reports.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard)])
     app.include_router(metrics.router, dependencies=[Depends(api_guard)])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 from ingest.db import Connection, queries
-from web.cells import plain_cell
 from web.masks import hide_phones
+from web.spreadsheets import csv_text
 
 SQL = queries("web", "audit")
 
@@ -44,11 +42,7 @@ def fetch_written(
 
 def as_csv(found: Iterable[Written]) -> str:
     """The same as a table; nothing in it is a formula."""
-    into = io.StringIO()
-    writer = csv.writer(into, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((one.at.isoformat(), *map(plain_cell, one[2:])) for one in found)
-    return into.getvalue()
+    return csv_text([COLUMNS, *((one.at.isoformat(), *one[2:]) for one in found)])
 
 
 def told(part: dict[str, object] | None) -> str:

@@ -5,14 +5,13 @@ Where a tap or a pump stands is not known: each has the position of its zone, an
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from ingest.db import Connection, queries
 from web.fleet import ZoneNow
+from web.spreadsheets import csv_text
 
 SQL = queries("web", "exports")
 
@@ -56,23 +55,21 @@ def asset_features(connection: Connection, *, taps: bool) -> dict[str, Any]:
 
 def wpdx_csv(connection: Connection, *, now: datetime, with_fictional: bool) -> str:
     """One row a tap, in the names of WPDx; what Ndiyan does not know (year, installer, quality) is left out."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(WPDX_COLUMNS)
+    rows: list[tuple[object, ...]] = [WPDX_COLUMNS]
     for zone, tap, name, commune, lat, lon, _, is_fictional, _, steps, n in connection.execute(
         SQL["taps"], {"now": now}
     ):
         if is_fictional and not with_fictional:
             continue
         notes = WPDX_RULE + (FICTIONAL if is_fictional else "")
-        writer.writerow(
+        rows.append(
             (
                 lat, lon, water_status(steps, n), f"{now:%Y-%m-%d}", "Ndiyan", "Borehole",
                 "Motorized pump - solar, piped to public tap", "Improved", "Community management (UGSPE)", "Yes", zone,
                 f"{zone}/{tap}", "Guinea", commune, f"{name}. {notes}",
             )
         )  # fmt: skip
-    return text.getvalue()
+    return csv_text(rows)
 
 
 def water_status(steps_m3: float | None, readings: int | None) -> str:

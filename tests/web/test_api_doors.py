@@ -50,6 +50,22 @@ def test_a_key_for_writing_alone_reads_nothing(site: Site) -> None:
 
 
 @pytest.mark.db
+def test_a_list_leads_to_its_next_page_by_its_header(site: Site) -> None:
+    with site.app() as client:
+        client.headers["authorization"] = f"Bearer {key_with(site, Scope.READ)}"
+        answer = client.get("/api/v1/channels?zone=zone-3&limit=20")
+        seen = [one["id"] for one in answer.json()["items"]]
+        while "next" in answer.links:
+            answer = client.get(answer.links["next"]["url"])
+            seen += [one["id"] for one in answer.json()["items"]]
+        assert answer.json()["next"] is None
+        whole = client.get("/api/v1/channels?zone=zone-3")
+        assert "link" not in whole.headers
+        assert seen == [one["id"] for one in whole.json()["items"]]
+        assert len(seen) > 20
+
+
+@pytest.mark.db
 def test_programs_that_know_only_passwords_send_the_key_as_one(site: Site) -> None:
     key = key_with(site, Scope.READ)
     with site.app() as client:

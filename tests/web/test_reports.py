@@ -259,6 +259,28 @@ def test_what_does_not_exist_is_said(author: httpx.Client, address: str, status:
     assert author.get(address).status_code == status
 
 
+def test_programs_read_reports_as_json_and_a_french_excel_its_own_csv(october: Site, author: httpx.Client) -> None:
+    publish(author, "/fr/rapports/2026-10/zone-1")
+    with october.app() as client:
+        client.headers["authorization"] = october.key()
+        (line,) = client.get("/api/v1/reports").json()["items"]
+        assert (line["period"], line["zone"], line["version"]) == ("2026-10", "zone-1", 1)
+        report = client.get("/api/v1/reports/2026-10/zone-1").json()
+        found = {one["figure"]: one["value"] for one in report["figures"]}
+        assert (report["version"], found["days"]) == (1, "31")
+        assert client.get("/api/v1/reports/2026-10/zone-1?version=0").json()["version"] is None
+        assert client.get("/api/v1/reports/2026-10").json()["version"] is None, "not published: the draft"
+        plain = client.get("/api/v1/reports/2026-10/zone-1?format=csv")
+        assert plain.text == author.get("/fr/rapports/2026-10/zone-1?format=csv").text
+        excel = client.get("/api/v1/reports/2026-10/zone-1?format=excel-fr")
+        assert excel.text == author.get("/fr/rapports/2026-10/zone-1?format=excel-fr").text
+        head, *rows = excel.content.decode("utf-8").splitlines()
+        assert head == "\ufeffpériode;version;zone;chiffre;valeur;unité"
+        assert f"2026-10;1;zone-1;delivered;{found['delivered'].replace('.', ',')};m3" in rows
+        for address in ("/2026-13", "/2026-12", "/2026-10/zone-9", "/2026-10/zone-1?version=7"):
+            assert client.get(f"/api/v1/reports{address}").status_code == 404, address
+
+
 def pages_of(made: bytes) -> int:
     """How many sheets of paper a PDF takes."""
     packed = re.findall(rb"/Type /ObjStm.*?stream\n(.*?)\nendstream", made, re.DOTALL)

@@ -20,6 +20,7 @@ from web.account import (
     require_gateway,
 )
 from web.api.models import AccountLine, ConflictView, GapView, Listing
+from web.api.paging import PagingOf
 from web.api.responses import ERRORS
 from web.cursors import cursor_of_key, page_of, read_key
 from web.dependencies import ConnectionOf
@@ -34,6 +35,7 @@ Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 
 @router.get("/account", summary="The account of each gateway and day, newest day first")
 def account(
+    paging: PagingOf,
     connection: ConnectionOf,
     zone: Zone = None,
     gateway: Gateway = None,
@@ -55,7 +57,7 @@ def account(
         after=None if after is None else (after[0], after[1], after[2]),
     )  # fmt: skip
     end = found[limit - 1] if len(found) > limit else None
-    return Listing(
+    return paging.listing(
         items=[line_view(line) for line in found[:limit]],
         next=None if end is None else cursor_of_key(end.day, end.zone_id, end.gateway_id),
     )
@@ -63,6 +65,7 @@ def account(
 
 @router.get("/account/gaps", summary="Numbers that have not come, by start of a gateway")
 def gaps(
+    paging: PagingOf,
     connection: ConnectionOf,
     zone: Zone = None,
     gateway: Gateway = None,
@@ -73,7 +76,7 @@ def gaps(
     require_zone_or_gateway(connection, zone, gateway)
     found = sorted(fetch_gaps(connection, zone=zone, gateway=gateway), key=_gap_key)
     shown, more = page_of(found, _gap_key, cursor=cursor, limit=limit)
-    return Listing(
+    return paging.listing(
         items=[
             GapView(
                 zone=one.zone_id, gateway=one.gateway_id, boot=one.boot, sent=one.sent, missing=one.missing,
@@ -88,6 +91,7 @@ def gaps(
 
 @router.get("/conflicts", summary="Two values for one channel and moment, newest first")
 def conflicts(
+    paging: PagingOf,
     connection: ConnectionOf,
     zone: Zone = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
@@ -98,7 +102,7 @@ def conflicts(
     before = None if cursor is None else read_conflict_cursor(cursor)
     found = conflicts_page(connection, zone=zone, before=before, limit=limit + 1)
     end = found[limit - 1] if len(found) > limit else None
-    return Listing(
+    return paging.listing(
         items=[
             ConflictView(
                 channel=f"{one.zone_id}/{one.asset_id}/{one.name}", unit=one.unit, measured_at=one.measured_at,

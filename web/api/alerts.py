@@ -39,6 +39,7 @@ from web.api.models import (
     SpansView,
     VisitBody,
 )
+from web.api.paging import PagingOf
 from web.api.responses import ERRORS
 from web.api.sms import fields_of
 from web.cursors import cursor_of, read_cursor
@@ -52,6 +53,7 @@ router = APIRouter(tags=["alerts"], responses=ERRORS)
 
 @router.get("/alerts", summary="Alerts, newest first")
 def alerts(
+    paging: PagingOf,
     connection: ConnectionOf,
     state: Annotated[
         list[Literal["open", "acknowledged", "resolved"]] | None, Query(description="may be given several times")
@@ -68,7 +70,7 @@ def alerts(
     shown = found[:limit]
     told = notifications_of(connection, [alert.alert_id for alert in shown])
     more = cursor_of(shown[-1].opened_at, shown[-1].alert_id) if len(found) > limit else None
-    return Listing(items=[AlertView(**_fields(alert, told[alert.alert_id])) for alert in shown], next=more)
+    return paging.listing(items=[AlertView(**_fields(alert, told[alert.alert_id])) for alert in shown], next=more)
 
 
 @router.get("/alerts/metrics", summary="Figures about our own alerts")

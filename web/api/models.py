@@ -1089,6 +1089,37 @@ class MetricsView(BaseModel):
     by_cause: list[CauseFigures] = Field(description="of alerts that are over, from opening to end; null is not closed")
 
 
+class ReportLine(BaseModel):
+    """What was published of a month or a year: its last version."""
+
+    period: str = Field(description="a month or a year", examples=["2026-10"])
+    zone: str | None = Field(description="null: all together", examples=["zone-3"])
+    version: int = Field(examples=[2])
+    published_at: datetime = Field(examples=["2026-11-04T09:12:00Z"])
+
+
+class ReportFigure(BaseModel):
+    """One figure of a report, as its CSV has it; null is "not known", never zero."""
+
+    zone: str = Field(examples=["zone-3"])
+    figure: str = Field(examples=["delivered"])
+    value: str | None = Field(examples=["612.4"])
+    unit: str = Field(examples=["m3"])
+
+
+class ReportView(BaseModel):
+    """A report: a published version, which never changes, or the draft with the figures of now (`version` null)."""
+
+    period: str = Field(examples=["2026-10"])
+    zone: str | None = Field(description="null: all together", examples=["zone-3"])
+    version: int | None = Field(examples=[2])
+    published_at: datetime | None = Field(examples=["2026-11-04T09:12:00Z"])
+    program: str = Field(description="the version of Ndiyan that worked the figures out", examples=["1.0.0"])
+    words_fr: str = Field(examples=["Mois calme."])
+    words_en: str = Field(examples=["A calm month."])
+    figures: list[ReportFigure]
+
+
 class Problem(BaseModel):
     """What went wrong (RFC 9457)."""
 

@@ -17,7 +17,8 @@ the same addresses. A key has scopes: `read`, `write`, `export`, `send`.
 
 * Instants are ISO 8601 in UTC and mean measured time or platform time, as their names say.
 * Quantities bear their unit in the name; null is "no data", never zero.
-* Lists answer `{"items": [...], "next": cursor|null}`; hand `next` back as `cursor`.
+* Lists answer `{"items": [...], "next": cursor|null}`; hand `next` back as `cursor`, or follow `Link`
+  with `rel="next"` (RFC 8288).
 * Answers carry an `ETag`; send it back as `If-None-Match` and get 304 while nothing has changed.
 * Errors are problems (RFC 9457) that name parameter, value and bound. 429 and 503 say when to ask again.
 """

@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -16,6 +15,7 @@ from gateway.clock import require_utc
 from ingest.readings import ChannelRow, Series
 from ingest.readings_pg import PgReadings
 from web.api.models import ReadingListing
+from web.api.paging import link_to_next
 from web.api.responses import ERRORS
 from web.cursors import cursor_of, read_cursor
 from web.dependencies import ConnectionOf, ServicesOf
@@ -83,7 +83,7 @@ def readings(
         "items": [dict(zip(COLUMNS, values, strict=True)) for values in _rows(series, notes, limit)], "next": more,
         "channel": channel, "unit": row.unit, "resolution_s": None if step is None else step.total_seconds(),
     }  # fmt: skip
-    return JSONResponse(body)
+    return JSONResponse(body, headers=link_to_next(request, more))
 
 
 def step_of(resolution: str, span: timedelta, interval_s: float) -> timedelta | None:
@@ -154,7 +154,5 @@ def _csv(request: Request, row: ChannelRow, rows: Iterable[tuple[Any, ...]], mor
     writer.writerow(COLUMNS)
     writer.writerows((*values, " ".join(failed or ()), device_at) for *values, failed, device_at in rows)
     headers = {"content-disposition": f'inline; filename="{row.zone_id}_{row.asset_id}_{row.name}.csv"'}
-    if more is not None:
-        query = urlencode([*((k, v) for k, v in request.query_params.multi_items() if k != "cursor"), ("cursor", more)])
-        headers["link"] = f'<{request.url.path}?{query}>; rel="next"'
+    headers |= link_to_next(request, more)
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

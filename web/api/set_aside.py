@@ -13,6 +13,7 @@ from ingest.admission import RejectReason
 from ingest.replay import Replayed, find_waiting, replay
 from web.api.account import Cursor, Zone, require_zone_or_gateway
 from web.api.models import Listing, ReplayBody, ReplayedView, SetAsideDetail, SetAsideView
+from web.api.paging import PagingOf
 from web.api.responses import ERRORS
 from web.aside import PREVIEW_BYTES, SetAside, find_set_aside, set_aside_page
 from web.cursors import cursor_of, read_cursor
@@ -25,6 +26,7 @@ STATES = {"waiting": True, "replayed": False}
 
 @router.get("", summary="Messages that were set aside, newest first")
 def listing(
+    paging: PagingOf,
     connection: ConnectionOf,
     zone: Zone = None,
     reason: Annotated[RejectReason | None, Query(examples=["unknown_channel"])] = None,
@@ -40,7 +42,7 @@ def listing(
         before=None if cursor is None else read_cursor(cursor), limit=limit + 1,
     )  # fmt: skip
     end = found[limit - 1] if len(found) > limit else None
-    return Listing(
+    return paging.listing(
         items=[SetAsideView(**_fields(one)) for one in found[:limit]],
         next=None if end is None else cursor_of(end.received_at, end.set_aside_id),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -22,6 +20,7 @@ from web.api.models import (
     ReceiptView,
     RouteView,
 )
+from web.api.paging import PagingOf
 from web.api.responses import ERRORS
 from web.cursors import cursor_of, page_of, read_cursor
 from web.dependencies import ConnectionOf, ServicesOf
@@ -37,6 +36,7 @@ from web.sms import (
     inbound_page,
     notifications_page,
 )
+from web.spreadsheets import csv_text
 
 router = APIRouter(tags=["sms"], responses=ERRORS)
 
@@ -55,6 +55,7 @@ PURSE_OPENAPI = {
 
 @router.get("/notifications", summary="Notifications, newest first")
 def notifications(
+    paging: PagingOf,
     connection: ConnectionOf,
     state: Annotated[State | None, Query()] = None,
     zone: Annotated[str | None, Query(examples=["zone-3"])] = None,
@@ -67,7 +68,7 @@ def notifications(
     before = None if cursor is None else read_cursor(cursor)
     found = notifications_page(connection, state=state, zone=zone, before=before, limit=limit + 1)
     end = found[limit - 1] if len(found) > limit else None
-    return Listing(
+    return paging.listing(
         items=[NotificationView(**fields_of(one)) for one in found[:limit]],
         next=None if end is None else cursor_of(end.created_at, end.notification_id),
     )
@@ -81,6 +82,7 @@ def notification(connection: ConnectionOf, notification_id: int) -> Notification
 
 @router.get("/sms/inbound", summary="What came in, newest first")
 def inbound(
+    paging: PagingOf,
     connection: ConnectionOf,
     known: Annotated[bool | None, Query(description="false: only from phones of nobody we know")] = None,
     kind: Annotated[Literal["sms", "call"] | None, Query()] = None,
@@ -91,7 +93,7 @@ def inbound(
     before = None if cursor is None else read_cursor(cursor)
     found = inbound_page(connection, known=known, kind=kind, before=before, limit=limit + 1)
     end = found[limit - 1] if len(found) > limit else None
-    return Listing(
+    return paging.listing(
         items=[_inbound_view(one) for one in found[:limit]],
         next=None if end is None else cursor_of(end.received_at, end.sms_in_id),
     )
@@ -125,11 +127,11 @@ def purse(
 
 
 @router.get("/calls", summary="Whom to call by hand")
-def calls(connection: ConnectionOf, limit: Limit = 500, cursor: Cursor = None) -> Listing[CallView]:
+def calls(paging: PagingOf, connection: ConnectionOf, limit: Limit = 500, cursor: Cursor = None) -> Listing[CallView]:
     """Live alerts that nobody answered by SMS, the gravest first."""
     due = sorted(calls_due(connection), key=_call_key)
     shown, more = page_of(due, _call_key, cursor=cursor, limit=limit)
-    return Listing(
+    return paging.listing(
         items=[
             CallView(
                 id=one.call_id, alert=one.alert_id, code=one.code, zone=one.zone_id, why=one.why, since=one.since,
@@ -205,9 +207,6 @@ def _inbound_view(one: Inbound) -> InboundView:
 
 
 def _csv(rows: list[PurseView]) -> Response:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(PurseView.model_fields)
-    writer.writerows(one.model_dump(mode="json").values() for one in rows)
+    text = csv_text([PurseView.model_fields, *(one.model_dump(mode="json").values() for one in rows)])
     headers = {"content-disposition": 'inline; filename="ndiyan_sms_purse.csv"'}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)

@@ -26,6 +26,7 @@ from web.api.models import (
     ZoneDetail,
     ZoneView,
 )
+from web.api.paging import PagingOf
 from web.api.responses import ERRORS
 from web.cursors import page_of
 from web.daily import Day
@@ -42,6 +43,7 @@ Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 
 @router.get("/zones", summary="All zones, gravest first")
 def zones(
+    paging: PagingOf,
     services: ServicesOf,
     connection: ConnectionOf,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
@@ -56,7 +58,7 @@ def zones(
     fleet = with_days(connection, states, now)
     troubled = [item.zone.zone_id for item in fleet if item.state is not ZoneState.NORMAL]
     silences = fetch_silences(connection, troubled, now, seen_at=fetch_seen(connection))
-    return Listing(items=[zone_view(item, now, silences.get(item.zone.zone_id)) for item in fleet], next=more)
+    return paging.listing(items=[zone_view(item, now, silences.get(item.zone.zone_id)) for item in fleet], next=more)
 
 
 @router.get("/zones/{zone_id}", summary="One zone with its parts and its last 30 days")
@@ -87,6 +89,7 @@ def zone(services: ServicesOf, connection: ConnectionOf, zone_id: str) -> ZoneDe
 
 @router.get("/channels", summary="Channels with their newest reading")
 def channels(
+    paging: PagingOf,
     connection: ConnectionOf,
     zone: Annotated[str | None, Query(description="only this zone's", examples=["zone-3"])] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
@@ -99,7 +102,7 @@ def channels(
     latest = {row.channel.channel_id: row for row in store.latest(zone)}
     notes = notes_of_latest(connection, zone)
     shown, more = page_of(store.channels(zone), _key_of, cursor=cursor, limit=limit)
-    return Listing(
+    return paging.listing(
         items=[
             ChannelView(
                 id=f"{row.zone_id}/{row.asset_id}/{row.name}", zone=row.zone_id, asset=row.asset_id, name=row.name,

@@ -34,7 +34,7 @@ from web.reports.table import as_csv, changes
 router = APIRouter()
 
 DRAFT = "brouillon"
-FORMATS = ("html", "pdf", "csv")
+FORMATS = ("html", "pdf", "csv", "excel-fr")
 REFUSALS = {
     "too_long": N_("Le texte est trop long : %(most)s lettres au plus."),
     "phone": N_("Le texte contient un numéro de téléphone : un rapport n’en porte aucun."),
@@ -173,9 +173,13 @@ def _answer(
     if wanted not in FORMATS:
         raise BadParameter("format", wanted, f"is none of {', '.join(FORMATS)}")
     report = _report(page, period, zone, version)
-    if wanted == "csv":
+    if wanted in ("csv", "excel-fr"):
         name = file_name(report, page.language, audience, "csv")
-        return Response(as_csv(report), media_type="text/csv; charset=utf-8", headers=_attached(name))
+        return Response(
+            as_csv(report, is_french=wanted == "excel-fr"),
+            media_type="text/csv; charset=utf-8",
+            headers=_attached(name),
+        )
     if wanted == "pdf":
         try:
             made = pdf(report, page.language, audience)

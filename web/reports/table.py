@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
 from web.reports.figures import DayState, Figures, ZoneFigures
 from web.reports.store import Report
+from web.spreadsheets import csv_text
 
 DAY = timedelta(days=1)
 COLUMNS = ("period", "version", "zone", "figure", "value", "unit")
+FRENCH = ("période", "version", "zone", "chiffre", "valeur", "unité")
 
 
 class Cell(NamedTuple):
@@ -29,14 +29,10 @@ def cells_of(figures: Figures) -> list[Cell]:
     return [cell for zone in figures.zones for cell in (*_sums(zone), *_days(figures, zone))]
 
 
-def as_csv(report: Report) -> str:
-    """The rows as CSV; `version` is empty for a draft."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    version = "" if report.version is None else report.version
-    writer.writerows((report.figures.period, version, *cell) for cell in cells_of(report.figures))
-    return written.getvalue()
+def as_csv(report: Report, *, is_french: bool = False) -> str:
+    """The rows as CSV, for programs or a French Excel; `version` is empty for a draft."""
+    rows = [(report.figures.period, report.version, *cell) for cell in cells_of(report.figures)]
+    return csv_text([FRENCH if is_french else COLUMNS, *rows], is_french=is_french)
 
 
 def changes(before: Figures, after: Figures) -> list[tuple[Cell, str]]:
