@@ -31,9 +31,11 @@ from ingest.hours import (
 from web.daily import DAY, days_before, fetch_volumes, midnight
 from web.diagnosis import CHANNELS, Look, look_at
 from web.measures import (
+    NIGHT_H,
     autonomy_days,
     by_day,
     heard_share,
+    night_fall,
     pumping_share,
     room_by_hour,
     service_share,
@@ -47,6 +49,7 @@ FloatArray = NDArray[np.float64]
 REFERENCE_DAYS = 14  # of a month that can be held against others
 ENERGY_WEEKS = 26
 NIGHTS = 90
+NIGHT_IS_OVER = timedelta(hours=NIGHT_H[1] + 1)
 EVENINGS = 60
 PUMPS_SHARE = 0.3  # of rated flow
 
@@ -99,15 +102,31 @@ def fetch_weeks(connection: Connection, zone_id: str, now: datetime, *, rated_fl
     return Weeks(tuple(firsts), middle_s, weekly_median(energy), weekly_median(depth))
 
 
-def fetch_nights(connection: Connection, zone_id: str, now: datetime) -> tuple[list[date], FloatArray, FloatArray]:
-    """The last nights, (d,) their flow and their usual one [m³/h], as `alerts` measures them."""
+@dataclass(frozen=True, slots=True)
+class Nights:
+    """(d,) nights: their flow and their usual one [m³/h]; `is_by_level` where no meter stands at the tower's outlet."""
+
+    days: Sequence[date]
+    flow_m3_h: FloatArray
+    usual_m3_h: FloatArray
+    is_by_level: bool
+
+
+def fetch_nights(connection: Connection, zone_id: str, now: datetime, *, full_level_m: float, full_m3: float) -> Nights:
+    """The last nights as `alerts` measures them, and without a meter by how the tower's level fell."""
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=back) for back in range(NIGHTS + USUAL_NIGHTS, -1, -1)]
     rows = connection.execute(SQL["nights"], {"zone": zone_id, "first": days[0], "last": days[-1]})
     known = dict(rows.fetchall())
     flow = np.array([known.get(on, np.nan) for on in days], dtype=np.float64)
+    is_by_level = not known and full_level_m > 0 and full_m3 > 0
+    if is_by_level:
+        hours = Hours(connection, zone_id, midnight(days[0]), midnight(today) + DAY, [LEVEL])
+        flow = night_fall(hours.of(LEVEL, Part.MEAN), full_level_m=full_level_m) * full_m3 / full_level_m
+        if now < midnight(today) + NIGHT_IS_OVER:
+            flow[-1] = np.nan
     usual = past_median(flow[None], days=USUAL_NIGHTS, at_least=MIN_NIGHTS)[0]
-    return days[-NIGHTS:], flow[-NIGHTS:], usual[-NIGHTS:]
+    return Nights(days[-NIGHTS:], flow[-NIGHTS:], usual[-NIGHTS:], is_by_level)
 
 
 def fetch_autonomy(

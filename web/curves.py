@@ -188,9 +188,9 @@ def running_spans(power: Series, rated_w: float, max_gap_s: float, title: str) -
 
 def draw_events(
     running: Sequence[LaneSpan], alerts: Sequence[tuple[Alert, str]], told: Sequence[tuple[datetime, str, str]],
-    span: Span, texts: Texts,
+    visits: Sequence[tuple[datetime, str]], settings: Sequence[tuple[datetime, str]], span: Span, texts: Texts,
 ) -> Markup:  # fmt: skip
-    """Lanes of pump, alerts (each with its title) and messages (when, kind, name) under the curves."""
+    """Lanes of pump, alerts, messages (when, kind, name), visits and changes of rules under the curves."""
     lanes = [
         Lane(texts.gettext("Pompe"), running),
         Lane(
@@ -211,8 +211,10 @@ def draw_events(
                 LaneMark(at.timestamp(), "received" if kind == "sms_in" else "sent", name) for at, kind, name in told
             ],
         ),
+        Lane(texts.gettext("Visites"), marks=[LaneMark(at.timestamp(), "visit", title) for at, title in visits]),
+        Lane(texts.gettext("Règles"), marks=[LaneMark(at.timestamp(), "setting", title) for at, title in settings]),
     ]
-    label = texts.gettext("Pompe en marche, alertes et SMS sur la même échelle de temps")
+    label = texts.gettext("Pompe en marche, alertes, SMS, visites et réglages sur la même échelle de temps")
     return Markup(event_lanes(lanes, span=span, label=label))  # noqa: S704 - as above
 
 

@@ -24,6 +24,7 @@ FULL_SHARE = 0.95  # of the full level: the float has stopped the pump, or is ab
 OVERFLOW_SHARE, LOW_SHARE, EMPTY_SHARE = 0.98, 0.20, 0.05  # DASHBOARD §1.2 plot 5
 SERVICE_FROM_H, SERVICE_UNTIL_H = 6, 20
 DAY_H, WEEK_D = 24, 7
+NIGHT_H = (0, 3)  # hours between whose means the level falls by what flows while people sleep
 LEAST_M3 = 0.5  # lifted in a time whose specific energy says anything
 BIN_W_M2 = 25.0
 LEAST_IN_BIN, LEAST_BINS = 3, 4
@@ -163,6 +164,17 @@ def tower_days(t_s: FloatArray, level_m: FloatArray, *, full_level_m: float, int
         )
         for one in np.unique(day)
     }
+
+
+def night_fall(level_m: FloatArray, *, full_level_m: float) -> FloatArray:
+    """(d,) how fast the tower's level fell at night [m/h], from its hourly means (24 d,); a rise is 0.
+
+    NaN when one of the two hours is unknown, or the tower was empty: then nothing could flow.
+    """
+    days = by_day(level_m)
+    first, last = (days[:, hour] for hour in NIGHT_H)
+    fell = (first - last) / (NIGHT_H[1] - NIGHT_H[0])
+    return np.where(last > EMPTY_SHARE * full_level_m, np.maximum(fell, 0.0), np.nan)
 
 
 def autonomy_days(stock_m3: FloatArray, drawn_m3: FloatArray) -> FloatArray:

@@ -226,6 +226,18 @@ def told_between(
     return list(connection.execute(SQL["told_between"], {"zone": zone_id, "start": start, "end": end}))
 
 
+def visits_between(connection: Connection, zone_id: str, start: datetime, end: datetime) -> list[tuple[datetime, str]]:
+    """(when, what was seen and done) of each visit to a zone within [start, end)."""
+    return list(connection.execute(SQL["visits_between"], {"zone": zone_id, "start": start, "end": end}))
+
+
+def settings_between(
+    connection: Connection, zone_id: str, start: datetime, end: datetime
+) -> list[tuple[datetime, str, float | None]]:
+    """(when, parameter, value) of each number of a rule that was changed for a zone; None: back to what it was."""
+    return list(connection.execute(SQL["settings_between"], {"zone": zone_id, "start": start, "end": end}))
+
+
 def committee_of(connection: Connection, zone_id: str) -> list[Member]:
     """The committee of a zone in the order of its file."""
     return [Member(*row) for row in connection.execute(SQL["committee"], {"zone": zone_id})]

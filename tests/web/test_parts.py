@@ -11,6 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
+from alerts.actions import note_visit
+from alerts.settings import change
 from gateway.zones import Zone
 from ingest.readings import ChannelRow, Series
 from tests.web.test_pages import words
@@ -18,6 +20,8 @@ from tests.web.web_seed import seed_bad, seed_readings
 from tests.web.web_site import Site
 from web.errors import BadParameter
 from web.explore import Column, Question, on_grid, question_of, step_for, written
+from web.measures import night_fall
+from web.rights import Role
 
 NOW = datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
 KNOWN = ["pump/flow_m3_h", "pump/power_w", "tower/level_m"]
@@ -134,10 +138,55 @@ def test_a_month_of_reference_is_the_oldest_one_and_stays_it(site: Site, zones: 
 
 
 @pytest_db
-def test_a_tower_without_a_meter_at_its_outlet_has_no_night_flow_and_no_zero(reader: httpx.Client) -> None:
-    text = words(reader.get("/fr/zones/zone-1/tower")).replace("\u00a0", " ")
-    assert "Dernière nuit connue : pas de données ; d’habitude pas de données." in text
-    assert "0 nuits sur 90" in text
+def test_a_tower_without_a_meter_tells_the_night_by_its_level(reader: httpx.Client) -> None:
+    # 14 m³ over 3 m. The mean level of an hour lies 27.5 minutes after it began; it falls for three hours.
+    at = [2 * math.pi * (hour + 27.5 / 60 - 11) / 24 for hour in (0, 3)]
+    litres = 1000 * 14 * 0.4 * (math.sin(at[0]) - math.sin(at[1])) / 3
+    for address in ("/fr/zones/zone-1/tower", "/fr/zones/zone-1"):
+        text = words(reader.get(address)).replace("\u00a0", " ")
+        found = re.search(r"Dernière nuit connue : ([\d ]+) L/h ; d’habitude ([\d ]+) L/h", text)
+        assert found is not None
+        assert float(found[1].replace(" ", "")) == pytest.approx(litres, rel=0.005)
+        assert float(found[2].replace(" ", "")) == pytest.approx(litres, rel=0.005)
+        assert "Pas de compteur à la sortie" in text
+        assert "9 nuits sur 90" in text
+    silent = words(reader.get("/fr/zones/zone-6/tower")).replace("\u00a0", " ")
+    assert "Dernière nuit connue : pas de données ; d’habitude pas de données." in silent
+    assert "0 nuits sur 90" in silent
+
+
+def test_a_night_is_not_known_from_an_empty_tower_and_never_below_zero() -> None:
+    level = np.full((4, 24), 1.0)
+    level[0, 3], level[1, 3], level[2, 0] = 0.7, 0.1, 0.9
+    level[3, 0] = np.nan
+    found = night_fall(level.ravel(), full_level_m=3.0)
+    assert found[0] == pytest.approx(0.1)
+    assert np.isnan(found[[1, 3]]).all(), "empty is 0.15 m and less"
+    assert found[2] == 0.0
+
+
+@pytest_db
+def test_visits_and_changed_rules_stand_on_lanes_under_the_curves(site: Site) -> None:
+    now = site.clock.now()
+    with site.connect() as connection:
+        note_visit(
+            connection, site.alert_id, text="Fusible changé, rappeler 622 00 00 01", on=now.date(), who="Awa", now=now
+        )
+        change(connection, "pump_not_running.on_delay_min", zone="zone-3", value=45.0, who="Awa", why="essai", now=now)
+        change(connection, "pump_not_running.on_delay_min", zone="zone-1", value=50.0, who="Awa", why="essai", now=now)
+    site.clock.advance(timedelta(minutes=5))
+    with site.app() as client:
+        client.get(site.login_path(Role.ENGINEER))
+        page = client.get("/fr/zones/zone-3?span=7d")
+        text = words(page).replace("\u00a0", " ")
+        assert page.text.count('class="mark visit"') == 1
+        assert "Visite Fusible changé, rappeler …001" in text
+        assert page.text.count('class="mark setting"') == 1, "that of zone 1 is not this zone's"
+        assert "45" in text.split("Réglage changé")[1][:120]
+        client.get(site.login_path(Role.SECRETARY, "zone-3"))
+        page = client.get("/fr/zones/zone-3?span=7d")
+        assert page.text.count('class="mark visit"') == 1
+        assert "Réglage changé" not in words(page), "rules are no matter of a secretary"
 
 
 @pytest_db

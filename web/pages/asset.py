@@ -279,12 +279,8 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
                 spots=spots_of(read, asset_id, channel.name, texts),
             )
         )  # fmt: skip
-    nights, flow, usual = fetch_nights(page.connection, zone_id, page.now)
-    plots.append(
-        night_plot(
-            nights, flow, usual, behind=part.rows(["tower/outflow_m3_h"], end - 90 * DAY, end), texts=texts
-        )
-    )  # fmt: skip
+    behind = part.rows(["tower/outflow_m3_h", "tower/level_m"], end - 90 * DAY, end)
+    plots.append(draw_nights(page, zone_id, full_level_m=full_m, full_m3=full_m3, behind=behind))
     if full_m > 0 and full_m3 > 0:
         evenings, autonomy, full_days = fetch_autonomy(
             page.connection, zone_id, page.now, full_level_m=full_m, full_m3=full_m3
@@ -293,6 +289,15 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
         plots.append(autonomy_plot(evenings, autonomy, full_days=full_days, behind=behind, texts=texts))
     return part.render(
         "asset.html", asset_id=asset_id, name=part.name(asset_id), by_hand=read, plots=plots, days=days, choices=DAYS
+    )  # fmt: skip
+
+
+def draw_nights(page: Page, zone_id: str, *, full_level_m: float, full_m3: float, behind: str) -> Plot:
+    """The plot of a zone's last nights."""
+    nights = fetch_nights(page.connection, zone_id, page.now, full_level_m=full_level_m, full_m3=full_m3)
+    return night_plot(
+        nights.days, nights.flow_m3_h, nights.usual_m3_h, is_by_level=nights.is_by_level, behind=behind,
+        texts=page.texts,
     )  # fmt: skip
 
 

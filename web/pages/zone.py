@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from functools import partial
+from math import nan
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query
@@ -12,6 +14,7 @@ from markupsafe import Markup
 
 from alerts.closing import BreakdownCause
 from alerts.lasting import fetch_forecast
+from alerts.parameters import PARAMETERS
 from alerts.words import fault_label
 from ingest.readings_pg import PgReadings
 from web.box import fetch_boxes
@@ -20,13 +23,18 @@ from web.by_hand import fetch_by_hand
 from web.charts.bars import share_bar
 from web.charts.series import time_axis
 from web.curves import CHOICES, draw_days, draw_events, fetch_curves, running_spans, span_name, span_of
-from web.daily import days_before, fetch_volumes
+from web.daily import DAY, days_before, fetch_volumes
 from web.errors import BadParameter
 from web.explore import Question
 from web.fleet import fetch_zone
+from web.labels import Labels
+from web.masks import hide_phones
 from web.notes import count_notes
+from web.pages.asset import draw_nights
 from web.pages.page import Page, PageOf
-from web.stories import alerts_page, alerts_within, committee_of, told_between
+from web.plots.plot import Plot
+from web.rights import Right
+from web.stories import alerts_page, alerts_within, committee_of, settings_between, told_between, visits_between
 from web.water import fetch_blind_spots, fetch_seen, fetch_silences
 
 router = APIRouter()
@@ -59,8 +67,15 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         for alert in alerts_within(page.connection, zone_id, start, end)
     ]
     read = fetch_by_hand(page.connection, zone_id, start, end)
+    labels = Labels(page.texts)
+    visits = [(at, hide_phones(text)) for at, text in visits_between(page.connection, zone_id, start, end)]
+    # Rules are no matter of a secretary, whose connection may not even ask for them.
+    found_changes = settings_between(page.connection, zone_id, start, end) if page.may(Right.SURVEY) else []
+    changed = [(at, _change(labels, name, value)) for at, name, value in found_changes]
     return page.render(
         "zone.html",
+        visits=visits,
+        changed=changed,
         item=found,
         silence=fetch_silences(page.connection, [zone_id], page.now, seen_at=fetch_seen(page.connection)).get(zone_id),
         blind=fetch_blind_spots(page.connection, zone_id, page.now),
@@ -73,7 +88,15 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         reports=fetch_reports(page.connection, zone_id),
         causes=list(BreakdownCause),
         by_hand=read,
-        events=draw_events(running, titled, told_between(page.connection, zone_id, start, end), drawn_span, page.texts),
+        events=draw_events(
+            running,
+            titled,
+            told_between(page.connection, zone_id, start, end),
+            visits,
+            changed,
+            drawn_span,
+            page.texts,
+        ),
         axis=Markup(time_axis(drawn_span, partial(span_name, choice.length, page.texts))),  # noqa: S704 - our own chart
         days=found.days[-DAYS_DRAWN:],
         days_drawing=draw_days(found.days[-DAYS_DRAWN:], page.texts, partial(_day_address, page, zone_id)),
@@ -81,6 +104,7 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         assets=[asset for asset in assets if asset.rating],
         singles=[asset.asset_id for asset in assets if asset.kind != "tap"],
         larger=page.path("zones", zone_id, "graphes") + "?" + Question((), start, end, "avant").query,
+        night=_night(page, zone_id, ratings.get("tower", {})),
         notes=count_notes(page.connection, zone_id, start, end),
         past=alerts_page(page.connection, zone=zone_id, states=["resolved"], limit=PAST_ALERTS),
         committee=committee_of(page.connection, zone_id),
@@ -102,6 +126,25 @@ def close(page: PageOf, report_id: int, cause: Annotated[str, Form()]) -> Respon
 def reopen(page: PageOf, report_id: int) -> Response:
     """Undo the closing of a report."""
     return page.see("zones", reopen_by_hand(page.connection, report_id, who=page.who, now=page.now))
+
+
+def _change(labels: Labels, name: str, value: float | None) -> str:
+    """What was changed of a rule, as a reader of the page knows it."""
+    parameter = PARAMETERS.get(name)
+    if parameter is None:
+        return name
+    subject = f"{fault_label(parameter.fault, labels.texts.language.value)}, {labels.parameter(name)}"
+    shown = parameter.default if value is None else value
+    return labels.texts.named(subject, labels.number_of_rule(shown, parameter.unit))
+
+
+def _night(page: Page, zone_id: str, tower: Mapping[str, float]) -> Plot:
+    """Ninety nights, which lead to the tower's level and outflow."""
+    behind = page.path("zones", zone_id, "graphes") + "?" + Question((), page.now - 90 * DAY, page.now).query
+    return draw_nights(
+        page, zone_id, full_level_m=float(tower.get("full_level_m", nan)), full_m3=float(tower.get("volume_m3", nan)),
+        behind=behind,
+    )  # fmt: skip
 
 
 def _day_address(page: Page, zone_id: str, on: date) -> str:

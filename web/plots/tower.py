@@ -91,11 +91,18 @@ def level_plot(
 
 
 def night_plot(
-    days: Sequence[date], flow_m3_h: FloatArray, usual_m3_h: FloatArray, *, behind: str, texts: Texts
+    days: Sequence[date], flow_m3_h: FloatArray, usual_m3_h: FloatArray, *, is_by_level: bool, behind: str, texts: Texts
 ) -> Plot:
-    """Plot 10: is there a leak? (d,) nights as `alerts` measures and judges them."""
+    """Plot 10: is there a leak? (d,) nights as `alerts` measures and judges them, or by the fall of the level."""
     _ = texts.gettext
     litres, usual = 1000 * flow_m3_h, 1000 * usual_m3_h
+    how = _("plus petite heure de la nuit")
+    source = _("La plus petite heure entre 00:30 et 03:30, au compteur de sortie ; rien quand le château est vide.")
+    if is_by_level:
+        how = _("d’après le niveau")
+        source = _(
+            "Pas de compteur à la sortie : la baisse du niveau de 00:30 à 03:30, parois droites supposées ; moins fin."
+        )
     at_s = np.array([(on - EPOCH).days * DAY_S + DAY_S / 2 for on in days])
     span = Span(at_s[0] - DAY_S / 2, at_s[-1] + DAY_S / 2)
     panel = series_panel(
@@ -123,9 +130,9 @@ def night_plot(
             for place in range(len(days) - 1, -1, -1)
         ],
         behind=behind,
-        legend=(Key("line", _("plus petite heure de la nuit")), Key("line reference", _("d’habitude"))),
+        legend=(Key("line", how), Key("line reference", _("d’habitude"))),
         notes=(
-            _("La plus petite heure entre 00:30 et 03:30, au compteur de sortie ; rien quand le château est vide."),
+            source,
             _("Abreuvoirs et remplissages de nuit sont un usage : demandez avant de chercher une fuite."),
         ),
     )  # fmt: skip

@@ -61,6 +61,20 @@ SELECT s.received_at, 'sms_in', coalesce(c.name, '') FROM sms_in s JOIN contact 
 WHERE c.zone_id = %(zone)s AND s.received_at >= %(start)s AND s.received_at < %(end)s
 ORDER BY 1;
 
+-- visits_between
+-- Visits of a zone by the day that people named: noon of another day than the one on which it was written.
+SELECT v.at, v.text FROM (
+    SELECT CASE WHEN (e.detail ->> 'on')::date = (e.at AT TIME ZONE 'UTC')::date THEN e.at
+                ELSE ((e.detail ->> 'on')::date + time '12:00') AT TIME ZONE 'UTC' END AS at, e.detail ->> 'text' AS text
+    FROM alert a JOIN alert_event e USING (alert_id) WHERE a.zone_id = %(zone)s AND e.kind = 'visited'
+) v
+WHERE v.at >= %(start)s AND v.at < %(end)s ORDER BY v.at;
+
+-- settings_between
+-- Numbers of rules that people changed, for this zone or for all that have none of their own.
+SELECT set_at, parameter, value FROM rule_setting
+WHERE (zone_id IS NULL OR zone_id = %(zone)s) AND set_at >= %(start)s AND set_at < %(end)s ORDER BY set_at;
+
 -- committee
 SELECT contact_id, name, role, phone, language, tap FROM contact
 WHERE zone_id = %(zone)s AND is_active ORDER BY rank;
