@@ -93,7 +93,7 @@ DOORS = (
     Door("/api/v1/conflicts", Right.SURVEY, Right.SURVEY),
     Door("/api/v1/set-aside", Right.SURVEY, Right.TUNE),
     Door("/api/v1/reports", Right.SURVEY, Right.SURVEY),
-    Door("/api/v1/reports/{period}/{zone}", Right.LOOK, Right.LOOK),
+    Door("/api/v1/reports/{period}/{zone_id}", Right.LOOK, Right.LOOK),
     Door("/api/v1/rules", Right.SURVEY, Right.TUNE),
     Door("/api/v1/sms", Right.SURVEY, Right.SURVEY),
     Door("/api/v1/carriers", Right.SURVEY, Right.SURVEY),

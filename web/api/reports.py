@@ -62,19 +62,19 @@ def report_of_all(
 
 
 @router.get(
-    "/reports/{period}/{zone}",
+    "/reports/{period}/{zone_id}",
     summary="The report of a zone",
     response_model=ReportView,
     responses={200: REPORT_OPENAPI},
 )
 def report_of_zone(
-    request: Request, services: ServicesOf, connection: ConnectionOf, period: str, zone: str, version: VersionOf = None,
-    format: FormatOf = None,
+    request: Request, services: ServicesOf, connection: ConnectionOf, period: str, zone_id: str,
+    version: VersionOf = None, format: FormatOf = None,
 ) -> Response:  # fmt: skip
     """A month `2026-10` or a year `2026` of one zone."""
-    if zone not in {row.zone_id for row in PgReadings(connection).zones()}:
-        raise NotThere("zone", zone)
-    return _answer(request, services, connection, period, zone, version, format)
+    if zone_id not in {row.zone_id for row in PgReadings(connection).zones()}:
+        raise NotThere("zone", zone_id)
+    return _answer(request, services, connection, period, zone_id, version, format)
 
 
 def _key_of(line: ReportLine) -> tuple[str | float, ...]:
