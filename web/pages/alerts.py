@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
+from markupsafe import Markup
 from starlette.datastructures import UploadFile
 
 from alerts.actions import acknowledge, assign, close, mark, note_visit, reopen, shelve, unshelve
-from alerts.closing import LONGEST_NAME, LONGEST_NOTE, LONGEST_WORDS, Cause
+from alerts.closing import LONGEST_NAME, LONGEST_NOTE, LONGEST_WORDS, Cause, RepairTimes
 from alerts.errors import ActionRefused, ShelfRefused
 from alerts.metrics import fetch_metrics
 from alerts.photos import FORMATS, MOST_BYTES, MOST_PHOTOS, add_photo
 from alerts.shelf import longest_shelf
 from ingest.readings_pg import PgReadings
+from web.charts.bars import share_bar
 from web.cursors import cursor_of, read_cursor
 from web.errors import BadParameter
 from web.labels import N_
@@ -84,9 +87,18 @@ def alerts(
     counts = {key: sum(piles[pile] for pile in kinds) for key, kinds in FILTERS.items()}
     return page.render(
         "alerts.html", found=found, chosen=etat, counts=counts, suite=more, zones=names, zone=zone, fault=quoi,
-        lately=lately,
+        lately=lately, repairs=_with_bars(lately.by_cause),
         chattiest=lately.by_fault[:CHATTIEST], faults=faults_seen(page.connection),
     )  # fmt: skip
+
+
+def _with_bars(causes: Sequence[RepairTimes]) -> list[tuple[RepairTimes, Markup]]:
+    """Each cause with its median as a bar and its longest as a stroke, on one scale."""
+    most = max((one.longest for one in causes), default=timedelta(0)) or timedelta(seconds=1)
+    return [
+        (one, Markup(share_bar(one.median / most, mark=one.longest / most)))  # noqa: S704 - our own chart
+        for one in causes
+    ]
 
 
 def _listed(
