@@ -50,6 +50,7 @@ from web.pages import (
     explorer,
     figures,
     itself,
+    kept,
     login,
     overview,
     own,
@@ -147,7 +148,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         overview.router, zone.router, committee.router, figures.router, alerts.router, rules.router, account.router,
         set_aside.router, profiles.router, login.router, calls.router, sms.router, data.router, reports.router,
         explorer.router, asset.router, comparison.router, quality.router, itself.router, own.router, settings.router,
-        search.router, backlogs.router, registry.router,
+        search.router, backlogs.router, registry.router, kept.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):

@@ -61,6 +61,8 @@ DOORS = (
     Door("/{language}/messages", Right.LOOK, Right.ACT),
     Door("/{language}/messages/appeler", Right.PHONES, Right.PHONES),
     Door("/{language}/messages/accord", Right.LOOK, Right.COMMITTEE),
+    Door("/{language}/messages/accord/donnees", Right.LOOK, Right.COMMITTEE),
+    Door("/{language}/messages/accord/{contact_id}", Right.PHONES, Right.COMMITTEE),
     Door("/{language}/messages/recus", Right.SURVEY, Right.SURVEY),
     Door("/{language}/messages/bourse", Right.SURVEY, Right.SURVEY),
     Door("/{language}/rapports", Right.LOOK, Right.REPORT),

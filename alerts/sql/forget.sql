@@ -42,6 +42,9 @@ WHERE phone = %(phone)s OR raw LIKE '%%' || %(dialled)s || '%%'
 -- reports
 UPDATE report SET text = '' WHERE contact_id IN (SELECT contact_id FROM contact WHERE phone = %(mark)s);
 
+-- closings
+UPDATE report SET closed_by = '' WHERE closed_by = ANY(%(whos)s);
+
 -- story
 UPDATE alert_event SET who = CASE WHEN who = ANY(%(whos)s) THEN '' ELSE who END, detail = detail - 'text' - 'name'
 WHERE who = ANY(%(whos)s) OR detail ->> 'name' = ANY(%(names)s);
@@ -49,8 +52,10 @@ WHERE who = ANY(%(whos)s) OR detail ->> 'name' = ANY(%(names)s);
 -- alerts
 UPDATE alert SET acknowledged_by = CASE WHEN acknowledged_by = ANY(%(whos)s) THEN '' ELSE acknowledged_by END,
                  shelved_by = CASE WHEN shelved_by = ANY(%(whos)s) THEN '' ELSE shelved_by END,
-                 assigned_to = CASE WHEN assigned_to = ANY(%(names)s) THEN NULL ELSE assigned_to END
-WHERE acknowledged_by = ANY(%(whos)s) OR shelved_by = ANY(%(whos)s) OR assigned_to = ANY(%(names)s);
+                 assigned_to = CASE WHEN assigned_to = ANY(%(names)s) THEN NULL ELSE assigned_to END,
+                 closed_by = CASE WHEN closed_by = ANY(%(whos)s) THEN '' ELSE closed_by END
+WHERE acknowledged_by = ANY(%(whos)s) OR shelved_by = ANY(%(whos)s) OR assigned_to = ANY(%(names)s)
+   OR closed_by = ANY(%(whos)s);
 
 -- conversation
 DELETE FROM conversation WHERE phone = %(phone)s;
