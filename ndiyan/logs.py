@@ -59,7 +59,13 @@ def log_to_stderr(config: LogConfig, *also: logging.Filter) -> None:
     for one in also:
         handler.addFilter(one)
     logging.basicConfig(level=config.level.upper(), handlers=[handler], force=True)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    quiet_libraries()
+
+
+def quiet_libraries() -> None:
+    """Keep from the log what libraries tell at length: httpx whole addresses, where phones and secrets may stand."""
+    for name in ("apscheduler", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

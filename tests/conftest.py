@@ -23,6 +23,7 @@ from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitt
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import NdiyanError
 from ndiyan.shipped_files import shipped
+from tests import phones
 from tests.ndiyan.letterbox import Letterbox
 from tests.web.web_site import past
 
@@ -34,6 +35,7 @@ TEMPLATE = "ndiyan_template"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[MISSING] = {}
+    phones.listen()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -49,6 +51,13 @@ def pytest_testnodedown(node: WorkerController) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for part, reason in config.stash[MISSING].items():
         terminalreporter.write_line(f"NOT TESTED: everything that needs {part}: {reason}", red=True, bold=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_phones() -> Iterator[None]:
+    """Nothing that ran until the end of this test has written a phone number where none belongs."""
+    yield
+    assert phones.FOUND.take() == []
 
 
 def skip_without(config: pytest.Config, part: str, reason: str, *, optional: bool = False) -> None:

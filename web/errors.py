@@ -85,7 +85,7 @@ class RightMissing(WebError):
     """The account is known and may not do this; `right` is what its role lacks."""
 
     def __init__(self, right: str) -> None:
-        super().__init__(f"this needs the right {right!r}, which the account's role does not have")
+        super().__init__(f"this needs the right {str(right)!r}, which the account's role does not have")
         self.right = right
 
 

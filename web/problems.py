@@ -112,6 +112,7 @@ def _forged(request: Request, error: Exception) -> Response:
 
 
 def _right_missing(request: Request, error: Exception) -> Response:
+    log.warning("refused %s %s: %s", request.method, request.url.path, error)
     if wants_problem(request):
         return problem(request, 403, str(error), kind="urn:ndiyan:problem:right_missing")
     return _page(request, 403, "not_yours")
@@ -128,6 +129,7 @@ def _not_offered(request: Request, error: Exception) -> Response:
 
 
 def _scope_missing(request: Request, error: Exception) -> Response:
+    log.warning("refused %s %s: %s", request.method, request.url.path, error)
     return problem(request, 403, str(error), kind="urn:ndiyan:problem:scope_missing")
 
 

@@ -225,3 +225,24 @@ def test_pages_of_the_demo_do_not_exist_elsewhere(site: Site) -> None:
             assert client.get(address).status_code == 404, address
         client.headers["authorization"] = site.key()
         assert client.get("/api/v1/phone").status_code == 404
+
+
+def test_log_ins_and_refusals_are_in_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    with site.app() as client:
+        client.post("/fr/entrer", data={"nom": "awa", "mot": "quatre chevaux"})
+        client.get(site.login_path(Role.VIEWER))
+        client.get("/fr/reglages/utilisateurs")
+        client.post(f"/fr/alertes/{site.alert_id}/prendre", data={"csrf": csrf_of(client)})
+        client.post("/fr/compte/sessions", data={"csrf": "x"})
+    told = [(record.levelname, record.getMessage()) for record in caplog.records if record.name.startswith("web")]
+    lacks = "which the account's role does not have"
+    assert told == [
+        ("WARNING", "refused to log in: login"),
+        ("INFO", "logged in"),
+        ("WARNING", f"refused GET /fr/reglages/utilisateurs: this needs the right 'manage', {lacks}"),
+        ("WARNING", f"refused POST /fr/alertes/{site.alert_id}/prendre: this needs the right 'act', {lacks}"),
+        ("WARNING", "refused POST /fr/compte/sessions: the form's token is not this session's"),
+    ]
+    (person,) = [vars(record)["person"] for record in caplog.records if record.getMessage() == "logged in"]
+    assert person == "viewer"
+    assert "quatre chevaux" not in caplog.text

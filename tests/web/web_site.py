@@ -20,6 +20,7 @@ from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
+from tests.phones import watched
 from tests.web.web_seed import seed_alert, seed_event, seed_messages, seed_notification, seed_readings
 from web.access import create_api_key, create_login_link
 from web.accounts import add_account, let_in
@@ -51,7 +52,7 @@ TEXT = "MANGOL-DOW: pompe arretee depuis 09:38 malgre le soleil. Rep: 1 vu 2 en 
 @contextmanager
 def serving(app: Any, http: type[Patient] = Patient) -> Iterator[str]:
     """The application on a real server on loopback, in a thread; gives its address."""
-    server = uvicorn.Server(server_config(app, host="127.0.0.1", port=0, http=http))
+    server = uvicorn.Server(server_config(watched(app), host="127.0.0.1", port=0, http=http))
     thread = threading.Thread(target=server.run, name="web under test")
     thread.start()
     deadline = time.monotonic() + 20

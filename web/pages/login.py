@@ -155,6 +155,7 @@ def _password_form(
 
 def _opened(services: Services, session: OpenedSession, to: str) -> Response:
     """On to where they wanted to go, with the session's cookie."""
+    log.info("logged in", extra={"person": session.person})
     answer = RedirectResponse(to, status_code=303)
     answer.set_cookie(
         services.cookie, session.token, max_age=int(SESSION_LIFE.total_seconds()),
