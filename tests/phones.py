@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
-from ndiyan.services import StoryFormatter, quiet_libraries
+from ndiyan.logs import StoryFormatter, quiet_libraries
 from web.masks import NUMBER
 
 OURS = ("alerts", "gateway", "ingest", "ndiyan", "simulator", "web")
