@@ -26,7 +26,8 @@ from ndiyan.errors import StartRefused
 
 SUPPORTED = range(15, 19)  # majors we are tested with
 NEEDED_MB = 500
-START_TIMEOUT_S = 60.0  # crash recovery of a full WAL included
+START_TIMEOUT_S = 60.0  # while it does not say that it recovers from a crash
+STATUS_LINE = 7  # of postmaster.pid, from 0: "starting" until it answers
 STOP_TIMEOUT_S = 4.0
 LEAVING_S = 10.0  # how long another server on the same data may take to end
 TRY_AGAIN = ("pre-existing shared memory block", "Address already in use", "could not bind IPv4")
@@ -280,6 +281,8 @@ class EmbeddedPostgres:
             while self._process.poll() is None:
                 if self.is_alive():
                     return
+                if self._is_recovering():  # from a crash: it ends by itself, and killed it would begin anew
+                    deadline = time.monotonic() + START_TIMEOUT_S
                 if time.monotonic() > deadline:
                     self.kill()
                     raise StartRefused(f"PostgreSQL did not answer within {START_TIMEOUT_S:g} s: see {self.log}")
@@ -288,6 +291,14 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline or not any(reason in said for reason in TRY_AGAIN):
                 raise StartRefused(f"PostgreSQL did not start: {_last_fatal(said)} (see {self.log})")
             time.sleep(0.2)  # the children of a killed server still hold its memory or port
+
+    def _is_recovering(self) -> bool:
+        """Whether the server that we started says that it is still starting (line 8 of postmaster.pid)."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return False
+        return lines[0] == str(self.pid) and len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "starting"
 
     def _create_database(self, name: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:

@@ -81,6 +81,19 @@ def test_after_kill_it_comes_back_on_the_same_port_with_what_was_committed(serve
     assert write_and_count(url) == 2
 
 
+def test_a_long_recovery_is_waited_for(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(server.url(), autocommit=True) as connection:  # 300 MB of WAL that no checkpoint has passed
+        connection.execute("ALTER SYSTEM SET checkpoint_timeout = '1d'")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("CREATE TABLE much AS SELECT generate_series(1, 4000000) AS number")
+    server.kill()
+    monkeypatch.setattr(embedded_postgres, "START_TIMEOUT_S", 0.3)
+    begin_s = time.monotonic()
+    server.start()
+    assert time.monotonic() - begin_s > 0.3, "or this shows nothing"
+    assert write_and_count(server.url()) == 1
+
+
 def test_a_pid_file_of_a_process_that_is_something_else_does_not_keep_it_from_starting(
     server: EmbeddedPostgres,
 ) -> None:
