@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from alerts.actions import note
-from ingest.audit import record
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "calls")
@@ -38,18 +38,21 @@ def calls_due(connection: Connection) -> list[Call]:
     return [Call(*row) for row in connection.execute(SQL["due"])]
 
 
-def mark_called(connection: Connection, call_id: int, *, who: str, now: datetime) -> bool:
-    """Somebody has called; that stands in the alert's story, or in the journal where it was about a zone.
+class Called(NamedTuple):
+    """What somebody called about: an alert, or without one a zone."""
 
-    A second time changes nothing and is False.
-    """
+    alert_id: int | None
+    zone_id: str | None
+    why: str
+
+
+def mark_called(connection: Connection, call_id: int, *, who: str, now: datetime) -> Called | None:
+    """Somebody has called; it stands in the alert's story. A second time changes nothing and is None."""
     with connection.transaction():
         row = connection.execute(SQL["called"], {"call": call_id, "who": who, "now": now}).fetchone()
-        if row is not None:
-            alert_id, zone, why = row
-            if alert_id is not None:
-                note(connection, alert_id, kind="called", who=who, at=now)
-            else:
-                record(connection, who=who, what="zone_called", subject=f"call-{call_id}", zone=zone,
-                       after={"why": why}, now=now)  # fmt: skip
-    return row is not None
+        if row is None:
+            return None
+        called = Called(*row)
+        if called.alert_id is not None:
+            note(connection, called.alert_id, kind="called", who=who, at=now)
+    return called

@@ -23,7 +23,6 @@ import httpx
 
 from alerts.errors import WebhookRefused
 from gateway.clock import Clock
-from ingest.audit import record
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "webhooks")
@@ -121,13 +120,9 @@ def fetch_webhooks(connection: Connection) -> list[WebhookNow]:
     return [WebhookNow(*row) for row in connection.execute(SQL["listing"])]
 
 
-def try_again(connection: Connection, name: str, *, who: str, now: datetime) -> int:
+def try_again(connection: Connection, name: str, *, now: datetime) -> int:
     """Let what was given up be tried once more, of one webhook; how much that is."""
-    with connection.transaction():
-        number = connection.execute(SQL["again"], {"name": name, "now": now}).rowcount
-        if number:
-            record(connection, who=who, what="webhook_retried", subject=name, after={"events": number}, now=now)
-    return number
+    return connection.execute(SQL["again"], {"name": name, "now": now}).rowcount
 
 
 class Teller:

@@ -238,12 +238,18 @@ def webhooks(
 ) -> None:
     """List the programs that are told of alerts, and how that goes."""
     from alerts.webhooks import fetch_webhooks, try_again
+    from ingest.audit import record
     from ingest.db import connect
 
     settings = _load(context)
     with connect(settings.required("database.url")) as connection:
         if again is not None:
-            _say(f"{try_again(connection, again, who=BY, now=settings.make_clock().now())} are tried again")
+            now = settings.make_clock().now()
+            with connection.transaction():
+                number = try_again(connection, again, now=now)
+                if number:
+                    record(connection, who=BY, what="webhook_retried", subject=again, after={"events": number}, now=now)
+            _say(f"{number} are tried again")
         found = fetch_webhooks(connection)
     lines = [
         f"{one.name:<20}  {one.delivered:>6} delivered  {one.waiting:>4} waiting  {one.given_up:>4} given up"

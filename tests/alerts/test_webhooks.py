@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import psycopg
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from typer.testing import CliRunner
 
 from alerts.actions import acknowledge, close
 from alerts.errors import WebhookRefused
@@ -29,6 +30,7 @@ from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
+from ndiyan.cli import app
 from tests.web.web_seed import seed_alert
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -199,11 +201,8 @@ def test_a_receiver_that_is_away_for_days_is_given_up_and_may_be_asked_once_more
     clock.advance(timedelta(days=30))
     assert all_of(teller) == 0
     assert [one.given_up for one in fetch_webhooks(connection)] == [1]
-    assert try_again(connection, "nobody", who="server (CLI)", now=clock.now()) == 0
-    assert try_again(connection, "office", who="server (CLI)", now=clock.now()) == 1
-    assert connection.execute("SELECT who, subject, after FROM audit_log").fetchall() == [
-        ("server (CLI)", "office", {"events": 1})
-    ]
+    assert try_again(connection, "nobody", now=clock.now()) == 0
+    assert try_again(connection, "office", now=clock.now()) == 1
     again = teller_of(connection, receiver, clock, wall)
     assert all_of(again) == 1
     assert deliveries(connection)[0][1] == "delivered"
@@ -280,3 +279,18 @@ def test_settings_name_what_is_wrong_with_a_webhook() -> None:
     ):
         with pytest.raises(WebhookRefused, match=message):
             read_webhooks(tables, environment)
+
+
+@pytest.mark.db
+def test_who_has_it_tried_again_by_hand_is_in_the_journal(
+    connection: Connection, database_url: str, clock: ManualClock, wall: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Teller(connection, [WebhookConfig("office", "http://127.0.0.1:9/nobody", SECRET)], clock, wall=wall).close()
+    seed_alert(connection, "zone-3", "pump_not_running", code="A7", opened_at=clock.now())
+    connection.execute("UPDATE webhook_delivery SET state = 'given_up'")
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", database_url)
+    for told in ("1 are tried again", "0 are tried again"):
+        assert told in CliRunner().invoke(app, ["webhooks", "--again", "office"]).output
+    assert connection.execute("SELECT who, what, subject, after FROM audit_log").fetchall() == [
+        ("server (CLI)", "webhook_retried", "office", {"events": 1})
+    ]
