@@ -42,7 +42,7 @@ for name, module in list(sys.modules.items()):
 """
 NOT_THEIRS = {
     "ingest": {"ingest.profiles.own:keep", "ingest.profiles.own:forget", "ingest.audit:record"},
-    "alerts": {"alerts.actions:insert_photo", "alerts.actions:count_photos", "ingest.audit:record"},
+    "alerts": {"alerts.actions:insert_photo", "alerts.actions:count_photos"},
     "web": {
         "alerts.watched:ensure_jobs", "alerts.watched:take_jobs", "alerts.watched:finish_job",
         "alerts.watched:fail_job", "alerts.watched:keep_day", "alerts.watched:insert_alert",
