@@ -28,6 +28,7 @@ from web.errors import (
 )
 from web.errors import TooManyRequests as AskedTooOften
 from web.language import Language
+from web.masks import hide_phones
 from web.pages.login import form
 from web.pages.page import render
 
@@ -106,13 +107,18 @@ def _link_refused(request: Request, error: Exception) -> Response:
     return _page(request, 403, f"link_{reason}")
 
 
+def _asked(request: Request) -> str:
+    """What was asked for, as a log may tell it: addresses of the demo hold phones."""
+    return f"{request.method} {hide_phones(request.url.path)}"
+
+
 def _forged(request: Request, error: Exception) -> Response:
-    log.warning("refused %s %s: %s", request.method, request.url.path, error)
+    log.warning("refused %s: %s", _asked(request), error)
     return _page(request, 403, "forged")
 
 
 def _right_missing(request: Request, error: Exception) -> Response:
-    log.warning("refused %s %s: %s", request.method, request.url.path, error)
+    log.warning("refused %s: %s", _asked(request), error)
     if wants_problem(request):
         return problem(request, 403, str(error), kind="urn:ndiyan:problem:right_missing")
     return _page(request, 403, "not_yours")
@@ -120,7 +126,7 @@ def _right_missing(request: Request, error: Exception) -> Response:
 
 def _row_missing(request: Request, error: Exception) -> Response:
     """The database refused a secretary what our table of rights let through: our mistake, and nothing is shown."""
-    log.error("database refused %s %s", request.method, request.url.path, exc_info=error)
+    log.error("database refused %s", _asked(request), exc_info=error)
     return _right_missing(request, RightMissing("every zone"))
 
 
@@ -129,7 +135,7 @@ def _not_offered(request: Request, error: Exception) -> Response:
 
 
 def _scope_missing(request: Request, error: Exception) -> Response:
-    log.warning("refused %s %s: %s", request.method, request.url.path, error)
+    log.warning("refused %s: %s", _asked(request), error)
     return problem(request, 403, str(error), kind="urn:ndiyan:problem:scope_missing")
 
 
@@ -182,7 +188,7 @@ def _database_error(request: Request, error: Exception) -> Response:
         Meaning.AWAY, Meaning.AGAIN,
     ):  # fmt: skip
         return _database_away(request, error)
-    log.error("database refused %s %s", request.method, request.url.path, exc_info=error)
+    log.error("database refused %s", _asked(request), exc_info=error)
     return _broken(request)
 
 
