@@ -17,7 +17,7 @@ from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_offset_s, clock_steps, has_two_times
 from alerts.detectors.leak import taps_together
 from alerts.detectors.wear import LEARNS_DAYS, METER_SHARE, Pump
-from alerts.model import Evidence, IndexArray, Mask, Signal, VerdictArray
+from alerts.model import Evidence, IndexArray, Mask, Signal, Verdict, VerdictArray
 from alerts.rolling import (
     held,
     highest_since,
@@ -90,6 +90,28 @@ def judge_sensor_stuck(
         return [Signal(Fault.SENSOR_STUCK, asset, grid.t_s, verdict, describe)]
 
     return Detector((Fault.SENSOR_STUCK,), asset, ((asset, channel),), judge)
+
+
+def judge_either_stuck(first: Detector, second: Detector) -> Detector:
+    """Two sensors of one asset in one word, as an alert is about an asset: one that moves does not close the other."""
+
+    def judge(scene: Scene) -> list[Signal]:
+        signals = first.judge(scene) + second.judge(scene)
+        is_stuck = [one.verdict == Verdict.PRESENT for one in signals]
+        moves = [one.verdict == Verdict.ABSENT for one in signals]
+        stays = [steps_since(stuck) < steps_since(moved) for stuck, moved in zip(is_stuck, moves, strict=True)]
+        verdict = verdicts(
+            present=np.logical_or.reduce(is_stuck),
+            absent=np.logical_or.reduce(moves) & ~np.logical_or.reduce(stays),
+        )
+
+        def describe(zone: int, begins: int, last: int) -> Evidence:
+            found = next((one for one, stuck in zip(signals, is_stuck, strict=True) if stuck[zone, last]), signals[0])
+            return found.describe(zone, begins, last)
+
+        return [Signal(Fault.SENSOR_STUCK, first.asset, scene.grid.t_s, verdict, describe)]
+
+    return Detector(first.faults, first.asset, first.needs, judge)
 
 
 def run_begin(value: FloatArray) -> IndexArray:
@@ -920,8 +942,10 @@ def _drift_signal(
 
 FEATURES = (AT_STOP, STATIC_ERROR, CLEAR_NOON, REST_DEPTH, OUTFLOW, *SPIKES_OF_DAYS.values())
 DETECTORS = (
-    judge_sensor_stuck("tower", "level_m", _water_moved, STUCK_S, ("niveau du château", "tower level")),
-    judge_sensor_stuck("tower", "outflow_m3_h", _drawing_changed, STUCK_S, ("débit de sortie", "outflow")),
+    judge_either_stuck(
+        judge_sensor_stuck("tower", "level_m", _water_moved, STUCK_S, ("niveau du château", "tower level")),
+        judge_sensor_stuck("tower", "outflow_m3_h", _drawing_changed, STUCK_S, ("débit de sortie", "outflow")),
+    ),
     judge_sensor_stuck("borehole", "water_depth_m", _water_was_drawn, STUCK_S, ("niveau du forage", "borehole level")),
     judge_sensor_stuck("pump", "flow_m3_h", _pump_changed, STUCK_S, ("débit de la pompe", "pump flow")),
     judge_sensor_stuck("pv", "irradiance_w_m2", _sun_has_moved, STUCK_IN_DAYLIGHT_S, ("ensoleillement", "irradiance")),

@@ -245,6 +245,13 @@ def test_an_outflow_that_stays_while_people_come_and_go_is_stuck(day: Scene, tol
     assert (PRESENT in verdict(day, Fault.SENSOR_STUCK, "tower").verdict) is told
 
 
+def test_a_level_that_moves_does_not_close_what_is_said_of_the_outflow_beside_it() -> None:
+    found = verdict(drawn_from(2.7, 0.06), Fault.SENSOR_STUCK, "tower")
+    first = int(np.flatnonzero(found.verdict == PRESENT)[0])
+    assert ABSENT not in found.verdict[first:]
+    assert found.describe(first, first).values["sensor"] == "débit de sortie"
+
+
 def test_a_level_sensor_that_reads_low_stands_at_nothing_until_the_water_has_risen_by_what_it_lacks() -> None:
     """Half a metre low in a tower of three: of the first 3.3 m³ it shows nothing; one that is stuck, of all of them."""
 
