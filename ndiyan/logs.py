@@ -29,9 +29,13 @@ class StoryFormatter(logging.Formatter):
     """One line per record with the fields of `extra` behind it: `… alert opened zone_id=zone-3 alert_id=37`."""
 
     def format(self, record: logging.LogRecord) -> str:
+        return hide_phones(self.unmasked(record))
+
+    def unmasked(self, record: logging.LogRecord) -> str:
+        """As it was written; nothing but tests may look at this."""
         line, *rest = super().format(record).split("\n")
         told = line + "".join(f" {key}={value}" for key, value in _extra(record).items())
-        return hide_phones("\n".join([told, *rest]))
+        return "\n".join([told, *rest])
 
 
 class ObjectFormatter(logging.Formatter):

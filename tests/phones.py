@@ -48,11 +48,11 @@ class Ear(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(StoryFormatter("%(levelname)s %(name)s: %(message)s"))
+        self._stories = StoryFormatter("%(levelname)s %(name)s: %(message)s")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Look at the line."""
-        FOUND.look_at("log", self.format(record))
+        FOUND.look_at("log", self._stories.unmasked(record))
 
 
 def listen() -> None:

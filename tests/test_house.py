@@ -17,7 +17,7 @@ MAY_IMPORT = {
 }
 ALERTS_ASKS_INGEST_THROUGH = {
     "ingest.readings", "ingest.readings_pg", "ingest.hours", "ingest.db", "ingest.errors", "ingest.by_hand",
-    "ingest.forgotten", "ingest.meters", "ingest.audit",
+    "ingest.forgotten", "ingest.meters",
 }  # fmt: skip
 TOO_HEAVY_FOR_A_GATEWAY = {"numpy", "psycopg", "fastapi", "msgspec", "jinja2", "pvlib"}
 

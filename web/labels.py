@@ -83,7 +83,7 @@ ZONE_FIELDS = {
     "committee": N_("Comité"),
     "committee.order": N_("Ordre des appels"),
     "devices": N_("Appareil"),
-    "channels": N_("Voies"),
+    "channels": N_("Canaux"),
     "interval_s": N_("Temps entre deux mesures"),
 }
 MISTAKES = {  # as `gateway.tables` and `gateway.zones` say them

@@ -165,9 +165,9 @@ FORBIDDEN = {
     ],
     "web": [
         "DELETE FROM alert", "DELETE FROM contact", "DELETE FROM account", "DELETE FROM notification",
-        "DELETE FROM set_aside", "INSERT INTO alert (code) VALUES ('x')", "UPDATE zone SET name = 'x'",
+        "DELETE FROM set_aside", "INSERT INTO alert (code) VALUES ('x')", "DELETE FROM zone",
         "UPDATE published_report SET words_fr = 'x'", "UPDATE rule_setting SET value = 0", "DELETE FROM consent_log",
-        "UPDATE channel SET unit = 'x'",
+        "DELETE FROM channel",
     ],
 }  # fmt: skip
 OF_ALL = [

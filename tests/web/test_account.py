@@ -187,7 +187,7 @@ def test_what_was_set_aside_is_replayed_by_a_button_and_each_fate_told(
     wrong = group | {"raison": "wrong_unit"}
     text = words(visitor.post("/fr/mis-de-cote/rejouer", data=wrong))
     assert "Acceptés : 0 sur 1." in text
-    assert "encore refusé 0 0 0 0 unité inattendue zone-2/gateway battery_v: unit 'm' is none of" in text
+    assert "encore refusé 0 0 0 0 unité inattendue zone-2/gateway battery_v : l’unité 'm' n’est aucune de" in text
     assert visitor.post("/fr/mis-de-cote/rejouer", data=group | {"raison": "x"}).status_code == 400
     assert all(line.adds_up for line in fetch_days(connection, limit=99))
     text = words(visitor.get("/fr/mis-de-cote?etat=rejoues"))

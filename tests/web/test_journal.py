@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,9 +15,11 @@ import pyotp
 import pytest
 from PIL import Image
 
+from gateway.zone_text import zone_text
 from gateway.zones import Zone
 from ingest.db import Connection
 from ingest.profiles.profile import shipped_bodies
+from ingest.registry import fetch_registered
 from tests.web.test_access import IDS, csrf_of, every_route
 from tests.web.test_rights import SAFE
 from tests.web.test_settings import PASSWORD
@@ -40,6 +43,8 @@ NOT_WRITTEN = {
     "/api/v1/rules/{name}/trials": "a trial: it changes nothing, and says itself who asked for it",
     "/{language}/apporter": "a file that is looked at: it says itself who brought it, and nothing of it is stored yet",
     "/{language}/apporter/{number}": "how a file would be read; nothing of it is stored yet",
+    "/{language}/reglages/zones/-/voir": "what files would change; nothing of it is stored yet",
+    "/{language}/reglages/zones/{zone_id}": "what a form would change; nothing of it is stored yet",
     "/{language}/casser": "the demo's: a simulated fault says itself who asked for it",
     "/{language}/telephone": "the demo's: an invented phone",
     "/{language}/telephone/appel": "the demo's: an invented phone",
@@ -109,6 +114,15 @@ def journey(site: Site, connection: Connection) -> list[Step]:
     file = {"number": number("SELECT backlog_file_id FROM backlog_file WHERE state = 'waiting'")}
     last_month = {"period": "2026-02"}
     rule = {"name": "pump_not_running.on_delay_min"}
+    committee, seen = "/{language}/zones/{zone_id}/comite", Shown(r'name="vu" value="(\d+)"', "/fr/zones/zone-3/comite")
+    bah = {"nom": "Kadiatou Bah", "telephone": "620 00 07 77", "role": "secretaire", "langue": "fr"}
+    ((number_of_treasurer, phone),) = connection.execute(
+        "SELECT contact_id, phone FROM contact WHERE zone_id = 'zone-3' AND role = 'tresorier'"
+    ).fetchall()
+    treasurer = {"contact_id": number_of_treasurer}
+    wed = {"nom": "Aminata Bah", "telephone": phone, "role": "tresorier", "langue": "fr"}
+    ((_, zone),) = fetch_registered(connection, ["zone-1"]).items()
+    grown = zone_text(replace(zone, people=zone.people + 40), remark="")
     here = "/{language}/alertes/{alert_id}/"
     there = "/api/v1/alerts/{alert_id}/"
     return [
@@ -169,6 +183,14 @@ def journey(site: Site, connection: Connection) -> list[Step]:
         Step("/{language}/compte/code/prendre", ["code_set_up"], {"code": Shown(SECRET, "/fr/compte")}),
         Step("/{language}/compte/code/retirer", ["code_removed"], {"ancien": PASSWORD}),
         Step("/{language}/compte/sessions", ["sessions_ended"]),
+        Step("/{language}/reglages/zones/-/garder", ["zone_changed"], {"texte": grown}),
+        Step(committee, ["person_added"], bah | {"vu": seen}),
+        Step(committee + "/compte", ["members_counted"], {"femmes": "20", "hommes": "20", "annee": "2025", "vu": seen}),
+        Step(committee + "/{contact_id}/changer", ["person_changed"], wed | {"vu": seen}, treasurer),
+        Step(committee + "/{contact_id}/monter", ["person_moved"], {"vu": seen}, treasurer),
+        Step(committee + "/{contact_id}/descendre", ["person_moved"], {"vu": seen}, treasurer),
+        Step(committee + "/{contact_id}/retirer", ["person_removed"], {"vu": seen}, treasurer),
+        Step(committee + "/{contact_id}/remettre", ["person_returned"], {"vu": seen}, treasurer),
     ]  # fmt: skip
 
 
