@@ -55,6 +55,7 @@ class ObjectFormatter(logging.Formatter):
 def log_to_stderr(config: LogConfig, *also: logging.Filter) -> None:
     """Send what our packages log to stderr, where the supervisor or systemd takes it; `also` add fields to records."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(config.level.upper())
     handler.setFormatter(
         ObjectFormatter()
         if config.form == "json"

@@ -60,7 +60,8 @@ class Day:
         values = {
             ("pv", "irradiance_w_m2"): self.sun + self.rng.normal(0, 3), ("pump", "power_w"): self.pump_w,
             ("pump", "flow_m3_h"): self.flow, ("tower", "level_m"): self.level_m + self.rng.normal(0, 0.004),
-            ("tower", "outflow_m3_h"): 1.2, ("borehole", "water_depth_m"): 28.0 + self.rng.normal(0, 0.05),
+            ("tower", "outflow_m3_h"): 1.2 + self.rng.normal(0, 0.02),
+            ("borehole", "water_depth_m"): 28.0 + self.rng.normal(0, 0.05),
         }  # fmt: skip
         for (asset, channel), value in values.items():
             row = [self.ids[self.zone.zone_id, asset, channel], 1, at, at, value]
