@@ -22,7 +22,7 @@ from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from ndiyan.identities import covers
 
 
-class KnownUsers(BaseAuthPlugin):  # type: ignore[misc]
+class KnownUsers(BaseAuthPlugin):  # type: ignore[misc] # amqtt has no types
     """Lets in whoever has the right password."""
 
     @dataclass
@@ -36,7 +36,7 @@ class KnownUsers(BaseAuthPlugin):  # type: ignore[misc]
         return known is not None and hmac.compare_digest(known.encode(), (session.password or "").encode())
 
 
-class OwnTopics(BaseTopicPlugin):  # type: ignore[misc]
+class OwnTopics(BaseTopicPlugin):  # type: ignore[misc] # amqtt has no types
     """Lets each user publish and receive only under its own filters."""
 
     @dataclass

@@ -24,6 +24,7 @@ from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import NdiyanError
 from ndiyan.shipped_files import shipped
 from tests import phones
+from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.ndiyan.letterbox import Letterbox
 from tests.web.web_site import past
 
@@ -190,3 +191,14 @@ def clock() -> ManualClock:
 
 def _url_of(url: str, database: str) -> str:
     return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+@pytest.fixture
+def smsc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Smsc]:
+    """The npm codec's message centre."""
+    try:
+        server = Smsc(tmp_path)
+    except NoPeer as error:
+        skip_without(request.config, "npm's SMPP codec", str(error), optional=True)
+    with server:
+        yield server

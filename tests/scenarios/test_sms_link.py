@@ -1,30 +1,18 @@
 """kill -9 and cut links while SMS go out over SMPP: none lost, none twice, and what may be twice is flagged."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.zones import Zone
-from tests.alerts.carriers.peers import NoPeer, Smsc
-from tests.conftest import skip_without
+from tests.alerts.carriers.peers import Smsc
 from tests.scenarios.sms_harness import Exchange, trial
 
 KILLS = int(os.environ.get("NDIYAN_SMS_KILLS", "8"))
 SEED = int(os.environ.get("NDIYAN_SMS_SEED", "1"))
 
 pytestmark = [pytest.mark.db, pytest.mark.slow]
-
-
-@pytest.fixture
-def smsc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Smsc]:
-    try:
-        server = Smsc(tmp_path)
-    except NoPeer as error:
-        skip_without(request.config, "npm's SMPP codec", str(error), optional=True)
-    with server:
-        yield server
 
 
 def test_killed_and_cut_nothing_is_lost_and_nothing_is_sent_twice(

@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import pytest
@@ -15,8 +14,6 @@ from alerts.carriers import Event, Inbound, Outgoing, Receipt, Submitted, Urgenc
 from alerts.carriers.smpp import SmppCarrier
 from alerts.carriers.smpp_config import SmppConfig
 from gateway.clock import SystemClock
-from tests.alerts.carriers.peers import NoPeer, Smsc
-from tests.conftest import skip_without
 
 E = TypeVar("E", Submitted, Receipt, Inbound)
 WITHIN_S = 20.0  # a busy machine; nothing waits for so long when all is well
@@ -77,17 +74,6 @@ class Desk:
             return not rest
 
         until(all_gone, f"{len(messages)} handed over")
-
-
-@pytest.fixture
-def smsc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Smsc]:
-    """The npm codec's message centre."""
-    try:
-        server = Smsc(tmp_path)
-    except NoPeer as error:
-        skip_without(request.config, "npm's SMPP codec", str(error), optional=True)
-    with server:
-        yield server
 
 
 class NothingStored:
