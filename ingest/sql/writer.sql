@@ -50,7 +50,7 @@ ON CONFLICT DO NOTHING;
 
 -- flag_bad
 -- A reading that its author took back.
-UPDATE reading SET flag = 4 WHERE channel_id = %(channel)s AND measured_at = %(measured)s;
+SELECT flag_bad(%(channel)s, %(measured)s);
 
 -- flag_latest_bad
 UPDATE latest SET flag = 4 WHERE channel_id = %(channel)s AND measured_at = %(measured)s;

@@ -9,11 +9,12 @@ GRANT SELECT, INSERT, UPDATE ON heartbeat TO {role};
 -- writer
 -- Of all who store readings: ingest, people's hand readings (alerts), files, replays and messages by HTTP (web).
 GRANT SELECT ON zone, gateway, asset, channel, device, decode_profile, reading_hourly, reading_daily TO {role};
-GRANT SELECT, INSERT, UPDATE (flag) ON reading TO {role};
+GRANT SELECT, INSERT ON reading TO {role};
 GRANT SELECT, INSERT, UPDATE ON latest, reading_hour, reading_day TO {role};
 GRANT SELECT, INSERT ON reading_note, reading_conflict, late_arrival TO {role};
 GRANT SELECT, UPDATE ON writer_turn TO {role};
-GRANT EXECUTE ON FUNCTION ensure_reading_partition(timestamptz) TO {role};
+GRANT EXECUTE ON FUNCTION ensure_reading_partition(timestamptz), flag_bad(integer, timestamptz),
+    flag_suspect(integer[], timestamptz[]) TO {role};
 
 -- receiver
 -- Of those who take messages: ingest, and web for replays and messages by HTTP.

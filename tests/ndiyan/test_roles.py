@@ -172,6 +172,7 @@ FORBIDDEN = {
 }  # fmt: skip
 OF_ALL = [
     "DELETE FROM reading", "UPDATE reading SET value = 0", "UPDATE reading SET measured_at = now()",
+    "UPDATE reading SET flag = 0",
     "TRUNCATE reading", "DELETE FROM audit_log", "UPDATE audit_log SET who = 'x'", "TRUNCATE audit_log",
     "DROP TABLE audit_log", "ALTER TABLE audit_log DISABLE TRIGGER ALL", "TRUNCATE alert_event",
     "DELETE FROM alert_event", "DELETE FROM gateway_day", "CREATE TABLE mine (x int)", "CREATE ROLE mine",
@@ -203,7 +204,7 @@ def test_what_runs_as_the_owner_cannot_be_given_a_table_of_ones_own(owner: Conne
     found = owner.execute(
         "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
     ).fetchall()
-    assert {name for name, _ in found} == {"tell_webhooks", "ensure_reading_partition"}
+    assert {name for name, _ in found} == {"tell_webhooks", "ensure_reading_partition", "flag_bad", "flag_suspect"}
     assert all("search_path=public, pg_temp" in config for _, config in found)
 
 
