@@ -99,11 +99,12 @@ def newest_migration() -> int:
     return max(number for number, *_ in migrations())
 
 
-def migrate(connection: Connection) -> list[str]:
+def migrate(connection: Connection, *, variant: str | None = None) -> list[str]:
     """Bring the schema up to date while the previous version runs; each migration in a transaction of its own.
 
     Returns the names of what was applied now. Two migrators wait for each other. Which variant of a
-    migration is taken (plain or TimescaleDB) is decided at the first one and stays.
+    migration is taken (`plain` or `timescale`) is decided at the first one and stays, until `ingest.timescale` converts
+    it: it is `variant`, or what the server offers.
 
     Whoever waits for a lock on a table holds up everybody who comes after, so a migration that does not get its locks
     within `LOCK_WAIT_S` is undone, lets them through, and is tried again.
@@ -113,13 +114,13 @@ def migrate(connection: Connection) -> list[str]:
     StoreUnavailable : somebody held a table for longer than `MIGRATE_WITHIN_S`; what was applied before stays
     """
     applied = []
-    with _migration_lock(connection):
+    with migration_lock(connection):
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migration (number integer PRIMARY KEY, name text NOT NULL,"
             " variant text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
         row = connection.execute("SELECT variant FROM migration LIMIT 1").fetchone()
-        variant = row[0] if row else _offered_variant(connection)
+        variant = row[0] if row else variant or offered_variant(connection)
         done = {row[0] for row in connection.execute("SELECT number FROM migration")}
         for number, name, only, file in migrations():
             if number in done or (only is not None and only != variant):
@@ -179,14 +180,15 @@ def _apply_between_writers(connection: Connection, statements: bytes, number: in
             return
 
 
-def _offered_variant(connection: Connection) -> str:
+def offered_variant(connection: Connection) -> str:
     """Whether the server has loaded TimescaleDB, told by a setting of its own that any user may read."""
     row = connection.execute("SELECT current_setting('timescaledb.disable_load', true)").fetchone()
     return "timescale" if row == ("off",) else "plain"
 
 
 @contextmanager
-def _migration_lock(connection: Connection) -> Iterator[None]:
+def migration_lock(connection: Connection) -> Iterator[None]:
+    """Nobody else changes the schema while the body runs."""
     connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
     try:
         yield

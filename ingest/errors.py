@@ -15,6 +15,10 @@ class SchemaMismatch(IngestError):
     """The database's schema is not what this version works with; a person must act."""
 
 
+class ConversionRefused(IngestError):
+    """The database cannot become one of TimescaleDB as things are; the message says what must be done first."""
+
+
 class ProfileError(IngestError):
     """A decode profile cannot be used; the message names file, key, value and bound."""
 

@@ -294,6 +294,36 @@ def db_roles(
     _answer({"roles": roles, "written": written}, "\n".join([*roles, *written]), as_json=as_json)
 
 
+@db_app.command("timescale")
+def db_timescale(
+    context: typer.Context,
+    preview: Annotated[bool, typer.Option("--preview", help="Say what would be done, and do nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Move the readings of a plain database into TimescaleDB, in place; may be stopped and repeated."""
+    from rich.console import Console
+
+    from ingest.db import connect
+    from ingest.timescale import convert, plan
+    from ndiyan.progress import Steps
+    from ndiyan.roles import grant_all, has_roles
+
+    settings = _load(context)
+    url, now = settings.required("database.url"), settings.make_clock().now()
+    with connect(url) as connection:
+        found = plan(connection, now)
+    if preview:
+        _answer(found._asdict(), found.as_text(), as_json=as_json)
+        return
+    _say(found.as_text())
+    with Steps(Console(stderr=True)).bar("moving readings", unit="readings") as progress:
+        done = convert(url, now, progress=progress)
+    with connect(url) as connection:
+        if has_roles(connection):
+            grant_all(connection)
+    _answer(done._asdict(), done.as_text(), as_json=as_json)
+
+
 @db_app.command("status")
 def db_status(context: typer.Context, as_json: Json = False) -> None:
     """Tell the schema's number and what this version needs; exit 1 when they differ."""
