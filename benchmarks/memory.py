@@ -26,7 +26,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 
-from benchmarks.processes import MeasureError
+from benchmarks.processes import MeasureError, family
 from gateway.config import MqttSettings
 from gateway.wire import senml_topic
 from gateway.zones import Zone, load_zones
@@ -144,7 +144,7 @@ class Watch:
     def run(self) -> None:
         """Look until `end` is called."""
         while not self._ended.wait(LOOK_EVERY_S):
-            seen = {name: sum(map(_pss_mb, _family(pid))) for name, pid in list(self._roots.items())}
+            seen = {name: sum(map(_pss_mb, family(pid))) for name, pid in list(self._roots.items())}
             if sum(seen.values()) > sum(self.peak.values()):
                 self.peak = seen
 
@@ -164,18 +164,6 @@ def watched(roots: dict[str, int]) -> Iterator[Watch]:
     finally:
         watch.end()
         thread.join()
-
-
-def _family(pid: int) -> Iterator[int]:
-    """A process and all that it started."""
-    yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text("ascii").split()
-        except OSError:
-            continue  # it has just ended
-        for child in children:
-            yield from _family(int(child))
 
 
 def _pss_mb(pid: int) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.rig import Rig
@@ -36,6 +38,28 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_S
 
 
+def family(pid: int) -> Iterator[int]:
+    """A process and all that it started."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = task.read_text("ascii").split()
+        except OSError:
+            continue  # it has just ended
+        for child in children:
+            yield from family(int(child))
+
+
+def spent_s(pid: int) -> float:
+    """CPU time that a process, all that it started, and of those all that have ended have used [s]."""
+    total = 0
+    for one in family(pid):
+        with contextlib.suppress(OSError):  # it has just ended, and counts as its parent's
+            fields = Path(f"/proc/{one}/stat").read_text("ascii").rpartition(")")[2].split()
+            total += sum(map(int, fields[11:15]))
+    return total / TICKS_S
+
+
 def peak_rss_mb(pid: int) -> float:
     """The most memory that a process has had [MB of 10⁶ bytes]."""
     for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
@@ -45,10 +69,10 @@ def peak_rss_mb(pid: int) -> float:
 
 
 class IngestProcess:
-    """`ndiyan ingest` with its default settings on a rig's database and broker."""
+    """`ndiyan ingest` with its default settings on a rig's database and broker; `clock` as in the settings."""
 
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
+    def __init__(self, rig: Rig, *, clock: str = "system", start_within_s: float = START_TIMEOUT_S) -> None:
+        self._rig, self._clock, self._start_within_s = rig, clock, start_within_s
         self._log = rig.folder / "ingest.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -59,9 +83,10 @@ class IngestProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("NDIYAN_")}
         environment["NDIYAN_DATABASE_URL"] = self._rig.postgres.url()
         environment["NDIYAN_MQTT_URL"] = self._rig.broker.ingest_settings.url()
+        environment["NDIYAN_CLOCK"] = self._clock
         argv = [sys.executable, "-P", "-m", "ndiyan", "--settings", no_settings, "ingest"]
         self._process = spawn(argv, log=self._log, env=environment)
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + self._start_within_s
         with connect(self._rig.postgres.url()) as connection:
             connection.execute(SQL["forget_heartbeat"])
             while connection.execute(SQL["is_listening"]).fetchone() is None:
@@ -72,25 +97,25 @@ class IngestProcess:
     @property
     def cpu_s(self) -> float:
         """CPU time that it has used [s]."""
-        return cpu_s(self._pid)
+        return cpu_s(self.pid)
 
     @property
     def peak_rss_mb(self) -> float:
         """The most memory that it has had [MB of 10⁶ bytes]."""
-        return peak_rss_mb(self._pid)
+        return peak_rss_mb(self.pid)
 
     @property
     def rss_mb(self) -> float:
         """The memory that it has now [MB of 10⁶ bytes]."""
-        return int(Path(f"/proc/{self._pid}/statm").read_text("ascii").split()[1]) * PAGE_BYTES / 1e6
+        return int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]) * PAGE_BYTES / 1e6
 
     def pause(self) -> None:
         """Freeze it."""
-        os.kill(self._pid, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let it go on."""
-        os.kill(self._pid, signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """Ask it to end and wait."""
@@ -103,7 +128,8 @@ class IngestProcess:
         return self._log.read_text("utf-8", "replace")[-2000:]
 
     @property
-    def _pid(self) -> int:
+    def pid(self) -> int:
+        """Its process id."""
         if self._process is None or self._process.poll() is not None:
             raise MeasureError(f"ingest is not running: {self.last_words()}")
         return self._process.pid

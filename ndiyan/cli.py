@@ -428,6 +428,24 @@ def bench_late(
         _answer(figures, "\n".join(f"{key:28} {value:>12}" for key, value in figures.items()), as_json=as_json)
 
 
+@bench_app.command("country")
+def bench_country(
+    zones: Annotated[int, typer.Option(min=12, help="Of 20 channels, a reading each every five minutes.")] = 20_000,
+    away: Annotated[int, typer.Option(min=1, help="Of them, those that send nothing and then a day at once.")] = 1_000,
+    minutes: Annotated[int, typer.Option(min=5, help="Of platform time, in steps of five.")] = 60,
+    before: Annotated[int, typer.Option(min=1, max=20, help="Hours that are stored before.")] = 10,
+    judge_every: Annotated[int, typer.Option(min=5, help="Minutes between two evaluations of a zone.")] = 15,
+    evaluators: Annotated[int, typer.Option(min=1, help="Processes that judge side by side.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """A country on this machine, as fast as it bears: what gives first, memory, disk a year, and a backlog."""
+    from ndiyan.bench import benchmark
+
+    country = benchmark("country")
+    figures = country.measure(country.Country(zones, away, minutes, before, judge_every, evaluators), _say)
+    _answer(figures, "\n".join(f"{key:32} {value!s:>16}" for key, value in figures.items()), as_json=as_json)
+
+
 @bench_app.command("detection")
 def bench_detection(
     skab: Annotated[Path, typer.Argument(help="The folder `data` of SKAB, which is not part of Ndiyan.")],
