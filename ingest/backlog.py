@@ -131,15 +131,22 @@ def preview(connection: Connection, lines: Iterable[str], *, layout: Layout, now
     """What the first values of a file would become; nothing is stored. Raises `BacklogUnreadable` as above."""
     directory = fetch_directory(connection)
     gateways = dict(connection.execute(SQL["gateways"]).fetchall())
-    now_us = us_from_instant(now)
-    return [_seen(row, directory, gateways, now_us) for row in itertools.islice(_rows(lines, layout), limit)]
+    return list(itertools.islice(look(lines, directory, gateways, layout=layout, now_us=us_from_instant(now)), limit))
+
+
+def look(
+    lines: Iterable[str], directory: Directory, gateways: Mapping[str, str], *, layout: Layout, now_us: int
+) -> Iterator[Seen]:
+    """What each value of a file would become. Raises `BacklogUnreadable` as above."""
+    for row in _rows(lines, layout):
+        yield _seen(row, directory, gateways, now_us)
 
 
 def header_of(lines: Iterable[str]) -> tuple[list[str], list[list[str]]]:
     """The names of a file's columns, and its first rows as they stand."""
     reader = _reader(lines)
-    names = [name.strip() for name in next(reader, [])]
-    return names, [fields for fields in itertools.islice(reader, 5) if any(fields)]
+    names = [name.strip() for name in _line(reader)]
+    return names, [fields for fields in (_line(reader) for _ in range(5)) if any(fields)]
 
 
 def is_long(names: Iterable[str]) -> bool:
@@ -187,10 +194,18 @@ def _reader(lines: Iterable[str]) -> Any:
     return csv.reader(itertools.chain([head], source), delimiter=delimiter)
 
 
+def _line(reader: Any) -> list[str]:
+    """The fields of the next line; none behind the last one and of a line that is no CSV."""
+    try:
+        return list(next(reader, []))
+    except csv.Error:
+        return []
+
+
 def _rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
     """(zone, SenML record) of each value."""
     reader = _reader(lines)
-    names = [name.strip() for name in next(reader, [])]
+    names = [name.strip() for name in _line(reader)]
     lower = [name.lower() for name in names]
     missing = [name for name in COLUMNS if name not in lower] if not layout.targets else []
     missing += [name for name in (layout.time, *layout.targets) if layout.targets and name not in names]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -118,15 +118,23 @@ def ask_for(connection: Connection, number: int, *, who: str, now: datetime) -> 
 
 
 def lines_of(connection: Connection, number: int) -> Iterator[str]:
-    """The lines of a file, with their ends: UTF-8, or what Excel writes where it does not write that."""
+    """The lines of a file that is kept, as `lines_from`."""
+    return lines_from(_parts(connection, number))
+
+
+def lines_from(parts: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a file, with their ends: UTF-8, or what Excel writes where it does not write that.
+
+    Lines may end as on a Macintosh of old, with a carriage return alone: Excel still offers that.
+    """
     rest, encoding = b"", None
-    for body in _parts(connection, number):
+    for body in parts:
         whole, end, rest = (rest + body).rpartition(b"\n")
         encoding = encoding or _encoding(whole or rest)
         for line in (whole + end).splitlines(keepends=True):
             yield line.decode(encoding, "replace")
-    if rest:
-        yield rest.decode(encoding or "utf-8", "replace")
+    for line in rest.splitlines(keepends=True):
+        yield line.decode(encoding or "utf-8", "replace")
 
 
 def take_interrupted(database_url: str) -> list[int]:

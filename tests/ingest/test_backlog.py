@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.zones import Zone
-from ingest.backlog import Layout, Problem, Target, preview, store_backlog
+from ingest.backlog import Layout, Problem, Target, header_of, preview, store_backlog
+from ingest.backlog_files import lines_from
 from ingest.db import Connection, connect
 from ingest.errors import BacklogUnreadable
 from ingest.registry import import_zones
@@ -54,6 +55,20 @@ def test_a_file_of_two_zones_in_three_kinds_of_time_and_unit_is_stored_once(conn
         ("zone-2", "tap-01", "volume_m3", "01 08:00", 118.25),
     ]
     assert store(connection, FILE) == (4, 0, 4, 0, 0), "again"
+
+
+def test_a_first_line_that_is_no_csv_is_refused_in_a_sentence(connection: Connection) -> None:
+    """Found by the fuzzer: a carriage return within a line stopped the page that shows the file."""
+    broken = ["time\rasset\r", "1\r2\r", "3,4\n"]
+    assert header_of(broken) == ([], [["3", "4"]])
+    with pytest.raises(BacklogUnreadable, match="the first line names no time, asset, channel, value"):
+        preview(connection, broken, layout=Layout("zone-1"), now=NOW, limit=5)
+
+
+def test_lines_that_end_as_on_a_macintosh_of_old_are_lines() -> None:
+    parts = [b"time,asset,channel,value\r2026-03-01T08:00:00Z,tower,le", b"vel_m,2.31\r"]
+    assert list(lines_from(parts)) == ["time,asset,channel,value\r", "2026-03-01T08:00:00Z,tower,level_m,2.31\r"]
+    assert list(lines_from([b"a\r\nb\n", b"d\xe9bit"])) == ["a\r\n", "b\n", "d\ufffdbit"]
 
 
 def test_what_a_french_excel_wrote_is_read(connection: Connection) -> None:
