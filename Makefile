@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 AUDIT := .venv-audit
+FUZZ := .venv-fuzz
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCK := $(shell sha256sum requirements.lock | cut -c1-16)
@@ -37,11 +38,11 @@ check: setup  ## style and types
 	@$(VENV)/bin/mypy
 
 audit:  ## known vulnerabilities of what the locks pin; says so when nobody could be asked
-	@deploy/setup_audit.sh $(AUDIT)
+	@deploy/setup_apart.sh $(AUDIT) deploy/audit.lock
 	@exec $(AUDIT)/bin/python -m deploy.audit $(AUDIT)/bin/pip-audit requirements.lock deploy/audit.lock
 
 sbom: setup  ## what is installed here, with licences, as CycloneDX 1.6 in dist/ndiyan.cdx.json (ARGS=/opt/ndiyan for another environment)
-	@deploy/setup_audit.sh $(AUDIT)
+	@deploy/setup_apart.sh $(AUDIT) deploy/audit.lock
 	@mkdir -p dist
 	@exec $(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --output-format JSON --output-file dist/ndiyan.cdx.json $(or $(ARGS),$(VENV))
 
@@ -82,6 +83,10 @@ bench-gateway: setup  ## kill -9 of the gateway's program 200 times: no reading 
 
 bench-fuzz: setup  ## a million malformed messages: none unaccounted, none slow, memory flat (ARGS="--messages 20000 --seed 7")
 	@exec $(PYTHON) -m benchmarks.fuzz $(ARGS)
+
+bench-fuzz-coverage: setup  ## parsers under a coverage-guided fuzzer: no crash, no hang, what is accepted is right (ARGS="zones replies --runs 100000")
+	@deploy/setup_apart.sh $(FUZZ) deploy/fuzz.lock
+	@PYTHONPATH=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') exec $(FUZZ)/bin/python -m benchmarks.fuzz_coverage $(ARGS)
 
 bench-fuzz-profiles: setup  ## mutated messages of every device dialect: none unaccounted, none in a wrong unit (ARGS="--messages 5000")
 	@exec $(PYTHON) -m benchmarks.fuzz_profiles $(ARGS)

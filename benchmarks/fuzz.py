@@ -78,12 +78,12 @@ class Judge:
         tally.reasons.update(item.reason.value for item in admission.set_aside)
         if took_ms > tally.slowest_ms:
             tally.slowest_ms, tally.slowest = took_ms, f"{topic[:60]} {payload[:60]!r} ({len(payload)} bytes)"
-        wrong = [*_wrong(admission), *([f"slow, {took_ms:.1f} ms"] if took_ms > SLOWEST_MS else [])]
+        wrong = [*what_is_wrong(admission), *([f"slow, {took_ms:.1f} ms"] if took_ms > SLOWEST_MS else [])]
         tally.problems += [f"{one}: {topic[:100]} {payload[:400]!r} ({len(payload)} bytes)" for one in wrong]
         return admission
 
 
-def _wrong(admission: Admission) -> Iterable[str]:
+def what_is_wrong(admission: Admission) -> Iterable[str]:
     """What is not as it must be, whatever came."""
     columns, aside = admission.columns, admission.set_aside
     if any(item.reason is RejectReason.DECODER_FAILED for item in aside):
