@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -34,7 +35,7 @@ from benchmarks.memory import watched
 from benchmarks.processes import CHECKOUT, IngestProcess, MeasureError, cpu_s, spent_s
 from benchmarks.rig import BOOT, Rig
 from gateway.clock import FastClock, clock_spec
-from gateway.model import AssetId, AssetKind, Flag, Reading
+from gateway.model import AssetId, AssetKind, Flag, Reading, ZoneId
 from gateway.wire import MAX_READINGS_PER_PACK, Queued, encode_pack
 from gateway.zones import Asset, Zone, load_zones
 from ingest.columns import Columns
@@ -60,6 +61,7 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # when nothing was due
 UPTIME_S = 2e6  # of the gateways at the end
 ROWS_AT_ONCE = 1_000_000
 INGEST_READY_WITHIN_S = 900.0
+LOOK_EVERY_S = 2.0  # at the memory: each look walks all of it
 SPARE_FILES = 1000  # of what a process may open, for other things than links
 
 
@@ -167,7 +169,7 @@ def record(models: list[Zone], end: datetime) -> Recorded:
     value = np.full((len(models), steps, CHANNELS), np.nan)
     scenario = load_scenario("dry-season")
     for block in simulate_history(models, start=start, end=end, seed=SEED, scenario=scenario, folder=None):
-        row, column = place[block.zone_id, block.asset, block.channel]
+        row, column = place[ZoneId(block.zone_id), block.asset, block.channel]
         step = np.round((block.t_s - start.timestamp()) / STEP_S).astype(np.int64) - 1
         value[row, step, column] = block.value
     return Recorded(value, end)
@@ -308,8 +310,10 @@ class Evaluators:
         return [pool.submit(judge, self._url, now, self._every) for pool in self._pools]
 
     def close(self) -> None:
-        """End them."""
-        for pool in self._pools:
+        """End them, whatever they are doing."""
+        for pid, pool in zip(self.pids, self._pools, strict=True):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
             pool.shutdown(cancel_futures=True)
 
 
@@ -344,7 +348,7 @@ def _lived(rig: Rig, country: Country, recorded: Recorded, say: Callable[[str], 
         parts = {"broker": [rig.broker.pid or 0], "ingest": [ingest.pid], "evaluators": evaluators.pids,
                  "database": [rig.postgres.pid or 0]}  # fmt: skip
         roots = {f"{name} {n}": pid for name, pids in parts.items() for n, pid in enumerate(pids)}
-        with watched(roots) as watch:
+        with watched(roots, every_s=LOOK_EVERY_S) as watch:
             hour = _hour(rig, country, recorded, models, crowd, evaluators, parts, say)
             say("those that were away send a day")
             back = _back(rig, country, recorded, models, crowd, evaluators, parts)
@@ -372,18 +376,18 @@ def _hour(
 ) -> Spent:  # fmt: skip
     """Send span after span; while one is sent, what came before it is judged."""
     steps, each = country.minutes // STEP_MIN, country.judge_every_min // STEP_MIN
-    files = []
+    spans: list[tuple[Path | None, datetime | None]] = []
     for first in range(-steps, 0, each):
         file = rig.folder / f"span{first}"
         file.write_text(json.dumps(packs(recorded, models, range(first, min(0, first + each)))))
-        files.append((file, recorded.end + timedelta(minutes=STEP_MIN * min(0, first + each))))
+        spans.append((file, recorded.end + timedelta(minutes=STEP_MIN * min(0, first + each))))
     spent = Spent()
     with _clocked(spent, parts):
         stored_until: datetime | None = None
-        for file, until in [*files, (None, None)]:
+        for place, until in [*spans, (None, None)]:
             judging = evaluators.begin(stored_until) if stored_until else []
-            if file is not None:
-                crowd.send(file, range(1, country.live + 1))
+            if place is not None:
+                crowd.send(place, range(1, country.live + 1))
                 _took(spent, crowd.done())
             _judged(spent, [one.result() for one in judging])
             stored_until = until

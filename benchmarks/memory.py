@@ -132,8 +132,9 @@ def _busiest(
 class Watch:
     """Looks at the memory of some processes and all that they started, and keeps the look that saw most."""
 
-    def __init__(self, roots: dict[str, int]) -> None:
+    def __init__(self, roots: dict[str, int], every_s: float) -> None:
         self.peak: dict[str, float] = {}
+        self._every_s = every_s
         self._roots = dict(roots)
         self._ended = threading.Event()
 
@@ -143,7 +144,7 @@ class Watch:
 
     def run(self) -> None:
         """Look until `end` is called."""
-        while not self._ended.wait(LOOK_EVERY_S):
+        while not self._ended.wait(self._every_s):
             seen = {name: sum(map(_pss_mb, family(pid))) for name, pid in list(self._roots.items())}
             if sum(seen.values()) > sum(self.peak.values()):
                 self.peak = seen
@@ -154,9 +155,9 @@ class Watch:
 
 
 @contextmanager
-def watched(roots: dict[str, int]) -> Iterator[Watch]:
+def watched(roots: dict[str, int], *, every_s: float = LOOK_EVERY_S) -> Iterator[Watch]:
     """A watch while the body runs."""
-    watch = Watch(roots)
+    watch = Watch(roots, every_s)
     thread = threading.Thread(target=watch.run, name="watch")
     thread.start()
     try:
