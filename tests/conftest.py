@@ -39,6 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
     phones.listen()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: much of the suite waits, for a broker to come back or a page to be drawn."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that gathers the results what this one had to leave out."""
     if output := getattr(session.config, "workeroutput", None):
