@@ -1,9 +1,9 @@
 """How well alerts tell the truth, when the truth is known: recall, precision, false alarms, how soon, how many SMS.
 
 A label counts as *named* when an alert of the same kind (and the same tap) opened while it could be seen, or soon
-after. An alert that overlaps a fault of its family under another name is *misnamed*: neither a hit nor a false alarm.
-States that explain (a nearly empty tower) and alerts that another alert explains are no claims about faults and are
-left out of precision; their SMS are counted.
+after; a fault that never could be seen need not be named, but to name it is right. An alert that overlaps a fault of
+its family under another name is *misnamed*: neither a hit nor a false alarm. States that explain (a nearly empty tower)
+and alerts that another alert explains are no claims about faults and are left out of precision; their SMS are counted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FAMILIES: Sequence[frozenset[Fault]] = (
 
 
 class Label(NamedTuple):
-    """A fault as it truly was; `start` is when it could first be seen."""
+    """A fault as it truly was; `start` is when it could first be seen, its onset where it never showed."""
 
     zone: str
     fault: Fault
@@ -54,6 +54,7 @@ class Label(NamedTuple):
     onset: datetime
     start: datetime
     end: datetime
+    shows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,9 @@ class Score:
 
 
 def read_labels(file: Path, *, until: datetime) -> list[Label]:
-    """Read `labels.csv`; a fault that never showed itself is left out, one that is not over ends at `until`.
+    """Read `labels.csv`; a fault that is not over ends at `until`.
+
+    To miss one that never showed itself is no miss, to name it is no false alarm.
 
     Raises
     ------
@@ -98,13 +101,11 @@ def read_labels(file: Path, *, until: datetime) -> list[Label]:
         if missing := [name for name in COLUMNS if name not in row]:
             raise HistoryError(f"{file}: column {missing[0]!r} is missing")
         try:
-            if not row["start"]:
-                continue
             labels.append(
                 Label(
                     row["zone"], Fault(row["fault"]), row["asset"], int(float(row["severity"])), row["size"],
-                    _time(row["onset"] or row["start"]), _time(row["start"]),
-                    _time(row["end"]) if row["end"] else until,
+                    _time(row["onset"] or row["start"]), _time(row["start"] or row["onset"]),
+                    _time(row["end"]) if row["end"] else until, bool(row["start"]),
                 )
             )  # fmt: skip
         except ValueError as error:
@@ -131,7 +132,8 @@ def score(
     delays: dict[int, list[float]] = defaultdict(list)
     confusion: Counter[tuple[str, str]] = Counter()
     named = 0
-    for label in labels:
+    shown = [label for label in labels if label.shows]
+    for label in shown:
         hits = [alert for alert in spoken[label.zone] if _is_about(alert, label)]
         for key, word in (("fault", label.fault.value), ("size", label.size), ("severity", str(label.severity))):
             count = recall_by[key].setdefault(word, [0, 0])
@@ -155,7 +157,7 @@ def score(
     claimed = counts["true"] + counts["misnamed"] + counts["false"]
     sms = sum(alert.sms_count for alert in alerts)
     return Score(
-        len(labels), named, counts["true"] / claimed if claimed else None, counts["true"], counts["misnamed"],
+        len(shown), named, counts["true"] / claimed if claimed else None, counts["true"], counts["misnamed"],
         counts["false"], counts["false"] / whole if whole else None, false_in_clean / clean if clean else None,
         {severity: median(found) for severity, found in sorted(delays.items())},
         sms / (whole * MONTH / timedelta(weeks=1)) if whole else 0.0, sms * price_gnf,
@@ -173,7 +175,7 @@ def judged_claims(alerts: Sequence[PastAlert], labels: Sequence[Label]) -> list[
 
 def missed(alerts: Sequence[PastAlert], labels: Sequence[Label]) -> list[Label]:
     """The labels that no alert names."""
-    return [one for one in labels if not any(_is_about(a, one) for a in alerts if a.zone == one.zone)]
+    return [one for one in labels if one.shows and not any(_is_about(a, one) for a in alerts if a.zone == one.zone)]
 
 
 def _by_zone(labels: Iterable[Label]) -> Mapping[str, Sequence[Label]]:

@@ -118,15 +118,27 @@ def test_recall_is_never_told_without_false_alarms_beside_it() -> None:
 HEAD = "zone,fault,asset,severity,size,onset,start,end\n"
 
 
-def test_labels_that_never_showed_are_left_out_and_those_that_go_on_end_with_the_history(tmp_path: Path) -> None:
+def test_labels_that_never_showed_are_marked_and_those_that_go_on_end_with_the_history(tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_text(
         HEAD
         + "zone-1,pump_wear,pump,2,S,2026-01-03T00:00:00Z,,\n"
         + "zone-1,night_leak,network,2,M,2026-01-04T00:00:00Z,2026-01-05T00:00:00Z,\n"
     )
-    (found,) = read_labels(file, until=END)
-    assert (found.fault, found.start, found.end) == (Fault.NIGHT_LEAK, day(4), END)
+    hidden, found = read_labels(file, until=END)
+    assert (hidden.fault, hidden.start, hidden.shows) == (Fault.PUMP_WEAR, day(2), False)
+    assert (found.fault, found.start, found.end, found.shows) == (Fault.NIGHT_LEAK, day(4), END, True)
+
+
+def test_a_fault_that_nobody_could_see_is_no_miss_and_to_name_it_is_no_false_alarm() -> None:
+    """A tap that was closed again before the night: the model's observer saw nothing strange by day."""
+    hidden = label(Fault.TAP_LEFT_OPEN, 20, 20.4, asset="tap-03")._replace(shows=False)
+    silent = score([], [hidden], zones=ZONES, start=START, end=END, price_gnf=0)
+    assert (silent.labels, silent.recall) == (0, None)
+    told_of = score(
+        [alert(Fault.TAP_LEFT_OPEN, 20.3, asset="tap-03")], [hidden], zones=ZONES, start=START, end=END, price_gnf=0
+    )  # fmt: skip
+    assert (told_of.true_alerts, told_of.false_alerts) == (1, 0)
 
 
 @pytest.mark.parametrize(
