@@ -32,7 +32,7 @@ ENOUGH = 0.5  # of the night's steps must be there
 
 BURST_M3_H = 1.15  # at least so much is lost in a burst; less is a leak
 NIGHT_H = 8.0  # but what empties a full tower within a night is no leak either
-BURST_SHARE = 0.25  # of the largest hour of this zone's usual days
+BURST_SHARE = 0.5  # of the largest hour of this zone's usual days
 BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of the days' largest hours
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
 DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and its pressure tells nothing
@@ -210,8 +210,9 @@ def judge_burst(scene: Scene) -> list[Signal]:
     outflow = hourly_outflow(grid)
     busy = days.on(past_quantile(days.get(LARGEST_HOUR.name), 0.9, days=28, at_least=4), grid.t_s)
     unmetered = outflow - sampling_error(grid) - counting_error(grid) - taps_together(grid)
-    least_m3_h = np.fmin(BURST_M3_H, grid.sites.rating("tower", "volume_m3") / NIGHT_H)
-    limit = np.maximum(least_m3_h, BURST_SHARE * np.nan_to_num(busy))
+    empties_m3_h = grid.sites.rating("tower", "volume_m3") / NIGHT_H
+    least_m3_h = np.fmin(BURST_M3_H, empties_m3_h)
+    limit = np.fmin(np.maximum(BURST_M3_H, BURST_SHARE * np.nan_to_num(busy)), empties_m3_h)
     usual_share = days.on(past_median(days.get(PRESSURE_SHARE.name), days=14, at_least=3), grid.t_s)
     pressure = window_mean(_pressure_share(grid), hour, at_least=max(1, hour // 2))
     gives_way = pressure < PRESSURE_FALLS * usual_share

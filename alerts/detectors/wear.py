@@ -191,13 +191,17 @@ class Pump:
 
     def lost(self) -> FloatArray:
         """(n, d) share of the flow that is missing at the day's mean head and speed."""
-        speed = self.moments["pump_speed"].mean
-        return _missing(self.speed, speed[..., 0], speed[..., 1], power=0.5)
+        return self._missing("pump_speed", self.speed, power=0.5)
 
     def slips(self) -> FloatArray:
         """(n, d) share of the flow that the motor's power knows of and the meter does not; NaN without a speed."""
-        mean = self.moments["pump_power"].mean
-        return _missing(self.power, mean[..., 0], mean[..., 1], power=1.0)
+        return self._missing("pump_power", self.power, power=1.0)
+
+    def _missing(self, relation: str, model: PastModel, *, power: float) -> FloatArray:
+        """As `_missing` of each day's means; NaN on days of which too little is known, as in an outage."""
+        of = self.moments[relation]
+        found = _missing(model, of.mean[..., 0], of.mean[..., 1], power=power)
+        return np.where(of.count >= LEAST_ROWS, found, np.nan)
 
 
 def _both(head: FloatArray, speed: FloatArray) -> FloatArray:

@@ -23,13 +23,13 @@ Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 def village(
     days: int, lost_m3_h: float = 0.0, *, from_s: float = 0.0, taps: bool = True, pressure: bool = True,
-    busy: float = 1.0, meter: bool = True, level_m: float = 2.0,
+    busy: float = 1.0, meter: bool = True, level_m: float = 2.0, draws_m3_h: float = 2.0,
 ) -> Scene:  # fmt: skip
-    """Days with 2 m³/h from 6 to 20 h (`busy` times as much from `from_s` on), and a loss from `from_s` on."""
+    """Days with `draws_m3_h` from 6 to 20 h (`busy` times as much from `from_s` on), and a loss from `from_s` on."""
 
     def drawn(t: Array) -> Array:
         hour = t % DAY_S / HOUR_S
-        return np.where((hour >= 6) & (hour < 20), np.where(t >= from_s, 2.0 * busy, 2.0), 0.0)
+        return np.where((hour >= 6) & (hour < 20), np.where(t >= from_s, busy, 1.0) * draws_m3_h, 0.0)
 
     def lost(t: Array) -> Array:
         return np.where(t >= from_s, lost_m3_h, 0.0)
@@ -217,6 +217,13 @@ def test_what_empties_a_full_tower_within_a_night_is_a_burst(volume_m3: float, i
     small = replace(site, ratings={**site.ratings, ("tower", "volume_m3"): volume_m3})
     there = Scene(replace(loses.grid, sites=Sites([small])), loses.days)
     assert (PRESENT in only(judge_burst, there).verdict) == is_burst
+
+
+@pytest.mark.parametrize(("lost_m3_h", "is_burst"), [(1.6, False), (2.4, True)])
+def test_what_reaches_no_tap_is_a_burst_from_half_of_the_busiest_hour_on(lost_m3_h: float, is_burst: bool) -> None:
+    """People draw 4 m³ in an hour here. A leak of less is for the night to tell: this week, and not today."""
+    loses = village(10, lost_m3_h, from_s=9 * DAY_S + 1 * HOUR_S, draws_m3_h=4.0, pressure=False)
+    assert (PRESENT in only(judge_burst, loses).verdict) == is_burst
 
 
 def test_a_burst_that_empties_the_tower_within_the_hour_is_told_before_people_wonder() -> None:

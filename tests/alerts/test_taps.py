@@ -168,6 +168,14 @@ def test_a_tap_that_gives_less_than_its_share_for_days_is_half_closed() -> None:
     assert PRESENT in found[10:12]
 
 
+@pytest.mark.parametrize(("people", "told"), [(1.0, True), (0.06, False)], ids=["a-busy-tap", "a-dozen-cans-a-day"])
+def test_a_tap_of_few_cans_may_by_chance_see_half_of_them_for_days(people: float, told: bool) -> None:
+    few = village(
+        16, gives={1: lambda t: np.where(t >= 10 * DAY_S, 0.3, 1.0)}, factor=lambda t: np.full(len(t), people)
+    )
+    assert (PRESENT in closed(few)) == told
+
+
 def test_a_school_holiday_or_a_village_in_its_fields_is_no_closed_tap() -> None:
     fields = village(14, factor=lambda t: np.where(t >= 10 * DAY_S, 0.1, 1.0))
     assert all(PRESENT not in closed(fields, tap) for tap in range(1, TAPS + 1))
