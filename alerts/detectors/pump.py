@@ -13,9 +13,9 @@ from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_offset_s, has_two_times
 from alerts.detectors.leak import is_washed
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes
-from alerts.detectors.sensor import AT_STOP
+from alerts.detectors.sensor import AT_STOP, top_of_float
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import held, highest_since, run_steps, steps_since
+from alerts.rolling import highest_since, run_steps, steps_since
 from alerts.scene import FloatArray, Grid
 from alerts.states import (
     BELOW_START_M,
@@ -128,9 +128,9 @@ def is_full_as_usual(scene: Scene) -> Mask:
     grid = scene.grid
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     at_stop_m = scene.days.get(AT_STOP.name)
-    usual_m = past_median(at_stop_m, days=STOPS_DAYS, at_least=STOPS_KNOWN)
-    last_m = np.pad(held(at_stop_m, STOPS_DAYS), ((0, 0), (1, 0)), constant_values=np.nan)[:, :-1]
-    top_m = scene.days.on(np.fmin(usual_m, np.where(np.isfinite(usual_m), last_m, np.nan)), grid.t_s)
+    usual_m = scene.days.on(past_median(at_stop_m, days=STOPS_DAYS, at_least=STOPS_KNOWN), grid.t_s)
+    last_m = top_of_float(scene)
+    top_m = np.where(np.isfinite(usual_m), np.fmin(usual_m, last_m), last_m)
     has_been_there = highest_since(is_running(grid), level_m) >= top_m - TOP_SHARE * full_m
     return has_been_there & ~_is_below_start_of(grid, top_m)
 

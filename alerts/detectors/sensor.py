@@ -517,6 +517,8 @@ WORKS_SHARE = 0.45  # of rated power: water comes
 FOUND_SHARE = 0.25  # of rated flow must be found in the tower
 STOPPED_H = 1.0
 LOST_SHARE = 1.15  # so much more water is found than the meter says, two days long: it slips
+KNOWN_DAYS = 7  # with fewer nobody knows by how much a zone's balance differs from day to day
+LEAKS_M3_H = 0.05
 MOSTLY = 0.95  # of what leaves the tower reaches the taps of a tight network
 OPEN_TAP_M3_H = 0.7  # DOMAIN §3.1: an open tap gives 0.5 to 0.9 m³/h
 # Readings expected to meet an open tap; that none does by chance (e to the -10) no season has hours enough for.
@@ -672,19 +674,20 @@ def _tower_meter_slip(scene: Scene) -> FloatArray:
     days, sites = scene.days, scene.grid.sites
     share = taps_share(scene)
     # Of two days in a row the smaller slip counts: on the day on which a tower is washed it is drained past its meter.
-    by_taps = _two_days_least(share) / np.maximum(past_quantile(share, 0.75, days=28, at_least=4), MOSTLY)
+    by_taps = _two_days_least(share) / np.maximum(past_quantile(share, 0.75, days=28, at_least=KNOWN_DAYS), MOSTLY)
     by_taps = _told(by_taps, share)
     found = days.get(METER_SHARE.name)
     by_pump = -past_median(found, days=21, at_least=4) / _two_days_least(-found)
-    loses_at_night = days.get("night_balance_m3_h") < -0.05
+    # Water that leaves past the meter may leave a tower that leaks: its nights must be known, and tight.
+    is_tight = _two_days_least(days.get("night_balance_m3_h")) > -LEAKS_M3_H
     by_pump = _told(by_pump, past_median(found, days=21, at_least=4) / found)
     has_tap_meters = np.any([sites.has((tap, "volume_m3")) for tap in sites.taps], axis=0) if sites.taps else False
-    return np.where(has_tap_meters, by_taps, np.where(loses_at_night, np.nan, by_pump))
+    return np.where(has_tap_meters, by_taps, np.where(is_tight, by_pump, np.nan))
 
 
 def _told(slip: FloatArray, by_day: FloatArray) -> FloatArray:
     """(n, d) a slip, NaN where this zone's balance `by_day` differs by as much on good days: seldom-read meters do."""
-    spread = np.nan_to_num(past_spread(by_day, days=21, at_least=4))
+    spread = past_spread(by_day, days=21, at_least=KNOWN_DAYS)
     return np.where((slip < LOST_SHARE) | (slip - 1 > SPREADS * spread), slip, np.nan)
 
 
@@ -720,6 +723,8 @@ def found_flow(grid: Grid) -> FloatArray:
 
 
 DRIFT_DAYS = 3
+TOP_SEEN_SHARE = 0.85  # of the full level, from which on a stop in good sun is the float's
+TOP_MOVES_SHARE, TOP_DAYS = 0.06, 14  # of the full level, between two stops of a float; for so long one is remembered
 SUDDEN = 0.45  # of all that it is off came in one day
 TOP_DRIFT_SHARE = 0.022  # of the full level
 PRESSURE_DRIFT_BAR = 0.06
@@ -733,16 +738,24 @@ METERS_PART = 0.5  # of what one relation misses the other must miss: a pump tha
 
 def level_at_stop(view: DayView) -> FloatArray:
     """(n, d) the level at which the float stops the pump [m]; NaN on days on which it did not."""
+    level_m, full_m = view.grid.value("tower", "level_m"), view.grid.sites.rating("tower", "full_level_m")
+    says_full = view.grid.value("pump", "state_code") == PumpState.STOPPED_TOWER_FULL
+    by_float = np.where(says_full.any(axis=1, keepdims=True), says_full, level_m > TOP_SEEN_SHARE * full_m)
+    return _highest_stop(view, by_float)
+
+
+def level_at_any_stop(view: DayView) -> FloatArray:
+    """(n, d) the highest level at which the pump stopped in good sun, for whatever reason [m]."""
+    return _highest_stop(view, np.ones(view.grid.shape, dtype=bool))
+
+
+def _highest_stop(view: DayView, counts: Mask) -> FloatArray:
     grid = view.grid
-    level_m, full_m = without_spikes(grid, "tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     running = is_running(grid)
     stopped = np.zeros(grid.shape, dtype=bool)
     stopped[:, 1:] = running[:, :-1] & ~running[:, 1:]
-    code = grid.value("pump", "state_code")
-    says_full = code == PumpState.STOPPED_TOWER_FULL
-    by_float = np.where(says_full.any(axis=1, keepdims=True), says_full, level_m > 0.85 * full_m)
     bright = grid.value("pv", "irradiance_w_m2") > 300
-    at_stop = view.cut(np.where(stopped & by_float & bright, level_m, np.nan))
+    at_stop = view.cut(np.where(stopped & counts & bright, without_spikes(grid, "tower", "level_m"), np.nan))
     known = np.isfinite(at_stop)
     return np.where(known.any(axis=-1), np.where(known, at_stop, -np.inf).max(axis=-1), np.nan)
 
@@ -789,8 +802,28 @@ def rest_depth(view: DayView) -> FloatArray:
 
 AT_STOP = Feature("level_at_stop_m", 20.0, level_at_stop)
 STATIC_ERROR = Feature("static_pressure_error_bar", 5.0, static_pressure_error)
+ANY_STOP = Feature("level_at_any_stop_m", 20.0, level_at_any_stop)
 CLEAR_NOON = Feature("clear_noon", 16.0, clear_noon)
 REST_DEPTH = Feature("rest_depth_m", 6.0, rest_depth)
+
+
+def top_of_float(scene: Scene) -> FloatArray:
+    """(n, m) what the level sensor said when the float last stopped the pump on a day before [m], NaN unknown.
+
+    A sensor that drifts carries its top with it: a stop a little below (or above) the last one is the float's as well,
+    be it far from what the plate calls full.
+    """
+    days, full_m = scene.days, scene.grid.sites.rating("tower", "full_level_m")[:, 0]
+    told_m, any_m = days.get(AT_STOP.name), days.get(ANY_STOP.name)
+    top_m, age = np.full(days.shape, np.nan), np.zeros(days.shape[0])
+    last_m = np.full(days.shape[0], np.nan)
+    for day in range(days.shape[1]):
+        top_m[:, day] = last_m
+        follows = np.abs(any_m[:, day] - last_m) < TOP_MOVES_SHARE * full_m
+        now_m = np.where(follows, any_m[:, day], told_m[:, day])
+        age = np.where(np.isfinite(now_m), 0, age + 1)
+        last_m = np.where(np.isfinite(now_m), now_m, np.where(age < TOP_DAYS, last_m, np.nan))
+    return days.on(top_m, scene.grid.t_s)
 
 
 def judge_drift(
@@ -835,7 +868,8 @@ def judge_sun_drift(scene: Scene) -> list[Signal]:
     power_now = recent_median(power, DRIFT_DAYS, at_least=2) / usual_power - 1
     # Panels that are washed give more from one day to the next; a cell that goes blind makes them seem to, slowly.
     against = (np.sign(noon_now) != np.sign(power_now)) & (np.abs(power_now) > 0.6 * SUN_DRIFT_SHARE)
-    against &= (power_now < 0) | _creeps(power, power_now * usual_power)
+    # And a string that is gone takes as much from one day to the next.
+    against &= _creeps(power, power_now * usual_power)
     drifts = (
         (np.abs(noon_now) > 0.6 * SUN_DRIFT_SHARE)
         & against
@@ -857,7 +891,7 @@ def _rises(power: FloatArray) -> Mask:
     usual_step = past_spread(step, days=USUAL_STEPS)
     # In the first days of all nobody knows by how much this zone's days differ, and nothing is said.
     limit = np.maximum(RISE_SHARE, RISE_SPREADS * np.sqrt(RISE_DAYS) * usual_step)
-    is_even = recent_largest(step, RISE_DAYS) < RISE_EVEN * rise * known
+    is_even = recent_largest(step, RISE_DAYS) < RISE_EVEN * rise * known / (1 + rise)
     return np.asarray((rise > limit) & is_even & (window_sum(step > 0, RISE_DAYS) >= RISE_DAYS - 1))
 
 
@@ -940,7 +974,7 @@ def _drift_signal(
     return Signal(Fault.SENSOR_DRIFT, asset, day_s + feature.ready_h * 3600, verdict, describe)
 
 
-FEATURES = (AT_STOP, STATIC_ERROR, CLEAR_NOON, REST_DEPTH, OUTFLOW, *SPIKES_OF_DAYS.values())
+FEATURES = (AT_STOP, ANY_STOP, STATIC_ERROR, CLEAR_NOON, REST_DEPTH, OUTFLOW, *SPIKES_OF_DAYS.values())
 DETECTORS = (
     judge_either_stuck(
         judge_sensor_stuck("tower", "level_m", _water_moved, STUCK_S, ("niveau du château", "tower level")),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from alerts.days import Days
 from alerts.detectors import Scene
 from alerts.detectors.pump import judge_dry_running, judge_standing
 from alerts.detectors.pv import judge_string_loss
@@ -125,6 +126,29 @@ def test_a_planned_stop_of_35_minutes_opens_nothing_whatever_the_controller_says
 def test_a_tower_that_is_full_all_day_opens_nothing() -> None:
     full = scene(**STOPS, tower__level_m=2.95, pump__state_code=after_an_hour(RUNNING, FULL))
     assert opened(full) == {}
+
+
+@pytest.mark.parametrize("drifts", [True, False], ids=["its-sensor-drifts", "it-stops-at-half"])
+def test_a_pump_that_stops_where_it_stopped_yesterday_is_told_full_however_far_its_sensor_drifts(drifts: bool) -> None:
+    """Each afternoon the float stops it, at 5 cm less by the sensor; at 2.2 m of 3 the plate would call it half empty.
+
+    A pump that has always stopped at 3 m and stands at 2.2 today is broken.
+    """
+    stops_m = [2.95 - 0.05 * day for day in range(14)] + [2.25, np.nan]
+    if not drifts:
+        stops_m = [2.95] * 15 + [np.nan]
+    today = scene(**STOPS, tower__level_m=after_an_hour(2.24, 2.2))
+    day_s = today.days.day_s[-1] - 86_400 * np.arange(len(stops_m))[::-1]
+    seen_m = np.array([stops_m])
+    known = {"level_at_any_stop_m": seen_m, "level_at_stop_m": np.where(seen_m > 2.55, seen_m, np.nan)}
+    found = opened(Scene(today.grid, Days(day_s, known, 1)))
+    assert (Fault.PUMP_NOT_RUNNING in found) is not drifts
+
+
+def test_a_controller_whose_words_nobody_knows_yet_takes_no_panels_away_before_its_pump_first_ran() -> None:
+    """Of all its rests it says that the sun is low; this pump starts at 700 W/m², which its plate does not know."""
+    waits = {"pump__power_w": 0.0, "pump__flow_m3_h": 0.0, "pump__state_code": LOW_SUN, "pv__irradiance_w_m2": 500.0}
+    assert Fault.PV_STRING_LOSS not in opened(scene(**waits))
 
 
 @pytest.mark.parametrize(("top_m", "found"), [(2.78, {}), (2.3, {Fault.PUMP_NOT_RUNNING: 120})])

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from alerts.days import Days
-from alerts.detectors import DETECTORS, Scene
+from alerts.days import Days, days_of
+from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.wear import judge_pump
 from alerts.model import Condition, Verdict
+from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
 from tests.alerts.toy import Course, Toy, ramp, step
 from tests.alerts.windows import only, scene
@@ -454,6 +455,16 @@ def test_haze_that_comes_while_panels_are_washed_is_no_cell_that_sees_too_little
     assert PRESENT not in days_of_power(washed, haze).verdict
 
 
+@pytest.mark.parametrize("goes", [True, False], ids=["while-it-is-gone", "when-it-is-back"])
+def test_a_string_that_is_gone_and_comes_back_moves_no_cell(goes: bool) -> None:
+    """Half of the power goes from one day to the next, in clearer days than before; a cell drifts little by little."""
+    lost = [0.94] * 14 + [0.47] * 6 + ([] if goes else [0.94] * 6)
+    clearer = [0.9] * 14 + [1.0] * (6 if goes else 12)
+    assert PRESENT not in days_of_power(lost, clearer).verdict
+    hazier = [0.9] * 20 + [0.82] * 6
+    assert goes or PRESENT not in days_of_power(lost, hazier).verdict
+
+
 @pytest.mark.parametrize(
     ("toy", "told"),
     [
@@ -490,6 +501,16 @@ def test_where_nothing_measures_what_leaves_the_tower_the_motors_power_knows_of_
 ) -> None:
     found = Toy(days=24, slips=slips, lacks=(("tower", "outflow_m3_h"),)).scene()
     assert (PRESENT in verdict(found, Fault.FLOW_METER_STOPPED, "pump").verdict) is told
+
+
+def test_days_of_which_nothing_is_known_accuse_no_meter() -> None:
+    """The box was silent for three days; head and power of a pump that nobody saw say nothing of its flow."""
+    whole = Toy(days=20, lacks=(("tower", "outflow_m3_h"),)).scene()
+    silent = (whole.grid.t_s >= whole.grid.start_s + 14 * DAY_S) & (whole.grid.t_s < whole.grid.start_s + 17 * DAY_S)
+    raw = {channel: np.where(silent, np.nan, value) for channel, value in whole.grid.raw.items()}
+    grid = Grid(whole.grid.sites, whole.grid.start_s, STEP_S, whole.grid.steps, raw)
+    found = Scene(grid, days_of(grid, features_of(grid.sites)))
+    assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "pump").verdict
 
 
 def test_a_balance_of_seldom_read_meters_must_be_off_by_more_than_it_ever_is() -> None:
@@ -532,6 +553,20 @@ def test_a_tower_meter_that_slips_or_stops_is_told_by_the_taps() -> None:
     stops = verdict(metered(3, slip=0.0, from_day=1.5), Fault.FLOW_METER_STOPPED, "tower")
     first_s = stops.t_s[stops.verdict == PRESENT][0] - START.timestamp()
     assert first_s - 1.5 * DAY_S <= 3 * HOUR_S
+
+
+@pytest.mark.parametrize("nights", [[0.0] * 15, [0.0] * 12 + [np.nan] * 3, [0.0] * 12 + [-0.4] * 3])
+def test_without_tap_meters_only_a_tower_whose_nights_are_tight_accuses_the_meter_behind_it(
+    nights: list[float],
+) -> None:
+    """A third of what the pump brings is neither in the tower nor on the meter: it slips, or the tower leaks. One
+    that is empty before midnight does not say."""
+    (detector,) = [d for d in DETECTORS if d.faults == (Fault.FLOW_METER_STOPPED,) and d.asset == "tower"]
+    calm = scene(24 * 15, START)
+    share = [1.0, 1.01, 0.99] * 4 + [0.66] * 3
+    known = {"meter_share": np.array([share]), "night_balance_m3_h": np.array([nights])}
+    told = only(detector.judge, Scene(calm.grid, Days(calm.days.day_s, known, 1)))
+    assert (PRESENT in told.verdict) == (nights[-1] == 0.0)
 
 
 @pytest.mark.parametrize("taps", [True, False], ids=["with-tap-meters", "without"])
