@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_quantile, past_spread, recent_largest, recent_median
+from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_largest, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.leak import is_washed
 from alerts.model import Evidence, IndexArray, Mask, Signal
 from alerts.residual import usual_of_good_days
-from alerts.rolling import run_steps, steps_since, window_max, window_mean, window_sum
+from alerts.rolling import held, run_steps, steps_since, window_max, window_mean, window_sum
 from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.states import (
     FULL_SHARE,
@@ -35,7 +35,7 @@ from gateway.model import Fault, PumpState
 PER_DEGREE = 0.004  # of crystalline silicon, per °C above 25 °C
 BRIGHT_W_M2 = 120.0
 BENT_SHARE = 0.06  # of the irradiance, off a straight line through three readings: a cloud's edge is near
-RUNS_SHARE = 0.2  # of rated power
+RUNS_SHARE, WET_SHARE = 0.2, 0.15  # of rated power, and of rated flow
 TOP_SPEED_SHARE, TOP_POWER_SHARE = 0.97, 0.95  # of the usual largest: the pump limits, not the sun
 FROM_H, NOON_H, UNTIL_H = 7.0, 12.75, 18.0
 MIN_STEPS = 4
@@ -47,6 +47,7 @@ CLEAN_DAYS = 60
 DUST_NOISES, NOISE_DAYS = 4.0, 20  # where good days differ by much from one to the next, dust must show beyond that
 STRING_HOURS, LEAST_READINGS, MOST_OF_HOUR = 1.0, 4, 0.75
 STRING_ROOM = 0.15  # of a string's power: so near to a whole number of strings is a number of strings
+SEEN_BEFORE_DAYS = 2  # more, that nobody could measure, may lie between two days that were
 SETTLED_DAYS = 3  # whose middle one is what washed panels give
 BASE_DAYS = 3  # good days that the moment is held against; panels are washed, and dust gathers
 LATELY_DAYS = 6
@@ -94,6 +95,8 @@ def performance(grid: Grid, top_rpm: FloatArray, top_w: FloatArray) -> FloatArra
     promised_w = grid.sites.rating("pv", "peak_w") * sun / 1000 * (1 - PER_DEGREE * (module_temp_c(grid) - 25))
     is_at_top = (grid.value("pump", "speed_rpm") > TOP_SPEED_SHARE * top_rpm) | (power_w > TOP_POWER_SHARE * top_w)
     runs = power_w > RUNS_SHARE * grid.sites.rating("pump", "rated_power_w")
+    # A motor that turns without water takes what its load asks for, and not what the sun gives.
+    runs &= ~(grid.value("pump", "flow_m3_h") < WET_SHARE * grid.sites.rating("pump", "rated_flow_m3_h"))
     counts = (sun > BRIGHT_W_M2) & _is_straight(grid) & runs & ~is_at_top
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(counts, power_w / promised_w, np.nan)
@@ -283,7 +286,9 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     was_well = halves.at(halves.newest[..., -1], grid.t_s) < np.minimum(FLAT_SHARE * (1 - ratio), WELL_BEFORE)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
     is_cell = is_mended_cell(scene, ratio * usual)
-    gone = is_array_gone(scene)
+    # Of a pump that nobody has seen run yet nobody knows at which sun it starts.
+    has_run = np.isfinite(days.on(past_quantile(days.get(TOP_W.name), 0.5, days=TOP_DAYS, at_least=1), grid.t_s))
+    gone = is_array_gone(scene) & (has_run | np.logical_or.accumulate(is_running(grid), axis=1))
     present = gone | (((is_whole & was_well) | is_partial) & ~is_cell)
     verdict = verdicts(present=present, absent=ratio > 1 - 0.4 * (1 - FALLEN_SHARE))
 
@@ -307,22 +312,32 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
 def _usual_now(scene: Scene) -> FloatArray:
     """(n, m) the usual performance of this half of the day; where that half never has a measure, of the other."""
     days, grid = scene.days, scene.grid
-    morning, evening = (days.on(_usual(days.get(half.name)), grid.t_s) for half in (MORNING, EVENING))
+    morning, evening = (days.on(_usual(scene, half), grid.t_s) for half in (MORNING, EVENING))
     first, second = (
         np.where(grid.hour < NOON_H, one, other) for one, other in ((morning, evening), (evening, morning))
     )
     return np.where(np.isfinite(first), first, second)
 
 
-def _usual(value: FloatArray) -> FloatArray:
-    return usual_of_good_days(value, newest=BASE_DAYS, at_least=1, least_share=FALLEN_SHARE)
+def _usual(scene: Scene, feature: Feature) -> FloatArray:
+    """(n, d) what a measure of the performance was on the last good days.
+
+    Days on which it is more than ever while the cell sees less than on other clear days teach nothing: the cell goes
+    blind, and panels that give what they always gave would lack a string when it is cleaned.
+    """
+    value, noon = scene.days.get(feature.name), scene.days.get("clear_noon")
+    sees_less = recent_largest(noon, 4) / past_quantile(noon, 0.75, days=CLEAN_DAYS) < 1 - CELL_OFF_SHARE
+    is_blind = sees_less & (value > (1 + CELL_OFF_SHARE) * past_median(value))
+    return usual_of_good_days(
+        np.where(is_blind, np.nan, value), newest=BASE_DAYS, at_least=1, least_share=FALLEN_SHARE
+    )  # fmt: skip
 
 
 class Halves:
     """Mornings and evenings in a row: what is lost against good mornings and evenings before, (n, 2 d)."""
 
     def __init__(self, scene: Scene) -> None:
-        ratio = [value / _usual(value) for value in (scene.days.get(half.name) for half in (MORNING, EVENING))]
+        ratio = [scene.days.get(half.name) / _usual(scene, half) for half in (MORNING, EVENING)]
         lost = 1 - np.stack(ratio, axis=-1).reshape(len(ratio[0]), -1)
         self._least = np.maximum(PART_OF_STRING / _strings(scene), 1 - FALLEN_SHARE)
         self._ready_s = (scene.days.day_s[:, None] + 3600 * np.array([NOON_H, UNTIL_H])).ravel()
@@ -390,7 +405,9 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     today = np.where(
         known.any(axis=0), np.where(known, shares, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan
     )
-    ratio = recent_largest(today, 2)
+    # Two days that were measured; of one alone nobody knows whether it was the sky.
+    before = held(np.concatenate([np.full((len(today), 1), np.nan), today[:, :-1]], axis=1), SEEN_BEFORE_DAYS)
+    ratio = np.maximum(today, before)
     # A cell that sees more than there is takes from the ratio what it adds to clear noons.
     is_cell = ratio * brighter > 1 - CELL_EXPLAINS
     noise = past_spread(np.diff(today, axis=1, prepend=np.nan), days=NOISE_DAYS)
@@ -416,7 +433,7 @@ def _is_string(scene: Scene) -> Mask:
     """(n, d) the loss of now is one that came at once, on this day or some days ago."""
     value = scene.days.get(PERFORMANCE.name)
     sudden = Halves(scene).came_at_once()[:, 1::2]
-    lost = 1 - value / _usual(value)
+    lost = 1 - value / _usual(scene, PERFORMANCE)
     before = np.concatenate([np.full((len(lost), 1), np.nan), lost[:, :-1]], axis=1)
     sudden |= (lost > (1 - STRING_ROOM) / _strings(scene)) & (before < np.minimum(FLAT_SHARE * lost, WELL_BEFORE))
     is_low = ~(lost < 1 - FALLEN_SHARE)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alerts.days import days_of
+from alerts.days import Days, days_of
 from alerts.detectors import Scene, features_of
 from alerts.detectors.pv import judge_soiling, judge_string_loss, module_temp_c
 from alerts.model import Verdict
@@ -112,6 +112,36 @@ def test_a_cell_that_reads_too_little_and_is_mended_takes_no_string_away() -> No
     drifting = ramp(8, 0.7, within=8, before=1.0)
     found = seen(Toy(days=20, cell=lambda day: np.where(day < 16.4, drifting(day), 1.0)).scene())
     assert STRING not in found
+
+
+def test_a_cell_that_was_blind_for_weeks_and_is_cleaned_takes_no_string_away_in_the_weeks_after() -> None:
+    """Its power for the sun rose by two fifths, day by day; what it gives after that is what it always gave."""
+    drifting = ramp(8, 0.7, within=10, before=1.0)
+    found = seen(Toy(days=40, cell=lambda day: np.where(day < 22.4, drifting(day), 1.0)).scene())
+    assert STRING not in found
+
+
+def test_one_day_that_could_be_measured_between_grey_ones_says_nothing_of_dust() -> None:
+    """On day 13 the panels gave a fifth less, and nobody knows of the days before it."""
+    calm = Toy(days=16).scene()
+    morning = np.array([[0.95] * 10 + [np.nan] * 3 + [0.76, 0.95, 0.95]])
+    days = Days(calm.days.day_s, {"pv_performance_morning": morning}, 1)
+    (signal,) = judge_soiling(Scene(calm.grid, days))
+    assert Verdict.PRESENT not in signal.verdict
+    two_days = np.where(np.arange(16) == 14, 0.76, morning)
+    (signal,) = judge_soiling(Scene(calm.grid, Days(calm.days.day_s, {"pv_performance_morning": two_days}, 1)))
+    assert Verdict.PRESENT in signal.verdict[0, :15]
+
+
+def test_a_pump_that_turns_without_water_says_nothing_of_the_panels() -> None:
+    """Its motor takes half of what the sun would give, for three days."""
+    whole = Toy(days=18).scene()
+    is_dry = whole.grid.t_s >= whole.grid.start_s + 14 * 86_400
+    raw = dict(whole.grid.raw)
+    for channel, left in ((("pump", "flow_m3_h"), 0.05), (("pump", "power_w"), 0.5), (("pv", "power_w"), 0.5)):
+        raw[channel] = np.where(is_dry, left * raw[channel], raw[channel])
+    grid = Grid(whole.grid.sites, whole.grid.start_s, STEP_S, whole.grid.steps, raw)
+    assert seen(Scene(grid, days_of(grid, features_of(grid.sites)))) == {}
 
 
 def test_where_the_modules_are_not_measured_the_boxs_air_tells_a_hot_week_from_dust() -> None:
