@@ -147,7 +147,7 @@ RULES: dict[Fault | State, Rule] = {
     # One verdict a night for the three below.
     Fault.TOWER_LEAK: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES, rejoin=3 * DAY),
     Fault.CHECK_VALVE_LEAK: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES, rejoin=3 * DAY),
-    Fault.TOWER_OVERFLOW: Rule(2, 20 * MINUTES, 15 * MINUTES),
+    Fault.TOWER_OVERFLOW: Rule(2, 40 * MINUTES, 15 * MINUTES),
     State.TOWER_EMPTY: Rule(1, 30 * MINUTES, 30 * MINUTES),
     # The second night in a row opens, one good night closes.
     Fault.NIGHT_LEAK: Rule(2, 20 * 60 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES, rejoin=3 * DAY),

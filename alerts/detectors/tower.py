@@ -1,8 +1,9 @@
 """The tower: nearly empty (a state, told calmly), overflowing, and losing water that nobody draws.
 
 What a tower holds changes by what comes in less what goes out; what is left of that balance at night, when the pump
-stands, is a loss: through the tower's wall and drain, or back through the riser into the well. The level sensors of
-some towers drift with the cool of the night, in the same way each night, so a night is held against past nights.
+stands, is a loss: through the tower's wall and drain, or back through the riser into the well. The first goes on while
+the pump lifts, the second cannot, and that tells them apart. The level sensors of some towers drift with the cool of
+the night, in the same way each night, so a night is held against past nights.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import numpy as np
 from alerts.days import DayView, Feature, past_median, past_spread, recent_largest
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.leak import drawn_m3, is_drawing_metered, taps_together
-from alerts.detectors.sensor import without_spikes
+from alerts.detectors.sensor import top_of_float, without_spikes
 from alerts.model import Evidence, Signal
 from alerts.rolling import run_steps, slope_with_error, window_max, window_mean, window_min
-from alerts.scene import BAR_PER_M, FloatArray, Mask
+from alerts.scene import BAR_PER_M, FloatArray, Grid, Mask
 from gateway.model import Fault, State
 
 EMPTY_SHARE = 0.15  # of the full level
 FILLING_SHARE = 0.25  # of the full level: the deadband between the two keeps it from chattering
 AT_TOP_SHARE = 0.985  # of the full level, the sensor's noise allowed for
 BELOW_TOP_SHARE = 0.96
+READS_OVER_SHARE, RISES_OVER_SHARE = 1.02, 0.03  # of the full level
 BALANCE_H = 1 / 3
 UNKNOWN_H = 1.5
 SPILT_SHARE = 0.5  # of what came in that time must be in the tower, or it went over
@@ -43,6 +45,9 @@ WET_ENOUGH = 0.3  # where the tower runs empty, so much of it before that
 HOLDS_M = 0.15  # water in the tower at the night's end: an empty one loses nothing
 RAISED_SHARE, WAVERS = 0.4, 3.0  # of what the plate's capacity lets the well rise, and of how much its nights differ
 HIDDEN_NIGHTS, HIDDEN_WAVERS = 3, 5.0
+LIFTS_SHARE = 0.1  # of rated flow: water goes up through the valve, and none comes back
+LIFTED_UNTIL_H, LIFTED_H = 14.0, 1.5  # by when a sunny day has shown the pump at work, and how long it must have
+STAYS_SHARE, SURE_OF_STAYING = 0.5, 2.0  # of the night's loss is there by day too: it leaks; in spreads of good days
 VALVE_BAR = 0.08  # a riser that empties takes its column with it; a check valve holds it
 
 
@@ -80,7 +85,12 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
     metered = grid.value("tower", "outflow_m3_h")
     outflow = np.where(np.isfinite(metered), metered, taps_together(grid))
     spill = inflow - np.nan_to_num(outflow)
-    at_top = level_m >= AT_TOP_SHARE * full_m
+    # What leaks out of the tower goes over no rim.
+    spill -= scene.days.on(np.maximum(0.0, -np.nan_to_num(_apart(scene.days.get(BALANCE.name))[0])), grid.t_s)
+    top_m = top_of_float(scene)
+    # By a sensor that reads more at its float's stop than the tower holds, the top is above that.
+    is_over = top_m > READS_OVER_SHARE * full_m
+    at_top = level_m >= np.where(is_over, top_m + RISES_OVER_SHARE * full_m, AT_TOP_SHARE * full_m)
     # Where nobody knows what leaves the tower, people may draw what comes for a while, but hardly for so long.
     long_at_top = run_steps(at_top & (inflow > SPILL_FLOW_SHARE * rated_flow)) >= grid.hours(UNKNOWN_H)
     # The last centimetres of a slow filling take longer than that: at a spill the level does not rise by what comes.
@@ -166,7 +176,25 @@ def day_balance(view: DayView) -> FloatArray:
 
     The meters of all that flows are in it, so it is held against what this zone's meters leave on other days.
     """
-    grid, hour = view.grid, view.grid.hours(1)
+    return _middle_of_day(view, _hourly_gain(view.grid), at_least_h=DAY_ENOUGH_H)
+
+
+def lifted_balance(view: DayView) -> FloatArray:
+    """(n, d) the same of the hours until `LIFTED_UNTIL_H` in which the pump lifted water without a pause [m³/h]."""
+    grid = view.grid
+    flow, rated = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
+    lifts = window_min(flow, grid.hours(1) + 1) > LIFTS_SHARE * rated
+    in_time = grid.hour < LIFTED_UNTIL_H
+    return _middle_of_day(view, np.where(lifts & in_time, _hourly_gain(grid), np.nan), at_least_h=LIFTED_H)
+
+
+def _hourly_gain(grid: Grid) -> FloatArray:
+    """(n, m) by how much the tower gained in the hour before beyond what flowed [m³/h]; NaN when empty or full."""
+    return grid.once("hourly gain", lambda: _gain_of_hours(grid))
+
+
+def _gain_of_hours(grid: Grid) -> FloatArray:
+    hour = grid.hours(1)
     level_m, full_m = without_spikes(grid, "tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     area_m2 = grid.sites.rating("tower", "volume_m3") / full_m
     gained = np.full(grid.shape, np.nan)
@@ -176,11 +204,15 @@ def day_balance(view: DayView) -> FloatArray:
     left = np.fmax(drawn, taps_together(grid))
     came = window_mean(grid.value("pump", "flow_m3_h"), hour, at_least=hour)
     holds = (window_min(level_m, hour + 1) > HOLDS_M) & (window_max(level_m, hour + 1) < BELOW_TOP_SHARE * full_m)
-    hours = view.cut(np.where(holds, gained - came + left, np.nan))
-    known = np.isfinite(hours).sum(axis=-1)
-    ordered = np.sort(hours, axis=-1)
+    return np.where(holds, gained - came + left, np.nan)
+
+
+def _middle_of_day(view: DayView, value: FloatArray, *, at_least_h: float) -> FloatArray:
+    """(n, d) the median of each day; NaN where so many hours of it are not known."""
+    ordered = np.sort(view.cut(value), axis=-1)
+    known = np.isfinite(ordered).sum(axis=-1)
     middle = np.take_along_axis(ordered, (np.maximum(known - 1, 0) // 2)[..., None], axis=-1)[..., 0]
-    return np.where(known >= DAY_ENOUGH_H * hour, middle, np.nan)
+    return np.where(known >= at_least_h * view.grid.hours(1), middle, np.nan)
 
 
 def night_wellhead(view: DayView) -> FloatArray:
@@ -210,6 +242,7 @@ def night_recovery(view: DayView) -> FloatArray:
 BALANCE = Feature("night_balance_m3_h", NIGHT_UNTIL_H, night_balance)
 BALANCE_ERROR = Feature("night_balance_error_m3_h", NIGHT_UNTIL_H, night_balance_error)
 DAY_BALANCE = Feature("day_balance_m3_h", 24.0, day_balance)
+LIFTED_BALANCE = Feature("lifted_balance_m3_h", LIFTED_UNTIL_H, lifted_balance)
 WELLHEAD = Feature("night_wellhead_bar", NIGHT_UNTIL_H, night_wellhead)
 NIGHT_LEVEL = Feature("night_level_m", NIGHT_UNTIL_H, night_level)
 RECOVERY = Feature("night_depth_m", NIGHT_UNTIL_H, night_recovery)
@@ -218,8 +251,10 @@ RECOVERY = Feature("night_depth_m", NIGHT_UNTIL_H, night_recovery)
 def judge_night_loss(scene: Scene) -> list[Signal]:
     """A tower that loses water at night which its meter does not see: a leak, or a check valve that lets it back.
 
-    The two look alike in the tower. Behind a check valve that leaks the well head loses the column that it held, or the
-    well stands higher than on other nights; without either sensor it is called a leak.
+    The two look alike in the tower at night. Behind a check valve that leaks the well head loses the column that it
+    held, or the well stands higher than on other nights: that is told in the morning. Where neither sensor can say so,
+    the next hours of pumping do, in which the valve is open and a tower still leaks; if they do not, it is called a
+    leak.
     """
     days = scene.days
     gain = days.get(BALANCE.name)
@@ -248,7 +283,13 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
     # Of a tower that was empty by midnight the well keeps some of what came back before.
     well_fills |= hidden & (recent_largest(rose_m, HIDDEN_NIGHTS) > HIDDEN_WAVERS * wavers_m)
     well_stays = would_show & (rose_m < 0.5 * RAISED_SHARE * raised_m)
-    is_valve = ((fell_bar > VALVE_BAR) & ~well_stays) | well_fills
+    by_sensor = ((fell_bar > VALVE_BAR) & ~well_stays) | well_fills
+    by_day, spread = _apart(days.get(LIFTED_BALANCE.name))
+    stays = _stays_while_lifting(by_day, spread, lost=-apart)
+    # What the tower lost yesterday while the pump lifted was no valve's either.
+    stayed = _stays_while_lifting(_day_before(by_day), _day_before(spread), lost=-apart)
+    is_leak = ~by_sensor & (well_stays | (stayed == 1))
+    is_valve = by_sensor | (~is_leak & (stays == 0))
 
     def describer(valve: bool) -> Callable[[int, int, int], Evidence]:
         def describe(zone: int, first: int, last: int) -> Evidence:
@@ -270,15 +311,26 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
 
         return describe
 
-    t_s = days.day_s + NIGHT_UNTIL_H * 3600
+    t_s = (days.day_s[:, None] + 3600 * np.array([NIGHT_UNTIL_H, LIFTED_UNTIL_H])).ravel()
+    is_over = t_s <= scene.grid.end_s
+
+    def signal(fault: Fault, asset: str, in_the_morning: Mask, after_lifting: Mask, *, valve: bool) -> Signal:
+        """Two verdicts a day: at the night's end, and when the pump has shown what is lost while it lifts."""
+        present = np.stack([loses & in_the_morning, loses & after_lifting], axis=-1).reshape(len(loses), -1)
+        verdict = verdicts(present=present & is_over, absent=np.repeat(keeps, 2, axis=-1) & is_over)
+        describe = describer(valve)
+        return Signal(fault, asset, t_s, verdict, lambda zone, first, last: describe(zone, first // 2, last // 2))
+
     return [
-        Signal(
-            Fault.TOWER_LEAK, "tower", t_s, verdicts(present=loses & ~is_valve, absent=keeps), describer(False)
-        ),
-        Signal(
-            Fault.CHECK_VALVE_LEAK, "pump", t_s, verdicts(present=loses & is_valve, absent=keeps), describer(True)
-        ),
-    ]  # fmt: skip
+        signal(Fault.TOWER_LEAK, "tower", is_leak, ~is_valve, valve=False),
+        signal(Fault.CHECK_VALVE_LEAK, "pump", by_sensor, is_valve, valve=True),
+    ]
+
+
+def _stays_while_lifting(by_day: FloatArray, spread: FloatArray, *, lost: FloatArray) -> FloatArray:
+    """(n, d) 1 where as much is lost while the pump lifts (`by_day`) as at night, 0 where that ends; NaN unknown."""
+    is_sure = np.isfinite(by_day) & (SURE_OF_STAYING * spread < (1 - STAYS_SHARE) * lost)
+    return np.where(is_sure, (-by_day > STAYS_SHARE * lost).astype(np.float64), np.nan)
 
 
 def _day_before(value: FloatArray) -> FloatArray:
@@ -304,7 +356,7 @@ def _fell(night_bar: FloatArray, *, steadier_than: FloatArray, only: Mask) -> Fl
     return np.where(steadier, past_of(past_median, night_bar) - night_bar, np.nan)
 
 
-FEATURES = (BALANCE, BALANCE_ERROR, DAY_BALANCE, WELLHEAD, NIGHT_LEVEL, RECOVERY)
+FEATURES = (BALANCE, BALANCE_ERROR, DAY_BALANCE, LIFTED_BALANCE, WELLHEAD, NIGHT_LEVEL, RECOVERY)
 DETECTORS = (
     Detector((State.TOWER_EMPTY,), "tower", (("tower", "level_m"),), judge_tower_empty),
     Detector((Fault.TOWER_OVERFLOW,), "tower", (("tower", "level_m"), ("pump", "flow_m3_h")), judge_tower_overflow),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from alerts.days import Days
 from alerts.detectors import Scene
 from alerts.detectors.tower import judge_night_loss, judge_tower_overflow
 from alerts.model import Verdict
@@ -17,14 +18,20 @@ AREA_M2 = 20 / 3  # of the tower in `windows`: 20 m³ at 3 m
 DAY_S = 86_400.0
 
 
-def nights(losses_m3_h: list[float], *, draws_m3_h: float = 0.0, seed: int = 1, **changes: object) -> Scene:
-    """Days that begin at midnight with 2 m in the tower; each night it loses so much beyond what its meter sees."""
+def nights(
+    losses_m3_h: list[float], *, draws_m3_h: float = 0.0, is_valve: bool = False, seed: int = 1, **changes: object
+) -> Scene:
+    """Days that begin at midnight with 2 m in the tower; each loses so much an hour beyond what its meter sees.
+
+    Through the tower's wall all day; through a valve while the pump rests, which lifts from 8 to 17 h.
+    """
     noise = np.random.default_rng(seed).normal(0, 0.004, 288 * len(losses_m3_h))
     loss = np.array(losses_m3_h)
 
     def level_m(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
         day, hour = (t // DAY_S).astype(int), t % DAY_S / 3600
-        fallen = np.minimum(hour, 6) * (loss[day] + draws_m3_h) / AREA_M2
+        lifted_h = np.clip(hour - 8, 0, 9) if is_valve else 0.0
+        fallen = (np.minimum(hour, 6) * draws_m3_h + (hour - lifted_h) * loss[day]) / AREA_M2
         return np.round((2.0 - fallen + noise) * 200) / 200
 
     def outflow(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
@@ -39,16 +46,40 @@ def nights(losses_m3_h: list[float], *, draws_m3_h: float = 0.0, seed: int = 1, 
 
 
 def loss(of: Scene, fault: Fault) -> list[int]:
-    return only(judge_night_loss, of, fault).verdict.tolist()
+    """What is said of each night, in the morning or when the pump has lifted for some hours."""
+    return only(judge_night_loss, of, fault).verdict.reshape(-1, 2).max(axis=1).tolist()  # type: ignore[no-any-return]
 
 
 def test_a_tower_that_leaks_is_seen_after_one_night() -> None:
     found = nights([0.0] * 7 + [0.2, 0.2])
     assert loss(found, Fault.TOWER_LEAK)[3:] == [ABSENT] * 4 + [PRESENT] * 2
     assert PRESENT not in loss(found, Fault.CHECK_VALVE_LEAK)
-    evidence = only(judge_night_loss, found, Fault.TOWER_LEAK).describe(7, 8)
+    evidence = only(judge_night_loss, found, Fault.TOWER_LEAK).describe(2 * 7, 2 * 8 + 1)
     assert evidence.values["flow_m3_h"] == pytest.approx(0.2, abs=0.03)
     assert evidence.values["nights"] == 2
+
+
+@pytest.mark.parametrize("is_valve", [True, False], ids=["through-the-valve", "through-the-wall"])
+def test_where_nobody_measures_the_well_the_pump_shows_what_runs_back(is_valve: bool) -> None:
+    """While it lifts the valve is open and nothing runs back; a tower that leaks goes on. At 5 h nobody can tell."""
+    found = nights([0.0] * 7 + [0.3, 0.3], is_valve=is_valve)
+    fault, other = Fault.CHECK_VALVE_LEAK, Fault.TOWER_LEAK
+    fault, other = (fault, other) if is_valve else (other, fault)
+    told = only(judge_night_loss, found, fault)
+    first = int(np.flatnonzero(told.verdict == PRESENT)[0])
+    assert told.t_s[first] == found.grid.start_s + 7 * DAY_S + 14 * 3600
+    assert PRESENT not in loss(found, other)
+
+
+def test_a_tower_that_lost_water_while_the_pump_lifted_yesterday_is_told_in_the_morning() -> None:
+    leaky = np.arange(9 * 288) * 300.0 >= 7 * DAY_S + 8 * 3600  # since eight in the morning, after a calm night
+    t = 300.0 * np.arange(9 * 288)
+    hour = t % DAY_S / 3600
+    came = np.where((hour > 6) & (hour < 18), 2.0, 0.0)
+    level_m = 1.5 + np.cumsum(came - 1.0 - 0.3 * leaky) / 12 / AREA_M2
+    found = nights([0.0] * 9, tower__level_m=level_m, tower__outflow_m3_h=1.0, pump__flow_m3_h=came)
+    told = only(judge_night_loss, found, Fault.TOWER_LEAK)
+    assert told.t_s[int(np.flatnonzero(told.verdict == PRESENT)[0])] == found.grid.start_s + 8 * DAY_S + 5 * 3600
 
 
 def test_water_that_runs_back_takes_the_well_heads_column_with_it() -> None:
@@ -249,3 +280,29 @@ def test_what_comes_and_is_not_in_the_tower_has_gone_over() -> None:
 )  # fmt: skip
 def test_a_tower_that_holds_what_comes_does_not_spill(day: dict[str, object]) -> None:
     assert PRESENT not in overflow(hours=1, **day)
+
+
+def knowing(of: Scene, **features: list[float]) -> Scene:
+    """The same day after days with these features; its own is the last."""
+    (values,) = {len(one) for one in features.values()}
+    day_s = of.days.day_s[-1] - DAY_S * np.arange(values)[::-1]
+    return Scene(of.grid, Days(day_s, {name: np.array([one]) for name, one in features.items()}, 1))
+
+
+@pytest.mark.parametrize(("leaks_m3_h", "told"), [(0.0, True), (2.0, False)], ids=["it-goes-over", "it-leaks"])
+def test_what_a_full_tower_loses_as_it_did_all_night_goes_over_no_rim(leaks_m3_h: float, told: bool) -> None:
+    """Of 2.6 m³/h that come and are not drawn none is in the tower; 2 of them it lost in the night as well."""
+    full = scene(2, tower__level_m=3.0, pump__flow_m3_h=3.0, tower__outflow_m3_h=0.4)
+    day = knowing(full, night_balance_m3_h=[0.0] * 6 + [-leaks_m3_h])
+    assert (PRESENT in only(judge_tower_overflow, day).verdict) == told
+
+
+@pytest.mark.parametrize(
+    ("stops_m", "told"), [(2.95, True), (3.3, False)], ids=["a-sound-sensor", "one-that-drifts-up"]
+)
+def test_a_tower_is_full_where_its_float_says_so_and_not_where_a_sensor_reads_too_much(
+    stops_m: float, told: bool
+) -> None:
+    high = scene(4, tower__level_m=3.3, pump__flow_m3_h=3.0, tower__outflow_m3_h=0.4)
+    day = knowing(high, level_at_stop_m=[stops_m] * 3 + [np.nan], level_at_any_stop_m=[stops_m] * 3 + [np.nan])
+    assert (PRESENT in only(judge_tower_overflow, day).verdict) == told
