@@ -105,7 +105,7 @@ bench-outage: setup  ## an hour without the database: nothing lost, nothing conf
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(PYTHON) -m benchmarks.outage $(ARGS)
 
-bench-sms: setup  ## SMS over SMPP: 1,000 kill -9 and 200 link cuts over 100,000, pace, who goes first (ARGS="--messages 2000 --kills 20 --cuts 5")
+bench-sms: setup  ## SMS over SMPP: 1,000 kill -9 and 200 link cuts over 100,000, pace, who goes first (ARGS="--messages 2000 --kills 20 --cuts 5", "--two --kills 500 --freezes 100" for one of two services)
 	@exec $(PYTHON) -m benchmarks.sms $(ARGS)
 
 bench-ladder: setup  ## 10,000 alerts climb their ladders while routes fail and people answer (ARGS="--alerts 1000 --zones 100 --days 3")

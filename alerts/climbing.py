@@ -16,6 +16,7 @@ from typing import NamedTuple
 from alerts.breakdown import pass_on_unheard
 from alerts.carriers import Urgency
 from alerts.ladder import Position
+from alerts.lease import take_turn
 from alerts.messages import Bundle, Item, MessageKind, digest_text, segments
 from alerts.routing import BUNDLED_WITHIN, DAY, NO_WATER, PastNotification, Why, when_free
 from alerts.telling import VALID_FOR, rest, take_next
@@ -64,6 +65,7 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
             taken = [alert_id for alert_id, *_ in due]
             _take_along(connection, frozenset(ringing), taken, now=now, routes=routes)
     with connection.transaction():
+        take_turn(connection)
         pass_on_unheard(connection, now)
         _follow(connection, now)
         connection.execute(SQL["answered"])

@@ -14,11 +14,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import psycopg
 
 from alerts.causes import Known, Silence, cause_of, shared_outages
 from alerts.days import Days, days_of
 from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.silence import judge_silence_now
+from alerts.lease import SQL as LEASE_SQL
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
 from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
 from alerts.parameters import Settings
@@ -39,6 +41,7 @@ AT_ONCE = timedelta(days=7)  # of a backlog; memory stays flat
 ZONES_AT_ONCE = 200
 RETRY_AFTER = timedelta(minutes=5)
 LONGEST_REJOIN = max(rule.rejoin for rule in RULES.values())
+OUTAGE_WAITS = timedelta(minutes=5)
 LATE_JUDGED = timedelta(days=31)  # what comes later than this changes no alert: a device may send years at any time
 Progress = Callable[[int, int], None]
 
@@ -57,6 +60,8 @@ class Evaluator:
             zones: list[str] = []
             try:
                 zones = judge_due(self._connection, now, every=self._every, at_once=at_once, taken=zones)
+            except psycopg.errors.DeadlockDetected:
+                continue  # we were the one to stand back
             except Exception as error:
                 if not zones or self._connection.closed:
                     raise
@@ -69,8 +74,10 @@ class Evaluator:
                     {"name": JOB, "zone": zones[0], "next": now + RETRY_AFTER, "error": repr(error)[:500]},
                 )
             if not zones:
-                return done
+                break
             done += len(zones)
+        tell_outages(self._connection, now)
+        return done
 
 
 def judge_due(
@@ -124,6 +131,33 @@ def catch_up(database_url: str, clock_now: datetime, *, progress: Progress | Non
     with connect(database_url, application="ndiyan-alerts") as connection:
         connection.execute(SQL["ensure_jobs"], {"name": JOB, "now": clock_now})
         judge_due(connection, clock_now, every=timedelta(0), at_once=None, taken=[], progress=progress)
+        tell_outages(connection, clock_now)
+
+
+def tell_outages(connection: Connection, now: datetime) -> None:
+    """Tell which zones have fallen silent, once all have been judged since: five in the same hour are one event.
+
+    Whoever judged the last of them sees all. An alert waits for zones that somebody still judges, and no longer than
+    `OUTAGE_WAITS`. One at a time looks, while nobody judges a zone of which this is about: it has locked their work.
+    """
+    asked = {"name": JOB, "patient_until": now - OUTAGE_WAITS}
+    with connection.transaction():
+        if connection.execute(SQL["outages_to_tell"], asked).fetchone() is None:
+            return
+        zones = [zone for (zone,) in connection.execute(SQL["lock_silent_zones"], asked)]
+        rows = connection.execute(SQL["live_outages"], {"zones": zones}).fetchall()
+        for first, *others in shared_outages([Silence(*row) for row in rows]):
+            _explain(connection, first.key, [one.key for one in others], now)
+        for alert_id, zone in connection.execute(SQL["outages_to_tell"], asked).fetchall():
+            if zone in zones:
+                begin(connection, alert_id, now=now)
+
+
+def _explain(connection: Connection, cause: int, alerts: list[int], now: datetime) -> None:
+    """Alerts that are one event with `cause`: only that one is told."""
+    for (alert_id,) in connection.execute(SQL["explain"], {"cause": cause, "alerts": alerts}).fetchall():
+        event = {"alert": alert_id, "at": now, "kind": "explained", "who": "ndiyan"}
+        connection.execute(SQL["insert_event"], event | {"detail": json.dumps({"explained_by": cause})})
 
 
 class Judgement:
@@ -159,20 +193,9 @@ class Judgement:
             for row, (zone, book) in enumerate(books.items()):
                 book.judge_silence(silence.condition(row), spans[zone][1])
             judged |= books
-        self._explain_shared_outages()
         for zone, book in judged.items():
             book.tell(is_fresh=self._now - spans[zone][1] <= HEARD_WITHIN)
         return {zone: spans[zone][1] if zone in spans else mark for zone, mark in watermarks.items()}
-
-    def _explain_shared_outages(self) -> None:
-        """Zones that fell silent in the same hour are one event of the operator: only the first of them is told."""
-        rows = self._connection.execute(SQL["live_outages"]).fetchall()
-        for first, *others in shared_outages([Silence(*row) for row in rows]):
-            explained = {"cause": first.key, "alerts": [one.key for one in others]}
-            for (alert_id,) in self._connection.execute(SQL["explain"], explained).fetchall():
-                event = {"alert": alert_id, "at": self._now, "kind": "explained", "who": "ndiyan"}
-                detail = json.dumps({"explained_by": first.key})
-                self._connection.execute(SQL["insert_event"], event | {"detail": detail})
 
     def _spans(self, watermarks: Mapping[str, datetime | None]) -> dict[str, tuple[datetime, datetime]]:
         """From where to where each zone is to be judged; zones without a reading are left out."""
@@ -192,7 +215,10 @@ class Judgement:
         days = days_of(grid, features_of(sites))
         self._keep(grid, days)
         scene = Scene(grid, days.after(self._past_days(zones, begin_s)), self._settings.overrides(zones))
-        signals = [signal for detector in DETECTORS for signal in detector.judge(scene)]
+        signals = []
+        for detector in DETECTORS:
+            signals += detector.judge(scene)
+            self._connection.execute(LEASE_SQL["still_here"])
         live = {
             (zone, fault, asset)
             for zone, fault, asset in self._connection.execute(SQL["live_kinds"], {"zones": list(zones)})
@@ -360,9 +386,9 @@ class _ZoneBook:
         )  # fmt: skip
 
     def tell(self, *, is_fresh: bool) -> None:
-        """Set what is live and new on its ladder, and tell what has ended now."""
-        for alert_id, fault in self._connection.execute(SQL["untold"], {"zone": self._zone_id}).fetchall():
-            if is_fresh or fault == Fault.COMMS_OUTAGE:
+        """Set what is live and new on its ladder, and tell what has ended now; of silence `tell_outages` tells."""
+        if is_fresh:
+            for (alert_id,) in self._connection.execute(SQL["untold"], {"zone": self._zone_id}).fetchall():
                 begin(self._connection, alert_id, now=self._now)
         for alert_id in self._resolved:
             tell_end(self._connection, alert_id, now=self._now)

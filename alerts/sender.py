@@ -39,6 +39,7 @@ from alerts.carriers import (
 )
 from alerts.conversation import answer, called
 from alerts.credit import tell_low_credit
+from alerts.lease import take_turn
 from alerts.routing import BUNDLED_WITHIN, PER_DAY, PER_HOUR
 from gateway.clock import Clock
 from ingest.db import Connection, queries
@@ -78,16 +79,31 @@ class Sender:
 
     Parameters
     ----------
-    carriers : the routes in the order in which they are tried
+    carriers : the routes that are in our hands
+    routes : all routes in the order in which they are tried; those in our hands when nobody else sends
+    keeps_desk : whether we do what is common to all routes: drop what is no longer true, and act on what people say
     """
 
-    def __init__(self, connection: Connection, carriers: Mapping[str, Carrier], clock: Clock) -> None:
-        self._connection, self._carriers, self._clock = connection, carriers, clock
-        self._breakers = {name: Breaker() for name in carriers}
-        self._in_hand: dict[str, set[UUID]] = {name: set() for name in carriers}
-        now = clock.now()
-        self._listens = {name: _Listening(now, now) for name in carriers}
-        self._tidied_at = self._asked_at = now - timedelta(days=1)
+    def __init__(
+        self, connection: Connection, carriers: Mapping[str, Carrier], clock: Clock, *,
+        routes: Sequence[str] | None = None, keeps_desk: bool = True,
+    ) -> None:  # fmt: skip
+        self._connection, self._clock = connection, clock
+        self._routes = list(carriers if routes is None else routes)
+        self.keeps_desk = keeps_desk
+        self._carriers: dict[str, Carrier] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._in_hand: dict[str, set[UUID]] = {}
+        self._listens: dict[str, _Listening] = {}
+        for name, carrier in carriers.items():
+            self.hold(name, carrier)
+        self._tidied_at = self._asked_at = clock.now() - timedelta(days=1)
+
+    def hold(self, name: str, carrier: Carrier) -> None:
+        """A route has come into our hands."""
+        now = self._clock.now()
+        self._carriers[name] = carrier
+        self._breakers[name], self._in_hand[name], self._listens[name] = Breaker(), set(), _Listening(now, now)
 
     def work(self) -> int:
         """One pass; returns how many messages and events were moved on."""
@@ -95,28 +111,34 @@ class Sender:
         is_tidying = now - self._tidied_at >= TIDY_EVERY
         if is_tidying:
             self._tidied_at = now
-            self._tidy(now)
+            if self.keeps_desk:
+                self._tidy(now)
         if now - self._asked_at >= ASKED_EVERY:
             self._asked_at = now
             self._ask_routes(now)
-        for place, (name, carrier) in enumerate(self._carriers.items()):
+        for place, name, carrier in self._ours():
             done += self._hand_over(place, name, carrier, now)
             done += self._take(name, carrier, now)
             if is_tidying:
                 done += self._settle_left_over(name, carrier, now)
-        return done + self._handle_inbound()
+                self._wait_no_more(name, carrier, now)
+        return done + (self._handle_inbound() if self.keeps_desk else 0)
+
+    def _ours(self) -> list[tuple[int, str, Carrier]]:
+        """The routes in our hands, with their places among all."""
+        ours = [(place, name) for place, name in enumerate(self._routes) if name in self._carriers]
+        return [(place, name, self._carriers[name]) for place, name in ours]
 
     def _tidy(self, now: datetime) -> None:
-        self._connection.execute(SQL["supersede"])
-        self._connection.execute(SQL["supersede_closings"])
-        self._connection.execute(SQL["supersede_gone"])
-        self._connection.execute(SQL["expire"], {"now": now})
-        for name, carrier in self._carriers.items():
-            if carrier.caps.receipts is Receipts.HANDSET:
-                self._connection.execute(SQL["without_receipt"], {"carrier": name, "before": now - RECEIPT_DUE})
+        with self._connection.transaction():
+            take_turn(self._connection)
+            self._connection.execute(SQL["supersede"])
+            self._connection.execute(SQL["supersede_closings"])
+            self._connection.execute(SQL["supersede_gone"])
+            self._connection.execute(SQL["expire"], {"now": now})
 
     def _ask_routes(self, now: datetime) -> None:
-        for place, (name, carrier) in enumerate(self._carriers.items()):
+        for place, name, carrier in self._ours():
             health = carrier.health()
             asked = {
                 "carrier": name, "now": now, "is_up": health.is_up and not self._breakers[name].is_open(now),
@@ -136,10 +158,11 @@ class Sender:
             return 0
         is_atomic = carrier.caps.is_handover_atomic
         with self._connection.transaction():
+            take_turn(self._connection)
             rows = self._connection.execute(
                 SQL["claim"],
                 {
-                    "carrier": name, "place": place, "routes": len(self._carriers), "limit": room, "now": now,
+                    "carrier": name, "place": place, "routes": len(self._routes), "limit": room, "now": now,
                     "down": self._down(now), "patient_until": now - PATIENCE, "no_water": Urgency.NO_WATER,
                     "per_hour": PER_HOUR, "per_day": PER_DAY, "again": now + BUNDLED_WITHIN,
                 },
@@ -155,8 +178,14 @@ class Sender:
         return len(messages)
 
     def _down(self, now: datetime) -> list[int]:
-        """The places of routes that failed again and again: nobody waits for them."""
-        return [place for place, name in enumerate(self._carriers) if self._breakers[name].is_open(now)]
+        """The places of routes that failed again and again: nobody waits for them.
+
+        Of those in other hands it is known what was written down of them in the last minute.
+        """
+        failing = {name for name in self._carriers if self._breakers[name].is_open(now)}
+        if others := [name for name in self._routes if name not in self._carriers]:
+            failing |= {name for (name,) in self._connection.execute(SQL["down_elsewhere"], {"routes": others})}
+        return [place for place, name in enumerate(self._routes) if name in failing]
 
     def _take(self, name: str, carrier: Carrier, now: datetime) -> int:
         """Record what came back in one transaction, and tell the route after it."""
@@ -232,9 +261,9 @@ class Sender:
     def _refused(self, told: dict[str, object], now: datetime) -> None:
         """The next route is asked at once; when all were, after a while; when none ever will, or too often, no more."""
         ((attempts,),) = self._connection.execute(SQL["attempts"], told).fetchall()
-        known = {**told, "carriers": list(self._carriers)}
+        known = {**told, "carriers": self._routes}
         ((for_good,),) = self._connection.execute(SQL["refused_for_good_by"], known).fetchall()
-        routes = len(self._carriers)
+        routes = len(self._routes)
         if for_good == routes or attempts >= MAX_ATTEMPTS * routes:
             if self._connection.execute(SQL["failed"], told).fetchone():
                 log.warning("an SMS failed: %s", told["detail"], extra={"ref": str(told["ref"])})
@@ -287,6 +316,11 @@ class Sender:
                 if not self._settled_by_receipt(name, number, message, submitted_at):
                     self._settle(name, carrier, number, message, now)
         return len(rows)
+
+    def _wait_no_more(self, name: str, carrier: Carrier, now: datetime) -> None:
+        """What the route accepted long ago counts as without receipt."""
+        if carrier.caps.receipts is Receipts.HANDSET:
+            self._connection.execute(SQL["without_receipt"], {"carrier": name, "before": now - RECEIPT_DUE})
 
     def _has_listened(self, name: str, carrier: Carrier, now: datetime) -> bool:
         """Whether a receipt that has not come will not come: only who could hear it all the while can tell.

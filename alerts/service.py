@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import psycopg
 
 from alerts.carriers import Carrier
-from alerts.carriers.registry import open_carriers
+from alerts.carriers.registry import open_carrier
 from alerts.climbing import climb
 from alerts.config import AlertsConfig
 from alerts.evaluate import SQL, Evaluator
+from alerts.lease import SQL as LEASE_SQL
+from alerts.lease import TELLING_S, Lease, at_all_times, while_working
 from alerts.schedule import waking
-from alerts.sender import SQL as SENDER_SQL
 from alerts.sender import Sender, close_all
+from alerts.watchdog import instance_name
 from alerts.webhooks import Teller
 from gateway.clock import Clock, SystemClock
 from ingest.db import Connection, check_schema, connect
@@ -27,6 +30,7 @@ log = logging.getLogger(__name__)
 # Wall time between two passes of the sender, unless a route wakes it: a person with a phone in the hand waits for it.
 SEND_EVERY_S, SEND_SOON_S = 0.3, 0.01
 BEAT_EVERY_S = 1.0
+DESK = ""  # among the names of routes: what is common to all of them
 TELLER_ENDS_WITHIN_S = 20.0  # a request that is under way ends by itself before that
 
 
@@ -39,12 +43,24 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
     """
     with connect(config.database_url, application="ndiyan-alerts") as connection:
         check_schema(connection)
-    judging = _Worker(config, "alerts", clock, lambda connection: _judging(connection, config, clock))
-    opened: list[Carrier] = []
+    judging = _Worker(
+        config,
+        "alerts",
+        clock,
+        lambda connection: _judging(connection, config, clock),
+        while_working(config.judging_lease_s),
+    )
+    opened: dict[str, Carrier] = {}
     news = threading.Event()
-    sending = _Worker(config, "sender", clock, lambda connection: _sending(connection, config, clock, opened, news))
+    sending = _Worker(
+        config, "sender", clock, lambda connection: _sending(connection, config, clock, opened, news),
+        at_all_times(config.sending_lease_s), more=lambda: {"routes": list(opened)},
+    )  # fmt: skip
     tellers: list[Teller] = []
-    telling = _Worker(config, "webhooks", clock, lambda connection: _telling(connection, config, clock, tellers))
+    telling = _Worker(
+        config, "webhooks", clock, lambda connection: _telling(connection, config, clock, tellers),
+        while_working(TELLING_S),
+    )  # fmt: skip
     thread = threading.Thread(target=_until, args=(stop, telling.turn), name="webhooks", daemon=True)
     thread.start()
     scheduler = waking(judging.turn, every=config.evaluate_every, clock=clock, name="judge")
@@ -54,11 +70,11 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
             news.wait(SEND_SOON_S if sending.turn() else SEND_EVERY_S)
     finally:
         scheduler.shutdown(wait=True)
-        judging.close()
-        sending.close()
-        close_all(opened)
+        judging.end()
+        close_all(opened.values())  # before somebody else may bind
+        sending.end()
         thread.join(TELLER_ENDS_WITHIN_S)
-        telling.close()
+        telling.end()
         _close_tellers(tellers)
 
 
@@ -86,38 +102,54 @@ def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Call
 
 
 def _sending(
-    connection: Connection, config: AlertsConfig, clock: Clock, opened: list[Carrier], news: threading.Event
+    connection: Connection, config: AlertsConfig, clock: Clock, opened: dict[str, Carrier], news: threading.Event
 ) -> Callable[[], int]:
-    """A sender over all routes; `opened` are those of the connection before, and then these.
+    """A sender over the routes that nobody else has; `opened` are those of the connection before, and then these.
 
-    Of several services only one sends, because a route may let in one of us at a time; the next one takes over when the
-    connection of the first is gone.
+    A route lets in one of us at a time, and what is common to all routes, the desk, is done by one. What another
+    service has is ours as soon as its connection is gone.
     """
-    close_all(opened)
+    close_all(opened.values())
     opened.clear()
-    sender: Sender | None = None
+    configs = {route.name: route for route in config.carriers}
+    wanted = [DESK, *configs]
+    lease = Lease(config.sending_lease_s)
+    sender = Sender(connection, {}, clock, routes=list(configs), keeps_desk=False)
+    may_send = False
 
     def work() -> int:
-        nonlocal sender
-        if sender is None:
-            if connection.execute(SENDER_SQL["be_the_sender"]).fetchone() != (True,):
-                return 0
-            routes = open_carriers(list(config.carriers), connection, clock, wake=news.set)
-            opened[:] = routes.values()
-            sender = Sender(connection, routes, clock)
-        climbed = climb(connection, clock.now(), routes=len(config.carriers))
+        nonlocal may_send
+        begun_s = lease.begin()
+        may_send = may_send or connection.execute(LEASE_SQL["may_send"]).fetchone() == (True,)
+        if not may_send:
+            return 0
+        taken = [name for (name,) in connection.execute(LEASE_SQL["take_routes"], {"names": wanted})]
+        lease.renew(begun_s)
+        for name in taken:
+            wanted.remove(name)
+            if name == DESK:
+                sender.keeps_desk = True
+                continue
+            opened[name] = open_carrier(configs[name], connection, clock, wake=news.set, is_ours=lease.holds)
+            sender.hold(name, opened[name])
+        climbed = climb(connection, clock.now(), routes=len(configs)) if sender.keeps_desk else 0
         return climbed + sender.work()
 
     return work
 
 
 class _Worker:
-    """Work that needs a connection of its own; opens it anew when it was lost, and beats after each turn."""
+    """Work that needs a connection of its own; opens it anew when it was lost, and beats after each turn.
+
+    `lease` are the settings by which the server ends the connection of who is frozen; `more` is told with each beat.
+    """
 
     def __init__(
-        self, config: AlertsConfig, name: str, clock: Clock, make: Callable[[Connection], Callable[[], int]]
-    ) -> None:
-        self._config, self._name, self._clock, self._make = config, name, clock, make
+        self, config: AlertsConfig, name: str, clock: Clock, make: Callable[[Connection], Callable[[], int]],
+        lease: Mapping[str, str], more: Callable[[], dict[str, object]] = dict,
+    ) -> None:  # fmt: skip
+        self._config, self._clock, self._make, self._lease, self._more = config, clock, make, lease, more
+        self._name = instance_name(name, config.instance)
         self._connection: Connection | None = None
         self._work: Callable[[], int] | None = None
         self._is_troubled = False
@@ -128,7 +160,9 @@ class _Worker:
         done = 0
         try:
             if self._connection is None or self._work is None:
-                self._connection = connect(self._config.database_url, application=f"ndiyan-{self._name}")
+                self._connection = connect(
+                    self._config.database_url, application=f"ndiyan-{self._name}", server=self._lease
+                )
                 self._work = self._make(self._connection)
             done = self._work()
             self._beat(self._connection, done)
@@ -149,8 +183,18 @@ class _Worker:
     def _beat(self, connection: Connection, done: int) -> None:
         if (now_s := time.monotonic()) - self._beat_s >= BEAT_EVERY_S:
             self._beat_s = now_s
-            beat = {"service": self._name, "at": self._clock.now(), "detail": json.dumps({"done": done})}
-            connection.execute(SQL["beat"], beat)
+            self._tell(connection, {"done": done} | self._more())
+
+    def _tell(self, connection: Connection, detail: Mapping[str, object]) -> None:
+        beat = {"service": self._name, "at": self._clock.now(), "detail": json.dumps(detail)}
+        connection.execute(SQL["beat"], beat)
+
+    def end(self) -> None:
+        """It ends in order: nobody need wait for it."""
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._tell(self._connection, {"ended": True})
+        self.close()
 
     def close(self) -> None:
         """Give the connection back."""

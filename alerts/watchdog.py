@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gateway.clock import Clock
 from ingest.db import Connection, queries
@@ -17,34 +17,82 @@ BEHIND = timedelta(minutes=15)  # readings are judged every minute
 WAITING = timedelta(minutes=10)  # an SMS that is due leaves within a second
 
 
+GONE_AFTER = timedelta(days=7)  # a named one of several that was not heard for so long is not expected back
+
+
 class Part(NamedTuple):
-    """One service: when it was heard last, how long it may be silent, and why it stands still ("" when it works)."""
+    """One service: when it was heard last, how long it may be silent, and why it stands still ("" when it works).
+
+    Of a service that runs several times there is a part that works as long as one of them does, and one for each
+    `instance`; `routes` are those that a sender has in its hands.
+    """
 
     name: str
     beat_at: datetime | None
     silent_for: timedelta
     why: str
+    instance: str = ""
+    routes: tuple[str, ...] | None = None
+
+    @property
+    def full_name(self) -> str:
+        """As it stands in the table of heartbeats."""
+        return instance_name(self.name, self.instance)
+
+
+class Beat(NamedTuple):
+    """A service that was heard."""
+
+    full_name: str
+    at: datetime
+    detail: Mapping[str, Any]
+
+    @property
+    def service(self) -> str:
+        """Which service it is, without the name of the instance."""
+        return self.full_name.partition("@")[0]
+
+    @property
+    def instance(self) -> str:
+        """Which of several it is, "" for the only one."""
+        return self.full_name.partition("@")[2]
+
+    @property
+    def routes(self) -> tuple[str, ...] | None:
+        """The SMS routes in its hands; None of what sends no SMS."""
+        return None if (routes := self.detail.get("routes")) is None else tuple(routes)
+
+    def why_bad(self, heard_since: datetime) -> str:
+        """Why it does not do its work, "" when it does."""
+        if self.at < heard_since:
+            return "no_heartbeat"
+        if self.detail.get("trouble"):
+            return "cannot_store"
+        return "no_broker" if self.detail.get("broker") is False else ""
+
+
+def instance_name(service: str, instance: str) -> str:
+    """Under which name one of several services is heard; the only one has that of the service."""
+    return f"{service}@{instance}" if instance else service
 
 
 def look_at_parts(connection: Connection, clock: Clock) -> tuple[Part, ...]:
     """Every part; reasons are `never_heard`, `no_heartbeat`, `cannot_store`, `no_broker`, `judges_late`, `sms_wait`."""
-    beats = {service: (at, detail) for service, at, detail in connection.execute(SQL["heartbeats"])}
+    beats = [Beat(*row) for row in connection.execute(SQL["heartbeats"])]
     behind, waiting = connection.execute(SQL["late"], {"behind": BEHIND, "due": clock.now() - WAITING}).fetchall()[0]
     late = {"alerts": "judges_late" if behind else "", "sender": "sms_wait" if waiting else ""}
-    return tuple(_parts(beats, late, clock))
+    return tuple(part for name in BEAT_S for part in _parts(name, beats, late.get(name, ""), clock))
 
 
-def _parts(beats: dict[str, tuple[datetime, dict[str, object]]], late: dict[str, str], clock: Clock) -> Iterator[Part]:
-    for name, wall_s in BEAT_S.items():
-        beat_at, detail = beats.get(name, (None, {}))
-        silent_for = timedelta(seconds=wall_s * clock.speed)
-        why = late.get(name, "")
-        if beat_at is None:
-            why = "never_heard"
-        elif clock.now() - beat_at > silent_for:
-            why = "no_heartbeat"
-        elif detail.get("trouble"):
-            why = "cannot_store"
-        elif detail.get("broker") is False:
-            why = "no_broker"
-        yield Part(name, beat_at, silent_for, why)
+def _parts(name: str, beats: Sequence[Beat], late: str, clock: Clock) -> Iterator[Part]:
+    silent_for = timedelta(seconds=BEAT_S[name] * clock.speed)
+    heard = [beat for beat in beats if beat.service == name]
+    if not heard:
+        yield Part(name, None, silent_for, "never_heard")
+        return
+    since = clock.now() - silent_for
+    newest = max(heard, key=lambda beat: beat.at)
+    yield Part(name, newest.at, silent_for, newest.why_bad(since) or late)
+    for beat in sorted(heard, key=lambda beat: beat.instance):
+        if beat.instance and not beat.detail.get("ended") and clock.now() - beat.at < GONE_AFTER:
+            yield Part(name, beat.at, silent_for, beat.why_bad(since), beat.instance, beat.routes)

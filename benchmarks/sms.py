@@ -1,8 +1,10 @@
 """SMS over SMPP: kill -9 and cut links, pace, and who goes first, through the real sender on a real PostgreSQL.
 
 `make bench-sms` runs 1,000 kill -9 and 200 link cuts over 100,000 SMS, and then measures; ARGS="--messages 2000
---kills 20 --cuts 5 --seed 7" does less. The message centre stands on another codec and counts what it took. Exit status
-1 when an SMS was lost, was sent twice although its receipt came in time, or was sent twice without being flagged.
+--kills 20 --cuts 5 --seed 7" does less. ARGS="--two --kills 500 --freezes 100" kills and freezes one of two services of
+alerts instead, which share zones and one link. The message centre stands on another codec and counts what it took. Exit
+status 1 when an SMS was lost, was sent twice although its receipt came in time, or was sent twice without being
+flagged; with `--two` also when an alert was missed or a group of silent zones was not told as one event.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from ingest.db import connect, migrate
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.shipped_files import shipped
 from tests.alerts.carriers.peers import NoPeer, Smsc
+from tests.scenarios.instances_harness import Pair
+from tests.scenarios.instances_harness import trial as two_trial
 from tests.scenarios.sms_harness import Account, Exchange, trial
 
 ZONES = load_zones([shipped("zones")])
@@ -35,6 +39,7 @@ GRACE_S, RECEIPT_MS, ANSWER_MS = 10.0, 200, 10  # of the trial: a receipt is in 
 LATE_MS, SHORT_GRACE_S = 6_000, 2.0  # of the other: it is not
 LATE_MESSAGES, LATE_KILLS = 1_000, 10
 FAST_MESSAGES = 5_000
+PAIR_GRACE_S = 4.0
 LIMIT_PER_S, LIMITED_MESSAGES = 20, 300
 QUEUED, CRITICAL = 10_000, 999_999
 
@@ -47,11 +52,15 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--cuts", type=int, default=200)
+    parser.add_argument("--two", action="store_true", help="two services of alerts, of which one is struck")
+    parser.add_argument("--freezes", type=int, default=100, help="of one of the two")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what was started is ended
     print(f"seed {arguments.seed}, commit {commit()}, {time.strftime('%Y-%m-%d')}", flush=True)
     with _server() as (server, folder):
+        if arguments.two:
+            sys.exit(0 if _two(server, folder, arguments) else 1)
         is_fine = _crash(server, folder, arguments)
         is_fine &= _late(server, folder, arguments.seed)
         _fast(server, folder, answer_ms=0)
@@ -78,6 +87,27 @@ def _crash(server: EmbeddedPostgres, folder: Path, arguments: argparse.Namespace
         )  # fmt: skip
     print(f"\nreceipts within the grace\n{found}", flush=True)
     return _is_fine(found) and not found.twice
+
+
+def _two(server: EmbeddedPostgres, folder: Path, arguments: argparse.Namespace) -> bool:
+    """Of two services that share zones and the link one is killed or frozen, again and again."""
+    acts, begin_s = arguments.kills + arguments.freezes, time.monotonic()
+
+    def tell(number: int) -> None:
+        if number % TOLD_EVERY == 0:
+            each_s = (time.monotonic() - begin_s) / number
+            print(f"{number} of {acts}, {each_s:.2f} s each, {each_s * (acts - number) / 60:.0f} min left", flush=True)
+
+    place = _database(server, folder, "two")
+    with _message_centre(place) as smsc:
+        smsc.set(answerMs=ANSWER_MS, receiptMs=RECEIPT_MS, deliverAgainMs=300)
+        pair = Pair(server.url("two"), smsc, ZONES, place, receipt_within_s=PAIR_GRACE_S)
+        try:
+            found = two_trial(pair, kills=arguments.kills, freezes=arguments.freezes, seed=arguments.seed, told=tell)
+        finally:
+            pair.close()
+    print(f"\n{found}", flush=True)
+    return found.is_fine
 
 
 def _late(server: EmbeddedPostgres, folder: Path, seed: int) -> bool:
@@ -141,22 +171,31 @@ def _times(exchange: Exchange, number: int) -> Sequence[float]:
 @contextmanager
 def _exchange(server: EmbeddedPostgres, folder: Path, name: str, **differs: float) -> Iterator[Exchange]:
     """A database, a message centre and no sender yet."""
+    place = _database(server, folder, name)
+    with _message_centre(place) as smsc:
+        exchange = Exchange(server.url(name), smsc, ZONES, place / "sender.log", **differs)
+        try:
+            yield exchange
+        finally:
+            exchange.close()
+
+
+def _database(server: EmbeddedPostgres, folder: Path, name: str) -> Path:
+    """A database with the newest schema; returns a folder for what belongs to it."""
     place = folder / name
     place.mkdir()
     with connect(server.url("postgres")) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with connect(server.url(name)) as connection:
         migrate(connection)
+    return place
+
+
+def _message_centre(place: Path) -> Smsc:
     try:
-        smsc = Smsc(place)
+        return Smsc(place)
     except NoPeer as error:
         sys.exit(f"there is no message centre to measure with: {error}")
-    with smsc:
-        exchange = Exchange(server.url(name), smsc, ZONES, place / "sender.log", **differs)
-        try:
-            yield exchange
-        finally:
-            exchange.close()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
@@ -32,15 +32,18 @@ MUST_BE_ON = {
 }  # settings of the server, and what is lost without them (docs/reliability.md)
 
 
-def connect(url: str, *, autocommit: bool = True, application: str = "ndiyan") -> Connection:
-    """One connection in UTC; bounds on waiting so that a lost server is noticed."""
+def connect(
+    url: str, *, autocommit: bool = True, application: str = "ndiyan", server: Mapping[str, str] | None = None
+) -> Connection:
+    """One connection in UTC; bounds on waiting so that a lost server is noticed. `server` sets more of the session."""
+    settings = {"timezone": "UTC", **(server or {})}
     return psycopg.connect(
         url,
         autocommit=autocommit,
         application_name=application,
         connect_timeout=10,
         keepalives=1, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
-        options="-c timezone=UTC",
+        options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from alerts.watchdog import BEAT_S
+from alerts.watchdog import look_at_parts
 from gateway.clock import Clock, SystemClock
 from gateway.wire import ALL_UPLINKS
 from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
@@ -134,20 +134,22 @@ def _disk(connection: Connection, clock: Clock) -> Iterator[Problem]:
 
 
 def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
-    beats = {service: (beat_at, detail) for service, beat_at, detail in connection.execute(SQL["heartbeats"])}
-    for service, wall_s in BEAT_S.items():
-        beat_at, detail = beats.get(service, (None, {}))
-        if beat_at is None or clock.now() - beat_at > timedelta(seconds=wall_s * clock.speed):
-            yield Problem(f"{service} is not running", f"ndiyan {'alerts' if service == 'sender' else service}")
+    details = dict(connection.execute(SQL["heartbeats"]).fetchall())
+    for part in look_at_parts(connection, clock):
+        name, detail = part.full_name, details.get(part.full_name, {})
+        if part.why in ("never_heard", "no_heartbeat"):
+            command = f"ndiyan {'alerts' if part.name == 'sender' else part.name}"
+            cure = f"NDIYAN_INSTANCE={part.instance} {command}" if part.instance else command
+            yield Problem(f"{name} is not running", cure)
         elif detail.get("trouble"):
             yield Problem(
-                f"{service} does not store, the backlog waits at the broker: {detail['trouble']}",
+                f"{name} does not store, the backlog waits at the broker: {detail['trouble']}",
                 "mend the database; it goes on by itself",
             )
         elif detail.get("broker") is False:
-            yield Problem(f"{service} has no link to the broker", f"see the log of {service}, check mqtt.url")
+            yield Problem(f"{name} has no link to the broker", f"see the log of {name}, check mqtt.url")
         for topic in detail.get("refused", ()):
-            yield Problem(f"the broker does not let {service} read {topic}", "give its user the right to read # there")
+            yield Problem(f"the broker does not let {name} read {topic}", "give its user the right to read # there")
 
 
 def _topics(connection: Connection, settings: Settings) -> Iterator[Problem]:

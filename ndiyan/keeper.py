@@ -173,7 +173,8 @@ class Absence:
 
 def standing_still(connection: Connection, clock: Clock) -> tuple[str, ...]:
     """The parts that do not do their work; the keeper's own heartbeat is not for itself to judge."""
-    return tuple(sorted(part.name for part in look_at_parts(connection, clock) if part.why and part.name != "keeper"))
+    standing = [part for part in look_at_parts(connection, clock) if part.why and part.name != "keeper"]
+    return tuple(sorted(part.full_name for part in standing))
 
 
 def beat(connection: Connection, service: str, now: datetime, detail: Mapping[str, object] | None = None) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from alerts.watchdog import instance_name
 from gateway.clock import Clock
 from gateway.health import Watchdog
 from ingest.db import check_schema, connect
@@ -56,7 +57,9 @@ def run_alerts(settings: Settings) -> None:
     from alerts import service as alerts_service
     from alerts.config import AlertsConfig
 
-    config = AlertsConfig(settings.required("database.url"), settings.carriers, settings.webhooks)
+    config = AlertsConfig(
+        settings.required("database.url"), settings.carriers, settings.webhooks, instance=settings.instance
+    )
     _until_told(settings, lambda clock, stop: alerts_service.run(config, clock, stop))
 
 
@@ -95,7 +98,7 @@ def _beat_for_pages(settings: Settings) -> None:
             with urllib.request.urlopen(address, timeout=PAGES_WITHIN_S) as answer:
                 answer.read()
             with connect(settings.required("database.url"), application="ndiyan-web-beat") as connection:
-                beat(connection, "web", clock.now())
+                beat(connection, instance_name("web", settings.instance), clock.now())
         except (OSError, psycopg.Error) as error:
             log.debug("the pages do not answer: %s", error)
         else:

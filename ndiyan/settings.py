@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from alerts.carriers.registry import NAME as INSTANCE
 from alerts.carriers.registry import CarrierConfig, read_carriers
 from alerts.config import PRICE_GNF
 from alerts.errors import CarrierRefused, WebhookRefused
@@ -53,6 +54,11 @@ def _mqtt_url(value: str) -> None:
 
 def _clock(value: str) -> None:
     clock_from_spec(value)
+
+
+def _instance(value: str) -> None:
+    if not INSTANCE.fullmatch(value):
+        raise ValueError(f"{value} is no name (small letters, digits and -, at most 20)")
 
 
 def _web_address(value: str) -> None:
@@ -146,6 +152,7 @@ SETTINGS = (
     ),
     Setting("log.level", "info", choices=("debug", "info", "warning", "error")),
     Setting("log.form", "plain", choices=("plain", "json")),
+    Setting("instance", "", check=_instance),
     Setting("clock", "system", check=_clock),
     Setting("demo", default=False),
 )
@@ -187,6 +194,7 @@ class Settings:
     retention_traces_days: int
     log_level: str
     log_form: str
+    instance: str
     clock: str
     demo: bool
     carriers: tuple[CarrierConfig, ...] = field(default=(), kw_only=True)

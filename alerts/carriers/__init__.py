@@ -7,7 +7,7 @@ comes again until it is `done`, which the sender says only after its commit; so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -15,6 +15,15 @@ from typing import Protocol
 from uuid import UUID
 
 ENDS_SOON = timedelta(days=3)  # somebody has to go and buy credit
+
+IsOurs = Callable[[], bool]
+"""Whether a route is still in our hands: a process that was frozen may have lost it, and must let nothing leave."""
+ASKED_AGAIN_S = 0.5  # when it was not
+
+
+def always() -> bool:
+    """It is, where nobody else could have it."""
+    return True
 
 
 class Urgency(IntEnum):

@@ -21,16 +21,19 @@ from uuid import UUID
 import httpx
 
 from alerts.carriers import (
+    ASKED_AGAIN_S,
     Capabilities,
     Event,
     Health,
     Inbound,
+    IsOurs,
     Outcome,
     Outgoing,
     Refused,
     Submitted,
     Throttled,
     Uncertain,
+    always,
 )
 from alerts.carriers.pace import Pace
 from gateway.clock import Clock, uptime_s
@@ -79,10 +82,11 @@ class HttpCarrier:
         clock: Clock,
         *,
         wake: Callable[[], None],
+        is_ours: IsOurs = always,
         make_client: Callable[[], httpx.Client] = lambda: httpx.Client(timeout=TIMEOUT),
     ) -> None:
         self._name, self._route, self._connection, self._clock = name, route, connection, clock
-        self._wake = wake
+        self._wake, self._is_ours = wake, is_ours
         self._client = make_client()
         self._lock = threading.Condition()
         self._unsent: list[tuple[int, int, Outgoing]] = []
@@ -188,6 +192,8 @@ class HttpCarrier:
         with self._lock:
             while not self._is_closing and (now := uptime_s()) < until:
                 free_in_s = max(self._pace.wait_s(now), self._paused_until_s - now)
+                if not self._is_ours():
+                    free_in_s = max(free_in_s, ASKED_AGAIN_S)
                 if self._unsent and free_in_s <= 0:
                     self._pace.left(now)
                     return heapq.heappop(self._unsent)[2]

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from alerts.carriers import Carrier
+from alerts.carriers import Carrier, IsOurs
 from alerts.carriers.android import AndroidConfig, AndroidRoute
 from alerts.carriers.doors import Door
 from alerts.carriers.gammu import GammuCarrier, GammuConfig
 from alerts.carriers.http import HttpConfig, HttpRoute
 from alerts.carriers.options import Options
 from alerts.carriers.orange import OrangeConfig, OrangeRoute
-from alerts.carriers.over_http import HttpCarrier
+from alerts.carriers.over_http import HttpCarrier, Route
 from alerts.carriers.phone import PhoneCarrier
 from alerts.carriers.smpp import SmppCarrier
 from alerts.carriers.smpp_config import SmppConfig
@@ -64,11 +64,24 @@ def read_carriers(
     return [_read(name, tables, environment) for name in wanted]
 
 
-def open_carriers(
-    configs: list[CarrierConfig], connection: Connection, clock: Clock, *, wake: Callable[[], None]
-) -> dict[str, Carrier]:
-    """The routes by name, in their order, over the sender's connection; they `wake` the sender when something came."""
-    return {config.name: _open(config, connection, clock, wake) for config in configs}
+def open_carrier(
+    config: CarrierConfig, connection: Connection, clock: Clock, *, wake: Callable[[], None], is_ours: IsOurs
+) -> Carrier:
+    """A route over the sender's connection; it calls `wake` when something came, and sends only what `is_ours`."""
+    match config:
+        case PhoneConfig():
+            return PhoneCarrier(connection, clock)
+        case SmppConfig():
+            return SmppCarrier(config, connection, clock, wake=wake, is_ours=is_ours)
+        case GammuConfig():
+            return GammuCarrier(config, connection, clock)
+        case AndroidConfig():
+            route: Route = AndroidRoute(config)
+        case OrangeConfig():
+            route = OrangeRoute(config)
+        case HttpConfig():
+            route = HttpRoute(config, clock)
+    return HttpCarrier(config.name, route, connection, clock, wake=wake, is_ours=is_ours)
 
 
 def doors(configs: list[CarrierConfig]) -> dict[str, Door]:
@@ -90,19 +103,3 @@ def _read(name: str, tables: Mapping[str, Mapping[str, object]], environment: Ma
         raise CarrierRefused(f"sms.carriers: there is no table [sms.{name}]")
     kind = Options(name, table, environment).text("kind", choices=KINDS)
     return KINDS[kind].from_table(name, table, environment)
-
-
-def _open(config: CarrierConfig, connection: Connection, clock: Clock, wake: Callable[[], None]) -> Carrier:
-    match config:
-        case PhoneConfig():
-            return PhoneCarrier(connection, clock)
-        case SmppConfig():
-            return SmppCarrier(config, connection, clock, wake=wake)
-        case GammuConfig():
-            return GammuCarrier(config, connection, clock)
-        case AndroidConfig():
-            return HttpCarrier(config.name, AndroidRoute(config), connection, clock, wake=wake)
-        case OrangeConfig():
-            return HttpCarrier(config.name, OrangeRoute(config), connection, clock, wake=wake)
-        case HttpConfig():
-            return HttpCarrier(config.name, HttpRoute(config, clock), connection, clock, wake=wake)

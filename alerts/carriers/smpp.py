@@ -21,12 +21,14 @@ from typing import Any
 from uuid import UUID
 
 from alerts.carriers import (
+    ASKED_AGAIN_S,
     Accepted,
     Capabilities,
     Event,
     Fate,
     Health,
     Inbound,
+    IsOurs,
     Outcome,
     Outgoing,
     Receipt,
@@ -34,6 +36,7 @@ from alerts.carriers import (
     Refused,
     Submitted,
     Throttled,
+    always,
 )
 from alerts.carriers.pace import Pace
 from alerts.carriers.smpp_config import SmppConfig
@@ -77,10 +80,15 @@ class SmppCarrier:
     ----------
     connection : the sender's; asked which inbound SMS are stored already
     wake : told when there is something for the sender to do
+    is_ours : asked before anything leaves
     """
 
-    def __init__(self, config: SmppConfig, connection: Connection, clock: Clock, *, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, config: SmppConfig, connection: Connection, clock: Clock, *, wake: Callable[[], None],
+        is_ours: IsOurs = always,
+    ) -> None:  # fmt: skip
         self._config, self._connection, self._clock, self._wake = config, connection, clock, wake
+        self._is_ours = is_ours
         self._lock = threading.Lock()
         # Under the lock:
         self._held: dict[object, _Held] = {}
@@ -249,7 +257,8 @@ class SmppCarrier:
         link = next((self._links[kind][0] for kind in SENDING if kind in self._links), None)
         while self._unsent and link is not None and link.session.room > 0:
             now = self._loop.time()
-            if (wait_s := self._pace.wait_s(now)) > 0:
+            wait_s = self._pace.wait_s(now) if self._is_ours() else ASKED_AGAIN_S
+            if wait_s > 0:
                 self._timer = self._loop.call_later(wait_s, self._send)
                 break
             _, _, message = heapq.heappop(self._unsent)

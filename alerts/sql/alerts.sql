@@ -1,6 +1,8 @@
 -- ensure_jobs
--- Every zone has its due work; a new zone is judged from its first reading on.
-INSERT INTO job (name, zone_id, next_due_at) SELECT %(name)s, zone_id, %(now)s FROM zone ON CONFLICT DO NOTHING;
+-- Every zone has its due work; a new zone is judged from its first reading on. Only new ones are offered: a conflict with
+-- a row that another evaluator has in its hands would be waited for.
+INSERT INTO job (name, zone_id, next_due_at) SELECT %(name)s, zone_id, %(now)s FROM zone z
+WHERE NOT EXISTS (SELECT FROM job j WHERE j.name = %(name)s AND j.zone_id = z.zone_id) ON CONFLICT DO NOTHING;
 
 -- take_jobs
 -- Zones whose judging is due; another evaluator passes over them until this transaction ends.
@@ -45,8 +47,22 @@ WHERE zone_id = ANY(%(zones)s) AND day >= %(from)s AND day < %(until)s;
 INSERT INTO zone_day (zone_id, day, features) VALUES (%(zone)s, %(day)s, %(features)s::jsonb)
 ON CONFLICT (zone_id, day) DO UPDATE SET features = EXCLUDED.features WHERE zone_day.features <> EXCLUDED.features;
 
+-- outages_to_tell
+-- Zones that are silent and nobody has been told of; those that opened before every zone had been judged since.
+SELECT alert_id, zone_id FROM alert LEFT JOIN ladder USING (alert_id)
+WHERE fault = 'comms_outage' AND state <> 'resolved' AND explained_by IS NULL AND ladder.alert_id IS NULL
+  AND (opened_at < (SELECT min(next_due_at) FROM job WHERE name = %(name)s) OR opened_at <= %(patient_until)s)
+ORDER BY opened_at, alert_id;
+
+-- lock_silent_zones
+-- In one order, so that two who look wait for each other; a zone that is being judged is waited for.
+SELECT zone_id FROM job WHERE name = %(name)s AND zone_id IN (
+    SELECT zone_id FROM alert WHERE fault = 'comms_outage' AND state <> 'resolved')
+ORDER BY zone_id FOR UPDATE;
+
 -- live_outages
-SELECT alert_id, zone_id, first_evidence_at FROM alert WHERE fault = 'comms_outage' AND state <> 'resolved';
+SELECT alert_id, zone_id, first_evidence_at FROM alert
+WHERE fault = 'comms_outage' AND state <> 'resolved' AND zone_id = ANY(%(zones)s);
 
 -- explain
 UPDATE alert SET explained_by = %(cause)s WHERE alert_id = ANY(%(alerts)s) AND explained_by IS NULL RETURNING alert_id;
@@ -100,9 +116,10 @@ INSERT INTO alert_event (alert_id, at, kind, who, detail)
 VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);
 
 -- untold
--- Live alerts of a zone that stand on no ladder yet.
-SELECT alert_id, fault FROM alert LEFT JOIN ladder USING (alert_id)
+-- Live alerts of a zone that stand on no ladder yet, but for its silence.
+SELECT alert_id FROM alert LEFT JOIN ladder USING (alert_id)
 WHERE zone_id = %(zone)s AND state <> 'resolved' AND explained_by IS NULL AND ladder.alert_id IS NULL
+  AND fault <> 'comms_outage'
 ORDER BY severity DESC, alert_id;
 
 -- look_again

@@ -1,6 +1,5 @@
--- be_the_sender
--- As long as this connection lives.
-SELECT pg_try_advisory_lock(hashtext('ndiyan sender'));
+-- down_elsewhere
+SELECT carrier FROM carrier_state WHERE NOT is_up AND carrier = ANY(%(routes)s);
 
 -- supersede
 -- What waits about an alert that has moved on is no longer worth a phone's tone.

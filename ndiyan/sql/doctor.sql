@@ -14,7 +14,7 @@ LEFT JOIN channel c ON c.zone_id = z.zone_id LEFT JOIN latest l ON l.channel_id 
 GROUP BY z.zone_id ORDER BY z.zone_id;
 
 -- heartbeats
-SELECT service, beat_at, detail FROM heartbeat;
+SELECT service, detail FROM heartbeat;
 
 -- clock
 SELECT clock_timestamp();

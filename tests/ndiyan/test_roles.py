@@ -46,7 +46,8 @@ NOT_THEIRS = {
     "web": {
         "alerts.watched:ensure_jobs", "alerts.watched:take_jobs", "alerts.watched:finish_job",
         "alerts.watched:fail_job", "alerts.watched:keep_day", "alerts.watched:insert_alert",
-        "alerts.watched:take_late_arrivals", "alerts.telling:stand", "alerts.breakdown:keep", "alerts.webhooks:again",
+        "alerts.watched:take_late_arrivals", "alerts.watched:lock_silent_zones",
+        "alerts.telling:stand", "alerts.breakdown:keep", "alerts.webhooks:again",
         "alerts.webhooks:due", "alerts.webhooks:settle", "alerts.webhooks:switch_on", "alerts.webhooks:switch_off",
     },
 }  # fmt: skip

@@ -150,7 +150,7 @@ class Exchange:
         rows = self._connection.execute(
             "SELECT text, state, possible_duplicate, settled_by FROM notification WHERE kind = 'opened'"
         ).fetchall()
-        flagged = {int(text.split("#")[1]) for text, _, is_flagged, _ in rows if is_flagged}
+        flagged = {int(text.split("#")[1]) for text, _, is_flagged, _ in rows if is_flagged and "#" in text}
         twice = sorted(number for number, times in taken.items() if times > 1)
         written = self.smsc.inbound
         stored = Counter(text for (text,) in self._connection.execute("SELECT text FROM sms_in"))

@@ -16,7 +16,7 @@ SELECT pg_database_size(current_database()), (SELECT min(day) FROM reading_day);
 
 -- refused
 SELECT topic FROM heartbeat CROSS JOIN jsonb_array_elements_text(detail -> 'refused') AS topic
-WHERE service = 'ingest' ORDER BY topic;
+WHERE split_part(service, '@', 1) = 'ingest' ORDER BY topic;
 
 -- tidied
 -- When what nobody needs any more was let go of last, and of each kind how long it is kept and how many rows went.

@@ -1,0 +1,183 @@
+"""Several services of alerts: each zone and each route is in one pair of hands, and passes on when these go cold."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import psycopg
+import pytest
+
+from alerts.carriers import Carrier
+from alerts.config import AlertsConfig
+from alerts.evaluate import JOB, Evaluator, judge_due, tell_outages
+from alerts.lease import Lease, at_all_times, while_working
+from alerts.service import _sending
+from alerts.watchdog import Part, look_at_parts
+from gateway.clock import ManualClock
+from gateway.zones import Zone
+from ingest.db import Connection, connect
+from ingest.registry import channel_ids, import_zones
+
+pytestmark = pytest.mark.db
+MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+SHORT_S = 0.2
+
+
+@pytest.fixture
+def village(database_url: str, zones: list[Zone]) -> Iterator[Connection]:
+    """Six zones that were heard for the last time at nine."""
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        ids = channel_ids(connection)
+        connection.execute("SELECT ensure_reading_partition(%s)", [MORNING])
+        for number, zone in enumerate(zones):
+            last = MORNING - number * 5 * MINUTE
+            row = [ids[zone.zone_id, "tower", "level_m"], 1, last, last, 1.5]
+            for table in ("reading", "latest"):
+                columns = "channel_id, flag, measured_at, received_at, value"
+                connection.execute(f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s, %s, %s)", row)  # type: ignore[arg-type]
+        yield connection
+
+
+@pytest.fixture
+def other(database_url: str) -> Iterator[Connection]:
+    """The connection of another service."""
+    with connect(database_url) as connection:
+        yield connection
+
+
+def judge_three(connection: Connection, now: datetime) -> list[str]:
+    return judge_due(connection, now, every=MINUTE, at_once=3, taken=[])
+
+
+def told(connection: Connection) -> object:
+    return connection.execute("SELECT count(DISTINCT alert_id) FROM notification").fetchone()
+
+
+def until(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def test_what_one_judges_the_other_passes_over(village: Connection, other: Connection) -> None:
+    now = MORNING + MINUTE
+    Evaluator(village, every=MINUTE).work(now)
+    with village.transaction():
+        ours = judge_three(village, now + MINUTE)
+        theirs = judge_three(other, now + MINUTE) + judge_three(other, now + MINUTE)
+    assert (len(ours), len(theirs)) == (3, 3)
+    assert not set(ours) & set(theirs)
+    assert judge_three(other, now + MINUTE) == []
+
+
+def test_six_silent_zones_of_which_each_judges_three_are_one_event(village: Connection, other: Connection) -> None:
+    now = MORNING + timedelta(hours=2, minutes=1)
+    with village.transaction():
+        village.execute("INSERT INTO job (name, zone_id, next_due_at) SELECT %s, zone_id, %s FROM zone", [JOB, now])
+    with village.transaction():
+        judge_three(village, now)
+        Evaluator(other, every=MINUTE).work(now)  # sees three, knows that three more are being judged
+        assert told(other) == (0,)
+    tell_outages(village, now)
+    assert told(other) == (1,)
+    explained = other.execute("SELECT count(*) FILTER (WHERE explained_by IS NOT NULL), count(*) FROM alert").fetchone()
+    assert explained == (5, 6)
+
+
+def test_silence_waits_no_longer_than_five_minutes_for_a_zone_that_nobody_gets_judged(village: Connection) -> None:
+    now = MORNING + timedelta(hours=2, minutes=1)
+    village.execute("INSERT INTO job (name, zone_id, next_due_at) SELECT %s, zone_id, %s FROM zone", [JOB, now])
+    judge_three(village, now)
+    for minutes, expected in ((4, 0), (5, 3)):
+        tell_outages(village, now + minutes * MINUTE)
+        assert told(village) == (expected,), minutes
+
+
+def test_a_frozen_judge_loses_its_zones_and_can_commit_nothing(
+    village: Connection, other: Connection, database_url: str
+) -> None:
+    now = MORNING + MINUTE
+    Evaluator(village, every=MINUTE).work(now)
+    frozen = connect(database_url, server=while_working(SHORT_S))
+    frozen.execute("BEGIN")
+    assert len(judge_three(frozen, now + MINUTE)) == 3
+    judged: list[str] = []
+
+    def are_judged_by_the_other() -> bool:
+        judged.extend(judge_three(other, now + MINUTE))
+        return len(judged) == len(set(judged)) == 6
+
+    until(are_judged_by_the_other, "all six pass on")
+    with pytest.raises(psycopg.Error, match=r"terminating connection|closed"):
+        frozen.execute("COMMIT")
+
+
+def test_the_second_sender_waits_until_the_connection_of_the_first_is_gone(
+    village: Connection, other: Connection, database_url: str
+) -> None:
+    clock, config = ManualClock(MORNING), AlertsConfig(database_url)
+    first_routes: dict[str, Carrier] = {}
+    second_routes: dict[str, Carrier] = {}
+    frozen = connect(database_url, server=at_all_times(SHORT_S))
+    first = _sending(frozen, config, clock, first_routes, Event())
+    second = _sending(other, config, clock, second_routes, Event())
+    first(), second()
+    village.execute(
+        "INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at)"
+        " VALUES ('phone', 'x1', 'sms', '+224600000099', 'PANNE', %s)", [MORNING],
+    )  # fmt: skip
+    unheard = "SELECT count(*) FROM sms_in WHERE handled_at IS NULL"
+    second()
+    assert (list(first_routes), list(second_routes)) == (["phone"], [])
+    assert village.execute(unheard).fetchone() == (1,), "only who keeps the desk acts on what people say"
+    until(lambda: bool(second() >= 0 and second_routes), "the route passes on when the first says nothing")
+    second()
+    assert village.execute(unheard).fetchone() == (0,)
+    with pytest.raises(psycopg.Error, match=r"terminating connection|closed"):
+        first()
+
+
+def test_a_sender_of_the_release_before_keeps_us_waiting(village: Connection, other: Connection) -> None:
+    village.execute("SELECT pg_advisory_lock(hashtext('ndiyan sender'))")
+    routes: dict[str, Carrier] = {}
+    ours = _sending(other, AlertsConfig("unused"), ManualClock(MORNING), routes, Event())
+    ours()
+    assert routes == {}
+    village.execute("SELECT pg_advisory_unlock_all()")
+    ours()
+    assert list(routes) == ["phone"]
+
+
+def test_a_lease_counts_from_before_the_statement_that_renewed_it() -> None:
+    now = [100.0]
+    lease = Lease(10.0, now_s=lambda: now[0])
+    assert not lease.holds()
+    begun = lease.begin()
+    now[0] = 108.0  # the answer took so long
+    lease.renew(begun)
+    assert lease.holds()
+    now[0] = 110.0
+    assert not lease.holds()
+
+
+def test_the_service_works_while_one_does_and_each_one_is_seen(village: Connection) -> None:
+    clock = ManualClock(MORNING)
+    beats = [
+        ("alerts@a", MORNING, "{}"), ("alerts@b", MORNING - 5 * MINUTE, "{}"),
+        ("alerts@c", MORNING - 5 * MINUTE, '{"ended": true}'), ("alerts@d", MORNING - timedelta(days=8), "{}"),
+        ("sender@a", MORNING, '{"routes": ["operator"]}'), ("sender@b", MORNING, '{"routes": []}'),
+    ]  # fmt: skip
+    village.cursor().executemany("INSERT INTO heartbeat VALUES (%s, %s, %s)", beats)
+    parts = [part for part in look_at_parts(village, clock) if part.name in ("alerts", "sender")]
+
+    def seen(part: Part) -> tuple[str, str, object]:
+        return part.full_name, part.why, part.routes
+
+    assert [seen(part) for part in parts] == [
+        ("alerts", "", None), ("alerts@a", "", None), ("alerts@b", "no_heartbeat", None),
+        ("sender", "", None), ("sender@a", "", ("operator",)), ("sender@b", "", ()),
+    ]  # fmt: skip
