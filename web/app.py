@@ -35,7 +35,7 @@ from web.dependencies import Services, api_guard, demo_only, export_guard, page_
 from web.etags import ETags
 from web.exports import MEDIA, Format
 from web.in_turn import InTurn
-from web.limits import Limiter, Tries
+from web.limits import Limiter
 from web.metrics import Counting, Requests
 from web.pages import (
     account,
@@ -95,7 +95,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         limiter = Limiter(config.requests_per_minute)
         uplinks = Uplinks(config.database_url)
         app.state.services = Services(
-            config, clock, wall or SystemClock(), pool, trials, limiter, Tries(), Passwords(), requests, KeptTotals(),
+            config, clock, wall or SystemClock(), pool, trials, limiter, Passwords(), requests, KeptTotals(),
             uplinks, files,
         )  # fmt: skip
         try:

@@ -22,7 +22,7 @@ from web.access import Scope, Visitor, find_api_key, find_session
 from web.config import WebConfig
 from web.errors import LoginNeeded, NotThere, RequestForged, RightMissing, ScopeMissing, TooManyRequests
 from web.in_turn import InTurn
-from web.limits import Limiter, Tries
+from web.limits import Limiter
 from web.metrics import Requests
 from web.narrow import narrow, widen
 from web.passwords import Passwords
@@ -44,7 +44,6 @@ class Services:
     pool: ConnectionPool[Connection]
     trials: InTurn
     limiter: Limiter
-    tries: Tries
     passwords: Passwords
     requests: Requests
     totals: KeptTotals

@@ -1,12 +1,19 @@
-"""How often somebody may ask, or try to log in: a bucket of tries that fills again all the time."""
+"""How often somebody may ask, or try to log in: a bucket of tries that fills again all the time.
+
+Requests are counted by each service for itself, for they are its own load. Tries to log in are counted in the database:
+whoever guesses must not get as many tries again from each service behind the proxy.
+"""
 
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 
+from ingest.db import Connection, queries
+
+SQL = queries("web", "limits")
 MOST_BUCKETS = 10_000  # beyond that the fullest are forgotten: a full bucket and none are the same
 TRIES_WITHIN = timedelta(minutes=15)
 TRIES_OF_A_NAME = 5
@@ -33,30 +40,30 @@ class Limiter:
             self._buckets[identity] = content - 1, now_s
             return 0.0
 
-    def forgive(self, identity: bytes) -> None:
-        """Fill a bucket again."""
-        with self._lock:
-            self._buckets.pop(identity, None)
-
     def _content(self, identity: bytes, now_s: float) -> float:
         content, at_s = self._buckets.get(identity, (self._size, now_s))
         return min(self._size, content + max(0.0, now_s - at_s) * self._per_s)
 
 
 class Tries:
-    """How often one may try to log in, by the name that is tried and by the address that tries."""
+    """How often one may try to log in, by the name that is tried and by the address that tries, at all services."""
 
-    def __init__(self) -> None:
-        self._names = Limiter(TRIES_OF_A_NAME, TRIES_WITHIN)
-        self._addresses = Limiter(TRIES_OF_AN_ADDRESS, TRIES_WITHIN)
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-    def wait_s(self, name: str, address: str, *, now_s: float) -> float:
+    def wait_s(self, name: str, address: str, *, now: datetime) -> float:
         """Count a try, and 0; or how long it takes until the next one is allowed. Unknown names count like others."""
-        return max(self._addresses.wait_s(_network(address), now_s=now_s), self._names.wait_s(_name(name), now_s=now_s))
+        self._connection.execute(SQL["forget_full"], {"full_since": now - TRIES_WITHIN})
+        return self._take(_network(address), TRIES_OF_AN_ADDRESS, now) or self._take(_name(name), TRIES_OF_A_NAME, now)
 
     def forgive(self, name: str) -> None:
         """Whoever got in mistyped before."""
-        self._names.forgive(_name(name))
+        self._connection.execute(SQL["forgive"], {"who": _name(name)})
+
+    def _take(self, who: bytes, most: int, now: datetime) -> float:
+        asked = {"who": who, "most": most, "per_s": most / TRIES_WITHIN.total_seconds(), "now": now}
+        ((wait_s,),) = self._connection.execute(SQL["take_try"], asked).fetchall()
+        return float(wait_s)
 
 
 def _name(name: str) -> bytes:
@@ -68,5 +75,5 @@ def _network(address: str) -> bytes:
     try:
         found = ip_address(address)
     except ValueError:
-        return b""
-    return found.packed[:8] if isinstance(found, IPv6Address) else found.packed
+        return sha256(b"").digest()
+    return sha256(found.packed[:8] if isinstance(found, IPv6Address) else found.packed).digest()

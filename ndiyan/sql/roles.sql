@@ -46,7 +46,7 @@ GRANT SELECT, INSERT ON audit_log, alert_event, alert_photo, rule_setting, conse
 GRANT SELECT, INSERT, UPDATE ON account, login_link, api_key, rule_trial, backlog_file, report_draft, forgotten, carrier_event,
     carrier_refusal, notification, call_list, phone_reply, phone_network, phone_inbox TO {role};
 GRANT INSERT ON backlog_part TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON web_session, takings, decode_profile TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON web_session, login_try, takings, decode_profile TO {role};
 GRANT SELECT, INSERT, DELETE ON recovery_code TO {role};
 GRANT SELECT, UPDATE ON alert, ladder, report, set_aside TO {role};
 -- Zones and committees are kept on the pages as well; nothing of them is ever deleted.

@@ -255,12 +255,22 @@ def test_the_code_of_rfc_6238() -> None:
     assert step_of_code(secret, "081804", after=0, now=at + timedelta(seconds=61)) is None
 
 
-def test_tries_of_a_network_count_together_and_memory_is_bounded() -> None:
-    tries = Tries()
-    for number in range(20):
-        assert tries.wait_s(f"name {number}", f"2001:db8::{number + 1}", now_s=0.0) == 0.0
-    assert tries.wait_s("another", "2001:db8::ffff", now_s=0.0) == pytest.approx(45.0)  # 900 s for 20
-    assert tries.wait_s("another", "2001:db8:1::1", now_s=0.0) == 0.0
+def test_tries_of_a_network_count_together_whichever_service_is_asked(site: Site, connection: Connection) -> None:
+    now = site.wall.now()
+    with site.connect() as other:
+        for number in range(20):
+            tries = Tries((connection, other)[number % 2])
+            assert tries.wait_s(f"name {number}", f"2001:db8::{number + 1}", now=now) == 0.0
+        assert Tries(other).wait_s("another", "2001:db8::ffff", now=now) == pytest.approx(45.0)  # 900 s for 20
+    tries = Tries(connection)
+    assert tries.wait_s("another", "2001:db8:1::1", now=now) == 0.0
+    assert tries.wait_s("another", "2001:db8::ffff", now=now + timedelta(seconds=46)) == 0.0
+    tries.wait_s("another", "192.0.2.1", now=now + timedelta(minutes=16))
+    kept = connection.execute("SELECT count(*) FROM login_try").fetchone()
+    assert kept == (2,), "what is full again is forgotten: left are the name and the address of the last try"
+
+
+def test_the_memory_of_requests_is_bounded() -> None:
     limiter = Limiter(5, timedelta(minutes=15))
     for number in range(3 * MOST_BUCKETS):
         limiter.wait_s(b"%d" % number, now_s=0.0)

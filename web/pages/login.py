@@ -15,6 +15,7 @@ from web.dependencies import ConnectionOf, Services, ServicesOf, require_same_or
 from web.errors import CodeRefused, LinkRefused, LoginRefused, PasswordRefused
 from web.labels import N_
 from web.language import Language, texts_of
+from web.limits import Tries
 from web.narrow import widened
 from web.pages.page import LOGIN_HEADER, PageOf, render
 from web.passwords import LONGEST, SHORTEST
@@ -58,7 +59,8 @@ def enter(
     require_same_origin(request, services.config)
     now_wall = services.wall.now()
     address = request.client.host if request.client else ""
-    wait_s = ceil(services.tries.wait_s(nom, address, now_s=now_wall.timestamp()))
+    tries = Tries(connection)
+    wait_s = ceil(tries.wait_s(nom, address, now=now_wall))
     if wait_s > 0:
         log.warning("too many tries to log in", extra={"address": address})
         answer = form(request, services, language, to=vers, name=nom, wait_s=wait_s, status=429)
@@ -72,7 +74,7 @@ def enter(
         why = "code" if isinstance(error, CodeRefused) else "login"
         log.warning("refused to log in: %s", why, extra={"address": address})
         return form(request, services, language, to=vers, name=nom, why=why, status=403)
-    services.tries.forgive(nom)
+    tries.forgive(nom)
     return _opened(services, session, _own_address(vers) or f"/{language.value}/")
 
 

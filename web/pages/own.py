@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil
 from typing import Annotated
 
 from fastapi import APIRouter, Form
@@ -23,6 +22,7 @@ from web.accounts import (
     take_up_code,
 )
 from web.errors import CodeRefused, LoginRefused, PasswordRefused
+from web.limits import Tries
 from web.narrow import widened
 from web.pages.login import refusal_of
 from web.pages.page import Page, PageOf
@@ -113,13 +113,14 @@ def _asked(page: Page) -> Iterator[Connection]:
     ------
     LoginRefused : too many tries of this name; nothing was looked at
     """
-    services, name = page.services, page.visitor.name
+    name = page.visitor.name
     address = page.request.client.host if page.request.client else ""
-    if ceil(services.tries.wait_s(name, address, now_s=services.wall.now().timestamp())) > 0:
-        raise LoginRefused
     with widened(page.connection, page.visitor.zone) as connection:
+        tries = Tries(connection)
+        if tries.wait_s(name, address, now=page.services.wall.now()) > 0:
+            raise LoginRefused
         yield connection
-    services.tries.forgive(name)
+        tries.forgive(name)
 
 
 def _shown(page: Page, *, refusal: str | None = None, spare: list[str] | None = None) -> Response:

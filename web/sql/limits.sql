@@ -1,0 +1,19 @@
+-- take_try
+-- One out of the bucket, and 0; or, when less than one is in it, how many seconds it takes until one is. Two who ask at the
+-- same moment take one after the other.
+WITH tried AS (
+    INSERT INTO login_try AS t (identity, content, at) VALUES (%(who)s, %(most)s - 1, %(now)s)
+    ON CONFLICT (identity) DO UPDATE
+    SET content = least(%(most)s, t.content + %(per_s)s * greatest(0, extract(epoch FROM EXCLUDED.at - t.at))) - 1,
+        at = EXCLUDED.at
+    WHERE t.content + %(per_s)s * greatest(0, extract(epoch FROM EXCLUDED.at - t.at)) >= 1
+    RETURNING 1)
+SELECT CASE WHEN EXISTS (SELECT FROM tried) THEN 0 ELSE coalesce((
+    SELECT (1 - content) / %(per_s)s - greatest(0, extract(epoch FROM %(now)s::timestamptz - at))
+    FROM login_try WHERE identity = %(who)s), 1 / %(per_s)s) END::float8;
+
+-- forgive
+DELETE FROM login_try WHERE identity = %(who)s;
+
+-- forget_full
+DELETE FROM login_try WHERE at <= %(full_since)s;
