@@ -54,7 +54,7 @@ def list_users(context: typer.Context, as_json: Json = False) -> None:
         rows = [
             {
                 "name": one.name, "role": one.role.value, "zone": one.zone, "has_password": one.has_password,
-                "has_code": one.has_code, "is_disabled": one.disabled_at is not None,
+                "has_code": one.has_code, "mailbox": one.mailbox, "is_disabled": one.disabled_at is not None,
                 "entered_at": one.entered_at and one.entered_at.isoformat(),
             }
             for one in found
@@ -63,6 +63,7 @@ def list_users(context: typer.Context, as_json: Json = False) -> None:
         return
     for one in found:
         ways = "password and code" if one.has_code else "password" if one.has_password else "by link"
+        ways = f"{ways}, {one.mailbox}" if one.mailbox else ways
         state = "disabled" if one.disabled_at else f"in {one.entered_at:%Y-%m-%d}" if one.entered_at else "never in"
         print(f"{one.name:<24}  {one.role:<14}  {one.zone or '':<10}  {ways:<18}  {state}")
     if not found:
@@ -92,6 +93,20 @@ def reset(context: typer.Context, name: Name, as_json: Json = False) -> None:
     with _connected(context) as (connection, settings, clock):
         token = reset(connection, name, by=BY, now=clock(), now_wall=SystemClock().now())
     _give(f"{settings.public_url}/login/{token}", as_json=as_json)
+
+
+@users_app.command("mailbox")
+def mailbox(
+    context: typer.Context,
+    name: Name,
+    mailbox: Annotated[str, typer.Argument(help="Their address at the OpenID provider; empty: no more by it.")] = "",
+) -> None:
+    """Let the first who comes from the OpenID provider with this address take the account (docs/access.md)."""
+    from web.sign_on import await_mailbox
+
+    with _connected(context) as (connection, _, clock):
+        await_mailbox(connection, name, mailbox, by=BY, now=clock())
+    print(f"{name} may come as {mailbox}" if mailbox else f"{name} comes by the OpenID provider no more")
 
 
 @users_app.command("disable")

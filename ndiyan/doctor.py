@@ -22,6 +22,7 @@ from ndiyan.identities import unheard
 from ndiyan.machine import machine_problems
 from ndiyan.problem import Problem
 from ndiyan.settings import Settings
+from web.errors import SignOnRefused
 from web.itself import BAD_WITHIN, fetch_disk
 from web.masks import hide_phones
 
@@ -40,7 +41,7 @@ def find_problems(settings: Settings, *, clock: Clock, wall: Clock | None = None
     `clock` tells platform time; `wall` the world's, by which certificates end and backups age.
     """
     wall = wall or SystemClock()
-    problems = [*_broker(settings), *machine_problems(settings, wall=wall)]
+    problems = [*_broker(settings), *_provider(settings), *machine_problems(settings, wall=wall)]
     try:
         with connect(settings.required("database.url"), application="ndiyan-doctor") as connection:
             problems += _clocks(connection, wall)
@@ -69,6 +70,25 @@ def _broker(settings: Settings) -> Iterator[Problem]:
         return
     for weak in find_weak_settings(mqtt, operator=settings.mqtt_operator()):
         yield Problem(str(weak), _cure(weak))
+
+
+def _provider(settings: Settings) -> Iterator[Problem]:
+    try:
+        config = settings.provider()
+    except SettingsError as error:
+        yield Problem("nobody can log in by the OpenID provider", str(error))
+        return
+    if config is None:
+        return
+    from web.provider import discover
+
+    try:
+        discover(config.issuer)
+    except SignOnRefused as error:
+        yield Problem(
+            f"nobody can log in by the OpenID provider: {error}",
+            "check oidc.issuer, its certificate and the way there; links of `ndiyan web login-link` open meanwhile",
+        )
 
 
 def _cure(weak: WeakSetting) -> str:

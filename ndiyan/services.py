@@ -80,6 +80,7 @@ def run_web(settings: Settings) -> None:
         doors=doors(list(settings.carriers)),
         price_gnf=settings.sms_price_gnf,
         requests_per_minute=settings.web_requests_per_minute,
+        provider=settings.provider(),
     )
     with connect(config.database_url) as connection:
         check_schema(connection)

@@ -29,8 +29,9 @@ from gateway.config import MqttSettings, redacted
 from ingest.profiles.profile import check_filter, shipped_profiles, topics_of
 from ndiyan.errors import SettingsError
 from ndiyan.mail import MailServer, check_mailbox
-from web.config import REQUESTS_PER_MINUTE
+from web.config import REQUESTS_PER_MINUTE, ProviderConfig, is_safe_address
 from web.masks import masked
+from web.rights import Role
 
 if TYPE_CHECKING:
     from ndiyan.backup import BackupConfig
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ndiyan.keeper import WatchConfig
     from ndiyan.logs import LogConfig
 
+GROUP_ROLES = (Role.VIEWER, Role.ENGINEER, Role.ADMINISTRATOR)  # the last that a group of somebody gives counts
 PLACES = (Path("ndiyan.toml"), Path(".demo/secrets/ndiyan.toml"), Path("/etc/ndiyan/ndiyan.toml"))
 
 
@@ -65,6 +67,23 @@ def _web_address(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{value} does not begin with http://HOST or https://HOST")
+
+
+def _issuer(value: str) -> None:
+    if not is_safe_address(value) or urlsplit(value).query or urlsplit(value).fragment:
+        raise ValueError(f"{value} is no issuer (https://HOST/…, without ? and #)")
+
+
+def _domains(value: str) -> None:
+    for domain in value.split():
+        if "@" in domain or domain != domain.lower():
+            raise ValueError(f"{domain} is no domain in small letters (example.org)")
+
+
+def _roles(value: str) -> None:
+    for role in value.split():
+        if role not in set(Role):
+            raise ValueError(f"{role} is none of {', '.join(Role)}")
 
 
 def _daytime(value: str) -> None:
@@ -133,6 +152,16 @@ SETTINGS = (
     Setting("web.port", 8000, bounds=(1, 65_535)),
     Setting("web.public_url", "", check=_web_address),
     Setting("web.requests_per_minute", REQUESTS_PER_MINUTE, bounds=(1, 1_000_000)),
+    Setting("oidc.issuer", "", check=_issuer),
+    Setting("oidc.client_id", ""),
+    Setting("oidc.client_secret", ""),
+    Setting("oidc.name", "OpenID"),
+    Setting("oidc.scopes", "openid email"),
+    Setting("oidc.mail_domains", "", check=_domains),
+    Setting("oidc.trust_mail", default=False),
+    Setting("oidc.groups_claim", "groups"),
+    *(Setting(f"oidc.{role}_groups", "") for role in GROUP_ROLES),
+    Setting("oidc.only_for", "", check=_roles),
     Setting("sms.carriers", "phone"),
     Setting("sms.price_gnf", PRICE_GNF, bounds=(0, 100_000)),
     Setting("backup.folder", ""),
@@ -175,6 +204,18 @@ class Settings:
     web_port: int
     web_public_url: str
     web_requests_per_minute: int
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = field(repr=False)
+    oidc_name: str
+    oidc_scopes: str
+    oidc_mail_domains: str
+    oidc_trust_mail: bool
+    oidc_groups_claim: str
+    oidc_viewer_groups: str
+    oidc_engineer_groups: str
+    oidc_administrator_groups: str
+    oidc_only_for: str
     sms_carriers: str
     sms_price_gnf: int
     backup_folder: str
@@ -230,6 +271,29 @@ class Settings:
     def mqtt_operator(self) -> MqttSettings | None:
         """How the operator's tools reach the broker, None when it is not set."""
         return MqttSettings.from_url(self.mqtt_operator_url) if self.mqtt_operator_url else None
+
+    def provider(self) -> ProviderConfig | None:
+        """The OpenID provider where people may log in, None when none is set.
+
+        Raises
+        ------
+        SettingsError : it is set, and what we are to it or whom we let in is not
+        """
+        if not self.oidc_issuer:
+            return None
+        groups = {
+            group.strip(): role
+            for role in GROUP_ROLES
+            for group in getattr(self, f"oidc_{role}_groups").split(",")
+            if group.strip()
+        }
+        if not groups:
+            raise SettingsError("oidc.issuer is set and no group is let in: set oidc.viewer_groups or one of its like")
+        return ProviderConfig(
+            self.oidc_issuer, self.required("oidc.client_id"), self.required("oidc.client_secret"), self.oidc_name,
+            self.oidc_scopes, tuple(self.required("oidc.mail_domains").split()), self.oidc_groups_claim, groups,
+            self.oidc_trust_mail, frozenset(map(Role, self.oidc_only_for.split())),
+        )  # fmt: skip
 
     def backup(self) -> BackupConfig:
         """Where backups go, and what closes them.

@@ -78,10 +78,11 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A session that has just begun; `token` goes into the cookie and is not kept."""
+    """A session that has just begun; `token` goes into the cookie and is not kept, `life` is the longest it lasts."""
 
     token: str
     person: str
+    life: timedelta
 
 
 def create_login_link(
@@ -140,15 +141,17 @@ def open_session(
         return begin_session(connection, row[0], now_wall=now_wall)
 
 
-def begin_session(connection: Connection, person: str, *, now_wall: datetime) -> OpenedSession:
+def begin_session(
+    connection: Connection, person: str, *, now_wall: datetime, life: timedelta = SESSION_LIFE
+) -> OpenedSession:
     """Let a person in, by whatever way they came."""
-    session = OpenedSession(secrets.token_urlsafe(32), person)
+    session = OpenedSession(secrets.token_urlsafe(32), person, life)
     connection.execute(SQL["delete_old_sessions"], {"now": now_wall, "idle_since": now_wall - SESSION_IDLE})
     connection.execute(
         SQL["insert_session"],
         {
             "hash": hash_of(session.token), "person": person, "csrf": secrets.token_urlsafe(32), "now": now_wall,
-            "expires": now_wall + SESSION_LIFE,
+            "expires": now_wall + life,
         },
     )  # fmt: skip
     connection.execute(SQL["note_entry"], {"person": person, "now": now_wall})

@@ -20,7 +20,7 @@ from web.access import (
     open_session,
     purpose_of,
 )
-from web.errors import AccountRefused, CodeRefused, LoginRefused, NotThere
+from web.errors import AccountRefused, CodeRefused, LoginRefused, NotThere, ProviderNeeded
 from web.passwords import Passwords, check_password, new_recovery_codes, new_secret, plain_code, step_of_code
 from web.rights import Role
 
@@ -39,6 +39,8 @@ class Account:
     zone: str | None
     has_password: bool
     has_code: bool
+    mailbox: str | None  # by which they come from the OpenID provider
+    is_tied: bool  # and they have come
     created_at: datetime
     entered_at: datetime | None
     disabled_at: datetime | None
@@ -154,16 +156,20 @@ def password_link(connection: Connection, name: str, *, now_wall: datetime) -> s
 
 
 def set_password(
-    connection: Connection, token: str, password: str, *, passwords: Passwords, now: datetime, now_wall: datetime
-) -> OpenedSession:
+    connection: Connection, token: str, password: str, *, passwords: Passwords, now: datetime, now_wall: datetime,
+    only_by_provider: frozenset[Role] = frozenset(),
+) -> OpenedSession:  # fmt: skip
     """Use up a link to set a password, and let its owner in; sessions of before end.
 
     Raises
     ------
     LinkRefused : the link is unknown, used, expired or for something else
+    ProviderNeeded : the account's role comes in by the OpenID provider alone
     PasswordRefused : too short, too plain; the link is still good
     """
     person, _ = purpose_of(connection, token, now_wall=now_wall)
+    if find_account(connection, person).role in only_by_provider:
+        raise ProviderNeeded
     check_password(password, name=person)
     kept = passwords.hash(password)
     with connection.transaction():
@@ -206,19 +212,23 @@ def confirm_password(connection: Connection, name: str, password: str, *, passwo
 
 
 def log_in(
-    connection: Connection, *, name: str, password: str, code: str, passwords: Passwords, now_wall: datetime
-) -> OpenedSession:
+    connection: Connection, *, name: str, password: str, code: str, passwords: Passwords, now_wall: datetime,
+    only_by_provider: frozenset[Role] = frozenset(),
+) -> OpenedSession:  # fmt: skip
     """Begin a session for whoever knows the password and, where one is set up, shows a code.
 
     Raises
     ------
     LoginRefused : name and password do not fit; whether the name exists is not told
+    ProviderNeeded : they fit, and the account's role comes in by the OpenID provider alone
     CodeRefused : they fit, the code does not
     """
     row = connection.execute(SQL["secrets"], {"name": name.strip()}).fetchone()
-    known, kept, secret, step = row or (None, None, None, 0)
+    known, kept, secret, step, role = row or (None, None, None, 0, None)
     if not passwords.fits(kept, password) or known is None:
         raise LoginRefused
+    if role in only_by_provider:
+        raise ProviderNeeded
     with connection.transaction():
         if secret is not None and not _takes_code(connection, known, secret, step, code, now_wall):
             raise CodeRefused

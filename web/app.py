@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
@@ -73,6 +74,9 @@ from web.shield import Shield
 from web.totals import KeptTotals
 from web.uplinks import Uplinks
 
+if TYPE_CHECKING:
+    from web.provider import Provider
+
 log = logging.getLogger(__name__)
 
 POOL_SIZE = 8
@@ -96,7 +100,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         uplinks = Uplinks(config.database_url)
         app.state.services = Services(
             config, clock, wall or SystemClock(), pool, trials, limiter, Passwords(), requests, KeptTotals(),
-            uplinks, files,
+            uplinks, files, _provider(config),
         )  # fmt: skip
         try:
             with trials, files:
@@ -160,3 +164,12 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         )
     app.include_router(overview.root, dependencies=[Depends(page_guard)], include_in_schema=False)
     return app
+
+
+def _provider(config: WebConfig) -> Provider | None:
+    """The OpenID provider; what speaks with it is loaded only where there is one."""
+    if config.provider is None:
+        return None
+    from web.provider import Provider
+
+    return Provider(config.provider, config.public_url + login.RETURN)

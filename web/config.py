@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from alerts.carriers.doors import Door
 from alerts.config import PRICE_GNF
+from web.rights import Role
 
 REQUESTS_PER_MINUTE = 600  # the API's default, for each key
 
@@ -24,6 +26,35 @@ class BreakableFault:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """The OpenID provider where people may log in, and whom we let in from there.
+
+    Attributes
+    ----------
+    issuer : its address, as it writes it itself
+    client_id, client_secret : what it knows us by
+    name : what people call it
+    scopes : what we ask it to tell, with spaces between
+    mail_domains : domains of the addresses that are let in
+    groups_claim : the claim that has a person's groups
+    groups : the role that each group has, at most
+    trusts_mail : an address counts although the provider does not say that it is verified
+    only_for : roles that come in by it alone
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    name: str
+    scopes: str
+    mail_domains: tuple[str, ...]
+    groups_claim: str
+    groups: Mapping[str, Role]
+    trusts_mail: bool = False
+    only_for: frozenset[Role] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class WebConfig:
     """What the web service needs to know.
 
@@ -31,6 +62,7 @@ class WebConfig:
     `public_url` is the address that people type; https there makes cookies `Secure`. `login_command` is what
     the log-in page tells people to run when they need a new link. `doors` are those of the SMS routes, by name;
     `price_gnf` is what one segment costs. `requests_per_minute` are allowed to each key and session of the API.
+    `provider` is where people may log in besides.
     """
 
     database_url: str
@@ -41,6 +73,12 @@ class WebConfig:
     doors: Mapping[str, Door] = field(default_factory=dict)
     price_gnf: float = PRICE_GNF
     requests_per_minute: int = REQUESTS_PER_MINUTE
+    provider: ProviderConfig | None = None
+
+    @property
+    def only_by_provider(self) -> frozenset[Role]:
+        """Roles that come in by the OpenID provider alone."""
+        return self.provider.only_for if self.provider else frozenset()
 
     @property
     def is_https(self) -> bool:
@@ -52,3 +90,14 @@ class WebConfig:
         """Scheme, host and port of `public_url`, as browsers write an origin."""
         parts = urlsplit(self.public_url)
         return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_safe_address(address: str) -> bool:
+    """Whether what travels there cannot be read on the way: https, or this machine."""
+    parts = urlsplit(address)
+    if parts.scheme == "http" and parts.hostname:
+        try:
+            return parts.hostname == "localhost" or ip_address(parts.hostname).is_loopback
+        except ValueError:
+            return False
+    return parts.scheme == "https" and bool(parts.hostname)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 from secrets import compare_digest
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 from psycopg_pool import ConnectionPool
@@ -29,6 +29,9 @@ from web.passwords import Passwords
 from web.rights import Right, door_of
 from web.totals import KeptTotals
 from web.uplinks import Uplinks
+
+if TYPE_CHECKING:
+    from web.provider import Provider
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POOL_WAIT_S = 3.0  # a page that cannot reach the database says so rather than spin
@@ -49,6 +52,7 @@ class Services:
     totals: KeptTotals
     uplinks: Uplinks
     files: InTurn
+    provider: Provider | None
 
     @property
     def cookie(self) -> str:

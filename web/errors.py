@@ -38,6 +38,32 @@ class CodeRefused(WebError):
     """The code of the second factor does not fit."""
 
 
+class SignOnRefusal(StrEnum):
+    """Why the OpenID provider does not let somebody in here."""
+
+    AWAY = "away"  # it does not answer
+    SETUP = "setup"  # it is not as it must be, or does not know us
+    DENIED = "denied"  # the person, or the provider, said no
+    STRAYED = "strayed"  # this browser did not set out, or another log-in came between
+    TOKEN = "token"  # noqa: S105 - a word, no secret: what it says is not signed, not for us or not for now
+    MAIL = "mail"  # no address that it vouches for and that is of the domain
+    GROUP = "group"  # no group that may come in
+    TAKEN = "taken"  # an account of this name is somebody else's
+    CLOSED = "closed"  # the account is disabled
+
+
+class SignOnRefused(WebError):
+    """The OpenID provider does not let somebody in here; `reason` says why, the message what was found."""
+
+    def __init__(self, reason: SignOnRefusal, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+
+
+class ProviderNeeded(WebError):
+    """The account's role comes in by the OpenID provider alone."""
+
+
 class PasswordRefused(WebError):
     """A password that may not be one: `why` is length, plain or name, `value` what is wrong with it."""
 
@@ -47,13 +73,15 @@ class PasswordRefused(WebError):
 
 
 class AccountRefused(WebError):
-    """An account cannot be like this: `why` is name, taken, zone or last, `value` the one that is refused."""
+    """An account cannot be like this: `why` is one of the keys below, `value` the one that is refused."""
 
     SENTENCES: ClassVar = {
         "name": "a name has 1 to 60 letters",
         "taken": "there is an account of this name",
         "zone": "a secretary belongs to one zone that exists",
         "last": "this is the last administrator",
+        "mailbox": "an address is NAME@DOMAIN and has at most 60 letters",
+        "awaited": "another account comes in by this address",
     }
 
     def __init__(self, why: str, value: str) -> None:

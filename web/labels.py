@@ -103,6 +103,8 @@ MISTAKES = {  # as `gateway.tables` and `gateway.zones` say them
 
 WRITTEN = {
     "account_added": N_("compte ajouté"),
+    "account_awaited": N_("adresse OpenID d’un compte"),
+    "account_tied": N_("compte pris par OpenID"),
     "account_changed": N_("rôle changé"),
     "account_disabled": N_("compte fermé"),
     "account_enabled": N_("compte rouvert"),

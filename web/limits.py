@@ -53,8 +53,12 @@ class Tries:
 
     def wait_s(self, name: str, address: str, *, now: datetime) -> float:
         """Count a try, and 0; or how long it takes until the next one is allowed. Unknown names count like others."""
+        return self.wait_without_name_s(address, now=now) or self._take(_name(name), TRIES_OF_A_NAME, now)
+
+    def wait_without_name_s(self, address: str, *, now: datetime) -> float:
+        """The same for a way in that asks for no name."""
         self._connection.execute(SQL["forget_full"], {"full_since": now - TRIES_WITHIN})
-        return self._take(_network(address), TRIES_OF_AN_ADDRESS, now) or self._take(_name(name), TRIES_OF_A_NAME, now)
+        return self._take(_network(address), TRIES_OF_AN_ADDRESS, now)
 
     def forgive(self, name: str) -> None:
         """Whoever got in mistyped before."""

@@ -10,6 +10,7 @@ import pytest
 from gateway.clock import FastClock, SystemClock
 from ndiyan.errors import SettingsError
 from ndiyan.settings import SETTINGS, load_settings
+from web.rights import Role
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -35,6 +36,25 @@ def test_a_webhook_has_its_address_in_the_file_and_its_secret_in_the_environment
     assert (webhook.name, webhook.url) == ("office", "https://example.org/ndiyan")
 
 
+def test_a_group_of_the_openid_provider_gives_the_highest_role_that_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "ndiyan.toml"
+    file.write_text(
+        '[oidc]\nissuer = "https://sso.example/realms/water"\nclient_id = "ndiyan"\n'
+        'mail_domains = "a.example b.example"\nviewer_groups = "All of us, water"\nengineer_groups = "water"\n'
+        'only_for = "engineer administrator"\n',
+        "utf-8",
+    )
+    provider = load_settings(file, {"NDIYAN_OIDC_CLIENT_SECRET": "hunter2"}).provider()
+    assert provider is not None
+    assert provider.groups == {"All of us": Role.VIEWER, "water": Role.ENGINEER}
+    assert provider.mail_domains == ("a.example", "b.example")
+    assert provider.only_for == {Role.ENGINEER, Role.ADMINISTRATOR}
+    assert "hunter2" not in repr(provider)
+    with pytest.raises(SettingsError, match=r"oidc\.client_secret is not set: write client_secret under \[oidc\]"):
+        load_settings(file, {}).provider()
+    assert load_settings(_empty(tmp_path), {}).provider() is None
+
+
 def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> None:
     spec = "2026-11-24T10:40:00+00:00@2026-11-24T13:00:00+00:00x60"
     clock = load_settings(_empty(tmp_path), {"NDIYAN_CLOCK": spec}).make_clock()
@@ -57,6 +77,9 @@ def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> 
         pytest.param('[web]\npublic_url = "example.org"', "does not begin with http", id="address"),
         pytest.param("[web", "is not valid TOML", id="not-toml"),
         pytest.param('[webhooks.office]\nurl = "x"', r"webhooks\.office\.url: 'x' does not begin", id="webhook"),
+        pytest.param('[oidc]\nissuer = "http://sso.example"', r"http://sso\.example is no issuer", id="issuer"),
+        pytest.param('[oidc]\nmail_domains = "@a.example"', r"@a\.example is no domain in small letters", id="domain"),
+        pytest.param('[oidc]\nonly_for = "boss"', r"oidc\.only_for: boss is none of viewer, secretary,", id="roles"),
         pytest.param("webhooks = 3", "webhooks: 3 is no table of webhooks", id="webhooks"),
     ],
 )

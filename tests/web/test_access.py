@@ -21,6 +21,8 @@ OPEN = {
     "/healthz",
     "/login/{token}",
     "/{language}/entrer",
+    "/{language}/entrer/ailleurs",
+    "/entrer/retour",
     "/static",
     "/sms/{carrier}/events",
     "/sms/{carrier}/{secret}/{kind}",

@@ -171,6 +171,8 @@ def journey(site: Site, connection: Connection) -> list[Step]:
         Step("/{language}/reglages/utilisateurs", ["account_added"], {"nom": "Sira", "role": "viewer"}),
         Step("/{language}/reglages/utilisateurs/{name}/role", ["account_changed"], {"role": "engineer"},
              {"name": "Sira"}),
+        Step("/{language}/reglages/utilisateurs/{name}/adresse", ["account_awaited"], {"adresse": "sira@a.example"},
+             {"name": "Sira"}),
         Step("/{language}/reglages/utilisateurs/{name}/refaire", ["account_reset"], ids={"name": "Sira"}),
         Step("/login/{token}", ["password_set"], {"mot": PASSWORD, "encore": PASSWORD},
              {"token": Shown(r"/login/([\w-]+)")}),

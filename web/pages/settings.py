@@ -18,6 +18,7 @@ from web.errors import AccountRefused, BadParameter, KeyUnknown
 from web.labels import N_
 from web.pages.page import Page, PageOf
 from web.rights import Role
+from web.sign_on import await_mailbox
 
 router = APIRouter(prefix="/reglages")
 
@@ -29,6 +30,8 @@ REFUSALS = {
     "taken": N_("« %(value)s » existe déjà : choisissez un autre nom."),
     "zone": N_("« %(value)s » n’est pas une zone : un secrétaire appartient à une zone."),
     "last": N_("« %(value)s » est le dernier administrateur : faites-en d’abord un autre."),
+    "mailbox": N_("« %(value)s » ne va pas : une adresse s’écrit NOM@DOMAINE, en 60 lettres au plus."),
+    "awaited": N_("« %(value)s » est déjà l’adresse d’un autre compte."),
 }
 
 
@@ -73,6 +76,16 @@ def reset_user(page: PageOf, name: str) -> Response:
     return _users(page, link=token, whose=name)
 
 
+@router.post("/utilisateurs/{name}/adresse")
+def set_mailbox(page: PageOf, name: str, adresse: Annotated[str, Form(max_length=200)] = "") -> Response:
+    """Let somebody come by the OpenID provider under this address, or, when it is empty, no more."""
+    try:
+        await_mailbox(page.connection, name, adresse, by=page.who, now=page.now)
+    except AccountRefused as error:
+        return _users(page, refused=error)
+    return page.see("reglages", "utilisateurs")
+
+
 @router.post("/utilisateurs/{name}/fermer")
 def disable_user(page: PageOf, name: str) -> Response:
     """Let somebody in no more."""
@@ -92,9 +105,10 @@ def enable_user(page: PageOf, name: str) -> Response:
 
 def _users(page: Page, *, link: str | None = None, whose: str = "", refused: AccountRefused | None = None) -> Response:
     refusal = refused and page.texts.gettext(REFUSALS[refused.why]) % {"value": refused.value}
+    provider = page.services.config.provider
     answer = page.render(
         "users.html", accounts=fetch_accounts(page.connection), roles=list(Role), whose=whose, refusal=refusal,
-        zones=PgReadings(page.connection).zones(), longest=LONGEST_NAME,
+        zones=PgReadings(page.connection).zones(), longest=LONGEST_NAME, provider=provider and provider.name,
         link=link and f"{page.services.config.public_url}/login/{link}",
     )  # fmt: skip
     answer.status_code = 200 if refused is None else 400

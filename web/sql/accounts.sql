@@ -1,5 +1,6 @@
 -- accounts
-SELECT name, role, zone_id, password IS NOT NULL, totp_secret IS NOT NULL, created_at, entered_at, disabled_at
+SELECT name, role, zone_id, password IS NOT NULL, totp_secret IS NOT NULL, sign_on_mailbox, sign_on_subject IS NOT NULL,
+       created_at, entered_at, disabled_at
 FROM account WHERE %(name)s::text IS NULL OR lower(name) = lower(%(name)s)
 ORDER BY disabled_at IS NOT NULL, lower(name);
 
@@ -24,7 +25,7 @@ UPDATE account SET disabled_at = %(now)s WHERE name = %(name)s AND disabled_at I
 UPDATE account SET disabled_at = NULL WHERE name = %(name)s AND disabled_at IS NOT NULL;
 
 -- secrets
-SELECT name, password, totp_secret, totp_step FROM account WHERE lower(name) = lower(%(name)s) AND disabled_at IS NULL;
+SELECT name, password, totp_secret, totp_step, role FROM account WHERE lower(name) = lower(%(name)s) AND disabled_at IS NULL;
 
 -- set_password
 UPDATE account SET password = %(password)s WHERE name = %(name)s;
@@ -56,3 +57,24 @@ DELETE FROM recovery_code WHERE person = %(name)s;
 
 -- use_code
 DELETE FROM recovery_code WHERE person = %(name)s AND code_hash = %(hash)s;
+
+-- of_provider
+SELECT name, role, disabled_at FROM account WHERE sign_on_issuer = %(issuer)s AND sign_on_subject = %(subject)s;
+
+-- tie
+-- One that waits for this address, once.
+UPDATE account SET sign_on_issuer = %(issuer)s, sign_on_subject = %(subject)s
+WHERE lower(sign_on_mailbox) = lower(%(mailbox)s) AND sign_on_subject IS NULL
+RETURNING name, role, disabled_at;
+
+-- insert_tied
+INSERT INTO account (name, role, created_at, sign_on_mailbox, sign_on_issuer, sign_on_subject)
+VALUES (%(mailbox)s, %(role)s, %(now)s, %(mailbox)s, %(issuer)s, %(subject)s)
+ON CONFLICT DO NOTHING;
+
+-- await_mailbox
+-- Whoever came by another address before comes no more.
+UPDATE account SET sign_on_mailbox = %(mailbox)s, sign_on_issuer = NULL, sign_on_subject = NULL WHERE name = %(name)s;
+
+-- is_awaited
+SELECT FROM account WHERE lower(sign_on_mailbox) = lower(%(mailbox)s) AND name <> %(name)s;

@@ -26,25 +26,46 @@ class NoPeer(Exception):
     """A peer is not on this machine and cannot be had."""
 
 
-class Smsc:
-    """The message centre of `smsc/smsc.js`, over the codec of npm."""
+class NodePeer:
+    """A program of node beside the packages of npm that it needs: it prints its ports as JSON once it listens."""
 
-    def __init__(self, folder: Path, *, port: int = 0, **start: str) -> None:
+    def __init__(self, script: Path, folder: Path, start: dict[str, Any]) -> None:
         node = shutil.which("node")
         if node is None:
             raise NoPeer("apt-get install nodejs npm")
-        environment = dict(os.environ) | {"NODE_PATH": str(_codec() / "node_modules")}
-        log = folder / "smsc.log"
+        environment = dict(os.environ) | {"NODE_PATH": str(_packages(script.parent) / "node_modules")}
+        log = folder / f"{script.stem}.log"
         log.unlink(missing_ok=True)
-        argv = [node, HERE / "smsc" / "smsc.js", json.dumps({"port": port, **start})]
-        self._process = spawn(argv, log=log, env=environment, death_signal=signal.SIGKILL)
+        self._process = spawn([node, script, json.dumps(start)], log=log, env=environment, death_signal=signal.SIGKILL)
         deadline = time.monotonic() + START_WITHIN_S
         while not log.read_text("utf-8").endswith("}\n"):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise NoPeer(f"node does not start: {log.read_text('utf-8')[-300:]}")
             time.sleep(0.01)
-        ports = json.loads(log.read_text("utf-8"))
+        ports = json.loads(log.read_text("utf-8").splitlines()[-1])  # warnings of packages come before
         self.port, self._control = int(ports["port"]), int(ports["control"])
+
+    def stop(self) -> None:
+        """End it as a crash would."""
+        stop(self._process, signal.SIGKILL, timeout_s=5.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _ask(self, path: str, sent: object) -> Any:
+        body = None if sent is None else json.dumps(sent).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._control}{path}", data=body, timeout=30) as answer:
+            return json.load(answer)
+
+
+class Smsc(NodePeer):
+    """The message centre of `smsc/smsc.js`, over the codec of npm."""
+
+    def __init__(self, folder: Path, *, port: int = 0, **start: str) -> None:
+        super().__init__(HERE / "smsc" / "smsc.js", folder, {"port": port, **start})
 
     def set(self, **how: object) -> None:
         """Change how it behaves; the names are those at the head of `smsc.js`."""
@@ -75,21 +96,6 @@ class Smsc:
         """What people wrote: how often it was handed to us, and whether we have answered."""
         inbound: list[dict[str, Any]] = self._ask("/log", None)["inbound"]
         return inbound
-
-    def stop(self) -> None:
-        """End it as a crash would."""
-        stop(self._process, signal.SIGKILL, timeout_s=5.0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _ask(self, path: str, sent: object) -> Any:
-        body = None if sent is None else json.dumps(sent).encode()
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._control}{path}", data=body, timeout=30) as answer:
-            return json.load(answer)
 
 
 @contextlib.contextmanager
@@ -150,12 +156,14 @@ def _listens(port: int) -> bool:
     return False
 
 
-def _codec() -> Path:
-    """The folder with npm's codec, which is fetched the first time."""
+def _packages(folder: Path) -> Path:
+    """A folder with the packages of npm that stand in `folder`'s package.json; they are fetched the first time."""
     npm = shutil.which("npm")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ndiyan" / "smsc"
-    wanted = (HERE / "smsc" / "package.json").read_bytes()
-    if (cache / "node_modules" / "smpp").is_dir() and (cache / "package.json").read_bytes() == wanted:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ndiyan" / folder.name
+    wanted = (folder / "package.json").read_bytes()
+    names = list(json.loads(wanted)["dependencies"])
+    are_here = all((cache / "node_modules" / name).is_dir() for name in names)
+    if are_here and (cache / "package.json").read_bytes() == wanted:
         return cache
     if npm is None:
         raise NoPeer("apt-get install npm")
@@ -167,5 +175,5 @@ def _codec() -> Path:
             cwd=cache, capture_output=True, text=True, timeout=INSTALL_WITHIN_S, check=True,
         )  # fmt: skip
     except (subprocess.SubprocessError, OSError) as error:
-        raise NoPeer(f"npm could not fetch the SMPP codec: {error}") from error
+        raise NoPeer(f"npm could not fetch {', '.join(names)}: {error}") from error
     return cache
