@@ -15,12 +15,11 @@ from ingest.readings import ChannelRow, LatestRow, ReadingStore, Series
 from web.by_hand import HandMade, spots_of
 from web.charts.bars import DayBar, volume_panel
 from web.charts.frame import Axis
-from web.charts.lanes import Lane, LaneMark, LaneSpan, event_lanes
+from web.charts.lanes import LaneSpan
 from web.charts.scale import Span, round_up
 from web.charts.series import Band, Spot, series_panel
 from web.daily import Day
 from web.language import Texts
-from web.stories import Alert
 
 OVERFLOW, LOW, EMPTY = 0.98, 0.20, 0.05  # shares of the full level, as DASHBOARD §1.2 plot 5 draws them
 BRIGHT_W_M2 = 1200.0  # the brightest moment between clouds that a panel sees
@@ -184,38 +183,6 @@ def running_spans(power: Series, rated_w: float, max_gap_s: float, title: str) -
         else:
             spans.append(LaneSpan(t_s, t_s, "running", title))
     return spans
-
-
-def draw_events(
-    running: Sequence[LaneSpan], alerts: Sequence[tuple[Alert, str]], told: Sequence[tuple[datetime, str, str]],
-    visits: Sequence[tuple[datetime, str]], settings: Sequence[tuple[datetime, str]], span: Span, texts: Texts,
-) -> Markup:  # fmt: skip
-    """Lanes of pump, alerts, messages (when, kind, name), visits and changes of rules under the curves."""
-    lanes = [
-        Lane(texts.gettext("Pompe"), running),
-        Lane(
-            texts.gettext("Alertes"),
-            [
-                LaneSpan(
-                    alert.first_evidence_at.timestamp(),
-                    alert.resolved_at.timestamp() if alert.resolved_at else span.end_s,
-                    f"severity-{alert.severity}",
-                    title,
-                )
-                for alert, title in alerts
-            ],
-        ),
-        Lane(
-            "SMS",
-            marks=[
-                LaneMark(at.timestamp(), "received" if kind == "sms_in" else "sent", name) for at, kind, name in told
-            ],
-        ),
-        Lane(texts.gettext("Visites"), marks=[LaneMark(at.timestamp(), "visit", title) for at, title in visits]),
-        Lane(texts.gettext("Règles"), marks=[LaneMark(at.timestamp(), "setting", title) for at, title in settings]),
-    ]
-    label = texts.gettext("Pompe en marche, alertes, SMS, visites et réglages sur la même échelle de temps")
-    return Markup(event_lanes(lanes, span=span, label=label))  # noqa: S704 - as above
 
 
 def draw_days(days: Sequence[Day], texts: Texts, behind: Callable[[date], str]) -> Markup:

@@ -28,6 +28,7 @@ DAY = timedelta(days=1)
 STEPS_S = (300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
 USUAL = ("pv/irradiance_w_m2", "pump/power_w", "pump/flow_m3_h", "tower/level_m")
 DEFAULT_SPAN = timedelta(days=7)
+AMOUNTS = ("rain_mm",)  # what came since the reading before: those of a step add up
 SPECIFIC_ENERGY = "specific_energy_kwh_m3"
 # What a period may be compared with; any other word is the id of another zone.
 BACK = {"avant": None, "semaine": timedelta(days=7), "mois": timedelta(days=28), "an": timedelta(days=364)}
@@ -282,9 +283,11 @@ class Steps:
         if row.name == SPECIFIC_ENERGY:
             return self._specific_energy(row.zone_id, start - back, end - back, back.total_seconds())
         series = PgReadings(self._connection).series(row.channel_id, start - back, end - back, resolution=self.step)
+        if row.name in AMOUNTS:
+            series = replace(series, value=series.value * series.n)
         value = on_grid(series, self.t_s - back.total_seconds(), self.step.total_seconds(), row)
         column = plain(value)
-        if len(series.t_s) and not row.is_counter:
+        if len(series.t_s) and not row.is_counter and row.name not in AMOUNTS:
             column = replace(column, extremes=(float(series.minimum.min()), float(series.maximum.max())))
         return column, float(series.n.sum())
 

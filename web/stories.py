@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from alerts.closing import may_undo
 from alerts.shelf import is_shelved
@@ -92,6 +92,23 @@ class Alert:
         """What the detector saw, in words."""
         sentences = self.evidence.get("sentence", {})
         return str(sentences.get(language) or sentences.get("fr") or "")
+
+
+class Told(NamedTuple):
+    """A message to somebody of a zone, or (without `notification_id`) from them; `alert_id` is what it is about."""
+
+    at: datetime
+    name: str
+    notification_id: int | None
+    alert_id: int | None
+
+
+class Visit(NamedTuple):
+    """What was seen and done on a visit, and on which alert it was noted."""
+
+    at: datetime
+    text: str
+    alert_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +218,7 @@ def find_alert(connection: Connection, alert_id: int) -> Alert:
 
 def alerts_within(connection: Connection, zone_id: str, start: datetime, end: datetime) -> list[Alert]:
     """Alerts of a zone that were on at some moment of [start, end]."""
-    return [Alert(*row) for row in connection.execute(_alerts("within"), {"zone": zone_id, "start": start, "end": end})]
+    return [Alert(*row) for row in connection.execute(_alerts("within"), _within(zone_id, start, end))]
 
 
 def events_of(connection: Connection, alert_id: int) -> list[Event]:
@@ -219,23 +236,25 @@ def last_mark(events: Sequence[Event]) -> Event | None:
     return next((event for event in reversed(events) if event.kind in MARKS), None)
 
 
-def told_between(
-    connection: Connection, zone_id: str, start: datetime, end: datetime
-) -> list[tuple[datetime, str, str]]:
-    """(when, kind, name) of each message to and from the people of a zone within [start, end)."""
-    return list(connection.execute(SQL["told_between"], {"zone": zone_id, "start": start, "end": end}))
+def told_between(connection: Connection, zone_id: str, start: datetime, end: datetime) -> list[Told]:
+    """Each message to and from the people of a zone within [start, end)."""
+    return [Told(*row) for row in connection.execute(SQL["told_between"], _within(zone_id, start, end))]
 
 
-def visits_between(connection: Connection, zone_id: str, start: datetime, end: datetime) -> list[tuple[datetime, str]]:
-    """(when, what was seen and done) of each visit to a zone within [start, end)."""
-    return list(connection.execute(SQL["visits_between"], {"zone": zone_id, "start": start, "end": end}))
+def visits_between(connection: Connection, zone_id: str, start: datetime, end: datetime) -> list[Visit]:
+    """Each visit to a zone within [start, end)."""
+    return [Visit(*row) for row in connection.execute(SQL["visits_between"], _within(zone_id, start, end))]
 
 
 def settings_between(
     connection: Connection, zone_id: str, start: datetime, end: datetime
 ) -> list[tuple[datetime, str, float | None]]:
     """(when, parameter, value) of each number of a rule that was changed for a zone; None: back to what it was."""
-    return list(connection.execute(SQL["settings_between"], {"zone": zone_id, "start": start, "end": end}))
+    return list(connection.execute(SQL["settings_between"], _within(zone_id, start, end)))
+
+
+def _within(zone_id: str, start: datetime, end: datetime) -> dict[str, object]:
+    return {"zone": zone_id, "start": start, "end": end}
 
 
 def committee_of(connection: Connection, zone_id: str) -> list[Member]:

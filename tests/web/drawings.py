@@ -15,7 +15,7 @@ from web.charts.calendar import CalendarDay, Month, calendar
 from web.charts.country import MapZone, zone_map
 from web.charts.dots import DotRow, dot_plot
 from web.charts.frame import Axis
-from web.charts.lanes import Lane, LaneMark, LaneSpan, event_lanes
+from web.charts.lanes import MISSING, Lane, LaneMark, LaneSpan, event_lanes
 from web.charts.plane import TALL_PX, Curve, Dots, plane_panel
 from web.charts.scale import Span
 from web.charts.series import Band, Other, Spot, series_panel
@@ -82,7 +82,9 @@ def drawings() -> dict[str, str]:
         "share": share_bar(0.4, mark=0.75),
         "lanes": event_lanes(
             [Lane("Pump", [LaneSpan(21_600, 43_200, "running", "on")]),
-             Lane("SMS", marks=[LaneMark(30_000, "sent", "x")])],
+             Lane("SMS", marks=[LaneMark(30_000, "sent", "x", "/x")]),
+             Lane("Rain", [LaneSpan(0, 28_800, "rain", "10 mm", "/rain", 0.25),
+                           LaneSpan(28_800, 57_600, MISSING, "no data")])],
             span=DAY, label="events",
         ),
         "map": zone_map(

@@ -14,6 +14,7 @@ import pytest
 from alerts.actions import note_visit
 from alerts.settings import change
 from gateway.zones import Zone
+from ingest.by_hand import HandFate, HandReading, book
 from ingest.readings import ChannelRow, Series
 from tests.web.test_pages import words
 from tests.web.web_seed import seed_bad, seed_readings
@@ -180,13 +181,38 @@ def test_visits_and_changed_rules_stand_on_lanes_under_the_curves(site: Site) ->
         page = client.get("/fr/zones/zone-3?span=7d")
         text = words(page).replace("\u00a0", " ")
         assert page.text.count('class="mark visit"') == 1
-        assert "Visite Fusible changé, rappeler …001" in text
+        assert "Visites Fusible changé, rappeler …001" in text
         assert page.text.count('class="mark setting"') == 1, "that of zone 1 is not this zone's"
-        assert "45" in text.split("Réglage changé")[1][:120]
+        assert "45" in text.split("Règles")[-1][:120]
+        for address in (f"/fr/alertes/{site.alert_id}", "/fr/regles/pump_not_running.on_delay_min"):
+            assert f'<a href="{address}" tabindex="-1"' in page.text, "the mark leads there"
+            assert f'<a href="{address}">' in page.text, "and the keyboard finds the same in the list"
         client.get(site.login_path(Role.SECRETARY, "zone-3"))
         page = client.get("/fr/zones/zone-3?span=7d")
         assert page.text.count('class="mark visit"') == 1
-        assert "Réglage changé" not in words(page), "rules are no matter of a secretary"
+        assert 'class="mark setting"' not in page.text, "rules are no matter of a secretary"
+
+
+@pytest_db
+def test_rain_stands_on_its_lane_by_day_and_a_day_that_nobody_read_is_hatched(site: Site) -> None:
+    now, president = site.clock.now(), "Hadja Djenabou Diallo"
+    with site.connect() as connection:
+        ((contact,),) = connection.execute("SELECT contact_id FROM contact WHERE name = %s", [president]).fetchall()
+        for days, mm in ((4, 12.5), (2, 0.0)):
+            ((sms,),) = connection.execute(
+                "INSERT INTO sms_in (carrier, provider_id, phone, text, received_at, contact_id)"
+                " VALUES ('test', gen_random_uuid(), '+224', 'x', %s, %s) RETURNING sms_in_id",
+                [now - timedelta(days=days), contact],
+            ).fetchall()
+            reading = HandReading("zone-3", "weather", "rain_mm", mm, contact, sms, now - timedelta(days=days))
+            assert book(connection, reading).fate is HandFate.STORED
+    with site.app() as client:
+        client.get(site.login_path())
+        page = client.get("/fr/zones/zone-3?span=7d")
+    assert page.text.count('class="piece rain"') == 1, "it rained on one day"
+    assert page.text.count('class="piece missing"') == 5, "of eight days two were read, and today may yet be"
+    assert "12,5 mm" in words(page).replace("\u00a0", " ")
+    assert page.text.count('href="/fr/zones/zone-3/weather"') == 3, "the bar, the list, and the part's tab"
 
 
 @pytest_db

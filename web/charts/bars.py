@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from web.charts.frame import AXIS_PX, EDGE_PX, GUTTER_PX, PLOT_PX, Axis, value_axis
 from web.charts.scale import value_ticks
-from web.charts.svg import tag, text_of
+from web.charts.svg import link, tag, text_of
 
 STEP_PX, BAR_PX, SMALL_PX = 9, 7, 34
 
@@ -115,7 +115,7 @@ def _columns(bars: Sequence[DayBar], *, axis: Axis, label: str, no_data: str | N
                 "rect", tag("title", text_of(bar.title)), x=x, width=width, y=top, height=axis.px(0) - top,
                 class_="bar short" if bar.is_short else "bar",
             )  # fmt: skip
-            drawn.append(_linked(rect, bar))
+            drawn.append(link(rect, bar.href, bar.title))
     if no_data is not None:
         drawn.append(tag("text", text_of(no_data), x="50%", y=PLOT_PX / 2 + 4, class_="nothing", text_anchor="middle"))
     role = "group" if any(bar.href for bar in bars) else "img"  # a picture may hold no links
@@ -129,7 +129,3 @@ def _columns(bars: Sequence[DayBar], *, axis: Axis, label: str, no_data: str | N
     below = tag("svg", *names or [""], class_="panel", width="100%", height=AXIS_PX, aria_hidden="true")
     corner = tag("svg", class_="axis", width=GUTTER_PX, height=AXIS_PX, aria_hidden="true")
     return f'<div class="plot">{value_axis(axis)}{plot}</div><div class="plot">{corner}{below}</div>'
-
-
-def _linked(rect: str, bar: DayBar) -> str:
-    return rect if bar.href is None else tag("a", rect, href=bar.href, tabindex="-1", aria_label=bar.title)

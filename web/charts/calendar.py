@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from web.charts.svg import tag, text_of
+from web.charts.svg import link, tag, text_of
 
 CELL_PX, GAP_PX = 15, 2
 LEVELS = 4
@@ -65,4 +65,4 @@ def _square(day: CalendarDay, week: int) -> str:
     if day.level == 0:  # the worst is seen without its colour too
         x, y = week * (CELL_PX + GAP_PX) + 4, day.on.weekday() * (CELL_PX + GAP_PX) + 4
         mark = tag("path", d=f"M{x} {y}l7 7m0-7l-7 7", class_="cross")
-    return tag("a", rect, mark, href=day.href, tabindex="-1", aria_label=day.title)
+    return link(rect + mark, day.href, day.title)

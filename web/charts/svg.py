@@ -29,6 +29,14 @@ def text_of(text: str) -> str:
     return escape(text, quote=False)
 
 
+def link(drawn: str, href: str | None, title: str) -> str:
+    """A drawing that leads somewhere by a click, or as it is where `href` is None.
+
+    The keyboard finds the same links in the table or list beside the drawing, so that it need not walk every mark.
+    """
+    return drawn if href is None else tag("a", drawn, href=href, tabindex="-1", aria_label=title)
+
+
 def _attribute(key: str) -> str:
     # SVG's camel-case names have no underscore; they pass through unchanged.
     return key.rstrip("_").replace("_", "-")

@@ -14,27 +14,23 @@ from markupsafe import Markup
 
 from alerts.closing import BreakdownCause
 from alerts.lasting import fetch_forecast
-from alerts.parameters import PARAMETERS
-from alerts.words import fault_label
 from ingest.readings_pg import PgReadings
 from web.box import fetch_boxes
 from web.breakdowns import close_by_hand, fetch_reports, reopen_by_hand
 from web.by_hand import fetch_by_hand
 from web.charts.bars import share_bar
 from web.charts.series import time_axis
-from web.curves import CHOICES, draw_days, draw_events, fetch_curves, running_spans, span_name, span_of
+from web.curves import CHOICES, draw_days, fetch_curves, span_name, span_of
 from web.daily import DAY, days_before, fetch_volumes
 from web.errors import BadParameter
 from web.explore import Question
 from web.fleet import fetch_zone
-from web.labels import Labels
-from web.masks import hide_phones
 from web.notes import count_notes
 from web.pages.asset import draw_nights
+from web.pages.events import fetch_events
 from web.pages.page import Page, PageOf
 from web.plots.plot import Plot
-from web.rights import Right
-from web.stories import alerts_page, alerts_within, committee_of, settings_between, told_between, visits_between
+from web.stories import alerts_page, committee_of
 from web.water import fetch_blind_spots, fetch_seen, fetch_silences
 
 router = APIRouter()
@@ -55,27 +51,9 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
     ratings = {asset.asset_id: dict(asset.rating) for asset in assets}
     start, end = page.now - choice.length, page.now
     drawn_span = span_of(start, end)
-    rated_w = ratings.get("pump", {}).get("rated_power_w")
-    running = []
-    if rated_w:
-        power = store.window(zone_id, start, end, only=[("pump", "power_w")])
-        for series in power.values():
-            interval_s = next(asset.interval_s for asset in assets if asset.asset_id == "pump")
-            running = running_spans(series, rated_w, 2.5 * interval_s, page.texts.gettext("Pompe en marche"))
-    titled = [
-        (alert, f"{alert.code} {fault_label(alert.fault, page.language.value)}")
-        for alert in alerts_within(page.connection, zone_id, start, end)
-    ]
     read = fetch_by_hand(page.connection, zone_id, start, end)
-    labels = Labels(page.texts)
-    visits = [(at, hide_phones(text)) for at, text in visits_between(page.connection, zone_id, start, end)]
-    # Rules are no matter of a secretary, whose connection may not even ask for them.
-    found_changes = settings_between(page.connection, zone_id, start, end) if page.may(Right.SURVEY) else []
-    changed = [(at, _change(labels, name, value)) for at, name, value in found_changes]
     return page.render(
         "zone.html",
-        visits=visits,
-        changed=changed,
         item=found,
         silence=fetch_silences(page.connection, [zone_id], page.now, seen_at=fetch_seen(page.connection)).get(zone_id),
         blind=fetch_blind_spots(page.connection, zone_id, page.now),
@@ -88,15 +66,7 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         reports=fetch_reports(page.connection, zone_id),
         causes=list(BreakdownCause),
         by_hand=read,
-        events=draw_events(
-            running,
-            titled,
-            told_between(page.connection, zone_id, start, end),
-            visits,
-            changed,
-            drawn_span,
-            page.texts,
-        ),
+        events=fetch_events(page, zone_id, assets, start, end),
         axis=Markup(time_axis(drawn_span, partial(span_name, choice.length, page.texts))),  # noqa: S704 - our own chart
         days=found.days[-DAYS_DRAWN:],
         days_drawing=draw_days(found.days[-DAYS_DRAWN:], page.texts, partial(_day_address, page, zone_id)),
@@ -126,16 +96,6 @@ def close(page: PageOf, report_id: int, cause: Annotated[str, Form()]) -> Respon
 def reopen(page: PageOf, report_id: int) -> Response:
     """Undo the closing of a report."""
     return page.see("zones", reopen_by_hand(page.connection, report_id, who=page.who, now=page.now))
-
-
-def _change(labels: Labels, name: str, value: float | None) -> str:
-    """What was changed of a rule, as a reader of the page knows it."""
-    parameter = PARAMETERS.get(name)
-    if parameter is None:
-        return name
-    subject = f"{fault_label(parameter.fault, labels.texts.language.value)}, {labels.parameter(name)}"
-    shown = parameter.default if value is None else value
-    return labels.texts.named(subject, labels.number_of_rule(shown, parameter.unit))
 
 
 def _night(page: Page, zone_id: str, tower: Mapping[str, float]) -> Plot:

@@ -54,18 +54,19 @@ SELECT event_id, at, kind, who, detail FROM alert_event WHERE alert_id = %(alert
 
 -- told_between
 -- Messages and answers of a zone within a span of platform time, for the lane of events.
-SELECT n.created_at, n.kind, coalesce(c.name, '') FROM notification n LEFT JOIN contact c USING (contact_id)
+SELECT n.created_at, coalesce(c.name, ''), n.notification_id, n.alert_id FROM notification n LEFT JOIN contact c USING (contact_id)
 WHERE n.zone_id = %(zone)s AND n.created_at >= %(start)s AND n.created_at < %(end)s
 UNION ALL
-SELECT s.received_at, 'sms_in', coalesce(c.name, '') FROM sms_in s JOIN contact c USING (contact_id)
+SELECT s.received_at, coalesce(c.name, ''), NULL, s.alert_id FROM sms_in s JOIN contact c USING (contact_id)
 WHERE c.zone_id = %(zone)s AND s.received_at >= %(start)s AND s.received_at < %(end)s
 ORDER BY 1;
 
 -- visits_between
 -- Visits of a zone by the day that people named: noon of another day than the one on which it was written.
-SELECT v.at, v.text FROM (
+SELECT v.at, v.text, v.alert_id FROM (
     SELECT CASE WHEN (e.detail ->> 'on')::date = (e.at AT TIME ZONE 'UTC')::date THEN e.at
-                ELSE ((e.detail ->> 'on')::date + time '12:00') AT TIME ZONE 'UTC' END AS at, e.detail ->> 'text' AS text
+                ELSE ((e.detail ->> 'on')::date + time '12:00') AT TIME ZONE 'UTC' END AS at, e.detail ->> 'text' AS text,
+           a.alert_id
     FROM alert a JOIN alert_event e USING (alert_id) WHERE a.zone_id = %(zone)s AND e.kind = 'visited'
 ) v
 WHERE v.at >= %(start)s AND v.at < %(end)s ORDER BY v.at;
