@@ -171,7 +171,7 @@ def _report(connection: Connection, letter: Letter, person: Person) -> str:
 
 
 def _read_off(connection: Connection, letter: Letter, person: Person, reply: Reply, *, is_meant: bool) -> Done:
-    """Book a level or a meter; where it is doubtful, ask whether the person stands by it."""
+    """Book a level, a meter or rain; where it is doubtful, ask whether the person stands by it."""
     told = tell_reading(connection, person, reply, sms_in_id=letter.sms_in_id, now=letter.now, is_meant=is_meant)
     asked = Question(Asked.CONFIRM, reply.intention, number=reply.number) if told.is_doubtful else None
     return Done(reply, told.text, question=asked)

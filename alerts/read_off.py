@@ -1,4 +1,4 @@
-"""NIVEAU, COMPTEUR: what somebody read off becomes a reading made by hand; they hear the number that we understood."""
+"""NIVEAU, COMPTEUR, PLUIE: what somebody read off becomes a reading made by hand, and the number is said back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ingest.by_hand import HandFate, HandReading, book
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "read_off")
-LEVEL, METER = ("tower", "level_m"), ("tower", "outflow_volume_m3")
+METER = ("tower", "outflow_volume_m3")
+PLACES = {Intention.LEVEL: ("tower", "level_m"), Intention.METER: METER, Intention.RAIN: ("weather", "rain_mm")}
+UNITS = {Intention.LEVEL: "m", Intention.METER: "m3", Intention.RAIN: "mm"}
 ANSWERS = {
     HandFate.STORED: "read_kept",
     HandFate.CORRECTED: "read_corrected",
@@ -37,7 +39,7 @@ def tell_reading(
     words = language_for(person.language)
     asked = {"zone": person.zone_id, "tap": person.tap}
     ((place,),) = connection.execute(SQL["place"], asked).fetchall()
-    asset, channel = LEVEL
+    asset, channel = PLACES[reply.intention]
     if reply.intention is Intention.METER:
         asset, channel = connection.execute(SQL["meters"], asked).fetchone() or METER
     value = reply.number or 0.0
@@ -52,13 +54,12 @@ def tell_reading(
 
 
 def _named(asset: str, intention: Intention, words: Language) -> str:
-    if intention is Intention.LEVEL:
-        return words.text("frame", "level")
-    return fill_answer(words, "meter", asset=asset_label(asset, words.name))
+    if intention is Intention.METER:
+        return fill_answer(words, "meter", asset=asset_label(asset, words.name))
+    return words.text("frame", intention.value)
 
 
 def _number(value: float, intention: Intention, words: Language) -> str:
     """As exactly as it was read: 2,3 m; 12345 m3."""
-    unit = "m" if intention is Intention.LEVEL else "m3"
     text = f"{value:.3f}".rstrip("0").rstrip(".")
-    return f"{text.replace('.', words.text('units', 'decimal'))} {unit}"
+    return f"{text.replace('.', words.text('units', 'decimal'))} {UNITS[intention]}"

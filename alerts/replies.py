@@ -40,6 +40,7 @@ class Intention(StrEnum):
     OPT_IN = "opt_in"
     LEVEL = "level"
     METER = "meter"
+    RAIN = "rain"
     UNCLEAR = "unclear"
 
 
@@ -48,7 +49,7 @@ class Reply:
     """What was understood.
 
     `code` is the alert's (A12) or the reported breakdown's (P3), when the person wrote one; `number` is what was read
-    off: the tower's level [m] or a meter [m³].
+    off: the tower's level [m], a meter [m³] or a rain gauge [mm].
     """
 
     intention: Intention
@@ -81,6 +82,10 @@ LEVEL = re.compile(
     r" (?P<whole>\d{1,3})(?:[.,](?P<part>\d{1,3}))?(?: ?(?P<unit>cm|m|metres?|meters?)(?: ?(?P<cm>\d\d))?)?"
 )
 METER = re.compile(r"(?:compteurs?|conteurs?|meter|index) (?P<whole>\d{1,7})(?:[.,](?P<part>\d{1,3}))?(?: ?m3)?")
+RAIN = re.compile(
+    r"(?:pluies?|rain|rainfall)(?: (?:de|du|la|ce|cette|nuit|matin|est|of|the|this|night|morning|is))*"
+    r" (?P<whole>\d{1,3})(?:[.,](?P<part>\d))?(?: ?(?:mm|millimetres?|millimeters?))?"
+)
 HIGHEST_LEVEL_M = 30.0  # what `tower.level_m` can be
 
 
@@ -196,7 +201,7 @@ def _beside_an_assent(words: Sequence[str]) -> Intention | None:
 
 
 def _reading(rest: str) -> tuple[Intention, float] | None:
-    """A level [m] or a meter [m³] read off by a person; None when it is neither, or can be read in two ways."""
+    """A level [m], a meter [m³] or rain [mm] read off by a person; None when it is none, or can be read in two ways."""
     if match := LEVEL.fullmatch(rest):
         number = float(f"{match['whole']}.{match['part'] or match['cm'] or 0}")
         if match["cm"] and (match["part"] or match["unit"] == "cm"):
@@ -207,6 +212,8 @@ def _reading(rest: str) -> tuple[Intention, float] | None:
         # 12,345 is twelve m³ and 345 litres, or twelve thousand m³.
         is_ambiguous = len(match["part"] or "") == 3 and len(match["whole"]) <= 3
         return None if is_ambiguous else (Intention.METER, float(f"{match['whole']}.{match['part'] or 0}"))
+    if match := RAIN.fullmatch(rest):
+        return Intention.RAIN, float(f"{match['whole']}.{match['part'] or 0}")
     return None
 
 

@@ -129,7 +129,7 @@ BY_NAME = {kind.value: words for kind, words in WORDS.items()}
 ASSETS = {
     "pv": ("panneaux", "panels"), "pump": ("pompe", "pump"), "borehole": ("forage", "borehole"),
     "tower": ("château d'eau", "tower"), "network": ("réseau", "network"), "gateway": ("boîtier", "gateway"),
-    "quality": ("qualité de l'eau", "water quality"),
+    "quality": ("qualité de l'eau", "water quality"), "weather": ("météo", "weather"),
 }  # fmt: skip
 SENSORS = {  # as detectors name them in their evidence
     "niveau du château": "tower level", "débit de sortie": "outflow", "niveau du forage": "borehole level",

@@ -23,6 +23,7 @@ class AssetKind(StrEnum):
     TAP = "tap"
     GATEWAY = "gateway"
     QUALITY = "quality"
+    WEATHER = "weather"
 
 
 class Flag(IntEnum):
@@ -95,6 +96,8 @@ CHANNELS: dict[AssetKind, dict[str, ChannelSpec]] = {
         ChannelSpec("turbidity_ntu", "NTU", 0.0, 10_000.0),
         ChannelSpec("conductivity_us_cm", "µS/cm", 0.0, 200_000.0),
     ),
+    # What fell since the reading before: a gauge is emptied when it is read.
+    AssetKind.WEATHER: _specs(ChannelSpec("rain_mm", "mm", 0.0, 500.0)),
 }
 
 

@@ -129,6 +129,7 @@ RATINGS: dict[AssetKind, dict[str, tuple[float, float, float | None]]] = {
     AssetKind.NETWORK: {"length_m": (10, 60_000, 2000)},
     AssetKind.GATEWAY: {},
     AssetKind.QUALITY: {},
+    AssetKind.WEATHER: {},
 }
 
 

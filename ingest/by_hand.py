@@ -1,4 +1,4 @@
-"""Readings that people make with their eyes and tell: a level, a meter. The door by which they come in.
+"""Readings that people make with their eyes and tell: a level, a meter, a rain gauge. The door by which they come in.
 
 They stand in channels of their own (migration 0028), beside those of the sensors, so that they are marked as made by
 hand for ever and move nothing by which a sensor, a gateway or a zone is judged to be alive. Nothing else writes them:
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.clock import instant_from_us, us_from_instant
-from gateway.model import Flag
+from gateway.model import AssetKind, Flag, channel_spec, kind_of_asset
 from ingest.columns import Columns
 from ingest.db import Connection, queries
 from ingest.meters import told_steps
@@ -84,6 +84,9 @@ def book(connection: Connection, reading: HandReading, *, is_meant: bool = False
     `is_meant` says that the person was asked about a doubtful number and stands by it.
     """
     asked = {"zone": reading.zone_id, "asset": reading.asset_id, "name": reading.channel}
+    spec = channel_spec(reading.asset_id, reading.channel)
+    if spec is not None and kind_of_asset(reading.asset_id) is AssetKind.WEATHER:
+        connection.execute(SQL["gauge"], asked | {"unit": spec.unit, "minimum": spec.minimum, "maximum": spec.maximum})
     row = connection.execute(SQL["read_there"], asked).fetchone()
     if row is None:
         return Booked(HandFate.NOWHERE)
@@ -96,7 +99,8 @@ def book(connection: Connection, reading: HandReading, *, is_meant: bool = False
     last = _last(connection, there, without=None)
     taken_back = last if last is not None and _corrects(reading, last) else None
     before = _before(there, last if taken_back is None else _last(connection, there, without=taken_back.number))
-    is_doubtful = not _is_level(reading) and before is not None and _is_doubtful(reading, there, *before)
+    is_meter = spec is not None and spec.is_counter
+    is_doubtful = is_meter and before is not None and _is_doubtful(reading, there, *before)
     if is_doubtful and not is_meant and before is not None:
         return Booked(HandFate.DOUBTFUL, before[0])
     flag = Flag.SUSPECT if is_doubtful else Flag.NOT_EVALUATED

@@ -17,6 +17,7 @@ import numpy as np
 
 from gateway.clock import Clock
 from gateway.maps import find_map
+from gateway.model import AssetKind
 from gateway.zones import Asset, Zone
 from simulator.faults import Broken
 from simulator.history import load_state, save_state
@@ -69,6 +70,8 @@ def wires_of(zone: Zone) -> list[Wire]:
     found: list[Wire] = []
     loops = counters = 0
     for asset in zone.assets:
+        if asset.kind is AssetKind.WEATHER:  # a gauge is emptied when it is read, which no register is
+            continue
         for spec in asset.channels:
             place = (str(asset.asset_id), spec.name)
             if place in ON_INVERTER:

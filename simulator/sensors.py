@@ -42,6 +42,7 @@ ULTRASONIC_ZONES = 0.4  # of the towers, the others have a hydrostatic probe
 ULTRASONIC_M_PER_C = 0.0012  # at some 1 m from the water, what its temperature compensation leaves
 LOOSE, DROPS = 0.03, 0.01  # of the channels have a loose contact, and then lose so many readings
 DARK_BATTERY = 0.05  # of its charge: the box switches off
+READ_AT_S = {"weather": 7 * 3600.0}  # of the day: a rain gauge is read, and emptied, in the morning
 BUNDLE_GNF, BUNDLE_S = 28_000.0, 40 * DAY_S
 
 
@@ -49,10 +50,10 @@ class Sensor(NamedTuple):
     """How a channel is measured: noise (share of the value, and absolute), steps to the unit.
 
     A sensor `at_rest` gives no noise where it sees nothing (a flow meter that stands, a cell in the dark).
-    `span` is what a fault's size is a share of.
+    `span` is what a fault's size is a share of. A gauge sees no moment (None) but what fell since the reading before.
     """
 
-    sees: Callable[[Truth], FloatArray]
+    sees: Callable[[Truth], FloatArray] | None
     share: float
     noise: float
     steps: float
@@ -94,6 +95,7 @@ SENSORS: dict[tuple[str, str], Sensor] = {
     ("quality", "free_chlorine_mg_l"): Sensor(lambda t: t.chlorine_mg_l, 0.0, 0.015, 100),
     ("quality", "turbidity_ntu"): Sensor(lambda t: t.turbidity_ntu, 0.08, 0.0, 100),
     ("quality", "conductivity_us_cm"): Sensor(lambda t: np.full_like(t.battery, 184.0), 0.0, 0.6, 1),
+    ("weather", "rain_mm"): Sensor(None, 0.03, 0.0, 5, at_rest=True),  # a bucket that tips at 0.2 mm
 }  # fmt: skip
 TAP = Sensor(lambda t: t.tap_m3, 0.0, 0.0, 1000, is_counter=True)
 
@@ -125,9 +127,10 @@ def gather(samples: Sequence[Samples]) -> Samples:
     return Samples(np.concatenate([one.t_s for one in samples]), truth)
 
 
-def is_due(t_s: Any, interval_s: float) -> Any:
-    """Whether an interval has ended in the minute before `t_s` (a number, or an array of them)."""
-    return t_s // interval_s > (t_s - 60) // interval_s
+def is_due(t_s: Any, interval_s: float, asset: str = "") -> Any:
+    """Whether an asset's interval has ended in the minute before `t_s` (a number, or an array of them)."""
+    past_s = t_s - READ_AT_S.get(asset, 0.0)
+    return past_s // interval_s > (past_s - 60) // interval_s
 
 
 class Instruments:
@@ -143,13 +146,17 @@ class Instruments:
         self._level_span_m = np.ceil(1.3 * village.full_m)
         self._groups = _groups(village.zones)
         self._noise: dict[str, KeyArray] = {}
-        self.intervals = sorted({asset.interval_s for zone in village.zones for asset in zone.assets})
+        self._rain_mm = village.rain_mm
+        self._rounds = {
+            (asset.interval_s, asset.asset_id if asset.asset_id in READ_AT_S else "")
+            for zone in village.zones for asset in zone.assets
+        }  # fmt: skip
 
     def is_round(self, t_s: Any) -> Any:
         """Whether some asset is read at `t_s` (a number, or an array of them) [s since 1970-01-01 UTC]."""
         due: Any = False
-        for interval_s in self.intervals:
-            due = due | is_due(t_s, interval_s)
+        for interval_s, asset in self._rounds:
+            due = due | is_due(t_s, interval_s, asset)
         return due
 
     def measure(
@@ -164,11 +171,14 @@ class Instruments:
         lit = samples.truth.battery > DARK_BATTERY
         clocks = {zone: clock_s(samples.t_s, found) for zone, found in troubles.items()}
         for (asset, channel, interval_s), members in self._groups.items():
-            due = np.flatnonzero(is_due(samples.t_s, interval_s))
+            due = np.flatnonzero(is_due(samples.t_s, interval_s, asset))
             if not len(due):
                 continue
             place, sensor, t_s = f"{asset}/{channel}", SENSORS.get((asset, channel), TAP), samples.t_s[due]
-            true = _column(sensor.sees(samples.truth), asset)[np.ix_(due, members)]
+            if sensor.sees is None:
+                true = self._rain_mm(t_s - interval_s, t_s)[:, members]
+            else:
+                true = _column(sensor.sees(samples.truth), asset)[np.ix_(due, members)]
             air_c = samples.truth.air_c[np.ix_(due, members)]
             value = self._reading(place, sensor, true, t_s, members, air_c)
             there = lit[np.ix_(due, members)] & self._has_contact(place, t_s, members)

@@ -44,7 +44,7 @@ class Sun:
     """Sun and weather of several zones, a day at a time."""
 
     def __init__(self, zones: Sequence[Zone], *, seed: int, clear_from: date | None = None) -> None:
-        self._weather = Weather(tuple(zone.zone_id for zone in zones), seed=seed, clear_from=clear_from)
+        self.weather = Weather(tuple(zone.zone_id for zone in zones), seed=seed, clear_from=clear_from)
         self._latitude = np.array([zone.latitude for zone in zones])[:, None]
         self._longitude = np.array([zone.longitude for zone in zones])[:, None]
         self._altitude_m = np.array([zone.altitude_m for zone in zones])[:, None]
@@ -62,7 +62,7 @@ class Sun:
         """
         from pvlib.temperature import faiman
 
-        weather = self._weather.day(day)
+        weather = self.weather.day(day)
         clear = self.clear_sky(day)
         sun = clear * weather.through
         module_c = faiman(sun, weather.air_c, weather.wind_m_s)

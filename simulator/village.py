@@ -138,6 +138,10 @@ class Village:
         static = self.static_m + SEASONAL_FALL_M * by_month(WATER_TABLE_M, day)
         return np.minimum(static, self.intake_m - 8.0)
 
+    def rain_mm(self, start_s: FloatArray, end_s: FloatArray) -> FloatArray:
+        """What fell between each two moments (k,) [s since 1970-01-01 UTC], (k, n)."""
+        return self._sun.weather.fallen_mm(start_s, end_s)
+
     @property
     def today(self) -> Day:
         """The weather, demand and habits of the day that was lived last."""

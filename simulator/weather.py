@@ -40,6 +40,8 @@ WET_MM = 5.0  # of rain wash panels down to what sticks (§2.3)
 STICKS = 0.02
 SOILS, SOILS_IN_HARMATTAN = 0.002, 0.005  # share of the light a day (§2.3)
 MOST_SOIL = 0.4
+DAY_S, EPOCH_DAY = 86_400.0, date(1970, 1, 1).toordinal()
+RAINS_FROM_S, RAINS_UNTIL_S = 14 * 3600.0, 20 * 3600.0  # of the day: convection builds up after noon
 SOIL_DAYS = 120  # of looking back
 
 
@@ -89,6 +91,17 @@ class Weather:
         gusts = np.exp(0.4 * normal(self._wind, number * 24 + np.arange(24)))
         wind = 0.6 + 1.4 * warmth * gusts[:, np.minimum(hour.astype(np.int64), 23)]
         return WeatherDay(through, air_c, wind, rain_mm, self.soiled(day))
+
+    def fallen_mm(self, start_s: FloatArray, end_s: FloatArray) -> FloatArray:
+        """The rain between each two moments (k,) [s since 1970-01-01 UTC], (k, n): evenly over its hours of the day."""
+        moments = np.stack([start_s, end_s])
+        day, of_day_s = (part.astype(np.int64) for part in np.divmod(moments, DAY_S))
+        days = np.arange(day.min(), day.max() + 1)
+        rain = self._rain_mm(days + EPOCH_DAY, self._mood(days + EPOCH_DAY))
+        before, at = np.cumsum(rain, axis=1) - rain, day - days[0]
+        share = np.clip((of_day_s - RAINS_FROM_S) / (RAINS_UNTIL_S - RAINS_FROM_S), 0.0, 1.0)
+        by_then = before[:, at] + rain[:, at] * share
+        return np.asarray((by_then[:, 1] - by_then[:, 0]).T)
 
     def soiled(self, day: date) -> FloatArray:
         """Share of the light that dust takes on a day (n,): it grows, rain washes it off, and so do people.

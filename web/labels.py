@@ -268,6 +268,7 @@ INTENTIONS = {
     "opt_in": N_("recevoir de nouveau"),
     "level": N_("niveau relevé"),
     "meter": N_("compteur relevé"),
+    "rain": N_("pluie relevée"),
     "unclear": N_("pas compris"),
     "failed": N_("non traité : une erreur chez nous"),
 }
@@ -462,6 +463,7 @@ CHANNELS = {
     "free_chlorine_mg_l": N_("Chlore libre"),
     "turbidity_ntu": N_("Turbidité"),
     "conductivity_us_cm": N_("Conductivité"),
+    "rain_mm": N_("Pluie"),
 }
 DERIVED = {"specific_energy_kwh_m3": N_("Énergie spécifique")}  # channels that are worked out from others
 RATINGS = {

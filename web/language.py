@@ -25,7 +25,7 @@ LOCAL = UTC  # Guinea keeps UTC all year
 BRUSSELS = ZoneInfo("Europe/Brussels")
 NO_BREAK = "\u00a0"
 DECIMALS = {
-    "m³": 1, "m³/h": 2, "m": 2, "V": 1, "A": 1, "bar": 2, "mg/L": 2, "NTU": 1, "kWh/m²": 1, "kWh/m³": 2,
+    "m³": 1, "m³/h": 2, "m": 2, "V": 1, "A": 1, "bar": 2, "mg/L": 2, "NTU": 1, "mm": 1, "kWh/m²": 1, "kWh/m³": 2,
 }  # fmt: skip
 
 

@@ -1,11 +1,19 @@
+-- gauge
+-- A rain gauge that no gateway reads has its channel as well: not active, since nothing is due from it.
+INSERT INTO channel (zone_id, asset_id, name, unit, is_counter, minimum, maximum, is_active)
+SELECT zone_id, asset_id, %(name)s, %(unit)s, false, %(minimum)s, %(maximum)s, false
+FROM asset WHERE zone_id = %(zone)s AND asset_id = %(asset)s AND is_active
+ON CONFLICT (zone_id, asset_id, name) DO NOTHING;
+
 -- read_there
--- The active channel that a person reads off, with its bounds, its asset's plate and what its sensor last said. It is held
+-- The channel that a person reads off, active or a rain gauge's, with its bounds, its asset's plate and what its sensor last said. It is held
 -- to the end of the transaction: of two people who read the same thing one is booked behind the other.
 SELECT c.channel_id, c.minimum, c.maximum, (a.rating ->> 'full_level_m')::float8,
        l.value, (extract(epoch FROM l.measured_at) * 1000000)::int8, c.wraps_at, c.most_per_h
 FROM channel c JOIN asset a USING (zone_id, asset_id)
     LEFT JOIN latest l ON l.channel_id = c.channel_id AND l.flag <> 4
-WHERE c.zone_id = %(zone)s AND c.asset_id = %(asset)s AND c.name = %(name)s AND c.is_active
+WHERE c.zone_id = %(zone)s AND c.asset_id = %(asset)s AND c.name = %(name)s
+      AND (c.is_active OR (a.kind = 'weather' AND a.is_active))
 FOR NO KEY UPDATE OF c;
 
 -- own_channel

@@ -1,13 +1,14 @@
 """A level or a meter that somebody reads off and sends: booked as made by hand, asked back where it cannot be."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from gateway.model import Flag
-from gateway.zones import Zone
+from gateway.model import AssetId, AssetKind, Flag
+from gateway.zones import Asset, Zone
 from ingest.columns import Columns
 from ingest.registry import channel_ids, import_zones
 from ingest.writer import ReadingWriter
@@ -153,3 +154,28 @@ def test_a_number_that_is_sent_twice_counts_once(region: Region) -> None:
         )
     region.run(timedelta(minutes=3))
     assert [(value, back) for _, _, value, _, back in by_hand(region)] == [(2.0, True), (2.0, False)]
+
+
+def test_a_gauge_that_no_gateway_reads_takes_the_rain_of_each_morning(region: Region, zones: list[Zone]) -> None:
+    gauge = Asset(AssetId("weather"), AssetKind.WEATHER, 86_400.0, (), {})
+    mine = next(zone for zone in zones if zone.zone_id == "zone-3")
+    others = tuple(asset for asset in mine.assets if asset.kind is not AssetKind.WEATHER)
+    import_zones(region.connection, [replace(mine, assets=(*others, gauge))])
+    president = phone_of(region.zones[2], "president")
+    assert says(region, president, "PLUIE 12,5") == [
+        "NDIYAN Mangol-Dow: noté, pluie 12,5 mm. Si c'est faux, renvoyez le bon chiffre."
+    ]
+    region.clock.advance(timedelta(days=1))
+    assert "noté, pluie 0 mm" in says(region, president, "pluie 0")[0], "less than yesterday: it is no meter"
+    assert says(region, president, "pluie 600 mm") == [
+        "NDIYAN Mangol-Dow: pluie 600 mm, ce n'est pas possible (au plus 500 mm). Relisez et renvoyez."
+    ]
+    assert by_hand(region) == [
+        ("weather", "rain_mm_by_hand", 12.5, Flag.NOT_EVALUATED, False),
+        ("weather", "rain_mm_by_hand", 0.0, Flag.NOT_EVALUATED, False),
+    ]
+    assert ("zone-3", "weather", "rain_mm") not in channel_ids(region.connection), "nothing is due from it"
+    import_zones(region.connection, [replace(mine, assets=others)])
+    assert says(region, president, "PLUIE 3") == [
+        "NDIYAN Mangol-Dow: nous ne suivons pas de pluie ici. Rien n'est noté."
+    ]

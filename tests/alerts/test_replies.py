@@ -112,6 +112,10 @@ def test_a_command_is_the_whole_message_or_not_sure() -> None:
         pytest.param("compteur 12345,678 m³", Reply(Intention.METER, True, None, 12345.678), id="litres"),
         pytest.param("compteur 12.345", Reply(UNCLEAR, False, None), id="thousand-or-point"),
         pytest.param("compteur 12 345", Reply(UNCLEAR, False, None), id="tap-12-or-thousand"),
+        pytest.param("PLUIE 12", Reply(Intention.RAIN, True, None, 12.0), id="rain"),
+        pytest.param("pluie de la nuit: 12,5 mm", Reply(Intention.RAIN, True, None, 12.5), id="rain-of-the-night"),
+        pytest.param("pluie", Reply(UNCLEAR, False, None), id="rain-without-a-number"),
+        pytest.param("pluie 1 ou 2", Reply(UNCLEAR, False, None), id="rain-in-two-numbers"),
         pytest.param("compteur 12345 ?", Reply(Intention.METER, False, None, 12345.0), id="asked"),
     ],
 )

@@ -119,6 +119,8 @@ def test_a_network_that_is_away_delays_readings_and_loses_none(site: Site, runni
         site.wait_until_stored(zone, START + timedelta(minutes=100))
     for zone in TWO:
         for asset in zone.assets:
+            if asset.asset_id == "weather":
+                continue  # which is read once a day
             for channel in asset.channels:
                 rows = site.stored(zone.zone_id, asset.asset_id, channel.name)[:20]
                 rounds = {START + timedelta(minutes=5 * n) for n in range(1, 21)}

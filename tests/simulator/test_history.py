@@ -1,7 +1,7 @@
 """A simulated past: every declared channel at its interval, repeatable, with faults that sensors show."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,10 @@ def test_history_has_every_declared_channel_each_five_minutes_and_repeats_itself
     assert set(first) == declared
     for key, rows in first.items():
         np.testing.assert_array_equal(rows, again[key])
+        if key[1] == "weather":
+            mornings = [datetime.fromtimestamp(t_s, UTC) for t_s in rows[0].tolist()]
+            assert [(at.hour, at.minute) for at in mornings] == [(7, 0)] * 2, "a gauge is read in the morning"
+            continue
         assert 26 * 12 - 10 <= rows.shape[1] <= 26 * 12, "a loose contact costs one in a hundred"
         assert (np.diff(rows[0]) % 300 == 0).all()
         assert rows[0][0] == (DAWN + timedelta(minutes=5)).timestamp()

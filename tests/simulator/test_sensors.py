@@ -66,6 +66,8 @@ def test_a_channel_with_a_loose_contact_loses_one_in_a_hundred_and_others_none()
     village = Village(many, seed=4)
     lost = []
     for block in live_through(village, start=DAWN, end=DAWN + timedelta(days=2), broken=[], folder=None):
+        if block.asset == "weather":
+            continue  # which is read once a day
         if block.t_s[0] > START_S + 19 * 3600 and block.t_s[-1] <= START_S + 43 * 3600:  # a whole UTC day
             lost.append(1 - len(block.t_s) / 288)
     share = np.array(lost)

@@ -81,6 +81,19 @@ def test_rain_falls_as_its_months_say_and_on_dark_days() -> None:
     assert through[wet].mean() < through[august[:31, 0] == 0].mean()
 
 
+def test_what_fell_between_two_moments_adds_up_to_the_days_and_falls_after_noon() -> None:
+    weather, day_s = Weather(("a", "b"), seed=2), 86_400.0
+    first = date(2026, 8, 1)
+    midnights = (first - date(1970, 1, 1)).days * day_s + day_s * np.arange(11)
+    days = np.array([weather.day(first + timedelta(days=n)).rain_mm for n in range(10)])
+    assert days.sum() > 50, "it rains in August"
+    np.testing.assert_allclose(weather.fallen_mm(midnights[:-1], midnights[1:]), days)
+    morning, evening = midnights[:-1] + 7 * 3600, midnights[:-1] + 20 * 3600
+    assert weather.fallen_mm(midnights[:-1], morning).sum() == 0
+    np.testing.assert_allclose(weather.fallen_mm(morning, evening), days)
+    np.testing.assert_allclose(weather.fallen_mm(morning, morning + 10 * 3600), days / 2, err_msg="half of it by 17:00")
+
+
 def test_dust_settles_until_somebody_washes_or_rain_does() -> None:
     weather = Weather(tuple(f"zone-{n}" for n in range(20)), seed=1)
     found = np.array([weather.soiled(date(2026, 1, 1) + timedelta(days=n)) for n in range(90)])
