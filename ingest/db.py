@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +48,12 @@ def connect(
         keepalives=1, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
         options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
     )  # fmt: skip
+
+
+def cut(connection: Connection) -> None:
+    """Free whoever waits for an answer on this connection, also of a server that hangs; for another thread."""
+    with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as link:
+        link.shutdown(socket.SHUT_RDWR)
 
 
 def open_pool(url: str, *, size: int = 8, application: str = "ndiyan") -> ConnectionPool[Connection]:

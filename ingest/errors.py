@@ -11,6 +11,10 @@ class StoreUnavailable(IngestError):
     """The database did not answer or has no room; the same call may work later."""
 
 
+class Superseded(IngestError):
+    """Another process does our work; we may stand by."""
+
+
 class SchemaMismatch(IngestError):
     """The database's schema is not what this version works with; a person must act."""
 

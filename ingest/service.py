@@ -7,12 +7,9 @@ Whatever fails, nothing is confirmed that is not committed.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import logging
-import os
-import socket
 import sys
 import threading
 import time
@@ -25,8 +22,9 @@ from gateway.clock import Clock
 from ingest.admission import Admission, Message
 from ingest.broker_check import find_weak_settings
 from ingest.config import IngestConfig
-from ingest.db import Connection, check_schema, connect, queries, weak_settings
-from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable
+from ingest.db import Connection, check_schema, connect, cut, queries, weak_settings
+from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable, Superseded
+from ingest.lease import Lease
 from ingest.pipeline import Committed, Pipeline
 from ingest.sqlstate import as_ingest_error
 from ingest.subscriber import Subscriber
@@ -43,6 +41,7 @@ TAKE_WAIT_S = 0.2
 QUIET_S = 0.002  # nothing came for so long: what has come is a batch
 GATHER_S = 0.05  # a stream that is never quiet is cut so long after the batch's first message
 HEARTBEAT_S = 2.0
+STANDBY_S = 0.2  # between two looks at whether the lease is free
 RETRY_S = (0.5, 5.0)  # one ingest asking so often is no burden to a database that comes up
 FINISH_S = 10.0
 GARBAGE_THRESHOLD = 100_000  # we make many objects and hardly a cycle: looking for them took a tenth of the time
@@ -63,17 +62,25 @@ def run(config: IngestConfig, clock: Clock, stop: threading.Event) -> None:
     gc.set_threshold(GARBAGE_THRESHOLD)
     worker = _Worker(config, clock)
     threading.Thread(target=worker.give_up_after, args=(stop,), name="give-up", daemon=True).start()
-    if not worker.wait_for_database(stop):
-        return
-    inbox = Inbox(worker.open(), window_messages=config.window_messages)
-    subscriber = Subscriber(config, clock, inbox)
+    try:
+        while (pipeline := worker.wait_for_lease(stop)) is not None:
+            _serve(config, clock, worker, pipeline, stop)
+    finally:
+        worker.close()
+
+
+def _serve(config: IngestConfig, clock: Clock, worker: _Worker, pipeline: Pipeline, stop: threading.Event) -> None:
+    """Do the work until `stop` is set or another process has taken it over."""
+    inbox = Inbox(pipeline, window_messages=config.window_messages)
+    subscriber = Subscriber(config, clock, inbox, worker.has_lease)
     subscriber.start()
     threading.Thread(target=_check_broker, args=(config, subscriber, stop), name="broker-check", daemon=True).start()
     try:
         _take_and_store(inbox, subscriber, worker, stop)
+    except Superseded as error:
+        log.warning("%s: what is not stored comes to it", error, extra={"action": "superseded"})
     finally:
         subscriber.stop()
-        worker.close()
 
 
 def _take_and_store(inbox: Inbox, subscriber: Subscriber, worker: _Worker, stop: threading.Event) -> None:
@@ -100,7 +107,7 @@ def _take_and_store(inbox: Inbox, subscriber: Subscriber, worker: _Worker, stop:
 def _check_broker(config: IngestConfig, subscriber: Subscriber, stop: threading.Event) -> None:
     """Once the link stands, name the broker's settings that can lose messages; a line each."""
     while not subscriber.is_connected:
-        if stop.wait(TAKE_WAIT_S):
+        if stop.wait(TAKE_WAIT_S) or not subscriber.is_alive():
             return
     for weak in find_weak_settings(config.mqtt, operator=config.operator):
         log.warning("%s", weak, extra={"action": "weak_broker"})
@@ -193,6 +200,7 @@ class _Worker:
 
     def __init__(self, config: IngestConfig, clock: Clock) -> None:
         self._config, self._clock = config, clock
+        self._lease = Lease(config.database_url, config.worker)
         self._pipeline: Pipeline | None = None
         self._connection: Connection | None = None
         self._total, self._suspicion = Committed(), Suspicion()
@@ -203,24 +211,38 @@ class _Worker:
         self.own_topics: frozenset[str] = frozenset()  # that profiles read, as far as we read what profiles read
         self.pause_s = 0.0  # before the next attempt
 
-    def wait_for_database(self, stop: threading.Event) -> bool:
-        """Try until the database answers; False when we were stopped before that.
+    def wait_for_lease(self, stop: threading.Event) -> Pipeline | None:
+        """Wait for a database that answers and for the lease; None when we were stopped before that.
 
         Raises
         ------
         SchemaMismatch : its schema is not the one that this version needs
         """
+        is_standby = False
         while not stop.is_set():
             try:
-                self.open()
+                pipeline = self.open()
             except StoreUnavailable as error:
                 self._note_trouble(error)
                 stop.wait(self.pause_s)
+            except Superseded as error:
+                self._let_go()
+                self._note_recovery()
+                if not is_standby:
+                    log.info("%s, we stand by", error, extra={"action": "standby"})
+                is_standby = True
+                stop.wait(STANDBY_S)
             else:
                 self._note_recovery()
+                if is_standby:
+                    log.warning("nobody else is ingest any more: we are", extra={"action": "took_over"})
                 self._check_database()
-                return True
-        return False
+                return pipeline
+        return None
+
+    def has_lease(self) -> bool:
+        """Whether nobody else can have taken our place, as far as can be told without asking."""
+        return self._lease.is_held
 
     def _check_database(self) -> None:
         """Name the database's settings that can lose what it has committed; a line each."""
@@ -233,15 +255,16 @@ class _Worker:
         Raises
         ------
         StoreUnavailable : the database does not answer
+        Superseded : another process has the lease
         SchemaMismatch : its schema is not the one that this version needs
         """
-        if self._pipeline is None:
-            try:
-                connection = self._reach()
+        try:
+            connection = self._reach()
+            if self._pipeline is None:
                 check_schema(connection)
                 self._pipeline = Pipeline(connection, self._suspicion)
-            except psycopg.Error as error:
-                raise as_ingest_error(error) from error
+        except psycopg.Error as error:
+            raise as_ingest_error(error) from error
         return self._pipeline
 
     def store(self, admission: Admission) -> Committed | None:
@@ -286,23 +309,32 @@ class _Worker:
                 self._note_recovery()
 
     def close(self) -> None:
-        """Give the connection back."""
-        self._is_closed.set()
+        """Give connection and lease back."""
         self._let_go()
+        self._lease.close()
+        self._is_closed.set()
 
     def give_up_after(self, stop: threading.Event) -> None:
         """Once `stop` is set the database has `FINISH_S` to take what is in hand; then whoever waits for it is freed.
 
-        A database that hangs answers neither a statement nor its cancellation, so the link itself is cut.
+        A database that hangs answers neither a statement nor its cancellation, so the links themselves are cut.
         """
         stop.wait()
-        if not self._is_closed.wait(FINISH_S) and (connection := self._connection) is not None:
-            with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as link:
-                link.shutdown(socket.SHUT_RDWR)
+        if not self._is_closed.wait(FINISH_S):
+            self._lease.cut()
+            if (connection := self._connection) is not None:
+                cut(connection)
 
     def _reach(self) -> Connection:
+        self._lease.take()
         if self._connection is None:
-            self._connection = connect(self._config.database_url, application="ndiyan-ingest")
+            connection = connect(self._config.database_url, application="ndiyan-ingest")
+            try:
+                self._lease.take_pen(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
         return self._connection
 
     def _let_go(self) -> None:

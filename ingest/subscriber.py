@@ -17,7 +17,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.clock import Clock, us_from_instant
@@ -63,10 +63,15 @@ class Refused(Exception):
 
 
 class Subscriber:
-    """One persistent session at the broker; `confirm` may be called from any one thread."""
+    """One persistent session at the broker; `confirm` may be called from any one thread.
 
-    def __init__(self, config: IngestConfig, clock: Clock, receiver: Receiver) -> None:
-        self._config, self._clock, self._receiver = config, clock, receiver
+    `may_connect` is asked before each connection: whoever connects takes the session from who has it.
+    """
+
+    def __init__(
+        self, config: IngestConfig, clock: Clock, receiver: Receiver, may_connect: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._config, self._clock, self._receiver, self._may_connect = config, clock, receiver, may_connect
         self._protocol = config.mqtt.protocol
         self._lock = threading.Lock()  # guards the six below
         self._connection = 0  # how many there were, the present one included
@@ -158,6 +163,9 @@ class Subscriber:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            if not self._may_connect():
+                self._stopping.wait(RECONNECT_S[0])
+                continue
             try:
                 with _opened(self._config.mqtt) as link:
                     self._converse(link)

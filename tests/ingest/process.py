@@ -38,6 +38,11 @@ class IngestProcess:
                 [sys.executable, "-c", self._program, "ingest"], stdout=log, stderr=log, env=self._environment
             )
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def log(self) -> str:
         return self._log.read_text("utf-8")
 
