@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-web
+.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-web
 
 VENV := .venv
 AUDIT := .venv-audit
@@ -73,9 +73,13 @@ bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost
 	@deploy/need.sh fusermount3 fuse3 "the power cannot be cut"
 	@exec $(PYTHON) -m benchmarks.crash $(ARGS)
 
-bench-chaos: setup  ## as bench-crash, and evaluation, sender and pages are struck as well (ARGS="--cycles 2000 --seed 7")
+bench-chaos: setup  ## as bench-crash, and evaluation, sender, pages and keeper are struck as well (ARGS="--cycles 2000 --seed 7")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(PYTHON) -m benchmarks.crash --everything $(ARGS)
+
+bench-soak: setup  ## a whole server for hours, a fault each minute, backups held against it: nothing lost, nothing grows (ARGS="--minutes 120 --seed 7")
+	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@exec $(PYTHON) -m benchmarks.soak $(ARGS)
 
 bench-gateway: setup  ## kill -9 of the gateway's program 200 times: no reading and no pulse lost or twice (ARGS="--kills 20", "--minutes 10" for the cost of a day)
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"

@@ -1,6 +1,6 @@
 """Crash loop: kill -9, freezes and double faults over gateways, broker, ingest and database under load.
 
-`make bench-chaos` does the same to alerts, sender and pages as well, while people write SMS and upload files.
+`make bench-chaos` does the same to alerts, sender, pages and keeper as well, while people write SMS and upload files.
 `make bench-crash` with ARGS="--cycles 1000 --seed 7" runs the loop, ARGS=--planted plants one defect after another
 until the loop finds it, ARGS="--power 60" cuts the power and then does the same with settings that are too weak. Exit
 status 1 when anything was found, or a planted defect was not. Everything that happens is drawn from the seed; when it
@@ -72,7 +72,9 @@ def main() -> None:
         help="find these defects (all) instead",
     )
     other.add_argument("--power", type=int, metavar="CUTS", help="cut the power instead, and find the weak settings")
-    other.add_argument("--everything", action="store_true", help="evaluation, sender and pages are struck as well")
+    other.add_argument(
+        "--everything", action="store_true", help="evaluation, sender, pages and keeper are struck as well"
+    )
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what was started is ended
     mosquitto = find_mosquitto()
@@ -106,11 +108,8 @@ def _crash(mosquitto: Path, *, seed: int, cycles: int, is_everything: bool) -> b
             left_s = pace_s * (cycles - report.cycles)
             print(f"{report.cycles} of {cycles} cycles, {pace_s:.2f} s each, {left_s / 60:.0f} min left", flush=True)
 
-    with _folder() as folder, _server(folder) as postgres, ExitStack() as peers:
-        broker = WatchedBroker(
-            folder, ZONES, secret_file=folder / "mq", log=folder / "mq.log", account=broker_account(),
-            mosquitto=mosquitto,
-        )  # fmt: skip
+    with bench_folder() as folder, database_server(folder) as postgres, ExitStack() as peers:
+        broker = watched_broker(folder, mosquitto)
         village, people = Village(folder, ZONES, postgres, broker), None
         if is_everything:
             try:
@@ -122,13 +121,14 @@ def _crash(mosquitto: Path, *, seed: int, cycles: int, is_everything: bool) -> b
         report = crash_loop(
             village, seed=seed, cycles=cycles, settle_within_s=SETTLE_WITHIN_S, told=tell, bystanders=people
         )
-        print("\n" + _deeds(report) + _sums(report.tally, report.findings))
+        print("\n" + deeds_told(report) + sums_told(report.tally, report.findings))
         if people:
-            print(_done(people.sums()))
-        return _is_fine(report.findings, folder)
+            print(done_told(people.sums()))
+        return says_fine(report.findings, folder)
 
 
-def _done(sums: Sums) -> str:
+def done_told(sums: Sums) -> str:
+    """What people did, for people."""
     recovery = ", ".join(f"{name} {took_s:.1f} s" for name, took_s in sorted(sums.recovery_s.items()))
     return (
         f"SMS from people     {sums.written}; taken by the message centre {sums.answers}, marked as possibly twice"
@@ -141,7 +141,7 @@ def _done(sums: Sums) -> str:
 def _plant(names: Sequence[str], seed: int) -> bool:
     """Each defect in a village of its own, until it is found."""
     searches = []
-    with _folder() as folder, _server(folder) as postgres:
+    with bench_folder() as folder, database_server(folder) as postgres:
         for name in names:
             place = folder / name
             place.mkdir(mode=0o711)
@@ -162,18 +162,18 @@ def _cut_power(mosquitto: Path, *, seed: int, cuts: int) -> bool:
         if (done := report.cuts.total()) % TOLD_EVERY_CUTS == 0:
             print(f"{done} of {cuts} power cuts", flush=True)
 
-    with _folder() as folder:
+    with bench_folder() as folder:
         village = PoweredVillage(folder, ZONES, mosquitto)
         report = powercut_series(village, seed=seed, cuts=cuts, settle_within_s=SETTLE_WITHIN_S, told=tell)
         print(
             f"\npower cuts          {report.cuts.total()}: {_listed(report.cuts)}; {report.torn} with torn pages\n"
-            + _sums(report.tally, report.findings)
+            + sums_told(report.tally, report.findings)
         )
-        if not _is_fine(report.findings, folder):
+        if not says_fine(report.findings, folder):
             return False
     searches = []
     for name, defect in powercut_harness.DEFECTS.items():
-        with _folder() as folder:
+        with bench_folder() as folder:
             village = PoweredVillage(folder, ZONES, mosquitto, defect=defect)
 
             def search(village: PoweredVillage = village) -> tuple[Sequence[Finding], int]:
@@ -205,19 +205,21 @@ def _table(searches: Sequence[Search], unit: str) -> str:
 def _all_found(searches: Sequence[Search], folder: Path) -> bool:
     missed = [search.name for search in searches if not search.is_found]
     if missed:
-        print(f"\nNOT FOUND: {', '.join(missed)}; the logs are in {_kept(folder)}")
+        print(f"\nNOT FOUND: {', '.join(missed)}; the logs are in {kept(folder)}")
     return not missed
 
 
-def _is_fine(findings: Sequence[Finding], folder: Path) -> bool:
+def says_fine(findings: Sequence[Finding], folder: Path) -> bool:
+    """Whether nothing was found; says what was, and keeps the logs."""
     if findings:
-        print(f"\nFOUND {len(findings)}; the logs are in {_kept(folder)}")
+        print(f"\nFOUND {len(findings)}; the logs are in {kept(folder)}")
         for finding in findings[:SHOWN]:
             print(f"  {finding.kind}: {finding.detail}")
     return not findings
 
 
-def _deeds(report: Report) -> str:
+def deeds_told(report: Report) -> str:
+    """What was done to whom, for people."""
     by_act: Counter[str] = Counter()
     by_victim: Counter[str] = Counter()
     for deed, count in report.deeds.items():
@@ -233,7 +235,8 @@ def _deeds(report: Report) -> str:
     )
 
 
-def _sums(tally: Tally | None, findings: Sequence[Finding]) -> str:
+def sums_told(tally: Tally | None, findings: Sequence[Finding]) -> str:
+    """What the oracle counted, for people."""
     if tally is None:
         return "the traffic was never counted"
     account = [one.detail for one in findings if one.kind in (Kind.ACCOUNT, Kind.ROLLUP)]
@@ -259,8 +262,8 @@ def _listed(counts: Counter[str]) -> str:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder that every account can enter; gone at the end, unless it was `_kept`."""
+def bench_folder() -> Iterator[Path]:
+    """A folder that every account can enter; gone at the end, unless it was `kept`."""
     folder = Path(tempfile.mkdtemp(prefix="ndiyan-crash-"))
     folder.chmod(0o711)
     yield folder
@@ -268,13 +271,22 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _kept(folder: Path) -> Path:
+def kept(folder: Path) -> Path:
+    """The folder, which stays from now on."""
     (folder / "kept").touch()
     return folder
 
 
+def watched_broker(folder: Path, mosquitto: Path) -> WatchedBroker:
+    """A broker for all zones that has not been started."""
+    return WatchedBroker(
+        folder, ZONES, secret_file=folder / "mq", log=folder / "mq.log", account=broker_account(), mosquitto=mosquitto
+    )
+
+
 @contextmanager
-def _server(folder: Path) -> Iterator[EmbeddedPostgres]:
+def database_server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A database server that has not been started; stopped at the end."""
     server = EmbeddedPostgres(folder, secret_file=folder / "pg", log=folder / "pg.log", account=postgres_account())
     try:
         yield server

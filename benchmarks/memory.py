@@ -26,7 +26,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 
-from benchmarks.processes import MeasureError, family
+from benchmarks.processes import MeasureError, family, pss_mb
 from gateway.config import MqttSettings
 from gateway.wire import senml_topic
 from gateway.zones import Zone, load_zones
@@ -145,7 +145,7 @@ class Watch:
     def run(self) -> None:
         """Look until `end` is called."""
         while not self._ended.wait(self._every_s):
-            seen = {name: sum(map(_pss_mb, family(pid))) for name, pid in list(self._roots.items())}
+            seen = {name: sum(map(pss_mb, family(pid))) for name, pid in list(self._roots.items())}
             if sum(seen.values()) > sum(self.peak.values()):
                 self.peak = seen
 
@@ -165,14 +165,6 @@ def watched(roots: dict[str, int], *, every_s: float = LOOK_EVERY_S) -> Iterator
     finally:
         watch.end()
         thread.join()
-
-
-def _pss_mb(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
-    except OSError:
-        return 0.0  # it has just ended
-    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def _send_a_day(zone: Zone, settings: MqttSettings) -> None:

@@ -68,6 +68,36 @@ def peak_rss_mb(pid: int) -> float:
     raise MeasureError("this kernel does not tell a process's peak memory")
 
 
+def family(pid: int) -> Iterator[int]:
+    """A process and all that it started."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = task.read_text("ascii").split()
+        except OSError:
+            continue  # it has just ended
+        for child in children:
+            yield from family(int(child))
+
+
+def pss_mb(pid: int, *, is_all: bool = True) -> float:
+    """What a process holds alone and its share of what several hold; without `is_all` no shared memory [MB]."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    except OSError:
+        return 0.0  # it has just ended
+    kb = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines[1:])}
+    return (kb["Pss"] - (0 if is_all else kb["Pss_Shmem"])) * 1024 / 1e6
+
+
+def open_files(pid: int) -> int:
+    """How many file descriptors a process has."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0  # it has just ended
+
+
 class IngestProcess:
     """`ndiyan ingest` with its default settings on a rig's database and broker; `clock` as in the settings."""
 

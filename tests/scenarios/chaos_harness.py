@@ -1,4 +1,4 @@
-"""The whole of Ndiyan at once: the village of the crash loop, and beside it the evaluation, the sender and the pages.
+"""The whole of Ndiyan at once: the village of the crash loop, and beside it evaluation, sender, pages and keeper.
 
 People write SMS that water fails and upload the files of their loggers while everything dies around them. The account
 of it is kept outside of what is tried: by the message centre, and by who uploaded.
@@ -64,8 +64,8 @@ class Commune(Village):
     """A village with all services of a server, an operator's message centre, and people who use both."""
 
     uploads: Zone
-    victims = (*VICTIMS, "alerts", "web")
-    services = ("ingest", "alerts", "web")
+    victims = (*VICTIMS, "alerts", "web", "keeper")
+    services = ("ingest", "alerts", "web", "keeper")
 
     def __init__(
         self, folder: Path, zones: Sequence[Zone], postgres: EmbeddedPostgres, broker: WatchedBroker, smsc: Smsc

@@ -30,14 +30,13 @@ from ingest.registry import import_zones
 from ndiyan.children import spawn
 from ndiyan.embedded_broker import EmbeddedBroker
 from ndiyan.embedded_postgres import EmbeddedPostgres
+from tests.scenarios.field_gateway import BACKLOG_SPEED
 from tests.scenarios.field_sensor import POISON
 from tests.scenarios.oracle import Finding, Kind, Oracle, Tally
 
 ROOT = Path(__file__).parents[2]
 VICTIMS = ("ingest", "broker", "database", "gateway")
 GATEWAYS = 3
-READINGS_PER_S = 80.0  # of each gateway
-SENSOR_READINGS_PER_S = 300.0
 SETTLE_EVERY = 10  # cycles
 QUIET_S = (0.1, 0.5)  # between two acts
 AWAY_S = (0.0, 0.3)  # what is killed stays away so long, and as long as it needs to start
@@ -53,6 +52,14 @@ CREATE TRIGGER refuse_poison BEFORE INSERT ON reading FOR EACH ROW WHEN (NEW.val
     EXECUTE FUNCTION refuse_poison();
 """
 T = TypeVar("T")
+
+
+class Load(NamedTuple):
+    """What comes in: of each gateway, of the sensor, and how many times faster than time the backlog passes."""
+
+    gateway_per_s: float = 80.0
+    sensor_per_s: float = 300.0
+    backlog_speed: int = BACKLOG_SPEED
 
 
 class Act(StrEnum):
@@ -132,6 +139,7 @@ class Village:
     victims: Sequence[str] = VICTIMS
     uploads: Zone | None = None
     services: Sequence[str] = ("ingest",)
+    load = Load()
 
     def __init__(
         self,
@@ -171,7 +179,7 @@ class Village:
             connection.execute(REFUSE_POISON)
         for name in ("broker", *self.services, *(f"gateway-{number}" for number in range(len(self.gateways)))):
             self._bring_up(name)
-        self._start_sender("sensor", "field_sensor", self.sensor, SENSOR_READINGS_PER_S)
+        self._start_sender("sensor", "field_sensor", self.sensor, self.load.sensor_per_s)
 
     @property
     def known_zones(self) -> list[Zone]:
@@ -299,7 +307,8 @@ class Village:
             self._bring_up_service(name)
         else:
             zone = self.gateways[int(name[-1])]
-            self._start_sender(name, "field_gateway", zone, READINGS_PER_S, str(self.outboxes))
+            more = str(self.outboxes), str(self.load.backlog_speed)
+            self._start_sender(name, "field_gateway", zone, self.load.gateway_per_s, *more)
 
     def _bring_up_service(self, name: str) -> None:
         raise AssertionError(f"{name} is no service of this village")
@@ -362,15 +371,18 @@ def crash_loop(
     settle_within_s: float,
     told: Callable[[Report], None] = lambda _: None,
     bystanders: Bystanders | None = None,
+    plan: Callable[[random.Random, Sequence[str]], Iterator[Deed]] = deeds,
+    wait: Callable[[random.Random], None] = lambda dice: time.sleep(dice.uniform(*QUIET_S)),
 ) -> Report:
     """So many cycles, each with a look of the oracle, and then the drain; ends at the first finding.
 
-    `told` hears of every cycle.
+    `told` hears of every cycle and may add findings of its own; `plan` draws the deeds, and `wait` is the quiet between
+    two of them.
     """
     dice, report = random.Random(seed), Report()
     with running(village) as oracle:
-        for deed in itertools.islice(deeds(dice, village.victims), cycles):
-            time.sleep(dice.uniform(*QUIET_S))
+        for deed in itertools.islice(plan(dice, village.victims), cycles):
+            wait(dice)
             village.tend()
             if bystanders:
                 bystanders.act()

@@ -2,7 +2,7 @@
 
 The diary has a line "try" before a reading is offered to the outbox and a line "took" after the outbox returned.
 One channel is a backlog of last winter that passes a thousand times faster, so that hours and days end all the time.
-Usage: python -m tests.scenarios.field_gateway FOLDER MQTT_URL ZONE GATEWAY READINGS_PER_S OUTBOX_FOLDER
+Usage: python -m tests.scenarios.field_gateway FOLDER MQTT_URL ZONE GATEWAY READINGS_PER_S OUTBOX_FOLDER BACKLOG_SPEED
 """
 
 import os
@@ -42,11 +42,11 @@ def measure() -> tuple[list[Reading], list[str]]:
     return _written([_reading(*name, now_ms, now_ms % 97 / 8 + place) for place, name in enumerate(CHANNELS)])
 
 
-def measure_backlog() -> tuple[list[Reading], list[str]]:
+def measure_backlog(speed: int) -> tuple[list[Reading], list[str]]:
     """The reading of the backlog whose turn it is; the same moment is never met twice within a run."""
     now_ms = time.time_ns() // 1_000_000
     begun_ms, since_ms = now_ms - now_ms % BACKLOG_WRAPS_MS, now_ms % BACKLOG_WRAPS_MS
-    past_ms = begun_ms - BACKLOG_AGE_MS + since_ms * BACKLOG_SPEED
+    past_ms = begun_ms - BACKLOG_AGE_MS + since_ms * speed
     return _written([_reading(*BACKLOG, past_ms, now_ms % 97 / 8)])
 
 
@@ -64,7 +64,7 @@ def _written(readings: list[Reading]) -> tuple[list[Reading], list[str]]:
     return readings, [f"{r.asset}/{r.channel} {round(r.measured_at.timestamp() * 1000)} {r.value!r}" for r in readings]
 
 
-def main(folder: Path, url: str, zone: str, gateway: str, per_s: float, outboxes: Path) -> None:
+def main(folder: Path, url: str, zone: str, gateway: str, per_s: float, outboxes: Path, backlog_speed: int) -> None:
     """Measure until the file `stop` is there, then until the outbox is empty."""
     outbox = Outbox(outboxes / f"{gateway}.db")
     uplink = Uplink(
@@ -74,7 +74,7 @@ def main(folder: Path, url: str, zone: str, gateway: str, per_s: float, outboxes
     uplink.start()
     diary = Diary(folder / f"{gateway}.diary")
     while not (folder / "stop").exists():
-        for readings, lines in (measure(), measure_backlog()):
+        for readings, lines in (measure(), measure_backlog(backlog_speed)):
             diary.write("try", lines)
             age_s = time.time() - readings[0].measured_at.timestamp()
             outbox.append(readings, uptime_s=long_uptime_s() - age_s)
@@ -88,4 +88,7 @@ def main(folder: Path, url: str, zone: str, gateway: str, per_s: float, outboxes
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]), Path(sys.argv[6]))
+    main(
+        Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]), Path(sys.argv[6]),
+        int(sys.argv[7]),
+    )  # fmt: skip
