@@ -277,6 +277,7 @@ class Admission:
         self.estimated: list[Estimated] = []
         self.senders: dict[tuple[str, str], Sender] = {}
         self.held_bytes = 0  # about what all this takes in memory
+        self.replayed_us: int | None = None  # when this comes a second time, out of what was set aside
         # Where each boot's numbers went, three by three in their order: first row, lowest and highest number of some
         # that stand side by side; row -1 for what was set aside.
         self.placed: defaultdict[Boot, array[int]] = defaultdict(partial(array, "q"))
@@ -577,7 +578,11 @@ class Admission:
         anchor_us = None if where is None else self.anchors.get(where)
         uptime_us = None if record.uptime_s is None else round(_bounded(record.uptime_s) * 1e6)
         dated = date_reading(clock_us, uptime_us, pack, anchor_us)
-        if dated is None or not EARLIEST_US <= dated.measured_us <= message.received_us + TOLERANCE_US:
+        latest_us = message.received_us + TOLERANCE_US
+        if dated is None and self.replayed_us is not None and EARLIEST_US <= clock_us <= self.replayed_us:
+            # It was of the future when it came, by a clock of ours or theirs that was wrong. Of whom, nobody knows now.
+            dated, latest_us = Dated(clock_us, True), self.replayed_us
+        if dated is None or not EARLIEST_US <= dated.measured_us <= latest_us:
             return _undatable(name, dated or Dated(clock_us, False), message.received_us)
         if dated.is_estimated:
             self.estimated.append(Estimated(len(self._line), clock_us, where))

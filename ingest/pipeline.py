@@ -19,7 +19,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from gateway.clock import instant_from_us
+from gateway.clock import instant_from_us, us_from_instant
 from gateway.devices import rule_from_values
 from gateway.model import Flag
 from ingest.account import Account
@@ -147,6 +147,7 @@ class Pipeline:
         StoreUnavailable, SchemaMismatch : as `store_admitted`
         """
         admission = self.new_admission()
+        admission.replayed_us = us_from_instant(again.now)
         admission.add([message])
         if admission.set_aside and not len(admission) and not admission.statuses:
             return admission.set_aside[0]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.clock import ManualClock
+from gateway.model import Flag
 from gateway.zones import Zone
 from ingest.admission import Message
 from ingest.db import Connection, connect
@@ -78,6 +79,24 @@ def test_what_a_stranger_sent_is_stored_once_its_gateway_is_registered(
     assert connection.execute(BOOK, [stranger.gateway_id]).fetchall() == [(0, 4, 4, 0, 0, 0)]
     assert adds_up(connection)
     assert find_waiting(connection, limit=10) == []
+
+
+def test_what_came_while_our_clock_was_behind_is_let_in_later_and_marked(
+    connection: Connection, zones: list[Zone], clock: ManualClock
+) -> None:
+    """A sensor that tells no uptime measured a day after what the server took for now, and ten minutes on again."""
+    readings = [{"bn": "tower/", "n": "level_m", "u": "m", "v": 1.0, "bt": NOON_S + 86_400 + 600 * n} for n in (0, 1)]
+    Pipeline(connection).store([message(zones[0], *readings)])
+    ids = find_waiting(connection, reason="time_in_future", limit=10)
+    assert len(ids) == 2
+    early = ManualClock(NOON + timedelta(days=1, minutes=5))
+    assert [found.fate for found in replay(connection, ids, clock=early, who="Awa (web)")] == [
+        Fate.ACCEPTED, Fate.REFUSED
+    ], "the second is of the future still"  # fmt: skip
+    assert replay(connection, ids[1:], clock=clock, who="Awa (web)") == [Replayed(ids[1], Fate.ACCEPTED, stored=1)]
+    rows = connection.execute("SELECT measured_at, flag FROM reading ORDER BY measured_at").fetchall()
+    assert rows == [(NOON + timedelta(days=1, minutes=10 * n), Flag.SUSPECT) for n in (0, 1)]
+    assert adds_up(connection)
 
 
 def test_numbers_of_what_was_replayed_are_not_missing(
