@@ -68,18 +68,6 @@ def peak_rss_mb(pid: int) -> float:
     raise MeasureError("this kernel does not tell a process's peak memory")
 
 
-def family(pid: int) -> Iterator[int]:
-    """A process and all that it started."""
-    yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text("ascii").split()
-        except OSError:
-            continue  # it has just ended
-        for child in children:
-            yield from family(int(child))
-
-
 def pss_mb(pid: int, *, is_all: bool = True) -> float:
     """What a process holds alone and its share of what several hold; without `is_all` no shared memory [MB]."""
     try:
