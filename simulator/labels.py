@@ -19,7 +19,7 @@ from simulator.faults import CATALOGUE, Broken
 BoolArray = NDArray[np.bool_]
 
 
-DUSTY = 0.12  # of the light is taken: 9 % less than of panels that were just washed (DETECTION §2, soiling)
+DUSTY = 0.075  # of the light is taken: panels want washing (DETECTION §2, soiling)
 DUST_M, DUST_L = 0.2, 0.3
 DUST_SHOWS_S = 2.6 * 86_400.0  # it takes three noons to tell dust from weather
 

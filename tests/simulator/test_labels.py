@@ -85,7 +85,7 @@ def test_a_fault_that_is_over_before_it_could_be_seen_has_no_start() -> None:
 def test_dust_of_the_season_is_soiling_until_somebody_washes_it_off() -> None:
     """A wash every two to eight weeks: in the harmattan some panels want one sooner, and their labels say so."""
     witness = Witness()
-    days = [0.05, 0.118, 0.13, 0.16, 0.19, 0.22, 0.0, 0.02, 0.12, 0.0]
+    days = [0.05, 0.074, 0.08, 0.13, 0.19, 0.22, 0.0, 0.02, 0.075, 0.0]
     for number, share in enumerate(days):
         witness.see_dust("zone-1", share, MIDNIGHT.timestamp() + 86_400 * number)
         witness.see_dust("zone-2", 0.2, MIDNIGHT.timestamp() + 86_400 * number)
