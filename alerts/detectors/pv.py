@@ -42,8 +42,8 @@ MIN_STEPS = 4
 TOP_DAYS = 14
 LEVELS_H = 3.0  # a pump at its top draws the same for hours
 GREY_SHARE = 0.6  # of a clear noon
-# DETECTION §2: panels want washing from 7.5 % of the light on, and -9 % is told three to seven days later. A cell beside
-# them gathers a third to half of their dust, so that of these 9 % it shows 7 at the most.
+# DETECTION §2: panels want washing from 7.5 % of the light on, and -9 % is told three to seven days later. A cell
+# beside them gathers a third to half of their dust, so that of these 9 % it shows 7 at the most.
 DUSTY_SHARE = 0.93
 CLEAN_DAYS = 60
 DUST_NOISES, NOISE_DAYS = 4.0, 20  # where good days differ by much from one to the next, dust must show beyond that
