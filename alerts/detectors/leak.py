@@ -32,7 +32,8 @@ ENOUGH = 0.5  # of the night's steps must be there
 
 BURST_M3_H = 1.15  # at least so much is lost in a burst; less is a leak
 NIGHT_H = 8.0  # but what empties a full tower within a night is no leak either
-BURST_SHARE = 0.5  # of the largest hour of this zone's usual days
+# Of the largest hour of this zone's usual days; the smaller where the tower would be empty within a night all the same.
+BURST_SHARE, LEAST_BURST_SHARE = 0.5, 0.25
 BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of the days' largest hours
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
 DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and its pressure tells nothing
@@ -212,7 +213,9 @@ def judge_burst(scene: Scene) -> list[Signal]:
     unmetered = outflow - sampling_error(grid) - counting_error(grid) - taps_together(grid)
     empties_m3_h = grid.sites.rating("tower", "volume_m3") / NIGHT_H
     least_m3_h = np.fmin(BURST_M3_H, empties_m3_h)
-    limit = np.fmin(np.maximum(BURST_M3_H, BURST_SHARE * np.nan_to_num(busy)), empties_m3_h)
+    busiest = np.nan_to_num(busy)
+    limit = np.maximum(np.fmin(BURST_SHARE * busiest, empties_m3_h), LEAST_BURST_SHARE * busiest)
+    limit = np.maximum(limit, least_m3_h)
     usual_share = days.on(past_median(days.get(PRESSURE_SHARE.name), days=14, at_least=3), grid.t_s)
     pressure = window_mean(_pressure_share(grid), hour, at_least=max(1, hour // 2))
     gives_way = pressure < PRESSURE_FALLS * usual_share

@@ -503,6 +503,10 @@ def spikes(grid: Grid, asset: str, sensor: Watched) -> Mask:
 
 def without_spikes(grid: Grid, asset: str, channel: str) -> FloatArray:
     """(n, m) a channel as `Grid.value` gives it, its spikes left out."""
+    return grid.once(("without spikes", asset, channel), lambda: _without_spikes(grid, asset, channel))
+
+
+def _without_spikes(grid: Grid, asset: str, channel: str) -> FloatArray:
     sensor = next(one for one in WATCHED[asset] if one.channel == channel)
     found, _ = spike_places(grid, asset, sensor)
     if not found.any():
