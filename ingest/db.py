@@ -56,8 +56,10 @@ def cut(connection: Connection) -> None:
         link.shutdown(socket.SHUT_RDWR)
 
 
-def open_pool(url: str, *, size: int = 8, application: str = "ndiyan") -> ConnectionPool[Connection]:
-    """A pool of connections in UTC; opens at once, so a wrong URL fails here."""
+def open_pool(
+    url: str, *, size: int = 8, application: str = "ndiyan", is_needed: bool = True
+) -> ConnectionPool[Connection]:
+    """A pool of connections in UTC; opens at once, so a wrong URL fails here, unless it `is_needed` only later."""
     pool = ConnectionPool(
         url,
         min_size=1,
@@ -73,7 +75,7 @@ def open_pool(url: str, *, size: int = 8, application: str = "ndiyan") -> Connec
             "options": "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
         },
     )
-    pool.open(wait=True, timeout=30)
+    pool.open(wait=is_needed, timeout=30)
     return pool
 
 

@@ -81,6 +81,7 @@ def run_web(settings: Settings) -> None:
         price_gnf=settings.sms_price_gnf,
         requests_per_minute=settings.web_requests_per_minute,
         provider=settings.provider(),
+        replica_url=settings.database_replica_url,
     )
     with connect(config.database_url) as connection:
         check_schema(connection)

@@ -140,6 +140,7 @@ class Setting:
 
 SETTINGS = (
     Setting("database.url", "", check=_database_url),
+    Setting("database.replica_url", "", check=_database_url),
     Setting("mqtt.url", "", check=_mqtt_url),
     Setting("mqtt.operator_url", "", check=_mqtt_url),
     Setting("broker.folder", "/etc/mosquitto/ndiyan"),
@@ -192,6 +193,7 @@ class Settings:
     """All settings with their values; attributes are the keys with `_` for the dot. `carriers` are the SMS routes."""
 
     database_url: str
+    database_replica_url: str
     mqtt_url: str
     mqtt_operator_url: str
     broker_folder: str

@@ -69,6 +69,7 @@ from web.pages import (
 )
 from web.passwords import Passwords
 from web.problems import add_handlers
+from web.replica import Replica, TellBehind
 from web.request_id import RequestIds
 from web.shield import Shield
 from web.totals import KeptTotals
@@ -101,12 +102,15 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         app.state.services = Services(
             config, clock, wall or SystemClock(), pool, trials, limiter, Passwords(), requests, KeptTotals(),
             uplinks, files, _provider(config),
+            Replica(config.replica_url, size=POOL_SIZE) if config.replica_url else None,
         )  # fmt: skip
         try:
             with trials, files:
                 yield
         finally:
             await run_in_threadpool(uplinks.close)
+            if app.state.services.replica is not None:
+                await run_in_threadpool(app.state.services.replica.close)
             await run_in_threadpool(pool.close, 2.0)
 
     app = FastAPI(
@@ -120,6 +124,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         lifespan=lifespan,
         redirect_slashes=True,
     )
+    app.add_middleware(TellBehind)
     app.add_middleware(ETags)
     app.add_middleware(
         GZipMiddleware,

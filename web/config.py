@@ -63,6 +63,7 @@ class WebConfig:
     the log-in page tells people to run when they need a new link. `doors` are those of the SMS routes, by name;
     `price_gnf` is what one segment costs. `requests_per_minute` are allowed to each key and session of the API.
     `provider` is where people may log in besides.
+    `replica_url` is a copy of the database for reads that bear to be a little behind.
     """
 
     database_url: str
@@ -74,6 +75,7 @@ class WebConfig:
     price_gnf: float = PRICE_GNF
     requests_per_minute: int = REQUESTS_PER_MINUTE
     provider: ProviderConfig | None = None
+    replica_url: str = ""
 
     @property
     def only_by_provider(self) -> frozenset[Role]:

@@ -26,6 +26,7 @@ from web.limits import Limiter
 from web.metrics import Requests
 from web.narrow import narrow, widen
 from web.passwords import Passwords
+from web.replica import Replica
 from web.rights import Right, door_of
 from web.totals import KeptTotals
 from web.uplinks import Uplinks
@@ -53,6 +54,7 @@ class Services:
     uplinks: Uplinks
     files: InTurn
     provider: Provider | None
+    replica: Replica | None = None
 
     @property
     def cookie(self) -> str:
@@ -82,6 +84,33 @@ def connection_of(request: Request, services: ServicesOf) -> Iterator[Connection
 
 
 ConnectionOf = Annotated[Connection, Depends(connection_of, scope="function")]
+
+
+def past_of(request: Request, services: ServicesOf, connection: ConnectionOf) -> Iterator[Connection]:
+    """For what bears to be a little behind: a connection to the copy of the database, or that of the request.
+
+    Comes after the guards, which have found out whose zone it is about. How far behind is noted for the answer.
+    """
+    if services.replica is None:
+        yield connection
+        return
+    with services.replica.opened(connection, getattr(request.state, "zone", None)) as past:
+        if past is not None:
+            request.state.behind = past.behind
+        yield connection if past is None else past.connection
+
+
+PastOf = Annotated[Connection, Depends(past_of, scope="function")]
+
+
+def past_pool_of(request: Request, services: ServicesOf, _: PastOf) -> ConnectionPool[Connection]:
+    """The pool of the same, for what is read while it is sent."""
+    if services.replica is not None and hasattr(request.state, "behind"):
+        return services.replica.pool
+    return services.pool
+
+
+PastPoolOf = Annotated[ConnectionPool[Connection], Depends(past_pool_of)]
 
 
 def session_visitor(request: Request, services: ServicesOf, connection: ConnectionOf) -> Visitor:

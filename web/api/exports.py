@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from ingest.readings import ChannelRow
 from ingest.readings_pg import PgReadings
 from web.api.responses import ERRORS
-from web.dependencies import ConnectionOf, ServicesOf
+from web.dependencies import ConnectionOf, PastOf, PastPoolOf, ServicesOf
 from web.errors import BadParameter, NotThere
 from web.exports import MEDIA, Export, Format, Kind, stream
 from web.fleet import fetch_fleet
@@ -57,8 +57,8 @@ WPDX_OPENAPI = {
     responses={200: READINGS_OPENAPI},
 )
 def readings(
-    services: ServicesOf,
-    connection: ConnectionOf,
+    connection: PastOf,
+    pool: PastPoolOf,
     first: Annotated[date, Query(alias="from", description="first UTC day", examples=["2026-03-01"])],
     last: Annotated[date, Query(alias="to", description="last UTC day, itself included", examples=["2026-03-02"])],
     zone: Annotated[list[str] | None, Query(description="all channels of these", examples=[["zone-3"]])] = None,
@@ -75,7 +75,7 @@ def readings(
     channels = _chosen(connection, zone or [], channel or [])
     export = Export(channels, *_span(first, last), kind, format)
     headers = {"content-disposition": f'attachment; filename="{export.file_name}"'}
-    return StreamingResponse(stream(services.pool, export), media_type=MEDIA[format], headers=headers)
+    return StreamingResponse(stream(pool, export), media_type=MEDIA[format], headers=headers)
 
 
 @router.get(

@@ -18,7 +18,7 @@ from web.api.models import ReadingListing
 from web.api.paging import link_to_next
 from web.api.responses import ERRORS
 from web.cursors import cursor_of, read_cursor
-from web.dependencies import ConnectionOf, ServicesOf
+from web.dependencies import PastOf, ServicesOf
 from web.errors import BadParameter, NotThere
 from web.notes import NOTHING, Note, notes_of_channel
 
@@ -52,7 +52,7 @@ COLUMNS = ("measured_at", "value", "minimum", "maximum", "n", "flag", "failed", 
 def readings(
     request: Request,
     services: ServicesOf,
-    connection: ConnectionOf,
+    connection: PastOf,
     channel: Annotated[str, Query(description="id from /channels", examples=["zone-3/tower/level_m"])],
     start: Annotated[datetime | None, Query(description="measured at or after; a day before `end` if absent")] = None,
     end: Annotated[datetime | None, Query(description="measured before; now if absent")] = None,

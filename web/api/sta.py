@@ -21,7 +21,7 @@ from ingest.readings import ChannelRow, ZoneRow
 from ingest.readings_pg import PgReadings
 from web.api.responses import ERRORS
 from web.api.sta_filter import Bounds, Options, bounds_of, holds, parse_options
-from web.dependencies import ConnectionOf
+from web.dependencies import PastOf
 from web.errors import NotOffered, NotThere
 from web.labels import CHANNELS
 from web.language import Language, texts_of
@@ -76,7 +76,7 @@ def root(request: Request) -> Response:
 @router.get("/{path:path}", summary="A set, an entity, or what belongs to one")
 def resource(
     request: Request,
-    connection: ConnectionOf,
+    connection: PastOf,
     path: Annotated[str, Path(examples=["Datastreams(12)/Observations"])],
 ) -> Response:
     """With `$filter`, `$orderby`, `$top`, `$skip`, `$count`, `$select` and `$expand` as docs/api.md tells."""

@@ -10,10 +10,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from ingest.db import Connection
 from ingest.readings import ChannelRow, ZoneRow
 from ingest.readings_pg import PgReadings
 from web.compare import Numbers, fetch_numbers
 from web.daily import DAY, midnight
+from web.dependencies import PastOf
 from web.errors import BadParameter
 from web.explore import BACK, SPECIFIC_ENERGY, Question, with_derived
 from web.pages.page import Page, PageOf
@@ -40,19 +42,21 @@ class Compared:
 
 
 @router.get("/comparer")
-def comparison(page: PageOf, jours: Annotated[str, Query()] = "7", ref: Annotated[str, Query()] = TIMES[0]) -> Response:
+def comparison(
+    page: PageOf, past: PastOf, jours: Annotated[str, Query()] = "7", ref: Annotated[str, Query()] = TIMES[0]
+) -> Response:
     """Four numbers of every zone, this period against the one before or that of last year."""
     if jours not in DAYS:
         raise BadParameter("jours", jours, f"is none of {', '.join(DAYS)}")
     if ref not in TIMES:
         raise BadParameter("ref", ref, f"is none of {', '.join(TIMES)}")
-    store = PgReadings(page.connection)
+    store = PgReadings(past)
     zones = sorted(store.zones(), key=lambda row: row.name)
     shown = zones[:MOST_ZONES]
     channels: dict[str, dict[str, ChannelRow]] = {row.zone_id: {} for row in shown}
     for channel in store.channels(list(channels)):
         channels[channel.zone_id][f"{channel.asset_id}/{channel.name}"] = channel
-    found = [_compared(page, store, row, channels[row.zone_id], DAYS[jours], ref) for row in shown]
+    found = [_compared(page, past, row, channels[row.zone_id], DAYS[jours], ref) for row in shown]
     return page.render(
         "comparison.html", plots=_plots(page, found, DAYS[jours], ref), days=DAYS[jours], choices=DAYS, ref=ref,
         times=TIMES, left_out=len(zones) - len(found),
@@ -60,13 +64,11 @@ def comparison(page: PageOf, jours: Annotated[str, Query()] = "7", ref: Annotate
 
 
 def _compared(
-    page: Page, store: PgReadings, row: ZoneRow, channels: Mapping[str, ChannelRow], days: int, ref: str
+    page: Page, past: Connection, row: ZoneRow, channels: Mapping[str, ChannelRow], days: int, ref: str
 ) -> Compared:
     end = midnight(page.now.astimezone(UTC).date())
-    ratings = {asset.asset_id: asset.rating for asset in store.assets(row.zone_id)}
-    now, then = (
-        fetch_numbers(page.connection, row.zone_id, ratings, at, days) for at in (end, end - (BACK[ref] or days * DAY))
-    )
+    ratings = {asset.asset_id: asset.rating for asset in PgReadings(past).assets(row.zone_id)}
+    now, then = (fetch_numbers(past, row.zone_id, ratings, at, days) for at in (end, end - (BACK[ref] or days * DAY)))
     explorer = page.path("zones", row.zone_id, "graphes") + "?"
     asked = Question((), end - days * DAY, end, ref)
     energy = replace(asked, channels=(ENERGY,) if ENERGY in with_derived(channels) else ())

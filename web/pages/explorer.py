@@ -21,6 +21,7 @@ from web.charts.scale import Span, round_up, value_ticks
 from web.charts.series import Other, series_panel, time_axis
 from web.curves import span_name, values_address
 from web.daily import midnight
+from web.dependencies import PastOf
 from web.errors import NotThere
 from web.explore import BACK, DAY, Answer, Question, Track, fetch_answer, question_of, with_derived, written
 from web.language import Texts
@@ -47,6 +48,7 @@ class Drawn:
 @router.get("/zones/{zone_id}/graphes")
 def explorer(
     page: PageOf,
+    past: PastOf,
     zone_id: str,
     v: Annotated[list[str] | None, Query()] = None,
     du: Annotated[str, Query()] = "",
@@ -54,14 +56,14 @@ def explorer(
     ref: Annotated[str, Query()] = "",
 ) -> Response:
     """Draw what was asked for; a form that leaves things out gets the usual ones."""
-    store = PgReadings(page.connection)
+    store = PgReadings(past)
     zones = {row.zone_id: row for row in store.zones()}
     if zone_id not in zones:
         raise NotThere("zone", zone_id)
     channels = with_derived(_by_name(store.channels(zone_id)))
     question = question_of(v or [], du, au, ref, known=list(channels), zones=list(zones), now=page.now)
     others = with_derived(_by_name(store.channels(ref))) if ref in zones else {}
-    answer = fetch_answer(page.connection, question, channels, others, now=page.now)
+    answer = fetch_answer(past, question, channels, others, now=page.now)
     month = midnight(page.now.date().replace(day=1))
     span = Span(question.start.timestamp(), question.end.timestamp())
     groups: dict[str, list[ChannelRow]] = {}

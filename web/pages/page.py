@@ -17,6 +17,7 @@ from web.access import Visitor
 from web.dependencies import ConnectionOf, Services, ServicesOf, VisitorOf
 from web.labels import Labels
 from web.language import Language, Texts, texts_of
+from web.replica import SHOWN_FROM
 from web.rights import Right
 from web.templating import environment
 
@@ -61,9 +62,11 @@ class Page:
         """The page as HTML."""
         is_fictional, live_count, evaluated_at = self.connection.execute(SQL["frame"]).fetchone() or (False, 0, None)
         late = evaluated_at is not None and self.now - evaluated_at > EVALUATION_LATE
+        behind: timedelta = getattr(self.request.state, "behind", timedelta())
         frame = {
             "csrf": self.visitor.csrf, "visitor": self.visitor, "may": self.may, "live_count": live_count,
             "evaluated_at": evaluated_at if late else None, "made_at": self.services.wall.now(),
+            "behind": behind if behind > SHOWN_FROM else None,
         }  # fmt: skip
         answer = render(
             self.request, self.services, self.language, template,

@@ -1,0 +1,2 @@
+-- newest_beat
+SELECT max(beat_at) FROM heartbeat;
