@@ -100,7 +100,7 @@ def _two(server: EmbeddedPostgres, folder: Path, arguments: argparse.Namespace) 
 
     place = _database(server, folder, "two")
     with _message_centre(place) as smsc:
-        smsc.set(answerMs=ANSWER_MS, receiptMs=RECEIPT_MS, deliverAgainMs=300)
+        smsc.set(answerMs=ANSWER_MS, receiptMs=RECEIPT_MS)
         pair = Pair(server.url("two"), smsc, ZONES, place, receipt_within_s=PAIR_GRACE_S)
         try:
             found = two_trial(pair, kills=arguments.kills, freezes=arguments.freezes, seed=arguments.seed, told=tell)

@@ -13,7 +13,7 @@ from alerts.carriers.smpp_config import SmppConfig
 from alerts.config import AlertsConfig
 from gateway.clock import SystemClock
 
-evaluate.ZONES_AT_ONCE = 4  # so that two share each round
+evaluate.ZONES_AT_ONCE = 20  # so that two share each round
 
 
 def main(told: str) -> None:
@@ -25,7 +25,7 @@ def main(told: str) -> None:
         receipt_within=timedelta(seconds=how["receipt_within_s"]), reconnect_s=0.05, reconnect_most_s=1.0,
     )  # fmt: skip
     config = AlertsConfig(
-        how["url"], (route,), evaluate_every=timedelta(seconds=1), instance=how["instance"],
+        how["url"], (route,), evaluate_every=timedelta(seconds=how["every_s"]), instance=how["instance"],
         judging_lease_s=how["lease_s"], sending_lease_s=how["lease_s"],
     )  # fmt: skip
     service.run(config, SystemClock(), stop)

@@ -31,7 +31,7 @@ from tests.alerts.carriers.peers import Smsc
 from tests.scenarios.sms_harness import ROOT, STOP_WITHIN_S, Account, Exchange
 
 NAMES = ("a", "b")
-LEASE_S = 1.5
+LEASE_S, EVERY_S = 1.5, 1.0
 FROZEN_S = (0.2, 4.0)  # some thaw before their lease has ended, most after
 QUIET_S = (0.05, 1.0)
 STEP = timedelta(minutes=5)
@@ -100,7 +100,7 @@ class Pair:
         """One of them begins."""
         how = {
             "url": self._url, "port": self.exchange.smsc.port, "instance": name, "lease_s": LEASE_S,
-            "receipt_within_s": self._receipt_within_s,
+            "receipt_within_s": self._receipt_within_s, "every_s": EVERY_S,
         }  # fmt: skip
         argv = [sys.executable, "-m", "tests.scenarios.alerts_worker", json.dumps(how)]
         environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
