@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import time as daytime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,8 @@ def run_web(settings: Settings) -> None:
         check_schema(connection)
     threading.Thread(target=_beat_for_pages, args=(settings,), name="beat", daemon=True).start()
     serve(create_app(config, settings.make_clock()), host=settings.web_host, port=settings.web_port)
+    with suppress(psycopg.Error), connect(config.database_url, application="ndiyan-web-beat") as connection:
+        beat(connection, instance_name("web", settings.instance), settings.make_clock().now(), {"ended": True})
 
 
 def _beat_for_pages(settings: Settings) -> None:
