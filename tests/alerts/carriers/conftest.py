@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import pytest
 
-from alerts.carriers import Event, Inbound, Outgoing, Receipt, Submitted, Urgency
+from alerts.carriers import Event, Inbound, IsOurs, Outgoing, Receipt, Submitted, Urgency, always
 from alerts.carriers.smpp import SmppCarrier
 from alerts.carriers.smpp_config import SmppConfig
 from gateway.clock import SystemClock
@@ -91,13 +91,14 @@ def desk() -> Iterator[Callable[..., Desk]]:
     """Desks on a port, with what differs from an ordinary set-up."""
     opened: list[SmppCarrier] = []
 
-    def make(port: int, *, connection: Any = None, **differs: Any) -> Desk:
+    def make(port: int, *, connection: Any = None, is_ours: IsOurs = always, **differs: Any) -> Desk:
         settings = {
             "name": "operator", "host": "127.0.0.1", "port": port, "system_id": "ndiyan", "password": "secret",
             "source": "NDIYAN", "per_s": 1000.0, "response_timeout_s": 5.0, "reconnect_s": 0.05,
         }  # fmt: skip
         config = SmppConfig(**settings | differs)
-        opened.append(SmppCarrier(config, connection or NothingStored(), SystemClock(), wake=lambda: None))
+        asked = connection or NothingStored()
+        opened.append(SmppCarrier(config, asked, SystemClock(), wake=lambda: None, is_ours=is_ours))
         return Desk(opened[-1])
 
     yield make

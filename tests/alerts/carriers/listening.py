@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
-from alerts.carriers import Event, Outcome, Outgoing, Submitted, Urgency
+from alerts.carriers import Event, IsOurs, Outcome, Outgoing, Submitted, Urgency, always
 from alerts.carriers.over_http import SQL, HttpCarrier, Route
 from gateway.clock import Clock, SystemClock
 from ingest.db import connect
@@ -19,11 +19,13 @@ NUMBER = "+224622123456"
 class Listener:
     """A carrier and what it has told; `clock` is the platform's."""
 
-    def __init__(self, url: str, name: str, route: Route, clock: Clock | None = None) -> None:
+    def __init__(
+        self, url: str, name: str, route: Route, clock: Clock | None = None, *, is_ours: IsOurs = always
+    ) -> None:
         self.connection = connect(url)
         self.clock = clock or SystemClock()
         self.name, self.route = name, route
-        self.carrier = HttpCarrier(name, route, self.connection, self.clock, wake=lambda: None)
+        self.carrier = HttpCarrier(name, route, self.connection, self.clock, wake=lambda: None, is_ours=is_ours)
         self.told: list[Event] = []
 
     def submit(

@@ -51,6 +51,24 @@ def test_an_answer_means_what_it_means(database_url: str, answer: tuple[int, str
         listener.close()
 
 
+def test_nothing_is_asked_of_a_route_that_is_not_ours_any_more(database_url: str) -> None:
+    ours, asked = threading.Event(), list[bool]()
+
+    def is_ours() -> bool:
+        asked.append(ours.is_set())
+        return asked[-1]
+
+    with standing_in(lambda asked: (201, '{"id": 1234}') if asked.method == "POST" else (200, "")) as peer:
+        route = HttpRoute(rapidpro(peer.url), SystemClock())
+        listener = Listener(database_url, "rp", route, is_ours=is_ours)
+        message = listener.submit()
+        wait_until(lambda: len(asked) >= 2, "a thread asks whether it may, and again")
+        assert peer.posts("") == []
+        ours.set()
+        listener.hear(lambda told: Submitted(message.ref, Accepted("1234")) in told, "it left")
+        listener.close()
+
+
 def test_what_finds_nobody_has_not_left(database_url: str) -> None:
     config = rapidpro(f"http://127.0.0.1:{free_port()}")
     listener = Listener(database_url, "rp", HttpRoute(config, SystemClock()))

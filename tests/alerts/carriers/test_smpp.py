@@ -1,6 +1,7 @@
 """The SMPP carrier against message centres that are not ours."""
 
 import subprocess
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -39,6 +40,23 @@ def test_an_sms_is_accepted_and_its_receipt_says_delivered(smsc: Smsc, desk: Des
     assert (one["dc"], one["text"]) == (8, "Bowé: pompe arrêtée. Rép 1 [vu]"), "ê is not in GSM-7"
     assert (two["dc"], two["text"]) == (0, "Bowe: pompe é [€]")
     assert (one["from"], one["fromTon"], one["to"], one["toTon"]) == ("NDIYAN", 5, "224622100001", 1)
+
+
+def test_nothing_leaves_by_a_link_that_is_not_ours_any_more(smsc: Smsc, desk: Desks) -> None:
+    """We thaw with an SMS in hand and somebody else may hold the route: until the database has answered, it stays."""
+    ours, asked = threading.Event(), list[bool]()
+
+    def is_ours() -> bool:
+        asked.append(ours.is_set())
+        return asked[-1]
+
+    committee = desk(smsc.port, is_ours=is_ours)
+    committee.send(sms(1))
+    until(lambda: len(asked) >= 2, "the link asks whether it may, and again")
+    assert smsc.counts["submits"] == 0
+    ours.set()
+    committee.get(Submitted, 1)
+    assert smsc.counts["submits"] == 1
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
