@@ -466,6 +466,33 @@ def gateway(arguments: Annotated[list[str] | None, typer.Argument(metavar="[COMM
 
 
 @app.command()
+def capacity(
+    zones: Annotated[int, typer.Option(min=1)] = 6,
+    channels: Annotated[int, typer.Option(min=1, help="Of each zone.")] = 40,
+    interval: Annotated[float, typer.Option(min=1, max=60, help="Minutes between two readings.")] = 5.0,
+    years: Annotated[float, typer.Option(min=0.1, help="That are kept.")] = 2.0,
+    by_column: Annotated[
+        bool, typer.Option("--by-column", help="Old weeks are stored by column (TimescaleDB).")
+    ] = False,
+    sms_price: Annotated[float, typer.Option(min=0, max=1, help="Of an SMS [€].")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """What a server for so many zones must be and what it costs a month, with the source of each coefficient."""
+    from web.capacity import COEFFICIENTS, Wish
+    from web.capacity import capacity as capacity_of
+
+    wish = Wish(zones, channels, interval, years, by_column, sms_price)
+    if (wrong := wish.why_not()) is not None:
+        raise typer.BadParameter(f"{wrong}: {getattr(wish, wrong)} is out of bounds")
+    found = asdict(capacity_of(wish))
+    lines = [f"{name:20} {value:>14,}" if isinstance(value, int) else f"{name:20} {value:>14,.2f}"
+             for name, value in found.items()]  # fmt: skip
+    lines += ["", *(f"{name:20} {one.value:>10g} {one.unit:4} {one.source}" for name, one in COEFFICIENTS.items())]
+    sources = {name: one._asdict() for name, one in COEFFICIENTS.items()}
+    _answer(found | {"coefficients": sources}, "\n".join(lines), as_json=as_json)
+
+
+@app.command()
 def doctor(context: typer.Context, as_json: Json = False) -> None:
     """Say what is wrong, one sentence and one remedy each; exit 1 when something is."""
     from ndiyan.doctor import find_problems

@@ -45,6 +45,7 @@ from web.pages import (
     backlogs,
     breaking,
     calls,
+    capacity,
     committee,
     comparison,
     data,
@@ -157,7 +158,7 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         overview.router, zone.router, committee.router, figures.router, alerts.router, rules.router, account.router,
         set_aside.router, profiles.router, login.router, calls.router, sms.router, data.router, reports.router,
         explorer.router, asset.router, comparison.router, quality.router, itself.router, own.router, settings.router,
-        search.router, backlogs.router, registry.router, kept.router,
+        capacity.router, search.router, backlogs.router, registry.router, kept.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
     for router in (phone.router, breaking.router):

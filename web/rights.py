@@ -81,6 +81,7 @@ DOORS = (
     Door("/{language}/casser", Right.SURVEY, Right.TUNE),
     Door("/{language}/chercher", Right.LOOK, Right.LOOK),
     Door("/{language}/ndiyan", Right.SURVEY, Right.SURVEY),
+    Door("/{language}/ndiyan/capacite", Right.SURVEY, Right.SURVEY),
     Door("/{language}/sortir", Right.OWN, Right.OWN),
     Door("/{language}/compte", Right.OWN, Right.OWN),
     Door("/{language}/reglages", Right.MANAGE, Right.MANAGE),

@@ -31,6 +31,7 @@ def environment(language: Language) -> Environment:
     found.filters |= {
         "number": texts.number, "quantity": texts.quantity, "percent": texts.percent, "duration": texts.duration,
         "day": texts.day, "minute": texts.minute, "signed": texts.signed, "plain_number": texts.plain_number,
+        "exact": texts.exact,
         "masked": masked, "no_phones": hide_phones,
         "route_detail": lambda detail: route_detail(detail, texts),
         "aside_detail": lambda detail: aside_detail(detail, texts),

@@ -45,7 +45,8 @@ ADDRESSES = (
     "/fr/zones/zone-5/pump", "/en/zones/zone-5/pump?jours=30", "/fr/zones/zone-5/tower", "/fr/zones/zone-5/bornes",
     "/fr/zones/zone-5/tap-03", "/fr/zones/zone-2/gateway", "/fr/zones/zone-5/network",
     "/fr/zones/zone-5/calendrier?quoi=pompage", "/fr/zones/zone-5/graphes?ref=avant", "/fr/zones/zone-6/graphes",
-    "/fr/comparer", "/fr/ndiyan", "/en/ndiyan", "/fr/donnees", "/fr/chercher?q=borne", "/en/chercher",
+    "/fr/comparer", "/fr/ndiyan", "/en/ndiyan", "/fr/ndiyan/capacite", "/fr/donnees", "/fr/chercher?q=borne",
+    "/en/chercher",
     "/fr/chercher?q=zzz", "/fr/donnees/qualite", "/en/donnees/qualite/zone-2",
     "/fr/donnees/qualite/zone-2/gateway/battery_v?quoi=conflit",
 )  # fmt: skip
