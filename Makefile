@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-web
+.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-web bench-growth
 
 VENV := .venv
 AUDIT := .venv-audit
@@ -128,6 +128,9 @@ bench-memory: setup  ## what a whole server of 50 zones takes at its busiest mom
 bench-country: setup  ## 20,000 zones for an hour as fast as it goes: what gives first, memory, disk (ARGS="--zones 600 --away 30 --minutes 30")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(VENV)/bin/ndiyan bench country $(ARGS)
+
+bench-growth: setup  ## exponents of cost with zones, history and channels, drawn into docs (ARGS="--zones 60 200 600 --days 2 6 24")
+	@exec $(PYTHON) -m benchmarks.growth $(ARGS)
 
 bench-segments: setup  ## a million random texts: segments counted as two other programs do, which npm fetches (ARGS="--texts 20000")
 	@exec $(PYTHON) -m benchmarks.segments $(ARGS)

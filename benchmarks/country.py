@@ -93,6 +93,8 @@ class Recorded(NamedTuple):
         """(steps, 20) of zone number `zone` (from 1), steps counted from `end` (the last is -1)."""
         model, days = (zone - 1) % len(self.value), (zone - 1) // len(self.value) % (RECORDED_DAYS - 2)
         last = self.value.shape[1] - days * DAY_STEPS
+        if last + steps.start < 0:
+            raise ValueError(f"steps: {steps.start} of zone {zone} are before what was recorded, {-last}")
         return self.value[model, last + steps.start : last + steps.stop]
 
     @property
@@ -190,7 +192,7 @@ def build(
     counts = {"models": len(models), "zones": country.zones, "live": country.live}
     connection.execute("SET synchronous_commit = off")  # power cuts are not what is simulated here
     import_zones(connection, models)
-    weeks = range(-(RECORDED_DAYS - 2) * DAY_STEPS, now)
+    weeks = range(-recorded.value.shape[1], now)
     _write(connection, recorded, models, range(1, len(models) + 1), weeks)
     catch_up(url, begin)
     say(f"registering {country.zones} zones")
@@ -446,12 +448,12 @@ def figures(
         "messages": hour.messages, "wall_s": round(hour.wall_s),
         "times_real_time": round(span_s / hour.wall_s, 2),
         **{f"times_real_time_{name}": round(value, 2) for name, value in speed.items()},
-        "times_real_time_by_cpu": round((os.cpu_count() or 1) / cores, 2), "cores": round(cores, 3),
+        "times_real_time_by_cpu": round((os.cpu_count() or 1) / cores, 2), "cores": round(cores, 4),
         "gives_first": min(speed, key=lambda name: speed[name]),
         "readings_per_s_while_sending": round(hour.messages * CHANNELS / hour.ingest_s),
         "answered_s_p50_p99_last": np.max(hour.answered_s, axis=0).tolist(),
-        **{f"cores_{name}": round(cpu / span_s, 3) for name, cpu in hour.cpu_s.items()},
-        "cores_database_for_judging": round(hour.in_database_s / span_s, 3),
+        **{f"cpu_s_{name}": round(cpu, 2) for name, cpu in hour.cpu_s.items()},
+        "cpu_s_database_for_judging": round(hour.in_database_s, 2),
         "judging_cpu_ms_a_zone": round(1000 * judging_s / hour.zones_judged, 2),
         **{f"memory_mb_{name}": round(megabytes) for name, megabytes in memory.items()},
         "memory_mb": round(sum(memory.values())),

@@ -54,10 +54,10 @@ def measure(zones: int, rounds: int, say: Callable[[str], None], *, year_days: i
                 end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
                 start = end - DAY
                 say(f"a year of {YEAR_ZONES} zones")
-                _write_year(connection, channel_id[:YEAR_ZONES].ravel(), start, year_days)
+                write_year(connection, channel_id[:YEAR_ZONES].ravel(), start, year_days)
                 _write_latest(connection, channel_id.ravel(), start)
                 connection.execute(SQL["analyze"])
-                found = _year_chart(connection, int(channel_id[0, 0]), start, year_days, rounds)
+                found = year_chart(connection, int(channel_id[0, 0]), start, year_days, rounds)
                 found |= _latest(connection, rounds)
                 connection.execute(SQL["database_of_a_day"])
             say(f"a day of {zones} zones")
@@ -69,21 +69,22 @@ def measure(zones: int, rounds: int, say: Callable[[str], None], *, year_days: i
     return found | {"rounds": rounds}
 
 
-def _write_year(connection: Connection, channel_id: NDArray[np.int32], end: datetime, days: int) -> None:
+def write_year(connection: Connection, channel_id: NDArray[np.int32], end: datetime, days: int) -> None:
     """Days of readings up to `end`, week by week, with the rollups that ingest keeps."""
     writer = ReadingWriter(connection)
     end_s = round(end.timestamp())
     begin_s = end_s - days * DAY_S
     for first_s in range(begin_s, end_s, 7 * DAY_S):
-        writer.write(_readings(channel_id, np.arange(first_s, min(first_s + 7 * DAY_S, end_s), INTERVAL_S)))
+        writer.write(readings(channel_id, np.arange(first_s, min(first_s + 7 * DAY_S, end_s), INTERVAL_S)))
 
 
 def _write_latest(connection: Connection, channel_id: NDArray[np.int32], at: datetime) -> None:
     """One reading of each channel, newer than all before."""
-    ReadingWriter(connection).write(_readings(channel_id, np.array([round(at.timestamp())])))
+    ReadingWriter(connection).write(readings(channel_id, np.array([round(at.timestamp())])))
 
 
-def _year_chart(connection: Connection, channel: int, end: datetime, days: int, rounds: int) -> dict[str, Any]:
+def year_chart(connection: Connection, channel: int, end: datetime, days: int, rounds: int) -> dict[str, Any]:
+    """The chart of a channel's days up to `end` by the hour, from the hours that are kept and from the readings."""
     parameters = {"channel": channel, "start": end - days * DAY, "end": end, "bin": HOUR}
     reads = PgReadings(connection)
     rollup_ms = [_database_ms(connection, READS[series_statement(HOUR)], parameters) for _ in range(rounds)]
@@ -120,7 +121,7 @@ def _matrix(
     _write_latest(connection, channel_id, start)  # makes the week's partition
     connection.execute(SQL["empty"])
     for step in range(STEPS_A_DAY):
-        rows = _readings(channel_id, np.array([begin_s + step * INTERVAL_S]))
+        rows = readings(channel_id, np.array([begin_s + step * INTERVAL_S]))
         with connection.cursor() as cursor, cursor.copy(SQL["copy_reading"]) as copy:
             copy.write(COPY_HEADER + binary_rows(rows) + COPY_END)
     connection.execute(SQL["analyze"])
@@ -150,7 +151,7 @@ def _value(channel_id: NDArray[np.int32], at_s: NDArray[np.int64]) -> NDArray[np
     return found
 
 
-def _readings(channel_id: NDArray[np.int32], at_s: NDArray[np.int64]) -> Columns:
+def readings(channel_id: NDArray[np.int32], at_s: NDArray[np.int64]) -> Columns:
     """Each channel at each time, in the order of time."""
     channel, at = np.tile(channel_id, len(at_s)), np.repeat(at_s, len(channel_id))
     at_us, flag = at * 1_000_000, np.full(len(at), Flag.GOOD, dtype=np.int16)

@@ -428,6 +428,14 @@ def bench_late(
         _answer(figures, "\n".join(f"{key:28} {value:>12}" for key, value in figures.items()), as_json=as_json)
 
 
+@bench_app.command("timescale")
+def bench_timescale(rounds: Rounds = 3, as_json: Json = False) -> None:
+    """The same readings on plain PostgreSQL and on TimescaleDB, and what moving them costs; where it is installed."""
+    from ndiyan.bench import benchmark
+
+    _answer_figures(benchmark("timescale").measure(rounds, _say), as_json=as_json)
+
+
 @bench_app.command("country")
 def bench_country(
     zones: Annotated[int, typer.Option(min=12, help="Of 20 channels, a reading each every five minutes.")] = 20_000,

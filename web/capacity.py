@@ -29,7 +29,7 @@ class Coefficient(NamedTuple):
 
 COEFFICIENTS = {
     "reading_us": Coefficient(4.4, "µs", "docs/performance.md, ndiyan bench ingest, 2026-11-26"),
-    "judging_ms": Coefficient(0.32, "ms", "docs/scale.md, ndiyan bench country, make bench-evaluation, 2026-11-26"),
+    "judging_ms": Coefficient(0.39, "ms", "docs/scale.md, ndiyan bench country, 2026-11-26"),
     "base_mb": Coefficient(620, "MB", "docs/performance.md, make bench-memory, 2026-11-26"),
     "channel_kb": Coefficient(1.5, "kB", "docs/scale.md, ndiyan bench country, 2026-11-26"),
     "link_kb": Coefficient(10.5, "kB", "docs/scale.md, ndiyan bench country, 2026-11-26"),

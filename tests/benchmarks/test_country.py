@@ -72,6 +72,6 @@ def test_what_takes_longest_for_an_hour_gives_first() -> None:
     assert (found["times_real_time"], found["times_real_time_sending"]) == (2.0, 60.0)
     assert found["gives_first"] == "judging"
     assert found["judging_cpu_ms_a_zone"] == 14.21  # 1,080 s of CPU for 76,000 judgements
-    assert (found["cores_ingest"], found["cores"]) == (0.01, 0.362)  # 1,302 s of CPU in an hour
+    assert (found["cpu_s_ingest"], found["cores"]) == (36.0, 0.3617)  # 1,302 s of CPU in an hour
     assert found["answered_s_p50_p99_last"] == [0.5, 3.0, 2.5]
     assert found["memory_mb"] == 800

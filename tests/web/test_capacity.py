@@ -24,15 +24,15 @@ def test_six_zones_need_the_smallest_server_there_is() -> None:
 
 def test_a_country_is_judging_and_disk() -> None:
     found = capacity(Wish(zones=20_000, channels=20, years=1))
-    # 400,000 channels × 0.32 ms every 300 s are 0.427 cores; 1,333 readings a second × 4.4 µs are 0.006
-    assert found.cores_busy == pytest.approx(0.427 + 0.006, abs=0.001)
+    # 400,000 channels × 0.39 ms every 300 s are 0.52 cores; 1,333 readings a second × 4.4 µs are 0.006
+    assert found.cores_busy == pytest.approx(0.52 + 0.006, abs=0.001)
     # 620 MB, 400,000 × 1.5 kB, 20,000 × 10.5 kB
     assert found.memory_mb == pytest.approx(1430)
     # a year: 42.05 thousand million readings × 96.7 B, and 3.5 thousand million hours × 132 B
     assert found.disk_gb == pytest.approx(4066 + 462.5 + 22.6 + 15.7, abs=1)
     assert found.is_measured
     assert not capacity(Wish(zones=20_001, channels=20)).is_measured
-    assert capacity(Wish(zones=20_000, channels=20, interval_min=1)).evaluators == 5  # 2.1 cores at half each
+    assert capacity(Wish(zones=20_000, channels=20, interval_min=1)).evaluators == 6  # 2.6 cores at half each
 
 
 def test_weeks_by_column_are_a_tenth_but_for_the_last_three() -> None:
@@ -69,7 +69,7 @@ def test_every_coefficient_says_where_it_comes_from() -> None:
 def test_the_page_answers_without_a_script_and_names_its_sources(reader: httpx.Client) -> None:
     page = words(reader.get("/en/ndiyan/capacite?zones=20000&voies=20&minutes=5&annees=1&colonnes=oui&sms=0.02"))
     page = page.replace("\u00a0", " ")
-    assert "0.43 of them busy with 1,333.3 readings a second" in page
+    assert "0.53 of them busy with 1,333.3 readings a second" in page
     assert "docs/databases.md, ndiyan bench late" in page
     assert "what is kept of a zone's day, on disk 2150 B" in page
     assert "dites leur prix pour en savoir le coût" in words(reader.get("/fr/ndiyan/capacite"))
