@@ -24,6 +24,7 @@ SESSION_LIFE = timedelta(days=7)
 SESSION_IDLE = timedelta(hours=12)
 KEY_LIFE = timedelta(days=365)
 SEEN_EVERY = timedelta(minutes=5)  # `seen_at` is written at most this often, so that reading costs no write
+SAID_FOR = " · "  # between a key and whom it says that it acts for; `alerts/sql/forget.sql` knows it
 KEY_PREFIX = "wat_"
 PREFIX_LENGTH = 10  # of the key, kept in clear so that people can tell keys apart
 
@@ -49,6 +50,7 @@ class Visitor:
     """Who is asking: a session has a role and the token that each of its forms carries, an API key has scopes.
 
     `identity` is the secret's hash: whose requests are counted together. `zone` is the only one that a secretary sees.
+    `prefix` is how the key begins.
     """
 
     name: str
@@ -57,6 +59,11 @@ class Visitor:
     csrf: str | None = None
     role: Role | None = None
     zone: str | None = None
+    prefix: str = ""
+
+    def written(self, named: str | None = None) -> str:
+        """How what this key does is written down: first the key, which nobody can claim to be, then whom it named."""
+        return f"{self.name} {self.prefix}{SAID_FOR + named if named else ''} (API)"
 
     def may(self, right: Right) -> bool:
         """Whether the visitor's role has this right; a key has scopes instead."""
@@ -236,7 +243,7 @@ def find_api_key(connection: Connection, key: str, *, now_wall: datetime) -> Vis
     name, scopes, last_used_at = row
     if last_used_at is None or now_wall - last_used_at > SEEN_EVERY:
         connection.execute(SQL["touch_api_key"], {"hash": identity, "now": now_wall})
-    return Visitor(name, identity, frozenset(map(Scope, scopes)))
+    return Visitor(name, identity, frozenset(map(Scope, scopes)), prefix=key[:PREFIX_LENGTH])
 
 
 def hash_of(secret: str) -> bytes:

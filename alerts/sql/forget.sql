@@ -57,6 +57,23 @@ UPDATE alert SET acknowledged_by = CASE WHEN acknowledged_by = ANY(%(whos)s) THE
 WHERE acknowledged_by = ANY(%(whos)s) OR shelved_by = ANY(%(whos)s) OR assigned_to = ANY(%(names)s)
    OR closed_by = ANY(%(whos)s);
 
+-- said
+-- Whom a program said that it acts for; the program stays.
+UPDATE alert_event SET who = regexp_replace(who, ' · [^·]* \(API\)$', ' (API)')
+WHERE substring(who FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s);
+
+-- said_of_alerts
+UPDATE alert SET
+    acknowledged_by = CASE WHEN substring(acknowledged_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
+        THEN regexp_replace(acknowledged_by, ' · [^·]* \(API\)$', ' (API)') ELSE acknowledged_by END,
+    shelved_by = CASE WHEN substring(shelved_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
+        THEN regexp_replace(shelved_by, ' · [^·]* \(API\)$', ' (API)') ELSE shelved_by END,
+    closed_by = CASE WHEN substring(closed_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
+        THEN regexp_replace(closed_by, ' · [^·]* \(API\)$', ' (API)') ELSE closed_by END
+WHERE substring(acknowledged_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
+   OR substring(shelved_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
+   OR substring(closed_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s);
+
 -- conversation
 DELETE FROM conversation WHERE phone = %(phone)s;
 

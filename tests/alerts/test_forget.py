@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from alerts.actions import acknowledge, shelve
 from alerts.carriers import Outcome, Uncertain
 from alerts.forget import forget
 from alerts.sender import take_call
@@ -71,6 +72,12 @@ def lives(region: Region, person: str, repairer: str) -> int:
         says(region, person, text)
     rings(region, person)
     take_call(region.connection, "gsm", person, now=region.clock.now())
+    said = region.connection.execute("SELECT 'script wat_q7RkZ1 · ' || name || ' (API)' FROM contact WHERE phone = %s",
+                                     [person]).fetchone()  # fmt: skip
+    assert said is not None
+    other, now = region.fails(2, "night_leak"), region.clock.now()
+    assert acknowledge(region.connection, other, who=said[0], now=now)
+    assert shelve(region.connection, other, span=60 * MINUTE, why="x", who=said[0], now=now)
     assert any(person.removeprefix("+224") in text for _, text in region.sms(repairer))
     return number
 
@@ -96,6 +103,10 @@ def test_nothing_names_who_asked_to_be_forgotten_and_the_proof_of_sending_stays(
     rows = region.connection.execute(
         "SELECT count(*), count(DISTINCT provider_id) FROM sms_in WHERE provider_id LIKE 'f%'"
     )
+    by = region.connection.execute(
+        "SELECT acknowledged_by, shelved_by FROM alert WHERE shelved_by IS NOT NULL"
+    ).fetchall()
+    assert by == [("script wat_q7RkZ1 (API)",) * 2], "the program that said that they did it stays"
     assert rows.fetchall() == [(7, 7)], "nor can the number be guessed from a hash of it"
     ((by, audit),) = region.connection.execute("SELECT by_whom, counts::text FROM forgotten").fetchall()
     assert by == "Awa (web)"

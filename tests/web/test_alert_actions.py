@@ -12,7 +12,7 @@ from tests.alerts.test_photos import picture
 from tests.web.test_access import csrf_of
 from tests.web.test_pages import words
 from tests.web.web_seed import seed_alert
-from tests.web.web_site import Site
+from tests.web.web_site import Site, prefix_of
 
 pytestmark = pytest.mark.db
 
@@ -159,12 +159,13 @@ def test_a_script_does_the_same_and_hears_bounds_as_problems(site: Site, script:
     assert script.post(f"{base}/photos?shows=vanne", content=b"no").status_code == 422
     assert script.get(f"{base}/photos/1").content.startswith(b"\xff\xd8")
     script.post(f"{base}/close", json={"cause": "network"})
-    alert = script.get(base).json()
-    assert (alert["assigned_to"], alert["cause"], alert["closed_by"]) == ("Binta", "network", "script (API)")
+    alert, key = script.get(base).json(), prefix_of(script)
+    who = f"script {key} (API)"
+    assert (alert["assigned_to"], alert["cause"], alert["closed_by"]) == ("Binta", "network", who)
     assert [one["shows"] for one in alert["photos"]] == ["vanne"]
     assert [(event["kind"], event["who"]) for event in alert["events"]][2:] == [
-        ("assigned", "script (API)"), ("visited", "Alpha (API)"), ("closed", "script (API)"),
-        ("reopened", "script (API)"), ("photo", "script (API)"), ("closed", "script (API)"),
+        ("assigned", who), ("visited", f"script {key} · Alpha (API)"), ("closed", who),
+        ("reopened", who), ("photo", who), ("closed", who),
     ]  # fmt: skip
     figures = script.get("/api/v1/alerts/metrics").json()["by_cause"]
     assert [one["cause"] for one in figures] == ["network", None], "A2 has no cause yet"

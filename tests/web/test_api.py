@@ -13,7 +13,7 @@ import pytest
 from ingest.columns import Columns
 from ingest.registry import channel_ids
 from ingest.writer import ReadingWriter
-from tests.web.web_site import TEXT, Site
+from tests.web.web_site import TEXT, Site, prefix_of
 from web.api.readings import step_of
 from web.cursors import cursor_of, read_cursor
 from web.errors import BadParameter
@@ -177,9 +177,20 @@ def test_a_script_takes_an_alert_in_charge_once(site: Site, script: httpx.Client
     assert first == {"id": site.alert_id, "changed": True, "state": "acknowledged"}
     assert script.post(f"{address}/acknowledge").json()["changed"] is False
     detail = script.get(address).json()
-    assert detail["acknowledged_by"] == "Alpha (API)"
+    assert detail["acknowledged_by"] == f"script {prefix_of(script)} · Alpha (API)"
     assert [event["kind"] for event in detail["events"]] == ["opened", "told", "acknowledged"]
     assert script.post("/api/v1/alerts/999/acknowledge").status_code == 404
+
+
+@pytest.mark.db
+@pytest.mark.parametrize("named", ["Awa (web)", "Awa (API)", "x · other wat_000000", "Awa\n"])
+def test_nobody_names_themselves_in_place_of_their_key(site: Site, script: httpx.Client, named: str) -> None:
+    refused = script.post(f"/api/v1/alerts/{site.alert_id}/acknowledge", json={"who": named})
+    assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (422, "who")
+    script.post(f"/api/v1/alerts/{site.alert_id}/acknowledge", json={"who": "Awa"})
+    with site.connect() as connection:
+        told = connection.execute("SELECT who FROM written WHERE what = 'alert_acknowledged'").fetchall()
+    assert told == [(f"script {prefix_of(script)} · Awa (API)",)]
 
 
 @pytest.mark.db
@@ -191,7 +202,8 @@ def test_a_script_shelves_an_alert_and_says_what_it_was_worth(site: Site, script
     assert "at most 24 for severity 3" in fault["bound"]
     assert script.post("/api/v1/alerts/1/shelve", json={"hours": 6, "why": "pièce"}).json()["changed"]
     alert = script.get("/api/v1/alerts/1").json()
-    assert (alert["shelved_why"], alert["shelved_by"], alert["times"]) == ("pièce", "script (API)", 1)
+    assert (alert["shelved_why"], alert["times"]) == ("pièce", 1)
+    assert alert["shelved_by"] == f"script {prefix_of(script)} (API)"
     assert script.post("/api/v1/alerts/1/unshelve").json() == {"id": 1, "changed": True}
     assert script.post("/api/v1/alerts/1/unshelve").json() == {"id": 1, "changed": False}
     assert script.post("/api/v1/alerts/1/mark", json={"is_true": False}).json()["changed"]

@@ -22,7 +22,7 @@ from ingest.db import Connection, connect
 from ingest.registry import import_zones
 from tests.phones import watched
 from tests.web.web_seed import seed_alert, seed_event, seed_messages, seed_notification, seed_readings
-from web.access import create_api_key, create_login_link
+from web.access import PREFIX_LENGTH, create_api_key, create_login_link
 from web.accounts import add_account, let_in
 from web.app import create_app
 from web.config import BreakableFault, WebConfig
@@ -108,6 +108,11 @@ class Site:
     def admin(self) -> Connection:
         """A connection to the server's own database, from which this one can be closed."""
         return connect(psycopg.conninfo.make_conninfo(self.url, dbname="postgres"))
+
+
+def prefix_of(script: httpx.Client) -> str:
+    """How the key of a program begins, as the journal shows it."""
+    return script.headers["authorization"].removeprefix("Bearer ")[:PREFIX_LENGTH]
 
 
 def make_site(url: str, zones: list[Zone], clock: ManualClock) -> Site:

@@ -16,7 +16,6 @@ from alerts.errors import ActionRefused, ShelfRefused
 from alerts.metrics import Spans, fetch_metrics
 from alerts.photos import FORMATS, add_photo
 from ingest.readings_pg import PgReadings
-from web.access import Visitor
 from web.api.models import (
     AcknowledgeBody,
     Acknowledged,
@@ -130,8 +129,8 @@ def take(
 ) -> Acknowledged:
     """Taking it twice changes nothing."""
     find_alert(connection, alert_id)
-    who = body.who if body is not None and body.who is not None else key.name
-    changed = acknowledge(connection, alert_id, who=f"{who} (API)", now=services.clock.now())
+    who = key.written(body.who if body is not None else None)
+    changed = acknowledge(connection, alert_id, who=who, now=services.clock.now())
     return Acknowledged(id=alert_id, changed=changed, state=find_alert(connection, alert_id).state)
 
 
@@ -141,7 +140,7 @@ def put_on_shelf(
 ) -> Changed:
     """It stays visible and is resolved by the readings as ever; severity 3 for 24 hours at most, others for 30 days."""
     find_alert(connection, alert_id)
-    span, now, who = timedelta(hours=body.hours), services.clock.now(), f"{body.who or key.name} (API)"
+    span, now, who = timedelta(hours=body.hours), services.clock.now(), key.written(body.who)
     try:
         changed = shelve(connection, alert_id, span=span, why=body.why, who=who, now=now)
     except ShelfRefused as error:
@@ -153,7 +152,7 @@ def put_on_shelf(
 def take_off_shelf(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int) -> Changed:
     """Doing it twice changes nothing."""
     find_alert(connection, alert_id)
-    changed = unshelve(connection, alert_id, who=f"{key.name} (API)", now=services.clock.now())
+    changed = unshelve(connection, alert_id, who=key.written(), now=services.clock.now())
     return Changed(id=alert_id, changed=changed)
 
 
@@ -161,7 +160,7 @@ def take_off_shelf(services: ServicesOf, connection: ConnectionOf, key: KeyOf, a
 def judge(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int, body: MarkBody) -> Changed:
     """The last word counts, in the figures about our own alerts and when a rule is tried."""
     find_alert(connection, alert_id)
-    who = f"{body.who or key.name} (API)"
+    who = key.written(body.who)
     changed = mark(connection, alert_id, is_true=body.is_true, who=who, now=services.clock.now())
     return Changed(id=alert_id, changed=changed)
 
@@ -171,7 +170,7 @@ def give(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: i
     """Their name stands beside it; no SMS leaves for it."""
     find_alert(connection, alert_id)
     with _refusals_told():
-        changed = assign(connection, alert_id, to=body.to, who=_who(body.who, key), now=services.clock.now())
+        changed = assign(connection, alert_id, to=body.to, who=key.written(body.who), now=services.clock.now())
     return Changed(id=alert_id, changed=changed)
 
 
@@ -179,7 +178,7 @@ def give(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: i
 def end(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int, body: CloseBody) -> Changed:
     """A live one ends with it, silently, and comes back when readings go on showing it."""
     find_alert(connection, alert_id)
-    now, who = services.clock.now(), _who(body.who, key)
+    now, who = services.clock.now(), key.written(body.who)
     with _refusals_told():
         changed = close(connection, alert_id, cause=body.cause, words=body.words, who=who, now=now)
     return Changed(id=alert_id, changed=changed)
@@ -189,7 +188,7 @@ def end(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: in
 def take_back(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int) -> Changed:
     """`changed` is false when it is too late, or when the same fault has become another alert."""
     find_alert(connection, alert_id)
-    changed = reopen(connection, alert_id, who=_who(None, key), now=services.clock.now())
+    changed = reopen(connection, alert_id, who=key.written(), now=services.clock.now())
     return Changed(id=alert_id, changed=changed)
 
 
@@ -197,7 +196,7 @@ def take_back(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_
 def visited(services: ServicesOf, connection: ConnectionOf, key: KeyOf, alert_id: int, body: VisitBody) -> Changed:
     """What somebody saw or did on the spot; it stands in the alert's story."""
     find_alert(connection, alert_id)
-    now, who = services.clock.now(), _who(body.who, key)
+    now, who = services.clock.now(), key.written(body.who)
     with _refusals_told():
         note_visit(connection, alert_id, text=body.text, on=body.on or now.date(), who=who, now=now)
     return Changed(id=alert_id, changed=True)
@@ -224,7 +223,7 @@ def send_photo(
     find_alert(connection, alert_id)
     with _refusals_told():
         photo = add_photo(
-            connection, alert_id, sent=sent, shows=shows, who=_who(None, key), now=services.clock.now()
+            connection, alert_id, sent=sent, shows=shows, who=key.written(), now=services.clock.now()
         )  # fmt: skip
     return PhotoKept(id=alert_id, changed=photo is not None, photo=photo)
 
@@ -247,10 +246,6 @@ def _refusals_told() -> Iterator[None]:
         yield
     except ActionRefused as error:
         raise BadParameter(error.name, error.value, error.bound) from error
-
-
-def _who(said: str | None, key: Visitor) -> str:
-    return f"{said or key.name} (API)"
 
 
 def _spans_view(spans: Spans) -> SpansView:

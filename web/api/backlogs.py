@@ -56,7 +56,7 @@ def send(
     set aside with its reason; the same file again changes nothing. What was stored cannot be taken back.
     """
     require_zone_or_gateway(connection, zone, None)
-    who = f"{sender.name} (API)"
+    who = sender.written()
     try:
         number = keep_file(
             connection, body, name=name, layout=Layout(zone, utc_offset_min), who=who, now=services.clock.now()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -513,12 +513,21 @@ class AlertDetail(AlertView):
     photos: list[PhotoView]
 
 
+Named = Annotated[
+    str | None,
+    Field(
+        min_length=1, max_length=80, pattern=r"^[^()·\x00-\x1f\x7f]+$",
+        description="for whom the key acts; written down behind the key's own name and beginning",
+    ),
+]  # fmt: skip
+
+
 class AcknowledgeBody(BaseModel):
-    """Who takes the alert in charge; without it the name of the API key."""
+    """Who takes the alert in charge; the key is written down in any case."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"who": "Alpha Oumar Barry"}})
 
-    who: str | None = Field(default=None, min_length=1, max_length=80)
+    who: Named = None
 
 
 class ShelveBody(BaseModel):
@@ -534,23 +543,23 @@ class ShelveBody(BaseModel):
 
     hours: float = Field(gt=0, le=720, description="at most 24 for severity 3")
     why: str = Field(min_length=1, max_length=300)
-    who: str | None = Field(default=None, min_length=1, max_length=80)
+    who: Named = None
 
 
 class MarkBody(BaseModel):
-    """Whether an alert was right; without `who` the name of the API key."""
+    """Whether an alert was right; the key is written down in any case."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"is_true": False, "who": "Awa"}})
 
     is_true: bool
-    who: str | None = Field(default=None, min_length=1, max_length=80)
+    who: Named = None
 
 
 class AssignBody(BaseModel):
     """Whom a live alert is given to, by name; no SMS leaves for it."""
 
     to: str = Field(min_length=1, max_length=80, examples=["Mamadou Saliou Sow"])
-    who: str | None = Field(default=None, min_length=1, max_length=80)
+    who: Named = None
 
 
 class CloseBody(BaseModel):
@@ -558,7 +567,7 @@ class CloseBody(BaseModel):
 
     cause: Cause = Field(examples=["set_right"])
     words: str = Field(default="", max_length=300, examples=["disjoncteur remis"])
-    who: str | None = Field(default=None, min_length=1, max_length=80)
+    who: Named = None
 
 
 class VisitBody(BaseModel):
@@ -566,7 +575,7 @@ class VisitBody(BaseModel):
 
     text: str = Field(min_length=1, max_length=1000, examples=["Vanne ouverte, pompe repartie"])
     on: date | None = Field(default=None, examples=["2026-03-02"])
-    who: str | None = Field(default=None, min_length=1, max_length=80)
+    who: Named = None
 
 
 class PhotoKept(BaseModel):
@@ -910,7 +919,7 @@ class RuleBody(BaseModel):
     value: float | None = Field(description="null: as it was before anybody changed it")
     zone: str | None = Field(default=None, description="null: all zones")
     why: str = Field(min_length=1, max_length=300)
-    who: str | None = Field(default=None, min_length=1, max_length=80)
+    who: Named = None
 
 
 class TrialBody(BaseModel):
@@ -983,8 +992,9 @@ class TrialView(BaseModel):
         json_schema_extra={
             "example": {
                 "id": 5, "rule": "pump_not_running.on_delay_min", "zone": "zone-3", "value": 90.0, "start_at":
-                "2026-10-25T00:00:00Z", "end_at": "2026-11-24T00:00:00Z", "asked_by": "script (API)", "asked_at":
-                "2026-11-24T10:40:00Z", "done": 1, "total": 1, "is_over": True, "is_interrupted": False, "error": None
+                "2026-10-25T00:00:00Z", "end_at": "2026-11-24T00:00:00Z", "asked_by": "script wat_q7RkZ1 (API)",
+                "asked_at": "2026-11-24T10:40:00Z", "done": 1, "total": 1, "is_over": True, "is_interrupted": False,
+                "error": None
             }
         }
     )  # fmt: skip

@@ -33,7 +33,7 @@ def set_it(services: ServicesOf, connection: ConnectionOf, key: KeyOf, name: str
     """It holds from the next evaluation on; null undoes it."""
     fetch_rule(connection, name)
     _require_zone(connection, body.zone)
-    who, now = f"{body.who or key.name} (API)", services.clock.now()
+    who, now = key.written(body.who), services.clock.now()
     try:
         change(connection, name, zone=body.zone, value=body.value, who=who, why=body.why, now=now)
     except SettingRefused as error:
@@ -47,7 +47,7 @@ def try_it(services: ServicesOf, connection: ConnectionOf, key: KeyOf, name: str
     fetch_rule(connection, name)
     try:
         number = ask(
-            connection, name, value=body.value, zone=body.zone, who=f"{key.name} (API)", now=services.clock.now(),
+            connection, name, value=body.value, zone=body.zone, who=key.written(), now=services.clock.now(),
             days=body.days,
         )  # fmt: skip
     except SettingRefused as error:

@@ -60,7 +60,7 @@ def replay_some(
     require_zone_or_gateway(connection, chosen.zone or None, None)
     ids = find_waiting(connection, zone=chosen.zone, reason=chosen.reason, since=chosen.since, limit=chosen.limit)
     return Listing(
-        items=[_replayed_view(one) for one in replay(connection, ids, clock=services.clock, who=f"{key.name} (API)")]
+        items=[_replayed_view(one) for one in replay(connection, ids, clock=services.clock, who=key.written())]
     )
 
 
@@ -76,7 +76,7 @@ def one(connection: ConnectionOf, set_aside_id: int) -> SetAsideDetail:
 def replay_one(services: ServicesOf, connection: ConnectionOf, key: KeyOf, set_aside_id: int) -> ReplayedView:
     """Trying twice counts once: the second time it is gone."""
     find_set_aside(connection, set_aside_id)
-    (found,) = replay(connection, [set_aside_id], clock=services.clock, who=f"{key.name} (API)")
+    (found,) = replay(connection, [set_aside_id], clock=services.clock, who=key.written())
     return _replayed_view(found)
 
 
