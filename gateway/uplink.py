@@ -244,8 +244,8 @@ class Uplink:
         )
         if settings.username is not None:
             client.username_pw_set(settings.username, settings.password)
-        if settings.tls_ca is not None:
-            client.tls_set(settings.tls_ca or None)
+        if (tls := settings.tls_context()) is not None:
+            client.tls_set_context(tls)
         client.will_set(
             status_topic(self._zone, self._gateway), self._status(online=False), qos=1, retain=True,
             properties=_will(settings),

@@ -157,8 +157,8 @@ class _Link:
         client.max_inflight_messages_set(window)
         client.username = login.username
         client.password = login.password
-        if login.tls_ca is not None:
-            client.tls_set(ca_certs=login.tls_ca or None)
+        if (tls := login.tls_context()) is not None:
+            client.tls_set_context(tls)
         client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
         client.on_publish, client.on_message = self._on_publish, self._on_message
         self._client = client

@@ -316,9 +316,8 @@ def _opened(settings: MqttSettings) -> socket.socket:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # While there is no room we hear no answer to a ping; that nobody takes the ping itself ends the link too.
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(SILENCE_S * 1000))
-        if settings.tls_ca is not None:
-            context = ssl.create_default_context(cafile=settings.tls_ca or None)
-            link = context.wrap_socket(link, server_hostname=settings.host)
+        if (tls := settings.tls_context()) is not None:
+            link = tls.wrap_socket(link, server_hostname=settings.host)
         link.setblocking(False)
     except BaseException:
         link.close()

@@ -1,21 +1,34 @@
-"""A certificate of our own for the broker: made once with openssl, good for ten years, so that nothing need renew it.
+"""Certificates of our own for the broker and for gateways: good for ten years, so that nothing need renew them.
 
 Gateways hold the authority's certificate and trust nothing else, which is narrower than trusting every authority of the
-world; and a broker in a village network has no name that one of those would sign.
+world; and a broker in a village network has no name that one of those would sign. A gateway may show a certificate of
+the same authority in place of a password: its common name is the gateway's name at the broker.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import subprocess
-import tempfile
-from pathlib import Path
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ndiyan.errors import StartRefused
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-DAYS = 3650
-CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+LIFE = timedelta(days=3650)
+AUTHORITY = "Ndiyan broker authority"
+USES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
 
 
 class Certificates(NamedTuple):
@@ -27,48 +40,125 @@ class Certificates(NamedTuple):
     server_key: str
 
 
-def make_certificates(*hosts: str) -> Certificates:
-    """An authority, and a server certificate of it for these names and addresses, and for programs beside the broker.
+class Issued(NamedTuple):
+    """A gateway's certificate and its key, PEM texts, and the number by which it can be revoked."""
+
+    certificate: str
+    key: str
+    serial: int
+
+
+class Authority:
+    """Whoever signs: an authority's certificate and key, PEM texts.
 
     Raises
     ------
-    StartRefused : openssl is not here or failed
+    ValueError : one of them is none, or they do not belong together
     """
-    names = ",".join(_name(host) for host in (*hosts, "localhost", "127.0.0.1"))
-    with tempfile.TemporaryDirectory(prefix="ndiyan-tls-") as made:
-        folder = Path(made)
-        (folder / "server.ext").write_text(
-            f"basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n"
-            f"authorityKeyIdentifier=keyid\nsubjectAltName={names}\n",
-            "utf-8",
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self.text = certificate
+        self.certificate = x509.load_pem_x509_certificate(certificate.encode())
+        loaded = load_pem_private_key(key.encode(), None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey) or loaded.public_key() != self.certificate.public_key():
+            raise ValueError("the key is not that of the authority's certificate")
+        self._key = loaded
+
+    def issue(self, name: str, *, now: datetime) -> Issued:
+        """A certificate for whoever connects to the broker under this name."""
+        key = _new_key()
+        end = min(now + LIFE, self.certificate.not_valid_after_utc)
+        builder = _builder(name, key, self.certificate.subject, start=now, end=end)
+        made = _leaf(builder, ExtendedKeyUsageOID.CLIENT_AUTH, self.certificate).sign(self._key, SHA256())
+        return Issued(_pem(made), _key_pem(key), made.serial_number)
+
+    def revoked(self, serials: Iterable[int], *, now: datetime) -> str:
+        """The list of certificates that count no more; it stays good as long as the authority, so that a broker nobody
+        looks after lets its gateways in."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now)
+            .next_update(self.certificate.not_valid_after_utc)
+            .add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
         )
-        _openssl(
-            folder, "req", "-x509", *CURVE, "-days", str(DAYS), "-subj", "/CN=Ndiyan broker authority",
-            "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "ca.key", "-out", "ca.crt",
-        )  # fmt: skip
-        _openssl(folder, "req", *CURVE, "-subj", "/CN=Ndiyan broker", "-keyout", "server.key", "-out", "server.csr")
-        _openssl(
-            folder, "x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", str(DAYS), "-extfile", "server.ext", "-out", "server.crt",
-        )  # fmt: skip
-        return Certificates(
-            *((folder / name).read_text("utf-8") for name in ("ca.crt", "ca.key", "server.crt", "server.key"))
-        )
+        for serial in serials:
+            one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+            builder = builder.add_revoked_certificate(one)
+        return builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM).decode()
 
 
-def _name(host: str) -> str:
+def make_certificates(*hosts: str, now: datetime) -> Certificates:
+    """An authority, and its server certificate for these names and addresses, and for programs beside the broker."""
+    key, server_key = _new_key(), _new_key()
+    name = _name(AUTHORITY)
+    usage = x509.KeyUsage(**dict.fromkeys(USES, False) | {"key_cert_sign": True, "crl_sign": True})
+    authority = (
+        _builder(AUTHORITY, key, name, start=now, end=now + LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, SHA256())
+    )
+    names = [_general(host) for host in dict.fromkeys((*hosts, "localhost", "127.0.0.1"))]
+    builder = _builder("Ndiyan broker", server_key, name, start=now, end=now + LIFE)
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    server = _leaf(builder, ExtendedKeyUsageOID.SERVER_AUTH, authority).sign(key, SHA256())
+    return Certificates(_pem(authority), _key_pem(key), _pem(server), _key_pem(server_key))
+
+
+def serials_of(revoked: str) -> set[int]:
+    """The numbers on a list of certificates that count no more."""
+    return {one.serial_number for one in x509.load_pem_x509_crl(revoked.encode())}
+
+
+def _builder(
+    name: str, key: ec.EllipticCurvePrivateKey, issuer: x509.Name, *, start: datetime, end: datetime
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(end)
+    )
+
+
+def _leaf(
+    builder: x509.CertificateBuilder, purpose: x509.ObjectIdentifier, authority: x509.Certificate
+) -> x509.CertificateBuilder:
+    usage = x509.KeyUsage(**dict.fromkeys(USES, False) | {"digital_signature": True})
+    public = authority.public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        raise TypeError("our authority has a key on a curve")
+    return (
+        builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
+    )
+
+
+def _new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _general(host: str) -> x509.GeneralName:
     try:
-        return f"IP:{ipaddress.ip_address(host)}"
+        return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        return f"DNS:{host}"
+        return x509.DNSName(host)
 
 
-def _openssl(folder: Path, *words: str) -> None:
-    try:
-        done = subprocess.run(["openssl", *words], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    except OSError:
-        raise StartRefused(
-            "openssl, which makes the broker's certificate, is not here: apt-get install openssl"
-        ) from None
-    if done.returncode != 0:
-        raise StartRefused(f"openssl made no certificate: {done.stderr.strip().splitlines()[-1]}")
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

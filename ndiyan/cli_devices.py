@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gateway.clock import SystemClock
 from gateway.config import MqttSettings
 from ingest.audit import record
 from ingest.db import connect, queries
+from ndiyan.certificates import Authority
 from ndiyan.cli_users import BY
-from ndiyan.devices import BrokerFiles, DeviceRefused
+from ndiyan.devices import BrokerFiles, DeviceRefused, Signer
 from ndiyan.settings import Settings, load_settings
 
 SQL = queries("ndiyan", "devices")
@@ -22,6 +25,15 @@ devices_app = typer.Typer(no_args_is_help=True, help="Gateways and other senders
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Gateway = Annotated[str, typer.Argument(help="A gateway as the zone file names it, or a sender.")]
+
+
+Certificate = Annotated[
+    Path | None,
+    typer.Option(
+        help="Let it in by a certificate instead of a password: writes NAME.crt and NAME.key into this folder.",
+        file_okay=False, exists=True,
+    ),
+]  # fmt: skip
 
 
 @devices_app.command("add")
@@ -32,16 +44,19 @@ def add(
         list[str] | None,
         typer.Option(help="Where a sender that is none of ours publishes (docs/profiles.md); may be said again."),
     ] = None,
+    certificate: Certificate = None,
     as_json: Json = False,
 ) -> None:
     """Let a gateway in: print the head of its gateway.toml and its password, which is shown this once."""
-    _give(load_settings(context.obj), gateway, anew=False, topics=topic or [], as_json=as_json)
+    settings = load_settings(context.obj)
+    _let_in(settings, gateway, anew=False, topics=topic or [], certificate=certificate, as_json=as_json)
 
 
 @devices_app.command("rotate")
-def rotate(context: typer.Context, gateway: Gateway, as_json: Json = False) -> None:
-    """Give a gateway or sender a new password; the one before counts no more from now on."""
-    _give(load_settings(context.obj), gateway, anew=True, topics=[], as_json=as_json)
+def rotate(context: typer.Context, gateway: Gateway, certificate: Certificate = None, as_json: Json = False) -> None:
+    """Give a gateway or sender a new password or certificate; the one before counts no more from now on."""
+    settings = load_settings(context.obj)
+    _let_in(settings, gateway, anew=True, topics=[], certificate=certificate, as_json=as_json)
 
 
 @devices_app.command("revoke")
@@ -49,7 +64,7 @@ def revoke(context: typer.Context, gateway: Gateway, as_json: Json = False) -> N
     """Let a gateway or sender in no more; if it is connected, the broker throws it out."""
     settings = load_settings(context.obj)
     files = _files(settings)
-    files.take_back(gateway)
+    files.take_back(gateway, _signer(settings) if gateway in files.certificates() else None)
     _record(settings, "device_revoked", gateway, files.gateways.get(gateway))
     _reload(settings)
     kept = "; what it has kept it sends when it is let in again" if gateway in files.gateways else ""
@@ -58,43 +73,86 @@ def revoke(context: typer.Context, gateway: Gateway, as_json: Json = False) -> N
 
 @devices_app.command("list")
 def list_all(context: typer.Context, as_json: Json = False) -> None:
-    """List the gateways of all zones and other senders, and whether each has a password."""
+    """List the gateways of all zones and other senders, and by what each comes in."""
     files = _files(load_settings(context.obj))
-    inside, senders = set(files.names()), files.senders()
+    inside, senders, certificates = set(files.names()), files.senders(), files.certificates()
     rows: list[dict[str, Any]] = [
         {
-            "gateway": name, "zone": files.gateways.get(name), "has_password": name in inside,
+            "gateway": name, "zone": files.gateways.get(name), "has_password": name in inside - certificates.keys(),
+            "has_certificate": name in certificates,
             "topics": list(senders[name].may_write) if name in senders else [],
         }
         for name in sorted(files.gateways.keys() | inside)
     ]  # fmt: skip
     lines = [
-        f"{row['gateway']:<16} {'password' if row['has_password'] else '-':<10}"
-        f"{row['zone'] or ' '.join(row['topics']) or 'no zone any more'}"
+        f"{row['gateway']:<16} {_way(row):<12}{row['zone'] or ' '.join(row['topics']) or 'no zone any more'}"
         for row in rows
     ]
     _answer(rows, "\n".join(lines) or "no zone has a gateway", as_json)
 
 
-def _give(settings: Settings, gateway: str, *, anew: bool, topics: list[str], as_json: bool) -> None:
+def _way(row: dict[str, Any]) -> str:
+    return "certificate" if row["has_certificate"] else "password" if row["has_password"] else "-"
+
+
+def _let_in(
+    settings: Settings, gateway: str, *, anew: bool, topics: list[str], certificate: Path | None, as_json: bool
+) -> None:
     files = _files(settings)
-    address = MqttSettings.from_url(settings.required("broker.public_url"))
-    password = files.give(gateway, anew=anew, topics=topics)
+    if certificate is None:
+        address = MqttSettings.from_url(settings.required("broker.public_url"))
+        signer = _signer(settings) if gateway in files.certificates() else None
+        password = files.give(gateway, anew=anew, topics=topics, signer=signer)
+        mine, given = {"password": password}, f"the password, which is not shown again:\n{password}"
+        beside = (
+            f'mqtt_password_file = "mqtt-password"\n\n# mqtt-password, mode 0600, is this line and is not shown again\n'
+            f"{password}"
+        )
+    else:
+        address = MqttSettings.from_url(settings.required("broker.certificate_url"))
+        address = replace(address, tls_cert=f"/etc/ndiyan/{gateway}.crt", tls_key=f"/etc/ndiyan/{gateway}.key")
+        mine = _certify(settings, files, gateway, certificate, anew=anew, topics=topics)
+        given = f"{mine['certificate']} and {mine['key']} belong to it and nowhere else: copy them and delete them here"
+        beside = f"\n# {given};\n# there they are {address.tls_cert} and {address.tls_key}, mode 0600"
     _record(settings, "device_rotated" if anew else "device_added", gateway, files.gateways.get(gateway))
     _reload(settings)
-    host = MqttSettings(address.host, address.port, gateway, None, address.protocol, address.tls_ca).url()
+    host = replace(address, username=gateway, password=None).url()
     if gateway not in files.gateways:
         may_write = list(files.senders()[gateway].may_write)
-        text = f"{host}\npublishes to {' '.join(may_write)}\nthe password, which is not shown again:\n{password}"
-        _answer({"sender": gateway, "mqtt": host, "topics": may_write, "password": password}, text, as_json)
+        text = f"{host}\npublishes to {' '.join(may_write)}\n{given}"
+        _answer({"sender": gateway, "mqtt": host, "topics": may_write, **mine}, text, as_json)
         return
-    head = f'zone = "{files.gateways[gateway]}"\ngateway = "{gateway}"\nmqtt = "{host}"\n'
+    zone = files.gateways[gateway]
     text = (
-        f"# gateway.toml begins with this; what hangs on the gateway comes below (docs/gateway.md)\n{head}"
-        f'mqtt_password_file = "mqtt-password"\n\n# mqtt-password, mode 0600, is this line and is not shown again\n'
-        f"{password}"
+        f"# gateway.toml begins with this; what hangs on the gateway comes below (docs/gateway.md)\n"
+        f'zone = "{zone}"\ngateway = "{gateway}"\nmqtt = "{host}"\n{beside}'
     )
-    _answer({"zone": files.gateways[gateway], "gateway": gateway, "mqtt": host, "password": password}, text, as_json)
+    _answer({"zone": zone, "gateway": gateway, "mqtt": host, **mine}, text, as_json)
+
+
+def _certify(
+    settings: Settings, files: BrokerFiles, gateway: str, folder: Path, *, anew: bool, topics: list[str]
+) -> dict[str, str]:
+    """Write a certificate and its key for a gateway or sender; where they are."""
+    places = [folder / f"{gateway}.{ending}" for ending in ("crt", "key")]
+    if there := [place for place in places if place.exists()]:
+        raise DeviceRefused(f"{there[0]}: is there already; give another folder, or take it away")
+    issued = files.certify(gateway, _signer(settings), anew=anew, topics=topics)
+    for place, text in zip(places, (issued.certificate, issued.key), strict=True):
+        place.touch(mode=0o600, exist_ok=False)
+        place.write_text(text, "utf-8")
+    return {"certificate": str(places[0]), "key": str(places[1])}
+
+
+def _signer(settings: Settings) -> Signer:
+    """The authority that `ndiyan init` made; it signs by the world's clock, by which certificates are read."""
+    try:
+        texts = [Path(file).read_text("utf-8") for file in (settings.broker_authority, settings.broker_authority_key)]
+        return Signer(Authority(*texts), SystemClock().now())
+    except OSError as error:
+        raise DeviceRefused(f"{error.filename}: cannot be read: {error.strerror} (broker.authority)") from error
+    except ValueError as error:
+        raise DeviceRefused(f"{settings.broker_authority}: {error}") from error
 
 
 def _record(settings: Settings, what: str, gateway: str, zone: str | None) -> None:

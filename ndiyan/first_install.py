@@ -292,7 +292,8 @@ def _refuse_used(connection: Connection) -> None:
 
 
 def _broker_files(answers: Answers) -> Iterator[_File]:
-    folder, certificates = answers.broker, make_certificates(answers.host, answers.broker_host)
+    folder = answers.broker
+    certificates = make_certificates(answers.host, answers.broker_host, now=SystemClock().now())
     inside = " 127.0.0.1" if answers.broker_host == HERE else ""
     template = shipped("deploy/mosquitto/ndiyan.conf").read_text("utf-8")
     text = filled(

@@ -146,6 +146,9 @@ SETTINGS = (
     Setting("broker.folder", "/etc/mosquitto/ndiyan"),
     Setting("broker.reload", "systemctl reload mosquitto"),
     Setting("broker.public_url", "", check=_mqtt_url),
+    Setting("broker.certificate_url", "", check=_mqtt_url),
+    Setting("broker.authority", "/etc/ndiyan/broker-ca.crt"),
+    Setting("broker.authority_key", "/etc/ndiyan/broker-ca.key"),
     Setting("ingest.client_id", "ingest"),
     Setting("ingest.window_messages", 15_000, bounds=(1, 65_535)),
     Setting("ingest.foreign_topics", "profiles", check=_topics),
@@ -199,6 +202,9 @@ class Settings:
     broker_folder: str
     broker_reload: str
     broker_public_url: str
+    broker_certificate_url: str
+    broker_authority: str
+    broker_authority_key: str
     ingest_client_id: str
     ingest_window_messages: int
     ingest_foreign_topics: str

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from pathlib import Path
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
+from typer.testing import CliRunner
 
 from gateway.clock import SystemClock
 from gateway.config import MqttSettings
@@ -24,6 +23,8 @@ from gateway.zones import Zone, load_zones
 from ingest.db import connect
 from ingest.profiles.own import keep_profile
 from ingest.registry import import_zones
+from ndiyan.certificates import make_certificates
+from ndiyan.cli import app
 from ndiyan.devices import BrokerFiles, DeviceRefused
 from ndiyan.embedded_broker import EmbeddedBroker, answers_connect
 from ndiyan.shipped_files import shipped
@@ -142,14 +143,13 @@ def test_the_command_prints_what_the_gateway_needs_and_the_broker_lets_it_in(
     }  # fmt: skip
 
     def devices(*words: str) -> str:
-        argv = [sys.executable, "-m", "ndiyan", "devices", *words]
-        done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, **there}, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
+        done = CliRunner().invoke(app, ["devices", *words], env=there)
+        assert (done.exit_code, done.stderr) == (0, "")
         return done.stdout
 
     devices("revoke", "gw-1")
     assert json.loads(devices("list", "--json"))[0] == {
-        "gateway": "gw-1", "zone": "zone-1", "has_password": False, "topics": [],
+        "gateway": "gw-1", "zone": "zone-1", "has_password": False, "has_certificate": False, "topics": [],
     }  # fmt: skip
     head, _, secret = devices("add", "gw-1").partition("\n\n")
     assert tomllib.loads(head) == {
@@ -162,10 +162,25 @@ def test_the_command_prints_what_the_gateway_needs_and_the_broker_lets_it_in(
     uplink = "application/7/device/+/event/up"
     given = json.loads(devices("add", "chirpstack", "--topic", uplink, "--json"))
     assert (given["mqtt"], given["topics"]) == ("mqtts://chirpstack@water.example.org:8883", [uplink])
-    assert f"chirpstack       password  {uplink}" in devices("list")
+    assert f"chirpstack       password    {uplink}" in devices("list")
     own = replace(own, username="chirpstack", password=given["password"])
     assert until(lambda: may_enter(own))
     assert devices("revoke", "chirpstack") == "chirpstack is out\n"
+
+    made = make_certificates(now=SystemClock().now())
+    for setting, text in (("AUTHORITY", made.authority), ("AUTHORITY_KEY", made.authority_key)):
+        there[f"NDIYAN_BROKER_{setting}"] = str(tmp_path / setting)
+        (tmp_path / setting).write_text(text, "utf-8")
+    there["NDIYAN_BROKER_CERTIFICATE_URL"] = "mqtts://water.example.org:8884"
+    head, _, where = devices("rotate", "gw-1", "--certificate", str(tmp_path)).partition("\n\n")
+    link = MqttSettings.from_url(tomllib.loads(head)["mqtt"])
+    assert (link.port, link.tls_cert, link.tls_key) == (8884, "/etc/ndiyan/gw-1.crt", "/etc/ndiyan/gw-1.key")
+    assert str(tmp_path / "gw-1.key") in where
+    assert (tmp_path / "gw-1.key").stat().st_mode & 0o777 == 0o600
+    assert "gw-1             certificate zone-1" in devices("list")
+    assert until(lambda: not may_enter(replace(broker.settings_for("gw-1"), password=secret.splitlines()[1])))
+    devices("revoke", "gw-1")
+    assert "gw-1             -           zone-1" in devices("list")
 
 
 RTU_PROFILE = """
@@ -244,7 +259,7 @@ def test_a_gateway_whose_zone_is_gone_is_no_sender(broker: EmbeddedBroker, files
     ("name", "topics", "says"),
     [
         pytest.param("gw-9", [], "gw-9: no zone has this gateway; known are gw-1, gw-2", id="neither"),
-        pytest.param("gw-2", ["village/rtu"], "gw-2 has a password already", id="a-gateway-of-ours"),
+        pytest.param("gw-2", ["village/rtu"], "gw-2 is let in already", id="a-gateway-of-ours"),
         pytest.param("rtu", ["#"], "rtu: '#' is no MQTT filter that leaves other topics alone", id="everything"),
         pytest.param("rtu", ["ndiyan/1/zone-1/gw-1/up/#"], "speak as a gateway of ours", id="as-a-gateway"),
         pytest.param("rtu", ["+/1/+/+/down/ack"], "speak as a gateway of ours, or to one", id="confirmations"),
@@ -261,14 +276,14 @@ def test_a_sender_gets_no_name_and_no_topic_of_others(
 
 
 def test_what_makes_no_sense_is_refused(files: BrokerFiles) -> None:
-    with pytest.raises(DeviceRefused, match="gw-9 has no password yet"):
+    with pytest.raises(DeviceRefused, match="gw-9 is not let in yet"):
         files.give("gw-9", anew=True)
     with pytest.raises(DeviceRefused, match="gw-9: no zone has this gateway; known are gw-1, gw-2"):
         files.give("gw-9", anew=False)
-    with pytest.raises(DeviceRefused, match="gw-1 has a password already: ndiyan devices rotate gw-1"):
+    with pytest.raises(DeviceRefused, match="gw-1 is let in already: ndiyan devices rotate gw-1"):
         files.give("gw-1", anew=False)
-    with pytest.raises(DeviceRefused, match="ingest has no password here"):
+    with pytest.raises(DeviceRefused, match="ingest is not let in here"):
         files.take_back("ingest")
     files.take_back("gw-1")
-    with pytest.raises(DeviceRefused, match="gw-1 has no password yet: ndiyan devices add gw-1"):
+    with pytest.raises(DeviceRefused, match="gw-1 is not let in yet: ndiyan devices add gw-1"):
         files.give("gw-1", anew=True)

@@ -1,0 +1,233 @@
+"""Gateways that show a certificate: at a mosquitto with the listener that we ship, through the gateway's own uplink."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway.clock import ManualClock, SystemClock
+from gateway.config import MqttSettings
+from gateway.model import AssetId, Reading
+from gateway.outbox import Outbox
+from gateway.uplink import Uplink
+from gateway.zones import Zone
+from ndiyan.certificates import Authority, Certificates, Issued, make_certificates
+from ndiyan.children import free_port, own, spawn, stop
+from ndiyan.devices import (
+    ACCESS,
+    PASSWORDS,
+    BrokerFiles,
+    DeviceRefused,
+    Signer,
+)
+from ndiyan.embedded_broker import broker_account, filled, find_mosquitto
+from ndiyan.identities import acl_file, ingest_identity
+from ndiyan.shipped_files import shipped
+from tests.conftest import skip_without
+from tests.ingest.process import wait_until
+
+pytestmark = pytest.mark.broker
+NOW = SystemClock().now() - timedelta(hours=1)
+
+
+class Gate:
+    """A mosquitto with nothing but the listener of `deploy/mosquitto/certificates.conf`, and who issues for it."""
+
+    def __init__(self, folder: Path, mosquitto: Path, zones: list[Zone]) -> None:
+        self.folder, self._mosquitto, self.port = folder, mosquitto, free_port(0)
+        self.ours: Certificates = make_certificates("gate.example", now=NOW)
+        self.signer = Signer(Authority(self.ours.authority, self.ours.authority_key), NOW)
+        self.files = BrokerFiles(folder, {zone.gateway_id: zone.zone_id for zone in zones})
+        template = shipped("deploy/mosquitto/certificates.conf").read_text("utf-8")
+        conf = filled(
+            template.replace("/etc/mosquitto/ndiyan", str(folder)), {"listener 8884": f"listener {self.port} 127.0.0.1"}
+        )
+        for name, text in (
+            ("server.crt", self.ours.server), ("server.key", self.ours.server_key), (PASSWORDS, ""),
+            (ACCESS, acl_file([ingest_identity("")])), ("mosquitto.conf", "per_listener_settings true\n" + conf),
+        ):  # fmt: skip
+            (folder / name).touch(0o600)
+            (folder / name).write_text(text, "utf-8")
+            own(folder / name, broker_account())
+        own(folder, broker_account())
+
+    def start(self) -> None:
+        self.log = self.folder / "gate.log"
+        self._process = spawn(
+            [self._mosquitto, "-c", self.folder / "mosquitto.conf"], log=self.log, account=broker_account()
+        )  # fmt: skip
+        wait_until(lambda: _listens(self.port), self.log.read_text)
+
+    def reload(self) -> None:
+        """As `systemctl reload mosquitto` does."""
+        os.kill(self._process.pid, signal.SIGHUP)
+
+    def stop(self) -> None:
+        stop(self._process, signal.SIGTERM, timeout_s=5.0)
+
+    def link(self, name: str, issued: Issued) -> MqttSettings:
+        """How somebody connects who holds these files."""
+        places = [self.folder / f"{issued.serial:x}.{ending}" for ending in ("crt", "key", "ca")]
+        for place, text in zip(places, (issued.certificate, issued.key, self.ours.authority), strict=True):
+            place.write_text(text, "utf-8")
+        certificate, key, ca = map(str, places)
+        return MqttSettings("127.0.0.1", self.port, name, tls_ca=ca, tls_cert=certificate, tls_key=key)
+
+    @contextlib.contextmanager
+    def client(self, link: MqttSettings) -> Iterator[Client]:
+        """An MQTT client that the broker let in."""
+        client = Client(CallbackAPIVersion.VERSION2, client_id=link.username or "")
+        client.username_pw_set(link.username or "", "whatever")
+        client.tls_set_context(link.tls_context())
+        client.connect(link.host, link.port)
+        client.loop_start()
+        try:
+            wait_until(client.is_connected, self.log.read_text)
+            yield client
+        finally:
+            client.disconnect()
+            client.loop_stop()
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def enters(link: MqttSettings) -> bool:
+    """Whether the broker answers an MQTT 3.1.1 CONNECT over TLS with a CONNACK that accepts it."""
+    name, tls = (link.username or "").encode(), link.tls_context()
+    assert tls is not None
+    body = struct.pack("!H4sBBHH", 4, b"MQTT", 4, 2, 10, len(name)) + name
+    try:
+        with (
+            socket.create_connection((link.host, link.port), 5) as bare,
+            tls.wrap_socket(bare, server_hostname=link.host) as wrapped,
+        ):
+            wrapped.sendall(bytes([0x10, len(body)]) + body)
+            return wrapped.recv(4) == b"\x20\x02\x00\x00"
+    except OSError:  # TLS 1.3 tells a refusal with the first answer
+        return False
+
+
+def until(is_so: bool, link: MqttSettings) -> bool:
+    """Whether it comes to be so, a few seconds after the broker was told to read its files again."""
+    end_s = time.monotonic() + 5
+    while enters(link) is not is_so and time.monotonic() < end_s:
+        time.sleep(0.05)
+    return enters(link) is is_so
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest, server_folder: Path, zones: list[Zone]) -> Iterator[Gate]:
+    mosquitto = find_mosquitto()
+    if mosquitto is None:
+        skip_without(request.config, "mosquitto", "apt-get install mosquitto")
+    folder = server_folder / f"gate-{request.node.name}"[:80]
+    folder.mkdir()
+    found = Gate(folder, mosquitto, zones)
+    yield found
+    found.stop()
+
+
+def test_a_gateway_gets_in_by_its_certificate_and_speaks_in_its_own_zone_alone(
+    gate: Gate, tmp_path: Path, clock: ManualClock
+) -> None:
+    own = gate.link("gw-1", gate.files.certify("gw-1", gate.signer, anew=False))
+    gate.files.certify("gw-2", gate.signer, anew=False)
+    gate.start()
+    heard: list[str] = []
+
+    def note(client: Client, data: object, message: MQTTMessage) -> None:
+        heard.append(message.topic)
+
+    outbox = Outbox(tmp_path / "outbox.db")
+    uplink = Uplink(own, zone="zone-1", gateway="gw-1", outbox=outbox, clock=clock, software="test")
+    taken: list[int] = []
+    with gate.client(gate.link("ingest", gate.signer.authority.issue("ingest", now=NOW))) as ears:
+        ears.on_message, ears.on_subscribe = note, lambda *said: taken.append(1)
+        ears.subscribe("ndiyan/1/+/+/up/#", 1)
+        wait_until(lambda: len(taken) == 1, gate.log.read_text)
+        with gate.client(own) as thief:  # a program that holds the gateway's files and says what it likes
+            thief.username_pw_set("gw-2", "x")
+            thief.on_message, thief.on_subscribe = note, lambda *said: taken.append(1)
+            thief.subscribe("#", 1)
+            wait_until(lambda: len(taken) == 2, gate.log.read_text)
+            thief.publish("ndiyan/1/zone-2/gw-2/up/senml", b"forged", 1)
+            ears.publish("ndiyan/1/zone-2/gw-2/down/ack", b"not for it", 1)
+            thief.publish("ndiyan/1/zone-1/gw-1/up/senml", b"mine", 1)  # comes last, so the others would be here
+            wait_until(lambda: bool(heard), gate.log.read_text)
+        assert heard == ["ndiyan/1/zone-1/gw-1/up/senml"]
+        outbox.append([Reading(AssetId("tower"), "level_m", clock.now(), 2.0)], uptime_s=100.0)
+        uplink.start()
+        try:
+            wait_until(lambda: heard.count("ndiyan/1/zone-1/gw-1/up/senml") == 2, gate.log.read_text)
+        finally:
+            uplink.stop()
+            outbox.close()
+
+
+def test_a_certificate_that_is_foreign_revoked_or_of_another_use_opens_nothing(gate: Gate) -> None:
+    first = gate.link("gw-1", gate.files.certify("gw-1", gate.signer, anew=False))
+    second = gate.link("gw-2", gate.files.certify("gw-2", gate.signer, anew=False))
+    stranger = make_certificates(now=NOW)
+    forged = Authority(stranger.authority, stranger.authority_key).issue("gw-1", now=NOW)
+    gate.start()
+    assert enters(first)
+    assert not enters(gate.link("gw-1", forged)), "of another authority"
+    assert not enters(gate.link("gw-1", Issued(gate.ours.server, gate.ours.server_key, 1))), "the broker's own"
+    assert not enters(replace(first, tls_cert="", tls_key="")), "none"
+
+    with gate.client(first) as client:
+        ended: list[int] = []
+        client.on_disconnect = lambda *said: ended.append(1)
+        gate.files.take_back("gw-1", gate.signer)
+        gate.reload()
+        assert until(False, first)
+        wait_until(lambda: bool(ended), gate.log.read_text)
+    assert enters(second)
+    newer = gate.link("gw-2", gate.files.certify("gw-2", gate.signer, anew=True))
+    gate.reload()
+    assert until(False, second)
+    assert enters(newer)
+    assert not enters(first)
+
+
+def test_who_has_a_certificate_has_no_password_and_the_other_way_round(gate: Gate) -> None:
+    gate.files.give("gw-1", anew=False)
+    issued = gate.files.certify("gw-1", gate.signer, anew=True)
+    assert gate.files.certificates() == {"gw-1": issued.serial}
+    assert (gate.folder / PASSWORDS).read_text("utf-8") == ""
+    assert gate.files.names() == ["gw-1"]
+    with pytest.raises(DeviceRefused, match="gw-1 is let in already: ndiyan devices rotate gw-1"):
+        gate.files.certify("gw-1", gate.signer, anew=False)
+    for change in (lambda: gate.files.take_back("gw-1"), lambda: gate.files.give("gw-1", anew=True)):
+        with pytest.raises(
+            DeviceRefused, match="gw-1 has a certificate, and the authority that revokes it is not here"
+        ):
+            change()
+    assert gate.files.certificates() == {"gw-1": issued.serial}, "nothing was changed"
+    gate.files.give("gw-1", anew=True, signer=gate.signer)
+    assert gate.files.certificates() == {}
+    assert (gate.folder / PASSWORDS).read_text("utf-8").startswith("gw-1:$7$")
+    gate.start()
+    assert not enters(gate.link("gw-1", issued))
+
+
+def test_a_key_that_is_not_the_authoritys_signs_nothing() -> None:
+    one, other = (make_certificates(now=NOW) for _ in range(2))
+    with pytest.raises(ValueError, match="the key is not that of the authority's certificate"):
+        Authority(one.authority, other.authority_key)
