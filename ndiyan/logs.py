@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+import textwrap
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +17,8 @@ from typing import Any
 from web.masks import hide_phones
 
 PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +30,27 @@ class LogConfig:
 
 
 class StoryFormatter(logging.Formatter):
-    """One line per record with the fields of `extra` behind it: `… alert opened zone_id=zone-3 alert_id=37`."""
+    """One line per record with the fields of `extra` behind it: `… alert opened zone_id=zone-3 alert_id=37`.
+
+    Nobody writes a second line into it: breaks in what is told are written as such, and a traceback is set in.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         return hide_phones(self.unmasked(record))
 
     def unmasked(self, record: logging.LogRecord) -> str:
         """As it was written; nothing but tests may look at this."""
-        line, *rest = super().format(record).split("\n")
-        told = line + "".join(f" {key}={value}" for key, value in _extra(record).items())
-        return "\n".join([told, *rest])
+        return super().format(record)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return _at(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        told = super().formatMessage(record) + "".join(f" {key}={value}" for key, value in _extra(record).items())
+        return BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), told)
+
+    def formatException(self, ei: Any) -> str:
+        return textwrap.indent(super().formatException(ei), "  ", lambda line: True)
 
 
 class ObjectFormatter(logging.Formatter):
@@ -43,7 +58,7 @@ class ObjectFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         told: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": _at(record),
             "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage(),
             **_extra(record),
         }  # fmt: skip
@@ -68,9 +83,14 @@ def log_to_stderr(config: LogConfig, *also: logging.Filter) -> None:
 
 
 def quiet_libraries() -> None:
-    """Keep from the log what libraries tell at length: httpx whole addresses, where phones and secrets may stand."""
-    for name in ("apscheduler", "httpx"):
+    """Keep from the log what libraries tell at length: httpx whole addresses, where phones and secrets may stand, and
+    Authlib the secret of each log-in that is under way."""
+    for name in ("apscheduler", "authlib", "httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _at(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

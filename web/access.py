@@ -85,10 +85,12 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A session that has just begun; `token` goes into the cookie and is not kept, `life` is the longest it lasts."""
+    """A session that has just begun; `token` goes into the cookie and is not kept, `way` says how its owner came, and
+    `life` is the longest it lasts."""
 
     token: str
     person: str
+    way: str
     life: timedelta
 
 
@@ -145,14 +147,14 @@ def open_session(
         if row is None:
             purpose_of(connection, token, now_wall=now_wall)
             raise LinkRefused(LinkRefusal.UNKNOWN)  # for something else
-        return begin_session(connection, row[0], now_wall=now_wall)
+        return begin_session(connection, row[0], way="link", now_wall=now_wall)
 
 
 def begin_session(
-    connection: Connection, person: str, *, now_wall: datetime, life: timedelta = SESSION_LIFE
+    connection: Connection, person: str, *, way: str, now_wall: datetime, life: timedelta = SESSION_LIFE
 ) -> OpenedSession:
     """Let a person in, by whatever way they came."""
-    session = OpenedSession(secrets.token_urlsafe(32), person, life)
+    session = OpenedSession(secrets.token_urlsafe(32), person, way, life)
     connection.execute(SQL["delete_old_sessions"], {"now": now_wall, "idle_since": now_wall - SESSION_IDLE})
     connection.execute(
         SQL["insert_session"],

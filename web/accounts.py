@@ -188,8 +188,12 @@ def change_password(
     Raises
     ------
     LoginRefused : the old one does not fit
+    ProviderNeeded : there is none, because they come by the OpenID provider: whom it lets go is to be out
     PasswordRefused : the new one is too short, too plain
     """
+    account = find_account(connection, name)
+    if account.is_tied and not account.has_password:
+        raise ProviderNeeded
     confirm_password(connection, name, old, passwords=passwords)
     check_password(new, name=name)
     kept = passwords.hash(new)
@@ -232,7 +236,8 @@ def log_in(
     with connection.transaction():
         if secret is not None and not _takes_code(connection, known, secret, step, code, now_wall):
             raise CodeRefused
-        return begin_session(connection, known, now_wall=now_wall)
+        way = "password" if secret is None else "password and code"
+        return begin_session(connection, known, way=way, now_wall=now_wall)
 
 
 def offer_code(connection: Connection, name: str) -> str:

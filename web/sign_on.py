@@ -80,7 +80,7 @@ def sign_on(connection: Connection, person: Person, *, now: datetime, now_wall: 
             if disabled_at is not None:
                 raise SignOnRefused(SignOnRefusal.CLOSED, f"the account {name} is disabled")
             _lower(connection, name, Role(role), person.role, now=now)
-        return begin_session(connection, name, now_wall=now_wall, life=SESSION_LIFE)
+        return begin_session(connection, name, way="OpenID", now_wall=now_wall, life=SESSION_LIFE)
 
 
 def await_mailbox(connection: Connection, name: str, mailbox: str, *, by: str, now: datetime) -> None:

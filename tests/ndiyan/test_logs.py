@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -47,6 +48,28 @@ def test_a_plain_line_has_the_fields_behind_it_and_no_phone(capsys: pytest.Captu
     log_to_stderr(LogConfig("info"))
     log.info("told 620000123", extra={"zone_id": "zone-3"})
     assert capsys.readouterr().err.split("INFO ")[1] == "alerts.story: told …123 zone_id=zone-3\n"
+
+
+def test_nobody_writes_a_line_of_their_own_into_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """Times are told in UTC, as in the journal."""
+    log_to_stderr(LogConfig("info"))
+    forged = "x\n2026-01-01T00:00:00.000Z INFO web: logged in\r\u2028person=Awa"
+    log.warning("refused %s", forged, extra={"address": "a\nb"})
+    try:
+        raise ValueError(forged)
+    except ValueError:
+        log.exception("not told")
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.endswith(r"refused x\n2026-01-01T00:00:00.000Z INFO web: logged in\r\u2028person=Awa address=a\nb")
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 WARNING ", first)
+    assert [line for line in rest if not line.startswith("  ")] == [rest[0]]
+
+
+def test_libraries_do_not_tell_the_secrets_of_a_log_in(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr(LogConfig("debug"))
+    for name in ("authlib.integrations.base_client.sync_app", "httpx2", "httpx"):
+        logging.getLogger(name).info("Using code_verifier: 'x'")
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.db

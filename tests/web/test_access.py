@@ -199,7 +199,10 @@ def test_a_revoked_key_opens_nothing(site: Site) -> None:
 
 def test_every_answer_carries_the_security_headers(reader: httpx.Client) -> None:
     for address in ("/fr/", "/healthz", "/api/v1/zones", "/fr/nowhere", "/static/ndiyan.css"):
-        headers = reader.get(address).headers
+        headers = reader.get(address, headers={"origin": "https://evil.example"}).headers
+        assert not [name for name in headers if name.startswith("access-control-")], "no other site reads an answer"
+        assert "charset=utf-8" in headers["content-type"] or headers["content-type"].endswith("json")
+        assert headers["cache-control"] == "private, no-cache", address
         assert "default-src 'self'" in headers["content-security-policy"], address
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
@@ -245,6 +248,6 @@ def test_log_ins_and_refusals_are_in_the_log(site: Site, caplog: pytest.LogCaptu
         ("WARNING", f"refused POST /fr/alertes/{site.alert_id}/prendre: this needs the right 'act', {lacks}"),
         ("WARNING", "refused POST /fr/compte/sessions: the form's token is not this session's"),
     ]
-    (person,) = [vars(record)["person"] for record in caplog.records if record.getMessage() == "logged in"]
-    assert person == "viewer"
+    (entry,) = [vars(record) for record in caplog.records if record.getMessage() == "logged in"]
+    assert (entry["person"], entry["way"]) == ("viewer", "link")
     assert "quatre chevaux" not in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import socket
 import time
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from tests.web.web_site import serving
-from web.server import Patience, Patient
+from web.server import Patience, Patient, server_config
 
 LARGE = b"x" * 1_000_000
 LONGEST_S = 20.0  # of a test that fails
@@ -163,3 +164,19 @@ def test_a_head_that_is_too_long_or_ambiguous_is_refused(address: str, raw: byte
         with suppress(ConnectionError):  # closed while we were still sending
             connection.sendall(raw)
         assert b"200 OK" not in _rest(connection)
+
+
+def test_only_a_proxy_on_this_machine_says_whose_request_it_passes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caddy adds the address that it saw behind those that the request came with."""
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    seen: list[str] = []
+
+    async def note(scope: dict[str, Any], receive: object, send: object) -> None:
+        seen.append(scope["client"][0])
+
+    config = server_config(note, host="127.0.0.1", port=0)
+    config.load()
+    for peer in ("127.0.0.1", "203.0.113.7"):
+        headers = [(b"x-forwarded-for", b"192.0.2.1, 198.51.100.9")]
+        asyncio.run(config.loaded_app({"type": "http", "client": (peer, 1), "headers": headers}, None, None))
+    assert seen == ["198.51.100.9", "203.0.113.7"]

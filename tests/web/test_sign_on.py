@@ -114,8 +114,16 @@ def test_an_engineer_of_the_office_comes_in_and_goes_where_they_wanted(
         assert any(one.startswith("ndiyan=") and "Max-Age=43200" in one and "HttpOnly" in one for one in cookies)
         assert any(one.startswith('ndiyan-trip=""') for one in cookies)
         assert client.get("/fr/regles").status_code == 200
+        assert "se règlent là-bas" in client.get("/fr/compte").text
+        own = {"csrf": csrf_of(client), "mot": PASSWORD, "encore": PASSWORD}
+        assert (
+            client.post("/fr/compte/mot", data=own).status_code == 400
+        )  # or who is let go there could still come here
         assert client.get("/fr/reglages/utilisateurs").status_code == 403
         assert client.get("/fr/entrer/ailleurs?vers=//evil.example").status_code == 303
+        for site in ("cross-site", "same-site"):
+            sent = client.get("/fr/entrer/ailleurs", headers={"sec-fetch-site": site})
+            assert sent.status_code == 403, "another site opens no session"
         gone = client.post("/fr/sortir", data={"csrf": csrf_of(client)})
         assert f"{openid.issuer}/session/end?client_id=ndiyan&amp;post_logout_redirect_uri=http" in gone.text
         assert client.get("/fr/").status_code == 401

@@ -114,6 +114,7 @@ def depart(
     vers: Annotated[str, Query(max_length=2000)] = "",
 ) -> Response:  # fmt: skip
     """Send somebody to the OpenID provider, and their browser keeps what it needs to come back."""
+    require_same_origin(request, services.config)  # or another site could open a session that nobody asked for
     provider, wait_s = _provider(services), _wait_without_name_s(request, services, connection)
     if wait_s > 0:
         return _waits(request, services, language, wait_s, to=vers)
@@ -290,7 +291,7 @@ def _opened(
     """On to where they wanted to go, with the session's cookie; the session that this browser had before ends."""
     if before := request.cookies.get(services.cookie):
         end_session(connection, before)
-    log.info("logged in", extra={"person": session.person})
+    log.info("logged in", extra={"person": session.person, "way": session.way})
     answer = RedirectResponse(to, status_code=303)
     answer.set_cookie(
         services.cookie, session.token, max_age=int(session.life.total_seconds()),

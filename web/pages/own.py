@@ -21,7 +21,8 @@ from web.accounts import (
     offered_code,
     take_up_code,
 )
-from web.errors import CodeRefused, LoginRefused, PasswordRefused
+from web.errors import CodeRefused, LoginRefused, PasswordRefused, ProviderNeeded
+from web.labels import N_
 from web.limits import Tries
 from web.narrow import widened
 from web.pages.login import refusal_of
@@ -29,6 +30,8 @@ from web.pages.page import Page, PageOf
 from web.passwords import LONGEST, SHORTEST, address_of
 
 router = APIRouter()
+
+ONLY_THERE = N_("Vous entrez par le fournisseur OpenID : qui gère les comptes peut vous permettre un mot de passe.")
 
 
 @router.get("/compte")
@@ -57,6 +60,8 @@ def new_password(
         return _shown(page, refusal=refusal_of(error.why, error.value, page.language))
     except LoginRefused:
         return _shown(page, refusal=refusal_of("own", 0, page.language))
+    except ProviderNeeded:
+        return _shown(page, refusal=page.texts.gettext(ONLY_THERE))
     return page.see("compte")
 
 
