@@ -2,8 +2,8 @@
 
 `ARGS="zones replies --runs 100000"`; without names all parsers, one after the other. Exit status 1 when one of them
 failed: it raised what it does not promise to raise, took too long or too much memory, or accepted what it must not.
-The bytes that did it are left in `--keep`. It begins with the corpus of `benchmarks/corpus`, which `--merge` makes anew
-from what has been found, and with what is right.
+The bytes that did it are left in `--keep`. It begins with the corpus of `benchmarks/corpus`, which `--write-corpus`
+makes anew from what has been found, and with what is right.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument(
         "--keep", type=Path, default=Path("test-results/fuzz"), help="where inputs that failed are left"
     )
-    parser.add_argument("--merge", action="store_true", help="write the corpus anew")
+    parser.add_argument("--write-corpus", action="store_true", help="anew, from what reached something new")
     options = parser.parse_args()
     options.keep.mkdir(parents=True, exist_ok=True)
     print(f"{'parser':<12}{'runs':>12}{'seconds':>9}{'edges':>8}{'features':>10}{'inputs':>8}  outcome")
@@ -69,8 +69,8 @@ def fuzz(name: str, folder: Path, options: argparse.Namespace) -> bool:
     outcome = "nothing found" if is_fine else f"FAILED, see {options.keep}: {_why(done.stderr)}"
     found = len(list(inputs.iterdir()))
     print(f"{name:<12}{runs:>12}{seconds:>9}{edges:>8}{features:>10}{found:>8}  {outcome}", flush=True)
-    if options.merge and is_fine:
-        _merge(name, inputs, folder / "merged")
+    if options.write_corpus and is_fine:
+        _keep(name, inputs)
     return is_fine
 
 
@@ -80,14 +80,12 @@ def _why(said: str) -> str:
     return lines[0] if lines else said[-300:]
 
 
-def _merge(name: str, inputs: Path, merged: Path) -> None:
-    """Keep the smallest of those inputs that together cover what all of them do."""
-    merged.mkdir()
-    _run(name, "-merge=1", f"-max_len={SMALL}", str(merged), str(inputs))
+def _keep(name: str, inputs: Path) -> None:
+    """Make the corpus anew: of what libFuzzer kept, because it reached something new, the smallest."""
     shutil.rmtree(CORPUS / name, ignore_errors=True)
     (CORPUS / name).mkdir(parents=True)
-    smallest = sorted(merged.iterdir(), key=lambda file: (file.stat().st_size, file.name))[-MOST_KEPT:]
-    for file in smallest:
+    found = [file for file in inputs.iterdir() if not file.name.startswith("right-") and file.stat().st_size <= SMALL]
+    for file in sorted(found, key=lambda one: (one.stat().st_size, one.name))[:MOST_KEPT]:
         shutil.copy(file, CORPUS / name / file.name[:12])
 
 
