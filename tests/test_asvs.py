@@ -1,4 +1,4 @@
-"""docs/asvs.md: every requirement has its line, every test that it names exists, every reason is one."""
+"""docs/asvs.md: every requirement has its line, each test named exists, each reason is one; the French page too."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 ROW = re.compile(r"\| (V\d+\.\d+\.\d+) \| ([12]) \| (met|partly|not met|n/a) \| (?:`([^`]+)`)? ?\| (.*?) ?\|")
-TEXT = Path("docs/asvs.md").read_text("utf-8")
+TEXT, FRENCH = (Path(page).read_text("utf-8") for page in ("docs/asvs.md", "docs/fr/asvs.md"))
 ROWS = [match.groups() for match in map(ROW.fullmatch, TEXT.splitlines()) if match]
 IN_CHAPTER = {
     "V1": 27, "V2": 11, "V3": 19, "V4": 10, "V5": 9, "V6": 35, "V7": 18, "V8": 7,
@@ -42,3 +42,12 @@ def test_what_is_not_met_says_why_and_the_counts_are_right() -> None:
         f"{counts['not met']} are not", f"{counts['n/a']} are about something",
     ):  # fmt: skip
         assert words in TEXT, words
+
+
+def test_the_french_page_says_the_same() -> None:
+    states = {"met": "tenu", "partly": "en partie", "not met": "pas tenu", "n/a": "sans objet"}
+    told = [tuple(part.strip() for part in line.split("|")[1:6]) for line in FRENCH.splitlines() if line[:3] == "| V"]
+    wanted = [(number, level, states[state], f"`{named}`" if named else "") for number, level, state, named, _ in ROWS]
+    assert [row[:4] for row in told] == wanted
+    assert [bool(row[4]) for row in told] == [bool(why) for *_, why in ROWS]
+    assert re.findall(r"\d+ (?=sont|en partie|ne le|portent)", FRENCH) == re.findall(r"\d+ (?=are|in part)", TEXT)

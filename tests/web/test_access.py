@@ -69,6 +69,8 @@ def test_no_route_but_the_open_ones_answers_without_login(site: Site) -> None:
                 assert answer.headers["content-type"] == "application/problem+json"
             else:
                 assert "ndiyan web login-link" in answer.text
+        for method, address in (("TRACE", "/fr/"), ("GET", "/static/"), ("GET", "/.git/config")):
+            assert client.request(method, address).status_code in (401, 404, 405), f"{method} {address}"
 
 
 def test_no_unsafe_route_takes_a_session_without_the_forms_token(site: Site, visitor: httpx.Client) -> None:

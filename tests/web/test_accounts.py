@@ -59,6 +59,7 @@ def test_a_new_engineer_sets_a_password_by_a_link_and_logs_in_with_it(site: Site
     with site.app() as client:
         shown = client.get(link)
         assert "Mariama" in shown.text
+        assert shown.text.count('type="password"') == shown.text.count('autocomplete="new-password"') == 2
         assert client.get(link).status_code == 200  # looking does not use it up
         short = client.post(link, data={"mot": "court", "encore": "court"})
         assert short.status_code == 400
