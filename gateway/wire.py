@@ -65,6 +65,11 @@ def status_topic(zone: str, gateway: str) -> str:
 ALL_UPLINKS = f"{ROOT}/+/+/up/#"
 
 
+def zone_uplinks(zone: str) -> str:
+    """What the gateways of one zone say, as a topic filter."""
+    return f"{ROOT}/{zone}/+/up/#"
+
+
 class Topic(NamedTuple):
     """The parts of `ndiyan/1/{zone}/{gateway}/{direction}/{kind}`."""
 

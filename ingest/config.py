@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.config import MqttSettings
 
@@ -25,3 +25,27 @@ class IngestConfig:
     worker: int = 1
     workers: int = 1
     reads_own_profiles: bool = False  # also the topics of the profiles in the database, as they come and go
+
+    @property
+    def service(self) -> str:
+        """The name under which this worker is heard of."""
+        return service_of(self.worker)
+
+    def of_worker(self, worker: int, workers: int) -> IngestConfig:
+        """The configuration of one of several workers, made from that of the first.
+
+        Each has a session, and so a client id and a user of its own at the broker, with the password of the first. What
+        foreign devices say is the first worker's to hear.
+        """
+        if worker == 1:
+            return replace(self, workers=workers)
+        user = self.mqtt.username and f"{self.mqtt.username}-{worker}"
+        return replace(
+            self, mqtt=replace(self.mqtt, username=user), client_id=f"{self.client_id}-{worker}", worker=worker,
+            workers=workers, foreign_topics=(), reads_own_profiles=False,
+        )  # fmt: skip
+
+
+def service_of(worker: int) -> str:
+    """The name of a worker of ingest among the services."""
+    return "ingest" if worker == 1 else f"ingest-{worker}"

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-CONNECT, CONNACK, PUBLISH, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 0x10, 2, 3, 0x82, 9, 0xA2, 11
+CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 0x10, 2, 3, 4, 0x82, 9, 0xA2, 11
 PINGREQ_PACKET, PINGRESP, DISCONNECT_PACKET, DISCONNECT = b"\xc0\x00", 13, b"\xe0\x00", 14
 FAILURE = 0x80  # reason codes from here on
 
@@ -81,9 +81,15 @@ def unsubscribe_packet(mid: int, topic: str, *, protocol: int) -> bytes:
     return _packet(UNSUBSCRIBE, struct.pack("!H", mid) + (b"\x00" if protocol == 5 else b"") + _text(topic))
 
 
-def publish_packet(topic: str, payload: bytes, *, protocol: int) -> bytes:
-    """PUBLISH at QoS 0."""
-    return _packet(0x30, _text(topic) + (b"\x00" if protocol == 5 else b"") + payload)
+def publish_packet(topic: str, payload: bytes, *, protocol: int, mid: int = 0) -> bytes:
+    """PUBLISH at QoS 0, or with a message id at QoS 1."""
+    number = struct.pack("!H", mid) if mid else b""
+    return _packet(0x32 if mid else 0x30, _text(topic) + number + (b"\x00" if protocol == 5 else b"") + payload)
+
+
+def farewell_packet(*, protocol: int) -> bytes:
+    """DISCONNECT that ends the session as well, in MQTT 5."""
+    return DISCONNECT_PACKET if protocol == 4 else _packet(0xE0, b"\x00\x05" + struct.pack("!BI", _SESSION_EXPIRY, 0))
 
 
 def puback_packets(mids: Sequence[int]) -> bytes:

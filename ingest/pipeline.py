@@ -98,8 +98,6 @@ class Pipeline:
         self._suspicion = Suspicion() if suspicion is None else suspicion
         self._writer = ReadingWriter(connection)
         self._account = Account(connection)
-        self._anchors = self._account.fetch_anchors()
-        self._estimated_boots = self._account.fetch_estimated_boots()
         self._aliases = fetch_aliases(connection)
         self._read_registry()
 
@@ -175,12 +173,19 @@ class Pipeline:
             self._read_registry()
 
     @property
+    def registry(self) -> object:
+        """Changes with the registry that we admit by."""
+        return self._registry
+
+    @property
     def profile_topics(self) -> frozenset[str]:
         """The topics that profiles read, the operator's own as well."""
         return frozenset(topics_of(self._directory.dialects.profiles.values()))
 
     def _read_registry(self) -> None:
         self._registry = self._registry_state()  # first, so that an import in between shows as one at the next look
+        self._anchors = self._account.fetch_anchors()  # also those that another worker has learned
+        self._estimated_boots = self._account.fetch_estimated_boots()
         self._directory = fetch_directory(self._connection, self._aliases)
 
     def _registry_state(self) -> tuple[object, ...] | None:

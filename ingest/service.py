@@ -7,6 +7,7 @@ Whatever fails, nothing is confirmed that is not committed.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
@@ -21,6 +22,7 @@ import psycopg
 from gateway.clock import Clock
 from ingest.admission import Admission, Message
 from ingest.broker_check import find_weak_settings
+from ingest.claims import Claims, claims_of
 from ingest.config import IngestConfig
 from ingest.db import Connection, check_schema, connect, cut, queries, weak_settings
 from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable, Superseded
@@ -73,20 +75,27 @@ def _serve(config: IngestConfig, clock: Clock, worker: _Worker, pipeline: Pipeli
     """Do the work until `stop` is set or another process has taken it over."""
     inbox = Inbox(pipeline, window_messages=config.window_messages)
     subscriber = Subscriber(config, clock, inbox, worker.has_lease)
+    claims = claims_of(config.worker, config.workers, subscriber)
     subscriber.start()
     threading.Thread(target=_check_broker, args=(config, subscriber, stop), name="broker-check", daemon=True).start()
     try:
-        _take_and_store(inbox, subscriber, worker, stop)
+        _take_and_store(inbox, subscriber, worker, claims, stop)
     except Superseded as error:
         log.warning("%s: what is not stored comes to it", error, extra={"action": "superseded"})
     finally:
-        subscriber.stop()
+        subscriber.stop(for_good=claims.has_gone)
+    if claims.has_gone:
+        worker.retire()
+        log.info("others hear our zones, and nothing waits for us: we end", extra={"action": "retired"})
+        stop.set()
 
 
-def _take_and_store(inbox: Inbox, subscriber: Subscriber, worker: _Worker, stop: threading.Event) -> None:
+def _take_and_store(
+    inbox: Inbox, subscriber: Subscriber, worker: _Worker, claims: Claims, stop: threading.Event
+) -> None:
     """A batch is kept until it is committed, and confirmed after that."""
     batch: Admission | None = None
-    while not stop.is_set():
+    while not (stop.is_set() or claims.has_gone):
         if not subscriber.is_alive():
             raise IngestError("the MQTT thread ended")
         if batch is None:
@@ -95,13 +104,15 @@ def _take_and_store(inbox: Inbox, subscriber: Subscriber, worker: _Worker, stop:
         if stored is not None:
             inbox.let_go(worker.open())
             subscriber.confirm(batch.messages, stored.taken)
+            claims.note(zone for zone, _ in batch.senders)
         if stored is not None or not batch.messages:
             batch = None
         if batch is None or not stop.wait(worker.pause_s):
-            worker.beat({
-                "waiting": inbox.waiting, "broker": subscriber.is_connected, "refused": subscriber.refused_topics,
-            })  # fmt: skip
-            subscriber.read_also(worker.own_topics)
+            waiting = inbox.waiting
+            worker.beat(
+                {"waiting": waiting, "broker": subscriber.is_connected, "refused": subscriber.refused_topics},
+                claims, is_empty=batch is None and not waiting,
+            )  # fmt: skip
 
 
 def _check_broker(config: IngestConfig, subscriber: Subscriber, stop: threading.Event) -> None:
@@ -208,7 +219,6 @@ class _Worker:
         self._trouble: str | None = None
         self._is_holding = False  # a batch that was not stored
         self._is_closed = threading.Event()
-        self.own_topics: frozenset[str] = frozenset()  # that profiles read, as far as we read what profiles read
         self.pause_s = 0.0  # before the next attempt
 
     def wait_for_lease(self, stop: threading.Event) -> Pipeline | None:
@@ -280,9 +290,9 @@ class _Worker:
         self._total.add(Committed(stored.stored, stored.duplicate, stored.conflict, stored.set_aside))
         return stored
 
-    def beat(self, detail: Mapping[str, object]) -> None:
+    def beat(self, detail: Mapping[str, object], claims: Claims, *, is_empty: bool) -> None:
         """Tell the database every few seconds that we live, what we have done since the start, and `detail`; and look
-        whether zones were imported.
+        whether zones were imported, and which we shall hear; `is_empty` when nothing is in hand.
 
         `trouble` says why a batch is not stored; a trouble that keeps us from telling shows by the age of the beat.
         """
@@ -294,19 +304,25 @@ class _Worker:
             "set_aside": self._total.set_aside, "trouble": self._trouble if self._is_holding else None,
         }  # fmt: skip
         try:
-            self._reach().execute(
+            connection = self._reach()
+            connection.execute(
                 SQL["beat"],
-                {"service": "ingest", "at": self._clock.now(), "detail": json.dumps(done | dict(detail))},
+                {"service": self._config.service, "at": self._clock.now(), "detail": json.dumps(done | dict(detail))},
             )
             if self._pipeline is not None:
                 self._pipeline.look_at_registry()
-                if self._config.reads_own_profiles:
-                    self.own_topics = self._pipeline.profile_topics
+                also = self._pipeline.profile_topics if self._config.reads_own_profiles else ()
+                claims.look(connection, self._pipeline.registry, is_empty=is_empty, also=also)
         except psycopg.Error as error:
             self._note_trouble(as_ingest_error(error))
         else:
             if not self._is_holding:
                 self._note_recovery()
+
+    def retire(self) -> None:
+        """Nobody need wait to hear of us again."""
+        with contextlib.suppress(psycopg.Error):
+            self._reach().execute(SQL["retire"], {"service": self._config.service})
 
     def close(self) -> None:
         """Give connection and lease back."""
@@ -328,7 +344,7 @@ class _Worker:
     def _reach(self) -> Connection:
         self._lease.take()
         if self._connection is None:
-            connection = connect(self._config.database_url, application="ndiyan-ingest")
+            connection = connect(self._config.database_url, application=f"ndiyan-{self._config.service}")
             try:
                 self._lease.take_pen(connection)
             except BaseException:

@@ -10,19 +10,21 @@ may by now belong to another message (the broker sends the old one again, and th
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import random
+import secrets
 import select
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.clock import Clock, us_from_instant
 from gateway.config import MqttSettings
-from gateway.wire import ALL_UPLINKS, ack_topic, encode_numbers
+from gateway.wire import ALL_UPLINKS, ROOT, ack_topic, encode_numbers
 from ingest import mqtt
 from ingest.admission import Message
 from ingest.config import IngestConfig
@@ -38,7 +40,8 @@ RECONNECT_S = (0.2, 20.0)
 LEAVE_S = 2.0
 RECEIVE_BYTES = 262_144
 KNOWN_TOPICS = 100_000  # kept as text
-SUBSCRIBE_MID, LEAVE_MID, FOREIGN_MID = 1, 2, 3  # from the last one on, for foreign topics
+SUBSCRIBE_MID, LEAVE_MID, FOREIGN_MID = 1, 2, 3  # from the last one on, for what is asked of the broker later
+_OURS = f"{ROOT}/".encode()
 NOTHING = "ndiyan/nothing"  # no topic of ours: asking to leave it changes nothing
 
 Sequences = Mapping[tuple[str, str, str], Iterable[tuple[int, int]]]
@@ -73,18 +76,26 @@ class Subscriber:
     ) -> None:
         self._config, self._clock, self._receiver, self._may_connect = config, clock, receiver, may_connect
         self._protocol = config.mqtt.protocol
-        self._lock = threading.Lock()  # guards the six below
+        self.own_topic = f"{ROOT}/-/{config.client_id}/down/mark"  # on which we hear nobody but ourselves
+        self._first_topic = ALL_UPLINKS if config.worker == 1 else self.own_topic
+        self._lock = threading.Lock()  # guards all below that is about this connection
         self._connection = 0  # how many there were, the present one included
         self._is_connected = False
         self._outgoing = bytearray()
         self._own: frozenset[str] = frozenset()  # topics read beside those of the configuration
-        self._asked: dict[int, str] = {}  # number of a SUBSCRIBE → its topic, on this connection
-        self._refused: set[str] = set()  # those of them that the broker said no to
+        self._asked: dict[int, str] = {}  # number of a packet that is not answered yet → its topic
+        self._granted: set[str] = set()
+        self._refused: set[str] = set()
+        self._left: set[str] = set()
+        self._marked: dict[bytes, set[str]] = {}  # what is passed over from a mark on that has not come yet
+        self._passed: set[str] = set()  # zones whose messages are confirmed unread
+        self._is_marked: bool | None = None
         self._wait_s = RECONNECT_S[0]  # before the next connection
-        self._answered, self._stopping = threading.Event(), threading.Event()
+        self._answered, self._stopping, self._is_leaving_for_good = threading.Event(), threading.Event(), False
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
+        self._numbers = itertools.cycle(range(FOREIGN_MID, 65_536))
         self._topics: dict[bytes, str] = {}
         self._trouble: str | None = None
         self._thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
@@ -114,17 +125,73 @@ class Subscriber:
         wanted = frozenset(topics) - set(self._config.foreign_topics)
         with self._lock:
             added, gone, self._own = wanted - self._own, self._own - wanted, wanted
-            if not (added or gone) or not self._is_connected:
-                return
-            for topic in sorted(gone):
-                self._outgoing += mqtt.unsubscribe_packet(self._number_of(topic), topic, protocol=self._protocol)
-            for topic in sorted(added):
-                self._outgoing += mqtt.subscribe_packet(self._number_of(topic), topic, protocol=self._protocol)
+            if self._is_connected:
+                self._unsubscribe(gone)
+                for topic in sorted(added):
+                    self._subscribe(topic)
         self._wake()
 
+    def leave(self, topics: Iterable[str]) -> None:
+        """Make sure that the broker has been told on this connection that we do not read these."""
+        with self._lock:
+            if self._is_connected:
+                self._unsubscribe(set(topics) - self._left - set(self._asked.values()))
+        self._wake()
+
+    def hears(self, topic: str) -> bool:
+        """Whether the broker has granted it on this connection."""
+        with self._lock:
+            return topic in self._granted
+
+    def has_left(self, topic: str) -> bool:
+        """Whether the broker has said on this connection that it does not send us this topic any more."""
+        with self._lock:
+            return topic in self._left
+
+    def pass_over(self, zones: Collection[str]) -> None:
+        """From now on confirm what comes from these zones without reading it.
+
+        What was published before we say so may be with nobody else. So we send ourselves a mark, behind which all was
+        published later: a broker keeps the messages of a session in order.
+        """
+        mark = secrets.token_bytes(8)
+        with self._lock:
+            if self._is_connected:
+                self._marked[mark], self._is_marked = set(zones), False
+                number = self._number_of("")
+                self._outgoing += mqtt.publish_packet(self.own_topic, mark, protocol=self._protocol, mid=number)
+        self._wake()
+
+    def hear_again(self, zones: Collection[str]) -> None:
+        """Read what comes from these zones, whatever was said before."""
+        with self._lock:
+            for passed in (self._passed, *self._marked.values()):
+                passed.difference_update(zones)
+
+    @property
+    def passing(self) -> set[str]:
+        """The zones that are passed over, now or from a mark on that is on its way."""
+        with self._lock:
+            return self._passed.union(*self._marked.values())
+
+    @property
+    def is_marked(self) -> bool | None:
+        """Whether the last mark has come; None when none was sent on this connection."""
+        with self._lock:
+            return self._is_marked
+
+    def _subscribe(self, topic: str) -> None:
+        self._left.discard(topic)
+        self._outgoing += mqtt.subscribe_packet(self._number_of(topic), topic, protocol=self._protocol)
+
+    def _unsubscribe(self, topics: Iterable[str]) -> None:
+        for topic in sorted(topics):
+            self._granted.discard(topic)
+            self._outgoing += mqtt.unsubscribe_packet(self._number_of(topic), topic, protocol=self._protocol)
+
     def _number_of(self, topic: str) -> int:
-        """A number for a packet about a foreign topic, unique on this connection."""
-        number = FOREIGN_MID + len(self._asked)
+        """A number for a packet about a topic that the broker will answer, unique on this connection until it does."""
+        number = next(number for number in self._numbers if number not in self._asked)
         self._asked[number] = topic
         return number
 
@@ -141,8 +208,8 @@ class Subscriber:
             self._outgoing += mqtt.puback_packets([message.mid for message in ours if message.mid]) + answers
         self._wake()
 
-    def stop(self) -> None:
-        """Leave the broker; the session stays and goes on collecting.
+    def stop(self, *, for_good: bool = False) -> None:
+        """Leave the broker; the session stays and goes on collecting, unless we leave `for_good`.
 
         The broker may drop what it has not read when a link closes, so the last confirmations are followed by a
         question, and we leave when it is answered.
@@ -154,6 +221,7 @@ class Subscriber:
         self._wake()
         if is_connected:
             self._answered.wait(LEAVE_S)
+        self._is_leaving_for_good = for_good
         self._stopping.set()
         self._wake()
         if self._thread.is_alive():
@@ -185,7 +253,10 @@ class Subscriber:
         while True:
             with self._lock:
                 if self._stopping.is_set() and self._is_connected:
-                    self._outgoing += mqtt.DISCONNECT_PACKET
+                    is_last = self._is_leaving_for_good
+                    self._outgoing += (
+                        mqtt.farewell_packet(protocol=self._protocol) if is_last else mqtt.DISCONNECT_PACKET
+                    )
                 is_connected, has_words = self._is_connected, bool(self._outgoing)
             has_room = not is_connected or self._receiver.has_room()  # what a broker says at first is always heard
             readers = [self._wake_read, link] if has_room else [self._wake_read]
@@ -237,6 +308,8 @@ class Subscriber:
         published, answers, end = mqtt.read_packets(data, protocol=self._protocol)
         for answer in answers:
             self._answer(answer)
+        if published and (self._passed or self._marked):
+            published = self._sifted(published)
         if published:
             received_us = us_from_instant(self._clock.now())
             connection = self._connection
@@ -246,6 +319,22 @@ class Subscriber:
             ]
             self._receiver.deliver(messages)
         return data[end:]
+
+    def _sifted(self, published: Iterable[mqtt.Published]) -> list[mqtt.Published]:
+        """What is to be read; marks and what is passed over are confirmed here."""
+        kept, done = [], []
+        own_topic = self.own_topic.encode()
+        with self._lock:
+            for one in published:
+                if one.topic == own_topic:
+                    self._passed.update(self._marked.pop(one.payload, ()))
+                    self._is_marked = not self._marked
+                elif not self._passed or _zone_of(one.topic) not in self._passed:
+                    kept.append(one)
+                    continue
+                done.append(one.mid)
+            self._outgoing += mqtt.puback_packets([mid for mid in done if mid])
+        return kept
 
     def _answer(self, answer: mqtt.Answer) -> None:
         if answer.kind == mqtt.CONNACK:
@@ -260,25 +349,32 @@ class Subscriber:
                 self._connection += 1
                 self._is_connected = True
                 # On every connect: a broker may have lost the session.
-                self._outgoing += mqtt.subscribe_packet(SUBSCRIBE_MID, ALL_UPLINKS, protocol=self._protocol)
-                self._asked, self._refused = {}, set()
+                self._outgoing += mqtt.subscribe_packet(SUBSCRIBE_MID, self._first_topic, protocol=self._protocol)
+                self._asked, self._granted, self._refused, self._left = {}, set(), set(), set()
+                # What was not confirmed comes again, and some of it was published before the mark of last time.
+                self._marked, self._passed, self._is_marked = {}, set(), None
                 for topic in (*self._config.foreign_topics, *sorted(self._own)):
-                    self._outgoing += mqtt.subscribe_packet(self._number_of(topic), topic, protocol=self._protocol)
+                    self._subscribe(topic)
             self._trouble = None
             log.info("connected to the broker, session %s", "kept" if is_kept else "new", extra={"action": "connected"})
         elif answer.kind == mqtt.SUBACK:
             number, granted = mqtt.granted_qos(answer.body)
             if granted >= mqtt.FAILURE and number == SUBSCRIBE_MID:
-                raise Refused(f"the broker does not let us read {ALL_UPLINKS}")
+                raise Refused(f"the broker does not let us read {self._first_topic}")
+            with self._lock:
+                topic = self._asked.pop(number, self._first_topic)
+                (self._refused if granted >= mqtt.FAILURE else self._granted).add(topic)
             if granted >= mqtt.FAILURE:
-                with self._lock:
-                    topic = self._asked.get(number, f"topic number {number}")
-                    self._refused.add(topic)
                 log.warning("the broker does not let us read %s", topic, extra={"action": "topic_refused"})
             self._wait_s = RECONNECT_S[0]
-        elif answer.kind == mqtt.UNSUBACK:
-            if int.from_bytes(answer.body[:2], "big") == LEAVE_MID:
+        elif answer.kind in (mqtt.UNSUBACK, mqtt.PUBACK):
+            number = int.from_bytes(answer.body[:2], "big")
+            if number == LEAVE_MID:
                 self._answered.set()
+            with self._lock:
+                topic = self._asked.pop(number, "")
+                if topic and topic not in self._own:
+                    self._left.add(topic)
         elif answer.kind == mqtt.DISCONNECT:
             reason = answer.body[0] if answer.body else 0
             raise Refused(f"the broker ended the session with reason {reason:#x}")
@@ -338,6 +434,12 @@ def _is_closed(link: socket.socket) -> bool:
     hung_up = select.poll()
     hung_up.register(link, select.POLLRDHUP)
     return bool(hung_up.poll(0))
+
+
+def _zone_of(topic: bytes) -> str | None:
+    """The zone of a topic of ours; None for any other."""
+    parts = topic.split(b"/", 3)
+    return parts[2].decode("utf-8", "replace") if len(parts) == 4 and topic.startswith(_OURS) else None
 
 
 def _has_buffered(link: socket.socket) -> bool:

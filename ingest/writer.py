@@ -105,7 +105,7 @@ class ReadingWriter:
         ordered = columns.take(order)
         self._ensure_weeks(ordered.measured_us)
         with self._connection.transaction():
-            self._take_turn()
+            self._take_turn(ordered.channel_id)
             is_newest = self._is_newest(ordered)
             is_behind = ordered.measured_us < self._zone_newest_us[self._zone[ordered.channel_id]]
             outcome = self._write_ordered(ordered, is_newest)
@@ -118,7 +118,7 @@ class ReadingWriter:
         """Mark a stored reading as bad, since whoever made it says so; hours and days are counted without it."""
         key = {"channel": channel, "measured": instant_from_us(measured_us)}
         with self._connection.transaction():
-            self._take_turn()
+            self._take_turn(np.array([channel]))
             self._connection.execute(SQL["flag_bad"], key)
             self._connection.execute(SQL["flag_latest_bad"], key)
             self.forget()
@@ -140,7 +140,7 @@ class ReadingWriter:
             order = np.lexsort((columns.measured_us, columns.channel_id))
             ordered = columns.take(order)
             with self._connection.transaction(force_rollback=True):
-                self._take_turn()
+                self._take_turn(ordered.channel_id)
                 self._ensure_weeks(ordered.measured_us)
                 outcome = self._outcomes(ordered, ~self._is_newest(ordered))
                 for place, error in self._refused_rows(ordered, np.flatnonzero(outcome == Outcome.STORED)):
@@ -164,12 +164,18 @@ class ReadingWriter:
                 at = _line_of(error, len(some))
                 waiting += [part for part in (some[:at], some[at : at + 1], some[at + 1 :]) if len(part)]
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, channel_id: NDArray[np.int32] | NDArray[np.int64]) -> None:
+        """Take the turns of the workers whose zones these channels are of (n,); whose they are cannot change then."""
         if self._only is not None:
             return
-        row = self._connection.execute(SQL["take_turn"], {"me": self._name}).fetchone()
-        if row is None or row[0]:
-            self.forget()
+        if int(channel_id.max()) >= len(self._worker):  # registered since
+            self._load_watermark()
+        taken: set[int] = set()
+        while missing := set(np.unique(self._worker[channel_id]).tolist()) - taken:
+            taken |= missing
+            row = self._connection.execute(SQL["take_turn"], {"me": self._name, "workers": sorted(missing)}).fetchone()
+            if row is None or row[0]:
+                self.forget()
 
     def _write_ordered(self, ordered: Columns, is_newest: NDArray[np.bool_]) -> NDArray[np.int8]:
         outcome = self._outcomes(ordered, ~is_newest)
@@ -277,6 +283,8 @@ class ReadingWriter:
         channel, newest_us = (np.array([row[column] for row in rows], dtype=np.int64) for column in (0, 2))
         names, zone = np.unique([row[1] for row in rows], return_inverse=True)
         size = int(channel.max(initial=0)) + 1
+        self._worker = np.ones(size, dtype=np.int64)
+        self._worker[channel] = [row[3] for row in rows]
         self._newest_us = np.full(size, NEVER_US, dtype=np.int64)
         self._zone = np.full(size, len(names), dtype=np.intp)  # behind the last zone: of none that we know
         self._newest_us[channel], self._zone[channel] = newest_us, zone
@@ -296,7 +304,7 @@ class ReadingWriter:
                 self._weeks.add(week)
 
     def _is_newest(self, ordered: Columns) -> NDArray[np.bool_]:
-        if int(ordered.channel_id[-1]) >= len(self._newest_us):  # registered since
+        if int(ordered.channel_id[-1]) >= len(self._newest_us):  # of a writer that takes no turns
             self._load_watermark()
         return ordered.measured_us > self._newest_us[ordered.channel_id]
 

@@ -114,11 +114,17 @@ def up(
 
 
 @app.command()
-def ingest(context: typer.Context) -> None:
-    """Take readings from the broker into the database."""
+def ingest(
+    context: typer.Context,
+    worker: Annotated[int, typer.Option(min=1, max=64, help="Which of several; a second of a number stands by.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--of", min=1, max=64, help="How many share the zones; default: ingest.workers.")
+    ] = None,
+) -> None:
+    """Take readings from the broker into the database; a worker beyond `--of` hands its zones back and ends."""
     from ndiyan.services import run_ingest
 
-    run_ingest(_load(context))
+    run_ingest(_load(context), worker=worker, workers=workers)
 
 
 @app.command()

@@ -53,6 +53,7 @@ class EmbeddedBroker:
     log : what the broker says
     account : who runs it; None for ourselves
     mosquitto : the program; None for the Python broker from the wheel `amqtt`
+    workers : how many of ingest it lets in
     """
 
     name = "broker"
@@ -66,10 +67,11 @@ class EmbeddedBroker:
         log: Path,
         account: Account | None = None,
         mosquitto: Path | None = None,
+        workers: int = 1,
     ) -> None:
         self.folder = folder / "broker"
         self.log = log
-        self._zones, self._account, self._mosquitto = zones, account, mosquitto
+        self._zones, self._account, self._mosquitto, self._workers = zones, account, mosquitto, workers
         self._secret_file = secret_file
         self._passwords, ports = _read_secrets(secret_file)
         self._wanted_ports = ports
@@ -164,7 +166,7 @@ class EmbeddedBroker:
 
     def _write_files(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        devices = device_identities(self._zones, self._passwords)
+        devices = device_identities(self._zones, self._passwords, workers=self._workers)
         operators = [operator_identity(self._passwords)]
         _write_secrets(self._secret_file, self._passwords, (self._device_port, self._operator_port))
         if self._mosquitto is None:

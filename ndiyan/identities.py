@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.zones import Zone
+from ingest.config import service_of
 
 HASH_ITERATIONS = 20_000  # passwords are 24 random bytes: nothing to guess, so connecting stays cheap
 OPERATOR = "operator"
@@ -25,22 +26,28 @@ class Identity:
     may_read: tuple[str, ...]
 
 
-def device_identities(zones: Sequence[Zone], passwords: dict[str, str]) -> list[Identity]:
-    """Ingest, and each zone's gateway under its own zone and name only; missing passwords are made and added."""
+def device_identities(zones: Sequence[Zone], passwords: dict[str, str], *, workers: int = 1) -> list[Identity]:
+    """The workers of ingest, and each zone's gateway under its own zone and name only; missing passwords are made and
+    added."""
     gateways = [
         gateway_identity(zone.zone_id, zone.gateway_id, passwords.setdefault(zone.gateway_id, new_password()))
         for zone in zones
     ]
-    return [ingest_identity(passwords.setdefault(INGEST, new_password())), *gateways]
+    return [*ingest_identities(passwords.setdefault(INGEST, new_password()), workers), *gateways]
 
 
-def ingest_identity(password: str) -> Identity:
+def ingest_identities(password: str, workers: int = 1) -> list[Identity]:
+    """Those of the workers of ingest, who share a password: where a client's id is its user name, each needs one."""
+    return [ingest_identity(password, service_of(worker)) for worker in range(1, workers + 1)]
+
+
+def ingest_identity(password: str, name: str = INGEST) -> Identity:
     """The one of ingest: may hear everybody, answers every gateway.
 
     A profile that is added names topics that no file here knows, and mosquitto grants a subscription that its access
     file forbids, and then delivers nothing. So what ingest hears is told by its subscriptions alone.
     """
-    return Identity(INGEST, password, may_write=("ndiyan/1/+/+/down/#",), may_read=("#", "$SYS/#"))
+    return Identity(name, password, may_write=("ndiyan/1/+/+/down/#",), may_read=("#", "$SYS/#"))
 
 
 def gateway_identity(zone_id: str, gateway_id: str, password: str) -> Identity:

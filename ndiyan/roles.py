@@ -19,7 +19,7 @@ from ndiyan.errors import NdiyanError
 SQL = queries("ndiyan", "roles")
 
 SERVICES: Mapping[str, tuple[str, ...]] = {
-    "ingest": ("all", "writer", "receiver"),
+    "ingest": ("all", "writer", "receiver", "ingest"),
     "alerts": ("all", "writer", "alerts"),
     "web": ("all", "writer", "receiver", "web"),
 }

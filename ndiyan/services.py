@@ -36,8 +36,11 @@ log = logging.getLogger(__name__)
 PAGES_EVERY_S, PAGES_WITHIN_S = 10.0, 5.0
 
 
-def run_ingest(settings: Settings) -> None:
-    """Take messages from the broker into the database until SIGTERM."""
+def run_ingest(settings: Settings, *, worker: int = 1, workers: int | None = None) -> None:
+    """Take messages from the broker into the database until SIGTERM, as one of several `workers` (None: as set).
+
+    A worker whose number is greater than that gives its zones back, and ends when nothing waits in its session.
+    """
     from ingest import service as ingest_service
     from ingest.config import IngestConfig
 
@@ -49,7 +52,7 @@ def run_ingest(settings: Settings) -> None:
         window_messages=settings.ingest_window_messages,
         foreign_topics=settings.foreign_topics,
         reads_own_profiles=settings.reads_own_profiles,
-    )
+    ).of_worker(worker, workers or settings.ingest_workers)
     _until_told(settings, lambda clock, stop: ingest_service.run(config, clock, stop))
 
 

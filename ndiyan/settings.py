@@ -150,6 +150,7 @@ SETTINGS = (
     Setting("broker.authority", "/etc/ndiyan/broker-ca.crt"),
     Setting("broker.authority_key", "/etc/ndiyan/broker-ca.key"),
     Setting("ingest.client_id", "ingest"),
+    Setting("ingest.workers", 1, bounds=(1, 64)),
     Setting("ingest.window_messages", 15_000, bounds=(1, 65_535)),
     Setting("ingest.foreign_topics", "profiles", check=_topics),
     Setting("web.host", "127.0.0.1"),
@@ -206,6 +207,7 @@ class Settings:
     broker_authority: str
     broker_authority_key: str
     ingest_client_id: str
+    ingest_workers: int
     ingest_window_messages: int
     ingest_foreign_topics: str
     web_host: str

@@ -155,8 +155,8 @@ def zones() -> list[Zone]:
 
 @pytest.fixture
 def broker(request: pytest.FixtureRequest, server_folder: Path, zones: list[Zone]) -> Iterator[EmbeddedBroker]:
-    """A real mosquitto with an identity for each demo gateway: `.settings_for(gateway)`, `.ingest_settings`,
-    `.operator_url`, `.restart()`, `.kill()` and `.start()` again."""
+    """A real mosquitto with an identity for each demo gateway and three workers of ingest: `.settings_for(gateway)`,
+    `.ingest_settings`, `.operator_url`, `.restart()`, `.kill()` and `.start()` again."""
     mosquitto = find_mosquitto()
     if mosquitto is None:
         skip_without(request.config, "mosquitto", "apt-get install mosquitto")
@@ -169,6 +169,7 @@ def broker(request: pytest.FixtureRequest, server_folder: Path, zones: list[Zone
         log=folder / "logs" / "broker.log",
         account=broker_account(),
         mosquitto=mosquitto,
+        workers=3,
     )
     server.start()
     yield server

@@ -17,9 +17,10 @@ ON CONFLICT (fingerprint) DO NOTHING
 RETURNING fingerprint;
 
 -- registry_state
--- Changes whenever zones are imported or profiles written; the sum also when what began earlier ends later.
+-- Changes whenever zones are imported or claimed or profiles written; the sum also when what began earlier ends later.
 SELECT count(*), max(imported_at), sum(extract(epoch FROM imported_at)),
-    (SELECT (count(*), max(changed_at), sum(extract(epoch FROM changed_at)))::text FROM decode_profile)
+    (SELECT (count(*), max(changed_at), sum(extract(epoch FROM changed_at)))::text FROM decode_profile),
+    (SELECT (count(*), sum(extract(epoch FROM claimed_at)))::text FROM zone_claim)
 FROM zone;
 
 -- devices
@@ -70,3 +71,7 @@ WHERE gateway_told_day.told_at < EXCLUDED.told_at;
 -- beat
 INSERT INTO heartbeat (service, beat_at, detail) VALUES (%(service)s, %(at)s, %(detail)s::jsonb)
 ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at, detail = EXCLUDED.detail;
+
+-- retire
+-- A worker that is taken away is not waited for.
+DELETE FROM heartbeat WHERE service = %(service)s;

@@ -1,12 +1,13 @@
 -- watermark
 -- Each channel's zone and newest stored time [µs since 1970, the least number for never]; the key is the judge, this
 -- only tells what is surely new. What people read by hand says nothing about how far a zone's gateway has come.
-SELECT channel_id, CASE WHEN by_hand_of IS NULL THEN zone_id ELSE '' END, coalesce((extract(epoch FROM measured_at) * 1000000)::int8, -9223372036854775808)
-FROM channel LEFT JOIN latest USING (channel_id)
+SELECT channel_id, CASE WHEN by_hand_of IS NULL THEN zone_id ELSE '' END,
+    coalesce((extract(epoch FROM measured_at) * 1000000)::int8, -9223372036854775808), coalesce(worker, 1)
+FROM channel LEFT JOIN latest USING (channel_id) LEFT JOIN zone_claim USING (zone_id)
 WHERE %(only)s::integer IS NULL OR channel_id = %(only)s;
 
 -- take_turn
-SELECT take_writer_turn(%(me)s);
+SELECT take_writer_turns(%(me)s, %(workers)s);
 
 -- ensure_week
 SELECT ensure_reading_partition(%(week)s);

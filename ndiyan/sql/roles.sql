@@ -8,7 +8,7 @@ GRANT SELECT, INSERT, UPDATE ON heartbeat TO {role};
 
 -- writer
 -- Of all who store readings: ingest, people's hand readings (alerts), files, replays and messages by HTTP (web).
-GRANT SELECT ON zone, gateway, asset, channel, device, decode_profile, reading_hourly, reading_daily TO {role};
+GRANT SELECT ON zone, zone_claim, gateway, asset, channel, device, decode_profile, reading_hourly, reading_daily TO {role};
 GRANT SELECT, INSERT ON reading TO {role};
 GRANT SELECT, INSERT, UPDATE ON latest, reading_hour, reading_day TO {role};
 GRANT SELECT, INSERT ON reading_note, reading_conflict, late_arrival TO {role};
@@ -24,6 +24,12 @@ GRANT SELECT, INSERT ON set_aside TO {role};
 GRANT SELECT, INSERT, DELETE ON raw_message TO {role};
 GRANT SELECT ON backlog_file TO {role};
 GRANT SELECT, DELETE ON backlog_part TO {role};
+
+-- ingest
+-- Several workers share the zones, and one that is taken away leaves nothing behind.
+GRANT INSERT, UPDATE, DELETE ON zone_claim TO {role};
+GRANT INSERT ON writer_turn TO {role};
+GRANT DELETE ON heartbeat TO {role};
 
 -- alerts
 -- Judges readings, tells people and programs, hears answers.

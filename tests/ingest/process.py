@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -24,9 +24,10 @@ class IngestProcess:
     """`ndiyan ingest`, started and told to stop as systemd does it."""
 
     def __init__(
-        self, database_url: str, mqtt: MqttSettings, log: Path, *, program: str = PROGRAM, **environment: str
-    ) -> None:
-        self._log, self._program = log, program
+        self, database_url: str, mqtt: MqttSettings, log: Path, *, program: str = PROGRAM,
+        arguments: Sequence[str] = (), **environment: str,
+    ) -> None:  # fmt: skip
+        self._log, self._program, self._arguments = log, program, arguments
         self._environment = os.environ | environment
         self._environment |= {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_MQTT_URL": mqtt.url()}
         self._process: subprocess.Popen[bytes] | None = None
@@ -35,8 +36,9 @@ class IngestProcess:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", self._program, "ingest"], stdout=log, stderr=log, env=self._environment
-            )
+                [sys.executable, "-c", self._program, "ingest", *self._arguments],
+                stdout=log, stderr=log, env=self._environment,
+            )  # fmt: skip
 
     @property
     def pid(self) -> int:

@@ -14,14 +14,16 @@ from gateway.config import MqttSettings
 from gateway.model import Flag
 from gateway.zones import Zone
 from ingest.admission import Directory, Message
+from ingest.claims import FirstWorker
 from ingest.config import IngestConfig
 from ingest.db import Connection, connect
 from ingest.errors import SchemaMismatch, StoreUnavailable
 from ingest.pipeline import Pipeline, fetch_directory
 from ingest.profiles.sparkplug import Aliases
 from ingest.registry import import_zones
-from ingest.service import _Worker
+from ingest.service import Inbox, _Worker
 from ingest.sqlstate import Meaning, meaning_of
+from ingest.subscriber import Subscriber
 
 NOON_S = datetime(2026, 11, 24, 12, 50, tzinfo=UTC).timestamp()
 
@@ -103,13 +105,15 @@ def test_a_zone_changed_while_running_is_known_with_the_next_heartbeat(
     database_url: str,
     clock: ManualClock,
 ) -> None:
-    worker = _Worker(IngestConfig(database_url, MqttSettings("127.0.0.1", 1)), clock)
+    config = IngestConfig(database_url, MqttSettings("127.0.0.1", 1))
+    worker, link = _Worker(config, clock), Subscriber(config, clock, Inbox(Pipeline(connection), window_messages=1))
     came = worker.open().new_admission()
     came.add([message(zones[0], level(1, value=1.0))])
     import_zones(connection, [narrowed(zones[0], 0.5)])
-    worker.beat({})
+    worker.beat({}, FirstWorker(link), is_empty=False)
     worker.store(came)
     worker.close()
+    link.stop()
     assert connection.execute("SELECT flag FROM reading").fetchall() == [(Flag.BAD,)]
 
 

@@ -49,6 +49,7 @@ NOT_THEIRS = {
         "alerts.watched:take_late_arrivals", "alerts.watched:lock_silent_zones",
         "alerts.telling:stand", "alerts.breakdown:keep", "alerts.webhooks:again",
         "alerts.webhooks:due", "alerts.webhooks:settle", "alerts.webhooks:switch_on", "alerts.webhooks:switch_off",
+        "ingest.pipeline:retire",
     },
 }  # fmt: skip
 """What stands in a file of statements that a service reads, and only another service or the owner runs."""

@@ -1,0 +1,30 @@
+-- claims
+-- Who hears which zone besides the first worker, and whether for so long that whatever broker there is knows.
+SELECT zone_id, worker, is_leaving, is_passed, clock_timestamp() - claimed_at > %(settled)s FROM zone_claim;
+
+-- sharable
+-- Devices of a zone are heard on topics that tell no zone, so the first worker keeps such zones whole.
+SELECT zone_id FROM zone z WHERE NOT EXISTS (SELECT FROM device d WHERE d.zone_id = z.zone_id AND d.is_active);
+
+-- begin_turns
+INSERT INTO writer_turn (worker, holder) VALUES (%(worker)s, '') ON CONFLICT DO NOTHING;
+
+-- move
+-- Whoever writes these zones has ended before, and reads anew whose they are before it goes on.
+SELECT take_writer_turns('', ARRAY[1, %(worker)s]);
+
+-- claim
+INSERT INTO zone_claim (zone_id, worker) SELECT zone, %(worker)s FROM unnest(%(zones)s::text[]) AS zone
+ON CONFLICT DO NOTHING;
+
+-- leave
+UPDATE zone_claim SET is_leaving = true WHERE worker = %(worker)s AND zone_id = ANY(%(zones)s);
+
+-- give_back
+DELETE FROM zone_claim WHERE worker = %(worker)s AND zone_id = ANY(%(zones)s) AND is_leaving AND NOT is_passed;
+
+-- pass_over
+UPDATE zone_claim SET is_passed = true WHERE zone_id = ANY(%(zones)s) AND NOT is_leaving RETURNING zone_id;
+
+-- hear_again
+UPDATE zone_claim SET is_passed = false WHERE zone_id = ANY(%(zones)s);
