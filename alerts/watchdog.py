@@ -17,14 +17,15 @@ BEHIND = timedelta(minutes=15)  # readings are judged every minute
 WAITING = timedelta(minutes=10)  # an SMS that is due leaves within a second
 
 
+SHARED = "ingest"  # each of several has work that no other does
 GONE_AFTER = timedelta(days=7)  # a named one of several that was not heard for so long is not expected back
 
 
 class Part(NamedTuple):
     """One service: when it was heard last, how long it may be silent, and why it stands still ("" when it works).
 
-    Of a service that runs several times there is a part that works as long as one of them does, and one for each
-    `instance`; `routes` are those that a sender has in its hands.
+    Of a service that runs several times there is a part that works as long as one of them does (of ingest: as long as
+    the first does), and one for each `instance`; `routes` are those that a sender has in its hands.
     """
 
     name: str
@@ -91,8 +92,9 @@ def _parts(name: str, beats: Sequence[Beat], late: str, clock: Clock) -> Iterato
         yield Part(name, None, silent_for, "never_heard")
         return
     since = clock.now() - silent_for
-    newest = max(heard, key=lambda beat: beat.at)
+    newest = max(heard, key=lambda beat: (not beat.instance and name == SHARED, beat.at))
     yield Part(name, newest.at, silent_for, newest.why_bad(since) or late)
     for beat in sorted(heard, key=lambda beat: beat.instance):
-        if beat.instance and not beat.detail.get("ended") and clock.now() - beat.at < GONE_AFTER:
+        is_expected = not beat.detail.get("ended") and (clock.now() - beat.at < GONE_AFTER or name == SHARED)
+        if beat.instance and is_expected:
             yield Part(name, beat.at, silent_for, beat.why_bad(since), beat.instance, beat.routes)

@@ -2,9 +2,10 @@
 
 `make bench-chaos` does the same to alerts, sender, pages and keeper as well, while people write SMS and upload files.
 `make bench-crash` with ARGS="--cycles 1000 --seed 7" runs the loop, ARGS=--planted plants one defect after another
-until the loop finds it, ARGS="--power 60" cuts the power and then does the same with settings that are too weak. Exit
-status 1 when anything was found, or a planted defect was not. Everything that happens is drawn from the seed; when it
-happens within the traffic is not, so a run is repeated in kind and not to the instant.
+until the loop finds it, ARGS="--power 60" cuts the power and then does the same with settings that are too weak,
+ARGS=--workers has three workers of ingest share the zones (docs/scale.md). Exit status 1 when anything was found, or a
+planted defect was not. Everything that happens is drawn from the seed; when it happens within the traffic is not, so a
+run is repeated in kind and not to the instant.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ndiyan.shipped_files import shipped
 from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.scenarios import planted, powercut_harness
 from tests.scenarios.chaos_harness import Commune, People, Sums
-from tests.scenarios.crash_harness import ROOT, Report, Village, WatchedBroker, crash_loop
+from tests.scenarios.crash_harness import ROOT, WORKERS, Report, SharedVillage, Village, WatchedBroker, crash_loop
 from tests.scenarios.oracle import Finding, Kind, Tally
 from tests.scenarios.powercut_fs import NoFuse
 from tests.scenarios.powercut_harness import PoweredVillage, powercut_series
@@ -72,6 +73,7 @@ def main() -> None:
         help="find these defects (all) instead",
     )
     other.add_argument("--power", type=int, metavar="CUTS", help="cut the power instead, and find the weak settings")
+    other.add_argument("--workers", action="store_true", help="three workers of ingest share the zones")
     other.add_argument(
         "--everything", action="store_true", help="evaluation, sender, pages and keeper are struck as well"
     )
@@ -89,7 +91,8 @@ def main() -> None:
         except NoFuse as error:
             sys.exit(f"power cuts need a file system of our own: {error}")
     else:
-        is_fine = _crash(mosquitto, seed=arguments.seed, cycles=arguments.cycles, is_everything=arguments.everything)
+        kind = Commune if arguments.everything else SharedVillage if arguments.workers else Village
+        is_fine = _crash(mosquitto, kind, seed=arguments.seed, cycles=arguments.cycles)
     sys.exit(0 if is_fine else 1)
 
 
@@ -99,7 +102,7 @@ def commit() -> str:
     return shown.stdout.strip() or "unknown"
 
 
-def _crash(mosquitto: Path, *, seed: int, cycles: int, is_everything: bool) -> bool:
+def _crash(mosquitto: Path, kind: type[Village], *, seed: int, cycles: int) -> bool:
     begin_s = time.monotonic()
 
     def tell(report: Report) -> None:
@@ -110,8 +113,11 @@ def _crash(mosquitto: Path, *, seed: int, cycles: int, is_everything: bool) -> b
 
     with bench_folder() as folder, database_server(folder) as postgres, ExitStack() as peers:
         broker = watched_broker(folder, mosquitto)
-        village, people = Village(folder, ZONES, postgres, broker), None
-        if is_everything:
+        village: Village
+        people = None
+        if kind is not Commune:
+            village = kind(folder, ZONES, postgres, broker)
+        else:
             try:
                 smsc = peers.enter_context(Smsc(folder))
             except NoPeer as error:
@@ -280,8 +286,9 @@ def kept(folder: Path) -> Path:
 def watched_broker(folder: Path, mosquitto: Path) -> WatchedBroker:
     """A broker for all zones that has not been started."""
     return WatchedBroker(
-        folder, ZONES, secret_file=folder / "mq", log=folder / "mq.log", account=broker_account(), mosquitto=mosquitto
-    )
+        folder, ZONES, secret_file=folder / "mq", log=folder / "mq.log", account=broker_account(), mosquitto=mosquitto,
+        workers=WORKERS,
+    )  # fmt: skip
 
 
 @contextmanager

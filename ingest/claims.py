@@ -38,6 +38,11 @@ def fetch_claims(connection: Connection) -> dict[str, Claim]:
     return {zone: Claim(*rest) for zone, *rest in rows}
 
 
+def known_workers(connection: Connection) -> list[int]:
+    """The workers besides the first that have a zone, or were heard of and did not take their leave."""
+    return [worker for (worker,) in connection.execute(SQL["workers"])]
+
+
 def worker_of(zone_id: str, workers: int) -> int:
     """To which of so many workers a zone falls. One more takes its share from all, and nothing else moves.
 

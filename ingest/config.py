@@ -28,8 +28,8 @@ class IngestConfig:
 
     @property
     def service(self) -> str:
-        """The name under which this worker is heard of."""
-        return service_of(self.worker)
+        """The name under which this worker is heard of, as of one of several services of a kind."""
+        return "ingest" if self.worker == 1 else f"ingest@{self.worker}"
 
     def of_worker(self, worker: int, workers: int) -> IngestConfig:
         """The configuration of one of several workers, made from that of the first.
@@ -39,13 +39,13 @@ class IngestConfig:
         """
         if worker == 1:
             return replace(self, workers=workers)
-        user = self.mqtt.username and f"{self.mqtt.username}-{worker}"
+        user = self.mqtt.username and name_of_worker(self.mqtt.username, worker)
         return replace(
-            self, mqtt=replace(self.mqtt, username=user), client_id=f"{self.client_id}-{worker}", worker=worker,
-            workers=workers, foreign_topics=(), reads_own_profiles=False,
+            self, mqtt=replace(self.mqtt, username=user), client_id=name_of_worker(self.client_id, worker),
+            worker=worker, workers=workers, foreign_topics=(), reads_own_profiles=False,
         )  # fmt: skip
 
 
-def service_of(worker: int) -> str:
-    """The name of a worker of ingest among the services."""
-    return "ingest" if worker == 1 else f"ingest-{worker}"
+def name_of_worker(first: str, worker: int) -> str:
+    """A worker's name at the broker, made from that of the first."""
+    return first if worker == 1 else f"{first}-{worker}"

@@ -71,6 +71,15 @@ def revoke(context: typer.Context, gateway: Gateway, as_json: Json = False) -> N
     _answer({"revoked": gateway}, f"{gateway} is out{kept}", as_json)
 
 
+@devices_app.command("workers")
+def workers(context: typer.Context, as_json: Json = False) -> None:
+    """Let as many workers of ingest in as `ingest.workers` says, under the password of the first."""
+    settings = load_settings(context.obj)
+    _files(settings).let_workers_in(settings.ingest_workers)
+    _reload(settings)
+    _answer({"workers": settings.ingest_workers}, f"{settings.ingest_workers} may connect", as_json)
+
+
 @devices_app.command("list")
 def list_all(context: typer.Context, as_json: Json = False) -> None:
     """List the gateways of all zones and other senders, and by what each comes in."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.wire import ack_topic, config_topic, senml_topic, status_topic, thinned_topic
+from ingest.config import name_of_worker
 from ingest.profiles.profile import check_filter, topic_fits
 from ndiyan.certificates import Authority, Issued, serials_of
 from ndiyan.errors import NdiyanError
@@ -28,6 +29,7 @@ from ndiyan.identities import (
     acl_file,
     gateway_identity,
     ingest_identity,
+    is_worker,
     new_password,
     password_line,
     sender_identity,
@@ -59,7 +61,7 @@ class BrokerFiles:
 
     def names(self) -> list[str]:
         """Whoever may connect now, but for ingest."""
-        return [name for name in (*self._lines(), *self.certificates()) if name != INGEST]
+        return [name for name in (*self._lines(), *self.certificates()) if not is_worker(name)]
 
     def certificates(self) -> dict[str, int]:
         """Whoever comes with a certificate, and its number."""
@@ -104,6 +106,14 @@ class BrokerFiles:
         self._write(lines, certificates | {name: issued.serial}, self._with(name, topics))
         return issued
 
+    def let_workers_in(self, workers: int) -> None:
+        """Let so many workers of ingest in, under the password of the first, and no others."""
+        lines = self._lines()
+        kept = {name: line for name, line in lines.items() if name == INGEST or not is_worker(name)}
+        secret = lines[INGEST].partition(":")[2]
+        others = {name: f"{name}:{secret}" for name in (name_of_worker(INGEST, n) for n in range(2, workers + 1))}
+        self._write(kept | others, self.certificates(), self.senders())
+
     def take_back(self, name: str, signer: Signer | None = None) -> None:
         """Let a gateway or sender in no more.
 
@@ -112,7 +122,7 @@ class BrokerFiles:
         DeviceRefused : it was not let in, or has a certificate, which only a signer can revoke
         """
         lines, certificates, senders = self._lines(), self.certificates(), self.senders()
-        if name not in (*lines, *certificates) or name == INGEST:
+        if name not in (*lines, *certificates) or is_worker(name):
             raise DeviceRefused(f"{name} is not let in here; these are: {', '.join(self.names())}")
         lines.pop(name, None)
         self._revoke(certificates.pop(name, None), signer, name)
@@ -155,7 +165,7 @@ class BrokerFiles:
                 f"{name}: no zone has this gateway; known are {', '.join(sorted(self.gateways))};"
                 " for a sender that is none of ours say with --topic where it publishes"
             )
-        if name in (INGEST, OPERATOR) or not NAME.fullmatch(name):
+        if is_worker(name) or name == OPERATOR or not NAME.fullmatch(name):
             raise DeviceRefused(f"{name!r}: is no name for a sender: letters, digits and ._-, at most 64, not {INGEST}")
         for topic in topics:
             try:
@@ -182,7 +192,8 @@ class BrokerFiles:
         inside = (*lines, *certificates)
         gateways = [gateway_identity(self.gateways[name], name, "") for name in inside if name in self.gateways]
         others = [senders[name] for name in inside if name in senders]
-        self._replace(ACCESS, acl_file([ingest_identity(""), *gateways, *others]))
+        ingest = [ingest_identity("", name) for name in lines if is_worker(name)]
+        self._replace(ACCESS, acl_file([*ingest, *gateways, *others]))
         self._replace(PASSWORDS, "".join(f"{line}\n" for line in lines.values()))
         if certificates or (self.folder / CERTIFICATES).exists():
             self._replace(CERTIFICATES, "".join(f"{name} {number:x}\n" for name, number in certificates.items()))

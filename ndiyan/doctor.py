@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from alerts.watchdog import look_at_parts
+from alerts.watchdog import SHARED, Part, look_at_parts
 from gateway.clock import Clock, SystemClock
 from gateway.wire import ALL_UPLINKS
 from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
@@ -158,9 +158,7 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
     for part in look_at_parts(connection, clock):
         name, detail = part.full_name, details.get(part.full_name, {})
         if part.why in ("never_heard", "no_heartbeat"):
-            command = f"ndiyan {'alerts' if part.name == 'sender' else part.name}"
-            cure = f"NDIYAN_INSTANCE={part.instance} {command}" if part.instance else command
-            yield Problem(f"{name} is not running", cure)
+            yield Problem(f"{name} is not running", _start(part))
         elif detail.get("trouble"):
             yield Problem(
                 f"{name} does not store, the backlog waits at the broker: {detail['trouble']}",
@@ -170,6 +168,16 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
             yield Problem(f"{name} has no link to the broker", f"see the log of {name}, check mqtt.url")
         for topic in detail.get("refused", ()):
             yield Problem(f"the broker does not let {name} read {topic}", "give its user the right to read # there")
+
+
+def _start(part: Part) -> str:
+    """How a service is started."""
+    if part.instance and part.name == SHARED:
+        return (
+            f"ndiyan ingest --worker {part.instance}; to take it away, with --of and a smaller number (docs/scale.md)"
+        )
+    command = f"ndiyan {'alerts' if part.name == 'sender' else part.name}"
+    return f"NDIYAN_INSTANCE={part.instance} {command}" if part.instance else command
 
 
 def _topics(connection: Connection, settings: Settings) -> Iterator[Problem]:
@@ -192,6 +200,9 @@ def _topics(connection: Connection, settings: Settings) -> Iterator[Problem]:
                 f"the broker does not let ingest read {topic}: {file} has no such line for {mqtt.username}",
                 f"add `topic read #` below `user {mqtt.username}` there, then {settings.broker_reload}",
             )
+        for user in (f"{mqtt.username}-{worker}" for worker in range(2, settings.ingest_workers + 1)):
+            if unheard(access, user, [ALL_UPLINKS]):
+                yield Problem(f"the broker lets no worker {user} of ingest read: {file}", "ndiyan devices workers")
 
 
 def _evaluation(connection: Connection) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.zones import Zone
-from ingest.config import service_of
+from ingest.config import name_of_worker
 
 HASH_ITERATIONS = 20_000  # passwords are 24 random bytes: nothing to guess, so connecting stays cheap
 OPERATOR = "operator"
@@ -38,7 +38,7 @@ def device_identities(zones: Sequence[Zone], passwords: dict[str, str], *, worke
 
 def ingest_identities(password: str, workers: int = 1) -> list[Identity]:
     """Those of the workers of ingest, who share a password: where a client's id is its user name, each needs one."""
-    return [ingest_identity(password, service_of(worker)) for worker in range(1, workers + 1)]
+    return [ingest_identity(password, name_of_worker(INGEST, worker)) for worker in range(1, workers + 1)]
 
 
 def ingest_identity(password: str, name: str = INGEST) -> Identity:
@@ -48,6 +48,11 @@ def ingest_identity(password: str, name: str = INGEST) -> Identity:
     file forbids, and then delivers nothing. So what ingest hears is told by its subscriptions alone.
     """
     return Identity(name, password, may_write=("ndiyan/1/+/+/down/#",), may_read=("#", "$SYS/#"))
+
+
+def is_worker(name: str) -> bool:
+    """Whether this is the user of a worker of ingest."""
+    return name == INGEST or (name.startswith(f"{INGEST}-") and name.removeprefix(f"{INGEST}-").isdigit())
 
 
 def gateway_identity(zone_id: str, gateway_id: str, password: str) -> Identity:

@@ -21,6 +21,8 @@ import psycopg
 from alerts.watchdog import instance_name
 from gateway.clock import Clock
 from gateway.health import Watchdog
+from ingest.claims import known_workers
+from ingest.config import name_of_worker
 from ingest.db import check_schema, connect
 from ndiyan.keeper import beat
 from ndiyan.logs import log_to_stderr
@@ -145,16 +147,19 @@ def _nightly(settings: Settings, file: Path | None) -> Nightly | None:
 def run_up(settings: Settings, *, data: Path, file: Path | None = None) -> None:
     """Ingest, alerts, web and keeper under one supervisor until SIGTERM; their logs are in `data/logs`.
 
-    `file` is the settings' own, which the services read as well.
+    Workers of ingest that are one too many by now hand their zones back and end. `file` is the settings' own, which the
+    services read as well.
     """
     log_to_stderr(settings.log())
     with connect(settings.required("database.url")) as connection:
         check_schema(connection)
+        too_many = [worker for worker in known_workers(connection) if worker > settings.ingest_workers]
     settings.mqtt()
-    supervisor = Supervisor()
+    supervisor, logs, env = Supervisor(), data / "logs", _with_file(file)
     with until_interrupted():
         try:
-            start_services(supervisor, data / "logs", env=_with_file(file))
+            supervisor.start(*(_worker(number, logs, env) for number in too_many), once=True)
+            start_services(supervisor, logs, env=env, workers=settings.ingest_workers)
             supervisor.run()
         finally:
             supervisor.stop()
@@ -165,13 +170,21 @@ def _with_file(file: Path | None) -> dict[str, str] | None:
     return None if file is None else {"NDIYAN_SETTINGS": str(file.resolve())}
 
 
-def start_services(supervisor: Supervisor, logs: Path, env: dict[str, str] | None = None) -> list[Program]:
+def start_services(
+    supervisor: Supervisor, logs: Path, env: dict[str, str] | None = None, *, workers: int = 1
+) -> list[Program]:
     """Start the platform's services; ingest is the last to stop, so that what was sent is still taken."""
-    ingest = service("ingest", log=logs / "ingest.log", env=env)
+    ingest = [_worker(number, logs, env) for number in range(1, workers + 1)]
     others = [service(name, log=logs / f"{name}.log", env=env) for name in ("alerts", "web", "keeper")]
-    supervisor.start(ingest)
+    supervisor.start(*ingest)
     supervisor.start(*others)
-    return [ingest, *others]
+    return [*ingest, *others]
+
+
+def _worker(number: int, logs: Path, env: dict[str, str] | None) -> Program:
+    name = name_of_worker("ingest", number)
+    words = ["ingest"] if number == 1 else ["ingest", "--worker", str(number)]
+    return service(*words, log=logs / f"{name}.log", env=env, name=name)
 
 
 def breakable_faults() -> tuple[BreakableFault, ...]:

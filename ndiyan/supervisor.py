@@ -60,17 +60,18 @@ class Program:
             self._process.wait()
 
 
-def service(*words: str, log: Path, env: Mapping[str, str] | None = None) -> Program:
-    """One of our own commands, for example `service("ingest", …)`.
+def service(*words: str, log: Path, env: Mapping[str, str] | None = None, name: str | None = None) -> Program:
+    """One of our own commands, for example `service("ingest", …)`; its `name` is else the first word.
 
     `-P`: a folder that is called like one of our packages, where somebody happens to stand, must not be taken for it.
     """
-    return Program(words[0], [sys.executable, "-P", "-m", "ndiyan", *words], log=log, env=env)
+    return Program(name or words[0], [sys.executable, "-P", "-m", "ndiyan", *words], log=log, env=env)
 
 
 @dataclass(slots=True)
 class _Watched:
     child: Child
+    is_once: bool
     started_s: float = 0.0
     wait_s: float = field(default=BACK_OFF_S[0])
     start_again_s: float | None = None
@@ -86,13 +87,16 @@ class Supervisor:
         self._groups: list[list[_Watched]] = []
         self._say = say
 
-    def start(self, *children: Child) -> None:
-        """Start these together; they are stopped together, before those that were started earlier."""
+    def start(self, *children: Child, once: bool = False) -> None:
+        """Start these together; they are stopped together, before those that were started earlier.
+
+        What is to run `once` is not started again when it has ended well.
+        """
         group: list[_Watched] = []
         self._groups.append(group)
         for child in children:
             child.start()
-            group.append(_Watched(child, started_s=time.monotonic()))
+            group.append(_Watched(child, once, started_s=time.monotonic()))
 
     def watch(self) -> None:
         """Look once whether all live; start again, after a growing wait, what has ended."""
@@ -127,7 +131,7 @@ class Supervisor:
         now_s, child = time.monotonic(), watched.child
         if watched.start_again_s is None:
             code = child.poll()
-            if code is None:
+            if code is None or (code == 0 and watched.is_once):
                 return
             if now_s - watched.started_s > STEADY_S:
                 watched.wait_s = BACK_OFF_S[0]

@@ -28,3 +28,9 @@ UPDATE zone_claim SET is_passed = true WHERE zone_id = ANY(%(zones)s) AND NOT is
 
 -- hear_again
 UPDATE zone_claim SET is_passed = false WHERE zone_id = ANY(%(zones)s);
+
+-- workers
+-- That have a zone, or were heard of and did not take their leave.
+SELECT worker FROM zone_claim
+UNION SELECT substr(service, 8)::integer FROM heartbeat WHERE service ~ '^ingest@[0-9]+$'
+ORDER BY worker;

@@ -191,8 +191,8 @@ def test_workers_come_and_go_under_load_and_every_reading_is_stored_once(
     twice = connection.execute("SELECT count(*) - count(DISTINCT (channel_id, measured_at)) FROM reading").fetchone()
     assert twice == (0,)
     beats = {service for (service,) in connection.execute("SELECT service FROM heartbeat")}
-    assert {"ingest", "ingest-2"} <= beats
-    assert "ingest-3" not in beats, "nobody waits to hear of it"
+    assert {"ingest", "ingest@2"} <= beats
+    assert "ingest@3" not in beats, "nobody waits to hear of it"
     assert all("ERROR" not in process.log() for process in running)
 
 

@@ -140,21 +140,23 @@ def test_a_profile_is_tried_kept_and_forgotten(tmp_path: Path, database_url: str
 
 @pytest.mark.db
 @pytest.mark.broker
-def test_what_up_starts_reads_the_settings_file_that_up_was_given(
+def test_what_up_starts_reads_the_settings_file_and_a_worker_too_many_takes_its_leave(
     tmp_path: Path, database_url: str, broker: EmbeddedBroker
 ) -> None:
     settings = tmp_path / "ours.toml"
     addresses = {"database": database_url, "mqtt": broker.ingest_settings.url()}
     tables = [f'[{name}]\nurl = "{url}"\n' for name, url in addresses.items()]
-    settings.write_text("".join(tables) + f"[web]\nport = {free_port()}\n", "utf-8")
+    settings.write_text("".join(tables) + f"[web]\nport = {free_port()}\n[ingest]\nworkers = 2\n", "utf-8")
+    with connect(database_url) as connection:
+        connection.execute("INSERT INTO heartbeat VALUES ('ingest@3', now())")
     env = {key: value for key, value in os.environ.items() if not key.startswith("NDIYAN_")}
     command = [sys.executable, "-m", "ndiyan", "--settings", settings, "up", "--data", tmp_path]
     up = spawn(command, log=tmp_path / "up.log", env=env)
     try:
         with connect(database_url) as connection:
-            beats = "SELECT array_agg(service) FROM heartbeat"
+            beats = "SELECT array_agg(service ORDER BY service) FROM heartbeat WHERE service ~ '^(ingest|web$)'"
             wait_until(
-                lambda: {"ingest", "web"} <= set(connection.execute(beats).fetchall()[0][0] or ()),
+                lambda: connection.execute(beats).fetchone() == (["ingest", "ingest@2", "web"],),
                 lambda: "\n".join(log.read_text("utf-8") for log in tmp_path.rglob("*.log")),
             )
     finally:

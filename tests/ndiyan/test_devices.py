@@ -25,8 +25,9 @@ from ingest.profiles.own import keep_profile
 from ingest.registry import import_zones
 from ndiyan.certificates import make_certificates
 from ndiyan.cli import app
-from ndiyan.devices import BrokerFiles, DeviceRefused
+from ndiyan.devices import ACCESS, PASSWORDS, BrokerFiles, DeviceRefused
 from ndiyan.embedded_broker import EmbeddedBroker, answers_connect
+from ndiyan.identities import unheard
 from ndiyan.shipped_files import shipped
 from tests.ingest.process import IngestProcess, wait_until
 
@@ -287,3 +288,21 @@ def test_what_makes_no_sense_is_refused(files: BrokerFiles) -> None:
     files.take_back("gw-1")
     with pytest.raises(DeviceRefused, match="gw-1 is not let in yet: ndiyan devices add gw-1"):
         files.give("gw-1", anew=True)
+
+
+def test_workers_of_ingest_come_in_under_the_password_of_the_first_and_go(files: BrokerFiles) -> None:
+    files.let_workers_in(3)
+    lines = (files.folder / PASSWORDS).read_text().splitlines()
+    secrets = {line.partition(":")[2] for line in lines if line.startswith("ingest")}
+    assert len(secrets) == 1
+    assert [line.partition(":")[0] for line in lines if line.startswith("ingest")] == ["ingest", "ingest-2", "ingest-3"]
+    access = (files.folder / ACCESS).read_text()
+    assert unheard(access, "ingest-3", ["ndiyan/1/zone-1/+/up/#"]) == []
+    files.give("gw-9", anew=False, topics=["meters/9"])
+    assert "user ingest-3" in (files.folder / ACCESS).read_text(), "whoever is let in later changes nothing of it"
+    with pytest.raises(DeviceRefused, match="is no name for a sender"):
+        files.give("ingest-4", anew=False, topics=["meters/4"])
+    with pytest.raises(DeviceRefused, match="ingest-2 is not let in here"):
+        files.take_back("ingest-2")
+    files.let_workers_in(1)
+    assert "ingest-" not in (files.folder / ACCESS).read_text()

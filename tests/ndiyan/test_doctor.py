@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,11 @@ def test_an_ingest_that_cannot_store_or_has_no_link_is_not_called_dead(
         assert ingest_says(broker=True, trouble=None) == {}
         ingest_says(refused=["meters/+/up"])
         assert problems(clock, **there)["the broker does not let ingest read meters/+/up"]
+        connection.execute("INSERT INTO heartbeat VALUES ('ingest@3', %s)", [clock.now() - timedelta(seconds=61)])
+        found = problems(clock, **there | {"NDIYAN_INGEST_WORKERS": "4"})
+        assert found["ingest@3 is not running"].startswith("ndiyan ingest --worker 3; to take it away, with --of")
+        (withheld,) = (sentence for sentence in found if "no worker ingest-" in sentence)
+        assert "ingest-4" in withheld, "the broker of this test lets three in"
 
 
 @pytest.mark.db

@@ -12,7 +12,7 @@ from gateway.zones import Zone
 from ndiyan.embedded_broker import broker_account, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from tests.conftest import skip_without
-from tests.scenarios.crash_harness import WatchedBroker
+from tests.scenarios.crash_harness import WORKERS, WatchedBroker
 
 
 class Ground(NamedTuple):
@@ -36,7 +36,7 @@ def ground(request: pytest.FixtureRequest, server_folder: Path, zones: list[Zone
     )
     broker = WatchedBroker(
         folder, zones, secret_file=folder / "broker.secret", log=folder / "broker.log", account=broker_account(),
-        mosquitto=mosquitto,
+        mosquitto=mosquitto, workers=WORKERS,
     )  # fmt: skip
     yield Ground(folder, postgres, broker)
     postgres.stop()

@@ -25,6 +25,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from psycopg import sql
 
 from gateway.zones import Zone
+from ingest.claims import fetch_claims, worker_of
 from ingest.db import connect, migrate
 from ingest.registry import import_zones
 from ndiyan.children import spawn
@@ -37,6 +38,7 @@ from tests.scenarios.oracle import Finding, Kind, Oracle, Tally
 ROOT = Path(__file__).parents[2]
 VICTIMS = ("ingest", "broker", "database", "gateway")
 GATEWAYS = 3
+WORKERS = 3
 SETTLE_EVERY = 10  # cycles
 QUIET_S = (0.1, 0.5)  # between two acts
 AWAY_S = (0.0, 0.3)  # what is killed stays away so long, and as long as it needs to start
@@ -300,9 +302,13 @@ class Village:
         elif name == "broker":
             self.broker.start()
             self.broker_up_ms = time.time_ns() // 1_000_000
-        elif name == "ingest":
+        elif name.startswith("ingest"):
             url, mqtt_url = self.url, self.broker.ingest_settings.url()
-            self._spawn(name, "ndiyan", ["ingest"], {"NDIYAN_DATABASE_URL": url, "NDIYAN_MQTT_URL": mqtt_url})
+            words = ["ingest", *(["--worker", name.removeprefix("ingest-")] if name != "ingest" else [])]
+            workers = sum(service.startswith("ingest") for service in self.services)
+            self._spawn(name, "ndiyan", words, {
+                "NDIYAN_DATABASE_URL": url, "NDIYAN_MQTT_URL": mqtt_url, "NDIYAN_INGEST_WORKERS": str(workers),
+            })  # fmt: skip
         elif name in self.services:
             self._bring_up_service(name)
         else:
@@ -329,6 +335,23 @@ class Village:
         pid = self._children[name].pid if server is None else server.pid
         assert pid is not None
         return pid
+
+
+class SharedVillage(Village):
+    """A village whose zones three workers of ingest share: each has some, and one has the sensor's."""
+
+    services = ("ingest", "ingest-2", "ingest-3")
+    victims = (*services, "broker", "database", "gateway")
+
+    def start(self) -> None:
+        """Be up once the first worker leaves the zones of the others to them."""
+        super().start()
+        zones = {zone.zone_id for zone in self.known_zones if worker_of(zone.zone_id, WORKERS) > 1}
+        end_s = time.monotonic() + ENDS_WITHIN_S
+        with connect(self.url) as connection:
+            while {zone for zone, claim in fetch_claims(connection).items() if claim.is_passed} != zones:
+                assert time.monotonic() < end_s, self.log("ingest")
+                time.sleep(0.1)
 
 
 def oracle_of(village: Village) -> Oracle:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -28,7 +29,8 @@ POLL_S = 0.05
 # What mosquitto logs when told to log everything. It takes any confirmation without a word: who is to see a stray one
 # must count for himself.
 HANDED_OVER = re.compile(
-    rb" as (ingest) \(|Sending PUBLISH to ingest \(d\d, q1, r\d, m(\d+),|Received PUBACK from ingest \(Mid: (\d+),"
+    rb" as (ingest(?:-\d)?) \(|Sending PUBLISH to (ingest(?:-\d)?) \(d\d, q1, r\d, m(\d+),"
+    rb"|Received PUBACK from (ingest(?:-\d)?) \(Mid: (\d+),"
 )
 LOOK_UP = """
 SELECT r.channel_id, (extract(epoch FROM r.measured_at) * 1000)::int8, r.value
@@ -165,7 +167,8 @@ class Oracle:
         self._uploads = [Sender(uploads)] if uploads else []
         self._channels: dict[tuple[str, str, str], int] = {}
         self._log_offset = 0
-        self._in_hand: set[bytes] = set()  # message ids that ingest was sent on its connection and has not confirmed
+        # By worker of ingest: message ids that it was sent on its connection and has not confirmed.
+        self._in_hand: dict[bytes, set[bytes]] = defaultdict(set)
         self._up_ms = 0  # since when the broker was up at the last look
         self._first_ms: int | None = None  # the sensor's first and newest reading seen stored since then
         self._newest_ms = 0
@@ -311,13 +314,13 @@ class Oracle:
                 match = HANDED_OVER.search(line)
                 if match is None:
                     continue
-                connected, sent, confirmed = match.groups()
+                connected, receiver, sent, worker, confirmed = match.groups()
                 if connected:
-                    self._in_hand.clear()
-                elif sent:
-                    self._in_hand.add(sent)
-                elif confirmed in self._in_hand:
-                    self._in_hand.remove(confirmed)
+                    self._in_hand[connected].clear()
+                elif receiver:
+                    self._in_hand[receiver].add(sent)
+                elif confirmed in self._in_hand[worker]:
+                    self._in_hand[worker].remove(confirmed)
                 else:
                     findings.append(Finding(Kind.STRAY_ACK, line.decode("utf-8", "replace").strip()))
         return findings[:1]
