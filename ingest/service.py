@@ -321,7 +321,7 @@ class _Worker:
 
     def retire(self) -> None:
         """Nobody need wait to hear of us again."""
-        with contextlib.suppress(psycopg.Error):
+        with contextlib.suppress(psycopg.Error, IngestError):
             self._reach().execute(SQL["retire"], {"service": self._config.service})
 
     def close(self) -> None:

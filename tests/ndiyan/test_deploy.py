@@ -103,6 +103,44 @@ def test_containers_have_the_limits_of_the_units_and_neither_writable_disk_nor_r
     assert all("mem_limit" in service for service in COMPOSE.values())
 
 
+def test_the_unit_of_the_other_workers_is_that_of_the_first() -> None:
+    """But for the number, and for a worker that is one too many: it ends well, and is not started again."""
+    first, others = (
+        (DEPLOY / "systemd" / f"ndiyan-ingest{at}.service").read_text("utf-8").partition("[Unit]")[2].splitlines()
+        for at in ("", "@")
+    )
+    assert [line for line in others if line not in first] == [
+        "Description=Ndiyan: readings from the broker into the database, worker %i",
+        "ExecStart=/opt/ndiyan/bin/ndiyan ingest --worker %i",
+        "EnvironmentFile=-/etc/ndiyan/ndiyan-ingest.env",
+        "Restart=on-failure",
+    ]
+    assert len(first) == len(others)
+
+
+def test_in_a_cluster_each_worker_is_there_twice_under_the_limits_of_its_unit() -> None:
+    class Loader(yaml.SafeLoader):
+        """Knows how Compose says that a value of an earlier file is not wanted."""
+
+    Loader.add_constructor("!reset", lambda loader, node: None)
+    text = (DEPLOY / "cluster" / "compose.yaml").read_text("utf-8")
+    cluster = yaml.load(text, Loader)["services"]  # noqa: S506 - a loader of plain values
+    workers = {name: service for name, service in cluster.items() if name.startswith("ingest")}
+    commands = [COMPOSE["ingest"]["command"], *(service["command"] for service in workers.values())]
+    for command in commands:
+        assert commands.count(command) == 2, command
+    numbers = {command[-1] for command in commands if len(command) > 1}
+    assert numbers | {"1"} == {str(number) for number in range(1, 4)}
+    for service in workers.values():
+        assert service["environment"] == {"NDIYAN_INGEST_WORKERS": "3"}
+        for key in ("mem_limit", "read_only", "cap_drop", "security_opt", "stop_grace_period"):
+            assert service[key] == COMPOSE["ingest"][key], key
+    nodes = [service["hostname"] for service in cluster.values() if "hostname" in service]
+    conf = (DEPLOY / "cluster" / "emqx.conf").read_text("utf-8")
+    assert len(nodes) == 3
+    assert all(f"emqx@{node}" in conf for node in nodes)
+
+
 def test_the_world_reaches_caddy_and_the_brokers_tls_alone() -> None:
     doors = {name: service["ports"] for name, service in COMPOSE.items() if "ports" in service}
     assert doors == {"caddy": ["80:80", "443:443"], "mosquitto": ["8883:8883"]}

@@ -9,7 +9,7 @@ from tests.scenarios.conftest import Ground
 from tests.scenarios.crash_harness import SharedVillage, Village, crash_loop
 
 CYCLES = int(os.environ.get("NDIYAN_CRASH_CYCLES", "32"))
-SHARED_CYCLES, SHARED_SEED = 6, 43  # each worker and the broker are killed, two workers at once, a gateway is frozen
+SHARED_CYCLES, SHARED_SEED = 6, 43  # each worker is killed, the broker twice, once with a gateway; a gateway is frozen
 HASTY = "from ingest import claims; claims.SETTLE_S = 1.5; from ndiyan.cli import main; main()"
 SEED = int(os.environ.get("NDIYAN_CRASH_SEED", "1"))
 
