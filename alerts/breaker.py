@@ -33,4 +33,4 @@ class Breaker:
         """How many messages it may be tried with: all, none while it rests, one after that."""
         if self._failures < FAILURES:
             return ALL
-        return 1 if self._tried_at is None or now - self._tried_at >= REST else 0
+        return 1 if self._tried_at is None or abs(now - self._tried_at) >= REST else 0

@@ -108,12 +108,12 @@ class Sender:
     def work(self) -> int:
         """One pass; returns how many messages and events were moved on."""
         now, done = self._clock.now(), 0
-        is_tidying = now - self._tidied_at >= TIDY_EVERY
+        is_tidying = abs(now - self._tidied_at) >= TIDY_EVERY  # also when the clock was set back
         if is_tidying:
             self._tidied_at = now
             if self.keeps_desk:
                 self._tidy(now)
-        if now - self._asked_at >= ASKED_EVERY:
+        if abs(now - self._asked_at) >= ASKED_EVERY:
             self._asked_at = now
             self._ask_routes(now)
         for place, name, carrier in self._ours():
@@ -331,7 +331,8 @@ class Sender:
         caps, listens = carrier.caps, self._listens[name]
         if caps.is_repeat_harmless or caps.is_handover_atomic:
             return True
-        if now - listens.looked_at > caps.receipt_within + TIDY_EVERY:  # we were asleep, and hear from now on
+        # We were asleep, or the clock was set: we hear from now on.
+        if abs(now - listens.looked_at) > caps.receipt_within + TIDY_EVERY:
             listens.since, listens.waits_since = None, now
         listens.looked_at = now
         if not carrier.health().is_up:

@@ -18,8 +18,8 @@ from alerts.config import AlertsConfig
 from alerts.evaluate import SQL, Evaluator
 from alerts.lease import SQL as LEASE_SQL
 from alerts.lease import TELLING_S, Lease, at_all_times, while_working
-from alerts.schedule import waking
 from alerts.sender import Sender, close_all
+from alerts.set_back import SetBack
 from alerts.watchdog import instance_name
 from alerts.webhooks import Teller
 from gateway.clock import Clock, SystemClock
@@ -63,19 +63,30 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
     )  # fmt: skip
     thread = threading.Thread(target=_until, args=(stop, telling.turn), name="webhooks", daemon=True)
     thread.start()
-    scheduler = waking(judging.turn, every=config.evaluate_every, clock=clock, name="judge")
+    every_s = clock.wall_seconds(config.evaluate_every)
+    judge = threading.Thread(target=_every, args=(every_s, stop, judging.turn), name="judge")
+    judge.start()
     try:
         while not stop.is_set():
             news.clear()
             news.wait(SEND_SOON_S if sending.turn() else SEND_EVERY_S)
     finally:
-        scheduler.shutdown(wait=True)
+        stop.set()  # whatever ended us, the threads end as well
+        judge.join()
         judging.end()
         close_all(opened.values())  # before somebody else may bind
         sending.end()
         thread.join(TELLER_ENDS_WITHIN_S)
         telling.end()
         _close_tellers(tellers)
+
+
+def _every(every_s: float, stop: threading.Event, turn: Callable[[], int]) -> None:
+    """A turn each so many seconds of the monotonic clock, which nobody sets; what a long turn missed is not made up."""
+    due_s = time.monotonic() + every_s
+    while not stop.wait(max(0.0, due_s - time.monotonic())):
+        turn()
+        due_s = max(due_s + every_s, time.monotonic())
 
 
 def _until(stop: threading.Event, turn: Callable[[], int]) -> None:
@@ -115,6 +126,7 @@ def _sending(
     wanted = [DESK, *configs]
     lease = Lease(config.sending_lease_s)
     sender = Sender(connection, {}, clock, routes=list(configs), keeps_desk=False)
+    set_back = SetBack(connection)
     may_send = False
 
     def work() -> int:
@@ -132,7 +144,10 @@ def _sending(
                 continue
             opened[name] = open_carrier(configs[name], connection, clock, wake=news.set, is_ours=lease.holds)
             sender.hold(name, opened[name])
-        climbed = climb(connection, clock.now(), routes=len(configs)) if sender.keeps_desk else 0
+        climbed = 0
+        if sender.keeps_desk:
+            set_back.look(clock.now())
+            climbed = climb(connection, clock.now(), routes=len(configs))
         return climbed + sender.work()
 
     return work

@@ -63,9 +63,9 @@ class Beat(NamedTuple):
         """The SMS routes in its hands; None of what sends no SMS."""
         return None if (routes := self.detail.get("routes")) is None else tuple(routes)
 
-    def why_bad(self, heard_since: datetime) -> str:
-        """Why it does not do its work, "" when it does."""
-        if self.at < heard_since:
+    def why_bad(self, now: datetime, silent_for: timedelta) -> str:
+        """Why it does not do its work, "" when it does; a beat of the future is one of a clock that was set back."""
+        if abs(now - self.at) > silent_for:
             return "no_heartbeat"
         if self.detail.get("trouble"):
             return "cannot_store"
@@ -91,10 +91,10 @@ def _parts(name: str, beats: Sequence[Beat], late: str, clock: Clock) -> Iterato
     if not heard:
         yield Part(name, None, silent_for, "never_heard")
         return
-    since = clock.now() - silent_for
-    newest = max(heard, key=lambda beat: (not beat.instance and name == SHARED, beat.at))
-    yield Part(name, newest.at, silent_for, newest.why_bad(since) or late)
+    now = clock.now()
+    newest = min(heard, key=lambda beat: (bool(beat.instance) or name != SHARED, abs(now - beat.at)))
+    yield Part(name, newest.at, silent_for, newest.why_bad(now, silent_for) or late)
     for beat in sorted(heard, key=lambda beat: beat.instance):
-        is_expected = not beat.detail.get("ended") and (clock.now() - beat.at < GONE_AFTER or name == SHARED)
+        is_expected = not beat.detail.get("ended") and (now - beat.at < GONE_AFTER or name == SHARED)
         if beat.instance and is_expected:
-            yield Part(name, beat.at, silent_for, beat.why_bad(since), beat.instance, beat.routes)
+            yield Part(name, beat.at, silent_for, beat.why_bad(now, silent_for), beat.instance, beat.routes)

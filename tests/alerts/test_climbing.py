@@ -9,7 +9,9 @@ import pytest
 from alerts.actions import acknowledge, shelve, unshelve
 from alerts.carriers.phone import PhoneCarrier
 from alerts.climbing import climb
+from alerts.evaluate import Evaluator
 from alerts.sender import Sender
+from alerts.set_back import SetBack
 from alerts.telling import begin, tell_end
 from gateway.clock import ManualClock
 from gateway.zones import Zone
@@ -18,7 +20,7 @@ from ingest.registry import import_zones
 
 pytestmark = pytest.mark.db
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 class Region:
@@ -323,3 +325,39 @@ def test_an_sms_that_was_told_in_a_bundle_takes_its_code_as_an_answer(region: Re
     region.run(2 * MINUTE)
     states = region.connection.execute("SELECT state FROM alert ORDER BY alert_id").fetchall()
     assert states == [("open",), ("open",), ("acknowledged",)]
+
+
+def test_a_server_whose_clock_was_a_day_ahead_tells_on_once_it_is_right_and_not_a_day_later(region: Region) -> None:
+    set_back, told = SetBack(region.connection), [phone_of(region.zones[2], one) for one in ("president", "reparateur")]
+    region.clock.set(NOON + DAY)
+    set_back.look(region.clock.now())
+    region.fails(2)
+    region.run(5 * MINUTE)  # the first of zone 2 has heard
+    region.fails(3)
+    region.run(MINUTE, sends=False)  # what zone 3 is to be told has not left
+    region.clock.set(NOON)
+    set_back.look(region.clock.now())
+    region.run(2 * HOUR)
+    assert region.sms(phone_of(region.zones[3], "exploitant"))[0][0] == 0
+    assert [region.sms(phone)[0][0] for phone in told] == [30, 90], "counted from when the clock was set back"
+
+
+def test_zones_are_judged_on_when_the_clock_is_set_back(region: Region) -> None:
+    judge, set_back = Evaluator(region.connection, every=MINUTE), SetBack(region.connection)
+    set_back.look(NOON + DAY)
+    assert judge.work(NOON + DAY) == len(region.zones)
+    set_back.look(NOON)
+    assert judge.work(NOON) == len(region.zones)
+    set_back.look(NOON + MINUTE / 2)
+    assert judge.work(NOON + MINUTE / 2) == 0, "each minute, as before"
+
+
+def test_a_clock_that_goes_back_a_little_moves_nothing(region: Region) -> None:
+    set_back = SetBack(region.connection)
+    region.clock.set(NOON + 5 * MINUTE)
+    set_back.look(region.clock.now())
+    region.fails(2)
+    region.clock.set(NOON)
+    set_back.look(region.clock.now())
+    region.run(HOUR)
+    assert region.sms(phone_of(region.zones[2], "president"))[0][0] == 35

@@ -529,6 +529,16 @@ def test_the_state_of_each_route_is_kept_with_its_credit(desk: Desk) -> None:
     assert rows == [("sim", True, 12_500.0, "GNF")]
 
 
+def test_a_clock_that_is_set_back_by_a_day_does_not_keep_the_sender_from_its_routes(desk: Desk, sim: Route) -> None:
+    desk.sender.work()
+    desk.clock.set(NOON - timedelta(days=1))
+    sim.is_up = False
+    desk.sender.work()
+    assert desk.connection.execute("SELECT is_up, asked_at FROM carrier_state").fetchall() == [
+        (False, NOON - timedelta(days=1))
+    ]
+
+
 def engineer(desk: Desk, phone: str = "+224600000099") -> None:
     desk.connection.execute(
         "INSERT INTO contact (zone_id, name, role, phone, language, rank) VALUES ('zone-3', 'Aissatou Bah (fictive)',"

@@ -163,6 +163,20 @@ def test_a_trouble_is_told_once_and_its_end_too(database_url: str, zones: list[Z
         assert server.pinged_at == clock.now() > pinged_at + 25 * MINUTE
 
 
+def test_a_part_that_stopped_before_the_clock_was_set_back_is_missed_all_the_same(
+    database_url: str, zones: list[Zone]
+) -> None:
+    clock = ManualClock(JUST_AFTER_THE_SMS + timedelta(days=1))  # a day ahead
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        server = Server(connection, clock, has_internet=False)
+        server.minute()
+        server.stopped = frozenset({"web"})
+        clock.set(JUST_AFTER_THE_SMS)
+        server.minute()
+        assert standing_still(connection, clock) == ("web",)
+
+
 def test_a_server_that_has_just_started_has_its_keeper(database_url: str, clock: ManualClock) -> None:
     stop = threading.Event()
     stop.set()  # it ends before its first look, two minutes on

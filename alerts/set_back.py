@@ -1,0 +1,37 @@
+"""A clock that was ahead and is set back: what was put off by it would wait until the clock gets there again."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from ingest.db import Connection, queries
+
+log = logging.getLogger(__name__)
+
+SQL = queries("alerts", "set_back")
+AHEAD = timedelta(minutes=10)  # more than gateways may be ahead of us, and than a failed judging waits
+
+
+class SetBack:
+    """Looks before each pass of the sender whether the clock was set back; at the first pass it may have been."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._last: datetime | None = None
+
+    def look(self, now: datetime) -> None:
+        """Bring back what was written while the clock was ahead, all or nothing."""
+        if self._last is None or now < self._last - AHEAD:
+            bring_back(self._connection, now)
+        self._last = now
+
+
+def bring_back(connection: Connection, now: datetime) -> int:
+    """How many zones, alerts and messages were moved."""
+    when = {"now": now, "latest": now + AHEAD}
+    with connection.transaction():
+        moved = {name: connection.execute(SQL[name], when).rowcount for name in ("jobs", "ladders", "notifications")}
+    if total := sum(moved.values()):
+        log.warning("the clock was ahead and was set back: %s", moved, extra={"action": "clock_set_back"})
+    return total
