@@ -50,6 +50,7 @@ from ingest.clocks import (
     anchor_from,
     better_anchor,
     date_reading,
+    is_ours_off,
     unseen_at_most,
     with_believable_wait,
 )
@@ -527,8 +528,12 @@ class Admission:
         boot = None if where is None else where[2]
         times = _pack_times(message, pack)
         if where is not None:
-            times = with_believable_wait(times, self.anchors.get(where))
-            self._learn_anchor(where, anchor_from(times), unseen_at_most(times))
+            known_us = self.anchors.get(where)
+            if is_ours_off(times, known_us):
+                times = times._replace(received_us=times.sent_us or 0, waited_us=0)
+            else:
+                times = with_believable_wait(times, known_us)
+                self._learn_anchor(where, anchor_from(times), unseen_at_most(times))
         else:
             times = with_believable_wait(times, None)
         rows, sender = len(self._line), (topic.zone, topic.gateway)
@@ -578,7 +583,7 @@ class Admission:
         anchor_us = None if where is None else self.anchors.get(where)
         uptime_us = None if record.uptime_s is None else round(_bounded(record.uptime_s) * 1e6)
         dated = date_reading(clock_us, uptime_us, pack, anchor_us)
-        latest_us = message.received_us + TOLERANCE_US
+        latest_us = pack.received_us + TOLERANCE_US
         if dated is None and self.replayed_us is not None and EARLIEST_US <= clock_us <= self.replayed_us:
             # It was of the future when it came, by a clock of ours or theirs that was wrong. Of whom, nobody knows now.
             dated, latest_us = Dated(clock_us, True), self.replayed_us

@@ -20,6 +20,9 @@ What is counted, or marked, is never flagged good. So a good reading is at most 
 quickest pack away from the truth, once one pack of its boot told its uptime. A clock of an earlier run that was wrong
 by a possible date, and of which no pack ever came while it ran, cannot be found out.
 
+Our own clock can be set as well. Where the sender's clock still is what the anchor and its uptime say and ours is not,
+two witnesses stand against one: the pack is dated as if it had come when it left, and tells nothing of the anchor.
+
 A wait can be wrong too: it is counted from the life that our gateways give a pack, and another sender may give another.
 So it is believed only as far as clocks and anchor bear it out, and an anchor that later packs refute is replaced. What
 stays is a sender of another life whose clock is wrong as well: its readings are dated by the wait, and are marked.
@@ -32,6 +35,7 @@ from typing import NamedTuple
 TOLERANCE_US = 300_000_000
 EARLIEST_US = 1_577_836_800_000_000  # 2020-01-01, before the first zone was built
 ANCHOR_STEP_US = 500_000  # an anchor is replaced only by one that is this much better, so that it rests
+BEHIND_US = 2 * 86_400_000_000  # how far behind our own clock is taken to be at most
 UNSEEN_US = 86_400_000_000  # no pack is longer on its way than this, beside what the broker says that it kept it
 
 
@@ -69,6 +73,14 @@ def with_believable_wait(pack: PackTimes, anchor_us: int | None) -> PackTimes:
     else:
         is_believable = _agrees(pack) or not _agrees(pack._replace(waited_us=None))
     return pack if is_believable else pack._replace(waited_us=None)
+
+
+def is_ours_off(pack: PackTimes, anchor_us: int | None) -> bool:
+    """Whether our clock was set since the anchor was known: the sender's runs on with its uptime, ours does not."""
+    if anchor_us is None or pack.sent_us is None or pack.sent_uptime_us is None or _agrees(pack):
+        return False
+    runs_on = abs(pack.sent_us - (anchor_us + pack.sent_uptime_us)) <= TOLERANCE_US
+    return runs_on and pack.sent_us <= pack.received_us + BEHIND_US
 
 
 def anchor_from(pack: PackTimes) -> int | None:

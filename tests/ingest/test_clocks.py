@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.model import Flag
 from gateway.wire import MESSAGE_LIFE_S
@@ -166,6 +167,48 @@ def test_a_clock_that_jumps_and_comes_back_in_the_middle_of_a_boot(jump_s: float
     assert flags(while_off) == expected
     assert flags(when_back) == [*expected, Flag.GOOD]
     assert max(map(abs, errors_s(while_off, box) + errors_s(when_back, box))) <= ON_ITS_WAY_S + 2e-3
+
+
+def by_our_clock(message: Message, off_s: float) -> Message:
+    """The message as a server takes it whose own clock is off."""
+    return structs.replace(message, received_us=message.received_us + round(off_s * 1e6))
+
+
+@pytest.mark.parametrize("off_s", [DAY_S, 3 * HOUR_S, -3 * HOUR_S, -DAY_S], ids=lambda off_s: f"{off_s / 3600:+g}h")
+def test_our_own_clock_is_set_and_comes_back_and_no_reading_moves(off_s: float) -> None:
+    box, ingest = Box(), Ingest()
+    minutes(box, NOON_S - 600, 3)
+    ingest.take(box.send(NOON_S - 400))
+    anchors = dict(ingest.anchors)
+    minutes(box, NOON_S - 360, 3)
+    while_off = ingest.take(by_our_clock(box.send(NOON_S - 100), off_s))
+    box.measure(NOON_S - 30)
+    when_back = ingest.take(box.send(NOON_S))
+    for admission, count in ((while_off, 6), (when_back, 7)):
+        assert flags(admission) == [Flag.GOOD] * count
+        assert errors_s(admission, box) == pytest.approx([0] * count, abs=2e-3)
+    assert ingest.anchors == anchors
+
+
+def test_a_boot_that_begins_while_our_clock_is_ahead_is_marked_and_what_its_clock_said_is_kept() -> None:
+    box, ingest = Box(), Ingest()
+    minutes(box, NOON_S - 600, 3)
+    admission = ingest.take(by_our_clock(box.send(NOON_S), DAY_S))
+    assert errors_s(admission, box) == pytest.approx([DAY_S + ON_ITS_WAY_S] * 3, abs=2e-3)
+    assert [item.device_us / 1e6 for item in admission.estimated] == pytest.approx(box.truth)
+    box.queued.clear()
+    minutes(box, NOON_S + 60, 3)
+    assert flags(ingest.take(box.send(NOON_S + 300))) == [Flag.GOOD] * 3, "our clock is right again"
+
+
+def test_a_gateway_cannot_talk_us_into_a_far_future() -> None:
+    box, ingest = Box(), Ingest()
+    box.measure(NOON_S - 60)
+    ingest.take(box.send(NOON_S))
+    box.queued.clear()
+    box.measure(NOON_S + 3 * DAY_S)
+    admission = ingest.take(by_our_clock(box.send(NOON_S + 3 * DAY_S), -3 * DAY_S))
+    assert not any(at > (NOON_S + TOLERANCE_S) * 1e6 for at in admission.columns.measured_us)
 
 
 def test_a_small_jump_on_top_of_a_clock_that_is_a_little_slow_is_not_good() -> None:
