@@ -79,8 +79,10 @@ def instance_name(service: str, instance: str) -> str:
 
 def look_at_parts(connection: Connection, clock: Clock) -> tuple[Part, ...]:
     """Every part; reasons are `never_heard`, `no_heartbeat`, `cannot_store`, `no_broker`, `judges_late`, `sms_wait`."""
-    beats = [Beat(*row) for row in connection.execute(SQL["heartbeats"])]
-    behind, waiting = connection.execute(SQL["late"], {"behind": BEHIND, "due": clock.now() - WAITING}).fetchall()[0]
+    beats, now = [Beat(*row) for row in connection.execute(SQL["heartbeats"])], clock.now()
+    judged_since = now - timedelta(seconds=BEAT_S["alerts"] * clock.speed)
+    asked = {"behind": BEHIND, "judged_since": judged_since, "due": now - WAITING}
+    behind, waiting = connection.execute(SQL["late"], asked).fetchall()[0]
     late = {"alerts": "judges_late" if behind else "", "sender": "sms_wait" if waiting else ""}
     return tuple(part for name in BEAT_S for part in _parts(name, beats, late.get(name, ""), clock))
 

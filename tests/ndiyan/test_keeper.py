@@ -204,6 +204,31 @@ def test_what_does_not_leave_or_is_not_judged_stands_still_however_it_beats(
         assert standing_still(connection, clock) == ("ingest", "sender")
 
 
+def test_hours_that_come_at_once_are_no_trouble_unless_nobody_judges_them(
+    database_url: str, zones: list[Zone], clock: ManualClock
+) -> None:
+    """A gateway comes back after three hours, half a minute after its zone was judged."""
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        connection.execute(
+            "INSERT INTO job (name, zone_id, next_due_at, watermark_at, last_ok_at)"
+            " VALUES ('judge', 'zone-3', %s, %s, %s)",
+            [clock.now() + MINUTE / 2, clock.now() - timedelta(hours=3), clock.now() - MINUTE / 2],
+        )
+        connection.execute(
+            "INSERT INTO latest (channel_id, measured_at, received_at, value, flag) SELECT channel_id, %s, %s, 1, 1"
+            " FROM channel WHERE zone_id = 'zone-3' AND name = 'level_m'",
+            [clock.now()] * 2,
+        )
+        told = []
+        for _ in range(6):
+            for part in ("ingest", "alerts", "sender", "web"):
+                beat(connection, part, clock.now())
+            told.append(standing_still(connection, clock))
+            clock.advance(MINUTE)
+        assert told == [(), (), (), (), ("alerts",), ("alerts",)], "four minutes, as for its beat"
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_what_the_operator_reads_fits_one_sms(language: str) -> None:
     everything = ", ".join(("alerts", "ingest", "sender", "web"))
