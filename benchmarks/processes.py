@@ -169,10 +169,10 @@ class Publisher:
             self.kill()
             raise MeasureError("the publisher did not start")
 
-    def go(self) -> None:
-        """Begin."""
+    def go(self, *, until: int | None = None) -> None:
+        """Begin, or go on; of the file's messages no more than `until` may have left, None for all."""
         if self._process.stdin is not None:
-            self._process.stdin.write("go\n")
+            self._process.stdin.write("go\n" if until is None else f"{until}\n")
             self._process.stdin.flush()
 
     def left_ns(self) -> list[int]:

@@ -3,7 +3,8 @@
 Usage: NDIYAN_MQTT_URL=… python -P -m benchmarks.publisher FILE RATE
 FILE holds a line per message (topic, a tab, payload); RATE is messages a second, 0 for as fast as the broker takes
 them. It prints "ready", waits for a line on standard input, publishes, waits for every PUBACK, and prints for each
-message, in the order of FILE, the monotonic time at which it left [ns], as one JSON list.
+message, in the order of FILE, the monotonic time at which it left [ns], as one JSON list. A line that is a number is
+how many messages may have left until the next such line, as gateways have only so much under way; "go" sets no bound.
 
 Each payload leaves with the sender's clock of now: `sent` and `sup` are moved on together.
 """
@@ -73,6 +74,11 @@ def stamped(payload: bytes, now_s: float) -> bytes:
     return payload[: found.start()] + stamp + payload[found.end() :]
 
 
+def bound_from(line: str, most: int) -> int:
+    """How many messages may have left; whoever told us so far and ends leaves us to ourselves."""
+    return min(most, int(line)) if line.strip().isdigit() else most
+
+
 def main(url: str, file: Path, rate: float) -> None:
     """Publish a file."""
     now_s = time.time()
@@ -88,10 +94,12 @@ def main(url: str, file: Path, rate: float) -> None:
     by_socket = {link.socket: link for link in links}
     left_ns = [0] * len(lines)
     print("ready", flush=True)
-    sys.stdin.readline()
+    bound = bound_from(sys.stdin.readline(), len(lines))
     begin = time.monotonic()
     while any(link.acked < len(link.numbers) for link in links):
-        allowed = len(lines) if not rate else min(len(lines), int((time.monotonic() - begin) * rate) + 1)
+        if bound < len(lines) and select.select([sys.stdin], [], [], 0)[0]:
+            bound = bound_from(sys.stdin.readline(), len(lines))
+        allowed = min(bound, int((time.monotonic() - begin) * rate) + 1 if rate else bound)
         for link in links:
             now_ns = time.monotonic_ns()
             for place in link.send(bisect_left(link.numbers, allowed)):

@@ -31,7 +31,6 @@ import httpx
 import numpy as np
 import psycopg
 
-from alerts.watchdog import look_at_parts
 from benchmarks.crash import (
     SETTLE_WITHIN_S,
     ZONES,
@@ -55,7 +54,7 @@ from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import NdiyanError
 from ndiyan.restore import restore_into
 from tests.alerts.carriers.peers import NoPeer, Smsc
-from tests.scenarios.chaos_harness import Commune, People
+from tests.scenarios.chaos_harness import Commune, People, standing_parts
 from tests.scenarios.crash_harness import Act, Deed, Load, Report, crash_loop, shuffled
 from tests.scenarios.oracle import Finding, Kind
 from web.access import create_login_link
@@ -215,7 +214,8 @@ class Soak:
 
     def settle(self, *, within_s: float) -> list[Finding]:
         """As people see it, and as Ndiyan's own watchdog does; each third time a backup is made and held against it."""
-        findings = self._people.settle(within_s=within_s) + self._standing(within_s)
+        findings = self._people.settle(within_s=within_s)
+        findings += standing_parts(self._commune, SystemClock(), within_s=within_s)
         if self._settled % BACKUP_EVERY == BACKUP_EVERY - 1 and not findings:
             findings += self.compare_backup()
         self._settled += 1
@@ -256,19 +256,6 @@ class Soak:
             if set(rows) - set(there)
         ]  # fmt: skip
         return [Finding(Kind.LOST, f"not in the backup as they were before: {', '.join(missing)}")] if missing else []
-
-    def _standing(self, within_s: float) -> list[Finding]:
-        """Which parts do not work by Ndiyan's own watchdog, after a while of peace."""
-        clock, end_s = SystemClock(), time.monotonic() + within_s
-        while True:
-            with connect(self._commune.url) as connection:
-                standing = [f"{part.name}: {part.why}" for part in look_at_parts(connection, clock) if part.why]
-            if not standing:
-                return []
-            if time.monotonic() > end_s:
-                return [Finding(Kind.STUCK, f"after {within_s:g} s still {', '.join(standing)}")]
-            self._commune.tend()
-            time.sleep(1.0)
 
     def _look(self) -> None:
         """Memory, file descriptors, connections and room, now."""

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from web.charts.scale import DAY_S, HOUR_S, Span, time_ticks, value_ticks
+from web.charts.scale import DAY_S, Span, time_ticks, value_ticks
 from web.charts.svg import num, tag, text_of
 
 FloatArray = NDArray[np.float64]
@@ -184,4 +184,4 @@ def _anchor(share: float) -> str:
 
 def _moment(t_s: float) -> str:
     moment = datetime.fromtimestamp(t_s, UTC)
-    return f"{moment:%d.%m.}" if t_s % DAY_S < HOUR_S else f"{moment:%H:%M}"
+    return f"{moment:%d.%m.}" if t_s % DAY_S == 0 else f"{moment:%H:%M}"

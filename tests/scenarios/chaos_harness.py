@@ -16,6 +16,8 @@ from typing import NamedTuple
 import httpx
 import psycopg
 
+from alerts.watchdog import look_at_parts
+from gateway.clock import Clock
 from gateway.zones import Zone
 from ingest.db import connect
 from ndiyan.children import free_port
@@ -237,6 +239,19 @@ class People:
         except psycopg.Error:
             return False
         return True
+
+
+def standing_parts(commune: Commune, clock: Clock, *, within_s: float) -> list[Finding]:
+    """The parts that do not work by Ndiyan's own watchdog, which had so long to see that they do."""
+    standing: list[str] = []
+
+    def is_well() -> bool:
+        with connect(commune.url) as connection:
+            standing[:] = [f"{part.name}: {part.why}" for part in look_at_parts(connection, clock) if part.why]
+        return not standing
+
+    is_so = _until(is_well, within_s=within_s, tend=commune.tend)
+    return [] if is_so else [Finding(Kind.STUCK, f"after {within_s:g} s still {', '.join(standing)}")]
 
 
 def _until(is_so: Callable[[], bool], *, within_s: float, tend: Callable[[], None]) -> bool:

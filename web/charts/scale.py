@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 # Longest span for which these steps of the time axis are used.
-TIME_STEPS = ((26 * HOUR_S, 3 * HOUR_S), (3.2 * DAY_S, 12 * HOUR_S), (8 * DAY_S, DAY_S), (32 * DAY_S, 5 * DAY_S))
+TIME_STEPS = (
+    (0.5 * HOUR_S, 120.0), (3 * HOUR_S, 1200.0), (26 * HOUR_S, 3 * HOUR_S), (3.2 * DAY_S, 12 * HOUR_S),
+    (8 * DAY_S, DAY_S), (32 * DAY_S, 5 * DAY_S),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def round_up(value: float) -> float:
 
 
 def time_ticks(span: Span) -> list[float]:
-    """Instants for the time axis, on whole hours or UTC midnights, which are Labé's [s]."""
+    """Instants for the time axis, on round minutes, whole hours or UTC midnights, which are Labé's [s]."""
     length = span.end_s - span.start_s
     step = next((step for longest, step in TIME_STEPS if length <= longest), 30 * DAY_S)
     first = math.ceil(span.start_s / step)
