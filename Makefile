@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-overload bench-clock bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-web bench-growth
+.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-full-disk bench-overload bench-clock bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-web bench-growth
 
 VENV := .venv
 AUDIT := .venv-audit
@@ -98,6 +98,10 @@ bench-fuzz-profiles: setup  ## mutated messages of every device dialect: none un
 bench-sms-gammu: setup  ## kill -9 of our sender over Gammu's daemon and a modem: nothing lost, nothing twice (ARGS="--kills 50 --seed 7")
 	@deploy/need.sh gammu-smsd gammu-smsd "there is nothing to measure"
 	@exec $(PYTHON) -m benchmarks.sms_gammu $(ARGS)
+
+bench-full-disk: setup  ## the database's whole disk full for a minute under load: what it does, nothing lost (root; ARGS="--seconds 30")
+	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@exec $(PYTHON) -m benchmarks.full_disk $(ARGS)
 
 bench-overload: setup  ## twice what the machine can take: memory bounded, nothing lost, when it has caught up (ARGS="--minutes 2 --figure overload.svg")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"

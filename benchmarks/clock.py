@@ -108,6 +108,7 @@ def run(mosquitto: Path, hold_s: float) -> bool:
             commune.load = LOAD
             people = People(commune)
             with clock_of(commune.off), running(commune):
+                begin(commune, people)
                 findings = [one for name, off in PHASES for one in phase(commune, people, name, off, hold_s)]
                 findings += commune.drain(within_s=SETTLE_WITHIN_S) + people.settle(within_s=SETTLE_WITHIN_S)
                 findings += replayed(commune)
@@ -117,6 +118,18 @@ def run(mosquitto: Path, hold_s: float) -> bool:
                 print(f"taken by gateways {tally.accepted}, confirmed to the sensor {tally.confirmed_to_sensor}")
                 print(f"stored {tally.stored}, lost {tally.lost}, twice {tally.twice}, at another time {tally.foreign}")
         return says_fine(findings, folder)
+
+
+def begin(commune: WrongClock, people: People) -> None:
+    """Until zones have been judged for the first time."""
+    end_s = time.monotonic() + SETTLE_WITHIN_S
+    while time.monotonic() < end_s:
+        commune.tend()
+        people.act()
+        with connect(commune.url) as connection:
+            if connection.execute(SQL["state"]).fetchall()[0][0] is not None:
+                return
+        time.sleep(ACT_EVERY_S)
 
 
 def phase(commune: WrongClock, people: People, name: str, off: timedelta, hold_s: float) -> list[Finding]:
