@@ -85,7 +85,7 @@ def log_to_stderr(config: LogConfig, *also: logging.Filter) -> None:
 def quiet_libraries() -> None:
     """Keep from the log what libraries tell at length: httpx whole addresses, where phones and secrets may stand, and
     Authlib the secret of each log-in that is under way."""
-    for name in ("apscheduler", "authlib", "httpx", "httpx2"):
+    for name in ("authlib", "httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
