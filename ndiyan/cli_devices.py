@@ -15,7 +15,6 @@ from gateway.clock import SystemClock
 from gateway.config import MqttSettings
 from ingest.audit import record
 from ingest.db import connect, queries
-from ndiyan.certificates import Authority
 from ndiyan.cli_users import BY
 from ndiyan.devices import BrokerFiles, DeviceRefused, Signer
 from ndiyan.settings import Settings, load_settings
@@ -155,6 +154,8 @@ def _certify(
 
 def _signer(settings: Settings) -> Signer:
     """The authority that `ndiyan init` made; it signs by the world's clock, by which certificates are read."""
+    from ndiyan.certificates import Authority
+
     try:
         texts = [Path(file).read_text("utf-8") for file in (settings.broker_authority, settings.broker_authority_key)]
         return Signer(Authority(*texts), SystemClock().now())

@@ -15,12 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.wire import ack_topic, config_topic, senml_topic, status_topic, thinned_topic
 from ingest.config import name_of_worker
 from ingest.profiles.profile import check_filter, topic_fits
-from ndiyan.certificates import Authority, Issued, serials_of
 from ndiyan.errors import NdiyanError
 from ndiyan.identities import (
     INGEST,
@@ -34,6 +33,9 @@ from ndiyan.identities import (
     password_line,
     sender_identity,
 )
+
+if TYPE_CHECKING:
+    from ndiyan.certificates import Authority, Issued
 
 PASSWORDS, ACCESS = "devices.passwd", "devices.acl"
 CERTIFICATES, REVOKED, AUTHORITY = "devices.certificates", "devices.crl", "devices-ca.crt"
@@ -149,6 +151,8 @@ class BrokerFiles:
             return
         if signer is None:
             raise DeviceRefused(f"{name} has a certificate, and the authority that revokes it is not here")
+        from ndiyan.certificates import serials_of  # no service needs it
+
         revoked = serials_of(self._read(REVOKED)) if (self.folder / REVOKED).exists() else set()
         revoked |= set() if serial is None else {serial}
         self._replace(REVOKED, signer.authority.revoked(sorted(revoked), now=signer.now))
