@@ -48,10 +48,14 @@ from simulator.history import simulate_history
 from simulator.scenarios import load_scenario
 
 SQL = queries("benchmarks", "country")
-KEPT = {
+KEPT: dict[AssetKind, set[str] | None] = {
     AssetKind.PV: {"irradiance_w_m2", "power_w"},
+    AssetKind.PUMP: None,  # all
+    AssetKind.BOREHOLE: None,
+    AssetKind.TOWER: None,
+    AssetKind.NETWORK: None,
     AssetKind.GATEWAY: {"battery_v"},
-}  # of the others, all
+}
 CHANNELS = 20  # the rest of these are taps
 STEP_S, STEP_MIN, DAY_STEPS = 300, 5, 288
 RECORDED_DAYS = 30
@@ -150,8 +154,8 @@ def of_twenty(zone: Zone) -> Zone:
     """The zone with 20 channels: what moves water, the sun, the network, and as many taps as then fit."""
     assets: list[Asset] = []
     for asset in zone.assets:
-        names = KEPT.get(asset.kind)
-        if asset.kind not in (AssetKind.TAP, AssetKind.QUALITY):
+        if asset.kind in KEPT:
+            names = KEPT[asset.kind]
             channels = tuple(spec for spec in asset.channels if names is None or spec.name in names)
             assets.append(replace(asset, channels=channels))
     room = CHANNELS - sum(len(asset.channels) for asset in assets)
