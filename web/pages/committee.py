@@ -125,15 +125,15 @@ def _shown(
     typed: Typed | None = None,
 ) -> Response:  # fmt: skip
     words = {"value": refused.value, "count": refused.count, "wanted": GUINEAN_DIGITS} if refused else {}
-    answer = page.render(
-        "committee.html", committee=fetch_committee(page.connection, zone_id), roles=ROLES, languages=LANGUAGES,
+    status = 200 if refused is None else 409 if refused.why == "moved_on" else 400
+    return page.render(
+        "committee.html", status=status, committee=fetch_committee(page.connection, zone_id), roles=ROLES,
+        languages=LANGUAGES,
         longest=LONGEST_NAME, most=MOST_MEMBERS, years=YEARS, why=refused.why if refused else "",
         refusal=refused and page.texts.gettext(REFUSALS[refused.why]) % words,
         since=_since(page, zone_id, seen) if refused and refused.why == "moved_on" else [],
         typed_for=typed[0] if typed else None, typed=typed[1] if typed else None, told=told,
     )  # fmt: skip
-    answer.status_code = 200 if refused is None else 409 if refused.why == "moved_on" else 400
-    return answer
 
 
 def _since(page: Page, zone_id: str, seen: int) -> list[Since]:

@@ -134,11 +134,8 @@ def _shown(page: Page, *, refusal: str | None = None, spare: list[str] | None = 
         account = find_account(connection, name)
         secret = offered_code(connection, name)
         sessions = count_sessions(connection, name, now_wall=now_wall)
-    answer = page.render(
-        "own.html", account=account, secret=secret, address=address_of(secret, name=name) if secret else None,
+    return page.render(
+        "own.html", status=200 if refusal is None else 400, is_secret=bool(secret or spare), account=account,
+        secret=secret, address=address_of(secret, name=name) if secret else None,
         sessions=sessions, spare=spare, refusal=refusal, least=SHORTEST, most=LONGEST,
     )  # fmt: skip
-    answer.status_code = 200 if refusal is None else 400
-    if secret or spare:
-        answer.headers["cache-control"] = "no-store"
-    return answer

@@ -58,8 +58,8 @@ class Page:
         """How a person who does something here is written down."""
         return f"{self.visitor.name} (web)"
 
-    def render(self, template: str, **values: Any) -> HTMLResponse:
-        """The page as HTML."""
+    def render(self, template: str, *, status: int = 200, is_secret: bool = False, **values: Any) -> HTMLResponse:
+        """The page as HTML; no browser and no proxy keeps one that shows something secret."""
         is_fictional, live_count, evaluated_at = self.connection.execute(SQL["frame"]).fetchone() or (False, 0, None)
         late = evaluated_at is not None and self.now - evaluated_at > EVALUATION_LATE
         behind: timedelta = getattr(self.request.state, "behind", timedelta())
@@ -70,8 +70,10 @@ class Page:
         }  # fmt: skip
         answer = render(
             self.request, self.services, self.language, template,
-            now=self.now, is_fictional=is_fictional, frame=frame, **values,
+            now=self.now, is_fictional=is_fictional, frame=frame, status=status, **values,
         )  # fmt: skip
+        if is_secret:
+            answer.headers["cache-control"] = "no-store"
         answer.headers[LOGIN_HEADER] = hashlib.sha256((self.visitor.csrf or "").encode()).hexdigest()[:16]
         return answer
 

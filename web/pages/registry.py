@@ -142,22 +142,19 @@ def _files_of(form: FormData) -> Iterable[tuple[str, str]]:
 
 
 def _listed(page: Page, q: str = "", number: int = 1, *, mistakes: tuple[str, ...] = ()) -> Response:
-    answer = page.render(
-        "zones.html", some=find_zones(page.connection, q, number), asked_for=q, most_files=MOST_FILES,
+    return page.render(
+        "zones.html", status=400 if mistakes else 200,
+        some=find_zones(page.connection, q, number), asked_for=q, most_files=MOST_FILES,
         mistakes=[_parts(text) for text in mistakes],
     )  # fmt: skip
-    answer.status_code = 400 if mistakes else 200
-    return answer
 
 
 def _previewed(page: Page, looked: Looked, *, overtaken: bool = False) -> Response:
-    answer = page.render(
-        "zones_preview.html", looked=looked, overtaken=overtaken, told=told, words=partial(_words, Labels(page.texts)),
+    return page.render(  # whole phones stand in what is to be stored
+        "zones_preview.html", status=409 if overtaken else 200, is_secret=True,
+        looked=looked, overtaken=overtaken, told=told, words=partial(_words, Labels(page.texts)),
         texts=[export_text(seen_now(plan)) for plan in looked.plans],
     )  # fmt: skip
-    answer.headers["cache-control"] = "no-store"  # whole phones stand in what is to be stored
-    answer.status_code = 409 if overtaken else 200
-    return answer
 
 
 def _form(
@@ -168,14 +165,13 @@ def _form(
     fields = fields_of(known)
     found = {key: value_at(known, key) for keys in fields.values() for key in keys}
     values = {key: page.texts.exact(one) if isinstance(one, int | float) else one for key, one in found.items()}
-    answer = page.render(
-        "zone_settings.html", zone=known, fields=fields, values=values | (typed or {}), text_fields=TEXTS, told=told,
+    return page.render(
+        "zone_settings.html", status=409 if overtaken else 400 if mistake else 200,
+        zone=known, fields=fields, values=values | (typed or {}), text_fields=TEXTS, told=told,
         seen=int(typed["vu"]) if typed else known.version, mistake=mistake and _parts(mistake),
         since=fetch_since(page.connection, zone_id, overtaken[0]) if overtaken else [],
         lost=overtaken[1] if overtaken else (), words=partial(_words, Labels(page.texts)),
     )  # fmt: skip
-    answer.status_code = 409 if overtaken else 400 if mistake else 200
-    return answer
 
 
 def _parts(text: str) -> tuple[str, str, str]:

@@ -199,8 +199,9 @@ def _shown(page: Page, report: Report, audience: Audience, refusal: str, *, stat
     """The sheet with what can be done about it."""
     period, zone = report.period, report.zone
     last = published(page.connection, period, zone) if report.is_draft else None
-    answer = page.render(
-        "report.html", report=report, sheet=sheet(report, page.language, audience), audience=audience.value,
+    return page.render(
+        "report.html", status=status, report=report, sheet=sheet(report, page.language, audience),
+        audience=audience.value,
         title=title_of(report, page.language), versions=versions(page.connection, period, zone),
         zones={row.zone_id: row.name for row in PgReadings(page.connection).zones()},
         period_name=period.name(page.language), is_month=period.month is not None, seen=fingerprint(report),
@@ -208,8 +209,6 @@ def _shown(page: Page, report: Report, audience: Audience, refusal: str, *, stat
         refusal=page.texts.gettext(REFUSALS[refusal]) % {"most": MOST_WORDS} if refusal in REFUSALS else None,
         most=MOST_WORDS, draft_name=DRAFT,
     )  # fmt: skip
-    answer.status_code = status
-    return answer
 
 
 def _write(page: Page, period: Period, zone: str | None, words: Words, takings: str | None) -> Response:

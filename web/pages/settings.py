@@ -106,15 +106,12 @@ def enable_user(page: PageOf, name: str) -> Response:
 def _users(page: Page, *, link: str | None = None, whose: str = "", refused: AccountRefused | None = None) -> Response:
     refusal = refused and page.texts.gettext(REFUSALS[refused.why]) % {"value": refused.value}
     provider = page.services.config.provider
-    answer = page.render(
-        "users.html", accounts=fetch_accounts(page.connection), roles=list(Role), whose=whose, refusal=refusal,
+    return page.render(
+        "users.html", status=200 if refused is None else 400, is_secret=bool(link),
+        accounts=fetch_accounts(page.connection), roles=list(Role), whose=whose, refusal=refusal,
         zones=PgReadings(page.connection).zones(), longest=LONGEST_NAME, provider=provider and provider.name,
         link=link and f"{page.services.config.public_url}/login/{link}",
     )  # fmt: skip
-    answer.status_code = 200 if refused is None else 400
-    if link:
-        answer.headers["cache-control"] = "no-store"
-    return answer
 
 
 @router.get("/cles")
@@ -160,13 +157,10 @@ def end_key(page: PageOf, prefix: str) -> Response:
 
 
 def _keys(page: Page, *, key: str | None = None) -> Response:
-    answer = page.render(
-        "keys.html", keys=list_api_keys(page.connection), key=key, scopes=list(Scope), days=KEY_LIFE.days,
-        most_days=MOST_DAYS, longest=LONGEST_NAME, now_wall=page.services.wall.now(),
+    return page.render(
+        "keys.html", is_secret=bool(key), keys=list_api_keys(page.connection), key=key, scopes=list(Scope),
+        days=KEY_LIFE.days, most_days=MOST_DAYS, longest=LONGEST_NAME, now_wall=page.services.wall.now(),
     )  # fmt: skip
-    if key:
-        answer.headers["cache-control"] = "no-store"
-    return answer
 
 
 @router.get("/journal")
