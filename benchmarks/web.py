@@ -1,4 +1,4 @@
-"""How long the server takes: the overview of many zones, and a year of one channel.
+"""How long the server takes: the overview of many zones, a year of one channel, and whatever lists zones.
 
 `make bench-web` runs the application on a real server over a PostgreSQL of its own; a time is that of the whole answer
 on loopback, gzip included. The year's chart is also set against the same hours added up from raw readings, in the
@@ -51,6 +51,17 @@ CHART = "zone-1", "tower", "level_m"  # the channel with a year
 ASKED = (
     ("pv", "irradiance_w_m2"), ("pump", "power_w"), ("pump", "volume_m3"), ("tower", "outflow_volume_m3"),
     ("tower", "level_m"),
+)  # fmt: skip
+# Pages that grow with the fleet unless something keeps them from it.
+PAGES = (
+    "/fr/donnees/qualite", "/fr/donnees/qualite?du=2026-01-31&au=2026-03-02", "/fr/donnees/qualite/zone-1",
+    "/fr/donnees", "/fr/comptes", "/fr/conflits", "/fr/mis-de-cote", "/fr/alertes", "/fr/alertes/bilan", "/fr/comparer",
+    "/fr/zones/zone-1", "/fr/zones/zone-1/graphes", "/fr/zones/zone-1/comite", "/fr/rapports",
+    "/fr/rapports/2026-02/zone-1",
+    "/fr/rapports/2026-02", "/fr/messages", "/fr/messages/accord", "/fr/messages/bourse", "/fr/messages/appeler",
+    "/fr/regles", "/fr/regles/pump_not_running.on_delay_min", "/fr/ndiyan", "/fr/chercher?q=borne+zone",
+    "/fr/reglages/zones", "/fr/reglages/zones/zone-1", "/fr/reglages/utilisateurs", "/fr/reglages/cles",
+    "/fr/reglages/journal", "/fr/compte",
 )  # fmt: skip
 EVERY_ALERT = 20  # one zone in so many has an alert
 
@@ -139,7 +150,7 @@ def _write(writer: ReadingWriter, channels: NDArray[np.int_], t_s: NDArray[np.in
 def _measure(url: str, rounds: int) -> None:
     wall = SystemClock()
     with connect(url) as connection:
-        let_in(connection, "bench", Role.ENGINEER, now_wall=wall.now())
+        let_in(connection, "bench", Role.ADMINISTRATOR, now_wall=wall.now())
         token = create_login_link(connection, person="bench", now_wall=wall.now())
         channel = channel_ids(connection)[CHART]
         parameters = {"channel": channel, "start": NOW - YEAR, "end": NOW, "bin": HOUR}
@@ -156,6 +167,8 @@ def _measure(url: str, rounds: int) -> None:
         _say("a year of a channel, auto", _times_ms(client, f"{chart}auto", rounds))
         _say("its hours from rollups, the database alone", rollup_ms)
         _say("its hours from raw readings, the database alone", raw_ms)
+        for page in PAGES:
+            _say(f"{page}, {_weight_kb(client, page):.0f} kB", _times_ms(client, page, rounds))
         print(f"the rollups take {min(raw_ms) / min(rollup_ms):.1f} times less than raw aggregation (least of each)")
 
 
@@ -177,6 +190,11 @@ def _times_ms(client: httpx.Client, address: str, rounds: int) -> list[float]:
         if answer.status_code != 200:
             raise MeasureError(f"{address} answered {answer.status_code}")
     return found[1:]
+
+
+def _weight_kb(client: httpx.Client, address: str) -> float:
+    """What a page weighs on the line."""
+    return client.get(address, timeout=60).num_bytes_downloaded / 1000
 
 
 def _say(what: str, times_ms: list[float]) -> None:
