@@ -47,4 +47,13 @@ def as_csv(found: Iterable[Written]) -> str:
 
 def told(part: dict[str, object] | None) -> str:
     """One side of a change as a line."""
-    return ", ".join(f"{name} {'—' if value is None else value}" for name, value in (part or {}).items())
+    return ", ".join(f"{name} {_plain(value)}" for name, value in (part or {}).items())
+
+
+def _plain(value: object) -> str:
+    """A value as people write it: 4080, not 4080.0, and the names of a list behind each other."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return " ".join(map(_plain, value))
+    return "—" if value is None else f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)

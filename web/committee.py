@@ -208,7 +208,7 @@ def fetch_committee(connection: Connection, zone_id: str) -> Committee:
     name, version, women, men, counted_in = row
     return Committee(
         zone_id, name, version, None if women is None else Members(women, men, counted_in),
-        tuple(one for zone in fetch_people(connection, zone_id) for one in zone.people),
+        tuple(one for zone in fetch_people(connection, [zone_id]) for one in zone.people),
         tuple(Gone(*one) for one in connection.execute(SQL["gone"], asked)),
         tuple(tap for (tap,) in connection.execute(SQL["taps"], asked)),
     )  # fmt: skip

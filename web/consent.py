@@ -62,15 +62,15 @@ class ZonePeople:
         return sum(one.may_be_told for one in self.people)
 
 
-def fetch_people(connection: Connection, zone_id: str | None = None) -> list[ZonePeople]:
-    """The committees by zone, or of one, each in the order in which people are called."""
+def fetch_people(connection: Connection, zones: Sequence[str] | None = None) -> list[ZonePeople]:
+    """The committees of all or of some zones, in the zones' order, each in that in which people are called."""
     words = {row[0]: Word(*row) for row in connection.execute(SQL["log"])}
-    found = [Reached(*row) for row in connection.execute(SQL["people"], {"zone": zone_id})]
-    found = [replace(one, word=words.get(one.phone)) for one in found]
-    return [
-        ZonePeople(zone_id, name, tuple(one for one in found if one.zone_id == zone_id))
-        for zone_id, name in _zones(found)
-    ]
+    asked = {"zones": None if zones is None else list(zones)}
+    found = [Reached(*row) for row in connection.execute(SQL["people"], asked)]
+    by_zone: dict[str, list[Reached]] = {zone: [] for zone in zones or ()}
+    for one in found:
+        by_zone.setdefault(one.zone_id, []).append(replace(one, word=words.get(one.phone)))
+    return [ZonePeople(zone, some[0].zone_name, tuple(some)) for zone, some in by_zone.items() if some]
 
 
 def phone_of(connection: Connection, contact_id: int) -> str:
@@ -79,7 +79,3 @@ def phone_of(connection: Connection, contact_id: int) -> str:
     if row is None:
         raise NotThere("contact", str(contact_id))
     return str(row[0])
-
-
-def _zones(found: Sequence[Reached]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((one.zone_id, one.zone_name) for one in found))

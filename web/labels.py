@@ -439,6 +439,29 @@ TESTS = {
     "counter": N_("compteur qui recule"),
     "clock": N_("date estimée"),
 }
+EVIDENCE = {  # numbers that detectors name, beside those of channels and plates
+    "capacity_m3_h_m": N_("Débit spécifique"),
+    "chlorine_mg_l": N_("Chlore libre"),
+    "count": N_("Nombre"),
+    "days": N_("Jours"),
+    "for_s": N_("Durée"),
+    "head_lost_pct": N_("Hauteur perdue"),
+    "hours": N_("Durée"),
+    "less_pct": N_("Moins que d’habitude"),
+    "level_pct": N_("Niveau"),
+    "lost_pct": N_("Part perdue"),
+    "nights": N_("Nuits"),
+    "sensor": N_("Capteur"),
+    "share": N_("Part"),
+    "step": N_("Saut"),
+    "step_s": N_("Saut de l’horloge"),
+    "tap": N_("Borne"),
+    "usual_m3": N_("Volume d’habitude"),
+    "usual_m3_h": N_("Débit d’habitude"),
+    "usual_v": N_("Tension d’habitude"),
+    "value": N_("Valeur"),
+}
+BOX_STATES = {"online": N_("en ligne"), "offline": N_("hors ligne")}  # as a gateway announces itself
 FLAGS = {3: N_("douteuse"), 4: N_("mauvaise")}
 CHANNELS = {
     "irradiance_w_m2": N_("Ensoleillement"),
@@ -600,6 +623,10 @@ class Labels:
         """What an answer was understood as."""
         return self._word(INTENTIONS, code) if code else self.texts.gettext("pas encore lu")
 
+    def box_state(self, code: str) -> str:
+        """How a gateway announced itself."""
+        return self._word(BOX_STATES, code)
+
     def what_it_was(self, code: str) -> str:
         """What a reported breakdown turned out to be."""
         return self._word(WHAT_IT_WAS, code)
@@ -677,6 +704,10 @@ class Labels:
         """A channel with its asset: « Borne 7 : compteur ouvert »."""
         label = asset_label(asset, self.texts.language.value).capitalize()
         return self.texts.named(label, self.channel(name).lower())
+
+    def evidence(self, name: str) -> str:
+        """What a number of an alert's evidence says; a name that only a programmer knows stays as it is."""
+        return self._word({**RATINGS, **CHANNELS, **EVIDENCE}, name)
 
     def rating(self, name: str) -> str:
         """What a number of a zone file says."""

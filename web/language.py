@@ -115,7 +115,7 @@ class Texts:
             return f"{hours}{NO_BREAK}h" + (f"{NO_BREAK}{rest:02d}" if rest else "")
         day = self.gettext("j")
         rest = hours % 24
-        return f"{days}{NO_BREAK}{day}" + (f"{NO_BREAK}{rest}{NO_BREAK}h" if rest and days < 4 else "")
+        return f"{self.number(days)}{NO_BREAK}{day}" + (f"{NO_BREAK}{rest}{NO_BREAK}h" if rest and days < 4 else "")
 
     def age(self, at: datetime | None, now: datetime) -> str:
         """How long ago something was; what a wrong clock dates into the future is "just now"."""
@@ -160,6 +160,10 @@ class Texts:
     def month(self, on: date) -> str:
         """The month of a day."""
         return str(format_date(on, "MMM y", locale=self.locale)).replace(" ", NO_BREAK)
+
+    def whole_month(self, on: date) -> str:
+        """The month of a day in full, as a heading."""
+        return str(format_date(on, "MMMM y", locale=self.locale)).capitalize()
 
     def day_and_time(self, at: datetime) -> str:
         """Weekday, day, month and time: the page's own clock."""

@@ -118,9 +118,9 @@ class ChannelQuality:
     redated: int
 
     @property
-    def share(self) -> float:
-        """Of what was due."""
-        return min(1.0, self.came / self.due) if self.due > 0 else 0.0
+    def share(self) -> float | None:
+        """Of what was due; None while nothing is, as of a gauge that is read once a day."""
+        return min(1.0, self.came / self.due) if self.due > 0 else None
 
 
 def fetch_zones(connection: Connection, zones: Sequence[str], days: Days) -> dict[str, ZoneQuality]:
@@ -142,10 +142,10 @@ def fetch_channels(connection: Connection, zone: str, days: Days) -> list[Channe
         redated = tests.pop(REDATED, 0)
         found.append(
             ChannelQuality(
-                channel, asset, name, unit, came, days.due_s / interval_s, late, conflicts, value, at, tests, redated
+                channel, asset, name, unit, came, days.due_s // interval_s, late, conflicts, value, at, tests, redated
             )
         )
-    return sorted(found, key=lambda one: (one.share, one.asset, one.name))
+    return sorted(found, key=lambda one: (1.0 if one.share is None else one.share, one.asset, one.name))
 
 
 class Rows(StrEnum):

@@ -220,7 +220,7 @@ def test_the_page_offers_channels_and_its_form_works_without_javascript(reader: 
     assert "CSV Excel français" in page
     assert 'href="/fr/comptes"' in page
     assert 'href="/fr/mis-de-cote"' in page
-    one = reader.get("/en/donnees?zone=zone-1").text
+    one = reader.get("/en/donnees?canaux=zone-1").text
     assert 'value="zone-1/tower/level_m" checked' in one
     # What a browser sends of this form, with the session's cookie alone.
     sent = {
@@ -231,4 +231,4 @@ def test_the_page_offers_channels_and_its_form_works_without_javascript(reader: 
         "format": "csv",
     }
     assert len(frame_of(reader.get("/api/v1/exports/readings", params=sent))) == 288
-    assert reader.get("/fr/donnees?zone=zone-9").status_code == 404
+    assert reader.get("/fr/donnees?canaux=zone-9").status_code == 404

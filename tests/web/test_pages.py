@@ -85,6 +85,18 @@ def test_a_large_fleet_comes_in_pages_and_its_totals_are_of_all(
         assert "Zones 51 à 60 sur 60" in words(page)
         assert visitor.get(address, params={"page": 4}).status_code == 400
         assert visitor.get(address, params={"q": "zone-3 mangol"}).text.count(marks) == 1
+    people = visitor.get("/fr/messages/accord", params={"page": 3})
+    assert (people.text.count(">Tenir le comité<"), "Zones 51 à 60 sur 60" in words(people)) == (10, True)
+    compared = visitor.get("/fr/comparer", params={"page": 3, "jours": "30"})
+    assert "jours=30&amp;ref=avant&amp;page=2" in compared.text, "the length stays while one turns the pages"
+    assert len(set(re.findall(r"/fr/zones/(zone-\d+)/graphes", compared.text))) == 10
+    sent = {"zone": ["zone-3", "zone-40"], "from": "2026-02-01", "to": "2026-02-28", "kind": "day", "format": "parquet"}
+    turned = visitor.get("/fr/donnees", params=sent | {"page": 3}).text
+    ticked = re.findall(r'name="zone" value="(zone-\d+)" checked', turned)
+    assert sorted(ticked) == ["zone-3", "zone-40"], "what was ticked on other pages stays"
+    assert 'value="2026-02-01"' in turned
+    assert all(f'value="{one}" selected' in turned for one in ("day", "parquet"))
+    assert "checked" not in visitor.get("/fr/donnees", params={"from": "2026-02-01", "page": 2}).text, "nor comes back"
 
 
 def test_totals_are_counted_again_after_five_minutes_and_meanwhile_tell_their_age(
@@ -173,7 +185,7 @@ def test_alert_page_tells_the_whole_story_and_takes_it_in_charge(site: Site, vis
     address = f"/fr/alertes/{site.alert_id}"
     text = words(visitor.get(address))
     for told in ("Pompe arrêtée malgré le soleil", "Alerte ouverte", "SMS envoyé", TEXT, "Alpha Oumar Barry",
-                 "irradiance_w_m2 780 W/m²", "for_s 60 min", "Prendre en charge"):  # fmt: skip
+                 "Ensoleillement 780 W/m²", "Durée 60 min", "Prendre en charge"):  # fmt: skip
         assert told.replace("\u00a0", " ") in text.replace("\u00a0", " "), told
     answer = visitor.post(f"{address}/prendre", data={"csrf": csrf_of(visitor)})
     assert (answer.status_code, answer.headers["location"]) == (303, address)

@@ -45,7 +45,7 @@ def test_zones_tell_what_came_of_what_was_due(reader: httpx.Client, zones: list[
     # and one moment with two values.
     assert row_of(page, zones[5].name) == f"{zones[5].name} 0 % {zones[5].name} 0 — 0 0 —"
     name = zones[1].name
-    assert row_of(page, name).endswith(f"0 0 % {name} 1 {name} 1 {name} −20514 j {name}")
+    assert row_of(page, name).endswith(f"0 0 % {name} 1 {name} 1 {name} −20 514 j {name}")
     page = reader.get(f"{QUALITY}?du=2026-03-01&au=2026-03-01")
     # The twelve readings of two days before came on 1 March, of which the first four once more.
     assert f"100 % {name} 0 0" in row_of(page, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 import psycopg
@@ -205,3 +206,28 @@ def _all_of(connection: Connection) -> str:
                       "consent_log", "rule_setting", "takings", "report_draft", "published_report", "phone_reply")
     ]  # fmt: skip
     return json.dumps(found)
+
+
+@pytest.mark.db
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.SECRETARY, Role.ENGINEER])
+def test_no_page_offers_a_link_that_its_reader_may_not_open(full: Site, role: Role) -> None:
+    pages = (
+        "",
+        "alertes",
+        f"alertes/{full.alert_id}",
+        "rapports",
+        "messages",
+        "messages/accord",
+        "compte",
+        "chercher?q=zone",
+        *(f"zones/zone-3{part}" for part in ("", "/pump", "/tower", "/bornes", "/gateway", "/calendrier", "/graphes")),
+    )
+    with full.app() as client:
+        client.get(full.login_path(role, "zone-3" if role is Role.SECRETARY else None))
+        for page in pages:
+            answer = client.get(f"/fr/{page}")
+            assert answer.status_code == 200, page
+            for href in re.findall(r'href="(/[^"#?]*)', answer.text):
+                door = None if href.startswith("/static") else door_of(href)
+                assert door is None or door.read in RIGHTS[role], f"/fr/{page} offers {href}"
+            assert "/fr/rapports" in answer.text

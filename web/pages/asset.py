@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query
@@ -143,7 +143,7 @@ class _Part:
         return [one for one in found if one.asset in _shown_with(asset_id)]
 
     def render(
-        self, template: str, *, asset_id: str, name: str, by_hand: Sequence[HandMade] = (), **values: object
+        self, template: str, *, asset_id: str, name: str, by_hand: Sequence[HandMade] = (), **values: Any
     ) -> Response:
         """A page within the frame of the zone's parts."""
         page, zone_id = self.page, self.zone.zone_id
@@ -155,7 +155,7 @@ class _Part:
             template, zone=self.zone, asset_id=asset_id, name=name, by_hand=by_hand,
             plates={one: plate for one in ids if (plate := self.ratings.get(one))},
             alerts=[one for one in about if one.asset_id in ids or (is_all_taps and one.asset_id.startswith("tap-"))],
-            stale_after=timedelta(hours=SILENT_H),
+            stale=[row for row in latest if self.page.now - row.measured_at > _stale_after(row.channel.interval_s)],
             latest=sorted(latest, key=lambda row: (row.channel.asset_id, row.channel.name)),
             singles=[row.asset_id for row in self.assets if row.kind != "tap"],
             has_taps=any(row.kind == "tap" for row in self.assets), **values,
@@ -165,6 +165,10 @@ class _Part:
         """The asset's name with a capital."""
         label = asset_label(asset_id, self.page.language.value)
         return label[:1].upper() + label[1:]
+
+
+def _stale_after(interval_s: float) -> timedelta:
+    return max(timedelta(hours=SILENT_H), timedelta(seconds=1.5 * interval_s))
 
 
 def _shown_with(asset_id: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from ingest.db import Connection
-from ingest.readings import ChannelRow, ZoneRow
+from ingest.readings import ChannelRow
 from ingest.readings_pg import PgReadings
 from web.compare import Numbers, fetch_numbers
 from web.daily import DAY, midnight
@@ -21,11 +21,11 @@ from web.explore import BACK, SPECIFIC_ENERGY, Question, with_derived
 from web.pages.page import Page, PageOf
 from web.plots.plot import Plot
 from web.plots.service import ComparedZone, compare_plot
+from web.zones import ZoneLine, find_zones
 
 router = APIRouter()
 
 DAYS = {"7": 7, "30": 30}
-MOST_ZONES = 60
 TIMES = ("avant", "an")
 ENERGY = f"pump/{SPECIFIC_ENERGY}"
 
@@ -43,28 +43,31 @@ class Compared:
 
 @router.get("/comparer")
 def comparison(
-    page: PageOf, past: PastOf, jours: Annotated[str, Query()] = "7", ref: Annotated[str, Query()] = TIMES[0]
+    page: PageOf,
+    past: PastOf,
+    jours: Annotated[str, Query()] = "7",
+    ref: Annotated[str, Query()] = TIMES[0],
+    number: Annotated[int, Query(alias="page", ge=1)] = 1,
 ) -> Response:
-    """Four numbers of every zone, this period against the one before or that of last year."""
+    """Four numbers of every zone, a page of them at a time, now against the period before or that of last year."""
     if jours not in DAYS:
         raise BadParameter("jours", jours, f"is none of {', '.join(DAYS)}")
     if ref not in TIMES:
         raise BadParameter("ref", ref, f"is none of {', '.join(TIMES)}")
     store = PgReadings(past)
-    zones = sorted(store.zones(), key=lambda row: row.name)
-    shown = zones[:MOST_ZONES]
-    channels: dict[str, dict[str, ChannelRow]] = {row.zone_id: {} for row in shown}
+    some = find_zones(page.connection, "", number)
+    channels: dict[str, dict[str, ChannelRow]] = {row.zone_id: {} for row in some.zones}
     for channel in store.channels(list(channels)):
         channels[channel.zone_id][f"{channel.asset_id}/{channel.name}"] = channel
-    found = [_compared(page, past, row, channels[row.zone_id], DAYS[jours], ref) for row in shown]
+    found = [_compared(page, past, row, channels[row.zone_id], DAYS[jours], ref) for row in some.zones]
     return page.render(
         "comparison.html", plots=_plots(page, found, DAYS[jours], ref), days=DAYS[jours], choices=DAYS, ref=ref,
-        times=TIMES, left_out=len(zones) - len(found),
+        times=TIMES, some=some,
     )  # fmt: skip
 
 
 def _compared(
-    page: Page, past: Connection, row: ZoneRow, channels: Mapping[str, ChannelRow], days: int, ref: str
+    page: Page, past: Connection, row: ZoneLine, channels: Mapping[str, ChannelRow], days: int, ref: str
 ) -> Compared:
     end = midnight(page.now.astimezone(UTC).date())
     ratings = {asset.asset_id: asset.rating for asset in PgReadings(past).assets(row.zone_id)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,6 +10,8 @@ from fastapi.responses import Response
 
 from ingest.readings_pg import PgReadings
 from web.errors import NotThere
+from web.exports import Format, Kind
+from web.language import Language
 from web.pages.page import PageOf
 from web.zones import find_zones
 
@@ -21,18 +23,32 @@ OFFERED = timedelta(days=30)  # the span that stands in the form at first
 @router.get("/donnees")
 def data(
     page: PageOf,
-    zone: Annotated[str | None, Query()] = None,
+    canaux: Annotated[str | None, Query(max_length=200)] = None,
+    zone: Annotated[list[str] | None, Query()] = None,
     q: Annotated[str, Query(max_length=200)] = "",
     number: Annotated[int, Query(alias="page", ge=1)] = 1,
+    first: Annotated[date | None, Query(alias="from")] = None,
+    last: Annotated[date | None, Query(alias="to")] = None,
+    kind: Annotated[Kind, Query()] = Kind.RAW,
+    format: Annotated[Format | None, Query()] = None,
 ) -> Response:
-    """The form for some zones, a page of them at a time, or for one of which channels can be chosen."""
+    """The form for some zones, a page of them at a time, or for the channels of the zone `canaux`.
+
+    What is ticked and chosen stays while one turns the pages; zones of other pages stand below those of this one.
+    """
     store = PgReadings(page.connection)
     names = {row.zone_id: row.name for row in store.zones()}
-    if zone is not None and zone not in names:
-        raise NotThere("zone", zone)
-    last = page.now.date()
+    for name in [*(zone or []), *([canaux] if canaux else [])]:
+        if name not in names:
+            raise NotThere("zone", name)
+    some = find_zones(page.connection, q, number)
+    here = {line.zone_id for line in some.zones}
+    is_sent = first is not None  # the form, not a link to the page: nothing ticked is meant
+    ticked = zone or ([] if is_sent else [line.zone_id for line in some.zones[:1]])
     return page.render(
-        "data.html", some=find_zones(page.connection, q, number), asked_for=q, chosen=zone,
-        name=names[zone] if zone else "", channels=store.channels(zone) if zone else [],
-        first=last - OFFERED, last=last,
+        "data.html", some=some, asked_for=q, chosen=canaux, name=names[canaux] if canaux else "", ticked=ticked,
+        elsewhere={name: names[name] for name in dict.fromkeys(ticked) if name not in here},
+        channels=store.channels(canaux) if canaux else [], kinds=list(Kind), kind=kind,
+        first=first or page.now.date() - OFFERED, last=last or page.now.date(), formats=list(Format),
+        format=format or (Format.EXCEL_FR if page.language is Language.FR else Format.CSV),
     )  # fmt: skip

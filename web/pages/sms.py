@@ -28,6 +28,7 @@ from web.sms import (
     notifications_page,
     strangers_page,
 )
+from web.zones import find_zones
 
 router = APIRouter()
 
@@ -106,9 +107,15 @@ def purse(page: PageOf) -> Response:
 
 
 @router.get("/messages/accord")
-def consent(page: PageOf) -> Response:
-    """Who may be told, who said so, and where the next one to leave would be the last."""
-    return page.render("consent.html", zones=fetch_people(page.connection))
+def consent(
+    page: PageOf,
+    q: Annotated[str, Query(max_length=200)] = "",
+    number: Annotated[int, Query(alias="page", ge=1)] = 1,
+) -> Response:
+    """Who may be told, who said so, and where the next one to leave would be the last; some zones at a time."""
+    some = find_zones(page.connection, q, number)
+    zones = fetch_people(page.connection, [line.zone_id for line in some.zones])
+    return page.render("consent.html", some=some, asked_for=q, zones=zones)
 
 
 @router.post("/messages/accord/{contact_id}/oublier")

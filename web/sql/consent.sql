@@ -7,7 +7,7 @@ SELECT c.zone_id, z.name, c.contact_id, c.name, c.role, c.phone, c.language,
        array(SELECT o.zone_id FROM contact o WHERE o.phone = c.phone AND o.zone_id <> c.zone_id AND o.is_active
              ORDER BY o.zone_id)
 FROM contact c JOIN zone z USING (zone_id)
-WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s) ORDER BY c.zone_id, c.rank, c.contact_id;
+WHERE c.is_active AND (%(zones)s::text[] IS NULL OR c.zone_id = ANY(%(zones)s)) ORDER BY c.zone_id, c.rank, c.contact_id;
 
 -- phone
 SELECT phone FROM contact WHERE contact_id = %(contact)s AND is_active;

@@ -7,7 +7,7 @@ SELECT z.zone_id, came.n, came.due, noted.failed, noted.redated, conflicts.n, ac
 FROM zone z
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(d.n), 0)::int8 AS n,
-           coalesce(sum(date_part('epoch', %(due_until)s::timestamptz - %(start)s) / a.interval_s), 0) AS due
+           coalesce(sum(floor(date_part('epoch', %(due_until)s::timestamptz - %(start)s) / a.interval_s)), 0) AS due
     FROM channel c JOIN asset a USING (zone_id, asset_id) CROSS JOIN LATERAL (
         SELECT sum(r.n + r.bad) AS n FROM reading_daily r
         WHERE r.channel_id = c.channel_id AND r.day >= %(start)s AND r.day < %(end)s OFFSET 0
