@@ -33,7 +33,8 @@ OTHERS_MOVE = 0.4  # of what they usually give together
 PARTLY, PARTLY_DAYS = 0.6, 3  # of its usual share of the village's water, so long: a tap half closed or half broken
 SPREADS, VARIES = 3.0, 0.15  # and outside what this tap's share varies by; so much where that is not known
 SMALL_M3 = 0.05
-MANY_CANS_M3 = 0.5  # a day: 25 cans of 20 L vary by a fifth (Poisson), fewer by too much to be missed
+CAN_M3 = 0.02
+OF_MEDIAN = 0.67  # of a single day's spread is that of the median of three
 WATER_IN_TOWER_M = 0.10
 
 
@@ -207,9 +208,12 @@ def judge_closed(scene: Scene) -> list[Signal]:
         none = volume[tap] <= np.minimum(SMALL_M3, 0.05 * usual[tap])
         alone = none & is_used & (others > OTHERS_MOVE * others_usual) & (others_usual > 0)
         share = shares[tap]
-        limit = np.minimum(PARTLY, 1 - SPREADS * np.nan_to_num(past_spread(share, days=21, at_least=5), nan=VARIES))
+        varies = np.nan_to_num(past_spread(share, days=21, at_least=5), nan=VARIES)
+        # Days of few cans vary by their number alone (Poisson).
+        varies = np.fmax(varies, OF_MEDIAN * np.sqrt(CAN_M3 / np.maximum(usual[tap], SMALL_M3)))
+        limit = np.minimum(PARTLY, 1 - SPREADS * varies)
         partly = (recent_median(share, PARTLY_DAYS, at_least=PARTLY_DAYS) < limit) & (share < 1.1 * limit)
-        partly &= is_used & (usual[tap] > MANY_CANS_M3)
+        partly &= is_used
         gives = (volume[tap] > 0.2 * usual[tap]) & ~(share < 0.75)
         verdict = verdicts(present=alone | partly, absent=gives)
         signals.append(
