@@ -64,7 +64,7 @@ def until(is_so: Callable[[], bool], what: str) -> None:
 
 
 def freeze(connection: Connection, lease: Mapping[str, str]) -> None:
-    """It says nothing any more; only now has it a short lease, so that a slow machine does not lose it while working."""
+    """It says nothing any more; its lease is short only now, or a slow machine would lose it while it works."""
     for name, value in lease.items():
         connection.execute("SELECT set_config(%s, %s, false)", [name, value])
 
