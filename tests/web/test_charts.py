@@ -140,6 +140,7 @@ def test_lanes_cut_at_the_edges_and_leave_out_what_lies_outside() -> None:
 
 def test_time_axis_names_hours_of_a_day_and_days_of_a_month() -> None:
     assert time_ticks(DAY) == [3 * 3600.0 * n for n in range(9)]
+    assert time_ticks(Span(30.0, 600.0)) == [120.0 * n for n in range(1, 6)], "ten minutes"
     month = Span(0.0, 30 * 86_400.0)
     assert time_ticks(month) == [5 * 86_400.0 * n for n in range(7)]
     drawn = time_axis(month, lambda t_s: f"d{t_s / 86_400:g}")
