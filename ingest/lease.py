@@ -29,8 +29,8 @@ class Lease:
     def __init__(self, url: str, worker: int) -> None:
         self._url, self._which = url, {"worker": worker}
         self._lock = threading.Lock()  # guards the two below
-        self._connection: Connection | None = None
-        self._renewed_s = NEVER_S
+        self._connection: Connection | None = None  # on which we have the lease, or ask for it
+        self._renewed_s = NEVER_S  # when the server last heard us have it
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._renew_for_ever, name="lease", daemon=True)
 
@@ -59,9 +59,9 @@ class Lease:
             except psycopg.Error:
                 self._let_go()
                 raise
+            self._renewed_s = now_s if is_ours else NEVER_S
             if not is_ours:
                 raise Superseded(f"another process is worker {self._which['worker']} of ingest")
-            self._renewed_s = now_s
         if not self._thread.is_alive():
             self._thread.start()
 
@@ -94,15 +94,19 @@ class Lease:
 
     def _renew_for_ever(self) -> None:
         while not self._is_closed.wait(RENEW_S):
-            with self._lock:
-                if self._connection is None:
-                    continue
-                now_s = time.monotonic()
-                try:
-                    self._connection.execute(SQL["renew"])
-                    self._renewed_s = now_s
-                except psycopg.Error:
-                    self._let_go()
+            self._renew()
+
+    def _renew(self) -> None:
+        """Say that we live; where we only ask for the lease, that is no sign of having it."""
+        with self._lock:
+            if self._connection is None or self._renewed_s == NEVER_S:
+                return
+            now_s = time.monotonic()
+            try:
+                self._connection.execute(SQL["renew"])
+                self._renewed_s = now_s
+            except psycopg.Error:
+                self._let_go()
 
     def _let_go(self) -> None:
         self._renewed_s = NEVER_S

@@ -232,6 +232,7 @@ class _Worker:
         while not stop.is_set():
             try:
                 pipeline = self.open()
+                self._check_database()
             except StoreUnavailable as error:
                 self._note_trouble(error)
                 stop.wait(self.pause_s)
@@ -246,7 +247,6 @@ class _Worker:
                 self._note_recovery()
                 if is_standby:
                     log.warning("nobody else is ingest any more: we are", extra={"action": "took_over"})
-                self._check_database()
                 return pipeline
         return None
 
@@ -256,7 +256,11 @@ class _Worker:
 
     def _check_database(self) -> None:
         """Name the database's settings that can lose what it has committed; a line each."""
-        for _, sentence in weak_settings(self._reach()):
+        try:
+            weak = weak_settings(self._reach())
+        except psycopg.Error as error:
+            raise as_ingest_error(error) from error
+        for _, sentence in weak:
             log.warning("%s", sentence, extra={"action": "weak_database"})
 
     def open(self) -> Pipeline:

@@ -124,6 +124,10 @@ def test_who_lost_the_lease_is_cut_off_in_the_middle_of_a_transaction_and_finds_
     wait_until(lambda: not old.lease.is_held, lambda: "it believes that it has the lease")
     with pytest.raises(Superseded):
         old.lease.take()
+    old.lease._renew()  # on the connection on which it now only asks
+    assert not old.lease.is_held
+    with pytest.raises(Superseded):
+        old.lease.take()
 
 
 def test_the_server_ends_a_lease_on_which_nothing_is_said(
