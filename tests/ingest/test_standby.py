@@ -22,7 +22,7 @@ from tests.ingest.process import IngestProcess, book, wait_for_readings, wait_un
 from tests.ingest.talker import Talker
 
 pytestmark = [pytest.mark.db]
-AFTER_KILL_S, AFTER_FREEZE_S = 2.0, 6.0  # the promise is one second; `make bench-crash` holds it on a quiet machine
+AFTER_KILL_S, AFTER_FREEZE_S = 2.0, 6.0  # promised is one second, on a machine that has time: it prints what it took
 
 
 @pytest.fixture
