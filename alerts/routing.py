@@ -411,14 +411,15 @@ def when_free(
 
     What is decided at one moment about several zones leaves as one message. The first comes at once, what follows
     within ten minutes comes together at their end. "No water" waits for nothing but "no water" of another zone that has
-    just been told: a committee never waits, who looks after many zones gets one message of many.
+    just been told: a committee never waits, who looks after many zones gets one message of many. What was told
+    while the clock was ahead is waited for by nobody once it is set back.
     """
     past = [one for one in past if one.at != now or one.zone_id in zones]
     if is_urgent:
         past = [one for one in past if one.severity >= NO_WATER and one.kind == MessageKind.OPENED]
         past = [one for one in past if one.zone_id not in zones]
     waiting = [one.at for one in past if one.at > now]
-    if waiting and (is_urgent or min(waiting) - now <= BUNDLED_WITHIN):
+    if waiting and min(waiting) - now <= BUNDLED_WITHIN:
         return min(waiting), Why.TOLD_WITH_OTHERS
     last_at = max((one.at for one in past if one.at <= now), default=None)
     if last_at is not None and now - last_at < BUNDLED_WITHIN:

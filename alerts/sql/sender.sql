@@ -26,7 +26,8 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 -- Marked, with the attempt, and committed before the first byte leaves. What matters most leaves first. What is no longer
 -- true, was put on the shelf or has had its time stays, and so does news for who wants none. A message waits for its own
 -- route unless that one is down; what a route refused for good is not offered to it again. What can wait and would ring a
--- phone too often is put off: since that was decided, "no water" may have overtaken it.
+-- phone too often is put off: since that was decided, "no water" may have overtaken it. What left while the clock was
+-- ahead is not counted once it was set back.
 WITH due AS (
     SELECT n.notification_id, n.phone, n.urgency,
            n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted
@@ -51,7 +52,7 @@ counted AS (
             FROM notification o JOIN sms_attempt t USING (notification_id)
             WHERE d.is_capped AND o.phone = d.phone AND o.created_at > %(now)s - interval '4 days'
               AND o.kind <> 'reply' AND (o.alert_id IS NOT NULL OR o.kind = 'bundle')
-              AND t.began_at > %(now)s - interval '1 day'
+              AND t.began_at BETWEEN %(now)s - interval '1 day' AND %(again)s
               AND (t.outcome IS NULL OR t.outcome IN ('accepted', 'uncertain'))) rang),
 put_off AS (
     UPDATE notification n SET next_try_at = %(again)s, reason = 'enough_for_now'

@@ -594,6 +594,17 @@ def test_credit_that_ends_within_three_days_is_low_and_an_only_route_tells_it_it
     )
 
 
+def test_what_left_while_the_clock_was_ahead_counts_against_no_cap_once_it_was_set_back(desk: Desk, sim: Route) -> None:
+    desk.clock.set(NOON + timedelta(days=1))
+    for number in range(6):
+        desk.queue(f"A{number} FUITE", urgency=Urgency.ALERT, step=f"told-{number}")
+        desk.pass_by(timedelta(minutes=1))
+    desk.clock.set(NOON)
+    desk.queue("A90 FUITE", urgency=Urgency.ALERT, step="last")
+    desk.pass_by(timedelta(minutes=1))
+    assert sim.taken[-1].text == "A90 FUITE"
+
+
 @pytest.mark.parametrize(("rang", "every"), [pytest.param(19, 70, id="a-day"), pytest.param(5, 10, id="an-hour")])
 def test_no_water_that_overtakes_the_last_sms_of_a_phone_s_cap_puts_it_off(
     desk: Desk, sim: Route, rang: int, every: int
