@@ -29,10 +29,10 @@ SELECT (config ->> 'compress_after')::interval FROM timescaledb_information.jobs
 WHERE hypertable_schema = 'ndiyan_conversion' AND hypertable_name = 'reading';
 
 -- hold
--- Nobody stores readings until the end of the transaction; whoever reads goes on. Ingest waits at its turn, before it
--- has touched the table, so that nobody holds what the other waits for.
+-- Nobody stores readings until the end of the transaction; whoever reads goes on. Each worker of ingest waits at its turn,
+-- before it has touched the table, so that nobody holds what the other waits for.
 SET LOCAL idle_in_transaction_session_timeout = 0;
-SELECT pg_advisory_xact_lock(hashtext('ndiyan writer'));
+SELECT take_writer_turns('', array_agg(worker ORDER BY worker)) FROM writer_turn;
 LOCK TABLE public.reading IN SHARE MODE;
 
 -- tally_old

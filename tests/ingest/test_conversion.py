@@ -22,7 +22,7 @@ from ingest.columns import Columns
 from ingest.db import Connection, connect, migrate, offered_variant
 from ingest.errors import ConversionRefused
 from ingest.registry import import_zones
-from ingest.timescale import Converted, convert, plan
+from ingest.timescale import SQL, Converted, convert, plan
 from ingest.writer import ReadingWriter, Written
 from ndiyan.backup import BackupConfig, make_backup
 from ndiyan.restore import restore
@@ -198,6 +198,18 @@ def test_the_command_says_what_it_will_do_and_what_it_has_done(plain: Connection
     assert "about 2,880 readings of 7 weeks, about 1 min" in preview
     assert "ingest waits and confirms nothing" in preview
     assert ndiyan().startswith("2,880 readings of 6 weeks (0 from an earlier run): ")
+
+
+def test_every_worker_of_ingest_waits_at_its_turn_while_readings_are_moved(database_url: str) -> None:
+    with connect(database_url) as holder, connect(database_url) as worker:
+        holder.execute("INSERT INTO writer_turn (worker, holder) VALUES (2, '')")
+        worker.execute("SET lock_timeout = '100ms'")
+        with holder.transaction():
+            holder.execute(SQL["hold"])
+            for number in (1, 2):
+                with pytest.raises(psycopg.errors.LockNotAvailable, match="advisory"):
+                    worker.execute("SELECT take_writer_turns('me', %s)", [[number]])
+        worker.execute("SELECT take_writer_turns('me', ARRAY[1, 2])")
 
 
 def test_a_server_without_it_is_refused_with_the_remedy(database_url: str) -> None:
