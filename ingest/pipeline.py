@@ -252,18 +252,19 @@ class Pipeline:
     def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, RowFates]:
         """The readings of a batch, and what became of each; `is_new` when none was stored under its number before."""
         columns = admission.columns
-        came = np.zeros(len(columns), dtype=bool) if is_new else self._repeated_estimates(admission)
+        came = np.zeros(len(columns), dtype=bool) if is_new else self._repeated_estimates(admission, columns)
         fate = RowFates(np.full(len(columns), Outcome.DUPLICATE, dtype=np.int8), np.zeros(len(columns), dtype=bool))
         fate.outcome[~came], fate.is_behind[~came] = self._writer.write_each(columns.take(~came))
         self._write_notes(admission, columns, fate.outcome)
         return columns, fate
 
-    def _repeated_estimates(self, admission: Admission) -> NDArray[np.bool_]:
+    def _repeated_estimates(self, admission: Admission, columns: Columns) -> NDArray[np.bool_]:
         """(n,) which readings came before, in this batch or an earlier one, perhaps with another time.
 
         A reading is known by its time as long as its gateway's clock is believed. An estimate moves on with the anchor,
         and the clock that one copy makes us doubt another may make us believe. So all readings of a boot of which
-        one was ever estimated are known by their number; other boots are not looked up.
+        one was ever estimated are known by their number; other boots are not looked up. Whoever else writes these zones
+        has ended before: no key would tell two estimates of one reading that came to two workers.
         """
         repeated = np.zeros(len(admission), dtype=bool)
         self._estimated_boots.update(item.boot for item in admission.estimated if item.boot is not None)
@@ -273,6 +274,7 @@ class Pipeline:
             if boot in self._estimated_boots
         }
         if placed:
+            self._writer.take_turn(columns.channel_id)
             came = self._account.arrived_before({boot: places[:, 1:] for boot, places in placed.items()})
             for boot, places in placed.items():
                 seen = came[boot]

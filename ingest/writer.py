@@ -105,7 +105,7 @@ class ReadingWriter:
         ordered = columns.take(order)
         self._ensure_weeks(ordered.measured_us)
         with self._connection.transaction():
-            self._take_turn(ordered.channel_id)
+            self.take_turn(ordered.channel_id)
             is_newest = self._is_newest(ordered)
             is_behind = ordered.measured_us < self._zone_newest_us[self._zone[ordered.channel_id]]
             outcome = self._write_ordered(ordered, is_newest)
@@ -118,11 +118,25 @@ class ReadingWriter:
         """Mark a stored reading as bad, since whoever made it says so; hours and days are counted without it."""
         key = {"channel": channel, "measured": instant_from_us(measured_us)}
         with self._connection.transaction():
-            self._take_turn(np.array([channel]))
+            self.take_turn(np.array([channel]))
             self._connection.execute(SQL["flag_bad"], key)
             self._connection.execute(SQL["flag_latest_bad"], key)
             self.forget()
             self._rollups.count_again(channel, measured_us)
+
+    def take_turn(self, channel_id: NDArray[np.int32] | NDArray[np.int64]) -> None:
+        """Take the turns of the workers whose zones these channels are of (n,), until the open transaction ends; whose
+        they are cannot change then."""
+        if self._only is not None or not len(channel_id):
+            return
+        if int(channel_id.max()) >= len(self._worker):  # registered since
+            self._load_watermark()
+        taken: set[int] = set()
+        while missing := set(np.unique(self._worker[channel_id]).tolist()) - taken:
+            taken |= missing
+            row = self._connection.execute(SQL["take_turn"], {"me": self._name, "workers": sorted(missing)}).fetchone()
+            if row is None or row[0]:
+                self.forget()
 
     def note(self, test: str, channel: NDArray[np.int32], measured_us: NDArray[np.int64]) -> None:
         """Say of stored readings (n,) which test they failed."""
@@ -140,7 +154,7 @@ class ReadingWriter:
             order = np.lexsort((columns.measured_us, columns.channel_id))
             ordered = columns.take(order)
             with self._connection.transaction(force_rollback=True):
-                self._take_turn(ordered.channel_id)
+                self.take_turn(ordered.channel_id)
                 self._ensure_weeks(ordered.measured_us)
                 outcome = self._outcomes(ordered, ~self._is_newest(ordered))
                 for place, error in self._refused_rows(ordered, np.flatnonzero(outcome == Outcome.STORED)):
@@ -163,19 +177,6 @@ class ReadingWriter:
                     continue
                 at = _line_of(error, len(some))
                 waiting += [part for part in (some[:at], some[at : at + 1], some[at + 1 :]) if len(part)]
-
-    def _take_turn(self, channel_id: NDArray[np.int32] | NDArray[np.int64]) -> None:
-        """Take the turns of the workers whose zones these channels are of (n,); whose they are cannot change then."""
-        if self._only is not None:
-            return
-        if int(channel_id.max()) >= len(self._worker):  # registered since
-            self._load_watermark()
-        taken: set[int] = set()
-        while missing := set(np.unique(self._worker[channel_id]).tolist()) - taken:
-            taken |= missing
-            row = self._connection.execute(SQL["take_turn"], {"me": self._name, "workers": sorted(missing)}).fetchone()
-            if row is None or row[0]:
-                self.forget()
 
     def _write_ordered(self, ordered: Columns, is_newest: NDArray[np.bool_]) -> NDArray[np.int8]:
         outcome = self._outcomes(ordered, ~is_newest)

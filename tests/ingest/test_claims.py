@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -120,10 +121,10 @@ def test_a_worker_knows_the_clock_of_a_boot_that_another_has_heard(
 ) -> None:
     """A gateway without a clock: its readings are dated by the uptime at which another worker heard it first."""
     zone, received_us = zones[1], round(START.timestamp() * 1e6)
-    record = {"bn": "tower/", "n": "level_m", "u": "m", "v": 1.0, "boot": "ab", "up": 100.0, "upa": 100.0}
+    record = {"bn": "tower/", "n": "level_m", "u": "m", "v": 1.0, "boot": "ab"}
 
     def pack(seq: int, uptime_s: float) -> Message:
-        body = json.dumps([record | {"seq": seq, "bt": uptime_s, "up": uptime_s}]).encode()
+        body = json.dumps([record | {"seq": seq, "sent": 0.0, "bup": uptime_s, "sup": uptime_s}]).encode()
         return Message(senml_topic(zone.zone_id, zone.gateway_id), body, received_us, seq, 1)
 
     with connect(database_url) as other:
@@ -131,7 +132,30 @@ def test_a_worker_knows_the_clock_of_a_boot_that_another_has_heard(
         first.store([pack(1, 100.0)])
         move(connection, "claim", 2, [zone.zone_id])
         second.look_at_registry()
-        assert second._anchors == first._account.fetch_anchors()
+        assert second._anchors == {(zone.zone_id, zone.gateway_id, "ab"): received_us - 100_000_000}
+
+
+@pytest.mark.db
+def test_what_two_workers_hear_at_once_is_stored_once_though_each_dates_it_by_itself(
+    connection: Connection, database_url: str, zones: list[Zone]
+) -> None:
+    """A gateway without a clock while its zone changes hands: two estimates of one reading are milliseconds apart."""
+    zone, came_us = zones[1], round(START.timestamp() * 1e6)
+    record = {"bn": "tower/", "n": "level_m", "u": "m", "v": 1.0, "boot": "ab", "seq": 1}
+    body = json.dumps([record | {"sent": 0.0, "bup": 100.0, "sup": 100.0}]).encode()
+    earlier, later = (
+        Message(senml_topic(zone.zone_id, zone.gateway_id), body, came_us + late_us, 1, 1) for late_us in (0, 3000)
+    )
+    with connect(database_url) as other, ThreadPoolExecutor(1) as thread:
+        first, second = Pipeline(connection), Pipeline(other)
+        move(connection, "claim", 2, [zone.zone_id])
+        with connection.transaction():
+            first.store([earlier])
+            again = thread.submit(second.store, [later])
+            with pytest.raises(TimeoutError):
+                again.result(0.5)
+        assert (again.result(10).stored, again.result().duplicate) == (0, 1)
+    assert connection.execute("SELECT count(*) FROM reading").fetchone() == (1,)
 
 
 @pytest.mark.db
