@@ -96,6 +96,7 @@ class OtherWorker:
         self._registry: object = None
         self._wanted: frozenset[str] = frozenset()
         self._strangers: set[str] = set()
+        self._was_marked = False  # at the last look
         self.has_gone = False  # it is one too many, and its session is empty
 
     def note(self, zones: Iterable[str]) -> None:
@@ -103,7 +104,7 @@ class OtherWorker:
         self._strangers.update(zones)
 
     def look(self, connection: Connection, registry: object, *, is_empty: bool, also: Collection[str]) -> None:
-        """Bring link and claims in line with the registry; `is_empty` when all that came is stored.
+        """Bring link and claims in line with the registry; `is_empty` when all that had come a moment ago is stored.
 
         A broker that was killed may have forgotten that we left a zone. So whose messages come without our claim is
         left again.
@@ -129,7 +130,9 @@ class OtherWorker:
         if self._worker > self._workers and not mine:
             if self._subscriber.is_marked is None:
                 self._subscriber.pass_over(())
-            self.has_gone = is_empty and self._subscriber.is_marked is True
+            is_marked = self._subscriber.is_marked is True
+            self.has_gone = is_empty and is_marked and self._was_marked  # what came before the mark was seen as well
+            self._was_marked = is_marked
 
     def _share(self, connection: Connection) -> frozenset[str]:
         if self._worker > self._workers:

@@ -308,7 +308,7 @@ class Subscriber:
         published, answers, end = mqtt.read_packets(data, protocol=self._protocol)
         for answer in answers:
             self._answer(answer)
-        if published and (self._passed or self._marked):
+        if published and (self._passed or self._marked or self.own_topic in {self._first_topic, *self._own}):
             published = self._sifted(published)
         if published:
             received_us = us_from_instant(self._clock.now())
@@ -327,8 +327,9 @@ class Subscriber:
         with self._lock:
             for one in published:
                 if one.topic == own_topic:
-                    self._passed.update(self._marked.pop(one.payload, ()))
-                    self._is_marked = not self._marked
+                    if one.payload in self._marked:  # and not one of an earlier connection
+                        self._passed.update(self._marked.pop(one.payload))
+                        self._is_marked = not self._marked
                 elif not self._passed or _zone_of(one.topic) not in self._passed:
                     kept.append(one)
                     continue

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from gateway.clock import ManualClock
+from gateway.config import MqttSettings
 from gateway.wire import senml_topic, zone_uplinks
 from gateway.zones import Zone
+from ingest import mqtt
 from ingest.admission import Message
 from ingest.claims import OtherWorker, fetch_claims, move, worker_of
 from ingest.columns import Columns
@@ -253,3 +255,15 @@ def test_a_session_that_was_not_left_is_left_again_when_it_brings_what_is_anothe
         wait_until(has_gone, lambda: "its mark never comes")
     finally:
         subscriber.stop(for_good=True)
+
+
+@pytest.mark.parametrize("worker", [1, 2])
+def test_a_mark_of_an_earlier_connection_is_no_message_and_no_mark_of_this_one(worker: int) -> None:
+    config = IngestConfig("", MqttSettings("localhost", 1883)).of_worker(worker, 2)
+    subscriber = Subscriber(config, ManualClock(START), Deaf())
+    subscriber.read_also([subscriber.own_topic])
+    stale = mqtt.publish_packet(subscriber.own_topic, b"earlier", protocol=config.mqtt.protocol, mid=7)
+    assert subscriber._hear(stale) == b""
+    subscriber.stop()
+    assert subscriber.is_marked is None
+    assert bytes(subscriber._outgoing) == mqtt.puback_packets([7])
