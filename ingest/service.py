@@ -317,8 +317,8 @@ class _Worker:
                 self._pipeline.look_at_registry()
                 also = self._pipeline.profile_topics if self._config.reads_own_profiles else ()
                 claims.look(connection, self._pipeline.registry, is_empty=is_empty, also=also)
-        except psycopg.Error as error:
-            self._note_trouble(as_ingest_error(error))
+        except (StoreUnavailable, psycopg.Error) as error:
+            self._note_trouble(as_ingest_error(error) if isinstance(error, psycopg.Error) else error)
         else:
             if not self._is_holding:
                 self._note_recovery()
