@@ -21,6 +21,7 @@ from authlib.integrations.base_client.sync_openid import OpenIDMixin
 from authlib.integrations.httpx_client import OAuth2Client
 from joserfc.errors import JoseError
 
+from gateway.clock import uptime_s
 from web.config import ProviderConfig, is_safe_address
 from web.errors import SignOnRefusal, SignOnRefused
 
@@ -29,6 +30,7 @@ ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 """With a key pair. A shared secret is ours as well, and `none` is no signature."""
 TIMEOUT_S = 10.0
+ASKED_AGAIN_AFTER_S = 15.0
 LEEWAY_S = 60  # between the provider's clock and ours
 
 
@@ -48,6 +50,8 @@ class Provider:
         self.config = config
         self._redirect_uri = redirect_uri
         self._known: _Client | None = None
+        self._refusal: SignOnRefusal | None = None  # what the last question came to
+        self._asked_again_s = float("-inf")
         self._lock = threading.Lock()
 
     def depart(self) -> tuple[str, Trip]:
@@ -122,9 +126,17 @@ class Provider:
         return {**told, **claims}
 
     def _client(self) -> _Client:
+        """Asks the provider the first time. One that does not answer is left alone for a while: who waits behind the
+        first that asked must not wait as long again, one after the other."""
         with self._lock:
+            if self._refusal is not None and uptime_s() < self._asked_again_s:
+                raise SignOnRefused(self._refusal, f"so it was within the last {ASKED_AGAIN_AFTER_S:.0f} s")
             if self._known is None:
-                self._known = _client_of(self.config, discover(self.config.issuer))
+                try:
+                    self._known = _client_of(self.config, discover(self.config.issuer))
+                except SignOnRefused as error:
+                    self._refusal, self._asked_again_s = error.reason, uptime_s() + ASKED_AGAIN_AFTER_S
+                    raise
             return self._known
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +25,7 @@ from tests.web.test_access import csrf_of
 from tests.web.test_accounts import PASSWORD
 from tests.web.web_site import Site
 from web.accounts import add_account, disable, find_account
+from web.app import POOL_SIZE
 from web.config import ProviderConfig
 from web.pages.login import RETURN
 from web.rights import Role
@@ -350,6 +354,33 @@ def test_who_tries_too_often_waits(office: Site, caplog: pytest.LogCaptureFixtur
         answer = client.get("/fr/entrer/ailleurs")
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "45")
         assert client.get("/entrer/retour?code=x&state=y").status_code == 429
+
+
+def test_a_site_that_sends_its_visitors_back_to_us_takes_nobodys_tries(office: Site) -> None:
+    with office.app() as client:
+        for _ in range(25):
+            assert client.get("/entrer/retour?code=x&state=y").status_code == 403
+        assert client.get("/fr/entrer/ailleurs").status_code == 303
+
+
+def test_a_provider_that_keeps_silent_holds_up_nobody_else(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More people set out than there are connections to the database, and each waits once."""
+    monkeypatch.setattr("web.provider.TIMEOUT_S", 3.0)
+    people = POOL_SIZE + 2
+    with socket.create_server(("127.0.0.1", 0), backlog=people) as silent, ThreadPoolExecutor(people) as threads:
+        config = ProviderConfig(
+            f"http://127.0.0.1:{silent.getsockname()[1]}", "ndiyan", SECRET, "Vivaqua", "openid", ("vivaqua.example",),
+            "groups", {"ndiyan": Role.VIEWER},
+        )  # fmt: skip
+        with site.app(provider=config) as client:
+            began = time.monotonic()
+            waiting = [threads.submit(client.get, "/fr/entrer/ailleurs") for _ in range(people)]
+            asked, _ = silent.accept()
+            assert client.get(site.login_path()).status_code == 303
+            assert not any(one.done() for one in waiting)
+            assert {one.result().status_code for one in waiting} == {503}
+            asked.close()
+            assert time.monotonic() - began < 3 * people / 2
 
 
 def test_without_a_provider_its_addresses_do_not_exist(site: Site) -> None:

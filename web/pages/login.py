@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse, Response
 from ingest.db import Connection
 from web.access import OpenedSession, Purpose, end_session, find_session, open_session, purpose_of
 from web.accounts import find_account, log_in, set_password
-from web.dependencies import ConnectionOf, Services, ServicesOf, require_same_origin
+from web.dependencies import POOL_WAIT_S, ConnectionOf, Services, ServicesOf, require_same_origin
 from web.errors import (
     CodeRefused,
     LinkRefused,
@@ -110,12 +110,14 @@ def enter(
 
 @open_router.get("/{language}/entrer/ailleurs", include_in_schema=False)
 def depart(
-    request: Request, language: Language, services: ServicesOf, connection: ConnectionOf,
-    vers: Annotated[str, Query(max_length=2000)] = "",
-) -> Response:  # fmt: skip
-    """Send somebody to the OpenID provider, and their browser keeps what it needs to come back."""
+    request: Request, language: Language, services: ServicesOf, vers: Annotated[str, Query(max_length=2000)] = ""
+) -> Response:
+    """Send somebody to the OpenID provider, and their browser keeps what it needs to come back.
+
+    Holds no connection while the provider is asked: one that is slow would keep everybody from the database.
+    """
     require_same_origin(request, services.config)  # or another site could open a session that nobody asked for
-    provider, wait_s = _provider(services), _wait_without_name_s(request, services, connection)
+    provider, wait_s = _provider(services), _wait_without_name_s(request, services)
     if wait_s > 0:
         return _waits(request, services, language, wait_s, to=vers)
     try:
@@ -132,21 +134,24 @@ def depart(
 
 
 @open_router.get(RETURN, include_in_schema=False)
-def arrive(request: Request, services: ServicesOf, connection: ConnectionOf) -> Response:
-    """Let in whoever comes back from the OpenID provider, if it vouches for them and they are admitted here."""
+def arrive(request: Request, services: ServicesOf) -> Response:
+    """Let in whoever comes back from the OpenID provider, if it vouches for them and they are admitted here.
+
+    Who did not set out is refused and not counted: any site can send its visitors here, and they are not trying.
+    """
     provider, now_wall = _provider(services), services.wall.now()
     trip, to, language = _kept(request, services)
-    wait_s = _wait_without_name_s(request, services, connection)
+    wait_s = _wait_without_name_s(request, services) if trip is not None else 0
     if wait_s > 0:
         return _waits(request, services, language, wait_s, to=to)
     try:
         claims = provider.arrive(trip, request.query_params)
         person = person_of(claims, provider.config)
-        session = sign_on(connection, person, now=services.clock.now(), now_wall=now_wall)
+        with services.pool.connection(timeout=POOL_WAIT_S) as connection:
+            session = sign_on(connection, person, now=services.clock.now(), now_wall=now_wall)
+            answer = _opened(request, services, connection, session, _own_address(to) or f"/{language.value}/")
     except SignOnRefused as error:
         answer = _not_signed_on(request, services, language, error, to=to)
-    else:
-        answer = _opened(request, services, connection, session, _own_address(to) or f"/{language.value}/")
     _forget_trip(answer, services)
     return answer
 
@@ -241,9 +246,10 @@ def _provider(services: Services) -> Provider:
     return services.provider
 
 
-def _wait_without_name_s(request: Request, services: Services, connection: Connection) -> int:
+def _wait_without_name_s(request: Request, services: Services) -> int:
     address = request.client.host if request.client else ""
-    return ceil(Tries(connection).wait_without_name_s(address, now=services.wall.now()))
+    with services.pool.connection(timeout=POOL_WAIT_S) as connection:
+        return ceil(Tries(connection).wait_without_name_s(address, now=services.wall.now()))
 
 
 def _waits(
