@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ingest.audit import record
 from ingest.db import Connection, queries
-from web.access import OpenedSession, begin_session
+from web.access import OpenedSession, begin_session, end_sessions
 from web.accounts import LONGEST_NAME, change_role, find_account
 from web.config import ProviderConfig
 from web.errors import AccountRefused, SignOnRefusal, SignOnRefused
@@ -51,8 +51,9 @@ def person_of(claims: Mapping[str, Any], config: ProviderConfig) -> Person:
     domain = mailbox.rpartition("@")[2]
     if domain not in config.mail_domains:
         raise SignOnRefused(SignOnRefusal.MAIL, f"{domain!r} is none of {', '.join(config.mail_domains)}")
-    told = claims.get(config.groups_claim, [])
-    groups = {told} if isinstance(told, str) else {one for one in told if isinstance(one, str)}
+    told = claims.get(config.groups_claim)
+    listed = told if isinstance(told, list | dict) else [told]
+    groups = {one for one in listed if isinstance(one, str)}
     roles = [config.groups[one] for one in groups & config.groups.keys()]
     if not roles:
         raise SignOnRefused(SignOnRefusal.GROUP, f"of {len(groups)} in {config.groups_claim} none is let in")
@@ -86,6 +87,8 @@ def sign_on(connection: Connection, person: Person, *, now: datetime, now_wall: 
 def await_mailbox(connection: Connection, name: str, mailbox: str, *, by: str, now: datetime) -> None:
     """Let an account come in by the provider under this address from now on, and by no other; empty: not at all.
 
+    Where somebody had come by another one all its sessions end, for they may be that person's.
+
     Raises
     ------
     NotThere : nobody has this name
@@ -98,6 +101,8 @@ def await_mailbox(connection: Connection, name: str, mailbox: str, *, by: str, n
         if connection.execute(SQL["is_awaited"], {"name": account.name, "mailbox": mailbox}).fetchone() is not None:
             raise AccountRefused("awaited", mailbox)
         connection.execute(SQL["await_mailbox"], {"name": account.name, "mailbox": mailbox or None})
+        if account.is_tied:
+            end_sessions(connection, account.name)
         record(
             connection, who=by, what="account_awaited", subject=account.name, now=now,
             before={"mailbox": account.mailbox or ""}, after={"mailbox": mailbox},

@@ -183,6 +183,8 @@ NOT_ADMITTED: list[tuple[dict[str, Any], str, str]] = [
     ({"groups": ["canteen"]}, "dans aucun groupe", "group: of 1 in groups none is let in"),
     ({"groups": "canteen"}, "dans aucun groupe", "group: of 1 in groups none is let in"),
     ({"groups": [["ndiyan"]]}, "dans aucun groupe", "group: of 0 in groups none is let in"),
+    ({"groups": None}, "dans aucun groupe", "group: of 0 in groups none is let in"),
+    ({"groups": 7}, "dans aucun groupe", "group: of 0 in groups none is let in"),
 ]
 
 
@@ -244,6 +246,10 @@ def test_an_account_that_an_administrator_tied_is_taken_over_once_and_by_nobody_
     assert browser.get("/fr/reglages/utilisateurs").status_code == 403
     assert browser.get("/fr/", headers={"cookie": f"ndiyan={before}"}).status_code == 401
     assert find_account(connection, "Kadiatou").is_tied
+    # Whose address is written anew is out, for whoever came by the old one.
+    await_mailbox(connection, "Kadiatou", "aminata@vivaqua.example", by="server", now=now)
+    assert browser.get("/fr/").status_code == 401
+    assert _enters(browser).status_code == 303
     # Whoever is given the address next is somebody else there.
     openid.knows("u-2")
     answer = _enters(browser)
