@@ -128,9 +128,9 @@ class Reader:
         self._thread.join()
 
     def findings(self) -> list[Finding]:
-        """Every answer but a page, or that it is not to be had now."""
-        odd = {status: n for status, n in self.answered.items() if status != 200 and status < 500}
-        return [Finding(Kind.STUCK, f"pages were refused: {odd}")] if odd else []
+        """Every answer but a page, or that it is not to be had now; an error of ours is one."""
+        odd = {status: n for status, n in self.answered.items() if status not in (200, 503)}
+        return [Finding(Kind.STUCK, f"pages were refused, or broken: {odd}")] if odd else []
 
     def _read(self) -> None:
         browser = httpx.Client(base_url=self._base, timeout=20)
