@@ -51,9 +51,11 @@ def told(part: dict[str, object] | None) -> str:
 
 
 def _plain(value: object) -> str:
-    """A value as people write it: 4080, not 4080.0, and the names of a list behind each other."""
+    """A value as people write it: 4080, not 4080.0, all digits of a place, the names of a list behind each other."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
         return " ".join(map(_plain, value))
-    return "—" if value is None else f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return "—" if value is None else str(value)

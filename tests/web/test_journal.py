@@ -25,6 +25,7 @@ from tests.web.test_rights import SAFE
 from tests.web.test_settings import PASSWORD
 from tests.web.web_seed import seed_alert, seed_files, seed_talk
 from tests.web.web_site import Site, prefix_of
+from web import audit
 
 pytestmark = pytest.mark.db
 
@@ -262,6 +263,11 @@ def test_the_journal_tells_what_was_before_and_after(busy: Site, visitor: httpx.
             ("report_written", "2026-02", "zone-3", {"fr": "Bon mois.", "en": ""}, {"fr": "Mois moyen.", "en": ""}),
             ("takings_noted", "2026-02", "zone-3", {"gnf": 900}, {"gnf": None}),
         ]
+
+
+def test_what_was_changed_is_told_to_the_last_digit() -> None:
+    change = {"value": 4080.0, "latitude": 11.318912, "litres": 2500000.0, "people": ["Awa", "Sira"], "zone": None}
+    assert audit.told(change) == "value 4080, latitude 11.318912, litres 2500000, people Awa Sira, zone —"
 
 
 def test_a_replay_is_written_down_with_what_became_of_it(busy: Site, visitor: httpx.Client) -> None:
