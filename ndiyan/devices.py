@@ -196,7 +196,7 @@ class BrokerFiles:
         inside = (*lines, *certificates)
         gateways = [gateway_identity(self.gateways[name], name, "") for name in inside if name in self.gateways]
         others = [senders[name] for name in inside if name in senders]
-        ingest = [ingest_identity("", name) for name in lines if is_worker(name)]
+        ingest = [ingest_identity("", name) for name in dict.fromkeys((INGEST, *filter(is_worker, lines)))]
         self._replace(ACCESS, acl_file([*ingest, *gateways, *others]))
         self._replace(PASSWORDS, "".join(f"{line}\n" for line in lines.values()))
         if certificates or (self.folder / CERTIFICATES).exists():
