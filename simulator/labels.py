@@ -72,7 +72,7 @@ class Witness:
         """The faults that have begun until now, in the order of their onset."""
         found = [self._label(one) for one in self._broken if one.start_s <= self._reached_s]
         found += self._dusted
-        found += [_dust_label(zone, since_s, most, None) for zone, (since_s, most) in self._dusty.items()]
+        found += [_dust_label(zone, *dust, self._reached_s, is_over=False) for zone, dust in self._dusty.items()]
         return sorted(found, key=lambda label: (label.onset, label.zone, label.fault))
 
     def expect(self, broken: Sequence[Broken]) -> None:
@@ -107,7 +107,7 @@ class Witness:
             self._dusty[zone] = since_s, max(most, share)
         elif zone in self._dusty:
             since_s, most = self._dusty.pop(zone)
-            self._dusted.append(_dust_label(zone, since_s, most, day_s))
+            self._dusted.append(_dust_label(zone, since_s, most, day_s, is_over=True))
 
     def is_unseen(self, one: Broken) -> bool:
         """Whether nothing of it has shown yet."""
@@ -146,14 +146,12 @@ class Witness:
         )  # fmt: skip
 
 
-def _dust_label(zone: str, since_s: float, most: float, end_s: float | None) -> Label:
+def _dust_label(zone: str, since_s: float, most: float, until_s: float, *, is_over: bool) -> Label:
     size = "S" if most < DUST_M else "M" if most < DUST_L else "L"
     severity = CATALOGUE[Fault.PV_SOILING].severity
     seen_s = since_s + DUST_SHOWS_S
-    start = _at(seen_s) if end_s is None or seen_s < end_s else None
-    return Label(
-        zone, Fault.PV_SOILING, "pv", severity, size, _at(since_s), start, None if end_s is None else _at(end_s)
-    )
+    start, end = _at(seen_s) if seen_s < until_s else None, _at(until_s) if is_over else None
+    return Label(zone, Fault.PV_SOILING, "pv", severity, size, _at(since_s), start, end)
 
 
 def _at(t_s: float) -> datetime:

@@ -85,8 +85,9 @@ def test_a_story_without_a_date_is_told_up_to_the_end_of_the_history(ndiyan: Run
     assert code == 0
     assert "demo also tells of zone-3, zone-4, zone-5, zone-6, not simulated here" in warned
     with (tmp_path / "past" / "labels.csv").open() as file:
-        (label,) = csv.DictReader(file)
+        label, dust = csv.DictReader(file)
     assert (label["zone"], label["fault"], label["onset"]) == ("zone-2", "night_leak", "2026-01-02T00:00:00Z")
+    assert (dust["fault"], dust["start"]) == ("pv_soiling", ""), "one noon of it is not to be told from weather yet"
 
 
 @pytest.mark.parametrize(
