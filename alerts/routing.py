@@ -388,7 +388,7 @@ def _telling(
 ) -> Telling:
     is_urgent = alert.severity >= NO_WATER and kind in (MessageKind.OPENED, MessageKind.RESOLVED)
     mine = [one for one in past if one.phone == person.phone and not one.is_void]
-    morning = None if is_urgent else _morning(now)
+    morning = None if is_urgent else end_of_quiet(now)
     if morning is not None:
         return Telling(person, kind, step, Why.HELD_UNTIL_MORNING, morning, route)
     urgent = is_urgent and kind is MessageKind.OPENED
@@ -396,7 +396,7 @@ def _telling(
     return Telling(person, kind, step, why or reason, send_at, route)
 
 
-def _morning(now: datetime) -> datetime | None:
+def end_of_quiet(now: datetime) -> datetime | None:
     """In quiet hours, their end."""
     if QUIET_UNTIL <= now.time() < QUIET_FROM:
         return None

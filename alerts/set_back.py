@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from alerts.routing import end_of_quiet
 from ingest.db import Connection, queries
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ class SetBack:
 
 def bring_back(connection: Connection, now: datetime) -> int:
     """How many zones, alerts and messages were moved."""
-    when = {"now": now, "latest": now + AHEAD}
+    # A step that was taken at night counts from the morning.
+    when = {"now": now, "latest": now + AHEAD, "latest_origin": (end_of_quiet(now) or now) + AHEAD}
     with connection.transaction():
         moved = {name: connection.execute(SQL[name], when).rowcount for name in ("jobs", "ladders", "notifications")}
     if total := sum(moved.values()):

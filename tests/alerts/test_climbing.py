@@ -342,6 +342,16 @@ def test_a_server_whose_clock_was_a_day_ahead_tells_on_once_it_is_right_and_not_
     assert [region.sms(phone)[0][0] for phone in told] == [30, 90], "counted from when the clock was set back"
 
 
+def test_a_service_that_starts_at_night_leaves_a_step_that_waits_for_the_morning_where_it_is(region: Region) -> None:
+    ladder = "SELECT origin_at, due_at FROM ladder"
+    region.clock.set(NOON + 10 * HOUR)
+    region.fails(2, "taps_low_use", severity=2)
+    before = region.connection.execute(ladder).fetchall()
+    assert before == [(NOON + 18 * HOUR, NOON + 42 * HOUR)], "told at six, and the second a day later"
+    SetBack(region.connection).look(NOON + 11 * HOUR)
+    assert region.connection.execute(ladder).fetchall() == before
+
+
 def test_zones_are_judged_on_when_the_clock_is_set_back(region: Region) -> None:
     judge, set_back = Evaluator(region.connection, every=MINUTE), SetBack(region.connection)
     set_back.look(NOON + DAY)
