@@ -53,14 +53,14 @@ def add(
 
 @devices_app.command("rotate")
 def rotate(context: typer.Context, gateway: Gateway, certificate: Certificate = None, as_json: Json = False) -> None:
-    """Give a gateway or sender a new password or certificate; the one before counts no more from now on."""
+    """Give a gateway or sender a new password or certificate; nobody connects by the one before from now on."""
     settings = load_settings(context.obj)
     _let_in(settings, gateway, anew=True, topics=[], certificate=certificate, as_json=as_json)
 
 
 @devices_app.command("revoke")
 def revoke(context: typer.Context, gateway: Gateway, as_json: Json = False) -> None:
-    """Let a gateway or sender in no more; if it is connected, the broker throws it out."""
+    """Let a gateway or sender in no more; if it is connected, it may say and hear nothing from now on."""
     settings = load_settings(context.obj)
     files = _files(settings)
     files.take_back(gateway, _signer(settings) if gateway in files.certificates() else None)

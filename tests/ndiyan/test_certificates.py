@@ -191,19 +191,49 @@ def test_a_certificate_that_is_foreign_revoked_or_of_another_use_opens_nothing(g
     assert not enters(gate.link("gw-1", Issued(gate.ours.server, gate.ours.server_key, 1))), "the broker's own"
     assert not enters(replace(first, tls_cert="", tls_key="")), "none"
 
-    with gate.client(first) as client:
-        ended: list[int] = []
-        client.on_disconnect = lambda *said: ended.append(1)
-        gate.files.take_back("gw-1", gate.signer)
-        gate.reload()
-        assert until(False, first)
-        wait_until(lambda: bool(ended), gate.log.read_text)
+    gate.files.take_back("gw-1", gate.signer)
+    gate.reload()
+    assert until(False, first)
     assert enters(second)
     newer = gate.link("gw-2", gate.files.certify("gw-2", gate.signer, anew=True))
     gate.reload()
     assert until(False, second)
     assert enters(newer)
     assert not enters(first)
+
+
+def test_an_open_link_is_silenced_by_revoking_and_ended_by_the_certificate_that_comes_after(gate: Gate) -> None:
+    """Mosquitto asks for certificates when somebody connects, and for what they may say each time."""
+    first = gate.link("gw-1", gate.files.certify("gw-1", gate.signer, anew=False))
+    second = gate.link("gw-2", gate.files.certify("gw-2", gate.signer, anew=False))
+    gate.start()
+    heard: list[bytes] = []
+    ended: list[int] = []
+    with (
+        gate.client(gate.link("ingest", gate.signer.authority.issue("ingest", now=NOW))) as ears,
+        gate.client(first) as revoked, gate.client(second) as rotated,
+    ):  # fmt: skip
+        ears.on_message = lambda client, data, message: heard.append(message.payload)
+        taken: list[int] = []
+        ears.on_subscribe = lambda *said: taken.append(1)
+        ears.subscribe("ndiyan/1/+/+/up/#", 1)
+        wait_until(lambda: bool(taken), gate.log.read_text)
+        revoked.publish("ndiyan/1/zone-1/gw-1/up/senml", b"before", 1)
+        wait_until(lambda: heard == [b"before"], gate.log.read_text)
+        rotated.on_disconnect = lambda *said: ended.append(1)
+        gate.files.take_back("gw-1", gate.signer)
+        newer = gate.link("gw-2", gate.files.certify("gw-2", gate.signer, anew=True))
+        gate.reload()
+        wait_until(lambda: "Reloading config" in gate.log.read_text("utf-8"), gate.log.read_text)
+        time.sleep(0.5)  # it says so before it does
+        revoked.publish("ndiyan/1/zone-1/gw-1/up/senml", b"after", 1).wait_for_publish(10)
+        rotated.publish("ndiyan/1/zone-2/gw-2/up/senml", b"still", 1)
+        wait_until(lambda: b"still" in heard, gate.log.read_text)
+        assert heard == [b"before", b"still"]
+        assert not ended
+        with gate.client(newer):
+            wait_until(lambda: bool(ended), gate.log.read_text)
+            assert not enters(second)
 
 
 def test_who_has_a_certificate_has_no_password_and_the_other_way_round(gate: Gate) -> None:
