@@ -213,6 +213,7 @@ class Judgement:
         sites = Sites(self._sites[zone] for zone in zones)
         grid = fetch_grid(self._connection, sites, begin_s, steps)
         days = days_of(grid, features_of(sites))
+        self._connection.execute(LEASE_SQL["still_here"])
         self._keep(grid, days)
         scene = Scene(grid, days.after(self._past_days(zones, begin_s)), self._settings.overrides(zones))
         signals = []
