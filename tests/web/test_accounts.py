@@ -271,6 +271,14 @@ def test_tries_of_a_network_count_together_whichever_service_is_asked(site: Site
     assert kept == (2,), "what is full again is forgotten: left are the name and the address of the last try"
 
 
+def test_who_tried_too_often_while_the_clock_was_a_day_ahead_need_not_wait_for_a_day(connection: Connection) -> None:
+    clock_is_right = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    tries = Tries(connection)
+    while tries.wait_s("mariama", "192.0.2.1", now=clock_is_right + timedelta(days=1)) == 0.0:
+        pass
+    assert tries.wait_s("mariama", "192.0.2.1", now=clock_is_right) == 0.0
+
+
 def test_the_memory_of_requests_is_bounded() -> None:
     limiter = Limiter(5, timedelta(minutes=15))
     for number in range(3 * MOST_BUCKETS):

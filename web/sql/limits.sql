@@ -1,15 +1,15 @@
 -- take_try
 -- One out of the bucket, and 0; or, when less than one is in it, how many seconds it takes until one is. Two who ask at the
--- same moment take one after the other.
+-- same moment take one after the other. A clock that was set back fills the bucket as well, or nobody could wait for it.
 WITH tried AS (
     INSERT INTO login_try AS t (identity, content, at) VALUES (%(who)s, %(most)s - 1, %(now)s)
     ON CONFLICT (identity) DO UPDATE
-    SET content = least(%(most)s, t.content + %(per_s)s * greatest(0, extract(epoch FROM EXCLUDED.at - t.at))) - 1,
+    SET content = least(%(most)s, t.content + %(per_s)s * abs(extract(epoch FROM EXCLUDED.at - t.at))) - 1,
         at = EXCLUDED.at
-    WHERE t.content + %(per_s)s * greatest(0, extract(epoch FROM EXCLUDED.at - t.at)) >= 1
+    WHERE t.content + %(per_s)s * abs(extract(epoch FROM EXCLUDED.at - t.at)) >= 1
     RETURNING 1)
 SELECT CASE WHEN EXISTS (SELECT FROM tried) THEN 0 ELSE coalesce((
-    SELECT (1 - content) / %(per_s)s - greatest(0, extract(epoch FROM %(now)s::timestamptz - at))
+    SELECT (1 - content) / %(per_s)s - abs(extract(epoch FROM %(now)s::timestamptz - at))
     FROM login_try WHERE identity = %(who)s), 1 / %(per_s)s) END::float8;
 
 -- forgive
