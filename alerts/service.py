@@ -55,7 +55,7 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
     news = threading.Event()
     sending = _Worker(
         config, "sender", clock, lambda connection: _sending(connection, config, clock, opened, news),
-        at_all_times(config.sending_lease_s), more=lambda: {"routes": list(opened)},
+        at_all_times(config.sending_lease_s), more=lambda: {"routes": list(opened)}, let_go=lambda: _let_go(opened),
     )  # fmt: skip
     tellers: list[Teller] = []
     telling = _Worker(
@@ -75,7 +75,6 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
         stop.set()  # whatever ended us, the threads end as well
         judge.join()
         judging.end()
-        close_all(opened.values())  # before somebody else may bind
         sending.end()
         thread.join(TELLER_ENDS_WITHIN_S)
         telling.end()
@@ -116,13 +115,11 @@ def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Call
 def _sending(
     connection: Connection, config: AlertsConfig, clock: Clock, opened: dict[str, Carrier], news: threading.Event
 ) -> Callable[[], int]:
-    """A sender over the routes that nobody else has; `opened` are those of the connection before, and then these.
+    """A sender over the routes that nobody else has; they are put into `opened`.
 
     A route lets in one of us at a time, and what is common to all routes, the desk, is done by one. What another
     service has is ours as soon as its connection is gone.
     """
-    close_all(opened.values())
-    opened.clear()
     configs = {route.name: route for route in config.carriers}
     wanted = [DESK, *configs]
     lease = Lease(config.sending_lease_s)
@@ -154,17 +151,26 @@ def _sending(
     return work
 
 
+def _let_go(opened: dict[str, Carrier]) -> None:
+    """Unbind, before somebody else may have the routes: a message centre may let in one of us at a time."""
+    close_all(opened.values())
+    opened.clear()
+
+
 class _Worker:
     """Work that needs a connection of its own; opens it anew when it was lost, and beats after each turn.
 
-    `lease` are the settings by which the server ends the connection of who is frozen; `more` is told with each beat.
+    `lease` are the settings by which the server ends the connection of who is frozen; `more` is told with each beat;
+    `let_go` gives up what was held by the connection, before it ends or as soon as it is known to be lost.
     """
 
     def __init__(
         self, config: AlertsConfig, name: str, clock: Clock, make: Callable[[Connection], Callable[[], int]],
         lease: Mapping[str, str], more: Callable[[], dict[str, object]] = dict,
+        let_go: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._config, self._clock, self._make, self._lease, self._more = config, clock, make, lease, more
+        self._let_go = let_go
         self._name = instance_name(name, config.instance)
         self._connection: Connection | None = None
         self._work: Callable[[], int] | None = None
@@ -213,7 +219,8 @@ class _Worker:
         self.close()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back, and before it what was held by it."""
+        self._let_go()
         if self._connection is not None:
             self._connection.close()
         self._connection = self._work = None

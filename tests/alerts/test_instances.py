@@ -12,7 +12,7 @@ from alerts.carriers import Carrier
 from alerts.config import AlertsConfig
 from alerts.evaluate import JOB, Evaluator, judge_due, tell_outages
 from alerts.lease import JUDGING_S, SENDING_S, Lease, at_all_times, while_working
-from alerts.service import _sending
+from alerts.service import _sending, _Worker
 from alerts.watchdog import Part, look_at_parts
 from gateway.clock import ManualClock
 from gateway.zones import Zone
@@ -147,6 +147,26 @@ def test_the_second_sender_waits_until_the_connection_of_the_first_is_gone(
     assert village.execute(unheard).fetchone() == (0,)
     with pytest.raises(psycopg.Error, match=r"terminating connection|closed"):
         first()
+
+
+def test_who_loses_the_database_gives_up_the_routes_at_once(village: Connection, database_url: str) -> None:
+    """A message centre that lets in one of us would go on letting in the one that can store nothing."""
+    routes: list[str] = []
+
+    def make(connection: Connection) -> Callable[[], int]:
+        routes.append("orange")
+        return lambda: connection.execute("SELECT").rowcount
+
+    worker = _Worker(AlertsConfig(database_url), "sender", ManualClock(MORNING), make, {}, let_go=routes.clear)
+    worker.turn()
+    assert routes == ["orange"]
+    village.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ndiyan-sender'")
+    worker.turn()
+    assert routes == []
+    worker.turn()
+    assert routes == ["orange"]
+    worker.end()
+    assert routes == []
 
 
 def test_a_sender_of_the_release_before_keeps_us_waiting(village: Connection, other: Connection) -> None:
