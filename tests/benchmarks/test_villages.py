@@ -383,7 +383,7 @@ def test_both_models_are_scored_together_and_with_less_to_see(tmp_path: Path) ->
         assert told_falls(found[model], season).splitlines()[2].startswith("  no tap meters")
     machine = json.loads(json.dumps(figures(found, season)))
     own = machine["own"]["all"]
-    assert own["labels"] == len(found[Model.OWN]["all"].labels) > 0
+    assert own["labels"] == sum(label.shows for label in found[Model.OWN]["all"].labels) > 0
     assert own["false_alerts"] == sum(of["count"] for of in own["false_by_kind"].values())
 
 
