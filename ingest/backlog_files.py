@@ -73,7 +73,7 @@ def keep_file(connection: Connection, source: BinaryIO, *, name: str, layout: La
     with connection.transaction():
         row = connection.execute(
             SQL["make_file"],
-            {"name": name[:LONGEST_NAME] or "?", "now": now, "who": who, "layout": json.dumps(asdict(layout))},
+            {"name": name.replace("\x00", "")[:LONGEST_NAME] or "?", "now": now, "who": who, "layout": json.dumps(asdict(layout))},
         ).fetchone()
         if row is None:
             raise RuntimeError("the file was not written")
