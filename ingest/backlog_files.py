@@ -71,9 +71,9 @@ class BacklogFile:
 def keep_file(connection: Connection, source: BinaryIO, *, name: str, layout: Layout, who: str, now: datetime) -> int:
     """Keep a file as it comes, part by part; returns its number. `ValueError` when it is empty or too large."""
     with connection.transaction():
+        kept_as = name.replace("\x00", "")[:LONGEST_NAME] or "?"
         row = connection.execute(
-            SQL["make_file"],
-            {"name": name.replace("\x00", "")[:LONGEST_NAME] or "?", "now": now, "who": who, "layout": json.dumps(asdict(layout))},
+            SQL["make_file"], {"name": kept_as, "now": now, "who": who, "layout": json.dumps(asdict(layout))}
         ).fetchone()
         if row is None:
             raise RuntimeError("the file was not written")
