@@ -37,7 +37,7 @@ def village(database_url: str, zones: list[Zone]) -> Iterator[Connection]:
             row = [ids[zone.zone_id, "tower", "level_m"], 1, last, last, 1.5]
             for table in ("reading", "latest"):
                 columns = "channel_id, flag, measured_at, received_at, value"
-                connection.execute(f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s, %s, %s)", row)  # type: ignore[arg-type]
+                connection.execute(f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s, %s, %s)", row)  # type: ignore[arg-type] # of two tables
         yield connection
 
 
