@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -25,6 +26,10 @@ from ndiyan.errors import StartRefused
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+FIRST_OWN_PORT = 10_000
+PORT_TRIES = 100
+LENT_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LENT_BY_DEFAULT = 32_768
 FAR_HOME = Path("/var/lib")  # where data goes that an account could not reach in the checkout
 
 
@@ -147,14 +152,27 @@ def own(path: Path, account: Account | None) -> None:
 
 
 def free_port(wanted: int = 0) -> int:
-    """`wanted` when nobody listens there on loopback, else a port that is free now."""
-    for port in (wanted, 0):
+    """`wanted` when nobody listens there on loopback, else a port that is free now.
+
+    Never one that the kernel lends to outgoing connections: any of those could hold it when our server comes back.
+    """
+    tries = (FIRST_OWN_PORT + secrets.randbelow(_first_lent_port() - FIRST_OWN_PORT) for _ in range(PORT_TRIES))
+    for port in (wanted, *tries) if wanted else tries:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
+                return port
     raise StartRefused("no free port on 127.0.0.1: end some programs and start again")
+
+
+def _first_lent_port() -> int:
+    """Where the ports begin that the kernel gives to connections (ip(7), ip_local_port_range)."""
+    try:
+        first = int(LENT_PORTS.read_text("ascii").split()[0])
+    except OSError:  # another system than Linux
+        first = LENT_BY_DEFAULT
+    return max(first, FIRST_OWN_PORT + PORT_TRIES)
 
 
 def refuse_without_room(folder: Path, needed_mb: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ndiyan.children import LENT_PORTS, free_port
 from ndiyan.supervisor import Program, Supervisor, until_interrupted
 
 PATIENCE_S = 10.0
@@ -129,3 +131,15 @@ def test_an_interrupt_ends_the_body_and_lets_its_finally_run(ending: signal.Sign
             signal.raise_signal(ending)  # an impatient second one
             steps.append("cleaned up")
     assert steps == ["cleaned up"]
+
+
+def test_a_server_gets_no_port_that_the_kernel_may_lend_to_a_connection_while_it_is_down() -> None:
+    first_lent = int(LENT_PORTS.read_text("ascii").split()[0])
+    assert all(1024 < free_port() < first_lent for _ in range(1000))
+
+
+def test_a_wanted_port_is_kept_unless_somebody_listens_there() -> None:
+    wanted = free_port()
+    assert free_port(wanted) == wanted
+    with socket.create_server(("127.0.0.1", wanted)):
+        assert free_port(wanted) != wanted

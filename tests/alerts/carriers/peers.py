@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from ndiyan.children import spawn, stop
+from ndiyan.children import free_port, spawn, stop
 
 HERE = Path(__file__).parent
 INSTALL_WITHIN_S, START_WITHIN_S = 120.0, 20.0
@@ -127,13 +127,6 @@ def kannel(folder: Path, smsc_port: int) -> Iterator[int]:
         _running([smsbox, folder / "kannel.conf"], folder / "smsbox.log", http),
     ):
         yield http
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

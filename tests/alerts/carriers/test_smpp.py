@@ -13,8 +13,9 @@ import pytest
 
 from alerts.carriers import Accepted, Event, Fate, Inbound, Receipt, Refused, Submitted, Throttled, Uncertain, Urgency
 from ingest.db import connect
+from ndiyan.children import free_port
 from tests.alerts.carriers.conftest import Desk, sms, until
-from tests.alerts.carriers.peers import NoPeer, Smsc, free_port, kannel, perl_smsc
+from tests.alerts.carriers.peers import NoPeer, Smsc, kannel, perl_smsc
 from tests.conftest import skip_without
 
 Desks = Callable[..., Desk]
