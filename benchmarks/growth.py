@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -184,7 +185,7 @@ def main() -> None:
     for law in measure(options.zones, options.days, options.channels):
         told = ", ".join(f"{size}: {cost:.3g}" for size, cost in zip(law.sizes, law.costs, strict=True))
         print(f"{law.name:26} ~ {law.over}^{law.exponent:.2f}   [{law.unit}] {told}", flush=True)
-        (options.folder / f"{law.name.replace(' ', '-').replace(',', '')}.svg").write_text(figure(law), "utf-8")
+        (options.folder / f"{re.sub('[^a-z]+', '-', law.name)}.svg").write_text(figure(law), "utf-8")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ FloatArray = NDArray[np.float64]
 WIDTH, LEFT, RIGHT = 900.0, 64.0, 16.0
 HEAD, PANEL, GAP, FOOT = 54.0, 108.0, 26.0, 30.0
 CURVE_HEIGHT = 430.0
+FEW_DOTS = 50  # drawn large enough to be seen
 GREY, RED, BLUE, INK, FAINT = "#8b929b", "#c2410c", "#1d6fa5", "#22262b", "#e3e6ea"
 STYLE = f"text{{font:12px system-ui,sans-serif;fill:{INK}}}.t{{font-size:15px;font-weight:600}}.f{{fill:#5b626b}}"
 
@@ -157,7 +158,8 @@ def _curve(frame: Frame, line: Line) -> Iterator[str]:
     places = [(frame.at_x(a), frame.at_y(b)) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
     if line.is_dots:
         drawn = "".join(f"M{num(a)} {num(b)}h0" for a, b in places)
-        yield tag("path", d=drawn or "M0 0", stroke=line.colour, stroke_width=3, stroke_linecap="round", fill="none")
+        size = 8 if len(places) <= FEW_DOTS else 3
+        yield tag("path", d=drawn or "M0 0", stroke=line.colour, stroke_width=size, stroke_linecap="round", fill="none")
         return
     steps = np.diff(x)  # a clock that is set back begins a new curve
     breaks = [0, *(np.flatnonzero((steps > line.gap) | (steps < 0)) + 1).tolist(), len(places)]
