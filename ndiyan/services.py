@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PAGES_EVERY_S, PAGES_WITHIN_S = 10.0, 5.0
+PAGES_EVERY_S, PAGES_WITHIN_S = 10.0, 15.0  # a request may wait ten seconds for its turn
 
 
 def run_ingest(settings: Settings, *, worker: int = 1, workers: int | None = None) -> None:

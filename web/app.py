@@ -74,6 +74,7 @@ from web.replica import Replica, TellBehind
 from web.request_id import RequestIds
 from web.shield import Shield
 from web.totals import KeptTotals
+from web.turns import Turns
 from web.uplinks import Uplinks
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         limiter = Limiter(config.requests_per_minute)
         uplinks = Uplinks(config.database_url)
         app.state.services = Services(
-            config, clock, wall or SystemClock(), pool, trials, limiter, Passwords(), requests, KeptTotals(),
-            uplinks, files, _provider(config),
+            config, clock, wall or SystemClock(), pool, trials, limiter, Passwords(), requests, Turns(),
+            KeptTotals(), uplinks, files, _provider(config),
             Replica(config.replica_url, size=POOL_SIZE) if config.replica_url else None,
         )  # fmt: skip
         try:

@@ -7,7 +7,7 @@ needs; a test walks over all routes with every role.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from math import ceil
 from secrets import compare_digest
@@ -29,12 +29,12 @@ from web.passwords import Passwords
 from web.replica import Replica
 from web.rights import Right, door_of
 from web.totals import KeptTotals
+from web.turns import SAFE_METHODS, Turns
 from web.uplinks import Uplinks
 
 if TYPE_CHECKING:
     from web.provider import Provider
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POOL_WAIT_S = 3.0  # a page that cannot reach the database says so rather than spin
 
 
@@ -50,6 +50,7 @@ class Services:
     limiter: Limiter
     passwords: Passwords
     requests: Requests
+    turns: Turns
     totals: KeptTotals
     uplinks: Uplinks
     files: InTurn
@@ -70,7 +71,16 @@ def services_of(request: Request) -> Services:
 ServicesOf = Annotated[Services, Depends(services_of)]
 
 
-def connection_of(request: Request, services: ServicesOf) -> Iterator[Connection]:
+async def turn_of(request: Request, services: ServicesOf) -> AsyncIterator[None]:
+    """A turn, from before the request has a connection until it has given it back."""
+    async with services.turns.taken(request):
+        yield
+
+
+TurnOf = Annotated[None, Depends(turn_of, scope="function")]
+
+
+def connection_of(request: Request, services: ServicesOf, _: TurnOf) -> Iterator[Connection]:
     """One connection for the whole request, given back before the answer travels to a slow browser.
 
     Once `session_visitor` has found a secretary, it sees the rows of their zone alone; whoever has it next sees all.

@@ -141,6 +141,20 @@ class TooManyRequests(WebError):
         self.retry_after_s = retry_after_s
 
 
+class TooBusy(WebError):
+    """More is asked than can be answered, and the turn of this request did not come."""
+
+    def __init__(self, waited_s: float) -> None:
+        super().__init__(f"others were before this request for {waited_s:g} s; try again later")
+
+
+class ReaderGone(WebError):
+    """Whoever asked did not wait for the answer."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody waits for this answer any more")
+
+
 class NotOffered(WebError):
     """Something of a standard that this service does not answer."""
 

@@ -22,9 +22,11 @@ from web.errors import (
     LoginNeeded,
     NotOffered,
     NotThere,
+    ReaderGone,
     RequestForged,
     RightMissing,
     ScopeMissing,
+    TooBusy,
 )
 from web.errors import TooManyRequests as AskedTooOften
 from web.language import Language
@@ -35,6 +37,7 @@ from web.pages.page import render
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
+READER_GONE = 499  # what nginx calls it in its logs; nobody is there to see it
 PROBLEM = "application/problem+json"
 
 
@@ -55,6 +58,8 @@ def add_handlers(app: FastAPI) -> None:
     app.exception_handler(PoolTimeout)(_database_away)
     app.exception_handler(TooManyRequests)(_database_away)
     app.exception_handler(StoreUnavailable)(_database_away)
+    app.exception_handler(TooBusy)(_too_busy)
+    app.exception_handler(ReaderGone)(_reader_gone)
     app.exception_handler(psycopg.Error)(_database_error)
     app.exception_handler(Exception)(_unforeseen)
 
@@ -194,10 +199,23 @@ def _database_error(request: Request, error: Exception) -> Response:
 
 def _database_away(request: Request, error: Exception) -> Response:
     log.warning("database away: %s", error)
+    return _come_back(request, "away", "the database does not answer")
+
+
+def _too_busy(request: Request, error: Exception) -> Response:
+    log.warning("refused %s: %s", _asked(request), error)
+    return _come_back(request, "busy", str(error))
+
+
+def _come_back(request: Request, kind: str, detail: str) -> Response:
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     if wants_problem(request):
-        return problem(request, 503, "the database does not answer", headers=headers)
-    return _page(request, 503, "away", headers=headers)
+        return problem(request, 503, detail, headers=headers)
+    return _page(request, 503, kind, headers=headers)
+
+
+def _reader_gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=READER_GONE)
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:

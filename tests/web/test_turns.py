@@ -1,0 +1,119 @@
+"""More is asked than can be answered: who waits keeps nobody from an answer, and who has left keeps nobody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fastapi import Request
+
+from tests.web.web_site import Site
+from web.errors import ReaderGone, TooBusy
+from web.turns import Turns
+
+ARENAS_IN_USE = """
+import threading
+from web.arenas import share_arenas
+assert share_arenas()
+all_there = threading.Barrier(13)
+def work():
+    kept = [bytearray(100_000) for _ in range(20)]
+    all_there.wait()
+    all_there.wait()
+threads = [threading.Thread(target=work) for _ in range(12)]
+[thread.start() for thread in threads]
+all_there.wait()
+begins = {int(line.partition("-")[0], 16) for line in open("/proc/self/maps") if " rw-p " in line}
+print(sum(begin % (64 << 20) == 0 for begin in begins))  # where glibc puts all arenas but the first
+all_there.wait()
+"""
+
+
+def asked(method: str = "GET", *, is_there: bool = True) -> Request:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request" if is_there else "http.disconnect"}
+
+    return Request({"type": "http", "method": method, "headers": []}, receive)
+
+
+def run(story: Callable[[], Awaitable[None]]) -> None:
+    async def in_time() -> None:
+        await asyncio.wait_for(story(), 20)
+
+    asyncio.run(in_time())
+
+
+def test_a_third_waits_until_one_of_two_is_done() -> None:
+    async def story() -> None:
+        turns, done, begun = Turns(at_once=2), [asyncio.Event() for _ in range(3)], []
+
+        async def work(number: int) -> None:
+            async with turns.taken(asked()):
+                begun.append(number)
+                await done[number].wait()
+
+        working = [asyncio.create_task(work(number)) for number in range(3)]
+        await asyncio.sleep(0)
+        assert begun == [0, 1]
+        done[1].set()
+        await working[1]
+        done[2].set()
+        await working[2]
+        assert begun == [0, 1, 2]
+        done[0].set()
+        await working[0]
+
+    run(story)
+
+
+def test_who_has_left_is_not_worked_for_and_the_turn_passes_on() -> None:
+    async def story() -> None:
+        turns = Turns(at_once=1)
+        with pytest.raises(ReaderGone, match="nobody waits"):
+            async with turns.taken(asked(is_there=False)):
+                pytest.fail("worked for nobody")
+        async with turns.taken(asked("POST", is_there=False)):
+            pass  # what was to be written is written
+
+    run(story)
+
+
+def test_whose_turn_does_not_come_in_time_is_told_so_and_the_others_go_on() -> None:
+    async def story() -> None:
+        turns = Turns(at_once=1, wait_s=0.01)
+        async with turns.taken(asked()):
+            with pytest.raises(TooBusy, match=r"for 0\.01 s; try again later"):
+                async with turns.taken(asked()):
+                    pytest.fail("two at once")
+        async with turns.taken(asked()):
+            pass
+
+    run(story)
+
+
+@pytest.mark.db
+def test_a_hundred_who_ask_at_once_are_all_answered(site: Site) -> None:
+    """All threads once waited for connections whose holders waited for a thread: nobody was answered for seconds."""
+    with site.app() as client, ThreadPoolExecutor(100) as people:
+        answers = list(people.map(lambda _: client.get("/healthz").status_code, range(200)))
+    assert answers == [200] * 200
+
+
+@pytest.mark.db
+def test_who_comes_too_late_is_told_to_come_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.app.Turns", lambda: Turns(at_once=0, wait_s=0.01))
+    with site.app() as client:
+        page, answer = client.get("/en/"), client.get("/healthz")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+    assert "Too many pages are asked for at once" in page.text
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the setting is glibc's")
+def test_a_dozen_threads_share_the_arenas() -> None:
+    found = subprocess.run([sys.executable, "-c", ARENAS_IN_USE], capture_output=True, text=True, check=True)
+    assert int(found.stdout) <= 1, found.stderr
