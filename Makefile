@@ -137,6 +137,9 @@ bench-memory: setup  ## what a whole server of 50 zones takes at its busiest mom
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(PYTHON) -m benchmarks.memory $(ARGS)
 
+bench-readers: setup  ## many people look at the pages at once: who is answered, what memory they keep (ARGS="--readers 1 --pages 100")
+	@exec $(PYTHON) -m benchmarks.readers $(ARGS)
+
 bench-country: setup  ## 20,000 zones for an hour as fast as it goes: what gives first, memory, disk (ARGS="--zones 600 --away 30 --minutes 30")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(VENV)/bin/ndiyan bench country $(ARGS)

@@ -21,12 +21,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 
 from benchmarks.processes import MeasureError, family, pss_mb
+from benchmarks.readers import LOOKED_AT, answers, logged_in
 from gateway.config import MqttSettings
 from gateway.wire import senml_topic
 from gateway.zones import Zone, load_zones
@@ -39,16 +39,12 @@ from ndiyan.history import write_history
 from ndiyan.progress import Steps
 from ndiyan.shipped_files import shipped
 from simulator.fiction import zones_with_fiction
-from web.access import create_login_link
-from web.accounts import let_in
-from web.rights import Role
 
 SQL = queries("benchmarks", "memory")
 LIMIT_MB = 1000
 LOOK_EVERY_S = 0.2
 PATIENCE_S = 300.0
 BACKLOG = 288  # packs of a gateway that was away for a day
-LOOKED_AT = ("fr/", "fr/alertes", "fr/comparer", "fr/comptes", "fr/donnees", "fr/ndiyan", "fr/rapports")
 
 
 def main() -> None:
@@ -109,7 +105,7 @@ def _busiest(
     services = spawn([*ndiyan, "up", "--data", folder / "up"], log=folder / "up.log", env=env)
     try:
         with watched({"database": postgres.pid or 0, "broker": broker.pid or 0, "services": services.pid}) as watch:
-            _wait(lambda: _answers(url), "the pages", folder)
+            _wait(lambda: answers(url), "the pages", folder)
             backup = subprocess.Popen(
                 [*ndiyan, "backup"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
@@ -183,19 +179,9 @@ def _send_a_day(zone: Zone, settings: MqttSettings) -> None:
 
 
 def _look_at_pages(url: str, connection: Connection, zones: list[Zone]) -> None:
-    let_in(connection, "bench", Role.ADMINISTRATOR, now_wall=datetime.now(UTC))
-    token = create_login_link(connection, person="bench", now_wall=datetime.now(UTC))
-    with httpx.Client(base_url=url, timeout=60) as browser:
-        browser.get(f"/login/{token}")
+    with logged_in(connection, url, timeout_s=60) as browser:
         for path in (*LOOKED_AT, *(f"fr/zones/{zone.zone_id}?span=7d" for zone in zones)):
             browser.get(f"/{path}").raise_for_status()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz", timeout=5).status_code in (200, 503)
-    except httpx.HTTPError:
-        return False
 
 
 def _wait(is_so: Callable[[], bool], what: str, folder: Path) -> None:

@@ -44,8 +44,8 @@ from benchmarks.crash import (
     watched_broker,
 )  # fmt: skip
 from benchmarks.flat import Series, Trend, after_warm_up, table, trend, verdict
-from benchmarks.memory import LOOKED_AT
 from benchmarks.processes import family, open_files, pss_mb
+from benchmarks.readers import LOOKED_AT, logged_in
 from gateway.clock import SystemClock
 from ingest.db import connect, queries
 from ndiyan.backup import SCRATCH_SETTINGS, BackupConfig, make_backup
@@ -57,9 +57,6 @@ from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.scenarios.chaos_harness import Commune, People, standing_parts
 from tests.scenarios.crash_harness import Act, Deed, Load, Report, crash_loop, shuffled
 from tests.scenarios.oracle import Finding, Kind
-from web.access import create_login_link
-from web.accounts import let_in
-from web.rights import Role
 
 SQL = queries("benchmarks", "soak")
 LOAD = Load(gateway_per_s=40.0, sensor_per_s=80.0, backlog_speed=60)  # an hour ends each minute
@@ -133,24 +130,21 @@ class Reader:
         return [Finding(Kind.STUCK, f"pages were refused, or broken: {odd}")] if odd else []
 
     def _read(self) -> None:
-        browser = httpx.Client(base_url=self._base, timeout=20)
-        is_in = False
+        browser: httpx.Client | None = None
         turn = 0
         while not self._ended.wait(LOOK_EVERY_S):
             try:
-                is_in = is_in or self._log_in(browser)
+                browser = browser or self._log_in()
                 self.answered[browser.get(f"/{self._paths[turn % len(self._paths)]}").status_code] += 1
                 turn += 1
             except (httpx.HTTPError, psycopg.Error):
                 self.away += 1
-        browser.close()
+        if browser is not None:
+            browser.close()
 
-    def _log_in(self, browser: httpx.Client) -> bool:
+    def _log_in(self) -> httpx.Client:
         with connect(self._commune.url) as connection:
-            let_in(connection, "bench", Role.ADMINISTRATOR, now_wall=datetime.now(UTC))
-            token = create_login_link(connection, person="bench", now_wall=datetime.now(UTC))
-        browser.get(f"/login/{token}")
-        return bool(browser.cookies)
+            return logged_in(connection, self._base, timeout_s=20)
 
 
 class Soak:
