@@ -400,12 +400,12 @@ def take_call(connection: Connection, carrier: str, phone: str, *, now: datetime
 
 def _store_inbound(connection: Connection, carrier: str, event: Inbound | Call) -> None:
     """Once, by the number that the route gives it."""
+    kind, text, keys = ("call", "", ()) if isinstance(event, Call) else ("sms", event.text, event.repeat_keys)
     connection.execute(
         SQL["store_inbound"],
         {
-            "carrier": carrier, "provider_id": event.provider_id, "kind": "call" if isinstance(event, Call) else "sms",
-            "phone": event.phone, "text": event.text.replace("\0", "") if isinstance(event, Inbound) else "",
-            "at": event.at,
+            "carrier": carrier, "provider_id": event.provider_id, "kind": kind, "phone": event.phone,
+            "text": text.replace("\0", ""), "at": event.at, "repeat_keys": list(keys),
         },
     )  # fmt: skip
 

@@ -120,12 +120,18 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """An SMS that came in; `provider_id` is the same when it comes again."""
+    """An SMS that came in; `provider_id` is the same when it comes again.
+
+    Parameters
+    ----------
+    repeat_keys : by what a route without ids knows it when it comes again; stored beside it until the route clears them
+    """
 
     provider_id: str
     phone: str
     text: str
     at: datetime
+    repeat_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

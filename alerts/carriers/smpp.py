@@ -7,6 +7,7 @@ us is answered when the sender has committed it, so that a crash in between make
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import heapq
 import itertools
@@ -15,10 +16,12 @@ import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import psycopg
 
 from alerts.carriers import (
     ASKED_AGAIN_S,
@@ -43,8 +46,9 @@ from alerts.carriers.smpp_config import SmppConfig
 from alerts.carriers.smpp_link import Link
 from alerts.carriers.smpp_pdu import Delivery
 from alerts.carriers.smpp_receipts import Ids, is_receipt, read_receipt
-from alerts.carriers.smpp_session import CANNOT_READ, Answered, Bound, Closed, Delivered, News
+from alerts.carriers.smpp_session import CANNOT_READ, Answered, Bound, Closed, Delivered, News, Proven
 from alerts.carriers.smpp_text import Part, decoded, part, phone
+from alerts.carriers.smpp_unproven import Unproven
 from gateway.clock import Clock
 from ingest.db import Connection, queries
 
@@ -56,21 +60,31 @@ SENDING = ("transceiver", "transmitter")
 PARTS_WAIT_S = 10.0  # for the rest of a long SMS; a centre with a window of one sends it only after an answer
 GOOD_BYE_S = 2.0
 SETTLED = 1_000  # late answers that are kept until the sender asks
-REPEAT_WITHIN = timedelta(minutes=10)  # a centre hands over again what was not answered, soon after the next bind
-ANSWERED_SOON = timedelta(seconds=5)  # a centre that waited longer may hand over again on the same link
+
+
+class _Due(NamedTuple):
+    """An answer that the message centre waits for; the key is what is the same when the same comes again."""
+
+    link: Link
+    sequence: int
+    key: str
 
 
 @dataclass(slots=True)
 class _Held:
-    """An event that is not yet committed, and what the message centre waits for.
-
-    `bound_at` is when the link was bound, where the same may have been handed over on an earlier one.
-    """
+    """An event that is not yet committed, and what the message centre waits for."""
 
     event: Event
-    answers: list[tuple[Link, int]]
-    came_at: datetime
-    bound_at: datetime | None = None
+    answers: list[_Due]
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A part of an inbound SMS, or all of it."""
+
+    part: Part
+    delivery: Delivery
+    answers: list[_Due]
 
 
 class SmppCarrier:
@@ -78,7 +92,7 @@ class SmppCarrier:
 
     Parameters
     ----------
-    connection : the sender's; asked which inbound SMS are stored already
+    connection : the sender's; knows which inbound SMS are stored and not known to be answered
     wake : told when there is something for the sender to do
     is_ours : asked before anything leaves
     """
@@ -95,16 +109,17 @@ class SmppCarrier:
         self._in_hand: set[UUID] = set()
         self._waiting = 0
         self._settled: OrderedDict[UUID, Outcome] = OrderedDict()
-        self._answered_late: dict[object, tuple[Event, datetime]] = {}
+        stored = connection.execute(SQL["unproven"], {"carrier": config.name}).fetchall()
+        self._unproven: Unproven[_Due] = Unproven(stored)
         self._down: dict[str, str] = dict.fromkeys(KINDS[config.binds], "not bound yet")
         self._rests_until = 0.0
         self._pace = Pace(config.per_s)
         # Of the thread alone:
-        self._links: dict[str, tuple[Link, datetime]] = {}
+        self._links: dict[str, Link] = {}
         self._unsent: list[tuple[int, int, Outgoing]] = []
         self._numbers = itertools.count()
         self._ids = Ids()
-        self._parts: dict[object, dict[int, tuple[Part, Delivery, tuple[Link, int]]]] = {}
+        self._parts: dict[object, dict[int, _Piece]] = {}
         self._timer: asyncio.TimerHandle | None = None
         # Of the sender alone:
         self._given: dict[Event, object] = {}
@@ -148,29 +163,25 @@ class SmppCarrier:
             return self._settled.pop(message.ref, None)
 
     def events(self) -> Iterable[Event]:
-        """What came, in its order; an inbound SMS under the id that it was stored under if it comes again."""
+        """What came, in its order; before it we write down of which SMS we know that our answer has arrived."""
+        self._write_proven()
         with self._lock:
             held = list(self._held.items())
         for key, one in held:
-            if one.bound_at is not None and isinstance(one.event, Inbound):
-                one.event = self._as_stored(key, one.event, one.bound_at)
-                one.bound_at = None
             self._given[one.event] = key
             yield one.event
 
     def done(self, events: Iterable[Event]) -> None:
         """Answer the message centre."""
-        answers = []
-        now = self._clock.now()
+        answers: list[_Due] = []
         with self._lock:
             for event in events:
                 key = self._given.pop(event, None)
                 if key is None or (one := self._held.pop(key, None)) is None:
                     continue
                 answers += one.answers
-                if one.answers and now - one.came_at > ANSWERED_SOON:
-                    self._answered_late[key] = (event, now + REPEAT_WITHIN)
-            self._answered_late = {key: late for key, late in self._answered_late.items() if late[1] > now}
+                if isinstance(event, Inbound):
+                    self._unproven.store(event.repeat_keys)
         if answers:
             self._loop.call_soon_threadsafe(self._answer, answers)
 
@@ -182,10 +193,12 @@ class SmppCarrier:
         return Health(is_up=not why, detail=why or ("told to go slower" if rests else ""))
 
     def close(self) -> None:
-        """Say good-bye and end the thread."""
+        """Say good-bye and end the thread; who answers the good-bye has all our answers."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join()
+        with contextlib.suppress(psycopg.Error):  # we may close because the database is away
+            self._write_proven()
 
     # The thread
 
@@ -254,7 +267,7 @@ class SmppCarrier:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        link = next((self._links[kind][0] for kind in SENDING if kind in self._links), None)
+        link = next((self._links[kind] for kind in SENDING if kind in self._links), None)
         while self._unsent and link is not None and link.session.room > 0:
             now = self._loop.time()
             wait_s = self._pace.wait_s(now) if self._is_ours() else ASKED_AGAIN_S
@@ -280,22 +293,32 @@ class SmppCarrier:
             self._pace.left(now)
             self._waiting -= 1
 
-    def _answer(self, answers: list[tuple[Link, int]]) -> None:
-        for link, sequence in answers:
-            link.session.answer(sequence)
-        for link in {link for link, _ in answers}:
+    def _answer(self, answers: Sequence[_Due]) -> None:
+        """Say that we have these, and have it proven of SMS that the message centre knows it."""
+        for link in dict.fromkeys(due.link for due in answers):
+            ours = [due for due in answers if due.link is link]
+            for due in ours:
+                link.session.answer(due.sequence)
+            with self._lock:
+                to_prove = self._unproven.of(due.key for due in ours)
+            if to_prove:
+                link.session.prove(to_prove, now=self._loop.time())
             link.flush()
 
     def _take_news(self, link: Link, news: Sequence[News]) -> None:
         for one in news:
             match one:
                 case Bound():
-                    self._links[link.kind] = (link, self._clock.now())
+                    self._links[link.kind] = link
                     self._tell_up(link.kind)
                 case Answered():
                     self._take_answer(one)
                 case Delivered():
                     self._try_delivery(link, one)
+                case Proven():
+                    with self._lock:
+                        self._unproven.prove(one.answers)
+                    self._wake()
                 case Closed():
                     self._links.pop(link.kind, None)
                     self._tell_down(link.kind, one.reason)
@@ -325,7 +348,7 @@ class SmppCarrier:
         with self._lock:
             self._in_hand.discard(message.ref)
             self._waiting -= not has_left
-            self._held[next(self._numbers)] = _Held(Submitted(message.ref, outcome), [], self._clock.now())
+            self._held[next(self._numbers)] = _Held(Submitted(message.ref, outcome), [])
         self._wake()
 
     def _try_delivery(self, link: Link, delivered: Delivered) -> None:
@@ -336,39 +359,54 @@ class SmppCarrier:
             link.session.answer(delivered.sequence, CANNOT_READ)
 
     def _take_delivery(self, link: Link, delivered: Delivered) -> None:
-        delivery, answer = delivered.delivery, (link, delivered.sequence)
+        delivery, key = delivered.delivery, _key(delivered.delivery)
+        due = _Due(link, delivered.sequence, key)
         if is_receipt(delivery):
-            self._hold(_key(delivery, delivery.octets), self._receipt(delivery), [answer])
+            self._hold(key, self._receipt(delivery), [due])
+        elif not self._is_repeat(due):
+            self._take_piece(_Piece(part(delivery), delivery, [due]))
+
+    def _is_repeat(self, due: _Due) -> bool:
+        """Whether we have it already: then it is answered as soon as it is stored, once more."""
+        with self._lock:
+            known = self._unproven.find(due.key, self._clock.now())
+            if known is not None and not known.is_stored:
+                known.answers.append(due)
+        if known is not None and known.is_stored:
+            self._answer([due])
+        return known is not None
+
+    def _take_piece(self, piece: _Piece) -> None:
+        if piece.part.total == 1:
+            self._take_inbound([piece])
             return
-        piece = part(delivery)
-        if piece.total == 1:
-            self._take_inbound({1: (piece, delivery, answer)})
-            return
-        key = (delivery.source, delivery.destination, piece.reference, piece.total)
+        key = (piece.delivery.source, piece.delivery.destination, piece.part.reference, piece.part.total)
         pieces = self._parts.setdefault(key, {})
         if not pieces:
             self._loop.call_later(PARTS_WAIT_S, self._take_parts, key, pieces)
-        pieces[piece.number] = (piece, delivery, answer)
-        if len(pieces) == piece.total:
+        if (before := pieces.get(piece.part.number)) is not None:
+            piece.answers = before.answers + piece.answers
+        pieces[piece.part.number] = piece
+        if len(pieces) == piece.part.total:
             self._take_parts(key, pieces)
 
-    def _take_parts(self, key: object, pieces: dict[int, tuple[Part, Delivery, tuple[Link, int]]]) -> None:
+    def _take_parts(self, key: object, pieces: dict[int, _Piece]) -> None:
         """A long SMS is whole, or the rest of it does not come."""
         if self._parts.get(key) is pieces:
             del self._parts[key]
-            self._take_inbound(pieces)
+            self._take_inbound([piece for _, piece in sorted(pieces.items())])
 
-    def _take_inbound(self, pieces: dict[int, tuple[Part, Delivery, tuple[Link, int]]]) -> None:
+    def _take_inbound(self, pieces: Sequence[_Piece]) -> None:
         """Its octets are joined before they are read: a letter of UCS-2 may have been cut in two."""
-        _, delivery, (link, _) = pieces[min(pieces)]
-        octets = b"".join(piece.octets for _, (piece, _, _) in sorted(pieces.items()))
+        delivery, now = pieces[0].delivery, self._clock.now()
+        octets = b"".join(piece.part.octets for piece in pieces)
         text = decoded(octets, delivery.data_coding, self._config.default_alphabet)
-        now, key = self._clock.now(), _key(delivery, octets)
-        number = delivery.receipted_id or _id(key, now)
-        bound_at = self._links[link.kind][1] if link.kind in self._links else now
-        may_be_stored = not delivery.receipted_id and now - bound_at < REPEAT_WITHIN
-        event = Inbound(number, phone(delivery.source), text, now)
-        self._hold(key, event, [answer for _, _, answer in pieces.values()], bound_at if may_be_stored else None)
+        number = delivery.receipted_id or uuid4().hex
+        answers = [due for piece in pieces for due in piece.answers]
+        keys = tuple(dict.fromkeys(due.key for due in answers))
+        with self._lock:
+            self._unproven.add(number, now, keys, answers)
+        self._hold(number, Inbound(number, phone(delivery.source), text, now, keys), answers)
 
     def _receipt(self, delivery: Delivery) -> Receipt:
         told = read_receipt(delivery, self._clock.now())
@@ -379,24 +417,21 @@ class SmppCarrier:
         fate = told.fate if is_believed else Fate.ON_THE_NETWORK
         return Receipt(self._ids.meant(told.written, to), fate, told.at, told.raw, phone=to, text_head=told.text_head)
 
-    def _hold(self, key: str, event: Event, answers: list[tuple[Link, int]], bound_at: datetime | None = None) -> None:
+    def _hold(self, key: str, event: Event, answers: list[_Due]) -> None:
         """Keep it until it is committed; what comes again before that is the same event with one more answer due."""
-        now = self._clock.now()
         with self._lock:
             if (one := self._held.get(key)) is not None:
                 one.answers += answers
                 return
-            if (late := self._answered_late.get(key)) is not None and late[1] > now:
-                event, bound_at = late[0], None
-            self._held[key] = _Held(event, answers, now, bound_at)
+            self._held[key] = _Held(event, answers)
         self._wake()
 
-    def _as_stored(self, key: Any, event: Inbound, bound_at: datetime) -> Inbound:
-        """Under its old id, if the same was stored shortly before this link was bound: then its answer was lost."""
-        seconds = range(int((bound_at - REPEAT_WITHIN).timestamp()), int(bound_at.timestamp()) + 1)
-        ids = [f"{key}-{second}" for second in seconds]
-        row = self._connection.execute(SQL["stored_before"], {"carrier": self._config.name, "ids": ids}).fetchone()
-        return replace(event, provider_id=row[0]) if row else event
+    def _write_proven(self) -> None:
+        """What comes with these words from now on is another SMS, also for who takes the route over from us."""
+        with self._lock:
+            numbers = self._unproven.take_proven()
+        if numbers:
+            self._connection.execute(SQL["proven"], {"carrier": self._config.name, "numbers": numbers})
 
     def _tell_up(self, kind: str) -> None:
         with self._lock:
@@ -412,11 +447,10 @@ class SmppCarrier:
             log.warning("SMS route %s is not bound as %s: %s", self._config.name, kind, reason)
 
 
-def _key(delivery: Delivery, octets: bytes) -> str:
+def _key(delivery: Delivery) -> str:
     """What is the same when the same comes again; sequence numbers are not."""
-    head = f"{delivery.source}{delivery.destination}{delivery.esm_class}/{delivery.data_coding}{delivery.receipted_id}"
-    return hashlib.sha256(head.encode() + octets).hexdigest()[:24]
-
-
-def _id(key: str, at: datetime) -> str:
-    return f"{key}-{int(at.timestamp())}"
+    said = (
+        delivery.source, delivery.destination, delivery.esm_class, delivery.data_coding, delivery.receipted_id,
+        delivery.part_of, delivery.octets,
+    )  # fmt: skip
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:24]

@@ -7,6 +7,7 @@ order of events. `now` is in seconds that never go back.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alerts.carriers import Accepted, Outcome, Outgoing, Refused, Throttled, Uncertain
@@ -52,6 +53,17 @@ class Delivered:
     delivery: Delivery
 
 
+Answer = tuple[str, str]
+"""What was answered: the key of a deliver_sm, and the number under which it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The message centre has these answers of ours: it has answered what we asked after them."""
+
+    answers: Sequence[Answer]
+
+
 @dataclass(frozen=True, slots=True)
 class Closed:
     """The link is of no more use."""
@@ -59,7 +71,7 @@ class Closed:
     reason: str
 
 
-News = Bound | Answered | Delivered | Closed
+News = Bound | Answered | Delivered | Proven | Closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,7 @@ class Session:
         self._sequence = first_sequence - 1
         self._unanswered: OrderedDict[int, _Unanswered] = OrderedDict()  # oldest first: they share one timeout
         self._late: OrderedDict[int, Outgoing] = OrderedDict()
+        self._unproven: OrderedDict[int, Sequence[Answer]] = OrderedDict()  # by the request that asks, oldest first
         self._heard_at, self._asked_at, self._began_at = now, now, now
         self._source = sender(config.source)
         self._out += bind(
@@ -119,6 +132,12 @@ class Session:
         if not self.is_closed:
             self._out += plain("deliver_sm_resp", sequence, status)
 
+    def prove(self, answers: Sequence[Answer], *, now: float) -> None:
+        """Ask something after these were answered: whoever answers that has read them, since TCP keeps the order."""
+        if not self.is_closed:
+            self._enquire(now)
+            self._unproven[self._sequence] = answers
+
     def unbind(self) -> None:
         """Say good-bye; the other side's answer closes."""
         if self.is_bound and not self.is_closed:
@@ -135,7 +154,7 @@ class Session:
         for pdu in pdus:
             if self.is_closed:
                 break
-            news += self._take(pdu, now)
+            news += self._take(pdu)
         return news
 
     def due(self) -> float:
@@ -162,8 +181,7 @@ class Session:
             self._remember_late(sequence, given_up.message)
             news.append(Answered(given_up.message, Uncertain("no answer in time")))
         if news or now >= max(self._heard_at, self._asked_at) + self._config.enquire_every_s:
-            self._out += plain("enquire_link", self._next_sequence())
-            self._asked_at = now
+            self._enquire(now)
         return news
 
     def lost(self, reason: str) -> list[News]:
@@ -175,7 +193,20 @@ class Session:
         self._unanswered.clear()
         return [*news, Closed(reason)]
 
-    def _take(self, pdu: Pdu, now: float) -> list[News]:
+    def _take(self, pdu: Pdu) -> list[News]:
+        return [*self._proven_by(pdu), *self._act_upon(pdu)]
+
+    def _proven_by(self, pdu: Pdu) -> list[News]:
+        """Any answer to what we sent since proves, whatever it says."""
+        proven: list[Answer] = []
+        while pdu.command.endswith(("_resp", "_nack")) and self._unproven:
+            asked = next(iter(self._unproven))
+            if (pdu.sequence - asked) % LAST_SEQUENCE > (self._sequence - asked) % LAST_SEQUENCE:
+                break  # to an earlier request, or to none of ours
+            proven += self._unproven.pop(asked)
+        return [Proven(proven)] if proven else []
+
+    def _act_upon(self, pdu: Pdu) -> list[News]:
         match pdu.command:
             case "bind_transceiver_resp" | "bind_transmitter_resp" | "bind_receiver_resp":
                 return self._take_bind(pdu)
@@ -217,6 +248,10 @@ class Session:
         self._late[sequence] = message
         if len(self._late) > LATE_ANSWERS:
             self._late.popitem(last=False)
+
+    def _enquire(self, now: float) -> None:
+        self._out += plain("enquire_link", self._next_sequence())
+        self._asked_at = now
 
     def _dead_at(self) -> float:
         return self._heard_at + self._config.enquire_every_s + self._config.response_timeout_s

@@ -28,7 +28,8 @@ WHERE text LIKE '%%' || %(dialled)s || '%%';
 
 -- received
 -- Also the number by which a route's repeat is known: some are made of the phone and of what it said.
-UPDATE sms_in SET phone = %(mark)s, text = '', provider_id = 'forgotten-' || sms_in_id WHERE phone = %(phone)s;
+UPDATE sms_in SET phone = %(mark)s, text = '', provider_id = 'forgotten-' || sms_in_id, repeat_keys = NULL
+WHERE phone = %(phone)s;
 
 -- attempts
 -- What routes answered, where the number stands in it.

@@ -192,8 +192,8 @@ UPDATE notification SET state = 'no_receipt'
 WHERE state = 'accepted' AND carrier = %(carrier)s AND accepted_at <= %(before)s;
 
 -- store_inbound
-INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at)
-VALUES (%(carrier)s, %(provider_id)s, %(kind)s, %(phone)s, %(text)s, %(at)s)
+INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at, repeat_keys)
+VALUES (%(carrier)s, %(provider_id)s, %(kind)s, %(phone)s, %(text)s, %(at)s, nullif(%(repeat_keys)s::text[], '{}'))
 ON CONFLICT (carrier, provider_id) DO NOTHING;
 
 -- unhandled

@@ -21,7 +21,7 @@ UPDATE notification SET text = '' WHERE notification_id IN (
       AND (a.alert_id IS NULL OR a.state = 'resolved') LIMIT %(most)s);
 
 -- sms_answers
-UPDATE sms_in SET text = '' WHERE sms_in_id IN (
+UPDATE sms_in SET text = '', repeat_keys = NULL WHERE sms_in_id IN (
     SELECT sms_in_id FROM sms_in s LEFT JOIN alert a USING (alert_id)
     WHERE s.received_at < %(before)s AND s.text <> '' AND s.handled_at IS NOT NULL
       AND (a.alert_id IS NULL OR a.state = 'resolved') LIMIT %(most)s);

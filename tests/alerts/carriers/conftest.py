@@ -13,7 +13,7 @@ import pytest
 from alerts.carriers import Event, Inbound, IsOurs, Outgoing, Receipt, Submitted, Urgency, always
 from alerts.carriers.smpp import SmppCarrier
 from alerts.carriers.smpp_config import SmppConfig
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 
 E = TypeVar("E", Submitted, Receipt, Inbound)
 WITHIN_S = 20.0  # a busy machine; nothing waits for so long when all is well
@@ -82,8 +82,8 @@ class NothingStored:
     def execute(self, *_: object) -> Self:
         return self
 
-    def fetchone(self) -> None:
-        return None
+    def fetchall(self) -> list[Any]:
+        return []
 
 
 @pytest.fixture
@@ -91,14 +91,16 @@ def desk() -> Iterator[Callable[..., Desk]]:
     """Desks on a port, with what differs from an ordinary set-up."""
     opened: list[SmppCarrier] = []
 
-    def make(port: int, *, connection: Any = None, is_ours: IsOurs = always, **differs: Any) -> Desk:
+    def make(
+        port: int, *, connection: Any = None, clock: Clock | None = None, is_ours: IsOurs = always, **differs: Any
+    ) -> Desk:
         settings = {
             "name": "operator", "host": "127.0.0.1", "port": port, "system_id": "ndiyan", "password": "secret",
             "source": "NDIYAN", "per_s": 1000.0, "response_timeout_s": 5.0, "reconnect_s": 0.05,
         }  # fmt: skip
         config = SmppConfig(**settings | differs)
         asked = connection or NothingStored()
-        opened.append(SmppCarrier(config, asked, SystemClock(), wake=lambda: None, is_ours=is_ours))
+        opened.append(SmppCarrier(config, asked, clock or SystemClock(), wake=lambda: None, is_ours=is_ours))
         return Desk(opened[-1])
 
     yield make

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from alerts.carriers import Accepted, Outgoing, Refused, Throttled, Uncertain, Urgency
 from alerts.carriers.smpp_config import SmppConfig
 from alerts.carriers.smpp_pdu import Frames, Pdu, decode, plain
-from alerts.carriers.smpp_session import LAST_SEQUENCE, Answered, Bound, Closed, News, Session
+from alerts.carriers.smpp_session import LAST_SEQUENCE, Answered, Bound, Closed, News, Proven, Session
 
 UNTIL = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 CONFIG = SmppConfig("operator", "127.0.0.1", 2775, "ndiyan", "secret", "NDIYAN", window=3, response_timeout_s=10)
@@ -153,6 +153,35 @@ def test_a_bind_that_is_not_answered_is_given_up() -> None:
     assert session.due() == 10.0
     assert session.tick(now=9.9) == []
     assert session.tick(now=10.0) == [Closed("no answer to the bind")]
+
+
+def test_an_answer_of_ours_is_proven_by_what_is_asked_after_it() -> None:
+    session = bound()
+    session.submit(sms(1), valid_for_s=60, now=1.0)
+    (submit,) = written(session)
+    session.answer(77)
+    session.prove([("key", "number")], now=1.0)
+    answer, enquire = written(session)
+    assert (answer.command, enquire.command) == ("deliver_sm_resp", "enquire_link"), "at once, and in this order"
+    assert session.feed(accepted(submit.sequence, "A1"), now=2.0) == [Answered(sms(1), Accepted("A1"))]
+    assert session.feed(plain("enquire_link_resp", 4_000), now=2.0) == [], "nobody has asked that"
+    proven = Proven([("key", "number")])
+    assert session.feed(plain("enquire_link_resp", enquire.sequence), now=3.0) == [proven]
+    assert session.feed(plain("enquire_link_resp", enquire.sequence), now=3.0) == [], "once"
+
+
+def test_whoever_answers_a_later_request_has_the_answers_before_it_too() -> None:
+    session = bound(first_sequence=LAST_SEQUENCE - 1)  # the numbers begin again on the way
+    for key in "abc":
+        session.prove([(key, key)], now=1.0)
+    asked = [pdu.sequence for pdu in written(session)]
+    assert asked == [LAST_SEQUENCE, 1, 2]
+    proven = Proven([("a", "a"), ("b", "b")])
+    assert session.feed(plain("generic_nack", 1, 0x03), now=2.0) == [proven], "also by who does not know what we ask"
+    session.unbind()
+    (unbind,) = written(session)
+    news = session.feed(plain("unbind_resp", unbind.sequence), now=3.0)
+    assert news == [Proven([("c", "c")]), Closed("we said good-bye")]
 
 
 class AnyOrder(RuleBasedStateMachine):

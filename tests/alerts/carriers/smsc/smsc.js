@@ -75,7 +75,7 @@ function pump() {
   const receivers = [...links].filter(link => link.receives);
   if (!receivers.length || how.deaf) return;
   const now = Date.now(), later = [];
-  for (const item of waiting) {
+  for (const item of waiting.filter(item => !item.isDone)) { // its answer came late, but came
     const link = receivers[Math.floor(Math.random() * receivers.length)];
     if (item.due > now || link.open.size >= how.deliverWindow) { later.push(item); continue; }
     hand(link, item);

@@ -1,0 +1,78 @@
+"""Which inbound SMS a message centre may hand over again: those of which it may not know that we have them.
+
+A deliver_sm has no id. What comes with the same sender, words and form is the same SMS for as long as the centre has
+not proven that our answer arrived; what comes after that was written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from alerts.carriers.smpp_session import Answer
+
+Due = TypeVar("Due")
+UNPROVEN_FOR = timedelta(days=1)  # a centre that never answers must not keep a word from being written again
+
+
+@dataclass(slots=True)
+class Known(Generic[Due]):
+    """An inbound SMS, and the answers that are due as soon as it is stored."""
+
+    number: str
+    came_at: datetime
+    is_stored: bool
+    answers: list[Due] = field(default_factory=list)
+
+
+class Unproven(Generic[Due]):
+    """Inbound SMS, each by the keys of its parts.
+
+    Parameters
+    ----------
+    stored : number, time and keys of what an earlier bind has left behind
+    """
+
+    def __init__(self, stored: Iterable[tuple[str, datetime, Sequence[str]]]) -> None:
+        self._known: dict[str, Known[Due]] = {}
+        self._proven: set[str] = set()
+        for number, came_at, keys in stored:
+            self._known |= dict.fromkeys(keys, Known[Due](number, came_at, is_stored=True))
+
+    def find(self, key: str, now: datetime) -> Known[Due] | None:
+        """What has come with this key and may come again."""
+        old = [key for key, known in self._known.items() if known.is_stored and now - known.came_at > UNPROVEN_FOR]
+        for each in old:
+            self._drop(each)
+        return self._known.get(key)
+
+    def add(self, number: str, came_at: datetime, keys: Sequence[str], answers: list[Due]) -> None:
+        """One has come that is not known, and is to be stored."""
+        self._known |= dict.fromkeys(keys, Known(number, came_at, is_stored=False, answers=answers))
+
+    def store(self, keys: Iterable[str]) -> None:
+        """It is stored: what comes again is answered at once."""
+        for key in keys:
+            self._known[key].is_stored = True
+
+    def of(self, keys: Iterable[str]) -> list[Answer]:
+        """Those of these keys whose answers are to be proven, each with its number."""
+        return [(key, self._known[key].number) for key in dict.fromkeys(keys) if key in self._known]
+
+    def prove(self, answers: Iterable[Answer]) -> None:
+        """The message centre has these; a key that has come anew since is another SMS's."""
+        for key, number in answers:
+            if (known := self._known.get(key)) is not None and known.number == number:
+                self._drop(key)
+
+    def take_proven(self) -> list[str]:
+        """The numbers of what need not be known any more, once: all of its parts are proven, or it is too long ago."""
+        numbers, self._proven = sorted(self._proven), set()
+        return numbers
+
+    def _drop(self, key: str) -> None:
+        number = self._known.pop(key).number
+        if all(known.number != number for known in self._known.values()):
+            self._proven.add(number)
