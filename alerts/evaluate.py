@@ -20,7 +20,6 @@ from alerts.causes import Known, Silence, cause_of, shared_outages
 from alerts.days import Days, days_of
 from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.silence import judge_silence_now
-from alerts.lease import SQL as LEASE_SQL
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
 from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
 from alerts.parameters import Settings
@@ -213,13 +212,11 @@ class Judgement:
         sites = Sites(self._sites[zone] for zone in zones)
         grid = fetch_grid(self._connection, sites, begin_s, steps)
         days = days_of(grid, features_of(sites))
-        self._connection.execute(LEASE_SQL["still_here"])
         self._keep(grid, days)
         scene = Scene(grid, days.after(self._past_days(zones, begin_s)), self._settings.overrides(zones))
         signals = []
         for detector in DETECTORS:
             signals += detector.judge(scene)
-            self._connection.execute(LEASE_SQL["still_here"])
         live = {
             (zone, fault, asset)
             for zone, fault, asset in self._connection.execute(SQL["live_kinds"], {"zones": list(zones)})

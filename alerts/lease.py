@@ -8,15 +8,20 @@ to a message centre, asks `Lease.holds` first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
 
 from gateway.clock import uptime_s
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "lease")
-JUDGING_S = 30.0  # so long a block of zones may be calculated on without a word to the database
+JUDGING_S = 30.0
 SENDING_S = 10.0
 TELLING_S = 60.0  # a program that is told may take half a minute to answer
+WORDS = 3  # within a lease
 
 
 def while_working(lasts_s: float) -> dict[str, str]:
@@ -31,6 +36,29 @@ def while_working(lasts_s: float) -> dict[str, str]:
 def at_all_times(lasts_s: float) -> dict[str, str]:
     """Settings of a session that loses its locks whenever it says nothing."""
     return {"idle_session_timeout": f"{1000 * lasts_s:.0f}ms", **while_working(lasts_s)}
+
+
+@contextmanager
+def speaking(connection: Connection, *, lasts_s: float) -> Iterator[None]:
+    """Keep what the connection holds while the body runs, however long it calculates between two statements.
+
+    A thread says a word from time to time: it is frozen with the process, and dies with it. So a machine that is slow
+    loses nothing, which it would have to begin again for ever.
+    """
+    ended = threading.Event()
+
+    def speak() -> None:
+        while not ended.wait(lasts_s / WORDS):
+            with suppress(psycopg.Error):  # the body meets the same, and knows what to do
+                connection.execute(SQL["still_here"])
+
+    speaker = threading.Thread(target=speak, name="still here", daemon=True)
+    speaker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        speaker.join()
 
 
 def take_turn(connection: Connection) -> None:

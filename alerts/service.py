@@ -17,7 +17,7 @@ from alerts.climbing import climb
 from alerts.config import AlertsConfig
 from alerts.evaluate import SQL, Evaluator
 from alerts.lease import SQL as LEASE_SQL
-from alerts.lease import TELLING_S, Lease, at_all_times, while_working
+from alerts.lease import TELLING_S, Lease, at_all_times, speaking, while_working
 from alerts.sender import Sender, close_all
 from alerts.set_back import SetBack
 from alerts.watchdog import instance_name
@@ -109,7 +109,12 @@ def _close_tellers(tellers: list[Teller]) -> None:
 
 def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Callable[[], int]:
     evaluator = Evaluator(connection, every=config.evaluate_every)
-    return lambda: evaluator.work(clock.now())
+
+    def work() -> int:
+        with speaking(connection, lasts_s=config.judging_lease_s):
+            return evaluator.work(clock.now())
+
+    return work
 
 
 def _sending(

@@ -10,9 +10,11 @@ import pytest
 
 from alerts.carriers import Carrier
 from alerts.config import AlertsConfig
+from alerts.detectors import DETECTORS, Scene
 from alerts.evaluate import JOB, Evaluator, judge_due, tell_outages
 from alerts.lease import JUDGING_S, SENDING_S, Lease, at_all_times, while_working
-from alerts.service import _sending, _Worker
+from alerts.model import Signal
+from alerts.service import _judging, _sending, _Worker
 from alerts.watchdog import Part, look_at_parts
 from gateway.clock import ManualClock
 from gateway.zones import Zone
@@ -121,6 +123,27 @@ def test_a_frozen_judge_loses_its_zones_and_can_commit_nothing(
     until(are_judged_by_the_other, "all six pass on")
     with pytest.raises(psycopg.Error, match=r"terminating connection|closed"):
         frozen.execute("COMMIT")
+
+
+def test_a_judge_who_is_slow_says_all_the_time_that_it_is_still_here(
+    village: Connection, other: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the server would take its zones, and it would begin with them again for ever."""
+    heard: set[object] = set()
+
+    def has_spoken_again() -> bool:
+        heard.update(other.execute("SELECT state_change FROM pg_stat_activity WHERE pid = %s", [pid]).fetchall())
+        return len(heard) > 3
+
+    def judge(scene: Scene) -> list[Signal]:
+        until(has_spoken_again, "it is not heard while it calculates")
+        return []
+
+    monkeypatch.setattr("alerts.evaluate.DETECTORS", [DETECTORS[0]._replace(judge=judge)])
+    pid = village.info.backend_pid
+    work = _judging(village, AlertsConfig(database_url, judging_lease_s=SHORT_S), ManualClock(MORNING + MINUTE))
+    assert work() == 6
+    assert len(heard) > 3
 
 
 def test_the_second_sender_waits_until_the_connection_of_the_first_is_gone(
