@@ -60,6 +60,10 @@ class Tries:
         self._connection.execute(SQL["forget_full"], {"full_since": now - TRIES_WITHIN})
         return self._take(_network(address), TRIES_OF_AN_ADDRESS, now)
 
+    def give_back_to_address(self, address: str) -> None:
+        """A try of `wait_without_name_s` was none: whoever made it had a right to come in."""
+        self._connection.execute(SQL["give_back"], {"who": _network(address), "most": TRIES_OF_AN_ADDRESS})
+
     def forgive(self, name: str) -> None:
         """Whoever got in mistyped before."""
         self._connection.execute(SQL["forgive"], {"who": _name(name)})

@@ -352,7 +352,7 @@ def test_a_provider_that_is_away_or_not_itself_keeps_nobody_else_out(
 
 
 def test_who_tries_too_often_waits(office: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """Twenty tries of an address in a quarter of an hour; there and back are two."""
+    """Twenty tries of an address in a quarter of an hour, of which setting out is one."""
     caplog.set_level(logging.WARNING)
     with office.app() as client:
         for _ in range(20):
@@ -360,6 +360,18 @@ def test_who_tries_too_often_waits(office: Site, caplog: pytest.LogCaptureFixtur
         answer = client.get("/fr/entrer/ailleurs")
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "45")
         assert client.get("/entrer/retour?code=x&state=y").status_code == 429
+
+
+def test_who_comes_in_has_made_one_try_and_who_is_refused_two(office: Site, connection: Connection) -> None:
+    def left() -> object:
+        return connection.execute("SELECT content FROM login_try").fetchone()
+
+    with office.app() as client:
+        assert _enters(client).status_code == 303
+        assert left() == (19,)
+        strange = httpx.URL(_back(client)).copy_set_param("code", "guessed")
+        assert client.get(strange).status_code == 503, "what the provider says to it"
+        assert left() == (17,)
 
 
 def test_a_site_that_sends_its_visitors_back_to_us_takes_nobodys_tries(office: Site) -> None:

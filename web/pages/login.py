@@ -90,7 +90,7 @@ def enter(
     """Begin a session with name, password and, where one is set up, a code; too many tries wait."""
     require_same_origin(request, services.config)
     now_wall = services.wall.now()
-    address = request.client.host if request.client else ""
+    address = _address(request)
     tries = Tries(connection)
     wait_s = ceil(tries.wait_s(nom, address, now=now_wall))
     if wait_s > 0:
@@ -137,7 +137,8 @@ def depart(
 def arrive(request: Request, services: ServicesOf) -> Response:
     """Let in whoever comes back from the OpenID provider, if it vouches for them and they are admitted here.
 
-    Who did not set out is refused and not counted: any site can send its visitors here, and they are not trying.
+    Who did not set out is refused and not counted: any site can send its visitors here, and they are not trying. Who is
+    let in was counted when they set out.
     """
     provider, now_wall = _provider(services), services.wall.now()
     trip, to, language = _kept(request, services)
@@ -149,6 +150,7 @@ def arrive(request: Request, services: ServicesOf) -> Response:
         person = person_of(claims, provider.config)
         with services.pool.connection(timeout=POOL_WAIT_S) as connection:
             session = sign_on(connection, person, now=services.clock.now(), now_wall=now_wall)
+            Tries(connection).give_back_to_address(_address(request))
             answer = _opened(request, services, connection, session, _own_address(to) or f"/{language.value}/")
     except SignOnRefused as error:
         answer = _not_signed_on(request, services, language, error, to=to)
@@ -247,15 +249,18 @@ def _provider(services: Services) -> Provider:
 
 
 def _wait_without_name_s(request: Request, services: Services) -> int:
-    address = request.client.host if request.client else ""
     with services.pool.connection(timeout=POOL_WAIT_S) as connection:
-        return ceil(Tries(connection).wait_without_name_s(address, now=services.wall.now()))
+        return ceil(Tries(connection).wait_without_name_s(_address(request), now=services.wall.now()))
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _waits(
     request: Request, services: Services, language: Language, wait_s: int, *, to: str, name: str = ""
 ) -> Response:
-    log.warning("too many tries to log in", extra={"address": request.client.host if request.client else ""})
+    log.warning("too many tries to log in", extra={"address": _address(request)})
     answer = form(request, services, language, to=to, name=name, wait_s=wait_s, status=429)
     answer.headers["retry-after"] = str(wait_s)
     return answer
@@ -264,7 +269,7 @@ def _waits(
 def _not_signed_on(
     request: Request, services: Services, language: Language, error: SignOnRefused, *, to: str
 ) -> Response:
-    log.warning("refused to log in: %s", error, extra={"address": request.client.host if request.client else ""})
+    log.warning("refused to log in: %s", error, extra={"address": _address(request)})
     status = 503 if error.reason in (SignOnRefusal.AWAY, SignOnRefusal.SETUP) else 403
     return form(request, services, language, to=to, why=error.reason, status=status)
 

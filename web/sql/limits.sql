@@ -12,6 +12,9 @@ SELECT CASE WHEN EXISTS (SELECT FROM tried) THEN 0 ELSE coalesce((
     SELECT (1 - content) / %(per_s)s - abs(extract(epoch FROM %(now)s::timestamptz - at))
     FROM login_try WHERE identity = %(who)s), 1 / %(per_s)s) END::float8;
 
+-- give_back
+UPDATE login_try SET content = least(%(most)s, content + 1) WHERE identity = %(who)s;
+
 -- forgive
 DELETE FROM login_try WHERE identity = %(who)s;
 
