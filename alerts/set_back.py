@@ -6,12 +6,15 @@ import logging
 from datetime import datetime, timedelta
 
 from alerts.routing import end_of_quiet
+from alerts.sender import BACK_OFF
+from alerts.webhooks import RETRIES
 from ingest.db import Connection, queries
 
 log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "set_back")
 AHEAD = timedelta(minutes=10)  # more than gateways may be ahead of us, and than a failed judging waits
+MOVED = ("jobs", "ladders", "notifications", "put_off", "hand_overs", "accepted", "webhooks")
 
 
 class SetBack:
@@ -29,11 +32,14 @@ class SetBack:
 
 
 def bring_back(connection: Connection, now: datetime) -> int:
-    """How many zones, alerts and messages were moved."""
+    """How many zones, alerts, messages and events for webhooks were moved."""
     # A step that was taken at night counts from the morning.
-    when = {"now": now, "latest": now + AHEAD, "latest_origin": (end_of_quiet(now) or now) + AHEAD}
+    when = {
+        "now": now, "latest": now + AHEAD, "latest_origin": (end_of_quiet(now) or now) + AHEAD,
+        "latest_try": now + BACK_OFF[1] + AHEAD, "latest_told": now + RETRIES[-1] + AHEAD,
+    }  # fmt: skip
     with connection.transaction():
-        moved = {name: connection.execute(SQL[name], when).rowcount for name in ("jobs", "ladders", "notifications")}
+        moved = {name: connection.execute(SQL[name], when).rowcount for name in MOVED}
     if total := sum(moved.values()):
         log.warning("the clock was ahead and was set back: %s", moved, extra={"action": "clock_set_back"})
     return total

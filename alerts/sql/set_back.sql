@@ -11,4 +11,21 @@ UPDATE ladder SET due_at = due_at - (origin_at - %(now)s), origin_at = %(now)s W
 -- notifications
 UPDATE notification SET created_at = %(now)s, next_try_at = next_try_at - (created_at - %(now)s),
     due_at = due_at - (created_at - %(now)s), valid_until = valid_until - (created_at - %(now)s)
-WHERE state IN ('queued', 'held') AND created_at > %(latest)s;
+WHERE state IN ('queued', 'held', 'submitting', 'uncertain') AND created_at > %(latest)s;
+
+-- put_off
+-- What was queued in its time and refused by a route while the clock was ahead; no pause of a route is so long.
+UPDATE notification SET next_try_at = %(now)s
+WHERE state = 'queued' AND attempts > 0 AND next_try_at > %(latest_try)s;
+
+-- hand_overs
+-- What left and nobody has answered is settled as long after now as it would have been after it left.
+UPDATE notification SET submitted_at = %(now)s WHERE state IN ('submitting', 'uncertain') AND submitted_at > %(latest)s;
+
+-- accepted
+UPDATE notification SET accepted_at = %(now)s WHERE state = 'accepted' AND accepted_at > %(latest)s;
+
+-- webhooks
+-- The first try is due when the event was; later ones may be put off for a day.
+UPDATE webhook_delivery SET next_try_at = %(now)s
+WHERE state = 'waiting' AND next_try_at > CASE WHEN attempts = 0 THEN %(latest)s ELSE %(latest_told)s END;

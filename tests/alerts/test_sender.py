@@ -29,6 +29,7 @@ from alerts.carriers import (
     Urgency,
 )
 from alerts.sender import LONGEST_OUTAGE, MAX_ATTEMPTS, PATIENCE, RECEIPT_DUE, Sender
+from alerts.set_back import SetBack
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import connect
@@ -603,6 +604,32 @@ def test_what_left_while_the_clock_was_ahead_counts_against_no_cap_once_it_was_s
     desk.queue("A90 FUITE", urgency=Urgency.ALERT, step="last")
     desk.pass_by(timedelta(minutes=1))
     assert sim.taken[-1].text == "A90 FUITE"
+
+
+@pytest.mark.parametrize(
+    ("urgency", "answer", "found"),
+    [
+        pytest.param(Urgency.ALERT, Uncertain("no answer"), ("no_receipt", True), id="sent-again"),
+        pytest.param(Urgency.ROUTINE, Uncertain("no answer"), ("abandoned", False), id="given-up"),
+        pytest.param(Urgency.ALERT, Refused("busy", is_permanent=False), ("no_receipt", False), id="refused-for-now"),
+        pytest.param(Urgency.ALERT, Accepted("id-0"), ("no_receipt", False), id="no-receipt-came"),
+    ],
+)
+def test_what_left_while_the_clock_was_ahead_is_settled_once_it_was_set_back(
+    desk: Desk, sim: Route, urgency: Urgency, answer: Outcome, found: tuple[str, bool]
+) -> None:
+    """And not when the clock gets there again."""
+    set_back, ref = SetBack(desk.connection), desk.queue(urgency=urgency)
+    sim.answers = [answer]
+    desk.clock.set(NOON + timedelta(hours=12))
+    set_back.look(desk.clock.now())
+    desk.pass_by(timedelta(seconds=10))
+    desk.clock.set(NOON)
+    set_back.look(desk.clock.now())
+    desk.pass_by(2 * GRACE)
+    desk.pass_by(RECEIPT_DUE, every=timedelta(minutes=1))
+    state, _, is_doubtful = desk.state(ref)
+    assert (state, is_doubtful) == found
 
 
 @pytest.mark.parametrize(("rang", "every"), [pytest.param(19, 70, id="a-day"), pytest.param(5, 10, id="an-hour")])

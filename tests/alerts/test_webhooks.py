@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from alerts.actions import acknowledge, close
 from alerts.errors import WebhookRefused
+from alerts.set_back import SetBack
 from alerts.webhooks import (
     RETRIES,
     Teller,
@@ -183,6 +184,24 @@ def test_a_receiver_that_refuses_is_asked_again_later_and_gets_the_same_id(
     assert deliveries(connection) == [("opened", "delivered", 4, 204)]
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
     assert len({body for _, body in receiver.got}) == 1
+    teller.close()
+
+
+@pytest.mark.db
+def test_what_happened_while_the_clock_was_ahead_is_told_once_it_was_set_back(
+    connection: Connection, receiver: Receiver, clock: ManualClock, wall: ManualClock
+) -> None:
+    right_at, set_back = clock.now(), SetBack(connection)
+    teller = teller_of(connection, receiver, clock, wall)
+    clock.advance(timedelta(days=2))
+    set_back.look(clock.now())
+    seed_alert(connection, "zone-3", "pump_not_running", code="A7", opened_at=clock.now())
+    receiver.answers = [500]
+    assert all_of(teller) == 1
+    seed_alert(connection, "zone-5", "pump_not_running", code="A8", opened_at=clock.now())
+    clock.set(right_at)
+    set_back.look(clock.now())
+    assert all_of(teller) == 2
     teller.close()
 
 
