@@ -53,7 +53,8 @@ class Bench:
 
     def __init__(self, folder: Path, messages: int) -> None:
         self.rig = Rig(folder, messages)
-        self.process = IngestProcess(self.rig)
+        self.process = self._whole = IngestProcess(self.rig)
+        self._bare = IngestProcess(self.rig, module="benchmarks.bare_ingest")
         self.peak_rss_mb = 0.0
         self.unconfirmed = 0
 
@@ -104,13 +105,18 @@ class Bench:
             return len(lines) * PER_PACK / (time.perf_counter() - begin)
 
     @contextmanager
-    def ingest(self) -> Iterator[None]:
-        """An empty database and a running ingest that has seen each gateway once; what it left undone is counted."""
+    def ingest(self, *, is_bare: bool = False) -> Iterator[None]:
+        """An empty database and a running ingest that has seen each gateway once; what it left undone is counted.
+
+        One that `is_bare` leaves out latest values, hours and days, and its memory counts for nothing.
+        """
         self.rig.empty()
+        self.process = self._bare if is_bare else self._whole
         self.process.start()
         self.send(self.rig.warm_up_file)
         yield
-        self.peak_rss_mb = max(self.peak_rss_mb, self.process.peak_rss_mb)
+        if not is_bare:
+            self.peak_rss_mb = max(self.peak_rss_mb, self.process.peak_rss_mb)
         self.process.stop()
         self.unconfirmed += held_by_broker(self.rig.broker.ingest_settings)
 
@@ -223,7 +229,11 @@ def measure(messages: int, rounds: int, say: Callable[[str], None]) -> dict[str,
                 with bench.ingest():
                     tenth = bench.tenth_twice()
                     count()
+                with bench.ingest(is_bare=True):
+                    bare = bench.send(bench.rig.file)
+                    count()
                 keep("end_to_end", run.rate)
+                keep("bare", bare.rate)
                 keep("replay", again.rate)
                 keep("tenth", tenth.rate)
                 keep("cpu_us", run.cpu_s / run.readings * 1e6)
@@ -247,12 +257,15 @@ def measure(messages: int, rounds: int, say: Callable[[str], None]) -> dict[str,
     return {
         "ratio_to_copy": round(middle["end_to_end"] / middle["copy"], 3),
         "ratio_to_naive": round(middle["end_to_end"] / middle["naive"], 1),
+        "ratio_bare_to_copy": round(middle["bare"] / middle["copy"], 3),
+        "ratio_bare_to_naive": round(middle["bare"] / middle["naive"], 1),
         "ratio_replay_to_copy": round(middle["replay"] / middle["copy"], 3),
         "ratio_tenth_to_copy": round(middle["tenth"] / middle["copy"], 3),
         "ratio_backlog_to_copy": round(backlog.rate / middle["copy"], 3),
         "copy_readings_per_s": round(middle["copy"]),
         "end_to_end_readings_per_s": round(middle["end_to_end"]),
         "end_to_end_messages_per_s": round(middle["end_to_end"] / PER_PACK),
+        "bare_readings_per_s": round(middle["bare"]),
         "replay_readings_per_s": round(middle["replay"]),
         "tenth_readings_per_s": round(middle["tenth"]),
         "backlog_readings_per_s": round(backlog.rate),

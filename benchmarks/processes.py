@@ -87,10 +87,13 @@ def open_files(pid: int) -> int:
 
 
 class IngestProcess:
-    """`ndiyan ingest` with its default settings on a rig's database and broker; `clock` as in the settings."""
+    """`ndiyan ingest` with its default settings on a rig's database and broker; `clock` as in the settings, `module`
+    what is run in the place of `ndiyan`."""
 
-    def __init__(self, rig: Rig, *, clock: str = "system", start_within_s: float = START_TIMEOUT_S) -> None:
-        self._rig, self._clock, self._start_within_s = rig, clock, start_within_s
+    def __init__(
+        self, rig: Rig, *, clock: str = "system", start_within_s: float = START_TIMEOUT_S, module: str = "ndiyan"
+    ) -> None:
+        self._rig, self._clock, self._start_within_s, self._module = rig, clock, start_within_s, module
         self._log = rig.folder / "ingest.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -102,7 +105,8 @@ class IngestProcess:
         environment["NDIYAN_DATABASE_URL"] = self._rig.postgres.url()
         environment["NDIYAN_MQTT_URL"] = self._rig.broker.ingest_settings.url()
         environment["NDIYAN_CLOCK"] = self._clock
-        argv = [sys.executable, "-P", "-m", "ndiyan", "--settings", no_settings, "ingest"]
+        environment["PYTHONPATH"] = str(CHECKOUT)
+        argv = [sys.executable, "-P", "-m", self._module, "--settings", no_settings, "ingest"]
         self._process = spawn(argv, log=self._log, env=environment)
         deadline = time.monotonic() + self._start_within_s
         with connect(self._rig.postgres.url()) as connection:
