@@ -146,7 +146,8 @@ def ranges_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
 
 def encode_numbers(boot: str, ranges: Iterable[tuple[int, int]]) -> bytes:
     """Sequence numbers of a boot: what ingest answers after its commit, or what a gateway declares."""
-    return _COMPACT.encode({"boot": boot, "seq": [list(pair) for pair in ranges]}).encode()
+    pairs = ",".join([f"[{low},{high}]" for low, high in ranges])
+    return f'{{"boot":{json.dumps(boot)},"seq":[{pairs}]}}'.encode()
 
 
 def decode_numbers(payload: bytes) -> tuple[str, list[tuple[int, int]]]:

@@ -132,7 +132,7 @@ class ReadingWriter:
         if int(channel_id.max()) >= len(self._worker):  # registered since
             self._load_watermark()
         taken: set[int] = set()
-        while missing := set(np.unique(self._worker[channel_id]).tolist()) - taken:
+        while missing := set(_distinct(self._worker[channel_id])) - taken:
             taken |= missing
             row = self._connection.execute(SQL["take_turn"], {"me": self._name, "workers": sorted(missing)}).fetchone()
             if row is None or row[0]:
@@ -299,7 +299,7 @@ class ReadingWriter:
         np.maximum.at(self._zone_newest_us, self._zone[channel], measured_us)
 
     def _ensure_weeks(self, measured_us: NDArray[np.int64]) -> None:
-        for week in np.unique((measured_us + MONDAY_US) // WEEK_US).tolist():
+        for week in _distinct((measured_us + MONDAY_US) // WEEK_US):
             if week not in self._weeks:
                 self._connection.execute(SQL["ensure_week"], {"week": instant_from_us(week * WEEK_US - MONDAY_US)})
                 self._weeks.add(week)
@@ -313,6 +313,12 @@ class ReadingWriter:
 def _last_of_channel(ordered: Columns) -> NDArray[np.intp]:
     """The last row of each channel, of rows in the order of channel and time."""
     return np.append(np.flatnonzero(np.diff(ordered.channel_id)), len(ordered) - 1)
+
+
+def _distinct(numbers: NDArray[np.int64]) -> list[int]:
+    """Which numbers there are among these, of which there is one at least; nearly always they are all the same."""
+    lowest, highest = int(numbers.min()), int(numbers.max())
+    return [lowest] if lowest == highest else np.unique(numbers).tolist()
 
 
 def _line_of(error: psycopg.Error, rows: int) -> int:
