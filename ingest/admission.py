@@ -139,6 +139,16 @@ class _Line(NamedTuple):
     offset: float
 
 
+class Way(NamedTuple):
+    """What a topic says of its messages: its parts, None when it is not one of ours; whose account they are in; whether
+    they can be packs of a known gateway; and the lines of its zone."""
+
+    topic: Topic | None
+    who: tuple[str, str]
+    is_pack: bool
+    lines: dict[int, int]
+
+
 class Directory:
     """The registry as admission needs it: gateway → zone, and (zone, asset, channel) → channel.
 
@@ -153,7 +163,7 @@ class Directory:
     ) -> None:
         self.gateways, self.channels = gateways, channels
         self.dialects = Dialects([], {}, gateways) if dialects is None else dialects
-        self.topics: dict[str, Topic | None] = {}
+        self.ways: dict[str, Way] = {}
         # (base, name, unit) → number, and by zone: number → line. In two steps, because the first is hot in the
         # processor's cache, and the second small: one look-up by zone, base, name and unit costs three times as much.
         self.names: dict[tuple[str, str, str | None], int] = {}
@@ -161,6 +171,24 @@ class Directory:
         self._lines: dict[_Line, int] = {}
         self._table = np.empty((5, 0))
         self._lock = threading.Lock()  # without it two that count at once give one number to two things
+
+    def way(self, name: str) -> Way:
+        """What a topic says; remembered."""
+        try:
+            return self.ways[name]
+        except KeyError:
+            topic = topic_parts(name)
+        is_known = topic is not None and self.gateways.get(topic.gateway) == topic.zone
+        if topic is not None and is_known:
+            is_pack = topic.direction == "up" and topic.kind == SENML_KIND
+            found = Way(topic, (topic.zone, topic.gateway), is_pack, self.zone_lines.setdefault(topic.zone, {}))
+        else:
+            found = Way(topic, NOBODY, False, {})
+        if len(name) <= LONGEST_TOPIC:
+            if len(self.ways) >= KNOWN_TOPICS:
+                self.ways.clear()
+            self.ways[name] = found
+        return found
 
     def line(self, entry: ChannelEntry, factor: float, offset: float) -> int:
         """The number of a channel in a unit, for `table`."""
@@ -305,13 +333,11 @@ class Admission:
     def _add(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self.messages.append(message)
-            topic = self._topic(message.topic)
-            who = NOBODY
+            way = self.directory.way(message.topic)
+            topic, who = way.topic, way.who
             try:
-                if topic is not None and self.directory.gateways.get(topic.gateway) == topic.zone:
-                    who = topic.zone, topic.gateway
-                    if topic.direction == "up" and topic.kind == SENML_KIND and self._admit_plain(message, topic):
-                        continue
+                if way.is_pack and self._admit_plain(message, way):
+                    continue
                 reason = self._admit(message, topic, is_known=who is not NOBODY)
             except PackUnreadable as error:
                 reason = RejectReason.NOT_SENML, str(error)
@@ -334,7 +360,7 @@ class Admission:
         Without `is_booked` neither holds: what it says of itself is poison, and it stands in nobody's account.
         """
         rest = admit([message] if is_booked else [], self.directory, self.anchors)
-        topic = self._topic(message.topic)
+        topic = self.directory.way(message.topic).topic
         zone, gateway = (topic.zone, topic.gateway) if topic else (None, None)
         who = next(iter(rest.senders), NOBODY)  # a status is in no account
         self.messages.append(message)
@@ -383,19 +409,7 @@ class Admission:
         """(n,) the number of each row's gateway in `senders`."""
         return np.repeat(np.array(self._sender, dtype=np.int32), np.array(self._rows, dtype=np.int32))
 
-    def _topic(self, name: str) -> Topic | None:
-        topics = self.directory.topics
-        try:
-            return topics[name]
-        except KeyError:
-            found = topic_parts(name)
-        if len(name) <= LONGEST_TOPIC:
-            if len(topics) >= KNOWN_TOPICS:
-                topics.clear()
-            topics[name] = found
-        return found
-
-    def _admit_plain(self, message: Message, topic: Topic) -> bool:
+    def _admit_plain(self, message: Message, way: Way) -> bool:
         """Take a pack whose every reading is as it should be; False, and nothing taken, when one is not."""
         payload = message.payload
         records = decode_plain(payload) if len(payload) <= MAX_PAYLOAD_BYTES else None
@@ -439,8 +453,8 @@ class Admission:
             return False
         numbers = [record.seq for record in records]
         # The type checker wants names that are all there; a missing one gives None, which is looked at below.
-        lines = list(map(self.directory.zone_lines.setdefault(topic.zone, {}).get, names))  # type: ignore[arg-type]
-        if None in lines and not self._learn_lines(topic.zone, records, lines):
+        lines = list(map(way.lines.get, names))  # type: ignore[arg-type]
+        if None in lines and not self._learn_lines(way, records, lines):
             return False
         if boot is not None:
             low = numbers[0]
@@ -451,29 +465,29 @@ class Admission:
         self._line.fromlist(lines)  # type: ignore[arg-type] # none of them is None
         self._at_s.fromlist(times)
         self._value.fromlist([record.v for record in records])
-        sender = self._count((topic.zone, topic.gateway), message, len(lines), received=len(lines))
+        sender = self._count(way.who, message, len(lines), received=len(lines))
         if boot is not None and low is not None:
-            where = topic.zone, topic.gateway, boot
+            where = *way.who, boot
             self.placed[where].extend((len(self._line) - len(lines), low, low + len(numbers) - 1))
             self._learn_anchor(where, round(first_s * 1e6), TOLERANCE_US)
             if sender.offset_s is None or -delay_s > sender.offset_s:
                 sender.offset_s = -delay_s
         return True
 
-    def _learn_lines(self, zone: str, records: Sequence[PlainRecord], lines: list[int | None]) -> bool:
+    def _learn_lines(self, way: Way, records: Sequence[PlainRecord], lines: list[int | None]) -> bool:
         """Fill in the lines of names that come for the first time; False when the registry does not know one."""
-        names, known = self.directory.names, self.directory.zone_lines[zone]
+        names = self.directory.names
         base = ""
         for place, record in enumerate(records):
             base = base if record.bn is None else record.bn
             if lines[place] is None:
                 asset, channel = split_name(base, record.n)
-                entry = self.directory.channels.get((zone, asset, channel))
+                entry = self.directory.channels.get((way.who[0], asset, channel))
                 scale = None if entry is None else CONVERSIONS[entry.unit].get(record.u or "")
                 if entry is None or scale is None or len(names) >= KNOWN_NAMES:
                     return False
                 number = self.directory.name_number(base, record.n, record.u)
-                lines[place] = known[number] = self.directory.line(entry, *scale)
+                lines[place] = way.lines[number] = self.directory.line(entry, *scale)
         return True
 
     def _admit(self, message: Message, topic: Topic | None, *, is_known: bool) -> tuple[RejectReason, str] | None:

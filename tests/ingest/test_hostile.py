@@ -110,7 +110,7 @@ def test_boots_and_topics_without_end_do_not_fill_the_memory() -> None:
     assert KNOWN_BOOTS * 0.9 <= len(anchors) <= KNOWN_BOOTS
     assert (ZONE, GATEWAY, "0") not in anchors
     assert (ZONE, GATEWAY, "1a2b3c4d") in anchors
-    assert list(directory.topics) == [UP]
+    assert list(directory.ways) == [UP]
 
 
 def test_topics_of_nobody_are_not_kept_however_long_they_are_and_however_often_they_come() -> None:
