@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.db import connect, migrations
+from ingest.db import connect, newest_migration
 from ndiyan.children import free_port, spawn
 from ndiyan.embedded_broker import EmbeddedBroker
 from tests.ingest.process import wait_until
@@ -72,7 +72,7 @@ def test_db_and_zones_from_an_empty_database_to_a_filled_one(tmp_path: Path, emp
     assert refused.returncode == 1
     assert "run `ndiyan db migrate`" in refused.stderr
     migrated = ndiyan("db", "migrate", "--json", cwd=tmp_path, **url)
-    assert len(json.loads(migrated.stdout)["applied"]) == len({number for number, *_ in migrations()})
+    assert int(json.loads(migrated.stdout)["applied"][-1][:4]) == newest_migration()
     assert ndiyan("db", "migrate", cwd=tmp_path, **url).stdout == "nothing to do\n"
     assert ndiyan("db", "status", cwd=tmp_path, **url).returncode == 0
     first = ndiyan("zones", "import", "--json", cwd=tmp_path, **url)

@@ -206,7 +206,7 @@ def test_a_database_is_made_once_and_its_user_who_is_no_superuser_brings_its_sch
         with connect(again) as connection:
             allowed = connection.execute("SELECT rolcreatedb, rolsuper FROM pg_roles WHERE rolname = current_user")
             assert allowed.fetchone() == (True, False)
-            assert len(migrate(connection)) == newest_migration()
+            assert int(migrate(connection)[-1][:4]) == newest_migration()
     finally:
         with connect(postgres) as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]

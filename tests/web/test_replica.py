@@ -36,7 +36,7 @@ def standby(request: pytest.FixtureRequest, site: Site) -> Iterator[EmbeddedPost
     folder = Path(tempfile.mkdtemp(prefix="ndiyan-standby-"))
     folder.chmod(0o711)
     secret = folder / "secret"
-    secret.write_text(str(server["password"]))
+    secret.write_text(str(server.get("password", "none is asked for")))
     copy = EmbeddedPostgres(folder, secret_file=secret, log=folder / "postgres.log", account=account)
     copy.data.mkdir(mode=0o700)
     own(copy.data, account)
