@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gateway.zones import load_zones
 from ndiyan.embedded_broker import broker_account, find_mosquitto
@@ -30,7 +30,7 @@ from ndiyan.shipped_files import shipped
 from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.scenarios import planted, powercut_harness
 from tests.scenarios.chaos_harness import Commune, People, Sums
-from tests.scenarios.crash_harness import ROOT, WORKERS, Report, SharedVillage, Village, WatchedBroker, crash_loop
+from tests.scenarios.crash_harness import ROOT, WORKERS, Load, Report, SharedVillage, Village, WatchedBroker, crash_loop
 from tests.scenarios.oracle import Finding, Kind, Tally
 from tests.scenarios.powercut_fs import NoFuse
 from tests.scenarios.powercut_harness import PoweredVillage, powercut_series
@@ -40,6 +40,7 @@ TOLD_EVERY_CUTS = 10
 SETTLE_WITHIN_S = 180.0  # a machine that is only slow must not look like a defect
 SHOWN = 10  # findings
 ZONES = load_zones([shipped("zones")])
+C = TypeVar("C", bound=Commune)
 
 
 class Search(NamedTuple):
@@ -118,11 +119,7 @@ def _crash(mosquitto: Path, kind: type[Village], *, seed: int, cycles: int) -> b
         if kind is not Commune:
             village = kind(folder, ZONES, postgres, broker)
         else:
-            try:
-                smsc = peers.enter_context(Smsc(folder))
-            except NoPeer as error:
-                sys.exit(f"there is no message centre: {error}")
-            village = Commune(folder, ZONES, postgres, broker, smsc)
+            village = Commune(folder, ZONES, postgres, broker, peers.enter_context(message_centre(folder)))
             people = People(village)
         report = crash_loop(
             village, seed=seed, cycles=cycles, settle_within_s=SETTLE_WITHIN_S, told=tell, bystanders=people
@@ -299,6 +296,26 @@ def database_server(folder: Path) -> Iterator[EmbeddedPostgres]:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def message_centre(folder: Path) -> Iterator[Smsc]:
+    """An operator's; without one there is nothing to run."""
+    try:
+        smsc = Smsc(folder)
+    except NoPeer as error:
+        sys.exit(f"there is no message centre: {error}")
+    with smsc:
+        yield smsc
+
+
+@contextmanager
+def commune_of(kind: type[C], mosquitto: Path, load: Load) -> Iterator[tuple[C, People]]:
+    """A commune that has not been started, in a folder of its own, and its people."""
+    with bench_folder() as folder, database_server(folder) as postgres, message_centre(folder) as smsc:
+        commune = kind(folder, ZONES, postgres, watched_broker(folder, mosquitto), smsc)
+        commune.load = load
+        yield commune, People(commune)
 
 
 if __name__ == "__main__":

@@ -33,15 +33,12 @@ import psycopg
 
 from benchmarks.crash import (
     SETTLE_WITHIN_S,
-    ZONES,
-    bench_folder,
     commit,
-    database_server,
+    commune_of,
     deeds_told,
     done_told,
     says_fine,
     sums_told,
-    watched_broker,
 )  # fmt: skip
 from benchmarks.flat import Series, Trend, after_warm_up, table, trend, verdict
 from benchmarks.processes import family, open_files, pss_mb
@@ -53,7 +50,6 @@ from ndiyan.embedded_broker import find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import NdiyanError
 from ndiyan.restore import restore_into
-from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.scenarios.chaos_harness import Commune, People, standing_parts
 from tests.scenarios.crash_harness import Act, Deed, Load, Report, crash_loop, shuffled
 from tests.scenarios.oracle import Finding, Kind
@@ -336,37 +332,27 @@ def _rooms_told(seen: Seen) -> str:
 
 def run(mosquitto: Path, *, seed: int, minutes: int, looks: Path | None) -> bool:
     """The whole of it; whether all is well. Every look is written to `looks` as JSON."""
-    with bench_folder() as folder, database_server(folder) as postgres:
+    with commune_of(Commune, mosquitto, LOAD) as (commune, people):
+        soak, reader = Soak(commune, people, minutes), Reader(commune)
+        reader.start()
         try:
-            smsc = Smsc(folder)
-        except NoPeer as error:
-            sys.exit(f"there is no message centre: {error}")
-        with smsc:
-            commune = Commune(folder, ZONES, postgres, watched_broker(folder, mosquitto), smsc)
-            commune.load = LOAD
-            people = People(commune)
-            soak, reader = Soak(commune, people, minutes), Reader(commune)
-            reader.start()
-            try:
-                report = crash_loop(
-                    commune, seed=seed, cycles=minutes, settle_within_s=SETTLE_WITHIN_S, told=soak.told,
-                    bystanders=soak, plan=soak.plan, wait=soak.wait,
-                )  # fmt: skip
-            finally:
-                reader.end()
-            report.findings += reader.findings()
-            print(
-                "\n" + deeds_told(report) + sums_told(report.tally, report.findings) + "\n" + done_told(people.sums())
-            )
-            print(f"pages looked at     {dict(reader.answered)}, away {reader.away} times")
-            print(f"shared buffers      at most {max(soak.seen.shared_mb):.0f} MB, in no line below")
-            if looks:
-                looks.write_text(json.dumps(asdict(soak.seen)), "utf-8")
-            found = judged(soak.seen, min(WARM_UP_MIN, minutes / 6))
-            print(f"\n{_rooms_told(soak.seen)}\n\n{table(found)}")
-            rising = [one.name for one, of_it in found if verdict(one, of_it) == "rises"]
-            print(f"\nrises               {', '.join(rising) or 'nothing'}")
-            return says_fine(report.findings, folder) and not rising
+            report = crash_loop(
+                commune, seed=seed, cycles=minutes, settle_within_s=SETTLE_WITHIN_S, told=soak.told,
+                bystanders=soak, plan=soak.plan, wait=soak.wait,
+            )  # fmt: skip
+        finally:
+            reader.end()
+        report.findings += reader.findings()
+        print("\n" + deeds_told(report) + sums_told(report.tally, report.findings) + "\n" + done_told(people.sums()))
+        print(f"pages looked at     {dict(reader.answered)}, away {reader.away} times")
+        print(f"shared buffers      at most {max(soak.seen.shared_mb):.0f} MB, in no line below")
+        if looks:
+            looks.write_text(json.dumps(asdict(soak.seen)), "utf-8")
+        found = judged(soak.seen, min(WARM_UP_MIN, minutes / 6))
+        print(f"\n{_rooms_told(soak.seen)}\n\n{table(found)}")
+        rising = [one.name for one, of_it in found if verdict(one, of_it) == "rises"]
+        print(f"\nrises               {', '.join(rising) or 'nothing'}")
+        return says_fine(report.findings, commune.folder) and not rising
 
 
 def main() -> None:

@@ -6,8 +6,5 @@ SELECT (SELECT max(last_ok_at) FROM job), (SELECT count(*) FROM reading_note WHE
        (SELECT coalesce(string_agg(DISTINCT fault, ' '), '') FROM alert WHERE state <> 'resolved'),
        (SELECT count(*) FROM set_aside WHERE reason = 'time_in_future' AND replayed_at IS NULL);
 
--- stored_of
-SELECT count(*) FROM reading JOIN channel USING (channel_id) WHERE zone_id = %(zone)s AND channel.name = ANY (%(names)s);
-
 -- in_future
 SELECT set_aside_id FROM set_aside WHERE reason = 'time_in_future' ORDER BY 1;

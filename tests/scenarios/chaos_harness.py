@@ -44,6 +44,7 @@ HANDED_OVER = """
 SELECT ltrim(phone, '+'), text, count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE possible_duplicate)
 FROM notification GROUP BY phone, text
 """
+REPLIES = "SELECT ltrim(phone, '+'), text, count(*) FROM notification WHERE kind = 'reply' GROUP BY phone, text"
 # An alert and the ladder on which people hear of it are one transaction.
 UNTOLD = """
 SELECT alert_id, fault FROM alert a
@@ -124,6 +125,16 @@ class People:
             self._written[phone] += 1
         self._upload()
 
+    @property
+    def written(self) -> int:
+        """How many SMS they have written."""
+        return self._written.total()
+
+    def unanswered(self, *, within_s: float) -> int:
+        """How many of these have no answer at the message centre after that time; what else it took is none."""
+        _until(lambda: not self._unanswered(), within_s=within_s, tend=self._commune.tend)
+        return self._unanswered()
+
     def recovered(self, victims: Sequence[str], *, since_s: float, within_s: float) -> list[Finding]:
         """Wait until who was struck works again, and note how long that took since it was struck."""
         findings = []
@@ -175,6 +186,15 @@ class People:
         return Sums(
             self._written.total(), self._uploads, len(self._commune.smsc.taken), self._flagged, self._recovery_s
         )
+
+    def _unanswered(self) -> int:
+        with connect(self._commune.url) as connection:
+            replies = connection.execute(REPLIES).fetchall()
+        taken = Counter((one["to"].lstrip("+"), one["text"]) for one in self._commune.smsc.taken)
+        answers: Counter[str] = Counter()
+        for phone, text, number in replies:
+            answers[phone] += min(number, taken[phone, text])
+        return (self._written - answers).total()
 
     def _sent(self, rows: Sequence[tuple[str, str, int, int]]) -> list[Finding]:
         """What the message centre took against what we say was delivered."""
