@@ -17,6 +17,7 @@ BEHIND = timedelta(minutes=15)  # readings are judged every minute
 WAITING = timedelta(minutes=10)  # an SMS that is due leaves within a second
 
 
+STANDBY, STANDBY_S = "standby", 60  # who takes over from a worker of ingest
 SHARED = "ingest"  # each of several has work that no other does
 GONE_AFTER = timedelta(days=7)  # a named one of several that was not heard for so long is not expected back
 
@@ -84,7 +85,21 @@ def look_at_parts(connection: Connection, clock: Clock) -> tuple[Part, ...]:
     asked = {"behind": BEHIND, "judged_since": judged_since, "due": now - WAITING}
     behind, waiting = connection.execute(SQL["late"], asked).fetchall()[0]
     late = {"alerts": "judges_late" if behind else "", "sender": "sms_wait" if waiting else ""}
-    return tuple(part for name in BEAT_S for part in _parts(name, beats, late.get(name, ""), clock))
+    parts = [part for name in BEAT_S for part in _parts(name, beats, late.get(name, ""), clock)]
+    return (*parts, *_standing_by(beats, clock))
+
+
+def _standing_by(beats: Sequence[Beat], clock: Clock) -> Iterator[Part]:
+    """Whoever stood by for a worker of ingest; most have nobody, and none is missed there."""
+    silent_for, now = timedelta(seconds=STANDBY_S * clock.speed), clock.now()
+    for beat in beats:
+        if beat.service == STANDBY and _is_expected(beat, now):
+            yield Part(STANDBY, beat.at, silent_for, beat.why_bad(now, silent_for), beat.instance)
+
+
+def _is_expected(beat: Beat, now: datetime) -> bool:
+    """Whether one of several should be there: it did not end in order, and was not away for so long."""
+    return not beat.detail.get("ended") and (now - beat.at < GONE_AFTER or beat.service == SHARED)
 
 
 def _parts(name: str, beats: Sequence[Beat], late: str, clock: Clock) -> Iterator[Part]:
@@ -97,6 +112,5 @@ def _parts(name: str, beats: Sequence[Beat], late: str, clock: Clock) -> Iterato
     newest = min(heard, key=lambda beat: (bool(beat.instance) or name != SHARED, abs(now - beat.at)))
     yield Part(name, newest.at, silent_for, newest.why_bad(now, silent_for) or late)
     for beat in sorted(heard, key=lambda beat: beat.instance):
-        is_expected = not beat.detail.get("ended") and (now - beat.at < GONE_AFTER or name == SHARED)
-        if beat.instance and is_expected:
+        if beat.instance and _is_expected(beat, now):
             yield Part(name, beat.at, silent_for, beat.why_bad(now, silent_for), beat.instance, beat.routes)

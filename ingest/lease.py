@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Mapping
 
 import psycopg
 
@@ -78,6 +79,12 @@ class Lease:
                 return
             connection.execute(SQL["end_who_writes"], self._which)
         raise StoreUnavailable(f"who wrote as worker {self._which['worker']} before did not end in {ENDINGS} s")
+
+    def say(self, statement: str, values: Mapping[str, object]) -> None:
+        """Tell the database something on the connection on which we ask for the lease, where there is one."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.execute(statement, values)
 
     def close(self) -> None:
         """Give the lease to whoever stands by."""

@@ -29,6 +29,7 @@ from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable, Superse
 from ingest.lease import Lease
 from ingest.pipeline import Committed, Pipeline
 from ingest.sqlstate import as_ingest_error
+from ingest.standby import Standby
 from ingest.subscriber import Subscriber
 from ingest.suspicion import Suspicion
 
@@ -228,7 +229,7 @@ class _Worker:
         ------
         SchemaMismatch : its schema is not the one that this version needs
         """
-        is_standby = False
+        standby: Standby | None = None
         while not stop.is_set():
             try:
                 pipeline = self.open()
@@ -239,15 +240,18 @@ class _Worker:
             except Superseded as error:
                 self._let_go()
                 self._note_recovery()
-                if not is_standby:
+                if standby is None:
                     log.info("%s, we stand by", error, extra={"action": "standby"})
-                is_standby = True
+                    standby = Standby(self._config, self._lease, self._clock)
+                standby.look()
                 stop.wait(STANDBY_S)
             else:
                 self._note_recovery()
-                if is_standby:
+                if standby is not None:
                     log.warning("nobody else is ingest any more: we are", extra={"action": "took_over"})
                 return pipeline
+        if standby is not None:
+            standby.end()
         return None
 
     def has_lease(self) -> bool:

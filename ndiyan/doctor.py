@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from alerts.watchdog import SHARED, Part, look_at_parts
+from alerts.watchdog import SHARED, STANDBY, Part, look_at_parts
 from gateway.clock import Clock, SystemClock
 from gateway.wire import ALL_UPLINKS
 from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
@@ -157,7 +157,13 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
     details = dict(connection.execute(SQL["heartbeats"]).fetchall())
     for part in look_at_parts(connection, clock):
         name, detail = part.full_name, details.get(part.full_name, {})
-        if part.why in ("never_heard", "no_heartbeat"):
+        if part.name == STANDBY and part.why:
+            worker = f" --worker {part.instance}" if part.instance else ""
+            yield Problem(
+                f"nobody stands by for worker {part.instance or 1} of ingest any more",
+                f"start a second `ndiyan ingest{worker}`; one that is ended in order is not missed",
+            )
+        elif part.why in ("never_heard", "no_heartbeat"):
             yield Problem(f"{name} is not running", _start(part))
         elif detail.get("trouble"):
             yield Problem(

@@ -385,6 +385,7 @@ PARTS = {
     "sender": N_("envoi des SMS"),
     "web": N_("pages"),
     "keeper": N_("gardien"),
+    "standby": N_("réserve de la réception"),
 }
 STANDINGS = {
     "": N_("travaille"),

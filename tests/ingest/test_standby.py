@@ -7,21 +7,29 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from alerts.watchdog import look_at_parts
+from gateway.clock import ManualClock
+from gateway.config import MqttSettings
 from gateway.zones import Zone
+from ingest.config import IngestConfig
 from ingest.db import Connection, connect
 from ingest.errors import Superseded
 from ingest.lease import Lease
 from ingest.registry import import_zones
+from ingest.standby import Standby
 from ndiyan.embedded_broker import EmbeddedBroker
 from tests.ingest.process import IngestProcess, book, wait_for_readings, wait_until
 from tests.ingest.talker import Talker
 
 pytestmark = [pytest.mark.db]
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 AFTER_KILL_S, AFTER_FREEZE_S = 2.0, 6.0  # promised is one second, on a machine that has time: it prints what it took
 
 
@@ -147,3 +155,35 @@ def test_the_server_ends_a_lease_on_which_nothing_is_said(
 
     wait_until(takes_over, lambda: "the lease is never free")
     assert not old.lease.is_held
+
+
+def test_who_stands_by_is_missed_when_it_has_died_or_taken_over_and_not_when_it_has_ended(
+    database_url: str, writers: tuple[Writer, Writer]
+) -> None:
+    """Nobody is missed where nobody stood by for longer than a connection of our own takes to end."""
+    clock, uptime_s = ManualClock(NOON), [0.0]
+
+    def pass_by(seconds: float) -> list[tuple[str, str]]:
+        uptime_s[0] += seconds
+        clock.advance(timedelta(seconds=seconds))
+        with connect(database_url) as connection:
+            return [(one.full_name, one.why) for one in look_at_parts(connection, clock) if one.name == "standby"]
+
+    first, second = writers
+    first.lease.take()
+    with pytest.raises(Superseded):
+        second.lease.take()
+    config = replace(IngestConfig(database_url, MqttSettings("127.0.0.1", 1883)), worker=2, workers=2)
+    standby = Standby(config, second.lease, clock, now_s=lambda: uptime_s[0])
+    for seconds in (0, 29):
+        assert pass_by(seconds) == []
+        standby.look()
+    standby.end()
+    assert pass_by(1) == []
+    standby.look()
+    assert pass_by(59) == [("standby@2", "")]
+    assert pass_by(2) == [("standby@2", "no_heartbeat")]
+    standby.look()
+    assert pass_by(0) == [("standby@2", "")]
+    standby.end()
+    assert pass_by(3600) == []
