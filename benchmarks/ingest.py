@@ -118,7 +118,14 @@ class Bench:
         if not is_bare:
             self.peak_rss_mb = max(self.peak_rss_mb, self.process.peak_rss_mb)
         self.process.stop()
+        self._check_what_was_kept(is_bare=is_bare)
         self.unconfirmed += held_by_broker(self.rig.broker.ingest_settings)
+
+    def _check_what_was_kept(self, *, is_bare: bool) -> None:
+        with connect(self.rig.postgres.url()) as connection:
+            ((keeps_more,),) = connection.execute(SQL["keeps_more"]).fetchall()
+        if keeps_more == is_bare:
+            raise MeasureError(f"latest values and rollups were {'kept' if is_bare else 'not kept'}")
 
     def send(self, file: Path, *, rate: float = 0, first_wait: bool = False) -> Run:
         """Publish a file and wait until ingest has committed and confirmed it.

@@ -8,6 +8,10 @@ SELECT 1 FROM heartbeat WHERE service = 'ingest' AND (detail ->> 'broker')::bool
 -- Readings whose fate is committed, again or for the first time.
 SELECT coalesce(sum(received), 0)::bigint FROM gateway_day;
 
+-- keeps_more
+-- Whether more is kept than the readings.
+SELECT EXISTS (SELECT FROM latest) OR EXISTS (SELECT FROM reading_hour);
+
 -- insert_one
 -- What a script that knows no better does.
 INSERT INTO reading (channel_id, flag, measured_at, received_at, value)

@@ -13,7 +13,7 @@ from tests.conftest import skip_without
 
 pytestmark = [pytest.mark.db, pytest.mark.broker, pytest.mark.slow]
 PROMISED = {
-    "ratio_to_copy", "ratio_to_naive", "copy_readings_per_s", "end_to_end_readings_per_s",
+    "ratio_to_copy", "ratio_bare_to_copy", "ratio_to_naive", "copy_readings_per_s", "end_to_end_readings_per_s",
     "end_to_end_messages_per_s", "replay_readings_per_s", "latency_ms_p50", "latency_ms_p99", "lost", "twice",
     "peak_rss_mb",
 }  # fmt: skip
