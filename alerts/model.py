@@ -135,14 +135,16 @@ SOON = timedelta(minutes=30)  # "no water" again after people were told of its e
 RULES: dict[Fault | State, Rule] = {
     # Planned stops are shorter than 40 min (DETECTION §2), so an hour of good sun without power is a fault. That the
     # pump has run on for a while before it counts as well is the detector's own rule.
+    # A controller that says itself that it has tripped needs less than that, and so does what is a mean of an hour
+    # already (strings, bursts). Probes of the water are believed after four readings of a quarter of an hour.
     Fault.PUMP_NOT_RUNNING: Rule(3, 60 * MINUTES, 0 * MINUTES, rejoin=SOON),
-    Fault.INVERTER_TRIP: Rule(3, 60 * MINUTES, 0 * MINUTES, rejoin=SOON),
+    Fault.INVERTER_TRIP: Rule(3, 45 * MINUTES, 0 * MINUTES, rejoin=SOON),
     Fault.FLOAT_STUCK_FULL: Rule(3, 60 * MINUTES, 0 * MINUTES, rejoin=SOON),
     Fault.DRY_RUNNING: Rule(3, 15 * MINUTES, 30 * MINUTES, rejoin=SOON),
     Fault.PUMP_CLOGGED: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=3 * DAY, rejoin=3 * DAY),
     Fault.PUMP_WEAR: Rule(2, DAY, DAY, max_gap=4 * DAY, rejoin=3 * DAY),
     Fault.YIELD_DROP: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=4 * DAY, rejoin=3 * DAY),
-    Fault.PV_STRING_LOSS: Rule(3, 30 * MINUTES, 60 * MINUTES, max_gap=5 * 60 * MINUTES, rejoin=SOON),
+    Fault.PV_STRING_LOSS: Rule(3, 15 * MINUTES, 60 * MINUTES, max_gap=5 * 60 * MINUTES, rejoin=SOON),
     Fault.PV_SOILING: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=4 * DAY, rejoin=3 * DAY),
     # One verdict a night for the three below.
     Fault.TOWER_LEAK: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES, rejoin=3 * DAY),
@@ -151,7 +153,7 @@ RULES: dict[Fault | State, Rule] = {
     State.TOWER_EMPTY: Rule(1, 30 * MINUTES, 30 * MINUTES),
     # The second night in a row opens, one good night closes.
     Fault.NIGHT_LEAK: Rule(2, 20 * 60 * MINUTES, 0 * MINUTES, max_gap=30 * 60 * MINUTES, rejoin=3 * DAY),
-    Fault.PIPE_BURST: Rule(3, 30 * MINUTES, 60 * MINUTES, rejoin=SOON),
+    Fault.PIPE_BURST: Rule(3, 15 * MINUTES, 60 * MINUTES, rejoin=SOON),
     Fault.TAP_LEFT_OPEN: Rule(2, 0 * MINUTES, 30 * MINUTES, max_gap=90 * MINUTES),
     Fault.TAP_CLOSED: Rule(1, DAY, 0 * MINUTES, max_gap=2 * DAY, rejoin=3 * DAY),
     Fault.SENSOR_STUCK: Rule(1, 0 * MINUTES, 10 * MINUTES),
@@ -161,8 +163,8 @@ RULES: dict[Fault | State, Rule] = {
     Fault.FLOW_METER_STOPPED: Rule(1, 30 * MINUTES, 30 * MINUTES),
     Fault.CLOCK_ERROR: Rule(1, 5 * MINUTES, 60 * MINUTES, max_gap=DAY, rejoin=3 * DAY),
     Fault.GATEWAY_BATTERY_LOW: Rule(2, 0 * MINUTES, 0 * MINUTES, max_gap=2 * DAY, rejoin=3 * DAY),
-    Fault.LOW_CHLORINE: Rule(3, 60 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES, rejoin=SOON),
-    Fault.TURBIDITY_HIGH: Rule(3, 60 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES, rejoin=SOON),
+    Fault.LOW_CHLORINE: Rule(3, 45 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES, rejoin=SOON),
+    Fault.TURBIDITY_HIGH: Rule(3, 45 * MINUTES, 60 * MINUTES, max_gap=90 * MINUTES, rejoin=SOON),
     Fault.COMMS_OUTAGE: Rule(2, 0 * MINUTES, 0 * MINUTES),
 }
 

@@ -34,10 +34,13 @@ BURST_M3_H = 1.15  # at least so much is lost in a burst; less is a leak
 NIGHT_H = 8.0  # but what empties a full tower within a night is no leak either
 # Of the largest hour of this zone's usual days; the smaller where the tower would be empty within a night all the same.
 BURST_SHARE, LEAST_BURST_SHARE = 0.5, 0.25
+FAR_ABOVE, NARROWLY_H = 1.5, 0.25  # of the limit; by less it must be lost for so much longer
 BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of the days' largest hours
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
 DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and its pressure tells nothing
 PRESSURE_FALLS = 0.85  # of what it usually is at this level
+DARK_FROM_H, DARK_UNTIL_H = 20.0, 5.0  # the pump rests and few people draw
+BUSY_NIGHT_SHARE = 1.25  # of the 90th percentile of the nights' largest hours, with a pressure that never recovers
 SHUT_SHARE = 0.3  # of it: less is a network behind a closed valve
 MOST_OUTFLOW_M3_H = 60.0
 DRAINS_H, DRAINED_SHARE, DRAINED_UNSEEN = 1.0, 0.12, 0.3  # of the tower, beyond what people draw; a leak takes days
@@ -164,10 +167,46 @@ def unmetered_flow(view: DayView) -> FloatArray:
     return np.where((count >= 3 * hour) & is_outlet_metered(grid), middle, np.nan)
 
 
+def is_at_rest(grid: Grid) -> Mask:
+    """(n, m) the pump gave nothing in the hour before: what the tower lost has left it downwards."""
+    rated_flow = grid.sites.rating("pump", "rated_flow_m3_h")
+    return np.asarray(window_max(grid.value("pump", "flow_m3_h"), grid.hours(1)) < 0.05 * rated_flow)
+
+
+def is_quiet(grid: Grid) -> Mask:
+    """(n, m) it is late or early and the pump has rested for an hour."""
+    return ((grid.hour >= DARK_FROM_H) | (grid.hour < DARK_UNTIL_H)) & is_at_rest(grid)
+
+
+def largest_quiet_hour(view: DayView) -> FloatArray:
+    """(n, d) the largest mean outflow of an hour of the dark hours of the day, the pump at rest [m³/h]."""
+    grid = view.grid
+    found = view.cut(np.where(is_quiet(grid), hourly_outflow(grid), np.nan))
+    known = np.isfinite(found)
+    return np.where(_is_long(view, known), np.where(known, found, -np.inf).max(axis=-1), np.nan)
+
+
+def quiet_pressure(view: DayView) -> FloatArray:
+    """(n, d) the middle of pressure over the tower's column in the dark hours of the day, the pump at rest."""
+    grid = view.grid
+    found = np.sort(view.cut(np.where(is_quiet(grid), hourly_pressure(grid), np.nan)), axis=-1)
+    known = np.isfinite(found)
+    place = np.maximum(known.sum(axis=-1) - 1, 0) // 2
+    middle = np.take_along_axis(found, place[..., None], axis=-1)[..., 0]
+    return np.where(_is_long(view, known), middle, np.nan)
+
+
+def _is_long(view: DayView, known: Mask) -> Mask:
+    """(n, d) two hours of a day and more are known."""
+    return np.asarray(known.sum(axis=-1) >= view.grid.hours(2))
+
+
 UNMETERED = Feature("unmetered_m3_h", 24.0, unmetered_flow)
 NIGHT_FLOW = Feature("night_flow_m3_h", NIGHT_UNTIL_H, night_flow)
 LARGEST_HOUR = Feature("largest_hour_m3_h", 24.0, largest_hour)
 PRESSURE_SHARE = Feature("busy_pressure_share", 24.0, pressure_share)
+LARGEST_QUIET = Feature("largest_quiet_hour_m3_h", 24.0, largest_quiet_hour)
+QUIET_PRESSURE = Feature("quiet_pressure_share", 24.0, quiet_pressure)
 
 
 def judge_night_leak(scene: Scene) -> list[Signal]:
@@ -217,7 +256,7 @@ def judge_burst(scene: Scene) -> list[Signal]:
     limit = np.maximum(np.fmin(BURST_SHARE * busiest, empties_m3_h), LEAST_BURST_SHARE * busiest)
     limit = np.maximum(limit, least_m3_h)
     usual_share = days.on(past_median(days.get(PRESSURE_SHARE.name), days=14, at_least=3), grid.t_s)
-    pressure = window_mean(_pressure_share(grid), hour, at_least=max(1, hour // 2))
+    pressure = hourly_pressure(grid)
     gives_way = pressure < PRESSURE_FALLS * usual_share
     has_pressure = grid.has("network", "pressure_bar")
     # On a feast everybody draws more and pressures give way to that; in the fast all draw at once when the sun is down.
@@ -236,17 +275,23 @@ def judge_burst(scene: Scene) -> list[Signal]:
     is_metered = np.isfinite(unmetered)
     # Where only the tower's balance is known, what spills and what is drained to wash it look like a burst by day.
     is_measured = is_outlet_metered(grid)
-    rests = window_max(grid.value("pump", "flow_m3_h"), hour) < 0.05 * grid.sites.rating("pump", "rated_flow_m3_h")
     # A burst takes some of the network's pressure; a network that is shut for washing has all of it, or none.
-    quiet = ((grid.hour >= 20) | (grid.hour < 5)) & rests
+    quiet = is_quiet(grid)
     is_open = window_min(_pressure_share(grid), hour) > SHUT_SHARE * usual_share
     shows = np.where(has_pressure, gives_way & (quiet | is_open), quiet)
     can_tell = is_measured | (shows & (level_m < 0.95 * full_m))
-    lost = can_tell & np.where(is_metered, unmetered > limit, (too_much | at_night) & ~refills)
-    # A tower that has run empty loses nothing, and says nothing.
-    calm = np.where(is_metered, unmetered < 0.6 * limit, outflow < busy) & ~(level_m < 0.1 * full_m)
     is_one = is_one_hour(grid)
-    verdict = verdicts(present=lost & is_one, absent=calm & is_one)
+    lost = can_tell & is_one & np.where(is_metered, unmetered > limit, (too_much | at_night) & ~refills)
+    # What is lost by a hair, or in a crowd, may be gushes that were read late: it must be there for longer.
+    by_far = (unmetered > FAR_ABOVE * limit) & ~is_crowded
+    lost &= by_far | (run_steps(lost) > grid.hours(NARROWLY_H))
+    quiet_usual = days.on(past_quantile(days.get(LARGEST_QUIET.name), 0.9, days=28, at_least=4), grid.t_s)
+    in_the_dark = ~is_measured & (outflow > least_m3_h) & ~refills & _is_lost_in_the_dark(scene, quiet_usual)
+    is_drawn = np.where(is_metered, unmetered < 0.6 * limit, outflow < busy)
+    lost |= in_the_dark & is_one & ~(is_metered & is_drawn)
+    # A tower that has run empty loses nothing, and says nothing.
+    calm = is_drawn & ~(level_m < 0.1 * full_m)
+    verdict = verdicts(present=lost, absent=calm & is_one)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         now = float(outflow[zone, last])
@@ -259,6 +304,12 @@ def judge_burst(scene: Scene) -> list[Signal]:
                 f"et {missing:.1f} m³/h n'arrivent à aucune borne",
                 f"and {missing:.1f} m³/h reach no tap",
             )
+        elif in_the_dark[zone, last]:
+            usual = float(quiet_usual[zone, last])
+            rest_fr, rest_en = (
+                f"({usual:.1f} m³/h au plus les autres nuits) et la pression reste basse",
+                f"({usual:.1f} m³/h at most on other nights) and the pressure stays low",
+            )
         else:
             usual = float(busy[zone, last])
             rest_fr, rest_en = f"({usual:.1f} m³/h au plus d'habitude)", f"({usual:.1f} m³/h at most is usual)"
@@ -266,12 +317,33 @@ def judge_burst(scene: Scene) -> list[Signal]:
             f"{seen_fr}, {rest_fr}.",
             f"{seen_en}, {rest_en}.",
             values,
-            {"flow_m3_h": round(float(limit[zone, last] if np.isfinite(missing) else busy[zone, last]), 2)},
+            {"flow_m3_h": round(float(limit[zone, last]) if np.isfinite(missing) else usual, 2)},
             ("tower/outflow_m3_h", "network/pressure_bar"),
             0.9 if np.isfinite(missing) else 0.75,
         )
 
     return [Signal(Fault.PIPE_BURST, "network", grid.t_s, verdict, describe)]
+
+
+def _is_lost_in_the_dark(scene: Scene, largest: FloatArray) -> Mask:
+    """(n, m) in quiet hours more leaves than the `largest` of nights (n, m) and the pressure has given way.
+
+    Who draws at such an hour leaves gaps, in which the pressure recovers; a broken pipe leaves none. What is twice as
+    much needs no such proof.
+    """
+    grid, days = scene.grid, scene.days
+    usual = days.on(past_median(days.get(QUIET_PRESSURE.name), days=14, at_least=3), grid.t_s)
+    outflow = hourly_outflow(grid)
+    highest = window_max(_pressure_share(grid), grid.hours(1))
+    never_recovers = (outflow > BUSY_NIGHT_SHARE * largest) & (highest < PRESSURE_FALLS * usual)
+    is_twice = (outflow > VERY_BUSY_SHARE * largest) & (hourly_pressure(grid) < PRESSURE_FALLS * usual)
+    return np.asarray(is_quiet(grid) & (never_recovers | is_twice))
+
+
+def hourly_pressure(grid: Grid) -> FloatArray:
+    """(n, m) mean pressure in the network over that of the tower's column, in the hour that ends at each step."""
+    hour = grid.hours(1)
+    return window_mean(_pressure_share(grid), hour, at_least=max(1, hour // 2))
 
 
 def is_one_hour(grid: Grid) -> Mask:
@@ -344,7 +416,7 @@ def _pressure_share(grid: Grid) -> FloatArray:
     return np.where(level_m < DRY_NETWORK_M, np.nan, share)
 
 
-FEATURES = (NIGHT_FLOW, UNMETERED, LARGEST_HOUR, PRESSURE_SHARE)
+FEATURES = (NIGHT_FLOW, UNMETERED, LARGEST_HOUR, PRESSURE_SHARE, LARGEST_QUIET, QUIET_PRESSURE)
 DETECTORS = (
     Detector((Fault.NIGHT_LEAK,), "network", (), judge_night_leak),
     Detector((Fault.PIPE_BURST,), "network", (), judge_burst),

@@ -12,10 +12,10 @@ from alerts.days import past_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_offset_s, has_two_times
 from alerts.detectors.leak import is_washed
-from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes
+from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes, usual_power_w
 from alerts.detectors.sensor import AT_STOP, top_of_float
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import highest_since, run_steps, steps_since
+from alerts.rolling import highest_since, run_steps, steps_since, window_max, window_min
 from alerts.scene import FloatArray, Grid
 from alerts.states import (
     BELOW_START_M,
@@ -37,6 +37,8 @@ WET_FLOW_SHARE = 0.15  # of rated flow: water comes
 DRY_POWER_SHARE = 0.25  # of rated power: enough to lift water where the well has some
 LIFTS_FROM = 0.92  # of full speed; a pump that is far too large lifts from less on
 UNDER_LOAD = 0.65  # DETECTION §2: more than 35 % below the curve
+UNDERLOADED_H = 0.5  # a cloud's edge, at which the cell sees more than the panels, has passed
+UNEVEN = 1.15  # the largest over the smallest: a load and not a sky
 NEAR_INTAKE_M = 3.0  # DETECTION §2: dynamic level less than 3 m above the intake is urgent
 RUNS_ON_H = 0.5  # without a stop: it runs again
 DRY_AGAIN_H = 1.5  # without air: the well gives again
@@ -84,7 +86,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     should_run = is_good_sun(grid) & is_day & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
     tells_why = codes.is_ours & ~has_one_word(scene)
     should_run &= ~is_full_as_usual(scene) & ~(may_be_full(grid) & ~tells_why & ~codes.is_tripped)
-    should_run &= steps_since(turns_in_air(grid)) > grid.hours(DRY_AGAIN_H)  # it waits for water
+    should_run &= steps_since(turns_in_air(scene)) > grid.hours(DRY_AGAIN_H)  # it waits for water
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
     should_run &= ~codes.is_full | below_start
@@ -213,7 +215,7 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
     flow, rated_flow = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
     depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
     codes = Codes(scene)
-    is_dry = turns_in_air(grid) | codes.is_dry
+    is_dry = turns_in_air(scene) | codes.is_dry
     # Between two tries a well that is nearly empty gives water for some minutes.
     gives = (flow >= WET_FLOW_SHARE * rated_flow) & (steps_since(is_dry) > grid.hours(DRY_AGAIN_H))
     verdict = verdicts(present=is_dry, absent=gives)
@@ -249,13 +251,15 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
     return [Signal(Fault.DRY_RUNNING, "pump", grid.t_s, verdict, describe)]
 
 
-def turns_in_air(grid: Grid) -> Mask:
+def turns_in_air(scene: Scene) -> Mask:
     """(n, m) the motor works, no water comes, and the well is at the intake (or, unseen, the load says so)."""
+    grid = scene.grid
     works = drawn_power_w(grid) >= DRY_POWER_SHARE * grid.sites.rating("pump", "rated_power_w")
     gives = grid.value("pump", "flow_m3_h") >= DRY_FLOW_SHARE * grid.sites.rating("pump", "rated_flow_m3_h")
+    is_dry = works & ~gives & np.isfinite(grid.value("pump", "flow_m3_h"))
     depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
-    well_is_low = np.where(np.isfinite(depth_m), depth_m >= intake_m - NEAR_INTAKE_M, _idles(grid))
-    return works & ~gives & np.isfinite(grid.value("pump", "flow_m3_h")) & well_is_low
+    idles = np.where(grid.has("pump", "speed_rpm"), _idles(grid), _is_underloaded(scene, is_dry))
+    return is_dry & np.where(np.isfinite(depth_m), depth_m >= intake_m - NEAR_INTAKE_M, idles)
 
 
 def _idles(grid: Grid) -> Mask:
@@ -263,6 +267,23 @@ def _idles(grid: Grid) -> Mask:
     speed = grid.value("pump", "speed_rpm") / grid.sites.rating("pump", "max_speed_rpm")
     share = drawn_power_w(grid) / grid.sites.rating("pump", "rated_power_w")
     return (speed > LIFTS_FROM) & (share < UNDER_LOAD * speed**3)
+
+
+def _is_underloaded(scene: Scene, is_dry: Mask) -> Mask:
+    """(n, m) of a motor without a speed: for a while it has drawn much less than it does in such a sun, and evenly.
+
+    With water it takes what the sun gives; in air what its bearings ask for, however bright it is. A pump whose meter
+    stands fills its tower all the same.
+    """
+    grid = scene.grid
+    back, level_m = grid.hours(UNDERLOADED_H), grid.value("tower", "level_m")
+    rises_m = np.full(grid.shape, np.nan)
+    rises_m[:, back:] = level_m[:, back:] - level_m[:, :-back]
+    is_filling = ~(rises_m <= TOP_SHARE * grid.sites.rating("tower", "full_level_m"))
+    power_w = np.where(is_dry, drawn_power_w(grid), np.nan)
+    is_even = window_max(power_w, back) < UNEVEN * window_min(power_w, back)
+    is_low = is_dry & is_good_sun(grid) & (power_w < UNDER_LOAD * usual_power_w(scene))
+    return (run_steps(is_low) >= back) & is_even & ~is_filling
 
 
 def _mean(value: FloatArray) -> float:

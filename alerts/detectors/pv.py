@@ -23,12 +23,16 @@ from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.states import (
     FULL_SHARE,
     GOOD_SUN_W_M2,
+    WARMS_H,
+    WARMS_K,
     drawn_power_w,
     good_sun_w_m2,
+    has_cell,
     has_room,
     is_running,
     is_standing,
     says,
+    sun_w_m2,
 )
 from gateway.model import Fault, PumpState
 
@@ -46,7 +50,9 @@ GREY_SHARE = 0.6  # of a clear noon
 # beside them gathers a third to half of their dust, so that of these 9 % it shows 7 at the most.
 DUSTY_SHARE = 0.93
 CLEAN_DAYS = 60
+WARMTH_NOISES, NOISE_KNOWN = 5.0, 6  # so often the spread of its half days, over so many days and more
 DUST_NOISES, NOISE_DAYS = 4.0, 20  # where good days differ by much from one to the next, dust must show beyond that
+GONE_H = 0.25  # of a moment and no mean of an hour: a controller may be about to try
 STRING_HOURS, LEAST_READINGS, MOST_OF_HOUR = 1.0, 4, 0.75
 STRING_ROOM = 0.15  # of a string's power: so near to a whole number of strings is a number of strings
 SEEN_BEFORE_DAYS = 2  # more, that nobody could measure, may lie between two days that were
@@ -76,7 +82,7 @@ def module_temp_c(grid: Grid) -> FloatArray:
     """
     measured, box_c = grid.value("pv", "module_temp_c"), grid.value("gateway", "temp_c")
     air_c = np.where(np.isfinite(box_c), box_c, 25.0)
-    return np.where(np.isfinite(measured), measured, air_c + 0.03 * grid.value("pv", "irradiance_w_m2"))
+    return np.where(np.isfinite(measured), measured, air_c + WARMS_K * sun_w_m2(grid))
 
 
 def array_power_w(grid: Grid) -> FloatArray:
@@ -93,26 +99,41 @@ def performance(grid: Grid, top_rpm: FloatArray, top_w: FloatArray) -> FloatArra
     NaN unless there is sun without a cloud's edge, the pump runs, and neither its speed nor its power is near its
     usual top, (n, m): only then the array limits.
     """
-    sun, power_w = grid.value("pv", "irradiance_w_m2"), array_power_w(grid)
-    promised_w = grid.sites.rating("pv", "peak_w") * sun / 1000 * (1 - PER_DEGREE * (module_temp_c(grid) - 25))
+    sun, power_w, promised_w = sun_w_m2(grid), array_power_w(grid), _promised_w(grid)
     is_at_top = (grid.value("pump", "speed_rpm") > TOP_SPEED_SHARE * top_rpm) | (power_w > TOP_POWER_SHARE * top_w)
     runs = power_w > RUNS_SHARE * grid.sites.rating("pump", "rated_power_w")
     # A motor that turns without water takes what its load asks for, and not what the sun gives.
     runs &= ~(grid.value("pump", "flow_m3_h") < WET_SHARE * grid.sites.rating("pump", "rated_flow_m3_h"))
     counts = (sun > BRIGHT_W_M2) & _is_straight(grid) & runs & ~is_at_top
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(counts, power_w / promised_w, np.nan)
+        # Warmth is a mean of half an hour, so the power beside it is one as well.
+        given_w = np.where(has_cell(grid), power_w, window_mean(power_w, grid.hours(WARMS_H)))
+        return np.where(counts, given_w / promised_w, np.nan)
+
+
+def _promised_w(grid: Grid) -> FloatArray:
+    """(n, m) what the plate promises at this sun and temperature [W]."""
+    sun = sun_w_m2(grid)
+    return grid.sites.rating("pv", "peak_w") * sun / 1000 * (1 - PER_DEGREE * (module_temp_c(grid) - 25))
+
+
+def usual_power_w(scene: Scene) -> FloatArray:
+    """(n, m) what the panels gave to the pump on good days in such a sun, and never more than it took [W]."""
+    days, t_s = scene.days, scene.grid.t_s
+    most_w = days.on(past_quantile(days.get(TOP_W.name), 0.9, days=TOP_DAYS, at_least=1), t_s)
+    return np.minimum(_usual_now(scene) * _promised_w(scene.grid), most_w)
 
 
 def _apart(grid: Grid) -> IndexArray:
-    """(n,) steps between the readings of the sun."""
-    readings = grid.raw.get(("pv", "irradiance_w_m2"))
-    return np.ones(len(grid.sites), dtype=np.intp) if readings is None else spacing_of(readings)
+    """(n,) steps between the readings of the sun, or of the modules' warmth."""
+    nothing = np.full(grid.shape, np.nan)
+    cell, warmth = (spacing_of(grid.raw.get(("pv", name), nothing)) for name in ("irradiance_w_m2", "module_temp_c"))
+    return np.where(has_cell(grid)[:, 0], cell, warmth)
 
 
 def _is_straight(grid: Grid) -> Mask:
     """(n, m) the last three readings of the sun lie on a line: it rises or sets, and no cloud passes."""
-    sun = grid.value("pv", "irradiance_w_m2")
+    sun = sun_w_m2(grid)
     apart = _apart(grid)
     bend = np.full(sun.shape, np.nan)
     for steps in np.unique(apart):
@@ -283,14 +304,19 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     missing = (1 - ratio) * strings
     # Without a speed nobody knows whether it is the pump that takes less than it used to.
     is_whole = (np.round(missing) >= 1) & (np.abs(missing - np.round(missing)) < STRING_ROOM)
-    is_whole &= grid.has("pump", "speed_rpm")
+    # And of an hour's warmth nobody knows what of it is the wind's.
+    is_whole &= grid.has("pump", "speed_rpm") & has_cell(grid)
     halves = Halves(scene)
     was_well = halves.at(halves.newest[..., -1], grid.t_s) < np.minimum(FLAT_SHARE * (1 - ratio), WELL_BEFORE)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
+    # Where the wind cools modules it is in their warmth, and the zone's own half days differ by it.
+    lost = halves.at(halves.newest[..., -1], grid.t_s)
+    is_partial &= has_cell(grid) | (lost > WARMTH_NOISES * days.on(_noise_of_halves(scene), grid.t_s))
     is_cell = is_mended_cell(scene, ratio * usual)
     # Of a pump that nobody has seen run yet nobody knows at which sun it starts.
     has_run = np.isfinite(days.on(past_quantile(days.get(TOP_W.name), 0.5, days=TOP_DAYS, at_least=1), grid.t_s))
-    gone = is_array_gone(scene) & (has_run | np.logical_or.accumulate(is_running(grid), axis=1))
+    gone = run_steps(is_array_gone(scene)) > grid.hours(GONE_H)
+    gone &= has_run | np.logical_or.accumulate(is_running(grid), axis=1)
     present = gone | (((is_whole & was_well) | is_partial) & ~is_cell)
     verdict = verdicts(present=present, absent=ratio > 1 - 0.4 * (1 - FALLEN_SHARE))
 
@@ -309,6 +335,16 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
         )
 
     return [Signal(Fault.PV_STRING_LOSS, "pv", grid.t_s, verdict, describe)]
+
+
+def _noise_of_halves(scene: Scene) -> FloatArray:
+    """(n, d) by what share the half days before differ, the worse of mornings and evenings; NaN in the first week."""
+    noises = []
+    for half in (MORNING, EVENING):
+        value = scene.days.get(half.name)
+        spread = past_spread(value, days=NOISE_DAYS, at_least=NOISE_KNOWN)
+        noises.append(spread / past_median(value, days=NOISE_DAYS, at_least=NOISE_KNOWN))
+    return np.fmax(*noises)
 
 
 def _usual_now(scene: Scene) -> FloatArray:
@@ -414,7 +450,8 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     is_cell = ratio * brighter > 1 - CELL_EXPLAINS
     noise = past_spread(np.diff(today, axis=1, prepend=np.nan), days=NOISE_DAYS)
     limit = np.maximum(1 - DUSTY_SHARE, DUST_NOISES * np.nan_to_num(noise))
-    is_dusty = (ratio < 1 - limit) & ~is_cell & ~_is_string(scene)
+    # A cell sees a tenth, the warmth of modules does not.
+    is_dusty = (ratio < 1 - limit) & ~is_cell & ~_is_string(scene) & has_cell(scene.grid)
     verdict = verdicts(present=is_dusty, absent=ratio > 1 - limit / 2)
 
     def describe(zone: int, first: int, last: int) -> Evidence:

@@ -28,7 +28,7 @@ from alerts.rolling import (
     window_sum,
 )
 from alerts.scene import BAR_PER_M, FloatArray, Grid, Sites, spacing_of
-from alerts.states import drawn_power_w, is_running
+from alerts.states import drawn_power_w, has_cell, is_running, is_standing
 from alerts.sun import sun_elevation_deg
 from gateway.model import Fault, PumpState
 
@@ -727,6 +727,7 @@ def found_flow(grid: Grid) -> FloatArray:
 
 
 DRIFT_DAYS = 3
+WORK_SHARE = 0.4  # of rated power, just before a stop that the sun is not to blame for
 TOP_SEEN_SHARE = 0.85  # of the full level, from which on a stop in good sun is the float's
 TOP_MOVES_SHARE, TOP_DAYS = 0.06, 14  # of the full level, between two stops of a float; for so long one is remembered
 SUDDEN = 0.45  # of all that it is off came in one day
@@ -758,7 +759,11 @@ def _highest_stop(view: DayView, counts: Mask) -> FloatArray:
     running = is_running(grid)
     stopped = np.zeros(grid.shape, dtype=bool)
     stopped[:, 1:] = running[:, :-1] & ~running[:, 1:]
-    bright = grid.value("pv", "irradiance_w_m2") > 300
+    # No evening and no cloud takes all of a motor's load between two readings.
+    from_work = np.zeros(grid.shape, dtype=bool)
+    from_work[:, 1:] = drawn_power_w(grid)[:, :-1] > WORK_SHARE * grid.sites.rating("pump", "rated_power_w")
+    by_cell = grid.value("pv", "irradiance_w_m2") > 300
+    bright = np.where(has_cell(grid), by_cell, from_work & is_standing(grid) & (grid.sun_deg > HIGH_SUN_DEG))
     at_stop = view.cut(np.where(stopped & counts & bright, without_spikes(grid, "tower", "level_m"), np.nan))
     known = np.isfinite(at_stop)
     return np.where(known.any(axis=-1), np.where(known, at_stop, -np.inf).max(axis=-1), np.nan)
@@ -879,7 +884,7 @@ def judge_sun_drift(scene: Scene) -> list[Signal]:
         & against
         & (np.abs(noon_now) + np.abs(power_now) > 2 * SUN_DRIFT_SHARE)
     )
-    goes_blind = _rises(power) & ~(noon_now > -0.01)
+    goes_blind = _rises(power) & ~(noon_now > -0.01) & has_cell(scene.grid)
     verdict = verdicts(present=drifts | goes_blind, absent=np.abs(power_now) < 0.04)
     words = ("ensoleillement", "irradiance")
     limit = np.full(noon.shape, SUN_DRIFT_SHARE)

@@ -1,5 +1,6 @@
 """Water lost in the network: bursts and leaks at night; and feasts, refills and herds that are neither."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -306,3 +307,60 @@ def test_a_burst_right_after_a_start_of_the_box_is_told_an_hour_later() -> None:
     raw = {**burst.grid.raw, ("gateway", "uptime_s"): uptime_s}
     started = replace(burst, grid=replace(burst.grid, raw=raw, _cache={}))
     assert hours_until_seen(only(judge_burst, started), since) == pytest.approx(1.0, abs=0.1)
+
+
+def evenings(extra_m3_h: float, pressed: Callable[[Array], Array], *, metered: bool = False) -> Scene:
+    """Ten days without a meter behind the tower: 2 m³/h from 6 to 19 h, 1.2 until 22 h, 0.3 in the night.
+
+    The pump fills from 9 to 16 h what was drawn. On the last evening `extra_m3_h` more leave from 20:30 on, and
+    `pressed` says of the seconds since which share of the usual pressure is left.
+    """
+    since = 9 * DAY_S + 20.5 * HOUR_S
+
+    def drawn(t: Array) -> Array:
+        hour = t % DAY_S / HOUR_S
+        usual = np.select([(hour >= 6) & (hour < 19), (hour >= 19) & (hour < 22)], [2.0, 1.2], 0.3)
+        return usual + np.where(t >= since, extra_m3_h, 0.0)
+
+    def pumped(t: Array) -> Array:
+        hour = t % DAY_S / HOUR_S
+        return np.where((hour >= 9) & (hour < 16), (13 * 2.0 + 3 * 1.2 + 8 * 0.3) / 7, 0.0)
+
+    def level(t: Array) -> Array:
+        return 1.8 + np.cumsum(pumped(t) - drawn(t)) / 12 * 3 / 20
+
+    def bar(t: Array) -> Array:
+        return 0.95 * (12 + level(t)) / 10.2 * np.where(t >= since, pressed(t - since), 1.0)
+
+    taps = {f"tap-{tap:02}__volume_m3": lambda t: np.cumsum(drawn(t) / TAPS / 12) for tap in range(1, TAPS + 1)}
+    return scene(
+        24 * 10, START, tower__level_m=level, tower__outflow_m3_h=None, pump__flow_m3_h=pumped,
+        network__pressure_bar=bar, **(taps if metered else {}),
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_a_burst_in_the_evening_shows_in_the_tower_and_in_a_pressure_that_does_not_recover() -> None:
+    """0.8 m³/h more: 2.0 in an hour of the evening where 1.2 is the most of all evenings."""
+    (told,) = [
+        step for step in transitions(only(judge_burst, evenings(0.8, lambda t: np.full(len(t), 0.78))), [])
+        if isinstance(step, Opening)
+    ]  # fmt: skip
+    hours = (told.confirmed_at - START).total_seconds() / HOUR_S - (9 * 24 + 20.5)
+    assert 0.75 <= hours <= 1.5
+    evidence = told.condition.describe(told.first, told.last)
+    assert "on other nights" in evidence.sentence_en
+    assert "les autres nuits" in evidence.sentence_fr
+    assert evidence.thresholds["flow_m3_h"] == pytest.approx(1.2, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "evening",
+    [
+        pytest.param(evenings(0.8, lambda t: np.where(t // 300 % 3 == 0, 1.0, 0.7)), id="a-crowd-leaves-gaps"),
+        pytest.param(evenings(0.8, lambda t: np.ones(len(t))), id="the-pressure-stands"),
+        pytest.param(evenings(0.0, lambda t: np.full(len(t), 0.78)), id="a-valve-is-half-shut"),
+        pytest.param(evenings(0.8, lambda t: np.full(len(t), 0.78), metered=True), id="the-taps-gave-it"),
+    ],
+)
+def test_an_evening_on_which_more_is_drawn_or_less_pressed_is_no_burst(evening: Scene) -> None:
+    assert PRESENT not in only(judge_burst, evening).verdict

@@ -1,5 +1,7 @@
 """The panels through weeks: dust, strings, washing, haze, and a cell that is off."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from alerts.days import Days, days_of
 from alerts.detectors import Scene, features_of
 from alerts.detectors.pv import judge_soiling, judge_string_loss, module_temp_c
 from alerts.model import Verdict
-from alerts.scene import STEP_S, Grid
+from alerts.scene import STEP_S, Grid, Sites
 from gateway.model import Fault
 from tests.alerts.toy import Toy, ramp, step
 
@@ -199,3 +201,33 @@ def test_on_the_first_day_of_all_nobody_knows_where_the_pumps_top_is() -> None:
 def test_a_drive_that_caps_the_power_hides_no_string() -> None:
     found = seen(Toy(days=15, cap=0.75, strings=step(12.1, 1.0)).scene())
     assert found.keys() == {STRING}
+
+
+def by_warmth(toy: Toy) -> dict[Fault, float]:
+    """What is seen in a zone without a cell, whose box is in the shade, some degrees warmer than the air."""
+    blind = replace(toy, lacks=(("pv", "irradiance_w_m2"),)).scene()
+    box_c = 28 + np.random.default_rng(6).normal(0, 0.3, blind.grid.shape)
+    site = blind.grid.sites.sites[0]
+    sites = Sites([replace(site, channels=site.channels | {("gateway", "temp_c")})])
+    raw = {**blind.grid.raw, ("gateway", "temp_c"): box_c}
+    grid = Grid(sites, blind.grid.start_s, STEP_S, blind.grid.steps, raw)
+    return seen(Scene(grid, days_of(grid, features_of(sites))))
+
+
+def test_without_a_cell_the_warmth_of_the_modules_tells_a_lost_string_within_two_half_days() -> None:
+    found = by_warmth(Toy(days=16, strings=step(12.1, 1.0)))
+    assert found.keys() == {STRING}
+    assert found[STRING] < 13.6
+
+
+@pytest.mark.parametrize(
+    "toy",
+    [
+        pytest.param(Toy(clouds=(8, 9, 12, 13, 14)), id="clouds"),
+        pytest.param(Toy(haze=ramp(10, 0.35, within=3)), id="harmattan"),
+        pytest.param(Toy(dust=ramp(6, 0.2, within=14)), id="dust-is-too-fine-for-warmth"),
+        pytest.param(Toy(dust=step(12.3, 0.0, before=0.07)), id="washed-once"),
+    ],
+)
+def test_what_takes_the_sun_from_cell_and_panels_alike_is_no_lost_string(toy: Toy) -> None:
+    assert by_warmth(toy) == {}

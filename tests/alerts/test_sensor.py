@@ -574,3 +574,18 @@ def test_a_tower_that_is_washed_has_no_broken_meter(taps: bool) -> None:
     found = metered(12, taps=taps, washed=(9.0,))
     assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict
     assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "pump").verdict
+
+
+@pytest.mark.parametrize(
+    ("before_w", "stop_m"),
+    [pytest.param(900.0, 2.7, id="out-of-full-work"), pytest.param(300.0, np.nan, id="as-the-sun-fades")],
+)
+def test_without_a_cell_a_stop_out_of_full_work_is_the_floats(before_w: float, stop_m: float) -> None:
+    """At noon, at 2.7 m of 3 m; what runs at a quarter of its power may be stopped by any cloud."""
+    day = scene(
+        13,
+        pv__irradiance_w_m2=None,
+        tower__level_m=2.7,
+        pump__power_w=lambda t: np.where(t < 4 * HOUR_S, before_w, 3.0),
+    )
+    assert day.days.get("level_at_stop_m")[0, 0] == pytest.approx(stop_m, nan_ok=True)
