@@ -205,7 +205,8 @@ class Subscriber:
             if not self._is_connected:
                 return
             ours = [message for message in messages if message.connection == self._connection]
-            self._outgoing += mqtt.puback_packets([message.mid for message in ours if message.mid]) + answers
+            # Gateways wait for their answers and the broker for nothing; mosquitto takes our packets one by one.
+            self._outgoing += answers + mqtt.puback_packets([message.mid for message in ours if message.mid])
         self._wake()
 
     def stop(self, *, for_good: bool = False) -> None:

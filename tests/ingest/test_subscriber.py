@@ -18,6 +18,7 @@ from ingest.subscriber import RECONNECT_S, Subscriber
 
 WINDOW = 3
 TOPIC = "ndiyan/1/zone-1/gw-1/up/senml"
+ANSWER, PUBACK = 0x30, 0x40
 
 
 class ScriptedBroker:
@@ -27,6 +28,7 @@ class ScriptedBroker:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self.acked: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()  # (connection, message id)
+        self.confirmed: list[int] = []  # kinds of packets: what gateways are answered, what the broker is told
         self.subscribed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.topics: list[tuple[int, str]] = []  # (connection, what it reads now)
         self.clean: list[bool] = []
@@ -74,6 +76,7 @@ class ScriptedBroker:
             buffer += found
             while len(buffer) >= 2 and len(buffer) >= 2 + buffer[1]:
                 kind, body, buffer = buffer[0] & 0xF0, buffer[2 : 2 + buffer[1]], buffer[2 + buffer[1] :]
+                self.confirmed += [kind] if kind in (ANSWER, PUBACK) else []
                 if kind == 0x10:
                     self.clean.append(bool(body[7] & 2))
                     refusal = 5 if self.refuses_at == "connect" else 0
@@ -89,7 +92,7 @@ class ScriptedBroker:
                     self.topics = [one for one in self.topics if one != (connection, body[4 : 4 + body[3]].decode())]
                 elif kind == 0xE0:
                     return
-                elif kind == 0x40:
+                elif kind == PUBACK:
                     self.acked.put((connection, int.from_bytes(body[:2], "big")))
 
 
@@ -148,6 +151,16 @@ def test_a_message_is_confirmed_only_when_told(link: Link) -> None:
         broker.acked.get(timeout=0.2)
     subscriber.confirm([message], {})
     assert broker.acked.get(timeout=5) == (1, 7)
+
+
+def test_gateways_are_answered_before_the_broker_is_told_since_only_they_wait(link: Link) -> None:
+    broker, subscriber, come, _ = link
+    for mid in (1, 2):
+        broker.send(mid, b"[]")
+    messages = [come.get(timeout=5) for _ in range(2)]
+    subscriber.confirm(messages, {("zone-1", "gw-1", "0000000a"): [(1, 2)]})
+    until(lambda: len(broker.confirmed) == 3)
+    assert broker.confirmed == [ANSWER, PUBACK, PUBACK]
 
 
 def test_a_confirmation_of_an_old_connection_does_not_confirm_a_new_message(
