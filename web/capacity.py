@@ -20,29 +20,39 @@ MOST_ZONES, MOST_CHANNELS, MOST_YEARS = 100_000, 200, 30
 
 
 class Coefficient(NamedTuple):
-    """A measured number: its value, its unit, and where that is told or how it is measured again."""
+    """A measured number: its value, its unit, and the page that shows it, in which words, and how it was measured."""
 
     value: float
     unit: str
     source: str
 
 
+COUNTRY = "ndiyan bench country, 20,000 zones of 20 channels, 2026-11-26"
 COEFFICIENTS = {
-    "reading_us": Coefficient(4.4, "µs", "docs/performance.md, ndiyan bench ingest, 2026-11-26"),
-    "judging_ms": Coefficient(0.39, "ms", "docs/scale.md, ndiyan bench country, 2026-11-26"),
-    "base_mb": Coefficient(620, "MB", "docs/performance.md, make bench-memory, 2026-11-26"),
-    "channel_kb": Coefficient(1.5, "kB", "docs/scale.md, ndiyan bench country, 2026-11-26"),
-    "link_kb": Coefficient(10.5, "kB", "docs/scale.md, ndiyan bench country, 2026-11-26"),
-    "row_bytes": Coefficient(96.7, "B", "docs/databases.md, ndiyan bench late, 2026-11-25"),
-    "column_bytes": Coefficient(8.8, "B", "docs/databases.md, ndiyan bench late, 2026-11-25"),
-    "hour_bytes": Coefficient(132, "B", "docs/scale.md, ndiyan bench country, 2026-11-26"),
-    "day_bytes": Coefficient(155, "B", "docs/scale.md, ndiyan bench country, 2026-11-26"),
-    "zone_day_bytes": Coefficient(2150, "B", "docs/scale.md, ndiyan bench country, 2026-11-26"),
-    "sms_a_week": Coefficient(1.8, "SMS", "docs/detection.md, 2026-11-26"),
-    "core_eur": Coefficient(0.81, "€", "docs/scale.md, api.hetzner.cloud/v1/pricing, CX33, 2026-05-27"),
-    "memory_eur": Coefficient(0.41, "€", "docs/scale.md, api.hetzner.cloud/v1/pricing, CX33, 2026-05-27"),
-    "disk_eur": Coefficient(0.0572, "€", "docs/scale.md, api.hetzner.cloud/v1/pricing, 2026-05-27"),
-}  # fmt: skip
+    "reading_us": Coefficient(
+        4.5, "µs", "docs/performance.md: “4.87 to 4.50 µs a reading”, ndiyan bench ingest, 2026-11-26"
+    ),
+    "judging_ms": Coefficient(0.375, "ms", f"docs/scale.md: a zone once, “7.8 ms | 7.5 ms”, {COUNTRY}"),
+    "base_mb": Coefficient(
+        792, "MB", "docs/performance.md: “792 MB of 1,000 at the most”, make bench-memory, 2026-11-26"
+    ),
+    "channel_kb": Coefficient(1.5, "kB", f"docs/scale.md: “1.5 kB a channel”, {COUNTRY}"),
+    "link_kb": Coefficient(10, "kB", f"docs/scale.md: “a gateway's link costs the broker 10 kB”, {COUNTRY}"),
+    "row_bytes": Coefficient(96.7, "B", "docs/databases.md: “96.7 / 8.8”, ndiyan bench late, 2026-11-25"),
+    "column_bytes": Coefficient(8.8, "B", "docs/databases.md: “96.7 / 8.8”, ndiyan bench late, 2026-11-25"),
+    "hour_bytes": Coefficient(131, "B", f"docs/scale.md: “94.0 · 131 · 1,684”, {COUNTRY}"),
+    "day_bytes": Coefficient(145, "B", f"docs/scale.md: “145 · 373”, {COUNTRY}"),
+    "zone_day_bytes": Coefficient(1684, "B", f"docs/scale.md: “94.0 · 131 · 1,684”, {COUNTRY}"),
+    "gateway_day_bytes": Coefficient(373, "B", f"docs/scale.md: “145 · 373”, {COUNTRY}"),
+    "sms_a_week": Coefficient(1.4, "SMS", "docs/detection.md: “101–104, unseen”, make bench-detection, 2026-11-26"),
+    "core_eur": Coefficient(
+        0.81, "€", "docs/scale.md: “CX33 of Hetzner (4 cores, 8 GB, 6.49 € a month)”, half of it for four, 2026-05-27"
+    ),
+    "memory_eur": Coefficient(
+        0.41, "€", "docs/scale.md: “CX33 of Hetzner (4 cores, 8 GB, 6.49 € a month)”, half of it for eight, 2026-05-27"
+    ),
+    "disk_eur": Coefficient(0.0572, "€", "docs/scale.md: “0.0572 € a GB”, 2026-05-27"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +117,11 @@ def capacity(wish: Wish) -> Capacity:
 
 
 def _disk_gb(wish: Wish, years: float, value: dict[str, float]) -> float:
-    """Readings, their hours and days, and what is kept of each zone's day; without backups."""
+    """Readings, their hours and days, and what is kept of each day of a zone and of its gateway; without backups."""
     channels, days = wish.zones * wish.channels, years * YEAR_DAYS
     a_day = channels * DAY_S / (60 * wish.interval_min)
     by_column = max(0.0, days - ROW_DAYS) if wish.is_by_column else 0.0
     readings = a_day * (by_column * value["column_bytes"] + (days - by_column) * value["row_bytes"])
     rollups = channels * days * (24 * value["hour_bytes"] + value["day_bytes"])
-    return (readings + rollups + wish.zones * days * value["zone_day_bytes"]) / GB
+    of_zones = wish.zones * days * (value["zone_day_bytes"] + value["gateway_day_bytes"])
+    return (readings + rollups + of_zones) / GB
