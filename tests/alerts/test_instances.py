@@ -19,7 +19,7 @@ from alerts.watchdog import Part, look_at_parts
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
-from ingest.registry import channel_ids, import_zones
+from tests.alerts.silent_zones import fall_silent
 
 pytestmark = pytest.mark.db
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -31,15 +31,7 @@ SHORT_S = 0.2
 def village(database_url: str, zones: list[Zone]) -> Iterator[Connection]:
     """Six zones that were heard for the last time at nine."""
     with connect(database_url) as connection:
-        import_zones(connection, zones)
-        ids = channel_ids(connection)
-        connection.execute("SELECT ensure_reading_partition(%s)", [MORNING])
-        for number, zone in enumerate(zones):
-            last = MORNING - number * 5 * MINUTE
-            row = [ids[zone.zone_id, "tower", "level_m"], 1, last, last, 1.5]
-            for table in ("reading", "latest"):
-                columns = "channel_id, flag, measured_at, received_at, value"
-                connection.execute(f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s, %s, %s)", row)  # type: ignore[arg-type] # of two tables
+        fall_silent(connection, zones, MORNING)
         yield connection
 
 

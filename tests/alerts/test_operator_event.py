@@ -10,7 +10,7 @@ from alerts.sender import Sender
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import connect
-from ingest.registry import channel_ids, import_zones
+from tests.alerts.silent_zones import fall_silent
 
 pytestmark = pytest.mark.db
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -20,17 +20,7 @@ MINUTE = timedelta(minutes=1)
 def test_six_zones_that_fall_silent_together_are_one_event(database_url: str, zones: list[Zone]) -> None:
     clock = ManualClock(MORNING)
     with connect(database_url) as connection:
-        import_zones(connection, zones)
-        ids = channel_ids(connection)
-        connection.execute("SELECT ensure_reading_partition(%s)", [MORNING])
-        for number, zone in enumerate(zones):
-            last = MORNING - number * 5 * MINUTE
-            row = [ids[zone.zone_id, "tower", "level_m"], 1, last, last, 1.5]
-            connection.execute("INSERT INTO reading VALUES (%s, %s, %s, %s, %s)", row)
-            connection.execute(
-                "INSERT INTO latest (channel_id, flag, measured_at, received_at, value) VALUES (%s, %s, %s, %s, %s)",
-                row,
-            )
+        fall_silent(connection, zones, MORNING)
         evaluator = Evaluator(connection, every=MINUTE)
         sender = Sender(connection, {"phone": PhoneCarrier(connection, clock)}, clock)
         clock.advance(timedelta(hours=2, minutes=1))
