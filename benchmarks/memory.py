@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -179,7 +179,7 @@ def _send_a_day(zone: Zone, settings: MqttSettings) -> None:
 
 
 def _look_at_pages(url: str, connection: Connection, zones: list[Zone]) -> None:
-    with logged_in(connection, url, timeout_s=60) as browser:
+    with closing(logged_in(connection, url, timeout_s=60)) as browser:
         for path in (*LOOKED_AT, *(f"fr/zones/{zone.zone_id}?span=7d" for zone in zones)):
             browser.get(f"/{path}").raise_for_status()
 

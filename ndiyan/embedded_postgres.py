@@ -298,7 +298,7 @@ class EmbeddedPostgres:
             lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
         except FileNotFoundError:
             return False
-        return lines[0] == str(self.pid) and len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "starting"
+        return len(lines) > STATUS_LINE and lines[0] == str(self.pid) and lines[STATUS_LINE].strip() == "starting"
 
     def _create_database(self, name: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:

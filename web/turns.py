@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from web.errors import ReaderGone, TooBusy
 
@@ -34,13 +35,19 @@ class Turns:
         TooBusy : it did not come in time
         ReaderGone : it came, and whoever only wanted to read something is not there any more
         """
+        is_reader = request.method in SAFE_METHODS
+        if is_reader:  # some routes tell by GET, and to look whether somebody is there takes what was not read
+            try:
+                await request.body()
+            except ClientDisconnect:
+                raise ReaderGone from None
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._free.acquire()
         except TimeoutError:
             raise TooBusy(self._wait_s) from None
         try:
-            if request.method in SAFE_METHODS and await request.is_disconnected():
+            if is_reader and await request.is_disconnected():
                 raise ReaderGone
             yield
         finally:
