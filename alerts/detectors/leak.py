@@ -286,7 +286,8 @@ def judge_burst(scene: Scene) -> list[Signal]:
     by_far = (unmetered > FAR_ABOVE * limit) & ~is_crowded
     lost &= by_far | (run_steps(lost) > grid.hours(NARROWLY_H))
     quiet_usual = days.on(past_quantile(days.get(LARGEST_QUIET.name), 0.9, days=28, at_least=4), grid.t_s)
-    in_the_dark = ~is_measured & (outflow > least_m3_h) & ~refills & _is_lost_in_the_dark(scene, quiet_usual)
+    in_the_dark = ~is_measured & (outflow > least_m3_h) & ~refills & ~is_crowded
+    in_the_dark &= _is_lost_in_the_dark(scene, quiet_usual)
     is_drawn = np.where(is_metered, unmetered < 0.6 * limit, outflow < busy)
     lost |= in_the_dark & is_one & ~(is_metered & is_drawn)
     # A tower that has run empty loses nothing, and says nothing.

@@ -309,7 +309,9 @@ def test_a_burst_right_after_a_start_of_the_box_is_told_an_hour_later() -> None:
     assert hours_until_seen(only(judge_burst, started), since) == pytest.approx(1.0, abs=0.1)
 
 
-def evenings(extra_m3_h: float, pressed: Callable[[Array], Array], *, metered: bool = False) -> Scene:
+def evenings(
+    extra_m3_h: float, pressed: Callable[[Array], Array], *, metered: bool = False, first: datetime = START
+) -> Scene:
     """Ten days without a meter behind the tower: 2 m³/h from 6 to 19 h, 1.2 until 22 h, 0.3 in the night.
 
     The pump fills from 9 to 16 h what was drawn. On the last evening `extra_m3_h` more leave from 20:30 on, and
@@ -334,7 +336,7 @@ def evenings(extra_m3_h: float, pressed: Callable[[Array], Array], *, metered: b
 
     taps = {f"tap-{tap:02}__volume_m3": lambda t: np.cumsum(drawn(t) / TAPS / 12) for tap in range(1, TAPS + 1)}
     return scene(
-        24 * 10, START, tower__level_m=level, tower__outflow_m3_h=None, pump__flow_m3_h=pumped,
+        24 * 10, first, tower__level_m=level, tower__outflow_m3_h=None, pump__flow_m3_h=pumped,
         network__pressure_bar=bar, **(taps if metered else {}),
     )  # type: ignore[arg-type]  # fmt: skip
 
@@ -360,6 +362,13 @@ def test_a_burst_in_the_evening_shows_in_the_tower_and_in_a_pressure_that_does_n
         pytest.param(evenings(0.8, lambda t: np.ones(len(t))), id="the-pressure-stands"),
         pytest.param(evenings(0.0, lambda t: np.full(len(t), 0.78)), id="a-valve-is-half-shut"),
         pytest.param(evenings(0.8, lambda t: np.full(len(t), 0.78), metered=True), id="the-taps-gave-it"),
+        pytest.param(
+            evenings(0.8, lambda t: np.where(t < 1.5 * HOUR_S, 0.78, 1.0), first=datetime(2026, 2, 9, tzinfo=UTC)),
+            id="the-first-evening-of-the-fast",
+        ),
+        pytest.param(
+            evenings(0.8, lambda t: np.full(len(t), 0.78), first=datetime(2026, 5, 18, tzinfo=UTC)), id="a-feast"
+        ),
     ],
 )
 def test_an_evening_on_which_more_is_drawn_or_less_pressed_is_no_burst(evening: Scene) -> None:
