@@ -36,7 +36,7 @@ def bring_back(connection: Connection, now: datetime) -> int:
     # A step that was taken at night counts from the morning.
     when = {
         "now": now, "latest": now + AHEAD, "latest_origin": (end_of_quiet(now) or now) + AHEAD,
-        "latest_try": now + BACK_OFF[1] + AHEAD, "latest_told": now + RETRIES[-1] + AHEAD,
+        "latest_try": now + BACK_OFF[1] + AHEAD, "retries": list(RETRIES),
     }  # fmt: skip
     with connection.transaction():
         moved = {name: connection.execute(SQL[name], when).rowcount for name in MOVED}

@@ -26,6 +26,6 @@ UPDATE notification SET submitted_at = %(now)s WHERE state IN ('submitting', 'un
 UPDATE notification SET accepted_at = %(now)s WHERE state = 'accepted' AND accepted_at > %(latest)s;
 
 -- webhooks
--- The first try is due when the event was; later ones may be put off for a day.
+-- The first try is due when the event was; each later one is put off for longer.
 UPDATE webhook_delivery SET next_try_at = %(now)s
-WHERE state = 'waiting' AND next_try_at > CASE WHEN attempts = 0 THEN %(latest)s ELSE %(latest_told)s END;
+WHERE state = 'waiting' AND next_try_at > %(latest)s + coalesce((%(retries)s::interval[])[attempts], '0');

@@ -193,7 +193,7 @@ def test_what_happened_while_the_clock_was_ahead_is_told_once_it_was_set_back(
 ) -> None:
     right_at, set_back = clock.now(), SetBack(connection)
     teller = teller_of(connection, receiver, clock, wall)
-    clock.advance(timedelta(days=2))
+    clock.advance(timedelta(hours=12))
     set_back.look(clock.now())
     seed_alert(connection, "zone-3", "pump_not_running", code="A7", opened_at=clock.now())
     receiver.answers = [500]
