@@ -17,7 +17,7 @@ BEHIND = timedelta(minutes=15)  # readings are judged every minute
 WAITING = timedelta(minutes=10)  # an SMS that is due leaves within a second
 
 
-STANDBY, STANDBY_S = "standby", 60  # who takes over from a worker of ingest
+STANDBY, STANDBY_S = "standby", 120  # who takes over from a worker of ingest; a restart of that one is no end of it
 SHARED = "ingest"  # each of several has work that no other does
 GONE_AFTER = timedelta(days=7)  # a named one of several that was not heard for so long is not expected back
 

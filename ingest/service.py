@@ -218,6 +218,7 @@ class _Worker:
         self._total, self._suspicion = Committed(), Suspicion()
         self._last_beat_s = 0.0
         self._trouble: str | None = None
+        self._standby = Standby(config, self._lease, clock)
         self._is_holding = False  # a batch that was not stored
         self._is_closed = threading.Event()
         self.pause_s = 0.0  # before the next attempt
@@ -229,7 +230,7 @@ class _Worker:
         ------
         SchemaMismatch : its schema is not the one that this version needs
         """
-        standby: Standby | None = None
+        is_standby = False
         while not stop.is_set():
             try:
                 pipeline = self.open()
@@ -240,18 +241,17 @@ class _Worker:
             except Superseded as error:
                 self._let_go()
                 self._note_recovery()
-                if standby is None:
+                if not is_standby:
                     log.info("%s, we stand by", error, extra={"action": "standby"})
-                    standby = Standby(self._config, self._lease, self._clock)
-                standby.look()
+                    self._standby.begin()
+                is_standby = True
+                self._standby.look()
                 stop.wait(STANDBY_S)
             else:
                 self._note_recovery()
-                if standby is not None:
+                if is_standby:
                     log.warning("nobody else is ingest any more: we are", extra={"action": "took_over"})
                 return pipeline
-        if standby is not None:
-            standby.end()
         return None
 
     def has_lease(self) -> bool:
@@ -335,6 +335,7 @@ class _Worker:
     def close(self) -> None:
         """Give connection and lease back."""
         self._let_go()
+        self._standby.end()
         self._lease.close()
         self._is_closed.set()
 

@@ -27,15 +27,19 @@ EVERY_S = 10.0
 
 
 class Standby:
-    """From the moment at which it is made, over the connection of the lease; `now_s` tells the monotonic clock."""
+    """What it says goes over the connection of the lease; `now_s` tells the monotonic clock."""
 
     def __init__(
         self, config: IngestConfig, lease: Lease, clock: Clock, *, now_s: Callable[[], float] = time.monotonic
     ) -> None:
         self._name = config.service.replace("ingest", "standby", 1)
         self._lease, self._clock, self._now_s = lease, clock, now_s
-        self._due_s = now_s() + SETTLED_S
+        self._due_s = 0.0
         self._has_spoken = False
+
+    def begin(self) -> None:
+        """We stand by from now on."""
+        self._due_s = self._now_s() + SETTLED_S
 
     def look(self) -> None:
         """Say that we are here when it is time for that."""
@@ -45,7 +49,7 @@ class Standby:
             self._has_spoken = True
 
     def end(self) -> None:
-        """We end in order: nobody need wait for us."""
+        """We end in order, standing by or after we have taken over: nobody need wait for us."""
         if self._has_spoken:
             self._say({"ended": True})
 
