@@ -381,10 +381,14 @@ class SmppCarrier:
             self._take_inbound([piece])
             return
         key = (piece.delivery.source, piece.delivery.destination, piece.part.reference, piece.part.total)
+        before = self._parts.get(key, {}).get(piece.part.number)
+        if before is not None and before.answers[0].key != piece.answers[0].key:
+            self._take_parts(key, self._parts[key])  # another SMS with the same reference: we answer what we have kept
+            before = None
         pieces = self._parts.setdefault(key, {})
         if not pieces:
             self._loop.call_later(PARTS_WAIT_S, self._take_parts, key, pieces)
-        if (before := pieces.get(piece.part.number)) is not None:
+        if before is not None:
             piece.answers = before.answers + piece.answers
         pieces[piece.part.number] = piece
         if len(pieces) == piece.part.total:
@@ -401,9 +405,9 @@ class SmppCarrier:
         delivery, now = pieces[0].delivery, self._clock.now()
         octets = b"".join(piece.part.octets for piece in pieces)
         text = decoded(octets, delivery.data_coding, self._config.default_alphabet)
-        number = delivery.receipted_id or uuid4().hex
         answers = [due for piece in pieces for due in piece.answers]
         keys = tuple(dict.fromkeys(due.key for due in answers))
+        number = f"{delivery.receipted_id}-{_digest(keys)}" if delivery.receipted_id else uuid4().hex
         with self._lock:
             self._unproven.add(number, now, keys, answers)
         self._hold(number, Inbound(number, phone(delivery.source), text, now, keys), answers)
@@ -429,9 +433,12 @@ class SmppCarrier:
     def _write_proven(self) -> None:
         """What comes with these words from now on is another SMS, also for who takes the route over from us."""
         with self._lock:
-            numbers = self._unproven.take_proven()
-        if numbers:
-            self._connection.execute(SQL["proven"], {"carrier": self._config.name, "numbers": numbers})
+            numbers = self._unproven.proven
+        if not numbers:
+            return
+        self._connection.execute(SQL["proven"], {"carrier": self._config.name, "numbers": numbers})
+        with self._lock:  # not before: a database that is away is asked again
+            self._unproven.forget(numbers)
 
     def _tell_up(self, kind: str) -> None:
         with self._lock:
@@ -453,4 +460,8 @@ def _key(delivery: Delivery) -> str:
         delivery.source, delivery.destination, delivery.esm_class, delivery.data_coding, delivery.receipted_id,
         delivery.part_of, delivery.octets,
     )  # fmt: skip
+    return _digest(said)
+
+
+def _digest(said: tuple[object, ...]) -> str:
     return hashlib.sha256(repr(said).encode()).hexdigest()[:24]

@@ -55,22 +55,28 @@ class Unproven(Generic[Due]):
     def store(self, keys: Iterable[str]) -> None:
         """It is stored: what comes again is answered at once."""
         for key in keys:
-            self._known[key].is_stored = True
+            if (known := self._known.get(key)) is not None:
+                known.is_stored = True
 
     def of(self, keys: Iterable[str]) -> list[Answer]:
         """Those of these keys whose answers are to be proven, each with its number."""
         return [(key, self._known[key].number) for key in dict.fromkeys(keys) if key in self._known]
 
     def prove(self, answers: Iterable[Answer]) -> None:
-        """The message centre has these; a key that has come anew since is another SMS's."""
+        """The message centre has these; what has come anew since is not stored, or is another SMS's."""
         for key, number in answers:
-            if (known := self._known.get(key)) is not None and known.number == number:
+            known = self._known.get(key)
+            if known is not None and known.is_stored and known.number == number:
                 self._drop(key)
 
-    def take_proven(self) -> list[str]:
-        """The numbers of what need not be known any more, once: all of its parts are proven, or it is too long ago."""
-        numbers, self._proven = sorted(self._proven), set()
-        return numbers
+    @property
+    def proven(self) -> list[str]:
+        """The numbers of what need not be known any more: all of its parts are proven, or it is too long ago."""
+        return sorted(self._proven)
+
+    def forget(self, numbers: Iterable[str]) -> None:
+        """It is written down of these."""
+        self._proven.difference_update(numbers)
 
     def _drop(self, key: str) -> None:
         number = self._known.pop(key).number

@@ -7,12 +7,14 @@ import itertools
 import struct
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from unittest import mock
 
+import psycopg
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ from alerts.carriers.smpp import SQL, SmppCarrier
 from alerts.carriers.smpp_config import SmppConfig
 from alerts.carriers.smpp_link import Link
 from alerts.carriers.smpp_pdu import HAS_HEADER, Frames, decode, plain
-from alerts.carriers.smpp_unproven import UNPROVEN_FOR
+from alerts.carriers.smpp_unproven import UNPROVEN_FOR, Unproven
 from gateway.clock import ManualClock
 
 CONFIG = SmppConfig("operator", "127.0.0.1", 2775, "ndiyan", "secret", "NDIYAN")
@@ -35,6 +37,7 @@ class Table:
     def __init__(self) -> None:
         self.rows: dict[str, Inbound] = {}
         self.unproven: set[str] = set()
+        self.is_away = False
 
     def store(self, event: Inbound) -> None:
         if event.provider_id not in self.rows:
@@ -42,6 +45,8 @@ class Table:
             self.unproven.add(event.provider_id)
 
     def execute(self, query: str, asked: Mapping[str, Any]) -> Table:
+        if self.is_away:
+            raise psycopg.OperationalError
         if query == SQL["proven"]:
             self.unproven -= set(asked["numbers"])
         return self
@@ -63,10 +68,13 @@ class Handed:
     esm_class: int
     octets: bytes
     is_answered: bool = False
+    receipted_id: bytes = b""
 
     def deliver(self, sequence: int) -> bytes:
         addresses = b"\0" + b"\1\1" + b"224622123456\0" + b"\0\1" + b"7000\0"
         body = addresses + bytes([self.esm_class]) + bytes(8) + bytes([len(self.octets)]) + self.octets
+        if self.receipted_id:
+            body += struct.pack(">HH", 0x1E, len(self.receipted_id) + 1) + self.receipted_id + b"\0"
         return struct.pack(">IIII", 16 + len(body), 5, 0, sequence) + body
 
 
@@ -123,6 +131,11 @@ class Story:
         self.open[sequence := next(self.numbers)] = one
         self.to_us.append(one.deliver(sequence))
 
+    def hand_over(self, *handed: Handed) -> None:
+        self.handed += handed
+        for one in handed:
+            self.give(one)
+
     def write(self, which: int) -> None:
         """Somebody writes, and writes the same again as soon as we know that it is not a repeat."""
         text = WORDS[which % len(WORDS)]
@@ -132,9 +145,7 @@ class Story:
         octets, reference = text.encode(), self.written[text]  # as a telephone counts
         parts = [bytes([5, 0, 3, reference, 2, 1]) + octets[:7], bytes([5, 0, 3, reference, 2, 2]) + octets[7:]]
         pieces = [Handed(text, HAS_HEADER, part) for part in parts] if text == LONG else [Handed(text, 0, octets)]
-        self.handed += pieces
-        for piece in pieces:
-            self.give(piece)
+        self.hand_over(*pieces)
 
     def hand_over_again(self, which: int) -> None:
         """After a cut, or because we are slow."""
@@ -188,6 +199,13 @@ class Story:
             self.centre_reads(len(self.wire.to_read))
 
 
+@pytest.fixture
+def story() -> Iterator[Story]:
+    story = Story()
+    yield story
+    story.loop.close()
+
+
 DEEDS = [
     Story.write, Story.write, Story.hand_over_again, Story.we_read, Story.we_read, Story.commit, Story.commit,
     Story.centre_reads, Story.centre_reads, Story.cut, Story.die, Story.a_day_passes,
@@ -205,3 +223,71 @@ def test_each_sms_is_stored_once_whatever_breaks_in_whatever_order(deeds: list[t
     finally:
         story.loop.close()
     assert Counter(row.text for row in story.table.rows.values()) == story.written
+
+
+def test_what_came_anew_under_a_number_that_is_proven_twice_is_still_to_be_stored() -> None:
+    unproven, now = Unproven[int]([]), datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
+    unproven.add("mo-55", now, ["key"], [1])
+    unproven.store(["key"])
+    proofs = [unproven.of(["key"]), unproven.of(["key"])]
+    unproven.prove(proofs[0])
+    unproven.add("mo-55", now, ["key"], [3])
+    unproven.prove(proofs[1])
+    known = unproven.find("key", now)
+    assert known is not None
+    assert not known.is_stored
+
+    unproven.store(["key"])
+    assert known.is_stored
+    unproven.prove(proofs[0])
+    unproven.store(["key"])
+    assert unproven.find("key", now) is None
+
+
+def test_other_words_under_the_same_receipted_id_are_another_sms(story: Story) -> None:
+    for _ in range(2):
+        story.hand_over(*(Handed(text, 0, text.encode(), receipted_id=b"mo-55") for text in ("PANNE", "1")))
+        story.we_read(2)
+    story.commit(then=1)
+    story.centre_reads(9)
+    assert not story.unanswered
+    assert [row.text for row in story.table.rows.values()] == ["PANNE", "1"]
+
+
+def test_what_an_earlier_version_stored_under_the_plain_receipted_id_is_the_same_sms(story: Story) -> None:
+    story.hand_over(Handed("1", 0, b"1", receipted_id=b"mo-55"))
+    story.we_read(1)
+    story.commit(then=0)
+    (row,) = story.table.rows.values()
+    story.table.rows, story.table.unproven = {"mo-55": replace(row, provider_id="mo-55")}, {"mo-55"}
+    story.die(0)
+    story.end()
+    assert list(story.table.rows) == ["mo-55"]
+    story.we_read(9)
+    story.commit(then=1)
+    assert not story.table.unproven
+
+
+def test_another_long_sms_with_the_same_reference_does_not_overwrite_a_part(story: Story) -> None:
+    parts = [bytes([5, 0, 3, 42, 2, number]) + text for number, text in ((1, b"PANNE "), (1, b"REPARE "), (2, b"hier"))]
+    story.hand_over(*(Handed("", HAS_HEADER, part) for part in parts))
+    story.we_read(3)
+    story.commit(then=1)
+    story.centre_reads(9)
+    assert not story.unanswered
+    assert [row.text for row in story.table.rows.values()] == ["PANNE ", "REPARE hier"]
+
+
+def test_a_proof_is_written_down_when_the_database_is_back(story: Story) -> None:
+    story.write(1)
+    story.we_read(1)
+    story.commit(then=1)
+    story.centre_reads(9)
+    story.we_read(9)
+    story.table.is_away = True
+    with pytest.raises(psycopg.OperationalError):
+        story.commit(then=1)
+    assert story.table.unproven
+    story.table.is_away = False
+    story.commit(then=1)
+    assert not story.table.unproven
