@@ -17,16 +17,20 @@ from alerts.carriers.doors import Door, Refusal
 from ingest.db import Connection, queries
 from web.dependencies import ConnectionOf, Services, ServicesOf
 from web.errors import NotThere
+from web.turns import HOOKS, body_length
 
 log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "carrier_event")
-router = APIRouter(prefix="/sms", include_in_schema=False)
+router = APIRouter(prefix=HOOKS, include_in_schema=False)
 
 
 async def _body_of(request: Request) -> bytes:
     """What was sent: the body, or for routes that only know GET what stands in the address."""
-    return await request.body() or request.scope["query_string"]
+    said: bytes = request.scope["query_string"]
+    if body_length(request) > 0:  # to read nothing would fail if the sender has hung up meanwhile
+        said = await request.body()
+    return said
 
 
 BodyOf = Annotated[bytes, Depends(_body_of)]

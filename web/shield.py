@@ -12,9 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alerts.photos import MOST_BYTES
 from ingest.backlog_files import MOST_BYTES as MOST_FILE_BYTES
 from web.problems import problem, wants_problem
+from web.turns import MAX_BODY_BYTES
 
 MAX_HEAD_BYTES = 32 * 1024  # nginx allows as much (`large_client_header_buffers 4 8k`)
-MAX_BODY_BYTES = 64 * 1024  # our largest form is a free-text reply
 PHOTOS = re.compile(r"/(?:[a-z]{2}|api/v1)/(?:alertes|alerts)/\d+/photos")  # and here a picture comes with it
 TRIALS = re.compile(r"/[a-z]{2}/(?:profils/.*|reglages/zones/-/.*)")  # a message and a profile, or zone files
 TRIAL_BYTES = 2 * 1024 * 1024

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
+from alerts.carriers.doors import Door
 from tests.web.web_site import Site
 from web.errors import ReaderGone, TooBusy
-from web.turns import Turns
+from web.turns import AT_ONCE, Turns
 
 ARENAS_IN_USE = """
 import threading
@@ -33,11 +38,16 @@ all_there.wait()
 """
 
 
-def asked(method: str = "GET", *, is_there: bool = True) -> Request:
-    async def receive() -> dict[str, object]:
-        return {"type": "http.request" if is_there else "http.disconnect"}
+def asked(method: str = "GET", *, path: str = "/en/", body: bytes = b"", is_there: bool = True) -> Request:
+    """What was sent came whole; the sender waits, or has hung up since."""
+    messages: list[dict[str, object]] = [{"type": "http.request", "body": body}] if body or is_there else []
+    after: dict[str, object] = {"type": "http.request" if is_there else "http.disconnect"}
 
-    return Request({"type": "http", "method": method, "headers": []}, receive)
+    async def receive() -> dict[str, object]:
+        return messages.pop() if messages else after
+
+    headers = [(b"content-length", str(len(body)).encode())] if body else []
+    return Request({"type": "http", "method": method, "path": path, "headers": headers}, receive)
 
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
@@ -76,8 +86,31 @@ def test_who_has_left_is_not_worked_for_and_the_turn_passes_on() -> None:
         with pytest.raises(ReaderGone, match="nobody waits"):
             async with turns.taken(asked(is_there=False)):
                 pytest.fail("worked for nobody")
-        async with turns.taken(asked("POST", is_there=False)):
-            pass  # what was to be written is written
+        written = asked("POST", body=b"reply=1", is_there=False)
+        async with turns.taken(written):
+            assert await written.body() == b"reply=1"  # what was to be written is written
+
+    run(story)
+
+
+@pytest.mark.parametrize("body", [b"", b'{"a": 1}'])
+def test_an_sms_that_was_told_by_get_is_taken_though_its_sender_has_left(body: bytes) -> None:
+    async def story() -> None:
+        told = asked(path="/sms/orange/secret/inbound", body=body, is_there=False)
+        async with Turns(at_once=1).taken(told):
+            if body:
+                assert await told.body() == body
+
+    run(story)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_leaves_before_all_was_said_takes_no_turn(method: str) -> None:
+    async def story() -> None:
+        left = Request(asked(method, body=b"1").scope, asked(is_there=False).receive)
+        with pytest.raises(ReaderGone if method == "GET" else ClientDisconnect):
+            async with Turns(at_once=1).taken(left):
+                pytest.fail("worked for nobody")
 
     run(story)
 
@@ -101,6 +134,23 @@ def test_a_hundred_who_ask_at_once_are_all_answered(site: Site) -> None:
     with site.app() as client, ThreadPoolExecutor(100) as people:
         answers = list(people.map(lambda _: client.get("/healthz").status_code, range(200)))
     assert answers == [200] * 200
+
+
+@pytest.mark.db
+def test_slow_senders_keep_nobody_from_an_answer(site: Site) -> None:
+    """Each once held a turn while its body came: four of them stopped every page."""
+    head = b"POST /sms/phone1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{"
+    door = Door("phone1", "signing-key", is_signed=True)
+    with site.app(doors={"phone1": door}) as client, ExitStack() as senders:
+        address = (client.base_url.host, client.base_url.port or 80)
+        slow = [senders.enter_context(socket.create_connection(address, 20)) for _ in range(AT_ONCE)]
+        for sender in slow:
+            sender.sendall(head)
+        time.sleep(0.3)  # until the application has them all
+        assert client.get("/healthz", timeout=8).status_code == 200  # sooner than a turn is waited for
+        for sender in slow:
+            sender.sendall(b"}")
+            assert sender.recv(100).startswith(b"HTTP/1.1 403")  # it was read whole, and is not signed
 
 
 @pytest.mark.db
