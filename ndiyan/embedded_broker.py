@@ -34,6 +34,7 @@ from ndiyan.identities import (
 )
 from ndiyan.shipped_files import shipped
 
+IN_USE = b"ddress already in use"  # as mosquitto and as Python write it
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 4.0
 PROBE_TIMEOUT_S = 2.0
@@ -111,9 +112,19 @@ class EmbeddedBroker:
         ------
         StartRefused : the broker did not come up
         """
-        if not self._device_port:
-            self._device_port = free_port(self._wanted_ports[0])
-            self._operator_port = free_port(self._wanted_ports[1])
+        is_new, deadline = not self._device_port, time.monotonic() + START_TIMEOUT_S
+        while True:
+            if is_new:
+                self._device_port, self._operator_port = map(free_port, self._wanted_ports)
+            said_before = self.log.stat().st_size if self.log.exists() else 0
+            if self._comes_up(deadline):
+                return
+            said = self.log.read_bytes()[said_before:]
+            if IN_USE not in said or time.monotonic() > deadline:
+                raise StartRefused(f"the MQTT broker did not start: {_last_line(self.log)} (see {self.log})")
+            time.sleep(0.1)  # somebody took the port between our look and the start: another one, or once more
+
+    def _comes_up(self, deadline: float) -> bool:
         self._write_files()
         argv: list[str | Path] = (
             [self._mosquitto, "-c", self.folder / "mosquitto.conf"]
@@ -121,12 +132,12 @@ class EmbeddedBroker:
             else [sys.executable, "-P", "-m", "ndiyan.python_broker", self.folder / "python-broker.json"]
         )
         self._process = spawn(argv, log=self.log, account=self._account if self._mosquitto else None)
-        deadline = time.monotonic() + START_TIMEOUT_S
         while not self.is_alive():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise StartRefused(f"the MQTT broker did not start: {_last_line(self.log)} (see {self.log})")
+                return False
             time.sleep(0.03)
+        return True
 
     def is_alive(self) -> bool:
         """Whether the broker accepts the operator's connection now."""

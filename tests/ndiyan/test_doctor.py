@@ -88,7 +88,7 @@ def test_an_ingest_that_cannot_store_or_has_no_link_is_not_called_dead(
         connection.execute("INSERT INTO heartbeat VALUES ('ingest@3', %s)", [clock.now() - timedelta(seconds=61)])
         found = problems(clock, **there | {"NDIYAN_INGEST_WORKERS": "4"})
         assert found["ingest@3 is not running"].startswith("ndiyan ingest --worker 3; to take it away, with --of")
-        connection.execute("INSERT INTO heartbeat VALUES ('standby', %s)", [clock.now() - timedelta(seconds=61)])
+        connection.execute("INSERT INTO heartbeat VALUES ('standby', %s)", [clock.now() - timedelta(seconds=121)])
         assert problems(clock, **there)["nobody stands by for worker 1 of ingest any more"].startswith("start a second")
         (withheld,) = (sentence for sentence in found if "no worker ingest-" in sentence)
         assert "ingest-4" in withheld, "the broker of this test lets three in"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import socket
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,9 @@ from gateway.config import MqttSettings
 from gateway.zones import Zone
 from ingest.broker_check import find_weak_settings
 from ingest.broker_conf import parse_broker_conf, read_directives
-from ndiyan.embedded_broker import EmbeddedBroker, filled
+from ndiyan import embedded_broker
+from ndiyan.children import free_port
+from ndiyan.embedded_broker import EmbeddedBroker, broker_account, filled, find_mosquitto
 from ndiyan.identities import acl_file, covers, device_identities, unheard
 from ndiyan.shipped_files import shipped
 
@@ -176,6 +180,24 @@ def test_twelve_thousand_messages_wait_for_an_absent_ingest_through_a_restart(
     back = Ear(ingest, client_id="ingest", keeps_session=True)
     assert back.everything_until(sent[-1]) == sent
     back.leave()
+
+
+@pytest.mark.parametrize("mosquitto", [find_mosquitto(), None], ids=["mosquitto", "python"])
+def test_a_port_that_somebody_took_between_the_look_and_the_start_is_exchanged(
+    mosquitto: Path | None, server_folder: Path, zones: list[Zone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="broker-", dir=server_folder))
+    folder.chmod(0o711)
+    server = EmbeddedBroker(
+        folder, zones, secret_file=folder / "secrets" / "broker", log=folder / "logs" / "broker.log",
+        account=broker_account(), mosquitto=mosquitto,
+    )  # fmt: skip
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        ports = iter([other.getsockname()[1]])
+        monkeypatch.setattr(embedded_broker, "free_port", lambda wanted: next(ports, None) or free_port(wanted))
+        server.start()
+    assert server.is_alive()
+    server.stop()
 
 
 def test_the_python_broker_keeps_gateways_apart_too(server_folder: Path, zones: list[Zone], tmp_path: Path) -> None:
