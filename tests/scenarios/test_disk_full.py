@@ -102,6 +102,7 @@ def test_a_database_without_room_is_waited_for_and_takes_all_once_there_is_room(
         answers.expect(sampled_messages(rig, rig.warm_up_file))
         publish(rig, rig.warm_up_file)
         assert answers.wait() == 0
+        wait_for(rig, WARM_UP * PER_PACK)  # of which only some were answered to us
         server, ingest = rig.postgres.pid, process.rss_mb > 0
 
         disk.fill()
