@@ -6,6 +6,9 @@ until the loop finds it, ARGS="--power 60" cuts the power and then does the same
 ARGS=--workers has three workers of ingest share the zones (docs/scale.md). Exit status 1 when anything was found, or a
 planted defect was not. Everything that happens is drawn from the seed; when it happens within the traffic is not, so a
 run is repeated in kind and not to the instant.
+
+With --minutes a run ends by then at the latest. SIGTERM or Ctrl-C ends it after the cycle or cut that has begun, judged
+and told like any other; twice, at once.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from benchmarks.endings import Ending
 from gateway.zones import load_zones
 from ndiyan.embedded_broker import broker_account, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
@@ -30,10 +34,20 @@ from ndiyan.shipped_files import shipped
 from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.scenarios import planted, powercut_harness
 from tests.scenarios.chaos_harness import Commune, People, Sums
-from tests.scenarios.crash_harness import ROOT, WORKERS, Load, Report, SharedVillage, Village, WatchedBroker, crash_loop
+from tests.scenarios.crash_harness import (
+    ROOT,
+    WORKERS,
+    Load,
+    Report,
+    SharedVillage,
+    Village,
+    WatchedBroker,
+    crash_loop,
+    deeds,
+)
 from tests.scenarios.oracle import Finding, Kind, Tally
 from tests.scenarios.powercut_fs import NoFuse
-from tests.scenarios.powercut_harness import PoweredVillage, powercut_series
+from tests.scenarios.powercut_harness import PoweredVillage, outages, powercut_series
 
 TOLD_EVERY = 25  # cycles
 TOLD_EVERY_CUTS = 10
@@ -78,22 +92,24 @@ def main() -> None:
     other.add_argument(
         "--everything", action="store_true", help="evaluation, sender, pages and keeper are struck as well"
     )
+    parser.add_argument("--minutes", type=float, metavar="M", help="end after so long, if it is not through before")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what was started is ended
     mosquitto = find_mosquitto()
     if mosquitto is None:
         sys.exit("the crash loop needs mosquitto: apt-get install mosquitto")
     print(f"seed {arguments.seed}, commit {commit()}, {time.strftime('%Y-%m-%d')}", flush=True)
     if arguments.planted is not None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what was started is ended
         is_fine = _plant(arguments.planted or list(planted.DEFECTS), arguments.seed)
     elif arguments.power:
         try:
-            is_fine = _cut_power(mosquitto, seed=arguments.seed, cuts=arguments.power)
+            ending = Ending(arguments.minutes)
+            is_fine = _cut_power(mosquitto, ending, seed=arguments.seed, cuts=arguments.power)
         except NoFuse as error:
             sys.exit(f"power cuts need a file system of our own: {error}")
     else:
         kind = Commune if arguments.everything else SharedVillage if arguments.workers else Village
-        is_fine = _crash(mosquitto, kind, seed=arguments.seed, cycles=arguments.cycles)
+        is_fine = _crash(mosquitto, kind, Ending(arguments.minutes), seed=arguments.seed, cycles=arguments.cycles)
     sys.exit(0 if is_fine else 1)
 
 
@@ -103,10 +119,11 @@ def commit() -> str:
     return shown.stdout.strip() or "unknown"
 
 
-def _crash(mosquitto: Path, kind: type[Village], *, seed: int, cycles: int) -> bool:
+def _crash(mosquitto: Path, kind: type[Village], ending: Ending, *, seed: int, cycles: int) -> bool:
     begin_s = time.monotonic()
 
     def tell(report: Report) -> None:
+        _tell_found(report.findings)
         if report.cycles % TOLD_EVERY == 0:
             pace_s = (time.monotonic() - begin_s) / report.cycles
             left_s = pace_s * (cycles - report.cycles)
@@ -122,12 +139,24 @@ def _crash(mosquitto: Path, kind: type[Village], *, seed: int, cycles: int) -> b
             village = Commune(folder, ZONES, postgres, broker, peers.enter_context(message_centre(folder)))
             people = People(village)
         report = crash_loop(
-            village, seed=seed, cycles=cycles, settle_within_s=SETTLE_WITHIN_S, told=tell, bystanders=people
+            village,
+            seed=seed,
+            cycles=cycles,
+            settle_within_s=SETTLE_WITHIN_S,
+            told=tell,
+            bystanders=people,
+            plan=ending.cuts(deeds),
         )
         print("\n" + deeds_told(report) + sums_told(report.tally, report.findings))
         if people:
             print(done_told(people.sums()))
         return says_fine(report.findings, folder)
+
+
+def _tell_found(findings: Sequence[Finding]) -> None:
+    """What ends the run, before it is counted what it came to."""
+    for finding in findings:
+        print(f"FOUND {finding.kind}: {finding.detail}", flush=True)
 
 
 def done_told(sums: Sums) -> str:
@@ -158,22 +187,28 @@ def _plant(names: Sequence[str], seed: int) -> bool:
         return _all_found(searches, folder)
 
 
-def _cut_power(mosquitto: Path, *, seed: int, cuts: int) -> bool:
+def _cut_power(mosquitto: Path, ending: Ending, *, seed: int, cuts: int) -> bool:
     """The product first, which must lose nothing, and then each setting that does not wait for the disk."""
 
     def tell(report: powercut_harness.Report) -> None:
+        _tell_found(report.findings)
         if (done := report.cuts.total()) % TOLD_EVERY_CUTS == 0:
             print(f"{done} of {cuts} power cuts", flush=True)
 
     with bench_folder() as folder:
         village = PoweredVillage(folder, ZONES, mosquitto)
-        report = powercut_series(village, seed=seed, cuts=cuts, settle_within_s=SETTLE_WITHIN_S, told=tell)
+        report = powercut_series(
+            village, seed=seed, cuts=cuts, settle_within_s=SETTLE_WITHIN_S, told=tell, plan=ending.cuts(outages)
+        )
         print(
             f"\npower cuts          {report.cuts.total()}: {_listed(report.cuts)}; {report.torn} with torn pages\n"
             + sums_told(report.tally, report.findings)
         )
         if not says_fine(report.findings, folder):
             return False
+    if ending.has_come:
+        print("\nended early: no weak setting was tried")
+        return True
     searches = []
     for name, defect in powercut_harness.DEFECTS.items():
         with bench_folder() as folder:

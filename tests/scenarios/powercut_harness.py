@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -236,6 +236,11 @@ class PoweredVillage(Village):
         connection.close()
 
 
+def outages(dice: random.Random) -> Iterator[Sequence[Place]]:
+    """Who loses the power, from a shuffled deck, again and again."""
+    return shuffled(dice, OUTAGES)
+
+
 def powercut_series(
     village: PoweredVillage,
     *,
@@ -243,11 +248,12 @@ def powercut_series(
     cuts: int,
     settle_within_s: float,
     told: Callable[[Report], None] = lambda _: None,
+    plan: Callable[[random.Random], Iterator[Sequence[Place]]] = outages,
 ) -> Report:
     """So many cuts under load and the drain, one more cut of the server, and the reckoning; ends at the first finding.
 
     Each look is that of an oracle that has seen nothing, because what was stored may be gone after a cut.
-    `told` hears of every cut. The village is closed at the end.
+    `told` hears of every cut, and `plan` draws them. The village is closed at the end.
     """
     dice, report = random.Random(seed), Report()
 
@@ -259,7 +265,7 @@ def powercut_series(
     try:
         village.prepare(dice)
         with running(village) as oracle:
-            for places in itertools.islice(shuffled(dice, OUTAGES), cuts - 1):
+            for places in itertools.islice(plan(dice), cuts - 1):
                 village.await_traffic()
                 time.sleep(dice.uniform(*TRAFFIC_S))
                 village.tend()
