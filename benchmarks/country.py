@@ -42,6 +42,7 @@ from ingest.columns import Columns
 from ingest.db import Connection, connect, migrate, queries
 from ingest.registry import channel_ids, import_zones
 from ingest.writer import ReadingWriter
+from ndiyan.children import ends_with_parent
 from ndiyan.history import UNDERWAY_US
 from ndiyan.shipped_files import shipped
 from simulator.history import simulate_history
@@ -263,7 +264,7 @@ class Crowd:
             [sys.executable, "-P", "-m", "benchmarks.crowd", str(zones), str(links)],
             env=os.environ
             | {"NDIYAN_MQTT_URL": rig.broker.operator_url, "NDIYAN_CLOCK": clock, "PYTHONPATH": str(CHECKOUT)},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=ends_with_parent(signal.SIGKILL),
         )  # fmt: skip
         self._hear("ready\n")
 

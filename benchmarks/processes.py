@@ -17,7 +17,7 @@ from benchmarks.wire import connected
 from gateway.config import MqttSettings
 from ingest import mqtt
 from ingest.db import connect, queries
-from ndiyan.children import spawn, stop
+from ndiyan.children import ends_with_parent, spawn, stop
 from ndiyan.errors import NdiyanError
 
 SQL = queries("benchmarks", "ingest")
@@ -107,7 +107,8 @@ class IngestProcess:
         environment["NDIYAN_CLOCK"] = self._clock
         environment["PYTHONPATH"] = str(CHECKOUT)
         argv = [sys.executable, "-P", "-m", self._module, "--settings", no_settings, "ingest"]
-        self._process = spawn(argv, log=self._log, env=environment)
+        # It may be frozen when the bench is ended: no gentler signal would reach it.
+        self._process = spawn(argv, log=self._log, env=environment, death_signal=signal.SIGKILL)
         deadline = time.monotonic() + self._start_within_s
         with connect(self._rig.postgres.url()) as connection:
             connection.execute(SQL["forget_heartbeat"])
@@ -167,7 +168,7 @@ class Publisher:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "benchmarks.publisher", str(file), str(rate)],
             env={**os.environ, "NDIYAN_MQTT_URL": rig.broker.operator_url, "PYTHONPATH": str(CHECKOUT)},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=ends_with_parent(signal.SIGKILL),
         )  # fmt: skip
         if self._process.stdout is None or self._process.stdout.readline() != "ready\n":
             self.kill()

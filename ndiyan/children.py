@@ -96,7 +96,7 @@ def spawn(
             cwd="/" if account else None,
             env=None if env is None else dict(env),
             start_new_session=True,
-            preexec_fn=_ends_with_parent(death_signal),
+            preexec_fn=ends_with_parent(death_signal),
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
@@ -197,8 +197,11 @@ def stop(process: subprocess.Popen[bytes] | None, how: signal.Signals, *, timeou
         process.wait()
 
 
-def _ends_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
-    """What a child does before it becomes the program; set after the change of account, which would clear it."""
+def ends_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+    """What a child does before it becomes the program; set after the change of account, which would clear it.
+
+    One that may be frozen then ends by SIGKILL alone: every other signal waits until it goes on, which is never.
+    """
     if LIBC is None:
         return None
     libc, parent = LIBC, os.getpid()
