@@ -216,7 +216,8 @@ def _may_answer_a_call(connection: Connection, letter: Letter) -> bool:
 
 def _answered(connection: Connection, letter: Letter) -> tuple[int, int, int]:
     """How many answers this phone was given within an hour, within a day, and within an hour because it rang."""
-    asked = {"phone": letter.phone, "hour": letter.now - timedelta(hours=1), "day": letter.now - STRANGER_EVERY}
+    hour, day = letter.now - timedelta(hours=1), letter.now - STRANGER_EVERY
+    asked = {"phone": letter.phone, "now": letter.now, "hour": hour, "day": day}
     ((in_hour, in_day, to_calls),) = connection.execute(SQL["answered_since"], asked).fetchall()
     return in_hour, in_day, to_calls
 

@@ -18,11 +18,12 @@ UPDATE sms_in SET handled_at = %(now)s, intention = %(intention)s, is_sure = %(i
 WHERE sms_in_id = %(id)s;
 
 -- answered_since
--- How many answers this phone was given lately, and how many since a day ago; and how many lately because it rang.
+-- How many answers this phone was given lately, and how many since a day ago; and how many lately because it rang. What was
+-- answered while the clock was ahead is not counted once it was set back.
 SELECT count(*) FILTER (WHERE created_at > %(hour)s), count(*),
        count(*) FILTER (WHERE created_at > %(hour)s AND reason = 'answers_a_call')
 FROM notification
-WHERE phone = %(phone)s AND kind = 'reply' AND created_at > %(day)s;
+WHERE phone = %(phone)s AND kind = 'reply' AND created_at > %(day)s AND created_at <= %(now)s;
 
 -- queue_answer
 INSERT INTO notification (ref, alert_id, zone_id, contact_id, phone, kind, step, reason, language, text, segments,

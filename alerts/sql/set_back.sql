@@ -14,9 +14,15 @@ UPDATE notification SET created_at = %(now)s, next_try_at = next_try_at - (creat
 WHERE state IN ('queued', 'held', 'submitting', 'uncertain') AND created_at > %(latest)s;
 
 -- put_off
--- What was queued in its time and refused by a route while the clock was ahead; no pause of a route is so long.
-UPDATE notification SET next_try_at = %(now)s
-WHERE state = 'queued' AND attempts > 0 AND next_try_at > %(latest_try)s;
+-- What was queued in its time, and while the clock was ahead was throttled or refused by a route or rang a phone too often.
+UPDATE notification SET next_try_at = %(now)s, submitted_at = least(submitted_at, %(now)s)
+WHERE state = 'queued' AND (
+    submitted_at > %(latest)s OR (attempts > 0 OR reason = 'enough_for_now') AND next_try_at > %(latest_try)s);
+
+-- held
+-- What waits for others, for a phone to be free or for the morning is held no longer than until the end of the night.
+UPDATE notification SET due_at = %(now)s, next_try_at = %(now)s
+WHERE state = 'held' AND told_in IS NULL AND due_at > %(latest_origin)s;
 
 -- hand_overs
 -- What left and nobody has answered is settled as long after now as it would have been after it left.

@@ -10,6 +10,7 @@ from alerts.actions import acknowledge, shelve, unshelve
 from alerts.carriers.phone import PhoneCarrier
 from alerts.climbing import climb
 from alerts.evaluate import Evaluator
+from alerts.routing import PER_HOUR
 from alerts.sender import Sender
 from alerts.set_back import SetBack
 from alerts.telling import begin, tell_end
@@ -340,6 +341,40 @@ def test_a_server_whose_clock_was_a_day_ahead_tells_on_once_it_is_right_and_not_
     region.run(2 * HOUR)
     assert region.sms(phone_of(region.zones[3], "exploitant"))[0][0] == 0
     assert [region.sms(phone)[0][0] for phone in told] == [30, 90], "counted from when the clock was set back"
+
+
+def test_what_waits_for_a_phone_that_rang_while_the_clock_was_ahead_is_told_once_it_is_right(region: Region) -> None:
+    set_back, exploitant = SetBack(region.connection), phone_of(region.zones[2], "exploitant")
+    first = region.fails(2, "tower_leak", severity=2)
+    region.run(MINUTE)
+    region.fails(2, "night_leak", severity=2)  # waits until ten minutes after the first
+    region.run(MINUTE)
+    assert len(region.sms(exploitant)) == 1
+    region.clock.set(NOON + DAY)
+    set_back.look(region.clock.now())
+    region.connection.execute(
+        "INSERT INTO notification (ref, alert_id, phone, kind, step, reason, language, text, segments, state,"
+        " created_at, next_try_at, valid_until, accepted_at) SELECT gen_random_uuid(), %(alert)s, %(phone)s, 'opened',"
+        " 'ahead-' || n, 'test', 'fr', 'x', 1, 'delivered', %(at)s, %(at)s, %(at)s, %(at)s"
+        " FROM generate_series(1, %(often)s) AS n",
+        {"alert": first, "phone": exploitant, "at": region.clock.now() - 20 * MINUTE, "often": PER_HOUR},
+    )
+    region.run(2 * MINUTE)
+    assert len(region.sms(exploitant)) == 1, "it rang often enough"
+    region.clock.set(NOON + 12 * MINUTE)
+    set_back.look(region.clock.now())
+    region.run(2 * MINUTE)
+    assert [at for at, _ in region.sms(exploitant)] == [0, 12]
+
+
+def test_a_service_that_starts_at_night_leaves_what_is_held_for_the_morning(region: Region) -> None:
+    held = "SELECT state, due_at FROM notification"
+    region.clock.set(NOON + 10 * HOUR)
+    region.fails(2, "taps_low_use", severity=2)
+    before = region.connection.execute(held).fetchall()
+    assert set(before) == {("held", NOON + 18 * HOUR)}
+    SetBack(region.connection).look(NOON + 11 * HOUR)
+    assert region.connection.execute(held).fetchall() == before
 
 
 def test_a_service_that_starts_at_night_leaves_a_step_that_waits_for_the_morning_where_it_is(region: Region) -> None:

@@ -144,6 +144,21 @@ def test_two_machines_that_answer_each_other_come_to_an_end(region: Region) -> N
     assert len(says(region, exploitant, "aide")) == 1
 
 
+def test_what_was_answered_while_the_clock_was_ahead_keeps_nobody_from_an_answer_once_it_is_right(
+    region: Region,
+) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    region.clock.set(NOON + 24 * HOUR)
+    for _ in range(MOST_IN_AN_HOUR + 1):
+        says(region, exploitant, "aide")
+    says(region, STRANGER, "1")
+    assert (len(region.sms(exploitant)), len(region.sms(STRANGER))) == (MOST_IN_AN_HOUR, 1)
+    region.clock.set(NOON)
+    says(region, exploitant, "aide")
+    says(region, STRANGER, "1")
+    assert (len(region.sms(exploitant)), len(region.sms(STRANGER))) == (MOST_IN_AN_HOUR + 1, 2)
+
+
 def measures(region: Region, zone_id: str, asset: str, channel: str, value: float, *, flag: int = 1) -> None:
     """The newest reading of a channel, as ingest leaves it."""
     region.connection.execute(

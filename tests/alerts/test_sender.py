@@ -28,6 +28,7 @@ from alerts.carriers import (
     Uncertain,
     Urgency,
 )
+from alerts.routing import PER_HOUR
 from alerts.sender import LONGEST_OUTAGE, MAX_ATTEMPTS, PATIENCE, RECEIPT_DUE, Sender
 from alerts.set_back import SetBack
 from gateway.clock import ManualClock
@@ -630,6 +631,38 @@ def test_what_left_while_the_clock_was_ahead_is_settled_once_it_was_set_back(
     desk.pass_by(RECEIPT_DUE, every=timedelta(minutes=1))
     state, _, is_doubtful = desk.state(ref)
     assert (state, is_doubtful) == found
+
+
+def test_what_was_throttled_while_the_clock_was_ahead_leaves_once_it_was_set_back(desk: Desk, sim: Route) -> None:
+    set_back, ref = SetBack(desk.connection), desk.queue()
+    sim.answers = [Throttled(30)]
+    desk.clock.set(NOON + timedelta(hours=12))
+    set_back.look(desk.clock.now())
+    desk.pass_by(timedelta(seconds=10))
+    desk.clock.set(NOON)
+    set_back.look(desk.clock.now())
+    desk.pass_by(timedelta(seconds=10))
+    assert (len(sim.taken), desk.state(ref)[0]) == (2, "accepted")
+    desk.queue("A2 POMPE ARRETEE", step="second")
+    sim.answers = [Throttled(3600)]
+    desk.pass_by(timedelta(seconds=10))
+    SetBack(desk.connection).look(desk.clock.now())
+    desk.pass_by(timedelta(minutes=50))
+    assert len(sim.taken) == 3, "a service that starts comes no sooner than the route wants it"
+
+
+def test_what_a_cap_put_off_while_the_clock_was_ahead_leaves_once_it_was_set_back(desk: Desk, sim: Route) -> None:
+    set_back, leak = SetBack(desk.connection), desk.queue("A90 FUITE", urgency=Urgency.ALERT, step="leak")
+    desk.clock.set(NOON + timedelta(hours=12))
+    set_back.look(desk.clock.now())
+    for number in range(PER_HOUR):
+        desk.queue(f"A{number} POMPE ARRETEE", step=f"told-{number}")
+    desk.pass_by(timedelta(minutes=1))
+    assert desk.state(leak)[0] == "queued", "they went before and rang the phone often enough"
+    desk.clock.set(NOON)
+    set_back.look(desk.clock.now())
+    desk.pass_by(timedelta(seconds=10))
+    assert (sim.taken[-1].text, desk.state(leak)[0]) == ("A90 FUITE", "accepted")
 
 
 @pytest.mark.parametrize(("rang", "every"), [pytest.param(19, 70, id="a-day"), pytest.param(5, 10, id="an-hour")])
