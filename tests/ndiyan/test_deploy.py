@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from alerts.watchdog import BEAT_S
+from alerts.watchdog import BEAT_S, STANDBY_S
 from gateway.zones import Zone
 from ingest.broker_check import find_weak_lines
 from ingest.broker_conf import parse_broker_conf, read_directives
@@ -91,6 +91,7 @@ def test_rules_and_dashboard_ask_for_metrics_that_exist_with_the_limits_of_the_k
     for services, limit_s in re.findall(r'service=~?"([a-z|]+)"\} > (\d+)', rules):
         for service in services.split("|"):
             assert BEAT_S[service] == int(limit_s)
+    assert re.findall(r'service=~"standby\(@\[0-9\]\+\)\?"\} > (\d+)', rules) == [str(STANDBY_S)]
 
 
 def test_containers_have_the_limits_of_the_units_and_neither_writable_disk_nor_rights() -> None:

@@ -88,6 +88,23 @@ def test_queues_set_aside_and_heartbeats(site: Site, script: httpx.Client) -> No
     assert (after["readings_today", "stored"], after["readings_today", "missing"]) == (10.0, 2.0)
 
 
+def test_a_standby_that_died_is_told_and_one_that_ended_in_order_or_is_long_gone_is_not(
+    site: Site, script: httpx.Client
+) -> None:
+    now = site.clock.now()
+    with site.connect() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO heartbeat VALUES (%s, %s, %s)",
+            [
+                ("standby", now - timedelta(seconds=121), "{}"), ("standby@2", now, '{"ended": true}'),
+                ("standby@3", now - timedelta(days=8), "{}"), ("ingest@2", now - timedelta(days=8), "{}"),
+                ("alerts", now, '{"ended": true}'), ("alerts@b", now, '{"ended": true}'),
+            ],
+        )  # fmt: skip
+    found = {key[1]: age_s for key, age_s in read(script).items() if key[0] == "heartbeat_age_seconds"}
+    assert found == {"standby": 121.0, "ingest@2": 8 * 86_400.0, "alerts": 0.0}
+
+
 def test_requests_are_counted_by_route_and_not_by_address(script: httpx.Client) -> None:
     for address in ("/api/v1/zones/zone-1", "/api/v1/zones/zone-2", "/api/v1/zones/zone-9", "/nowhere/at/all"):
         script.get(address)
