@@ -18,6 +18,7 @@ from ingest.db import connect, queries
 from ndiyan.cli_users import BY
 from ndiyan.devices import BrokerFiles, DeviceRefused, Signer
 from ndiyan.settings import Settings, load_settings
+from ndiyan.takeover import LinkStays, end_link
 
 SQL = queries("ndiyan", "devices")
 devices_app = typer.Typer(no_args_is_help=True, help="Gateways and other senders at the broker (docs/gateway.md).")
@@ -53,7 +54,7 @@ def add(
 
 @devices_app.command("rotate")
 def rotate(context: typer.Context, gateway: Gateway, certificate: Certificate = None, as_json: Json = False) -> None:
-    """Give a gateway or sender a new password or certificate; nobody connects by the one before from now on."""
+    """Give a gateway or sender a new password or certificate; the one before is out, also where it is connected."""
     settings = load_settings(context.obj)
     _let_in(settings, gateway, anew=True, topics=[], certificate=certificate, as_json=as_json)
 
@@ -107,10 +108,12 @@ def _let_in(
     settings: Settings, gateway: str, *, anew: bool, topics: list[str], certificate: Path | None, as_json: bool
 ) -> None:
     files = _files(settings)
+    had_certificate = gateway in files.certificates()
     if certificate is None:
         address = MqttSettings.from_url(settings.required("broker.public_url"))
-        signer = _signer(settings) if gateway in files.certificates() else None
+        signer = _signer(settings) if had_certificate else None
         password = files.give(gateway, anew=anew, topics=topics, signer=signer)
+        way_in = replace(address, username=gateway, password=password)
         mine, given = {"password": password}, f"the password, which is not shown again:\n{password}"
         beside = (
             f'mqtt_password_file = "mqtt-password"\n\n# mqtt-password, mode 0600, is this line and is not shown again\n'
@@ -120,10 +123,13 @@ def _let_in(
         address = MqttSettings.from_url(settings.required("broker.certificate_url"))
         address = replace(address, tls_cert=f"/etc/ndiyan/{gateway}.crt", tls_key=f"/etc/ndiyan/{gateway}.key")
         mine = _certify(settings, files, gateway, certificate, anew=anew, topics=topics)
+        way_in = replace(address, username=gateway, tls_cert=mine["certificate"], tls_key=mine["key"])
         given = f"{mine['certificate']} and {mine['key']} belong to it and nowhere else: copy them and delete them here"
         beside = f"\n# {given};\n# there they are {address.tls_cert} and {address.tls_key}, mode 0600"
     _record(settings, "device_rotated" if anew else "device_added", gateway, files.gateways.get(gateway))
     _reload(settings)
+    if had_certificate:
+        _end_old_link(settings, way_in)
     host = replace(address, username=gateway, password=None).url()
     if gateway not in files.gateways:
         may_write = list(files.senders()[gateway].may_write)
@@ -136,6 +142,18 @@ def _let_in(
         f'zone = "{zone}"\ngateway = "{gateway}"\nmqtt = "{host}"\n{beside}'
     )
     _answer({"zone": zone, "gateway": gateway, "mqtt": host, **mine}, text, as_json)
+
+
+def _end_old_link(settings: Settings, way_in: MqttSettings) -> None:
+    """End what the old certificate has open; when that fails, say how it can be done."""
+    try:
+        end_link(replace(way_in, tls_ca=way_in.tls_ca and ""), authority=Path(settings.broker_authority))
+    except LinkStays as error:
+        typer.echo(
+            f"the old certificate opens nothing any more, but a link that it has open may stay ({error});"
+            " this ends it: systemctl restart mosquitto",
+            err=True,
+        )
 
 
 def _certify(

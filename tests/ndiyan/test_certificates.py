@@ -9,6 +9,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
+from typer.testing import CliRunner
 
 from gateway.clock import ManualClock, SystemClock
 from gateway.config import MqttSettings
@@ -23,8 +25,11 @@ from gateway.model import AssetId, Reading
 from gateway.outbox import Outbox
 from gateway.uplink import Uplink
 from gateway.zones import Zone
+from ingest.db import connect
+from ingest.registry import import_zones
 from ndiyan.certificates import Authority, Certificates, Issued, make_certificates
 from ndiyan.children import free_port, own, spawn, stop
+from ndiyan.cli import app
 from ndiyan.devices import (
     ACCESS,
     PASSWORDS,
@@ -35,6 +40,7 @@ from ndiyan.devices import (
 from ndiyan.embedded_broker import broker_account, filled, find_mosquitto
 from ndiyan.identities import acl_file, ingest_identity
 from ndiyan.shipped_files import shipped
+from ndiyan.takeover import LinkStays, end_link
 from tests.conftest import skip_without
 from tests.ingest.process import wait_until
 
@@ -69,6 +75,11 @@ class Gate:
             [self._mosquitto, "-c", self.folder / "mosquitto.conf"], log=self.log, account=broker_account()
         )  # fmt: skip
         wait_until(lambda: _listens(self.port), self.log.read_text)
+
+    @property
+    def pid(self) -> int:
+        """The broker's process id."""
+        return self._process.pid
 
     def reload(self) -> None:
         """As `systemctl reload mosquitto` does."""
@@ -234,6 +245,60 @@ def test_an_open_link_is_silenced_by_revoking_and_ended_by_the_certificate_that_
         with gate.client(newer):
             wait_until(lambda: bool(ended), gate.log.read_text)
             assert not enters(second)
+
+
+@pytest.mark.db
+def test_who_holds_a_stolen_certificate_is_out_as_soon_as_it_is_rotated(
+    gate: Gate, database_url: str, zones: list[Zone], tmp_path: Path
+) -> None:
+    """Though it was connected: the new certificate takes its session over, and it does not come in again."""
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+    for name, text in (("ca.crt", gate.ours.authority), ("ca.key", gate.ours.authority_key)):
+        (tmp_path / name).write_text(text, "utf-8")
+    stolen = gate.link("gw-2", gate.files.certify("gw-2", gate.signer, anew=False))
+    gate.start()
+    there = {
+        "NDIYAN_DATABASE_URL": database_url, "NDIYAN_BROKER_FOLDER": str(gate.folder),
+        "NDIYAN_BROKER_RELOAD": f"kill -HUP {gate.pid}", "NDIYAN_BROKER_AUTHORITY": str(tmp_path / "ca.crt"),
+        "NDIYAN_BROKER_AUTHORITY_KEY": str(tmp_path / "ca.key"),
+        "NDIYAN_BROKER_CERTIFICATE_URL": f"mqtts://127.0.0.1:{gate.port}?tls_ca=/etc/ndiyan/broker-ca.crt",
+    }  # fmt: skip
+    ended: list[int] = []
+    with gate.client(stolen) as thief:
+        thief.on_disconnect = lambda *said: ended.append(1)
+        done = CliRunner().invoke(app, ["devices", "rotate", "gw-2", "--certificate", str(tmp_path)], env=there)
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert ended
+        time.sleep(1.5)  # it tries to come back after one
+        assert not thief.is_connected()
+    assert not enters(stolen)
+    assert enters(replace(stolen, tls_cert=str(tmp_path / "gw-2.crt"), tls_key=str(tmp_path / "gw-2.key")))
+
+
+def test_a_link_is_taken_over_until_its_holder_cannot_come_back(gate: Gate, tmp_path: Path) -> None:
+    """The broker may read its files late: until then the old certificate comes in again, and is thrown out again."""
+    old = gate.link("gw-2", gate.files.certify("gw-2", gate.signer, anew=False))
+    gate.start()
+    entered: list[int] = []
+    with gate.client(old) as gateway:
+        gateway.reconnect_delay_set(1, 1)
+        gateway.on_connect = lambda *said: entered.append(1)
+        newer = gate.link("gw-2", gate.files.certify("gw-2", gate.signer, anew=True))
+        with ThreadPoolExecutor(1) as beside:
+            taking = beside.submit(end_link, newer, authority=tmp_path / "none")
+            wait_until(lambda: bool(entered), gate.log.read_text)
+            assert not taking.done()
+            gate.reload()
+            taking.result(30)
+        assert not gateway.is_connected()
+    assert not enters(old)
+
+
+def test_where_the_broker_is_out_of_reach_it_is_said_that_a_link_may_stay(tmp_path: Path) -> None:
+    nobody = MqttSettings("127.0.0.1", free_port(0), "gw-2")
+    with pytest.raises(LinkStays, match=r"127\.0\.0\.1:\d+: .*refused"):
+        end_link(nobody, authority=tmp_path / "none")
 
 
 def test_who_has_a_certificate_has_no_password_and_the_other_way_round(gate: Gate) -> None:

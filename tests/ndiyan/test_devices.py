@@ -73,8 +73,15 @@ def test_a_revoked_gateway_is_out_and_a_new_password_lets_it_in(broker: Embedded
     assert until(lambda: may_enter(second) and not may_enter(first))
 
 
-def test_a_gateway_that_is_connected_is_thrown_out_when_it_is_revoked(
-    broker: EmbeddedBroker, files: BrokerFiles
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda files: files.take_back("gw-1"), id="revoked"),
+        pytest.param(lambda files: files.give("gw-1", anew=True), id="rotated"),
+    ],
+)
+def test_a_gateway_that_is_connected_is_thrown_out_when_its_password_counts_no_more(
+    broker: EmbeddedBroker, files: BrokerFiles, change: Callable[[BrokerFiles], object]
 ) -> None:
     link = broker.settings_for("gw-1")
     client = Client(CallbackAPIVersion.VERSION2, client_id="gw-1")
@@ -85,9 +92,10 @@ def test_a_gateway_that_is_connected_is_thrown_out_when_it_is_revoked(
     client.loop_start()
     try:
         assert until(client.is_connected)
-        files.take_back("gw-1")
+        change(files)
         reload(broker)
         assert until(lambda: bool(ended))
+        assert until(lambda: not may_enter(link))
     finally:
         client.disconnect()
         client.loop_stop()
