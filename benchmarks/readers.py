@@ -1,7 +1,8 @@
 """Many people look at six zones at once: who is answered, and what memory the pages keep: `make bench-readers`.
 
 Three zones have lately sent eight readings a second on four channels, as in `make bench-soak`, so that a page has much
-to read. Readers look at one page after another, and leave when they have waited for too long.
+to read; nothing comes in meanwhile, so what the pages keep beyond the first quarter they would keep adding to.
+Readers look at one page after another, and leave when they have waited for too long.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ from web.rights import Role
 SQL = queries("benchmarks", "readers")
 DAYS = 7
 START_WITHIN_S = 60.0
-REST_S = 3.0  # after the last page, until memory is looked at
+REST_S = 3.0  # after the last page of a quarter, until memory is looked at
+QUARTERS = 4
 LOOKED_AT = ("fr/", "fr/alertes", "fr/comparer", "fr/comptes", "fr/donnees", "fr/ndiyan", "fr/rapports")
 
 
 def main() -> None:
-    """Measure once and print a line before and one after."""
+    """Measure once and print a line before and one after each quarter of the pages."""
     parser = argparse.ArgumentParser(
         description=__doc__, prog="make bench-readers", formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -80,13 +82,14 @@ def _look(url: str, folder: Path, readers: int, pages: int, patience_s: float) -
         with connect(url) as connection:
             browsers = [logged_in(connection, base, timeout_s=patience_s) for _ in range(readers)]
         paths = [*LOOKED_AT, *(f"fr/zones/{zone.zone_id}?span=7d" for zone in ZONES)]
-        began_s = time.monotonic()
-        with ThreadPoolExecutor(readers) as people:
-            turns = zip(islice(cycle(browsers), pages), cycle(paths), strict=False)
-            found = Counter(people.map(lambda turn: _answer(*turn), turns))
-        lasted_s = time.monotonic() - began_s
-        time.sleep(REST_S)
-        _tell("after", web.pid)
+        turns, found, lasted_s = zip(cycle(browsers), cycle(paths), strict=False), Counter[str](), 0.0
+        for _ in range(QUARTERS):
+            began_s = time.monotonic()
+            with ThreadPoolExecutor(readers) as people:
+                found.update(people.map(lambda turn: _answer(*turn), islice(turns, pages // QUARTERS)))
+            lasted_s += time.monotonic() - began_s
+            time.sleep(REST_S)
+            _tell(f"after {found.total()}", web.pid)
     finally:
         stop(web, signal.SIGTERM, timeout_s=20)
     print(f"{readers} readers, {found.total()} pages in {lasted_s:.0f} s: {dict(found)}")
@@ -129,7 +132,7 @@ def _wait_for(base: str, log: Path) -> None:
 
 def _tell(when: str, pid: int) -> None:
     threads = len(os.listdir(f"/proc/{pid}/task"))
-    print(f"{when:<7} {pss_mb(pid, is_all=False):.0f} MB, {threads} threads, {open_files(pid)} files", flush=True)
+    print(f"{when:<11} {pss_mb(pid, is_all=False):.0f} MB, {threads} threads, {open_files(pid)} files", flush=True)
 
 
 if __name__ == "__main__":
