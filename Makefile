@@ -68,7 +68,7 @@ bench-live: setup  ## 1,000 zones live by the minute, through mosquitto and inge
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(PYTHON) -m benchmarks.live $(ARGS)
 
-bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost, nothing twice (ARGS="--cycles 1000 --seed 7", --planted, "--power 60", --workers)
+bench-crash: setup  ## kill -9, freezes, double faults, power cuts: nothing lost, nothing twice (ARGS="--cycles 1000 --seed 7", --planted, "--power 60", --workers, "--minutes 60")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@deploy/need.sh fusermount3 fuse3 "the power cannot be cut"
 	@exec $(PYTHON) -m benchmarks.crash $(ARGS)

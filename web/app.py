@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from alerts.trials import run as run_trial
@@ -76,6 +77,7 @@ from web.shield import Shield
 from web.totals import KeptTotals
 from web.turns import Turns
 from web.uplinks import Uplinks
+from web.uploads import Uploads
 
 if TYPE_CHECKING:
     from web.provider import Provider
@@ -126,6 +128,10 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         lifespan=lifespan,
         redirect_slashes=True,
     )
+    add_handlers(app)
+    told = {error: handler for error, handler in app.exception_handlers.items() if error is not Exception}
+    app.add_middleware(Uploads)
+    app.add_middleware(ExceptionMiddleware, handlers=told)  # around the routes there is one of their own
     app.add_middleware(TellBehind)
     app.add_middleware(ETags)
     app.add_middleware(
@@ -137,7 +143,6 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     app.add_middleware(Shield, is_https=config.is_https)
     app.add_middleware(Counting, requests=requests)
     app.add_middleware(RequestIds)
-    add_handlers(app)
 
     app.include_router(health.router)
     app.include_router(login.open_router)

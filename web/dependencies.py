@@ -229,6 +229,24 @@ def api_guard(request: Request, visitor: ApiVisitorOf) -> Visitor:
     return _allowed(visitor, Scope.READ if request.method in SAFE_METHODS else Scope.WRITE)
 
 
+def early_visitor(request: Request, services: Services, connection: Connection) -> Visitor:
+    """Who wants to send a file or photo, told by the head of the request; the guards ask again once it is here.
+
+    Raises
+    ------
+    LoginNeeded, RightMissing : as `session_visitor`; in the API only a key may send
+    ScopeMissing : the key may not
+    RequestForged : another site sent it
+    """
+    if not request.url.path.startswith("/api/"):
+        require_same_origin(request, services.config)
+        return session_visitor(request, services, connection)
+    visitor = _with_key(request, services, connection)
+    if visitor is None:
+        raise LoginNeeded
+    return visitor if Scope.SEND in visitor.scopes else _allowed(visitor, Scope.WRITE)
+
+
 def export_guard(visitor: ApiVisitorOf) -> Visitor:
     """Let in who may take exports; raises as `api_guard`."""
     return _allowed(visitor, Scope.EXPORT)

@@ -148,6 +148,23 @@ class TooBusy(WebError):
         super().__init__(f"others were before this request for {waited_s:g} s; try again later")
 
 
+class UploadRefusal(StrEnum):
+    """Why a file or photo is not received."""
+
+    FULL = "full"  # too many are on their way
+    YOURS = "yours"  # too many of one person are
+    SLOW = "slow"
+    ROOM = "room"  # the disk is nearly full
+
+
+class UploadRefused(WebError):
+    """A file or photo is not received; `why` is the reason, the message has its bound."""
+
+    def __init__(self, why: UploadRefusal, detail: str) -> None:
+        super().__init__(detail)
+        self.why = why
+
+
 class ReaderGone(WebError):
     """Whoever asked did not wait for the answer."""
 

@@ -27,6 +27,8 @@ from web.errors import (
     RightMissing,
     ScopeMissing,
     TooBusy,
+    UploadRefusal,
+    UploadRefused,
 )
 from web.errors import TooManyRequests as AskedTooOften
 from web.language import Language
@@ -37,6 +39,8 @@ from web.pages.page import render
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
+UPLOAD_REFUSED = {UploadRefusal.FULL: 503, UploadRefusal.YOURS: 429, UploadRefusal.SLOW: 408, UploadRefusal.ROOM: 507}
+UPLOAD_RETRY_AFTER_S = 60
 READER_GONE = 499  # what nginx calls it in its logs; nobody is there to see it
 PROBLEM = "application/problem+json"
 
@@ -59,6 +63,7 @@ def add_handlers(app: FastAPI) -> None:
     app.exception_handler(TooManyRequests)(_database_away)
     app.exception_handler(StoreUnavailable)(_database_away)
     app.exception_handler(TooBusy)(_too_busy)
+    app.exception_handler(UploadRefused)(_upload_refused)
     app.exception_handler(ReaderGone)(_reader_gone)
     app.exception_handler(psycopg.Error)(_database_error)
     app.exception_handler(Exception)(_unforeseen)
@@ -205,6 +210,15 @@ def _database_away(request: Request, error: Exception) -> Response:
 def _too_busy(request: Request, error: Exception) -> Response:
     log.warning("refused %s: %s", _asked(request), error)
     return _come_back(request, "busy", str(error))
+
+
+def _upload_refused(request: Request, error: Exception) -> Response:
+    why = error.why if isinstance(error, UploadRefused) else UploadRefusal.FULL
+    log.warning("refused %s: %s", _asked(request), error)
+    status, kind, headers = UPLOAD_REFUSED[why], f"upload_{why}", {"Retry-After": str(UPLOAD_RETRY_AFTER_S)}
+    if wants_problem(request):
+        return problem(request, status, str(error), kind=f"urn:ndiyan:problem:{kind}", headers=headers)
+    return _page(request, status, kind, headers=headers)
 
 
 def _come_back(request: Request, kind: str, detail: str) -> Response:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alerts.photos import MOST_BYTES
 from ingest.backlog_files import MOST_BYTES as MOST_FILE_BYTES
 from web.problems import problem, wants_problem
-from web.turns import MAX_BODY_BYTES
+from web.turns import MAX_BODY_BYTES, SAFE_METHODS
 
 MAX_HEAD_BYTES = 32 * 1024  # nginx allows as much (`large_client_header_buffers 4 8k`)
 PHOTOS = re.compile(r"/(?:[a-z]{2}|api/v1)/(?:alertes|alerts)/\d+/photos")  # and here a picture comes with it
@@ -59,7 +59,7 @@ class Shield:
 
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
-        longest = _longest(scope["path"])
+        longest = MAX_BODY_BYTES if scope["method"] in SAFE_METHODS else _longest(scope["path"])
         if _head_bytes(scope) > MAX_HEAD_BYTES:
             answer = _refusal(scope, 431, f"the head is longer than {MAX_HEAD_BYTES} bytes")
             await answer(scope, receive, send_shielded)

@@ -33,7 +33,7 @@ class Turns:
         """Wait for a turn and have it for as long as the body runs.
 
         What was sent is read before, so a slow sender keeps nobody waiting. Pictures and files are too large for
-        that: who may not send them is to be refused before they are kept, and finding that out takes the turn.
+        memory: `web/uploads.py` has them on the disk before the request comes here.
 
         Raises
         ------

@@ -39,7 +39,7 @@ from web.api.models import (
     VisitBody,
 )
 from web.api.paging import PagingOf
-from web.api.responses import ERRORS
+from web.api.responses import ERRORS, UPLOAD_ERRORS
 from web.api.sms import fields_of
 from web.cursors import cursor_of, read_cursor
 from web.dependencies import ConnectionOf, KeyOf, ServicesOf
@@ -210,7 +210,9 @@ PICTURE = {"schema": {"type": "string", "format": "binary"}, "example": "(the by
 PICTURES = {"requestBody": {"required": True, "content": {f"image/{kind.lower()}": PICTURE for kind in FORMATS}}}
 
 
-@router.post("/alerts/{alert_id}/photos", summary="Add a photo of a repair", openapi_extra=PICTURES)
+@router.post(
+    "/alerts/{alert_id}/photos", summary="Add a photo of a repair", openapi_extra=PICTURES, responses=UPLOAD_ERRORS
+)
 def send_photo(
     services: ServicesOf,
     connection: ConnectionOf,

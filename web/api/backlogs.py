@@ -13,7 +13,7 @@ from ingest.backlog_files import PART_BYTES, BacklogFile, ask_for, keep_file
 from web.access import Visitor
 from web.api.account import require_zone_or_gateway
 from web.api.models import BacklogProblem, BacklogView
-from web.api.responses import ERRORS
+from web.api.responses import ERRORS, UPLOAD_ERRORS
 from web.backlogs import fetch_file, refusal
 from web.dependencies import ConnectionOf, ServicesOf, send_guard
 from web.errors import BadParameter
@@ -38,7 +38,7 @@ async def _body_of(request: Request) -> AsyncIterator[BinaryIO]:
         yield cast("BinaryIO", file)
 
 
-@router.post("", summary="Bring a file of readings", status_code=202, openapi_extra=BODY)
+@router.post("", summary="Bring a file of readings", status_code=202, openapi_extra=BODY, responses=UPLOAD_ERRORS)
 def send(
     services: ServicesOf,
     connection: ConnectionOf,

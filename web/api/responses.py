@@ -48,3 +48,23 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         "The database does not answer; try again after `Retry-After` seconds",
     ),
 }  # fmt: skip
+UPLOAD_ERRORS: dict[int | str, dict[str, Any]] = {
+    408: _problem(
+        408, "Request Timeout", "it has not come within 3600 s", "The body took more than an hour",
+        type="urn:ndiyan:problem:upload_slow",
+    ),
+    429: _problem(
+        429, "Too Many Requests", "2 files of yours are on their way here already",
+        "The key has asked too often, or two files of it are on their way; try again after `Retry-After` seconds",
+        type="urn:ndiyan:problem:upload_yours",
+    ),
+    503: _problem(
+        503, "Service Unavailable", "8 files are on their way here already",
+        "The database does not answer, or too many files are on their way; try again after `Retry-After` seconds",
+        type="urn:ndiyan:problem:upload_full",
+    ),
+    507: _problem(
+        507, "Insufficient Storage", "the disk has no room for 31000000 bytes",
+        "The server's disk is nearly full: `ndiyan doctor`", type="urn:ndiyan:problem:upload_room",
+    ),
+}  # fmt: skip
