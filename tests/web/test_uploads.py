@@ -98,7 +98,7 @@ def test_a_third_at_a_time_is_refused_to_one_person_and_nobody_else(site: Site) 
         awa, engineer = (logged_in(people, client, site, role) for role in (Role.ADMINISTRATOR, Role.ENGINEER))
         slow = [people.enter_context(Slow(client, photo_of(awa, site))) for _ in range(2)]
         refused = wait_until_begun(awa, photo_of(awa, site), 429)
-        assert "Deux de vos envois sont encore en route" in words(refused.text)
+        assert "Deux de vos envois sont encore en route" in words(refused)
         assert refused.headers["retry-after"] == "60"
         assert engineer.send(photo_of(engineer, site)).status_code == 303
         assert slow[0].send_the_rest() == b"HTTP/1.1 303 See Other"
