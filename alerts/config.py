@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from alerts.carriers.registry import CarrierConfig, PhoneConfig
+from alerts.carriers.registry import PhoneConfig
 from alerts.lease import JUDGING_S, SENDING_S
-from alerts.webhooks import WebhookConfig
+from alerts.webhook_config import WebhookConfig
+
+if TYPE_CHECKING:
+    from alerts.carriers.registry import CarrierConfig
 
 PRICE_GNF = 150  # of a segment unless `sms.price_gnf` says better: assumed, routes do not publish Guinea's price
 

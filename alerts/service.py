@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import psycopg
 
 from alerts.carriers import Carrier
-from alerts.carriers.registry import open_carrier
+from alerts.carriers.opening import open_carrier
 from alerts.climbing import climb
 from alerts.config import AlertsConfig
 from alerts.evaluate import SQL, Evaluator

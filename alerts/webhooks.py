@@ -8,43 +8,27 @@ deliveries due stand in the database (`webhook_delivery`), written with the aler
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import httpx
 
-from alerts.errors import WebhookRefused
+from alerts.webhook_config import WebhookConfig, key_of
 from gateway.clock import Clock
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "webhooks")
 
-NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
-ENCODED = "whsec_"  # such a secret is base64
-SHORTEST_SECRET = 24  # Standard Webhooks: 24 to 64 bytes
 TIMEOUT = httpx.Timeout(15.0)  # for the connection, and for the head of the answer; of its body nothing is read
 GONE = 410  # the receiver wants no more of this
 # After the first attempt, as Standard Webhooks proposes; then it is given up.
 RETRIES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookConfig:
-    """One program that is told: where it listens and the secret that it shares with us."""
-
-    name: str
-    url: str
-    secret: str = field(repr=False)
 
 
 class Sent(NamedTuple):
@@ -54,35 +38,6 @@ class Sent(NamedTuple):
     error: str | None
 
 
-def read_webhooks(tables: Mapping[str, object], environment: Mapping[str, str]) -> tuple[WebhookConfig, ...]:
-    """The webhooks of `[webhooks.NAME]`; each secret comes from NDIYAN_WEBHOOKS_NAME_SECRET.
-
-    Raises
-    ------
-    WebhookRefused : names key, value and bound
-    """
-    return tuple(_read(name, table, environment) for name, table in tables.items())
-
-
-def _read(name: str, table: object, environment: Mapping[str, str]) -> WebhookConfig:
-    if not NAME.fullmatch(name):
-        raise WebhookRefused(f"webhooks: {name!r} is no name (small letters, digits and -, at most 20)")
-    if not isinstance(table, dict) or table.keys() != {"url"}:
-        raise WebhookRefused(f"webhooks.{name}: it has one key, url")
-    url = table["url"]
-    if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise WebhookRefused(f"webhooks.{name}.url: {url!r} does not begin with http://HOST or https://HOST")
-    variable = f"NDIYAN_WEBHOOKS_{name.upper().replace('-', '_')}_SECRET"
-    secret = environment.get(variable, "")
-    try:
-        key = _key(secret)
-    except binascii.Error as error:
-        raise WebhookRefused(f"{variable}: what follows {ENCODED} is not base64 ({error})") from error
-    if len(key) < SHORTEST_SECRET:
-        raise WebhookRefused(f"{variable}: the secret has {len(key)} bytes, fewer than {SHORTEST_SECRET}")
-    return WebhookConfig(name, url, secret)
-
-
 def signature(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
     """The header `webhook-signature`: version 1, HMAC-SHA256 in base64.
 
@@ -90,12 +45,7 @@ def signature(secret: str, *, message_id: str, timestamp: int, body: bytes) -> s
     there; another is taken as it is.
     """
     signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
-
-
-def _key(secret: str) -> bytes:
-    encoded = secret.removeprefix(ENCODED)
-    return secret.encode() if encoded == secret else base64.b64decode(encoded, validate=True)
+    return "v1," + base64.b64encode(hmac.digest(key_of(secret), signed, hashlib.sha256)).decode()
 
 
 def next_try(attempts: int, *, now: datetime) -> datetime | None:

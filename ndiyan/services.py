@@ -24,13 +24,12 @@ from gateway.health import Watchdog
 from ingest.claims import known_workers
 from ingest.config import name_of_worker
 from ingest.db import check_schema, connect
-from ndiyan.keeper import beat
 from ndiyan.logs import log_to_stderr
-from ndiyan.nightly import Nightly
 from ndiyan.settings import Settings
 from ndiyan.supervisor import Program, Supervisor, service, until_interrupted
 
 if TYPE_CHECKING:
+    from ndiyan.nightly import Nightly
     from web.config import BreakableFault
 
 log = logging.getLogger(__name__)
@@ -71,7 +70,8 @@ def run_alerts(settings: Settings) -> None:
 
 def run_web(settings: Settings) -> None:
     """Serve pages and API until SIGTERM."""
-    from alerts.carriers.registry import doors
+    from alerts.carriers.opening import doors
+    from ndiyan.keeper import beat
     from web.app import create_app
     from web.config import WebConfig
     from web.request_id import NoteRequest
@@ -99,6 +99,8 @@ def run_web(settings: Settings) -> None:
 
 def _beat_for_pages(settings: Settings) -> None:
     """As long as the pages answer, the database and systemd hear so; asked from outside, as a browser would."""
+    from ndiyan.keeper import beat
+
     clock, watchdog = settings.make_clock(), Watchdog()
     host = "127.0.0.1" if settings.web_host in ("", "0.0.0.0", "::") else settings.web_host  # noqa: S104 - compared
     address = f"http://{f'[{host}]' if ':' in host else host}:{settings.web_port}/healthz"
@@ -132,6 +134,8 @@ def run_keeper(settings: Settings, *, file: Path | None = None) -> None:
 
 def _nightly(settings: Settings, file: Path | None) -> Nightly | None:
     """The backup of the day, where the settings want one; its log stands beside the backups."""
+    from ndiyan.nightly import Nightly
+
     if not settings.backup_at:
         return None
     folder = settings.backup().folder

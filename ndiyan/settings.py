@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import psycopg
 
 from alerts.carriers.registry import NAME as INSTANCE
-from alerts.carriers.registry import CarrierConfig, read_carriers
+from alerts.carriers.registry import read_carriers
 from alerts.config import PRICE_GNF
 from alerts.errors import CarrierRefused, WebhookRefused
-from alerts.webhooks import WebhookConfig, read_webhooks
+from alerts.webhook_config import WebhookConfig, read_webhooks
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
 from ingest.profiles.profile import check_filter, shipped_profiles, topics_of
@@ -34,6 +34,7 @@ from web.masks import masked
 from web.rights import Role
 
 if TYPE_CHECKING:
+    from alerts.carriers.registry import CarrierConfig
     from ndiyan.backup import BackupConfig
     from ndiyan.housekeeping import Retention
     from ndiyan.keeper import WatchConfig

@@ -1,27 +1,34 @@
-"""From settings to routes. Without a word in the settings there is the on-screen phone alone: nothing leaves."""
+"""From settings to the configurations of routes. Without a word in the settings there is the on-screen phone alone:
+nothing leaves. `opening` makes routes of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeAlias
 
-from alerts.carriers import Carrier, IsOurs
-from alerts.carriers.android import AndroidConfig, AndroidRoute
-from alerts.carriers.doors import Door
-from alerts.carriers.gammu import GammuCarrier, GammuConfig
-from alerts.carriers.http import HttpConfig, HttpRoute
 from alerts.carriers.options import Options
-from alerts.carriers.orange import OrangeConfig, OrangeRoute
-from alerts.carriers.over_http import HttpCarrier, Route
-from alerts.carriers.phone import PhoneCarrier
-from alerts.carriers.smpp import SmppCarrier
-from alerts.carriers.smpp_config import SmppConfig
 from alerts.errors import CarrierRefused
-from gateway.clock import Clock
-from ingest.db import Connection
+
+if TYPE_CHECKING:
+    from alerts.carriers.android import AndroidConfig
+    from alerts.carriers.gammu import GammuConfig
+    from alerts.carriers.http import HttpConfig
+    from alerts.carriers.orange import OrangeConfig
+    from alerts.carriers.smpp_config import SmppConfig
+
+    CarrierConfig: TypeAlias = "PhoneConfig | SmppConfig | GammuConfig | AndroidConfig | OrangeConfig | HttpConfig"
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+# Imported when a table names its kind: every service reads the settings, and those that send nothing do without the
+# libraries of HTTP and SMPP.
+KINDS = {
+    "phone": ("alerts.carriers.registry", "PhoneConfig"), "smpp": ("alerts.carriers.smpp_config", "SmppConfig"),
+    "gammu": ("alerts.carriers.gammu", "GammuConfig"), "android": ("alerts.carriers.android", "AndroidConfig"),
+    "orange": ("alerts.carriers.orange", "OrangeConfig"), "http": ("alerts.carriers.http", "HttpConfig"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +42,6 @@ class PhoneConfig:
         """Read `[sms.NAME]`, which holds its kind alone."""
         Options(name, table, environment).end()
         return cls(name)
-
-
-CarrierConfig = PhoneConfig | SmppConfig | GammuConfig | AndroidConfig | OrangeConfig | HttpConfig
-KINDS: dict[str, type[CarrierConfig]] = {
-    "phone": PhoneConfig, "smpp": SmppConfig, "gammu": GammuConfig, "android": AndroidConfig, "orange": OrangeConfig,
-    "http": HttpConfig,
-}  # fmt: skip
 
 
 def read_carriers(
@@ -64,37 +64,6 @@ def read_carriers(
     return [_read(name, tables, environment) for name in wanted]
 
 
-def open_carrier(
-    config: CarrierConfig, connection: Connection, clock: Clock, *, wake: Callable[[], None], is_ours: IsOurs
-) -> Carrier:
-    """A route over the sender's connection; it calls `wake` when something came, and sends only what `is_ours`."""
-    match config:
-        case PhoneConfig():
-            return PhoneCarrier(connection, clock)
-        case SmppConfig():
-            return SmppCarrier(config, connection, clock, wake=wake, is_ours=is_ours)
-        case GammuConfig():
-            return GammuCarrier(config, connection, clock)
-        case AndroidConfig():
-            route: Route = AndroidRoute(config)
-        case OrangeConfig():
-            route = OrangeRoute(config)
-        case HttpConfig():
-            route = HttpRoute(config, clock)
-    return HttpCarrier(config.name, route, connection, clock, wake=wake, is_ours=is_ours)
-
-
-def doors(configs: list[CarrierConfig]) -> dict[str, Door]:
-    """The doors of the routes that tell us something over HTTP."""
-    found = {}
-    for config in configs:
-        if isinstance(config, AndroidConfig):
-            found[config.name] = Door(config.name, config.signing_key, is_signed=True)
-        elif isinstance(config, OrangeConfig | HttpConfig):
-            found[config.name] = Door(config.name, config.webhook_secret)
-    return found
-
-
 def _read(name: str, tables: Mapping[str, Mapping[str, object]], environment: Mapping[str, str]) -> CarrierConfig:
     table = tables.get(name)
     if table is None and name == "phone":
@@ -102,4 +71,6 @@ def _read(name: str, tables: Mapping[str, Mapping[str, object]], environment: Ma
     if table is None:
         raise CarrierRefused(f"sms.carriers: there is no table [sms.{name}]")
     kind = Options(name, table, environment).text("kind", choices=KINDS)
-    return KINDS[kind].from_table(name, table, environment)
+    module, config = KINDS[kind]
+    found: CarrierConfig = getattr(import_module(module), config).from_table(name, table, environment)
+    return found

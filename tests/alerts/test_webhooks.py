@@ -17,16 +17,8 @@ from typer.testing import CliRunner
 from alerts.actions import acknowledge, close
 from alerts.errors import WebhookRefused
 from alerts.set_back import SetBack
-from alerts.webhooks import (
-    RETRIES,
-    Teller,
-    WebhookConfig,
-    fetch_webhooks,
-    next_try,
-    read_webhooks,
-    signature,
-    try_again,
-)
+from alerts.webhook_config import WebhookConfig, read_webhooks
+from alerts.webhooks import RETRIES, Teller, fetch_webhooks, next_try, signature, try_again
 from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect

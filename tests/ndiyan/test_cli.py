@@ -168,4 +168,6 @@ def test_no_command_carries_what_only_few_of_them_need() -> None:
     """The words of replies alone take 14 MB, and ingest has 150 for all."""
     program = [sys.executable, "-c", "import ndiyan.cli, sys; print(*sys.modules)"]
     found = set(subprocess.run(program, check=True, capture_output=True, text=True).stdout.split())
-    assert found.isdisjoint({"alerts.replies", "alerts.phrases", "pyarrow", "fastapi", "simulator.zone", "web.app"})
+    assert found.isdisjoint(
+        {"alerts.replies", "alerts.phrases", "pyarrow", "fastapi", "simulator.zone", "web.app", "httpx", "smpplib"}
+    )

@@ -47,9 +47,7 @@ NOT_THEIRS = {
         "alerts.watched:ensure_jobs", "alerts.watched:take_jobs", "alerts.watched:finish_job",
         "alerts.watched:fail_job", "alerts.watched:keep_day", "alerts.watched:insert_alert",
         "alerts.watched:take_late_arrivals", "alerts.watched:lock_silent_zones",
-        "alerts.telling:stand", "alerts.breakdown:keep", "alerts.webhooks:again",
-        "alerts.webhooks:due", "alerts.webhooks:settle", "alerts.webhooks:switch_on", "alerts.webhooks:switch_off",
-        "ingest.pipeline:retire",
+        "alerts.telling:stand", "alerts.breakdown:keep", "ingest.pipeline:retire",
     },
 }  # fmt: skip
 """What stands in a file of statements that a service reads, and only another service or the owner runs."""

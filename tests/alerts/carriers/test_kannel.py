@@ -10,7 +10,7 @@ import pytest
 
 from alerts.carriers import Accepted, Fate, Inbound, Receipt, Refused
 from alerts.carriers.http import HttpConfig, HttpRoute
-from alerts.carriers.registry import doors
+from alerts.carriers.opening import doors
 from gateway.clock import SystemClock
 from tests.alerts.carriers.kannel import Kannel, why_no_kannel
 from tests.alerts.carriers.listening import NUMBER, Listener

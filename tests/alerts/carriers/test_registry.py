@@ -10,8 +10,9 @@ from alerts.carriers import always
 from alerts.carriers.android import AndroidConfig
 from alerts.carriers.gammu import GammuConfig
 from alerts.carriers.http import HttpConfig
+from alerts.carriers.opening import doors, open_carrier
 from alerts.carriers.orange import OrangeConfig
-from alerts.carriers.registry import PhoneConfig, doors, open_carrier
+from alerts.carriers.registry import PhoneConfig
 from gateway.clock import SystemClock
 from ingest.db import connect
 from ndiyan.errors import SettingsError
