@@ -375,7 +375,12 @@ class Admission:
     @property
     def taken(self) -> Taken:
         """What each boot's gateway may forget once this is committed; put together anew each time."""
-        return {boot: _joined(zip(places[1::3], places[2::3], strict=True)) for boot, places in self.placed.items()}
+        return {
+            boot: [(places[1], places[2])]
+            if len(places) == 3
+            else _joined(zip(places[1::3], places[2::3], strict=True))
+            for boot, places in self.placed.items()
+        }
 
     def is_known(self, boot: Boot) -> bool:
         """Whether a boot belongs to a gateway of the registry."""
@@ -415,7 +420,7 @@ class Admission:
         records = decode_plain(payload) if len(payload) <= MAX_PAYLOAD_BYTES else None
         if not records:
             return False
-        boot, sent_s, sent_uptime_s = records[0].boot, records[0].sent, records[0].sup
+        boot, sent_s, sent_uptime_s, low = records[0].boot, records[0].sent, records[0].sup, records[0].seq
         received_s = message.received_us / 1e6
         latest_s = received_s + TOLERANCE_S
         if boot is None:
@@ -424,12 +429,14 @@ class Admission:
         else:
             if sent_s is None or sent_uptime_s is None or not _is_boot(boot) or not 0 <= sent_uptime_s <= LONGEST_S:
                 return False
+            if low is None or not 1 <= low <= MAX_SEQ - len(records):
+                return False
             waited_s = 0 if message.expires_s is None else max(0, MESSAGE_LIFE_S - message.expires_s)
             delay_s, first_s = received_s - waited_s - sent_s, received_s - waited_s - sent_uptime_s
             if not -TOLERANCE_S <= delay_s <= TOLERANCE_S:
                 return False
         known = self.directory.names
-        base, at_s = "", math.nan
+        base, at_s, number = "", math.nan, low or 0
         names: list[int | None] = []
         times: list[float] = []
         for record in records:
@@ -447,28 +454,24 @@ class Admission:
                 return False
             if record.boot is not None and names:
                 return False
+            if boot is not None and record.seq != number:
+                return False
+            number += 1
             names.append(known.get((base, record.n, record.u)))
             times.append(at_s)
         if times[0] != times[0]:
             return False
-        numbers = [record.seq for record in records]
         # The type checker wants names that are all there; a missing one gives None, which is looked at below.
         lines = list(map(way.lines.get, names))  # type: ignore[arg-type]
         if None in lines and not self._learn_lines(way, records, lines):
             return False
-        if boot is not None:
-            low = numbers[0]
-            if low is None or not 1 <= low <= MAX_SEQ - len(numbers):
-                return False
-            if numbers != list(range(low, low + len(numbers))):
-                return False
         self._line.fromlist(lines)  # type: ignore[arg-type] # none of them is None
         self._at_s.fromlist(times)
         self._value.fromlist([record.v for record in records])
         sender = self._count(way.who, message, len(lines), received=len(lines))
-        if boot is not None and low is not None:
+        if boot is not None:
             where = *way.who, boot
-            self.placed[where].extend((len(self._line) - len(lines), low, low + len(numbers) - 1))
+            self.placed[where].extend((len(self._line) - len(lines), number - len(lines), number - 1))
             self._learn_anchor(where, round(first_s * 1e6), TOLERANCE_US)
             if sender.offset_s is None or -delay_s > sender.offset_s:
                 sender.offset_s = -delay_s

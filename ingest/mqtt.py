@@ -138,9 +138,12 @@ def read_packets(data: bytes, *, protocol: int) -> tuple[list[Published], list[A
         while end - at >= 2:
             first, length, body = data[at], data[at + 1], at + 2
             if length & 0x80:
-                length, body = _read_varint(data, at + 1)
-                if body < 0:
-                    break
+                if end - at > 2 and data[body] < 0x80:  # two digits, as nearly all packs have
+                    length, body = length & 0x7F | data[body] << 7, body + 1
+                else:
+                    length, body = _read_varint(data, at + 1)
+                    if body < 0:
+                        break
             stop = body + length
             if stop > end:
                 break

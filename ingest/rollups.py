@@ -35,7 +35,8 @@ _OPEN = np.dtype(
 )  # fmt: skip
 """An hour's sums. `is_whole` tells that all of its readings are in them; otherwise they must be added up anew."""
 
-_EMPTY: Any = (NO_HOUR, 0, 0, np.inf, -np.inf, 0.0, np.nan, np.nan, 0.0, True)
+_EMPTY = np.array((NO_HOUR, 0, 0, np.inf, -np.inf, 0.0, np.nan, np.nan, 0.0, True), dtype=_OPEN)
+_WHOLE = np.dtype((np.void, _OPEN.itemsize))  # the same without fields: numpy copies such rows ten times as fast
 
 Rows = NDArray[np.void]
 Hours = tuple[NDArray[np.int32], NDArray[np.int64]]
@@ -64,7 +65,7 @@ class Rollups:
         rows = self._connection.execute(SQL["open_hours"], self._which).fetchall()
         self._read_meters()
         size = len(self._wraps_at)
-        self._open = np.full(size, np.array(_EMPTY, dtype=_OPEN))
+        self._open = np.repeat(_EMPTY, size)
         self._before = np.full(size, np.nan)  # each channel's last good value, NaN for none
         self._before_us = np.full(size, NO_HOUR, dtype=np.int64)
         self._is_before_known = np.ones(size, dtype=bool)
@@ -81,6 +82,7 @@ class Rollups:
         self._wraps_at, self._most_per_h = np.full((2, max((row[0] for row in rows), default=0) + 1), np.nan)
         for channel, wraps_at, most_per_h in rows:
             self._wraps_at[channel], self._most_per_h[channel] = wraps_at, most_per_h
+        self._is_known = ~(np.isnan(self._wraps_at) & np.isnan(self._most_per_h))
 
     def catch_up(self) -> None:
         """Add up the hours and days that nobody has written: after an upgrade, or while an older version ran."""
@@ -104,7 +106,7 @@ class Rollups:
         hours = added.channel_id, added.over["hour"]
         written, incomplete = ((hours[0][some], hours[1][some]) for some in (is_whole, ~is_whole))
         if is_whole.any():
-            self._insert(added.channel_id[is_whole], added.over[is_whole])
+            self._insert(added.channel_id[is_whole], _some(added.over, is_whole))
         anew = _unique([incomplete, self._hours_of_late(added.late)])
         if len(anew[0]):
             self._compute_anew(*anew)
@@ -156,11 +158,11 @@ class Rollups:
         is_first = np.ones(len(channel_of), dtype=bool)  # of its channel, in this batch
         is_first[1:] = np.diff(channel_of) != 0
         is_last = np.append(is_first[1:], True)
-        before = self._open[channel_of]
+        before = _some(self._open, channel_of)
         goes_on = is_first & (before["hour"] == hour_of)
 
-        sums = np.full(len(channel_of), np.array(_EMPTY, dtype=_OPEN))
-        sums[goes_on] = before[goes_on]
+        sums = np.repeat(_EMPTY, len(channel_of))
+        _put(sums, goes_on, _some(before, goes_on))
         sums["hour"] = hour_of
         sums["is_whole"] &= self._is_before_known[channel_of]
         good = new.flag != Flag.BAD
@@ -168,10 +170,10 @@ class Rollups:
         self._add_good(sums, group[good], new.take(good))
 
         is_over_before = is_first & ~goes_on & (before["hour"] != NO_HOUR)
-        over_before, over_now = before[is_over_before], sums[~is_last]
+        over_before, over_now = _some(before, is_over_before), _some(sums, ~is_last)
         over_channel = np.concatenate([channel_of[is_over_before], channel_of[~is_last]])
         over = np.concatenate([over_before, over_now])
-        self._open[channel_of[is_last]] = sums[is_last]
+        _put(self._open, channel_of[is_last], _some(sums, is_last))
         return over_channel, over
 
     def _add_good(self, sums: Rows, group: NDArray[np.intp], good: Columns) -> None:
@@ -184,16 +186,23 @@ class Rollups:
         previous[begins], previous_us[begins] = (
             before[good.channel_id[begins]] for before in (self._before, self._before_us)
         )
-        span_s = (good.measured_us - previous_us) / 1e6
-        _add(sums, group, good.value, self._moved(good.channel_id, good.value - previous, span_s))
+        moved = self._moved(good.channel_id, good.value - previous, good.measured_us - previous_us)
+        _add(sums, group, good.value, moved)
         self._before[good.channel_id], self._before_us[good.channel_id] = good.value, good.measured_us
         self._is_before_known[good.channel_id] = True
 
     def _moved(
-        self, channel: NDArray[np.int32], step: NDArray[np.float64], span_s: NDArray[np.float64]
+        self, channel: NDArray[np.int32], step: NDArray[np.float64], span_us: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """(n,) by how much counters moved on; 0 for the first reading of a channel, whose step is NaN."""
-        return counted_steps(step, span_s, self._wraps_at[channel], self._most_per_h[channel])
+        """(n,) by how much counters moved on; 0 for the first reading of a channel, whose step is NaN.
+
+        Most channels are no counters: nothing is known of them that makes of a step forward anything else.
+        """
+        moved = np.fmax(step, 0.0)
+        known = np.flatnonzero(self._is_known[channel])
+        wraps_at, most_per_h = self._wraps_at[channel[known]], self._most_per_h[channel[known]]
+        moved[known] = counted_steps(step[known], span_us[known] / 1e6, wraps_at, most_per_h)
+        return moved
 
     def _compute_anew(self, channel: NDArray[np.int32], hour: NDArray[np.int64]) -> None:
         """Add up these hours (sorted) from what is stored, those that follow each other together."""
@@ -213,17 +222,18 @@ class Rollups:
         span, at_us, value, flag = row[0][order] - 1, row[1][order], row[2][order], row[3][order]
         channel_of, good = channel[begins][span], flag != Flag.BAD
         is_first, group = _groups(span, at_us // HOUR_US)
-        sums = np.full(int(is_first.sum()), np.array(_EMPTY, dtype=_OPEN))
+        sums = np.repeat(_EMPTY, int(is_first.sum()))
         sums["hour"] = at_us[is_first] // HOUR_US
         sums["bad"] += np.bincount(group[~good], minlength=len(sums)).astype(np.int32)
         step = np.diff(value[good], prepend=np.nan)
         step[np.diff(span[good], prepend=-1) != 0] = np.nan
-        moved = self._moved(channel_of[good], step, np.diff(at_us[good], prepend=0) / 1e6)
+        moved = self._moved(channel_of[good], step, np.diff(at_us[good], prepend=0))
         _add(sums, group[good], value[good], moved)
         for name in ("min", "max", "sum"):
             sums[name][sums["n"] == 0] = np.nan
         is_asked = at_us[is_first] >= start_us[span[is_first]]  # the others only tell where the first step begins
-        self._connection.execute(SQL["replace_hours"], _hour_columns(channel_of[is_first][is_asked], sums[is_asked]))
+        asked = _hour_columns(channel_of[is_first][is_asked], _some(sums, is_asked))
+        self._connection.execute(SQL["replace_hours"], asked)
 
     def _insert(self, channel: NDArray[np.int32], over: Rows) -> None:
         copy_into(self._connection, SQL["copy_hours"], list(_hour_columns(channel, over).values()))
@@ -234,10 +244,21 @@ class Rollups:
         missing = channel + 1 - len(self._open)
         if missing > 0:
             more = missing + len(self._open)
-            self._open = np.append(self._open, np.full(more, np.array(_EMPTY, dtype=_OPEN)))
+            self._open = np.append(self._open, np.repeat(_EMPTY, more))
             self._before = np.append(self._before, np.full(more, np.nan))
             self._before_us = np.append(self._before_us, np.full(more, NO_HOUR, dtype=np.int64))
             self._is_before_known = np.append(self._is_before_known, np.ones(more, dtype=bool))
+
+
+def _some(rows: Rows, which: NDArray[Any]) -> Rows:
+    """Some of the rows, by index or mask."""
+    some: Rows = rows.view(_WHOLE)[which].view(_OPEN)
+    return some
+
+
+def _put(rows: Rows, which: NDArray[Any], values: Rows) -> None:
+    """Write rows in the place of some, by index or mask."""
+    rows.view(_WHOLE)[which] = values.view(_WHOLE)
 
 
 def _add(sums: Rows, group: NDArray[np.intp], value: NDArray[np.float64], moved: NDArray[np.float64]) -> None:
