@@ -1,0 +1,2 @@
+-- Nothing to mend: here each reading is one probe of the key, whatever the planner thinks (0009). The number is taken all
+-- the same, so that a database that is moved to TimescaleDB has all of its migrations.
