@@ -239,5 +239,8 @@ def _unforeseen(request: Request, error: Exception) -> Response:
 
 def _broken(request: Request) -> Response:
     if wants_problem(request):
-        return problem(request, 500, "an error of ours; it is in the log")
-    return _page(request, 500, "broken")
+        answer = problem(request, 500, "an error of ours; it is in the log")
+    else:
+        answer = _page(request, 500, "broken")
+    answer.headers["connection"] = "close"  # as the server does; who is not told sends into a closed link
+    return answer
