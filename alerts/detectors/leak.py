@@ -41,6 +41,7 @@ DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and i
 PRESSURE_FALLS = 0.85  # of what it usually is at this level
 DARK_FROM_H, DARK_UNTIL_H = 20.0, 5.0  # the pump rests and few people draw
 BUSY_NIGHT_SHARE = 1.25  # of the 90th percentile of the nights' largest hours, with a pressure that never recovers
+MEAL_H = 2.0  # a village has cooked and washed for the meal of the fast, and left gaps while it did
 SHUT_SHARE = 0.3  # of it: less is a network behind a closed valve
 MOST_OUTFLOW_M3_H = 60.0
 DRAINS_H, DRAINED_SHARE, DRAINED_UNSEEN = 1.0, 0.12, 0.3  # of the tower, beyond what people draw; a leak takes days
@@ -263,6 +264,8 @@ def judge_burst(scene: Scene) -> list[Signal]:
     is_crowded = is_feast(grid) | (is_fast(grid) & is_meal_of_fast(grid.hour))
     usual_busy = np.where(is_crowded, VERY_BUSY_SHARE, BUSY_SHARE) * busy
     too_much = np.where(has_pressure, (outflow > usual_busy) & gives_way, outflow > VERY_BUSY_SHARE * busy)
+    is_gapless = _is_drawn_without_a_gap(grid, BUSY_SHARE * busy, PRESSURE_FALLS * usual_share) & ~is_feast(grid)
+    too_much |= is_gapless
     # By a clock that is wrong the village's evening is told as its night; the sun does not go by that clock.
     has_been_dark = ~(window_max(grid.value("pv", "irradiance_w_m2"), grid.hours(DARK_H)) > LIGHT_W_M2)
     is_night = ((grid.hour >= 23) | (grid.hour < 4)) & has_been_dark
@@ -283,7 +286,7 @@ def judge_burst(scene: Scene) -> list[Signal]:
     is_one = is_one_hour(grid)
     lost = can_tell & is_one & np.where(is_metered, unmetered > limit, (too_much | at_night) & ~refills)
     # What is lost by a hair, or in a crowd, may be gushes that were read late: it must be there for longer.
-    by_far = (unmetered > FAR_ABOVE * limit) & ~is_crowded
+    by_far = ((unmetered > FAR_ABOVE * limit) & ~is_crowded) | is_gapless
     lost &= by_far | (run_steps(lost) > grid.hours(NARROWLY_H))
     quiet_usual = days.on(past_quantile(days.get(LARGEST_QUIET.name), 0.9, days=28, at_least=4), grid.t_s)
     in_the_dark = ~is_measured & (outflow > least_m3_h) & ~refills & ~is_crowded
@@ -324,6 +327,15 @@ def judge_burst(scene: Scene) -> list[Signal]:
         )
 
     return [Signal(Fault.PIPE_BURST, "network", grid.t_s, verdict, describe)]
+
+
+def _is_drawn_without_a_gap(grid: Grid, least_m3_h: FloatArray, most_share: FloatArray) -> Mask:
+    """(n, m) for longer than a meal takes no reading of the outflow was less than this, and none of the pressure more.
+
+    However many come to the taps, cans are changed and people go; a broken pipe gives until the tower is empty.
+    """
+    has_no_gap = (grid.value(*OUTFLOW) > least_m3_h) & (_pressure_share(grid) < most_share)
+    return np.asarray(run_steps(has_no_gap) > grid.hours(MEAL_H))
 
 
 def _is_lost_in_the_dark(scene: Scene, largest: FloatArray) -> Mask:

@@ -122,6 +122,29 @@ def test_in_the_fast_a_village_draws_all_at_once_when_the_sun_is_down(
     assert (PRESENT in only(judge_burst, day).verdict) is told
 
 
+@pytest.mark.parametrize(
+    ("first", "has_gaps", "told"),
+    [
+        pytest.param(datetime(2026, 2, 16, tzinfo=UTC), False, True, id="a-pipe-leaves-no-gap"),
+        pytest.param(datetime(2026, 2, 16, tzinfo=UTC), True, False, id="people-go-and-come"),
+        pytest.param(datetime(2026, 3, 11, tzinfo=UTC), False, False, id="on-a-feast-they-come-all-day"),
+    ],
+)
+def test_a_meal_of_the_fast_is_not_drawn_for_three_hours_without_a_gap(
+    first: datetime, has_gaps: bool, told: bool
+) -> None:
+    """1.7 times as much from 17:30 on, and the pressure gives way; of people one reading in six shows fewer."""
+
+    def drawn(t: Array) -> Array:
+        usual = np.where((t % DAY_S >= 6 * HOUR_S) & (t % DAY_S < 21 * HOUR_S), 2.0, 0.0)
+        evening = (t >= 9 * DAY_S + 17.5 * HOUR_S) & (t < 9 * DAY_S + 20.5 * HOUR_S)
+        return np.where(evening & ~(has_gaps & (t // 300 % 6 == 0)), 1.7 * usual, usual)
+
+    channels = {"tower__level_m": 2.0, "pump__flow_m3_h": 0.0, "tower__outflow_m3_h": drawn}
+    day = scene(24 * 10, first, network__pressure_bar=lambda t: 14 / 10.2 - 0.03 * drawn(t) ** 2, **channels)  # type: ignore[arg-type]
+    assert (PRESENT in only(judge_burst, day).verdict) is told
+
+
 def test_gushes_that_a_reading_every_quarter_of_an_hour_meets_by_chance_are_no_burst() -> None:
     rng = np.random.default_rng(3)
     gushes = np.where(rng.random(9 * 288) < 0.2, 8.0, 0.3)
