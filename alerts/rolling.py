@@ -57,6 +57,12 @@ def run_steps(holds: Mask) -> NDArray[np.intp]:
     return np.where(holds, place - broken, 0)
 
 
+def steps_held(holds: Mask, *, since: Mask) -> NDArray[np.intp]:
+    """In how many steps `holds` has held after the last in which `since` did, with or without breaks between them."""
+    total = np.cumsum(holds, axis=-1)
+    return np.asarray(total - np.maximum.accumulate(np.where(since, total, 0), axis=-1))
+
+
 def highest_since(reset: Mask, value: FloatArray) -> FloatArray:
     """Largest `value` since the last step in which `reset` held, that step included.
 

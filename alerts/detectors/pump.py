@@ -15,7 +15,7 @@ from alerts.detectors.leak import is_washed
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes, usual_power_w
 from alerts.detectors.sensor import AT_STOP, top_of_float
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import highest_since, run_steps, steps_since, window_max, window_min
+from alerts.rolling import highest_since, run_steps, steps_held, steps_since, window_max, window_min
 from alerts.scene import FloatArray, Grid
 from alerts.states import (
     BELOW_START_M,
@@ -105,8 +105,9 @@ def judge_standing(scene: Scene) -> list[Signal]:
     # What the controller says itself needs no room in the tower and no bright sun to be true.
     is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, True) & is_day
     # What is told only by what a controller does not do takes longer to know: a tower may be washed that was empty.
+    # Clouds may come between: its hour is one of good sun since it last ran or its tower had enough.
     waits = still & is_float
-    waits &= tells_why | (run_steps(waits) > grid.hours(GUESSED_H))
+    waits &= tells_why | (steps_held(waits, since=~(stands & below_start)) > grid.hours(GUESSED_H))
     kinds: tuple[tuple[Fault, Mask], ...] = (
         (Fault.INVERTER_TRIP, (still & codes.is_tripped) | (is_lit & codes.says_tripped)),
         (Fault.FLOAT_STUCK_FULL, waits | (is_lit & codes.is_full & below_start)),

@@ -61,6 +61,28 @@ def test_a_float_that_says_full_over_a_low_tower_needs_no_bright_sun() -> None:
     assert opened(day) == {Fault.FLOAT_STUCK_FULL: 120}
 
 
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [
+        pytest.param(False, {Fault.FLOAT_STUCK_FULL}, id="it-stands-in-all-of-them"),
+        pytest.param(True, set(), id="it-starts-late-in-each"),
+    ],
+)
+def test_a_float_that_says_full_is_told_by_an_hour_of_sun_between_clouds(runs: bool, told: set[Fault]) -> None:
+    """From nine on twenty minutes of sun and of cloud in turns; nobody reads what the controller says."""
+
+    def works(t: Times) -> Times:
+        return (t < 3600) | (runs & (t % 2400 >= 600) & (t % 2400 < 1200))
+
+    found = opened(scene(
+        8, pv__irradiance_w_m2=lambda t: np.where((t >= 3600) & (t % 2400 >= 1200), 200.0, 700.0),
+        pump__power_w=lambda t: np.where(works(t), 1000.0, 5.0), pump__flow_m3_h=lambda t: np.where(works(t), 3.0, 0.0),
+        pump__speed_rpm=lambda t: np.where(works(t), 2700.0, 0.0),
+    ))  # fmt: skip
+    assert found.keys() == told
+    assert all(3 * 60 <= minutes <= 5 * 60 for minutes in found.values()), "an hour of sun, and the hour's delay"
+
+
 def test_without_a_cell_the_controller_and_the_hour_suffice() -> None:
     day = scene(**STOPS, pv__irradiance_w_m2=None, pump__state_code=after_an_hour(RUNNING, TRIPPED))
     found = opened(day)

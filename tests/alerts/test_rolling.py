@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alerts.rolling import slope_with_error
+from alerts.rolling import slope_with_error, steps_held
 
 
 def test_a_straight_line_has_its_slope_and_no_error() -> None:
@@ -23,3 +23,9 @@ def test_of_a_walk_without_direction_two_in_three_slopes_lie_within_their_error(
     # The error is itself drawn from each walk, so more than 0.32 lie outside; their mean squares agree.
     assert (np.abs(slope) < error).mean() == pytest.approx(0.6, abs=0.1)
     assert np.sqrt((error**2).mean() / (slope**2).mean()) == pytest.approx(1.0, abs=0.1)
+
+
+def test_steps_that_held_are_counted_over_breaks_until_something_begins_them_anew() -> None:
+    holds = np.array([[True, True, False, True, True, False, True]])
+    anew = np.array([[False, False, False, False, True, False, False]])
+    assert steps_held(holds, since=anew).tolist() == [[1, 2, 2, 3, 0, 0, 1]]
