@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ndiyan.logs import StoryFormatter, quiet_libraries
-from web.masks import NUMBER
+from web.masks import first_phone
 
 OURS = ("alerts", "gateway", "ingest", "ndiyan", "simulator", "web")
 NOT_OURS = re.compile(r"/api/v1/phone/|/sms/")
@@ -31,7 +31,7 @@ class Found:
 
     def look_at(self, place: str, text: str) -> None:
         """Note the place when a phone number stands in the text."""
-        if number := NUMBER.search(text):
+        if number := first_phone(text):
             self._places.append(f"{place}: …{text[max(0, number.start() - 60) : number.end() + 20]}…")
 
     def take(self) -> list[str]:

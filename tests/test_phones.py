@@ -25,6 +25,7 @@ def test_a_phone_number_in_a_line_a_field_or_a_traceback_is_heard(written: str) 
 
 def test_what_is_masked_or_is_no_phone_passes() -> None:
     log.warning("told …010, 12 345 678 litres, at 2026-03-02T10:40:00Z, A7, 3.14159265358979")
+    log.warning("an SMS failed: busy ref=62892408-8a55-4319-880c-620000010212")
     assert FOUND.take() == []
 
 

@@ -7,9 +7,12 @@ import re
 # A mobile number of Guinea has nine digits and begins with 6, after its country or not; one of another country is
 # written with + or 00. So a day with its hour, a sum or what a meter shows is none. Spaces may stand between.
 _GAP = r"[ .\-\u00a0]?"
-NUMBER = re.compile(
-    rf"(?<!\d)(?:(?:\+|00){_GAP}[1-9](?:{_GAP}\d){{8,14}}|(?:2{_GAP}2{_GAP}4{_GAP})?6(?:{_GAP}\d){{8}})(?!\d)"
+_REF = r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
+_NUMBER = re.compile(
+    rf"{_REF}|(?P<phone>(?<!\d)(?:(?:\+|00){_GAP}[1-9](?:{_GAP}\d){{8,14}}"
+    rf"|(?:2{_GAP}2{_GAP}4{_GAP})?6(?:{_GAP}\d){{8}})(?!\d))"
 )
+"""A phone number, or what only looks like one: the reference of an SMS, which now and then begins with nine digits."""
 
 
 def masked(phone: str) -> str:
@@ -19,7 +22,12 @@ def masked(phone: str) -> str:
 
 def hide_phones(text: str) -> str:
     """A text in which every number long enough to be a phone shows its last three digits."""
-    return NUMBER.sub(lambda found: "…" + re.sub(r"\D", "", found[0])[-3:], text)
+    return _NUMBER.sub(lambda found: "…" + re.sub(r"\D", "", found[0])[-3:] if found["phone"] else found[0], text)
+
+
+def first_phone(text: str) -> re.Match[str] | None:
+    """Where the first phone number of a text stands, or None."""
+    return next((found for found in _NUMBER.finditer(text) if found["phone"]), None)
 
 
 def hide_phone(text: str, phone: str) -> str:

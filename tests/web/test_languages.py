@@ -58,7 +58,7 @@ def test_every_text_has_its_english_and_no_english_is_left_over() -> None:
 
 def test_templates_hold_no_text_that_is_not_marked() -> None:
     names = "Ndiyan,ndiyan G,English,Français,API,UTC,CSV,PDF,m³,kWhm²,kWhm³,PR,ndiyan zones import zones,OpenAPI"
-    names += ",ndiyan web apikey NOM scope read scope export"
+    names += ",ndiyan doctor,ndiyan web apikey NOM scope read scope export"
     for template in sorted((WEB / "templates").glob("*.html")):
         text = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", " ", template.read_text("utf-8"), flags=re.DOTALL)
         text = re.sub(r"<[^>]*>| [a-z]+-\w+=\"[^\"]*\"", "\n", text)

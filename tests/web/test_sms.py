@@ -264,8 +264,9 @@ def test_a_2g_phone_shows_five_lines_of_fourteen_letters(text: str, screens: lis
         ("Tel 00 33 6 12 34 56 78", "Tel …678"),
         ("Visite du 2026-10-01 08:40", "Visite du 2026-10-01 08:40"),
         ("encaissé 125 000 000 GNF", "encaissé 125 000 000 GNF"),
+        ("réf. 62892408-8a55-4319-880c-620000010212", "réf. 62892408-8a55-4319-880c-620000010212"),
     ],
-    ids=["as-dialled", "spaced", "a-meter", "a-date", "abroad", "a-day-with-its-hour", "a-sum"],
+    ids=["as-dialled", "spaced", "a-meter", "a-date", "abroad", "a-day-with-its-hour", "a-sum", "a-reference"],
 )
 def test_numbers_of_phones_are_hidden_in_texts_and_others_stay(text: str, shown: str) -> None:
     assert hide_phones(text) == shown
