@@ -292,7 +292,8 @@ def judge_burst(scene: Scene) -> list[Signal]:
     in_the_dark = ~is_measured & (outflow > least_m3_h) & ~refills & ~is_crowded
     in_the_dark &= _is_lost_in_the_dark(scene, quiet_usual)
     is_drawn = np.where(is_metered, unmetered < 0.6 * limit, outflow < busy)
-    lost |= in_the_dark & is_one & ~(is_metered & is_drawn)
+    passes_through = _passes_through(grid, busy, PRESSURE_FALLS * usual_share) & ~is_feast(grid)
+    lost |= (in_the_dark | passes_through) & is_one & ~(is_metered & is_drawn)
     # A tower that has run empty loses nothing, and says nothing.
     calm = is_drawn & ~(level_m < 0.1 * full_m)
     verdict = verdicts(present=lost, absent=calm & is_one)
@@ -305,21 +306,23 @@ def judge_burst(scene: Scene) -> list[Signal]:
         if np.isfinite(missing):
             values["lost_m3_h"] = round(missing, 1)
             rest_fr, rest_en = (
-                f"et {missing:.1f} m³/h n'arrivent à aucune borne",
-                f"and {missing:.1f} m³/h reach no tap",
+                f", et {missing:.1f} m³/h n'arrivent à aucune borne",
+                f", and {missing:.1f} m³/h reach no tap",
             )
         elif in_the_dark[zone, last]:
             usual = float(quiet_usual[zone, last])
             rest_fr, rest_en = (
-                f"({usual:.1f} m³/h au plus les autres nuits) et la pression reste basse",
-                f"({usual:.1f} m³/h at most on other nights) and the pressure stays low",
+                f" ({usual:.1f} m³/h au plus les autres nuits) et la pression reste basse",
+                f" ({usual:.1f} m³/h at most on other nights) and the pressure stays low",
             )
         else:
             usual = float(busy[zone, last])
-            rest_fr, rest_en = f"({usual:.1f} m³/h au plus d'habitude)", f"({usual:.1f} m³/h at most is usual)"
+            rest_fr, rest_en = f" ({usual:.1f} m³/h au plus d'habitude)", f" ({usual:.1f} m³/h at most is usual)"
+            if passes_through[zone, last]:
+                rest_fr, rest_en = f"{rest_fr} et il reste vide", f"{rest_en} and it stays empty"
         return Evidence(
-            f"{seen_fr}, {rest_fr}.",
-            f"{seen_en}, {rest_en}.",
+            f"{seen_fr}{rest_fr}.",
+            f"{seen_en}{rest_en}.",
             values,
             {"flow_m3_h": round(float(limit[zone, last]) if np.isfinite(missing) else usual, 2)},
             ("tower/outflow_m3_h", "network/pressure_bar"),
@@ -336,6 +339,16 @@ def _is_drawn_without_a_gap(grid: Grid, least_m3_h: FloatArray, most_share: Floa
     """
     has_no_gap = (grid.value(*OUTFLOW) > least_m3_h) & (_pressure_share(grid) < most_share)
     return np.asarray(run_steps(has_no_gap) > grid.hours(MEAL_H))
+
+
+def _passes_through(grid: Grid, least_m3_h: FloatArray, most_share: FloatArray) -> Mask:
+    """(n, m) for longer than a meal the tower has stayed empty, more left it than this, and the pressure stayed low.
+
+    All that the pump gives leaves at once. Who queues at the taps after a dry night has drawn what was missing by then.
+    """
+    is_empty = grid.value("tower", "level_m") < DRY_NETWORK_M
+    leaves = (hourly_outflow(grid) > least_m3_h) & (_share_of_column(grid) < most_share)
+    return np.asarray(run_steps(is_empty & leaves) > grid.hours(MEAL_H))
 
 
 def _is_lost_in_the_dark(scene: Scene, largest: FloatArray) -> Mask:
@@ -423,10 +436,14 @@ def _all_taps(grid: Grid, flow_of: Callable[[str], FloatArray]) -> FloatArray:
 
 def _pressure_share(grid: Grid) -> FloatArray:
     """(n, m) pressure in the network over that of the water's column above ground; NaN where the tower is empty."""
+    return np.where(grid.value("tower", "level_m") < DRY_NETWORK_M, np.nan, _share_of_column(grid))
+
+
+def _share_of_column(grid: Grid) -> FloatArray:
+    """(n, m) as above, also of an empty tower, where it means something while water comes."""
     level_m = grid.value("tower", "level_m")
     column_m = grid.sites.rating("tower", "base_height_m") + np.where(np.isfinite(level_m), level_m, 1.0)
-    share = grid.value("network", "pressure_bar") * 10.2 / column_m
-    return np.where(level_m < DRY_NETWORK_M, np.nan, share)
+    return np.asarray(grid.value("network", "pressure_bar") * 10.2 / column_m)
 
 
 FEATURES = (NIGHT_FLOW, UNMETERED, LARGEST_HOUR, PRESSURE_SHARE, LARGEST_QUIET, QUIET_PRESSURE)

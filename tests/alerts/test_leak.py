@@ -169,6 +169,51 @@ def test_a_network_that_fills_after_it_ran_dry_is_left_alone() -> None:
     assert PRESENT not in only(judge_burst, refill).verdict
 
 
+@pytest.mark.parametrize(
+    ("hours", "bar", "metered", "told"),
+    [
+        pytest.param(5.0, 0.6, False, True, id="a-broken-pipe-takes-all-that-the-pump-gives"),
+        pytest.param(1.8, 0.6, False, False, id="who-queued-has-drawn-and-the-tower-fills"),
+        pytest.param(5.0, 1.2, False, False, id="the-pressure-stands"),
+        pytest.param(5.0, 0.6, True, False, id="the-taps-gave-it"),
+    ],
+)
+def test_a_tower_that_stays_empty_under_a_pump_that_works_has_lost_its_water(
+    hours: float, bar: float, metered: bool, told: bool
+) -> None:
+    """Emptied in the night by what nobody could tell; from seven on 2.6 m³/h come, and 2 was the most on other days."""
+    from_s, until_s = 9 * DAY_S + 7 * HOUR_S, 9 * DAY_S + (7 + hours) * HOUR_S
+
+    def pumped(t: Array) -> Array:
+        return np.where((t % DAY_S >= 6 * HOUR_S) & (t % DAY_S < 20 * HOUR_S), np.where(t >= from_s, 2.6, 2.0), 0.0)
+
+    def drawn(t: Array) -> Array:
+        return np.where((t >= until_s) & (t < until_s + 4 * HOUR_S), 1.0, pumped(t))
+
+    def pressed(t: Array) -> Array:
+        return np.where((t >= from_s) & (t < until_s), bar, 1.3)
+
+    taps = {}
+    if metered:
+        taps = {f"tap-{tap:02}__volume_m3": lambda t: np.cumsum(drawn(t)) / 12 / TAPS for tap in range(1, TAPS + 1)}
+    day = scene(
+        24 * 10,
+        START,
+        tower__level_m=lambda t: np.where((t >= 9 * DAY_S + 4 * HOUR_S) & (t < until_s), 0.02, 1.5),  # type: ignore[arg-type]
+        tower__outflow_m3_h=drawn,  # type: ignore[arg-type]
+        pump__flow_m3_h=pumped,  # type: ignore[arg-type]
+        network__pressure_bar=pressed,  # type: ignore[arg-type]
+        **taps,  # type: ignore[arg-type]
+    )
+    found = only(judge_burst, day)
+    assert (PRESENT in found.verdict) is told
+    if told:
+        last = int(np.flatnonzero(found.verdict == PRESENT)[-1])
+        assert found.describe(last, last).sentence_en == (
+            "2.6 m³/h leave the tower (2.0 m³/h at most is usual) and it stays empty."
+        )
+
+
 def test_a_tower_that_the_burst_has_emptied_says_neither_that_it_goes_on_nor_that_it_is_over() -> None:
     since = 9 * DAY_S + 2 * HOUR_S
     empty = village(10, from_s=since, level_m=0.05)
