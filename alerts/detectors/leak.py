@@ -39,6 +39,7 @@ BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of th
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
 DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and its pressure tells nothing
 PRESSURE_FALLS = 0.85  # of what it usually is at this level
+PRESSURE_SAGS = 0.93  # of what it usually is in the dark, when hardly anybody draws
 DARK_FROM_H, DARK_UNTIL_H = 20.0, 5.0  # the pump rests and few people draw
 BUSY_NIGHT_SHARE = 1.25  # of the 90th percentile of the nights' largest hours, with a pressure that never recovers
 MEAL_H = 2.0  # a village has cooked and washed for the meal of the fast, and left gaps while it did
@@ -355,7 +356,7 @@ def _is_lost_in_the_dark(scene: Scene, largest: FloatArray) -> Mask:
     """(n, m) in quiet hours more leaves than the `largest` of nights (n, m) and the pressure has given way.
 
     Who draws at such an hour leaves gaps, in which the pressure recovers; a broken pipe leaves none. What is twice as
-    much needs no such proof.
+    much needs no such proof; what is hardly more, and takes less of the pressure, must go on for longer than a meal.
     """
     grid, days = scene.grid, scene.days
     usual = days.on(past_median(days.get(QUIET_PRESSURE.name), days=14, at_least=3), grid.t_s)
@@ -363,7 +364,8 @@ def _is_lost_in_the_dark(scene: Scene, largest: FloatArray) -> Mask:
     highest = window_max(_pressure_share(grid), grid.hours(1))
     never_recovers = (outflow > BUSY_NIGHT_SHARE * largest) & (highest < PRESSURE_FALLS * usual)
     is_twice = (outflow > VERY_BUSY_SHARE * largest) & (hourly_pressure(grid) < PRESSURE_FALLS * usual)
-    return np.asarray(is_quiet(grid) & (never_recovers | is_twice))
+    sags = is_quiet(grid) & (outflow > largest) & (highest < PRESSURE_SAGS * usual)
+    return np.asarray((is_quiet(grid) & (never_recovers | is_twice)) | (run_steps(sags) > grid.hours(MEAL_H)))
 
 
 def hourly_pressure(grid: Grid) -> FloatArray:
