@@ -16,6 +16,7 @@ from typing import NamedTuple
 import httpx
 import psycopg
 
+from alerts.evaluate import OUTAGE_WAITS
 from alerts.watchdog import look_at_parts
 from gateway.clock import Clock
 from gateway.zones import Zone
@@ -31,6 +32,7 @@ from web.access import Scope, create_api_key
 WRITES_EVERY = 5  # acts of the people: a phone gets ten answers an hour, and we have some thirty phones
 ROWS_A_FILE = 50
 ANSWERS_WITHIN_S = 5.0
+UNHURRIED = timedelta(minutes=1)  # until the evaluator's next look, on a machine that is busy with dying
 POLL_S = 0.1
 LOGGED_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 WRITTEN = "PANNE"
@@ -45,10 +47,11 @@ SELECT ltrim(phone, '+'), text, count(*) FILTER (WHERE state = 'delivered'), cou
 FROM notification GROUP BY phone, text
 """
 REPLIES = "SELECT ltrim(phone, '+'), text, count(*) FROM notification WHERE kind = 'reply' GROUP BY phone, text"
-# An alert and the ladder on which people hear of it are one transaction.
+# An alert and the ladder on which people hear of it are one transaction; only silence waits for what other zones say.
 UNTOLD = """
 SELECT alert_id, fault FROM alert a
 WHERE severity > 1 AND state = 'open' AND explained_by IS NULL AND NOT is_late AND shelved_until IS NULL
+  AND (fault <> 'comms_outage' OR opened_at < now() - %(silence_waits)s)
   AND NOT EXISTS (SELECT FROM ladder l WHERE l.alert_id = a.alert_id)
 """
 
@@ -174,7 +177,7 @@ class People:
             ]
             findings += [
                 Finding(Kind.ALERT_LOST, f"nobody was told of alert {n}, {fault}")
-                for n, fault in connection.execute(UNTOLD)
+                for n, fault in connection.execute(UNTOLD, {"silence_waits": OUTAGE_WAITS + UNHURRIED})
             ]
             findings += self._sent(connection.execute(HANDED_OVER).fetchall())
         if not is_settled and not findings:
