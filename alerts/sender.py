@@ -400,12 +400,13 @@ def take_call(connection: Connection, carrier: str, phone: str, *, now: datetime
 
 def _store_inbound(connection: Connection, carrier: str, event: Inbound | Call) -> None:
     """Once, by the number that the route gives it."""
-    kind, text, keys = ("call", "", ()) if isinstance(event, Call) else ("sms", event.text, event.repeat_keys)
+    sms = Inbound(event.provider_id, event.phone, "", event.at) if isinstance(event, Call) else event
     connection.execute(
         SQL["store_inbound"],
         {
-            "carrier": carrier, "provider_id": event.provider_id, "kind": kind, "phone": event.phone,
-            "text": text.replace("\0", ""), "at": event.at, "repeat_keys": list(keys),
+            "carrier": carrier, "provider_id": sms.provider_id, "kind": "sms" if sms is event else "call",
+            "phone": sms.phone, "text": sms.text.replace("\0", ""), "at": sms.at,
+            "repeat_keys": list(sms.repeat_keys), "may_be_repeat": sms.may_be_repeat,
         },
     )  # fmt: skip
 

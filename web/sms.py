@@ -130,6 +130,7 @@ class Inbound:
     intention: str | None
     is_sure: bool | None
     handled_at: datetime | None
+    may_be_repeat: bool
 
     @property
     def shown_text(self) -> str:

@@ -125,6 +125,7 @@ class Inbound:
     Parameters
     ----------
     repeat_keys : by what a route without ids knows it when it comes again; stored beside it until the route clears them
+    may_be_repeat : the same was stored long before, and it is not known whether the route knew that we have it
     """
 
     provider_id: str
@@ -132,6 +133,7 @@ class Inbound:
     text: str
     at: datetime
     repeat_keys: tuple[str, ...] = ()
+    may_be_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -46,7 +46,7 @@ from alerts.carriers.smpp_config import SmppConfig
 from alerts.carriers.smpp_link import Link
 from alerts.carriers.smpp_pdu import Delivery
 from alerts.carriers.smpp_receipts import Ids, is_receipt, read_receipt
-from alerts.carriers.smpp_session import CANNOT_READ, Answered, Bound, Closed, Delivered, News, Proven
+from alerts.carriers.smpp_session import BINDS, CANNOT_READ, Answered, Bound, Closed, Delivered, News, Proven
 from alerts.carriers.smpp_text import Part, decoded, part, phone
 from alerts.carriers.smpp_unproven import Unproven
 from gateway.clock import Clock
@@ -111,6 +111,7 @@ class SmppCarrier:
         self._settled: OrderedDict[UUID, Outcome] = OrderedDict()
         stored = connection.execute(SQL["unproven"], {"carrier": config.name}).fetchall()
         self._unproven: Unproven[_Due] = Unproven(stored)
+        self._bound_at: datetime | None = None  # and not written down yet
         self._down: dict[str, str] = dict.fromkeys(KINDS[config.binds], "not bound yet")
         self._rests_until = 0.0
         self._pace = Pace(config.per_s)
@@ -163,7 +164,7 @@ class SmppCarrier:
             return self._settled.pop(message.ref, None)
 
     def events(self) -> Iterable[Event]:
-        """What came, in its order; before it we write down of which SMS we know that our answer has arrived."""
+        """What came, in its order; before it we write down what the message centre knows of our answers."""
         self._write_proven()
         with self._lock:
             held = list(self._held.items())
@@ -310,6 +311,10 @@ class SmppCarrier:
             match one:
                 case Bound():
                     self._links[link.kind] = link
+                    if BINDS[link.kind][1]:
+                        with self._lock:
+                            self._bound_at = self._clock.now()
+                            self._unproven.bound(self._bound_at)
                     self._tell_up(link.kind)
                 case Answered():
                     self._take_answer(one)
@@ -409,8 +414,8 @@ class SmppCarrier:
         keys = tuple(dict.fromkeys(due.key for due in answers))
         number = f"{delivery.receipted_id}-{_digest(keys)}" if delivery.receipted_id else uuid4().hex
         with self._lock:
-            self._unproven.add(number, now, keys, answers)
-        self._hold(number, Inbound(number, phone(delivery.source), text, now, keys), answers)
+            may_be_repeat = self._unproven.add(number, now, keys, answers)
+        self._hold(number, Inbound(number, phone(delivery.source), text, now, keys, may_be_repeat), answers)
 
     def _receipt(self, delivery: Delivery) -> Receipt:
         told = read_receipt(delivery, self._clock.now())
@@ -431,14 +436,17 @@ class SmppCarrier:
         self._wake()
 
     def _write_proven(self) -> None:
-        """What comes with these words from now on is another SMS, also for who takes the route over from us."""
+        """What is proven, and that we are bound again: also for who takes the route over from us."""
         with self._lock:
-            numbers = self._unproven.proven
-        if not numbers:
-            return
-        self._connection.execute(SQL["proven"], {"carrier": self._config.name, "numbers": numbers})
+            numbers, bound_at = self._unproven.proven, self._bound_at
+        if numbers:
+            self._connection.execute(SQL["proven"], {"carrier": self._config.name, "numbers": numbers})
+        if bound_at is not None:
+            self._connection.execute(SQL["bound_again"], {"carrier": self._config.name, "at": bound_at})
         with self._lock:  # not before: a database that is away is asked again
             self._unproven.forget(numbers)
+            if self._bound_at == bound_at:
+                self._bound_at = None
 
     def _tell_up(self, kind: str) -> None:
         with self._lock:

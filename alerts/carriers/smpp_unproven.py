@@ -1,7 +1,8 @@
 """Which inbound SMS a message centre may hand over again: those of which it may not know that we have them.
 
 A deliver_sm has no id. What comes with the same sender, words and form is the same SMS for as long as the centre has
-not proven that our answer arrived; what comes after that was written again.
+not proven that our answer arrived; what comes after that was written again. Where the proof was lost with the link, the
+centre hands over again soon after the next bind; what comes later was written again, or may be a repeat.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Generic, TypeVar
 from alerts.carriers.smpp_session import Answer
 
 Due = TypeVar("Due")
+REPEATED_WITHIN = timedelta(minutes=10)  # of the next bind: until then the same words are a repeat without a doubt
 UNPROVEN_FOR = timedelta(days=1)  # a centre that never answers must not keep a word from being written again
 
 
@@ -24,6 +26,7 @@ class Known(Generic[Due]):
     number: str
     came_at: datetime
     is_stored: bool
+    bound_again_at: datetime | None = None
     answers: list[Due] = field(default_factory=list)
 
 
@@ -32,25 +35,39 @@ class Unproven(Generic[Due]):
 
     Parameters
     ----------
-    stored : number, time and keys of what an earlier bind has left behind
+    stored : number, time and keys of what an earlier bind has left behind, and when the next began
     """
 
-    def __init__(self, stored: Iterable[tuple[str, datetime, Sequence[str]]]) -> None:
+    def __init__(self, stored: Iterable[tuple[str, datetime, Sequence[str], datetime | None]]) -> None:
         self._known: dict[str, Known[Due]] = {}
         self._proven: set[str] = set()
-        for number, came_at, keys in stored:
-            self._known |= dict.fromkeys(keys, Known[Due](number, came_at, is_stored=True))
+        for number, came_at, keys, bound_again_at in stored:
+            known = Known[Due](number, came_at, is_stored=True, bound_again_at=bound_again_at)
+            self._known |= dict.fromkeys(keys, known)
+
+    def bound(self, now: datetime) -> None:
+        """From now on the message centre can hand over again what it believes unanswered."""
+        for known in self._known.values():
+            if known.bound_again_at is None:
+                known.bound_again_at = now
 
     def find(self, key: str, now: datetime) -> Known[Due] | None:
-        """What has come with this key and may come again."""
+        """What has come with this key and is handed over again if it comes now."""
         old = [key for key, known in self._known.items() if known.is_stored and now - known.came_at > UNPROVEN_FOR]
         for each in old:
             self._drop(each)
-        return self._known.get(key)
+        known = self._known.get(key)
+        if known is None or not known.is_stored or known.bound_again_at is None:
+            return known
+        return known if now - known.bound_again_at <= REPEATED_WITHIN else None
 
-    def add(self, number: str, came_at: datetime, keys: Sequence[str], answers: list[Due]) -> None:
-        """One has come that is not known, and is to be stored."""
+    def add(self, number: str, came_at: datetime, keys: Sequence[str], answers: list[Due]) -> bool:
+        """One has come that is to be stored; whether the same was there before, and it may yet be a repeat."""
+        before = [key for key in keys if key in self._known]
+        for key in before:
+            self._drop(key)
         self._known |= dict.fromkeys(keys, Known(number, came_at, is_stored=False, answers=answers))
+        return bool(before)
 
     def store(self, keys: Iterable[str]) -> None:
         """It is stored: what comes again is answered at once."""

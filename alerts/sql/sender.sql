@@ -192,8 +192,9 @@ UPDATE notification SET state = 'no_receipt'
 WHERE state = 'accepted' AND carrier = %(carrier)s AND accepted_at <= %(before)s;
 
 -- store_inbound
-INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at, repeat_keys)
-VALUES (%(carrier)s, %(provider_id)s, %(kind)s, %(phone)s, %(text)s, %(at)s, nullif(%(repeat_keys)s::text[], '{}'))
+INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at, repeat_keys, may_be_repeat)
+VALUES (%(carrier)s, %(provider_id)s, %(kind)s, %(phone)s, %(text)s, %(at)s, nullif(%(repeat_keys)s::text[], '{}'),
+        %(may_be_repeat)s)
 ON CONFLICT (carrier, provider_id) DO NOTHING;
 
 -- unhandled

@@ -36,7 +36,10 @@ UNHURRIED = timedelta(minutes=1)  # until the evaluator's next look, on a machin
 POLL_S = 0.1
 LOGGED_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 WRITTEN = "PANNE"
-REPORTS = "SELECT ltrim(phone, '+'), count(*) FROM report JOIN contact USING (contact_id) GROUP BY phone"
+REPORTS = """
+SELECT ltrim(c.phone, '+'), count(*), count(*) FILTER (WHERE s.may_be_repeat)
+FROM report JOIN contact c USING (contact_id) JOIN sms_in s USING (sms_in_id) GROUP BY c.phone
+"""
 # What is not at its end and could be: what waits for a time of day is not late.
 UNDER_WAY = """
 SELECT count(*) FROM notification
@@ -158,22 +161,26 @@ class People:
 
         def is_quiet() -> bool:
             with connect(self._commune.url) as connection:
-                reports = dict(connection.execute(REPORTS).fetchall())
+                reports = Counter({phone: kept for phone, kept, _ in connection.execute(REPORTS)})
                 ((under_way,),) = connection.execute(UNDER_WAY).fetchall()
-            return under_way == 0 and all(reports.get(phone, 0) >= n for phone, n in self._written.items())
+            return under_way == 0 and all(reports[phone] >= n for phone, n in self._written.items())
 
         begin_s = time.monotonic()
         is_settled = _until(is_quiet, within_s=within_s, tend=self._commune.tend)
         self._recovery_s["sms"] = max(self._recovery_s.get("sms", 0.0), time.monotonic() - begin_s)
         with connect(self._commune.url) as connection:
-            reports = dict(connection.execute(REPORTS).fetchall())
+            rows = connection.execute(REPORTS).fetchall()
+            reports = Counter({phone: kept for phone, kept, _ in rows})
+            doubtful = Counter({phone: marked for phone, _, marked in rows})
             findings = [
-                Finding(
-                    Kind.SMS_TWICE if reports.get(phone, 0) > n else Kind.SMS_LOST,
-                    f"{n} written, {reports.get(phone, 0)} kept",
-                )
+                Finding(Kind.SMS_LOST, f"{n} written, {reports[phone]} kept")
                 for phone, n in self._written.items()
-                if reports.get(phone, 0) != n
+                if reports[phone] < n
+            ]
+            findings += [
+                Finding(Kind.SMS_TWICE, f"{n} written, {reports[phone]} kept, {doubtful[phone]} of them marked")
+                for phone, n in self._written.items()
+                if reports[phone] - doubtful[phone] > n
             ]
             findings += [
                 Finding(Kind.ALERT_LOST, f"nobody was told of alert {n}, {fault}")

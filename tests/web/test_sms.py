@@ -110,7 +110,10 @@ def test_strangers_are_kept_with_age_and_count(site: Site, visitor: httpx.Client
     assert "il y a" in text
     calls = visitor.get("/api/v1/sms/inbound?kind=call&known=true").json()["items"]
     assert [(one["intention"], one["alert"], one["text"]) for one in calls] == [("seen", site.alert_id, "")]
-    assert len(visitor.get("/api/v1/sms/inbound?known=false").json()["items"]) == 4
+    strangers = visitor.get("/api/v1/sms/inbound?known=false").json()["items"]
+    assert len(strangers) == 4
+    assert [one["text"] for one in strangers if one["may_be_repeat"]] == ["STOP"]
+    assert words(visitor.get("/fr/messages/recus?quoi=tous")).count("peut-être un SMS remis deux fois") == 1
     assert visitor.get("/fr/messages/recus?quoi=x").status_code == 400
 
 

@@ -272,9 +272,9 @@ def seed_sms(connection: Connection, alert_id: int, *, now: datetime) -> dict[st
         is_known = who == phone
         connection.execute(
             "INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at, contact_id, alert_id, intention,"
-            " is_sure, handled_at) VALUES ('smpp', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " is_sure, handled_at, may_be_repeat) VALUES ('smpp', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (str(number), kind, who, text, now + timedelta(minutes=number), contact_id if is_known else None,
-             alert_id if is_known else None, "seen" if is_known else "unclear", is_known, now),
+             alert_id if is_known else None, "seen" if is_known else "unclear", is_known, now, text == "STOP"),
         )  # fmt: skip
     for carrier, is_up, balance in (("smpp", True, 48_500.0), ("gammu", False, None)):
         connection.execute(

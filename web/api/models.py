@@ -331,7 +331,7 @@ class InboundView(BaseModel):
                 "id": 41, "kind": "sms", "route": "phone", "phone": "+224\u00a0…\u00a0010", "text": "1",
                 "received_at": "2026-11-24T10:52:40Z", "contact_id": 7, "name": "Alpha Oumar Barry",
                 "role": "exploitant", "alert": 37, "intention": "seen", "is_sure": True,
-                "handled_at": "2026-11-24T10:52:41Z",
+                "handled_at": "2026-11-24T10:52:41Z", "may_be_repeat": False,
             }
         }
     )  # fmt: skip
@@ -349,6 +349,7 @@ class InboundView(BaseModel):
     intention: str | None
     is_sure: bool | None
     handled_at: datetime | None = Field(description="null: stored, not read yet")
+    may_be_repeat: bool = Field(description="the route may have handed over twice what was written once")
 
 
 class NotificationDetail(NotificationView):

@@ -202,7 +202,7 @@ def _inbound_view(one: Inbound) -> InboundView:
     return InboundView(
         id=one.sms_in_id, kind=one.kind, route=one.carrier, phone=masked(one.phone), text=one.shown_text,
         received_at=one.received_at, contact_id=one.contact_id, name=one.name, role=one.role, alert=one.alert_id,
-        intention=one.intention, is_sure=one.is_sure, handled_at=one.handled_at,
+        intention=one.intention, is_sure=one.is_sure, handled_at=one.handled_at, may_be_repeat=one.may_be_repeat,
     )  # fmt: skip
 
 

@@ -31,13 +31,15 @@ WHERE notification_id = ANY(%(ids)s) ORDER BY sms_receipt_id;
 -- in_alert
 -- What came in about an alert.
 SELECT s.sms_in_id, s.kind, s.carrier, s.phone, s.text, s.received_at, s.contact_id, coalesce(c.name, ''),
-       coalesce(c.role, ''), s.alert_id, s.intention, s.is_sure, s.handled_at
+       coalesce(c.role, ''), s.alert_id, s.intention, s.is_sure, s.handled_at,
+       s.may_be_repeat
 FROM sms_in s LEFT JOIN contact c USING (contact_id) WHERE s.alert_id = %(alert)s ORDER BY s.received_at, s.sms_in_id;
 
 -- inbound
 -- What came in, newest first; `known` and `kind` choose, null takes all.
 SELECT s.sms_in_id, s.kind, s.carrier, s.phone, s.text, s.received_at, s.contact_id, coalesce(c.name, ''),
-       coalesce(c.role, ''), s.alert_id, s.intention, s.is_sure, s.handled_at
+       coalesce(c.role, ''), s.alert_id, s.intention, s.is_sure, s.handled_at,
+       s.may_be_repeat
 FROM sms_in s LEFT JOIN contact c USING (contact_id)
 WHERE (%(known)s::bool IS NULL OR (s.contact_id IS NOT NULL) = %(known)s)
   AND (%(kind)s::text IS NULL OR s.kind = %(kind)s)

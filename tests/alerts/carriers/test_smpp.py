@@ -198,9 +198,9 @@ def test_what_is_stored_and_not_answered_comes_again_and_stays_one(
             smsc.write({"from": "224622123456", "text": "PANNE"}, *long)
             until(lambda: sender.work() >= 2 and known(connection) == (2, 2), "stored")
         if is_cut:
+            clock.advance(timedelta(hours=5))
             smsc.cut()
             until(lambda: smsc.counts["binds"] == 4, "bound again")
-            clock.advance(timedelta(hours=5))
             until(lambda: all(one["handed"] == 2 for one in smsc.inbound), "handed over again")
             office.carrier.done(committed)
         else:

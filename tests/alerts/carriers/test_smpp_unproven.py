@@ -23,7 +23,7 @@ from alerts.carriers.smpp import SQL, SmppCarrier
 from alerts.carriers.smpp_config import SmppConfig
 from alerts.carriers.smpp_link import Link
 from alerts.carriers.smpp_pdu import HAS_HEADER, Frames, decode, plain
-from alerts.carriers.smpp_unproven import UNPROVEN_FOR, Unproven
+from alerts.carriers.smpp_unproven import REPEATED_WITHIN, UNPROVEN_FOR, Unproven
 from gateway.clock import ManualClock
 
 CONFIG = SmppConfig("operator", "127.0.0.1", 2775, "ndiyan", "secret", "NDIYAN")
@@ -37,6 +37,7 @@ class Table:
     def __init__(self) -> None:
         self.rows: dict[str, Inbound] = {}
         self.unproven: set[str] = set()
+        self.bound_again_at: dict[str, datetime] = {}
         self.is_away = False
 
     def store(self, event: Inbound) -> None:
@@ -49,15 +50,25 @@ class Table:
             raise psycopg.OperationalError
         if query == SQL["proven"]:
             self.unproven -= set(asked["numbers"])
+        elif query == SQL["bound_again"]:
+            for number in self.unproven:
+                if self.rows[number].at < asked["at"]:
+                    self.bound_again_at.setdefault(number, asked["at"])
         return self
 
-    def fetchall(self) -> list[tuple[str, datetime, tuple[str, ...]]]:
-        return [(row.provider_id, row.at, row.repeat_keys) for number, row in self.rows.items()
-                if number in self.unproven]  # fmt: skip
+    def fetchall(self) -> list[tuple[str, datetime, tuple[str, ...], datetime | None]]:
+        return [
+            (row.provider_id, row.at, row.repeat_keys, self.bound_again_at.get(number))
+            for number, row in self.rows.items() if number in self.unproven
+        ]  # fmt: skip
 
     def may_repeat(self, text: str, now: datetime) -> bool:
-        unproven = [self.rows[number] for number in self.unproven]
-        return any(row.text == text and now - row.at <= UNPROVEN_FOR for row in unproven)
+        return any(
+            self.rows[number].text == text
+            and now - self.rows[number].at <= UNPROVEN_FOR
+            and now - self.bound_again_at.get(number, now) <= REPEATED_WITHIN
+            for number in self.unproven
+        )
 
 
 @dataclass(eq=False)
@@ -185,10 +196,10 @@ class Story:
         self.loop.close()
         self.start()
 
-    def a_day_passes(self, _: int) -> None:
-        """When we died before the proof of an answer that had arrived, it never comes and holds the word for a day."""
+    def time_passes(self, how: int) -> None:
+        """When we died before the proof of an answer that had arrived, it never comes."""
         if not self.unanswered:
-            self.clock.advance(UNPROVEN_FOR + timedelta(seconds=1))
+            self.clock.advance((REPEATED_WITHIN if how else UNPROVEN_FOR) + timedelta(seconds=1))
 
     def end(self) -> None:
         while self.to_us or self.wire.to_read or self.unanswered:
@@ -208,7 +219,7 @@ def story() -> Iterator[Story]:
 
 DEEDS = [
     Story.write, Story.write, Story.hand_over_again, Story.we_read, Story.we_read, Story.commit, Story.commit,
-    Story.centre_reads, Story.centre_reads, Story.cut, Story.die, Story.a_day_passes,
+    Story.centre_reads, Story.centre_reads, Story.cut, Story.die, Story.time_passes,
 ]  # fmt: skip
 
 
@@ -223,6 +234,35 @@ def test_each_sms_is_stored_once_whatever_breaks_in_whatever_order(deeds: list[t
     finally:
         story.loop.close()
     assert Counter(row.text for row in story.table.rows.values()) == story.written
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["the-link-is-cut", "we-are-killed"])
+def test_what_is_written_again_when_the_proof_was_lost_is_kept_and_may_be_a_repeat(
+    story: Story, is_killed: bool
+) -> None:
+    """The centre read our answer, and we died or the link was cut before we could know."""
+    story.write(0)
+    story.we_read(1)
+    story.commit(then=1)
+    story.centre_reads(1)
+    story.clock.advance(timedelta(seconds=1))
+    (story.die if is_killed else story.cut)(0)
+    story.commit(then=1)
+    story.clock.advance(REPEATED_WITHIN)
+    story.hand_over(Handed("PANNE", 0, b"PANNE"))
+    story.we_read(9)
+    story.commit(then=1)
+    story.centre_reads(9)
+    assert not story.unanswered
+    assert len(story.table.rows) == 1, "it is what the centre hands over again"
+
+    (story.die if is_killed else story.cut)(0)  # what was written first stays as long as it would have
+    story.clock.advance(timedelta(seconds=1))
+    story.hand_over(*(Handed(text, 0, text.encode()) for text in ("PANNE", "1")))
+    story.end()
+    assert [(row.text, row.may_be_repeat) for row in story.table.rows.values()] == [
+        ("PANNE", False), ("PANNE", True), ("1", False),
+    ]  # fmt: skip
 
 
 def test_what_came_anew_under_a_number_that_is_proven_twice_is_still_to_be_stored() -> None:
