@@ -32,7 +32,8 @@ EXPLAINED_BY: dict[Fault | State, tuple[Fault | State, ...]] = {
     Fault.PV_STRING_LOSS: (Fault.CLOCK_ERROR,),
     Fault.PUMP_WEAR: (Fault.DRY_RUNNING, Fault.PUMP_CLOGGED),
     # One loss has one name: what runs back through the valve, or out of a pipe, leaves the tower too.
-    Fault.TOWER_LEAK: (Fault.CHECK_VALVE_LEAK, Fault.PIPE_BURST),
+    Fault.TOWER_LEAK: (Fault.CHECK_VALVE_LEAK, Fault.PIPE_BURST, Fault.CLOCK_ERROR),
+    Fault.CHECK_VALVE_LEAK: (Fault.CLOCK_ERROR,),
     Fault.NIGHT_LEAK: (Fault.PIPE_BURST, Fault.TAP_LEFT_OPEN, Fault.CLOCK_ERROR),
     Fault.PV_SOILING: (Fault.PV_STRING_LOSS,),
     Fault.COMMS_OUTAGE: (Fault.GATEWAY_BATTERY_LOW, Fault.CLOCK_ERROR),

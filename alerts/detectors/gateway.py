@@ -18,6 +18,7 @@ FALLS_V = 0.35  # under its own usual, and lower from night to night
 FALLING_NIGHTS = 3
 SINKS_V, SPREADS = 0.25, 6.0
 NIGHT_LIGHT_W_M2 = 40.0
+IDLE_SHARE = 0.01  # of the panels' peak: less may be what their meter shows in the dark
 DEEP_NIGHT_DEG = -8.0  # no light comes so long before dawn
 LIGHT_W_M2 = 12.0
 TWILIGHT_DEG = 2.5  # the sun's height at which a cell in the open sees so much
@@ -233,7 +234,7 @@ def judge_clock(scene: Scene) -> list[Signal]:
 def _light_at_night(grid: Grid) -> Mask:
     """(n, m) irradiance, and power of the panels where that is measured, in the middle of the night."""
     sun, power_w = grid.value("pv", "irradiance_w_m2"), grid.value("pv", "power_w")
-    bright = (sun > NIGHT_LIGHT_W_M2) & ~(power_w <= 0.002 * grid.sites.rating("pv", "peak_w"))
+    bright = (sun > NIGHT_LIGHT_W_M2) & ~(power_w <= IDLE_SHARE * grid.sites.rating("pv", "peak_w"))
     return bright & (grid.sun_deg < DEEP_NIGHT_DEG)
 
 

@@ -65,6 +65,14 @@ def test_without_an_uptime_the_sun_tells_a_wrong_clock_within_two_days() -> None
     assert 7.5 * DAY_S <= first_s <= 9.5 * DAY_S
 
 
+@pytest.mark.parametrize(("power_share", "is_wrong"), [(0.003, False), (0.2, True)], ids=["the-cell-sticks", "wrong"])
+def test_light_at_night_is_believed_when_the_panels_give(power_share: float, is_wrong: bool) -> None:
+    """A cell that sticks shows its 740 W/m² all night, and the meter of the panels its watt or three of nothing."""
+    power_w = power_share * scene(24, START).grid.sites.rating("pv", "peak_w")[0, 0]
+    night = scene(24, START, pv__irradiance_w_m2=740.0, pv__power_w=power_w)
+    assert (PRESENT in only(judge_clock, night).verdict) is is_wrong
+
+
 @pytest.mark.parametrize("uptime", [True, False])
 def test_calm_days_show_no_wrong_clock(uptime: bool) -> None:
     assert PRESENT not in only(judge_clock, days_of_clock(9, 0.0, from_day=99, uptime=uptime)).verdict
