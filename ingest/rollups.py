@@ -101,7 +101,8 @@ class Rollups:
         return Added(late, *self._add_new(new))
 
     def write(self, added: Added) -> None:
-        """Write the hours that are over since, and hours and days that late readings change."""
+        """Write the hours that are over since, and hours and days that late readings change. The newest readings are in
+        the table of the latest by then."""
         is_whole = added.over["is_whole"] & (added.over["n"] > 0)
         hours = added.channel_id, added.over["hour"]
         written, incomplete = ((hours[0][some], hours[1][some]) for some in (is_whole, ~is_whole))
@@ -215,7 +216,7 @@ class Rollups:
         begins[1:] = (np.diff(channel) != 0) | (np.diff(hour) != 1)
         start_us, end_us = hour[begins] * HOUR_US, (hour[np.append(begins[1:], True)] + 1) * HOUR_US
         spans = {"channel": Int4s(channel[begins]), "start": Times(start_us), "end": Times(end_us)}
-        row = array_cursor(self._connection).execute(SQL["readings_of_spans"], spans).fetchone()
+        row = array_cursor(self._connection).execute(SQL["readings_by_span"], spans).fetchone()
         if row is None or row[0] is None:
             return
         order = np.lexsort((row[1], row[0]))

@@ -186,8 +186,8 @@ class ReadingWriter:
             stored = self._flagged(stored, is_newest[is_new])
             with self._copying(stored):
                 added = self._rollups.add(stored, is_newest[is_new])
-            self._rollups.write(added)
             self._update_latest(stored.take(is_newest[is_new]))
+            self._rollups.write(added)
         in_conflict = ordered.take(outcome == Outcome.CONFLICT)
         if len(in_conflict):
             self._connection.execute(

@@ -27,14 +27,14 @@ WHERE zone_id = ANY(%(zones)s) AND by_hand_of IS NULL
 GROUP BY zone_id;
 
 -- first_readings
-SELECT c.zone_id, min(first.measured_at) FROM channel c CROSS JOIN LATERAL (
-    SELECT measured_at FROM reading r WHERE r.channel_id = c.channel_id ORDER BY measured_at LIMIT 1
+SELECT c.zone_id, min(first.measured_at) FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
+    SELECT measured_at FROM reading r WHERE r.channel_id = l.channel_id ORDER BY measured_at LIMIT 1
 ) first WHERE c.zone_id = ANY(%(zones)s) AND c.by_hand_of IS NULL GROUP BY c.zone_id;
 
 -- span
 -- The first and the newest measured time of all sensors' channels.
-SELECT (SELECT min(first.measured_at) FROM channel c CROSS JOIN LATERAL (
-            SELECT measured_at FROM reading r WHERE r.channel_id = c.channel_id ORDER BY measured_at LIMIT 1) first
+SELECT (SELECT min(first.measured_at) FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
+            SELECT measured_at FROM reading r WHERE r.channel_id = l.channel_id ORDER BY measured_at LIMIT 1) first
         WHERE c.by_hand_of IS NULL),
        (SELECT max(measured_at) FROM latest JOIN channel USING (channel_id) WHERE by_hand_of IS NULL);
 

@@ -2,7 +2,7 @@
 -- A zone's tower as it stands, as far as that is still so: its level, its full level and what it then holds; and whether
 -- nothing is known that keeps water from coming.
 SELECT l.value, full_level_m, volume_m3, NOT EXISTS (
-           SELECT FROM alert WHERE zone_id = c.zone_id AND state <> 'resolved' AND explained_by IS NULL
+           SELECT 1 FROM alert WHERE zone_id = %(zone)s AND state <> 'resolved' AND explained_by IS NULL
            AND severity >= %(severity)s AND asset_id = ANY(%(lifting)s))
 FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (channel_id)
     CROSS JOIN LATERAL (

@@ -3,7 +3,7 @@
 SELECT a.alert_id, a.zone_id, a.fault, a.severity, a.acknowledged_at, a.last_evidence_at, a.is_late,
        a.explained_by IS NOT NULL, a.shelved_until,
        coalesce((SELECT max(l.measured_at) >= %(heard_since)s FROM latest l JOIN channel c USING (channel_id)
-                 WHERE c.zone_id = a.zone_id AND c.by_hand_of IS NULL), false),
+                 WHERE c.zone_id = (SELECT zone_id FROM alert WHERE alert_id = %(alert)s) AND c.by_hand_of IS NULL), false),
        a.opened_at, z.name, a.code, a.asset_id, a.evidence
 FROM alert a JOIN zone z USING (zone_id) WHERE a.alert_id = %(alert)s;
 

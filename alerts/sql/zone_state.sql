@@ -9,7 +9,7 @@ FROM zone z LEFT JOIN channel c ON c.zone_id = z.zone_id AND c.is_active
     LEFT JOIN asset a ON a.zone_id = c.zone_id AND a.asset_id = c.asset_id
     LEFT JOIN latest l USING (channel_id)
     CROSS JOIN LATERAL (SELECT l.measured_at >= %(fresh)s AND l.flag <> ALL(%(unusable)s)) AS is_now (ok)
-WHERE z.zone_id = %(zone)s GROUP BY z.zone_id;
+WHERE z.zone_id = %(zone)s GROUP BY z.zone_id, z.name;
 
 -- live
 -- The codes of a zone's live alerts, the gravest first.

@@ -11,8 +11,8 @@ WHERE %(only)s::integer IS NULL OR channel_id = %(only)s;
 -- copy_hours
 COPY reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps) FROM STDIN (FORMAT binary);
 
--- readings_of_spans
-SELECT span, measured, vals, flags FROM readings_of_spans(%(channel)s, %(start)s, %(end)s);
+-- readings_by_span
+SELECT span, measured, vals, flags FROM readings_by_span(%(channel)s, %(start)s, %(end)s);
 
 -- replace_hours
 -- Hours as they are now; one without a good reading comes with NaN.
@@ -43,14 +43,16 @@ ON CONFLICT (channel_id, day) DO UPDATE SET
 SELECT channel_id, hour FROM hours_after(%(channel)s, %(measured)s);
 
 -- missing_hours
--- From behind each channel's last written hour up to the hour that it is in.
+-- From behind each channel's last written hour up to the hour that it is in. OFFSET 0 fetches the channels before their
+-- hours are added up: where tables are spread over machines, the function is called by the one that may ask all.
 INSERT INTO reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps)
 SELECT l.channel_id, h.hour, h.n, h.bad, h.min, h.max, h.sum, h.first, h.last, h.steps
-FROM latest l CROSS JOIN LATERAL hours_from_readings(
-    l.channel_id,
-    coalesce((SELECT max(r.hour) + interval '1 hour' FROM reading_hour r WHERE r.channel_id = l.channel_id), '-infinity'),
-    date_trunc('hour', l.measured_at, 'UTC')) h
-WHERE %(only)s::integer IS NULL OR l.channel_id = %(only)s
+FROM (
+    SELECT channel_id, date_trunc('hour', measured_at, 'UTC') AS open_hour, coalesce(
+        (SELECT max(r.hour) + interval '1 hour' FROM reading_hour r WHERE r.channel_id = latest.channel_id),
+        '-infinity') AS from_hour
+    FROM latest WHERE %(only)s::integer IS NULL OR channel_id = %(only)s OFFSET 0
+) l CROSS JOIN LATERAL hours_from_readings(l.channel_id, l.from_hour, l.open_hour) h
 ON CONFLICT DO NOTHING;
 
 -- missing_days

@@ -24,9 +24,9 @@ SELECT carrier, detail, since FROM carrier_state WHERE NOT is_up AND carrier = A
 
 -- evaluation_behind
 -- Zones whose readings wait to be judged, or whose evaluation failed.
-SELECT j.zone_id, j.last_error, extract(epoch FROM heard.at - j.watermark_at) / 60 FROM job j CROSS JOIN LATERAL (
-    SELECT max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id)
-    WHERE c.zone_id = j.zone_id AND c.is_active) heard
+SELECT j.zone_id, j.last_error, extract(epoch FROM heard.at - j.watermark_at) / 60 FROM job j LEFT JOIN (
+    SELECT c.zone_id, max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id) WHERE c.is_active GROUP BY c.zone_id
+) heard USING (zone_id)
 WHERE j.last_error IS NOT NULL OR heard.at - j.watermark_at > %(most)s ORDER BY j.zone_id;
 
 -- sms_waiting

@@ -14,8 +14,9 @@ ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at;
 
 -- zones
 -- All zones, and those that nobody has heard since.
-SELECT count(*), count(*) FILTER (WHERE heard.at IS NULL OR heard.at < %(since)s) FROM zone z CROSS JOIN LATERAL (
-    SELECT max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id) WHERE c.zone_id = z.zone_id) heard;
+SELECT count(*), count(*) FILTER (WHERE heard.at IS NULL OR heard.at < %(since)s) FROM zone LEFT JOIN (
+    SELECT c.zone_id, max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id) GROUP BY c.zone_id
+) heard USING (zone_id);
 
 -- queue
 INSERT INTO notification (ref, phone, kind, step, reason, language, text, segments, urgency, state, created_at,

@@ -244,8 +244,9 @@ class Reader:
         self, channels: Sequence[int], bounds: Bounds, *, descends: bool, limit: int, skip: int
     ) -> dict[int, list[Entity]]:
         found: dict[int, list[Entity]] = {channel: [] for channel in channels}
-        parameters = _parameters(channels, bounds) | {"descending": descends, "limit": limit, "skip": skip}
-        for channel, measured_at, received_at, value, flag in self._connection.execute(SQL["observations"], parameters):
+        parameters = _parameters(channels, bounds) | {"limit": limit, "skip": skip}
+        statement = SQL["newest_observations" if descends else "observations"]
+        for channel, measured_at, received_at, value, flag in self._connection.execute(statement, parameters):
             found[channel].append(
                 {"channel": channel, "at": measured_at, "received_at": received_at, "value": value, "flag": flag}
             )

@@ -38,10 +38,14 @@ ORDER BY w.gateway_id = '', w.zone_id, w.gateway_id;
 
 -- last_received
 -- When something of each gateway last came; of sensors that number nothing, the newest reading of their zone.
-SELECT g.zone_id, g.gateway_id, coalesce(max(b.last_received_at), (
-           SELECT max(l.received_at) FROM latest l JOIN channel c USING (channel_id)
-           WHERE c.zone_id = g.zone_id AND c.by_hand_of IS NULL))
-FROM gateway g LEFT JOIN gateway_boot b USING (zone_id, gateway_id) GROUP BY g.zone_id, g.gateway_id;
+WITH numbered AS (
+    SELECT g.zone_id, g.gateway_id, max(b.last_received_at) AS at
+    FROM gateway g LEFT JOIN gateway_boot b USING (zone_id, gateway_id) GROUP BY g.zone_id, g.gateway_id
+)
+SELECT n.zone_id, n.gateway_id, coalesce(n.at, heard.at) FROM numbered n LEFT JOIN (
+    SELECT c.zone_id, max(l.received_at) AS at FROM latest l JOIN channel c USING (channel_id)
+    WHERE c.by_hand_of IS NULL AND c.zone_id IN (SELECT zone_id FROM numbered WHERE at IS NULL) GROUP BY c.zone_id
+) heard USING (zone_id);
 
 -- boots
 -- Starts of gateways of which numbers are missing, the newest first, with the missing ranges.

@@ -10,9 +10,9 @@ WHERE c.is_active AND c.zone_id = %(zone)s;
 
 -- heard_days
 -- How many readings of a zone came on each day, all channels together.
-SELECT d.day, sum(d.n)::float8 FROM channel c CROSS JOIN LATERAL (
+SELECT d.day, sum(d.n)::float8 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     SELECT r.day, r.n + r.bad AS n FROM reading_daily r
-    WHERE r.channel_id = c.channel_id AND r.day >= %(start)s AND r.day < %(end)s OFFSET 0
+    WHERE r.channel_id = l.channel_id AND r.day >= %(start)s AND r.day < %(end)s OFFSET 0
 ) d
 WHERE c.is_active AND c.zone_id = %(zone)s
 GROUP BY d.day;

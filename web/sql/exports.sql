@@ -9,35 +9,39 @@ FROM (
 ) piece;
 
 -- hours
--- Hours of a channel, also one in which all readings were bad; a mean of none is null.
+-- Hours of a channel, also one in which all readings were bad; a mean of none is null. The channel is one of a list: of a
+-- constant Citus makes a join that it then refuses.
 SELECT h.hour, CASE WHEN h.n > 0 THEN h.sum / h.n END, h.min, h.max, h.first, h.last, h.steps, h.n, h.bad
 FROM reading_hourly h
-WHERE h.channel_id = %(channel)s AND h.hour >= date_trunc('hour', %(start)s::timestamptz, 'UTC') AND h.hour < %(end)s
+WHERE h.channel_id = ANY(ARRAY[%(channel)s]) AND h.hour >= date_trunc('hour', %(start)s::timestamptz, 'UTC') AND h.hour < %(end)s
 ORDER BY h.hour;
 
 -- days
 SELECT d.day, CASE WHEN d.n > 0 THEN d.sum / d.n END, d.min, d.max, d.first, d.last, d.steps, d.n, d.bad
 FROM reading_daily d
-WHERE d.channel_id = %(channel)s AND d.day >= date_trunc('day', %(start)s::timestamptz, 'UTC') AND d.day < %(end)s
+WHERE d.channel_id = ANY(ARRAY[%(channel)s]) AND d.day >= date_trunc('day', %(start)s::timestamptz, 'UTC') AND d.day < %(end)s
 ORDER BY d.day;
 
 -- taps
 -- Each tap with what its counter moved on in the 24 h before now and when it was heard last. A tap without a counter is
 -- listed and nothing is said of its water.
-SELECT a.zone_id, a.asset_id, z.name, z.commune, z.latitude, z.longitude, z.people, z.is_fictional, l.measured_at,
-       (SELECT sum(h.steps) FROM reading_hourly h
-        WHERE h.channel_id = c.channel_id AND h.hour >= %(now)s::timestamptz - interval '24 hours' AND h.hour <= %(now)s),
-       (SELECT sum(h.n) FROM reading_hourly h
-        WHERE h.channel_id = c.channel_id AND h.hour >= %(now)s::timestamptz - interval '24 hours' AND h.hour <= %(now)s)
-FROM asset a JOIN zone z USING (zone_id)
-LEFT JOIN channel c ON c.zone_id = a.zone_id AND c.asset_id = a.asset_id AND c.name = 'volume_m3' AND c.is_active
-LEFT JOIN latest l USING (channel_id)
+SELECT a.zone_id, a.asset_id, z.name, z.commune, z.latitude, z.longitude, z.people, z.is_fictional, counted.measured_at,
+       counted.steps, counted.n
+FROM asset a JOIN zone z USING (zone_id) LEFT JOIN (
+    SELECT c.zone_id, c.asset_id, l.measured_at, h.steps, h.n
+    FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
+        SELECT sum(r.steps) AS steps, sum(r.n) AS n FROM reading_hourly r
+        WHERE r.channel_id = l.channel_id AND r.hour >= %(now)s::timestamptz - interval '24 hours' AND r.hour <= %(now)s
+    ) h
+    WHERE c.name = 'volume_m3' AND c.is_active
+) counted USING (zone_id, asset_id)
 WHERE a.kind = 'tap' AND a.is_active ORDER BY a.zone_id, a.asset_id;
 
 -- assets
-SELECT a.zone_id, a.asset_id, a.kind, a.interval_s, a.rating, z.name, z.latitude, z.longitude, z.is_fictional,
-       (SELECT max(l.measured_at) FROM channel c JOIN latest l USING (channel_id)
-        WHERE c.zone_id = a.zone_id AND c.asset_id = a.asset_id AND c.is_active)
-FROM asset a JOIN zone z USING (zone_id)
+SELECT a.zone_id, a.asset_id, a.kind, a.interval_s, a.rating, z.name, z.latitude, z.longitude, z.is_fictional, heard.at
+FROM asset a JOIN zone z USING (zone_id) LEFT JOIN (
+    SELECT c.zone_id, c.asset_id, max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id)
+    WHERE c.is_active GROUP BY c.zone_id, c.asset_id
+) heard USING (zone_id, asset_id)
 WHERE a.is_active AND %(taps)s = (a.kind = 'tap')
 ORDER BY a.zone_id, a.asset_id;

@@ -18,10 +18,10 @@ ORDER BY z.zone_id;
 
 -- lowest_today
 -- The lowest level of each tower since %(since)s in the hours that are over.
-SELECT c.zone_id, h.low FROM channel c
+SELECT c.zone_id, h.low FROM channel c JOIN latest l USING (channel_id)
 CROSS JOIN LATERAL (
     SELECT min(r.min) AS low FROM reading_hour r
-    WHERE r.channel_id = c.channel_id AND r.hour >= %(since)s AND r.hour <= %(now)s OFFSET 0
+    WHERE r.channel_id = l.channel_id AND r.hour >= %(since)s AND r.hour <= %(now)s OFFSET 0
 ) h
 WHERE c.is_active AND c.asset_id = 'tower' AND c.name = 'level_m' AND h.low IS NOT NULL;
 
@@ -33,10 +33,10 @@ FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (chann
 CROSS JOIN LATERAL (
     SELECT sum(n + bad) AS n FROM (
         SELECT r.n, r.bad FROM reading_day r
-        WHERE r.channel_id = c.channel_id AND r.day = %(day)s AND l.measured_at >= %(day)s + interval '1 day'
+        WHERE r.channel_id = l.channel_id AND r.day = %(day)s AND l.measured_at >= %(day)s + interval '1 day'
         UNION ALL
         SELECT h.n, h.bad FROM reading_hourly h
-        WHERE h.channel_id = c.channel_id AND h.hour >= %(day)s AND l.measured_at < %(day)s + interval '1 day'
+        WHERE h.channel_id = l.channel_id AND h.hour >= %(day)s AND l.measured_at < %(day)s + interval '1 day'
     ) parts OFFSET 0
 ) came
 WHERE c.is_active AND c.name = ANY('{volume_m3,irradiance_w_m2,level_m}') AND c.asset_id = ANY('{pump,pv,tower}');
@@ -49,7 +49,7 @@ SELECT v.name, array_agg(v.channel_id), array_agg(v.day), array_agg(coalesce(v.v
 FROM (
     SELECT c.name, c.channel_id, d.day, CASE c.name
         WHEN 'volume_m3' THEN CASE WHEN coalesce(d.last_hour, (
-            SELECT max(h.hour) FROM reading_hour h WHERE h.channel_id = c.channel_id AND h.n > 0
+            SELECT max(h.hour) FROM reading_hour h WHERE h.channel_id = l.channel_id AND h.n > 0
               AND h.hour >= d.day AND h.hour < d.day + interval '1 day'
         )) >= d.day + interval '1 day' - %(evening)s THEN d.steps END
         WHEN 'irradiance_w_m2' THEN CASE WHEN d.n * a.interval_s >= %(full_day_s)s THEN d.sum / d.n END
@@ -58,13 +58,13 @@ FROM (
     FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (channel_id)
     CROSS JOIN LATERAL (
         SELECT r.day, r.n, r.sum, r.first, r.steps, r.last_hour FROM reading_day r
-        WHERE r.channel_id = c.channel_id AND r.n > 0 AND r.day >= %(start)s
+        WHERE r.channel_id = l.channel_id AND r.n > 0 AND r.day >= %(start)s
           AND r.day < least(%(end)s, date_trunc('day', l.measured_at, 'UTC'))
         UNION ALL
         SELECT date_trunc('day', min(h.hour), 'UTC'), sum(h.n), sum(h.sum ORDER BY h.hour), (array_agg(h.first ORDER BY h.hour))[1],
                sum(h.steps ORDER BY h.hour), max(h.hour)
         FROM reading_hourly h WHERE l.measured_at >= %(start)s AND l.measured_at < %(end)s
-          AND h.channel_id = c.channel_id AND h.n > 0 AND h.hour >= date_trunc('day', l.measured_at, 'UTC')
+          AND h.channel_id = l.channel_id AND h.n > 0 AND h.hour >= date_trunc('day', l.measured_at, 'UTC')
         HAVING count(*) > 0
         OFFSET 0
     ) d
@@ -80,10 +80,9 @@ FROM channel c JOIN asset a USING (zone_id, asset_id) WHERE c.channel_id = ANY(%
 -- daily_energy
 -- What each pump drew on a day [kWh], on how much of it that rests, and what it lifted [m³]. A zone whose day is not over
 -- in its own readings has no row yet.
-SELECT c.zone_id, power.sum * a.interval_s / 3.6e6, power.n * a.interval_s / 86400, lifted.steps
-FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN reading_day power USING (channel_id)
-JOIN channel counter ON counter.zone_id = c.zone_id AND counter.asset_id = 'pump' AND counter.name = 'volume_m3'
-    AND counter.is_active
-JOIN reading_day lifted ON lifted.channel_id = counter.channel_id AND lifted.day = power.day
-WHERE c.is_active AND c.asset_id = 'pump' AND c.name = 'power_w' AND power.day = %(day)s
-  AND c.zone_id = ANY(%(zones)s);
+SELECT c.zone_id, max(d.sum * a.interval_s) FILTER (WHERE c.name = 'power_w') / 3.6e6,
+       max(d.n * a.interval_s) FILTER (WHERE c.name = 'power_w') / 86400, max(d.steps) FILTER (WHERE c.name = 'volume_m3')
+FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN reading_day d USING (channel_id)
+WHERE c.is_active AND c.asset_id = 'pump' AND c.name = ANY('{power_w,volume_m3}') AND d.day = %(day)s
+  AND c.zone_id = ANY(%(zones)s)
+GROUP BY c.zone_id HAVING count(*) = 2;

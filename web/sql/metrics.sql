@@ -4,11 +4,10 @@ FROM latest WHERE received_at > %(now)s::timestamptz - interval '1 hour';
 
 -- judged
 SELECT percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY greatest(0, extract(epoch FROM heard.at - j.watermark_at))::float8)
-FROM job j CROSS JOIN LATERAL (
-    SELECT max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id)
-    WHERE c.zone_id = j.zone_id AND c.is_active
-) heard
-WHERE heard.at IS NOT NULL AND j.watermark_at IS NOT NULL;
+FROM job j JOIN (
+    SELECT c.zone_id, max(l.measured_at) AS at FROM channel c JOIN latest l USING (channel_id) WHERE c.is_active GROUP BY c.zone_id
+) heard USING (zone_id)
+WHERE j.watermark_at IS NOT NULL;
 
 -- told
 -- Alerts of which somebody was to be told: from opening to the first hand-over that a route took.

@@ -2,28 +2,32 @@
 -- Some zones over [start, end): readings that came and that were due at `due_until`, those that failed a test, those
 -- that were dated anew, conflicts, late ones by the day of receipt, and the gateway's clock when it last told it.
 -- OFFSET 0 makes the server go channel by channel; else it adds up the open days of all zones first.
-SELECT z.zone_id, came.n, came.due, noted.failed, noted.redated, conflicts.n, account.late, account.stored,
-       account.clock_offset_s
-FROM zone z
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(d.n), 0)::int8 AS n,
-           coalesce(sum(floor(date_part('epoch', %(due_until)s::timestamptz - %(start)s) / a.interval_s)), 0) AS due
-    FROM channel c JOIN asset a USING (zone_id, asset_id) CROSS JOIN LATERAL (
+SELECT z.zone_id, coalesce(heard.came, 0), planned.due, coalesce(heard.failed, 0), coalesce(heard.redated, 0),
+       coalesce(heard.conflicts, 0), account.late, account.stored, account.clock_offset_s
+FROM zone z LEFT JOIN (
+    SELECT c.zone_id, sum(came.n)::int8 AS came, sum(noted.failed)::int8 AS failed, sum(noted.redated)::int8 AS redated,
+           sum(conflicts.n)::int8 AS conflicts
+    FROM channel c JOIN latest l USING (channel_id)
+    CROSS JOIN LATERAL (
         SELECT sum(r.n + r.bad) AS n FROM reading_daily r
-        WHERE r.channel_id = c.channel_id AND r.day >= %(start)s AND r.day < %(end)s OFFSET 0
-    ) d
-    WHERE c.zone_id = z.zone_id AND c.is_active
-) came
+        WHERE r.channel_id = l.channel_id AND r.day >= %(start)s AND r.day < %(end)s OFFSET 0
+    ) came
+    CROSS JOIN LATERAL (
+        SELECT count(DISTINCT n.measured_at) FILTER (WHERE n.test <> 'clock') AS failed,
+               count(*) FILTER (WHERE n.test = 'clock') AS redated
+        FROM reading_note n
+        WHERE n.channel_id = l.channel_id AND n.measured_at >= %(start)s AND n.measured_at < %(end)s
+    ) noted
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n FROM reading_conflict x
+        WHERE x.channel_id = l.channel_id AND x.measured_at >= %(start)s AND x.measured_at < %(end)s
+    ) conflicts
+    WHERE c.zone_id = ANY(%(zones)s) AND c.is_active GROUP BY c.zone_id
+) heard USING (zone_id)
 CROSS JOIN LATERAL (
-    SELECT count(DISTINCT (n.channel_id, n.measured_at)) FILTER (WHERE n.test <> 'clock') AS failed,
-           count(*) FILTER (WHERE n.test = 'clock') AS redated
-    FROM channel c JOIN reading_note n USING (channel_id)
-    WHERE c.zone_id = z.zone_id AND c.is_active AND n.measured_at >= %(start)s AND n.measured_at < %(end)s
-) noted
-CROSS JOIN LATERAL (
-    SELECT count(*) AS n FROM channel c JOIN reading_conflict x USING (channel_id)
-    WHERE c.zone_id = z.zone_id AND c.is_active AND x.measured_at >= %(start)s AND x.measured_at < %(end)s
-) conflicts
+    SELECT coalesce(sum(floor(date_part('epoch', %(due_until)s::timestamptz - %(start)s) / a.interval_s)), 0) AS due
+    FROM channel c JOIN asset a USING (zone_id, asset_id) WHERE c.zone_id = z.zone_id AND c.is_active
+) planned
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(g.late), 0)::int8 AS late, coalesce(sum(g.stored), 0)::int8 AS stored,
            (array_agg(g.clock_offset_s ORDER BY g.day DESC) FILTER (WHERE g.clock_offset_s IS NOT NULL))[1]
@@ -35,25 +39,30 @@ WHERE z.zone_id = ANY(%(zones)s);
 -- channels
 -- Each channel of a zone over [start, end): readings that came, of them late ones, conflicts, and the newest reading that
 -- failed no test, whenever that was.
-SELECT c.channel_id, c.asset_id, c.name, c.unit, a.interval_s, came.n, late.n, conflicts.n, good.value, good.measured_at
-FROM channel c JOIN asset a USING (zone_id, asset_id)
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(r.n + r.bad), 0)::int8 AS n FROM reading_daily r
-    WHERE r.channel_id = c.channel_id AND r.day >= %(start)s AND r.day < %(end)s OFFSET 0
-) came
-CROSS JOIN LATERAL (
-    SELECT count(*) AS n FROM reading r
-    WHERE r.channel_id = c.channel_id AND r.measured_at >= %(start)s AND r.measured_at < %(end)s
-      AND r.received_at - r.measured_at > %(late_after)s
-) late
-CROSS JOIN LATERAL (
-    SELECT count(*) AS n FROM reading_conflict x
-    WHERE x.channel_id = c.channel_id AND x.measured_at >= %(start)s AND x.measured_at < %(end)s
-) conflicts
-LEFT JOIN LATERAL (
-    SELECT r.value, r.measured_at FROM reading r
-    WHERE r.channel_id = c.channel_id AND r.flag < 3 ORDER BY r.measured_at DESC LIMIT 1
-) good ON true
+SELECT c.channel_id, c.asset_id, c.name, c.unit, a.interval_s, coalesce(heard.came, 0), coalesce(heard.late, 0),
+       coalesce(heard.conflicts, 0), heard.value, heard.measured_at
+FROM channel c JOIN asset a USING (zone_id, asset_id) LEFT JOIN (
+    SELECT l.channel_id, came.n AS came, late.n AS late, conflicts.n AS conflicts, good.value, good.measured_at
+    FROM channel c JOIN latest l USING (channel_id)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(r.n + r.bad), 0)::int8 AS n FROM reading_daily r
+        WHERE r.channel_id = l.channel_id AND r.day >= %(start)s AND r.day < %(end)s OFFSET 0
+    ) came
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n FROM reading r
+        WHERE r.channel_id = l.channel_id AND r.measured_at >= %(start)s AND r.measured_at < %(end)s
+          AND r.received_at - r.measured_at > %(late_after)s
+    ) late
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n FROM reading_conflict x
+        WHERE x.channel_id = l.channel_id AND x.measured_at >= %(start)s AND x.measured_at < %(end)s
+    ) conflicts
+    LEFT JOIN LATERAL (
+        SELECT r.value, r.measured_at FROM reading r
+        WHERE r.channel_id = l.channel_id AND r.flag < 3 ORDER BY r.measured_at DESC LIMIT 1
+    ) good ON true
+    WHERE c.is_active AND c.zone_id = %(zone)s
+) heard USING (channel_id)
 WHERE c.is_active AND c.zone_id = %(zone)s
 ORDER BY c.asset_id, c.name;
 

@@ -11,28 +11,30 @@ FROM zone z WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s ORDER BY z.zone
 -- From the rollup channel by channel; the day in which a channel fell silent for good is not in it and is added up anew.
 SELECT c.zone_id, c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
-    SELECT * FROM reading_day r WHERE r.channel_id = c.channel_id AND r.day >= %(start)s AND r.day < %(end)s
+    SELECT * FROM reading_day r WHERE r.channel_id = l.channel_id AND r.day >= %(start)s AND r.day < %(end)s
       AND r.day < date_trunc('day', l.measured_at, 'UTC')) d
 WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
 UNION ALL
 SELECT c.zone_id, c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
-    SELECT * FROM reading_daily r WHERE r.channel_id = c.channel_id AND r.day = date_trunc('day', l.measured_at, 'UTC')) d
+    SELECT * FROM reading_daily r WHERE r.channel_id = l.channel_id AND r.day = date_trunc('day', l.measured_at, 'UTC')) d
 WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
   AND l.measured_at >= %(start)s AND l.measured_at < %(end)s;
 
 -- hours
--- Of what pumping and energy are told by; likewise, the hour in which a channel fell silent is added up anew.
+-- Of what pumping and energy are told by; likewise, the hour in which a channel fell silent is added up anew. OFFSET 0 makes
+-- the server go channel by channel.
 SELECT c.zone_id, c.asset_id, c.name, h.hour, h.n, h.sum / nullif(h.n, 0), h.max, h.first, h.last, h.steps
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
-    SELECT * FROM reading_hour r WHERE r.channel_id = c.channel_id AND r.hour >= %(start)s AND r.hour < %(end)s
+    SELECT * FROM reading_hour r WHERE r.channel_id = l.channel_id AND r.hour >= %(start)s AND r.hour < %(end)s
       AND r.hour < date_trunc('hour', l.measured_at, 'UTC')) h
 WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
   AND c.asset_id || '/' || c.name = ANY(%(channels)s)
 UNION ALL
 SELECT c.zone_id, c.asset_id, c.name, h.hour, h.n, h.sum / nullif(h.n, 0), h.max, h.first, h.last, h.steps
-FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL hours_from_readings(
-    c.channel_id, date_trunc('hour', l.measured_at, 'UTC'), date_trunc('hour', l.measured_at, 'UTC') + interval '1 hour') h
+FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
+    SELECT * FROM reading_hourly r WHERE r.channel_id = l.channel_id AND r.hour = date_trunc('hour', l.measured_at, 'UTC')
+    OFFSET 0) h
 WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
   AND c.asset_id || '/' || c.name = ANY(%(channels)s) AND l.measured_at >= %(start)s AND l.measured_at < %(end)s;
 
@@ -61,8 +63,8 @@ DELETE FROM takings WHERE zone_id = %(zone)s AND month = %(month)s;
 
 -- first_day
 -- The first day of which there are readings.
-SELECT min((first.day AT TIME ZONE 'UTC')::date) FROM channel c CROSS JOIN LATERAL (
-    SELECT day FROM reading_day d WHERE d.channel_id = c.channel_id ORDER BY day LIMIT 1) first;
+SELECT min((first.day AT TIME ZONE 'UTC')::date) FROM latest l CROSS JOIN LATERAL (
+    SELECT day FROM reading_day d WHERE d.channel_id = l.channel_id ORDER BY day LIMIT 1) first;
 
 -- draft
 SELECT words_fr, words_en FROM report_draft WHERE period = %(period)s AND zone_id IS NOT DISTINCT FROM %(zone)s;

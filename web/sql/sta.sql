@@ -1,22 +1,19 @@
 -- observations
--- Some readings of some channels, each channel's by itself, as columns; `descending` begins with the newest.
-SELECT c.channel_id, r.measured_at, r.received_at, r.value, r.flag
-FROM unnest(%(channels)s::int[]) AS c (channel_id)
-CROSS JOIN LATERAL (
+-- Some readings of some channels, each channel's by itself, as columns, the oldest first.
+SELECT l.channel_id, r.measured_at, r.received_at, r.value, r.flag FROM latest l CROSS JOIN LATERAL (
     SELECT measured_at, received_at, value, flag FROM reading
-    WHERE channel_id = c.channel_id AND NOT %(descending)s
+    WHERE channel_id = l.channel_id
       AND measured_at >= %(start)s AND measured_at <= %(end)s AND value >= %(low)s AND value <= %(high)s
     ORDER BY measured_at LIMIT %(limit)s OFFSET %(skip)s
-) r
-UNION ALL
-SELECT c.channel_id, r.measured_at, r.received_at, r.value, r.flag
-FROM unnest(%(channels)s::int[]) AS c (channel_id)
-CROSS JOIN LATERAL (
+) r WHERE l.channel_id = ANY(%(channels)s::int[]);
+
+-- newest_observations
+SELECT l.channel_id, r.measured_at, r.received_at, r.value, r.flag FROM latest l CROSS JOIN LATERAL (
     SELECT measured_at, received_at, value, flag FROM reading
-    WHERE channel_id = c.channel_id AND %(descending)s
+    WHERE channel_id = l.channel_id
       AND measured_at >= %(start)s AND measured_at <= %(end)s AND value >= %(low)s AND value <= %(high)s
     ORDER BY measured_at DESC LIMIT %(limit)s OFFSET %(skip)s
-) r;
+) r WHERE l.channel_id = ANY(%(channels)s::int[]);
 
 -- count_observations
 SELECT channel_id, count(*) FROM reading
