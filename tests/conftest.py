@@ -26,6 +26,7 @@ from ndiyan.shipped_files import shipped
 from tests import phones
 from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.ndiyan.letterbox import Letterbox
+from tests.spread import spread
 from tests.web.web_site import past
 
 __all__ = ["past"]  # one fixture for all: a second of its name would make its database twice
@@ -113,6 +114,10 @@ def _template(postgres: str) -> Iterator[str]:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with connect(_url_of(postgres, name)) as connection:
         migrate(connection)
+        if os.environ.get("NDIYAN_TEST_SPREAD") == "1":  # on a server that offers Citus
+            connection.commit()
+            connection.autocommit = True
+            spread(connection)
     with connect(postgres) as admin:  # TimescaleDB's scheduler sits in each database, and a template must be left alone
         admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
         admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
