@@ -175,6 +175,9 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
             include_in_schema=False,
         )
     app.include_router(overview.root, dependencies=[Depends(page_guard)], include_in_schema=False)
+    # FastAPI puts routes together when they are first asked for; two threads that do so at once trip over each other.
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/-", "root_path": "", "headers": []})
     return app
 
 

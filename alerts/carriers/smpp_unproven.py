@@ -53,13 +53,13 @@ class Unproven(Generic[Due]):
 
     def find(self, key: str, now: datetime) -> Known[Due] | None:
         """What has come with this key and is handed over again if it comes now."""
-        old = [key for key, known in self._known.items() if known.is_stored and now - known.came_at > UNPROVEN_FOR]
+        old = [key for key, one in self._known.items() if one.is_stored and not _is_within(UNPROVEN_FOR, one.came_at, now)]
         for each in old:
             self._drop(each)
         known = self._known.get(key)
         if known is None or not known.is_stored or known.bound_again_at is None:
             return known
-        return known if now - known.bound_again_at <= REPEATED_WITHIN else None
+        return known if _is_within(REPEATED_WITHIN, known.bound_again_at, now) else None
 
     def add(self, number: str, came_at: datetime, keys: Sequence[str], answers: list[Due]) -> bool:
         """One has come that is to be stored; whether the same was there before, and it may yet be a repeat."""
@@ -99,3 +99,8 @@ class Unproven(Generic[Due]):
         number = self._known.pop(key).number
         if all(known.number != number for known in self._known.values()):
             self._proven.add(number)
+
+
+def _is_within(most: timedelta, since: datetime, now: datetime) -> bool:
+    """What lies in the future was written by a clock that was ahead: nobody knows how long ago."""
+    return timedelta(0) <= now - since <= most

@@ -38,12 +38,11 @@ WHERE r.channel_id = %(channel)s AND r.measured_at >= date_bin(%(bin)s, %(start)
 GROUP BY t_s, c.is_counter HAVING bool_or(r.flag <> 4) ORDER BY t_s;
 
 -- hours
--- As `binned_hours`, for hours as they are: nothing is grouped, which takes a third of the time. The channel is one of a list,
--- here and below: of a constant Citus makes a join that it then refuses.
+-- As `binned_hours`, for hours as they are: nothing is grouped, which takes a third of the time.
 SELECT date_part('epoch', h.hour), CASE WHEN c.is_counter THEN h.last ELSE h.sum / h.n END,
        h.min, h.max, h.n::float8, CASE WHEN h.bad > 0 THEN 4 ELSE 1 END::float8
 FROM reading_hourly h JOIN channel c USING (channel_id)
-WHERE h.channel_id = ANY(ARRAY[%(channel)s]) AND h.hour >= date_bin(%(bin)s, %(start)s, '1970-01-01Z') AND h.hour < %(end)s
+WHERE h.channel_id = %(channel)s AND h.hour >= date_bin(%(bin)s, %(start)s, '1970-01-01Z') AND h.hour < %(end)s
   AND h.n > 0
 ORDER BY h.hour;
 
@@ -53,7 +52,7 @@ SELECT date_part('epoch', date_bin(%(bin)s, h.hour, '1970-01-01Z')) AS t_s,
             ELSE sum(h.sum ORDER BY h.hour) / sum(h.n) END,
        min(h.min), max(h.max), sum(h.n)::float8, CASE WHEN sum(h.bad) > 0 THEN 4 ELSE 1 END::float8
 FROM reading_hourly h JOIN channel c USING (channel_id)
-WHERE h.channel_id = ANY(ARRAY[%(channel)s]) AND h.hour >= date_bin(%(bin)s, %(start)s, '1970-01-01Z') AND h.hour < %(end)s
+WHERE h.channel_id = %(channel)s AND h.hour >= date_bin(%(bin)s, %(start)s, '1970-01-01Z') AND h.hour < %(end)s
 GROUP BY t_s, c.is_counter HAVING sum(h.n) > 0 ORDER BY t_s;
 
 -- binned_days
@@ -62,7 +61,7 @@ SELECT date_part('epoch', date_bin(%(bin)s, d.day, '1970-01-01Z')) AS t_s,
             ELSE sum(d.sum ORDER BY d.day) / sum(d.n) END,
        min(d.min), max(d.max), sum(d.n)::float8, CASE WHEN sum(d.bad) > 0 THEN 4 ELSE 1 END::float8
 FROM reading_daily d JOIN channel c USING (channel_id)
-WHERE d.channel_id = ANY(ARRAY[%(channel)s]) AND d.day >= date_bin(%(bin)s, %(start)s, '1970-01-01Z') AND d.day < %(end)s
+WHERE d.channel_id = %(channel)s AND d.day >= date_bin(%(bin)s, %(start)s, '1970-01-01Z') AND d.day < %(end)s
 GROUP BY t_s, c.is_counter HAVING sum(d.n) > 0 ORDER BY t_s;
 
 -- window

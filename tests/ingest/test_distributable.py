@@ -33,6 +33,12 @@ NOT_BY_CHANNEL = {"alerts/lasting:tower", "alerts/zone_state:state", "ingest/rol
 OF_ALL = {"ndiyan/demo:newest_received", "web/itself:size", "web/metrics:stored"}
 """Statements that ask every machine for a number of the whole."""
 AT, HOUR = datetime(2026, 11, 24, tzinfo=UTC), timedelta(hours=1)
+OF_ONE_CHANNEL = {
+    "ingest/readings:binned_days", "ingest/readings:binned_hours", "ingest/readings:hours", "web/exports:days",
+    "web/exports:hours",
+}  # fmt: skip
+"""Of one channel, named as a constant, Citus makes a join that it then refuses; named as one of a list it takes them, and
+PostgreSQL reads the whole of `latest` for each chart, two to three times as long."""
 ASKED = {
     "after": None, "alert": 1, "asset": "tower", "assets": ["tower", "tap-%"], "before_at": None,
     "before_channel": None, "before_measured": None, "before_value": None, "behind": HOUR, "bin": HOUR, "channel": 1,
@@ -125,7 +131,7 @@ def test_statements_name_the_distribution_column_and_lock_no_rows_of_several_mac
 
 
 @pytest.mark.db
-def test_citus_spreads_the_tables_and_takes_all_statements(citus: Connection, zones: list[Zone]) -> None:
+def test_citus_spreads_the_tables_and_takes_the_statements_but_five(citus: Connection, zones: list[Zone]) -> None:
     import_zones(citus, zones[:1])
     writer, minutes = ReadingWriter(citus), np.arange(0, 26 * 60, 20, dtype=np.int64)
     measured = us_from_instant(AT) + np.concatenate([minutes, minutes]) * 60_000_000
@@ -144,5 +150,5 @@ def test_citus_spreads_the_tables_and_takes_all_statements(citus: Connection, zo
             taken += 1
         except psycopg.Error as error:
             refused[name] = str(error)
-    assert refused == {}
-    assert taken > 65
+    assert refused.keys() == OF_ONE_CHANNEL, refused
+    assert taken > 60

@@ -133,7 +133,7 @@ def test_kill_9_of_the_parent_leaves_no_server(folder: Path) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
     wait_until(lambda: not (folder / "postgres" / "postmaster.pid").exists())
-    assert "database system is shut down" in (folder / "postgres.log").read_text("utf-8")
+    wait_until(lambda: "database system is shut down" in (folder / "postgres.log").read_text("utf-8"))
     assert not Path(f"/proc/{pid}/cwd").exists()
 
 

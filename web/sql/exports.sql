@@ -9,17 +9,16 @@ FROM (
 ) piece;
 
 -- hours
--- Hours of a channel, also one in which all readings were bad; a mean of none is null. The channel is one of a list: of a
--- constant Citus makes a join that it then refuses.
+-- Hours of a channel, also one in which all readings were bad; a mean of none is null.
 SELECT h.hour, CASE WHEN h.n > 0 THEN h.sum / h.n END, h.min, h.max, h.first, h.last, h.steps, h.n, h.bad
 FROM reading_hourly h
-WHERE h.channel_id = ANY(ARRAY[%(channel)s]) AND h.hour >= date_trunc('hour', %(start)s::timestamptz, 'UTC') AND h.hour < %(end)s
+WHERE h.channel_id = %(channel)s AND h.hour >= date_trunc('hour', %(start)s::timestamptz, 'UTC') AND h.hour < %(end)s
 ORDER BY h.hour;
 
 -- days
 SELECT d.day, CASE WHEN d.n > 0 THEN d.sum / d.n END, d.min, d.max, d.first, d.last, d.steps, d.n, d.bad
 FROM reading_daily d
-WHERE d.channel_id = ANY(ARRAY[%(channel)s]) AND d.day >= date_trunc('day', %(start)s::timestamptz, 'UTC') AND d.day < %(end)s
+WHERE d.channel_id = %(channel)s AND d.day >= date_trunc('day', %(start)s::timestamptz, 'UTC') AND d.day < %(end)s
 ORDER BY d.day;
 
 -- taps
