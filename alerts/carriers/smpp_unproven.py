@@ -53,7 +53,9 @@ class Unproven(Generic[Due]):
 
     def find(self, key: str, now: datetime) -> Known[Due] | None:
         """What has come with this key and is handed over again if it comes now."""
-        old = [key for key, one in self._known.items() if one.is_stored and not _is_within(UNPROVEN_FOR, one.came_at, now)]
+        old = [
+            key for key, one in self._known.items() if one.is_stored and not _is_within(UNPROVEN_FOR, one.came_at, now)
+        ]
         for each in old:
             self._drop(each)
         known = self._known.get(key)

@@ -297,7 +297,8 @@ def test_a_connection_that_is_ended_in_the_middle_of_a_batch_keeps_the_batch(
                      "ALTER TABLE newest RENAME TO latest", id="42P01-table"),
         pytest.param("42883", "ALTER FUNCTION take_writer_turns RENAME TO f",
                      "ALTER FUNCTION f RENAME TO take_writer_turns", id="42883-function"),
-        pytest.param("22P03", "DROP VIEW grafana_reading, reading_hourly CASCADE; ALTER TABLE reading ALTER value TYPE real",
+        pytest.param("22P03", "DROP VIEW grafana_reading, reading_hourly CASCADE;"
+                     " ALTER TABLE reading ALTER value TYPE real",
                      "ALTER TABLE reading ALTER value TYPE double precision", id="22P03-type"),
         pytest.param("23502", "ALTER TABLE latest ADD extra int NOT NULL",
                      "ALTER TABLE latest DROP extra", id="23502-column-that-we-do-not-fill"),
