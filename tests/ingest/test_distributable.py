@@ -37,7 +37,7 @@ OF_ONE_CHANNEL = {
     "ingest/readings:binned_days", "ingest/readings:binned_hours", "ingest/readings:hours", "web/exports:days",
     "web/exports:hours",
 }  # fmt: skip
-"""Of a channel that is named as a constant Citus makes a join that it then refuses; named as one of a list it takes them,
+"""Of a channel that is named as a constant Citus makes a join that it then refuses. Named in a list it takes them,
 and PostgreSQL reads the whole of `latest` for each chart, two to three times as long."""
 ASKED = {
     "after": None, "alert": 1, "asset": "tower", "assets": ["tower", "tap-%"], "before_at": None,
