@@ -129,10 +129,16 @@ class _ArrayDumper(Dumper):
         return obj.binary()
 
 
+# Once and for all connections: psycopg keeps every class that it is ever shown.
+_DUMPERS = {
+    kind: type(f"{kind.__name__}Dumper", (_ArrayDumper,), {"oid": kind.oid})
+    for kind in (Int2s, Int4s, Int8s, Float8s, Times, Texts)
+}
+
+
 def register_arrays(connection: psycopg.Connection[Any]) -> None:
     """Let this connection take these array types as parameters."""
-    for kind in (Int2s, Int4s, Int8s, Float8s, Times, Texts):
-        dumper = type(f"{kind.__name__}Dumper", (_ArrayDumper,), {"oid": kind.oid})
+    for kind, dumper in _DUMPERS.items():
         connection.adapters.register_dumper(kind, dumper)
 
 

@@ -1,5 +1,6 @@
 """Reads give what was stored: charts from rollups are those from readings, a matrix holds the last good reading."""
 
+import gc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -129,6 +130,19 @@ def test_a_matrix_of_more_channels_than_a_row_carries_holds_each(connection: psy
     found = PgReadings(connection).matrix(range(1, 131), START, START + HOUR, HOUR)
     expected = [np.nan if 64 < channel <= 128 else channel * 1.5 for channel in range(1, 131)]
     np.testing.assert_array_equal(found[:, 0], expected)
+
+
+def test_a_year_of_matrices_makes_no_classes_that_stay(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
+    readings = PgReadings(connection)
+
+    def read_and_count() -> int:
+        for _ in range(5):
+            readings.matrix([1], START, START + HOUR, timedelta(minutes=5))
+        gc.collect()
+        return sum(isinstance(one, type) for one in gc.get_objects())
+
+    read_and_count()  # the first imports what it needs
+    assert read_and_count() == read_and_count()
 
 
 def test_a_matrix_without_steps_is_refused(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
