@@ -10,8 +10,9 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
-from alerts.rolling import highest_since, run_steps, window_mean
+from alerts.rolling import highest_since, run_steps
 from alerts.scene import DAY_S, FloatArray, Grid, Mask, spacing_of
+from alerts.sun import clear_sky_w_m2
 from gateway.calendar import is_near_fast, is_near_feast
 from gateway.model import PumpState
 
@@ -25,8 +26,6 @@ RUNNING_SHARE = 0.15
 FULL_SHARE = 0.95  # of the full level, with room for waves and the sensor
 BELOW_START_M = 0.05
 WARMS_K = 0.03  # of modules over the air, by each W/m² of the sun (Ross 1976: 0.02 to 0.04, by mounting and wind)
-NIGHT_DEG, NIGHT_BEFORE_H = -6.0, 18.0  # the sun so far down; the night before an evening began so long ago
-WARMS_H = 0.5  # modules follow the sun within some ten minutes, gusts cool them for less
 FAST_MORNING_H, FAST_EVENING_H = (3.0, 6.0), (16.0, 22.0)  # DETECTION §2: Ramadan, 03 to 05 h
 
 
@@ -37,24 +36,15 @@ def good_sun_w_m2(grid: Grid) -> FloatArray:
 
 
 def sun_w_m2(grid: Grid) -> FloatArray:
-    """Irradiance by the cell; where a zone has none, by how much warmer its modules are than the air of its box.
+    """Irradiance by the cell; where a zone has none, what a sky without clouds lets through at this height of the sun.
 
-    A box is some degrees warmer than the air, and modules are cooler than it under a clear night: by how much the two
-    differed in the night before is taken off. What the warmth says is right to a third, for the wind has its part in
-    it, and it is a mean of half an hour: enough to hold a half day against others, not a moment against a plate.
+    That is right on clear hours and too much on all others: enough to hold the best of a half day against others, not
+    a moment against a plate.
     """
     return grid.once(
-        "irradiance", lambda: np.where(has_cell(grid), grid.value("pv", "irradiance_w_m2"), _sun_by_warmth(grid))
+        "irradiance",
+        lambda: np.where(has_cell(grid), grid.value("pv", "irradiance_w_m2"), clear_sky_w_m2(grid.sun_deg)),
     )
-
-
-def _sun_by_warmth(grid: Grid) -> FloatArray:
-    over_k = grid.value("pv", "module_temp_c") - grid.value("gateway", "temp_c")
-    at_night_k = window_mean(
-        np.where(grid.sun_deg < NIGHT_DEG, over_k, np.nan), grid.hours(NIGHT_BEFORE_H), at_least=grid.hours(1)
-    )
-    warmth_k = window_mean(over_k, grid.hours(WARMS_H)) - at_night_k
-    return np.where(np.isfinite(over_k), np.maximum(warmth_k, 0.0) / WARMS_K, np.nan)
 
 
 def has_cell(grid: Grid) -> Mask:

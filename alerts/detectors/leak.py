@@ -14,7 +14,7 @@ import numpy as np
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_steps, restarts
-from alerts.detectors.taps import MOST_M3_H, counted_rate, hourly_count, hourly_flow
+from alerts.detectors.taps import MOST_M3_H, counted_flow, counted_rate, hourly_flow
 from alerts.model import Evidence, Signal
 from alerts.rolling import held, run_steps, steps_since, window_max, window_mean, window_min, window_sum
 from alerts.scene import FloatArray, Grid, Mask
@@ -35,6 +35,7 @@ NIGHT_H = 8.0  # but what empties a full tower within a night is no leak either
 # Of the largest hour of this zone's usual days; the smaller where the tower would be empty within a night all the same.
 BURST_SHARE, LEAST_BURST_SHARE = 0.5, 0.25
 FAR_ABOVE, NARROWLY_H = 1.5, 0.25  # of the limit; by less it must be lost for so much longer
+LATE_H, LATE_FOR_H = 0.5, 0.25  # with meters on both sides half an hour tells as well, once it has said so for a while
 BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of the days' largest hours
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
 DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and its pressure tells nothing
@@ -64,15 +65,21 @@ def hourly_outflow(grid: Grid) -> FloatArray:
 
 
 def _hourly_outflow(grid: Grid) -> FloatArray:
-    hour = grid.hours(1)
-    by_counter = hourly_count(grid, "tower", "outflow_volume_m3", most_m3_h=MOST_OUTFLOW_M3_H)
-    by_flow = window_mean(grid.value("tower", "outflow_m3_h"), hour, at_least=max(1, round(hour * 0.75)))
+    hour, metered = grid.hours(1), _metered_outflow(grid, 1.0)
     level_m, inflow = grid.value("tower", "level_m"), grid.value("pump", "flow_m3_h")
     area_m2 = grid.sites.rating("tower", "volume_m3") / grid.sites.rating("tower", "full_level_m")
     gained = np.full(grid.shape, np.nan)
     gained[:, hour:] = (level_m[:, hour:] - level_m[:, :-hour]) * area_m2
     balance = np.maximum(window_mean(inflow, hour, at_least=max(1, hour // 2)) - gained, 0.0)
-    return np.where(np.isfinite(by_counter), by_counter, np.where(is_outlet_metered(grid), by_flow, balance))
+    return np.where(np.isfinite(metered) | is_outlet_metered(grid), metered, balance)
+
+
+def _metered_outflow(grid: Grid, hours: float) -> FloatArray:
+    """(n, m) mean flow out of the tower in the `hours` that end at each step [m³/h], by its counter or its flow."""
+    steps = grid.hours(hours)
+    by_counter = counted_flow(grid, "tower", "outflow_volume_m3", most_m3_h=MOST_OUTFLOW_M3_H, hours=hours)
+    by_flow = window_mean(grid.value("tower", "outflow_m3_h"), steps, at_least=max(1, round(steps * 0.75)))
+    return np.where(np.isfinite(by_counter), by_counter, by_flow)
 
 
 def is_outlet_metered(grid: Grid) -> Mask:
@@ -96,8 +103,10 @@ def drawn_m3(grid: Grid) -> FloatArray:
     return np.where(np.isfinite(by_counter), by_counter, np.where(is_outlet_metered(grid), by_flow, by_taps))
 
 
-def sampling_error(grid: Grid) -> FloatArray:
-    """(n, m) by how much `hourly_outflow` may be off (two standard errors) for being read now and then [m³/h].
+def sampling_error(grid: Grid, hours: float = 1.0) -> FloatArray:
+    """(n, m) by how much the outflow of so many hours may be off (two standard errors) for being read now and then.
+
+    In m³/h, from how much the readings of the last hour differ.
 
     Nothing where a counter has it: that misses nothing. People draw in gushes of minutes; four readings an hour catch
     some of them.
@@ -107,22 +116,22 @@ def sampling_error(grid: Grid) -> FloatArray:
         return np.zeros(grid.shape)
     hour = grid.hours(1)
     spread = window_mean(flow**2, hour) - window_mean(flow, hour) ** 2
-    error = 2 * np.sqrt(np.maximum(spread, 0.0) / np.maximum(window_sum(np.isfinite(flow), hour), 1))
-    by_counter = np.isfinite(hourly_count(grid, "tower", "outflow_volume_m3", most_m3_h=MOST_OUTFLOW_M3_H))
+    error = 2 * np.sqrt(np.maximum(spread, 0.0) / np.maximum(window_sum(np.isfinite(flow), grid.hours(hours)), 1))
+    by_counter = np.isfinite(counted_flow(grid, "tower", "outflow_volume_m3", most_m3_h=MOST_OUTFLOW_M3_H, hours=hours))
     return np.where(by_counter, 0.0, np.nan_to_num(error))
 
 
-def counting_error(grid: Grid) -> FloatArray:
-    """(n, 1) by how much `taps_together` may be off (two standard errors) for counters that move in steps [m³/h].
+def counting_error(grid: Grid, hours: float = 1.0) -> FloatArray:
+    """(n, 1) by how much the taps' flow in so many hours may be off (two standard errors) for counters in steps [m³/h].
 
-    A counter shows whole steps, so what it moved on in an hour is off by two evenly spread remainders of a step.
+    A counter shows whole steps, so what it moved on in that time is off by two evenly spread remainders of a step.
     """
     variance = np.zeros((len(grid.sites), 1))
     for tap in grid.sites.taps:
         moved = grid.moved(tap, "volume_m3")
         step = np.where(moved > SMALLEST_STEP_M3, moved, np.inf).min(axis=-1, keepdims=True)
         variance += np.where(np.isfinite(step), step, 0.0) ** 2 / 6
-    return np.asarray(2 * np.sqrt(variance))
+    return np.asarray(2 * np.sqrt(variance) / hours)
 
 
 def night_flow(view: DayView) -> FloatArray:
@@ -289,6 +298,8 @@ def judge_burst(scene: Scene) -> list[Signal]:
     # What is lost by a hair, or in a crowd, may be gushes that were read late: it must be there for longer.
     by_far = ((unmetered > FAR_ABOVE * limit) & ~is_crowded) | is_gapless
     lost &= by_far | (run_steps(lost) > grid.hours(NARROWLY_H))
+    of_late = (_lost_of_late(grid) > limit) & ~is_crowded & np.isfinite(busy)
+    lost |= is_one & (run_steps(of_late) >= grid.hours(LATE_FOR_H))
     quiet_usual = days.on(past_quantile(days.get(LARGEST_QUIET.name), 0.9, days=28, at_least=4), grid.t_s)
     in_the_dark = ~is_measured & (outflow > least_m3_h) & ~refills & ~is_crowded
     in_the_dark &= _is_lost_in_the_dark(scene, quiet_usual)
@@ -331,6 +342,13 @@ def judge_burst(scene: Scene) -> list[Signal]:
         )
 
     return [Signal(Fault.PIPE_BURST, "network", grid.t_s, verdict, describe)]
+
+
+def _lost_of_late(grid: Grid) -> FloatArray:
+    """(n, m) what passed the tower's meter and reached no tap in the last half hour, at the least [m³/h]."""
+    outflow = _metered_outflow(grid, LATE_H) - sampling_error(grid, LATE_H)
+    taps = _all_taps(grid, lambda tap: counted_flow(grid, tap, "volume_m3", most_m3_h=MOST_M3_H, hours=LATE_H))
+    return outflow - counting_error(grid, LATE_H) - taps
 
 
 def _is_drawn_without_a_gap(grid: Grid, least_m3_h: FloatArray, most_share: FloatArray) -> Mask:

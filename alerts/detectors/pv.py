@@ -23,7 +23,6 @@ from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.states import (
     FULL_SHARE,
     GOOD_SUN_W_M2,
-    WARMS_H,
     WARMS_K,
     drawn_power_w,
     good_sun_w_m2,
@@ -50,7 +49,13 @@ GREY_SHARE = 0.6  # of a clear noon
 # beside them gathers a third to half of their dust, so that of these 9 % it shows 7 at the most.
 DUSTY_SHARE = 0.93
 CLEAN_DAYS = 60
-WARMTH_NOISES, NOISE_KNOWN = 5.0, 6  # so often the spread of its half days, over so many days and more
+# Without a cell: haze takes as much as the least, an overcast sky more than the most (0.59 and more, Haurwitz 1945).
+SKY_LEAST, SKY_MOST = 0.19, 0.56
+SKY_DAYS, SKY_WITHIN_DAYS = 3, 6  # mornings in a row, of which clouds may hide some
+SKY_FLAT = 0.08  # of the array, by which they differ at the most; no sky is so steady
+SKY_STEP = 0.58  # of the loss came at once
+ONE_STRING = (0.8, 1.45)  # of its share; what haze and warmth add
+SKY_NOISES, SKY_NOISE, NOISE_KNOWN = 1.5, 0.15, 6  # against the spread of its half days, over so many days and more
 DUST_NOISES, NOISE_DAYS = 4.0, 20  # where good days differ by much from one to the next, dust must show beyond that
 GONE_H = 0.25  # of a moment and no mean of an hour: a controller may be about to try
 STRING_HOURS, LEAST_READINGS, MOST_OF_HOUR = 1.0, 4, 0.75
@@ -106,9 +111,7 @@ def performance(grid: Grid, top_rpm: FloatArray, top_w: FloatArray) -> FloatArra
     runs &= ~(grid.value("pump", "flow_m3_h") < WET_SHARE * grid.sites.rating("pump", "rated_flow_m3_h"))
     counts = (sun > BRIGHT_W_M2) & _is_straight(grid) & runs & ~is_at_top
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Warmth is a mean of half an hour, so the power beside it is one as well.
-        given_w = np.where(has_cell(grid), power_w, window_mean(power_w, grid.hours(WARMS_H)))
-        return np.where(counts, given_w / promised_w, np.nan)
+        return np.where(counts, power_w / promised_w, np.nan)
 
 
 def _promised_w(grid: Grid) -> FloatArray:
@@ -125,15 +128,21 @@ def usual_power_w(scene: Scene) -> FloatArray:
 
 
 def _apart(grid: Grid) -> IndexArray:
-    """(n,) steps between the readings of the sun, or of the modules' warmth."""
+    """(n,) steps between the readings of the sun, without a cell between those of the power."""
     nothing = np.full(grid.shape, np.nan)
-    cell, warmth = (spacing_of(grid.raw.get(("pv", name), nothing)) for name in ("irradiance_w_m2", "module_temp_c"))
-    return np.where(has_cell(grid)[:, 0], cell, warmth)
+    cell, array, pump = (
+        spacing_of(grid.raw.get(channel, nothing))
+        for channel in (("pv", "irradiance_w_m2"), ("pv", "power_w"), ("pump", "power_w"))
+    )
+    return np.where(has_cell(grid)[:, 0], cell, np.where(grid.has("pv", "power_w")[:, 0], array, pump))
 
 
 def _is_straight(grid: Grid) -> Mask:
-    """(n, m) the last three readings of the sun lie on a line: it rises or sets, and no cloud passes."""
-    sun = sun_w_m2(grid)
+    """(n, m) the last three readings of the sun lie on a line: it rises or sets, and no cloud passes.
+
+    Without a cell the panels' power tells the clouds.
+    """
+    sun = np.where(has_cell(grid), sun_w_m2(grid), array_power_w(grid))
     apart = _apart(grid)
     bend = np.full(sun.shape, np.nan)
     for steps in np.unique(apart):
@@ -160,15 +169,19 @@ def _top_w(view: DayView) -> FloatArray:
 
 
 def _performance_between(from_h: float, until_h: float) -> Callable[[DayView], FloatArray]:
-    """The median of the performance in these hours of each day, against the top of that day."""
+    """The median of the performance in these hours of each day, against the top of that day.
+
+    Without a cell the upper quartile: clouds only take.
+    """
 
     def compute(view: DayView) -> FloatArray:
         grid = view.grid
         tops = (np.repeat(top, view.per_day, axis=1)[:, : grid.steps] for top in (_top_rpm(view), _top_w(view)))
         found = np.sort(view.cut(performance(grid, *tops))[..., view.between(from_h, until_h)], axis=-1)
         count = np.isfinite(found).sum(axis=-1)
-        middle = np.take_along_axis(found, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
-        return np.where(count >= MIN_STEPS, middle, np.nan)
+        place = np.maximum(count - 1, 0) * np.where(has_cell(grid), 2, 3) // 4
+        taken = np.take_along_axis(found, place[..., None], axis=-1)[..., 0]
+        return np.where(count >= MIN_STEPS, taken, np.nan)
 
     return compute
 
@@ -304,14 +317,12 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     missing = (1 - ratio) * strings
     # Without a speed nobody knows whether it is the pump that takes less than it used to.
     is_whole = (np.round(missing) >= 1) & (np.abs(missing - np.round(missing)) < STRING_ROOM)
-    # And of an hour's warmth nobody knows what of it is the wind's.
+    # And of an hour without a cell nobody knows what of it is haze.
     is_whole &= grid.has("pump", "speed_rpm") & has_cell(grid)
     halves = Halves(scene)
     was_well = halves.at(halves.newest[..., -1], grid.t_s) < np.minimum(FLAT_SHARE * (1 - ratio), WELL_BEFORE)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
-    # Where the wind cools modules it is in their warmth, and the zone's own half days differ by it.
-    lost = halves.at(halves.newest[..., -1], grid.t_s)
-    is_partial &= has_cell(grid) | (lost > WARMTH_NOISES * days.on(_noise_of_halves(scene), grid.t_s))
+    is_partial = np.where(has_cell(grid), is_partial, halves.at(lacks_one_string(scene), grid.t_s) > 0.5)
     is_cell = is_mended_cell(scene, ratio * usual)
     # Of a pump that nobody has seen run yet nobody knows at which sun it starts.
     has_run = np.isfinite(days.on(past_quantile(days.get(TOP_W.name), 0.5, days=TOP_DAYS, at_least=1), grid.t_s))
@@ -335,16 +346,6 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
         )
 
     return [Signal(Fault.PV_STRING_LOSS, "pv", grid.t_s, verdict, describe)]
-
-
-def _noise_of_halves(scene: Scene) -> FloatArray:
-    """(n, d) by what share the half days before differ, the worse of mornings and evenings; NaN in the first week."""
-    noises = []
-    for half in (MORNING, EVENING):
-        value = scene.days.get(half.name)
-        spread = past_spread(value, days=NOISE_DAYS, at_least=NOISE_KNOWN)
-        noises.append(spread / past_median(value, days=NOISE_DAYS, at_least=NOISE_KNOWN))
-    return np.fmax(*noises)
 
 
 def _usual_now(scene: Scene) -> FloatArray:
@@ -400,6 +401,29 @@ class Halves:
         return np.asarray((now > self._least) & is_flat & (found.max(axis=-1) > SUDDEN_SHARE * now) & started_well)
 
 
+def lacks_one_string(scene: Scene) -> Mask:
+    """(n, 2 d) after each half day: in a zone without a cell one string's share is gone since some days ago.
+
+    Mornings are held against mornings: the share went from one to the next, and three in a row have been as steady as
+    no haze and no overcast sky. Or evenings against evenings.
+    """
+    found = [_lacks_one_string(scene, half) for half in (MORNING, EVENING)]
+    return np.stack([found[0], found[0] | found[1]], axis=-1).reshape(len(found[0]), -1)
+
+
+def _lacks_one_string(scene: Scene, half: Feature) -> Mask:
+    value, strings = scene.days.get(half.name), _strings(scene)
+    newest, places = _newest_known(1 - value / _usual(scene, half), SKY_DAYS + 1)
+    before, now = newest[..., 0], newest[..., 1:]
+    lost = np.median(now, axis=-1)
+    is_flat = (now.max(axis=-1) - now.min(axis=-1) < SKY_FLAT) & (places[..., -1] - places[..., 0] <= SKY_WITHIN_DAYS)
+    is_one = (strings > 1) & (lost * strings > ONE_STRING[0]) & (lost * strings < ONE_STRING[1])
+    is_one &= (lost > SKY_LEAST) & (lost < SKY_MOST) & (before < (1 - SKY_STEP) * lost)
+    spread = past_spread(value, days=NOISE_DAYS, at_least=NOISE_KNOWN)
+    noise = spread / past_median(value, days=NOISE_DAYS, at_least=NOISE_KNOWN)
+    return np.asarray(is_flat & is_one & (noise < np.minimum(SKY_NOISE, lost / SKY_NOISES)))
+
+
 def is_mended_cell(scene: Scene, now: FloatArray) -> Mask:
     """(n, m) the performance `now` (n, m) is that of a week and more ago, and in between the cell saw too little.
 
@@ -450,7 +474,7 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     is_cell = ratio * brighter > 1 - CELL_EXPLAINS
     noise = past_spread(np.diff(today, axis=1, prepend=np.nan), days=NOISE_DAYS)
     limit = np.maximum(1 - DUSTY_SHARE, DUST_NOISES * np.nan_to_num(noise))
-    # A cell sees a tenth, the warmth of modules does not.
+    # A cell sees a tenth; without one a week of haze takes as much.
     is_dusty = (ratio < 1 - limit) & ~is_cell & ~_is_string(scene) & has_cell(scene.grid)
     verdict = verdicts(present=is_dusty, absent=ratio > 1 - limit / 2)
 

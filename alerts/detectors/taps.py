@@ -40,22 +40,22 @@ WATER_IN_TOWER_M = 0.10
 
 def hourly_flow(grid: Grid, tap: str) -> FloatArray:
     """(n, m) what the tap gave in the hour that ends at each step [m³]; NaN where its counter was not read."""
-    return grid.once(("hourly", tap), lambda: hourly_count(grid, tap, "volume_m3", most_m3_h=MOST_M3_H))
+    return grid.once(("hourly", tap), lambda: counted_flow(grid, tap, "volume_m3", most_m3_h=MOST_M3_H))
 
 
-def hourly_count(grid: Grid, asset: str, channel: str, *, most_m3_h: float) -> FloatArray:
-    """(n, m) what a counter moved on in the hour that ends at each step [m³]; NaN where it was not read.
+def counted_flow(grid: Grid, asset: str, channel: str, *, most_m3_h: float, hours: float = 1.0) -> FloatArray:
+    """(n, m) mean flow in the `hours` that end at each step [m³/h], by a counter; NaN where it was not read.
 
     What a counter moved on between two readings is spread over the time between them; over a long gap, or by more than
     `most_m3_h`, it tells nothing.
     """
-    hour = grid.hours(1)
+    steps = grid.hours(hours)
     each = counted_rate(grid, asset, channel, most_m3_h=most_m3_h)
-    return window_mean(each, hour, at_least=max(2, 2 * hour // 3)) * hour
+    return window_mean(each, steps, at_least=max(2, 2 * steps // 3)) * grid.hours(1)
 
 
 def counted_rate(grid: Grid, asset: str, channel: str, *, most_m3_h: float) -> FloatArray:
-    """(n, m) what a counter moved on in each step [m³], as `hourly_count` spreads it."""
+    """(n, m) what a counter moved on in each step [m³], as `counted_flow` spreads it."""
     counter = grid.raw.get((asset, channel))
     if counter is None:
         return np.full(grid.shape, np.nan)
