@@ -11,7 +11,7 @@ from alerts.detectors.pump import judge_dry_running, judge_standing
 from alerts.detectors.silence import judge_silence_now
 from alerts.detectors.tower import judge_tower_empty, judge_tower_overflow
 from alerts.model import Condition, Verdict
-from alerts.sun import sun_elevation_deg
+from alerts.sun import clear_sky_w_m2, sun_elevation_deg
 from gateway.model import Fault, PumpState
 from tests.alerts.windows import CALM, MORNING, only, scene, share
 
@@ -229,3 +229,8 @@ def test_the_sun_stands_where_the_almanac_says(rises: str, sets: str) -> None:
     t_s = np.array([datetime.fromisoformat(f"{moment}+00:00").timestamp() for moment in (rises, sets)])
     # At sunrise and sunset the centre stands 0.83° below the horizon (refraction and radius).
     assert sun_elevation_deg(t_s, 11.318, -12.283) == pytest.approx([-0.83, -0.83], abs=0.4)
+
+
+def test_a_clear_sky_lets_through_what_haurwitz_measured() -> None:
+    """1098 · sin h · exp(-0.057 / sin h): some 1,037 W/m² from the zenith, 490 from 30°, nothing from below."""
+    assert clear_sky_w_m2(np.array([90.0, 30.0, -5.0])) == pytest.approx([1037.2, 489.8, 0.0], abs=0.1)

@@ -65,6 +65,20 @@ def test_a_burst_is_seen_within_the_hour_by_day_and_night(taps: bool, hour: int)
     assert hours_until_seen(only(judge_burst, village(10, 4.0, from_s=since, taps=taps)), since) <= 1.0
 
 
+def test_between_counters_a_burst_shows_within_forty_minutes_also_when_it_is_little_above_the_limit() -> None:
+    since = 9 * DAY_S + 11 * HOUR_S
+
+    def drawn(t: Array) -> Array:
+        hour = t % DAY_S / HOUR_S
+        return np.where((hour >= 6) & (hour < 20), 2.0, 0.0)
+
+    loses = scene(
+        24 * 10, START, tower__outflow_volume_m3=lambda t: np.cumsum((drawn(t) + np.where(t >= since, 1.6, 0.0)) / 12),
+        tower__level_m=2.0, **{"tap-01__volume_m3": lambda t: np.cumsum(drawn(t) / 12)},
+    )  # type: ignore[arg-type]  # fmt: skip
+    assert hours_until_seen(only(judge_burst, loses), since) <= 2 / 3
+
+
 @pytest.mark.parametrize("pressure", [True, False])
 def test_a_feast_is_no_burst(pressure: bool) -> None:
     for taps in (True, False):
