@@ -35,7 +35,10 @@ NIGHT_H = 8.0  # but what empties a full tower within a night is no leak either
 # Of the largest hour of this zone's usual days; the smaller where the tower would be empty within a night all the same.
 BURST_SHARE, LEAST_BURST_SHARE = 0.5, 0.25
 FAR_ABOVE, NARROWLY_H = 1.5, 0.25  # of the limit; by less it must be lost for so much longer
-LATE_H, LATE_FOR_H = 0.5, 0.25  # with meters on both sides half an hour tells as well, once it has said so for a while
+SOON_H, SOON_FOR_H = (
+    0.5,
+    0.25,
+)  # between meters half an hour tells as well, if three of its ends say so
 BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of the days' largest hours
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
 DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and its pressure tells nothing
@@ -298,8 +301,8 @@ def judge_burst(scene: Scene) -> list[Signal]:
     # What is lost by a hair, or in a crowd, may be gushes that were read late: it must be there for longer.
     by_far = ((unmetered > FAR_ABOVE * limit) & ~is_crowded) | is_gapless
     lost &= by_far | (run_steps(lost) > grid.hours(NARROWLY_H))
-    of_late = (_lost_of_late(grid) > limit) & ~is_crowded & np.isfinite(busy)
-    lost |= is_one & (run_steps(of_late) >= grid.hours(LATE_FOR_H))
+    is_seen_soon = (_lost_in_half_an_hour(grid) > limit) & ~is_crowded & np.isfinite(busy)
+    lost |= is_one & (run_steps(is_seen_soon) >= grid.hours(SOON_FOR_H))
     quiet_usual = days.on(past_quantile(days.get(LARGEST_QUIET.name), 0.9, days=28, at_least=4), grid.t_s)
     in_the_dark = ~is_measured & (outflow > least_m3_h) & ~refills & ~is_crowded
     in_the_dark &= _is_lost_in_the_dark(scene, quiet_usual)
@@ -344,11 +347,11 @@ def judge_burst(scene: Scene) -> list[Signal]:
     return [Signal(Fault.PIPE_BURST, "network", grid.t_s, verdict, describe)]
 
 
-def _lost_of_late(grid: Grid) -> FloatArray:
+def _lost_in_half_an_hour(grid: Grid) -> FloatArray:
     """(n, m) what passed the tower's meter and reached no tap in the last half hour, at the least [m³/h]."""
-    outflow = _metered_outflow(grid, LATE_H) - sampling_error(grid, LATE_H)
-    taps = _all_taps(grid, lambda tap: counted_flow(grid, tap, "volume_m3", most_m3_h=MOST_M3_H, hours=LATE_H))
-    return outflow - counting_error(grid, LATE_H) - taps
+    outflow = _metered_outflow(grid, SOON_H) - sampling_error(grid, SOON_H)
+    taps = _all_taps(grid, lambda tap: counted_flow(grid, tap, "volume_m3", most_m3_h=MOST_M3_H, hours=SOON_H))
+    return outflow - counting_error(grid, SOON_H) - taps
 
 
 def _is_drawn_without_a_gap(grid: Grid, least_m3_h: FloatArray, most_share: FloatArray) -> Mask:

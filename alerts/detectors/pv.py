@@ -4,7 +4,8 @@ Both show as power that the sun of the moment does not explain, and only while t
 tower, a pump at its top speed or one that stands still say nothing about panels. Arrays of solar pumps are large, so
 that is often an hour in the morning, an hour in the evening and under clouds. The measure is the power for the
 irradiance, corrected for the modules' temperature (IEC 61724-1, temperature-corrected performance ratio; DETECTION §2),
-against this zone's own past; mornings and evenings each against their own, for trees cast shades.
+against this zone's own past; mornings and evenings each against their own, for trees cast shades. Without a cell a
+clear sky stands in for the sun, and only what three mornings agree on is told.
 """
 
 from __future__ import annotations
@@ -130,11 +131,12 @@ def usual_power_w(scene: Scene) -> FloatArray:
 def _apart(grid: Grid) -> IndexArray:
     """(n,) steps between the readings of the sun, without a cell between those of the power."""
     nothing = np.full(grid.shape, np.nan)
-    cell, array, pump = (
+    cell, array, current, pump = (
         spacing_of(grid.raw.get(channel, nothing))
-        for channel in (("pv", "irradiance_w_m2"), ("pv", "power_w"), ("pump", "power_w"))
+        for channel in (("pv", "irradiance_w_m2"), ("pv", "power_w"), ("pv", "current_a"), ("pump", "power_w"))
     )
-    return np.where(has_cell(grid)[:, 0], cell, np.where(grid.has("pv", "power_w")[:, 0], array, pump))
+    by_product = np.where(grid.has("pv", "current_a")[:, 0], current, pump)
+    return np.where(has_cell(grid)[:, 0], cell, np.where(grid.has("pv", "power_w")[:, 0], array, by_product))
 
 
 def _is_straight(grid: Grid) -> Mask:
@@ -168,10 +170,10 @@ def _top_w(view: DayView) -> FloatArray:
     return _largest_of_day(view, array_power_w(view.grid))
 
 
-def _performance_between(from_h: float, until_h: float) -> Callable[[DayView], FloatArray]:
-    """The median of the performance in these hours of each day, against the top of that day.
+def _performance_between(from_h: float, until_h: float, *, by_cell: bool = True) -> Callable[[DayView], FloatArray]:
+    """The median of the performance in these hours of each day, against the top of that day; NaN without a cell.
 
-    Without a cell the upper quartile: clouds only take.
+    Or, not `by_cell`, that of the zones without one, the upper quartile: clouds only take.
     """
 
     def compute(view: DayView) -> FloatArray:
@@ -179,9 +181,9 @@ def _performance_between(from_h: float, until_h: float) -> Callable[[DayView], F
         tops = (np.repeat(top, view.per_day, axis=1)[:, : grid.steps] for top in (_top_rpm(view), _top_w(view)))
         found = np.sort(view.cut(performance(grid, *tops))[..., view.between(from_h, until_h)], axis=-1)
         count = np.isfinite(found).sum(axis=-1)
-        place = np.maximum(count - 1, 0) * np.where(has_cell(grid), 2, 3) // 4
+        place = np.maximum(count - 1, 0) * (2 if by_cell else 3) // 4
         taken = np.take_along_axis(found, place[..., None], axis=-1)[..., 0]
-        return np.where(count >= MIN_STEPS, taken, np.nan)
+        return np.where((count >= MIN_STEPS) & (has_cell(grid) == by_cell), taken, np.nan)
 
     return compute
 
@@ -192,6 +194,9 @@ TOP_W = Feature("pv_top_w", UNTIL_H, _top_w)
 PERFORMANCE = Feature("pv_performance", UNTIL_H, _performance_between(FROM_H, UNTIL_H))
 MORNING = Feature("pv_performance_morning", NOON_H, _performance_between(FROM_H, NOON_H))
 EVENING = Feature("pv_performance_evening", UNTIL_H, _performance_between(NOON_H, UNTIL_H))
+SKY_MORNING = Feature("pv_sky_share_morning", NOON_H, _performance_between(FROM_H, NOON_H, by_cell=False))
+SKY_EVENING = Feature("pv_sky_share_evening", UNTIL_H, _performance_between(NOON_H, UNTIL_H, by_cell=False))
+SKY_HALVES = (SKY_MORNING, SKY_EVENING)
 
 
 def _top_v(view: DayView) -> FloatArray:
@@ -297,7 +302,8 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     """Power that is missing by a whole string, all at once.
 
     At once seen are: nothing left in good sun, and within an hour of sun a loss of a whole number of strings. A loss of
-    another size is told from dust after two half days: it came between two of them and then stayed as it was.
+    another size is told from dust after two half days: it came between two of them and then stayed as it was. In a zone
+    without a cell `lacks_one_string` tells, two days later.
     """
     grid, days = scene.grid, scene.days
     strings = _strings(scene)
@@ -317,32 +323,36 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     missing = (1 - ratio) * strings
     # Without a speed nobody knows whether it is the pump that takes less than it used to.
     is_whole = (np.round(missing) >= 1) & (np.abs(missing - np.round(missing)) < STRING_ROOM)
-    # And of an hour without a cell nobody knows what of it is haze.
-    is_whole &= grid.has("pump", "speed_rpm") & has_cell(grid)
+    is_whole &= grid.has("pump", "speed_rpm")
     halves = Halves(scene)
     was_well = halves.at(halves.newest[..., -1], grid.t_s) < np.minimum(FLAT_SHARE * (1 - ratio), WELL_BEFORE)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)
-    is_partial = np.where(has_cell(grid), is_partial, halves.at(lacks_one_string(scene), grid.t_s) > 0.5)
     is_cell = is_mended_cell(scene, ratio * usual)
     # Of a pump that nobody has seen run yet nobody knows at which sun it starts.
     has_run = np.isfinite(days.on(past_quantile(days.get(TOP_W.name), 0.5, days=TOP_DAYS, at_least=1), grid.t_s))
     gone = run_steps(is_array_gone(scene)) > grid.hours(GONE_H)
     gone &= has_run | np.logical_or.accumulate(is_running(grid), axis=1)
     present = gone | (((is_whole & was_well) | is_partial) & ~is_cell)
-    verdict = verdicts(present=present, absent=ratio > 1 - 0.4 * (1 - FALLEN_SHARE))
+    by_cell = verdicts(present=present, absent=ratio > 1 - 0.4 * (1 - FALLEN_SHARE))
+    share, is_back = (halves.at(found, grid.t_s) for found in lacks_one_string(scene))
+    by_sky = verdicts(present=np.isfinite(share), absent=is_back > 0.5)
+    sees = has_cell(grid)
+    verdict = np.where(sees, by_cell, by_sky)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
-        is_all = bool(gone[zone, last])
-        lost = 100.0 if is_all else 100 * float(np.nan_to_num(1 - ratio[zone, last]))
-        n = int(strings[zone, 0])
+        is_all, n = bool(gone[zone, last]), int(strings[zone, 0])
+        missing = 1 - ratio[zone, last] if sees[zone, 0] else share[zone, last]
+        lost = 100.0 if is_all else 100 * float(np.nan_to_num(missing))
+        least = (1 - STRING_ROOM if sees[zone, 0] else ONE_STRING[0]) / n if n > 1 else 1 - FALLEN_SHARE
+        witnesses = ("pv/irradiance_w_m2", "pv/module_temp_c") if sees[zone, 0] else ()
         return Evidence(
             f"Par bon soleil les panneaux donnent d'un coup {lost:.0f} % de moins que ces derniers jours"
             f" (rangées : {n}).",
             f"In good sun the panels suddenly give {lost:.0f} % less than in the last days (strings: {n}).",
             {"lost_pct": round(lost), "strings": n},
-            {"lost_pct": round(100 * (1 - STRING_ROOM) / n if n > 1 else 100 * (1 - FALLEN_SHARE))},
-            ("pv/power_w", "pv/irradiance_w_m2", "pv/module_temp_c", "pump/speed_rpm"),
-            0.9 if is_all or n > 1 else 0.75,
+            {"lost_pct": round(100 * least)},
+            ("pv/power_w", *witnesses, "pump/speed_rpm"),
+            0.9 if sees[zone, 0] and (is_all or n > 1) else 0.75,
         )
 
     return [Signal(Fault.PV_STRING_LOSS, "pv", grid.t_s, verdict, describe)]
@@ -375,8 +385,8 @@ def _usual(scene: Scene, feature: Feature) -> FloatArray:
 class Halves:
     """Mornings and evenings in a row: what is lost against good mornings and evenings before, (n, 2 d)."""
 
-    def __init__(self, scene: Scene) -> None:
-        ratio = [scene.days.get(half.name) / _usual(scene, half) for half in (MORNING, EVENING)]
+    def __init__(self, scene: Scene, halves: tuple[Feature, Feature] = (MORNING, EVENING)) -> None:
+        ratio = [scene.days.get(half.name) / _usual(scene, half) for half in halves]
         lost = 1 - np.stack(ratio, axis=-1).reshape(len(ratio[0]), -1)
         self._least = np.maximum(PART_OF_STRING / _strings(scene), 1 - FALLEN_SHARE)
         self._ready_s = (scene.days.day_s[:, None] + 3600 * np.array([NOON_H, UNTIL_H])).ravel()
@@ -401,17 +411,23 @@ class Halves:
         return np.asarray((now > self._least) & is_flat & (found.max(axis=-1) > SUDDEN_SHARE * now) & started_well)
 
 
-def lacks_one_string(scene: Scene) -> Mask:
-    """(n, 2 d) after each half day: in a zone without a cell one string's share is gone since some days ago.
+def lacks_one_string(scene: Scene) -> tuple[FloatArray, Mask]:
+    """After each half day (n, 2 d) of a zone without a cell: what a string took, NaN where none did; that all is back.
 
     Mornings are held against mornings: the share went from one to the next, and three in a row have been as steady as
-    no haze and no overcast sky. Or evenings against evenings.
+    no haze and no overcast sky. Or evenings against evenings. Each tells until the next of its kind, and no longer than
+    until a half day gives what it used to; after two of these all is back.
     """
-    found = [_lacks_one_string(scene, half) for half in (MORNING, EVENING)]
-    return np.stack([found[0], found[0] | found[1]], axis=-1).reshape(len(found[0]), -1)
+    morning, evening = (_share_of_one_string(scene, half) for half in SKY_HALVES)
+    before = np.concatenate([np.full((len(evening), 1), np.nan), evening[:, :-1]], axis=1)
+    at_noon = np.where(np.isfinite(morning), morning, before)
+    at_night = np.where(np.isfinite(evening), evening, morning)
+    is_well = Halves(scene, SKY_HALVES).newest[..., -2:] < 1 - FALLEN_SHARE
+    share = np.stack([at_noon, at_night], axis=-1).reshape(len(morning), -1)
+    return np.where(is_well[..., -1], np.nan, share), np.asarray(is_well.all(axis=-1))
 
 
-def _lacks_one_string(scene: Scene, half: Feature) -> Mask:
+def _share_of_one_string(scene: Scene, half: Feature) -> FloatArray:
     value, strings = scene.days.get(half.name), _strings(scene)
     newest, places = _newest_known(1 - value / _usual(scene, half), SKY_DAYS + 1)
     before, now = newest[..., 0], newest[..., 1:]
@@ -421,7 +437,7 @@ def _lacks_one_string(scene: Scene, half: Feature) -> Mask:
     is_one &= (lost > SKY_LEAST) & (lost < SKY_MOST) & (before < (1 - SKY_STEP) * lost)
     spread = past_spread(value, days=NOISE_DAYS, at_least=NOISE_KNOWN)
     noise = spread / past_median(value, days=NOISE_DAYS, at_least=NOISE_KNOWN)
-    return np.asarray(is_flat & is_one & (noise < np.minimum(SKY_NOISE, lost / SKY_NOISES)))
+    return np.where(is_flat & is_one & (noise < np.minimum(SKY_NOISE, lost / SKY_NOISES)), lost, np.nan)
 
 
 def is_mended_cell(scene: Scene, now: FloatArray) -> Mask:
@@ -474,8 +490,7 @@ def judge_soiling(scene: Scene) -> list[Signal]:
     is_cell = ratio * brighter > 1 - CELL_EXPLAINS
     noise = past_spread(np.diff(today, axis=1, prepend=np.nan), days=NOISE_DAYS)
     limit = np.maximum(1 - DUSTY_SHARE, DUST_NOISES * np.nan_to_num(noise))
-    # A cell sees a tenth; without one a week of haze takes as much.
-    is_dusty = (ratio < 1 - limit) & ~is_cell & ~_is_string(scene) & has_cell(scene.grid)
+    is_dusty = (ratio < 1 - limit) & ~is_cell & ~_is_string(scene)
     verdict = verdicts(present=is_dusty, absent=ratio > 1 - limit / 2)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
@@ -511,7 +526,7 @@ def _strings(scene: Scene) -> FloatArray:
     return np.maximum(np.nan_to_num(scene.grid.sites.rating("pv", "strings"), nan=1.0), 1.0)
 
 
-FEATURES = (TOP_RPM, TOP_W, TOP_V, SAYS_RUNNING, LOW_SUN_WHEN_FULL, PERFORMANCE, MORNING, EVENING)
+FEATURES = (TOP_RPM, TOP_W, TOP_V, SAYS_RUNNING, LOW_SUN_WHEN_FULL, PERFORMANCE, MORNING, EVENING, *SKY_HALVES)
 DETECTORS = (
     Detector((Fault.PV_STRING_LOSS,), "pv", (("pv", "irradiance_w_m2"),), judge_string_loss),
     Detector((Fault.PV_SOILING,), "pv", (("pv", "irradiance_w_m2"),), judge_soiling),

@@ -29,7 +29,7 @@ from alerts.rolling import (
 )
 from alerts.scene import BAR_PER_M, FloatArray, Grid, Sites, spacing_of
 from alerts.states import drawn_power_w, has_cell, is_running, is_standing
-from alerts.sun import sun_elevation_deg
+from alerts.sun import clear_sky_w_m2, sun_elevation_deg
 from gateway.model import Fault, PumpState
 
 STUCK_S = 3 * 3600.0  # DETECTION §2: a run of equal values of 3 h
@@ -781,12 +781,6 @@ def static_pressure_error(view: DayView) -> FloatArray:
     ordered = np.sort(np.where(known, error, np.nan), axis=-1)
     middle = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
     return np.where(count >= 12, middle, np.nan)
-
-
-def clear_sky_w_m2(sun_deg: FloatArray) -> FloatArray:
-    """Irradiance under a clear sky from the sun's height alone, 0 at night (Haurwitz 1945) [W/m²]."""
-    height = np.sin(np.radians(np.maximum(sun_deg, 0.0)))
-    return np.asarray(1098.0 * height * np.exp(-0.057 / np.maximum(height, 0.05)))
 
 
 def clear_noon(view: DayView) -> FloatArray:

@@ -1,6 +1,7 @@
 """The panels through weeks: dust, strings, washing, haze, and a cell that is off."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from alerts.days import Days, days_of
 from alerts.detectors import Scene, features_of
 from alerts.detectors.pv import judge_soiling, judge_string_loss, module_temp_c
+from alerts.lifecycle import Opening, transitions
 from alerts.model import Verdict
 from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
-from tests.alerts.toy import Toy, ramp, step
+from tests.alerts.toy import START, Toy, ramp, step
 
 STRING, SOILING = Fault.PV_STRING_LOSS, Fault.PV_SOILING
 
@@ -203,15 +205,38 @@ def test_a_drive_that_caps_the_power_hides_no_string() -> None:
     assert found.keys() == {STRING}
 
 
-def by_the_sky(toy: Toy) -> dict[Fault, float]:
-    """What is seen in a zone without a cell, and without the modules' warmth."""
-    return seen(replace(toy, lacks=(("pv", "irradiance_w_m2"), ("pv", "module_temp_c"))).scene())
+def without_a_cell(toy: Toy) -> Scene:
+    """A zone without a cell, and without the modules' warmth."""
+    return replace(toy, lacks=(("pv", "irradiance_w_m2"), ("pv", "module_temp_c"))).scene()
 
 
-def test_without_a_cell_a_loss_that_stays_as_it_is_tells_a_lost_string_after_three_mornings() -> None:
-    found = by_the_sky(Toy(days=16, strings=step(12.1, 1.0)))
-    assert found.keys() == {STRING}
-    assert found[STRING] < 14.6
+def string_without_a_cell(toy: Toy) -> Opening:
+    """The one alert about a lost string in that zone."""
+    (signal,) = judge_string_loss(without_a_cell(toy))
+    (opening,) = transitions(signal.condition(0), [])
+    assert isinstance(opening, Opening)
+    return opening
+
+
+def day_of(at: datetime) -> float:
+    """Days since the toy's story began."""
+    return (at - START) / timedelta(days=1)
+
+
+@pytest.mark.parametrize("peak", [1.0, 1.4])
+def test_without_a_cell_three_mornings_that_are_alike_tell_a_lost_string_and_how_much_it_took(peak: float) -> None:
+    opening = string_without_a_cell(Toy(days=20, peak=peak, strings=step(12.1, 1.0)))
+    assert day_of(opening.confirmed_at) < 14.8
+    told = opening.condition.describe(opening.first, opening.last).values["lost_pct"]
+    assert told == pytest.approx(100 / 3, abs=12)
+    assert opening.cleared_at is None, "nobody has brought it back"
+
+
+def test_without_a_cell_a_string_that_is_back_is_over_a_day_later() -> None:
+    opening = string_without_a_cell(Toy(days=20, strings=step(12.1, 1.0, until=15.2)))
+    assert day_of(opening.confirmed_at) < 14.8
+    assert opening.cleared_at is not None
+    assert 15.2 < day_of(opening.cleared_at) < 16.2
 
 
 @pytest.mark.parametrize(
@@ -226,4 +251,4 @@ def test_without_a_cell_a_loss_that_stays_as_it_is_tells_a_lost_string_after_thr
     ],
 )
 def test_what_the_sky_takes_is_no_lost_string(toy: Toy) -> None:
-    assert by_the_sky(toy) == {}
+    assert seen(without_a_cell(toy)) == {}

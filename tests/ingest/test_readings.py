@@ -132,7 +132,7 @@ def test_a_matrix_of_more_channels_than_a_row_carries_holds_each(connection: psy
     np.testing.assert_array_equal(found[:, 0], expected)
 
 
-def test_a_year_of_matrices_makes_no_classes_that_stay(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
+def test_reading_matrices_again_and_again_makes_no_classes_that_stay(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
     readings = PgReadings(connection)
 
     def read_and_count() -> int:
