@@ -39,7 +39,9 @@ def sun_elevation_deg(t_s: FloatArray, latitude: float | FloatArray, longitude: 
 def clear_sky_w_m2(elevation_deg: FloatArray) -> FloatArray:
     """Irradiance on level ground under a sky without clouds, the sun so high; nothing below the horizon [W/m²].
 
+    Below 3° it is more than the formula gives, as twilight is.
+
     Source: B. Haurwitz, Insolation in relation to cloudiness and cloud density, Journal of Meteorology 2 (1945) 154.
     """
     sine = np.sin(np.radians(np.maximum(elevation_deg, 0.0)))
-    return np.asarray(1098.0 * sine * np.exp(-0.057 / np.maximum(sine, 1e-6)))
+    return np.asarray(1098.0 * sine * np.exp(-0.057 / np.maximum(sine, 0.05)))

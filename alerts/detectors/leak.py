@@ -35,10 +35,8 @@ NIGHT_H = 8.0  # but what empties a full tower within a night is no leak either
 # Of the largest hour of this zone's usual days; the smaller where the tower would be empty within a night all the same.
 BURST_SHARE, LEAST_BURST_SHARE = 0.5, 0.25
 FAR_ABOVE, NARROWLY_H = 1.5, 0.25  # of the limit; by less it must be lost for so much longer
-SOON_H, SOON_FOR_H = (
-    0.5,
-    0.25,
-)  # between meters half an hour tells as well, if three of its ends say so
+# Between meters half an hour tells as well, if three of its ends say so.
+SOON_H, SOON_FOR_H = 0.5, 0.25
 BUSY_SHARE = 1.4  # DETECTION §2: more than 1.4 times the 90th percentile of the days' largest hours
 VERY_BUSY_SHARE = 2.0  # without a pressure sensor
 DRY_NETWORK_M = 0.15  # with less in the tower air comes into the network, and its pressure tells nothing
