@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import httpx
 import pytest
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -130,9 +131,14 @@ def test_whose_turn_does_not_come_in_time_is_told_so_and_the_others_go_on() -> N
 @pytest.mark.db
 def test_a_hundred_who_ask_at_once_are_all_answered(site: Site) -> None:
     """All threads once waited for connections whose holders waited for a thread: nobody was answered for seconds."""
+
+    def asks_twice(client: httpx.Client) -> list[int]:
+        with httpx.Client(base_url=client.base_url, timeout=30) as own:  # httpcore#1110: its pool is for fewer threads
+            return [own.get("/healthz").status_code for _ in range(2)]
+
     with site.app() as client, ThreadPoolExecutor(100) as people:
-        answers = list(people.map(lambda _: client.get("/healthz").status_code, range(200)))
-    assert answers == [200] * 200
+        answers = list(people.map(asks_twice, [client] * 100))
+    assert answers == [[200, 200]] * 100
 
 
 @pytest.mark.db
