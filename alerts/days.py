@@ -55,9 +55,9 @@ class DayView:
 
     def cut(self, array: FloatArray) -> FloatArray:
         """(n, m) in days: (n, d, k)."""
-        missing = self.days * self.per_day - array.shape[1]
-        padded = np.pad(array.astype(np.float64), ((0, 0), (0, missing)), constant_values=np.nan) if missing else array
-        return np.asarray(padded, dtype=np.float64).reshape(len(array), self.days, self.per_day)
+        padded = np.full((len(array), self.days * self.per_day), np.nan)
+        padded[:, : array.shape[1]] = array
+        return padded.reshape(len(array), self.days, self.per_day)
 
 
 class Feature(NamedTuple):
@@ -183,7 +183,8 @@ def recent_largest(value: FloatArray, days: int) -> FloatArray:
 def _past(value: FloatArray, days: int, only: Mask | None) -> tuple[FloatArray, NDArray[np.intp]]:
     """The `days` days before each day in order of size, NaN last (n, d, days), and how many are known (n, d)."""
     taught = value if only is None else np.where(only, value, np.nan)
-    padded = np.pad(taught, ((0, 0), (days, 0)), constant_values=np.nan)
+    padded = np.full((len(value), days + value.shape[1]), np.nan)
+    padded[:, days:] = taught
     windows = np.lib.stride_tricks.sliding_window_view(padded, days, axis=1)[:, : value.shape[1]]
     ordered = np.sort(windows, axis=-1)
     return ordered, np.isfinite(ordered).sum(axis=-1)

@@ -127,9 +127,11 @@ def models_of_past(
             usable = teaches[:, past] & there[:, past]
             older = usable & (np.arange(usable.shape[1]) < usable.shape[1] - lately)
             usable = np.where(older.sum(axis=1, keepdims=True) >= at_least, older, usable)
+            known = usable.sum(axis=1) >= at_least
+            if not known.any():
+                continue
             weight = np.where(usable, one.count[:, past], 0.0)
             prediction = Moments.pooled(Moments(weight, one.mean[:, past], one.covariance[:, past])).prediction(1)
-            known = usable.sum(axis=1) >= at_least
             model.offset[:, day] = np.where(known, prediction.offset, np.nan)
             model.slope[:, day] = np.where(known, prediction.slopes[:, 0], np.nan)
             today = np.where(known & there[:, day], prediction.residual(one.mean[:, day]), np.nan)
@@ -149,7 +151,7 @@ def usual_of_good_days(
     zones, days = value.shape
     usual, kept = np.full(value.shape, np.nan), np.full((zones, newest), np.nan)
     silent_days = np.zeros(zones)
-    for day in range(days):
+    for day in range(_first_known(value), days):
         usual[:, day] = _middle(kept, at_least)
         today = value[:, day]
         teaches = np.isfinite(today) & ~(today < least_share * usual[:, day])
@@ -157,6 +159,12 @@ def usual_of_good_days(
         silent_days = np.where(teaches, 0, silent_days + 1)
         kept[silent_days >= forgets_days] = np.nan
     return usual
+
+
+def _first_known(value: FloatArray) -> int:
+    """The first day (n, d) of which any zone knows anything; d when there is none."""
+    known: Mask = np.asarray(np.isfinite(value).any(axis=0))
+    return int(known.argmax()) if known.any() else len(known)
 
 
 def _middle(value: FloatArray, at_least: int) -> FloatArray:

@@ -16,7 +16,7 @@ from alerts.days import DayView, Feature, past_median, past_quantile, past_sprea
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_offset_s, clock_steps, has_two_times
 from alerts.detectors.leak import taps_together
-from alerts.detectors.wear import LEARNS_DAYS, METER_SHARE, Pump
+from alerts.detectors.wear import LEARNS_DAYS, METER_SHARE, pump_of
 from alerts.model import Evidence, IndexArray, Mask, Signal, Verdict, VerdictArray
 from alerts.rolling import (
     held,
@@ -931,7 +931,7 @@ def judge_meter_drift(scene: Scene) -> list[Signal]:
 
 def _lost_in_meter(scene: Scene) -> FloatArray:
     """(n, d) share of the pump's flow that head and power both miss in its meter; nothing where they differ."""
-    pump = Pump(scene)
+    pump = pump_of(scene)
     lost, slips = pump.lost(), pump.slips()
     smaller, larger = np.minimum(np.abs(lost), np.abs(slips)), np.maximum(np.abs(lost), np.abs(slips))
     agreed = np.where((lost * slips > 0) & (smaller > METERS_PART * larger), np.sign(lost) * smaller, 0.0)

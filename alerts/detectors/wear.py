@@ -25,7 +25,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_quantile, past_spread, recent_median
+from alerts.days import Days, DayView, Feature, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.leak import is_drained
 from alerts.model import Evidence, IndexArray, Signal
@@ -163,9 +163,9 @@ MOMENTS = tuple(
 )
 
 
-def _learned(scene: Scene, relation: str) -> Moments:
+def _learned(days: Days, relation: str) -> Moments:
     """The moments of a relation, (n, d, 2), from the features of the days."""
-    rows, x, y, xx, xy = (scene.days.get(f"{relation}_{part}") for part in PARTS)
+    rows, x, y, xx, xy = (days.get(f"{relation}_{part}") for part in PARTS)
     covariance = np.stack([np.stack([xx, xy], axis=-1), np.stack([xy, np.ones_like(xx)], axis=-1)], axis=-2)
     return Moments(np.nan_to_num(rows), np.stack([x, y], axis=-1), covariance)
 
@@ -173,8 +173,8 @@ def _learned(scene: Scene, relation: str) -> Moments:
 class Pump:
     """What each zone's pump does against its own past; arrays by day (n, d)."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.moments = {name: _learned(scene, name) for name in RELATIONS}
+    def __init__(self, days: Days) -> None:
+        self.moments = {name: _learned(days, name) for name in RELATIONS}
         self.head, self.head_low, self.speed, self.power = models_of_past(
             self.moments.values(), (FORGIVES, FORGIVES_STATIC, FORGIVES_STATIC, FORGIVES_POWER),
             days=LEARNS_DAYS, lately=LATELY_DAYS, at_least=LEARNED_DAYS, least_rows=LEAST_ROWS,
@@ -202,6 +202,16 @@ class Pump:
         of = self.moments[relation]
         found = _missing(model, of.mean[..., 0], of.mean[..., 1], power=power)
         return np.where(of.count >= LEAST_ROWS, found, np.nan)
+
+
+_PUMPS: WeakKeyDictionary[Days, Pump] = WeakKeyDictionary()
+
+
+def pump_of(scene: Scene) -> Pump:
+    """What the pumps do; learned once from the scene's days, for all detectors that ask."""
+    if scene.days not in _PUMPS:
+        _PUMPS[scene.days] = Pump(scene.days)
+    return _PUMPS[scene.days]
 
 
 def _both(head: FloatArray, speed: FloatArray) -> FloatArray:
@@ -336,7 +346,7 @@ def judge_pump(scene: Scene) -> list[Signal]:
     Needs the flow and the power; the speed makes it sharp and tells the meter's fault from the pump's, and the well's
     depth a falling well's from the pump's.
     """
-    pump = Pump(scene)
+    pump = pump_of(scene)
     return [_clogged(scene, pump), _worn(scene, pump)]
 
 
@@ -485,7 +495,7 @@ def _best_of_two(value: FloatArray) -> FloatArray:
 def judge_yield(scene: Scene) -> list[Signal]:
     """For two days more drawdown for the same flow than this well is used to, while the pump keeps to its curve."""
     days = scene.days
-    pump = Pump(scene)
+    pump = pump_of(scene)
     capacity = days.get(CAPACITY.name)
     usual = usual_of_good_days(capacity, newest=14, at_least=5, least_share=(1 + YIELD) / 2)
     recent = _best_of_two(capacity)
