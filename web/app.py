@@ -7,12 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
@@ -20,59 +18,20 @@ from alerts.trials import run as run_trial
 from gateway.clock import Clock, SystemClock
 from ingest.backlog_files import store_file, take_interrupted
 from ingest.db import open_pool
-from web import hooks
-from web.api import account as api_account
-from web.api import alerts as api_alerts
-from web.api import backlogs as api_backlogs
-from web.api import exports as api_exports
-from web.api import health, metrics, openapi, readings, sta, zones
-from web.api import phone as api_phone
-from web.api import reports as api_reports
-from web.api import rules as api_rules
-from web.api import set_aside as api_set_aside
-from web.api import sms as api_sms
-from web.api import uplinks as api_uplinks
+from web.api.openapi import DESCRIPTION
 from web.config import WebConfig
-from web.dependencies import Services, api_guard, demo_only, export_guard, page_guard, send_guard
+from web.dependencies import Services
 from web.etags import ETags
 from web.exports import MEDIA, Format
 from web.in_turn import InTurn
 from web.limits import Limiter
 from web.metrics import Counting, Requests
-from web.pages import (
-    account,
-    alerts,
-    asset,
-    backlogs,
-    breaking,
-    calls,
-    capacity,
-    committee,
-    comparison,
-    data,
-    explorer,
-    figures,
-    itself,
-    kept,
-    login,
-    overview,
-    own,
-    phone,
-    profiles,
-    quality,
-    registry,
-    reports,
-    rules,
-    search,
-    set_aside,
-    settings,
-    sms,
-    zone,
-)
+from web.pages import login
 from web.passwords import Passwords
 from web.problems import add_handlers
 from web.replica import Replica, TellBehind
 from web.request_id import RequestIds
+from web.routes import routes
 from web.shield import Shield
 from web.totals import KeptTotals
 from web.turns import Turns
@@ -121,7 +80,8 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
         title="Ndiyan",
         version=version("ndiyan"),
         summary="Zones, their readings, and the alerts that people act on",
-        description=openapi.DESCRIPTION,
+        description=DESCRIPTION,
+        routes=routes(),
         openapi_url=None,  # our own route serves it, behind the door
         docs_url=None,
         redoc_url=None,
@@ -144,40 +104,6 @@ def create_app(config: WebConfig, clock: Clock, *, wall: Clock | None = None) ->
     app.add_middleware(Counting, requests=requests)
     app.add_middleware(RequestIds)
 
-    app.include_router(health.router)
-    app.include_router(login.open_router)
-    app.include_router(hooks.router)
-    app.mount("/static", StaticFiles(directory=str(files("web") / "static")), name="static")
-
-    for router in (
-        openapi.router, zones.router, readings.router, api_alerts.router, api_account.router, api_set_aside.router,
-        api_rules.router, api_sms.router, api_reports.router,
-    ):  # fmt: skip
-        app.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard)])
-    app.include_router(metrics.router, dependencies=[Depends(api_guard)])
-    app.include_router(sta.router, dependencies=[Depends(api_guard)])
-    app.include_router(api_exports.router, prefix="/api/v1", dependencies=[Depends(export_guard)])
-    app.include_router(api_backlogs.router, prefix="/api/v1", dependencies=[Depends(send_guard)])
-    app.include_router(api_uplinks.router, prefix="/api/v1", dependencies=[Depends(send_guard)])
-    app.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
-    for router in (
-        overview.router, zone.router, committee.router, figures.router, alerts.router, rules.router, account.router,
-        set_aside.router, profiles.router, login.router, calls.router, sms.router, data.router, reports.router,
-        explorer.router, asset.router, comparison.router, quality.router, itself.router, own.router, settings.router,
-        capacity.router, search.router, backlogs.router, registry.router, kept.router,
-    ):  # fmt: skip
-        app.include_router(router, prefix="/{language}", dependencies=[Depends(page_guard)], include_in_schema=False)
-    for router in (phone.router, breaking.router):
-        app.include_router(
-            router,
-            prefix="/{language}",
-            dependencies=[Depends(page_guard), Depends(demo_only)],
-            include_in_schema=False,
-        )
-    app.include_router(overview.root, dependencies=[Depends(page_guard)], include_in_schema=False)
-    # FastAPI puts routes together when they are first asked for; two threads that do so at once trip over each other.
-    for route in app.routes:
-        route.matches({"type": "http", "method": "GET", "path": "/-", "root_path": "", "headers": []})
     return app
 
 
