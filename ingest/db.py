@@ -67,7 +67,7 @@ def open_pool(
         timeout=10,
         reconnect_timeout=5,  # then whoever asks next tries at once; the pool's own pauses double without bound
         open=False,
-        check=ConnectionPool.check_connection,
+        check=_check,
         kwargs={
             "autocommit": True,
             "application_name": application,
@@ -77,6 +77,16 @@ def open_pool(
     )
     pool.open(wait=is_needed, timeout=30)
     return pool
+
+
+def _check(connection: Connection) -> None:
+    """Whether a connection still works. One that does not is given up: what it last received, megabytes of readings,
+    would stay until Python looks for circles, which a server that does little new puts off for hours."""
+    try:
+        ConnectionPool.check_connection(connection)
+    except psycopg.Error:
+        connection.pgconn.finish()
+        raise
 
 
 @cache

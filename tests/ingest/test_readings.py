@@ -121,6 +121,17 @@ def test_a_matrix_over_several_connections_is_the_matrix_over_one(
         np.testing.assert_array_equal(PgReadings(pool).matrix(channels, START, START + HOUR, step), whole)
 
 
+def test_a_connection_that_died_keeps_nothing_of_what_it_brought(database_url: str) -> None:
+    with open_pool(database_url, size=1) as pool:
+        with pool.connection() as held:
+            died = held
+            with psycopg.connect(database_url) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [held.info.backend_pid])
+        with pool.connection() as fresh:
+            assert fresh.execute("SELECT 1").fetchone() == (1,)
+    assert died.pgconn.pgconn_ptr is None
+
+
 def test_a_matrix_of_more_channels_than_a_row_carries_holds_each(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
     store(connection, [(1, 5, 1.5, Flag.GOOD)])
     connection.execute(  # by hand, because no zone of the tests has so many; of the second 64 channels nothing is there
