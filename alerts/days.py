@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.rolling import first_known
 from alerts.scene import DAY_S, FloatArray, Grid, Mask
 
 USUAL_DAYS = 28  # a zone's own past that counts as its usual
@@ -136,12 +137,7 @@ def past_quantile(
     only : (n, d) days that may teach; default all
     """
     ordered, count = _past(value, days, only)
-    place = share * np.maximum(count - 1, 0)
-    low = np.floor(place).astype(np.intp)
-    high = np.minimum(low + 1, np.maximum(count - 1, 0))
-    below, above = (np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0] for at in (low, high))
-    found = below + (above - below) * (place - low)
-    return np.where(count >= at_least, found, np.nan)
+    return np.where(count >= at_least, _quantile(ordered, count, share), np.nan)
 
 
 def past_median(
@@ -156,8 +152,7 @@ def past_spread(
 ) -> FloatArray:
     """For each day (n, d) how much the days before it differ: 1.4826 times their median absolute deviation."""
     ordered, count = _past(value, days, only)
-    middle = past_median(value, days=days, at_least=at_least, only=only)
-    apart = np.sort(np.abs(ordered - middle[..., None]), axis=-1)
+    apart = np.sort(np.abs(ordered - _quantile(ordered, count, 0.5)[..., None]), axis=-1)
     place = np.maximum(count - 1, 0) // 2
     found = np.take_along_axis(apart, place[..., None], axis=-1)[..., 0]
     return np.where(count >= at_least, NORMAL_MAD * found, np.nan)
@@ -183,8 +178,18 @@ def recent_largest(value: FloatArray, days: int) -> FloatArray:
 def _past(value: FloatArray, days: int, only: Mask | None) -> tuple[FloatArray, NDArray[np.intp]]:
     """The `days` days before each day in order of size, NaN last (n, d, days), and how many are known (n, d)."""
     taught = value if only is None else np.where(only, value, np.nan)
-    padded = np.full((len(value), days + value.shape[1]), np.nan)
-    padded[:, days:] = taught
-    windows = np.lib.stride_tricks.sliding_window_view(padded, days, axis=1)[:, : value.shape[1]]
-    ordered = np.sort(windows, axis=-1)
+    ordered, begins = np.full((*value.shape, days), np.nan), first_known(taught)
+    padded = np.full((len(value), days + value.shape[1] - begins), np.nan)
+    padded[:, days:] = taught[:, begins:]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, days, axis=1)[:, : value.shape[1] - begins]
+    ordered[:, begins:] = np.sort(windows, axis=-1)
     return ordered, np.isfinite(ordered).sum(axis=-1)
+
+
+def _quantile(ordered: FloatArray, count: NDArray[np.intp], share: float) -> FloatArray:
+    """(n, d) a quantile of the first `count` of the `ordered` values of each day; NaN where there is none."""
+    place = share * np.maximum(count - 1, 0)
+    low = np.floor(place).astype(np.intp)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0))
+    below, above = (np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0] for at in (low, high))
+    return np.asarray(below + (above - below) * (place - low))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.rolling import first_known
+
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -151,7 +153,7 @@ def usual_of_good_days(
     zones, days = value.shape
     usual, kept = np.full(value.shape, np.nan), np.full((zones, newest), np.nan)
     silent_days = np.zeros(zones)
-    for day in range(_first_known(value), days):
+    for day in range(first_known(value), days):
         usual[:, day] = _middle(kept, at_least)
         today = value[:, day]
         teaches = np.isfinite(today) & ~(today < least_share * usual[:, day])
@@ -159,12 +161,6 @@ def usual_of_good_days(
         silent_days = np.where(teaches, 0, silent_days + 1)
         kept[silent_days >= forgets_days] = np.nan
     return usual
-
-
-def _first_known(value: FloatArray) -> int:
-    """The first day (n, d) of which any zone knows anything; d when there is none."""
-    known: Mask = np.asarray(np.isfinite(value).any(axis=0))
-    return int(known.argmax()) if known.any() else len(known)
 
 
 def _middle(value: FloatArray, at_least: int) -> FloatArray:

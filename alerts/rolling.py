@@ -18,6 +18,12 @@ def held(value: FloatArray, steps: NDArray[np.intp] | int) -> FloatArray:
     return np.where((newest >= 0) & (place - newest <= limit), found, np.nan)
 
 
+def first_known(value: FloatArray) -> int:
+    """The first step at which any of the rows (n, m) is known; m when none ever is."""
+    known: Mask = np.asarray(np.isfinite(value).any(axis=0))
+    return int(known.argmax()) if known.any() else len(known)
+
+
 def window_sum(value: FloatArray | Mask, steps: int) -> FloatArray:
     """Sum of the `steps` values that end at each step; NaN counts as nothing, and so does what is before the first."""
     total = np.cumsum(np.nan_to_num(np.asarray(value, dtype=np.float64)), axis=-1)
