@@ -20,7 +20,7 @@ def held(value: FloatArray, steps: NDArray[np.intp] | int) -> FloatArray:
 
 def first_known(value: FloatArray) -> int:
     """The first step at which any of the rows (n, m) is known; m when none ever is."""
-    known: Mask = np.asarray(np.isfinite(value).any(axis=0))
+    known: Mask = np.asarray((~np.isnan(value)).any(axis=0))
     return int(known.argmax()) if known.any() else len(known)
 
 

@@ -80,8 +80,8 @@ def open_pool(
 
 
 def _check(connection: Connection) -> None:
-    """Whether a connection still works. One that does not is given up: what it last received, megabytes of readings,
-    would stay until Python looks for circles, which a server that does little new puts off for hours."""
+    """Whether a connection still works. One that does not gives back what it last received, megabytes of readings: with
+    the error of whoever then waited in vain it would stay until Python looks for circles, which can take hours."""
     try:
         ConnectionPool.check_connection(connection)
     except psycopg.Error:
