@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from alerts.backtest import PastAlert, Progress, judge_history
@@ -98,10 +99,9 @@ def try_change(
     was: list[PastAlert] = []
     would: list[PastAlert] = []
     for place, zone in enumerate(zones):
-        grid = grid_of([zone])
-        # The type checker cannot tell the type of an argument that only binds this round's grid.
-        was += judge_history([zone], lambda _, grid=grid: grid, settings=before)[0]  # type: ignore[misc]
-        would += judge_history([zone], lambda _, grid=grid: grid, settings=after)[0]  # type: ignore[misc]
+        read_once = partial(_given, grid_of([zone]))
+        was += judge_history([zone], read_once, settings=before)[0]
+        would += judge_history([zone], read_once, settings=after)[0]
         if progress is not None:
             progress(place + 1, len(zones))
     about = [one for one in said if one.fault == fault and one.zone in {zone.zone_id for zone in zones}]
@@ -125,6 +125,10 @@ def _side(everything: Sequence[PastAlert], found: Sequence[PastAlert], said: Seq
         alerts=len(told), true=verdicts.count(True), false=verdicts.count(False), unsaid=verdicts.count(None),
         explained=len(found) - len(told), sms=sms, price_gnf=sms * price_gnf, missed=missed,
     )  # fmt: skip
+
+
+def _given(grid: Grid, _: Sequence[Zone]) -> Grid:
+    return grid
 
 
 def _difference(alert: PastAlert, said: Sequence[Said], *, is_new: bool) -> Difference:

@@ -51,7 +51,7 @@ class Patient(H11Protocol):
     _end: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Begin to wait for a head."""
         super().connection_made(transport)
         self._wait()

@@ -27,7 +27,7 @@ def environment(language: Language) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    found.install_gettext_translations(texts.catalogue, newstyle=True)  # type: ignore[attr-defined]
+    found.install_gettext_translations(texts.catalogue, newstyle=True)  # type: ignore[attr-defined] # by the extension
     found.filters |= {
         "number": texts.number, "quantity": texts.quantity, "percent": texts.percent, "duration": texts.duration,
         "day": texts.day, "minute": texts.minute, "month": texts.whole_month, "exact": texts.exact,

@@ -143,4 +143,4 @@ def _span(first: date, last: date) -> tuple[datetime, datetime]:
         raise BadParameter("from", first.isoformat(), f"is after to {last.isoformat()}")
     if (last - first).days >= LONGEST_DAYS or last == date.max:
         raise BadParameter("to", last.isoformat(), f"is more than {LONGEST_DAYS} days after from {first.isoformat()}")
-    return tuple(datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))  # type: ignore[return-value]
+    return datetime.combine(first, time(), UTC), datetime.combine(last + timedelta(days=1), time(), UTC)

@@ -22,10 +22,10 @@ router = APIRouter(prefix="/zones/{zone_id}/comite")
 REFUSALS = {
     "name": N_("« %(value)s » ne va pas : un nom a de 1 à 60 lettres."),
     "phone": N_("« %(value)s » n’est pas un numéro : écrivez 620 00 00 00, ou + et l’indicatif d’un autre pays."),
-    "digits": N_("« %(value)s » a %(count)s chiffres : un mobile de Guinée en a %(wanted)s, sans l’indicatif, et commence par 6."),  # noqa: E501
+    "digits": N_("« %(value)s » a %(count)s chiffres : un mobile de Guinée en a %(wanted)s, sans l’indicatif, et commence par 6."),  # noqa: E501 - a sentence stays whole
     "twice": N_("« %(value)s » est déjà dans ce comité : une personne y est une fois."),
-    "forgotten": N_("La personne de « %(value)s » a demandé à être oubliée. Si elle vient de redonner son numéro, cochez-le ci-dessous."),  # noqa: E501
-    "moved_on": N_("Quelqu’un a changé cette zone pendant que vous regardiez ; rien n’est enregistré. Voyez ce qui a changé, puis recommencez."),  # noqa: E501
+    "forgotten": N_("La personne de « %(value)s » a demandé à être oubliée. Si elle vient de redonner son numéro, cochez-le ci-dessous."),  # noqa: E501 - a sentence stays whole
+    "moved_on": N_("Quelqu’un a changé cette zone pendant que vous regardiez ; rien n’est enregistré. Voyez ce qui a changé, puis recommencez."),  # noqa: E501 - a sentence stays whole
 }  # fmt: skip
 Typed = tuple[str, Mapping[str, str]]  # whom a form is about, empty for somebody new, and what it said
 Seen = Annotated[int, Form()]
