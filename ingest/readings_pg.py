@@ -19,8 +19,8 @@ from ingest.readings import AssetRow, ChannelRow, FloatArray, LatestRow, Series,
 
 SQL = queries("ingest", "readings")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# Asked for at once, so that the index serves: for thousands the planner reads the whole week each time. They come in
-# one row, for a row a channel takes the server nearly twice as long.
+# Asked for at once, so that the index serves: for thousands the planner reads the whole week each time. A row holds
+# 20 minutes of all of them: a row a channel takes the server nearly twice as long.
 MATRIX_CHANNELS = 64
 MATRIX_CONNECTIONS = 2  # of a pool that work for one matrix: the server groups on two cores, others still get theirs
 
@@ -62,8 +62,7 @@ class PgReadings:
         parameters = {"channel": channel_id, "start": start, "end": end, "bin": resolution}
         with self._connection() as connection:
             if resolution is None:
-                row = array_cursor(connection).execute(SQL["raw_series"], parameters).fetchone()
-                return _raw(row)
+                return _raw(array_cursor(connection).execute(SQL["raw_series"], parameters).fetchall())
             if resolution.total_seconds() <= 0:
                 raise ValueError(f"resolution: {resolution} is not above 0 s")
             rows = connection.execute(SQL[series_statement(resolution)], parameters, binary=True).fetchall()
@@ -80,8 +79,10 @@ class PgReadings:
             "only": None if only is None else [f"{asset}/{channel}" for asset, channel in only],
         }  # fmt: skip
         with self._connection() as connection:
-            rows = array_cursor(connection).execute(SQL["window"], parameters).fetchall()
-        return {(asset, name): _raw(arrays) for asset, name, *arrays in rows}
+            found: dict[tuple[str, str], list[Sequence[NDArray[Any] | None]]] = {}
+            for asset, name, *columns in array_cursor(connection).execute(SQL["window"], parameters):
+                found.setdefault((asset, name), []).append(columns)
+        return {channel: _raw(rows) for channel, rows in found.items()}
 
     def matrix(self, channel_ids: Sequence[int], start: datetime, end: datetime, step: timedelta) -> FloatArray:
         """(channels, steps): the last good reading of each channel in each step of [start, end), NaN where none is."""
@@ -96,18 +97,15 @@ class PgReadings:
         start_us = us_from_instant(start)
 
         def fill(first: int) -> None:
-            some = Int4s(ids[first : first + MATRIX_CHANNELS])
+            asked = {"channels": Int4s(ids[first : first + MATRIX_CHANNELS]), "start": start, "end": end}
             with self._connection() as connection:
                 register_arrays(connection)
-                asked = {"channels": some, "start": start, "end": end}
-                row = array_cursor(connection).execute(SQL["arrays"], asked).fetchone()
-            if row is not None:
-                channel, measured_us, value = row
-                order = np.argsort(measured_us, kind="stable")
-                at = (measured_us[order] - start_us) // step_us
-                inside = at < steps
-                rows = order[inside]
-                found[row_of[channel[rows]], at[inside]] = value[rows]  # of several in one step the last one stays
+                for channel, measured_us, value in array_cursor(connection).stream(SQL["arrays"], asked):
+                    order = np.argsort(measured_us, kind="stable")
+                    at = (measured_us[order] - start_us) // step_us
+                    inside = at < steps
+                    rows = order[inside]
+                    found[row_of[channel[rows]], at[inside]] = value[rows]  # of several in one step the last one stays
 
         parts = range(0, len(ids), MATRIX_CHANNELS)
         if isinstance(self._source, ConnectionPool) and len(parts) > 1:
@@ -141,8 +139,11 @@ def series_statement(resolution: timedelta) -> str:
     return "binned_readings" if resolution % HOUR else "binned_days" if not resolution % DAY else "binned_hours"
 
 
-def _raw(row: Sequence[NDArray[Any] | None] | None) -> Series:
-    measured_us, value, flag = row if row is not None else (None, None, None)
-    if measured_us is None or value is None or flag is None:
+def _raw(rows: Sequence[Sequence[NDArray[Any] | None]]) -> Series:
+    """A series of its rows, each some of its columns; a row of nulls is a channel without readings."""
+    known = [row for row in rows if row[0] is not None]
+    if not known:
         measured_us, value, flag = np.empty(0, np.int64), np.empty(0), np.empty(0, np.int16)
+    else:
+        measured_us, value, flag = (np.concatenate(column) for column in zip(*known, strict=True))
     return Series(measured_us / 1e6, value, value, value, np.ones(len(value), dtype=np.int64), flag)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.model import Flag
 from gateway.zones import Zone
 from ingest import readings_pg
+from ingest.arrays import array_cursor
 from ingest.columns import Columns
 from ingest.db import connect, open_pool
 from ingest.readings_pg import PgReadings, series_statement
@@ -141,6 +142,20 @@ def test_a_matrix_of_more_channels_than_a_row_carries_holds_each(connection: psy
     found = PgReadings(connection).matrix(range(1, 131), START, START + HOUR, HOUR)
     expected = [np.nan if 64 < channel <= 128 else channel * 1.5 for channel in range(1, 131)]
     np.testing.assert_array_equal(found[:, 0], expected)
+
+
+def test_no_row_holds_more_than_an_hour_however_long_the_window(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]  # rows differ
+    store(connection, [(channel, float(minute), minute, Flag.GOOD) for channel in (1, 2) for minute in range(400)])
+    readings, end = PgReadings(connection), START + 400 * HOUR / 60
+    minutes = list(range(400))
+    assert readings.series(1, START, end).value.tolist() == minutes
+    window = [series.value.tolist() for series in readings.window("zone-1", START, end).values()]
+    assert sorted(window, reverse=True) == [minutes, minutes, *[[]] * (len(window) - 2)]
+    np.testing.assert_array_equal(readings.matrix([2, 1], START, end, timedelta(minutes=1)), [minutes, minutes])
+    asked = {"start": START, "end": end, "channel": 1, "channels": [1, 2], "zone": "zone-1", "only": None}
+    for name, at_most in (("raw_series", 60), ("window", 60), ("arrays", 40)):
+        rows = array_cursor(connection).execute(readings_pg.SQL[name], asked).fetchall()
+        assert max(len(column) for row in rows for column in row[-2:] if column is not None) == at_most, name
 
 
 def test_reading_matrices_again_and_again_makes_no_classes_that_stay(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]
