@@ -9,10 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from psycopg import sql
 from xdist.workermanage import WorkerController
 
 from gateway.clock import ManualClock
@@ -25,6 +23,7 @@ from ndiyan.errors import NdiyanError
 from ndiyan.shipped_files import shipped
 from tests import phones
 from tests.alerts.carriers.peers import NoPeer, Smsc
+from tests.databases import database, leave_alone
 from tests.ndiyan.letterbox import Letterbox
 from tests.spread import spread
 from tests.web.web_site import past
@@ -109,21 +108,15 @@ def postgres(request: pytest.FixtureRequest, server_folder: Path) -> Iterator[st
 def _template(postgres: str) -> Iterator[str]:
     """A migrated database to copy; its name is this run's own, so that runs on one server do not meet."""
     name = f"{TEMPLATE}_{os.getpid()}"
-    with connect(postgres) as admin:
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    with connect(_url_of(postgres, name)) as connection:
-        migrate(connection)
-        if os.environ.get("NDIYAN_TEST_SPREAD") == "1":  # on a server that offers Citus
-            connection.commit()
-            connection.autocommit = True
-            spread(connection)
-    with connect(postgres) as admin:  # TimescaleDB's scheduler sits in each database, and a template must be left alone
-        admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
-        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
-    yield name
-    with connect(postgres) as admin:
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    with database(postgres, name) as url:
+        with connect(url) as connection:
+            migrate(connection)
+            if os.environ.get("NDIYAN_TEST_SPREAD") == "1":  # on a server that offers Citus
+                connection.commit()
+                connection.autocommit = True
+                spread(connection)
+        leave_alone(postgres, name)
+        yield name
 
 
 _numbers = itertools.count(1)
@@ -132,24 +125,15 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def database_url(postgres: str, _template: str) -> Iterator[str]:
     """A database of this test alone, with the newest schema."""
-    name = f"ndiyan_test_{os.getpid()}_{next(_numbers)}"
-    with connect(postgres) as admin:
-        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        admin.execute(copy.format(sql.Identifier(name), sql.Identifier(_template)))
-    yield _url_of(postgres, name)
-    with connect(postgres) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with database(postgres, f"ndiyan_test_{os.getpid()}_{next(_numbers)}", template=_template) as url:
+        yield url
 
 
 @pytest.fixture
 def empty_database_url(postgres: str) -> Iterator[str]:
     """A database of this test alone, without any schema."""
-    name = f"ndiyan_test_{os.getpid()}_{next(_numbers)}"
-    with connect(postgres) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield _url_of(postgres, name)
-    with connect(postgres) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with database(postgres, f"ndiyan_test_{os.getpid()}_{next(_numbers)}") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -198,10 +182,6 @@ def letterbox() -> Iterator[Letterbox]:
 def clock() -> ManualClock:
     """A clock that stands at a dry-season morning."""
     return ManualClock(datetime(2026, 3, 2, 10, 40, tzinfo=UTC))
-
-
-def _url_of(url: str, database: str) -> str:
-    return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
 @pytest.fixture

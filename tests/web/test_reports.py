@@ -8,16 +8,19 @@ import re
 import sys
 import time
 import zlib
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import psycopg
 import pytest
 
-from gateway.clock import ManualClock
+from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.db import connect
 from ingest.registry import import_zones
+from tests.databases import database, leave_alone
 from tests.web.test_access import csrf_of
 from tests.web.test_pages import words
 from tests.web.web_seed import seed_readings
@@ -38,15 +41,27 @@ def clock() -> ManualClock:
     return ManualClock(NOW)
 
 
+@pytest.fixture(scope="module")
+def _october(postgres: str, _template: str, zones: list[Zone]) -> Iterator[tuple[str, Site]]:
+    """October of zones 1 and 5, to copy; zone 5 was silent from the 12th on."""
+    name = f"{_template}_october"
+    with database(postgres, name, template=_template) as url:
+        site = make_site(url, zones, ManualClock(NOW))
+        with site.connect() as connection:
+            seed_readings(connection, zones[0], now=NOW, days=40)
+            silent = [(OCTOBER - timedelta(days=20), NOW + timedelta(days=1))]
+            seed_readings(connection, zones[4], now=NOW, days=40, skip=silent)
+        leave_alone(postgres, name)
+        yield name, site
+
+
 @pytest.fixture
-def october(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
-    """October of zones 1 and 5; zone 5 was silent from the 12th on."""
-    site = make_site(database_url, zones, clock)
-    with site.connect() as connection:
-        seed_readings(connection, zones[0], now=NOW, days=40)
-        silent = [(OCTOBER - timedelta(days=20), NOW + timedelta(days=1))]
-        seed_readings(connection, zones[4], now=NOW, days=40, skip=silent)
-    return site
+def october(postgres: str, _october: tuple[str, Site], clock: ManualClock) -> Iterator[Site]:
+    """The October of this test alone."""
+    name, site = _october
+    with database(postgres, f"{name}_copy", template=name) as url:
+        wall = ManualClock(SystemClock().now())
+        yield replace(site, url=url, config=replace(site.config, database_url=url), clock=clock, wall=wall)
 
 
 @pytest.fixture

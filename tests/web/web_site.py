@@ -14,12 +14,12 @@ import httpx
 import psycopg
 import pytest
 import uvicorn
-from psycopg import sql
 
 from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
+from tests.databases import database
 from tests.phones import watched
 from tests.web.web_seed import seed_alert, seed_event, seed_messages, seed_notification, seed_readings
 from web.access import PREFIX_LENGTH, create_api_key, create_login_link
@@ -148,21 +148,17 @@ def site(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
 def past(postgres: str, _template: str, zones: list[Zone]) -> Iterator[Site]:
     """A site for tests that only read, with nine days of readings: zone 3's pump stands since 09:40, zone 4 is
     silent since 05:00, zone 6 never spoke; zone 2 has an account of messages."""
-    name = sql.Identifier(f"{_template}_past")
-    with connect(postgres) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(_template)))
-    url = psycopg.conninfo.make_conninfo(postgres, dbname=f"{_template}_past")
-    found = make_site(url, zones, ManualClock(datetime(2026, 3, 2, 10, 40, tzinfo=UTC)))
-    now = found.clock.now()
-    with connect(url) as connection:
-        for zone in zones[:5]:
-            skip = [(now - timedelta(hours=5, minutes=40), now + timedelta(days=1))] if zone.zone_id == "zone-4" else []
-            stops = now - timedelta(hours=1) if zone.zone_id == "zone-3" else None
-            seed_readings(connection, zone, now=now, days=9, skip=skip, pump_stops_at=stops)
-        seed_messages(connection, zones[1], now=now)
-    yield found
-    with connect(postgres) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    with database(postgres, f"{_template}_past", template=_template) as url:
+        found = make_site(url, zones, ManualClock(datetime(2026, 3, 2, 10, 40, tzinfo=UTC)))
+        now = found.clock.now()
+        with connect(url) as connection:
+            for zone in zones[:5]:
+                silent = [(now - timedelta(hours=5, minutes=40), now + timedelta(days=1))]
+                skip = silent if zone.zone_id == "zone-4" else []
+                stops = now - timedelta(hours=1) if zone.zone_id == "zone-3" else None
+                seed_readings(connection, zone, now=now, days=9, skip=skip, pump_stops_at=stops)
+            seed_messages(connection, zones[1], now=now)
+        yield found
 
 
 @pytest.fixture(scope="session")
