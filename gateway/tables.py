@@ -27,7 +27,7 @@ def values_from_toml(text: str, path: str, error_type: type[Exception]) -> dict[
     """The values of a text, which errors call `path`; an error of that type when it is no TOML."""
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a whole number of 5,000 digits is a plain ValueError
         raise error_type(f"{path}: is not valid TOML: {error}") from error
 
 
@@ -71,10 +71,11 @@ class Table:
             raise self.error(key, f"{value!r} does not match {pattern.pattern}")
         return value
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts, at least one."""
-        value = self.get(key)
-        if not isinstance(value, list) or not value or not all(isinstance(one, str) and one for one in value):
+    def texts(self, key: str, default: list[str] | None = None) -> tuple[str, ...]:
+        """A list of texts, at least one unless it has a default."""
+        value = self.get(key, default)
+        is_list = isinstance(value, list) and (value or default is not None)
+        if not is_list or not all(isinstance(one, str) and one for one in value):
             raise self.error(key, f"{value!r} is not a list of texts")
         return tuple(value)
 
@@ -139,7 +140,8 @@ class Table:
             raise self.error(key, f"{value!r} is not a number")
         if not low <= value <= high:
             side, bound = ("below", low) if value < low else ("above", high)
-            raise self.error(key, f"{value:g} is {side} {bound:g}")
+            shown = f"{value:g}" if isinstance(value, float) else str(value)  # not every whole number fits in a float
+            raise self.error(key, f"{shown} is {side} {bound:g}")
         return float(value)
 
     def _inner(self, prefix: str, values: Mapping[str, Any]) -> Table:

@@ -5,7 +5,7 @@ Paths are JMESPath, which evaluates no code. `docs/profiles.md` tells how to wri
 
 from __future__ import annotations
 
-import tomllib
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import jmespath
-from jmespath.exceptions import JMESPathError
 
 from gateway.devices import PROFILE_NAME, PointRule, point_rule
-from gateway.tables import Table
+from gateway.tables import Table, values_from_toml
 from gateway.wire import ROOT
 from ingest.errors import ProfileError
 from ingest.profiles.formats import FORMATS
@@ -27,6 +26,7 @@ SPARKPLUG = "sparkplug_b"
 TIME_FORMATS = ("epoch_s", "epoch_ms", "iso")
 WITHOUT_TIME = ("received", "refuse")
 MAX_LEVEL = 20
+LARGEST = sys.float_info.max
 
 
 class Finder:
@@ -40,7 +40,7 @@ class Finder:
         """What it finds in `value`; None when it finds nothing or does not apply."""
         try:
             return self._compiled.search(value)
-        except JMESPathError:
+        except (ValueError, ArithmeticError, RecursionError):  # jmespath's own are ValueErrors too
             return None
 
 
@@ -116,10 +116,7 @@ def parse_profile(text: str, where: str) -> Profile:
     ------
     ProfileError : not TOML, or a key is missing, unknown or out of bounds
     """
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{where}: is not valid TOML: {error}") from error
+    values = values_from_toml(text, where, ProfileError)
     top = Table(where, "", values, what="profile", error_type=ProfileError)
     payload = top.choice("payload", (*FORMATS, SPARKPLUG))
     device, device_level = _optional_path(top, "device"), _level(top, "device_level")
@@ -130,7 +127,7 @@ def parse_profile(text: str, where: str) -> Profile:
         title=top.text("title"),
         source=top.text("source"),
         payload=payload,
-        topics=tuple(_filter(top, item) for item in top.get("topics", [])),
+        topics=tuple(_filter(top, item) for item in top.texts("topics", [])),
         when=_optional_path(top, "when"),
         inner=_optional_path(top, "inner"),
         records=_path(top, "records", "@"),
@@ -203,7 +200,7 @@ def _path(table: Table, key: str, default: str | None = None) -> Finder:
     text = table.text(key, default)
     try:
         return Finder(text)
-    except JMESPathError as error:
+    except (ValueError, RecursionError) as error:
         raise table.error(key, f"{text!r} is no JMESPath: {error}") from error
 
 
@@ -232,12 +229,12 @@ def check_filter(topic_filter: str) -> None:
         raise ValueError(f"{topic_filter!r} is no MQTT filter that leaves other topics alone")
 
 
-def _filter(table: Table, item: object) -> str:
+def _filter(table: Table, item: str) -> str:
     try:
-        check_filter(str(item))
+        check_filter(item)
     except ValueError as error:
         raise table.error("topics", str(error)) from error
-    return str(item)
+    return item
 
 
 def _sample(table: Table) -> Sample:
@@ -262,12 +259,19 @@ def _sample(table: Table) -> Sample:
         received_at=received_at,
         device=table.text("device") if "device" in table.values else None,
         at=at,
-        points=dict(table.get("points")),
+        points=dict(table.table("points").values),
         rules=tuple(point_rule(inner) for inner in table.tables("rules")),
-        readings={name: float(value) for name, value in dict(table.get("readings", {})).items()},
+        readings=_readings(table),
     )
     table.done()
     return sample
+
+
+def _readings(table: Table) -> dict[str, float]:
+    if not table.has("readings"):
+        return {}
+    inner = table.table("readings")
+    return {name: inner.number(name, -LARGEST, LARGEST) for name in inner.values}
 
 
 def _instant(table: Table, key: str) -> datetime:

@@ -26,7 +26,7 @@ from ingest.errors import ProfileError
 from ingest.pipeline import Pipeline, fetch_aliases
 from ingest.profiles.formats import Undecodable, from_cayenne_lpp
 from ingest.profiles.own import forget_profile, keep_profile
-from ingest.profiles.profile import Profile, parse_profile, shipped_profiles, topic_fits
+from ingest.profiles.profile import Finder, Profile, parse_profile, shipped_profiles, topic_fits
 from ingest.profiles.sparkplug import Aliases, Born, from_sparkplug, payload_class
 from ingest.profiles.trial import failed_samples, try_message
 from ingest.registry import import_zones
@@ -350,6 +350,20 @@ def test_a_mistake_in_a_device_names_file_key_value_and_bound(old: str, new: str
         pytest.param('time_format = "iso"', 'time_format = "soon"', r"time_format: 'soon' is none of", id="time"),
         pytest.param('unit = "cm"', 'unit = "bar"', r"rules\[0\]\.unit: 'bar' is none of", id="unit"),
         pytest.param("title", "tittle", r"title: is missing", id="missing"),
+        pytest.param(
+            'topics = ["', 'topics = "application"\ntittle = ["', r"topics: 'application' is not a list", id="list"
+        ),
+        pytest.param(
+            "points = {", 'points = "two"\ntittle = {', r"samples\[0\]\.points: 'two' is not a table", id="table"
+        ),
+        pytest.param(
+            "readings = {", 'readings = { a = "x" }\ntittle = {', r"readings\.a: 'x' is not a number", id="value"
+        ),
+        pytest.param('"object"', '"' + "(" * 5000 + '"', r"is no JMESPath: maximum recursion", id="deep path"),
+        pytest.param('"object"', f'"a[{"1" * 5000}]"', r"is no JMESPath: Exceeds the limit", id="long number"),
+        pytest.param('"object"', "[" * 5000, r"is not valid TOML: maximum recursion", id="deep TOML"),
+        pytest.param('"object"', "1" * 5000, r"is not valid TOML: Exceeds the limit", id="long TOML number"),
+        pytest.param('"object"', '"object"\nname_level = 1' + "0" * 400, r"name_level: 10+ is above 20", id="no float"),
     ],
 )
 def test_a_mistake_in_a_profile_names_file_key_value_and_bound(old: str, new: str, message: str) -> None:
@@ -358,6 +372,13 @@ def test_a_mistake_in_a_profile_names_file_key_value_and_bound(old: str, new: st
     assert old in text
     with pytest.raises(ProfileError, match=message):
         parse_profile(text.replace(old, new, 1), "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("sum(a)", [0.5, 10**400]), ("ceil(a)", float("inf")), ("a[0:9:0]", [1]), ("max(a)", [1, "x"])]
+)
+def test_a_path_that_cannot_be_worked_out_finds_nothing(path: str, value: object) -> None:
+    assert Finder(path).of({"a": value}) is None
 
 
 def test_cayenne_says_where_it_breaks_off() -> None:
