@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
@@ -26,6 +25,7 @@ from alerts.errors import CarrierRefused, WebhookRefused
 from alerts.webhook_config import WebhookConfig, read_webhooks
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
+from gateway.tables import read_toml
 from ingest.profiles.profile import check_filter, shipped_profiles, topics_of
 from ndiyan.errors import SettingsError
 from ndiyan.mail import MailServer, check_mailbox
@@ -389,12 +389,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
 
 def _from_file(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, object]], dict[str, object]]:
     """The settings of a file by key, and the tables of its SMS routes and of its webhooks by name."""
-    try:
-        tables = tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: is not valid TOML: {error}") from error
+    tables = read_toml(file, SettingsError)
     known = {setting.key: setting for setting in SETTINGS}
     values: dict[str, Any] = {}
     hooks = tables.pop("webhooks", {})

@@ -7,7 +7,6 @@ told relative to T0: midnight of `start` where the file names one, else the mome
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from gateway.model import AssetKind, Fault, kind_of_asset
+from gateway.tables import values_from_toml
 from gateway.zones import Zone
 from simulator.campaign import Campaign, read_campaign
 from simulator.errors import ScenarioError
@@ -120,10 +120,7 @@ def load_scenario(name: str) -> Scenario:
 
 def scenario_from_toml(text: str, path: str) -> Scenario:
     """Check the text of one scenario; `path` is what errors call it."""
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{path}: is not valid TOML: {error}") from error
+    values = values_from_toml(text, path, ScenarioError)
     table = Table(path, "", values)
     weather = table.table("weather")
     sky, start = weather.choice("sky", SKIES, "season"), table.day("start")

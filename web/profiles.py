@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.devices import PointRule, point_rule
-from gateway.tables import Table
+from gateway.tables import Table, values_from_toml
 from ingest.errors import ProfileError
 from ingest.profiles.formats import Undecodable
 from ingest.profiles.profile import Profile, parse_profile, topic_fits
@@ -86,10 +85,7 @@ def rules_of(text: str) -> list[PointRule]:
     ------
     ProfileError : not TOML, or a key is missing, unknown or out of bounds
     """
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"points: is not valid TOML: {error}") from error
+    values = values_from_toml(text, "points", ProfileError)
     table = Table("points", "", values, what="device", error_type=ProfileError)
     rules = [point_rule(inner) for inner in table.tables("points")]
     table.done()

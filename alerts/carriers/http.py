@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,6 +38,7 @@ from alerts.carriers.over_http import outcome_of_failure, retry_after_s
 from alerts.errors import CarrierRefused
 from alerts.messages import segments
 from gateway.clock import Clock, require_utc
+from gateway.tables import values_from_toml
 
 PLACE = re.compile(r"\{(\w+)\}")
 SHIPPED = ("kannel", "nimba", "rapidpro")
@@ -186,10 +186,7 @@ def _template(name: str, which: str) -> dict[str, Any]:
             raise CarrierRefused(f"sms.{name}.template: {which} cannot be read: {error}") from error
     else:
         raise CarrierRefused(f"sms.{name}.template: {which!r} is none of {', '.join(SHIPPED)} and no file ….toml")
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CarrierRefused(f"sms.{name}.template: {which} is not valid TOML: {error}") from error
+    found = values_from_toml(text, f"sms.{name}.template: {which}", CarrierRefused)
     for part in ("caps", "send", "answer"):
         if part not in found:
             raise CarrierRefused(f"sms.{name}.template: {which} has no [{part}]")
