@@ -86,7 +86,9 @@ def _file(data: bytes) -> None:
     layout = WIDE if data[:1] == b"W" else Layout(zone=ZONE)
     try:
         for seen in look(lines_from([data[1:]]), JUDGE.directory, {ZONE: GATEWAY}, layout=layout, now_us=NOON_US):
-            if seen.problem is None and (seen.at is None or seen.at > NOW or not math.isfinite(seen.value or math.nan)):
+            if seen.problem is not None:
+                continue
+            if seen.at is None or seen.at > NOW or seen.value is None or not math.isfinite(seen.value):
                 raise WrongError(f"line {seen.line}: a value without possible time or number was accepted: {seen}")
     except BacklogUnreadable:
         return
