@@ -107,9 +107,10 @@ def sampled_messages(rig: Rig, file: Path) -> Sampled:
     """The messages of a file whose answers are listened for."""
     zones = set(rig.zone_ids[::ONE_IN])
     found: dict[str, dict[int, int]] = {}
-    for number, line in enumerate(file.read_bytes().splitlines()):
-        topic, payload = line.split(b"\t", 1)
-        zone = topic.split(b"/")[2].decode()
-        if zone in zones:
-            found.setdefault(zone, {})[number] = json.loads(payload)[-1]["seq"]
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines):
+            topic, payload = line.split(b"\t", 1)
+            zone = topic.split(b"/")[2].decode()
+            if zone in zones:
+                found.setdefault(zone, {})[number] = json.loads(payload)[-1]["seq"]
     return found

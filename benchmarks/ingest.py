@@ -134,7 +134,7 @@ class Bench:
         as the broker can give.
         """
         sampled = sampled_messages(self.rig, file)
-        count = file.read_bytes().count(b"\n") + 1
+        count = file.read_bytes().count(b"\n")
         publisher = Publisher(self.rig, file, rate=rate)
         try:
             self.rig.settle()

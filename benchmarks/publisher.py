@@ -18,8 +18,8 @@ import select
 import sys
 import time
 import zlib
+from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.wire import connected, publish_packet
@@ -33,15 +33,25 @@ PUBACK_BYTES = 4
 STAMP = re.compile(rb'"sent":([0-9.]+),"sup":([0-9.]+)')
 
 
+class Share:
+    """The messages of one link as they will leave, one behind the other, and their numbers: there may be millions."""
+
+    def __init__(self) -> None:
+        self.numbers, self.ends, self.packets = array("q"), array("q", [0]), bytearray()
+
+    def add(self, number: int, topic: bytes, payload: bytes) -> None:
+        """One more message, the next to leave."""
+        self.packets += publish_packet(topic, payload, len(self.numbers) % 65_535 + 1)
+        self.numbers.append(number)
+        self.ends.append(len(self.packets))
+
+
 class Link:
     """One connection with its share of the messages; a topic stays on its link, so that its order is kept."""
 
-    def __init__(self, settings: MqttSettings, name: str, numbers: Sequence[int], packets: Sequence[bytes]) -> None:
-        self.numbers, self.sent, self.acked = numbers, 0, 0
-        self._bytes = memoryview(b"".join(packets))
-        self._ends = [0]
-        for packet in packets:
-            self._ends.append(self._ends[-1] + len(packet))
+    def __init__(self, settings: MqttSettings, name: str, share: Share) -> None:
+        self.numbers, self.sent, self.acked = share.numbers, 0, 0
+        self._bytes, self._ends = memoryview(share.packets), share.ends
         self.socket = connected(settings, name)
         self._rest = b""
 
@@ -82,23 +92,22 @@ def bound_from(line: str, most: int) -> int:
 def main(url: str, file: Path, rate: float) -> None:
     """Publish a file."""
     now_s = time.time()
-    shares: list[tuple[list[int], list[bytes]]] = [([], []) for _ in range(LINKS)]
-    lines = file.read_bytes().splitlines()
-    for number, line in enumerate(lines):
-        topic, payload = line.split(b"\t", 1)
-        numbers, packets = shares[zlib.crc32(topic) % LINKS]
-        packets.append(publish_packet(topic, stamped(payload, now_s), len(numbers) % 65_535 + 1))
-        numbers.append(number)
+    shares = [Share() for _ in range(LINKS)]
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines):
+            topic, payload = line.rstrip(b"\n").split(b"\t", 1)
+            shares[zlib.crc32(topic) % LINKS].add(number, topic, stamped(payload, now_s))
     settings = MqttSettings.from_url(url)
-    links = [Link(settings, f"bench-publisher-{k}", *share) for k, share in enumerate(shares)]
+    links = [Link(settings, f"bench-publisher-{k}", share) for k, share in enumerate(shares)]
     by_socket = {link.socket: link for link in links}
-    left_ns = [0] * len(lines)
+    count = sum(len(share.numbers) for share in shares)
+    left_ns = array("q", bytes(8 * count))
     print("ready", flush=True)
-    bound = bound_from(sys.stdin.readline(), len(lines))
+    bound = bound_from(sys.stdin.readline(), count)
     begin = time.monotonic()
     while any(link.acked < len(link.numbers) for link in links):
-        if bound < len(lines) and select.select([sys.stdin], [], [], 0)[0]:
-            bound = bound_from(sys.stdin.readline(), len(lines))
+        if bound < count and select.select([sys.stdin], [], [], 0)[0]:
+            bound = bound_from(sys.stdin.readline(), count)
         allowed = min(bound, int((time.monotonic() - begin) * rate) + 1 if rate else bound)
         for link in links:
             now_ns = time.monotonic_ns()
@@ -110,7 +119,7 @@ def main(url: str, file: Path, rate: float) -> None:
             by_socket[ready].hear()
     for link in links:
         link.socket.sendall(mqtt.DISCONNECT_PACKET)
-    print(json.dumps(left_ns))
+    print(json.dumps(left_ns.tolist()))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ PER_PACK = 12
 INTERVAL_S = 300
 DAY_S = 86_400
 WARM_UP = ZONES  # messages: one of each zone
+MADE_AT_ONCE = 10_000  # messages, of which each number is a Python object for a moment
+COPIED_AT_ONCE = 100_000  # readings
+NOISE_SEED = 7
 BOOT = "00000001"
 TENTH_LATER = 1000  # a message that is sent twice comes again after so many others
 PG_EPOCH_US = 946_684_800_000_000  # 2000-01-01
@@ -97,7 +100,11 @@ class Rig:
             connection.execute(SQL["expected_table"])
             for columns in (self.warm_up_columns, self.columns):
                 with connection.cursor() as cursor, cursor.copy(SQL["copy_expected"]) as copy:
-                    copy.write(COPY_HEADER + binary_rows(columns) + COPY_END)
+                    copy.write(COPY_HEADER)
+                    for first in range(0, len(columns), COPIED_AT_ONCE):
+                        rows = np.arange(first, min(first + COPIED_AT_ONCE, len(columns)))
+                        copy.write(binary_rows(columns.take(rows)))
+                    copy.write(COPY_END)
             for at_us in {int(columns.measured_us[place]) for place in (0, -1)}:
                 connection.execute(SQL["ensure_week"], {"at_s": at_us // 1_000_000})
         write_messages(self.warm_up_file, make_messages(0, WARM_UP, self.start_s))
@@ -130,7 +137,7 @@ class Rig:
                 delayed.append(lines[number - TENTH_LATER])
         already = max(0, len(lines) - TENTH_LATER)
         delayed += [lines[number] for number in range(0, len(lines), 10) if number >= already]
-        file.write_bytes(b"\n".join(delayed))
+        file.write_bytes(b"\n".join([*delayed, b""]))
         return file
 
     def lost_and_twice(self) -> tuple[int, int]:
@@ -140,7 +147,7 @@ class Rig:
         return len(self.columns) + len(self.warm_up_columns) - right, stored - right
 
     def _columns(self, first: int, count: int) -> Columns:
-        truth = _truth(first, count, self.start_s)
+        truth = _truth(first, count, self.start_s, np.random.default_rng(NOISE_SEED))
         zone = np.repeat(truth.zone, PER_PACK)
         received_us = np.full(count * PER_PACK, round(time.time() * 1e6), dtype=np.int64)
         return Columns(
@@ -177,21 +184,24 @@ def make_messages(first: int, count: int, start_s: int) -> Iterator[tuple[str, b
 
     Their `sent` and `sup` say that they left when the last reading was measured; a publisher writes them anew.
     """
-    truth = _truth(first, count, start_s)
-    for zone, seq, channel, at_s, value in zip(*(column.tolist() for column in truth), strict=True):
-        entries = []
-        for k in range(PER_PACK):
-            asset, name, *_ = CHANNELS[channel[k]]
-            reading = Reading(AssetId(asset), name, datetime.fromtimestamp(at_s[k], UTC), value[k])
-            entries.append(Queued(seq[k], at_s[k] - start_s + 60.0, reading))
-        last = entries[-1]
-        payload = encode_pack(BOOT, entries, sent_at=last.reading.measured_at, sent_uptime_s=last.uptime_s)
-        yield senml_topic(f"bench-{zone}", f"gw-bench-{zone}"), payload
+    noise = np.random.default_rng(NOISE_SEED)
+    for begin in range(first, first + count, MADE_AT_ONCE):
+        truth = _truth(begin, min(MADE_AT_ONCE, first + count - begin), start_s, noise)
+        for zone, seq, channel, at_s, value in zip(*(column.tolist() for column in truth), strict=True):
+            entries = []
+            for k in range(PER_PACK):
+                asset, name, *_ = CHANNELS[channel[k]]
+                reading = Reading(AssetId(asset), name, datetime.fromtimestamp(at_s[k], UTC), value[k])
+                entries.append(Queued(seq[k], at_s[k] - start_s + 60.0, reading))
+            last = entries[-1]
+            payload = encode_pack(BOOT, entries, sent_at=last.reading.measured_at, sent_uptime_s=last.uptime_s)
+            yield senml_topic(f"bench-{zone}", f"gw-bench-{zone}"), payload
 
 
 def write_messages(file: Path, messages: Iterator[tuple[str, bytes]]) -> None:
     """A line each: topic, a tab, payload."""
-    file.write_bytes(b"\n".join(topic.encode() + b"\t" + payload for topic, payload in messages))
+    with file.open("wb") as out:
+        out.writelines(topic.encode() + b"\t" + payload + b"\n" for topic, payload in messages)
 
 
 def binary_rows(columns: Columns) -> bytes:
@@ -215,14 +225,13 @@ class _Truth(NamedTuple):
     value: NDArray[np.float64]
 
 
-def _truth(first: int, count: int, start_s: int) -> _Truth:
+def _truth(first: int, count: int, start_s: int, noise: np.random.Generator) -> _Truth:
     number = np.arange(first, first + count)
     zone, reading = number % ZONES + 1, (number // ZONES)[:, None] * PER_PACK + np.arange(PER_PACK)
     channel, step = reading % len(CHANNELS), reading // len(CHANNELS)
     mean, swing = (np.array([getattr(wave, part) for wave in CHANNELS])[channel] for part in ("mean", "swing"))
     counts = np.array([SPECS[AssetKind(wave.asset)][wave.name].is_counter for wave in CHANNELS])[channel]
-    noise = np.random.default_rng(7).uniform(-0.02, 0.02, size=channel.shape)
-    day = np.sin(2 * np.pi * step * INTERVAL_S / DAY_S + zone[:, None]) + noise
+    day = np.sin(2 * np.pi * step * INTERVAL_S / DAY_S + zone[:, None]) + noise.uniform(-0.02, 0.02, size=channel.shape)
     value = np.round(np.where(counts, mean + swing * step, mean + swing * day), 2)
     return _Truth(zone, reading + 1, channel, start_s + INTERVAL_S * step, value)
 

@@ -26,9 +26,11 @@ def read_toml(path: Path, error_type: type[Exception]) -> dict[str, Any]:
 def values_from_toml(text: str, path: str, error_type: type[Exception]) -> dict[str, Any]:
     """The values of a text, which errors call `path`; an error of that type when it is no TOML."""
     try:
-        return tomllib.loads(text)
+        values = tomllib.loads(text)
+        repr(values)  # what cannot be written, as a hexadecimal number of 4,000 digits, cannot be told in a mistake
     except (ValueError, RecursionError) as error:  # a whole number of 5,000 digits is a plain ValueError
         raise error_type(f"{path}: is not valid TOML: {error}") from error
+    return values
 
 
 class Table:
@@ -136,7 +138,7 @@ class Table:
                 raise self.error(key, f"is not a key of a {self.what} here; known are {known}")
 
     def _within(self, key: str, value: Any, low: float, high: float) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # NaN is no number
             raise self.error(key, f"{value!r} is not a number")
         if not low <= value <= high:
             side, bound = ("below", low) if value < low else ("above", high)

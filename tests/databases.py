@@ -18,9 +18,11 @@ def database(server: str, name: str, *, template: str | None = None) -> Iterator
     with connect(server) as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         admin.execute(sql.SQL("CREATE DATABASE {}{}").format(sql.Identifier(name), copied))
-    yield urlsplit(server)._replace(path=f"/{name}").geturl()
-    with connect(server) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    try:
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+    finally:
+        with connect(server) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def leave_alone(server: str, name: str) -> None:

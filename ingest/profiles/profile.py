@@ -40,7 +40,7 @@ class Finder:
         """What it finds in `value`; None when it finds nothing or does not apply."""
         try:
             return self._compiled.search(value)
-        except (ValueError, ArithmeticError, RecursionError):  # jmespath's own are ValueErrors too
+        except (ValueError, TypeError, ArithmeticError, RecursionError):  # jmespath's own are ValueErrors too
             return None
 
 
@@ -278,7 +278,10 @@ def _instant(table: Table, key: str) -> datetime:
     value = table.get(key)
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise table.error(key, f"{value!r} is no time with its zone: 2026-03-02T10:40:00Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:  # the first and last day of the calendar, elsewhere
+        raise table.error(key, f"{value} is no time that we can tell in UTC") from error
 
 
 def by_name(profiles: Iterable[Profile]) -> dict[str, Profile]:

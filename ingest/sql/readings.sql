@@ -85,7 +85,8 @@ FROM asked LEFT JOIN (
 ORDER BY channel_id, r.measured_at[1];
 
 -- arrays
--- Good readings of some channels as columns: a row for each 20 minutes, within them in whatever order.
+-- Good readings of some channels as columns: a row for each 20 minutes, in the order of time, on which who reads them
+-- relies; within a row in whatever order.
 SELECT array_agg(channel_id), array_agg(measured_at), array_agg(value) FROM reading
 WHERE channel_id = ANY(%(channels)s) AND measured_at >= %(start)s AND measured_at < %(end)s AND flag <> 4
 GROUP BY date_bin('20 minutes', measured_at, '1970-01-01Z') ORDER BY date_bin('20 minutes', measured_at, '1970-01-01Z');

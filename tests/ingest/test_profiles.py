@@ -362,6 +362,12 @@ def test_a_mistake_in_a_device_names_file_key_value_and_bound(old: str, new: str
         pytest.param('"object"', '"' + "(" * 5000 + '"', r"is no JMESPath: maximum recursion", id="deep path"),
         pytest.param('"object"', f'"a[{"1" * 5000}]"', r"is no JMESPath: Exceeds the limit", id="long number"),
         pytest.param('"object"', "[" * 5000, r"is not valid TOML: maximum recursion", id="deep TOML"),
+        pytest.param(
+            '"object"', "0x" + "f" * 4000, r"is not valid TOML: Exceeds the limit", id="long hexadecimal number"
+        ),
+        pytest.param(
+            "received_at = 2", "received_at = 0001-01-01T00:00:00+10:00 # 2", r"no time that we can tell", id="year 1"
+        ),
         pytest.param('"object"', "1" * 5000, r"is not valid TOML: Exceeds the limit", id="long TOML number"),
         pytest.param('"object"', '"object"\nname_level = 1' + "0" * 400, r"name_level: 10+ is above 20", id="no float"),
     ],
@@ -375,7 +381,15 @@ def test_a_mistake_in_a_profile_names_file_key_value_and_bound(old: str, new: st
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), [("sum(a)", [0.5, 10**400]), ("ceil(a)", float("inf")), ("a[0:9:0]", [1]), ("max(a)", [1, "x"])]
+    ("path", "value"),
+    [
+        ("sum(a)", [0.5, 10**400]),
+        ("ceil(a)", float("inf")),
+        ("a[0:9:0]", [1]),
+        ("a > 'x'", 1),
+        ("contains(a, `1`)", "abc"),
+        ("max_by(a, &b)", [{"b": 1}, {"b": "x"}]),
+    ],
 )
 def test_a_path_that_cannot_be_worked_out_finds_nothing(path: str, value: object) -> None:
     assert Finder(path).of({"a": value}) is None

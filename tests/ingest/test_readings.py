@@ -152,6 +152,9 @@ def test_no_row_holds_more_than_an_hour_however_long_the_window(connection: psyc
     window = [series.value.tolist() for series in readings.window("zone-1", START, end).values()]
     assert sorted(window, reverse=True) == [minutes, minutes, *[[]] * (len(window) - 2)]
     np.testing.assert_array_equal(readings.matrix([2, 1], START, end, timedelta(minutes=1)), [minutes, minutes])
+    connection.execute("SET enable_sort = off")  # so that rows come in order of time only where that is asked for
+    lasts = [[59, 119, 179, 239, 299, 359]] * 2
+    np.testing.assert_array_equal(readings.matrix([2, 1], START, end, HOUR), lasts)
     asked = {"start": START, "end": end, "channel": 1, "channels": [1, 2], "zone": "zone-1", "only": None}
     for name, at_most in (("raw_series", 60), ("window", 60), ("arrays", 40)):
         rows = array_cursor(connection).execute(readings_pg.SQL[name], asked).fetchall()

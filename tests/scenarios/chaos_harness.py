@@ -45,10 +45,11 @@ UNDER_WAY = """
 SELECT count(*) FROM notification
 WHERE state IN ('submitting', 'uncertain', 'accepted') OR (state = 'queued' AND next_try_at <= now())
 """
-# What was told together with other news left as the text of its bundle, which has a row of its own.
+# What was told together with other news did not leave with its own text, but with that of its bundle, a row of its own.
 HANDED_OVER = """
-SELECT ltrim(phone, '+'), text, count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE possible_duplicate)
-FROM notification WHERE told_in IS NULL GROUP BY phone, text
+SELECT ltrim(phone, '+'), text, count(*) FILTER (WHERE state = 'delivered' AND told_in IS NULL),
+       count(*) FILTER (WHERE possible_duplicate)
+FROM notification GROUP BY phone, text
 """
 REPLIES = "SELECT ltrim(phone, '+'), text, count(*) FROM notification WHERE kind = 'reply' GROUP BY phone, text"
 # An alert and the ladder on which people hear of it are one transaction; only silence waits for what other zones say.
