@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from alerts.evaluate import Evaluator, catch_up
 from benchmarks.memory import watched
-from benchmarks.processes import CHECKOUT, IngestProcess, MeasureError, cpu_s, spent_s
+from benchmarks.processes import IngestProcess, MeasureError, cpu_s, spent_s
 from benchmarks.rig import BOOT, Rig
 from gateway.clock import FastClock, clock_spec
 from gateway.model import AssetId, AssetKind, Flag, Reading, ZoneId
@@ -47,6 +47,7 @@ from ndiyan.history import UNDERWAY_US
 from ndiyan.shipped_files import shipped
 from simulator.history import simulate_history
 from simulator.scenarios import load_scenario
+from tests.surroundings import environment
 
 SQL = queries("benchmarks", "country")
 KEPT: dict[AssetKind, set[str] | None] = {
@@ -262,8 +263,7 @@ class Crowd:
     def __init__(self, rig: Rig, clock: str, zones: int, links: int) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "benchmarks.crowd", str(zones), str(links)],
-            env=os.environ
-            | {"NDIYAN_MQTT_URL": rig.broker.operator_url, "NDIYAN_CLOCK": clock, "PYTHONPATH": str(CHECKOUT)},
+            env=environment(NDIYAN_MQTT_URL=rig.broker.operator_url, NDIYAN_CLOCK=clock),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=ends_with_parent(signal.SIGKILL),
         )  # fmt: skip
         self._hear("ready\n")

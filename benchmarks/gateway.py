@@ -36,6 +36,7 @@ from simulator.hardware import Hardware, gateway_file
 from simulator.scenarios import load_scenario
 from tests.ingest.process import IngestProcess
 from tests.scenarios.gateway_harness import kill_loop
+from tests.surroundings import environment
 
 TOLD_EVERY = 20  # kills
 WARM_UP_S = 30.0  # what the start costs is not a day's cost
@@ -111,7 +112,9 @@ def cost_of_a_day(found: Servers, for_s: float, hour: int) -> None:
     text = gateway_file(found.zone, host="127.0.0.1", port=bus.port, mqtt=mqtt, folder="state")
     config.write_text("rtc = true\n" + text, "utf-8")
     program = spawn(
-        [sys.executable, "-m", "ndiyan", "gateway", "--config", str(config)], log=found.folder / "gateway.log"
+        [sys.executable, "-m", "ndiyan", "gateway", "--config", str(config)],
+        log=found.folder / "gateway.log",
+        env=environment(),
     )
     try:
         _live(hardware, clock, WARM_UP_S)

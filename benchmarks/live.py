@@ -26,6 +26,7 @@ from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitt
 from ndiyan.shipped_files import shipped
 from simulator.fiction import zones_with_fiction
 from simulator.files import zone_file
+from tests.surroundings import environment
 
 SQL = queries("benchmarks", "live")
 POLL_S = 0.5
@@ -70,7 +71,7 @@ def _live(rig: Rig, ingest: IngestProcess, channels: int, minutes: int, say: Cal
         [sys.executable, "-P", "-m", "ndiyan", "simulate", "live", "--zones", folder / "zones", "--minutes",
          str(minutes + 2), "--gateways", folder / "gateways.json", "--folder", folder / "live", "--scenario",
          "dry-season"],
-        log=folder / "live.log",
+        log=folder / "live.log", env=environment(),
     )  # fmt: skip
     try:
         _wait(lambda: _stored(rig) >= 0.9 * channels, "the first round", folder / "live.log")

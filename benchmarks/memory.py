@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -39,6 +38,7 @@ from ndiyan.history import write_history
 from ndiyan.progress import Steps
 from ndiyan.shipped_files import shipped
 from simulator.fiction import zones_with_fiction
+from tests.surroundings import environment
 
 SQL = queries("benchmarks", "memory")
 LIMIT_MB = 1000
@@ -100,7 +100,7 @@ def _busiest(
         f'[web]\nport = {url.rpartition(":")[2]}\n[backup]\nfolder = "{folder / "backups"}"\n',
         "utf-8",
     )
-    env = os.environ | {"NDIYAN_SETTINGS": str(settings)}
+    env = environment(NDIYAN_SETTINGS=str(settings))
     ndiyan = [sys.executable, "-P", "-m", "ndiyan"]
     services = spawn([*ndiyan, "up", "--data", folder / "up"], log=folder / "up.log", env=env)
     try:

@@ -23,15 +23,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.ingest import SQL, Bench, Run, progress
-from benchmarks.processes import CHECKOUT, MeasureError, Publisher, cpu_s, forget_session, peak_rss_mb
+from benchmarks.processes import MeasureError, Publisher, cpu_s, forget_session, peak_rss_mb
 from benchmarks.rig import PER_PACK, ZONES, Rig
 from gateway.config import MqttSettings
 from ingest.columns import Columns
 from ingest.db import Connection, connect
 from ingest.pipeline import fetch_directory
 from ndiyan.children import free_port, spawn, stop
+from tests.surroundings import ROOT
 
-FLOW = CHECKOUT / "benchmarks" / "nodered"
+FLOW = ROOT / "benchmarks" / "nodered"
 CLIENT_ID = "bench-nodered"  # as the flow has it
 INSTALL_TIMEOUT_S, START_TIMEOUT_S, PATIENCE_S = 600, 60.0, 60.0
 POLL_S = 0.02

@@ -19,9 +19,9 @@ from ingest import mqtt
 from ingest.db import connect, queries
 from ndiyan.children import ends_with_parent, spawn, stop
 from ndiyan.errors import NdiyanError
+from tests.surroundings import environment
 
 SQL = queries("benchmarks", "ingest")
-CHECKOUT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S, STOP_TIMEOUT_S = 30.0, 30.0
 KEEP_SESSION_S = 0xFFFFFFFF
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -99,16 +99,13 @@ class IngestProcess:
 
     def start(self) -> None:
         """Start it and wait until it says that it has the broker; no settings of this machine reach it."""
-        no_settings = self._rig.folder / "ndiyan.toml"
-        no_settings.touch()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("NDIYAN_")}
-        environment["NDIYAN_DATABASE_URL"] = self._rig.postgres.url()
-        environment["NDIYAN_MQTT_URL"] = self._rig.broker.ingest_settings.url()
-        environment["NDIYAN_CLOCK"] = self._clock
-        environment["PYTHONPATH"] = str(CHECKOUT)
-        argv = [sys.executable, "-P", "-m", self._module, "--settings", no_settings, "ingest"]
+        given = environment(
+            NDIYAN_DATABASE_URL=self._rig.postgres.url(), NDIYAN_MQTT_URL=self._rig.broker.ingest_settings.url(),
+            NDIYAN_CLOCK=self._clock,
+        )  # fmt: skip
+        argv = [sys.executable, "-P", "-m", self._module, "ingest"]
         # It may be frozen when the bench is ended: no gentler signal would reach it.
-        self._process = spawn(argv, log=self._log, env=environment, death_signal=signal.SIGKILL)
+        self._process = spawn(argv, log=self._log, env=given, death_signal=signal.SIGKILL)
         deadline = time.monotonic() + self._start_within_s
         with connect(self._rig.postgres.url()) as connection:
             connection.execute(SQL["forget_heartbeat"])
@@ -167,7 +164,7 @@ class Publisher:
     def __init__(self, rig: Rig, file: Path, *, rate: float = 0) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "benchmarks.publisher", str(file), str(rate)],
-            env={**os.environ, "NDIYAN_MQTT_URL": rig.broker.operator_url, "PYTHONPATH": str(CHECKOUT)},
+            env=environment(NDIYAN_MQTT_URL=rig.broker.operator_url),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=ends_with_parent(signal.SIGKILL),
         )  # fmt: skip
         if self._process.stdout is None or self._process.stdout.readline() != "ready\n":

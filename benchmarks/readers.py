@@ -28,6 +28,7 @@ from ingest.registry import import_zones
 from ndiyan.children import free_port, spawn, stop
 from ndiyan.history import write_history
 from ndiyan.progress import Steps
+from tests.surroundings import environment
 from web.access import create_login_link
 from web.accounts import let_in
 from web.rights import Role
@@ -73,7 +74,7 @@ def _look(url: str, folder: Path, readers: int, pages: int, patience_s: float) -
     port = free_port()
     settings = folder / "ndiyan.toml"
     settings.write_text(f'[database]\nurl = "{url}"\n[web]\nport = {port}\n', "utf-8")
-    env = os.environ | {"NDIYAN_SETTINGS": str(settings)}
+    env = environment(NDIYAN_SETTINGS=str(settings))
     web = spawn([sys.executable, "-P", "-m", "ndiyan", "web"], log=folder / "web.log", env=env)
     base = f"http://127.0.0.1:{port}"
     try:

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alerts.messages import segments
-from benchmarks.processes import CHECKOUT, MeasureError
+from benchmarks.processes import MeasureError
+from tests.surroundings import ROOT
 
-PEERS = CHECKOUT / "benchmarks" / "segments_npm"
+PEERS = ROOT / "benchmarks" / "segments_npm"
 INSTALL_TIMEOUT_S = 300
 AT_ONCE = 20_000
 PLAIN, FRENCH = "abcdefghij klmnopqrstuvwxyz0123456789.,:", "éèàùÉÇ"

@@ -26,6 +26,7 @@ from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.databases import database, leave_alone
 from tests.ndiyan.letterbox import Letterbox
 from tests.spread import spread
+from tests.surroundings import environment
 from tests.web.web_site import past
 
 __all__ = ["past"]  # one fixture for all: a second of its name would make its database twice
@@ -36,6 +37,9 @@ TEMPLATE = "ndiyan_template"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[MISSING] = {}
+    around = environment()
+    os.environ.clear()
+    os.environ.update(around)
     phones.listen()
 
 

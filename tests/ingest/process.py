@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import psycopg
 
 from gateway.config import MqttSettings
 from ingest.db import connect
+from tests.surroundings import environment
 
 PATIENCE_S = 60.0
 PROGRAM = "from ndiyan.cli import main; main()"
@@ -25,11 +25,11 @@ class IngestProcess:
 
     def __init__(
         self, database_url: str, mqtt: MqttSettings, log: Path, *, program: str = PROGRAM,
-        arguments: Sequence[str] = (), **environment: str,
+        arguments: Sequence[str] = (), **given: str,
     ) -> None:  # fmt: skip
         self._log, self._program, self._arguments = log, program, arguments
-        self._environment = os.environ | environment
-        self._environment |= {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_MQTT_URL": mqtt.url()}
+        addresses = {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_MQTT_URL": mqtt.url()}
+        self._environment = environment(**given, **addresses)
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 

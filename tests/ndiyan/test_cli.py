@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +13,17 @@ from ingest.db import connect, newest_migration
 from ndiyan.children import free_port, spawn
 from ndiyan.embedded_broker import EmbeddedBroker
 from tests.ingest.process import wait_until
+from tests.surroundings import environment
 
 
-def ndiyan(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {key: value for key, value in os.environ.items() if not key.startswith("NDIYAN_")} | environment
+def ndiyan(*words: str, cwd: Path, **given: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ndiyan", *words], cwd=cwd, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ndiyan", *words],
+        cwd=cwd,
+        env=environment(**given),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -149,9 +153,8 @@ def test_what_up_starts_reads_the_settings_file_and_a_worker_too_many_takes_its_
     settings.write_text("".join(tables) + f"[web]\nport = {free_port()}\n[ingest]\nworkers = 2\n", "utf-8")
     with connect(database_url) as connection:
         connection.execute("INSERT INTO heartbeat VALUES ('ingest@3', now())")
-    env = {key: value for key, value in os.environ.items() if not key.startswith("NDIYAN_")}
     command = [sys.executable, "-m", "ndiyan", "--settings", settings, "up", "--data", tmp_path]
-    up = spawn(command, log=tmp_path / "up.log", env=env)
+    up = spawn(command, log=tmp_path / "up.log", env=environment())
     try:
         with connect(database_url) as connection:
             beats = "SELECT array_agg(service ORDER BY service) FROM heartbeat WHERE service ~ '^(ingest|web$)'"

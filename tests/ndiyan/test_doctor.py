@@ -19,13 +19,14 @@ from ndiyan.embedded_broker import EmbeddedBroker, find_mosquitto
 from ndiyan.settings import load_settings
 from tests.conftest import skip_without
 from tests.ingest.bare_broker import mosquitto
+from tests.surroundings import NO_SETTINGS
 
 pytestmark = pytest.mark.broker
 
 
 def problems(clock: ManualClock, **environment: str) -> dict[str, str]:
     """Sentence to remedy."""
-    return {one.sentence: one.remedy for one in find_problems(load_settings(None, environment), clock=clock)}
+    return {one.sentence: one.remedy for one in find_problems(load_settings(NO_SETTINGS, environment), clock=clock)}
 
 
 def about_the_broker(found: dict[str, str]) -> dict[str, str]:

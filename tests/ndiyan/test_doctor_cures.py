@@ -27,13 +27,14 @@ from ndiyan.machine import machine_problems
 from ndiyan.manifest import MANIFEST
 from ndiyan.settings import Settings, load_settings
 from tests.ndiyan.test_backup import made_on
+from tests.surroundings import NO_SETTINGS
 from tests.web.web_seed import seed_alert, seed_event
 
 Ill = Callable[..., dict[str, str]]
 
 
 def settings_with(**environment: str) -> Settings:
-    return load_settings(None, {f"NDIYAN_{key}": value for key, value in environment.items()})
+    return load_settings(NO_SETTINGS, {f"NDIYAN_{key}": value for key, value in environment.items()})
 
 
 def machine_says(clock: ManualClock, **environment: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from ndiyan.shipped_files import shipped
 from tests.conftest import skip_without
 from tests.ingest.process import wait_until
 from tests.ndiyan.test_cli import ndiyan
+from tests.surroundings import environment
 
 
 @pytest.fixture
@@ -46,10 +47,10 @@ def answers(root: Path, database: str, **changed: object) -> Answers:
 
 
 @contextmanager
-def running(*argv: str | Path, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(*argv: str | Path, log: Path, **given: str) -> Iterator[subprocess.Popen[bytes]]:
     """A program while the body runs; told to stop as systemd does it."""
     with log.open("ab") as said:
-        process = subprocess.Popen([str(word) for word in argv], stdout=said, stderr=said, env=os.environ | environment)
+        process = subprocess.Popen([str(word) for word in argv], stdout=said, stderr=said, env=environment(**given))
     try:
         yield process
     finally:

@@ -12,6 +12,7 @@ from ingest.registry import import_zones
 from ndiyan.contents import fetch_contents
 from ndiyan.housekeeping import RULED, housekeeping, tidy
 from ndiyan.settings import load_settings
+from tests.surroundings import NO_SETTINGS
 from tests.web.web_seed import seed_alert, seed_notification
 from tests.web.web_site import Site
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.db
 
 NOW = datetime(2029, 3, 2, 4, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-POLICY = load_settings(None, {}).retention()
+POLICY = load_settings(NO_SETTINGS, {}).retention()
 GOES = {
     "raw_message", "backlog_part", "phone_inbox", "phone_reply", "set_aside", "carrier_event", "webhook_delivery",
     "login_link",

@@ -10,6 +10,7 @@ from ndiyan.errors import SettingsError
 from ndiyan.mail import MailRefused, MailServer
 from ndiyan.settings import load_settings
 from tests.ndiyan.letterbox import Letterbox, self_signed
+from tests.surroundings import NO_SETTINGS
 
 TO = ("awa@example.org", "sira@example.org")
 
@@ -62,4 +63,4 @@ def test_a_server_that_is_not_there_is_told_by_its_address() -> None:
 )  # fmt: skip
 def test_what_cannot_be_a_mail_server_stops_the_start(there: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        load_settings(None, {f"NDIYAN_WATCH_{key}": value for key, value in there.items()}).watch()
+        load_settings(NO_SETTINGS, {f"NDIYAN_WATCH_{key}": value for key, value in there.items()}).watch()

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from simulator.network import Network
 from simulator.people import Committee
 from simulator.scenarios import scenario_names
 from tests.simulator.days import ZONES
+from tests.surroundings import ROOT, environment
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -194,7 +194,7 @@ def test_live_zones_end_by_themselves_when_all_they_measured_is_stored(
         ended = subprocess.run(
             [sys.executable, "-c", command, "simulate", "live", "--zones", "3", "--minutes", "20",
              "--gateways", str(gateways), "--folder", str(tmp_path / "live"), "--scenario", "dry-season"],
-            env=os.environ | {"NDIYAN_CLOCK": clock_spec(clock)}, cwd=Path(__file__).parents[2], timeout=90,
+            env=environment(NDIYAN_CLOCK=clock_spec(clock)), cwd=ROOT, timeout=90,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     finally:

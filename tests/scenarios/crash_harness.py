@@ -34,8 +34,8 @@ from ndiyan.embedded_postgres import EmbeddedPostgres
 from tests.scenarios.field_gateway import BACKLOG_SPEED
 from tests.scenarios.field_sensor import POISON
 from tests.scenarios.oracle import Finding, Kind, Oracle, Tally
+from tests.surroundings import environment
 
-ROOT = Path(__file__).parents[2]
 VICTIMS = ("ingest", "broker", "database", "gateway")
 GATEWAYS = 3
 WORKERS = 3
@@ -324,10 +324,9 @@ class Village:
         arguments = [str(self.folder), url, zone.zone_id, zone.gateway_id, str(per_s), *more]
         self._spawn(name, f"tests.scenarios.{program}", arguments, {})
 
-    def _spawn(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
+    def _spawn(self, name: str, module: str, arguments: list[str], given: dict[str, str]) -> None:
         argv = [sys.executable, *self._program(module), *arguments]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-        self._children[name] = spawn(argv, log=self.folder / f"{name}.log", env=env)
+        self._children[name] = spawn(argv, log=self.folder / f"{name}.log", env=environment(**given))
 
     def pid(self, name: str) -> int:
         """The process of one of them."""

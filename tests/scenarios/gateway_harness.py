@@ -7,7 +7,6 @@ reads the program's diary, and holds the counter of pulses itself: what the last
 from __future__ import annotations
 
 import math
-import os
 import random
 import sqlite3
 import subprocess
@@ -28,7 +27,7 @@ from ndiyan.embedded_broker import EmbeddedBroker
 from simulator.modbus import ModbusBus, Serial, Unit
 from tests.gateway.lines import COUNTERS, LOOPS, LOOPS_AND_COUNTERS, serial_pair
 from tests.ingest.process import IngestProcess, wait_until
-from tests.scenarios.crash_harness import ROOT
+from tests.surroundings import ROOT, environment
 
 EVERY_S, INTERVAL_S = 0.05, 0.1  # so that most kills fall into sampling, writing or sending
 UP_S = (0.05, 1.2)  # how long the program runs between two kills, from its first breath on
@@ -155,7 +154,7 @@ class Program:
         before = self._lines()
         self._child = spawn(
             [sys.executable, "-m", "tests.scenarios.gateway_program", str(self._config)],
-            log=self._config.with_suffix(".log"), env={**os.environ, "PYTHONPATH": str(ROOT)},
+            log=self._config.with_suffix(".log"), env=environment(),
         )  # fmt: skip
         wait_until(
             lambda: self._lines() >= before + 3 * rounds, lambda: self._config.with_suffix(".log").read_text("utf-8")

@@ -27,7 +27,8 @@ from gateway.zones import Zone
 from ingest.db import connect
 from ndiyan.children import spawn, stop
 from tests.alerts.carriers.peers import Smsc
-from tests.scenarios.sms_harness import ROOT, STOP_WITHIN_S, Account, Exchange
+from tests.scenarios.sms_harness import STOP_WITHIN_S, Account, Exchange
+from tests.surroundings import environment
 
 NAMES = ("a", "b")
 LEASE_S, EVERY_S = 1.5, 1.0
@@ -101,8 +102,7 @@ class Pair:
             "receipt_within_s": self._receipt_within_s, "every_s": EVERY_S,
         }  # fmt: skip
         argv = [sys.executable, "-m", "tests.scenarios.alerts_worker", json.dumps(how)]
-        environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
-        self._processes[name] = spawn(argv, log=self._folder / f"{name}.log", env=environment)
+        self._processes[name] = spawn(argv, log=self._folder / f"{name}.log", env=environment())
 
     def kill(self, name: str) -> None:
         """One of them dies as in a power cut."""

@@ -7,7 +7,6 @@ which numbers it took, how often, and which inbound SMS were answered.
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -27,8 +26,8 @@ from ingest.db import connect
 from ingest.registry import import_zones
 from ndiyan.children import spawn, stop
 from tests.alerts.carriers.peers import Smsc
+from tests.surroundings import environment
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 BEGINS_WITHIN_S, STOP_WITHIN_S, POLL_S = 60.0, 20.0, 0.02
 KILLED_WITHIN_S = 0.4  # of the first SMS that a sender hands over
 CUT_AFTER_AT_MOST = 10  # SMS more
@@ -111,8 +110,7 @@ class Exchange:
     def start(self) -> None:
         """A sender begins."""
         argv = [sys.executable, "-m", "tests.scenarios.sms_worker", self.url, str(self.smsc.port)]
-        environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
-        self._sender = spawn([*argv, json.dumps(self._differs)], log=self._log, env=environment)
+        self._sender = spawn([*argv, json.dumps(self._differs)], log=self._log, env=environment())
 
     def kill(self) -> None:
         """The sender dies as in a power cut."""

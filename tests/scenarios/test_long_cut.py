@@ -1,6 +1,5 @@
 """Three days without a network, with power cuts in them: all is there afterwards, once, and live data did not wait."""
 
-import os
 import random
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from tests.ingest.process import IngestProcess, wait_until
 from tests.scenarios.cut_gateway import INTERVAL_S
 from tests.scenarios.gateway_harness import diary_of, is_same
 from tests.scenarios.powercut_fs import Disk, NoFuse
+from tests.surroundings import environment
 
 HOURS, POWER_CUTS, SEED = 72, 12, 7
 ROUNDS = round(HOURS * 3600 / INTERVAL_S)
@@ -111,7 +111,7 @@ def live_without_a_link(disk: Disk, file: Path, start_s: float) -> int:
         arguments = [str(file), str(first), str(ROUNDS), str(start_s), str(machine)]
         child = spawn(
             [sys.executable, "-m", "tests.scenarios.cut_gateway", *arguments], log=log,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env=environment(),
         )  # fmt: skip
         if cuts == POWER_CUTS:
             assert child.wait(120) == 0, log.read_text("utf-8")
@@ -164,7 +164,7 @@ def test_three_days_without_network_and_twelve_power_cuts_lose_nothing_and_live_
         config(tmp_path, zone, mqtt=mqtt, state=state, link=link, every_s=LIVE_S)
         program = spawn(
             [sys.executable, "-m", "tests.scenarios.gateway_program", str(file)], log=file.with_suffix(".log"),
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env=environment(),
         )  # fmt: skip
         up_s = time.time()
         with connect(database_url) as connection:

@@ -1,7 +1,6 @@
 """Live zones through the real gateway code, a real broker and the real ingest into a real database."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -25,9 +24,9 @@ from simulator.feed import LiveFeed
 from simulator.history import load_state, simulate_history
 from simulator.scenarios import Scenario, scenario_from_toml
 from tests.simulator.days import CALM, DAWN, ZONES
+from tests.surroundings import ROOT, environment
 
 pytestmark = [pytest.mark.db, pytest.mark.broker]
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
 TWO = ZONES[2:4]
 START = DAWN + timedelta(hours=5)
@@ -171,10 +170,10 @@ def test_kills_never_turn_a_counter_back_and_history_goes_on_without_a_jump(site
     addresses = site.folder / "addresses.json"
     addresses.write_text(json.dumps({z.zone_id: site.broker.settings_for(z.gateway_id).url() for z in TWO}))
     command = [sys.executable, str(Path(__file__).with_name("live_zones.py")), str(site.folder)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    around = environment()
 
     def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*command, clock_spec(site.clock), str(addresses)], env=environment, cwd=ROOT)
+        return subprocess.Popen([*command, clock_spec(site.clock), str(addresses)], env=around, cwd=ROOT)
 
     for _ in range(3):
         process = start()

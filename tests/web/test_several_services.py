@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,12 +13,12 @@ import httpx
 import pytest
 
 from ndiyan.children import free_port, spawn, stop
+from tests.surroundings import environment
 from tests.web.test_access import csrf_of
 from tests.web.test_pages import words
 from tests.web.web_site import Site
 
 pytestmark = pytest.mark.db
-ROOT = Path(__file__).parents[2]
 STARTS_WITHIN_S = 60.0
 
 
@@ -27,11 +26,8 @@ STARTS_WITHIN_S = 60.0
 def other(site: Site, tmp_path: Path) -> Iterator[str]:
     """A second service as a process of its own; yields its address."""
     port = free_port()
-    environment = dict(os.environ) | {
-        "NDIYAN_DATABASE_URL": site.url, "NDIYAN_WEB_PORT": str(port), "NDIYAN_INSTANCE": "b",
-        "PYTHONPATH": str(ROOT),
-    }  # fmt: skip
-    process = spawn([sys.executable, "-m", "ndiyan", "web"], log=tmp_path / "web.log", env=environment)
+    around = environment(NDIYAN_DATABASE_URL=site.url, NDIYAN_WEB_PORT=str(port), NDIYAN_INSTANCE="b")
+    process = spawn([sys.executable, "-m", "ndiyan", "web"], log=tmp_path / "web.log", env=around)
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + STARTS_WITHIN_S

@@ -21,6 +21,7 @@ from ndiyan.doctor import find_problems
 from ndiyan.settings import load_settings
 from tests.alerts.carriers.peers import NodePeer, NoPeer
 from tests.conftest import skip_without
+from tests.surroundings import NO_SETTINGS
 from tests.web.test_access import csrf_of
 from tests.web.test_accounts import PASSWORD
 from tests.web.web_site import Site
@@ -416,7 +417,7 @@ def test_the_doctor_asks_the_provider(openid: OpenId, clock: Any) -> None:
     }  # fmt: skip
 
     def sentences(**changes: str) -> list[str]:
-        found = find_problems(load_settings(None, there | changes), clock=clock)
+        found = find_problems(load_settings(NO_SETTINGS, there | changes), clock=clock)
         return [one.sentence for one in found if "OpenID" in one.sentence]
 
     assert sentences() == []
