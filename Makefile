@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-full-disk bench-overload bench-clock bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-web bench-growth
+.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-full-disk bench-overload bench-clock bench-away bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-web bench-growth
 
 VENV := .venv
 AUDIT := .venv-audit
@@ -106,6 +106,10 @@ bench-full-disk: setup  ## the database's whole disk full for a minute under loa
 bench-overload: setup  ## twice what the machine can take: memory bounded, nothing lost, when it has caught up (ARGS="--minutes 2 --figure overload.svg")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
 	@exec $(PYTHON) -m benchmarks.overload $(ARGS)
+
+bench-away: setup  ## a whole server without its database for an hour of real time: nothing lost, every SMS answered (ARGS="--minutes 10 --without broker")
+	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"
+	@exec $(PYTHON) -m benchmarks.away $(ARGS)
 
 bench-clock: setup  ## the server's clock a day ahead and a day behind while all runs: what each part does (ARGS="--hold 60")
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"

@@ -35,7 +35,6 @@ from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.scenarios import planted, powercut_harness
 from tests.scenarios.chaos_harness import Commune, People, Sums
 from tests.scenarios.crash_harness import (
-    ROOT,
     WORKERS,
     Load,
     Report,
@@ -48,6 +47,7 @@ from tests.scenarios.crash_harness import (
 from tests.scenarios.oracle import Finding, Kind, Tally
 from tests.scenarios.powercut_fs import NoFuse
 from tests.scenarios.powercut_harness import PoweredVillage, outages, powercut_series
+from tests.surroundings import ROOT
 
 TOLD_EVERY = 25  # cycles
 TOLD_EVERY_CUTS = 10

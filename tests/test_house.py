@@ -63,3 +63,12 @@ def test_the_gateway_loads_without_what_a_server_needs() -> None:
     program = f"import sys, {', '.join(modules)}; print(sorted(set(sys.modules) & {TOO_HEAVY_FOR_A_GATEWAY!r}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_benchmark_finds_what_it_measures_with() -> None:
+    """Types are not checked there, and the suite runs few of them."""
+    led_by_coverage = {"fuzz_led"}  # in an environment of its own
+    names = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__"} - led_by_coverage
+    program = f"import {', '.join(f'benchmarks.{name}' for name in sorted(names))}"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
