@@ -33,7 +33,7 @@ TIMES = 2.0
 MEASURED_MESSAGES = 20_000  # whose pace is taken for what the machine can
 LOOK_EVERY_S = 0.5
 RATE_OVER_S = 5.0
-ALLOWED_BROKER_MB = 150.0  # what gateways have under way, twice over
+BROKER_TIMES = 3.0  # as much memory as what gateways have under way: topic and mosquitto's own notes of each message
 
 
 class Look(NamedTuple):
@@ -149,7 +149,9 @@ def _judged(rig: Rig, process: IngestProcess, overload: Overload) -> list[str]:
         for name, count in (("lost", lost), ("twice or foreign", twice), ("still held by the broker", held))
         if count
     ]
-    for name, mb, bound in (("ingest", peak_mb, ALLOWED_RSS_MB), ("the broker", broker_mb, ALLOWED_BROKER_MB)):
+    under_way_mb = UNDER_WAY * rig.file.stat().st_size / rig.messages / 1e6
+    bounds = (("ingest", peak_mb, ALLOWED_RSS_MB), ("the broker", broker_mb, BROKER_TIMES * under_way_mb))
+    for name, mb, bound in bounds:
         if mb > bound:
             found.append(f"{name} had {mb:.0f} MB, bound {bound:.0f}")
     return found

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,7 +95,12 @@ class Rig:
         self.postgres.start()
         self.broker.start()
         self.start_s = _start_s(WARM_UP + self.messages)
-        with connect(self.postgres.url()) as connection:
+        apart = get_context("spawn")  # nothing of what this process has open
+        with ProcessPoolExecutor(1, mp_context=apart) as writer, connect(self.postgres.url()) as connection:
+            written = [
+                writer.submit(write_messages, file, first, count, self.start_s)
+                for file, first, count in ((self.warm_up_file, 0, WARM_UP), (self.file, WARM_UP, self.messages))
+            ]
             migrate(connection)
             self._channel_id = register(connection, ZONES)
             self.warm_up_columns, self.columns = self._columns(0, WARM_UP), self._columns(WARM_UP, self.messages)
@@ -107,8 +114,8 @@ class Rig:
                     copy.write(COPY_END)
             for at_us in {int(columns.measured_us[place]) for place in (0, -1)}:
                 connection.execute(SQL["ensure_week"], {"at_s": at_us // 1_000_000})
-        write_messages(self.warm_up_file, make_messages(0, WARM_UP, self.start_s))
-        write_messages(self.file, make_messages(WARM_UP, self.messages, self.start_s))
+            for done in written:
+                done.result()
 
     def stop(self) -> None:
         """Take the servers down."""
@@ -198,9 +205,10 @@ def make_messages(first: int, count: int, start_s: int) -> Iterator[tuple[str, b
             yield senml_topic(f"bench-{zone}", f"gw-bench-{zone}"), payload
 
 
-def write_messages(file: Path, messages: Iterator[tuple[str, bytes]]) -> None:
-    """A line each: topic, a tab, payload."""
+def write_messages(file: Path, first: int, count: int, start_s: int) -> None:
+    """A line each of what `make_messages` makes: topic, a tab, payload."""
     with file.open("wb") as out:
+        messages = make_messages(first, count, start_s)
         out.writelines(topic.encode() + b"\t" + payload + b"\n" for topic, payload in messages)
 
 

@@ -17,7 +17,7 @@ SELECT zone_id, %(asset)s, %(name)s, %(unit)s, %(is_counter)s, %(minimum)s, %(ma
 
 -- expected_table
 -- What must be stored in the end, no more and no less.
-CREATE TABLE expected (LIKE reading, PRIMARY KEY (channel_id, measured_at));
+CREATE TABLE expected (LIKE reading);
 
 -- copy_expected
 COPY expected FROM STDIN (FORMAT binary);
