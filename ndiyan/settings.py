@@ -363,17 +363,21 @@ class Settings:
         return clock_from_spec(self.clock)
 
 
+def settings_file(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Where settings are read from unless a file is given: NDIYAN_SETTINGS, else the first of `PLACES` that exists."""
+    if named := environment.get("NDIYAN_SETTINGS"):
+        return Path(named)
+    return next((place for place in PLACES if place.is_file()), None)
+
+
 def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the file (given, else NDIYAN_SETTINGS, else the first of `PLACES` that exists) and the environment.
+    """Read the file (given, else as `settings_file` finds it) and the environment.
 
     Raises
     ------
     SettingsError : unreadable, not TOML, or a key is unknown, of the wrong kind or out of bounds
     """
-    if file is None and (named := environment.get("NDIYAN_SETTINGS")):
-        file = Path(named)
-    if file is None:
-        file = next((place for place in PLACES if place.is_file()), None)
+    file = file or settings_file(environment)
     values, routes, hooks = ({}, {}, {}) if file is None else _from_file(file)
     for setting in SETTINGS:
         if setting.variable in environment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,16 @@ def test_doctor_names_each_problem_with_its_remedy(tmp_path: Path, database_url:
     broker.stop()
     away = ndiyan("doctor", cwd=tmp_path, **there)
     assert "no MQTT broker answers at 127.0.0.1" in away.stdout
+
+
+def test_doctor_says_whose_settings_it_reads_where_a_demo_once_ran(tmp_path: Path) -> None:
+    demo = tmp_path / ".demo/secrets/ndiyan.toml"
+    demo.parent.mkdir(parents=True)
+    demo.write_text('[database]\nurl = "postgresql://ndiyan@127.0.0.1:1/ndiyan"\n', "utf-8")
+    done = ndiyan("doctor", cwd=tmp_path, NDIYAN_SETTINGS="")
+    assert done.stderr == "settings: .demo/secrets/ndiyan.toml\n"
+    assert "port 1 failed" in done.stdout
+    assert ndiyan("doctor", "--json", cwd=tmp_path).stderr == f"settings: {os.devnull}\n"
 
 
 @pytest.mark.db
