@@ -24,7 +24,7 @@ from ingest.admission import Directory, Message, RejectReason, SetAside, admit
 from ingest.db import Connection, queries
 from ingest.errors import BacklogUnreadable
 from ingest.pipeline import Committed, Pipeline, fetch_directory
-from ingest.senml import RELATIVE_BELOW_S
+from ingest.senml import RELATIVE_BELOW_S, split_name
 
 SQL = queries("ingest", "backlog")
 COLUMNS = ("time", "asset", "channel", "value")
@@ -237,7 +237,8 @@ def _read(reader: Any, names: Sequence[str], layout: Layout) -> Iterator[Row]:
                 if text := row.get(name, ""):
                     yield zone, _record(target, at, number(text), reader.line_num)
         else:
-            target = Target(row.get("asset", ""), row.get("channel", ""), row.get("unit", ""))
+            asset, channel = split_name(row.get("asset", ""), row.get("channel", ""))  # as admission will
+            target = Target(asset, channel, row.get("unit", ""))
             yield zone, _record(target, at, number(row.get("value", "")), reader.line_num)
 
 

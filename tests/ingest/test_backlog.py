@@ -160,6 +160,21 @@ def test_what_a_file_would_become_is_shown_value_by_value_and_nothing_is_stored(
     assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (0,)
 
 
+def test_names_with_a_separator_of_their_own_are_shown_and_stored_as_what_they_name(connection: Connection) -> None:
+    text = (
+        "time,asset,channel,value,unit\n2026-03-01T08:00:00Z,tower/,level_m,231,cm\n"
+        "2026-03-01T09:00:00Z,,tower//level_m,2.4,\n"
+    )
+    seen = preview(connection, text.splitlines(keepends=True), layout=Layout("zone-1"), now=NOW, limit=5)
+    assert [(one.what, one.value, one.unit) for one in seen] == [
+        ("tower/level_m", 2.31, "m"), ("tower/level_m", 2.4, "m"),
+    ]  # fmt: skip
+    assert store(connection, text, "zone-1") == (2, 2, 0, 0, 0)
+    assert stored(connection) == [
+        ("zone-1", "tower", "level_m", "01 08:00", 2.31), ("zone-1", "tower", "level_m", "01 09:00", 2.4),
+    ]  # fmt: skip
+
+
 def test_every_value_that_is_set_aside_is_told_with_its_line_and_what_stands_there(connection: Connection) -> None:
     lines = FILE + (
         "2026-03-01T08:00:00Z,zone-1,tower,level_m,nan,m\n"
