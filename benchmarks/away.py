@@ -9,9 +9,11 @@ lost, twice, at another time or unanswered, or when a part stands still by Ndiya
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.crash import SETTLE_WITHIN_S, commit, commune_of, done_told, says_fine, sums_told
@@ -20,12 +22,15 @@ from gateway.clock import SystemClock
 from ndiyan.embedded_broker import find_mosquitto
 from tests.scenarios.chaos_harness import Commune, People, standing_parts
 from tests.scenarios.crash_harness import Load, oracle_of, running
+from tests.scenarios.oracle import Finding, Kind, Oracle
 
 LOAD = Load(gateway_per_s=20.0, sensor_per_s=20.0, backlog_speed=60)
 MINUTE_S = 60.0
 ACT_EVERY_S = 15.0
 BEFORE_MIN = 2.0
+CATCH_UP_SHARE = 0.1  # of the time without a part, that all may take to be stored, beside what a crash may
 TOLD_EVERY_MIN = 5.0
+CLOCK = SystemClock()
 SEEN_WITHIN_S = 180.0  # by Ndiyan's own watchdog, that all works again
 
 
@@ -41,7 +46,7 @@ class Without(Commune):
         self._bring_up(part)
 
     def memory_mb(self) -> Mapping[str, float]:
-        """What each service has [MB], with its children and without what processes share."""
+        """What each service has [MB], with its children and its part of what processes share."""
         return {part: sum(map(pss_mb, family(self.pid(part)))) for part in self.services if part in self._children}
 
 
@@ -51,24 +56,41 @@ def run(mosquitto: Path, part: str, minutes: float) -> bool:
         with running(commune) as oracle:
             _live(commune, people, BEFORE_MIN)
             findings = oracle.settle(within_s=SETTLE_WITHIN_S) + people.settle(within_s=SETTLE_WITHIN_S)
-            began_s = time.monotonic()
-            commune.take_away(part)
-            print(f"without {part}", flush=True)
-            _live(commune, people, minutes)
-            commune.bring_back(part)
-            back_s = time.monotonic()
-            print(f"{part} is back after {(back_s - began_s) / MINUTE_S:.1f} min", flush=True)
-            findings += people.recovered([part], since_s=back_s, within_s=SETTLE_WITHIN_S)
-            findings += oracle.settle(within_s=SETTLE_WITHIN_S)
-            print(f"all that was taken is stored {time.monotonic() - back_s:.0f} s later", flush=True)
-            findings += people.settle(within_s=SETTLE_WITHIN_S)
-            print(f"every SMS was acted upon and answered {time.monotonic() - back_s:.0f} s later", flush=True)
-            findings += standing_parts(commune, SystemClock(), within_s=SEEN_WITHIN_S)
-            findings += commune.drain(within_s=SETTLE_WITHIN_S) + oracle_of(commune).conclude()
+            if not findings:
+                findings = _do_without(commune, people, oracle, part, minutes)
             tally = oracle.tally()
         print(f"\n{sums_told(tally, findings)}\n{done_told(people.sums())}")
-        print(f"ended by themselves {'; '.join(commune.ended_by_itself) or 'nobody'}")
+        ended = Counter(words.partition(" ")[0] for words in commune.ended_by_itself)
+        print(f"ended by themselves {', '.join(f'{one} {n} times' for one, n in ended.items()) or 'nobody'}")
         return says_fine(findings, commune.folder)
+
+
+def _do_without(commune: Without, people: People, oracle: Oracle, part: str, minutes: float) -> list[Finding]:
+    """The time without, and what there is after it; ends at the first thing that is wrong."""
+    within_s = SETTLE_WITHIN_S + minutes * MINUTE_S * CATCH_UP_SHARE
+    commune.take_away(part)
+    print(f"without {part}", flush=True)
+    _live(commune, people, minutes)
+    began_s = time.monotonic()
+    commune.bring_back(part)
+
+    def unanswered() -> list[Finding]:
+        left = people.unanswered(within_s=within_s)
+        return [Finding(Kind.SMS_LOST, f"{left} of {people.written} were not answered")] if left else []
+
+    steps: tuple[tuple[str, Callable[[], list[Finding]]], ...] = (
+        ("it is there", lambda: people.recovered([part], since_s=began_s, within_s=within_s)),
+        ("all that was taken is stored", lambda: oracle.settle(within_s=within_s)),
+        ("zones are judged and every part works", lambda: standing_parts(commune, CLOCK, within_s=SEEN_WITHIN_S)),
+        ("all that people wrote was acted upon", lambda: people.settle(within_s=within_s)),
+        ("and answered", unanswered),
+        ("all is stored after the drain", lambda: commune.drain(within_s=within_s) + oracle.settle(within_s=within_s)),
+    )
+    for what, step in steps:
+        if findings := step():
+            return findings
+        print(f"{time.monotonic() - began_s:4.0f} s after its start: {what}", flush=True)
+    return oracle_of(commune).conclude()
 
 
 def _live(commune: Without, people: People, minutes: float) -> None:
@@ -95,6 +117,7 @@ def main() -> None:
     mosquitto = find_mosquitto()
     if mosquitto is None:
         sys.exit("this needs mosquitto: apt-get install mosquitto")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what was started is ended
     print(f"commit {commit()}, {time.strftime('%Y-%m-%d')}", flush=True)
     sys.exit(0 if run(mosquitto, arguments.without, arguments.minutes) else 1)
 

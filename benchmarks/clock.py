@@ -74,9 +74,9 @@ class WrongClock(Commune):
         """The file that says how far off the clock is."""
         return self.folder / "off"
 
-    def _spawn(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
+    def _spawn(self, name: str, module: str, arguments: list[str], given: dict[str, str]) -> None:
         right = {} if name in self.services else {"LD_PRELOAD": ""}
-        super()._spawn(name, module, arguments, environment | right)
+        super()._spawn(name, module, arguments, given | right)
 
 
 @contextmanager
@@ -105,6 +105,7 @@ def run(mosquitto: Path, hold_s: float) -> bool:
             findings += commune.drain(within_s=SETTLE_WITHIN_S) + people.settle(within_s=SETTLE_WITHIN_S)
             findings += replayed(commune)
             oracle = oracle_of(commune)
+            findings += oracle.settle(within_s=SETTLE_WITHIN_S)
             findings += [one for one in oracle.conclude() if one.kind is not Kind.SET_ASIDE]
             tally = oracle.tally()
             print(f"taken by gateways {tally.accepted}, confirmed to the sensor {tally.confirmed_to_sensor}")

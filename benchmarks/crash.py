@@ -165,7 +165,7 @@ def done_told(sums: Sums) -> str:
     return (
         f"SMS from people     {sums.written}; taken by the message centre {sums.answers}, marked as possibly twice"
         f" {sums.flagged}\n"
-        f"files uploaded      {sums.uploaded}\n"
+        f"files taken         {sums.uploaded}\n"
         f"longest way back    {recovery}"
     )
 

@@ -33,7 +33,8 @@ TIMES = 2.0
 MEASURED_MESSAGES = 20_000  # whose pace is taken for what the machine can
 LOOK_EVERY_S = 0.5
 RATE_OVER_S = 5.0
-BROKER_TIMES = 3.0  # as much memory as what gateways have under way: topic and mosquitto's own notes of each message
+# As much memory as the messages that are under way: mosquitto 2.0 had 345 MB for 166,000 of 864 bytes, which is 2.4.
+BROKER_TIMES = 3.0
 
 
 class Look(NamedTuple):
@@ -149,7 +150,7 @@ def _judged(rig: Rig, process: IngestProcess, overload: Overload) -> list[str]:
         for name, count in (("lost", lost), ("twice or foreign", twice), ("still held by the broker", held))
         if count
     ]
-    under_way_mb = UNDER_WAY * rig.file.stat().st_size / rig.messages / 1e6
+    under_way_mb = min(UNDER_WAY, rig.messages) * rig.file.stat().st_size / rig.messages / 1e6
     bounds = (("ingest", peak_mb, ALLOWED_RSS_MB), ("the broker", broker_mb, BROKER_TIMES * under_way_mb))
     for name, mb, bound in bounds:
         if mb > bound:

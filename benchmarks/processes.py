@@ -99,13 +99,13 @@ class IngestProcess:
 
     def start(self) -> None:
         """Start it and wait until it says that it has the broker; no settings of this machine reach it."""
-        given = environment(
+        around = environment(
             NDIYAN_DATABASE_URL=self._rig.postgres.url(), NDIYAN_MQTT_URL=self._rig.broker.ingest_settings.url(),
             NDIYAN_CLOCK=self._clock,
         )  # fmt: skip
         argv = [sys.executable, "-P", "-m", self._module, "ingest"]
         # It may be frozen when the bench is ended: no gentler signal would reach it.
-        self._process = spawn(argv, log=self._log, env=given, death_signal=signal.SIGKILL)
+        self._process = spawn(argv, log=self._log, env=around, death_signal=signal.SIGKILL)
         deadline = time.monotonic() + self._start_within_s
         with connect(self._rig.postgres.url()) as connection:
             connection.execute(SQL["forget_heartbeat"])

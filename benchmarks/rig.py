@@ -6,11 +6,12 @@ from arithmetic and not from decoding them, so that what is stored can be held a
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +24,11 @@ from gateway.wire import Queued, encode_pack, senml_topic
 from ingest.columns import Columns
 from ingest.db import Connection, connect, migrate, queries
 from ingest.pipeline import fetch_directory
+from ndiyan.children import ends_with_parent
 from ndiyan.embedded_broker import EmbeddedBroker, broker_account, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import StartRefused
+from tests.surroundings import environment
 
 SQL = queries("benchmarks", "rig")
 ZONES = 1000
@@ -95,12 +98,11 @@ class Rig:
         self.postgres.start()
         self.broker.start()
         self.start_s = _start_s(WARM_UP + self.messages)
-        apart = get_context("spawn")  # nothing of what this process has open
-        with ProcessPoolExecutor(1, mp_context=apart) as writer, connect(self.postgres.url()) as connection:
-            written = [
-                writer.submit(write_messages, file, first, count, self.start_s)
-                for file, first, count in ((self.warm_up_file, 0, WARM_UP), (self.file, WARM_UP, self.messages))
-            ]
+        writers = [
+            _writer(file, first, count, self.start_s)
+            for file, first, count in ((self.warm_up_file, 0, WARM_UP), (self.file, WARM_UP, self.messages))
+        ]
+        with connect(self.postgres.url()) as connection:
             migrate(connection)
             self._channel_id = register(connection, ZONES)
             self.warm_up_columns, self.columns = self._columns(0, WARM_UP), self._columns(WARM_UP, self.messages)
@@ -114,8 +116,8 @@ class Rig:
                     copy.write(COPY_END)
             for at_us in {int(columns.measured_us[place]) for place in (0, -1)}:
                 connection.execute(SQL["ensure_week"], {"at_s": at_us // 1_000_000})
-            for done in written:
-                done.result()
+        if any(writer.wait() for writer in writers):
+            raise StartRefused("the messages could not be written")
 
     def stop(self) -> None:
         """Take the servers down."""
@@ -250,7 +252,17 @@ def _start_s(messages: int) -> int:
     return (int(time.time()) - steps * INTERVAL_S) // DAY_S * DAY_S
 
 
+def _writer(file: Path, first: int, count: int, start_s: int) -> subprocess.Popen[bytes]:
+    """A process that writes messages meanwhile: there may be millions."""
+    argv = [sys.executable, "-P", "-m", "benchmarks.rig", file, str(first), str(count), str(start_s)]
+    return subprocess.Popen(argv, env=environment(), preexec_fn=ends_with_parent(signal.SIGKILL))
+
+
 def _no_columns() -> Columns:
     return Columns(
         np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int16)
     )
+
+
+if __name__ == "__main__":
+    write_messages(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -34,7 +34,7 @@ from ndiyan.cli_simulate import simulate_app
 from ndiyan.cli_users import BY, users_app
 from ndiyan.cli_zones import zones_app
 from ndiyan.errors import NdiyanError, SettingsError
-from ndiyan.settings import Settings, load_settings, settings_file
+from ndiyan.settings import SETTINGS, Settings, load_settings, settings_file
 from ndiyan.shipped_files import shipped
 from ndiyan.sms import sms_app
 from simulator.errors import SimulatorError
@@ -512,7 +512,8 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
     from ndiyan.doctor import find_problems
 
     settings = _load(context)
-    _say(f"settings: {context.obj or settings_file() or 'those of the environment alone'}")
+    around = [setting.variable for setting in SETTINGS if setting.variable in os.environ]
+    _say(f"settings: {', '.join([str(context.obj or settings_file() or 'no file'), *around])}")
     problems = find_problems(settings, clock=settings.make_clock())
     text = "\n".join(f"{problem.sentence}\n    → {problem.remedy}" for problem in problems)
     _answer([problem.as_dict() for problem in problems], text or "all is well", as_json=as_json)

@@ -13,8 +13,9 @@ NO_SETTINGS = Path(os.devnull)
 
 
 def environment(**given: str) -> dict[str, str]:
-    """What a program is to find around it: our own environment without its settings of Ndiyan, the checkout as a place
-    of modules, and what is given."""
+    """What a program is to find around it: our own environment without settings, the checkout as the first place of
+    modules, and what is given. Secrets of routes and webhooks stay: without a file nobody asks for them."""
     settings = {setting.variable for setting in SETTINGS}
     ours = {name: value for name, value in os.environ.items() if name not in settings}
-    return ours | {"NDIYAN_SETTINGS": str(NO_SETTINGS), "PYTHONPATH": str(ROOT)} | given
+    places = os.pathsep.join(dict.fromkeys([str(ROOT), *filter(None, ours.get("PYTHONPATH", "").split(os.pathsep))]))
+    return ours | {"NDIYAN_SETTINGS": str(NO_SETTINGS), "PYTHONPATH": places} | given

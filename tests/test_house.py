@@ -71,4 +71,4 @@ def test_every_benchmark_finds_what_it_measures_with() -> None:
     names = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__"} - led_by_coverage
     program = f"import {', '.join(f'benchmarks.{name}' for name in sorted(names))}"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (0, "")

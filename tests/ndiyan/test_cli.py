@@ -104,8 +104,8 @@ def test_doctor_says_whose_settings_it_reads_where_a_demo_once_ran(tmp_path: Pat
     demo = tmp_path / ".demo/secrets/ndiyan.toml"
     demo.parent.mkdir(parents=True)
     demo.write_text('[database]\nurl = "postgresql://ndiyan@127.0.0.1:1/ndiyan"\n', "utf-8")
-    done = ndiyan("doctor", cwd=tmp_path, NDIYAN_SETTINGS="")
-    assert done.stderr == "settings: .demo/secrets/ndiyan.toml\n"
+    done = ndiyan("doctor", cwd=tmp_path, NDIYAN_SETTINGS="", NDIYAN_CLOCK="system", NDIYAN_WEB_PORT="8100")
+    assert done.stderr == "settings: .demo/secrets/ndiyan.toml, NDIYAN_WEB_PORT, NDIYAN_CLOCK\n"
     assert "port 1 failed" in done.stdout
     assert ndiyan("doctor", "--json", cwd=tmp_path).stderr == f"settings: {os.devnull}\n"
 

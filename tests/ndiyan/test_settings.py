@@ -9,7 +9,7 @@ import pytest
 
 from gateway.clock import FastClock, SystemClock
 from ndiyan.errors import SettingsError
-from ndiyan.settings import SETTINGS, load_settings
+from ndiyan.settings import PLACES, SETTINGS, load_settings
 from web.rights import Role
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -17,6 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def test_without_a_file_everything_has_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ndiyan.settings.PLACES", PLACES[:-1])  # that of this machine
     settings = load_settings(environment={})
     assert (settings.web_port, settings.log_level, settings.demo) == (8000, "info", False)
     assert isinstance(settings.make_clock(), SystemClock)

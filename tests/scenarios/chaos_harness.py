@@ -62,7 +62,7 @@ WHERE severity > 1 AND state = 'open' AND explained_by IS NULL AND NOT is_late A
 
 
 class Sums(NamedTuple):
-    """What people did and what came of it."""
+    """What people did and what came of it; of the files those that the pages took."""
 
     written: int
     uploaded: int
@@ -120,7 +120,7 @@ class People:
         self._turn = 0
         self._diary = Diary(commune.folder / f"{commune.uploads.gateway_id}.diary")
         self._written: Counter[str] = Counter()
-        self._uploads = 0
+        self._uploads = self._taken = 0
         self._flagged = 0
         self._recovery_s: dict[str, float] = {}
 
@@ -195,9 +195,7 @@ class People:
 
     def sums(self) -> Sums:
         """What it came to."""
-        return Sums(
-            self._written.total(), self._uploads, len(self._commune.smsc.taken), self._flagged, self._recovery_s
-        )
+        return Sums(self._written.total(), self._taken, len(self._commune.smsc.taken), self._flagged, self._recovery_s)
 
     def _unanswered(self) -> int:
         with connect(self._commune.url) as connection:
@@ -234,6 +232,7 @@ class People:
         self._diary.write("try", lines)
         if self._post(body):
             self._diary.write("took", lines)
+            self._taken += 1
 
     def _post(self, body: str) -> bool:
         if not self._key:
