@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -137,6 +137,40 @@ class Sender:
             self.accepted += word == "took"
 
 
+class Confirmations:
+    """What the broker sent to ingest and ingest confirmed, by the broker's log."""
+
+    def __init__(self, log: Path) -> None:
+        self._log, self._offset = log, 0
+        # By worker of ingest: ids of messages that it was sent on its link and has not confirmed. Some come twice:
+        # with the window full, mosquitto 2.0.11 sends a whole window more at each confirmation (its issue 2301), and
+        # beyond 65,535 under way it gives ids anew.
+        self._in_hand: dict[bytes, Counter[bytes]] = defaultdict(Counter)
+
+    def stray(self) -> list[str]:
+        """Read on; lines in which ingest confirms what it was not sent on the connection that it has."""
+        found = []
+        with self._log.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                match = HANDED_OVER.search(line)
+                if match is None:
+                    continue
+                connected, receiver, sent, worker, confirmed = match.groups()
+                if connected:
+                    self._in_hand[connected].clear()
+                elif receiver:
+                    self._in_hand[receiver][sent] += 1
+                elif self._in_hand[worker][confirmed] > 0:
+                    self._in_hand[worker][confirmed] -= 1
+                else:
+                    found.append(line.decode("utf-8", "replace").strip())
+        return found
+
+
 class Oracle:
     """Judges a village in `folder`; `url` tells where its database is.
 
@@ -161,14 +195,12 @@ class Oracle:
         tend: Callable[[], None],
         uploads: Zone | None = None,
     ) -> None:
-        self._folder, self._outboxes, self._url, self._broker_log = folder, outboxes, url, broker_log
+        self._folder, self._outboxes, self._url = folder, outboxes, url
+        self._confirmations = Confirmations(broker_log)
         self._broker_up_ms, self._tend = broker_up_ms, tend
         self._gateways, self._sensor = [Sender(zone) for zone in gateways], Sender(sensor)
         self._uploads = [Sender(uploads)] if uploads else []
         self._channels: dict[tuple[str, str, str], int] = {}
-        self._log_offset = 0
-        # By worker of ingest: message ids that it was sent on its connection and has not confirmed.
-        self._in_hand: dict[bytes, set[bytes]] = defaultdict(set)
         self._up_ms = 0  # since when the broker was up at the last look
         self._first_ms: int | None = None  # the sensor's first and newest reading seen stored since then
         self._newest_ms = 0
@@ -303,27 +335,7 @@ class Oracle:
         return findings
 
     def _stray_acknowledgements(self) -> list[Finding]:
-        """Confirmations of messages that ingest was not sent on the connection that it has."""
-        findings = []
-        with self._broker_log.open("rb") as file:
-            file.seek(self._log_offset)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                self._log_offset += len(line)
-                match = HANDED_OVER.search(line)
-                if match is None:
-                    continue
-                connected, receiver, sent, worker, confirmed = match.groups()
-                if connected:
-                    self._in_hand[connected].clear()
-                elif receiver:
-                    self._in_hand[receiver].add(sent)
-                elif confirmed in self._in_hand[worker]:
-                    self._in_hand[worker].remove(confirmed)
-                else:
-                    findings.append(Finding(Kind.STRAY_ACK, line.decode("utf-8", "replace").strip()))
-        return findings[:1]
+        return [Finding(Kind.STRAY_ACK, line) for line in self._confirmations.stray()[:1]]
 
     def _account(self, connection: Connection, *, drained: bool = False) -> list[Finding]:
         """The identities of migration 0008, from one snapshot."""
