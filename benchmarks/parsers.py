@@ -20,12 +20,13 @@ from gateway.zones import load_zones, zone_from_text
 from ingest.admission import Message, admit
 from ingest.backlog import Layout, Target, look
 from ingest.backlog_files import lines_from
+from ingest.clocks import TOLERANCE_US
 from ingest.errors import BacklogUnreadable, ProfileError
 from ingest.profiles.profile import parse_profile, shipped_bodies, shipped_profiles
 from ndiyan.shipped_files import shipped
 
 SHORT = 400  # bytes of what the fuzzer is given to begin with
-NOW = datetime.fromtimestamp(NOON_US / 1e6, UTC)
+NEWEST = datetime.fromtimestamp((NOON_US + TOLERANCE_US) / 1e6, UTC)  # that can have been measured by noon
 WIDE = Layout(zone=ZONE, utc_offset_min=60, time="Date", targets={"Niveau": Target("tower", "level_m", "cm")})
 
 
@@ -88,7 +89,7 @@ def _file(data: bytes) -> None:
         for seen in look(lines_from([data[1:]]), JUDGE.directory, {ZONE: GATEWAY}, layout=layout, now_us=NOON_US):
             if seen.problem is not None:
                 continue
-            if seen.at is None or seen.at > NOW or seen.value is None or not math.isfinite(seen.value):
+            if seen.at is None or seen.at > NEWEST or seen.value is None or not math.isfinite(seen.value):
                 raise WrongError(f"line {seen.line}: a value without possible time or number was accepted: {seen}")
     except BacklogUnreadable:
         return
