@@ -6,7 +6,7 @@ them. It prints "ready", waits for a line on standard input, publishes, waits fo
 message, in the order of FILE, the monotonic time at which it left [ns], as one JSON list. A line that is a number is
 how many messages may have left until the next such line, as gateways have only so much under way; "go" sets no bound.
 
-Each payload leaves with the sender's clock of now: `sent` and `sup` are moved on together.
+Each payload leaves with the sender's clock of the moment at which it leaves: `sent` and `sup` are moved on together.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ LINKS = 8
 WINDOW = 400  # published on a link and not yet acknowledged; below what mosquitto allows
 PAUSE_S = 0.001  # between looks; to be woken by each acknowledgement would cost the cores more than gateways do
 PUBACK_BYTES = 4
-STAMP = re.compile(rb'"sent":([0-9.]+),"sup":([0-9.]+)')
+STAMP = re.compile(rb'"sent": *([0-9.]+),"sup": *([0-9.]+)')
+WRITTEN = b'"sent":%16.3f,"sup":%16.3f'  # as long whatever the time
 
 
 class Share:
@@ -38,19 +39,31 @@ class Share:
 
     def __init__(self) -> None:
         self.numbers, self.ends, self.packets = array("q"), array("q", [0]), bytearray()
+        self._stamps, self._begun_s = array("q"), array("d")  # where each one's stamp is, and its clock at uptime 0
 
     def add(self, number: int, topic: bytes, payload: bytes) -> None:
         """One more message, the next to leave."""
-        self.packets += publish_packet(topic, payload, len(self.numbers) % 65_535 + 1)
+        packet = publish_packet(topic, stamped(payload, time.time()), len(self.numbers) % 65_535 + 1)
+        found = STAMP.search(packet)
+        self._stamps.append(-1 if found is None else len(self.packets) + found.start())
+        self._begun_s.append(0.0 if found is None else float(found[1]) - float(found[2]))
+        self.packets += packet
         self.numbers.append(number)
         self.ends.append(len(self.packets))
+
+    def stamp(self, place: int, now_s: float) -> None:
+        """Write into the message that it leaves now."""
+        begin = self._stamps[place]
+        if begin >= 0:
+            written = WRITTEN % (now_s, now_s - self._begun_s[place])
+            self.packets[begin : begin + len(written)] = written
 
 
 class Link:
     """One connection with its share of the messages; a topic stays on its link, so that its order is kept."""
 
     def __init__(self, settings: MqttSettings, name: str, share: Share) -> None:
-        self.numbers, self.sent, self.acked = share.numbers, 0, 0
+        self._share, self.numbers, self.sent, self.acked = share, share.numbers, 0, 0
         self._bytes, self._ends = memoryview(share.packets), share.ends
         self.socket = connected(settings, name)
         self._rest = b""
@@ -61,6 +74,9 @@ class Link:
         if room <= 0:
             return range(0)
         first, self.sent = self.sent, self.sent + room
+        now_s = time.time()
+        for place in range(first, self.sent):
+            self._share.stamp(place, now_s)
         self.socket.sendall(self._bytes[self._ends[first] : self._ends[self.sent]])
         return range(first, self.sent)
 
@@ -80,8 +96,7 @@ def stamped(payload: bytes, now_s: float) -> bytes:
     if found is None:
         return payload
     later_s = now_s - float(found[1])
-    stamp = b'"sent":%.3f,"sup":%.3f' % (now_s, float(found[2]) + later_s)
-    return payload[: found.start()] + stamp + payload[found.end() :]
+    return payload[: found.start()] + WRITTEN % (now_s, float(found[2]) + later_s) + payload[found.end() :]
 
 
 def bound_from(line: str, most: int) -> int:
@@ -91,12 +106,11 @@ def bound_from(line: str, most: int) -> int:
 
 def main(url: str, file: Path, rate: float) -> None:
     """Publish a file."""
-    now_s = time.time()
     shares = [Share() for _ in range(LINKS)]
     with file.open("rb") as lines:
         for number, line in enumerate(lines):
             topic, payload = line.rstrip(b"\n").split(b"\t", 1)
-            shares[zlib.crc32(topic) % LINKS].add(number, topic, stamped(payload, now_s))
+            shares[zlib.crc32(topic) % LINKS].add(number, topic, payload)
     settings = MqttSettings.from_url(url)
     links = [Link(settings, f"bench-publisher-{k}", share) for k, share in enumerate(shares)]
     by_socket = {link.socket: link for link in links}
