@@ -55,16 +55,13 @@ from tests.scenarios.crash_harness import Act, Deed, Load, Report, crash_loop, s
 from tests.scenarios.oracle import Finding, Kind
 
 SQL = queries("benchmarks", "soak")
-# Each channel every second, which is denser than gateways measure: who reads history needs memory for what lies in its
-# windows, and these fill for as long as it runs. An hour of the backlog ends each minute.
-LOAD = Load(gateway_per_s=5.0, sensor_per_s=8.0, backlog_speed=60)
+LOAD = Load(gateway_per_s=40.0, sensor_per_s=80.0, backlog_speed=60)  # an hour ends each minute
 MINUTE_S = 60.0
 ACT_EVERY_S = 10.0
 LOOK_EVERY_S = 2.0
 BACKUP_EVERY = 3  # times that all has settled, which is every tenth minute
 RECEIVED_BEFORE = timedelta(seconds=30)  # is committed once all that was taken is stored
 WARM_UP_MIN = 10.0  # of each life
-FILLS_UP = "web"  # lives for long in the second half: it brings an hour of a channel at once, and the first has to fill
 # How much may be more in an hour: RELIABILITY goal 18, 5 of 100; and what is less than a page, a file or a link.
 SHARE, GRAIN_MB, GRAIN_FILES, GRAIN_LINKS = 0.05, 1.0, 2.0, 2.0
 INDEX_FROM_MB = 1.0  # pages of a smaller index say nothing of its rows
@@ -162,11 +159,8 @@ class Soak:
         return (time.monotonic() - self._begin_s) / MINUTE_S
 
     def plan(self, dice: random.Random, parts: Sequence[str]) -> Iterator[Deed]:
-        """A deed each minute until the time is over; who is killed and who is frozen changes once, in the middle.
-
-        The seed draws who is killed at first, but for the pages.
-        """
-        drawn = [FILLS_UP, *dice.sample([part for part in parts if part != FILLS_UP], len(parts) - 1)]
+        """A deed each minute until the time is over; who is killed and who is frozen changes once, in the middle."""
+        drawn = dice.sample(parts, len(parts))
         killed, spared = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
         print(f"killed at first: {', '.join(killed)}; in the second half of the time: {', '.join(spared)}", flush=True)
         decks = [
