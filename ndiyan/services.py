@@ -25,6 +25,7 @@ from ingest.claims import known_workers
 from ingest.config import name_of_worker
 from ingest.db import check_schema, connect
 from ndiyan.logs import log_to_stderr
+from ndiyan.memory import keep_little
 from ndiyan.settings import Settings
 from ndiyan.supervisor import Program, Supervisor, service, until_interrupted
 
@@ -77,6 +78,7 @@ def run_web(settings: Settings) -> None:
     from web.request_id import NoteRequest
     from web.server import serve
 
+    keep_little()
     log_to_stderr(settings.log(), NoteRequest())
     config = WebConfig(
         database_url=settings.required("database.url"),
@@ -203,6 +205,7 @@ def breakable_faults() -> tuple[BreakableFault, ...]:
 
 
 def _until_told(settings: Settings, run: Callable[[Clock, threading.Event], None]) -> None:
+    keep_little()
     log_to_stderr(settings.log())
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):

@@ -17,7 +17,6 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from web.arenas import share_arenas
 from web.shield import MAX_HEAD_BYTES
 
 log = logging.getLogger(__name__)
@@ -109,7 +108,6 @@ class Patient(H11Protocol):
 
 def serve(app: Any, *, host: str, port: int) -> None:
     """Serve until SIGTERM; `SystemExit` when it could not begin."""
-    share_arenas()
     server = uvicorn.Server(server_config(app, host=host, port=port))
     with suppress(KeyboardInterrupt):
         server.run()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,23 +19,6 @@ from alerts.carriers.doors import Door
 from tests.web.web_site import Site
 from web.errors import ReaderGone, TooBusy
 from web.turns import AT_ONCE, Turns
-
-ARENAS_IN_USE = """
-import threading
-from web.arenas import share_arenas
-assert share_arenas()
-all_there = threading.Barrier(13)
-def work():
-    kept = [bytearray(100_000) for _ in range(20)]
-    all_there.wait()
-    all_there.wait()
-threads = [threading.Thread(target=work) for _ in range(12)]
-[thread.start() for thread in threads]
-all_there.wait()
-begins = {int(line.partition("-")[0], 16) for line in open("/proc/self/maps") if " rw-p " in line}
-print(sum(begin % (64 << 20) == 0 for begin in begins))  # where glibc puts all arenas but the first
-all_there.wait()
-"""
 
 
 def asked(method: str = "GET", *, path: str = "/en/", body: bytes = b"", is_there: bool = True) -> Request:
@@ -170,9 +151,3 @@ def test_who_comes_too_late_is_told_to_come_again(site: Site, monkeypatch: pytes
     assert (page.status_code, page.headers["retry-after"]) == (503, "5")
     assert "Too many pages are asked for at once" in page.text
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the setting is glibc's")
-def test_a_dozen_threads_share_the_arenas() -> None:
-    found = subprocess.run([sys.executable, "-c", ARENAS_IN_USE], capture_output=True, text=True, check=True)
-    assert int(found.stdout) <= 1, found.stderr
