@@ -19,6 +19,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -89,6 +90,8 @@ class Subscriber:
         self._left: set[str] = set()
         self._marked: dict[bytes, set[str]] = {}  # what is passed over from a mark on that has not come yet
         self._passed: set[str] = set()  # zones whose messages are confirmed unread
+        self._read = self._confirmed = 0  # messages of this connection that were handed on, and those of them confirmed
+        self._behind: deque[tuple[int, int]] = deque()  # what is to be confirmed once so many are, by number
         self._is_marked: bool | None = None
         self._wait_s = RECONNECT_S[0]  # before the next connection
         self._answered, self._stopping, self._is_leaving_for_good = threading.Event(), threading.Event(), False
@@ -196,7 +199,10 @@ class Subscriber:
         return number
 
     def confirm(self, messages: Sequence[Message], taken: Sequences) -> None:
-        """Tell broker and gateways that these are committed; call it after the commit and never before."""
+        """Tell broker and gateways that these are committed; call it after the commit and never before.
+
+        Messages of one connection are confirmed in the order in which they were delivered, and none is left out.
+        """
         answers = b"".join(
             mqtt.publish_packet(ack_topic(zone, gateway), encode_numbers(boot, ranges), protocol=self._protocol)
             for (zone, gateway, boot), ranges in taken.items()
@@ -206,7 +212,7 @@ class Subscriber:
                 return
             ours = [message for message in messages if message.connection == self._connection]
             # Gateways wait for their answers and the broker for nothing; mosquitto takes our packets one by one.
-            self._outgoing += answers + mqtt.puback_packets([message.mid for message in ours if message.mid])
+            self._outgoing += answers + mqtt.puback_packets(self._due([message.mid for message in ours]))
         self._wake()
 
     def stop(self, *, for_good: bool = False) -> None:
@@ -259,7 +265,9 @@ class Subscriber:
                         mqtt.farewell_packet(protocol=self._protocol) if is_last else mqtt.DISCONNECT_PACKET
                     )
                 is_connected, has_words = self._is_connected, bool(self._outgoing)
-            has_room = not is_connected or self._receiver.has_room()  # what a broker says at first is always heard
+                is_far_behind = len(self._behind) >= self._config.window_messages
+            # What a broker says at first is always heard.
+            has_room = not is_connected or (self._receiver.has_room() and not is_far_behind)
             readers = [self._wake_read, link] if has_room else [self._wake_read]
             waits_s = 0.0 if has_room and _has_buffered(link) else 1.0
             readable, writable, _ = select.select(readers, [link] if has_words else [], [], waits_s)
@@ -312,6 +320,7 @@ class Subscriber:
         if published and (self._passed or self._marked or self.own_topic in {self._first_topic, *self._own}):
             published = self._sifted(published)
         if published:
+            self._read += len(published)
             received_us = us_from_instant(self._clock.now())
             connection = self._connection
             messages = [
@@ -322,8 +331,8 @@ class Subscriber:
         return data[end:]
 
     def _sifted(self, published: Iterable[mqtt.Published]) -> list[mqtt.Published]:
-        """What is to be read; marks and what is passed over are confirmed here."""
-        kept, done = [], []
+        """What is to be read; marks and what is passed over are confirmed once all that came before them is."""
+        kept: list[mqtt.Published] = []
         own_topic = self.own_topic.encode()
         with self._lock:
             for one in published:
@@ -334,9 +343,25 @@ class Subscriber:
                 elif not self._passed or _zone_of(one.topic) not in self._passed:
                     kept.append(one)
                     continue
-                done.append(one.mid)
-            self._outgoing += mqtt.puback_packets([mid for mid in done if mid])
+                self._behind.append((self._read + len(kept), one.mid))
+            self._outgoing += mqtt.puback_packets(self._due([]))
         return kept
+
+    def _due(self, mids: Sequence[int]) -> list[int]:
+        """The numbers to confirm now that the next messages, `mids`, are stored: with what was passed over among them.
+
+        In the order in which they came, as MQTT wants it (5.0 §4.6.0): a broker that has used a number twice, as
+        mosquitto 2.0.11 does when its queue is long, ends the older of the two.
+        """
+        due, done = list[int](), 0
+        while self._behind and self._behind[0][0] <= self._confirmed + len(mids):
+            before, mid = self._behind.popleft()
+            due += mids[done : before - self._confirmed]
+            due.append(mid)
+            done = before - self._confirmed
+        due += mids[done:]
+        self._confirmed += len(mids)
+        return [mid for mid in due if mid]
 
     def _answer(self, answer: mqtt.Answer) -> None:
         if answer.kind == mqtt.CONNACK:
@@ -355,6 +380,8 @@ class Subscriber:
                 self._asked, self._granted, self._refused, self._left = {}, set(), set(), set()
                 # What was not confirmed comes again, and some of it was published before the mark of last time.
                 self._marked, self._passed, self._is_marked = {}, set(), None
+                self._read = self._confirmed = 0
+                self._behind.clear()
                 for topic in (*self._config.foreign_topics, *sorted(self._own)):
                     self._subscribe(topic)
             self._trouble = None

@@ -18,7 +18,8 @@ from ingest.subscriber import RECONNECT_S, Subscriber
 
 WINDOW = 3
 TOPIC = "ndiyan/1/zone-1/gw-1/up/senml"
-ANSWER, PUBACK = 0x30, 0x40
+TOPIC_OF_ANOTHER = "ndiyan/1/zone-2/gw-2/up/senml"
+ANSWER, PUBACK, MARK, MARK_BYTES = 0x30, 0x40, 0x32, 8
 
 
 class ScriptedBroker:
@@ -29,6 +30,7 @@ class ScriptedBroker:
         self.port = self._server.getsockname()[1]
         self.acked: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()  # (connection, message id)
         self.confirmed: list[int] = []  # kinds of packets: what gateways are answered, what the broker is told
+        self.marks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.subscribed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.topics: list[tuple[int, str]] = []  # (connection, what it reads now)
         self.clean: list[bool] = []
@@ -39,8 +41,8 @@ class ScriptedBroker:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def send(self, mid: int, payload: bytes) -> None:
-        body = len(TOPIC).to_bytes(2, "big") + TOPIC.encode() + mid.to_bytes(2, "big") + payload
+    def send(self, mid: int, payload: bytes, topic: str = TOPIC) -> None:
+        body = len(topic).to_bytes(2, "big") + topic.encode() + mid.to_bytes(2, "big") + payload
         assert self._link is not None
         self._link.sendall(bytes([0x32, len(body)]) + body)
 
@@ -75,7 +77,8 @@ class ScriptedBroker:
                 return
             buffer += found
             while len(buffer) >= 2 and len(buffer) >= 2 + buffer[1]:
-                kind, body, buffer = buffer[0] & 0xF0, buffer[2 : 2 + buffer[1]], buffer[2 + buffer[1] :]
+                first, body, buffer = buffer[0], buffer[2 : 2 + buffer[1]], buffer[2 + buffer[1] :]
+                kind = first & 0xF0
                 self.confirmed += [kind] if kind in (ANSWER, PUBACK) else []
                 if kind == 0x10:
                     self.clean.append(bool(body[7] & 2))
@@ -94,6 +97,8 @@ class ScriptedBroker:
                     return
                 elif kind == PUBACK:
                     self.acked.put((connection, int.from_bytes(body[:2], "big")))
+                elif first == MARK:
+                    self.marks.put(body[-MARK_BYTES:])
 
 
 class Link(NamedTuple):
@@ -179,6 +184,70 @@ def test_a_confirmation_of_an_old_connection_does_not_confirm_a_new_message(
         broker.acked.get(timeout=0.3)
     subscriber.confirm([second], {})
     assert broker.acked.get(timeout=5) == (2, 1)
+
+
+def passes_over_zone_2(link: Link, mark_mid: int) -> None:
+    """From now on; `mark_mid` is the number of the message that says so."""
+    link.subscriber.pass_over(["zone-2"])
+    link.broker.send(mark_mid, link.broker.marks.get(timeout=5), link.subscriber.own_topic)
+    until(lambda: link.subscriber.is_marked is True)
+
+
+def test_what_another_worker_stores_is_confirmed_in_the_order_in_which_it_came(link: Link) -> None:
+    """Where a broker uses a number twice, as mosquitto 2.0.11 may, a confirmation ends the older message."""
+    broker, subscriber, come, _ = link
+    passes_over_zone_2(link, mark_mid=1)
+    assert broker.acked.get(timeout=5) == (1, 1), "nothing came before it"
+    broker.send(2, b"[]")
+    broker.send(3, b"[]", TOPIC_OF_ANOTHER)
+    broker.send(4, b"[]")
+    broker.send(2, b"[]", TOPIC_OF_ANOTHER)
+    first, second = come.get(timeout=5), come.get(timeout=5)
+    with pytest.raises(queue.Empty):
+        broker.acked.get(timeout=0.2)
+    subscriber.confirm([first], {})
+    assert [broker.acked.get(timeout=5) for _ in range(2)] == [(1, 2), (1, 3)]
+    with pytest.raises(queue.Empty):
+        broker.acked.get(timeout=0.2)
+    subscriber.confirm([second], {})
+    assert [broker.acked.get(timeout=5) for _ in range(2)] == [(1, 4), (1, 2)]
+    broker.send(5, b"[]", TOPIC_OF_ANOTHER)
+    assert broker.acked.get(timeout=5) == (1, 5), "nothing waits any more"
+
+
+def test_what_waits_for_its_turn_counts_as_much_as_what_is_read(link: Link) -> None:
+    broker, subscriber, come, _ = link
+    passes_over_zone_2(link, mark_mid=1)
+    assert broker.acked.get(timeout=5) == (1, 1)
+    broker.send(2, b"[]")
+    message = come.get(timeout=5)
+    for mid in range(3, 3 + WINDOW):
+        broker.send(mid, b"[]", TOPIC_OF_ANOTHER)
+    until(lambda: len(subscriber._behind) == WINDOW)
+    broker.send(20, b"[]", TOPIC)
+    with pytest.raises(queue.Empty):
+        come.get(timeout=0.3)
+    subscriber.confirm([message], {})
+    assert come.get(timeout=5).mid == 20
+
+
+def test_what_waited_for_its_turn_is_forgotten_with_its_connection(link: Link) -> None:
+    broker, subscriber, come, _ = link
+    passes_over_zone_2(link, mark_mid=1)
+    assert broker.acked.get(timeout=5) == (1, 1)
+    broker.send(2, b"[]")
+    message = come.get(timeout=5)
+    broker.send(3, b"[]", TOPIC_OF_ANOTHER)
+    until(lambda: len(subscriber._behind) == 1)
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 2
+    until(lambda: subscriber.is_connected)
+    subscriber.confirm([message], {})
+    with pytest.raises(queue.Empty):
+        broker.acked.get(timeout=0.2)
+    broker.send(3, b"[1]")
+    subscriber.confirm([come.get(timeout=5)], {})
+    assert broker.acked.get(timeout=5) == (2, 3), "a message of its own by now"
 
 
 def test_the_session_is_asked_for_as_persistent_on_every_connect(link: Link) -> None:
