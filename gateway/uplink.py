@@ -50,7 +50,7 @@ from gateway.wire import (
 
 log = logging.getLogger(__name__)
 
-WINDOW_READINGS = 2000  # sent and not yet confirmed
+WINDOW_READINGS = 500  # sent and not yet confirmed: what a gateway leaves at a broker that nobody reads
 BACKLOG_READINGS = 2 * MAX_READINGS_PER_PACK  # of them, from a backlog
 DECLARED_AT_ONCE = 200  # ranges of numbers that were thinned away: 3 kB
 WORTH_ZIPPING = 300  # bytes
