@@ -6,6 +6,7 @@ from arithmetic and not from decoding them, so that what is stored can be held a
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.model import CHANNELS as SPECS
-from gateway.model import AssetId, AssetKind, Flag, Reading
+from gateway.model import AssetId, AssetKind, ChannelSpec, Flag, Reading
+from gateway.units import CONVERSIONS, WIRE_UNIT
 from gateway.wire import Queued, encode_pack, senml_topic
 from ingest.columns import Columns
 from ingest.db import Connection, connect, migrate, queries
@@ -38,6 +40,7 @@ DAY_S = 86_400
 WARM_UP = ZONES  # messages: one of each zone
 MADE_AT_ONCE = 10_000  # messages, of which each number is a Python object for a moment
 COPIED_AT_ONCE = 100_000  # readings
+HOLE = "?"
 NOISE_SEED = 7
 BOOT = "00000001"
 TENTH_LATER = 1000  # a message that is sent twice comes again after so many others
@@ -170,8 +173,8 @@ def register(connection: Connection, zones: int) -> NDArray[np.int32]:
     with connection.transaction():
         connection.execute(SQL["zones"], {"zones": zones})
         connection.execute(SQL["gateways"])
-        for asset, name, *_ in CHANNELS:
-            spec = SPECS[AssetKind(asset)][name]
+        for wave in CHANNELS:
+            asset, name, spec = wave.asset, wave.name, _spec(wave)
             connection.execute(SQL["assets"], {"asset": asset, "interval_s": INTERVAL_S})
             connection.execute(
                 SQL["channels"],
@@ -191,20 +194,35 @@ def register(connection: Connection, zones: int) -> NDArray[np.int32]:
 def make_messages(first: int, count: int, start_s: int) -> Iterator[tuple[str, bytes]]:
     """Topic and payload of the messages with the numbers `first`, `first` + 1, …; number 0 is measured at `start_s`.
 
-    Their `sent` and `sup` say that they left when the last reading was measured; a publisher writes them anew.
+    Their `sent` and `sup` say that they left when the last reading was measured; a publisher writes them anew. Packs of
+    the same round differ in their values alone, and `encode_pack` writes one of them.
     """
     noise = np.random.default_rng(NOISE_SEED)
+    to_wire = np.array([CONVERSIONS[spec.unit][WIRE_UNIT[spec.unit]] for spec in map(_spec, CHANNELS)])
+    written, pack = -1, ""
     for begin in range(first, first + count, MADE_AT_ONCE):
         truth = _truth(begin, min(MADE_AT_ONCE, first + count - begin), start_s, noise)
-        for zone, seq, channel, at_s, value in zip(*(column.tolist() for column in truth), strict=True):
-            entries = []
-            for k in range(PER_PACK):
-                asset, name, *_ = CHANNELS[channel[k]]
-                reading = Reading(AssetId(asset), name, datetime.fromtimestamp(at_s[k], UTC), value[k])
-                entries.append(Queued(seq[k], at_s[k] - start_s + 60.0, reading))
-            last = entries[-1]
-            payload = encode_pack(BOOT, entries, sent_at=last.reading.measured_at, sent_uptime_s=last.uptime_s)
-            yield senml_topic(f"bench-{zone}", f"gw-bench-{zone}"), payload
+        factor, offset = np.moveaxis(to_wire[truth.channel], -1, 0)
+        values = ((truth.value - offset) / factor).tolist()
+        for row, (zone, value) in enumerate(zip(truth.zone.tolist(), values, strict=True)):
+            if (begin + row) // ZONES != written:
+                written = (begin + row) // ZONES
+                pack = _pack_to_fill(truth, row, start_s)
+            yield senml_topic(f"bench-{zone}", f"gw-bench-{zone}"), (pack % tuple(value)).encode()
+
+
+def _pack_to_fill(truth: _Truth, row: int, start_s: int) -> str:
+    """A pack as a gateway writes it, with %r in place of each value."""
+    entries = []
+    for seq, channel, at_s in zip(*(column[row].tolist() for column in truth[1:4]), strict=True):
+        asset, name, *_ = CHANNELS[channel]
+        reading = Reading(AssetId(asset), name, datetime.fromtimestamp(at_s, UTC), 0.0)
+        entries.append(Queued(seq, at_s - start_s + 60.0, reading))
+    last = entries[-1]
+    records = json.loads(encode_pack(BOOT, entries, sent_at=last.reading.measured_at, sent_uptime_s=last.uptime_s))
+    for record in records:
+        record["v"] = HOLE
+    return json.dumps(records, separators=(",", ":")).replace("%", "%%").replace(json.dumps(HOLE), "%r")
 
 
 def write_messages(file: Path, first: int, count: int, start_s: int) -> None:
@@ -240,10 +258,14 @@ def _truth(first: int, count: int, start_s: int, noise: np.random.Generator) -> 
     zone, reading = number % ZONES + 1, (number // ZONES)[:, None] * PER_PACK + np.arange(PER_PACK)
     channel, step = reading % len(CHANNELS), reading // len(CHANNELS)
     mean, swing = (np.array([getattr(wave, part) for wave in CHANNELS])[channel] for part in ("mean", "swing"))
-    counts = np.array([SPECS[AssetKind(wave.asset)][wave.name].is_counter for wave in CHANNELS])[channel]
+    counts = np.array([_spec(wave).is_counter for wave in CHANNELS])[channel]
     day = np.sin(2 * np.pi * step * INTERVAL_S / DAY_S + zone[:, None]) + noise.uniform(-0.02, 0.02, size=channel.shape)
     value = np.round(np.where(counts, mean + swing * step, mean + swing * day), 2)
     return _Truth(zone, reading + 1, channel, start_s + INTERVAL_S * step, value)
+
+
+def _spec(wave: Wave) -> ChannelSpec:
+    return SPECS[AssetKind(wave.asset)][wave.name]
 
 
 def _start_s(messages: int) -> int:
