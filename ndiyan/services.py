@@ -78,7 +78,6 @@ def run_web(settings: Settings) -> None:
     from web.request_id import NoteRequest
     from web.server import serve
 
-    keep_little()
     log_to_stderr(settings.log(), NoteRequest())
     config = WebConfig(
         database_url=settings.required("database.url"),
@@ -94,7 +93,9 @@ def run_web(settings: Settings) -> None:
     with connect(config.database_url) as connection:
         check_schema(connection)
     threading.Thread(target=_beat_for_pages, args=(settings,), name="beat", daemon=True).start()
-    serve(create_app(config, settings.make_clock()), host=settings.web_host, port=settings.web_port)
+    app = create_app(config, settings.make_clock())
+    keep_little()
+    serve(app, host=settings.web_host, port=settings.web_port)
     with suppress(psycopg.Error), connect(config.database_url, application="ndiyan-web-beat") as connection:
         beat(connection, instance_name("web", settings.instance), settings.make_clock().now(), {"ended": True})
 

@@ -8,7 +8,7 @@ import pytest
 ARENAS_IN_USE = """
 import threading
 from ndiyan.memory import keep_little
-assert keep_little()
+keep_little()
 all_there = threading.Barrier(13)
 def work():
     kept = [bytearray(100_000) for _ in range(20)]
@@ -30,11 +30,27 @@ at_first = resident_mb()
 blocks = [bytearray(20_000) for _ in range(5_000)]
 blocks[:] = blocks[::100]
 print(resident_mb() - at_first, flush=True)
-assert keep_little(every_s=0.01)
+keep_little(every_s=0.01)
 turn = threading.Event()
 while resident_mb() - at_first > 20:
     turn.wait(0.01)
 print(resident_mb() - at_first)
+"""
+
+PAGES_THAT_REFER_TO_THEMSELVES = """
+import gc, threading, weakref
+from ndiyan.memory import keep_little
+class Page: pass
+packages = [Page() for _ in range(100_000)]
+keep_little(every_s=0.01)
+page = Page()
+page.itself = page
+is_read = weakref.ref(page)
+del page
+turn = threading.Event()
+while is_read() is not None:
+    turn.wait(0.01)
+print(gc.get_freeze_count())
 """
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the settings are glibc's")
@@ -54,3 +70,8 @@ def test_what_lies_free_among_what_is_kept_goes_back_to_the_system() -> None:
     freed, given_back = told_by(FREED_BETWEEN_WHAT_IS_KEPT)
     assert freed > 80
     assert given_back < 20
+
+
+def test_pages_that_refer_to_themselves_do_not_pile_up_beside_all_that_was_imported() -> None:
+    (not_looked_at,) = told_by(PAGES_THAT_REFER_TO_THEMSELVES)
+    assert not_looked_at > 100_000
