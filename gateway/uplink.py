@@ -10,8 +10,8 @@ link bears and live readings never wait behind it.
 
 What the outbox thinned away is declared, some ranges of numbers at a time, until ingest confirms that it knows.
 
-While nobody answers at all, new readings go out once, and only the oldest pack is sent again, ever
-more rarely; the first answer brings all that waits on its way.
+While nobody answers at all, new readings go out once, as long as the window has room, and only the oldest reading is
+sent again, ever more rarely; the first answer brings all that waits on its way.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ from gateway.wire import (
 
 log = logging.getLogger(__name__)
 
-WINDOW_READINGS = 500  # sent and not yet confirmed: what a gateway leaves at a broker that nobody reads
-BACKLOG_READINGS = 2 * MAX_READINGS_PER_PACK  # of them, from a backlog
+WINDOW_READINGS = 2 * MAX_READINGS_PER_PACK  # sent and not yet confirmed; as many again of a backlog
+NEWEST_AMONG = 2000  # of a backlog, so many readings are looked through for the newest of each channel
 DECLARED_AT_ONCE = 200  # ranges of numbers that were thinned away: 3 kB
 WORTH_ZIPPING = 300  # bytes
 RESEND_AFTER_S = 20.0  # wall time without an answer for the oldest reading after which all that waits is sent again
@@ -277,7 +277,7 @@ class Uplink:
             self._find_backlog(client)
         if self.has_backlog:
             self._live = self._send_from(client, self._live, begin=self._until)
-            self._cursor = self._send_from(client, self._cursor, until=self._until, window=BACKLOG_READINGS)
+            self._cursor = self._send_from(client, self._cursor, until=self._until)
             if not self._outbox.peek(1, after=self._cursor, until=self._until)[0]:
                 self._cursor, self._until = self._live, END
         else:
@@ -299,16 +299,15 @@ class Uplink:
         """Where much waits, it is a backlog, of which the newest reading of each channel is sent at once."""
         if self._live_first and self._outbox.depth() > MAX_READINGS_PER_PACK:
             self._until = self._live = self._outbox.end()
-            self._publish(client, self._outbox.newest(WINDOW_READINGS))
+            self._publish(client, self._outbox.newest(NEWEST_AMONG))
 
     def _send_from(
-        self, client: mqtt.Client, cursor: Position, *, begin: Position = START, until: Position = END,
-        window: int = WINDOW_READINGS,
-    ) -> Position:  # fmt: skip
-        """Send what waits behind `cursor`, as long as not more than `window` from `begin` on is unconfirmed."""
+        self, client: mqtt.Client, cursor: Position, *, begin: Position = START, until: Position = END
+    ) -> Position:
+        """Send what waits behind `cursor`, as long as the window bears what is unconfirmed from `begin` on."""
         unconfirmed = self._outbox.depth(after=begin, until=cursor)
-        while unconfirmed < window:
-            groups, cursor = self._outbox.peek(window - unconfirmed, after=cursor, until=until)
+        while unconfirmed < WINDOW_READINGS:
+            groups, cursor = self._outbox.peek(WINDOW_READINGS - unconfirmed, after=cursor, until=until)
             if not groups:
                 break
             self._publish(client, groups)
@@ -322,11 +321,11 @@ class Uplink:
         self._silence, self._patience_s, self._may_start_over = 0, self._resend_after_s, True
 
     def _send_again(self, client: mqtt.Client) -> None:
-        """Send all that waits again; when that was in vain, only the oldest pack, as a question."""
+        """Send all that waits again; when that was in vain, only the oldest reading, as a question."""
         if self._silence == 0:
             self._is_new_start.set()
         else:
-            self._publish(client, self._outbox.peek(MAX_READINGS_PER_PACK)[0])
+            self._publish(client, self._outbox.peek(1)[0])
         jitter = random.uniform(0.75, 1.25)  # noqa: S311 - not all gateways at once
         self._patience_s = self._resend_after_s * 2 ** min(self._silence, PATIENCE_DOUBLES) * jitter
         self._oldest_s = time.monotonic()
