@@ -42,9 +42,10 @@ class ScriptedBroker:
         self._thread.start()
 
     def send(self, mid: int, payload: bytes, topic: str = TOPIC) -> None:
-        body = len(topic).to_bytes(2, "big") + topic.encode() + mid.to_bytes(2, "big") + payload
+        """Without a number, 0, the message is of QoS 0."""
+        body = len(topic).to_bytes(2, "big") + topic.encode() + (mid.to_bytes(2, "big") if mid else b"") + payload
         assert self._link is not None
-        self._link.sendall(bytes([0x32, len(body)]) + body)
+        self._link.sendall(bytes([0x32 if mid else 0x30, len(body)]) + body)
 
     def drop(self) -> None:
         assert self._link is not None
@@ -215,6 +216,23 @@ def test_what_another_worker_stores_is_confirmed_in_the_order_in_which_it_came(l
     assert broker.acked.get(timeout=5) == (1, 5), "nothing waits any more"
 
 
+def test_a_batch_is_confirmed_with_what_was_passed_over_among_it(link: Link) -> None:
+    broker, subscriber, come, pile = link
+    passes_over_zone_2(link, mark_mid=1)
+    assert broker.acked.get(timeout=5) == (1, 1)
+    messages = []
+    for mid, topic in ((2, TOPIC), (3, TOPIC_OF_ANOTHER), (0, TOPIC), (4, TOPIC), (5, TOPIC_OF_ANOTHER)):
+        broker.send(mid, b"[]", topic)
+        if topic == TOPIC:
+            messages.append(come.get(timeout=5))
+            pile.held -= 1
+    until(lambda: len(subscriber._behind) == 2)
+    subscriber.confirm(messages, {})
+    assert [broker.acked.get(timeout=5) for _ in range(4)] == [(1, 2), (1, 3), (1, 4), (1, 5)]
+    broker.send(6, b"[]", TOPIC_OF_ANOTHER)
+    assert broker.acked.get(timeout=5) == (1, 6), "nothing waits, and none was confirmed twice"
+
+
 def test_what_waits_for_its_turn_counts_as_much_as_what_is_read(link: Link) -> None:
     broker, subscriber, come, _ = link
     passes_over_zone_2(link, mark_mid=1)
@@ -232,7 +250,7 @@ def test_what_waits_for_its_turn_counts_as_much_as_what_is_read(link: Link) -> N
 
 
 def test_what_waited_for_its_turn_is_forgotten_with_its_connection(link: Link) -> None:
-    broker, subscriber, come, _ = link
+    broker, subscriber, come, pile = link
     passes_over_zone_2(link, mark_mid=1)
     assert broker.acked.get(timeout=5) == (1, 1)
     broker.send(2, b"[]")
@@ -248,6 +266,14 @@ def test_what_waited_for_its_turn_is_forgotten_with_its_connection(link: Link) -
     broker.send(3, b"[1]")
     subscriber.confirm([come.get(timeout=5)], {})
     assert broker.acked.get(timeout=5) == (2, 3), "a message of its own by now"
+    pile.held = 0
+    passes_over_zone_2(link, mark_mid=4)
+    assert broker.acked.get(timeout=5) == (2, 4), "and it alone"
+    broker.send(5, b"[]")
+    broker.send(6, b"[]", TOPIC_OF_ANOTHER)
+    until(lambda: len(subscriber._behind) == 1)
+    subscriber.confirm([come.get(timeout=5)], {})
+    assert [broker.acked.get(timeout=5) for _ in range(2)] == [(2, 5), (2, 6)]
 
 
 def test_the_session_is_asked_for_as_persistent_on_every_connect(link: Link) -> None:
