@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
+import numpy as np
 from markupsafe import Markup
 
 from alerts.states import RUNNING_SHARE
@@ -173,16 +174,13 @@ def span_of(start: datetime, end: datetime) -> Span:
 def running_spans(power: Series, rated_w: float, max_gap_s: float, title: str) -> list[LaneSpan]:
     """When the pump drew power, by its good readings; those further apart than `max_gap_s` [s] are not joined."""
     power = power.without_bad()
-    running = power.value >= RUNNING_SHARE * rated_w
-    spans: list[LaneSpan] = []
-    for t_s, is_running in zip(power.t_s.tolist(), running.tolist(), strict=True):
-        if not is_running:
-            continue
-        if spans and t_s - spans[-1].end_s <= max_gap_s:
-            spans[-1] = LaneSpan(spans[-1].start_s, t_s, "running", title)
-        else:
-            spans.append(LaneSpan(t_s, t_s, "running", title))
-    return spans
+    t_s = power.t_s[power.value >= RUNNING_SHARE * rated_w]
+    is_last = np.diff(t_s, append=np.inf) > max_gap_s
+    is_first = np.diff(t_s, prepend=-np.inf) > max_gap_s
+    return [
+        LaneSpan(begin_s, end_s, "running", title)
+        for begin_s, end_s in zip(t_s[is_first].tolist(), t_s[is_last].tolist(), strict=True)
+    ]
 
 
 def draw_days(days: Sequence[Day], texts: Texts, behind: Callable[[date], str]) -> Markup:
