@@ -21,11 +21,14 @@ FROM latest l JOIN channel c USING (channel_id) JOIN asset a USING (zone_id, ass
 WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s);
 
 -- raw_series
--- A channel's readings as columns, a row an hour: a connection keeps room for the largest row that it ever brought.
+-- A channel's readings as columns, 4,096 a row: a connection keeps room for the largest row that it ever brought.
 SELECT array_agg(measured_at ORDER BY measured_at), array_agg(value ORDER BY measured_at),
        array_agg(flag ORDER BY measured_at)
-FROM reading WHERE channel_id = %(channel)s AND measured_at >= %(start)s AND measured_at < %(end)s
-GROUP BY date_bin('1 hour', measured_at, '1970-01-01Z') ORDER BY min(measured_at);
+FROM (
+    SELECT measured_at, value, flag, (row_number() OVER (ORDER BY measured_at) - 1) / 4096 AS part
+    FROM reading WHERE channel_id = %(channel)s AND measured_at >= %(start)s AND measured_at < %(end)s
+) AS r
+GROUP BY part ORDER BY part;
 
 -- binned_readings
 -- Mean, extremes and count of each interval's good readings; a counter gives its last one. The worst flag stands for all.
@@ -67,7 +70,7 @@ WHERE d.channel_id = %(channel)s AND d.day >= date_bin(%(bin)s, %(start)s, '1970
 GROUP BY t_s, c.is_counter HAVING sum(d.n) > 0 ORDER BY t_s;
 
 -- window
--- Channels of a zone with their readings as columns, a row an hour; a row of nulls for a channel without readings.
+-- Channels of a zone with their readings as columns, 4,096 a row; a row of nulls for a channel without readings.
 WITH asked AS (
     SELECT channel_id, asset_id, name FROM channel WHERE is_active AND zone_id = %(zone)s
       AND (%(only)s::text[] IS NULL OR asset_id || '/' || name = ANY(%(only)s::text[]))
@@ -77,9 +80,12 @@ FROM asked LEFT JOIN (
     SELECT l.channel_id, r.* FROM asked JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
         SELECT array_agg(measured_at ORDER BY measured_at) AS measured_at, array_agg(value ORDER BY measured_at) AS value,
                array_agg(flag ORDER BY measured_at) AS flag
-        FROM reading WHERE reading.channel_id = l.channel_id
-          AND measured_at >= %(start)s AND measured_at < %(end)s
-        GROUP BY date_bin('1 hour', reading.measured_at, '1970-01-01Z')
+        FROM (
+            SELECT measured_at, value, flag, (row_number() OVER (ORDER BY measured_at) - 1) / 4096 AS part
+            FROM reading WHERE reading.channel_id = l.channel_id
+              AND measured_at >= %(start)s AND measured_at < %(end)s
+        ) AS of_one
+        GROUP BY part
     ) r
 ) r USING (channel_id)
 ORDER BY channel_id, r.measured_at[1];
