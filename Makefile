@@ -30,7 +30,7 @@ test: setup  ## the whole suite, with a real broker, a real PostgreSQL and a rea
 	@deploy/need.sh bearerbox kannel "Kannel is not tried"
 	@deploy/need.sh /usr/lib/kannel/test/fakesmsc kannel-extras "Kannel is not tried"
 	@deploy/need.sh /usr/share/doc/libnet-smpp-perl/examples/smsc.pl libnet-smpp-perl "Net::SMPP is not tried"
-	@exec $(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup  ## style and types
 	@$(VENV)/bin/ruff check .
