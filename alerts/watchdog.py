@@ -1,4 +1,4 @@
-"""Which parts of the platform do their work: every service beats, readings get judged, SMS that are due leave."""
+"""Which parts of the platform do their work: every service beats, readings get judged, SMS leave, backups are made."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ WAITING = timedelta(minutes=10)  # an SMS that is due leaves within a second
 
 
 STANDBY, STANDBY_S = "standby", 120  # who takes over from a worker of ingest; a restart of that one is no end of it
+BACKUP = "backup"
+BACKUP_WITHIN = timedelta(hours=26)  # one a day, and two hours to make it
 SHARED = "ingest"  # each of several has work that no other does
 GONE_AFTER = timedelta(days=7)  # a named one of several that was not heard for so long is not expected back
 
@@ -79,14 +81,22 @@ def instance_name(service: str, instance: str) -> str:
 
 
 def look_at_parts(connection: Connection, clock: Clock) -> tuple[Part, ...]:
-    """Every part; reasons are `never_heard`, `no_heartbeat`, `cannot_store`, `no_broker`, `judges_late`, `sms_wait`."""
+    """Every part; reasons are `never_heard`, `no_heartbeat`, `cannot_store`, `no_broker`, `judges_late`, `sms_wait`,
+    `backup_old`."""
     beats, now = [Beat(*row) for row in connection.execute(SQL["heartbeats"])], clock.now()
     judged_since = now - timedelta(seconds=BEAT_S["alerts"] * clock.speed)
     asked = {"behind": BEHIND, "judged_since": judged_since, "due": now - WAITING}
     behind, waiting = connection.execute(SQL["late"], asked).fetchall()[0]
     late = {"alerts": "judges_late" if behind else "", "sender": "sms_wait" if waiting else ""}
     parts = [part for name in BEAT_S for part in _parts(name, beats, late.get(name, ""), clock)]
-    return (*parts, *_standing_by(beats, clock))
+    return (*parts, *_standing_by(beats, clock), *_backups(beats, now))
+
+
+def _backups(beats: Sequence[Beat], now: datetime) -> Iterator[Part]:
+    """The newest backup, where backups are wanted: the keeper writes down when it was made."""
+    for beat in beats:
+        if beat.service == BACKUP:
+            yield Part(BACKUP, beat.at, BACKUP_WITHIN, "backup_old" if now - beat.at > BACKUP_WITHIN else "")
 
 
 def _standing_by(beats: Sequence[Beat], clock: Clock) -> Iterator[Part]:

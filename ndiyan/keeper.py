@@ -22,7 +22,7 @@ import psycopg
 
 from alerts.carriers import Urgency
 from alerts.messages import answer_text, segments
-from alerts.watchdog import look_at_parts
+from alerts.watchdog import BACKUP, look_at_parts
 from gateway.clock import Clock
 from gateway.health import Watchdog
 from ingest.db import Connection, connect, queries
@@ -96,7 +96,8 @@ class Keeper:
 
     def _tell(self, standing: tuple[str, ...], told: _Told, now: datetime) -> None:
         if standing and (set(standing) - set(told.parts) or now - told.at >= TOLD_AGAIN_AFTER):
-            self._queue(told, "operator_trouble", now, parts=", ".join(standing))
+            name = "operator_backup" if standing == (BACKUP,) else "operator_trouble"
+            self._queue(told, name, now, parts=", ".join(standing))
             told.note(standing, now)
             log.warning("not working: %s", ", ".join(standing), extra={"action": "standing_still"})
         elif not standing and told.parts:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from alerts.watchdog import BACKUP_WITHIN
 from gateway.clock import Clock
 from ndiyan.backup import age_of_newest
 from ndiyan.children import run
@@ -23,7 +24,6 @@ LOW_MEMORY_MB = 100  # what a backup's own server takes
 MEMORY = Path("/proc/meminfo")
 ENDS_SOON = timedelta(days=14)
 TLS_WAIT_S = 5.0
-OLD_BACKUP = timedelta(hours=26)  # one a day, and two hours to make it
 
 
 def machine_problems(settings: Settings, *, wall: Clock) -> Iterator[Problem]:
@@ -110,6 +110,6 @@ def _backups(settings: Settings, now: datetime) -> Iterator[Problem]:
     age = age_of_newest(Path(settings.backup_folder), now)
     if age is None:
         yield Problem(f"{settings.backup_folder} holds no backup", "ndiyan backup")
-    elif age > OLD_BACKUP:
-        hours, most = age // timedelta(hours=1), OLD_BACKUP // timedelta(hours=1)
+    elif age > BACKUP_WITHIN:
+        hours, most = age // timedelta(hours=1), BACKUP_WITHIN // timedelta(hours=1)
         yield Problem(f"the newest backup is {hours} hours old, wanted at most {most}", "ndiyan backup")

@@ -128,10 +128,14 @@ def run_keeper(settings: Settings, *, file: Path | None = None) -> None:
     """Watch over the other services until SIGTERM; `file` is the settings' own, for the backups that it begins."""
     from ndiyan import keeper
     from ndiyan.housekeeping import housekeeping
+    from ndiyan.nightly import note_newest
 
     watchdog = Watchdog()
     url, config, nightly = settings.required("database.url"), settings.watch(), _nightly(settings, file)
-    chores = [housekeeping(url, settings.retention()), *([nightly.look] if nightly else [])]
+    backups = Path(settings.backup_folder) if settings.backup_folder else None
+    chores = [
+        housekeeping(url, settings.retention()), note_newest(url, backups), *([nightly.look] if nightly else []),
+    ]  # fmt: skip
     _until_told(settings, lambda clock, stop: keeper.run(url, config, clock, stop, watchdog, chores))
 
 

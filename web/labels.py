@@ -386,6 +386,7 @@ PARTS = {
     "web": N_("pages"),
     "keeper": N_("gardien"),
     "standby": N_("réserve de la réception"),
+    "backup": N_("sauvegarde"),
 }
 STANDINGS = {
     "": N_("travaille"),
@@ -395,6 +396,7 @@ STANDINGS = {
     "no_broker": N_("pas de lien avec le courtier MQTT"),
     "judges_late": N_("des mesures attendent d’être jugées"),
     "sms_wait": N_("des SMS attendent de partir"),
+    "backup_old": N_("la dernière sauvegarde est trop ancienne"),
 }
 LAGS = {
     "stored": N_("de la mesure à l’enregistrement (dernière heure)"),

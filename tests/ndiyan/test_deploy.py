@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from alerts.watchdog import BEAT_S, STANDBY_S
+from alerts.watchdog import BACKUP, BACKUP_WITHIN, BEAT_S, STANDBY_S
 from gateway.zones import Zone
 from ingest.broker_check import find_weak_lines
 from ingest.broker_conf import parse_broker_conf, read_directives
@@ -90,7 +90,7 @@ def test_rules_and_dashboard_ask_for_metrics_that_exist_with_the_limits_of_the_k
     assert set(re.findall(r"ndiyan_[a-z_]+", " ".join(shown))) == there | counted
     for services, limit_s in re.findall(r'service=~?"([a-z|]+)"\} > (\d+)', rules):
         for service in services.split("|"):
-            assert BEAT_S[service] == int(limit_s)
+            assert (BEAT_S | {BACKUP: BACKUP_WITHIN.total_seconds()})[service] == int(limit_s)
     assert re.findall(r'service=~"standby\(@\[0-9\]\+\)\?"\} > (\d+)', rules) == [str(STANDBY_S)]
 
 

@@ -233,7 +233,7 @@ def test_hours_that_come_at_once_are_no_trouble_unless_nobody_judges_them(
 def test_what_the_operator_reads_fits_one_sms(language: str) -> None:
     everything = ", ".join(("alerts", "ingest", "sender", "web"))
     for name, said in (
-        ("operator_trouble", {"parts": everything}), ("operator_over", {}),
+        ("operator_trouble", {"parts": everything}), ("operator_backup", {}), ("operator_over", {}),
         ("operator_alive", {"zones": "10000", "silent": "10000"}),
     ):  # fmt: skip
         assert segments(answer_text(language, name, at="31/12 23:59", **said)).number == 1

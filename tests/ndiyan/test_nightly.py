@@ -1,13 +1,22 @@
-"""One backup a day, at its hour, whatever the keeper went through."""
+"""One backup a day, at its hour, whatever the keeper went through; and who hears that none was made."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+import shutil
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
+import pytest
+
+from alerts.watchdog import BACKUP_WITHIN, look_at_parts
+from gateway.clock import ManualClock
+from ingest.db import connect
+from ndiyan.keeper import Keeper, WatchConfig, beat
 from ndiyan.manifest import MANIFEST
-from ndiyan.nightly import Nightly
+from ndiyan.nightly import LOOK_EVERY, Nightly, note_newest
 from tests.ndiyan.test_backup import made_on
+
+OPERATOR = "+224620000001"
 
 
 class Begun:
@@ -22,6 +31,13 @@ class Begun:
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(f"2026-03-{text}:00").replace(tzinfo=UTC)
+
+
+def put_backup(folder: Path, made_at: datetime) -> Path:
+    place = folder / f"ndiyan-{made_at:%Y%m%dT%H%M%SZ}"
+    place.mkdir()
+    (place / MANIFEST).write_text(made_on(made_at).manifest.to_json(), "utf-8")
+    return place
 
 
 def test_a_backup_is_begun_once_a_day_and_not_while_one_runs(tmp_path: Path) -> None:
@@ -43,9 +59,7 @@ def test_a_backup_is_begun_once_a_day_and_not_while_one_runs(tmp_path: Path) -> 
 
 
 def test_a_keeper_that_starts_again_makes_no_second_one(tmp_path: Path) -> None:
-    made = made_on(at("02T02:30"))
-    (tmp_path / "ndiyan-20260302T023000Z").mkdir()
-    (tmp_path / "ndiyan-20260302T023000Z" / MANIFEST).write_text(made.manifest.to_json(), "utf-8")
+    put_backup(tmp_path, at("02T02:30"))
     begun: list[Begun] = []
 
     def begin() -> Begun:
@@ -56,3 +70,74 @@ def test_a_keeper_that_starts_again_makes_no_second_one(tmp_path: Path) -> None:
     assert begun == []
     Nightly(tmp_path, time(2, 30), begin).look(at("03T09:00"))  # it was away at half past two
     assert len(begun) == 1
+
+
+def test_a_folder_that_takes_nothing_stops_nobody_and_is_tried_again_tomorrow(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun: list[datetime] = []
+
+    def begin() -> Begun:
+        begun.append(now)
+        raise PermissionError(13, "Permission denied")
+
+    nightly = Nightly(tmp_path, time(2, 30), begin)
+    for now in (at("02T02:30"), at("02T02:31"), at("03T02:30")):
+        nightly.look(now)
+    assert begun == [at("02T02:30"), at("03T02:30")]
+    assert caplog.messages == [f"the backup of the day could not begin in {tmp_path}: [Errno 13] Permission denied"] * 2
+
+
+@pytest.mark.db
+def test_the_operator_hears_that_backups_are_not_made_any_more_and_that_they_are_again(
+    database_url: str, tmp_path: Path
+) -> None:
+    clock = ManualClock(at("02T03:00"))
+    put_backup(tmp_path, at("02T02:30"))
+    note = note_newest(database_url, tmp_path)
+    with connect(database_url) as connection:
+        keeper = Keeper(connection, WatchConfig(phones=(OPERATOR,), language="en"), clock)
+
+        def pass_by(hours: float) -> list[str]:
+            now = clock.advance(timedelta(hours=hours))
+            for part in ("ingest", "alerts", "sender", "web"):
+                beat(connection, part, now)
+            note(now)
+            keeper.turn()
+            left = "UPDATE notification SET state = 'delivered' WHERE state = 'queued' RETURNING text"
+            return [text for (text,) in connection.execute(left)]
+
+        assert pass_by(1) == []
+        assert pass_by(24) == []  # that of this night took its time
+        (told,) = pass_by(2)
+        assert told == "NDIYAN SERVER 03/03 06:00: no new backup for more than a day. Run ndiyan doctor."
+        put_backup(tmp_path, at("03T05:55"))
+        (over,) = pass_by(1)
+        assert over.endswith("all works again.")
+
+
+@pytest.mark.db
+def test_a_backup_that_was_never_made_is_missed_and_a_folder_that_went_away_too(
+    database_url: str, tmp_path: Path
+) -> None:
+    folder, begins = tmp_path / "disk", at("02T12:00")
+    late = begins + BACKUP_WITHIN + timedelta(minutes=1)
+
+    def standing(now: datetime) -> list[tuple[datetime | None, str]]:
+        with connect(database_url) as connection:
+            parts = look_at_parts(connection, ManualClock(now))
+            return [(part.beat_at, part.why) for part in parts if part.name == "backup"]
+
+    note_newest(database_url, folder)(begins)
+    note_newest(database_url, folder)(late)  # a keeper that was started again
+    assert standing(late) == [(begins, "backup_old")]
+    folder.mkdir()
+    put_backup(folder, late)
+    note = note_newest(database_url, folder)
+    note(late)
+    shutil.rmtree(folder)
+    note(late + LOOK_EVERY)
+    assert standing(late + LOOK_EVERY) == [(late, "")]
+    assert standing(late + BACKUP_WITHIN + LOOK_EVERY) == [(late, "backup_old")]
+    note_newest(database_url, None)(late)  # nobody wants backups any more
+    assert standing(late + BACKUP_WITHIN + LOOK_EVERY) == []
