@@ -125,6 +125,11 @@ def can_reach(account: Account | None, path: Path) -> bool:
     return account is None or run(["test", way, path.resolve()], account=account).returncode == 0
 
 
+def can_write(account: Account | None, folder: Path) -> bool:
+    """Whether the account can put something into a folder."""
+    return account is None or run(["test", "-w", folder.resolve()], account=account).returncode == 0
+
+
 def reachable_folder(wanted: Path, account: Account | None) -> tuple[Path, str | None]:
     """A folder that the account can enter: `wanted`, or one under /var/lib named after it.
 

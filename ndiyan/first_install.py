@@ -28,6 +28,7 @@ from gateway.clock import SystemClock
 from gateway.config import MqttSettings
 from ingest.db import Connection, connect, migrate, queries, schema_number
 from ndiyan.certificates import make_certificates
+from ndiyan.children import Account, can_write
 from ndiyan.devices import ACCESS, PASSWORDS
 from ndiyan.embedded_broker import filled
 from ndiyan.embedded_postgres import postgres_account
@@ -54,6 +55,7 @@ BROKER_ACCOUNT = "mosquitto"
 HERE = "localhost"
 OWN_POSTGRES = "host=/var/run/postgresql dbname=postgres user=postgres"  # opens to Debian's account postgres
 BACKUP_AT = "02:30"
+FIRST_FREE_PORT = 1024  # the services are nobody who may take one below
 BY = "server (ndiyan init)"
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
 SERVICES = ("ndiyan-ingest", "ndiyan-alerts", "ndiyan-web", "ndiyan-keeper")
@@ -119,6 +121,11 @@ class Answers:
         """Whether Caddy stands before the pages."""
         return self.pages.startswith("https://")
 
+    @property
+    def pages_port(self) -> int:
+        """Where the pages listen themselves when there is no proxy."""
+        return urlsplit(self.pages).port or 80
+
 
 @dataclass(frozen=True, slots=True)
 class _File:
@@ -147,6 +154,7 @@ def install(answers: Answers) -> Installed:
     """
     _check_answers(answers)
     _check_machine(answers)
+    _check_backups(answers.backups)
     with _as_postgres():
         database = answers.database or _new_address(OWN_POSTGRES)
     files = [*_broker_files(answers), *_units(answers), *_own_files(answers, database)]
@@ -216,9 +224,12 @@ def make_database(server: str, url: str) -> None:
             if not admin.execute(SQL["role"], {"name": one}).fetchone():
                 admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(str(one))))
         admin.execute(sql.SQL("ALTER ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, sql.Literal(wanted["password"])))
-        admin.execute(sql.SQL("GRANT {} TO {}").format(zone, role))
+        # Whoever may make roles may not give this one away by that alone: so it is since PostgreSQL 16.
+        admin.execute(sql.SQL("GRANT {} TO {} WITH ADMIN OPTION").format(zone, role))
         if not admin.execute(SQL["database"], {"name": wanted["dbname"]}).fetchone():
-            admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, role))
+            # A server that was set up without a locale would make one of bytes.
+            made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
+            admin.execute(made.format(name, role))
 
 
 def _new_address(server: str) -> str:
@@ -255,6 +266,11 @@ def _check_answers(answers: Answers) -> None:
     pages = urlsplit(answers.pages)
     if pages.scheme not in ("http", "https") or not pages.hostname or pages.path.rstrip("/"):
         raise InitRefused(f"pages: {answers.pages!r} is not https://HOST or http://HOST:PORT")
+    if not answers.has_proxy and answers.pages_port < FIRST_FREE_PORT:
+        raise InitRefused(
+            f"pages: {answers.pages!r} is port {answers.pages_port}, which only root may take: give one from"
+            f" {FIRST_FREE_PORT} on (http://{pages.hostname}:8000), or https:// with Caddy before the pages"
+        )
     for what, path in (("backups", answers.backups), ("root", answers.root)):
         if not path.is_absolute() or any(letter.isspace() for letter in str(path)):
             raise InitRefused(f"{what}: {str(path)!r} is no whole path without spaces (/var/backups/ndiyan)")
@@ -283,7 +299,30 @@ def _check_machine(answers: Answers) -> None:
         )
 
 
+def _check_backups(folder: Path) -> None:
+    """A folder that is there already must be one in which the services may write."""
+    account = service_account()
+    if account is not None and folder.is_dir() and not can_write(account, folder):
+        raise InitRefused(
+            f"backups: {account.name}, as which the services run, may not write into {folder}:"
+            f" chown {account.name} {folder}, or name a folder that is not there yet"
+        )
+
+
+def service_account() -> Account | None:
+    """As whom the services run, when we are root and it is there."""
+    with contextlib.suppress(KeyError):
+        entry = pwd.getpwnam(ACCOUNT)
+        return Account(ACCOUNT, entry.pw_uid, entry.pw_gid) if os.geteuid() == 0 else None
+    return None
+
+
 def _refuse_used(connection: Connection) -> None:
+    if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
+        raise InitRefused(
+            f"the database {connection.info.dbname} keeps its texts as {encoding}, wanted UTF8:"
+            " CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
+        )
     if schema_number(connection) and (accounts := fetch_accounts(connection)):
         raise InitRefused(
             f"the database {connection.info.dbname} has {len(accounts)} accounts already: give an empty one with"
@@ -338,8 +377,7 @@ def _settings(answers: Answers, database: str, passwords: Mapping[str, str]) -> 
     ingest = MqttSettings(answers.broker_host, answers.mqtt_port, INGEST, passwords[INGEST], tls_ca=ca)
     operator = MqttSettings(answers.broker_host, answers.tools_port, OPERATOR, passwords[OPERATOR])
     gateways = MqttSettings(answers.host, answers.mqtt_port, tls_ca="/etc/ndiyan/broker-ca.crt")
-    pages = urlsplit(answers.pages)
-    listens: dict[str, str | int] = {} if answers.has_proxy else {"host": "0.0.0.0", "port": pages.port or 80}  # noqa: S104 - asked for
+    listens: dict[str, str | int] = {} if answers.has_proxy else {"host": "0.0.0.0", "port": answers.pages_port}  # noqa: S104 - asked for
     tables: dict[str, dict[str, str | int]] = {
         "database": {"url": database},
         "mqtt": {"url": ingest.url(), "operator_url": operator.url()},
@@ -367,7 +405,9 @@ def _units(answers: Answers) -> Iterator[_File]:
         text = text.replace("/opt/ndiyan/bin/ndiyan", str(program)).replace("/etc/ndiyan/", f"{answers.etc}/")
         text = text.replace("/etc/mosquitto/ndiyan", str(answers.broker))
         if name in ("ndiyan-keeper.service", "ndiyan-backup.service"):
-            text = text.replace("StateDirectory=ndiyan\n", f"StateDirectory=ndiyan\nReadWritePaths={answers.backups}\n")
+            # Without the folder, on a disk that is away, the keeper watches and tells all the same.
+            writes = f"StateDirectory=ndiyan\nReadWritePaths=-{answers.backups}\n"
+            text = text.replace("StateDirectory=ndiyan\n", writes)
         yield _File(answers.root / "etc/systemd/system" / name, text)
 
 

@@ -14,10 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from ingest.db import connect, migrate, newest_migration, schema_number
+from ndiyan import first_install
 from ndiyan.children import free_port
 from ndiyan.embedded_broker import answers_connect, find_mosquitto
 from ndiyan.errors import SettingsError
@@ -182,6 +184,8 @@ def test_secrets_are_for_those_who_need_them_and_each_server_has_its_own(root: P
     [
         pytest.param({"host": "my server"}, "host: 'my server' is no name or address", id="host"),
         pytest.param({"pages": "water.example.org"}, "is not https://HOST or http://HOST:PORT", id="pages"),
+        pytest.param({"pages": "http://192.168.1.10"}, "is port 80, which only root may take", id="port"),
+        pytest.param({"pages": "http://192.168.1.10:81"}, "is port 81, which only root may take", id="low-port"),
         pytest.param({"backups": Path("backups")}, "backups: 'backups' is no whole path", id="folder"),
         pytest.param({"phone": "620000001"}, r"watch\.phones: .* is no number in the form \+224", id="phone"),
     ],
@@ -207,11 +211,42 @@ def test_a_database_is_made_once_and_its_user_who_is_no_superuser_brings_its_sch
         with connect(again) as connection:
             allowed = connection.execute("SELECT rolcreatedb, rolsuper FROM pg_roles WHERE rolname = current_user")
             assert allowed.fetchone() == (True, False)
+            assert connection.info.parameter_status("server_encoding") == "UTF8"
+            hands_on = connection.execute(
+                "SELECT admin_option FROM pg_auth_members WHERE member = current_user::regrole"
+                " AND roleid = 'ndiyan_zone'::regrole"
+            )
+            assert hands_on.fetchone() == (True,), "or no role of a service can become a secretary's"
             assert int(migrate(connection)[-1][:4]) == newest_migration()
     finally:
         with connect(postgres) as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
             admin.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
+
+
+@pytest.mark.db
+def test_a_database_of_bytes_is_refused_in_words(root: Path, postgres: str) -> None:
+    name = f"ndiyan_test_bytes_{os.getpid()}"
+    with connect(postgres) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")  # type: ignore[call-overload]
+        try:
+            with pytest.raises(InitRefused, match=f"{name} keeps its texts as SQL_ASCII, wanted UTF8"):
+                install(answers(root, make_conninfo(postgres, dbname=name)))
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may hand files to others")
+def test_a_folder_of_somebody_else_is_no_place_for_backups(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_install, "ACCOUNT", "nobody")
+    folder = root / "usb"
+    folder.mkdir()
+    with pytest.raises(InitRefused, match=f"nobody, as which the services run, may not write into {folder}"):
+        install(answers(root, "postgresql://127.0.0.1:1/x", backups=folder))
+    folder.chmod(0o777)
+    with pytest.raises(psycopg.OperationalError):  # the folder is fine, and the database is asked for next
+        install(answers(root, "postgresql://127.0.0.1:1/x", backups=folder))
 
 
 def test_the_questions_are_five_and_their_defaults_are_enough(tmp_path: Path) -> None:
