@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -27,11 +28,12 @@ from ndiyan.children import can_reach, refuse_without_room
 from ndiyan.contents import SQL, fetch_contents
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import BackupError, StartRefused
-from ndiyan.manifest import DATABASE, FILES, MANIFEST, NAME, SEALED, Backup, Manifest, read_backup
+from ndiyan.manifest import DATABASE, FILES, MANIFEST, NAME, Backup, Manifest, read_backup
 from ndiyan.pg_tools import address, find_tool
 from ndiyan.restore import last_words, restore_into
-from ndiyan.sealing import Written, seal
+from ndiyan.sealing import SEALED, Written, seal
 
+LOCK = ".lock"
 MAKING = ".making-"
 SCRATCH = ".scratch-"
 DAILY, WEEKLY, MONTHLY = 7, 4, 12  # how many days, weeks and months keep their newest backup
@@ -63,7 +65,6 @@ def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[
     BackupError : it could not be made or does not give back what was saved; nothing of it stays
     StartRefused : no room, or this machine has no PostgreSQL that can try it
     """
-    config.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     with _alone(config.folder):
         making = Path(tempfile.mkdtemp(prefix=MAKING, dir=config.folder))
         try:
@@ -71,6 +72,7 @@ def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[
             say(f"saved {draft.size / 1e6:.1f} MB; restoring it into a server of its own to see whether it is whole")
             try_backup(draft, config.key)
             done = _name(replace(draft.manifest, verified_at=clock.now()), making, config.folder)
+            _hand_over(done.folder, config.folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
         for old in superfluous(list_backups(config.folder)):
@@ -102,7 +104,7 @@ def list_backups(folder: Path) -> list[Backup]:
 
 
 def find_backup(folder: Path, name: str) -> Backup:
-    """One by its name in `folder`, by its own folder, or the `newest`.
+    """One by its name in `folder`, or the `newest`.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def find_backup(folder: Path, name: str) -> Backup:
         if newest is None:
             raise BackupError(f"{folder} holds no backup")
         return newest
-    return read_backup(folder / name)  # a whole path stands for itself
+    return read_backup(folder / name)
 
 
 def superfluous(backups: Sequence[Backup]) -> list[Backup]:
@@ -166,8 +168,10 @@ def _save(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
 def _tar(paths: Sequence[Path]) -> list[str]:
     """Files and folders by their whole path; one that changes while it is read (exit code 1) is taken as it was."""
     for path in paths:
-        if not os.access(path, os.R_OK):
-            raise BackupError(f"backup.paths: {path} cannot be read")
+        for one in (path, *(path.rglob("*") if path.is_dir() else ())):
+            if not one.is_symlink() and not os.access(one, os.R_OK, effective_ids=True):
+                me = pwd.getpwuid(os.geteuid()).pw_name
+                raise BackupError(f"backup.paths: {me} may not read {one}: chgrp {me} {one} && chmod g+r {one}")
     return ["tar", "-czf", "-", "-C", "/", *(str(path.resolve().relative_to("/")) for path in paths)]
 
 
@@ -205,6 +209,14 @@ def _name(manifest: Manifest, making: Path, folder: Path) -> Backup:
     making.rename(final)
     _sync(folder)
     return Backup(final, manifest)
+
+
+def _hand_over(made: Path, folder: Path) -> None:
+    """What root makes by hand is of whose the folder is, so that the nightly one can read it and let go of it."""
+    owner = folder.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        for one in (made, *made.rglob("*"), folder / LOCK):
+            os.chown(one, owner.st_uid, owner.st_gid)
 
 
 def _sync(folder: Path) -> None:
@@ -249,7 +261,16 @@ def _scratch_server(backup: Backup) -> Iterator[str]:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Only one backup at a time; what a killed one left is swept away."""
-    with (folder / ".lock").open("w") as lock:
+    try:
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        opened = (folder / LOCK).open("w")
+    except OSError as error:
+        me = pwd.getpwuid(os.geteuid()).pw_name
+        raise BackupError(
+            f"backup.folder: {me} cannot write into {folder}: {error.strerror}; see to it that it is there and {me}'s"
+            " (and with systemd that `ReadWritePaths` of ndiyan-keeper and ndiyan-backup name it)"
+        ) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

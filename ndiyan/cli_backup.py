@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ndiyan.settings import load_settings
+from ndiyan.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from ndiyan.manifest import Backup
 
 backup_app = typer.Typer(help="Backups of the database and the files (docs/backup.md).")
 
@@ -57,13 +60,13 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Restore one again into a server that is thrown away, and compare; exit 1 when something is missing."""
-    from ndiyan.backup import find_backup, try_backup
+    from ndiyan.backup import try_backup
     from ndiyan.restore import check_files
 
-    config = load_settings(context.obj).backup()
-    found = find_backup(config.folder, name)
+    settings = load_settings(context.obj)
+    found = _named(settings, name)
     check_files(found)
-    rows = try_backup(found, config.key)
+    rows = try_backup(found, settings.backup_key())
     _answer({"backup": str(found.folder), "rows": rows}, f"{found.folder}: {rows} rows, whole", as_json=as_json)
 
 
@@ -92,23 +95,29 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Put a backup in the place of the database of the settings, once it was found whole; services must not run."""
-    from ndiyan.backup import find_backup
     from ndiyan.restore import restore as put_back
     from ndiyan.restore import restore_files
 
     settings = load_settings(context.obj)
-    config = settings.backup()
-    found = find_backup(config.folder, name)
+    found, key = _named(settings, name), settings.backup_key()
     if files is not None:
-        restore_files(found, config.key, files)
+        restore_files(found, key, files)
         _answer({"files": str(files)}, f"the files of {found.folder} are in {files}", as_json=as_json)
         return
     now = settings.make_clock().now()
-    done = put_back(settings.required("database.url"), found, config.key, over=over, now=now)
+    done = put_back(settings.required("database.url"), found, key, over=over, now=now)
     text = f"{done.rows} rows of {found.manifest.made_at:%Y-%m-%d %H:%M} UTC are in place; next: ndiyan db migrate"
     if done.kept_as:
         text += f"\nthe database of before is kept as {done.kept_as}"
     _answer({"backup": str(found.folder), "rows": done.rows, "kept_as": done.kept_as}, text, as_json=as_json)
+
+
+def _named(settings: Settings, name: str) -> Backup:
+    """A backup by its name in the folder of the settings, or by its own folder, wherever that is."""
+    from ndiyan.backup import find_backup
+    from ndiyan.manifest import read_backup
+
+    return read_backup(Path(name)) if "/" in name else find_backup(settings.backup().folder, name)
 
 
 def _say(line: str) -> None:

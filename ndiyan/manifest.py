@@ -11,12 +11,11 @@ from typing import Any
 
 from ndiyan.contents import Contents
 from ndiyan.errors import BackupError
-from ndiyan.sealing import Written
+from ndiyan.sealing import SEALED, Written
 
 NAME = "ndiyan-%Y%m%dT%H%M%SZ"
 DATABASE, FILES = "database.dump", "files.tar.gz"
 MANIFEST = "manifest.json"
-SEALED = ".age"
 FORMAT = 1
 
 

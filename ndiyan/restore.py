@@ -159,9 +159,16 @@ def _run_pg_restore(url: str, backup: Backup, key: pyrage.x25519.Identity | None
 
 def _make_roles(connection: Connection, roles: Sequence[str]) -> None:
     """Whoever had rights has them again; who was never here cannot log in until somebody gives a password."""
-    for role in roles:
-        if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall():
-            _execute(connection, "CREATE ROLE {} NOLOGIN", role)
+    there = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [[*roles]])}
+    missing = [role for role in roles if role not in there]
+    try:
+        for role in missing:
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+    except psycopg.errors.InsufficientPrivilege as error:
+        wanted = "; ".join(f"CREATE ROLE {role}" for role in missing)
+        raise BackupError(
+            f"{connection.info.user} may not make roles that had rights in what was saved: as a superuser, {wanted}"
+        ) from error
 
 
 def _tables(url: str) -> list[str]:

@@ -17,6 +17,7 @@ import pyrage
 from ndiyan.errors import BackupError, SettingsError
 
 KEY_WORD = "AGE-SECRET-KEY-"
+SEALED = ".age"  # ends the name of a file that needs a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,13 @@ def unseal(file: Path, target: IO[bytes], key: pyrage.x25519.Identity | None) ->
 
     Raises
     ------
-    BackupError : the key is another one, or the file is damaged
+    BackupError : the key is missing or another one, or the file is damaged
     """
+    is_sealed = file.suffix == SEALED
+    if is_sealed and key is None:
+        raise BackupError(f"{file} is encrypted: set backup.key_file to its key (or NDIYAN_BACKUP_KEY_FILE)")
     with file.open("rb") as source:
-        if key is None:
+        if not is_sealed or key is None:
             shutil.copyfileobj(source, target)
             return
         try:

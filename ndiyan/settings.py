@@ -34,6 +34,8 @@ from web.masks import masked
 from web.rights import Role
 
 if TYPE_CHECKING:
+    import pyrage
+
     from alerts.carriers.registry import CarrierConfig
     from ndiyan.backup import BackupConfig
     from ndiyan.housekeeping import Retention
@@ -314,10 +316,15 @@ class Settings:
         SettingsError : no folder is set, or the key's file holds none
         """
         from ndiyan.backup import BackupConfig
+
+        paths = tuple(map(Path, self.backup_paths.split()))
+        return BackupConfig(Path(self.required("backup.folder")), self.backup_key(), paths)
+
+    def backup_key(self) -> pyrage.x25519.Identity | None:
+        """What closes and opens backups, None when nothing does; `SettingsError` when its file holds no key."""
         from ndiyan.sealing import read_key
 
-        key = read_key(Path(self.backup_key_file)) if self.backup_key_file else None
-        return BackupConfig(Path(self.required("backup.folder")), key, tuple(map(Path, self.backup_paths.split())))
+        return read_key(Path(self.backup_key_file)) if self.backup_key_file else None
 
     def watch(self) -> WatchConfig:
         """Whom the keeper tells, and where it shows that all is well.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import re
 import shutil
 import tempfile
@@ -172,6 +174,8 @@ def test_a_damaged_file_or_another_key_is_told_before_anything_is_changed(
     new_key(folder / "other.key")
     with pytest.raises(BackupError, match="this key does not open it"):
         restore(database_url, made, read_key(folder / "other.key"), over=True, now=clock.now())
+    with pytest.raises(BackupError, match=r"is encrypted: set backup\.key_file to its key"):
+        restore(database_url, made, None, over=True, now=clock.now())
     content = bytearray(made.part(DATABASE).read_bytes())
     content[-1] ^= 1
     made.part(DATABASE).write_bytes(content)
@@ -180,6 +184,61 @@ def test_a_damaged_file_or_another_key_is_told_before_anything_is_changed(
     with connect(make_conninfo(database_url, dbname="postgres")) as admin:
         left = admin.execute("SELECT datname FROM pg_database WHERE datname LIKE '%\\_restored\\_%'").fetchall()
     assert left == []
+
+
+@pytest.mark.db
+def test_whoever_may_not_make_roles_is_told_which_to_have_made(
+    postgres: str, database_url: str, folder: Path, clock: ManualClock
+) -> None:
+    made = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+    gone = replace(made, manifest=replace(made.manifest, roles=("ndiyan_test_gone", "ndiyan_test_away")))
+    name = f"ndiyan_test_plain_{os.getpid()}"
+    with connect(postgres) as admin:
+        admin.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD 'plain'")  # type: ignore[call-overload]
+        try:
+            url = make_conninfo(postgres, user=name, password="plain", dbname=name)
+            wanted = "as a superuser, CREATE ROLE ndiyan_test_gone; CREATE ROLE ndiyan_test_away"
+            with pytest.raises(BackupError, match=f"{name} may not make roles .*: {wanted}"):
+                restore(url, gone, None, over=False, now=clock.now())
+        finally:
+            admin.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
+
+
+@pytest.mark.db
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may hand files to others")
+def test_what_root_makes_by_hand_the_nightly_one_can_read_and_let_go_of(
+    database_url: str, folder: Path, clock: ManualClock
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    made = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+    there = [folder / ".lock", made.folder, *made.folder.iterdir()]
+    assert {one.stat().st_uid for one in there} == {nobody.pw_uid}
+
+
+@pytest.mark.db
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else for a moment")
+def test_a_file_that_may_not_be_read_is_named_with_its_cure(
+    database_url: str, folder: Path, clock: ManualClock
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    (folder / "etc").mkdir(mode=0o755)
+    (secret := folder / "etc" / "secrets.env").write_text("NDIYAN_SMS_ORANGE_CLIENT_SECRET=x\n", "utf-8")
+    secret.chmod(0o600)
+    os.seteuid(nobody.pw_uid)
+    try:
+        with pytest.raises(BackupError, match=f"nobody may not read {secret}: chgrp nobody {secret} && chmod g\\+r"):
+            make_backup(database_url, BackupConfig(folder, None, [folder / "etc"]), clock, say=lambda line: None)
+    finally:
+        os.seteuid(0)
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "etc"]
+
+
+def test_a_folder_that_takes_nothing_is_told_in_words(tmp_path: Path, clock: ManualClock) -> None:
+    (tmp_path / "disk").write_text("not mounted", "utf-8")
+    with pytest.raises(BackupError, match=r"backup\.folder: \w+ cannot write into .*/disk/ndiyan: Not a directory"):
+        make_backup("postgresql://127.0.0.1:1/x", BackupConfig(tmp_path / "disk" / "ndiyan"), clock)
 
 
 def test_a_key_is_never_written_over_and_its_file_is_private(tmp_path: Path) -> None:
