@@ -24,6 +24,7 @@ from typing import Protocol
 
 from ndiyan.errors import StartRefused
 
+ACCOUNT = "ndiyan"  # of the services on this machine; the database and its user are called so as well
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 FIRST_OWN_PORT = 10_000
@@ -57,6 +58,14 @@ class Account:
     name: str
     uid: int
     gid: int
+
+
+def service_account() -> Account | None:
+    """As whom the services run, when we are root and it is on this machine."""
+    with contextlib.suppress(KeyError):
+        entry = pwd.getpwnam(ACCOUNT)
+        return Account(ACCOUNT, entry.pw_uid, entry.pw_gid) if os.geteuid() == 0 else None
+    return None
 
 
 def unprivileged_account(*names: str) -> Account | None:

@@ -20,7 +20,7 @@ from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
 from ndiyan.identities import unheard
 from ndiyan.machine import machine_problems
-from ndiyan.problem import Problem
+from ndiyan.problem import Problem, by_systemd
 from ndiyan.settings import Settings
 from web.errors import SignOnRefused
 from web.itself import BAD_WITHIN, fetch_disk
@@ -178,12 +178,13 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
 
 def _start(part: Part) -> str:
     """How a service is started."""
+    name = "alerts" if part.name == "sender" else part.name
     if part.instance and part.name == SHARED:
-        return (
-            f"ndiyan ingest --worker {part.instance}; to take it away, with --of and a smaller number (docs/scale.md)"
-        )
-    command = f"ndiyan {'alerts' if part.name == 'sender' else part.name}"
-    return f"NDIYAN_INSTANCE={part.instance} {command}" if part.instance else command
+        begun = by_systemd(f"ndiyan-{name}@{part.instance}") or f"ndiyan ingest --worker {part.instance}"
+        return f"{begun}; to take it away, with --of and a smaller number (docs/scale.md)"
+    if part.instance:
+        return f"NDIYAN_INSTANCE={part.instance} ndiyan {name}"
+    return by_systemd(f"ndiyan-{name}") or f"ndiyan {name}"
 
 
 def _topics(connection: Connection, settings: Settings) -> Iterator[Problem]:

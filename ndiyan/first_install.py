@@ -28,7 +28,7 @@ from gateway.clock import SystemClock
 from gateway.config import MqttSettings
 from ingest.db import Connection, connect, migrate, queries, schema_number
 from ndiyan.certificates import make_certificates
-from ndiyan.children import Account, can_write
+from ndiyan.children import ACCOUNT, can_write, service_account
 from ndiyan.devices import ACCESS, PASSWORDS
 from ndiyan.embedded_broker import filled
 from ndiyan.embedded_postgres import postgres_account
@@ -49,7 +49,6 @@ from web.accounts import add_account, fetch_accounts
 from web.rights import Role
 
 SQL = queries("ndiyan", "first_install")
-ACCOUNT = "ndiyan"  # of the machine, of the database server, and the database
 ZONE_ROLE = "ndiyan_zone"  # what a secretary's requests become; only an administrator of the server may make it
 BROKER_ACCOUNT = "mosquitto"
 HERE = "localhost"
@@ -307,14 +306,6 @@ def _check_backups(folder: Path) -> None:
             f"backups: {account.name}, as which the services run, may not write into {folder}:"
             f" chown {account.name} {folder}, or name a folder that is not there yet"
         )
-
-
-def service_account() -> Account | None:
-    """As whom the services run, when we are root and it is there."""
-    with contextlib.suppress(KeyError):
-        entry = pwd.getpwnam(ACCOUNT)
-        return Account(ACCOUNT, entry.pw_uid, entry.pw_gid) if os.geteuid() == 0 else None
-    return None
 
 
 def _refuse_used(connection: Connection) -> None:

@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from ndiyan.backup import age_of_newest
 from ndiyan.children import run
 from ndiyan.errors import SettingsError
-from ndiyan.problem import Problem
+from ndiyan.problem import Problem, by_systemd
 from ndiyan.settings import Settings
 
 LOW_ROOM_MB = 2_000
@@ -24,6 +24,11 @@ LOW_MEMORY_MB = 100  # what a backup's own server takes
 MEMORY = Path("/proc/meminfo")
 ENDS_SOON = timedelta(days=14)
 TLS_WAIT_S = 5.0
+STRANGE = (18, 19, 20, 21)  # X509_V_ERR_…: signed by itself, or by whom nobody here knows
+TRUST = (
+    "if it is of an authority of your own (`tls internal`): put the authority's certificate into"
+    " /usr/local/share/ca-certificates as NAME.crt, then update-ca-certificates"
+)
 
 
 def machine_problems(settings: Settings, *, wall: Clock) -> Iterator[Problem]:
@@ -85,7 +90,7 @@ def _certificates(settings: Settings, now: datetime) -> Iterator[Problem]:
 
 
 def _certificate(host: str, port: int, ca: str | None, now: datetime) -> Iterator[Problem]:
-    remedy = f"renew it: openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -dates -issuer"
+    renew = f"renew it: openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -dates -issuer"
     try:
         context = ssl.create_default_context(cafile=ca)
         with (
@@ -94,22 +99,27 @@ def _certificate(host: str, port: int, ca: str | None, now: datetime) -> Iterato
         ):
             ends = (wrapped.getpeercert() or {}).get("notAfter")
     except ssl.SSLCertVerificationError as error:
-        yield Problem(f"the certificate of {host}:{port} is refused: {error.verify_message}", remedy)
+        is_strange = ca is None and error.verify_code in STRANGE
+        yield Problem(
+            f"the certificate of {host}:{port} is refused: {error.verify_message}", TRUST if is_strange else renew
+        )
     except OSError as error:
         yield Problem(f"{host}:{port} does not answer over TLS: {error}", "start what listens there, and look again")
     else:
         ends_at = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC)
         if ends_at - now < ENDS_SOON:
-            yield Problem(f"the certificate of {host}:{port} ends on {ends_at:%Y-%m-%d %H:%M} UTC", remedy)
+            yield Problem(f"the certificate of {host}:{port} ends on {ends_at:%Y-%m-%d %H:%M} UTC", renew)
 
 
 def _backups(settings: Settings, now: datetime) -> Iterator[Problem]:
     if not settings.backup_folder:
         yield Problem("nothing is ever saved: backup.folder is not set", "set backup.folder (docs/backup.md)")
         return
-    age = age_of_newest(Path(settings.backup_folder), now)
+    age, remedy = age_of_newest(Path(settings.backup_folder), now), "ndiyan backup"
+    if (restart := by_systemd("ndiyan-backup")) is not None:
+        remedy = f"{restart}; and of that of the night: {Path(settings.backup_folder) / 'backup.log'}"
     if age is None:
-        yield Problem(f"{settings.backup_folder} holds no backup", "ndiyan backup")
+        yield Problem(f"{settings.backup_folder} holds no backup", remedy)
     elif age > BACKUP_WITHIN:
         hours, most = age // timedelta(hours=1), BACKUP_WITHIN // timedelta(hours=1)
-        yield Problem(f"the newest backup is {hours} hours old, wanted at most {most}", "ndiyan backup")
+        yield Problem(f"the newest backup is {hours} hours old, wanted at most {most}", remedy)

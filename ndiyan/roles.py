@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from alerts.carriers.gammu import SQL as GAMMU
 from ingest.db import Connection, queries
+from ndiyan.children import service_account
 from ndiyan.errors import NdiyanError
 
 SQL = queries("ndiyan", "roles")
@@ -60,7 +61,8 @@ def grant_all(connection: Connection) -> None:
     except psycopg.errors.InsufficientPrivilege as error:
         owner = connection.info.user
         raise RolesRefused(
-            f"{owner} may not make roles ({error.diag.message_primary}): as a superuser, ALTER ROLE {owner} CREATEROLE"
+            f"{owner} may not make roles ({error.diag.message_primary}): as a superuser, ALTER ROLE {owner} CREATEROLE;"
+            f" GRANT ndiyan_zone TO {owner} WITH ADMIN OPTION"
         ) from error
 
 
@@ -95,8 +97,11 @@ def _url(address: Mapping[str, object]) -> str:
 
 
 def _write(file: Path, text: str) -> Path:
-    """A file that nobody but its owner may read, from its first byte on."""
+    """A file that nobody but its owner may read, from its first byte on; root's also who makes backups of it."""
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+        if (reader := service_account()) is not None:
+            os.fchown(output.fileno(), -1, reader.gid)
+            os.fchmod(output.fileno(), 0o640)
         output.write(text)
     return file

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ndiyan.logs import LogConfig
 
 GROUP_ROLES = (Role.VIEWER, Role.ENGINEER, Role.ADMINISTRATOR)  # the last that a group of somebody gives counts
+SECRETS = "secrets.env"  # beside the settings file
 PLACES = (Path("ndiyan.toml"), Path(".demo/secrets/ndiyan.toml"), Path("/etc/ndiyan/ndiyan.toml"))
 
 
@@ -378,7 +379,7 @@ def settings_file(environment: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the file (given, else as `settings_file` finds it) and the environment.
+    """Read the file (given, else as `settings_file` finds it), `secrets.env` beside it and the environment; it wins.
 
     Raises
     ------
@@ -386,6 +387,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
     """
     file = file or settings_file(environment)
     values, routes, hooks = ({}, {}, {}) if file is None else _from_file(file)
+    environment = {**({} if file is None else _secrets(file.with_name(SECRETS))), **environment}
     for setting in SETTINGS:
         if setting.variable in environment:
             values[setting.key] = _from_text(setting, environment[setting.variable])
@@ -396,6 +398,27 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
     except (CarrierRefused, WebhookRefused) as error:
         raise SettingsError(f"{file}: {error}" if file else str(error)) from error
     return Settings(**found, carriers=carriers, webhooks=webhooks)
+
+
+def _secrets(file: Path) -> dict[str, str]:
+    """Variables as systemd reads them from a file: `NAME=value`, quotes around it if need be.
+
+    Where we may not read it, systemd did before it started us.
+    """
+    try:
+        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+    except (FileNotFoundError, PermissionError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from error
+    found = {}
+    for line in lines:
+        name, has_value, value = line.partition("=")
+        if has_value and not line.startswith(("#", ";")):
+            value = value.strip()
+            is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+            found[name.strip()] = value[1:-1] if is_quoted else value
+    return found
 
 
 def _from_file(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, object]], dict[str, object]]:

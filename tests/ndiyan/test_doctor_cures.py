@@ -21,11 +21,12 @@ from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import channel_ids, import_zones
-from ndiyan import machine
+from ndiyan import machine, problem
 from ndiyan.doctor import find_problems
 from ndiyan.machine import machine_problems
 from ndiyan.manifest import MANIFEST
 from ndiyan.settings import Settings, load_settings
+from ndiyan.shipped_files import shipped
 from tests.ndiyan.test_backup import made_on
 from tests.surroundings import NO_SETTINGS
 from tests.web.web_seed import seed_alert, seed_event
@@ -93,6 +94,44 @@ def test_a_backup_that_is_missing_or_old_is_told(well: Path, clock: ManualClock,
     }
 
 
+@pytest.fixture
+def units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where the units of a server are that `ndiyan init` has set up."""
+    folder = tmp_path / "units"
+    folder.mkdir()
+    monkeypatch.setattr(problem, "UNITS", folder)
+    for unit in shipped("deploy/systemd").iterdir():
+        if unit.name.endswith(".service"):
+            (folder / unit.name).write_text(unit.read_text("utf-8"), "utf-8")
+    return folder
+
+
+def test_where_systemd_runs_us_nobody_is_told_to_run_a_backup_as_root(
+    well: Path, clock: ManualClock, tmp_path: Path, units: Path
+) -> None:
+    folder = tmp_path / "kept"
+    assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {
+        f"{folder} holds no backup":
+            "systemctl restart ndiyan-backup; to see why: journalctl -u ndiyan-backup -n 50; and of that of the night:"
+            f" {folder}/backup.log"
+    }  # fmt: skip
+
+
+@pytest.mark.db
+def test_where_systemd_runs_us_a_service_is_started_by_it(ill: Ill, connection: Connection, units: Path) -> None:
+    connection.execute("INSERT INTO heartbeat VALUES ('ingest@2', '2020-01-01')")
+    assert {sentence: remedy.partition(";")[0] for sentence, remedy in ill("is not running").items()} == {
+        "ingest is not running": "systemctl restart ndiyan-ingest",
+        "ingest@2 is not running": "systemctl restart ndiyan-ingest@2",
+        "alerts is not running": "systemctl restart ndiyan-alerts",
+        "sender is not running": "systemctl restart ndiyan-alerts",
+        "web is not running": "systemctl restart ndiyan-web",
+        "keeper is not running": "systemctl restart ndiyan-keeper",
+    }
+    (units / "ndiyan-web.service").unlink()
+    assert ill("web is not running") == {"web is not running": "ndiyan web"}
+
+
 @contextmanager
 def over_tls(certificate: Path) -> Iterator[int]:
     """Something that shakes hands on a port of its own, and nothing else."""
@@ -137,8 +176,10 @@ def test_a_certificate_that_ends_soon_or_is_refused_is_told(well: Path, clock: M
         ((sentence, remedy),) = machine_says(ManualClock(now + timedelta(days=17)), **trusted).items()
         assert sentence.startswith(f"the certificate of localhost:{port} ends on {now + timedelta(days=30):%Y-%m-%d}")
         assert remedy.startswith(f"renew it: openssl s_client -connect localhost:{port}")
-        ((sentence, _),) = machine_says(ManualClock(now), DEMO="true", MQTT_URL=f"mqtts://localhost:{port}").items()
+        strange = {"DEMO": "true", "MQTT_URL": f"mqtts://localhost:{port}"}
+        ((sentence, remedy),) = machine_says(ManualClock(now), **strange).items()
         assert sentence == f"the certificate of localhost:{port} is refused: self-signed certificate"
+        assert remedy.startswith("if it is of an authority of your own"), "and nothing need be renewed"
     ((sentence, remedy),) = machine_says(ManualClock(now), **trusted).items()
     assert (sentence.split(":")[0], remedy) == ("localhost", "start what listens there, and look again")
 

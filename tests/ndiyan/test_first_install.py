@@ -19,7 +19,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ingest.db import connect, migrate, newest_migration, schema_number
-from ndiyan import first_install
+from ndiyan import children
 from ndiyan.children import free_port
 from ndiyan.embedded_broker import answers_connect, find_mosquitto
 from ndiyan.errors import SettingsError
@@ -239,7 +239,7 @@ def test_a_database_of_bytes_is_refused_in_words(root: Path, postgres: str) -> N
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may hand files to others")
 def test_a_folder_of_somebody_else_is_no_place_for_backups(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_install, "ACCOUNT", "nobody")
+    monkeypatch.setattr(children, "ACCOUNT", "nobody")
     folder = root / "usb"
     folder.mkdir()
     with pytest.raises(InitRefused, match=f"nobody, as which the services run, may not write into {folder}"):

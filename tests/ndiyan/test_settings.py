@@ -37,6 +37,25 @@ def test_a_webhook_has_its_address_in_the_file_and_its_secret_in_the_environment
     assert (webhook.name, webhook.url) == ("office", "https://example.org/ndiyan")
 
 
+def test_every_command_reads_the_secrets_that_systemd_gives_the_services(tmp_path: Path) -> None:
+    file, secrets = tmp_path / "ndiyan.toml", tmp_path / "secrets.env"
+    file.write_text('[webhooks.office]\nurl = "https://example.org/ndiyan"\n', "utf-8")
+    with pytest.raises(SettingsError, match="NDIYAN_WEBHOOKS_OFFICE_SECRET: the secret has 0 bytes"):
+        load_settings(file, {})
+    secrets.write_text(
+        "# of the webhook\n\nNDIYAN_WEBHOOKS_OFFICE_SECRET='a secret of = and twenty-four letters'\n"
+        'NDIYAN_WEB_PORT = "8200"\n; NDIYAN_DEMO=true\nno assignment\n',
+        "utf-8",
+    )
+    settings = load_settings(file, {})
+    assert settings.webhooks[0].secret == "a secret of = and twenty-four letters"
+    assert (settings.web_port, settings.demo) == (8200, False)
+    assert load_settings(file, {"NDIYAN_WEB_PORT": "8300"}).web_port == 8300, "the environment wins"
+    secrets.write_bytes(b"NDIYAN_WEB_PORT=\xff")
+    with pytest.raises(SettingsError, match=r"secrets\.env: 'utf-8' codec"):
+        load_settings(file, {})
+
+
 def test_a_group_of_the_openid_provider_gives_the_highest_role_that_names_it(tmp_path: Path) -> None:
     file = tmp_path / "ndiyan.toml"
     file.write_text(
