@@ -23,6 +23,8 @@ from ndiyan.takeover import LinkStays, end_link
 SQL = queries("ndiyan", "devices")
 devices_app = typer.Typer(no_args_is_help=True, help="Gateways and other senders at the broker (docs/gateway.md).")
 
+PRIVATE = "install -m 0640 -g ndiyan-gateway"  # for the gateway's program and root alone
+
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Gateway = Annotated[str, typer.Argument(help="A gateway as the zone file names it, or a sender.")]
 
@@ -31,7 +33,7 @@ Certificate = Annotated[
     Path | None,
     typer.Option(
         help="Let it in by a certificate instead of a password: writes NAME.crt and NAME.key into this folder.",
-        file_okay=False, exists=True,
+        file_okay=False,
     ),
 ]  # fmt: skip
 
@@ -116,7 +118,7 @@ def _let_in(
         way_in = replace(address, username=gateway, password=password)
         mine, given = {"password": password}, f"the password, which is not shown again:\n{password}"
         beside = (
-            f'mqtt_password_file = "mqtt-password"\n\n# mqtt-password, mode 0600, is this line and is not shown again\n'
+            f'mqtt_password_file = "mqtt-password"\n\n# mqtt-password ({PRIVATE}) is this line and is not shown again\n'
             f"{password}"
         )
     else:
@@ -125,7 +127,7 @@ def _let_in(
         mine = _certify(settings, files, gateway, certificate, anew=anew, topics=topics)
         way_in = replace(address, username=gateway, tls_cert=mine["certificate"], tls_key=mine["key"])
         given = f"{mine['certificate']} and {mine['key']} belong to it and nowhere else: copy them and delete them here"
-        beside = f"\n# {given};\n# there they are {address.tls_cert} and {address.tls_key}, mode 0600"
+        beside = f"\n# {given};\n# there they are {address.tls_cert} and {address.tls_key} ({PRIVATE})"
     _record(settings, "device_rotated" if anew else "device_added", gateway, files.gateways.get(gateway))
     _reload(settings)
     if had_certificate:
@@ -163,6 +165,10 @@ def _certify(
     places = [folder / f"{gateway}.{ending}" for ending in ("crt", "key")]
     if there := [place for place in places if place.exists()]:
         raise DeviceRefused(f"{there[0]}: is there already; give another folder, or take it away")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceRefused(f"{folder}: cannot be made: {error.strerror}") from error
     issued = files.certify(gateway, _signer(settings), anew=anew, topics=topics)
     for place, text in zip(places, (issued.certificate, issued.key), strict=True):
         place.touch(mode=0o600, exist_ok=False)

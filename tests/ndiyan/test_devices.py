@@ -181,11 +181,12 @@ def test_the_command_prints_what_the_gateway_needs_and_the_broker_lets_it_in(
         there[f"NDIYAN_BROKER_{setting}"] = str(tmp_path / setting)
         (tmp_path / setting).write_text(text, "utf-8")
     there["NDIYAN_BROKER_CERTIFICATE_URL"] = "mqtts://water.example.org:8884"
-    head, _, where = devices("rotate", "gw-1", "--certificate", str(tmp_path)).partition("\n\n")
+    head, _, where = devices("rotate", "gw-1", "--certificate", str(tmp_path / "gw-1")).partition("\n\n")
     link = MqttSettings.from_url(tomllib.loads(head)["mqtt"])
     assert (link.port, link.tls_cert, link.tls_key) == (8884, "/etc/ndiyan/gw-1.crt", "/etc/ndiyan/gw-1.key")
-    assert str(tmp_path / "gw-1.key") in where
-    assert (tmp_path / "gw-1.key").stat().st_mode & 0o777 == 0o600
+    assert str(tmp_path / "gw-1" / "gw-1.key") in where
+    assert (tmp_path / "gw-1" / "gw-1.key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "gw-1").stat().st_mode & 0o777 == 0o700
     assert "gw-1             certificate zone-1" in devices("list")
     assert until(lambda: not may_enter(replace(broker.settings_for("gw-1"), password=secret.splitlines()[1])))
     devices("revoke", "gw-1")
