@@ -24,7 +24,9 @@ from ingest.meters import counted_steps
 SQL = queries("ingest", "rollups")
 HOUR_US = 3_600_000_000
 HOURS_A_DAY = 24
-HOURS_ANEW = 500  # added up at once: bounds the memory, also where a channel has a reading every second
+# So many hours are added up anew at once, and about so many readings: one row of the database holds them all, and libpq
+# keeps the room of its largest row as long as the connection lives.
+HOURS_AT_FIRST, HOURS_ANEW, READINGS_ANEW = 8, 500, 40_000
 NO_HOUR = np.iinfo(np.int64).min
 
 _OPEN = np.dtype(
@@ -206,19 +208,26 @@ class Rollups:
         return moved
 
     def _compute_anew(self, channel: NDArray[np.int32], hour: NDArray[np.int64]) -> None:
-        """Add up these hours (sorted) from what is stored, those that follow each other together."""
-        for first in range(0, len(hour), HOURS_ANEW):
-            part = slice(first, first + HOURS_ANEW)
-            self._compute_some(channel[part], hour[part])
+        """Add up these hours (sorted) from what is stored, those that follow each other together.
 
-    def _compute_some(self, channel: NDArray[np.int32], hour: NDArray[np.int64]) -> None:
+        How many at once follows from how many readings those before them had: a channel may have one every second.
+        """
+        first, hours = 0, HOURS_AT_FIRST
+        while first < len(hour):
+            part = slice(first, first + hours)
+            found = self._compute_some(channel[part], hour[part])
+            first += hours
+            hours = min(HOURS_ANEW, 8 * hours, max(1, hours * READINGS_ANEW // max(1, found)))
+
+    def _compute_some(self, channel: NDArray[np.int32], hour: NDArray[np.int64]) -> int:
+        """Add up some hours; returns how many readings they have."""
         begins = np.ones(len(hour), dtype=bool)
         begins[1:] = (np.diff(channel) != 0) | (np.diff(hour) != 1)
         start_us, end_us = hour[begins] * HOUR_US, (hour[np.append(begins[1:], True)] + 1) * HOUR_US
         spans = {"channel": Int4s(channel[begins]), "start": Times(start_us), "end": Times(end_us)}
         row = array_cursor(self._connection).execute(SQL["readings_by_span"], spans).fetchone()
         if row is None or row[0] is None:
-            return
+            return 0
         order = np.lexsort((row[1], row[0]))
         span, at_us, value, flag = row[0][order] - 1, row[1][order], row[2][order], row[3][order]
         channel_of, good = channel[begins][span], flag != Flag.BAD
@@ -235,6 +244,7 @@ class Rollups:
         is_asked = at_us[is_first] >= start_us[span[is_first]]  # the others only tell where the first step begins
         asked = _hour_columns(channel_of[is_first][is_asked], _some(sums, is_asked))
         self._connection.execute(SQL["replace_hours"], asked)
+        return len(at_us)
 
     def _insert(self, channel: NDArray[np.int32], over: Rows) -> None:
         copy_into(self._connection, SQL["copy_hours"], list(_hour_columns(channel, over).values()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 
 from gateway.model import Flag
 from gateway.zones import Zone
+from ingest import rollups
+from ingest.arrays import array_cursor
 from ingest.columns import Columns
 from ingest.db import connect
 from ingest.registry import import_zones
-from ingest.rollups import HOURS_ANEW
+from ingest.rollups import HOURS_ANEW, READINGS_ANEW
 from ingest.writer import ReadingWriter
 
 pytestmark = pytest.mark.db
@@ -152,4 +155,41 @@ def test_late_readings_of_a_month_repair_every_hour_of_it(connection: psycopg.Co
     writer = ReadingWriter(connection)
     writer.write(batch_of([(1, 3 * hour, hour % 7 / 4, hour % 50 == 0) for hour in range(720)]))
     writer.write(batch_of([(1, 3 * hour + 1, hour % 5 / 4, hour % 40 == 0) for hour in range(720)]))
+    assert_rollups_are_right(connection)
+
+
+def test_a_channel_that_speaks_each_second_is_added_up_a_few_hours_at_a_time(
+    connection: psycopg.Connection,  # type: ignore[type-arg]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Libpq keeps the room of its largest row for as long as the connection lives."""
+    fetched: list[int] = []
+
+    class Counting:
+        def __init__(self, of: psycopg.Connection) -> None:  # type: ignore[type-arg]
+            self._cursor = array_cursor(of)
+
+        def execute(self, *asked: object) -> "Counting":
+            self._cursor.execute(*asked)  # type: ignore[arg-type]
+            return self
+
+        def fetchone(self) -> tuple[Any, ...] | None:
+            row = self._cursor.fetchone()
+            fetched.append(0 if row is None or row[1] is None else len(row[1]))
+            return row
+
+    writer = ReadingWriter(connection)
+    second = np.arange(0, 40 * 3600, 1)
+    measured = BASE_US + second * 1_000_000
+    dense = Columns(
+        np.ones(len(second), np.int32), measured, measured, np.sin(second), np.zeros(len(second), np.int16) + Flag.GOOD
+    )
+    writer.write(dense)
+    monkeypatch.setattr(rollups, "array_cursor", Counting)
+    hourly = measured[::3600][:39] + 500_000
+    writer.write(
+        Columns(np.ones(39, np.int32), hourly, measured[-39:], np.ones(39), np.zeros(39, np.int16) + Flag.GOOD)
+    )
+    assert sum(fetched) >= 39 * 3601
+    assert max(fetched) <= READINGS_ANEW + 3602
     assert_rollups_are_right(connection)
