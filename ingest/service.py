@@ -200,7 +200,9 @@ class Inbox:
     def let_go(self, pipeline: Pipeline) -> None:
         """What was taken is stored; admit by what this pipeline knows (what has come is read again when stored)."""
         with self._condition:
-            self._taken, self._pipeline = None, pipeline
+            is_another, self._taken, self._pipeline = pipeline is not self._pipeline, None, pipeline
+            if is_another and not self._batches[-1].messages:  # it knows all that the last pipeline knew
+                self._batches[-1] = pipeline.new_admission()
 
 
 def _is_full(batch: Admission) -> bool:

@@ -153,3 +153,12 @@ def test_a_batch_is_cut_by_what_its_messages_come_to(
     assert len(batches) > 1
     assert sum(len(batch.messages) for batch in batches) == 200
     assert all(len(batch) <= most_readings and len(batch.set_aside) <= most_aside for batch in batches)
+
+
+def test_after_the_database_was_away_nothing_is_kept_of_what_the_last_connection_knew(inbox: Inbox) -> None:
+    inbox.deliver([message(1)])
+    taken, now = inbox.take(wait_s=0.0), Admitting()
+    inbox.let_go(now)  # type: ignore[arg-type]
+    inbox.deliver([message(2)])
+    assert inbox.take(wait_s=0.0).directory is now.new_admission().directory
+    assert taken.directory is not now.new_admission().directory
