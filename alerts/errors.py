@@ -29,6 +29,10 @@ class SettingRefused(AlertsError):
         self.name, self.value, self.bound = name, value, bound
 
 
+class StandsElsewhere(AlertsError):
+    """A phone stands in committees of other zones too than the one that may be spoken for; which ones is not told."""
+
+
 class HistoryError(AlertsError):
     """Files of history or labels cannot be used; the message names file, column or value."""
 

@@ -3,15 +3,20 @@
 That something was sent, received or said stays, with its time and its fate; whose it was does not. So do the tables of
 Gammu's daemon and what routes told our doors. A zone file that still names the person does not bring them back
 (`ingest.forgotten`).
+
+A phone is one person's wherever it stands. A name is theirs in the zones where their phone stands; elsewhere it is a
+namesake's: villages are full of them, and anybody can be registered under any name.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
+from alerts.errors import StandsElsewhere
 from alerts.messages import CUT
 from ingest.db import Connection, queries
 from ingest.forgotten import hash_of
@@ -29,18 +34,51 @@ OF_THE_DAEMON = (
 )  # fmt: skip
 
 
-def forget(connection: Connection, phone: str, *, by: str, now: datetime) -> Mapping[str, int] | None:
-    """Erase a person in one transaction; returns how many rows of each kind, None when nobody here has this phone."""
+class Standing(NamedTuple):
+    """A zone in which a phone stands, and a name under which the zone's stories may tell of whom it is."""
+
+    zone_id: str
+    name: str
+    who: str  # the name with its role
+
+
+def fetch_standings(connection: Connection, phone: str, *, only_in: str | None) -> list[Standing]:
+    """Where a phone stands, for a connection that sees all zones; empty when nobody here has it.
+
+    Raises
+    ------
+    StandsElsewhere : in other zones too than `only_in`, the one zone of whoever asks
+    """
+    found = [Standing(*row) for row in connection.execute(SQL["standings"], {"phone": phone})]
+    if only_in is not None and any(one.zone_id != only_in for one in found):
+        raise StandsElsewhere(f"a phone stands in other zones too than {only_in}")
+    return found
+
+
+def arrays_of(standings: Sequence[Standing]) -> dict[str, list[str]]:
+    """The same as statements take it: zones, names and whos, side by side."""
+    return {
+        "zones": [one.zone_id for one in standings], "names": [one.name for one in standings],
+        "whos": [one.who for one in standings],
+    }  # fmt: skip
+
+
+def forget(
+    connection: Connection, phone: str, *, by: str, now: datetime, only_in: str | None = None
+) -> Mapping[str, int] | None:
+    """Erase a person in one transaction; returns how many rows of each kind, None when nobody here has this phone.
+
+    The connection sees all zones. For who speaks for one zone alone, name it as `only_in`: raises as `fetch_standings`.
+    """
     with connection.transaction():
-        found = connection.execute(SQL["names"], {"phone": phone}).fetchall()
+        found = fetch_standings(connection, phone, only_in=only_in)
         if not found:
             return None
         begun = {"now": now, "by": by, "hash": hash_of(connection, phone)}
         ((number,),) = connection.execute(SQL["begin"], begun).fetchall()
         asked = {
             "phone": phone, "mark": f"forgotten-{number}", "dialled": phone.removeprefix("+224").removeprefix("+"),
-            "called": CUT["name"](found[0][0]), "names": [name for name, _ in found], "whos": [who for _, who in found],
-            "now": now,
+            "called": CUT["name"](found[0].name), "now": now, **arrays_of(found),
         }  # fmt: skip
         ((has_daemon,),) = connection.execute(SQL["has_daemon"]).fetchall()
         steps = STEPS + (OF_THE_DAEMON if has_daemon else ())

@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from alerts.forget import arrays_of, fetch_standings
 from ingest.db import Connection, queries
 from web.labels import N_
+from web.narrow import widened
 from web.spreadsheets import csv_text
 
 SQL = queries("web", "kept")
@@ -39,18 +41,28 @@ PARTS = (
     Part("handed_over", N_("les SMS remis au modem"), N_("pour ne rien envoyer deux fois")),
     Part("handset", N_("le téléphone à l’écran de la démonstration"), N_("pour montrer sans téléphone")),
 )  # fmt: skip
+OF_NO_ZONE = frozenset({"conversation", "events", "handed_over", "handset"})
+"""Parts from tables that name no zone, so that a secretary's role was granted nothing of them."""
 
 
-def fetch_kept(connection: Connection, phone: str) -> dict[str, list[dict[str, Any]]] | None:
-    """All rows about whoever has this phone, by part; None when no committee knows it."""
-    names = connection.execute(SQL["names"], {"phone": phone}).fetchall()
-    if not names:
+def fetch_kept(
+    connection: Connection, phone: str, *, narrowed: str | None = None
+) -> dict[str, list[dict[str, Any]]] | None:
+    """All rows about whoever has this phone, by part; None when no committee knows it.
+
+    `narrowed` is the only zone that the connection shows, for a secretary: the database gives its rows alone.
+
+    Raises
+    ------
+    StandsElsewhere : the phone stands in other zones too than `narrowed`
+    """
+    with widened(connection, narrowed) as whole:
+        standings = fetch_standings(whole, phone, only_in=narrowed)
+    if not standings:
         return None
-    asked = {
-        "phone": phone, "dialled": phone.removeprefix("+224").removeprefix("+"),
-        "names": [name for name, _ in names], "whos": [who for _, who in names],
-    }  # fmt: skip
-    return {part.name: _rows(connection, part.name, asked) for part in PARTS}
+    asked = {"phone": phone, "dialled": phone.removeprefix("+224").removeprefix("+"), **arrays_of(standings)}
+    left_out = frozenset[str]() if narrowed is None else OF_NO_ZONE
+    return {part.name: [] if part.name in left_out else _rows(connection, part.name, asked) for part in PARTS}
 
 
 def as_json(kept: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

@@ -1,12 +1,18 @@
 -- begin
 INSERT INTO forgotten (at, by_whom, number_hash) VALUES (%(now)s, %(by)s, %(hash)s) RETURNING forgotten_id;
 
--- names
--- The names under which this phone stands in the committees.
-SELECT DISTINCT name, name || ' (' || role || ')' FROM contact WHERE phone = %(phone)s;
+-- standings
+-- In which zones this phone stands, also as who was taken out, with the names under which stories there may tell of whom
+-- it is, alone and with their role: a name of another zone counts too, for an answer may be written down under it, unless
+-- somebody else stands there under that name. Read before `contact`, which takes phone and names away.
+SELECT DISTINCT z.zone_id, n.name, n.name || ' (' || n.role || ')' FROM contact z JOIN contact n USING (phone)
+WHERE phone = %(phone)s AND (n.zone_id = z.zone_id OR NOT EXISTS (
+    SELECT FROM contact o WHERE o.zone_id = z.zone_id AND o.name = n.name AND o.phone <> %(phone)s))
+ORDER BY 1, 2, 3;
 
 -- contact
-UPDATE contact SET phone = %(mark)s, name = '', tap = NULL, is_active = false WHERE phone = %(phone)s;
+UPDATE contact SET phone = %(mark)s, name = '', tap = NULL, is_active = false
+WHERE phone = %(phone)s AND zone_id = ANY(%(zones)s);
 
 -- consent
 UPDATE consent_log SET phone = %(mark)s, who = '' WHERE phone = %(phone)s;
@@ -44,36 +50,53 @@ WHERE phone = %(phone)s OR raw LIKE '%%' || %(dialled)s || '%%'
 UPDATE report SET text = '' WHERE contact_id IN (SELECT contact_id FROM contact WHERE phone = %(mark)s);
 
 -- closings
-UPDATE report SET closed_by = '' WHERE closed_by = ANY(%(whos)s);
+-- From here on a name is theirs in their zones alone: elsewhere it is a namesake's.
+UPDATE report SET closed_by = ''
+WHERE (zone_id, closed_by) IN (SELECT * FROM unnest(%(zones)s::text[], %(whos)s::text[]));
 
 -- story
-UPDATE alert_event SET who = CASE WHEN who = ANY(%(whos)s) THEN '' ELSE who END, detail = detail - 'text' - 'name'
-WHERE who = ANY(%(whos)s) OR detail ->> 'name' = ANY(%(names)s);
+WITH known_as AS MATERIALIZED (
+    SELECT * FROM unnest(%(zones)s::text[], %(names)s::text[], %(whos)s::text[]) AS k (zone_id, name, who))
+UPDATE alert_event e
+SET who = CASE WHEN (a.zone_id, e.who) IN (SELECT zone_id, who FROM known_as) THEN '' ELSE e.who END,
+    detail = detail - 'text' - 'name'
+FROM alert a
+WHERE a.alert_id = e.alert_id AND ((a.zone_id, e.who) IN (SELECT zone_id, who FROM known_as)
+                                   OR (a.zone_id, e.detail ->> 'name') IN (SELECT zone_id, name FROM known_as));
 
 -- alerts
-UPDATE alert SET acknowledged_by = CASE WHEN acknowledged_by = ANY(%(whos)s) THEN '' ELSE acknowledged_by END,
-                 shelved_by = CASE WHEN shelved_by = ANY(%(whos)s) THEN '' ELSE shelved_by END,
-                 assigned_to = CASE WHEN assigned_to = ANY(%(names)s) THEN NULL ELSE assigned_to END,
-                 closed_by = CASE WHEN closed_by = ANY(%(whos)s) THEN '' ELSE closed_by END
-WHERE acknowledged_by = ANY(%(whos)s) OR shelved_by = ANY(%(whos)s) OR assigned_to = ANY(%(names)s)
-   OR closed_by = ANY(%(whos)s);
+WITH known_as AS MATERIALIZED (
+    SELECT * FROM unnest(%(zones)s::text[], %(names)s::text[], %(whos)s::text[]) AS k (zone_id, name, who))
+UPDATE alert SET
+    acknowledged_by = CASE WHEN (zone_id, acknowledged_by) IN (SELECT zone_id, who FROM known_as) THEN ''
+        ELSE acknowledged_by END,
+    shelved_by = CASE WHEN (zone_id, shelved_by) IN (SELECT zone_id, who FROM known_as) THEN '' ELSE shelved_by END,
+    assigned_to = CASE WHEN (zone_id, assigned_to) IN (SELECT zone_id, name FROM known_as) THEN NULL ELSE assigned_to END,
+    closed_by = CASE WHEN (zone_id, closed_by) IN (SELECT zone_id, who FROM known_as) THEN '' ELSE closed_by END
+WHERE (zone_id, acknowledged_by) IN (SELECT zone_id, who FROM known_as)
+   OR (zone_id, shelved_by) IN (SELECT zone_id, who FROM known_as)
+   OR (zone_id, assigned_to) IN (SELECT zone_id, name FROM known_as)
+   OR (zone_id, closed_by) IN (SELECT zone_id, who FROM known_as);
 
 -- said
 -- Whom a program said that it acts for; the program stays.
-UPDATE alert_event SET who = regexp_replace(who, ' · [^·]* \(API\)$', ' (API)')
-WHERE substring(who FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s);
+UPDATE alert_event e SET who = regexp_replace(e.who, ' · [^·]* \(API\)$', ' (API)') FROM alert a
+WHERE a.alert_id = e.alert_id
+  AND (a.zone_id, substring(e.who FROM ' · ([^·]*) \(API\)$'))
+      IN (SELECT * FROM unnest(%(zones)s::text[], %(names)s::text[]));
 
 -- said_of_alerts
+WITH known_as AS MATERIALIZED (SELECT * FROM unnest(%(zones)s::text[], %(names)s::text[]))
 UPDATE alert SET
-    acknowledged_by = CASE WHEN substring(acknowledged_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
+    acknowledged_by = CASE WHEN (zone_id, substring(acknowledged_by FROM ' · ([^·]*) \(API\)$')) IN (SELECT * FROM known_as)
         THEN regexp_replace(acknowledged_by, ' · [^·]* \(API\)$', ' (API)') ELSE acknowledged_by END,
-    shelved_by = CASE WHEN substring(shelved_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
+    shelved_by = CASE WHEN (zone_id, substring(shelved_by FROM ' · ([^·]*) \(API\)$')) IN (SELECT * FROM known_as)
         THEN regexp_replace(shelved_by, ' · [^·]* \(API\)$', ' (API)') ELSE shelved_by END,
-    closed_by = CASE WHEN substring(closed_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
+    closed_by = CASE WHEN (zone_id, substring(closed_by FROM ' · ([^·]*) \(API\)$')) IN (SELECT * FROM known_as)
         THEN regexp_replace(closed_by, ' · [^·]* \(API\)$', ' (API)') ELSE closed_by END
-WHERE substring(acknowledged_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
-   OR substring(shelved_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s)
-   OR substring(closed_by FROM ' · ([^·]*) \(API\)$') = ANY(%(names)s);
+WHERE (zone_id, substring(acknowledged_by FROM ' · ([^·]*) \(API\)$')) IN (SELECT * FROM known_as)
+   OR (zone_id, substring(shelved_by FROM ' · ([^·]*) \(API\)$')) IN (SELECT * FROM known_as)
+   OR (zone_id, substring(closed_by FROM ' · ([^·]*) \(API\)$')) IN (SELECT * FROM known_as);
 
 -- conversation
 DELETE FROM conversation WHERE phone = %(phone)s;

@@ -6,8 +6,9 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from alerts.actions import acknowledge, shelve
+from alerts.actions import acknowledge, assign, shelve
 from alerts.carriers import Outcome, Uncertain
+from alerts.errors import StandsElsewhere
 from alerts.forget import forget
 from alerts.sender import take_call
 from gateway.zones import Zone
@@ -115,6 +116,101 @@ def test_nothing_names_who_asked_to_be_forgotten_and_the_proof_of_sending_stays(
     region.fails(2, "tower_leak")
     region.run(40 * MINUTE)
     assert region.sms(person) == [], "nor are they told anything more"
+
+
+def stands(region: Region, zone: int, name: str, role: str, phone: str) -> None:
+    """Register somebody in a committee."""
+    region.connection.execute(
+        "INSERT INTO contact (zone_id, name, role, phone, language, rank) VALUES (%s, %s, %s, %s, 'fr', 9)",
+        [region.zones[zone].zone_id, name, role, phone],
+    )
+
+
+def what_is_told(region: Region, zone: int) -> list[tuple[object, ...]]:
+    """All that a zone's stories say of people, and its committee."""
+    return region.connection.execute(
+        "SELECT to_jsonb(e) FROM alert_event e JOIN alert a USING (alert_id) WHERE zone_id = %(zone)s"
+        " UNION ALL SELECT to_jsonb(a) FROM alert a WHERE zone_id = %(zone)s"
+        " UNION ALL SELECT to_jsonb(r) FROM report r WHERE zone_id = %(zone)s"
+        " UNION ALL SELECT to_jsonb(c) FROM contact c WHERE zone_id = %(zone)s ORDER BY 1",
+        {"zone": region.zones[zone].zone_id},
+    ).fetchall()
+
+
+def test_who_has_the_name_of_somebody_in_another_zone_takes_nothing_of_theirs_along(region: Region) -> None:
+    """Namesakes are many, and anybody can be registered under any name: told, replied, closed, assigned and said."""
+    person, repairer = (phone_of(region.zones[2], role) for role in ("president", "reparateur"))
+    region.is_mended(lives(region, person, repairer))
+    says(region, person, "PANNE")
+    says(region, person, "3")
+    name = "Hadja Djenabou Diallo"
+    assert assign(region.connection, region.fails(2, "tower_leak"), to=name, who="Awa (web)", now=region.clock.now())
+    namesake = "+224620000999"
+    stands(region, 0, name, "president", namesake)
+    here = region.fails(0)
+    assert acknowledge(region.connection, here, who=f"{name} (president)", now=region.clock.now())
+    before = what_is_told(region, 2)
+    assert sum("Djenabou" in str(row) for row in before) >= 8
+    counts = forget(region.connection, namesake, by="Awa", now=region.clock.now())
+    assert counts is not None
+    assert {step: counts[step] for step in ("contact", "story", "alerts", "said", "said_of_alerts", "closings")} == {
+        "contact": 1, "story": 1, "alerts": 1, "said": 0, "said_of_alerts": 0, "closings": 0,
+    }  # fmt: skip
+    assert what_is_told(region, 2) == before
+    assert not any("Djenabou" in str(row) for row in what_is_told(region, 0))
+
+
+def test_who_speaks_for_one_zone_forgets_nobody_who_stands_in_another_too(region: Region) -> None:
+    """Also as who was taken out there: what that zone's stories tell of them is still its own."""
+    person, repairer = (phone_of(region.zones[2], role) for role in ("president", "reparateur"))
+    lives(region, person, repairer)
+    stands(region, 0, "Qui que ce soit", "president", person)
+    region.connection.execute("UPDATE contact SET is_active = false WHERE zone_id = 'zone-3' AND phone = %s", [person])
+    before = what_is_told(region, 2), what_is_told(region, 0), tables_with(region, person)
+    with pytest.raises(StandsElsewhere, match="other zones too than zone-1") as refused:
+        forget(region.connection, person, by="Awa", now=region.clock.now(), only_in="zone-1")
+    assert not any(word in str(refused.value) for word in ("zone-3", person, "Djenabou"))
+    assert (what_is_told(region, 2), what_is_told(region, 0), tables_with(region, person)) == before
+    assert region.connection.execute("SELECT count(*) FROM forgotten").fetchone() == (0,)
+    assert forget(region.connection, repairer, by="Awa", now=region.clock.now(), only_in="zone-3") is not None
+
+
+def test_who_was_registered_elsewhere_under_a_neighbours_name_is_forgotten_and_the_neighbour_is_not(
+    region: Region,
+) -> None:
+    """Zone 1 wrote zone 3's president down under the name of zone 3's exploitant: what is hers goes, nothing of his."""
+    person, neighbour = (phone_of(region.zones[2], role) for role in ("president", "exploitant"))
+    number = region.fails(2)
+    region.run(40 * MINUTE)
+    says(region, neighbour, "2")
+    says(region, person, "2")
+    stands(region, 0, "Alpha Oumar Barry", "exploitant", person)
+    his = "SELECT count(*) FROM alert_event WHERE alert_id = %s AND %s IN (left(who, 17), detail ->> 'name')"
+    before = region.connection.execute(his, [number, "Alpha Oumar Barry"]).fetchone()
+    assert forget(region.connection, person, by="Awa", now=region.clock.now()) is not None
+    assert tables_with(region, "Djenabou") in ([], ["phone_inbox"])
+    assert region.connection.execute(his, [number, "Alpha Oumar Barry"]).fetchone() == before != (0,)
+
+
+def test_what_was_written_down_under_a_name_of_another_zone_goes_with_it(region: Region) -> None:
+    """They left zone 3's committee after it had told them of an alert: their answer stands under zone 1's name."""
+    person = phone_of(region.zones[2], "exploitant")
+    stands(region, 0, "Petit Barry", "reparateur", person)
+    number = region.fails(2)
+    region.run(MINUTE)
+    region.connection.execute("UPDATE contact SET is_active = false WHERE zone_id = 'zone-3' AND phone = %s", [person])
+    says(region, person, "2")
+    (who,) = {row["who"] for row in _events(region, number, "reply")}
+    assert who == "Petit Barry (reparateur)"
+    assert forget(region.connection, person, by="Awa", now=region.clock.now()) is not None
+    assert tables_with(region, "Petit Barry") == []
+
+
+def _events(region: Region, alert_id: int, kind: str) -> list[dict[str, object]]:
+    rows = region.connection.execute(
+        "SELECT to_jsonb(e) FROM alert_event e WHERE alert_id = %s AND kind = %s", [alert_id, kind]
+    )
+    return [row for (row,) in rows]
 
 
 def test_the_log_of_consent_gives_up_a_phone_and_nothing_else(region: Region) -> None:

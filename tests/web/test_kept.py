@@ -44,7 +44,7 @@ def test_a_person_gets_all_that_is_kept_of_them(region: Region) -> None:
     says(region, person, "3")
     kept = fetch_kept(region.connection, person)
     assert kept is not None
-    assert kept.keys() == {part.name for part in PARTS} == SQL.keys() - {"names"}
+    assert kept.keys() == {part.name for part in PARTS} == SQL.keys()
     holding = {*tables_with(region, person.removeprefix("+224")), *tables_with(region, "Djenabou")}
     assert {"contact", "notification", "sms_in", "consent_log", "alert_event", "report"} <= holding
     for table in holding:

@@ -1,8 +1,6 @@
--- Everything that is kept of one person of a committee, part by part, as they may ask for it. `names` are those under
--- which their phone stands in the committees, `whos` the same with their role, as stories tell it.
-
--- names
-SELECT DISTINCT name, name || ' (' || role || ')' FROM contact WHERE phone = %(phone)s;
+-- Everything that is kept of one person of a committee, part by part, as they may ask for it. `zones`, `names` and `whos`
+-- lie side by side: where their phone stands, and under which names stories there tell of them, alone and with their
+-- role. Elsewhere such a name is a namesake's.
 
 -- contact
 SELECT zone_id, name, role, phone, language, tap, is_active FROM contact WHERE phone = %(phone)s ORDER BY contact_id;
@@ -32,7 +30,8 @@ WHERE r.phone = %(phone)s OR n.phone = %(phone)s OR r.raw LIKE '%%' || %(dialled
 
 -- reports
 SELECT reported_at, r.text, closed_at, closed_by, cause FROM report r LEFT JOIN contact c USING (contact_id)
-WHERE c.phone = %(phone)s OR closed_by = ANY(%(whos)s) ORDER BY report_id;
+WHERE c.phone = %(phone)s OR (r.zone_id, closed_by)
+      IN (SELECT * FROM unnest(%(zones)s::text[], %(whos)s::text[])) ORDER BY report_id;
 
 -- hand_readings
 SELECT h.measured_at, c.zone_id, c.asset_id, c.name, h.value, h.withdrawn_at
@@ -41,12 +40,17 @@ WHERE p.phone = %(phone)s ORDER BY hand_reading_id;
 
 -- story
 SELECT e.at, a.code, e.kind, e.who, e.detail FROM alert_event e JOIN alert a USING (alert_id)
-WHERE e.who = ANY(%(whos)s) OR e.detail ->> 'name' = ANY(%(names)s) ORDER BY event_id;
+WHERE (a.zone_id, e.who) IN (SELECT * FROM unnest(%(zones)s::text[], %(whos)s::text[]))
+   OR (a.zone_id, e.detail ->> 'name') IN (SELECT * FROM unnest(%(zones)s::text[], %(names)s::text[])) ORDER BY event_id;
 
 -- alerts
+WITH known_as AS MATERIALIZED (
+    SELECT * FROM unnest(%(zones)s::text[], %(names)s::text[], %(whos)s::text[]) AS k (zone_id, name, who))
 SELECT code, opened_at, acknowledged_by, shelved_by, assigned_to, closed_by FROM alert
-WHERE acknowledged_by = ANY(%(whos)s) OR shelved_by = ANY(%(whos)s) OR assigned_to = ANY(%(names)s)
-   OR closed_by = ANY(%(whos)s) ORDER BY alert_id;
+WHERE (zone_id, acknowledged_by) IN (SELECT zone_id, who FROM known_as)
+   OR (zone_id, shelved_by) IN (SELECT zone_id, who FROM known_as)
+   OR (zone_id, assigned_to) IN (SELECT zone_id, name FROM known_as)
+   OR (zone_id, closed_by) IN (SELECT zone_id, who FROM known_as) ORDER BY alert_id;
 
 -- calls
 SELECT since, step, why, called_at FROM call_list JOIN contact c USING (contact_id) WHERE c.phone = %(phone)s ORDER BY call_id;
