@@ -16,7 +16,10 @@ OPT_OUT = "opt_out"
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The last word of a phone about being written to: what was said, how it came, and who wrote it down."""
+    """The last word of a phone about being written to: what was said, how it came, and under which name.
+
+    The name is empty for a secretary where it is that of another zone's committee.
+    """
 
     phone: str
     at: datetime

@@ -274,6 +274,25 @@ def test_a_secretary_keeps_their_own_committee_and_finds_no_other(site: Site) ->
         assert "comite" not in client.get("/fr/zones/zone-3").text
 
 
+def test_a_secretary_reads_what_a_phone_said_of_sms_and_not_under_which_name_another_zone_knows_it(
+    site: Site, visitor: httpx.Client
+) -> None:
+    with site.connect() as connection:
+        ((phone, name),) = connection.execute(
+            "SELECT phone, name FROM contact WHERE zone_id = 'zone-4' AND role = 'president'"
+        ).fetchall()
+        connection.execute(
+            "INSERT INTO consent_log (phone, at, what, how, who) VALUES (%s, %s, 'opt_out', 'sms', %s)",
+            [phone, site.clock.now(), f"{name} (president)"],
+        )
+    with logged_in(site, Role.SECRETARY, "zone-3") as client:
+        assert sends(client, PAGE, **KADIATOU | {"telephone": phone}).status_code == 303
+        page = client.get("/fr/messages/accord").text
+        assert re.search(r"ne veut plus rien recevoir · sms · <time", page), "who wants none wants none of any zone"
+        assert name not in page
+    assert f"{name} (" in visitor.get("/fr/messages/accord").text
+
+
 def test_who_asked_to_be_forgotten_comes_back_by_their_own_word_alone(site: Site, visitor: httpx.Client) -> None:
     with site.connect() as connection:
         forget(connection, site.phone, by="Awa", now=site.clock.now())

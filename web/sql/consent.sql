@@ -13,5 +13,8 @@ WHERE c.is_active AND (%(zones)s::text[] IS NULL OR c.zone_id = ANY(%(zones)s)) 
 SELECT phone FROM contact WHERE contact_id = %(contact)s AND is_active;
 
 -- log
--- The last word of each phone.
-SELECT DISTINCT ON (phone) phone, at, what, how, who FROM consent_log ORDER BY phone, at DESC, consent_id DESC;
+-- The last word of each phone. Under which name it was written down elsewhere is not told to who sees one zone alone.
+SELECT DISTINCT ON (phone) phone, at, what, how,
+       CASE WHEN current_user <> 'ndiyan_zone' OR EXISTS (
+           SELECT FROM contact c WHERE c.phone = l.phone AND l.who = c.name || ' (' || c.role || ')') THEN who ELSE '' END
+FROM consent_log l ORDER BY phone, at DESC, consent_id DESC;
