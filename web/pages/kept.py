@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from alerts.errors import StandsElsewhere
 from web.consent import phone_of
 from web.errors import BadParameter, NotThere
 from web.kept import PARTS, as_csv, as_json, fetch_kept
-from web.narrow import widened
 from web.pages.page import PageOf
+from web.pages.sms import people_page
 
 router = APIRouter()
 
@@ -26,12 +27,17 @@ def what_is_kept(page: PageOf) -> Response:
 
 @router.get("/messages/accord/{contact_id}/donnees")
 def of_one(page: PageOf, contact_id: int, format: Annotated[str, Query()] = "json") -> Response:
-    """Everything that is kept of one person, to take along; who they are must be seen by the visitor."""
+    """Everything that is kept of one person, to take along; who they are must be seen by the visitor.
+
+    A secretary takes along what is of their zone, and nothing of who is in another committee too.
+    """
     if format not in FORMATS:
         raise BadParameter("format", format, f"is none of {', '.join(FORMATS)}")
     phone = phone_of(page.connection, contact_id)
-    with widened(page.connection, page.visitor.zone) as connection:
-        kept = fetch_kept(connection, phone)
+    try:
+        kept = fetch_kept(page.connection, phone, narrowed=page.visitor.zone)
+    except StandsElsewhere:
+        return people_page(page, stands_elsewhere=True)
     if kept is None:
         raise NotThere("contact", str(contact_id))
     write, media = FORMATS[format]

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from alerts.errors import StandsElsewhere
 from alerts.forget import forget
 from alerts.routing import PER_DAY, PER_HOUR, PER_WEEK
 from web.charts.card import PICTURES, phone_key
@@ -17,7 +18,7 @@ from web.cursors import cursor_of, read_cursor
 from web.errors import BadParameter
 from web.labels import N_
 from web.narrow import widened
-from web.pages.page import PageOf
+from web.pages.page import Page, PageOf
 from web.purse import by_month, fetch_purse, fetch_told
 from web.sms import (
     Group,
@@ -113,20 +114,22 @@ def consent(
     number: Annotated[int, Query(alias="page", ge=1)] = 1,
 ) -> Response:
     """Who may be told, who said so, and where the next one to leave would be the last; some zones at a time."""
-    some = find_zones(page.connection, q, number)
-    zones = fetch_people(page.connection, [line.zone_id for line in some.zones])
-    return page.render("consent.html", some=some, asked_for=q, zones=zones)
+    return people_page(page, q, number)
 
 
 @router.post("/messages/accord/{contact_id}/oublier")
 def forget_person(page: PageOf, contact_id: int) -> Response:
     """Erase a person who asked for it; a second click finds nobody.
 
-    Who it is must be seen by the visitor; that they are forgotten everywhere is the service's.
+    Who it is must be seen by the visitor; that they are forgotten everywhere is the service's. Whom another zone's
+    committee knows too is no secretary's to erase.
     """
-    phone = phone_of(page.connection, contact_id)
-    with widened(page.connection, page.visitor.zone) as connection:
-        forget(connection, phone, by=page.who, now=page.now)
+    phone, zone = phone_of(page.connection, contact_id), page.visitor.zone
+    try:
+        with widened(page.connection, zone) as connection:
+            forget(connection, phone, by=page.who, now=page.now, only_in=zone)
+    except StandsElsewhere:
+        return people_page(page, stands_elsewhere=True)
     return page.see("messages", "accord")
 
 
@@ -146,6 +149,16 @@ def card(page: PageOf) -> Response:
 def message(page: PageOf, notification_id: int) -> Response:
     """One message with its story."""
     return page.render("message.html", story=find_story(page.connection, notification_id))
+
+
+def people_page(page: Page, q: str = "", number: int = 1, *, stands_elsewhere: bool = False) -> Response:
+    """The people of some zones; `stands_elsewhere`: what was asked of one of them is for who sees all zones."""
+    some = find_zones(page.connection, q, number)
+    zones = fetch_people(page.connection, [line.zone_id for line in some.zones])
+    return page.render(
+        "consent.html", status=403 if stands_elsewhere else 200, some=some, asked_for=q, zones=zones,
+        stands_elsewhere=stands_elsewhere,
+    )  # fmt: skip
 
 
 def _before(suite: str | None) -> tuple[datetime, int] | None:
