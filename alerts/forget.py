@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from alerts.errors import StandsElsewhere
 from alerts.messages import CUT
+from gateway.zones import GUINEA
 from ingest.db import Connection, queries
 from ingest.forgotten import hash_of
 
@@ -32,6 +34,10 @@ OF_THE_DAEMON = (
     "daemon_parts", "daemon_outbox", "daemon_sent", "daemon_inbox", "daemon_named_outbox", "daemon_named_parts",
     "daemon_named_sent", "daemon_named_inbox",
 )  # fmt: skip
+
+
+BEFORE = r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
+"""Where a number may begin: not after a digit, unless that belongs to a letter as forms or JSON write it."""
 
 
 class Standing(NamedTuple):
@@ -63,6 +69,16 @@ def arrays_of(standings: Sequence[Standing]) -> dict[str, list[str]]:
     }  # fmt: skip
 
 
+def whole_number(phone: str) -> str:
+    """A regular expression of PostgreSQL for a number as people and routes write it, with its country and without.
+
+    Part of a longer number it is another's: +60000001 (in Malaysia) stands in 600000012 and takes nothing of it along.
+    """
+    digits = phone.removeprefix("+")
+    guinean = digits.removeprefix(GUINEA[1:])
+    return BEFORE + ("" if guinean == digits else f"(?:(?:00)?{GUINEA[1:]})?") + guinean + "(?![0-9])"
+
+
 def forget(
     connection: Connection, phone: str, *, by: str, now: datetime, only_in: str | None = None
 ) -> Mapping[str, int] | None:
@@ -77,8 +93,8 @@ def forget(
         begun = {"now": now, "by": by, "hash": hash_of(connection, phone)}
         ((number,),) = connection.execute(SQL["begin"], begun).fetchall()
         asked = {
-            "phone": phone, "mark": f"forgotten-{number}", "dialled": phone.removeprefix("+224").removeprefix("+"),
-            "called": CUT["name"](found[0].name), "now": now, **arrays_of(found),
+            "phone": phone, "mark": f"forgotten-{number}", "number": whole_number(phone),
+            "called": "|".join(re.escape(CUT["name"](one.name)) for one in found), "now": now, **arrays_of(found),
         }  # fmt: skip
         ((has_daemon,),) = connection.execute(SQL["has_daemon"]).fetchall()
         steps = STEPS + (OF_THE_DAEMON if has_daemon else ())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from alerts.forget import arrays_of, fetch_standings
+from alerts.forget import arrays_of, fetch_standings, whole_number
 from ingest.db import Connection, queries
 from web.labels import N_
 from web.narrow import widened
@@ -60,7 +60,7 @@ def fetch_kept(
         standings = fetch_standings(whole, phone, only_in=narrowed)
     if not standings:
         return None
-    asked = {"phone": phone, "dialled": phone.removeprefix("+224").removeprefix("+"), **arrays_of(standings)}
+    asked = {"phone": phone, "number": whole_number(phone), **arrays_of(standings)}
     left_out = frozenset[str]() if narrowed is None else OF_NO_ZONE
     return {part.name: [] if part.name in left_out else _rows(connection, part.name, asked) for part in PARTS}
 

@@ -29,8 +29,8 @@ UPDATE notification SET phone = %(mark)s, text = '', valid_until = least(valid_u
 
 -- named
 -- What others were told with this number in it: as it is written to them, without its country, beside the first name.
-UPDATE notification SET text = replace(replace(text, %(dialled)s, ''), %(called)s, '')
-WHERE text LIKE '%%' || %(dialled)s || '%%';
+UPDATE notification SET text = regexp_replace(regexp_replace(text, %(number)s, '', 'g'), %(called)s, '', 'g')
+WHERE text ~ %(number)s;
 
 -- received
 -- Also the number by which a route's repeat is known: some are made of the phone and of what it said.
@@ -39,11 +39,11 @@ WHERE phone = %(phone)s;
 
 -- attempts
 -- What routes answered, where the number stands in it.
-UPDATE sms_attempt SET detail = NULL WHERE detail LIKE '%%' || %(dialled)s || '%%';
+UPDATE sms_attempt SET detail = NULL WHERE detail ~ %(number)s;
 
 -- receipts
 UPDATE sms_receipt SET phone = NULL, text_head = '', raw = ''
-WHERE phone = %(phone)s OR raw LIKE '%%' || %(dialled)s || '%%'
+WHERE phone = %(phone)s OR raw ~ %(number)s
    OR notification_id IN (SELECT notification_id FROM notification WHERE phone = %(mark)s);
 
 -- reports
@@ -113,7 +113,7 @@ DELETE FROM phone_network WHERE phone = %(phone)s;
 -- events
 -- What routes told our doors, as it came: one of theirs, or a number in another's text. What nobody has read yet is lost.
 UPDATE carrier_event SET body = '', error = NULL, taken_at = coalesce(taken_at, %(now)s)
-WHERE body LIKE '%%' || %(dialled)s || '%%';
+WHERE body ~ %(number)s;
 
 -- gammu
 UPDATE gammu_handover SET phone = %(mark)s WHERE phone = %(phone)s;
@@ -123,37 +123,39 @@ SELECT to_regclass('smsd.sentitems') IS NOT NULL;
 
 -- daemon_parts
 DELETE FROM smsd.outbox_multipart WHERE "ID" IN (
-    SELECT "ID" FROM smsd.outbox WHERE "DestinationNumber" LIKE '%%' || %(dialled)s);
+    SELECT "ID" FROM smsd.outbox WHERE "DestinationNumber" ~ %(number)s);
 
 -- daemon_outbox
 -- What still waits for them there does not leave.
-DELETE FROM smsd.outbox WHERE "DestinationNumber" LIKE '%%' || %(dialled)s;
+DELETE FROM smsd.outbox WHERE "DestinationNumber" ~ %(number)s;
 
 -- daemon_sent
 UPDATE smsd.sentitems SET "DestinationNumber" = '', "Text" = '', "TextDecoded" = ''
-WHERE "DestinationNumber" LIKE '%%' || %(dialled)s;
+WHERE "DestinationNumber" ~ %(number)s;
 
 -- daemon_inbox
 UPDATE smsd.inbox SET "SenderNumber" = '', "Text" = '', "TextDecoded" = '', "Processed" = true
-WHERE "SenderNumber" LIKE '%%' || %(dialled)s;
+WHERE "SenderNumber" ~ %(number)s;
 
 -- daemon_named_outbox
 -- Their number and name in what others are told and were told; "Text" is the same in the letters of the network.
-UPDATE smsd.outbox SET "Text" = NULL, "TextDecoded" = replace(replace("TextDecoded", %(dialled)s, ''), %(called)s, '')
-WHERE "TextDecoded" LIKE '%%' || %(dialled)s || '%%';
+UPDATE smsd.outbox SET "Text" = NULL,
+    "TextDecoded" = regexp_replace(regexp_replace("TextDecoded", %(number)s, '', 'g'), %(called)s, '', 'g')
+WHERE "TextDecoded" ~ %(number)s;
 
 -- daemon_named_parts
-UPDATE smsd.outbox_multipart
-SET "Text" = NULL, "TextDecoded" = replace(replace("TextDecoded", %(dialled)s, ''), %(called)s, '')
-WHERE "TextDecoded" LIKE '%%' || %(dialled)s || '%%';
+UPDATE smsd.outbox_multipart SET "Text" = NULL,
+    "TextDecoded" = regexp_replace(regexp_replace("TextDecoded", %(number)s, '', 'g'), %(called)s, '', 'g')
+WHERE "TextDecoded" ~ %(number)s;
 
 -- daemon_named_sent
-UPDATE smsd.sentitems SET "Text" = '', "TextDecoded" = replace(replace("TextDecoded", %(dialled)s, ''), %(called)s, '')
-WHERE "TextDecoded" LIKE '%%' || %(dialled)s || '%%';
+UPDATE smsd.sentitems SET "Text" = '',
+    "TextDecoded" = regexp_replace(regexp_replace("TextDecoded", %(number)s, '', 'g'), %(called)s, '', 'g')
+WHERE "TextDecoded" ~ %(number)s;
 
 -- daemon_named_inbox
-UPDATE smsd.inbox SET "Text" = '', "TextDecoded" = replace("TextDecoded", %(dialled)s, '')
-WHERE "TextDecoded" LIKE '%%' || %(dialled)s || '%%';
+UPDATE smsd.inbox SET "Text" = '', "TextDecoded" = regexp_replace("TextDecoded", %(number)s, '', 'g')
+WHERE "TextDecoded" ~ %(number)s;
 
 -- done
 UPDATE forgotten SET counts = %(counts)s::jsonb WHERE forgotten_id = %(id)s;

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from alerts.actions import acknowledge, assign, shelve
 from alerts.carriers import Outcome, Uncertain
 from alerts.errors import StandsElsewhere
-from alerts.forget import forget
+from alerts.forget import forget, whole_number
 from alerts.sender import take_call
 from gateway.zones import Zone
 from ingest.registry import import_zones
@@ -211,6 +211,52 @@ def _events(region: Region, alert_id: int, kind: str) -> list[dict[str, object]]
         "SELECT to_jsonb(e) FROM alert_event e WHERE alert_id = %s AND kind = %s", [alert_id, kind]
     )
     return [row for (row,) in rows]
+
+
+@pytest.mark.parametrize(
+    ("phone", "text", "is_there"),
+    [
+        pytest.param("+224600000012", "Appelez Mamadou 600000012", True, id="as-it-is-dialled"),
+        pytest.param("+224600000012", '{"from":"+224600000012","to":"8066"}', True, id="with-its-country"),
+        pytest.param("+224600000012", "00224600000012", True, id="from-abroad"),
+        pytest.param("+224600000012", "224600000012,8066", True, id="without-plus"),
+        pytest.param("+224600000012", "from=%2B224600000012&text=1", True, id="in-a-form"),
+        pytest.param("+224600000012", "text=appelez%20600000012", True, id="after-a-space-of-a-form"),
+        pytest.param("+224600000012", r'{"text":"appelez\u00a0600000012\u00a0svp"}', True, id="after-a-space-of-json"),
+        pytest.param("+60000001", "Appelez Mamadou 600000012", False, id="head-of-a-longer-one"),
+        pytest.param("+4600000012", "+224600000012", False, id="tail-of-a-longer-one"),
+        pytest.param("+224600000012", "+33600000012", False, id="same-digits-in-france"),
+        pytest.param("+33600000012", "+33600000012", True, id="in-france"),
+        pytest.param("+33600000012", "600000012", False, id="another-country-always-with-it"),
+        pytest.param("+224600000012", "6000000123", False, id="one-digit-more"),
+    ],
+)  # fmt: skip
+def test_a_number_is_found_whole_alone(region: Region, phone: str, text: str, is_there: bool) -> None:
+    found = region.connection.execute("SELECT %s::text ~ %s", [text, whole_number(phone)])
+    assert found.fetchall() == [(is_there,)]
+
+
+def test_a_number_that_is_part_of_anothers_takes_nothing_of_theirs_along(region: Region) -> None:
+    """Short numbers of other countries stand in ours, and any committee may register them."""
+    person, repairer = (phone_of(region.zones[2], role) for role in ("president", "reparateur"))
+    lives(region, person, repairer)
+    for number, body in enumerate((f"from=%2B{repairer[1:]}&text=1", "Appelez Mamadou 600000012")):
+        region.connection.execute(
+            "INSERT INTO carrier_event (carrier, key, kind, body, received_at) VALUES ('tel', %s, 'event', %s, now())",
+            [str(number), body],
+        )
+    held = "SELECT count(*), count(*) FILTER (WHERE text LIKE '%600000012%') FROM notification"
+    before = region.connection.execute(held).fetchone(), tables_with(region, "600000012")
+    assert {"notification", "carrier_event"} <= set(before[1])
+    for part in ("+60000001", "+4600000012"):
+        assert part[1:] in repairer
+        stands(region, 0, "Qui que ce soit", "reparateur", part)
+        counts = forget(region.connection, part, by="Awa", now=region.clock.now(), only_in="zone-1")
+        assert counts is not None
+        assert {step: number for step, number in counts.items() if number} == {"contact": 1}
+    assert (region.connection.execute(held).fetchone(), tables_with(region, "600000012")) == before
+    forget(region.connection, repairer, by="Awa", now=region.clock.now())
+    assert not {"contact", "notification", "carrier_event"} & set(tables_with(region, "600000012"))
 
 
 def test_the_log_of_consent_gives_up_a_phone_and_nothing_else(region: Region) -> None:

@@ -15,18 +15,18 @@ WHERE phone = %(phone)s ORDER BY notification_id;
 -- named
 -- What others were told with this number in it.
 SELECT created_at, kind, text FROM notification
-WHERE phone <> %(phone)s AND text LIKE '%%' || %(dialled)s || '%%' ORDER BY notification_id;
+WHERE phone <> %(phone)s AND text ~ %(number)s ORDER BY notification_id;
 
 -- received
 SELECT received_at, kind, text, intention FROM sms_in WHERE phone = %(phone)s ORDER BY sms_in_id;
 
 -- attempts
 SELECT began_at, a.carrier, outcome, detail FROM sms_attempt a JOIN notification n USING (notification_id)
-WHERE n.phone = %(phone)s OR detail LIKE '%%' || %(dialled)s || '%%' ORDER BY sms_attempt_id;
+WHERE n.phone = %(phone)s OR detail ~ %(number)s ORDER BY sms_attempt_id;
 
 -- receipts
 SELECT r.received_at, r.carrier, fate, at FROM sms_receipt r LEFT JOIN notification n USING (notification_id)
-WHERE r.phone = %(phone)s OR n.phone = %(phone)s OR r.raw LIKE '%%' || %(dialled)s || '%%' ORDER BY sms_receipt_id;
+WHERE r.phone = %(phone)s OR n.phone = %(phone)s OR r.raw ~ %(number)s ORDER BY sms_receipt_id;
 
 -- reports
 SELECT reported_at, r.text, closed_at, closed_by, cause FROM report r LEFT JOIN contact c USING (contact_id)
@@ -61,7 +61,7 @@ SELECT asked_at, state, detail FROM conversation WHERE phone = %(phone)s;
 -- events
 -- What routes told our doors, as it came.
 SELECT received_at, carrier, kind, body FROM carrier_event
-WHERE body LIKE '%%' || %(dialled)s || '%%' ORDER BY carrier_event_id;
+WHERE body ~ %(number)s ORDER BY carrier_event_id;
 
 -- handed_over
 SELECT submitted_at, carrier, told FROM gammu_handover WHERE phone = %(phone)s ORDER BY message_id;
