@@ -32,6 +32,12 @@ UPDATE notification SET phone = %(mark)s, text = '', valid_until = least(valid_u
 UPDATE notification SET text = regexp_replace(regexp_replace(text, %(number)s, '', 'g'), %(called)s, '', 'g')
 WHERE text ~ %(number)s;
 
+-- retold
+-- The same where an alert's story keeps what others were told, or wrote.
+UPDATE alert_event SET detail = jsonb_set(detail, '{text}', to_jsonb(
+    regexp_replace(regexp_replace(detail ->> 'text', %(number)s, '', 'g'), %(called)s, '', 'g')))
+WHERE detail ->> 'text' ~ %(number)s;
+
 -- received
 -- Also the number by which a route's repeat is known: some are made of the phone and of what it said.
 UPDATE sms_in SET phone = %(mark)s, text = '', provider_id = 'forgotten-' || sms_in_id, repeat_keys = NULL

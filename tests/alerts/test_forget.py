@@ -256,7 +256,8 @@ def test_a_number_that_is_part_of_anothers_takes_nothing_of_theirs_along(region:
         assert {step: number for step, number in counts.items() if number} == {"contact": 1}
     assert (region.connection.execute(held).fetchone(), tables_with(region, "600000012")) == before
     forget(region.connection, repairer, by="Awa", now=region.clock.now())
-    assert not {"contact", "notification", "carrier_event"} & set(tables_with(region, "600000012"))
+    region.connection.execute("DELETE FROM phone_inbox")
+    assert tables_with(region, "600000012") == [], "nor in the story of what others were told"
 
 
 def test_the_log_of_consent_gives_up_a_phone_and_nothing_else(region: Region) -> None:
