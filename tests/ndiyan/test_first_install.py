@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from ndiyan.first_install import Answers, InitRefused, install, make_database
 from ndiyan.settings import load_settings
 from ndiyan.shipped_files import shipped
 from tests.conftest import skip_without
+from tests.databases import database
 from tests.ingest.process import wait_until
 from tests.ndiyan.test_cli import ndiyan
 from tests.surroundings import environment
@@ -114,6 +116,50 @@ def test_what_init_writes_starts_takes_a_gateways_first_reading_and_leaves_the_d
         told = {one["sentence"] for one in json.loads(ndiyan("doctor", "--json", cwd=root, **there).stdout)}
         early = {"alerts is not running", "keeper is not running", "the machine's clock is not set by the network"}
         assert told - early == set()
+
+
+@pytest.mark.db
+@pytest.mark.slow
+def test_a_machine_that_burned_is_there_again_from_its_backup_by_the_guide(
+    root: Path, empty_database_url: str, postgres: str
+) -> None:
+    """docs/backup.md, "On a new machine": gateways and people are let in as before."""
+    old = answers(root / "old", empty_database_url)
+    install(old)
+
+    def run(given: Answers, *words: str, **more: str) -> str:
+        done = ndiyan(*words, cwd=root, NDIYAN_SETTINGS=str(given.settings), NDIYAN_BROKER_RELOAD="true", **more)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    run(old, "zones", "import", str(shipped("zones") / "zone-1.toml"))
+    run(old, "devices", "add", "gw-1")
+    old.backups.chmod(0o711)
+    kept = json.loads(run(old, "backup", "--json"))["backup"]
+    key = shutil.copy(old.etc / "backup.key", root / "backup.key")
+    last = shutil.copytree(kept, root / "last")
+    shutil.rmtree(old.root)
+
+    name = f"ndiyan_test_new_{os.getpid()}"
+    with database(postgres, name) as url:
+        new = answers(root / "new", url, administrator="Somebody Else")
+        install(new)
+        there = {"NDIYAN_BACKUP_KEY_FILE": str(key)}
+        run(new, "restore", str(last), "--over", **there)
+        run(new, "db", "migrate")
+        run(new, "restore", str(last), "--files", str(root / "back"), **there)
+        back = root / "back" / old.root.relative_to("/")
+        shutil.copytree(back / "etc/mosquitto/ndiyan", new.broker, dirs_exist_ok=True)
+        for file in ("broker-ca.crt", "broker-ca.key", "backup.key"):
+            shutil.copy(back / "etc/ndiyan" / file, new.etc / file)
+        assert [one["gateway"] for one in json.loads(run(new, "devices", "list", "--json"))] == ["gw-1"]
+        assert "gw-1:" in (new.broker / "devices.passwd").read_text("utf-8")
+        assert "Awa" in run(new, "users", "list")
+        assert "Somebody Else" not in run(new, "users", "list")
+        run(new, "backup", "check", str(last))  # by the key of then, which is that of now
+        with connect(make_conninfo(postgres, dbname="postgres")) as admin:
+            for (left,) in admin.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{name}_before_%"]):
+                admin.execute(f"DROP DATABASE {left}")  # type: ignore[call-overload]
 
 
 def box(root: Path, given: Answers, device: dict[str, str]) -> Path:
