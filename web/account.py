@@ -134,11 +134,9 @@ def fetch_gaps(connection: Connection, *, zone: str | None = None, gateway: str 
 
 def require_gateway(connection: Connection, zone: str | None, gateway: str) -> None:
     """`NotThere` unless the registry or the account knows this gateway (in this zone)."""
-    if "\x00" not in (zone or "") + gateway:
-        row = connection.execute(SQL["gateway_is_known"], {"zone": zone, "gateway": gateway}).fetchone()
-        if row and row[0]:
-            return
-    raise NotThere("gateway", gateway)
+    row = connection.execute(SQL["gateway_is_known"], {"zone": zone, "gateway": gateway}).fetchone()
+    if row is None or not row[0]:
+        raise NotThere("gateway", gateway)
 
 
 def conflict_cursor(conflict: Conflict) -> str:

@@ -20,8 +20,9 @@ from gateway.clock import Clock
 from ingest.db import Connection
 from web.access import Scope, Visitor, find_api_key, find_session
 from web.config import WebConfig
-from web.errors import LoginNeeded, NotThere, RequestForged, RightMissing, ScopeMissing, TooManyRequests
+from web.errors import BadParameter, LoginNeeded, NotThere, RequestForged, RightMissing, ScopeMissing, TooManyRequests
 from web.in_turn import InTurn
+from web.letters import require_address, require_form
 from web.limits import Limiter
 from web.metrics import Requests
 from web.narrow import narrow, widen
@@ -161,7 +162,9 @@ async def page_guard(
     ------
     LoginNeeded, RightMissing : as `session_visitor`
     RequestForged : another origin sent it, or the form's token is not the session's
+    NotThere, BadParameter : a letter is none
     """
+    require_address(request)
     if request.method not in SAFE_METHODS:
         require_same_origin(request, services.config)
         form = await request.form()
@@ -169,6 +172,11 @@ async def page_guard(
         if not isinstance(token, str) or not compare_digest(token.encode(), (visitor.csrf or "").encode()):
             await form.close()  # a picture may lie in it
             raise RequestForged("the form's token is not this session's")
+        try:
+            require_form(form)
+        except BadParameter:
+            await form.close()
+            raise
     return visitor
 
 
@@ -183,7 +191,9 @@ def api_visitor(request: Request, services: ServicesOf, connection: ConnectionOf
     LoginNeeded : neither is valid, or a session tried to change something
     RightMissing : the session's role may not
     TooManyRequests : it asked more often than the settings allow
+    NotThere, BadParameter : in its address is a letter that is none
     """
+    require_address(request)
     visitor = _with_key(request, services, connection)
     if visitor is None and request.method not in SAFE_METHODS:
         raise LoginNeeded

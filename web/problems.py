@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from math import isfinite
 from typing import Any
 
 import psycopg
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
 UPLOAD_REFUSED = {UploadRefusal.FULL: 503, UploadRefusal.YOURS: 429, UploadRefusal.SLOW: 408, UploadRefusal.ROOM: 507}
 UPLOAD_RETRY_AFTER_S = 60
+TOLD_LEVELS = 4  # of what is repeated; our own bodies have two
 READER_GONE = 499  # what nginx calls it in its logs; nobody is there to see it
 PROBLEM = "application/problem+json"
 
@@ -155,10 +157,11 @@ def _asked_too_often(request: Request, error: Exception) -> Response:
 
 
 def _bad_parameter(request: Request, error: Exception) -> Response:
+    detail = str(_told(str(error)))
     if wants_problem(request) and isinstance(error, BadParameter):
-        faults = [{"parameter": error.parameter, "value": error.value, "bound": error.bound}]
-        return problem(request, 422, str(error), kind="urn:ndiyan:problem:bad_parameter", errors=faults)
-    return _page(request, 400, "bad_request", str(error))
+        faults = [{"parameter": _told(error.parameter), "value": _told(error.value), "bound": error.bound}]
+        return problem(request, 422, detail, kind="urn:ndiyan:problem:bad_parameter", errors=faults)
+    return _page(request, 400, "bad_request", detail)
 
 
 def _invalid(request: Request, error: Exception) -> Response:
@@ -166,17 +169,36 @@ def _invalid(request: Request, error: Exception) -> Response:
     if not wants_problem(request):
         in_path = any(fault["loc"][0] == "path" for fault in faults)
         return _page(request, 404, "not_found") if in_path else _page(request, 400, "bad_request", _first(faults))
-    listed = [{"parameter": _name(fault), "value": fault.get("input"), "bound": fault["msg"]} for fault in faults]
+    listed = [
+        {"parameter": _name(fault), "value": _told(fault.get("input")), "bound": fault["msg"]} for fault in faults
+    ]
     return problem(request, 422, _first(faults), kind="urn:ndiyan:problem:bad_parameter", errors=listed)
 
 
 def _name(fault: Any) -> str:
-    return ".".join(str(part) for part in fault["loc"][1:])
+    return str(_told(".".join(str(part) for part in fault["loc"][1:])))
 
 
 def _first(faults: Any) -> str:
     fault = faults[0]
-    return f"{_name(fault)}: {fault.get('input')!r}: {fault['msg']}"
+    return f"{_name(fault)}: {_told(fault.get('input'))!r}: {fault['msg']}"
+
+
+def _told(value: Any, *, levels: int = TOLD_LEVELS) -> Any:
+    """What a caller sent, as an answer can repeat it: JSON has no NaN, UTF-8 no half of a pair, and a list in a list
+    in a list ends somewhere."""
+    match value:
+        case float() if not isfinite(value):
+            return str(value)
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict() | list() if levels == 0:
+            return "…"
+        case dict():
+            return {str(_told(key)): _told(one, levels=levels - 1) for key, one in value.items()}
+        case list():
+            return [_told(one, levels=levels - 1) for one in value]
+    return value
 
 
 def _not_there(request: Request, error: Exception) -> Response:

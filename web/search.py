@@ -73,7 +73,7 @@ def find(
 
 def words_of(text: str) -> list[str]:
     """The words of a question, without accents and capitals."""
-    return text.replace("\x00", " ").translate(FOLD).lower().split()[:MOST_WORDS]
+    return text.translate(FOLD).lower().split()[:MOST_WORDS]
 
 
 def patterns_of(text: str) -> list[str]:

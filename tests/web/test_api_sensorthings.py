@@ -163,6 +163,10 @@ def test_what_is_not_offered_is_501_and_what_is_not_there_404(reader: httpx.Clie
         "Things?$filter=name in ('a','b')", "Things?$filter=year(name) eq 1", "Things?$apply=x", "Things?$top=-1",
         "Observations?$orderby=phenomenonTime desc", "Observations?$filter=result gt 1 or result lt 0",
         "Things?$expand=Locations/Things/Locations/Things", "Things?$orderby=properties", "Things?$filter=(name eq 'a'",
+        "Observations?$filter=Datastream/id eq 1e999", f"Observations?$filter={'1 eq 1 and ' * 1500}1 eq 1",
+        f"Things?$filter={'name eq 1 or ' * 1500}1 eq 1", f"Things?$filter={'not ' * 900}name eq 1",
+        "Observations?$filter=during(phenomenonTime, 2026-03-01T00:00:00Z/",
+        "Locations?$filter=geo.intersects(properties, geography'POLYGON((0 0, 0 1, 1 1, 0 0))')",
         "Datastreams?$filter=nothing eq 1", "Observations?$resultFormat=dataArray", "Things?$expand=Sensors",
     )  # fmt: skip
     for address in not_offered:
@@ -171,6 +175,7 @@ def test_what_is_not_offered_is_501_and_what_is_not_there_404(reader: httpx.Clie
         assert answer.json()["type"] == "urn:ndiyan:problem:not_offered"
     missing = (
         "Nothing", "Things('zone-9')", "Things(1)", "Datastreams('a')", "Things/Locations", "Things('zone-1')/x",
+        f"Datastreams({'9' * 5000})", f"Observations('{'9' * 5000}_1')", "Observations('²_1')", "Observations('1_²')",
         "Observations('1_x')", "Observations('1_1')", "Things('zone-1'", "Datastreams(1)/Thing('zone-1')",
     )  # fmt: skip
     for address in missing:
@@ -202,6 +207,8 @@ def test_bounds_of_observations_are_closed_whatever_compares_them() -> None:
     assert found.high == math.nextafter(2.0, -math.inf)
     assert found.datastream == 7
     assert bounds_of(parse_filter("2026-03-01T01:00:00+01:00 le phenomenonTime")) == Bounds(start=at)
+    ends = "phenomenonTime gt 9999-12-31T23:59:59.999999Z and phenomenonTime lt 0001-01-01T00:00:00Z"
+    assert bounds_of(parse_filter(ends)).start > bounds_of(parse_filter(ends)).end, "no time is past all times"
     during = bounds_of(parse_filter("during(phenomenonTime, 2026-03-01T00:00:00Z/2026-03-02T00:00:00Z)"))
     assert (during.start, during.end) == (at, at.replace(day=2))
 
@@ -212,6 +219,16 @@ def test_bounds_of_observations_are_closed_whatever_compares_them() -> None:
 def test_a_condition_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(NotOffered, match=r"^\$filter"):
         parse_filter(text)
+
+
+def test_a_condition_of_a_hundred_comparisons_is_asked_and_a_longer_one_refused() -> None:
+    hundred = " or ".join(f"number eq {one}" for one in range(100))
+    assert holds(parse_filter(hundred), {"number": 99})
+    assert holds(parse_filter(f"{'(' * 20}{hundred}{')' * 20}"), {"number": 99})
+    with pytest.raises(NotOffered, match=r"nested deeper than 20"):
+        parse_filter(f"{'(' * 21}{hundred}{')' * 21}")
+    with pytest.raises(NotOffered, match=r"more than 600 words"):
+        parse_filter(f"{hundred} or {hundred}")
 
 
 def test_options_within_an_expand_are_its_own() -> None:

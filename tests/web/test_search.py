@@ -78,7 +78,7 @@ def test_a_secretary_finds_what_is_in_their_own_zone_and_never_the_name_of_anoth
 
 
 def test_signs_of_like_are_letters_and_nothing_asked_is_no_mistake(reader: httpx.Client) -> None:
-    for asked in ("%", "_%", "\\", "zone-%", "a\x00%", "'; DROP TABLE zone; --"):
+    for asked in ("%", "_%", "\\", "zone-%", "'; DROP TABLE zone; --"):
         assert links(reader.get("/fr/chercher", params={"q": asked})) == [], asked
     empty = reader.get("/fr/chercher")
     assert links(empty) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from alerts.closing import Cause
 from alerts.forecast import CannotTell
@@ -14,6 +14,7 @@ from ingest.admission import RejectReason
 from ingest.backlog_files import State
 from ingest.replay import Fate
 from web.fleet import ZoneState
+from web.letters import NO_LETTER, odd_letter
 
 Item = TypeVar("Item")
 
@@ -523,7 +524,19 @@ Named = Annotated[
 ]  # fmt: skip
 
 
-class AcknowledgeBody(BaseModel):
+class Sent(BaseModel):
+    """What a caller sends as JSON; a field with a letter that is none is refused by its name."""
+
+    @field_validator("*")
+    @classmethod
+    def _letters(cls, value: Any) -> Any:
+        odd = odd_letter(value) if isinstance(value, str) else None
+        if odd is not None:
+            raise ValueError(f"{odd!r} {NO_LETTER}")
+        return value
+
+
+class AcknowledgeBody(Sent):
     """Who takes the alert in charge; the key is written down in any case."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"who": "Alpha Oumar Barry"}})
@@ -531,7 +544,7 @@ class AcknowledgeBody(BaseModel):
     who: Named = None
 
 
-class ShelveBody(BaseModel):
+class ShelveBody(Sent):
     """How long nobody is to be told, and why."""
 
     model_config = ConfigDict(
@@ -547,7 +560,7 @@ class ShelveBody(BaseModel):
     who: Named = None
 
 
-class MarkBody(BaseModel):
+class MarkBody(Sent):
     """Whether an alert was right; the key is written down in any case."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"is_true": False, "who": "Awa"}})
@@ -556,14 +569,14 @@ class MarkBody(BaseModel):
     who: Named = None
 
 
-class AssignBody(BaseModel):
+class AssignBody(Sent):
     """Whom a live alert is given to, by name; no SMS leaves for it."""
 
     to: str = Field(min_length=1, max_length=80, examples=["Mamadou Saliou Sow"])
     who: Named = None
 
 
-class CloseBody(BaseModel):
+class CloseBody(Sent):
     """Why an alert came; `other` needs words."""
 
     cause: Cause = Field(examples=["set_right"])
@@ -571,7 +584,7 @@ class CloseBody(BaseModel):
     who: Named = None
 
 
-class VisitBody(BaseModel):
+class VisitBody(Sent):
     """What somebody saw or did on the spot; without `on` it was today."""
 
     text: str = Field(min_length=1, max_length=1000, examples=["Vanne ouverte, pompe repartie"])
@@ -646,7 +659,7 @@ class SmsView(BaseModel):
     read_at: datetime | None
 
 
-class ReplyBody(BaseModel):
+class ReplyBody(Sent):
     """What is typed on the phone."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"text": "1"}})
@@ -654,7 +667,7 @@ class ReplyBody(BaseModel):
     text: str = Field(min_length=1, max_length=160)
 
 
-class NetworkBody(BaseModel):
+class NetworkBody(Sent):
     """The handset and the network around it; what is left out is as it is on a good day."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"is_on": True, "bars": 1, "delay_s": 90, "loss_pct": 10}})
@@ -791,7 +804,7 @@ class SetAsideDetail(SetAsideView):
     payload: str = Field(description="all bytes, in base64", examples=["W3sibiI6InRvd2VyL2xldmVsX20i"])
 
 
-class ReplayBody(BaseModel):
+class ReplayBody(Sent):
     """Which messages to try again; without anything the oldest that wait."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"zone": "zone-3", "reason": "unknown_channel"}})
@@ -906,7 +919,7 @@ class RuleView(BaseModel):
     zones: dict[str, float] = Field(description="zones with a value of their own")
 
 
-class RuleBody(BaseModel):
+class RuleBody(Sent):
     """What is to hold, where, and why."""
 
     model_config = ConfigDict(
@@ -923,7 +936,7 @@ class RuleBody(BaseModel):
     who: Named = None
 
 
-class TrialBody(BaseModel):
+class TrialBody(Sent):
     """Which value to try, where, and over how many of the last days."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"value": 90, "zone": "zone-3", "days": 30}})

@@ -30,6 +30,7 @@ SQL = queries("web", "sta")
 
 ROOT = "/api/sta/v1.1"
 TOP, MOST = 100, 1000
+MOST_DIGITS = 17  # of a number in an address
 MOST_EXPANDED = 100_000  # observations of all streams of one answer
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
@@ -140,7 +141,7 @@ class Reader:
     def _known(self, kind: str, chosen: Any, ids: Sequence[Any]) -> Any:
         if kind == "Observations":
             channel, _, micros = str(chosen).partition("_")
-            if channel.isdigit() and int(channel) in ids and micros.isdigit() and len(micros) < 18:
+            if _is_number(channel) and int(channel) in ids and _is_number(micros):
                 return self._one_observation(int(channel), int(micros))
         elif chosen in ids:
             return chosen
@@ -375,11 +376,17 @@ def _steps(path: str) -> list[tuple[str, Any]]:
             raise NotThere("address", path)
         text = match["id"]
         chosen: Any = None
-        if text is not None:
-            chosen = text[1:-1].replace("''", "'") if text.startswith("'") else int(text)
+        if text is not None and text.startswith("'"):
+            chosen = text[1:-1].replace("''", "'")
+        elif text is not None:
+            chosen = int(text) if _is_number(text.removeprefix("-")) else text  # as a text it is nobody's id
         found.append((match["name"], chosen))
         at = match.end() + 1
     return found
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
 
 
 def _parameters(channels: Sequence[int], bounds: Bounds) -> dict[str, Any]:

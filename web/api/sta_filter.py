@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,10 +17,13 @@ from typing import Any
 from web.errors import NotOffered
 
 MOST_DEPTH = 3  # of $expand
+MOST_PARTS = 600  # of $filter: words, values and marks; a hundred comparisons and more
+MOST_NESTED = 20  # `not` and brackets in one another
 TOKEN = re.compile(
     r"\s*(?:(?P<geo>geography'[^']*')|(?P<text>'(?:[^']|'')*')|(?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d))"
     r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<name>[@A-Za-z_][@.\w]*(?:/[@A-Za-z_][@.\w]*)*)|(?P<mark>[(),/]))"
 )
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # a step further is still a time
 COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": lambda a, b: bool(a == b), "ne": lambda a, b: bool(a != b), "gt": lambda a, b: bool(a > b),
     "ge": lambda a, b: bool(a >= b), "lt": lambda a, b: bool(a < b), "le": lambda a, b: bool(a <= b),
@@ -85,10 +89,7 @@ def parse_options(parts: Sequence[tuple[str, str]]) -> Options:
 def parse_filter(text: str) -> Tree:
     """The condition as a tree; raises `NotOffered` for what is not understood."""
     parser = _Parser(text)
-    try:
-        tree = parser.either()
-    except RecursionError as error:
-        raise NotOffered("$filter: is nested too deep") from error
+    tree = parser.either()
     parser.end()
     return tree
 
@@ -179,7 +180,10 @@ class _Parser:
                 raise NotOffered(f"$filter: {text[at : at + 40]!r} is not understood")
             self._tokens.append((match.lastgroup, match[match.lastgroup]))
             at = match.end()
+            if len(self._tokens) > MOST_PARTS:
+                raise NotOffered(f"$filter: has more than {MOST_PARTS} words, values and marks")
         self._tokens.reverse()
+        self._nested = 0
 
     def either(self) -> Tree:
         tree = self._all()
@@ -199,9 +203,11 @@ class _Parser:
 
     def _one(self) -> Tree:
         if self._take_name("not"):
-            return ("not", self._one())
+            with self._deeper():
+                return ("not", self._one())
         if self._take("("):
-            tree = self.either()
+            with self._deeper():
+                tree = self.either()
             self._must(")")
             return tree
         if self._tokens and self._tokens[-1][1].lower() in FUNCTIONS and self._tokens[-1][0] == "name":
@@ -211,6 +217,14 @@ class _Parser:
         if kind != "name" or operator not in COMPARE:
             raise NotOffered(f"$filter: {operator!r} is none of {', '.join(COMPARE)}")
         return (operator, left, self._operand())
+
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
+        self._nested += 1
+        if self._nested > MOST_NESTED:
+            raise NotOffered(f"$filter: is nested deeper than {MOST_NESTED}")
+        yield
+        self._nested -= 1
 
     def _function(self) -> Tree:
         name = self._tokens.pop()[1].lower()
@@ -227,14 +241,19 @@ class _Parser:
             case "name":
                 return ("path", text)
             case "number":
-                return ("literal", float(text))
+                number = float(text)
+                if not math.isfinite(number):
+                    raise NotOffered(f"$filter: {text} is beyond any number")
+                return ("literal", number)
             case "text":
                 return ("literal", text[1:-1].replace("''", "'"))
             case "geo":
                 return ("polygon", _ring(text))
             case "time":
                 start = _instant(text)
-                return ("span", start, _instant(self._tokens.pop()[1])) if self._take("/") else ("literal", start)
+                if not self._take("/"):
+                    return ("literal", start)
+                return ("span", start, _instant(self._tokens.pop()[1] if self._tokens else ""))
         raise NotOffered(f"$filter: {text!r} is no value")
 
     def _take(self, mark: str) -> bool:
@@ -253,7 +272,7 @@ class _Parser:
 
 def _instant(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        return min(max(datetime.fromisoformat(text).astimezone(UTC), EARLIEST), LATEST)
     except (ValueError, OverflowError) as error:
         raise NotOffered(f"$filter: {text!r} is no instant") from error
 
@@ -291,7 +310,7 @@ def _compared(operator: str, left: Any, right: Any) -> bool:
 
 def _call(name: str, left: Any, right: Any) -> bool:
     if name == "geo.intersects":
-        if not isinstance(left, Mapping) or not isinstance(right, tuple):
+        if not isinstance(left, Mapping) or "coordinates" not in left or not isinstance(right, tuple):
             raise NotOffered("$filter: geo.intersects(location, geography'POLYGON…') is offered")
         longitude, latitude = left["coordinates"]
         return _is_within(longitude, latitude, right)

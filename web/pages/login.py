@@ -9,7 +9,7 @@ from dataclasses import asdict
 from math import ceil
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ingest.db import Connection
@@ -28,6 +28,7 @@ from web.errors import (
 )
 from web.labels import N_
 from web.language import Language, texts_of
+from web.letters import stranger_letters
 from web.limits import Tries
 from web.narrow import widened
 from web.pages.page import LOGIN_HEADER, PageOf, render
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-open_router = APIRouter()
+open_router = APIRouter(dependencies=[Depends(stranger_letters)])
 router = APIRouter()
 
 RETURN = "/entrer/retour"  # the one address to which the OpenID provider sends people back
