@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.clock import instant_from_us, us_from_instant
 from gateway.model import channel_spec
@@ -31,6 +31,7 @@ COLUMNS = ("time", "asset", "channel", "value")
 DELIMITERS = (";", "\t")  # looked for in the first line; else commas
 PACKS_AT_ONCE = 50
 LONGEST_FIELD = 200
+LONGEST_LINE = 65_536  # letters; as many commas make as many fields, which take 70 times the memory
 EXCEL_TIMES = ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M")  # as Excel writes in Guinea: day, month, year
 
 Row = tuple[str, dict[str, object]]
@@ -109,7 +110,7 @@ def store_backlog(connection: Connection, lines: Iterable[str], *, layout: Layou
 
     Raises
     ------
-    BacklogUnreadable : no header that we know, or no zone; nothing was stored
+    BacklogUnreadable : no header that we know, one that is longer than a line may be, or no zone; nothing was stored
     StoreUnavailable, SchemaMismatch : as `Pipeline.store`; what was told before is stored
     """
     rows = _rows(lines, layout)
@@ -143,10 +144,15 @@ def look(
 
 
 def header_of(lines: Iterable[str]) -> tuple[list[str], list[list[str]]]:
-    """The names of a file's columns, and its first rows as they stand."""
-    reader = _reader(lines)
-    names = [name.strip() for name in _line(reader)]
-    return names, [fields for fields in (_line(reader) for _ in range(5)) if any(fields)]
+    """The names of a file's columns, and its first rows as they stand.
+
+    Raises
+    ------
+    BacklogUnreadable : the line of the names is longer than `LONGEST_LINE`
+    """
+    reader = _Reader(lines)
+    names = reader.names()
+    return names, [fields for fields in (reader.fields() for _ in range(5)) if any(fields)]
 
 
 def is_long(names: Iterable[str]) -> bool:
@@ -187,25 +193,67 @@ def _written(at_s: float) -> str:
         return f"{at_s:.0f}"
 
 
-def _reader(lines: Iterable[str]) -> Any:
-    source = iter(lines)
-    head = next(source, "").lstrip("\ufeff")
-    delimiter = next((one for one in DELIMITERS if one in head), ",")
-    return csv.reader(itertools.chain([head], source), delimiter=delimiter)
+class _LineTooLong(csv.Error):
+    """A line that is not taken apart; the next one may be right."""
 
 
-def _line(reader: Any) -> list[str]:
-    """The fields of the next line; none behind the last one and of a line that is no CSV."""
-    try:
-        return list(next(reader, []))
-    except csv.Error:
-        return []
+class _Lines:
+    """The lines of a file, counted. One that is too long is an error, and after it the next line comes."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._source, self.number = iter(lines), 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._source)
+        self.number += 1
+        if len(line) > LONGEST_LINE:
+            raise _LineTooLong(f"line {self.number} is longer than {LONGEST_LINE} letters")
+        return line
+
+
+class _Reader:
+    """The fields of one line after the other; `line` is the number of the last that was read."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = _Lines(lines)
+        try:
+            head = next(self._lines, "").lstrip("\ufeff")
+        except _LineTooLong as error:
+            raise BacklogUnreadable(f"line 1 is longer than {LONGEST_LINE} letters") from error
+        self.delimiter = next((one for one in DELIMITERS if one in head), ",")
+        self._reader = csv.reader(itertools.chain([head], self._lines), delimiter=self.delimiter)
+
+    @property
+    def line(self) -> int:
+        """csv's own count leaves out what is too long."""
+        return self._lines.number
+
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [name.strip() for name in self.fields()]
+
+    def fields(self) -> list[str]:
+        """The fields of the next line; none behind the last one and of a line that is no CSV."""
+        try:
+            return list(next(self._reader, []))
+        except csv.Error:
+            return []
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        """The fields of the next line; `csv.Error` where it is none, and one may go on."""
+        return next(self._reader)
 
 
 def _rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
     """(zone, SenML record) of each value."""
-    reader = _reader(lines)
-    names = [name.strip() for name in _line(reader)]
+    reader = _Reader(lines)
+    names = reader.names()
     lower = [name.lower() for name in names]
     missing = [name for name in COLUMNS if name not in lower] if not layout.targets else []
     missing += [name for name in (layout.time, *layout.targets) if layout.targets and name not in names]
@@ -217,15 +265,15 @@ def _rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
     return _read(reader, names if layout.targets else lower, layout)
 
 
-def _read(reader: Any, names: Sequence[str], layout: Layout) -> Iterator[Row]:
-    number = _decimal_comma if reader.dialect.delimiter == ";" else str.strip
+def _read(reader: _Reader, names: Sequence[str], layout: Layout) -> Iterator[Row]:
+    number = _decimal_comma if reader.delimiter == ";" else str.strip
     while True:
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield layout.zone or "", {"n": "/", "t": f"{error}", "vs": f"{error}", "seq": reader.line_num}
+            yield layout.zone or "", {"n": "/", "t": f"{error}", "vs": f"{error}", "seq": reader.line}
             continue
         if not any(field.strip() for field in fields):
             continue
@@ -235,11 +283,11 @@ def _read(reader: Any, names: Sequence[str], layout: Layout) -> Iterator[Row]:
         if layout.targets:
             for name, target in layout.targets.items():
                 if text := row.get(name, ""):
-                    yield zone, _record(target, at, number(text), reader.line_num)
+                    yield zone, _record(target, at, number(text), reader.line)
         else:
             asset, channel = split_name(row.get("asset", ""), row.get("channel", ""))  # as admission will
             target = Target(asset, channel, row.get("unit", ""))
-            yield zone, _record(target, at, number(row.get("value", "")), reader.line_num)
+            yield zone, _record(target, at, number(row.get("value", "")), reader.line)
 
 
 def _record(target: Target, at: float | str, text: str, line: int) -> dict[str, object]:

@@ -17,7 +17,7 @@ import psycopg
 
 from gateway.clock import Clock
 from ingest.audit import record
-from ingest.backlog import Layout, Problem, Target, store_backlog
+from ingest.backlog import LONGEST_LINE, Layout, Problem, Target, store_backlog
 from ingest.db import Connection, connect, queries
 from ingest.errors import BacklogUnreadable, IngestError
 
@@ -29,6 +29,7 @@ MOST_BYTES = 32_000_000  # 90 days of 30 channels at 5 minutes are 23 MB in long
 MOST_PROBLEMS = 1000  # told with their lines; all are set aside
 LONGEST_NAME = 200
 INTERRUPTED_AFTER = timedelta(seconds=60)  # without a sign of life
+TOO_LONG_BYTES = 4 * LONGEST_LINE + 4  # more letters than a line may have, whatever each takes in UTF-8
 BESIDES = "cp1252"  # what Excel writes where it does not write UTF-8
 
 
@@ -125,16 +126,20 @@ def lines_of(connection: Connection, number: int) -> Iterator[str]:
 def lines_from(parts: Iterable[bytes]) -> Iterator[str]:
     """The lines of a file, with their ends: UTF-8, or what Excel writes where it does not write that.
 
-    Lines may end as on a Macintosh of old, with a carriage return alone: Excel still offers that.
+    Lines may end as on a Macintosh of old, with a carriage return alone: Excel still offers that. Of a line without end
+    no more is held than shows that it is too long.
     """
     rest, encoding = b"", None
     for body in parts:
-        whole, end, rest = (rest + body).rpartition(b"\n")
-        encoding = encoding or _encoding(whole or rest)
-        for line in (whole + end).splitlines(keepends=True):
+        whole = (rest + body).splitlines(keepends=True)
+        rest = b"" if not whole or whole[-1].endswith(b"\n") else whole.pop()
+        encoding = encoding or _encoding(b"".join(whole) or rest)
+        for line in whole:
             yield line.decode(encoding, "replace")
-    for line in rest.splitlines(keepends=True):
-        yield line.decode(encoding or "utf-8", "replace")
+        if len(rest) > TOO_LONG_BYTES:
+            rest = rest[:TOO_LONG_BYTES] + rest[-1:]  # which may be its end
+    if rest:
+        yield rest.decode(encoding or "utf-8", "replace")
 
 
 def take_interrupted(database_url: str) -> list[int]:

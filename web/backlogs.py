@@ -26,7 +26,8 @@ TIME_NAMES = ("time", "timestamp", "date", "datetime", "heure", "date/heure", "h
 class Look:
     """The beginning of a file: its columns and rows as they stand, and what its first values would become.
 
-    `why_not` is why it cannot be read as it is laid out now, None when it can.
+    `why_not` is why it cannot be read as it is laid out now, None when it can; without a line of names it has no
+    columns.
     """
 
     names: Sequence[str]
@@ -48,7 +49,10 @@ def fetch_file(connection: Connection, number: int) -> BacklogFile:
 def look_into(connection: Connection, found: BacklogFile, now: datetime) -> Look:
     """The beginning of a file as it is laid out, or, before anybody said how, as its names let one guess."""
     head = list(itertools.islice(lines_of(connection, found.number), HEAD_LINES))
-    names, rows = header_of(head)
+    try:
+        names, rows = header_of(head)
+    except BacklogUnreadable as error:
+        return Look([], [], False, found.layout, [], str(error))
     layout = found.layout if is_long(names) else _guessed(found.layout, names)
     seen: list[Seen] = []
     why_not: str | None = None

@@ -114,6 +114,7 @@ ASIDE = {
         "%(n)s : aucune naissance n’a dit ce qu’est l’alias %(alias)s"
     ),
     r"(?P<n>.*): not a message that is read": N_("%(n)s : pas un message qui est lu"),
+    r"line (?P<n>\d+) is longer than (?P<most>\d+) letters": N_("la ligne %(n)s a plus de %(most)s lettres"),
     r"the first line names no (?P<n>.*); it must name (?P<all>.*)": N_(
         "la première ligne ne nomme pas %(n)s ; elle doit nommer %(all)s"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -69,6 +70,52 @@ def test_lines_that_end_as_on_a_macintosh_of_old_are_lines() -> None:
     parts = [b"time,asset,channel,value\r2026-03-01T08:00:00Z,tower,le", b"vel_m,2.31\r"]
     assert list(lines_from(parts)) == ["time,asset,channel,value\r", "2026-03-01T08:00:00Z,tower,level_m,2.31\r"]
     assert list(lines_from([b"a\r\nb\n", b"d\xe9bit"])) == ["a\r\n", "b\n", "d\ufffdbit"]
+
+
+def test_a_file_of_one_line_is_refused_and_no_more_of_it_held_than_shows_that() -> None:
+    """32 MB of commas without an end took 700 MB of the pages' memory."""
+    parts = (b"ab," * 333_333 for _ in range(8))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BacklogUnreadable, match="line 1 is longer than 65536 letters"):
+            header_of(lines_from(parts))
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    assert next(parts, None) is None, "it was read to its end"
+
+
+def test_a_line_is_as_long_as_the_bound_allows_and_no_longer() -> None:
+    longest = ",".join(["time", "asset", "channel", "value", "é" * (65_535 - 27), "x"])
+    assert len(longest) == 65_535
+    for part in (longest.encode() + b"\n", longest.encode() + b"x"):
+        assert header_of(lines_from([part[:70_001], part[70_001:]]))[0][:2] == ["time", "asset"]
+    with pytest.raises(BacklogUnreadable, match="longer than 65536"):
+        header_of(lines_from([longest.encode() + b"x\n"]))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_later_line_that_is_too_long_is_set_aside_and_its_neighbours_are_stored(
+    connection: Connection, end: str
+) -> None:
+    good = [f"2026-03-01T0{hour}:00:00Z,tower,level_m,2.{hour}" for hour in range(3)]
+    whole = end.join(["time,asset,channel,value", good[0], "7," * 1_200_000, good[1], "8," * 40_000, good[2]]) + end
+    sent = whole.encode()
+    parts = [sent[at : at + 1_000_000] for at in range(0, len(sent), 1_000_000)]
+    (told,) = store_backlog(connection, lines_from(parts), layout=Layout("zone-1"), now=NOW)
+    assert (told.rows, told.stored) == (5, 3)
+    assert [(one.line, one.value) for one in sorted(told.problems)] == [
+        (3, "line 3 is longer than 65536 letters"), (5, "line 5 is longer than 65536 letters"),
+    ]  # fmt: skip
+    assert [row[3:] for row in stored(connection)] == [("01 00:00", 2.0), ("01 01:00", 2.1), ("01 02:00", 2.2)]
+
+
+def test_parts_that_end_within_a_line_or_between_its_two_ends_are_one_file() -> None:
+    sent = "time,é\r\n1,2\r3,4\n\r\n5,6".encode()
+    lines = ["time,é\r\n", "1,2\r", "3,4\n", "\r\n", "5,6"]
+    for at in range(9, len(sent)):
+        assert list(lines_from([sent[:at], sent[at:]])) == lines, at
+    assert list(lines_from([sent[:9], b"", *(bytes([one]) for one in sent[9:])])) == lines
 
 
 def test_what_a_french_excel_wrote_is_read(connection: Connection) -> None:
@@ -188,9 +235,12 @@ def test_every_value_that_is_set_aside_is_told_with_its_line_and_what_stands_the
     found = {(one.line, one.value[:5], one.reason) for one in told.problems}
     assert found == {
         (6, "nan", "bad_record"), (7, "1e999", "bad_record"), (8, "2.0", "unknown_gateway"),
-        (9, "field", "unknown_gateway"), (10, "2.0", "wrong_unit"),
+        (9, "line ", "unknown_gateway"), (10, "2.0", "wrong_unit"),
     }  # fmt: skip
     assert "unit 'bar' is none of" in next(one.detail for one in told.problems if one.line == 10)
+    open_quote = FILE + "".join(f"{'' if n else chr(34)}{'9' * 60_000}\n" for n in range(3))
+    (told,) = store_backlog(connection, open_quote.splitlines(keepends=True), layout=Layout(), now=NOW)
+    assert [(one.line, one.value[:5]) for one in told.problems] == [(8, "field")], "three lines that are one"
 
 
 def test_a_column_that_is_not_there_is_refused_whole(connection: Connection) -> None:

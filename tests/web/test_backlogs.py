@@ -141,6 +141,7 @@ def test_a_file_by_a_name_that_nothing_can_have_is_refused_by_it(sender: httpx.C
         pytest.param("zone=zone-2", b"", "the file is empty", id="empty"),
         pytest.param("zone=zone-2", b"a,b\n1,2\n", "no column is told to hold a channel", id="columns"),
         pytest.param("", LONG.encode(), "no column tells the zone", id="zone"),
+        pytest.param("zone=zone-2", b"ab," * 40_000, "line 1 is longer than 65536 letters", id="one-line"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_at_once(
@@ -149,6 +150,17 @@ def test_a_file_that_cannot_be_read_is_refused_at_once(
     answer = sender.post(f"/api/v1/backlogs?{query}", content=body)
     assert answer.status_code == 422
     assert says in answer.text
+
+
+def test_a_file_of_one_line_is_shown_with_why_it_cannot_be_read(visitor: httpx.Client) -> None:
+    page = bring(visitor, "one.csv", b"ab," * 400_000).headers["location"]
+    found = visitor.get(page)
+    assert found.status_code == 200
+    assert "Ce fichier ne peut pas encore être lu : la ligne 1 a plus de 65536 lettres" in words(found)
+    assert len(found.content) < 40_000
+    assert visitor.post(page, data={"csrf": csrf_of(visitor), "zone": "zone-2"}).status_code == 303
+    assert visitor.post(f"{page}/garder", data={"csrf": csrf_of(visitor)}).status_code == 303
+    assert "Rien n’est encore enregistré." in words(visitor.get(page))
 
 
 def test_only_who_may_send_brings_files(site: Site) -> None:
