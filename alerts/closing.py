@@ -66,13 +66,13 @@ def checked_closing(cause: str, words: str) -> tuple[Cause, str]:
 
 
 def checked_words(name: str, words: str, *, most: int, needed: bool = True) -> str:
-    """What somebody wrote, without the spaces around it.
+    """What somebody wrote, without the spaces around it; a line ends with one letter, where browsers send two.
 
     Raises
     ------
     ActionRefused : nothing where something is needed, too much, or what no database keeps
     """
-    found = words.strip()
+    found = words.replace("\r\n", "\n").strip()
     if needed and not found:
         raise ActionRefused(name, words, "is empty")
     if len(found) > most:

@@ -17,11 +17,16 @@ from tests.web.web_site import Site, prefix_of
 pytestmark = pytest.mark.db
 
 
-def post(visitor: httpx.Client, site: Site, action: str, **form: str) -> str:
-    """Send a form of alert 1 and follow to the page, as words."""
-    answer = visitor.post(
+def sent(visitor: httpx.Client, site: Site, action: str, **form: str) -> httpx.Response:
+    """Send a form of alert 1 and follow to the page."""
+    return visitor.post(
         f"/fr/alertes/{site.alert_id}/{action}", data={"csrf": csrf_of(visitor), **form}, follow_redirects=True
     )
+
+
+def post(visitor: httpx.Client, site: Site, action: str, **form: str) -> str:
+    """Likewise what is taken; the page as words."""
+    answer = sent(visitor, site, action, **form)
     assert answer.status_code == 200
     return words(answer)
 
@@ -50,6 +55,7 @@ def test_an_alert_is_given_visited_closed_and_the_closing_taken_back(site: Site,
         ("confier", {"a": ""}, "Dites à qui confier l’alerte, en 80 lettres au plus."),
         ("visite", {"texte": " "}, "Notez la visite en 1000 lettres au plus"),
         ("visite", {"texte": "vu", "jour": "2026-03-09"}, "à une date qui n’est pas dans le futur"),
+        ("visite", {"texte": "vu", "jour": "hier"}, "à une date qui n’est pas dans le futur"),
         ("clore", {"cause": "other"}, "« autre » demande quelques mots, 300 lettres au plus"),
         ("clore", {"cause": "magic"}, "Choisissez une cause"),
         ("photos", {"legende": "x"}, "Photo refusée : une image JPEG, PNG, WEBP d’au plus 8 Mo"),
@@ -58,10 +64,38 @@ def test_an_alert_is_given_visited_closed_and_the_closing_taken_back(site: Site,
 def test_what_cannot_be_done_is_said_in_a_sentence(
     site: Site, visitor: httpx.Client, action: str, form: dict[str, str], said: str
 ) -> None:
-    assert said in post(visitor, site, action, **form)
+    answer = sent(visitor, site, action, **form)
+    assert said in words(answer)
+    assert answer.status_code == (200 if action == "confier" else 400)
     with site.connect() as connection:
         kinds = connection.execute("SELECT kind FROM alert_event WHERE alert_id = %s", (site.alert_id,)).fetchall()
     assert set(kinds) == {("opened",), ("told",)}
+
+
+def test_a_note_as_long_as_the_form_allows_is_kept_however_a_browser_ends_its_lines(
+    site: Site, visitor: httpx.Client
+) -> None:
+    """A browser counts a line end as one letter and sends two."""
+    lines = [f"Ligne {number:03}" for number in range(100)]
+    note = "\n".join(lines)[:1000]
+    assert len(note) < 1000 < len(note.replace("\n", "\r\n"))
+    assert "Ligne 090" in post(visitor, site, "visite", texte=note.replace("\n", "\r\n"))
+    with site.connect() as connection:
+        kept = connection.execute("SELECT detail ->> 'text' FROM alert_event WHERE kind = 'visited'").fetchall()
+    assert kept == [(note,)]
+
+
+def test_what_was_typed_is_still_there_when_it_is_refused(site: Site, visitor: httpx.Client) -> None:
+    long = sent(visitor, site, "visite", texte="<b>Vu\r\n" + "x" * 1000, jour="2026-03-01")
+    assert 'value="2026-03-01"' in long.text
+    assert "&lt;b&gt;Vu\r\nxxx" in long.text
+    assert "data-refresh" not in long.text, "nobody asks for the address of a form again"
+    closed = sent(visitor, site, "clore", cause="part_replaced", mots="bague d'usure" + "x" * 300)
+    assert re.search(r'<option value="part_replaced" selected>', closed.text)
+    assert 'value="bague d&#39;usurexxx' in closed.text
+    photo = sent(visitor, site, "photos", legende="le clapet, neuf")
+    assert 'value="le clapet, neuf"' in photo.text
+    assert '<details class="blind" open><summary>Ajouter une photo' in photo.text
 
 
 def test_a_photo_is_shown_with_its_words_and_comes_back_without_its_secrets(site: Site, visitor: httpx.Client) -> None:

@@ -31,6 +31,10 @@ pytestmark = pytest.mark.db
 
 LEVELS = b"time,asset,channel,value,unit\n2026-03-01T08:00:00Z,tower,level_m,231,cm\n"
 SEEN = 'name="vu" value="([^"]+)"'
+TEXT, PUBLISH = (
+    rf'/{form}"[^>]*>(?:<input[^>]*>)*<input[^>]* name="vu" value="([^"]+)"' for form in ("texte", "publier")
+)
+"""The same of a draft, whose page has two forms."""
 SECRET = '<code class="command">([A-Z2-7]{32})</code>'
 NOT_WRITTEN = {
     "/{language}/entrer": "a log-in: in the log and beside the account",
@@ -156,13 +160,15 @@ def journey(site: Site, connection: Connection) -> list[Step]:
         Step("/{language}/mis-de-cote/{set_aside_id}/rejouer", ["set_aside_replayed"], ids={"set_aside_id": aside[0]}),
         Step("/api/v1/set-aside/{set_aside_id}/replay", ["set_aside_replayed"], ids={"set_aside_id": aside[1]}),
         Step("/api/v1/set-aside/replay", ["set_aside_replayed"], {"reason": "wrong_unit"}),
-        Step("/{language}/rapports/{period}/texte", ["report_written"], {"fr": "Bon mois."}, last_month),
+        Step("/{language}/rapports/{period}/texte", ["report_written"],
+             {"fr": "Bon mois.", "vu": Shown(TEXT, "/fr/rapports/2026-02?version=brouillon")}, last_month),
         Step("/{language}/rapports/{period}/{zone_id}/texte", ["report_written", "takings_noted"],
-             {"fr": "Rien à dire.", "recette": "1 250 000"}, last_month),
+             {"fr": "Rien à dire.", "recette": "1 250 000",
+              "vu": Shown(TEXT, "/fr/rapports/2026-02/zone-3?version=brouillon")}, last_month),
         Step("/{language}/rapports/{period}/publier", ["report_published"],
-             {"vu": Shown(SEEN, "/fr/rapports/2026-02?version=brouillon")}, last_month),
+             {"vu": Shown(PUBLISH, "/fr/rapports/2026-02?version=brouillon")}, last_month),
         Step("/{language}/rapports/{period}/{zone_id}/publier", ["report_published"],
-             {"vu": Shown(SEEN, "/fr/rapports/2026-02/zone-3?version=brouillon")}, last_month),
+             {"vu": Shown(PUBLISH, "/fr/rapports/2026-02/zone-3?version=brouillon")}, last_month),
         Step("/{language}/regles/{name}/valeur", ["rule_set"], {"valeur": "90", "raison": "essai"}, rule),
         Step("/api/v1/rules/{name}", ["rule_set"], {"value": 100, "why": "essai"}, rule, method="PUT"),
         Step("/{language}/profils/garder", ["profile_kept"], {"profil": shipped_bodies()["victron-gx"]}),
@@ -252,9 +258,10 @@ def test_no_route_that_changes_something_is_without_a_line_in_the_journal_or_a_r
 
 
 def test_the_journal_tells_what_was_before_and_after(busy: Site, visitor: httpx.Client) -> None:
-    token, address = csrf_of(visitor), "/fr/rapports/2026-02/zone-3/texte"
+    token, address = csrf_of(visitor), "/fr/rapports/2026-02/zone-3"
     for words, takings in (("Bon mois.", "900"), ("Bon mois.", "900"), ("Mois moyen.", "")):
-        visitor.post(address, data={"csrf": token, "fr": words, "recette": takings})
+        (seen,) = re.findall(TEXT, visitor.get(f"{address}?version=brouillon").text)
+        visitor.post(f"{address}/texte", data={"csrf": token, "fr": words, "recette": takings, "vu": seen})
     with busy.connect() as connection:
         rows = connection.execute("SELECT what, subject, zone_id, before, after FROM audit_log ORDER BY audit_id")
         assert rows.fetchall() == [

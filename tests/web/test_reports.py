@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import httpx
 import psycopg
@@ -29,6 +30,7 @@ from web.language import Language
 from web.reports.period import Period
 from web.reports.sheets import Audience, sheet
 from web.reports.store import draft
+from web.rights import Role
 
 pytestmark = pytest.mark.db
 
@@ -75,11 +77,28 @@ def send(client: httpx.Client, address: str, **form: str) -> httpx.Response:
     return client.post(address, data={"csrf": csrf_of(client), **form}, follow_redirects=True)
 
 
+def seen(page: httpx.Response, form: str) -> str:
+    """What a form of this page says that it was made of."""
+    found = re.search(rf'/{form}"[^>]*>(?:<input[^>]*>)*<input[^>]* name="vu" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
+
+
+def write(client: httpx.Client, address: str, **form: str) -> httpx.Response:
+    """Read the draft and write in it."""
+    return send(client, f"{address}/texte", vu=seen(client.get(f"{address}?version=brouillon"), "texte"), **form)
+
+
 def publish(client: httpx.Client, address: str) -> httpx.Response:
     """Read the draft and publish what was read."""
-    seen = re.search(r'name="vu" value="(\w+)"', client.get(f"{address}?version=brouillon").text)
-    assert seen
-    return send(client, f"{address}/publier", vu=seen[1])
+    return send(client, f"{address}/publier", vu=seen(client.get(f"{address}?version=brouillon"), "publier"))
+
+
+def fields(page: httpx.Response) -> dict[str, str]:
+    """What stands in the form of a draft."""
+    found = dict(re.findall(r'<textarea id="(\w+)"[^>]*>([^<]*)</textarea>', page.text))
+    takings = re.search(r'name="recette"[^>]* value="([^"]*)"', page.text)
+    return {key: unescape(text) for key, text in (found | ({"recette": takings[1]} if takings else {})).items()}
 
 
 def figures(client: httpx.Client, address: str) -> dict[str, str]:
@@ -129,7 +148,7 @@ def test_a_published_report_never_changes_and_what_changed_is_told_before_the_ne
     october: Site, author: httpx.Client
 ) -> None:
     address = "/fr/rapports/2026-10/zone-1"
-    send(author, f"{address}/texte", fr="Mois calme.\nLe clapet sera changé.", en="A calm month.", recette="3 400 000")
+    write(author, address, fr="Mois calme.\nLe clapet sera changé.", en="A calm month.", recette="3 400 000")
     first = publish(author, address)
     assert "Version 1, publiée le 3 novembre 2026" in words(first)
     sheet = author.get(f"{address}?version=1&format=csv").text
@@ -160,11 +179,10 @@ def test_a_published_report_never_changes_and_what_changed_is_told_before_the_ne
 
 def test_what_is_published_is_what_was_read(october: Site, author: httpx.Client) -> None:
     address = "/fr/rapports/2026-10/zone-1"
-    seen = re.search(r'name="vu" value="(\w+)"', author.get(address).text)
-    assert seen
+    read = seen(author.get(address), "publier")
     with october.connect() as connection:
         connection.execute("UPDATE zone SET people = 2900 WHERE zone_id = 'zone-1'")
-    answer = send(author, f"{address}/publier", vu=seen[1])
+    answer = send(author, f"{address}/publier", vu=read)
     assert "Les chiffres ou le texte ont changé depuis que vous les avez lus." in words(answer)
     assert "Versions publiées" not in words(answer)
 
@@ -172,7 +190,7 @@ def test_what_is_published_is_what_was_read(october: Site, author: httpx.Client)
 def test_a_month_that_goes_on_is_not_published(author: httpx.Client) -> None:
     page = author.get("/fr/rapports/2026-11")
     assert "période en cours, jusqu’au 2 novembre 2026" in words(page)
-    assert 'name="vu"' not in page.text
+    assert '/publier"' not in page.text
     answer = send(author, "/fr/rapports/2026-11/publier", vu="x")
     assert "La période n’est pas finie" in words(answer)
     assert author.get("/fr/rapports/2026-12").status_code == 404, "not begun"
@@ -191,9 +209,66 @@ def test_a_month_that_goes_on_is_not_published(author: httpx.Client) -> None:
     ],
 )
 def test_a_text_that_no_report_may_bear_is_refused_whole(author: httpx.Client, form: dict[str, str], said: str) -> None:
-    answer = send(author, "/fr/rapports/2026-10/zone-1/texte", **form)
+    form = {"fr": "Mois calme.", "en": "Calm.", "recette": "1 250 000", **form}
+    answer = write(author, "/fr/rapports/2026-10/zone-1", **form)
+    assert answer.status_code == 400
     assert said in words(answer)
     assert "Rien n’est écrit." in words(answer)
+    assert fields(answer) == form, "all that was typed is still there"
+    again = send(author, "/fr/rapports/2026-10/zone-1/texte", vu=seen(answer, "texte"), fr="Mois calme.")
+    assert "Mois calme." in fields(again)["fr"], "and can be sent once it is mended"
+
+
+def test_a_conclusion_as_long_as_the_form_allows_is_kept_however_a_browser_ends_its_lines(author: httpx.Client) -> None:
+    text = "\n".join(["Une ligne."] * 54)[:600]
+    answer = write(author, "/fr/rapports/2026-10", fr=text.replace("\n", "\r\n"))
+    assert answer.status_code == 200
+    assert fields(answer)["fr"] == text
+
+
+def test_of_two_who_write_in_a_draft_the_second_sees_what_the_first_wrote_and_loses_nothing(
+    october: Site, author: httpx.Client
+) -> None:
+    address = "/fr/rapports/2026-10/zone-1"
+    old = seen(author.get(f"{address}?version=brouillon"), "texte")
+    with october.app() as other:
+        assert other.get(october.login_path(Role.ENGINEER)).status_code == 303
+        write(other, address, fr="Le clapet sera changé.", recette="1 250 000")
+    late = send(author, f"{address}/texte", vu=old, fr="Mois calme.", en="A calm month.", recette="")
+    assert late.status_code == 409
+    assert "Quelqu’un a changé ce brouillon pendant que vous écriviez ; rien n’est enregistré." in words(late)
+    notice = words(late).split("puis gardez de nouveau.")[1].split("Toutes les zones")[0]
+    for said in ("engineer, à l’instant", "En français Maintenant Le clapet sera changé.", "Maintenant 1250000"):
+        assert said in notice, said
+    assert "En anglais" not in notice, "nobody has changed it"
+    assert fields(late) == {"fr": "Mois calme.", "en": "A calm month.", "recette": "1250000"}
+    with october.connect() as connection:
+        before = connection.execute("SELECT gnf, noted_by FROM takings").fetchall()
+        assert before == [(1_250_000, "engineer")]
+    kept = send(author, f"{address}/texte", vu=seen(late, "texte"), **fields(late))
+    assert kept.status_code == 200
+    assert fields(kept) == fields(late)
+    with october.connect() as connection:
+        assert connection.execute("SELECT gnf, noted_by FROM takings").fetchall() == before
+        rows = connection.execute(
+            "SELECT what, before, after FROM audit_log WHERE zone_id = 'zone-1' ORDER BY audit_id"
+        )
+        assert rows.fetchall()[2:] == [
+            (
+                "report_written", {"fr": "Le clapet sera changé.", "en": ""},
+                {"fr": "Mois calme.", "en": "A calm month."},
+            )
+        ]  # fmt: skip
+
+
+def test_a_form_that_does_not_say_what_it_was_made_of_overwrites_nothing(author: httpx.Client) -> None:
+    address = "/fr/rapports/2026-10/zone-1"
+    write(author, address, fr="Mois calme.", recette="900")
+    for odd in ("", "x", "a.b", "a.b.c.d"):
+        late = send(author, f"{address}/texte", vu=odd, fr="Autre.", recette="")
+        assert late.status_code == 409, odd
+        assert fields(late) == {"fr": "Autre.", "en": "", "recette": ""}
+    assert fields(author.get(f"{address}?version=brouillon"))["fr"] == "Mois calme."
 
 
 def test_no_name_and_no_phone_of_anybody_is_on_any_sheet(
@@ -307,7 +382,7 @@ def test_pdf_csv_and_html_of_a_zone_are_made_and_the_committees_fits_on_one_shee
 ) -> None:
     address = "/fr/rapports/2026-10/zone-1"
     words_of_engineer = "Ligne une de l'ingenieur, assez longue pour remplir la feuille du comite. " * 8
-    send(author, f"{address}/texte", fr=words_of_engineer[:600], recette="3 400 000")
+    write(author, address, fr=words_of_engineer[:600], recette="3 400 000")
     funder = author.get(f"{address}?format=pdf")
     assert funder.headers["content-type"] == "application/pdf"
     name = 'attachment; filename="ndiyan-2026-10-zone-1-bailleur-fr-brouillon.pdf"'
@@ -338,7 +413,7 @@ def test_without_pango_the_page_says_so_and_can_be_printed(
 
 def test_a_sheet_fetches_nothing_whatever_its_text_says(author: httpx.Client) -> None:
     """A text is text: what looks like a picture of another machine is printed as letters."""
-    send(author, "/fr/rapports/2026-10/zone-1/texte", fr='<img src="http://127.0.0.1:1/x"><b>gras</b>')
+    write(author, "/fr/rapports/2026-10/zone-1", fr='<img src="http://127.0.0.1:1/x"><b>gras</b>')
     assert "&lt;img src=&#34;http://127.0.0.1:1/x&#34;&gt;" in author.get("/fr/rapports/2026-10/zone-1").text
     assert author.get("/fr/rapports/2026-10/zone-1?format=pdf").content.startswith(b"%PDF")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated
 
@@ -118,11 +118,22 @@ def _listed(
 @router.get("/alertes/{alert_id}")
 def alert(page: PageOf, alert_id: int, refus: Annotated[str, Query()] = "") -> Response:
     """The story of an alert: what was seen, who was told what, who answered; `refus` says what could not be done."""
+    return _shown(page, alert_id, refus)
+
+
+def _refused(page: Page, alert_id: int, refusal: str, **typed: str) -> Response:
+    """The same page, with why a form could not be taken and what was typed into it."""
+    return _shown(page, alert_id, refusal, typed=typed)
+
+
+def _shown(page: Page, alert_id: int, refusal: str, *, typed: Mapping[str, str] | None = None) -> Response:
     found = find_alert(page.connection, alert_id)
     events = events_of(page.connection, alert_id)
     longest = longest_shelf(found.severity)
     return page.render(
         "alert.html",
+        status=200 if typed is None else 400,
+        typed=typed or {},
         alert=found,
         events=events,
         mark=last_mark(events),
@@ -135,7 +146,7 @@ def alert(page: PageOf, alert_id: int, refus: Annotated[str, Query()] = "") -> R
         committee=committee_of(page.connection, found.zone_id),
         causes=list(Cause),
         bounds=_bounds(),
-        refusal=page.texts.gettext(REFUSALS[refus]) % _bounds() if refus in REFUSALS else None,
+        refusal=page.texts.gettext(REFUSALS[refusal]) % _bounds() if refusal in REFUSALS else None,
     )
 
 
@@ -205,16 +216,15 @@ def give(page: PageOf, alert_id: int, a: Annotated[str, Form()] = "") -> Respons
 
 @router.post("/alertes/{alert_id}/visite")
 def visited(
-    page: PageOf, alert_id: int, texte: Annotated[str, Form()] = "", jour: Annotated[date | None, Form()] = None
+    page: PageOf, alert_id: int, texte: Annotated[str, Form()] = "", jour: Annotated[str, Form()] = ""
 ) -> Response:
     """Write down what somebody saw or did on the spot."""
     find_alert(page.connection, alert_id)
     try:
-        note_visit(
-            page.connection, alert_id, text=texte, on=jour or page.now.date(), who=page.who, now=page.now
-        )  # fmt: skip
-    except ActionRefused:
-        return page.see("alertes", alert_id, query="refus=visite")
+        on = date.fromisoformat(jour) if jour else page.now.date()
+        note_visit(page.connection, alert_id, text=texte, on=on, who=page.who, now=page.now)
+    except (ActionRefused, ValueError):  # or a day that is none
+        return _refused(page, alert_id, "visite", texte=texte, jour=jour)
     return page.see("alertes", alert_id)
 
 
@@ -225,7 +235,7 @@ def end(page: PageOf, alert_id: int, cause: Annotated[str, Form()] = "", mots: A
     try:
         close(page.connection, alert_id, cause=cause, words=mots, who=page.who, now=page.now)
     except ActionRefused:
-        return page.see("alertes", alert_id, query="refus=cause")
+        return _refused(page, alert_id, "cause", cause=cause, mots=mots)
     return page.see("alertes", alert_id)
 
 
@@ -253,7 +263,7 @@ def send_photo(page: PageOf, alert_id: int, sent: Annotated[tuple[bytes, str], D
     try:
         add_photo(page.connection, alert_id, sent=sent[0], shows=sent[1], who=page.who, now=page.now)
     except ActionRefused:
-        return page.see("alertes", alert_id, query="refus=photo")
+        return _refused(page, alert_id, "photo", legende=sent[1])
     return page.see("alertes", alert_id)
 
 

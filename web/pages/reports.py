@@ -19,27 +19,34 @@ from web.reports.store import (
     MOST_WORDS,
     Report,
     Words,
+    Written,
     all_published,
     draft,
     fingerprint,
     first_day,
-    note_takings,
+    keep_draft,
+    last_written,
+    mark_of,
+    marks_of,
+    plain_words,
     publish,
     published,
     versions,
-    write_draft,
+    written,
 )
 from web.reports.table import as_csv, changes
 
 router = APIRouter()
 
 DRAFT = "brouillon"
+FIELDS = ("fr", "en", "recette")
 FORMATS = ("html", "pdf", "csv", "excel-fr")
 REFUSALS = {
     "too_long": N_("Le texte est trop long : %(most)s lettres au plus."),
     "phone": N_("Le texte contient un numéro de téléphone : un rapport n’en porte aucun."),
     "name": N_("Le texte contient le nom d’une personne du comité : un rapport n’en porte aucun."),
     "takings": N_("La recette n’est pas un nombre de GNF possible."),
+    "moved_on": N_("Quelqu’un a changé ce brouillon pendant que vous écriviez ; rien n’est enregistré. Voyez ce qui a changé, puis gardez de nouveau."),  # noqa: E501 - a sentence stays whole
     "not_over": N_("La période n’est pas finie : elle se publie après son dernier jour."),
     "changed": N_("Les chiffres ou le texte ont changé depuis que vous les avez lus. Relisez, puis publiez."),
     "no_pdf": N_(
@@ -47,6 +54,27 @@ REFUSALS = {
         "libharfbuzz-subset0). Imprimez cette page, elle est faite pour des feuilles A4."
     ),
 }  # fmt: skip
+
+
+class Typed(NamedTuple):
+    """What the form of a draft says, and the marks of what it was made of."""
+
+    fr: str
+    en: str
+    recette: str
+    seen: str
+
+
+class Draft(NamedTuple):
+    """What the form of a draft shows; `changed` are the fields that somebody wrote in meanwhile, and what they say."""
+
+    fr: str
+    en: str
+    recette: str
+    seen: str
+    changed: tuple[tuple[str, str], ...] = ()
+    by: str = ""
+    at: datetime | None = None
 
 
 class Line(NamedTuple):
@@ -109,10 +137,11 @@ def report_of_zone(
 
 @router.post("/rapports/{period}/texte")
 def write_of_all(
-    page: PageOf, period: str, fr: Annotated[str, Form()] = "", en: Annotated[str, Form()] = ""
-) -> Response:
+    page: PageOf, period: str, fr: Annotated[str, Form()] = "", en: Annotated[str, Form()] = "",
+    vu: Annotated[str, Form()] = "",
+) -> Response:  # fmt: skip
     """Keep the conclusion about all zones."""
-    return _write(page, _period(page, period), None, Words(fr, en), None)
+    return _write(page, _period(page, period), None, Typed(fr, en, "", vu))
 
 
 @router.post("/rapports/{period}/publier")
@@ -129,9 +158,10 @@ def write_of_zone(
     fr: Annotated[str, Form()] = "",
     en: Annotated[str, Form()] = "",
     recette: Annotated[str, Form()] = "",
+    vu: Annotated[str, Form()] = "",
 ) -> Response:
     """Keep the conclusion about a zone and, of a month, what its committee says that it took."""
-    return _write(page, _period(page, period), _zone(page, zone_id), Words(fr, en), recette)
+    return _write(page, _period(page, period), _zone(page, zone_id), Typed(fr, en, recette, vu))
 
 
 @router.post("/rapports/{period}/{zone_id}/publier")
@@ -195,7 +225,9 @@ def _attached(name: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{name}"'}
 
 
-def _shown(page: Page, report: Report, audience: Audience, refusal: str, *, status: int = 200) -> Response:
+def _shown(
+    page: Page, report: Report, audience: Audience, refusal: str, *, status: int = 200, typed: Typed | None = None
+) -> Response:
     """The sheet with what can be done about it."""
     period, zone = report.period, report.zone
     last = published(page.connection, period, zone) if report.is_draft else None
@@ -208,29 +240,54 @@ def _shown(page: Page, report: Report, audience: Audience, refusal: str, *, stat
         changed=None if last is None else changes(last.figures, report.figures),
         refusal=page.texts.gettext(REFUSALS[refusal]) % {"most": MOST_WORDS} if refusal in REFUSALS else None,
         most=MOST_WORDS, draft_name=DRAFT,
+        draft=_draft(page, period, zone, typed, refusal) if report.is_draft else None,
     )  # fmt: skip
 
 
-def _write(page: Page, period: Period, zone: str | None, words: Words, takings: str | None) -> Response:
+def _draft(page: Page, period: Period, zone: str | None, typed: Typed | None, refusal: str) -> Draft:
+    """The form: as it is kept, or as it was typed when that was refused.
+
+    Who was overtaken keeps what they wrote, and finds in the fields that they left alone what others wrote since.
+    """
+    present = written(page.connection, period, zone)
+    if typed is None:
+        return Draft(*present.texts, marks_of(present))
+    if refusal != "moved_on":
+        return Draft(*typed)
+    was = dict(zip(FIELDS, typed.seen.split("."), strict=False))
+    said = (plain_words(typed.fr), plain_words(typed.en), _digits(typed.recette))
+    fr, en, recette = (
+        now if mark_of(text) == was.get(name) else text
+        for name, text, now in zip(FIELDS, said, present.texts, strict=True)
+    )
+    changed = [(name, now) for name, now in zip(FIELDS, present.texts, strict=True) if mark_of(now) != was.get(name)]
+    by, at = last_written(page.connection, period, zone) or ("", None)
+    return Draft(fr, en, recette, marks_of(present), tuple(changed), by, at)
+
+
+def _write(page: Page, period: Period, zone: str | None, typed: Typed) -> Response:
+    """Keep it and show the draft as it is then; a mistake stands above the form with what was typed."""
     try:
-        with page.connection.transaction():
-            write_draft(page.connection, period, zone, words, who=page.visitor.name, now=page.now)
-            if zone is not None and period.month is not None and takings is not None:
-                gnf = _gnf(takings)
-                note_takings(page.connection, zone, period, gnf, who=page.visitor.name, now=page.now)
+        said = Written(Words(typed.fr, typed.en), _gnf(typed.recette))
+        keep_draft(page.connection, period, zone, said, seen=typed.seen, who=page.visitor.name, now=page.now)
     except ReportRefused as error:
-        return _see(page, period, zone, version=DRAFT, refus=error.why)
+        report, status = _report(page, period, zone, DRAFT), 409 if error.why == "moved_on" else 400
+        return _shown(page, report, Audience.FUNDER, error.why, status=status, typed=typed)
     return _see(page, period, zone, version=DRAFT)
 
 
-def _gnf(written: str) -> int | None:
+def _gnf(typed: str) -> int | None:
     """A number as people write it, `1 250 000`; None for an empty one."""
-    plain = "".join(written.split())
+    plain = _digits(typed)
     if not plain:
         return None
     if not (plain.isascii() and plain.isdigit() and len(plain) < 16):
         raise ReportRefused("takings")
     return int(plain)
+
+
+def _digits(typed: str) -> str:
+    return "".join(typed.split())
 
 
 def _publish(page: Page, period: Period, zone: str | None, seen: str) -> Response:

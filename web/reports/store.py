@@ -38,6 +38,18 @@ class Words(NamedTuple):
         return (self.en, "en") if language == "en" and self.en else (self.fr, "fr")
 
 
+class Written(NamedTuple):
+    """What people say in a draft: the conclusion, and what the committee of a zone says that it took in a month."""
+
+    words: Words = Words()
+    gnf: int | None = None
+
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """French, English and takings as the fields of a form hold them."""
+        return (*self.words, "" if self.gnf is None else str(self.gnf))
+
+
 class Version(NamedTuple):
     """A line in the list of what was published."""
 
@@ -103,38 +115,76 @@ def fingerprint(report: Report) -> str:
     return hashlib.sha256(msgspec.json.encode((report.figures, report.words))).hexdigest()[:16]
 
 
-def write_draft(
-    connection: Connection, period: Period, zone: str | None, words: Words, *, who: str, now: datetime
+def written(connection: Connection, period: Period, zone: str | None) -> Written:
+    """What people say in a draft as it is kept now."""
+    asked = {"period": str(period), "zone": zone, "month": period.first}
+    row = connection.execute(SQL["draft"], asked).fetchone()
+    takings = connection.execute(SQL["takings_of"], asked).fetchone() if period.month is not None else None
+    return Written(Words(*row) if row else Words(), takings[0] if takings else None)
+
+
+def last_written(connection: Connection, period: Period, zone: str | None) -> tuple[str, datetime] | None:
+    """Who wrote in a draft last, and when; None when nobody has."""
+    asked = {"period": str(period), "zone": zone, "month": period.first}
+    return connection.execute(SQL["last_written"], asked).fetchone()
+
+
+def mark_of(text: str) -> str:
+    """Tells one text from another."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def marks_of(kept: Written) -> str:
+    """A mark of each part, joined: a form tells by them what it was made of."""
+    return ".".join(mark_of(text) for text in kept.texts)
+
+
+def plain_words(text: str) -> str:
+    """What a form says, with the line ends of everywhere else: browsers send two letters for each."""
+    return text.replace("\r\n", "\n").strip()
+
+
+def keep_draft(
+    connection: Connection, period: Period, zone: str | None, said: Written, *, seen: str, who: str, now: datetime
 ) -> None:
-    """Keep the engineer's words.
+    """Keep what people say; `seen` are the marks of what they saw when they began to write.
 
     Raises
     ------
-    ReportRefused : `too_long`, `phone` or `name` (also a part of one): reports go to people outside, who are not to
-        read whom to call
+    ReportRefused : `moved_on`, somebody wrote since; `too_long`, `phone` or `name` (also a part of one): reports go to
+        people outside, who are not to read whom to call; `takings`, below zero or beyond belief. Nothing was kept
     """
+    with connection.transaction():
+        connection.execute(SQL["one_writer"])
+        before = written(connection, period, zone)
+        if marks_of(before) != seen:
+            raise ReportRefused("moved_on")
+        _keep_words(connection, period, zone, before.words, said.words, who=who, now=now)
+        if zone is not None and period.month is not None:
+            _keep_takings(connection, zone, period, before.gnf, said.gnf, who=who, now=now)
+
+
+def _keep_words(
+    connection: Connection, period: Period, zone: str | None, before: Words, said: Words, *, who: str, now: datetime
+) -> None:
     names = {part for (name,) in connection.execute(SQL["names"], {"zone": zone}) for part in _parts(name)}
     names -= {part for (place,) in connection.execute(SQL["places"]) for part in _parts(place)}
-    kept = []
-    for text in words:
-        plain = " ".join(text.split("\0")).strip()
-        if len(plain) > MOST_WORDS:
+    after = Words(*(plain_words(text) for text in said))
+    for text in after:
+        if len(text) > MOST_WORDS:
             raise ReportRefused("too_long")
-        if hide_phones(plain) != plain:
+        if hide_phones(text) != text:
             raise ReportRefused("phone")
-        if not names.isdisjoint(_parts(plain)):
+        if not names.isdisjoint(_parts(text)):
             raise ReportRefused("name")
-        kept.append(plain)
-    asked = {"period": str(period), "zone": zone, "fr": kept[0], "en": kept[1], "who": who, "now": now}
-    with connection.transaction():
-        row = connection.execute(SQL["draft"], asked).fetchone()
-        before, after = Words(*row) if row else Words(), Words(*kept)
-        connection.execute(SQL["write_draft"], asked)
-        if after != before:
-            record(
-                connection, who=f"{who} (web)", what="report_written", subject=str(period), zone=zone,
-                before=before._asdict(), after=after._asdict(), now=now,
-            )  # fmt: skip
+    if after == before:
+        return
+    asked = {"period": str(period), "zone": zone, "fr": after.fr, "en": after.en, "who": who, "now": now}
+    connection.execute(SQL["write_draft"], asked)
+    record(
+        connection, who=f"{who} (web)", what="report_written", subject=str(period), zone=zone,
+        before=before._asdict(), after=after._asdict(), now=now,
+    )  # fmt: skip
 
 
 def _parts(name: str) -> list[str]:
@@ -142,25 +192,20 @@ def _parts(name: str) -> list[str]:
     return [part for part in fold(name).replace("-", " ").split() if len(part) >= LEAST_OF_NAME]
 
 
-def note_takings(connection: Connection, zone: str, month: Period, gnf: int | None, *, who: str, now: datetime) -> None:
-    """Keep what a committee says that it took in a month; None forgets it.
-
-    Raises
-    ------
-    ReportRefused : `takings`, below zero or beyond belief
-    """
+def _keep_takings(
+    connection: Connection, zone: str, month: Period, before: int | None, gnf: int | None, *, who: str, now: datetime
+) -> None:
+    """Keep what a committee says that it took in a month; None forgets it."""
     if gnf is not None and not 0 <= gnf <= MOST_GNF:
         raise ReportRefused("takings")
+    if gnf == before:
+        return
     asked = {"zone": zone, "month": month.first, "gnf": gnf, "who": who, "now": now}
-    with connection.transaction():
-        row = connection.execute(SQL["takings_of"], asked).fetchone()
-        before = row[0] if row else None
-        connection.execute(SQL["forget_takings" if gnf is None else "note_takings"], asked)
-        if gnf != before:
-            record(
-                connection, who=f"{who} (web)", what="takings_noted", subject=str(month), zone=zone,
-                before={"gnf": before}, after={"gnf": gnf}, now=now,
-            )  # fmt: skip
+    connection.execute(SQL["forget_takings" if gnf is None else "note_takings"], asked)
+    record(
+        connection, who=f"{who} (web)", what="takings_noted", subject=str(month), zone=zone,
+        before={"gnf": before}, after={"gnf": gnf}, now=now,
+    )  # fmt: skip
 
 
 def publish(

@@ -69,6 +69,17 @@ SELECT min((first.day AT TIME ZONE 'UTC')::date) FROM latest l CROSS JOIN LATERA
 -- draft
 SELECT words_fr, words_en FROM report_draft WHERE period = %(period)s AND zone_id IS NOT DISTINCT FROM %(zone)s;
 
+-- last_written
+SELECT who, at FROM (
+    SELECT written_by, written_at FROM report_draft WHERE period = %(period)s AND zone_id IS NOT DISTINCT FROM %(zone)s
+    UNION ALL
+    SELECT noted_by, noted_at FROM takings WHERE zone_id = %(zone)s AND month = %(month)s
+) AS written (who, at) ORDER BY at DESC LIMIT 1;
+
+-- one_writer
+-- Of two who write at once the second sees what the first wrote.
+SELECT pg_advisory_xact_lock(hashtext('report_draft'));
+
 -- write_draft
 INSERT INTO report_draft (period, zone_id, words_fr, words_en, written_by, written_at)
 VALUES (%(period)s, %(zone)s, %(fr)s, %(en)s, %(who)s, %(now)s)
