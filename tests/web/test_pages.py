@@ -6,6 +6,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from gateway.zones import Zone
 from ingest.registry import import_zones
 from simulator.fiction import zones_with_fiction
-from tests.web.test_access import csrf_of
+from tests.web.test_access import csrf_of, every_route
 from tests.web.web_seed import seed_event, seed_notification, seed_readings
 from tests.web.web_site import TEXT, Site
 from web.breaking import DemoFault, steps_of
@@ -131,6 +132,32 @@ def test_the_switch_keeps_page_and_question(reader: httpx.Client) -> None:
     assert "Water pumped per day" in text
     assert 'href="/fr/zones/zone-3?span=7d"' in english.text
     assert not re.search(r"\b(pompe|depuis|personnes|château)\b", text)
+
+
+def test_what_answers_a_form_links_to_no_address_that_shows_nothing(site: Site, visitor: httpx.Client) -> None:
+    """Each form, sent empty and by somebody who is logged in; and those of strangers."""
+    token, shown = csrf_of(visitor), 0
+    for method, address, template in every_route(site):
+        if method != "POST" or template.startswith(("/api/", "/sms/")) or template.endswith("/sortir"):
+            continue
+        answer = visitor.post(address, data={"csrf": token})
+        shown += answer.headers.get("content-type", "").startswith("text/html")
+        for other in re.findall(r'<a href="([^"]+)" lang="en" hreflang', answer.text):
+            assert visitor.get(urljoin(address, other)).status_code not in (404, 405), template
+    assert shown > 20
+    with site.app() as stranger:
+        refused = stranger.post("/fr/entrer", data={"nom": "Awa", "mot": "x"})
+        assert 'href="/en/entrer"' in refused.text
+        assert 'hreflang="en"' not in stranger.post("/fr/alertes/1/prendre").text
+
+
+def test_a_page_that_shows_a_secret_once_links_to_no_other_language(visitor: httpx.Client) -> None:
+    form = {"csrf": csrf_of(visitor), "nom": "Sira"}
+    for address, secret in (("utilisateurs", "/login/"), ("cles", "wat_")):
+        made = visitor.post(f"/fr/reglages/{address}", data=form | {"portee": "read"})
+        assert secret in made.text
+        assert "hreflang" not in made.text
+        assert 'hreflang="en"' in visitor.get(f"/fr/reglages/{address}").text
 
 
 def test_zone_page_draws_gaps_and_links_to_the_values(reader: httpx.Client) -> None:

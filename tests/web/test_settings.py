@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -13,10 +14,12 @@ import pytest
 
 from tests.web.test_access import csrf_of
 from tests.web.web_site import Site
+from web.accounts import find_account, let_in
 from web.rights import DOORS, Role
 
 pytestmark = pytest.mark.db
 
+HIDDEN = r'<input type="hidden" name="(\w+)" value="([^"]*)"'
 PASSWORD = "quatre chevaux sous la pluie"
 
 
@@ -43,14 +46,42 @@ def test_an_administrator_adds_a_secretary_who_sets_a_password_and_sees_one_zone
     again = visitor.post("/fr/reglages/utilisateurs", data=form)
     assert again.status_code == 400
     assert "« Sira » existe déjà" in again.text
-    fresh = _link(visitor.post("/fr/reglages/utilisateurs/Sira/refaire", data={"csrf": token}).text)
+    fresh = _link(visitor.post("/fr/reglages/utilisateurs/refaire", data={"csrf": token, "compte": "Sira"}).text)
     assert fresh != link
-    assert visitor.post("/fr/reglages/utilisateurs/Sira/fermer", data={"csrf": token}).status_code == 303
-    last = visitor.post("/fr/reglages/utilisateurs/Awa/fermer", data={"csrf": token})
+    address = "/fr/reglages/utilisateurs/fermer"
+    assert visitor.post(address, data={"csrf": token, "compte": "Sira"}).status_code == 303
+    last = visitor.post(address, data={"csrf": token, "compte": "Awa"})
     assert "« Awa » est le dernier administrateur" in last.text
     journal = visitor.get("/fr/reglages/journal?quoi=sira").text
     for words in ("compte ajouté", "mot de passe à refaire", "compte fermé", "zone-1", "Awa (web)"):
         assert words in journal, words
+
+
+@pytest.mark.parametrize("name", ["Awa / Labé", "..", "a/fermer", "50 % ?", '<b>"Sow"</b>', "sira/x@a.example"])
+def test_an_account_is_changed_and_closed_by_the_forms_of_the_page_whatever_its_name(
+    site: Site, visitor: httpx.Client, name: str
+) -> None:
+    with site.connect() as connection:
+        let_in(connection, name, Role.VIEWER, now_wall=site.wall.now())
+
+        def sends(what: str, **form: str) -> httpx.Response:
+            """The form of this account that ends in `what`, with what the page put into it."""
+            page = visitor.get("/fr/reglages/utilisateurs").text
+            forms = re.findall(rf'<form[^>]* action="([^"]*/{what})"(.*?)</form>', page, flags=re.DOTALL)
+            hidden = [
+                (unescape(address), {key: unescape(value) for key, value in re.findall(HIDDEN, inner)})
+                for address, inner in forms
+            ]
+            ((address, fields),) = [one for one in hidden if one[1].get("compte") == name]
+            return visitor.post(address, data=fields | form)
+
+        assert sends("role", role="engineer").status_code == 303
+        assert find_account(connection, name).role is Role.ENGINEER
+        assert _link(sends("refaire").text)
+        assert sends("fermer").status_code == 303
+        assert find_account(connection, name).disabled_at is not None
+        assert sends("rouvrir").status_code == 303
+        assert find_account(connection, name).disabled_at is None
 
 
 def test_a_key_is_shown_once_and_revoked_for_good(site: Site, visitor: httpx.Client) -> None:

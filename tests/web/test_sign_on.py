@@ -232,12 +232,12 @@ def test_an_account_that_an_administrator_tied_is_taken_over_once_and_by_nobody_
     now = office.clock.now()
     add_account(connection, "Kadiatou", role=Role.VIEWER, zone=None, by="server", now=now, now_wall=office.wall.now())
     browser.get(office.login_path())
-    address, form = "/fr/reglages/utilisateurs/{}/adresse", {"csrf": csrf_of(browser), "adresse": "nobody"}
-    assert browser.post(address.format("Kadiatou"), data=form).status_code == 400
+    address, form = "/fr/reglages/utilisateurs/adresse", {"csrf": csrf_of(browser), "compte": "Kadiatou"}
+    assert browser.post(address, data=form | {"adresse": "nobody"}).status_code == 400
     form["adresse"] = " AMINATA@vivaqua.example"
-    assert browser.post(address.format("Kadiatou"), data=form).status_code == 303
+    assert browser.post(address, data=form).status_code == 303
     assert "pas encore venu" in browser.get("/fr/reglages/utilisateurs").text
-    taken = browser.post(address.format("Awa"), data=form)
+    taken = browser.post(address, data=form | {"compte": "Awa"})
     assert (taken.status_code, "est déjà l’adresse d’un autre compte" in taken.text) == (400, True)
 
     openid.knows(claims=AMINATA | {"groups": ["ndiyan-chiefs"]})

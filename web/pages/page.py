@@ -20,6 +20,7 @@ from web.language import Language, Texts, texts_of
 from web.replica import SHOWN_FROM
 from web.rights import Right
 from web.templating import environment
+from web.turns import SAFE_METHODS
 
 SQL = queries("web", "frame")
 
@@ -125,13 +126,19 @@ def _path(language: Language, *parts: object) -> str:
     return "/" + "/".join([language.value, *(str(part) for part in parts)])
 
 
-def _switched(request: Request, language: Language) -> str:
-    """The same page in the other language; the page itself when its address names no language."""
+def _switched(request: Request, language: Language) -> str | None:
+    """The same page in the other language; the page itself when its address names no language.
+
+    None for what answers a form: nothing stands at its address, and what was typed, or is shown this once, is here
+    alone. To log in is the exception: the form is at the address that it is sent to.
+    """
     other = Language.EN if language is Language.FR else Language.FR
     path, query = request.url.path, request.url.query
     head, _, rest = path.lstrip("/").partition("/")
     if head == "login":
         return f"?langue={other.value}"
+    if request.method not in SAFE_METHODS and rest != "entrer":
+        return None
     if head != language.value:
         return f"/{other.value}/"
     return f"/{other.value}/{rest}" + (f"?{query}" if query else "")

@@ -44,7 +44,7 @@ def set_aside(
 
 @router.get("/mis-de-cote/rejouer")
 def nothing_to_replay(page: PageOf) -> Response:
-    """Whoever comes here by address or by the language switch finds the list."""
+    """Whoever comes here by address finds the list."""
     return page.see("mis-de-cote")
 
 
@@ -67,7 +67,7 @@ def one(page: PageOf, set_aside_id: int) -> Response:
 
 @router.get("/mis-de-cote/{set_aside_id}/rejouer")
 def not_replayed(page: PageOf, set_aside_id: int) -> Response:
-    """Whoever comes here by address or by the language switch finds the message."""
+    """Whoever comes here by address finds the message."""
     return page.see("mis-de-cote", set_aside_id)
 
 

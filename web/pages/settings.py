@@ -25,6 +25,7 @@ router = APIRouter(prefix="/reglages")
 PER_PAGE = 100
 MOST_ROWS = 100_000  # of a table to take along
 LONGEST_NAME, MOST_DAYS = 60, 3660
+Account = Annotated[str, Form(max_length=200)]  # whose; in an address a name with a slash would end there
 REFUSALS = {
     "name": N_("« %(value)s » ne va pas : un nom a de 1 à 60 lettres."),
     "taken": N_("« %(value)s » existe déjà : choisissez un autre nom."),
@@ -59,47 +60,49 @@ def add_user(
     return _users(page, link=token, whose=" ".join(nom.split()))
 
 
-@router.post("/utilisateurs/{name}/role")
-def set_role(page: PageOf, name: str, role: Annotated[Role, Form()], zone: Annotated[str, Form()] = "") -> Response:
+@router.post("/utilisateurs/role")
+def set_role(
+    page: PageOf, compte: Account, role: Annotated[Role, Form()], zone: Annotated[str, Form()] = ""
+) -> Response:
     """Let somebody be something else, from their next click on."""
     try:
-        change_role(page.connection, name, role=role, zone=zone or None, by=page.who, now=page.now)
+        change_role(page.connection, compte, role=role, zone=zone or None, by=page.who, now=page.now)
     except AccountRefused as error:
         return _users(page, refused=error)
     return page.see("reglages", "utilisateurs")
 
 
-@router.post("/utilisateurs/{name}/refaire")
-def reset_user(page: PageOf, name: str) -> Response:
+@router.post("/utilisateurs/refaire")
+def reset_user(page: PageOf, compte: Account) -> Response:
     """Forget a password and second factor, and show the link to set one anew."""
-    token = reset(page.connection, name, by=page.who, now=page.now, now_wall=page.services.wall.now())
-    return _users(page, link=token, whose=name)
+    token = reset(page.connection, compte, by=page.who, now=page.now, now_wall=page.services.wall.now())
+    return _users(page, link=token, whose=compte)
 
 
-@router.post("/utilisateurs/{name}/adresse")
-def set_mailbox(page: PageOf, name: str, adresse: Annotated[str, Form(max_length=200)] = "") -> Response:
+@router.post("/utilisateurs/adresse")
+def set_mailbox(page: PageOf, compte: Account, adresse: Annotated[str, Form(max_length=200)] = "") -> Response:
     """Let somebody come by the OpenID provider under this address, or, when it is empty, no more."""
     try:
-        await_mailbox(page.connection, name, adresse, by=page.who, now=page.now)
+        await_mailbox(page.connection, compte, adresse, by=page.who, now=page.now)
     except AccountRefused as error:
         return _users(page, refused=error)
     return page.see("reglages", "utilisateurs")
 
 
-@router.post("/utilisateurs/{name}/fermer")
-def disable_user(page: PageOf, name: str) -> Response:
+@router.post("/utilisateurs/fermer")
+def disable_user(page: PageOf, compte: Account) -> Response:
     """Let somebody in no more."""
     try:
-        disable(page.connection, name, by=page.who, now=page.now, now_wall=page.services.wall.now())
+        disable(page.connection, compte, by=page.who, now=page.now, now_wall=page.services.wall.now())
     except AccountRefused as error:
         return _users(page, refused=error)
     return page.see("reglages", "utilisateurs")
 
 
-@router.post("/utilisateurs/{name}/rouvrir")
-def enable_user(page: PageOf, name: str) -> Response:
+@router.post("/utilisateurs/rouvrir")
+def enable_user(page: PageOf, compte: Account) -> Response:
     """Let somebody in again."""
-    enable(page.connection, name, by=page.who, now=page.now)
+    enable(page.connection, compte, by=page.who, now=page.now)
     return page.see("reglages", "utilisateurs")
 
 
