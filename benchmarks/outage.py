@@ -25,13 +25,13 @@ from benchmarks.processes import IngestProcess, MeasureError, Publisher, held_by
 from benchmarks.rig import PER_PACK, WARM_UP, ZONES, Rig, make_messages
 from benchmarks.wire import connected
 from gateway.config import MqttSettings
-from gateway.uplink import WINDOW_READINGS
+from gateway.uplink import BACKLOG_READINGS, WINDOW_READINGS
 from ingest import mqtt
 from ingest.db import connect, queries
 
 SQL = queries("benchmarks", "ingest")
 READINGS_PER_S = 2000
-UNDER_WAY = ZONES * (2 * WINDOW_READINGS // PER_PACK)  # messages: what is measured and as much of a backlog
+UNDER_WAY = ZONES * ((WINDOW_READINGS + BACKLOG_READINGS) // PER_PACK)  # messages: as if all were small packs
 HOUR_MESSAGES = 3600 * READINGS_PER_S // PER_PACK
 STORE_COUNT = "$SYS/broker/store/messages/count"
 SYS_WITHIN_S = 25.0  # the broker tells every ten seconds

@@ -50,7 +50,8 @@ from gateway.wire import (
 
 log = logging.getLogger(__name__)
 
-WINDOW_READINGS = 2 * MAX_READINGS_PER_PACK  # sent and not yet confirmed; as many again of a backlog
+WINDOW_READINGS = MAX_READINGS_PER_PACK  # sent and not yet confirmed
+BACKLOG_READINGS = 2 * MAX_READINGS_PER_PACK  # of a backlog: while one is answered the next is on its way
 NEWEST_AMONG = 2000  # of a backlog, so many readings are looked through for the newest of each channel
 DECLARED_AT_ONCE = 200  # ranges of numbers that were thinned away: 3 kB
 WORTH_ZIPPING = 300  # bytes
@@ -277,7 +278,7 @@ class Uplink:
             self._find_backlog(client)
         if self.has_backlog:
             self._live = self._send_from(client, self._live, begin=self._until)
-            self._cursor = self._send_from(client, self._cursor, until=self._until)
+            self._cursor = self._send_from(client, self._cursor, until=self._until, window=BACKLOG_READINGS)
             if not self._outbox.peek(1, after=self._cursor, until=self._until)[0]:
                 self._cursor, self._until = self._live, END
         else:
@@ -302,12 +303,18 @@ class Uplink:
             self._publish(client, self._outbox.newest(NEWEST_AMONG))
 
     def _send_from(
-        self, client: mqtt.Client, cursor: Position, *, begin: Position = START, until: Position = END
+        self,
+        client: mqtt.Client,
+        cursor: Position,
+        *,
+        begin: Position = START,
+        until: Position = END,
+        window: int = WINDOW_READINGS,
     ) -> Position:
         """Send what waits behind `cursor`, as long as the window bears what is unconfirmed from `begin` on."""
         unconfirmed = self._outbox.depth(after=begin, until=cursor)
-        while unconfirmed < WINDOW_READINGS:
-            groups, cursor = self._outbox.peek(WINDOW_READINGS - unconfirmed, after=cursor, until=until)
+        while unconfirmed < window:
+            groups, cursor = self._outbox.peek(window - unconfirmed, after=cursor, until=until)
             if not groups:
                 break
             self._publish(client, groups)

@@ -15,7 +15,7 @@ from gateway.clock import ManualClock
 from gateway.config import MqttSettings
 from gateway.model import AssetId, Reading
 from gateway.outbox import Outbox
-from gateway.uplink import WINDOW_READINGS, Uplink
+from gateway.uplink import BACKLOG_READINGS, WINDOW_READINGS, Uplink
 from gateway.wire import ack_topic, decode_numbers, encode_numbers
 from ingest.senml import decode_pack
 
@@ -212,7 +212,7 @@ def test_after_a_long_cut_the_newest_goes_first_then_live_and_the_backlog_beside
     assert [(one.asset, one.channel) for one in newest.records] == NAMES, "how each channel stands, in one pack"
     assert {one.at_s for one in newest.records} == {(village.clock.now() - timedelta(minutes=1)).timestamp()}
     backlog = [decode_pack(payload).records for payload in village.line.kept[1:]]
-    assert sum(map(len, backlog)) == WINDOW_READINGS, "no more than the link bears"
+    assert sum(map(len, backlog)) == BACKLOG_READINGS, "no more than the link bears"
     assert backlog[0][0].seq == 2 * ROUND_READINGS + 1, "the oldest first"
 
     village.line.kept.clear()  # nobody has answered yet
