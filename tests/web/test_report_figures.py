@@ -58,12 +58,15 @@ FACTS = Facts(
 )  # fmt: skip
 
 
-def counter(steps: Sequence[float | None], *, start: date = FIRST - DAY) -> dict[date, Span]:
-    """A counter's days from the one before the period; None is a day without readings."""
+def counter(
+    steps: Sequence[float | None], *, start: date = FIRST - DAY, mornings: Sequence[int] = ()
+) -> dict[date, Span]:
+    """A counter's days from the one before the period; None is a day without readings, `mornings` are the places of
+    those without a reading of their evening."""
     value, found = 100.0, {}
     for place, step in enumerate(steps):
         if step is not None:
-            found[start + place * DAY] = Span(96, None, None, value, value + step, step)
+            found[start + place * DAY] = Span(96, None, None, value, value + step, step, place not in mornings)
             value += step
     return found
 
@@ -101,6 +104,13 @@ def test_water_of_a_silence_that_began_before_the_period_is_not_counted() -> Non
     assert total_of(series, FIRST, 3) == Total(9.0, 2)
 
 
+def test_water_of_the_rest_of_a_day_that_was_silent_by_its_evening_is_not_counted_in_the_next_period() -> None:
+    """On 30 September nothing came after noon: the 7 m³ into 1 October are of two months, nobody knows how much of
+    which. The first reading of October stands 6 m³ higher than the last of September; 1 m³ came after it."""
+    series = counter([5, 0, 3], mornings=[0]) | {FIRST: Span(96, None, None, 111.0, 112.0, 7.0, True)}
+    assert total_of(series, FIRST, 2) == Total(4.0, 2)
+
+
 def test_a_day_counts_as_served_partly_or_dry_only_when_most_taps_are_known() -> None:
     """Day 1: three of four taps gave. Day 2: one of four. Day 3: none. Day 4: only three of four were heard, 75 %."""
     days = {
@@ -112,6 +122,16 @@ def test_a_day_counts_as_served_partly_or_dry_only_when_most_taps_are_known() ->
     assert (found.served, found.partly, found.dry, found.unknown, found.known) == (1, 1, 1, 1, 3)
     assert found.share == pytest.approx(1 / 3)
     assert service_of({}, TAPS, [FIRST]).share is None, "nothing heard is no zero"
+
+
+def test_a_day_whose_readings_end_before_its_evening_is_not_known_and_nor_is_the_next() -> None:
+    """Day 1: nothing after the night, in which nobody draws. Day 3: heard until evening, and nobody drew."""
+    taps = {tap: counter([1, 0, 1, 0, 1], mornings=[1]) for tap in TAPS}
+    dates = [FIRST + n * DAY for n in range(4)]
+    found = service_of(taps, TAPS, dates)
+    assert found == Service((DayState.UNKNOWN, DayState.UNKNOWN, DayState.DRY, DayState.SERVED))
+    outlet = {LET_OUT: counter([1, 0, 5, 5, 5])}
+    assert lost_between(taps | outlet, LET_OUT, TAPS, dates).days == 2
 
 
 def hours(*values: tuple[float, float], n: int = 4) -> dict[datetime, Span]:

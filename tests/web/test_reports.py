@@ -14,18 +14,22 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import httpx
+import numpy as np
 import psycopg
 import pytest
 
 from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
-from ingest.db import connect
-from ingest.registry import import_zones
+from ingest.columns import Columns
+from ingest.db import Connection, connect
+from ingest.registry import channel_ids, import_zones
+from ingest.writer import ReadingWriter
 from tests.databases import database, leave_alone
 from tests.web.test_access import csrf_of
 from tests.web.test_pages import words
 from tests.web.web_seed import seed_readings
 from tests.web.web_site import Site, make_site
+from web.daily import fetch_volumes
 from web.language import Language
 from web.reports.period import Period
 from web.reports.sheets import Audience, sheet
@@ -142,6 +146,58 @@ def test_a_zone_of_which_little_is_known_is_called_indicative_and_shows_no_zero(
     assert "eau livrée pas connu" in never or "pas connu eau livrée" in never
     assert figures(author, "/fr/rapports/2026-10/zone-6?format=csv")["zone-6/days_without_water"] == "0"
     assert figures(author, "/fr/rapports/2026-10/zone-6?format=csv")["zone-6/delivered"] == ""
+
+
+def write_taps(connection: Connection, zone: Zone, *, until: datetime, skip: tuple[datetime, datetime]) -> None:
+    """Each hour's reading of all taps from 28 September to `until`, but none within `skip`: 10 litres an hour from
+    07:00 to 19:00, and none on the 20th."""
+    t_s = np.arange((OCTOBER - timedelta(days=34)).timestamp(), until.timestamp() + 1, 3600)
+    draws = (t_s % 86_400 > 7 * 3600) & (t_s % 86_400 <= 19 * 3600)
+    draws &= t_s // 86_400 != (OCTOBER - timedelta(days=12)).timestamp() // 86_400
+    value = 5 + np.cumsum(0.01 * draws)
+    kept = (t_s < skip[0].timestamp()) | (t_s >= skip[1].timestamp())
+    t_us, numbers = (t_s[kept] * 1e6).astype(np.int64), channel_ids(connection)
+    for tap in zone.taps:
+        number = np.full(len(t_us), numbers[zone.zone_id, tap.asset_id, "volume_m3"], np.int32)
+        ReadingWriter(connection).write(Columns(number, t_us, t_us, value[kept], np.ones(len(t_us), np.int16)))
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["now", "days-written-by-the-version-before"])
+def test_a_silence_that_begins_at_night_makes_no_day_without_water(
+    october: Site, author: httpx.Client, zones: list[Zone], is_old: bool
+) -> None:
+    """Zone 2 was heard until 02:00 on the 11th, then from 08:00 on the 14th; zone 3 until 02:00 on the 21st for good.
+    On the 20th both were heard until midnight, and nobody drew anything: that is the only day without water."""
+    lost = datetime(2026, 10, 11, 2, 1, tzinfo=UTC), datetime(2026, 10, 14, 8, tzinfo=UTC)
+    with october.connect() as connection:
+        write_taps(connection, zones[1], until=NOW, skip=lost)
+        write_taps(connection, zones[2], until=datetime(2026, 10, 21, 2, tzinfo=UTC), skip=lost)
+        if is_old:
+            connection.execute("UPDATE reading_day SET last_hour = NULL")
+        days = [(OCTOBER - timedelta(days=back)).date() for back in range(31, 0, -1)]
+        by_tap = fetch_volumes(connection, days, asset="tap-%", zone="zone-2")
+    unknown = [f"2026-10-{day}" for day in (11, 12, 13, 14)]
+    for zone, so_many in (("zone-2", 4), ("zone-3", 4 + 11)):
+        found = figures(author, f"/fr/rapports/2026-10/{zone}?format=csv")
+        assert (found[f"{zone}/days_without_water"], found[f"{zone}/days_unknown"]) == ("1", str(so_many))
+        assert found[f"{zone}/water_on_2026-10-20"] == "dry"
+        assert [found[f"{zone}/water_on_{on}"] for on in unknown] == [""] * 4
+        assert [found[f"{zone}/delivered_on_{on}"] for on in unknown] == [""] * 4
+        assert found[f"{zone}/water_on_2026-10-10"] == found[f"{zone}/water_on_2026-10-15"] == "served"
+    no_data = [str(on) for on, *taps in zip(days, *by_tap.values(), strict=True) if None in taps]
+    assert no_data == unknown, "as the page of the taps says"
+    assert "pas connus : 4 ; sur 31" in words(author.get("/fr/rapports/2026-10/zone-2"))
+
+
+def test_a_zone_that_falls_silent_in_the_evening_is_known_until_then(
+    october: Site, author: httpx.Client, zones: list[Zone]
+) -> None:
+    """Silent for good after 19:00 on the 21st: that day is known, the ten after it are not."""
+    never = NOW, NOW
+    with october.connect() as connection:
+        write_taps(connection, zones[1], until=datetime(2026, 10, 21, 19, tzinfo=UTC), skip=never)
+    found = figures(author, "/fr/rapports/2026-10/zone-2?format=csv")
+    assert (found["zone-2/days_with_water"], found["zone-2/days_unknown"]) == ("20", "10")
 
 
 def test_a_published_report_never_changes_and_what_changed_is_told_before_the_next(

@@ -34,9 +34,10 @@ MEANINGS: dict[str, Meaning] = {
         N_("Jours avec eau, disponibilité du service"),
         N_(
             "Jour avec eau : la moitié au moins des robinets entendus a donné de l’eau. Jour partiel : moins de "
-            "la moitié. Jour sans eau : aucun robinet. Si moins de 80 % des robinets sont entendus ce jour-là et "
-            "la veille, le jour n’est pas connu. La disponibilité est la part des jours avec eau parmi les jours "
-            "connus."
+            "la moitié. Jour sans eau : aucun robinet. Un robinet compte comme entendu s’il l’a été après 19 h ce "
+            "jour-là et la veille : une mesure de la nuit ou du matin ne dit rien de la journée. Si moins de 80 % "
+            "des robinets sont entendus, le jour n’est pas connu. La disponibilité est la part des jours avec eau "
+            "parmi les jours connus."
         ),
     ),
     "pumping": Meaning(

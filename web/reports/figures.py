@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from alerts.closing import REPAIRED_FROM, Repair, RepairTimes, repair_times
 from gateway.model import Fault
+from web.daily import EVENING
 from web.reports.period import Period, midnight
 
 Key = tuple[str, str]  # asset, channel
@@ -29,6 +30,7 @@ INDICATIVE_BELOW = 0.8  # DASHBOARD §7.5
 RULES: Mapping[str, float] = {
     "heard_share": HEARD_SHARE, "taps_share": TAPS_SHARE, "served_share": SERVED_SHARE,
     "good_sun_w_m2": GOOD_SUN_W_M2, "above_start_w_m2": ABOVE_START_W_M2, "indicative_below": INDICATIVE_BELOW,
+    "evening_h": EVENING / HOUR,
 }  # fmt: skip
 
 SUN, LEVEL = ("pv", "irradiance_w_m2"), ("tower", "level_m")
@@ -37,7 +39,10 @@ POWERS = (("pump", "power_w"), ("pv", "power_w"))  # the panels feed nothing els
 
 
 class Span(NamedTuple):
-    """What a channel gave in a day or an hour: a row of a rollup; `n` good readings."""
+    """What a channel gave in a day or an hour: a row of a rollup; `n` good readings.
+
+    `has_evening` says of a day that one of them stands for midnight (`web.daily.EVENING`).
+    """
 
     n: int
     mean: float | None
@@ -45,6 +50,7 @@ class Span(NamedTuple):
     first: float | None
     last: float | None
     steps: float
+    has_evening: bool = False
 
 
 class Facts(NamedTuple):
@@ -347,28 +353,31 @@ class Total(NamedTuple):
 def total_of(series: Mapping[date, Span], first: date, days: int) -> Total | None:
     """What a counter moved on in a period; None when it was not heard in it.
 
-    Steps over a silence within the period are water of the period. The step over a silence that began before it is
-    not: nobody knows how it divides, so the count then begins with the first reading.
+    Steps over a silence within the period are water of the period. The step over a silence that began before the
+    evening before it is not: nobody knows how it divides, so the count then begins with the first reading.
     """
     heard = [on for on in (first + day * DAY for day in range(days)) if on in series and series[on].n]
     if not heard:
         return None
     volume = sum(series[on].steps for on in heard)
     begins = first
-    if not _is_heard(series, first - DAY):
+    if not _has_evening(series, first - DAY):
         span, begins = series[heard[0]], heard[0]
         within = max(0.0, (span.last or 0.0) - (span.first or 0.0))
         volume -= span.steps - min(span.steps, within)
     return Total(volume, (heard[-1] - begins).days + 1)
 
 
-def _is_heard(series: Mapping[date, Span], on: date) -> bool:
-    return on in series and series[on].n > 0
+def _has_evening(series: Mapping[date, Span], on: date) -> bool:
+    return on in series and series[on].has_evening
 
 
 def _of_day(series: Mapping[date, Span], on: date) -> float | None:
-    """What a counter moved on in one day; None unless it was heard then and on the day before."""
-    return series[on].steps if _is_heard(series, on) and _is_heard(series, on - DAY) else None
+    """What a counter moved on in one day; None unless it was heard in its evening and in the one before.
+
+    A reading after midnight says that nobody drew water at night, and nothing of the day.
+    """
+    return series[on].steps if _has_evening(series, on) and _has_evening(series, on - DAY) else None
 
 
 def _nearest(

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 from ingest.db import Connection, queries
 from ingest.readings_pg import PgReadings
+from web.daily import EVENING
 from web.purse import fetch_purse
 from web.reports.figures import LEVEL, LIFTED, POWERS, SUN, Facts, Key, Rows, Sms, Span, Told
 from web.reports.period import Period, midnight
@@ -22,7 +23,8 @@ def fetch_rows(connection: Connection, period: Period, *, zone: str | None, now:
     span_start = midnight(first)
     span = {"zone": zone, "start": span_start, "end": span_start + days * DAY}
     by_day: dict[str, dict[Key, dict[date, Span]]] = defaultdict(lambda: defaultdict(dict))
-    for zone_id, asset, name, on, *numbers in connection.execute(SQL["days"], span | {"start": span_start - DAY}):
+    of_days = span | {"start": span_start - DAY, "evening": EVENING}
+    for zone_id, asset, name, on, *numbers in connection.execute(SQL["days"], of_days):
         by_day[zone_id][asset, name][on] = Span(*numbers)
     by_hour: dict[str, dict[Key, dict[datetime, Span]]] = defaultdict(lambda: defaultdict(dict))
     of_hours = span | {"start": span_start - HOUR, "channels": ["/".join(key) for key in HOURLY]}

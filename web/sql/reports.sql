@@ -9,13 +9,21 @@ FROM zone z WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s ORDER BY z.zone
 
 -- days
 -- From the rollup channel by channel; the day in which a channel fell silent for good is not in it and is added up anew.
-SELECT c.zone_id, c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps
+-- Whether it was read in its evening is told as in `past_days`.
+SELECT c.zone_id, c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps,
+       coalesce(coalesce(d.last_hour, (
+           SELECT max(h.hour) FROM reading_hour h WHERE h.channel_id = l.channel_id AND h.n > 0
+             AND h.hour >= d.day AND h.hour < d.day + interval '1 day'
+       )) >= d.day + interval '1 day' - %(evening)s, false)
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     SELECT * FROM reading_day r WHERE r.channel_id = l.channel_id AND r.day >= %(start)s AND r.day < %(end)s
       AND r.day < date_trunc('day', l.measured_at, 'UTC')) d
 WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
 UNION ALL
-SELECT c.zone_id, c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps
+SELECT c.zone_id, c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps,
+       coalesce((
+           SELECT max(h.hour) FROM reading_hourly h WHERE h.channel_id = l.channel_id AND h.n > 0 AND h.hour >= d.day
+       ) >= d.day + interval '1 day' - %(evening)s, false)
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     SELECT * FROM reading_daily r WHERE r.channel_id = l.channel_id AND r.day = date_trunc('day', l.measured_at, 'UTC')) d
 WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
