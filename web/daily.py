@@ -2,7 +2,8 @@
 
 A day is a UTC day, which is Labé's. Volumes come from counters alone, from the steps in the rollups (`ingest.meters`).
 Solar pumps rest at night, so a reading of the evening stands for midnight; where there is none, nobody knows how the
-water of the gap divides into days, and the days on both sides have no data.
+water of the gap divides into days, and the days on both sides have no data. The sun of a day is the sum of its hours,
+and known when each hour of daylight is.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ HISTORY_DAYS = 30  # what a zone's own response to the sun is learnt from
 EVENING = timedelta(hours=5)  # how long before midnight a reading may be to stand for it
 LIFTED, SUN, LEVEL, DRAWN = "volume_m3", "irradiance_w_m2", "level_m", "outflow_volume_m3"
 ASKED = {LIFTED: "pump", SUN: "pv", LEVEL: "tower", DRAWN: "tower"}  # a zone's channels and whose they are
-FULL_DAY = 0.9  # share of a day's readings that its mean irradiance must rest on
+# Daylight near the equator, 06:00 to 18:00 of a site's mean solar time: the whole hours that may hold some of it.
+DAWN_H, DUSK_H = 6, 19
+KNOWN_S = 0.5 * 3600  # of readings in an hour of daylight: with fewer nobody knows its sun
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Water:
             return found
 
         self.volume_m3 = laid_out(LIFTED, numbers.moved(LIFTED))
-        self.insolation_kwh_m2 = laid_out(SUN, numbers.value[SUN][:, 1:]) * 24 / 1000
+        self.insolation_kwh_m2 = laid_out(SUN, numbers.value[SUN][:, 1:]) / 1000
         full_level_m, full_m3 = laid_out(LEVEL, numbers.plate(LEVEL)).T[:, :, None]
         self.room_m3 = room_of(
             laid_out(LEVEL, numbers.value[LEVEL][:, 1:]), laid_out(DRAWN, numbers.value[DRAWN][:, 1:]),
@@ -115,7 +118,7 @@ class _Numbers:
         parameters = {
             "start": start, "end": midnight(days[-1]) + DAY, "names": list(names), "assets": list(assets),
             "zones": zones if zones is None else list(zones), "evening": EVENING,
-            "full_day_s": FULL_DAY * DAY.total_seconds(),
+            "dawn_h": DAWN_H, "dusk_h": DUSK_H, "known_s": KNOWN_S,
         }  # fmt: skip
         found = {name: columns for name, *columns in array_cursor(connection).execute(SQL["past_days"], parameters)}
         known = np.unique(np.concatenate([np.empty(0, np.int32), *(channel for channel, *_ in found.values())]))

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import isnan
 
+import numpy as np
+
+from gateway.clock import us_from_instant
 from gateway.model import Fault
+from ingest.arrays import array_cursor
 from ingest.db import Connection, queries
-from ingest.readings import ZoneRow
-from web.daily import FULL_DAY, Day, days_before, fetch_days, midnight
+from ingest.hours import ARRAY_POWER, LIFTED, POWER
+from ingest.readings import FloatArray, ZoneRow
+from ingest.rollups import HOUR_US
+from web.daily import DAY, Day, days_before, fetch_days, midnight
 from web.errors import NotThere
-from web.measures import LEAST_M3
+from web.measures import DAY_H, specific_energy_by_day
 from web.stories import Alert, live_alerts
 
 SQL = queries("web", "fleet")
@@ -50,7 +57,7 @@ class TowerNow:
 class ZoneNow:
     """A zone as the overview and the API show it; `days` are whole days, yesterday last, empty without data.
 
-    `energy_kwh_m3` is yesterday's.
+    `energy_kwh_m3` is yesterday's, where it was asked for.
     """
 
     zone: ZoneRow
@@ -82,7 +89,7 @@ def state_of_zone(alerts: Sequence[Alert], last_seen_at: datetime | None, now: d
 
 def fetch_fleet(connection: Connection, now: datetime) -> list[ZoneNow]:
     """All zones as they are now with their days, gravest first, then by people served."""
-    return with_days(connection, fetch_states(connection, now), now)
+    return with_energy(connection, with_days(connection, fetch_states(connection, now), now), now)
 
 
 def fetch_states(connection: Connection, now: datetime, *, zone: str | None = None) -> list[ZoneNow]:
@@ -103,14 +110,17 @@ def fetch_states(connection: Connection, now: datetime, *, zone: str | None = No
 def with_days(
     connection: Connection, fleet: Sequence[ZoneNow], now: datetime, *, expect_last: int = 1
 ) -> list[ZoneNow]:
-    """These zones with their last days and yesterday's energy."""
+    """These zones with their last days."""
     zones = [item.zone.zone_id for item in fleet]
     days = fetch_days(connection, now, zones=zones, expect_last=expect_last)
+    return [replace(item, days=tuple(days.get(zone, ()))) for zone, item in zip(zones, fleet, strict=True)]
+
+
+def with_energy(connection: Connection, fleet: Sequence[ZoneNow], now: datetime) -> list[ZoneNow]:
+    """These zones with what a cubic metre cost them yesterday."""
+    zones = [item.zone.zone_id for item in fleet]
     energy = _fetch_energy(connection, now, zones)
-    return [
-        replace(item, days=tuple(days.get(zone, ())), energy_kwh_m3=energy.get(zone))
-        for zone, item in zip(zones, fleet, strict=True)
-    ]
+    return [replace(item, energy_kwh_m3=energy.get(zone)) for zone, item in zip(zones, fleet, strict=True)]
 
 
 def place_of(item: ZoneNow) -> tuple[int, int, str]:
@@ -119,13 +129,33 @@ def place_of(item: ZoneNow) -> tuple[int, int, str]:
 
 
 def _fetch_energy(connection: Connection, now: datetime, zones: Sequence[str]) -> dict[str, float]:
-    """Yesterday's kWh for each cubic metre, of the zones whose pump was measured all day and lifted something."""
-    parameters = {"day": midnight(days_before(now, 1)[0]), "zones": list(zones)}
-    return {
-        zone_id: energy_kwh / lifted_m3
-        for zone_id, energy_kwh, known, lifted_m3 in connection.execute(SQL["daily_energy"], parameters)
-        if known >= FULL_DAY and lifted_m3 >= LEAST_M3
-    }
+    """Yesterday's kWh for each cubic metre, of the zones of which it is known, as the pump's page counts it.
+
+    Two days of each zone stand behind each other; only the last hour of the first is fetched, for the counter's step
+    into yesterday.
+    """
+    yesterday = midnight(days_before(now, 1)[0])
+    begin_us = us_from_instant(yesterday - DAY)
+    asked = {
+        "zones": list(zones), "channels": [POWER, ARRAY_POWER, LIFTED],
+        "start": yesterday - timedelta(hours=1), "end": yesterday + DAY,
+    }  # fmt: skip
+    row_of = {zone: row for row, zone in enumerate(zones)}
+    mean: dict[str, dict[int, FloatArray]] = defaultdict(dict)
+    moved = np.full((len(zones), 2 * DAY_H), np.nan)
+    for zone, channel, hour_us, means, steps in array_cursor(connection).execute(SQL["pumping_hours"], asked):
+        mean[channel][row_of[zone]] = hours = np.full(2 * DAY_H, np.nan)
+        if hour_us is None:
+            continue
+        at = (hour_us - begin_us) // HOUR_US
+        hours[at] = means
+        if channel == LIFTED:
+            moved[row_of[zone], at] = steps
+    power_w = np.full((len(zones), 2 * DAY_H), np.nan)
+    for row, hours in (mean[ARRAY_POWER] | mean[POWER]).items():  # panels feed nothing else: see `Hours.pump_power_w`
+        power_w[row] = hours
+    energy = specific_energy_by_day(power_w.ravel(), moved.ravel())[1::2].tolist()
+    return {zone: value for zone, value in zip(zones, energy, strict=True) if not isnan(value)}
 
 
 def fetch_zone(connection: Connection, zone_id: str, now: datetime, *, expect_last: int = 1) -> ZoneNow:

@@ -42,8 +42,9 @@ and PostgreSQL reads the whole of `latest` for each chart, two to three times as
 ASKED = {
     "after": None, "alert": 1, "asset": "tower", "assets": ["tower", "tap-%"], "before_at": None,
     "before_channel": None, "before_measured": None, "before_value": None, "behind": HOUR, "bin": HOUR, "channel": 1,
-    "channels": [1, 2], "day": AT, "due": AT, "due_until": AT + HOUR, "end": AT + 48 * HOUR, "evening": 6 * HOUR,
-    "fresh": AT, "full_day_s": 40_000.0, "heard_since": AT, "high": 1e9, "judged_since": AT, "late_after": HOUR,
+    "channels": [1, 2], "dawn_h": 6, "day": AT, "due": AT, "due_until": AT + HOUR, "dusk_h": 19, "end": AT + 48 * HOUR,
+    "evening": 6 * HOUR, "fresh": AT, "heard_since": AT, "high": 1e9, "judged_since": AT, "known_s": 1800.0,
+    "late_after": HOUR,
     "lifting": ["pump"], "limit": 20, "low": -1e9, "measured": AT, "most": HOUR, "name": "level_m",
     "names": ["level_m"], "now": AT + 26 * HOUR, "only": None, "quantiles": [0.5, 0.9], "severity": 3, "since": AT,
     "skip": 1, "start": AT, "taps": True, "test": "range", "unusable": [4], "zone": "zone-1", "zones": ["zone-1"],
@@ -56,7 +57,7 @@ WRITTEN: dict[str, object] = {
 }  # fmt: skip
 OTHERWISE = {
     "ingest/hours:hours": {"channels": ["tower/level_m"]}, "ingest/hours:months_heard": {"channel": "tower/level_m"},
-    "web/reports:hours": {"channels": ["tower/level_m"]},
+    "web/fleet:pumping_hours": {"channels": ["tower/level_m"]}, "web/reports:hours": {"channels": ["tower/level_m"]},
 }  # fmt: skip
 VIEWS = {"reading_hourly", "reading_daily"}
 PACKAGES = ("ingest", "alerts", "web", "ndiyan")

@@ -12,11 +12,13 @@ import pytest
 from gateway.zones import Zone
 from ingest.columns import Columns
 from ingest.db import Connection, connect
+from ingest.hours import LIFTED, POWER, Hours, Part
 from ingest.registry import channel_ids, import_zones
 from ingest.writer import ReadingWriter
 from tests.web.web_seed import DAY_HOURS, SUN_W_M2, seed_readings
 from web.daily import days_before, fetch_days, fetch_volumes
-from web.fleet import SILENT_AFTER, ZoneState, fetch_zone, state_of_zone
+from web.fleet import SILENT_AFTER, ZoneState, fetch_fleet, fetch_zone, state_of_zone
+from web.measures import specific_energy_by_day
 from web.stories import Alert
 
 NOW = datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
@@ -135,6 +137,75 @@ def test_expected_follows_from_the_zones_own_days(registry: Connection, zones: l
     registry.close()
 
 
+DUE_SUN = SUN_W_M2 * DAY_HOURS * 2 / math.pi / 1000
+
+
+@pytest.mark.db
+@pytest.mark.parametrize(
+    ("gap", "longitude", "sun"),
+    [
+        pytest.param((at(1, 11, 20), at(1, 13, 40)), None, None, id="an-hour-of-noon-is-missing"),
+        pytest.param((at(1, 12, 10), at(1, 12, 40)), None, DUE_SUN, id="half-an-hour-of-noon-is-missing"),
+        pytest.param((at(1, 12, 5), at(1, 12, 40)), None, None, id="more-than-half-an-hour"),
+        pytest.param((at(1, 6), at(1, 7)), None, None, id="the-first-hour-of-light"),
+        pytest.param((at(1, 18), at(1, 19)), None, None, id="the-last-hour-of-light"),
+        pytest.param((at(1, 19), at(2, 5)), None, DUE_SUN, id="the-evening"),
+        pytest.param((at(1, 0), at(1, 6)), None, DUE_SUN, id="the-night"),
+        pytest.param((at(1, 17), at(1, 19)), 30.0, DUE_SUN - 0.262, id="an-evening-further-east"),
+        pytest.param((at(1, 4), at(1, 5)), 30.0, None, id="a-morning-further-east"),
+    ],
+)
+def test_the_sun_of_a_day_is_known_when_its_daylight_is_and_what_is_missing_makes_it_no_darker(
+    registry: Connection, zones: list[Zone], gap: tuple[datetime, datetime], longitude: float | None, sun: float | None
+) -> None:
+    """The sun goes from 06:30 to 18:30. Where it should have set by 17:00, what the last 1.5 of 12 hours of half a sine
+    give is not missed: 900 · 12/π · (1 - cos(π/8)) = 262 Wh/m²."""
+    if longitude is not None:
+        registry.execute("UPDATE zone SET longitude = %s", [longitude])
+    seed_readings(registry, zones[0], now=NOW, days=10, skip=[gap])
+    yesterday = fetch_zone(registry, "zone-1", NOW).yesterday
+    assert yesterday is not None
+    assert yesterday.insolation_kwh_m2 == (None if sun is None else pytest.approx(sun, rel=0.01))
+    assert (yesterday.expected is None) == (sun is None), "nothing is expected of a sun that nobody knows"
+    registry.close()
+
+
+def energy_of(connection: Connection) -> float | None:
+    """What the overview tells of zone 1."""
+    return next(item.energy_kwh_m3 for item in fetch_fleet(connection, NOW) if item.zone.zone_id == "zone-1")
+
+
+@pytest.mark.db
+def test_a_gap_at_noon_changes_neither_what_a_cubic_metre_cost_nor_what_is_expected_of_other_days(
+    registry: Connection, zones: list[Zone]
+) -> None:
+    """850 W for 2.7 m³/h are 0.315 kWh/m³, on the pump's page too. Readings of nine tenths of the day are there."""
+    gaps = [(at(1, 11, 20) - back, at(1, 13, 40) - back) for back in (timedelta(), timedelta(days=2))]
+    seed_readings(registry, zones[0], now=NOW, days=14, skip=gaps)
+    found = fetch_zone(registry, "zone-1", NOW, expect_last=4)
+    hours = Hours(registry, "zone-1", at(2, 0) - timedelta(days=10), at(2, 0), [POWER, LIFTED])
+    by_day = specific_energy_by_day(hours.pump_power_w(), hours.of(LIFTED, Part.MOVED))
+    told = energy_of(registry)
+    assert told == pytest.approx(by_day[-1])
+    assert told == pytest.approx(0.315, abs=0.004)
+    as_expected = pytest.approx(1.0, rel=1e-3)
+    assert [day.share for day in found.days[-4:]] == [as_expected, None, as_expected, None]
+    registry.close()
+
+
+@pytest.mark.db
+def test_what_a_cubic_metre_cost_is_told_by_the_panels_where_the_pump_has_no_meter_of_power(
+    registry: Connection, zones: list[Zone]
+) -> None:
+    seed_readings(registry, zones[0], now=NOW, days=3)
+    registry.execute("DELETE FROM channel WHERE zone_id = 'zone-1' AND asset_id = 'pv' AND name = 'power_w'")
+    registry.execute(
+        "UPDATE channel SET asset_id = 'pv' WHERE zone_id = 'zone-1' AND asset_id = 'pump' AND name = 'power_w'"
+    )
+    assert energy_of(registry) == pytest.approx(0.315, abs=0.004)
+    registry.close()
+
+
 @pytest.mark.db
 def test_with_six_known_days_nothing_is_expected_yet(registry: Connection, zones: list[Zone]) -> None:
     seed_readings(registry, zones[0], now=NOW, days=7)
@@ -174,9 +245,11 @@ SELECT m.at, r.measured_at, r.value FROM unnest(%(instants)s::timestamptz[]) m (
     SELECT measured_at, value FROM reading
     WHERE channel_id = %(channel)s AND flag <> 4 AND measured_at < m.at ORDER BY measured_at DESC LIMIT 1) r
 """
-MEAN_SUN = """
-SELECT date_trunc('day', measured_at, 'UTC')::date, avg(value), count(*) FROM reading
-WHERE channel_id = %s AND flag <> 4 GROUP BY 1
+SUM_OF_SUN = """
+SELECT date_trunc('day', hour, 'UTC')::date, sum(mean), count(*)
+FROM (SELECT date_trunc('hour', measured_at, 'UTC') AS hour, avg(value) AS mean, count(*) AS n FROM reading
+      WHERE channel_id = %s AND flag <> 4 AND measured_at < date_trunc('hour', %s, 'UTC') GROUP BY 1) hours
+WHERE n >= 6 AND extract(hour FROM hour) BETWEEN 6 AND 18 GROUP BY 1
 """
 
 
@@ -224,9 +297,9 @@ def test_rollups_tell_of_messy_days_what_the_readings_tell(
         for start, stop in pairwise(instants)
     ]
     sun = {
-        day: mean * 24 / 1000
-        for day, mean, n in registry.execute(MEAN_SUN, [ids["zone-1", "pv", "irradiance_w_m2"]])
-        if n * 300 >= 0.9 * 86_400
+        day: total / 1000
+        for day, total, known in registry.execute(SUM_OF_SUN, [ids["zone-1", "pv", "irradiance_w_m2"], heard_until])
+        if known == 13
     }
     found = fetch_days(registry, NOW)["zone-1"][-9:]
     assert [day.insolation_kwh_m2 for day in found] == [pytest.approx(sun[day]) if day in sun else None for day in days]

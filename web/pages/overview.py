@@ -14,7 +14,7 @@ from alerts.silent import Kind
 from web.charts.bars import day_bars
 from web.charts.country import MapZone, zone_map
 from web.errors import BadParameter
-from web.fleet import GRAVITY, ZoneNow, ZoneState, fetch_states, with_days
+from web.fleet import GRAVITY, ZoneNow, ZoneState, fetch_states, with_days, with_energy
 from web.labels import Labels
 from web.language import Language, Texts
 from web.pages.page import Page, PageOf
@@ -43,7 +43,8 @@ def overview(page: PageOf, number: Annotated[int, Query(alias="page", ge=1)] = 1
     if number > pages:
         raise BadParameter("page", number, f"is above {pages}")
     first = ZONES_SHOWN * (number - 1)
-    shown = with_days(page.connection, fleet[first : first + ZONES_SHOWN], page.now)
+    asked = fleet[first : first + ZONES_SHOWN]
+    shown = with_energy(page.connection, with_days(page.connection, asked, page.now), page.now)
     to_do = sorted(
         (alert for item in fleet for alert in item.alerts),
         key=lambda alert: (alert.is_shelved(page.now), -alert.severity, -alert.people, alert.opened_at),

@@ -43,8 +43,9 @@ WHERE c.is_active AND c.name = ANY('{volume_m3,irradiance_w_m2,level_m}') AND c.
 
 -- past_days
 -- One number of each day of some channels, as columns: what a counter moved on until the evening, if it was read then, the
--- mean irradiance of a day that was measured, the level when the day began, what an outlet's counter moved on. Channel by channel (OFFSET 0),
--- and only a channel that has not gone beyond %(end)s needs its last day added up from hours.
+-- sun [Wh/m²] of a day whose daylight is known, the level when the day began, what an outlet's counter moved on. Channel by channel
+-- (OFFSET 0), and only a channel that has not gone beyond %(end)s needs its last day added up from hours. So does the sun of a
+-- day of which a reading is missing: a mean of what is left would be too low after a gap at noon, too high after one at night.
 SELECT v.name, array_agg(v.channel_id), array_agg(v.day), array_agg(coalesce(v.value, 'NaN'))
 FROM (
     SELECT c.name, c.channel_id, d.day, CASE c.name
@@ -52,10 +53,16 @@ FROM (
             SELECT max(h.hour) FROM reading_hour h WHERE h.channel_id = l.channel_id AND h.n > 0
               AND h.hour >= d.day AND h.hour < d.day + interval '1 day'
         )) >= d.day + interval '1 day' - %(evening)s THEN d.steps END
-        WHEN 'irradiance_w_m2' THEN CASE WHEN d.n * a.interval_s >= %(full_day_s)s THEN d.sum / d.n END
+        WHEN 'irradiance_w_m2' THEN CASE WHEN d.n * a.interval_s = 86400 THEN d.sum / d.n * 24 ELSE (
+            SELECT sum(h.sum / h.n ORDER BY h.hour) FROM reading_hour h
+            WHERE h.channel_id = l.channel_id AND h.n * a.interval_s >= %(known_s)s
+              AND h.hour >= d.day + floor(%(dawn_h)s - z.longitude / 15) * interval '1 hour'
+              AND h.hour < d.day + floor(%(dusk_h)s - z.longitude / 15) * interval '1 hour'
+            HAVING count(*) = %(dusk_h)s - %(dawn_h)s
+        ) END
         WHEN 'level_m' THEN d.first
         WHEN 'outflow_volume_m3' THEN d.steps END AS value
-    FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (channel_id)
+    FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN zone z USING (zone_id) JOIN latest l USING (channel_id)
     CROSS JOIN LATERAL (
         SELECT r.day, r.n, r.sum, r.first, r.steps, r.last_hour FROM reading_day r
         WHERE r.channel_id = l.channel_id AND r.n > 0 AND r.day >= %(start)s
@@ -77,12 +84,13 @@ FROM (
 SELECT c.channel_id, c.zone_id, c.asset_id, (a.rating ->> 'full_level_m')::float8, (a.rating ->> 'volume_m3')::float8
 FROM channel c JOIN asset a USING (zone_id, asset_id) WHERE c.channel_id = ANY(%(channels)s);
 
--- daily_energy
--- What each pump drew on a day [kWh], on how much of it that rests, and what it lifted [m³]. A zone whose day is not over
--- in its own readings has no row yet.
-SELECT c.zone_id, max(d.sum * a.interval_s) FILTER (WHERE c.name = 'power_w') / 3.6e6,
-       max(d.n * a.interval_s) FILTER (WHERE c.name = 'power_w') / 86400, max(d.steps) FILTER (WHERE c.name = 'volume_m3')
-FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN reading_day d USING (channel_id)
-WHERE c.is_active AND c.asset_id = 'pump' AND c.name = ANY('{power_w,volume_m3}') AND d.day = %(day)s
-  AND c.zone_id = ANY(%(zones)s)
-GROUP BY c.zone_id HAVING count(*) = 2;
+-- pumping_hours
+-- Hours of what pumps drew and lifted, as columns: when, mean, what a counter moved on. A channel that has ever spoken has a
+-- row; null when it did not in these hours.
+SELECT c.zone_id, c.asset_id || '/' || c.name, h.hours, h.means, h.steps
+FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
+    SELECT array_agg(r.hour) AS hours, array_agg(r.sum / r.n) AS means, array_agg(coalesce(r.steps, 0)) AS steps
+    FROM reading_hourly r
+    WHERE r.channel_id = l.channel_id AND r.hour >= %(start)s AND r.hour < %(end)s AND r.n > 0 OFFSET 0
+) h
+WHERE c.is_active AND c.zone_id = ANY(%(zones)s) AND c.asset_id || '/' || c.name = ANY(%(channels)s);
