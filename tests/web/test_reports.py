@@ -7,11 +7,13 @@ import io
 import re
 import sys
 import time
+import weakref
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from typing import Any
 
 import httpx
 import numpy as np
@@ -27,10 +29,11 @@ from ingest.writer import ReadingWriter
 from tests.databases import database, leave_alone
 from tests.web.test_access import csrf_of
 from tests.web.test_pages import words
-from tests.web.web_seed import seed_readings
+from tests.web.web_seed import seed_alert, seed_readings
 from tests.web.web_site import Site, make_site
 from web.daily import fetch_volumes
 from web.language import Language
+from web.reports.figures import RepairLine, Rows
 from web.reports.period import Period
 from web.reports.sheets import Audience, sheet
 from web.reports.store import draft
@@ -364,6 +367,40 @@ def test_all_zones_together_name_the_village_with_least_and_rank_nobody(author: 
     assert [int(n) for n in re.findall(r'<th scope="row">\D*?(\d)?[^<]*\(fictif\)', table) if n] == []
     order = re.findall(r'<th scope="row">([^<]+)</th>', table)[:6]
     assert order[0].startswith("Hoore-Fello")
+
+
+def test_a_report_of_all_zones_holds_the_rows_of_one_at_a_time_and_tells_what_each_alone_tells(
+    october: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alerts that nobody closed ended within October: one of 2 h in zone 1, two of 6 h and of 4 h 02 in zone 5. The
+    median of the three is that of the third."""
+    made: list[weakref.ref[Rows]] = []
+    living: list[int] = []
+
+    class Watched(Rows):  # has room for a weak reference
+        def __init__(self, *parts: Any) -> None:
+            super().__init__(*parts)
+            made.append(weakref.ref(self))
+            living.append(sum(one() is not None for one in made))
+
+    begin = OCTOBER - timedelta(days=10)
+    with october.connect() as connection:
+        for zone, lasted in (("zone-1", 2), ("zone-5", 6)):
+            end = begin + timedelta(hours=lasted)
+            seed_alert(
+                connection, zone, "pump_not_running", code=zone, opened_at=begin, state="resolved", resolved_at=end
+            )
+        connection.execute("UPDATE alert SET first_evidence_at = opened_at WHERE code LIKE 'zone-%'")
+        month = Period(2026, 10)
+        alone = [draft(connection, month, f"zone-{n}", now=NOW, price_gnf=150).figures for n in range(1, 7)]
+        monkeypatch.setattr("web.reports.rows.Rows", Watched)
+        together = draft(connection, month, None, now=NOW, price_gnf=150).figures
+    assert living == [1] * 6
+    assert list(together.zones) == [zone for one in alone for zone in one.zones]
+    assert [zone.zone_id for zone in together.zones] == [f"zone-{n}" for n in range(1, 7)]
+    assert together.zones[0].delivered_m3 == pytest.approx(1011.84)
+    assert alone[0].repairs == (RepairLine(None, 1, 2.0, 2.0),)
+    assert together.repairs == (RepairLine(None, 3, pytest.approx(4 + 2 / 60), 6.0),)
 
 
 def test_every_figure_of_a_sheet_is_defined_in_its_annex(author: httpx.Client) -> None:

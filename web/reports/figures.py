@@ -296,11 +296,19 @@ class Figures:
 
 
 def figures_of(period: Period, rows: Iterable[Rows], *, now: datetime, price_gnf: float) -> Figures:
-    """The figures of a period as far as its days are over."""
-    days, known = period.days_until(now), list(rows)
-    start = midnight(period.first)
-    repairs = repairs_of([alert for one in known for alert in one.alerts], start, start + days * DAY)
-    zones = tuple(_zone(period.first, days, one, price_gnf) for one in known)
+    """The figures of a period as far as its days are over.
+
+    Rows are asked for zone by zone, and let go before the next.
+    """
+    days = period.days_until(now)
+    start, end = midnight(period.first), midnight(period.first) + days * DAY
+
+    def worked_out(one: Rows) -> tuple[ZoneFigures, list[Repair]]:
+        return _zone(period.first, days, one, price_gnf), _ended(one.alerts, start, end)
+
+    found = list(map(worked_out, rows))  # the variable of a loop would hold a zone while the next is fetched
+    repairs = _lines([repair for _, some in found for repair in some])
+    zones = tuple(zone for zone, _ in found)
     return Figures(str(period), period.first, days, period.is_over(now), price_gnf, zones, repairs)
 
 
@@ -337,7 +345,7 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
         gnf_per_20_l=facts.gnf_per_20_l, due_gnf=None if due is None else round(due),
         taken_gnf=sum(taken) if taken and len(taken) == len(rows.taken_gnf) else None, takings_months=len(taken),
         alerts=count_alerts(rows.alerts, start, end), outages=outages_of(rows.alerts, start, end),
-        repairs=repairs_of(rows.alerts, start, end),
+        repairs=_lines(_ended(rows.alerts, start, end)),
         women=facts.women, men=facts.men, members_counted_in=facts.members_counted_in,
         sms=rows.sms.messages, sms_gnf=round(rows.sms.segments * price_gnf),
     )  # fmt: skip
@@ -558,9 +566,9 @@ def count_alerts(alerts: Sequence[Told], start: datetime, end: datetime) -> Aler
     return AlertCounts(len(told), said.count(True), said.count(False), said.count(None), len(opened) - len(told))
 
 
-def repairs_of(alerts: Sequence[Told], start: datetime, end: datetime) -> tuple[RepairLine, ...]:
-    """How long alerts lasted that ended within [start, end), from the first evidence, by cause."""
-    ended = [
+def _ended(alerts: Sequence[Told], start: datetime, end: datetime) -> list[Repair]:
+    """How long alerts lasted that ended within [start, end), from the first evidence."""
+    return [
         Repair(one.cause, one.ended_at - one.first_evidence_at)
         for one in alerts
         if one.ended_at is not None
@@ -568,7 +576,11 @@ def repairs_of(alerts: Sequence[Told], start: datetime, end: datetime) -> tuple[
         and one.severity >= REPAIRED_FROM
         and not one.is_explained
     ]
-    return tuple(_line(one) for one in repair_times(ended))
+
+
+def _lines(repairs: Iterable[Repair]) -> tuple[RepairLine, ...]:
+    """By cause."""
+    return tuple(_line(one) for one in repair_times(repairs))
 
 
 def _line(one: RepairTimes) -> RepairLine:

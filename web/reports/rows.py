@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 from ingest.db import Connection, queries
 from ingest.readings_pg import PgReadings
@@ -17,35 +19,36 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 HOURLY = (SUN, LEVEL, LIFTED, *POWERS)
 
 
-def fetch_rows(connection: Connection, period: Period, *, zone: str | None, now: datetime) -> list[Rows]:
-    """Each zone (or the one) with its rollups, alerts, SMS and takings, as far as the period's days are over."""
+def fetch_rows(connection: Connection, period: Period, *, zone: str | None, now: datetime) -> Iterator[Rows]:
+    """Each zone (or the one) with its rollups, alerts, SMS and takings, as far as the period's days are over.
+
+    They are fetched zone by zone: a year of one is 50,000 rows, and nobody needs those of two at the same time.
+    """
     first, days = period.first, period.days_until(now)
-    span_start = midnight(first)
-    span = {"zone": zone, "start": span_start, "end": span_start + days * DAY}
-    by_day: dict[str, dict[Key, dict[date, Span]]] = defaultdict(lambda: defaultdict(dict))
-    of_days = span | {"start": span_start - DAY, "evening": EVENING}
-    for zone_id, asset, name, on, *numbers in connection.execute(SQL["days"], of_days):
-        by_day[zone_id][asset, name][on] = Span(*numbers)
-    by_hour: dict[str, dict[Key, dict[datetime, Span]]] = defaultdict(lambda: defaultdict(dict))
-    of_hours = span | {"start": span_start - HOUR, "channels": ["/".join(key) for key in HOURLY]}
-    for zone_id, asset, name, hour, *numbers in connection.execute(SQL["hours"], of_hours):
-        by_hour[zone_id][asset, name][hour] = Span(*numbers)
-    alerts: dict[str, list[Told]] = defaultdict(list)
-    for zone_id, *told in connection.execute(SQL["alerts"], span):
-        alerts[zone_id].append(Told(*told))
     taken = {
         (zone_id, month): gnf
         for zone_id, month, gnf in connection.execute(SQL["takings"], {"first": first, "end": period.end})
     }
     months = [month.first for month in period.months if month.days_until(now)]
     sms = _fetch_sms(connection, period, zone)
-    return [
-        Rows(
-            facts, by_day[facts.zone_id], by_hour[facts.zone_id], alerts[facts.zone_id],
+    start = midnight(first)
+    for facts in _fetch_facts(connection, zone):
+        span = {"zone": facts.zone_id, "start": start, "end": start + days * DAY}
+        of_days = span | {"start": start - DAY, "evening": EVENING}
+        of_hours = span | {"start": start - HOUR, "channels": ["/".join(key) for key in HOURLY]}
+        yield Rows(
+            facts, _fetch_spans(connection, "days", of_days), _fetch_spans(connection, "hours", of_hours),
+            [Told(*told) for told in connection.execute(SQL["alerts"], span)],
             sms.get(facts.zone_id, Sms(0, 0)), [taken.get((facts.zone_id, month)) for month in months],
-        )
-        for facts in _fetch_facts(connection, zone)
-    ]  # fmt: skip
+        )  # fmt: skip
+
+
+def _fetch_spans(connection: Connection, statement: str, asked: Mapping[str, Any]) -> dict[Key, dict[Any, Span]]:
+    """By channel, and by day or hour."""
+    found: dict[Key, dict[Any, Span]] = defaultdict(dict)
+    for asset, name, at, *numbers in connection.execute(SQL[statement], asked):
+        found[asset, name][at] = Span(*numbers)
+    return found
 
 
 def _fetch_facts(connection: Connection, zone: str | None) -> list[Facts]:

@@ -8,9 +8,9 @@ SELECT z.zone_id, z.name, z.commune, z.is_fictional, z.people, z.counted_in, z.g
 FROM zone z WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s ORDER BY z.zone_id;
 
 -- days
--- From the rollup channel by channel; the day in which a channel fell silent for good is not in it and is added up anew.
+-- Of one zone, from the rollup channel by channel; the day in which a channel fell silent for good is not in it and is added up anew.
 -- Whether it was read in its evening is told as in `past_days`.
-SELECT c.zone_id, c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps,
+SELECT c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps,
        coalesce(coalesce(d.last_hour, (
            SELECT max(h.hour) FROM reading_hour h WHERE h.channel_id = l.channel_id AND h.n > 0
              AND h.hour >= d.day AND h.hour < d.day + interval '1 day'
@@ -18,42 +18,43 @@ SELECT c.zone_id, c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.s
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     SELECT * FROM reading_day r WHERE r.channel_id = l.channel_id AND r.day >= %(start)s AND r.day < %(end)s
       AND r.day < date_trunc('day', l.measured_at, 'UTC')) d
-WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
+WHERE c.is_active AND c.zone_id = %(zone)s
 UNION ALL
-SELECT c.zone_id, c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps,
-       coalesce((
-           SELECT max(h.hour) FROM reading_hourly h WHERE h.channel_id = l.channel_id AND h.n > 0 AND h.hour >= d.day
-       ) >= d.day + interval '1 day' - %(evening)s, false)
+SELECT c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps,
+       coalesce(h.last_hour >= d.day + interval '1 day' - %(evening)s, false)
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
-    SELECT * FROM reading_daily r WHERE r.channel_id = l.channel_id AND r.day = date_trunc('day', l.measured_at, 'UTC')) d
-WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
+    SELECT * FROM reading_daily r WHERE r.channel_id = l.channel_id AND r.day = date_trunc('day', l.measured_at, 'UTC')
+    OFFSET 0) d CROSS JOIN LATERAL (
+    SELECT max(r.hour) AS last_hour FROM reading_hourly r
+    WHERE r.channel_id = l.channel_id AND r.n > 0 AND r.hour >= date_trunc('day', l.measured_at, 'UTC') OFFSET 0) h
+WHERE c.is_active AND c.zone_id = %(zone)s
   AND l.measured_at >= %(start)s AND l.measured_at < %(end)s;
 
 -- hours
 -- Of what pumping and energy are told by; likewise, the hour in which a channel fell silent is added up anew. OFFSET 0 makes
 -- the server go channel by channel.
-SELECT c.zone_id, c.asset_id, c.name, h.hour, h.n, h.sum / nullif(h.n, 0), h.max, h.first, h.last, h.steps
+SELECT c.asset_id, c.name, h.hour, h.n, h.sum / nullif(h.n, 0), h.max, h.first, h.last, h.steps
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     SELECT * FROM reading_hour r WHERE r.channel_id = l.channel_id AND r.hour >= %(start)s AND r.hour < %(end)s
       AND r.hour < date_trunc('hour', l.measured_at, 'UTC')) h
-WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
+WHERE c.is_active AND c.zone_id = %(zone)s
   AND c.asset_id || '/' || c.name = ANY(%(channels)s)
 UNION ALL
-SELECT c.zone_id, c.asset_id, c.name, h.hour, h.n, h.sum / nullif(h.n, 0), h.max, h.first, h.last, h.steps
+SELECT c.asset_id, c.name, h.hour, h.n, h.sum / nullif(h.n, 0), h.max, h.first, h.last, h.steps
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     SELECT * FROM reading_hourly r WHERE r.channel_id = l.channel_id AND r.hour = date_trunc('hour', l.measured_at, 'UTC')
     OFFSET 0) h
-WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
+WHERE c.is_active AND c.zone_id = %(zone)s
   AND c.asset_id || '/' || c.name = ANY(%(channels)s) AND l.measured_at >= %(start)s AND l.measured_at < %(end)s;
 
 -- alerts
 -- Those that were on or were opened within [start, end).
-SELECT a.zone_id, a.fault, a.severity, a.first_evidence_at, coalesce(a.cleared_at, a.resolved_at), a.opened_at,
+SELECT a.fault, a.severity, a.first_evidence_at, coalesce(a.cleared_at, a.resolved_at), a.opened_at,
        a.is_late, a.explained_by IS NOT NULL, said.is_true, a.cause
 FROM alert a JOIN alert_said said USING (alert_id)
 WHERE a.first_evidence_at < %(end)s
   AND (a.state <> 'resolved' OR coalesce(a.cleared_at, a.resolved_at) >= %(start)s OR a.opened_at >= %(start)s)
-  AND (%(zone)s::text IS NULL OR a.zone_id = %(zone)s)
+  AND a.zone_id = %(zone)s
 ORDER BY a.first_evidence_at, a.alert_id;
 
 -- takings
