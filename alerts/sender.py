@@ -252,7 +252,8 @@ class Sender:
             self._connection.execute(SQL["uncertain"], told)
         elif isinstance(outcome, Throttled):
             again = now + timedelta(seconds=outcome.retry_after_s)
-            self._connection.execute(SQL["throttled"], told | {"again": again})
+            ring = {"again": again, "carriers": self._routes, "patience": PATIENCE}
+            self._connection.execute(SQL["throttled"], told | ring)
         elif isinstance(outcome, Refused):
             if not outcome.is_permanent:
                 breaker.failed(now)

@@ -111,9 +111,22 @@ WHERE n.ref = %(ref)s AND t.sms_attempt_id = (
 UPDATE notification SET state = 'uncertain', error = %(detail)s WHERE ref = %(ref)s AND state = 'submitting';
 
 -- throttled
--- The route takes it later; that is no failure.
-UPDATE notification SET state = 'queued', attempts = attempts - 1, next_try_at = %(again)s
-WHERE ref = %(ref)s AND state = 'submitting';
+-- The route takes it later; that is no failure. What would wait for it longer than a message waits for its own route goes
+-- to the next in the ring at once, but to none that never takes it or has just said the same: they would pass it round
+-- without a rest. What is in another route's hands meanwhile stays there.
+UPDATE notification n SET state = 'queued', attempts = n.attempts - 1, route = coalesce(next.place, n.route),
+    next_try_at = CASE WHEN next.place IS NULL THEN %(again)s ELSE %(now)s END
+FROM notification o LEFT JOIN LATERAL (
+    SELECT r.number - 1 AS place
+    FROM unnest(%(carriers)s::text[]) WITH ORDINALITY AS r(carrier, number)
+    WHERE %(again)s > coalesce(o.due_at, o.created_at) + %(patience)s AND r.carrier <> %(carrier)s
+      AND NOT EXISTS (SELECT 1 FROM sms_attempt t
+                      WHERE t.notification_id = o.notification_id AND t.carrier = r.carrier
+                        AND (t.outcome = 'refused_for_good' OR t.outcome = 'throttled'
+                             AND t.ended_at BETWEEN %(now)s - %(patience)s AND %(now)s))
+    ORDER BY r.number < array_position(%(carriers)s, %(carrier)s), r.number LIMIT 1) next ON true
+WHERE o.ref = %(ref)s AND n.notification_id = o.notification_id AND n.state = 'submitting'
+  AND n.carrier = %(carrier)s;
 
 -- attempts
 SELECT attempts FROM notification WHERE ref = %(ref)s;

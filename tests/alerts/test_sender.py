@@ -438,6 +438,78 @@ def test_too_fast_is_no_failure(desk: Desk, sim: Route) -> None:
     assert desk.state(ref)[0] == "accepted"
 
 
+@dataclass
+class Resting(Route):
+    """It says "slower" to the first `times`, and takes nothing while it rests after that."""
+
+    times: int = 0
+    rest: timedelta = timedelta(seconds=60)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOON))
+    rests_until: datetime = NOON
+    asked_at: list[datetime] = field(default_factory=list)
+
+    def room(self) -> int:
+        return 0 if self.clock.now() < self.rests_until else self.places
+
+    def submit(self, messages: Sequence[Outgoing]) -> None:
+        now = self.clock.now()
+        self.asked_at += [now] * len(messages)
+        is_too_fast, self.times = self.times > 0, self.times - len(messages)
+        self.answers = [Throttled(self.rest.total_seconds())] * len(messages) if is_too_fast else []
+        self.rests_until = now + self.rest if is_too_fast else now
+        super().submit(messages)
+
+
+@pytest.mark.parametrize(
+    ("rest_s", "within"),
+    [
+        pytest.param(10, PATIENCE + timedelta(seconds=5), id="again-and-again-for-ten-seconds"),
+        pytest.param(60, timedelta(seconds=65), id="for-a-minute-as-smpp-rests"),
+        pytest.param(3600, timedelta(seconds=5), id="for-an-hour-as-a-retry-after-says"),
+    ],
+)
+def test_no_water_waits_a_minute_at_most_for_a_route_that_wants_to_go_slower(
+    two_routes: Desk, second: Route, rest_s: int, within: timedelta
+) -> None:
+    sim = Resting(times=1_000_000, rest=timedelta(seconds=rest_s), clock=two_routes.clock)
+    two_routes.routes["sim"] = sim
+    two_routes.restart()
+    ref = two_routes.queue()
+    two_routes.pass_by(within, every=timedelta(seconds=5))
+    assert two_routes.state(ref) == ("accepted", "second", False)
+    assert two_routes.attempts(ref)[-2:] == [("sim", "throttled"), ("second", "accepted")]
+    two_routes.pass_by(timedelta(minutes=2))
+    ((is_up,),) = two_routes.connection.execute("SELECT is_up FROM carrier_state WHERE carrier = 'sim'").fetchall()
+    assert is_up, "who wants to go slower has not failed"
+
+
+def test_two_routes_that_both_want_to_go_slower_are_asked_no_more_often_than_they_want(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    """And no more than that either where a route does not itself keep its rest."""
+    sim.answers, second.answers = [Throttled(70.0)] * 100, [Throttled(20.0)] * 5
+    ref = two_routes.queue()
+    two_routes.pass_by(timedelta(minutes=3), every=timedelta(seconds=1))
+    assert two_routes.state(ref)[:2] == ("accepted", "second")
+    asked = two_routes.connection.execute(
+        "SELECT carrier, extract(epoch FROM began_at - %s)::int FROM sms_attempt ORDER BY sms_attempt_id", [NOON]
+    ).fetchall()
+    assert asked == [
+        ("sim", 0), *[("second", at) for at in (0, 20, 40, 60, 80)], ("sim", 81), ("sim", 151), ("second", 151)
+    ]  # fmt: skip
+
+
+def test_a_route_that_never_takes_it_is_not_asked_because_another_wants_to_go_slower(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    sim.answers, second.answers = [Refused("foreign number", is_permanent=True)], [Throttled(30.0)] * 5
+    ref = two_routes.queue()
+    two_routes.pass_by(timedelta(minutes=3))
+    assert two_routes.attempts(ref) == [
+        ("sim", "refused_for_good"), *[("second", "throttled")] * 5, ("second", "accepted")
+    ]  # fmt: skip
+
+
 def test_while_the_first_route_is_down_the_second_takes_what_has_waited(
     two_routes: Desk, sim: Route, second: Route
 ) -> None:
