@@ -3,8 +3,8 @@
 A row is marked `submitting` with its attempt and committed before the first byte leaves; what becomes of it is
 committed before the route is told that we know. So a crash leaves rows `submitting` that may or may not have left.
 They, and those that a route calls uncertain, wait for a receipt that nobody can place or for the route's own word. When
-that time is over, the same reference is handed over again where that is harmless; news of a fault is sent again and
-marked as possibly twice; everything else is never sent twice.
+that time is over, the same reference is handed over again where that is harmless, to the same route alone; news of a
+fault is sent again, by any route, and marked as possibly twice; everything else is never sent twice.
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ class Sender:
                 {
                     "carrier": name, "place": place, "routes": len(self._routes), "limit": room, "now": now,
                     "down": self._down(now), "patient_until": now - PATIENCE, "no_water": Urgency.NO_WATER,
-                    "per_hour": PER_HOUR, "per_day": PER_DAY, "again": now + BUNDLED_WITHIN,
+                    "may_be_twice": Urgency.ALERT, "per_hour": PER_HOUR, "per_day": PER_DAY,
+                    "again": now + BUNDLED_WITHIN,
                 },
             ).fetchall()  # fmt: skip
             messages = [

@@ -25,13 +25,17 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 -- claim
 -- Marked, with the attempt, and committed before the first byte leaves. What matters most leaves first. What is no longer
 -- true, was put on the shelf or has had its time stays, and so does news for who wants none. A message waits for its own
--- route unless that one is down; what a route refused for good is not offered to it again. What can wait and would ring a
--- phone too often is put off: since that was decided, "no water" may have overtaken it. What left while the clock was
--- ahead is not counted once it was set back.
+-- route unless that one is down; what a route refused for good is not offered to it again. What may have left by another
+-- route is a second SMS by this one, whatever that one does with a repeat: news of a fault is marked, the rest waits for
+-- the other. What can wait and would ring a phone too often is put off: since that was decided, "no water" may have
+-- overtaken it. What left while the clock was ahead is not counted once it was set back.
 WITH due AS (
-    SELECT n.notification_id, n.phone, n.urgency,
+    SELECT n.notification_id, n.phone, n.urgency, elsewhere.may_have_left,
            n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted
-    FROM notification n LEFT JOIN alert a USING (alert_id)
+    FROM notification n LEFT JOIN alert a USING (alert_id) CROSS JOIN LATERAL (
+        SELECT EXISTS (SELECT 1 FROM sms_attempt t
+                       WHERE t.notification_id = n.notification_id AND t.carrier <> %(carrier)s
+                         AND (t.outcome IS NULL OR t.outcome = 'uncertain')) AS may_have_left) elsewhere
     WHERE n.state = 'queued' AND n.next_try_at <= %(now)s AND n.valid_until >= %(now)s
       AND (n.route %% %(routes)s = %(place)s OR n.route %% %(routes)s = ANY(%(down)s)
            OR n.next_try_at <= %(patient_until)s)
@@ -39,14 +43,16 @@ WITH due AS (
       AND (n.kind NOT IN ('opened', 'reminder') OR a.state = 'open'
            OR (a.state = 'acknowledged' AND (n.kind = 'reminder' OR n.step = 'first')))
       AND (n.kind = 'reply' OR n.phone NOT IN (SELECT phone FROM opted_out))
+      AND (n.urgency >= %(may_be_twice)s OR NOT elsewhere.may_have_left)
       AND NOT EXISTS (SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id
                       AND t.carrier = %(carrier)s AND t.outcome = 'refused_for_good')
     ORDER BY n.urgency DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED),
 counted AS (
-    SELECT d.notification_id, d.is_capped AND (
+    SELECT d.notification_id, d.may_have_left, d.is_capped AND (
         rang.in_hour + d.place > %(per_hour)s OR rang.in_day + d.place > %(per_day)s) AS is_too_much
-    FROM (SELECT notification_id, phone, is_counted AND urgency < %(no_water)s AS is_capped, count(*) FILTER (
-              WHERE is_counted) OVER (PARTITION BY phone ORDER BY urgency DESC, notification_id) AS place FROM due) d
+    FROM (SELECT notification_id, phone, may_have_left, is_counted AND urgency < %(no_water)s AS is_capped,
+                 count(*) FILTER (WHERE is_counted) OVER (PARTITION BY phone ORDER BY urgency DESC, notification_id)
+                     AS place FROM due) d
         CROSS JOIN LATERAL (
             SELECT count(*) FILTER (WHERE t.began_at > %(now)s - interval '1 hour') AS in_hour, count(*) AS in_day
             FROM notification o JOIN sms_attempt t USING (notification_id)
@@ -59,7 +65,7 @@ put_off AS (
     FROM counted WHERE n.notification_id = counted.notification_id AND counted.is_too_much),
 claimed AS (
     UPDATE notification n SET state = 'submitting', submitted_at = %(now)s, attempts = attempts + 1,
-        carrier = %(carrier)s, provider_id = NULL
+        carrier = %(carrier)s, provider_id = NULL, possible_duplicate = n.possible_duplicate OR counted.may_have_left
     FROM counted WHERE n.notification_id = counted.notification_id AND NOT counted.is_too_much
     RETURNING n.notification_id, n.ref, n.phone, n.text, n.urgency, n.valid_until),
 begun AS (

@@ -384,6 +384,21 @@ def test_where_a_repeat_is_harmless_it_is_handed_over_again_without_a_mark(desk:
     assert desk.state(ref) == ("accepted", "sim", False)
 
 
+def test_a_repeat_that_is_harmless_on_its_own_route_is_marked_when_another_sends_it(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    """The request reached the telephone, then its Wi-Fi was gone."""
+    sim.caps = replace(LIKE_SMPP, is_repeat_harmless=True)
+    gone = Refused("the route cannot be reached", is_permanent=False)
+    sim.answers = [Uncertain("no answer"), Uncertain("no answer"), gone, gone]
+    news, rest = two_routes.queue(), two_routes.queue("rappel", urgency=Urgency.ROUTINE, kind="reminder", step="day-1")
+    two_routes.pass_by(GRACE + timedelta(minutes=2))
+    assert two_routes.state(news) == ("accepted", "second", True)
+    two_routes.pass_by(timedelta(minutes=10), every=timedelta(seconds=30))
+    assert [message.ref for message in second.taken] == [news], "a reminder is told rather never than twice"
+    assert two_routes.state(rest) == ("accepted", "sim", False), "by the telephone that may have it already"
+
+
 def test_a_slow_answer_is_waited_for_by_the_sender_that_asked(desk: Desk, sim: Route) -> None:
     sim.answers = [None]
     ref = desk.queue()
