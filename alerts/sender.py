@@ -274,7 +274,10 @@ class Sender:
         self._connection.execute(SQL["refused"], told | {"again": now + wait if attempts % routes == 0 else now})
 
     def _record_receipts(self, name: str, receipts: Sequence[Receipt], now: datetime) -> None:
-        """Keep them as they came; each speaks of the SMS that it belongs to, if that is known already."""
+        """Keep them as they came; each speaks of the SMS that it belongs to, if that is known already.
+
+        Whatever a receipt says, the route has the SMS: its answer is not waited for any more.
+        """
         told = [
             {
                 "provider_ids": list(receipt.provider_ids), "ref": receipt.ref and str(receipt.ref),
@@ -283,11 +286,14 @@ class Sender:
             }
             for receipt in receipts
         ]  # fmt: skip
-        self._record_fates(
-            self._connection.execute(
-                SQL["store_receipts"], {"carrier": name, "now": now, "receipts": json.dumps(told)}
-            ).fetchall()
-        )
+        stored = {"carrier": name, "now": now, "receipts": json.dumps(told)}
+        placed = self._connection.execute(SQL["store_receipts"], stored).fetchall()
+        ids = {number: provider_id for number, _, _, provider_id in placed}
+        asked = {"carrier": name, "ids": list(ids)}
+        if ids and (found := self._connection.execute(SQL["without_answer"], asked).fetchall()):
+            taken = [(ref, Accepted(ids[number])) for number, ref in found]
+            self._record_accepted(name, taken, now, settled_by="receipt")
+        self._record_fates((number, fate, at) for number, fate, at, _ in placed)
 
     def _record_fates(self, told: Iterable[tuple[int, str, datetime]]) -> None:
         """What receipts say of (message, fate, when); of several about one message the one of the highest rank."""

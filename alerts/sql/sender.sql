@@ -91,9 +91,9 @@ ended AS (
     UPDATE sms_attempt a SET ended_at = %(now)s, outcome = 'accepted', provider_id = told.provider_id, detail = NULL
     FROM told WHERE a.sms_attempt_id = told.sms_attempt_id),
 taken AS (
-    UPDATE notification n SET state = 'accepted', provider_id = told.provider_id, accepted_at = %(now)s, error = NULL,
-        settled_by = %(settled_by)s
-    FROM told WHERE n.notification_id = told.notification_id AND n.state IN ('submitting', 'uncertain')
+    UPDATE notification n SET state = 'accepted', carrier = %(carrier)s, provider_id = told.provider_id,
+        accepted_at = %(now)s, error = NULL, settled_by = %(settled_by)s
+    FROM told WHERE n.notification_id = told.notification_id AND n.state IN ('queued', 'submitting', 'uncertain')
     RETURNING n.notification_id, n.alert_id, n.contact_id, n.phone, n.text, n.provider_id),
 story AS (
     INSERT INTO alert_event (alert_id, at, kind, who, detail)
@@ -107,14 +107,14 @@ WHERE r.carrier = %(carrier)s AND r.notification_id IS NULL AND (r.phone = n.pho
 RETURNING r.notification_id, r.fate, r.at;
 
 -- end_attempt
--- The hand-over that is under way has its outcome, and it was not taken.
+-- The hand-over that is under way has its outcome, and it was not taken; unless a receipt has told already that it was.
 UPDATE sms_attempt t SET ended_at = %(now)s, outcome = %(outcome)s, detail = %(detail)s
 FROM notification n
-WHERE n.ref = %(ref)s AND t.sms_attempt_id = (
+WHERE n.ref = %(ref)s AND t.outcome IS DISTINCT FROM 'accepted' AND t.sms_attempt_id = (
     SELECT max(sms_attempt_id) FROM sms_attempt WHERE notification_id = n.notification_id AND carrier = %(carrier)s);
 
 -- uncertain
-UPDATE notification SET state = 'uncertain', error = %(detail)s WHERE ref = %(ref)s AND state = 'submitting';
+UPDATE notification SET state = 'uncertain', error = %(detail)s WHERE ref = %(ref)s AND carrier = %(carrier)s AND state = 'submitting';
 
 -- throttled
 -- The route takes it later; that is no failure. What would wait for it longer than a message waits for its own route goes
@@ -140,11 +140,11 @@ SELECT attempts FROM notification WHERE ref = %(ref)s;
 -- refused
 -- The next route is asked, at once or after a while.
 UPDATE notification SET state = 'queued', error = %(detail)s, next_try_at = %(again)s, route = route + 1
-WHERE ref = %(ref)s AND state IN ('submitting', 'uncertain');
+WHERE ref = %(ref)s AND carrier = %(carrier)s AND state IN ('submitting', 'uncertain');
 
 -- failed
 UPDATE notification SET state = 'failed', error = %(detail)s
-WHERE ref = %(ref)s AND state IN ('submitting', 'uncertain') RETURNING notification_id;
+WHERE ref = %(ref)s AND carrier = %(carrier)s AND state IN ('submitting', 'uncertain') RETURNING notification_id;
 
 -- refused_for_good_by
 SELECT count(DISTINCT t.carrier) FROM sms_attempt t JOIN notification n USING (notification_id)
@@ -174,8 +174,15 @@ stored AS (
         SELECT t.notification_id FROM sms_attempt t JOIN notification n USING (notification_id)
         WHERE t.carrier = %(carrier)s AND t.provider_id = ANY(r.provider_ids) AND (r.phone IS NULL OR n.phone = r.phone)
         ORDER BY array_position(r.provider_ids, t.provider_id), t.sms_attempt_id DESC LIMIT 1))
-    FROM told r ON CONFLICT DO NOTHING RETURNING notification_id, fate, at)
-SELECT notification_id, fate, at FROM stored WHERE notification_id IS NOT NULL;
+    FROM told r ON CONFLICT DO NOTHING RETURNING notification_id, fate, at, provider_ids)
+SELECT notification_id, fate, at, coalesce(provider_ids[1], '') FROM stored WHERE notification_id IS NOT NULL;
+
+-- without_answer
+-- Of those that receipts speak of, which the route has taken without an answer that reached us.
+SELECT n.notification_id, n.ref FROM notification n
+WHERE n.notification_id = ANY(%(ids)s) AND n.state IN ('queued', 'submitting', 'uncertain')
+  AND EXISTS (SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id AND t.carrier = %(carrier)s
+              AND (t.outcome IS NULL OR t.outcome = 'uncertain'));
 
 -- place_receipt
 UPDATE sms_receipt SET notification_id = %(id)s WHERE sms_receipt_id = %(receipt)s;

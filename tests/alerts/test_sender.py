@@ -314,6 +314,55 @@ def test_the_grace_counts_from_when_a_receipt_can_come(desk: Desk, sim: Route) -
     assert len(sim.taken) == 1
 
 
+@pytest.mark.parametrize(
+    ("fate", "then"),
+    [
+        pytest.param(Fate.ON_THE_NETWORK, "no_receipt", id="it-is-on-its-way"),
+        pytest.param(Fate.UNDELIVERED, "undelivered", id="it-did-not-arrive"),
+    ],
+)
+def test_a_receipt_that_names_our_reference_says_that_the_route_has_it(
+    desk: Desk, sim: Route, fate: Fate, then: str
+) -> None:
+    """The gateway's answer was lost; what it then told of the SMS was not."""
+    sim.answers = [Uncertain("no answer")]
+    ref = desk.queue()
+    desk.pass_by(timedelta(seconds=20))
+    sim.waiting.append(Receipt((str(ref),), fate, desk.clock.now(), "8", ref=ref, phone=EXPLOITANT))
+    desk.pass_by(GRACE * 2)
+    desk.pass_by(RECEIPT_DUE, every=timedelta(minutes=1))
+    assert (desk.state(ref), desk.attempts(ref)) == ((then, "sim", False), [("sim", "accepted")])
+    assert len(sim.taken) == 1
+    kinds = desk.connection.execute("SELECT kind FROM alert_event").fetchall()
+    assert kinds == [("told",)], "the story tells it as it tells an answer"
+
+
+def test_a_receipt_that_overtakes_the_lost_answer_is_believed(desk: Desk, sim: Route) -> None:
+    sim.answers = [None]
+    ref = desk.queue()
+    desk.sender.work()
+    sim.waiting.append(Receipt((), Fate.ON_THE_NETWORK, desk.clock.now(), "8", ref=ref))
+    desk.pass_by(timedelta(seconds=30))
+    sim.waiting.append(Submitted(ref, Uncertain("no answer")))
+    desk.pass_by(GRACE * 2)
+    assert (desk.state(ref), desk.attempts(ref)) == (("accepted", "sim", False), [("sim", "accepted")])
+    assert len(sim.taken) == 1
+
+
+def test_a_receipt_of_what_waits_to_be_sent_again_ends_the_waiting(desk: Desk, sim: Route) -> None:
+    sim.answers = [Uncertain("no answer")]
+    ref = desk.queue()
+    desk.sender.work()
+    sim.places = 0
+    desk.pass_by(GRACE + timedelta(seconds=30))
+    assert desk.state(ref)[0] == "queued"
+    sim.waiting.append(Receipt((), Fate.ON_THE_NETWORK, desk.clock.now(), "8", ref=ref))
+    desk.pass_by(timedelta(seconds=10))
+    sim.places = 10
+    desk.pass_by(timedelta(seconds=30))
+    assert (desk.state(ref)[0], len(sim.taken)) == ("accepted", 1)
+
+
 def test_a_sender_that_was_dead_for_hours_listens_first_and_then_judges(desk: Desk, sim: Route) -> None:
     sim.answers = [None]
     ref = desk.queue("A1 POMPE ARRETEE")
