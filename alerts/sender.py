@@ -32,6 +32,7 @@ from alerts.carriers import (
     Receipt,
     Receipts,
     Refused,
+    StillThere,
     Submitted,
     Throttled,
     Uncertain,
@@ -365,7 +366,9 @@ class Sender:
 
     def _settle(self, name: str, carrier: Carrier, number: int, message: Outgoing, now: datetime) -> None:
         found = carrier.settle(message)
-        if found is not None and not isinstance(found, Uncertain):
+        if isinstance(found, StillThere):
+            self._in_hand[name].add(message.ref)
+        elif found is not None and not isinstance(found, Uncertain):
             self._record_settled(name, message.ref, found, now)
         elif carrier.caps.is_repeat_harmless or (carrier.caps.is_handover_atomic and found is None):
             self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": False})

@@ -78,6 +78,11 @@ class Uncertain:
 Outcome = Accepted | Refused | Throttled | Uncertain
 
 
+@dataclass(frozen=True, slots=True)
+class StillThere:
+    """It lies in the route's hands as if it had just been handed over, and its outcome will come."""
+
+
 class Fate(StrEnum):
     """What a receipt says became of an SMS; only `DELIVERED` is about the handset."""
 
@@ -219,7 +224,7 @@ class Carrier(Protocol):
         """Hand them over, at most `room`; each becomes one `Submitted`, also when the link breaks."""
         ...
 
-    def settle(self, message: Outgoing) -> Outcome | None:
+    def settle(self, message: Outgoing) -> Outcome | StillThere | None:
         """After a crash: does the route have it? None when it cannot tell."""
         ...
 

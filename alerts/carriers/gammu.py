@@ -1,7 +1,8 @@
 """A GSM modem behind Gammu's daemon SMSD, whose SQL tables stand in our own database, in the schema `smsd`.
 
 A hand-over is a row in its outbox, written by the sender's own transaction, so it happens exactly once. What the daemon
-makes of it does not: killed at the wrong moment it sends again. We take away what it has sent and mark the rest.
+makes of it does not: killed at the wrong moment it sends again. We take away what it has sent and mark the rest. When
+it does not come back we take back what it has not begun, so that another route may have it.
 
 Incoming calls are not told: the daemon gives them to a program alone (RunOnIncomingCall), and Debian's 1.42 runs such
 programs with what a stranger sent on their command line. Nor is the balance: the tables have no place for it.
@@ -28,7 +29,9 @@ from alerts.carriers import (
     Receipt,
     Receipts,
     Refused,
+    StillThere,
     Submitted,
+    Throttled,
     Uncertain,
     Urgency,
 )  # fmt: skip
@@ -43,6 +46,8 @@ SCHEMAS = (17, 18)  # Debian 12's 1.42 and upstream's 1.44; the columns used her
 REMEMBERED = timedelta(days=3)  # a status report that is later than this says nothing to anybody
 GATHER = timedelta(minutes=10)  # how long the parts of a long SMS are waited for
 VALIDITY_OVER = 70  # TP-ST 0x46, 3GPP TS 23.040 §9.2.3.15: the centre gave up because its time was over
+ASLEEP = timedelta(seconds=60)  # as long as a message waits for its own route (SMS.md §5.4)
+AGAIN_S = 1.0  # what was taken back is offered again: to another route, or here once the daemon is back
 CODINGS = {"GSM-7": "Default_No_Compression", "UCS-2": "Unicode_No_Compression"}
 FATES = {fate.value: fate for fate in Fate}
 
@@ -118,22 +123,25 @@ class GammuCarrier:
                 self._write(int(row[0]), message)
                 self._pace.left(uptime_s())
 
-    def settle(self, message: Outgoing) -> Outcome | None:
-        """What the daemon says of it. None: it has it still, or never had it, and the same again is then harmless."""
+    def settle(self, message: Outgoing) -> Outcome | StillThere | None:
+        """What the daemon says of it. None: it never had it, and the same again is then harmless."""
         row = self._connection.execute(SQL["find"], {"ref": message.ref}).fetchone() if self._trouble is None else None
-        return None if row is None else _outcome(row[0], is_doubtful=row[1])
+        if row is None:
+            return None
+        message_id, is_there, is_doubtful = row
+        return StillThere() if is_there else _outcome(message_id, is_doubtful=is_doubtful)
 
     def events(self) -> Iterator[Event]:
-        """What the daemon sent, could not send or was too late for; status reports; SMS that came in."""
+        """What the daemon sent, could not send, was too late for or left lying; status reports; SMS that came in."""
         if self._trouble is not None:
             return
         now = self._clock.now()
         self._connection.execute(SQL["drop_what_left"], self._names)
         self._connection.execute(SQL["notice_doubt"], self._names)
         self._connection.execute(
-            SQL["withdraw"], {**self._names, "now": now, "may_be_twice": int(Urgency.ALERT)}
+            SQL["withdraw"], {**self._names, "now": now, "may_be_twice": int(Urgency.ALERT), "asleep": ASLEEP}
         )  # fmt: skip
-        yield from self._withdrawals()
+        yield from self._withdrawals(now)
         yield from self._stories(now)
         yield from self._messages()
 
@@ -205,11 +213,14 @@ class GammuCarrier:
         for part in others:
             self._connection.execute(SQL["outbox_part"], part)
 
-    def _withdrawals(self) -> Iterator[Event]:
-        for message_id, ref, is_doubtful in self._connection.execute(SQL["withdrawn"], self._names).fetchall():
-            outcome: Outcome = Refused("its time was over before the modem had it", is_permanent=True)
+    def _withdrawals(self, now: datetime) -> Iterator[Event]:
+        rows = self._connection.execute(SQL["withdrawn"], {**self._names, "now": now}).fetchall()
+        for message_id, ref, is_doubtful, is_over in rows:
+            outcome: Outcome = Throttled(AGAIN_S)
             if is_doubtful:
                 outcome = Uncertain("gammu-smsd had it and stopped")
+            elif is_over:
+                outcome = Refused("its time was over before the modem had it", is_permanent=True)
             event = Submitted(ref, outcome)
             self._withdrawn[event] = message_id
             yield event

@@ -61,15 +61,17 @@ WHERE o."ID" = h.message_id AND o."SenderID" = %(phone_id)s AND NOT h.maybe_twic
   AND o."SendingTimeOut" > o."SendingDateTime" AND o."SendingTimeOut" < LOCALTIMESTAMP;
 
 -- withdraw
--- What is too late, and what may have left and must rather never than twice, is taken out of the daemon's sight. It stays
--- until the sender has written down what became of it.
-UPDATE smsd.outbox o SET "SendingDateTime" = 'infinity' FROM gammu_handover h
+-- What is too late, what may have left and must rather never than twice, and what lies before a daemon that sleeps is taken
+-- out of the daemon's sight: it takes up nothing whose time to be sent, or whose lock, lies ahead. It stays until the sender
+-- has written down what became of it.
+UPDATE smsd.outbox o SET "SendingDateTime" = 'infinity', "SendingTimeOut" = 'infinity' FROM gammu_handover h
 WHERE h.message_id = o."ID" AND o."SenderID" = %(phone_id)s AND o."SendingTimeOut" < LOCALTIMESTAMP
   AND o."SendingDateTime" <> 'infinity'
-  AND (h.valid_until < %(now)s OR (h.urgency < %(may_be_twice)s AND h.maybe_twice));
+  AND (h.valid_until < %(now)s OR (h.urgency < %(may_be_twice)s AND h.maybe_twice)
+       OR (SELECT max("TimeOut") FROM smsd.phones WHERE "ID" = %(phone_id)s) < LOCALTIMESTAMP - %(asleep)s);
 
 -- withdrawn
-SELECT h.message_id, h.ref, h.maybe_twice
+SELECT h.message_id, h.ref, h.maybe_twice, h.valid_until < %(now)s
 FROM smsd.outbox o JOIN gammu_handover h ON h.message_id = o."ID"
 WHERE o."SenderID" = %(phone_id)s AND o."SendingDateTime" = 'infinity' ORDER BY h.message_id;
 
@@ -100,11 +102,15 @@ WHERE state <> told ORDER BY message_id;
 UPDATE gammu_handover SET told = %(state)s WHERE message_id = %(message_id)s;
 
 -- find
--- What the daemon says of the newest hand-over of a message, once it has let it go; nothing of one that it never had.
-SELECT h.message_id, bool_or(s."Status" IN ('SendingError', 'Error'))
-FROM gammu_handover h JOIN smsd.sentitems s ON s."ID" = h.message_id AND s."CreatorID" = h.ref::text
-WHERE h.ref = %(ref)s AND NOT EXISTS (SELECT 1 FROM smsd.outbox o WHERE o."ID" = h.message_id)
-GROUP BY h.message_id ORDER BY h.message_id DESC LIMIT 1;
+-- What the daemon says of the newest hand-over of a message: it has it still, it has let it go, or we took it back and nobody
+-- knows; nothing of one that it never had.
+SELECT message_id, is_there, is_doubtful FROM (
+    SELECT h.message_id, EXISTS (SELECT 1 FROM smsd.outbox o WHERE o."ID" = h.message_id) AS is_there, coalesce((
+               SELECT bool_or(s."Status" IN ('SendingError', 'Error')) FROM smsd.sentitems s
+               WHERE s."ID" = h.message_id AND s."CreatorID" = h.ref::text),
+           CASE WHEN h.told = 'withdrawn' AND h.maybe_twice THEN true END) AS is_doubtful
+    FROM gammu_handover h WHERE h.ref = %(ref)s) story
+WHERE is_there OR is_doubtful IS NOT NULL ORDER BY message_id DESC LIMIT 1;
 
 -- inbox
 SELECT "ID", "SenderNumber", "TextDecoded", "UDH", "ReceivingDateTime",

@@ -114,7 +114,8 @@ WHERE n.ref = %(ref)s AND t.outcome IS DISTINCT FROM 'accepted' AND t.sms_attemp
     SELECT max(sms_attempt_id) FROM sms_attempt WHERE notification_id = n.notification_id AND carrier = %(carrier)s);
 
 -- uncertain
-UPDATE notification SET state = 'uncertain', error = %(detail)s WHERE ref = %(ref)s AND carrier = %(carrier)s AND state = 'submitting';
+UPDATE notification SET state = 'uncertain', error = %(detail)s
+WHERE ref = %(ref)s AND carrier = %(carrier)s AND state = 'submitting';
 
 -- throttled
 -- The route takes it later; that is no failure. What would wait for it longer than a message waits for its own route goes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,14 +13,17 @@ import pytest
 from alerts.carriers import Accepted, Event, Fate, Inbound, Outgoing, Receipt, Refused, Submitted, Uncertain, Urgency
 from alerts.carriers.gammu import GammuCarrier, GammuConfig
 from gateway.clock import SystemClock
+from gateway.zones import Zone
 from ingest.db import Connection, connect
 from tests.alerts.carriers.modem import Modem
 from tests.alerts.carriers.smsd import PHONE_ID, Smsd, one, wait_until, why_no_smsd
+from tests.alerts.test_sender import Desk, Route
 from tests.conftest import skip_without
 
 pytestmark = pytest.mark.db
 CONFIG = GammuConfig.from_table("gsm", {"kind": "gammu", "phone_id": PHONE_ID}, {})
 NUMBER = "+224622123456"
+MINUTE = timedelta(minutes=1)
 
 
 class Rig:
@@ -297,3 +301,93 @@ def test_a_daemon_killed_with_an_sms_in_hand_repeats_news_alone(rig: Rig, modem:
     assert outcomes(rig.told) == [(message.ref, Accepted if repeats else Uncertain)]
     assert len(modem.sent) == (2 if repeats else 1)
     assert "let 1 SMS of a day lie that may have left" in rig.carrier.health().detail
+
+
+class TwoRoutes(Desk):
+    """A modem whose daemon has just stopped, and Orange; the sender thinks that the daemon lives until it `sleeps`."""
+
+    def __init__(self, url: str, zones: list[Zone], folder: Path) -> None:
+        self.smsd = Smsd(url, folder)
+        self.smsd.start()
+        self.smsd.kill()
+        self.orange = Route()
+        super().__init__(url, zones, orange=self.orange)
+        self.connection.execute("UPDATE smsd.phones SET \"TimeOut\" = LOCALTIMESTAMP + interval '1 hour'")
+        config = replace(CONFIG, per_s=10.0)
+        self.routes = {"gsm": GammuCarrier(config, self.connection, self.clock), "orange": self.orange}
+        self.restart()
+
+    def sleeps(self) -> None:
+        self.connection.execute("UPDATE smsd.phones SET \"TimeOut\" = LOCALTIMESTAMP - interval '61 seconds'")
+
+    def in_its_outbox(self) -> object:
+        return one(self.connection, "SELECT count(*) FROM smsd.outbox")
+
+    def close(self) -> None:
+        self.connection.close()
+        self.smsd.close()
+
+
+@pytest.fixture
+def two_routes(needed: None, database_url: str, zones: list[Zone], tmp_path: Path) -> Iterator[TwoRoutes]:
+    found = TwoRoutes(database_url, zones, tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["the-same-sender", "a-sender-that-died-meanwhile"])
+def test_what_lies_before_a_daemon_that_sleeps_leaves_by_the_other_route_and_never_by_the_modem(
+    two_routes: TwoRoutes, restarts: bool
+) -> None:
+    news, rest = two_routes.queue(), two_routes.queue("rappel", urgency=Urgency.ROUTINE, kind="reminder", step="day-1")
+    wait_until(lambda: two_routes.sender.work() == 0 and two_routes.in_its_outbox() == 2, "both lie in its outbox")
+    if restarts:
+        two_routes.restart()
+    two_routes.pass_by(5 * MINUTE, every=MINUTE)
+    assert {two_routes.state(ref)[:2] for ref in (news, rest)} == {("submitting", "gsm")}
+    two_routes.sleeps()
+    two_routes.pass_by(MINUTE / 2)
+    assert {two_routes.state(ref) for ref in (news, rest)} == {("accepted", "orange", False)}
+    assert two_routes.in_its_outbox() == 0
+    two_routes.smsd.start()
+    wait_until(lambda: bool(two_routes.routes["gsm"].room()), "the daemon is back")
+    two_routes.pass_by(5 * MINUTE, every=MINUTE)
+    assert one(two_routes.connection, "SELECT count(*) FROM smsd.sentitems") == 0
+    assert [message.ref for message in two_routes.orange.taken] == [news, rest]
+
+
+@pytest.mark.parametrize(
+    ("urgency", "kind", "found"),
+    [
+        pytest.param(Urgency.NO_WATER, "opened", ("accepted", "orange", True), id="no-water-is-marked"),
+        pytest.param(Urgency.ROUTINE, "reminder", ("abandoned", "gsm", False), id="a-reminder-is-not-sent-again"),
+    ],
+)
+def test_what_a_daemon_had_in_hand_when_it_stopped_may_have_left(
+    two_routes: TwoRoutes, urgency: Urgency, kind: str, found: tuple[str, str, bool]
+) -> None:
+    ref = two_routes.queue(urgency=urgency, kind=kind)
+    two_routes.sender.work()
+    two_routes.connection.execute("UPDATE smsd.outbox SET \"SendingTimeOut\" = LOCALTIMESTAMP + interval '1 minute'")
+    two_routes.sleeps()
+    two_routes.pass_by(MINUTE)
+    assert (two_routes.state(ref)[:2], two_routes.in_its_outbox()) == (("submitting", "gsm"), 1), "it holds the lock"
+    two_routes.connection.execute(
+        "UPDATE smsd.outbox SET \"SendingDateTime\" = LOCALTIMESTAMP - interval '2 minutes',"
+        " \"SendingTimeOut\" = LOCALTIMESTAMP - interval '1 second'"
+    )
+    two_routes.pass_by(10 * MINUTE)
+    assert (two_routes.state(ref), two_routes.in_its_outbox()) == (found, 0)
+
+
+def test_a_daemon_that_was_about_to_take_up_what_we_take_back_does_not_get_it(two_routes: TwoRoutes) -> None:
+    """It has read the row, was frozen, and now locks it as it always does."""
+    two_routes.queue()
+    two_routes.sender.work()
+    two_routes.sleeps()
+    list(two_routes.routes["gsm"].events())
+    locked = two_routes.connection.execute(
+        "UPDATE smsd.outbox SET \"SendingTimeOut\" = LOCALTIMESTAMP + interval '1 minute'"
+        ' WHERE "SendingTimeOut" < LOCALTIMESTAMP OR "SendingTimeOut" IS NULL'
+    )
+    assert locked.rowcount == 0
