@@ -6,10 +6,11 @@ VALUES (%(zone)s, %(contact)s, %(sms)s, %(now)s, %(text)s);
 SELECT name FROM zone WHERE zone_id = %(zone)s;
 
 -- told_lately
--- Who hears of a breakdown in this zone since then, and whether it has left for them: not who asked for silence or to be
--- forgotten, nor whom it did not reach, nor the one who reports.
+-- Who hears of the breakdown that is open in this zone, told since then, and whether it has left for them: not who asked
+-- for silence or to be forgotten, nor whom it did not reach, nor the one who reports.
 SELECT c.name, c.phone, n.state NOT IN ('queued', 'held') FROM notification n JOIN contact c USING (contact_id)
 WHERE n.zone_id = %(zone)s AND n.kind = 'report' AND n.created_at > %(since)s AND c.is_active
+  AND n.created_at >= (SELECT min(reported_at) FROM report WHERE zone_id = %(zone)s AND closed_at IS NULL)
   AND c.phone <> %(phone)s AND c.phone NOT IN (SELECT phone FROM opted_out)
   AND n.state IN ('queued', 'held', 'submitting', 'uncertain', 'accepted', 'delivered', 'no_receipt')
 ORDER BY n.notification_id DESC LIMIT 1;
@@ -36,7 +37,9 @@ WHERE r.closed_at IS NULL AND r.reported_at > %(since)s AND c.is_active
 ORDER BY r.zone_id, r.report_id DESC;
 
 -- is_on_the_list
-SELECT EXISTS (SELECT FROM call_list WHERE zone_id = %(zone)s AND step = 'report' AND since > %(since)s);
+-- And nobody has called yet: who has called knows of what was reported before.
+SELECT EXISTS (SELECT FROM call_list WHERE zone_id = %(zone)s AND step = 'report' AND since > %(since)s
+               AND called_at IS NULL);
 
 -- tell
 INSERT INTO notification (ref, zone_id, contact_id, phone, kind, step, reason, language, text, segments, urgency, state,

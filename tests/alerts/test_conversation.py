@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.breakdown import close_report, reopen_report
+from alerts.calls import Call, calls_due, mark_called
 from alerts.closing import BreakdownCause
 from alerts.conversation import MOST_IN_AN_HOUR
 from alerts.forget import forget
@@ -463,6 +464,43 @@ def test_who_could_not_be_reached_knows_of_no_breakdown_and_the_next_is_told(reg
         assert "Aucun réparateur n'est joignable" in says(region, tap_keeper, "PANNE")[0]
     assert region.connection.execute("SELECT why FROM call_list").fetchall() == [("breakdown_reported",)]
     assert len(region.sms(engineer)) == 1
+
+
+def test_a_breakdown_that_comes_again_after_it_was_ended_is_told_again(region: Region) -> None:
+    president, tap_keeper, repairer = (
+        phone_of(region.zones[2], role) for role in ("president", "fontainier", "reparateur")
+    )
+    says(region, president, "PANNE")
+    says(region, repairer, "3")
+    region.run(HOUR)
+    told = len(region.sms(repairer))
+    assert "Nous prévenons Mamadou" in says(region, president, "PANNE")[0]
+    assert region.sms(repairer)[told][1].startswith("NDIYAN Mangol-Dow: PANNE signalée par")
+    region.run(HOUR)
+    assert "Mamadou 600000012 la connait" in says(region, tap_keeper, "PANNE")[0], "of this one he knows"
+    assert len(region.sms(repairer)) == told + 1
+
+
+def test_a_breakdown_of_the_next_day_that_reaches_nobody_is_called_for_again(region: Region) -> None:
+    president, repairer = (phone_of(region.zones[2], role) for role in ("president", "reparateur"))
+
+    def reaches_nobody() -> list[Call]:
+        region.connection.execute("UPDATE notification SET state = 'undelivered' WHERE kind = 'report'")
+        region.run(5 * MINUTE)
+        return calls_due(region.connection)
+
+    says(region, president, "PANNE")
+    (call,) = reaches_nobody()
+    assert mark_called(region.connection, call.call_id, who="Awa", now=region.clock.now())
+    assert close_report(region.connection, 1, cause=BreakdownCause.OTHER, who="Awa", now=region.clock.now())
+    region.run(HOUR)
+    assert calls_due(region.connection) == []
+    region.clock.advance(23 * HOUR)
+    says(region, president, "PANNE")
+    assert len(region.sms(repairer)) == 2
+    (call,) = reaches_nobody()
+    assert (call.zone_id, call.why) == ("zone-3", "breakdown_reported")
+    assert reaches_nobody() == [call], "and once"
 
 
 def test_a_report_that_still_waits_for_its_route_is_not_sent_twice_and_nobody_knows_of_it_yet(region: Region) -> None:
