@@ -18,12 +18,13 @@ from alerts.carriers import Urgency
 from alerts.ladder import Position
 from alerts.lease import take_turn
 from alerts.messages import Bundle, Item, MessageKind, digest_text, segments
-from alerts.routing import BUNDLED_WITHIN, DAY, NO_WATER, PastNotification, Why, when_free
+from alerts.routing import BUNDLED_WITHIN, DAY, NO_WATER, PastNotification, Why, end_of_quiet, when_free
 from alerts.telling import VALID_FOR, rest, take_next
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "climbing")
 AT_ONCE = 500
+RINGS_AT_NIGHT = (MessageKind.OPENED, MessageKind.RESOLVED)  # of severity 3
 FOLLOWED = VALID_FOR + timedelta(days=2)  # since a message was written; later receipts tell nobody anything
 
 
@@ -104,10 +105,14 @@ def _follow(connection: Connection, now: datetime) -> None:
 
 
 def _let_go(connection: Connection, phone: str, now: datetime) -> None:
-    """Let one phone ring with all that waits for it, or put it off."""
+    """Let one phone ring with all that waits for it, or put it off; at night with "no water" and its end alone."""
     which = {"phone": phone, "now": now, "stale_since": now - BUNDLED_WITHIN}
     rows = [Waiting(*row) for row in connection.execute(SQL["what_waits"], which)]
     numbers = [one.number for one in rows]
+    morning = end_of_quiet(now)
+    if morning is not None and not any(one.severity >= NO_WATER and one.kind in RINGS_AT_NIGHT for one in rows):
+        connection.execute(SQL["until_morning"], {"waiting": numbers, "at": morning})
+        return
     asked = {"phone": phone, "since": now - DAY, "waiting": numbers}
     past = [PastNotification(*row) for row in connection.execute(SQL["told_to_phone"], asked)]
     urgent = [one for one in rows if one.severity >= NO_WATER and one.kind == MessageKind.OPENED]

@@ -393,6 +393,9 @@ def _telling(
         return Telling(person, kind, step, Why.HELD_UNTIL_MORNING, morning, route)
     urgent = is_urgent and kind is MessageKind.OPENED
     send_at, why = when_free(mine, frozenset([alert.zone_id]), is_urgent=urgent, now=now)
+    morning = None if is_urgent else end_of_quiet(send_at)
+    if morning is not None:  # what was put off in the evening
+        return Telling(person, kind, step, Why.HELD_UNTIL_MORNING, morning, route)
     return Telling(person, kind, step, why or reason, send_at, route)
 
 

@@ -53,14 +53,17 @@ GROUP BY phone HAVING count(*) > 1 AND min(coalesce(due_at, created_at)) <= %(st
 ORDER BY phone;
 
 -- what_waits
--- What a phone is to be told now, the gravest first; in a bundle that could not leave, what it tells.
+-- What a phone is to be told now, the gravest first; in a bundle that could not leave, what it tells. What may have left
+-- already stays alone: it is marked as possibly twice, or not sent again.
 SELECT n.notification_id, n.alert_id, n.contact_id, n.zone_id, n.language, n.kind, n.state = 'held' AND n.told_in IS NULL,
        coalesce(n.due_at, n.created_at), n.told_in, n.urgency, a.code, a.severity, a.fault, n.reason, z.name,
        n.route
 FROM notification n JOIN alert a USING (alert_id) JOIN zone z ON z.zone_id = a.zone_id
     LEFT JOIN notification b ON b.notification_id = n.told_in
 WHERE n.phone = %(phone)s AND n.kind <> 'reply'
-  AND (n.state = 'queued' AND coalesce(n.due_at, n.created_at) <= %(stale_since)s
+  AND (n.state = 'queued' AND coalesce(n.due_at, n.created_at) <= %(stale_since)s AND NOT EXISTS (
+           SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id
+             AND (t.outcome IS NULL OR t.outcome = 'uncertain'))
        OR n.state = 'held' AND n.told_in IS NULL AND n.due_at <= %(now)s
        OR n.state = 'held' AND b.state = 'queued' AND b.due_at <= %(stale_since)s)
   AND (n.kind = 'resolved' OR a.state <> 'resolved' AND (a.shelved_until IS NULL OR a.shelved_until <= %(now)s))
@@ -80,6 +83,12 @@ WHERE n.phone = %(phone)s AND n.kind <> 'reply' AND coalesce(n.accepted_at, n.du
 -- put_off
 UPDATE notification SET due_at = %(at)s, next_try_at = %(at)s
 WHERE notification_id = ANY(%(waiting)s) AND state = 'held' AND told_in IS NULL;
+
+-- until_morning
+-- Also what was free to leave and could not before the night.
+UPDATE notification SET due_at = %(at)s, next_try_at = %(at)s, state = 'held',
+    reason = CASE WHEN state = 'queued' THEN 'no_route_for_a_while' ELSE reason END
+WHERE notification_id = ANY(%(waiting)s) AND state IN ('held', 'queued') AND told_in IS NULL;
 
 -- let_go
 UPDATE notification SET state = 'queued', due_at = %(now)s, next_try_at = %(now)s WHERE notification_id = %(id)s;

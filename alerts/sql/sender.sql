@@ -27,8 +27,9 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 -- true, was put on the shelf or has had its time stays, and so does news for who wants none. A message waits for its own
 -- route unless that one is down; what a route refused for good is not offered to it again. What may have left by another
 -- route is a second SMS by this one, whatever that one does with a repeat: news of a fault is marked, the rest waits for
--- the other. What can wait and would ring a phone too often is put off: since that was decided, "no water" may have
--- overtaken it. What left while the clock was ahead is not counted once it was set back.
+-- the other. At night of all that alerts tell "no water" and its end ring alone, and what one message tells with them. What
+-- can wait and would ring a phone too often is put off: since that was decided, "no water" may have overtaken it. What
+-- left while the clock was ahead is not counted once it was set back.
 WITH due AS (
     SELECT n.notification_id, n.phone, n.urgency, elsewhere.may_have_left,
            n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted
@@ -44,6 +45,10 @@ WITH due AS (
            OR (a.state = 'acknowledged' AND (n.kind = 'reminder' OR n.step = 'first')))
       AND (n.kind = 'reply' OR n.phone NOT IN (SELECT phone FROM opted_out))
       AND (n.urgency >= %(may_be_twice)s OR NOT elsewhere.may_have_left)
+      AND (NOT %(is_night)s OR n.kind = 'reply' OR (n.alert_id IS NULL AND n.kind <> 'bundle')
+           OR (n.kind IN ('opened', 'resolved') AND a.severity >= %(gravest)s)
+           OR EXISTS (SELECT 1 FROM notification m JOIN alert ma USING (alert_id) WHERE m.told_in = n.notification_id
+                      AND m.kind IN ('opened', 'resolved') AND ma.severity >= %(gravest)s))
       AND NOT EXISTS (SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id
                       AND t.carrier = %(carrier)s AND t.outcome = 'refused_for_good')
     ORDER BY n.urgency DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED),

@@ -292,6 +292,62 @@ def test_after_an_outage_there_is_one_summary_and_no_stale_queue(region: Region)
     assert len(region.sms(phone)) == 1
 
 
+SIX = 18 * 60  # minutes from noon
+
+
+@pytest.mark.parametrize("faults", [["night_leak"], ["night_leak", "tower_leak"]], ids=["one", "two"])
+def test_a_route_that_comes_back_at_night_rings_nobody_with_what_can_wait(region: Region, faults: list[str]) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.clock.advance(8 * HOUR + 30 * MINUTE)
+    for fault in faults:
+        region.fails(2, fault, severity=2)
+    region.run(5 * HOUR + 30 * MINUTE, sends=False)
+    region.run(5 * HOUR)
+    ((at, text),) = region.sms(phone)
+    assert at == SIX
+    assert text.startswith("NDIYAN, après coupure: " if len(faults) > 1 else "NDIYAN A1 Mangol-Dow: FUITE")
+
+
+def test_what_follows_within_ten_minutes_of_the_evening_s_last_sms_waits_for_the_morning(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.clock.advance(8 * HOUR + 55 * MINUTE)
+    region.fails(2, "night_leak", severity=2)
+    region.run(2 * MINUTE)
+    region.fails(2, "tower_leak", severity=2)
+    held = "SELECT reason, due_at FROM notification WHERE state = 'held'"
+    assert region.connection.execute(held).fetchall() == [("held_until_morning", NOON + 18 * HOUR)]
+    region.run(10 * HOUR)
+    assert [at for at, _ in region.sms(phone)] == [8 * 60 + 55, SIX]
+
+
+def test_what_was_held_for_another_message_in_the_evening_waits_for_the_morning(region: Region) -> None:
+    """It was decided before the night, by the round that let the phone ring."""
+    region.everybody_else_is("reparateur", "+224620000001")
+    region.clock.advance(8 * HOUR + 58 * MINUTE)
+    for zone in range(3):
+        region.fails(zone, "sensor_stuck", severity=2)
+        region.run(MINUTE)
+    region.run(10 * HOUR)
+    assert [at for at, _ in region.sms("+224620000001")] == [8 * 60 + 58, SIX]
+
+
+def test_at_night_no_water_rings_and_who_writes_is_answered_while_a_leak_waits(region: Region) -> None:
+    phone, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    region.clock.advance(8 * HOUR + 30 * MINUTE)
+    region.fails(2, "night_leak", severity=2)
+    region.run(3 * HOUR, sends=False)
+    region.fails(2)
+    region.run(2 * HOUR)
+    told = region.sms(phone)
+    assert told[0][0] == 11 * 60 + 30
+    assert all("FUITE" not in text for _, text in told), "the leak waits"
+    region.answers(president, "0")
+    region.run(2 * MINUTE)
+    assert region.sms(president)[-1][0] == 13 * 60 + 31
+    region.run(5 * HOUR)
+    assert [at for at, text in region.sms(phone) if "FUITE" in text] == [SIX]
+
+
 def test_restarts_and_repeats_tell_nothing_twice(region: Region) -> None:
     number = region.fails(2)
     for _ in range(5):
