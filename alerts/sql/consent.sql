@@ -2,11 +2,12 @@
 SELECT EXISTS (SELECT FROM opted_out WHERE phone = %(phone)s);
 
 -- say
--- Only what changes something: the last word of this phone is not repeated.
+-- Only what changes something: the last word of this phone is not repeated. The last is the one written last, whatever the
+-- clock said then.
 INSERT INTO consent_log (phone, at, what, how, who)
 SELECT %(phone)s, %(now)s, %(what)s, 'sms', %(who)s
 WHERE %(what)s IS DISTINCT FROM (SELECT what FROM consent_log WHERE phone = %(phone)s
-                                 ORDER BY at DESC, consent_id DESC LIMIT 1)
+                                 ORDER BY consent_id DESC LIMIT 1)
 RETURNING consent_id;
 
 -- keep_quiet

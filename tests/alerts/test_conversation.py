@@ -13,6 +13,7 @@ from alerts.calls import Call, calls_due, mark_called
 from alerts.closing import BreakdownCause
 from alerts.conversation import MOST_IN_AN_HOUR
 from alerts.forget import forget
+from alerts.set_back import SetBack
 from gateway.zones import Zone
 from ingest.registry import channel_ids, import_zones
 from tests.alerts.test_climbing import HOUR, MINUTE, NOON, Region, phone_of
@@ -92,6 +93,27 @@ def test_a_word_on_consent_outlives_the_zone_file_and_is_never_changed(region: R
     for change in ("UPDATE consent_log SET what = 'opt_in'", "DELETE FROM consent_log", "TRUNCATE consent_log"):
         with pytest.raises(psycopg.Error, match="only grows"):
             region.connection.execute(change)
+
+
+@pytest.mark.parametrize(("first", "last"), [("REPRENDRE", "STOP"), ("STOP", "REPRENDRE")])
+def test_the_last_word_counts_although_the_one_before_was_said_while_the_clock_was_ahead(
+    region: Region, first: str, last: str
+) -> None:
+    president = phone_of(region.zones[2], "president")
+    says(region, president, last)
+    right = region.clock.now()
+    region.clock.set(right + 3 * HOUR)
+    assert len(says(region, president, first)) == 1
+    region.clock.set(right)
+    SetBack(region.connection).look(right)
+    assert len(says(region, president, last)) == 1, "it is confirmed"
+    told = len(region.sms(president))
+    region.fails(2)
+    region.run(40 * MINUTE)
+    assert len(region.sms(president)) - told == (0 if last == "STOP" else 1)
+    people = [person for zone in fetch_people(region.connection) for person in zone.people]
+    may_be_told = [person.may_be_told for person in people if person.phone == president]
+    assert may_be_told == [last == "REPRENDRE"], "and the page says so"
 
 
 def test_the_last_who_can_be_told_may_go_and_an_engineer_is_to_see_to_it(region: Region) -> None:

@@ -17,4 +17,4 @@ SELECT phone FROM contact WHERE contact_id = %(contact)s AND is_active;
 SELECT DISTINCT ON (phone) phone, at, what, how,
        CASE WHEN current_user <> 'ndiyan_zone' OR EXISTS (
            SELECT FROM contact c WHERE c.phone = l.phone AND l.who = c.name || ' (' || c.role || ')') THEN who ELSE '' END
-FROM consent_log l ORDER BY phone, at DESC, consent_id DESC;
+FROM consent_log l ORDER BY phone, consent_id DESC;
