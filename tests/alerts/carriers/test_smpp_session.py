@@ -38,6 +38,17 @@ def accepted(sequence: int, provider_id: str) -> bytes:
     return head + body
 
 
+def test_a_delivery_that_cannot_be_read_tells_the_log_its_shape_and_no_number(caplog: pytest.LogCaptureFixture) -> None:
+    number = b"224622123456"
+    body = b"\0\1\1" + number + b"\0\1\1" + b"7000\0" + bytes(9) + b"\x20pompe en panne"  # it says 32 octets
+    head = (16 + len(body)).to_bytes(4, "big") + (5).to_bytes(4, "big") + bytes(4) + (7).to_bytes(4, "big")
+    assert decode(head + body).delivery is None
+    assert f"{16 + len(body)} octets" in caplog.text
+    assert number.hex() not in caplog.text
+    assert (b"0" * 12).hex() in caplog.text
+    assert b"pompe".hex() not in caplog.text
+
+
 def test_an_answer_cut_into_single_octets_is_one_answer() -> None:
     session = bound()
     session.submit(sms(1), valid_for_s=60, now=1.0)
