@@ -54,7 +54,9 @@ AT_ONCE = 50
 PATIENCE = timedelta(seconds=60)  # how long a message waits for its own route (SMS.md §5.4)
 RECEIPT_DUE = timedelta(minutes=10)  # after which an accepted one counts as without receipt (SMS.md §5.4)
 RECEIPTS_COME_EARLY = timedelta(minutes=1)  # a route's clock may be behind ours
-LONGEST_OUTAGE = timedelta(minutes=10)  # for which an uncertain one waits for its route to come back
+LONGEST_OUTAGE = timedelta(
+    minutes=10
+)  # for which an uncertain one waits for its route to come back, or into the settings
 TIDY_EVERY = timedelta(seconds=1)
 ASKED_EVERY = timedelta(minutes=1)  # a route about its health
 STATE_OF = {
@@ -137,6 +139,9 @@ class Sender:
             self._connection.execute(SQL["supersede_closings"])
             self._connection.execute(SQL["supersede_gone"])
             self._connection.execute(SQL["expire"], {"now": now})
+            asked = {"routes": self._routes, "before": now - LONGEST_OUTAGE, "limit": AT_ONCE}
+            for number, urgency in self._connection.execute(SQL["left_by_no_route"], asked).fetchall():
+                self._settle_by_urgency(number, urgency, now)
 
     def _ask_routes(self, now: datetime) -> None:
         for place, name, carrier in self._ours():
@@ -372,7 +377,12 @@ class Sender:
             self._record_settled(name, message.ref, found, now)
         elif carrier.caps.is_repeat_harmless or (carrier.caps.is_handover_atomic and found is None):
             self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": False})
-        elif message.urgency >= Urgency.ALERT:
+        else:
+            self._settle_by_urgency(number, message.urgency, now)
+
+    def _settle_by_urgency(self, number: int, urgency: int, now: datetime) -> None:
+        """Nobody knows whether it left, and nobody will."""
+        if urgency >= Urgency.ALERT:
             self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": True})
         else:
             self._connection.execute(SQL["abandon"], {"id": number})

@@ -84,6 +84,12 @@ SELECT notification_id, ref, phone, text, urgency, valid_until, submitted_at FRO
 WHERE state IN ('submitting', 'uncertain') AND carrier = %(carrier)s AND submitted_at <= %(before)s
   AND ref <> ALL(%(in_hand)s) ORDER BY submitted_at, notification_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
+-- left_by_no_route
+-- Hand-overs to a route that stands in the settings no more: nobody is left who could tell their outcome.
+SELECT notification_id, urgency FROM notification
+WHERE state IN ('submitting', 'uncertain') AND carrier <> ALL(%(routes)s) AND submitted_at <= %(before)s
+ORDER BY submitted_at, notification_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
+
 -- accepted
 -- The route has them. Their hand-overs that are under way have that outcome, the stories tell it, and receipts that came
 -- before the answer which told us the id are placed and returned.

@@ -416,6 +416,22 @@ def test_a_route_that_does_not_come_back_is_not_waited_for_longer_than_news_of_a
     assert desk.state(ref)[2], "flagged as possibly twice"
 
 
+def test_what_a_route_had_that_stands_in_the_settings_no_more_is_not_waited_for(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    sim.answers = [None, Uncertain("no answer"), None]
+    news, more = two_routes.queue(), two_routes.queue(step="second", phone="+224600000011")
+    reminder = two_routes.queue("rappel", urgency=Urgency.ROUTINE, kind="reminder", step="day-1")
+    two_routes.sender.work()
+    two_routes.routes = {"second": second}
+    two_routes.restart()
+    two_routes.pass_by(LONGEST_OUTAGE - timedelta(minutes=1))
+    assert second.taken == [], "it may come back, under its name"
+    two_routes.pass_by(timedelta(minutes=2))
+    assert {two_routes.state(ref) for ref in (news, more)} == {("accepted", "second", True)}
+    assert two_routes.state(reminder)[0] == "abandoned"
+
+
 def test_a_route_that_knows_settles_it(desk: Desk, sim: Route) -> None:
     sim.answers = [Uncertain("no answer")]
     ref = desk.queue()
