@@ -14,7 +14,10 @@ log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "set_back")
 AHEAD = timedelta(minutes=10)  # more than gateways may be ahead of us, and than a failed judging waits
-MOVED = ("jobs", "ladders", "notifications", "put_off", "held", "hand_overs", "accepted", "webhooks")
+MOVED = (
+    "jobs", "ladders", "notifications", "put_off", "held", "hand_overs", "accepted", "answered", "acknowledged",
+    "words", "webhooks",
+)  # fmt: skip
 
 
 class SetBack:

@@ -31,6 +31,19 @@ UPDATE notification SET submitted_at = %(now)s WHERE state IN ('submitting', 'un
 -- accepted
 UPDATE notification SET accepted_at = %(now)s WHERE state = 'accepted' AND accepted_at > %(latest)s;
 
+-- answered
+-- An alert that somebody took in charge while the clock was ahead is looked at anew: what follows counts from now.
+UPDATE ladder l SET due_at = %(now)s FROM alert a
+WHERE a.alert_id = l.alert_id AND l.due_at > %(latest)s AND a.state <> 'resolved'
+  AND (a.acknowledged_at > %(latest)s
+       OR EXISTS (SELECT 1 FROM sms_in s WHERE s.alert_id = l.alert_id AND s.handled_at > %(latest)s));
+
+-- acknowledged
+UPDATE alert SET acknowledged_at = %(now)s WHERE state <> 'resolved' AND acknowledged_at > %(latest)s;
+
+-- words
+UPDATE sms_in SET handled_at = %(now)s WHERE handled_at > %(latest)s;
+
 -- webhooks
 -- The first try is due when the event was; each later one is put off for longer.
 UPDATE webhook_delivery SET next_try_at = %(now)s

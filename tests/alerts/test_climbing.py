@@ -423,6 +423,27 @@ def test_what_waits_for_a_phone_that_rang_while_the_clock_was_ahead_is_told_once
     assert [at for at, _ in region.sms(exploitant)] == [0, 12]
 
 
+def test_on_the_way_that_was_written_while_the_clock_was_ahead_is_asked_about_four_hours_after_it_is_right(
+    region: Region,
+) -> None:
+    exploitant, set_back = phone_of(region.zones[2], "exploitant"), SetBack(region.connection)
+    set_back.look(region.clock.now())
+    region.fails(2)
+    region.run(2 * MINUTE)
+    region.clock.advance(3 * DAY)
+    set_back.look(region.clock.now())
+    region.answers(exploitant, "2")
+    region.run(2 * MINUTE)
+    region.clock.set(NOON + 4 * MINUTE)
+    set_back.look(region.clock.now())
+    told = len(region.sms(exploitant))
+    region.run(3 * HOUR + 50 * MINUTE)
+    assert len(region.sms(exploitant)) == told
+    region.run(20 * MINUTE)
+    assert len(region.sms(exploitant)) == told + 1, "is it done?"
+    assert region.connection.execute("SELECT acknowledged_at FROM alert").fetchall() == [(NOON + 4 * MINUTE,)]
+
+
 def test_a_service_that_starts_at_night_leaves_what_is_held_for_the_morning(region: Region) -> None:
     held = "SELECT state, due_at FROM notification"
     region.clock.set(NOON + 10 * HOUR)
