@@ -17,7 +17,9 @@ UPDATE notification n SET state = 'superseded' FROM alert a
 WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind = 'opened' AND a.state = 'acknowledged'
   AND (EXISTS (SELECT 1 FROM sms_in s WHERE s.alert_id = n.alert_id)
        OR EXISTS (SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id
-                  AND o.state IN ('accepted', 'delivered', 'no_receipt')));
+                  AND o.state IN ('accepted', 'delivered', 'no_receipt')))
+  AND NOT EXISTS (SELECT FROM notification b
+                  WHERE b.notification_id = n.told_in AND b.state NOT IN ('queued', 'superseded'));
 
 -- follow
 -- What one message tells shares its fate; returned is what has just been told.
@@ -54,7 +56,8 @@ ORDER BY phone;
 
 -- what_waits
 -- What a phone is to be told now, the gravest first; in a bundle that could not leave, what it tells. What may have left
--- already stays alone: it is marked as possibly twice, or not sent again.
+-- already stays alone: it is marked as possibly twice, or not sent again. The end of what is under way in a bundle waits
+-- for the fate of that.
 SELECT n.notification_id, n.alert_id, n.contact_id, n.zone_id, n.language, n.kind, n.state = 'held' AND n.told_in IS NULL,
        coalesce(n.due_at, n.created_at), n.told_in, n.urgency, a.code, a.severity, a.fault, n.reason, z.name,
        n.route
@@ -68,6 +71,10 @@ WHERE n.phone = %(phone)s AND n.kind <> 'reply'
        OR n.state = 'held' AND b.state = 'queued' AND b.due_at <= %(stale_since)s)
   AND (n.kind = 'resolved' OR a.state <> 'resolved' AND (a.shelved_until IS NULL OR a.shelved_until <= %(now)s))
   AND (n.kind <> 'opened' OR a.state = 'open' OR n.step = 'first')
+  AND (n.kind <> 'resolved' OR NOT EXISTS (
+      SELECT FROM notification o JOIN notification u ON u.notification_id = o.told_in
+      WHERE o.alert_id = n.alert_id AND o.contact_id = n.contact_id AND o.kind <> 'resolved' AND o.state = 'held'
+        AND u.state IN ('submitting', 'uncertain')))
 ORDER BY n.urgency DESC, a.severity DESC, n.notification_id FOR UPDATE OF n;
 
 -- told_to_phone

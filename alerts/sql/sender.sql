@@ -2,17 +2,23 @@
 SELECT carrier FROM carrier_state WHERE NOT is_up AND carrier = ANY(%(routes)s);
 
 -- supersede
--- What waits about an alert that has moved on is no longer worth a phone's tone.
+-- What waits about an alert that has moved on is no longer worth a phone's tone. What has been handed over with others in
+-- one message waits no more: it has the fate of that message.
 UPDATE notification n SET state = 'superseded' FROM alert a
 WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind IN ('opened', 'reminder')
-  AND (a.state = 'resolved' OR (a.state = 'acknowledged' AND n.kind = 'opened' AND n.step <> 'first'));
+  AND (a.state = 'resolved' OR (a.state = 'acknowledged' AND n.kind = 'opened' AND n.step <> 'first'))
+  AND NOT EXISTS (SELECT FROM notification b
+                  WHERE b.notification_id = n.told_in AND b.state NOT IN ('queued', 'superseded'));
 
 -- supersede_closings
--- Nobody needs to hear the end of what they never heard of.
+-- Nobody needs to hear the end of what they never heard of. While that is under way in a message of several, nobody
+-- knows, and the end waits.
 UPDATE notification n SET state = 'superseded'
 WHERE n.state IN ('queued', 'held') AND n.kind = 'resolved' AND NOT EXISTS (
-    SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id AND o.contact_id = n.contact_id
-      AND o.kind <> 'resolved' AND o.state NOT IN ('superseded', 'expired', 'failed', 'held'));
+    SELECT 1 FROM notification o LEFT JOIN notification b ON b.notification_id = o.told_in
+    WHERE o.alert_id = n.alert_id AND o.contact_id = n.contact_id
+      AND o.kind <> 'resolved' AND o.state NOT IN ('superseded', 'expired', 'failed')
+      AND (o.state <> 'held' OR b.state NOT IN ('queued', 'superseded')));
 
 -- supersede_gone
 -- Who has left a committee hears nothing more of its zone; what answers them still goes.
@@ -24,8 +30,8 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 
 -- claim
 -- Marked, with the attempt, and committed before the first byte leaves. What matters most leaves first. What is no longer
--- true, was put on the shelf or has had its time stays, and so does news for who wants none. A message waits for its own
--- route unless that one is down; what a route refused for good is not offered to it again. What may have left by another
+-- true, was put on the shelf or has had its time stays, and so does news for who wants none, and the end of what has not arrived
+-- yet. A message waits for its own route unless that one is down; what a route refused for good is not offered to it again. What may have left by another
 -- route is a second SMS by this one, whatever that one does with a repeat: news of a fault is marked, the rest waits for
 -- the other. At night of all that alerts tell "no water" and its end ring alone, and what one message tells with them. What
 -- can wait and would ring a phone too often is put off: since that was decided, "no water" may have overtaken it. What
@@ -43,6 +49,9 @@ WITH due AS (
       AND (n.kind IN ('reply', 'resolved') OR a.shelved_until IS NULL OR a.shelved_until <= %(now)s)
       AND (n.kind NOT IN ('opened', 'reminder') OR a.state = 'open'
            OR (a.state = 'acknowledged' AND (n.kind = 'reminder' OR n.step = 'first')))
+      AND (n.kind <> 'resolved' OR NOT EXISTS (
+          SELECT FROM notification o WHERE o.alert_id = n.alert_id AND o.contact_id = n.contact_id
+            AND o.kind <> 'resolved' AND o.state = 'held'))
       AND (n.kind = 'reply' OR n.phone NOT IN (SELECT phone FROM opted_out))
       AND (n.urgency >= %(may_be_twice)s OR NOT elsewhere.may_have_left)
       AND (NOT %(is_night)s OR n.kind = 'reply' OR (n.alert_id IS NULL AND n.kind <> 'bundle')

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alerts.actions import acknowledge, shelve, unshelve
+from alerts.carriers import Accepted, Fate, Outcome, Receipt, Refused, Submitted
 from alerts.carriers.phone import PhoneCarrier
 from alerts.climbing import climb
 from alerts.evaluate import Evaluator
@@ -18,6 +19,7 @@ from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import connect, queries
 from ingest.registry import import_zones
+from tests.alerts.test_sender import Route
 
 pytestmark = pytest.mark.db
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -483,3 +485,69 @@ def test_a_clock_that_goes_back_a_little_moves_nothing(region: Region) -> None:
     set_back.look(region.clock.now())
     region.run(HOUR)
     assert region.sms(phone_of(region.zones[2], "president"))[0][0] == 35
+
+
+EVERYBODY = "+224600009999"
+
+
+def under_way(region: Region) -> tuple[Route, list[int]]:
+    """Two failures in one message that has been handed over, and of which nobody knows yet what became of it."""
+    route = Route(answers=[None])
+    region.sender = Sender(region.connection, {"smpp": route}, region.clock)
+    region.everybody_else_is("exploitant", EVERYBODY)
+    alerts = [region.fails(0), region.fails(1)]
+    region.run(MINUTE)
+    assert len(route.taken) == 1
+    assert [
+        state for (state,) in region.connection.execute("SELECT state FROM notification WHERE kind = 'bundle'")
+    ] == ["submitting"]
+    return route, alerts
+
+
+def is_answered(region: Region, route: Route, outcome: Outcome) -> None:
+    """The route tells what became of the message, and the handset shows all that left."""
+    route.waiting.append(Submitted(route.taken[0].ref, outcome))
+    if isinstance(outcome, Accepted):
+        route.waiting.append(Receipt((outcome.provider_id,), Fate.DELIVERED, region.clock.now(), "", phone=EVERYBODY))
+
+
+def texts_to(route: Route, phone: str) -> list[str]:
+    return [one.text for one in route.taken if one.phone == phone]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fate"),
+    [
+        pytest.param(Accepted("its-id"), "delivered", id="it-arrives"),
+        pytest.param(Refused("number barred", is_permanent=True), "failed", id="it-does-not"),
+        pytest.param(Refused("later", is_permanent=False), "superseded", id="it-is-written-anew-without-what-is-over"),
+    ],
+)
+def test_what_ends_while_its_bundle_is_under_way_is_told_the_end_if_the_bundle_arrives(
+    region: Region, outcome: Outcome, fate: str
+) -> None:
+    route, alerts = under_way(region)
+    region.is_mended(alerts[0])
+    region.run(MINUTE)
+    assert len(texts_to(route, EVERYBODY)) == 1, "the end waits until one knows"
+    is_answered(region, route, outcome)
+    region.run(25 * MINUTE)
+    ends = [text for text in texts_to(route, EVERYBODY)[1:] if "A1 " in text]
+    is_told = fate == "delivered"
+    assert ["REPARE" in text for text in ends] == [True] * is_told
+    assert len(region.story(alerts[0], "told")) == 2 * is_told
+    state = "SELECT state FROM notification WHERE alert_id = %s AND kind = 'opened' AND phone = %s"
+    assert region.connection.execute(state, [alerts[0], EVERYBODY]).fetchone() == (fate,)
+
+
+def test_what_is_answered_while_its_bundle_is_under_way_shares_the_fate_of_the_bundle(region: Region) -> None:
+    route, alerts = under_way(region)
+    region.connection.execute("UPDATE notification SET step = 'second' WHERE kind = 'opened'")
+    acknowledge(region.connection, alerts[0], who="Claire", now=region.clock.now())
+    region.run(MINUTE)
+    is_answered(region, route, Accepted("its-id"))
+    region.run(2 * MINUTE)
+    assert [len(region.story(one, "told")) for one in alerts] == [1, 1]
+    region.is_mended(alerts[0])
+    region.run(15 * MINUTE)
+    assert len(texts_to(route, EVERYBODY)) == 2, "who read of it hears its end"
