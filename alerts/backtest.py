@@ -114,13 +114,14 @@ def judge_history(
 def explain_shared_outages(alerts: Sequence[PastAlert]) -> None:
     """Of many zones that fell silent in the same hour only the first is told: it is the operator's network."""
     silences = [
-        Silence(number, alert.zone, alert.first_evidence_at)
+        Silence(number, alert.zone, alert.first_evidence_at, is_explained=alert.explained_by is not None)
         for number, alert in enumerate(alerts)
-        if alert.fault is Fault.COMMS_OUTAGE and alert.explained_by is None
+        if alert.fault is Fault.COMMS_OUTAGE
     ]
     for _, *others in shared_outages(silences):
         for one in others:
-            alerts[one.key].explained_by = Fault.COMMS_OUTAGE
+            if not one.is_explained:
+                alerts[one.key].explained_by = Fault.COMMS_OUTAGE
 
 
 def _silence_at_end(grid: Grid) -> tuple[FloatArray, Signal]:

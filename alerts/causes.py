@@ -2,6 +2,7 @@
 
 Three kinds of cause: a fault that leads to others (a pump that stands empties the tower), a sensor that is not believed
 (what was concluded from it is not either), and an operator whose mast is down (many zones silent in the same hour).
+What outlives its cause has another one, or none, and is told.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from alerts.model import DAY, RULES
 from gateway.model import Fault, State
 
 NO_WATER_COMES = (Fault.DRY_RUNNING, Fault.PUMP_NOT_RUNNING, Fault.INVERTER_TRIP, Fault.FLOAT_STUCK_FULL)
@@ -117,18 +119,42 @@ def _was_there(cause: Known, first: datetime, confirmed: datetime, slack: timede
     return cause.first <= confirmed and not is_over
 
 
+def is_outlived(cause: Fault | State, ended: datetime, fault: Fault | State, first: datetime, last: datetime) -> bool:
+    """Whether an alert of `fault`, seen from `first` to `last`, goes on without the `cause` that explained it.
+
+    That takes readings: it was seen again long after its cause ended, or after it began itself should that be later.
+    """
+    return last >= max(first, ended) + _slack_after(cause, fault)
+
+
+def _slack_after(cause: Fault | State, fault: Fault | State) -> timedelta:
+    """For how long a cause that is over still counts; in what is judged by the day, as long as its days do."""
+    if cause is Fault.CLOCK_ERROR:
+        return CLOCK_SLACK
+    if RULES[fault].max_gap < DAY:
+        return SLACK
+    return SENSOR_SLACK if cause in SENSOR_FAULTS else DAY
+
+
 class Silence(NamedTuple):
-    """A zone that has been silent since `began`; `key` is whatever its keeper calls the alert by."""
+    """A zone that has been silent since `began`; `key` is whatever its keeper calls the alert by.
+
+    `is_explained`: by a cause of its own, so that nobody is told of it; `is_told`: people heard of it already.
+    """
 
     key: int
     zone: str
     began: datetime
+    is_explained: bool = False
+    is_told: bool = False
 
 
 def shared_outages(silences: Sequence[Silence]) -> list[list[Silence]]:
     """Zones that fell silent in the same hour, five and more: each group is one event of the operator's network.
 
-    The first of a group is the one to tell, the others are explained by it. Groups do not overlap.
+    The first of a group is the one to tell, the others are explained by it: whichever was told already, or else fell
+    silent first. All that fell silent count, but what is explained is told to nobody and explains no other. Groups do
+    not overlap.
     """
     ordered = sorted(silences, key=lambda one: (one.began, one.zone))
     groups: list[list[Silence]] = []
@@ -136,7 +162,7 @@ def shared_outages(silences: Sequence[Silence]) -> list[list[Silence]]:
     while at < len(ordered):
         together = [one for one in ordered[at:] if one.began - ordered[at].began <= SAME_HOUR]
         if len({one.zone for one in together}) >= MANY_ZONES:
-            groups.append(together)
+            groups.append(sorted(together, key=lambda one: (one.is_explained, not one.is_told)))
             at += len(together)
         else:
             at += 1

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import psycopg
 
-from alerts.causes import Known, Silence, cause_of, shared_outages
+from alerts.causes import Known, Silence, cause_of, is_outlived, shared_outages
 from alerts.days import Days, days_of
 from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.silence import judge_silence_now
@@ -155,8 +155,30 @@ def tell_outages(connection: Connection, now: datetime) -> None:
 def _explain(connection: Connection, cause: int, alerts: list[int], now: datetime) -> None:
     """Alerts that are one event with `cause`: only that one is told."""
     for (alert_id,) in connection.execute(SQL["explain"], {"cause": cause, "alerts": alerts}).fetchall():
-        event = {"alert": alert_id, "at": now, "kind": "explained", "who": "ndiyan"}
-        connection.execute(SQL["insert_event"], event | {"detail": json.dumps({"explained_by": cause})})
+        _event(connection, alert_id, now, "explained", {"explained_by": cause})
+
+
+def _leave_causes(connection: Connection, zones: Sequence[str], now: datetime) -> None:
+    """What has outlived its cause is explained by another that is there and is told itself, or by nothing any more."""
+    rows = connection.execute(SQL["left_by_causes"], {"zones": zones}).fetchall()
+    for alert_id, zone, fault, first, last, channels, cause, cause_fault, ended in rows:
+        if not is_outlived(_kind(cause_fault), ended, _kind(fault), first, last):
+            continue
+        there = [
+            Known(key, _kind(name), asset, began, None, rests_on or ())
+            for key, name, asset, began, rests_on in connection.execute(SQL["causes_told"], {"zone": zone})
+        ]
+        other = cause_of(_kind(fault), first, now, there, rests_on=channels or ())
+        connection.execute(SQL["outlived"], {"alert": alert_id, "cause": None if other is None else other.key})
+        _event(connection, alert_id, now, "outlived", {"explained_by": cause})
+        if other is not None:
+            _event(connection, alert_id, now, "explained", {"explained_by": other.key})
+        connection.execute(SQL["look_again"], {"alert": alert_id, "now": now})
+
+
+def _event(connection: Connection, alert_id: int, at: datetime, kind: str, detail: Mapping[str, object]) -> None:
+    told = {"alert": alert_id, "at": at, "kind": kind, "who": "ndiyan", "detail": json.dumps(detail)}
+    connection.execute(SQL["insert_event"], told)
 
 
 class Judgement:
@@ -192,6 +214,7 @@ class Judgement:
             for row, (zone, book) in enumerate(books.items()):
                 book.judge_silence(silence.condition(row), spans[zone][1])
             judged |= books
+        _leave_causes(self._connection, list(judged), self._now)
         for zone, book in judged.items():
             book.tell(is_fresh=self._now - spans[zone][1] <= HEARD_WITHIN)
         return {zone: spans[zone][1] if zone in spans else mark for zone, mark in watermarks.items()}
@@ -407,10 +430,7 @@ class _ZoneBook:
         ]
 
     def _event(self, alert_id: int, at: datetime, kind: str, detail: dict[str, object]) -> None:
-        self._connection.execute(
-            SQL["insert_event"],
-            {"alert": alert_id, "at": at, "kind": kind, "who": "ndiyan", "detail": json.dumps(detail)},
-        )
+        _event(self._connection, alert_id, at, kind, detail)
 
 
 def _kind(name: str) -> Fault | State:

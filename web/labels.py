@@ -158,6 +158,7 @@ EVENTS = {
     "returned": N_("Revenue"),
     "rang": N_("Appel manqué"),
     "explained": N_("Expliquée par une autre alerte"),
+    "outlived": N_("Dure encore, sa cause est passée"),
     "not_told": N_("Personne n’est prévenu"),
     "call_due": N_("À appeler à la main"),
     "called": N_("Appelé à la main"),

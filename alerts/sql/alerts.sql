@@ -61,11 +61,27 @@ SELECT zone_id FROM job WHERE name = %(name)s AND zone_id IN (
 ORDER BY zone_id FOR UPDATE;
 
 -- live_outages
-SELECT alert_id, zone_id, first_evidence_at FROM alert
+SELECT alert_id, zone_id, first_evidence_at, explained_by IS NOT NULL, ladder.alert_id IS NOT NULL
+FROM alert LEFT JOIN ladder USING (alert_id)
 WHERE fault = 'comms_outage' AND state <> 'resolved' AND zone_id = ANY(%(zones)s);
 
 -- explain
 UPDATE alert SET explained_by = %(cause)s WHERE alert_id = ANY(%(alerts)s) AND explained_by IS NULL RETURNING alert_id;
+
+-- left_by_causes
+-- Live alerts of these zones whose cause is over, wherever that was.
+SELECT a.alert_id, a.zone_id, a.fault, a.first_evidence_at, a.last_evidence_at, a.evidence->'channels',
+       c.alert_id, c.fault, c.cleared_at
+FROM alert a JOIN alert c ON c.alert_id = a.explained_by
+WHERE a.zone_id = ANY(%(zones)s) AND a.state <> 'resolved' AND c.state = 'resolved' ORDER BY a.alert_id;
+
+-- causes_told
+-- What may explain others of its zone: it is there, and nothing explains it.
+SELECT alert_id, fault, asset_id, first_evidence_at, evidence->'channels' FROM alert
+WHERE zone_id = %(zone)s AND state <> 'resolved' AND explained_by IS NULL ORDER BY alert_id;
+
+-- outlived
+UPDATE alert SET explained_by = %(cause)s WHERE alert_id = %(alert)s;
 
 -- live_kinds
 SELECT zone_id, fault, asset_id FROM alert WHERE zone_id = ANY(%(zones)s) AND state <> 'resolved';
@@ -99,8 +115,10 @@ UPDATE alert SET last_evidence_at = greatest(last_evidence_at, %(last)s), times 
 WHERE alert_id = %(alert)s;
 
 -- return_alert
--- It stays acknowledged when somebody has acknowledged it; whoever named a cause must look again.
+-- It stays acknowledged when somebody has acknowledged it; whoever named a cause must look again. What was found late and
+-- is there now is late no more.
 UPDATE alert SET last_evidence_at = %(last)s, cleared_at = %(cleared)s, resolved_at = %(cleared)s,
+    is_late = is_late AND %(cleared)s::timestamptz IS NOT NULL,
     times = times + %(times)s, cause = NULL, closed_at = NULL, closed_by = NULL, ended_by_hand = false,
     state = CASE WHEN %(cleared)s::timestamptz IS NOT NULL THEN 'resolved'
                  WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'open' END

@@ -13,10 +13,17 @@ COLUMNS = "channel_id, flag, measured_at, received_at, value"
 def fall_silent(connection: Connection, zones: Sequence[Zone], last_at: datetime) -> None:
     """The first is heard for the last time at `last_at`, each other one five minutes before the one before it."""
     import_zones(connection, zones)
-    ids = channel_ids(connection)
     connection.execute("SELECT ensure_reading_partition(%s)", [last_at])
     for number, zone in enumerate(zones):
-        at = last_at - number * timedelta(minutes=5)
-        row = [ids[zone.zone_id, "tower", "level_m"], 1, at, at, 1.5]
-        for table in ("reading", "latest"):
-            connection.execute(f"INSERT INTO {table} ({COLUMNS}) VALUES (%s, %s, %s, %s, %s)", row)  # type: ignore[arg-type] # of two tables
+        is_heard(connection, zone.zone_id, last_at - number * timedelta(minutes=5))
+
+
+def is_heard(connection: Connection, zone_id: str, at: datetime) -> None:
+    """A reading comes from a zone."""
+    row = [channel_ids(connection)[zone_id, "tower", "level_m"], 1, at, at, 1.5]
+    connection.execute(f"INSERT INTO reading ({COLUMNS}) VALUES (%s, %s, %s, %s, %s)", row)
+    connection.execute(
+        f"INSERT INTO latest ({COLUMNS}) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (channel_id) DO UPDATE SET measured_at = EXCLUDED.measured_at",
+        row,
+    )

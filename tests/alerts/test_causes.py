@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.causes import EXPLAINED_BY, MANY_ZONES, SENSOR_FAULTS, Known, Silence, cause_of, shared_outages
+from alerts.causes import (
+    EXPLAINED_BY,
+    MANY_ZONES,
+    SENSOR_FAULTS,
+    Known,
+    Silence,
+    cause_of,
+    is_outlived,
+    shared_outages,
+)
 from gateway.model import Fault, State
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -111,6 +120,28 @@ def test_no_fault_explains_itself_by_way_of_others() -> None:
         causes(fault, frozenset())
 
 
+@pytest.mark.parametrize(
+    ("cause", "fault", "hours"),
+    [
+        pytest.param(Fault.PUMP_NOT_RUNNING, State.TOWER_EMPTY, 1, id="a-tower-has-an-hour-to-fill"),
+        pytest.param(Fault.COMMS_OUTAGE, Fault.COMMS_OUTAGE, 1, id="a-zone-has-an-hour-to-be-heard"),
+        pytest.param(Fault.PIPE_BURST, Fault.NIGHT_LEAK, 24, id="a-night-that-was-half-a-burst-is-no-leak-yet"),
+        pytest.param(Fault.CLOCK_ERROR, Fault.SENSOR_SPIKES, 24, id="of-that-day-no-figure-holds"),
+        pytest.param(Fault.SENSOR_STUCK, Fault.SENSOR_DRIFT, 48, id="a-repaired-sensor-stays-in-figures-of-days"),
+        pytest.param(Fault.SENSOR_STUCK, Fault.PUMP_NOT_RUNNING, 1, id="and-not-in-what-is-seen-at-once"),
+    ],
+)
+def test_what_is_seen_again_long_after_its_cause_was_over_has_another(
+    cause: Fault, fault: Fault | State, hours: int
+) -> None:
+    ended, wait, moment = NOON, timedelta(hours=hours), timedelta(seconds=1)
+    assert not is_outlived(cause, ended, fault, NOON - HOUR, ended + wait - moment)
+    assert is_outlived(cause, ended, fault, NOON - HOUR, ended + wait)
+    later = ended + HOUR / 2
+    assert not is_outlived(cause, ended, fault, later, ended + wait), "what began later has as long"
+    assert is_outlived(cause, ended, fault, later, later + wait)
+
+
 def silences(*minutes: float) -> list[Silence]:
     return [
         Silence(key, f"zone-{key}", NOON + timedelta(minutes=minute)) for key, minute in enumerate(minutes, start=1)
@@ -135,3 +166,20 @@ def test_groups_do_not_overlap_and_the_first_to_fall_silent_stands_first(minutes
         assert len(group) >= MANY_ZONES
         assert group[0].began == min(one.began for one in group)
         assert max(one.began for one in group) - group[0].began <= HOUR
+
+
+@given(st.lists(st.tuples(st.floats(0, 90), st.booleans(), st.booleans()), min_size=5, max_size=12))
+def test_the_cause_of_a_group_is_one_that_is_told_itself(zones: list[tuple[float, bool, bool]]) -> None:
+    asked = [
+        one._replace(is_explained=is_explained, is_told=is_told)
+        for one, (_, is_explained, is_told) in zip(silences(*(at for at, *_ in zones)), zones, strict=True)
+    ]
+    plain = shared_outages([one._replace(is_explained=False, is_told=False) for one in asked])
+    found = shared_outages(asked)
+    assert [{one.key for one in group} for group in found] == [{one.key for one in group} for group in plain]
+    for first, *others in found:
+        for other in others:
+            assert other.is_explained >= first.is_explained
+            if not (first.is_explained or other.is_explained):
+                assert first.is_told >= other.is_told
+                assert first.began <= other.began or first.is_told > other.is_told

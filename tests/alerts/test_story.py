@@ -209,6 +209,33 @@ def test_an_empty_tower_under_a_stopped_pump_is_explained_and_not_told(day: Day)
     assert explained
 
 
+@pytest.mark.parametrize(
+    ("fills_at", "heard"),
+    [
+        pytest.param("14:20", ["pump_not_running"], id="fills-within-the-hour"),
+        pytest.param("18:00", ["pump_not_running", "tower_empty"], id="stays-empty"),
+    ],
+)
+def test_a_tower_that_stays_empty_when_the_pump_runs_again_is_told(day: Day, fills_at: str, heard: list[str]) -> None:
+    day.run_until(at("10:00"))
+    day.pump_stops()
+    day.run_until(at("11:30"))
+    day.level_m = 0.3
+    day.run_until(at("13:30"))
+    day.pump_runs()
+    day.run_until(at(fills_at))
+    day.restart()
+    day.level_m = 1.7
+    day.run_until(at("18:45"))
+    assert [state for _, state in day.alerts] == ["resolved", "resolved"]
+    rows = day.connection.execute(
+        "SELECT fault FROM notification JOIN alert USING (alert_id) JOIN contact USING (contact_id)"
+        " WHERE kind = 'opened' AND role = 'exploitant' ORDER BY notification_id"
+    )
+    assert [fault for (fault,) in rows] == heard
+    assert day.story.count("outlived") == len(heard) - 1
+
+
 def test_a_silent_gateway_is_told_to_an_engineer_or_whom_there_is_and_ends_with_the_readings(day: Day) -> None:
     day.run_until(at("10:00"))
     day.is_silent = True
@@ -233,6 +260,21 @@ def test_a_backlog_with_a_fault_that_is_over_is_recorded_and_told_to_nobody(day:
     rows = day.connection.execute("SELECT fault, state, is_late, opened_at, resolved_at FROM alert").fetchall()
     assert rows == [("pump_not_running", "resolved", True, at("11:00"), at("13:30"))]
     assert day.connection.execute("SELECT count(*) FROM notification").fetchone() == (0,)
+
+
+def test_what_was_found_late_and_comes_back_is_told(day: Day) -> None:
+    now = MORNING
+    while now < at("13:35"):
+        stopped = at("10:00") <= now < at("13:00")
+        day.pump_w, day.flow = (4.0, 0.0) if stopped else (1100.0, 4.0)
+        day.measure(now)
+        now += STEP
+    day.clock.set(at("13:35"))
+    day.run_until(at("13:50"))
+    assert (day.alerts, day.sms) == ([("pump_not_running", "resolved")], [])
+    day.pump_stops()
+    day.run_until(at("15:00"))
+    assert (day.alerts, day.sms) == ([("pump_not_running", "open")], [("14:51", "exploitant", "opened")])
 
 
 def test_catching_up_tells_the_same_story_as_living_through_it(day: Day, database_url: str) -> None:
