@@ -19,7 +19,7 @@ from alerts.ladder import Position
 from alerts.lease import take_turn
 from alerts.messages import Bundle, Item, MessageKind, digest_text, segments
 from alerts.routing import BUNDLED_WITHIN, DAY, NO_WATER, PastNotification, Why, end_of_quiet, when_free
-from alerts.telling import VALID_FOR, rest, take_next
+from alerts.telling import VALID_FOR, look_at_end, take_next
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "climbing")
@@ -55,13 +55,15 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
     `routes` is how many networks an SMS can leave by. Call it before each pass of the sender.
     """
     with connection.transaction():
+        _begin_anew(connection, now)
         due = connection.execute(SQL["due"], {"now": now, "limit": AT_ONCE}).fetchall()
         ringing: set[str] = set()
-        for alert_id, rung, origin_at, is_over in due:
+        for alert_id, rung, origin_at, number, ends_at, is_over in due:
             if is_over:
-                rest(connection, alert_id)
+                look_at_end(connection, alert_id, ends_at, now=now)
             else:
-                ringing |= take_next(connection, alert_id, Position(rung, origin_at), now=now, routes=routes)
+                position = Position(rung, origin_at, number)
+                ringing |= take_next(connection, alert_id, position, now=now, routes=routes)
         if ringing:
             taken = [alert_id for alert_id, *_ in due]
             _take_along(connection, frozenset(ringing), taken, now=now, routes=routes)
@@ -79,13 +81,24 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
     return len(due) + len(phones)
 
 
+def _begin_anew(connection: Connection, now: datetime) -> None:
+    """What is there again after people were told of its end is news: who was told so hears it, and then the ladder."""
+    back = [alert_id for (alert_id,) in connection.execute(SQL["back_after_its_end"]).fetchall()]
+    if not back:
+        return
+    connection.execute(SQL["not_in_charge"], {"alerts": back})
+    for alert_id, number in connection.execute(SQL["next_round"], {"alerts": back, "now": now}).fetchall():
+        event = {"alert": alert_id, "at": now, "kind": "told_again", "who": "ndiyan"}
+        connection.execute(SQL["insert_event"], event | {"detail": json.dumps({"round": number})})
+
+
 def _take_along(
     connection: Connection, ringing: frozenset[str], taken: Sequence[int], *, now: datetime, routes: int
 ) -> None:
     """Who is told of "no water" in one zone is told now of all other whose next step they are; not of two steps."""
     asked = {"phones": list(ringing), "no_water": NO_WATER, "taken": taken}
-    for alert_id, rung, origin_at in connection.execute(SQL["may_come_along"], asked).fetchall():
-        take_next(connection, alert_id, Position(rung, origin_at), now=now, routes=routes, ringing=ringing)
+    for alert_id, *place in connection.execute(SQL["may_come_along"], asked).fetchall():
+        take_next(connection, alert_id, Position(*place), now=now, routes=routes, ringing=ringing)
 
 
 def _follow(connection: Connection, now: datetime) -> None:

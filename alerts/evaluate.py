@@ -309,7 +309,7 @@ class _ZoneBook:
     def __init__(self, connection: Connection, zone_id: str, now: datetime, settings: Settings) -> None:
         self._connection, self._zone_id, self._now, self._settings = connection, zone_id, now, settings
         self._known: list[Known] = []
-        self._resolved: list[int] = []
+        self._resolved: list[tuple[int, timedelta]] = []  # and how long until it is a new alert that would come
         self._found_late: set[int] = set()  # opened in this evaluation, but not now
 
     def judge(self, conditions: list[Condition], *, live_now: bool) -> None:
@@ -349,14 +349,15 @@ class _ZoneBook:
             if self._connection.execute(SQL["resolve_alert"], resolved).fetchone():
                 self._event(alert_id, at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
                 if not is_late:
-                    self._resolved.append(alert_id)
+                    rule = self._settings.rule(step.alert.fault, self._zone_id)
+                    self._resolved.append((alert_id, rule.rejoin + rule.on_delay))
         elif isinstance(step, Returning):
             self._return(step, live_now=live_now)
         else:
             self._open(step, live_now=live_now)
 
     def _return(self, step: Returning, *, live_now: bool) -> None:
-        """What was resolved a moment ago is the same alert again; people were told of it already."""
+        """What was resolved a moment ago is the same alert again; the ladder knows whether its end was told."""
         alert_id = step.alert.alert_id
         at = self._now if live_now and step.cleared_at is None else step.confirmed_at
         returned = {
@@ -411,8 +412,8 @@ class _ZoneBook:
         if is_fresh:
             for (alert_id,) in self._connection.execute(SQL["untold"], {"zone": self._zone_id}).fetchall():
                 begin(self._connection, alert_id, now=self._now)
-        for alert_id in self._resolved:
-            tell_end(self._connection, alert_id, now=self._now)
+        for alert_id, settles in self._resolved:
+            tell_end(self._connection, alert_id, now=self._now, settles=settles)
 
     def _live(self) -> list[LiveAlert]:
         rows = self._connection.execute(SQL["live_alerts"], {"zone": self._zone_id}).fetchall()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -46,12 +46,21 @@ LADDER: Mapping[int, tuple[Rung, ...]] = {
 A_WORD_HOLDS: Mapping[int, timedelta] = {3: 4 * HOURS, 2: 24 * HOURS}
 
 
+def named(step: str, number: int) -> str:
+    """What a step is called in this round: what has one name is told to a person once."""
+    return step if number == 1 else f"{step}-{number}"
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where an alert stands: `rung` steps are behind it, delays count from `origin_at`."""
+    """Where an alert stands: `rung` steps are behind it, delays count from `origin_at`.
+
+    A `round` begins when it comes back after people were told of its end.
+    """
 
     rung: int
     origin_at: datetime
+    round: int = 1
 
     def next(self, severity: int) -> Rung | None:
         """The step that comes next, or None when all are behind it."""
@@ -65,8 +74,8 @@ class Position:
 
     def taken(self, severity: int, at: datetime) -> Position:
         """After the next step was taken `at`; when it came late, those behind it keep their distance."""
-        return Position(self.rung + 1, max(self.origin_at, at - LADDER[severity][self.rung].after))
+        return replace(self, rung=self.rung + 1, origin_at=max(self.origin_at, at - LADDER[severity][self.rung].after))
 
     def passed(self) -> Position:
         """After a step that nobody could take."""
-        return Position(self.rung + 1, self.origin_at)
+        return replace(self, rung=self.rung + 1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
-from alerts.ladder import A_WORD_HOLDS, Position, Step
+from alerts.ladder import A_WORD_HOLDS, Position, Step, named
 from alerts.messages import MessageKind
 from alerts.replies import Intention
 from alerts.shelf import is_shelved
@@ -67,6 +67,7 @@ class Why(StrEnum):
     TOLD_WITH_OTHERS = "told_with_others"
     ENOUGH_FOR_NOW = "enough_for_now"
     NO_ROUTE_FOR_A_WHILE = "no_route_for_a_while"
+    CAME_BACK = "came_back"
 
 
 class WhyNot(StrEnum):
@@ -217,17 +218,37 @@ def decide(
 
 
 def closing(
-    alert: Standing, people: Sequence[ContactRow], past: Sequence[PastNotification], *, now: datetime
+    alert: Standing,
+    people: Sequence[ContactRow],
+    past: Sequence[PastNotification],
+    *,
+    now: datetime,
+    round_number: int = 1,
 ) -> list[Telling]:
-    """Who is told that it is over: exactly those who were told of its beginning."""
+    """Who is told that it is over: exactly those who were told of its beginning, or that it was back."""
     if alert.is_late or alert.fault == State.TOWER_EMPTY:
         return []  # a tower fills every day; that is no repair
-    told = {one.contact_id for one in past if one.alert_id == alert.alert_id and one.kind != MessageKind.RESOLVED}
+    step = named("resolved", round_number)
+    about = [one for one in past if one.alert_id == alert.alert_id]
+    told = {one.contact_id for one in about if one.kind != MessageKind.RESOLVED}
+    over = {
+        one.contact_id for one in about if one.kind == MessageKind.RESOLVED and one.step != step and not one.is_void
+    }
+    back = {one.contact_id for one in _of_round(alert, past, round_number) if not one.is_void}
     return [
-        _telling(alert, person, MessageKind.RESOLVED, "resolved", Why.WAS_TOLD, past, now)
+        _telling(alert, person, MessageKind.RESOLVED, step, Why.WAS_TOLD, past, now)
         for person in people
-        if person.contact_id in told
+        if person.contact_id in told - (over - back)
     ]
+
+
+def _of_round(alert: Standing, past: Sequence[PastNotification], round_number: int) -> list[PastNotification]:
+    """What a round has told of an alert on its ladder."""
+    number = "" if round_number == 1 else str(round_number)
+    return [
+        one for one in past
+        if one.alert_id == alert.alert_id and one.kind == MessageKind.OPENED and one.step.partition("-")[2] == number
+    ]  # fmt: skip
 
 
 def _next_step(
@@ -251,18 +272,56 @@ def _next_step(
         return Decision(on, on.due_at(alert.severity), call=WHY_NOW[rung.step], step=rung.step)
     if rung.step is Step.SECOND_ROUTE and routes < 2:
         return _next_step(alert, passed, people, past, now, routes, ringing)
-    able = _candidates(alert, rung.step, people, past)
+    if (
+        rung.step is Step.FIRST
+        and position.round > 1
+        and (back := _told_it_is_back(alert, position, people, past, now))
+    ):
+        on = position.taken(alert.severity, min(one.send_at for one in back))
+        return Decision(on, on.due_at(alert.severity), back, step=rung.step)
+    about = _of_round(alert, past, position.round)
+    able = _candidates(alert, rung.step, people, about)
     free = [one for one in able if alert.severity >= NO_WATER or not _has_enough_this_week(one, past, now)]
     if now < due_at and not _comes_along(alert, rung.step, free, ringing):
         return Decision(position, due_at)
+    if not able and position.round > 1 and _is_told(rung.step, people, about):
+        return _next_step(alert, passed, people, past, now, routes, ringing)
     if not free:
         why_not = WhyNot.ENOUGH_THIS_WEEK if able else WhyNot.NOBODY_OF_THIS_ROLE
         return Decision(passed, passed.due_at(alert.severity), why_not=why_not, step=rung.step)
     route = 1 if rung.step is Step.SECOND_ROUTE else 0
     reason = WHY_NOW[rung.step] if now >= due_at else Why.TOLD_WITH_OTHERS
-    telling = _telling(alert, free[0], MessageKind.OPENED, rung.step, reason, past, now, route)
+    step = named(rung.step, position.round)
+    telling = _telling(alert, free[0], MessageKind.OPENED, step, reason, past, now, route)
     on = position.taken(alert.severity, telling.send_at)
     return Decision(on, on.due_at(alert.severity), (telling,), step=rung.step)
+
+
+def _told_it_is_back(
+    alert: Standing,
+    position: Position,
+    people: Sequence[ContactRow],
+    past: Sequence[PastNotification],
+    now: datetime,
+) -> tuple[Telling, ...]:
+    """Who believes that it is over, because they were told so, hears first that it is not, however often it rang."""
+    over = named("resolved", position.round - 1)
+    believe = {
+        one.contact_id for one in past
+        if one.alert_id == alert.alert_id and one.kind == MessageKind.RESOLVED and one.step == over and not one.is_void
+    }  # fmt: skip
+    step = named(Step.FIRST, position.round)
+    return tuple(
+        _telling(alert, one, MessageKind.OPENED, step, Why.CAME_BACK, past, now)
+        for one in people
+        if one.contact_id in believe
+    )
+
+
+def _is_told(step: Step, people: Sequence[ContactRow], about: Sequence[PastNotification]) -> bool:
+    """Whether those of this step heard in this round already that it is back."""
+    told = {one.contact_id for one in about}
+    return any(one.contact_id in told for one in people if one.role in ROLES.get(step, ()))
 
 
 def _comes_along(alert: Standing, step: Step, free: Sequence[ContactRow], ringing: frozenset[str]) -> bool:
@@ -272,14 +331,14 @@ def _comes_along(alert: Standing, step: Step, free: Sequence[ContactRow], ringin
 
 
 def _candidates(
-    alert: Standing, step: Step, people: Sequence[ContactRow], past: Sequence[PastNotification]
+    alert: Standing, step: Step, people: Sequence[ContactRow], about: Sequence[PastNotification]
 ) -> list[ContactRow]:
-    """Who can take this step, the first to be asked first."""
-    about = {one.contact_id: one for one in past if one.alert_id == alert.alert_id}
+    """Who can take this step, the first to be asked first; `about` is what this round has told."""
+    told = {one.contact_id for one in about}
     if step is Step.SECOND_ROUTE:
-        return [one for one in people if one.contact_id in about]
+        return [one for one in people if one.contact_id in told]
     roles = BY_SPECIALISTS.get(alert.fault, ROLES[step]) if step in (Step.FIRST, Step.SECOND) else ROLES[step]
-    return [one for one in _in_order(people, roles) if one.contact_id not in about]
+    return [one for one in _in_order(people, roles) if one.contact_id not in told]
 
 
 def _in_order(people: Iterable[ContactRow], roles: Sequence[str]) -> list[ContactRow]:
@@ -302,6 +361,8 @@ def _after_an_answer(
 ) -> Decision:
     """Taken in charge: "on the way" is asked again, "repaired" is looked after, and no water is recalled each day."""
     about = [one for one in past if one.alert_id == alert.alert_id]
+    if position.round > 1 and word is not None and word.at < acknowledged_at:
+        word = None  # it was about what was over since
     looks = []
     holds = A_WORD_HOLDS.get(alert.severity)
     if word is not None and holds is not None:
@@ -316,9 +377,9 @@ def _after_an_answer(
         if asked is not None and now < asked.at + holds:
             looks.append(asked.at + holds)
         elif asked is not None:
-            rest, look_at = _reminder(alert, acknowledged_at, people, past, about, now)
+            rest, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
             return Decision(position, look_at, rest, call=Why.NO_WORD_SINCE, step=asked.step)
-    reminders, look_at = _reminder(alert, acknowledged_at, people, past, about, now)
+    reminders, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
     return Decision(position, min([*looks, *([look_at] if look_at else [])], default=None), reminders)
 
 
@@ -334,6 +395,7 @@ def _question(alert: Standing, word: Word, holds: timedelta) -> tuple[MessageKin
 def _reminder(
     alert: Standing,
     acknowledged_at: datetime,
+    position: Position,
     people: Sequence[ContactRow],
     past: Sequence[PastNotification],
     about: Sequence[PastNotification],
@@ -349,7 +411,7 @@ def _reminder(
         return (), due_at
     if not alert.is_heard:
         return (), now + LOOKED_AGAIN_EVERY
-    step = f"day-{(now - acknowledged_at) // REMINDED_EVERY}"
+    step = named(f"day-{(now - acknowledged_at) // REMINDED_EVERY}", position.round)
     told = _telling(alert, first, MessageKind.REMINDER, step, Why.STILL_NOT_REPAIRED, past, now)
     return (told,), told.send_at + REMINDED_EVERY
 

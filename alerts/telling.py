@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.carriers import Urgency
-from alerts.ladder import Position
+from alerts.ladder import Position, named
 from alerts.messages import MessageKind, segments, sms_text
 from alerts.routing import (
     NO_WATER,
@@ -87,25 +87,51 @@ def take_step(
     for telling in decision.tellings:
         _queue(connection, alert, words, telling, people, now)
     if decision.why_not is not None:
-        detail = json.dumps({"reason": decision.why_not.value} | ({"step": decision.step} if decision.step else {}))
+        detail = json.dumps(
+            {"reason": decision.why_not.value}
+            | ({"step": decision.step} if decision.step else {})
+            | ({"round": position.round} if position.round > 1 else {})
+        )
         connection.execute(SQL["not_told"], {"alert": alert.alert_id, "now": now, "detail": detail})
     if decision.call is not None:
         _call(connection, alert, decision, people, now)
     place = decision.position
     connection.execute(
         SQL["stand"],
-        {"alert": alert.alert_id, "rung": place.rung, "origin": place.origin_at, "look": decision.look_at},
-    )
+        {
+            "alert": alert.alert_id, "rung": place.rung, "origin": place.origin_at, "look": decision.look_at,
+            "round": place.round,
+        },
+    )  # fmt: skip
     return decision.tellings
 
 
-def tell_end(connection: Connection, alert_id: int, *, now: datetime) -> None:
-    """Tell that an alert is over to those who were told of it, in the caller's transaction."""
+def tell_end(connection: Connection, alert_id: int, *, now: datetime, settles: timedelta = timedelta(0)) -> None:
+    """Tell that an alert is over to those who were told of it, in the caller's transaction.
+
+    What they were told before and came back is believed once it has stayed away for `settles`.
+    """
+    row = connection.execute(SQL["round"], {"alert": alert_id}).fetchone()
+    number = 1 if row is None else row[0]
+    if number > 1 and settles:
+        connection.execute(SQL["wait_with_end"], {"alert": alert_id, "ends": now + settles})
+        return
     alert, _, words = _standing(connection, alert_id, now)
     rest(connection, alert_id)
     people = _people(connection, alert.zone_id)
-    for telling in closing(alert, people, _past(connection, alert_id, people, now), now=now):
+    past = _past(connection, alert_id, people, now)
+    for telling in closing(alert, people, past, now=now, round_number=number):
         _queue(connection, alert, words, telling, people, now)
+
+
+def look_at_end(connection: Connection, alert_id: int, ends_at: datetime | None, *, now: datetime) -> None:
+    """Look after an alert that is over: its end may wait to be told."""
+    if ends_at is None:
+        rest(connection, alert_id)
+    elif now < ends_at:
+        connection.execute(SQL["wait_with_end"], {"alert": alert_id, "ends": ends_at})
+    else:
+        tell_end(connection, alert_id, now=now)
 
 
 def rest(connection: Connection, alert_id: int) -> None:
@@ -158,8 +184,8 @@ def _call(connection: Connection, alert: Standing, decision: Decision, people: l
     row = connection.execute(
         SQL["call"],
         {
-            "alert": alert.alert_id, "contact": None if whom is None else whom.contact_id, "step": decision.step,
-            "why": decision.call, "now": now,
+            "alert": alert.alert_id, "contact": None if whom is None else whom.contact_id,
+            "step": named(decision.step, decision.position.round), "why": decision.call, "now": now,
         },
     ).fetchone()  # fmt: skip
     if row is not None:

@@ -1,11 +1,29 @@
 -- due
 -- Alerts that are to be looked at, the gravest first.
-SELECT l.alert_id, l.rung, l.origin_at, a.state = 'resolved' FROM ladder l JOIN alert a USING (alert_id)
+SELECT l.alert_id, l.rung, l.origin_at, l.round, l.ends_at, a.state = 'resolved'
+FROM ladder l JOIN alert a USING (alert_id)
 WHERE l.due_at <= %(now)s ORDER BY a.severity DESC, l.due_at LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED;
+
+-- back_after_its_end
+-- Live alerts that came back, and in this round somebody was told that they are over. What is under way is waited for.
+SELECT a.alert_id FROM alert a JOIN ladder l USING (alert_id)
+WHERE a.state <> 'resolved' AND a.times > 1 AND EXISTS (
+    SELECT FROM notification n WHERE n.alert_id = a.alert_id AND n.kind = 'resolved'
+      AND n.step = CASE WHEN l.round = 1 THEN 'resolved' ELSE 'resolved-' || l.round END
+      AND n.state IN ('accepted', 'delivered', 'undelivered', 'no_receipt', 'abandoned'))
+ORDER BY a.alert_id FOR NO KEY UPDATE OF a, l SKIP LOCKED;
+
+-- not_in_charge
+-- Who had taken it in charge was told that it is over.
+UPDATE alert SET acknowledged_at = NULL, acknowledged_by = NULL, state = 'open' WHERE alert_id = ANY(%(alerts)s);
+
+-- next_round
+UPDATE ladder SET round = round + 1, rung = 0, origin_at = %(now)s, due_at = %(now)s, ends_at = NULL
+WHERE alert_id = ANY(%(alerts)s) RETURNING alert_id, round;
 
 -- may_come_along
 -- Open alerts of "no water" in the zones of these phones, but for those that have just moved on.
-SELECT l.alert_id, l.rung, l.origin_at FROM ladder l JOIN alert a USING (alert_id)
+SELECT l.alert_id, l.rung, l.origin_at, l.round FROM ladder l JOIN alert a USING (alert_id)
 WHERE l.due_at IS NOT NULL AND a.state = 'open' AND a.severity >= %(no_water)s
   AND a.zone_id IN (SELECT zone_id FROM contact WHERE phone = ANY(%(phones)s) AND is_active)
   AND l.alert_id <> ALL(%(taken)s)
@@ -15,8 +33,9 @@ ORDER BY l.due_at FOR UPDATE OF l SKIP LOCKED;
 -- Somebody who was told has answered: what waits for others, and what waits to be tried again is worth no tone.
 UPDATE notification n SET state = 'superseded' FROM alert a
 WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind = 'opened' AND a.state = 'acknowledged'
-  AND (EXISTS (SELECT 1 FROM sms_in s WHERE s.alert_id = n.alert_id)
-       OR EXISTS (SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id
+  AND (EXISTS (SELECT 1 FROM sms_in s WHERE s.alert_id = n.alert_id AND s.handled_at >= a.acknowledged_at)
+       OR EXISTS (SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id AND o.kind = 'opened'
+                  AND split_part(o.step, '-', 2) = split_part(n.step, '-', 2)  -- in this round
                   AND o.state IN ('accepted', 'delivered', 'no_receipt')))
   AND NOT EXISTS (SELECT FROM notification b
                   WHERE b.notification_id = n.told_in AND b.state NOT IN ('queued', 'superseded'));
@@ -38,7 +57,7 @@ RETURNING n.alert_id, b.notification_id, b.state, o.state = 'held', coalesce(c.n
 UPDATE notification b SET state = 'superseded' WHERE b.kind = 'bundle' AND b.state = 'queued'
   AND EXISTS (SELECT 1 FROM notification n LEFT JOIN alert a USING (alert_id) WHERE n.told_in = b.notification_id
               AND (n.state = 'superseded' OR n.kind IN ('opened', 'reminder') AND a.state = 'resolved'
-                   OR n.kind = 'opened' AND a.state = 'acknowledged'
+                   OR n.kind = 'resolved' AND a.state <> 'resolved' OR n.kind = 'opened' AND a.state = 'acknowledged'
                    OR n.kind <> 'resolved' AND a.shelved_until > %(now)s));
 
 -- set_free
@@ -69,8 +88,9 @@ WHERE n.phone = %(phone)s AND n.kind <> 'reply'
              AND (t.outcome IS NULL OR t.outcome = 'uncertain'))
        OR n.state = 'held' AND n.told_in IS NULL AND n.due_at <= %(now)s
        OR n.state = 'held' AND b.state = 'queued' AND b.due_at <= %(stale_since)s)
-  AND (n.kind = 'resolved' OR a.state <> 'resolved' AND (a.shelved_until IS NULL OR a.shelved_until <= %(now)s))
-  AND (n.kind <> 'opened' OR a.state = 'open' OR n.step = 'first')
+  AND (n.kind = 'resolved') = (a.state = 'resolved')
+  AND (n.kind = 'resolved' OR (a.shelved_until IS NULL OR a.shelved_until <= %(now)s))
+  AND (n.kind <> 'opened' OR a.state = 'open' OR split_part(n.step, '-', 1) = 'first')
   AND (n.kind <> 'resolved' OR NOT EXISTS (
       SELECT FROM notification o JOIN notification u ON u.notification_id = o.told_in
       WHERE o.alert_id = n.alert_id AND o.contact_id = n.contact_id AND o.kind <> 'resolved' AND o.state = 'held'

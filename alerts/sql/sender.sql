@@ -2,23 +2,29 @@
 SELECT carrier FROM carrier_state WHERE NOT is_up AND carrier = ANY(%(routes)s);
 
 -- supersede
--- What waits about an alert that has moved on is no longer worth a phone's tone. What has been handed over with others in
--- one message waits no more: it has the fate of that message.
+-- What waits about an alert that has moved on is no longer worth a phone's tone, and an end that was none is not told.
+-- What has been handed over with others in one message waits no more: it has the fate of that message.
 UPDATE notification n SET state = 'superseded' FROM alert a
-WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind IN ('opened', 'reminder')
-  AND (a.state = 'resolved' OR (a.state = 'acknowledged' AND n.kind = 'opened' AND n.step <> 'first'))
+WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind IN ('opened', 'reminder', 'resolved')
+  AND ((a.state = 'resolved') <> (n.kind = 'resolved')
+       OR (a.state = 'acknowledged' AND n.kind = 'opened' AND split_part(n.step, '-', 1) <> 'first'))
   AND NOT EXISTS (SELECT FROM notification b
                   WHERE b.notification_id = n.told_in AND b.state NOT IN ('queued', 'superseded'));
 
 -- supersede_closings
--- Nobody needs to hear the end of what they never heard of. While that is under way in a message of several, nobody
--- knows, and the end waits.
+-- Nobody needs to hear the end of what they never heard of, or of whose end they heard and not that it was back. While
+-- that is under way in a message of several, nobody knows, and the end waits.
 UPDATE notification n SET state = 'superseded'
 WHERE n.state IN ('queued', 'held') AND n.kind = 'resolved' AND NOT EXISTS (
     SELECT 1 FROM notification o LEFT JOIN notification b ON b.notification_id = o.told_in
     WHERE o.alert_id = n.alert_id AND o.contact_id = n.contact_id
       AND o.kind <> 'resolved' AND o.state NOT IN ('superseded', 'expired', 'failed')
-      AND (o.state <> 'held' OR b.state NOT IN ('queued', 'superseded')));
+      AND (o.state <> 'held' OR b.state NOT IN ('queued', 'superseded'))
+      AND o.notification_id > coalesce((
+          SELECT max(p.notification_id) FROM notification p
+          WHERE p.alert_id = n.alert_id AND p.contact_id = n.contact_id AND p.kind = 'resolved'
+            AND p.notification_id < n.notification_id
+            AND p.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')), 0));
 
 -- supersede_gone
 -- Who has left a committee hears nothing more of its zone; what answers them still goes.
@@ -48,8 +54,8 @@ WITH due AS (
            OR n.next_try_at <= %(patient_until)s)
       AND (n.kind IN ('reply', 'resolved') OR a.shelved_until IS NULL OR a.shelved_until <= %(now)s)
       AND (n.kind NOT IN ('opened', 'reminder') OR a.state = 'open'
-           OR (a.state = 'acknowledged' AND (n.kind = 'reminder' OR n.step = 'first')))
-      AND (n.kind <> 'resolved' OR NOT EXISTS (
+           OR (a.state = 'acknowledged' AND (n.kind = 'reminder' OR split_part(n.step, '-', 1) = 'first')))
+      AND (n.kind <> 'resolved' OR a.state = 'resolved' AND NOT EXISTS (
           SELECT FROM notification o WHERE o.alert_id = n.alert_id AND o.contact_id = n.contact_id
             AND o.kind <> 'resolved' AND o.state = 'held'))
       AND (n.kind = 'reply' OR n.phone NOT IN (SELECT phone FROM opted_out))

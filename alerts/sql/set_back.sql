@@ -6,7 +6,8 @@ UPDATE job SET next_due_at = %(now)s WHERE next_due_at > %(latest)s;
 
 -- ladders
 -- Delays count from now; the next step keeps its distance from the last. They may count from the morning on.
-UPDATE ladder SET due_at = due_at - (origin_at - %(now)s), origin_at = %(now)s WHERE origin_at > %(latest_origin)s;
+UPDATE ladder SET due_at = due_at - (origin_at - %(now)s), ends_at = ends_at - (origin_at - %(now)s), origin_at = %(now)s
+WHERE origin_at > %(latest_origin)s;
 
 -- notifications
 UPDATE notification SET created_at = %(now)s, next_try_at = next_try_at - (created_at - %(now)s),

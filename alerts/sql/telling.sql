@@ -32,20 +32,32 @@ WITH about AS MATERIALIZED (
 SELECT * FROM about ORDER BY sms_in_id DESC LIMIT 1;
 
 -- queue
--- The key makes a repeat of the same decision harmless.
+-- The key makes a repeat of the same decision harmless. An end that was not told, because it was none, is told anew.
 INSERT INTO notification (ref, alert_id, zone_id, contact_id, phone, kind, step, reason, language, text, segments,
                           urgency, route, state, created_at, next_try_at, due_at, valid_until)
 VALUES (%(ref)s, %(alert)s, %(zone)s, %(contact)s, %(phone)s, %(kind)s, %(step)s, %(reason)s, %(language)s, %(text)s,
         %(segments)s, %(urgency)s, %(route)s, %(state)s, %(now)s, %(send_at)s, %(send_at)s, %(valid_until)s)
-ON CONFLICT (alert_id, kind, step, contact_id) DO NOTHING RETURNING notification_id;
+ON CONFLICT (alert_id, kind, step, contact_id) DO UPDATE SET ref = EXCLUDED.ref, phone = EXCLUDED.phone,
+    reason = EXCLUDED.reason, language = EXCLUDED.language, text = EXCLUDED.text, segments = EXCLUDED.segments,
+    state = EXCLUDED.state, attempts = 0, error = NULL, told_in = NULL, created_at = EXCLUDED.created_at,
+    next_try_at = EXCLUDED.next_try_at, due_at = EXCLUDED.due_at, valid_until = EXCLUDED.valid_until
+WHERE notification.kind = 'resolved' AND notification.state IN ('superseded', 'expired', 'failed');
 
 -- stand
-INSERT INTO ladder (alert_id, rung, origin_at, due_at) VALUES (%(alert)s, %(rung)s, %(origin)s, %(look)s)
-ON CONFLICT (alert_id) DO UPDATE SET rung = EXCLUDED.rung, origin_at = EXCLUDED.origin_at, due_at = EXCLUDED.due_at;
+INSERT INTO ladder (alert_id, rung, origin_at, due_at, round)
+VALUES (%(alert)s, %(rung)s, %(origin)s, %(look)s, %(round)s)
+ON CONFLICT (alert_id) DO UPDATE SET rung = EXCLUDED.rung, origin_at = EXCLUDED.origin_at, due_at = EXCLUDED.due_at,
+    round = EXCLUDED.round, ends_at = NULL;
+
+-- round
+SELECT round FROM ladder WHERE alert_id = %(alert)s;
+
+-- wait_with_end
+UPDATE ladder SET due_at = %(ends)s, ends_at = %(ends)s WHERE alert_id = %(alert)s;
 
 -- rest
 -- It is over; should it come back, it goes on from here.
-UPDATE ladder SET due_at = NULL WHERE alert_id = %(alert)s;
+UPDATE ladder SET due_at = NULL, ends_at = NULL WHERE alert_id = %(alert)s;
 
 -- not_told
 -- Once for each reason and step.

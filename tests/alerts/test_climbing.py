@@ -11,11 +11,13 @@ from alerts.carriers import Accepted, Fate, Outcome, Receipt, Refused, Submitted
 from alerts.carriers.phone import PhoneCarrier
 from alerts.climbing import climb
 from alerts.evaluate import Evaluator
+from alerts.model import RULES
 from alerts.routing import PER_HOUR
 from alerts.sender import Sender
 from alerts.set_back import SetBack
 from alerts.telling import begin, tell_end
 from gateway.clock import ManualClock
+from gateway.model import Fault
 from gateway.zones import Zone
 from ingest.db import connect, queries
 from ingest.registry import import_zones
@@ -24,6 +26,7 @@ from tests.alerts.test_sender import Route
 pytestmark = pytest.mark.db
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SETTLES = RULES[Fault.PUMP_NOT_RUNNING].rejoin + RULES[Fault.PUMP_NOT_RUNNING].on_delay
 
 
 class Region:
@@ -52,7 +55,15 @@ class Region:
     def is_mended(self, alert_id: int) -> None:
         with self.connection.transaction():
             self.connection.execute("UPDATE alert SET state = 'resolved' WHERE alert_id = %s", [alert_id])
-            tell_end(self.connection, alert_id, now=self.clock.now())
+            tell_end(self.connection, alert_id, now=self.clock.now(), settles=SETTLES)
+
+    def comes_back(self, alert_id: int) -> None:
+        """As the judge writes it when what was over a moment ago is seen again."""
+        judge = queries("alerts", "alerts")
+        with self.connection.transaction():
+            returned = {"alert": alert_id, "last": self.clock.now(), "cleared": None, "times": 1}
+            assert self.connection.execute(judge["return_alert"], returned).fetchone()
+            self.connection.execute(judge["look_again"], {"alert": alert_id, "now": self.clock.now()})
 
     def is_seen_again(self, alert_id: int) -> None:
         self.connection.execute(
@@ -551,3 +562,169 @@ def test_what_is_answered_while_its_bundle_is_under_way_shares_the_fate_of_the_b
     region.is_mended(alerts[0])
     region.run(15 * MINUTE)
     assert len(texts_to(route, EVERYBODY)) == 2, "who read of it hears its end"
+
+
+def ends(told: list[tuple[int, str]]) -> list[tuple[int, bool]]:
+    """(minutes from noon, whether it says that it is over)"""
+    return [(at, "REPARE" in text) for at, text in told]
+
+
+def test_what_comes_back_after_its_end_was_told_is_news_to_those_who_heard_it_and_then_to_the_ladder(
+    region: Region,
+) -> None:
+    zone = region.zones[2]
+    exploitant, president, treasurer = (phone_of(zone, one) for one in ("exploitant", "president", "tresorier"))
+    number = region.fails(2)
+    region.run(35 * MINUTE)
+    region.answers(president, "1")
+    region.run(5 * MINUTE)
+    region.is_mended(number)
+    region.run(30 * MINUTE)
+    region.comes_back(number)
+    region.run(25 * MINUTE)
+    assert ends(region.sms(exploitant)) == [(0, False), (40, True), (70, False)]
+    assert ends(region.sms(president)) == [(30, False), (40, True), (70, False)]
+    assert region.connection.execute("SELECT state, acknowledged_at FROM alert").fetchall() == [("open", None)]
+    region.run(2 * HOUR)
+    assert region.sms(treasurer)[0][0] == 100, "nobody answered for half an hour: who has not heard yet is next"
+    region.answers(exploitant, "2")
+    region.run(5 * MINUTE)
+    assert region.connection.execute("SELECT state FROM alert").fetchall() == [("acknowledged",)]
+    region.is_mended(number)
+    region.run(SETTLES + 2 * MINUTE)
+    over = 220 + SETTLES // MINUTE
+    assert [ends(region.sms(one))[-1] for one in (exploitant, president, treasurer)] == [(over, True)] * 3
+    region.run(DAY)
+    assert [len(region.sms(one)) for one in (exploitant, president, treasurer)] == [4, 4, 2]
+    assert region.story(number, "told_again") == [{"round": 2}]
+
+
+def test_on_the_way_to_what_was_over_since_is_not_asked_again(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(5 * MINUTE)
+    region.answers(phone, "2")
+    region.run(5 * MINUTE)
+    region.is_mended(number)
+    region.run(5 * MINUTE)
+    region.comes_back(number)
+    region.run(5 * MINUTE)
+    acknowledge(region.connection, number, who="Claire", now=region.clock.now())
+    region.run(8 * HOUR)
+    assert ends(region.sms(phone)) == [(0, False), (10, True), (15, False)]
+    assert region.connection.execute("SELECT count(*) FROM call_list").fetchone() == (0,)
+
+
+def test_a_pump_that_comes_and_goes_is_told_twice_and_its_end_when_it_has_stayed_away(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(5 * MINUTE)
+    region.answers(phone, "1")
+    for _ in range(5):
+        region.run(5 * MINUTE)
+        region.is_mended(number)
+        region.run(SETTLES - 5 * MINUTE)
+        region.comes_back(number)
+    assert ends(region.sms(phone)) == [(0, False), (10, True), (10 + 85, False)]
+    region.is_mended(number)
+    region.run(SETTLES + MINUTE)
+    assert [is_over for _, is_over in ends(region.sms(phone))] == [False, True, False, True]
+    region.run(DAY)
+    assert len(region.sms(phone)) == 4
+
+
+def test_what_comes_back_while_its_end_waits_for_the_morning_was_never_over_for_anybody(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.clock.advance(6 * HOUR)
+    number = region.fails(2, "tower_overflow", 2)
+    region.run(MINUTE)
+    acknowledge(region.connection, number, who="Claire", now=region.clock.now())
+    region.clock.advance(4 * HOUR)
+    region.is_mended(number)
+    region.run(5 * MINUTE)
+    region.clock.advance(2 * HOUR)
+    region.comes_back(number)
+    region.run(5 * MINUTE)
+    region.clock.set(NOON + 17 * HOUR)
+    region.run(3 * HOUR)
+    assert ends(region.sms(phone)) == [(360, False)]
+    assert region.connection.execute("SELECT state FROM alert").fetchall() == [("acknowledged",)], "as it was left"
+    region.is_mended(number)
+    region.run(15 * MINUTE)
+    assert ends(region.sms(phone)) == [(360, False), (1200, True)], "and now it is"
+
+
+def test_an_end_that_is_written_in_one_message_with_others_is_left_out_when_it_was_none(region: Region) -> None:
+    region.everybody_else_is("exploitant", EVERYBODY)
+    alerts = [region.fails(zone, "pv_soiling", 2) for zone in range(3)]
+    region.run(20 * MINUTE)
+    for number in alerts:
+        region.is_mended(number)
+    region.run(MINUTE, sends=False)  # the bundle is written, and cannot leave
+    region.comes_back(alerts[0])
+    region.run(15 * MINUTE)
+    codes = dict(region.connection.execute("SELECT alert_id, code FROM alert").fetchall())
+    *_, (_, text) = region.sms(EVERYBODY)
+    assert [f"{codes[number]} " in text for number in alerts] == [False, True, True], text
+    assert region.story(alerts[0], "told_again") == []
+
+
+def test_whether_an_end_that_is_under_way_has_left_is_waited_for(region: Region) -> None:
+    route = Route()
+    region.sender = Sender(region.connection, {"smpp": route}, region.clock)
+    phone = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(15 * MINUTE)
+    route.answers = [None]
+    region.is_mended(number)
+    region.run(MINUTE)
+    region.comes_back(number)
+    region.run(MINUTE)
+    assert len(texts_to(route, phone)) == 2
+    route.waiting.append(Submitted(route.taken[-1].ref, Accepted("the-end")))
+    region.run(3 * MINUTE)
+    assert ["REPARE" in text for text in texts_to(route, phone)] == [False, True, False]
+
+
+def test_an_end_that_could_not_leave_is_not_told_of_what_is_back(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(15 * MINUTE)
+    region.is_mended(number)
+    region.run(5 * MINUTE, sends=False)
+    region.comes_back(number)
+    region.run(5 * MINUTE, sends=False)
+    region.run(4 * MINUTE)
+    assert ends(region.sms(phone)) == [(0, False)]
+    assert region.connection.execute("SELECT state FROM notification WHERE kind = 'resolved'").fetchall() == [
+        ("superseded",)
+    ]
+
+
+def test_who_never_heard_that_it_was_back_does_not_hear_a_second_time_that_it_is_over(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(15 * MINUTE)
+    region.is_mended(number)
+    region.run(5 * MINUTE)
+    region.comes_back(number)
+    region.run(2 * MINUTE, sends=False)
+    region.is_mended(number)
+    region.run(SETTLES + 5 * MINUTE, sends=False)
+    region.run(30 * MINUTE)
+    assert ends(region.sms(phone)) == [(0, False), (15, True)]
+
+
+def test_who_takes_it_in_charge_again_does_not_keep_it_from_who_believes_that_it_is_over(region: Region) -> None:
+    region.everybody_else_is("exploitant", EVERYBODY)
+    number = region.fails(0)
+    region.run(15 * MINUTE)
+    region.is_mended(number)
+    region.run(15 * MINUTE)
+    region.fails(1)
+    region.run(MINUTE)
+    region.comes_back(number)  # they have just heard of another zone: this waits ten minutes
+    region.run(MINUTE)
+    acknowledge(region.connection, number, who="Claire", now=region.clock.now())
+    region.run(15 * MINUTE)
+    assert ends(region.sms(EVERYBODY)) == [(0, False), (15, True), (30, False), (40, False)]

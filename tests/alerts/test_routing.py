@@ -190,6 +190,49 @@ def test_the_same_person_is_not_asked_by_another_network_before_a_quarter_of_an_
     assert (found.tellings, found.look_at) == ((), NOON + 15 * MINUTE)
 
 
+turns = st.lists(
+    st.tuples(st.sampled_from(["looks", "ends", "comes back"]), st.timedeltas(timedelta(0), timedelta(hours=2))),
+    max_size=40,
+)
+
+
+@given(turns, st.sampled_from(["pump_not_running", "night_leak"]), st.sampled_from([1, 2]))
+def test_whoever_hears_of_it_hears_its_end_and_whoever_hears_its_end_hears_that_it_is_back(
+    turns: list[tuple[str, timedelta]], fault: str, routes: int
+) -> None:
+    """All that is told arrives, and a round ends with its end."""
+    one, position, now, past, is_live = alert(fault, 3 if fault == "pump_not_running" else 2), START, NOON, [], True
+    believes: dict[int, list[str]] = {person.contact_id: [] for person in PEOPLE}
+    for what, wait in turns:
+        now += wait
+        if what == "ends" and is_live:
+            is_live = False
+            tellings = closing(one, PEOPLE, past, now=now, round_number=position.round)
+        elif what == "comes back" and not is_live:
+            is_live, over = True, [who for who, heard in believes.items() if heard[-1:] == ["resolved"]]
+            position = Position(0, now, position.round + 1) if over else position
+            decision = decide(one, position, PEOPLE, past, now=now, routes=routes)
+            tellings, position = decision.tellings, decision.position
+            assert set(over) <= {telling.contact.contact_id for telling in tellings}, "at once"
+        elif what == "looks" and is_live:
+            decision = decide(one, position, PEOPLE, past, now=now, routes=routes)
+            tellings, position = decision.tellings, decision.position
+        else:
+            continue
+        for telling in tellings:
+            who = telling.contact.contact_id
+            if telling.kind is MessageKind.OPENED and not telling.step.startswith("second_route"):
+                assert believes[who][-1:] != ["opened"], "nobody hears twice that it is there"
+            if telling.kind is MessageKind.RESOLVED:
+                assert believes[who][-1:] == ["opened"], "nor that it is over"
+            believes[who].append(telling.kind.value)
+            past.append(told(who, now, kind=telling.kind, step=telling.step, fault=fault, severity=one.severity))
+        names = [(past_one.kind, past_one.step, past_one.contact_id) for past_one in past]
+        assert len(names) == len(set(names)), "or the key would swallow it"
+        if not is_live:
+            assert all(heard[-1:] != ["opened"] for heard in believes.values())
+
+
 def test_an_acknowledgement_stops_the_ladder() -> None:
     found = decide(alert(acknowledged_at=NOON + MINUTE), Position(1, NOON), PEOPLE, [told(1)], now=NOON + 100 * MINUTE)
     assert (found.tellings, found.call) == ((), None)

@@ -133,6 +133,32 @@ def test_a_pump_stops_one_person_hears_answers_and_is_told_the_end(day: Day) -> 
     assert day.story == ["opened", "told", "delivered", "reply", "acknowledged", "resolved", "told", "delivered"]
 
 
+def test_a_pump_that_stops_again_after_its_end_was_told_is_told_again_and_its_end_when_it_runs_on(day: Day) -> None:
+    day.run_until(at("10:00"))
+    day.pump_stops()
+    day.run_until(at("11:10"))
+    day.answers(EXPLOITANT, "1")
+    day.run_until(at("11:40"))
+    day.pump_runs()
+    day.run_until(at("12:20"))
+    heard = [("11:01", "exploitant", "opened"), ("12:11", "exploitant", "resolved")]
+    assert day.sms == heard
+    day.pump_stops()
+    day.run_until(at("13:25"))
+    assert day.sms == [*heard, ("13:21", "exploitant", "opened")]
+    assert day.alerts == [("pump_not_running", "open")], "nobody is looking after it any more"
+    day.restart()
+    day.answers(EXPLOITANT, "2")
+    day.run_until(at("14:00"))
+    assert day.alerts == [("pump_not_running", "acknowledged")]
+    day.pump_runs()
+    day.run_until(at("15:55"))
+    assert day.alerts == [("pump_not_running", "resolved")]
+    assert day.sms[3:] == [], "for half an hour it may still be the same, and that takes an hour to be seen"
+    day.run_until(at("16:10"))
+    assert day.sms[3:] == [("16:01", "exploitant", "resolved")]
+
+
 def test_nobody_answers_and_the_committee_and_the_repairer_hear(day: Day) -> None:
     day.run_until(at("10:00"))
     day.pump_stops()
