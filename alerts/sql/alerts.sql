@@ -73,7 +73,8 @@ UPDATE alert SET explained_by = %(cause)s WHERE alert_id = ANY(%(alerts)s) AND e
 SELECT a.alert_id, a.zone_id, a.fault, a.first_evidence_at, a.last_evidence_at, a.evidence->'channels',
        c.alert_id, c.fault, c.cleared_at
 FROM alert a JOIN alert c ON c.alert_id = a.explained_by
-WHERE a.zone_id = ANY(%(zones)s) AND a.state <> 'resolved' AND c.state = 'resolved' ORDER BY a.alert_id;
+WHERE a.zone_id = ANY(%(zones)s) AND a.state <> 'resolved' AND c.state = 'resolved' AND c.cleared_at IS NOT NULL
+ORDER BY a.alert_id;
 
 -- causes_told
 -- What may explain others of its zone: it is there, and nothing explains it.

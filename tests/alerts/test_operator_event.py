@@ -8,7 +8,7 @@ import pytest
 
 from alerts.carriers.phone import PhoneCarrier
 from alerts.climbing import climb
-from alerts.evaluate import Evaluator
+from alerts.evaluate import Evaluator, judge_due, tell_outages
 from alerts.sender import Sender
 from gateway.clock import ManualClock
 from gateway.zones import Zone
@@ -123,6 +123,23 @@ def test_five_zones_that_stay_silent_when_the_first_is_back_are_one_event_again(
     first, second, *others = mast.zones
     mast.run(3 * HOUR, heard=[first], every=15 * MINUTE)
     assert (mast.told, mast.explained) == ([first, second], sorted(others))
+
+
+def test_five_zones_of_which_two_judges_see_some_each_are_one_event_again(mast: Mast, database_url: str) -> None:
+    mast.run(10 * MINUTE)
+    first, *others = mast.zones
+    mast.clock.advance(HOUR)
+    is_heard(mast.connection, first, mast.clock.now())
+    judge_due(mast.connection, mast.clock.now(), every=MINUTE, at_once=None, taken=[])
+    mast.clock.advance(2 * HOUR)
+    is_heard(mast.connection, first, mast.clock.now())
+    with connect(database_url) as other:
+        for judge in (mast.connection, other):
+            judged = judge_due(judge, mast.clock.now(), every=MINUTE, at_once=3, taken=[])
+            assert len(judged) == 3
+            tell_outages(judge, mast.clock.now())
+    assert len(mast.told) == 2
+    assert (mast.told[0], len(mast.explained)) == (first, len(others) - 1)
 
 
 def test_who_fell_silent_first_for_a_reason_of_its_own_does_not_keep_the_others_from_being_told(mast: Mast) -> None:
