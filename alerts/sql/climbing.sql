@@ -30,13 +30,14 @@ WHERE l.due_at IS NOT NULL AND a.state = 'open' AND a.severity >= %(no_water)s
 ORDER BY l.due_at FOR UPDATE OF l SKIP LOCKED;
 
 -- answered
--- Somebody who was told has answered: what waits for others, and what waits to be tried again is worth no tone.
+-- Somebody who was told has answered: what waits for others, and what waits to be tried again is worth no tone. But who
+-- was told that it is over hears that it is back.
 UPDATE notification n SET state = 'superseded' FROM alert a
 WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind = 'opened' AND a.state = 'acknowledged'
-  AND (EXISTS (SELECT 1 FROM sms_in s WHERE s.alert_id = n.alert_id AND s.handled_at >= a.acknowledged_at)
-       OR EXISTS (SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id AND o.kind = 'opened'
-                  AND split_part(o.step, '-', 2) = split_part(n.step, '-', 2)  -- in this round
+  AND (EXISTS (SELECT 1 FROM sms_in s WHERE s.alert_id = n.alert_id)
+       OR EXISTS (SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id
                   AND o.state IN ('accepted', 'delivered', 'no_receipt')))
+  AND (split_part(n.step, '-', 1) <> 'first' OR n.step = 'first')
   AND NOT EXISTS (SELECT FROM notification b
                   WHERE b.notification_id = n.told_in AND b.state NOT IN ('queued', 'superseded'));
 
@@ -58,6 +59,7 @@ UPDATE notification b SET state = 'superseded' WHERE b.kind = 'bundle' AND b.sta
   AND EXISTS (SELECT 1 FROM notification n LEFT JOIN alert a USING (alert_id) WHERE n.told_in = b.notification_id
               AND (n.state = 'superseded' OR n.kind IN ('opened', 'reminder') AND a.state = 'resolved'
                    OR n.kind = 'resolved' AND a.state <> 'resolved' OR n.kind = 'opened' AND a.state = 'acknowledged'
+                      AND split_part(n.step, '-', 1) <> 'first'
                    OR n.kind <> 'resolved' AND a.shelved_until > %(now)s));
 
 -- set_free

@@ -725,6 +725,20 @@ def test_who_takes_it_in_charge_again_does_not_keep_it_from_who_believes_that_it
     region.run(MINUTE)
     region.comes_back(number)  # they have just heard of another zone: this waits ten minutes
     region.run(MINUTE)
-    acknowledge(region.connection, number, who="Claire", now=region.clock.now())
+    region.answers(EVERYBODY, "A1 1")
     region.run(15 * MINUTE)
+    assert region.connection.execute("SELECT state FROM alert ORDER BY alert_id").fetchall()[0] == ("acknowledged",)
     assert ends(region.sms(EVERYBODY)) == [(0, False), (15, True), (30, False), (40, False)]
+
+
+def test_a_bundle_that_tells_what_was_taken_in_charge_and_nobody_heard_is_not_written_anew_each_time(
+    region: Region,
+) -> None:
+    region.everybody_else_is("exploitant", EVERYBODY)
+    alerts = [region.fails(0)]
+    region.run(MINUTE)
+    alerts += [region.fails(zone) for zone in (1, 2)]
+    region.run(11 * MINUTE, sends=False)
+    acknowledge(region.connection, alerts[1], who="Claire", now=region.clock.now())
+    region.run(5 * MINUTE, sends=False)
+    assert region.connection.execute("SELECT count(*) FROM notification WHERE kind = 'bundle'").fetchone() == (1,)
