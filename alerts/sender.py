@@ -54,9 +54,7 @@ AT_ONCE = 50
 PATIENCE = timedelta(seconds=60)  # how long a message waits for its own route (SMS.md §5.4)
 RECEIPT_DUE = timedelta(minutes=10)  # after which an accepted one counts as without receipt (SMS.md §5.4)
 RECEIPTS_COME_EARLY = timedelta(minutes=1)  # a route's clock may be behind ours
-LONGEST_OUTAGE = timedelta(
-    minutes=10
-)  # for which an uncertain one waits for its route to come back, or into the settings
+LONGEST_OUTAGE = timedelta(minutes=10)  # for which an uncertain one waits for its route, even one that was removed
 TIDY_EVERY = timedelta(seconds=1)
 ASKED_EVERY = timedelta(minutes=1)  # a route about its health
 STATE_OF = {

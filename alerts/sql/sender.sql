@@ -36,10 +36,10 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 
 -- claim
 -- Marked, with the attempt, and committed before the first byte leaves. What matters most leaves first. What is no longer
--- true, was put on the shelf or has had its time stays, and so does news for who wants none, and the end of what has not arrived
--- yet. A message waits for its own route unless that one is down; what a route refused for good is not offered to it again. What may have left by another
--- route is a second SMS by this one, whatever that one does with a repeat: news of a fault is marked, the rest waits for
--- the other. At night of all that alerts tell "no water" and its end ring alone, and what one message tells with them. What
+-- true, was put on the shelf or has had its time stays, and so does news for who wants none, and the end of what has not
+-- arrived yet. A message waits for its own route unless that one is down; what a route refused for good is not offered to it
+-- again. What may have left by another route is a second SMS by this one, whatever that one does with a repeat: news of a
+-- fault is marked, the rest waits for the other. At night of all that alerts tell "no water" and its end ring alone, and what one message tells with them. What
 -- can wait and would ring a phone too often is put off: since that was decided, "no water" may have overtaken it. What
 -- left while the clock was ahead is not counted once it was set back.
 WITH due AS (
