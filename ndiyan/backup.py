@@ -142,6 +142,7 @@ def age_of_newest(folder: Path, now: datetime) -> timedelta | None:
 
 def _save(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
     """The database and the files, and what was in them at that moment."""
+    files = _tar(config.paths)  # what cannot be read is told before the long work
     with connect(url, application="ndiyan-backup") as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
@@ -157,7 +158,7 @@ def _save(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
             contents = fetch_contents(connection, made_at)
             roles = tuple(name for (name,) in connection.execute(SQL["roles"]))
     if config.paths:
-        parts[FILES] = _sealed(_tar(config.paths), making / FILES, config.key, fine=(0, 1))
+        parts[FILES] = _sealed(files, making / FILES, config.key, fine=(0, 1))
     recipient = None if config.key is None else str(config.key.to_public())
     manifest = Manifest(
         made_at, made_at, version("ndiyan"), major, timescaledb, roles, recipient, contents, parts,
