@@ -121,7 +121,6 @@ def _run(rig: Rig, process: IngestProcess, answers: Answers, outage: Outage, say
     sampled = sampled_messages(rig, rig.file)
     answers.expect(sampled)
     portions = _portions(rig)
-    rig.settle()  # or the server would have to read again what we wrote down of the truth, which no outage brings
     memory = _Memory(process, outage)
     try:
         rig.postgres.kill()

@@ -3,7 +3,8 @@
 `make bench-overload` with ARGS="--minutes 10". First it is measured what the machine takes: readings a second that
 ingest commits while the broker always has more. Then 1,000 gateways measure twice as much for some minutes. As gateways
 do, each has only so many readings under way as `gateway.uplink` allows; the rest waits at the gateways and leaves when
-what is before it has been committed. Afterwards the clock runs until all is committed and confirmed. Exit status 1 when
+what is before it has been committed. There may be more messages than this machine has room for: they are made in parts,
+each while the one before leaves. Afterwards the clock runs until all is committed and confirmed. Exit status 1 when
 anything was lost, twice or unconfirmed, or memory goes beyond its bound. `--figure FILE.svg` draws it.
 """
 
@@ -14,16 +15,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.answers import Answers, sampled_messages
+from benchmarks.answers import ONE_IN, Answers, Sampled
 from benchmarks.outage import ALLOWED_RSS_MB, STALLED_S, UNDER_WAY, publish, wait_for
 from benchmarks.processes import IngestProcess, MeasureError, Publisher, held_by_broker, pss_mb
-from benchmarks.rig import PER_PACK, WARM_UP, Rig
+from benchmarks.rig import PER_PACK, WARM_UP, ZONES, Rig
 from ingest.db import connect, queries
 from ndiyan.plots import BLUE, GREY, RED, FloatArray, Legend, Line, Panel, time_figure
 from web.charts.scale import Span
@@ -31,6 +33,7 @@ from web.charts.scale import Span
 SQL = queries("benchmarks", "ingest")
 TIMES = 2.0
 MEASURED_MESSAGES = 300_000  # whose pace is taken for what the machine can: a second of it said nothing of ten minutes
+PART = 500_000  # messages that are made and loaded at once
 LOOK_EVERY_S = 0.5
 RATE_OVER_S = 5.0
 ALLOWED_BROKER_MB = 150.0  # what gateways have under way, twice over
@@ -107,11 +110,59 @@ def capacity(folder: Path) -> float:
         rig.stop()
 
 
+class Gateways:
+    """All messages of a rig, in parts; the next one is made and loaded while one leaves."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig, self._first, self._until = rig, 0, 0
+        self._maker = ThreadPoolExecutor(1)  # and one thread, since a publisher ends with the thread that started it
+        self._leaving, self._next = self._made(0).result(), self._made(PART)
+
+    def go(self, until: int) -> None:
+        """Of all messages no more than `until` may have left."""
+        while until > self._first + PART:
+            self._leaving.left_ns()  # all of it; a zone's messages keep their order from one part to the next
+            self._first += PART
+            self._leaving, self._next = self._next.result(), self._made(self._first + PART)
+        if until > self._until:  # a publisher that has nothing left to send ends and hears nothing more
+            self._leaving.go(until=until - self._first)
+            self._until = until
+
+    def wait(self) -> None:
+        """Until the broker has acknowledged all; `go` has been told of all."""
+        self._leaving.left_ns()
+
+    def close(self) -> None:
+        """End it at once."""
+        self._leaving.kill()
+        self._next.result().kill()
+        self._maker.shutdown()
+
+    def _made(self, first: int) -> Future[Publisher]:
+        return self._maker.submit(self._make, first)
+
+    def _make(self, first: int) -> Publisher:
+        file = self._rig.write(WARM_UP + first, max(0, min(PART, self._rig.messages - first)))
+        try:
+            return Publisher(self._rig, file)
+        finally:
+            file.unlink()
+
+
+def sampled(rig: Rig) -> Sampled:
+    """The messages of a rig whose answers are listened for."""
+    found: dict[str, dict[int, int]] = {}
+    for place in range(0, ZONES, ONE_IN):
+        numbers = range(place, rig.messages, ZONES)
+        found[rig.zone_ids[place]] = {n: ((WARM_UP + n) // ZONES + 1) * PER_PACK for n in numbers}
+    return found
+
+
 def _run(rig: Rig, process: IngestProcess, answers: Answers, overload: Overload) -> None:
     publish(rig, rig.warm_up_file)
     wait_for(rig, WARM_UP * PER_PACK)
-    answers.expect(sampled_messages(rig, rig.file))
-    publisher = Publisher(rig, rig.file)
+    answers.expect(sampled(rig))
+    gateways = Gateways(rig)
     try:
         with connect(rig.postgres.url()) as connection:
             begin_s = moved_s = time.monotonic()
@@ -123,7 +174,7 @@ def _run(rig: Rig, process: IngestProcess, answers: Answers, overload: Overload)
                 committed = received - WARM_UP * PER_PACK
                 measured = min(rig.messages, int(at_s * overload.per_s / PER_PACK) + 1)
                 left = min(measured, committed // PER_PACK + UNDER_WAY)
-                publisher.go(until=left)
+                gateways.go(left)
                 memory = process.rss_mb, pss_mb(rig.broker.pid or 0)
                 overload.looks.append(Look(at_s, measured * PER_PACK, left * PER_PACK, committed, *memory))
                 if committed > before:
@@ -134,9 +185,9 @@ def _run(rig: Rig, process: IngestProcess, answers: Answers, overload: Overload)
         if unanswered := answers.wait():
             overload.findings.append(f"{unanswered} messages were stored and not answered")
         overload.caught_up_s = time.monotonic() - begin_s - overload.minutes * 60
-        publisher.left_ns()
+        gateways.wait()
     finally:
-        publisher.kill()
+        gateways.close()
 
 
 def _judged(rig: Rig, process: IngestProcess, overload: Overload) -> list[str]:

@@ -112,7 +112,7 @@ def main(url: str, file: Path, rate: float) -> None:
             topic, payload = line.rstrip(b"\n").split(b"\t", 1)
             shares[zlib.crc32(topic) % LINKS].add(number, topic, payload)
     settings = MqttSettings.from_url(url)
-    links = [Link(settings, f"bench-publisher-{k}", share) for k, share in enumerate(shares)]
+    links = [Link(settings, f"bench-publisher-{os.getpid()}-{k}", share) for k, share in enumerate(shares)]
     by_socket = {link.socket: link for link in links}
     count = sum(len(share.numbers) for share in shares)
     left_ns = array("q", bytes(8 * count))

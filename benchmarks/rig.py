@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,12 +40,13 @@ INTERVAL_S = 300
 DAY_S = 86_400
 WARM_UP = ZONES  # messages: one of each zone
 MADE_AT_ONCE = 10_000  # messages, of which each number is a Python object for a moment
-COPIED_AT_ONCE = 100_000  # readings
+COMPARED_AT_ONCE = 7 * 192 * ZONES  # messages: a week's, each channel's measured in whole days
 HOLE = "?"
 NOISE_SEED = 7
 BOOT = "00000001"
 TENTH_LATER = 1000  # a message that is sent twice comes again after so many others
 PG_EPOCH_US = 946_684_800_000_000  # 2000-01-01
+NOTHING = np.empty(0)
 COPY_HEADER, COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 COPY_ROW = np.dtype(
     [
@@ -75,10 +77,10 @@ CHANNELS = (
 
 
 class Rig:
-    """Servers in `folder`, which their accounts can enter; `messages` are made at `start`, their truth is `columns`.
+    """Servers in `folder`, which their accounts can enter; `messages` are made when asked for, and so is their truth.
 
-    `warm_up_file` holds one earlier message of each zone, `file` the messages that are measured, a line each: topic, a
-    tab, payload. `columns` are the readings of `file` in the order in which they are sent.
+    A file of messages has a line each: topic, a tab, payload. `warm_up_file` holds one earlier message of each zone,
+    `file` the messages that are measured. `columns` are the readings of `file` in the order in which they are sent.
     """
 
     def __init__(self, folder: Path, messages: int) -> None:
@@ -91,36 +93,52 @@ class Rig:
         self.broker = EmbeddedBroker(
             folder, [], secret_file=folder / "mq", log=log, account=broker_account(), mosquitto=mosquitto
         )
-        self.warm_up_file, self.file = folder / "warm-up", folder / "messages"
-        self.columns = self.warm_up_columns = _no_columns()
         self.start_s = 0
         self.zone_ids = [f"bench-{number}" for number in range(1, ZONES + 1)]
 
     def start(self) -> None:
-        """Bring the servers up; write registry, messages and what is expected of them."""
+        """Bring the servers up and write the registry."""
         self.postgres.start()
         self.broker.start()
         self.start_s = _start_s(WARM_UP + self.messages)
-        writers = [
-            _writer(file, first, count, self.start_s)
-            for file, first, count in ((self.warm_up_file, 0, WARM_UP), (self.file, WARM_UP, self.messages))
-        ]
         with connect(self.postgres.url()) as connection:
             migrate(connection)
             self._channel_id = register(connection, ZONES)
-            self.warm_up_columns, self.columns = self._columns(0, WARM_UP), self._columns(WARM_UP, self.messages)
-            connection.execute(SQL["expected_table"])
-            for columns in (self.warm_up_columns, self.columns):
-                with connection.cursor() as cursor, cursor.copy(SQL["copy_expected"]) as copy:
-                    copy.write(COPY_HEADER)
-                    for first in range(0, len(columns), COPIED_AT_ONCE):
-                        rows = np.arange(first, min(first + COPIED_AT_ONCE, len(columns)))
-                        copy.write(binary_rows(columns.take(rows)))
-                    copy.write(COPY_END)
-            for at_us in {int(columns.measured_us[place]) for place in (0, -1)}:
-                connection.execute(SQL["ensure_week"], {"at_s": at_us // 1_000_000})
-        if any(writer.wait() for writer in writers):
-            raise StartRefused("the messages could not be written")
+            for number in (WARM_UP, WARM_UP + self.messages - 1):
+                connection.execute(SQL["ensure_week"], {"at_s": int(_truth(number, 1, self.start_s).at_s[0, 0])})
+
+    @cached_property
+    def warm_up_file(self) -> Path:
+        """One message of each zone."""
+        return self.write(0, WARM_UP)
+
+    @cached_property
+    def file(self) -> Path:
+        """The messages that are measured."""
+        return self.write(WARM_UP, self.messages)
+
+    @cached_property
+    def warm_up_columns(self) -> Columns:
+        """The readings of `warm_up_file`."""
+        return self._columns(0, WARM_UP)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The readings of `file`."""
+        return self._columns(WARM_UP, self.messages)
+
+    def write(self, first: int, count: int) -> Path:
+        """A file of the messages with the numbers `first`, `first` + 1, …, of which the first `WARM_UP` are warm-up.
+
+        Raises
+        ------
+        StartRefused : it could not be written
+        """
+        file = self.folder / f"messages-{first}"
+        argv = [sys.executable, "-P", "-m", "benchmarks.rig", str(file), str(first), str(count), str(self.start_s)]
+        if subprocess.run(argv, env=environment(), preexec_fn=ends_with_parent(signal.SIGKILL)).returncode:
+            raise StartRefused(f"the messages could not be written into {file}")
+        return file
 
     def stop(self) -> None:
         """Take the servers down."""
@@ -154,12 +172,45 @@ class Rig:
 
     def lost_and_twice(self) -> tuple[int, int]:
         """After warm-up and messages: expected readings that are not stored, and stored ones beyond those."""
+        total, right, stored = WARM_UP + self.messages, 0, 0
         with connect(self.postgres.url()) as connection:
-            ((right, stored),) = connection.execute(SQL["tally"]).fetchall()
-        return len(self.columns) + len(self.warm_up_columns) - right, stored - right
+            connection.execute(SQL["in_memory"])
+            for first in range(0, total, COMPARED_AT_ONCE):
+                more = self._compared(connection, first, min(total, first + COMPARED_AT_ONCE))
+                right, stored = right + more[0], stored + more[1]
+        return total * PER_PACK - right, stored - right
+
+    def _compared(self, connection: Connection, first: int, last: int) -> tuple[int, int]:
+        """How many readings are as the messages from `first` to before `last` say, and how many are of their time.
+
+        What is older than all messages counts as of the first one's time, what is younger as of the last one's.
+        """
+        begin_s, steps = self.start_s + _steps(first) * INTERVAL_S, _steps(last) - _steps(first)
+        expected = np.full((ZONES, len(CHANNELS), steps), np.nan)
+        for number in range(first, last, MADE_AT_ONCE):
+            truth = _truth(number, min(MADE_AT_ONCE, last - number), self.start_s)
+            step = (truth.at_s - begin_s) // INTERVAL_S
+            expected[truth.zone[:, None] - 1, truth.channel, step] = truth.value
+        of_channel = dict(zip(self._channel_id.ravel().tolist(), expected.reshape(-1, steps), strict=True))
+        begin, end = (datetime.fromtimestamp(begin_s + s, UTC) for s in (0, steps * INTERVAL_S))
+        within = {
+            "from": begin if first else "-infinity",
+            "to": end if last < WARM_UP + self.messages else "infinity",
+        }
+        right = stored = 0
+        with connection.cursor(binary=True) as cursor:
+            for channel_id, at, values in cursor.execute(SQL["stored"], within):
+                value = np.frombuffer(values, ">f8")
+                at_us = np.frombuffer(at, ">i8") + PG_EPOCH_US
+                step, rest_us = np.divmod(at_us - begin_s * 1_000_000, INTERVAL_S * 1_000_000)
+                known = (rest_us == 0) & (step >= 0) & (step < steps) & (channel_id in of_channel)
+                wanted = of_channel.get(channel_id, NOTHING)[step[known]]
+                right += np.unique(step[known][wanted == value[known]]).size
+                stored += value.size
+        return right, stored
 
     def _columns(self, first: int, count: int) -> Columns:
-        truth = _truth(first, count, self.start_s, np.random.default_rng(NOISE_SEED))
+        truth = _truth(first, count, self.start_s)
         zone = np.repeat(truth.zone, PER_PACK)
         received_us = np.full(count * PER_PACK, round(time.time() * 1e6), dtype=np.int64)
         return Columns(
@@ -197,11 +248,10 @@ def make_messages(first: int, count: int, start_s: int) -> Iterator[tuple[str, b
     Their `sent` and `sup` say that they left when the last reading was measured; a publisher writes them anew. Packs of
     the same round differ in their values alone, and `encode_pack` writes one of them.
     """
-    noise = np.random.default_rng(NOISE_SEED)
     to_wire = np.array([CONVERSIONS[spec.unit][WIRE_UNIT[spec.unit]] for spec in map(_spec, CHANNELS)])
     written, pack = -1, ""
     for begin in range(first, first + count, MADE_AT_ONCE):
-        truth = _truth(begin, min(MADE_AT_ONCE, first + count - begin), start_s, noise)
+        truth = _truth(begin, min(MADE_AT_ONCE, first + count - begin), start_s)
         factor, offset = np.moveaxis(to_wire[truth.channel], -1, 0)
         values = ((truth.value - offset) / factor).tolist()
         for row, (zone, value) in enumerate(zip(truth.zone.tolist(), values, strict=True)):
@@ -253,7 +303,8 @@ class _Truth(NamedTuple):
     value: NDArray[np.float64]
 
 
-def _truth(first: int, count: int, start_s: int, noise: np.random.Generator) -> _Truth:
+def _truth(first: int, count: int, start_s: int) -> _Truth:
+    noise = np.random.Generator(np.random.PCG64(NOISE_SEED).advance(first * PER_PACK))
     number = np.arange(first, first + count)
     zone, reading = number % ZONES + 1, (number // ZONES)[:, None] * PER_PACK + np.arange(PER_PACK)
     channel, step = reading % len(CHANNELS), reading // len(CHANNELS)
@@ -268,22 +319,16 @@ def _spec(wave: Wave) -> ChannelSpec:
     return SPECS[AssetKind(wave.asset)][wave.name]
 
 
+def _steps(messages: int) -> int:
+    """How many moments the readings of the first messages are of."""
+    rounds = -(-messages // ZONES)
+    return -(-rounds * PER_PACK // len(CHANNELS))
+
+
 def _start_s(messages: int) -> int:
     """A midnight so long ago that all of the messages were measured before now [s since 1970]."""
     steps = (messages // ZONES + 10) * PER_PACK // len(CHANNELS) + 1
     return (int(time.time()) - steps * INTERVAL_S) // DAY_S * DAY_S
-
-
-def _writer(file: Path, first: int, count: int, start_s: int) -> subprocess.Popen[bytes]:
-    """A process that writes messages meanwhile: there may be millions."""
-    argv = [sys.executable, "-P", "-m", "benchmarks.rig", file, str(first), str(count), str(start_s)]
-    return subprocess.Popen(argv, env=environment(), preexec_fn=ends_with_parent(signal.SIGKILL))
-
-
-def _no_columns() -> Columns:
-    return Columns(
-        np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int16)
-    )
 
 
 if __name__ == "__main__":
