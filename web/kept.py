@@ -29,6 +29,7 @@ PARTS = (
     Part("told", N_("les SMS envoyés, et s’ils sont arrivés"), N_("pour savoir qui a été prévenu d’une panne")),
     Part("named", N_("les SMS à d’autres où se trouve ce numéro"), N_("pour que les gens d’une zone s’appellent")),
     Part("received", N_("les SMS et les appels reçus"), N_("pour comprendre les réponses et les corriger")),
+    Part("written", N_("les SMS d’autres où se trouve ce numéro"), N_("pour comprendre ce qu’ils demandent")),
     Part("attempts", N_("ce que l’opérateur a répondu à chaque envoi"), N_("pour réparer une route qui échoue")),
     Part("receipts", N_("les accusés de réception"), N_("pour ne dire « remis » que si c’est vrai")),
     Part("reports", N_("les pannes signalées ou closes"), N_("pour que la réparation se suive")),

@@ -43,6 +43,10 @@ WHERE detail ->> 'text' ~ %(number)s;
 UPDATE sms_in SET phone = %(mark)s, text = '', provider_id = 'forgotten-' || sms_in_id, repeat_keys = NULL
 WHERE phone = %(phone)s;
 
+-- written
+-- The same number in what others wrote to us; repeats of it are known no more.
+UPDATE sms_in SET text = regexp_replace(text, %(number)s, '', 'g'), repeat_keys = NULL WHERE text ~ %(number)s;
+
 -- attempts
 -- What routes answered, where the number stands in it.
 UPDATE sms_attempt SET detail = NULL WHERE detail ~ %(number)s;

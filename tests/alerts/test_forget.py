@@ -18,6 +18,7 @@ from tests.alerts.carriers.smsd import make_tables, schema_text
 from tests.alerts.test_climbing import MINUTE, Region, phone_of
 from tests.alerts.test_conversation import rings, says
 from tests.alerts.test_sender import EXPLOITANT, GRACE, Desk, Route
+from web.kept import fetch_kept
 
 pytestmark = pytest.mark.db
 IN_THE_DAEMON = """
@@ -116,6 +117,26 @@ def test_nothing_names_who_asked_to_be_forgotten_and_the_proof_of_sending_stays(
     region.fails(2, "tower_leak")
     region.run(40 * MINUTE)
     assert region.sms(person) == [], "nor are they told anything more"
+
+
+def test_the_number_goes_too_where_somebody_else_wrote_it_to_us_and_what_they_said_stays(region: Region) -> None:
+    person, repairer = (phone_of(region.zones[2], role) for role in ("president", "reparateur"))
+    digits = person.removeprefix("+224")
+    for text in (f"PANNE appelez le {digits} svp", f"merci de demander au {digits}"):
+        says(region, repairer, text)
+    assert "sms_in" in tables_with(region, digits)
+    kept = fetch_kept(region.connection, person)
+    assert kept is not None
+    assert [row["text"] for row in kept["written"]] == [
+        f"PANNE appelez le {digits} svp", f"merci de demander au {digits}",
+    ]  # fmt: skip
+    counts = forget(region.connection, person, by="Awa (web)", now=region.clock.now())
+    assert counts is not None
+    assert counts["written"] == 2
+    assert {*tables_with(region, digits)} <= {"phone_inbox", "phone_reply"}, "another's handset shows what is on it"
+    told = region.connection.execute("SELECT text FROM sms_in WHERE phone = %s ORDER BY sms_in_id", [repairer])
+    assert told.fetchall() == [("PANNE appelez le  svp",), ("merci de demander au ",)]
+    assert fetch_kept(region.connection, repairer) is not None
 
 
 def stands(region: Region, zone: int, name: str, role: str, phone: str) -> None:

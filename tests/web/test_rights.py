@@ -165,6 +165,23 @@ def test_a_secretary_forgets_who_asks_for_it_in_their_own_zone_alone(full: Site)
 
 
 @pytest.mark.db
+def test_a_secretary_sees_whom_to_call_about_an_alert_of_their_own_zone_and_of_no_other(full: Site) -> None:
+    with full.connect() as connection:
+        due = "SELECT z.zone_id, name FROM call_list LEFT JOIN alert USING (alert_id) JOIN zone z ON z.zone_id ="
+        calls = connection.execute(
+            f"{due} coalesce(alert.zone_id, call_list.zone_id) WHERE called_at IS NULL"
+        ).fetchall()
+        connection.execute("UPDATE alert SET state = 'open' WHERE alert_id = %s", [full.alert_id])
+    assert {zone for zone, _ in calls} == {"zone-3", "zone-5"}
+    for zone, name in calls:
+        with full.app() as client:
+            assert client.get(full.login_path(Role.SECRETARY, zone)).status_code == 303
+            page = client.get("/fr/messages/appeler").text
+            assert name in page
+            assert [other for _, other in calls if other != name and other in page] == []
+
+
+@pytest.mark.db
 def test_whoever_comes_after_a_secretary_on_the_same_connection_sees_all_zones(site: Site) -> None:
     with site.app() as secretary, httpx.Client(base_url=secretary.base_url) as engineer:
         assert secretary.get(site.login_path(Role.SECRETARY, "zone-1")).status_code == 303

@@ -20,6 +20,10 @@ WHERE phone <> %(phone)s AND text ~ %(number)s ORDER BY notification_id;
 -- received
 SELECT received_at, kind, text, intention FROM sms_in WHERE phone = %(phone)s ORDER BY sms_in_id;
 
+-- written
+-- What others wrote to us with this number in it.
+SELECT received_at, text FROM sms_in WHERE phone <> %(phone)s AND text ~ %(number)s ORDER BY sms_in_id;
+
 -- attempts
 SELECT began_at, a.carrier, outcome, detail FROM sms_attempt a JOIN notification n USING (notification_id)
 WHERE n.phone = %(phone)s OR detail ~ %(number)s ORDER BY sms_attempt_id;
