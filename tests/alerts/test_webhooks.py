@@ -131,6 +131,24 @@ def test_a_receiver_verifies_the_story_of_an_alert(
 
 
 @pytest.mark.db
+def test_a_receiver_hears_of_what_outlived_its_cause_and_of_what_came_back_but_not_of_every_step(
+    connection: Connection, receiver: Receiver, clock: ManualClock, wall: ManualClock
+) -> None:
+    teller = teller_of(connection, receiver, clock, wall)
+    alert = seed_alert(connection, "zone-3", "pump_not_running", code="A7", opened_at=clock.now())
+    for kind in ("outlived", "told_again", "sms_queued"):
+        connection.execute(
+            "INSERT INTO alert_event (alert_id, at, kind, who, detail) VALUES (%s, %s, %s, 'ndiyan', '{}')",
+            [alert, clock.now(), kind],
+        )
+    assert all_of(teller) == 3
+    assert [json.loads(body)["type"] for _, body in receiver.got] == [
+        "ndiyan.alert.opened", "ndiyan.alert.outlived", "ndiyan.alert.told_again",
+    ]  # fmt: skip
+    teller.close()
+
+
+@pytest.mark.db
 def test_what_was_changed_forged_or_recorded_does_not_verify(
     connection: Connection, receiver: Receiver, clock: ManualClock, wall: ManualClock
 ) -> None:

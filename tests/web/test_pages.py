@@ -232,8 +232,8 @@ def test_an_alert_is_put_on_the_shelf_with_a_reason_and_taken_off_again(site: Si
     assert re.findall(r'<option value="(\d+)">', page) == ["2", "6", "24"], "no water: a day at most"
     refused = visitor.post("/fr/alertes/1/endormir", data={"csrf": token[1], "heures": "72", "raison": "pièce"})
     assert refused.status_code == 400
-    assert "heures" in refused.text
-    assert "at most 24" in refused.text
+    assert "24 heures au plus" in refused.text
+    assert 'value="pièce"' in refused.text, "what was typed is still there"
     visitor.post("/fr/alertes/1/endormir", data={"csrf": token[1], "heures": "6", "raison": "pièce commandée"})
     page = visitor.get("/fr/alertes/1").text
     assert "En sommeil jusqu’à" in page

@@ -16,7 +16,7 @@ from alerts.closing import LONGEST_NAME, LONGEST_NOTE, LONGEST_WORDS, Cause, Rep
 from alerts.errors import ActionRefused, ShelfRefused
 from alerts.metrics import fetch_metrics
 from alerts.photos import FORMATS, MOST_BYTES, MOST_PHOTOS, add_photo
-from alerts.shelf import longest_shelf
+from alerts.shelf import LONGEST_REASON, longest_shelf
 from ingest.readings_pg import PgReadings
 from web.charts.bars import share_bar
 from web.cursors import cursor_of, read_cursor
@@ -62,6 +62,7 @@ REFUSALS = {
     "confier": N_("Dites à qui confier l’alerte, en %(letters)s lettres au plus."),
     "visite": N_("Notez la visite en %(note)s lettres au plus, à une date qui n’est pas dans le futur."),
     "cause": N_("Choisissez une cause ; « autre » demande quelques mots, %(words)s lettres au plus."),
+    "sommeil": N_("Dites pourquoi (%(reason)s lettres au plus) et pour combien de temps (%(hours)s heures au plus)."),
     "trop-tard": N_("Il est trop tard pour annuler cette clôture, ou la panne est déjà revenue."),
     "photo": N_("Photo refusée : une image %(formats)s d’au plus %(size)s Mo, avec des mots, %(photos)s au plus."),
 }  # fmt: skip
@@ -130,6 +131,7 @@ def _shown(page: Page, alert_id: int, refusal: str, *, typed: Mapping[str, str] 
     found = find_alert(page.connection, alert_id)
     events = events_of(page.connection, alert_id)
     longest = longest_shelf(found.severity)
+    bounds = _bounds(longest)
     return page.render(
         "alert.html",
         status=200 if typed is None else 400,
@@ -145,13 +147,14 @@ def _shown(page: Page, alert_id: int, refusal: str, *, typed: Mapping[str, str] 
         photos=photos_of(page.connection, alert_id),
         committee=committee_of(page.connection, found.zone_id),
         causes=list(Cause),
-        bounds=_bounds(),
-        refusal=page.texts.gettext(REFUSALS[refusal]) % _bounds() if refusal in REFUSALS else None,
+        bounds=bounds,
+        refusal=page.texts.gettext(REFUSALS[refusal]) % bounds if refusal in REFUSALS else None,
     )
 
 
-def _bounds() -> dict[str, object]:
+def _bounds(longest: timedelta) -> dict[str, object]:
     return {
+        "reason": LONGEST_REASON, "hours": f"{longest / timedelta(hours=1):.0f}",
         "letters": LONGEST_NAME, "note": LONGEST_NOTE, "words": LONGEST_WORDS, "photos": MOST_PHOTOS,
         "formats": ", ".join(FORMATS), "size": MOST_BYTES // 1024**2,
     }  # fmt: skip
@@ -179,9 +182,8 @@ def put_on_shelf(
             page.connection, alert_id, span=timedelta(hours=heures), why=raison, who=page.who,
             now=page.now,
         )  # fmt: skip
-    except ShelfRefused as error:
-        name = {"why": "raison", "hours": "heures"}[error.name]
-        raise BadParameter(name, error.value, error.bound) from error
+    except ShelfRefused:
+        return _refused(page, alert_id, "sommeil", heures=f"{heures:g}", raison=raison)
     return page.see("alertes", alert_id)
 
 
