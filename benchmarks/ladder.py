@@ -1,9 +1,10 @@
 """Ten thousand alerts whose routes fail, whose people answer when they like and whose process dies: is the ladder kept?
 
 `make bench-ladder`; exit status 1 when a step was skipped or came before its time, something was told later than 5 s
-after an answer, an alert that nobody answered did not reach its last step, or a phone rang more often than its caps
-allow with what can wait; or when, of a whole region that loses its water within minutes, somebody heard more than one
-message, nothing of one zone, or something later than its step has it. The clock is told, so days take minutes.
+after an answer, an alert that nobody answered did not reach its last step, who was told of an end did not hear that it
+is back, or a phone rang more often than its caps allow with what can wait; or when, of a whole region that loses its
+water within minutes, somebody heard more than one message, nothing of one zone, or something later than its step has
+it. The clock is told, so days take minutes.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from alerts.carriers import (
     Uncertain,
 )
 from alerts.climbing import climb
-from alerts.ladder import LADDER
+from alerts.ladder import LADDER, Step
 from alerts.routing import PER_DAY, PER_HOUR, PER_WEEK, VOLUNTEERS
 from alerts.sender import Sender
 from alerts.telling import begin, tell_end
@@ -49,16 +50,20 @@ from ingest.registry import import_zones
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.shipped_files import shipped
 
-SQL = queries("benchmarks", "ladder")
+SQL, JUDGED = queries("benchmarks", "ladder"), queries("alerts", "alerts")
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PASS_EVERY = timedelta(minutes=2)
 READ_EVERY = timedelta(minutes=30)
+REJOINS = timedelta(minutes=60)  # what comes back within it is the same alert
+SETTLES = timedelta(minutes=90)  # an end that was once told too soon is believed after it
 SILENT = 10  # every tenth zone sends no readings
 STORM_LASTS = timedelta(hours=3)  # until the communes have heard
 STORM_SPREAD = timedelta(minutes=20)
 PEOPLE_TOLD = ("exploitant", "president", "tresorier", "reparateur", "commune")  # by SMS, of no water
 DRAIN = timedelta(hours=96)  # what can wait has its last step after 72 h, counted from a morning
 AFTER_AN_ANSWER = timedelta(seconds=5)
+BACK = f"{Step.FIRST}-"  # whoever was told of an end hears it, also when somebody answers or the week has had its two
+LEFT = "who was told of an end did not hear that it is back"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SEVERITIES, FAULTS = (3, 3, 2, 2, 1), {3: "pump_not_running", 2: "night_leak", 1: "tap_closed"}
 
@@ -141,7 +146,7 @@ class Simulation:
         self.zones = [zone.zone_id for zone in zones]
         self.routes = {name: Flaky(self.rng, self.clock) for name in ("one", "two")}
         self.end = BEGIN + timedelta(days=days)
-        self.deaths = self.replies = 0
+        self.deaths = self.replies = self.returned = 0
         self.seen: set[UUID] = set()
         self.todo: list[tuple[datetime, int, str, tuple[str, ...]]] = []
         for n in range(alerts):
@@ -195,7 +200,21 @@ class Simulation:
     def _mends(self, alert_id: str) -> None:
         with self.connection.transaction():
             self.connection.execute(SQL["mend"], {"alert": int(alert_id), "now": self.clock.now()})
-            tell_end(self.connection, int(alert_id), now=self.clock.now())
+            tell_end(self.connection, int(alert_id), now=self.clock.now(), settles=SETTLES)
+        if self.rng.random() < 0.4:
+            self._later(self.clock.now() + self.rng.random() * REJOINS, "returns", alert_id)
+
+    def _returns(self, alert_id: str) -> None:
+        """It was over and is not, as the judge writes it down."""
+        now = self.clock.now()
+        with self.connection.transaction():
+            asked = {"alert": int(alert_id), "last": now, "cleared": None, "times": 1, "now": now}
+            self.connection.execute(JUDGED["return_alert"], asked)
+            self.connection.execute(SQL["back"], asked)
+            self.connection.execute(JUDGED["look_again"], asked)
+        self.returned += 1
+        if self.rng.random() < 0.7:
+            self._later(now + self.rng.uniform(0.1, 12) * HOUR, "mends", alert_id)
 
     def _people_read(self) -> None:
         """Some of those whose phone rang answer, sooner or later, to one of the alerts that it told."""
@@ -235,29 +254,37 @@ def broken_promises(simulation: Simulation) -> Counter[str]:
     """What was not kept, by kind; empty when all was."""
     found: Counter[str] = Counter()
     connection = simulation.connection
-    for severity, rung, is_open, steps in connection.execute(SQL["steps"]).fetchall():
+    for severity, number, rung, since, is_open, steps in connection.execute(SQL["steps"]).fetchall():
         every = [step.value for step, _ in LADDER[severity]]
-        if steps != every[:rung]:
+        behind = every[: len(every) if rung is None else rung]
+        # In a later round whoever heard that it is back is not told by another step as well.
+        expected = behind[: len(steps)] if number == 1 and rung is None else behind
+        if steps != (expected if number == 1 else [step for step in behind if step in steps]):
             found["a step was skipped or out of order"] += 1
-        if is_open and rung < len(every):
+        if is_open and rung < len(every) and simulation.clock.now() - since >= DRAIN:
             found["nobody answered and the last step was not reached"] += 1
+    for promise, name in (("not_begun", "a step was skipped or out of order"), ("left_with_the_end", LEFT)):
+        ((broken,),) = connection.execute(SQL[promise]).fetchall()
+        found[name] += broken
     ((early,),) = connection.execute(SQL["too_early"], {"delays": json.dumps(_delays())}).fetchall()
     found["a step came before its time"] += early
     sent = [(at, ref) for route in simulation.routes.values() for ref, times in route.sent.items() for at, _ in times]
     rung_at: dict[str, list[tuple[datetime, bool, bool]]] = defaultdict(list)
     told = defaultdict(list)
-    for ref, phone, role, severity, kind, acknowledged_at in connection.execute(SQL["told"]).fetchall():
-        told[ref].append((phone, role, severity, kind, acknowledged_at))
+    for ref, *one in connection.execute(SQL["told"]).fetchall():
+        told[ref].append(one)
     for at, ref in sorted(sent):
         if not told[ref]:
             continue  # an answer to an answer
-        for *_, kind, acknowledged_at in told[ref]:
-            if kind == "opened" and acknowledged_at is not None and at > acknowledged_at + AFTER_AN_ANSWER:
+        for *_, kind, step, acknowledged_at in told[ref]:
+            is_news = kind == "opened" and not step.startswith(BACK)
+            if is_news and acknowledged_at is not None and at > acknowledged_at + AFTER_AN_ANSWER:
                 found["told after an answer"] += 1
         phone, role = told[ref][0][:2]
-        is_free = any(severity == 3 and kind == "opened" for *_, severity, kind, _ in told[ref])
-        news = any(kind == "opened" for *_, kind, _ in told[ref])
-        rung_at[phone].append((at, is_free, news and role in VOLUNTEERS))
+        is_free = any(severity == 3 and kind == "opened" for _, _, severity, kind, *_ in told[ref])
+        news = any(kind == "opened" for _, _, _, kind, *_ in told[ref])
+        is_back = all(step.startswith(BACK) for _, _, _, kind, step, _ in told[ref] if kind == "opened")
+        rung_at[phone].append((at, is_free, news and not is_back and role in VOLUNTEERS))
     for times in rung_at.values():
         for at, is_free, is_counted in times:
             # "No water" to the same phone at the same moment was decided after it, and has no limit itself.
@@ -357,11 +384,13 @@ def main() -> None:
                 server.url(), zones=asked.zones, alerts=asked.alerts, days=asked.days, seed=asked.seed
             )
             states = done.connection.execute(SQL["states"]).fetchall()
+            rounds = done.connection.execute(SQL["rounds"]).fetchall()
             done.connection.close()
         finally:
             server.stop()
     sent = sum(len(times) for route in done.routes.values() for times in route.sent.values())
-    print(f"{asked.alerts} alerts, {done.replies} answers, {done.deaths} deaths, {sent} SMS left, seed {asked.seed}")
+    happened = f"{done.returned} times back, {done.replies} answers, {done.deaths} deaths"
+    print(f"{asked.alerts} alerts, {happened}, {sent} SMS left, seed {asked.seed}; told in rounds: {dict(rounds)}")
     print(f"in {time.perf_counter() - begin_s:.0f} s; notifications: {dict(states)}")
     print("broken promises:", dict(broken) or "none")
     sys.exit(1 if broken or missed else 0)

@@ -35,27 +35,59 @@ SELECT n.phone, a.code FROM notification b JOIN notification n ON n.notification
     OR n.told_in = b.notification_id JOIN alert a ON a.alert_id = n.alert_id
 WHERE b.ref = ANY(%(refs)s) AND n.kind <> 'reply' ORDER BY n.notification_id;
 
+-- back
+INSERT INTO alert_event (alert_id, at, kind, who, detail) VALUES (%(alert)s, %(now)s, 'returned', 'ndiyan', '{}');
+
 -- steps
--- Of each alert the steps in the order in which they were taken or passed over with a reason.
-SELECT a.severity, l.rung, a.state = 'open', coalesce((
-    SELECT array_agg(step ORDER BY at, place) FROM (
-        SELECT n.step, n.created_at AS at, 0 AS place FROM notification n
-        WHERE n.alert_id = a.alert_id AND n.kind = 'opened'
-        UNION ALL
-        SELECT e.detail->>'step', e.at, 1 FROM alert_event e WHERE e.alert_id = a.alert_id AND e.kind = 'not_told'
-        UNION ALL
-        SELECT c.step, c.since, 2 FROM call_list c WHERE c.alert_id = a.alert_id AND c.step = 'call_list') taken), '{}')
-FROM alert a JOIN ladder l USING (alert_id) ORDER BY a.alert_id;
+-- Of each alert and round: the alert's severity and the round; its rung, since when its steps are counted and whether it is
+-- open, null but for the round in which it stands; and the steps in the order in which they were taken or passed over
+-- with a reason. That it is back is one step, however many hear it.
+WITH taken AS (
+    SELECT alert_id, step, min(created_at) AS at, 0 AS place FROM notification WHERE kind = 'opened' GROUP BY 1, 2
+    UNION ALL SELECT alert_id, concat_ws('-', detail->>'step', detail->>'round'), at, 1 FROM alert_event
+              WHERE kind = 'not_told' AND detail ? 'step'
+    UNION ALL SELECT alert_id, step, since, 2 FROM call_list WHERE split_part(step, '-', 1) = 'call_list'),
+rounds AS (
+    SELECT alert_id, coalesce(nullif(split_part(step, '-', 2), '')::int, 1) AS number,
+           array_agg(split_part(step, '-', 1) ORDER BY at, place) AS steps
+    FROM taken GROUP BY 1, 2)
+SELECT a.severity, number, CASE WHEN number = l.round THEN l.rung END, CASE WHEN number = l.round THEN l.origin_at END,
+       CASE WHEN number = l.round THEN a.state = 'open' END, steps
+FROM rounds JOIN alert a USING (alert_id) JOIN ladder l USING (alert_id) ORDER BY a.alert_id, number;
+
+-- not_begun
+-- Alerts on the ladder, beyond its first step, of whose round nothing was told and nothing written down.
+SELECT count(*) FROM ladder l WHERE rung > 0
+  AND NOT EXISTS (SELECT FROM notification n WHERE n.alert_id = l.alert_id AND n.kind = 'opened'
+                  AND coalesce(nullif(split_part(n.step, '-', 2), '')::int, 1) = l.round)
+  AND NOT EXISTS (SELECT FROM alert_event e WHERE e.alert_id = l.alert_id AND e.kind = 'not_told'
+                  AND coalesce((e.detail->>'round')::int, 1) = l.round);
+
+-- left_with_the_end
+-- Messages that told the end of what is there again, after which the same phone heard nothing more of it.
+SELECT count(*) FROM notification e JOIN alert a USING (alert_id)
+WHERE a.state <> 'resolved' AND e.kind = 'resolved'
+  AND e.state IN ('accepted', 'delivered', 'no_receipt', 'undelivered', 'abandoned')
+  AND NOT EXISTS (SELECT FROM notification n WHERE n.alert_id = e.alert_id AND n.phone = e.phone AND n.kind = 'opened'
+                  AND n.created_at > e.created_at AND n.state <> 'superseded');
+
+-- rounds
+-- How many alerts were told once, twice and so on from the first step on.
+SELECT round, count(*) FROM ladder GROUP BY round ORDER BY round;
 
 -- too_early
--- Steps that came sooner after the opening than their severity has it; but for those that came along with another
+-- Steps that came sooner after the opening, or after it was found back, than their severity has it; but for those that came along with another
 -- "no water" of which the same phone was told at that moment, because it was due.
-WITH taken AS (
-    SELECT t.*, a.severity, t.at >= a.opened_at
-        + make_interval(secs => (%(delays)s::jsonb ->> (a.severity || '-' || t.step))::double precision) AS is_due
+WITH begun AS (
+    SELECT alert_id, 1 AS number, opened_at AS at FROM alert
+    UNION ALL SELECT alert_id, (detail->>'round')::int, at FROM alert_event WHERE kind = 'told_again'),
+taken AS (
+    SELECT t.*, a.severity, t.at >= b.at + make_interval(
+        secs => (%(delays)s::jsonb ->> (a.severity || '-' || split_part(t.step, '-', 1)))::double precision) AS is_due
     FROM (SELECT alert_id, step, phone, created_at AS at FROM notification WHERE kind = 'opened'
-          UNION ALL SELECT alert_id, step, NULL, since FROM call_list WHERE step = 'call_list') t
-        JOIN alert a USING (alert_id))
+          UNION ALL SELECT alert_id, step, NULL, since FROM call_list WHERE split_part(step, '-', 1) = 'call_list') t
+        JOIN alert a USING (alert_id)
+        JOIN begun b ON b.alert_id = t.alert_id AND b.number = coalesce(nullif(split_part(t.step, '-', 2), '')::int, 1))
 SELECT count(*) FROM taken e WHERE NOT is_due AND NOT EXISTS (
     SELECT FROM taken o WHERE o.is_due AND o.phone = e.phone AND o.at = e.at AND o.alert_id <> e.alert_id
       AND 3 = ALL(ARRAY[o.severity, e.severity]));
@@ -74,7 +106,7 @@ SELECT b.ref FROM notification b JOIN notification n ON n.notification_id = b.no
 
 -- told
 -- What each SMS told of which alert.
-SELECT b.ref, n.phone, c.role, a.severity, n.kind, a.acknowledged_at
+SELECT b.ref, n.phone, c.role, a.severity, n.kind, n.step, a.acknowledged_at
 FROM notification b JOIN notification n ON n.notification_id = b.notification_id OR n.told_in = b.notification_id
     JOIN alert a ON a.alert_id = n.alert_id JOIN contact c ON c.contact_id = n.contact_id
 WHERE n.kind <> 'reply';
