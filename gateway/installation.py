@@ -6,6 +6,8 @@ A mistake names file, key, value and bound. What may be changed from afar (devic
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ USUAL_CHANGE = {
     "dBm": 10.0, "mg/L": 0.1, "NTU": 5.0, "µS/cm": 50.0, "": 0.5,
 }  # fmt: skip
 BATTERY_CHANGE_V = 0.5
+PLAN_KEYS = ("interval_s", "every_s", "device", "point")
 
 
 class LinkKind(StrEnum):
@@ -141,7 +144,8 @@ class Modem:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The whole file. `remote_key` signs configuration from afar; None: none is accepted."""
+    """The whole file. `remote_key` signs configuration from afar; None: none is accepted. `plan_print` changes with
+    what the file says of its plan."""
 
     path: Path
     zone: ZoneId
@@ -151,6 +155,7 @@ class Installation:
     folder: Path
     links: Mapping[str, Link]
     plan: Plan
+    plan_print: str
     bounds: Bounds
     has_rtc: bool
     modem: Modem | None
@@ -180,6 +185,7 @@ def load_installation(path: Path) -> Installation:
         path.parent / top.text("folder", "/var/lib/ndiyan-gateway"),
         links,
         plan,
+        _print_of(top),
         _bounds(top),
         top.flag("rtc", default=False),
         _modem(top),
@@ -195,6 +201,11 @@ def load_plan(path: Path, installation: Installation) -> Plan:
     plan = _plan(top, installation.links, installation.path.parent, may_exec=False)
     top.done()
     return plan
+
+
+def _print_of(top: Table) -> str:
+    plan = {key: top.values.get(key) for key in PLAN_KEYS}
+    return hashlib.sha256(json.dumps(plan, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _plan(top: Table, links: Mapping[str, Link], beside: Path, *, may_exec: bool) -> Plan:

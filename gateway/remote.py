@@ -3,7 +3,8 @@
 The message on `down/config` is JSON: `{"number": 7, "config": "…TOML…", "signature": "…"}`, the signature HMAC-SHA256
 with the key of the gateway's own file over zone, gateway, number and text, so that no message can be changed, sent to
 another gateway, or sent again: a number counts once. A plan that is sound is tried; when within the trial a point that
-measured before no longer does, or the program does not stay up, the plan before it comes back.
+measured before no longer does, or the program does not stay up, the plan before it comes back. Whoever changes the plan
+in the gateway's own file stands before the instruments: from then on that one counts.
 """
 
 from __future__ import annotations
@@ -64,6 +65,47 @@ class _State:
     starts: int = 0
     told: int = 0  # whose outcome `says` is; 0: that of `seen`
     says: str = ""
+    whose: str = ""  # zone and gateway to which all this belongs; "", as below: from before it was kept
+    own_print: str = ""  # of the own file's plan that the active one stands in for
+
+
+def _state_of(installation: Installation, folder: Path) -> _State:
+    try:
+        state = _State(**json.loads((folder / "state.json").read_text("utf-8")))
+    except FileNotFoundError:
+        return _State()
+    except (OSError, ValueError, TypeError) as error:
+        log.error("%s: the state of configuration from afar is lost, our own file counts: %s", folder, error)
+        return _State()
+    if state.whose not in ("", _whose(installation)):
+        return _State()
+    if state.active and state.own_print not in ("", installation.plan_print):
+        return replace(
+            state, active=0, before=0, is_trial=False, told=state.active, says="over: the box's own file was changed"
+        )
+    return state
+
+
+def _whose(installation: Installation) -> str:
+    return f"{installation.zone}/{installation.gateway}"
+
+
+def number_in_use(installation: Installation, folder: Path) -> int:
+    """Which plan counts now, for whoever only looks: 0 is the one in the gateway's own file."""
+    return _state_of(installation, folder).active
+
+
+def plan_in_use(installation: Installation, folder: Path) -> Plan:
+    """The plan that counts now, for whoever only looks; the own file's where it cannot be read."""
+    number = number_in_use(installation, folder)
+    try:
+        return load_plan(folder / _file_name(number), installation) if number else installation.plan
+    except ConfigError:
+        return installation.plan
+
+
+def _file_name(number: int) -> str:
+    return f"plan-{number}.toml"
 
 
 class RemotePlan:
@@ -81,7 +123,10 @@ class RemotePlan:
         self._on_change, self._on_refusal = on_change, on_refusal
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        self._state = self._load()
+        found = _state_of(installation, folder)
+        self._state = replace(found, whose=_whose(installation), own_print=installation.plan_print)
+        if found not in (_State(), self._state):
+            self._put()
         self.has_changed = threading.Event()
         if self._state.is_trial:
             self._put(starts=self._state.starts + 1)
@@ -174,16 +219,7 @@ class RemotePlan:
         self._on_change()
 
     def _file(self, number: int) -> Path:
-        return self._folder / f"plan-{number}.toml"
-
-    def _load(self) -> _State:
-        try:
-            return _State(**json.loads((self._folder / "state.json").read_text("utf-8")))
-        except FileNotFoundError:
-            return _State()
-        except (OSError, ValueError, TypeError) as error:
-            log.error("%s: the state of configuration from afar is lost, our own file counts: %s", self._folder, error)
-            return _State()
+        return self._folder / _file_name(number)
 
     def _put(self, **changes: int | bool | str | list[str] | None) -> None:
         self._state = replace(self._state, **changes)  # type: ignore[arg-type] # by the names of its fields

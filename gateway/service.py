@@ -61,7 +61,7 @@ class Station:
         self.outbox.keep({RESTARTS: str(self._restarts)})
         self._stopping, self._wake = threading.Event(), threading.Event()
         self.remote = RemotePlan(
-            installation, installation.folder / REMOTE_FOLDER, on_change=self._wake.set,
+            installation, remote_of(installation), on_change=self._wake.set,
             on_refusal=lambda: self.uplink.tell_status(),
         )  # fmt: skip
         self.sampler = self._new_sampler(self.remote.plan())
@@ -233,3 +233,8 @@ def day_bytes(outbox: Outbox) -> dict[str, Traffic]:
 def outbox_of(installation: Installation) -> Path:
     """Where an installation keeps its readings."""
     return installation.folder / OUTBOX_FILE
+
+
+def remote_of(installation: Installation) -> Path:
+    """Where it keeps configuration from afar."""
+    return installation.folder / REMOTE_FOLDER

@@ -56,8 +56,13 @@ def run(chosen: argparse.Namespace) -> int:
 
 def check(chosen: argparse.Namespace) -> int:
     """Check the gateway's file and try the samples of its maps."""
-    plan = load_installation(chosen.config).plan
+    from gateway.remote import number_in_use
+    from gateway.service import remote_of
+
+    plan = (installation := load_installation(chosen.config)).plan
     print(f"{chosen.config}: fine, {len(plan.points)} points on {len({point.device for point in plan.points})} devices")
+    if number := number_in_use(installation, remote_of(installation)):
+        print(f"configuration {number} from afar counts instead of them, until they are changed here")
     return 0
 
 
@@ -65,9 +70,12 @@ def probe(chosen: argparse.Namespace) -> int:
     """Show what answers, live, with units; nothing is kept or sent."""
     from gateway.clock import SystemClock
     from gateway.probe import Probe
+    from gateway.remote import plan_in_use
+    from gateway.service import remote_of
     from gateway.wiring import open_drivers
 
-    plan = (installation := load_installation(chosen.config)).plan
+    installation = load_installation(chosen.config)
+    plan = plan_in_use(installation, remote_of(installation))
     language = chosen.language or ("fr" if os.environ.get("LANG", "").startswith("fr") else "en")
     stop, is_screen = threading.Event(), sys.stdout.isatty() and not chosen.once
     looks = Probe(

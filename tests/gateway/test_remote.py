@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import ConfigError
 from gateway.installation import Installation
-from gateway.remote import MOST_STARTS, RemotePlan, read_signed, sign
+from gateway.model import GatewayId, ZoneId
+from gateway.remote import MOST_STARTS, RemotePlan, number_in_use, plan_in_use, read_signed, sign
+from gateway.service import remote_of
+from ndiyan.cli_gateway import main
 from tests.gateway.lines import PUMP, installation
 
 KEY = b"a long and secret key"
@@ -180,6 +184,56 @@ def test_a_plan_with_which_the_program_does_not_stay_up_is_taken_back(pump: Inst
     last = RemotePlan(pump, tmp_path / "remote")
     assert len(points(last)) == 4
     assert str(last.outcome()["says"]).startswith("rolled back: the program was started 4 times")
+
+
+def test_a_technician_who_changes_the_boxs_own_file_is_measured_by_it(pump: Installation, tmp_path: Path) -> None:
+    remote = RemotePlan(pump, tmp_path / "remote")
+    remote.offer(message(number=7))
+    measures(remote)
+    judge(remote)
+    same = 'remote_key_file = "key"\nkeepalive_s = 60\n' + PUMP.format(port=502)
+    assert points(RemotePlan(installation(tmp_path, same), tmp_path / "remote")) == ["tower/level_m"]
+
+    other_probe = installation(tmp_path, same.replace("at_20_ma = 5", "at_20_ma = 10"))
+    assert number_in_use(other_probe, tmp_path / "remote") == 0
+    assert plan_in_use(other_probe, tmp_path / "remote") == other_probe.plan
+    changed = RemotePlan(other_probe, tmp_path / "remote")
+    assert changed.plan() == other_probe.plan
+    assert changed.outcome() == {"number": 7, "says": "over: the box's own file was changed"}
+    before = RemotePlan(installation(tmp_path, same), tmp_path / "remote")
+    assert len(points(before)) == 4, "who takes the change back has not asked for the plan from afar"
+    before.offer(message(number=7))
+    assert len(points(before)) == 4, "it is still retained at the broker"
+    before.offer(message(number=8))
+    assert points(before) == ["tower/level_m"]
+
+
+def test_check_says_that_a_plan_from_afar_counts(pump: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+    remote = RemotePlan(pump, remote_of(pump))
+    remote.offer(message(number=7))
+    assert main(["check", "--config", str(pump.path)]) == 0
+    assert "configuration 7 from afar counts instead of them" in capsys.readouterr().out
+
+
+def test_a_plan_from_afar_that_counted_before_an_upgrade_counts_on(pump: Installation, tmp_path: Path) -> None:
+    remote = RemotePlan(pump, tmp_path / "remote")
+    remote.offer(message())
+    measures(remote)
+    judge(remote)
+    state = tmp_path / "remote" / "state.json"
+    kept = json.loads(state.read_text())
+    state.write_text(json.dumps({key: value for key, value in kept.items() if key not in ("whose", "own_print")}))
+    assert plan_in_use(pump, tmp_path / "remote") == RemotePlan(pump, tmp_path / "remote").plan() != pump.plan
+    assert json.loads(state.read_text()) == kept, "and a change from now on is noticed"
+
+
+def test_a_box_that_is_put_up_elsewhere_takes_no_plan_along(pump: Installation, tmp_path: Path) -> None:
+    RemotePlan(pump, tmp_path / "remote").offer(message(number=7))
+    moved = replace(pump, zone=ZoneId("zone-2"), gateway=GatewayId("gw-2"))
+    remote = RemotePlan(moved, tmp_path / "remote")
+    assert remote.plan() == pump.plan
+    remote.offer(sign(PLAN, number=1, zone="zone-2", gateway="gw-2", key=KEY))
+    assert points(remote) == ["tower/level_m"], "there numbers begin anew"
 
 
 def test_a_signed_message_is_read_by_whoever_has_the_key() -> None:
