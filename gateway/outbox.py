@@ -245,6 +245,11 @@ class Outbox:
         with self._lock, self._own_errors("cannot keep values now"), self._db:
             self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", values.items())
 
+    def forget_kept(self, prefix: str) -> None:
+        """Keep what is kept under names that begin like this no more."""
+        with self._lock, self._own_errors("cannot forget values now"), self._db:
+            self._db.execute("DELETE FROM kept WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
+
     def kept(self, prefix: str) -> dict[str, str]:
         """What is kept under names that begin like this."""
         with self._lock:

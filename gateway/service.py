@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gateway.clock import Clock, SystemClock, uptime_s
-from gateway.errors import OutboxFull, OutboxUnavailable
+from gateway.errors import ConfigError, OutboxFull, OutboxUnavailable
 from gateway.health import Watchdog, disk_free_bytes, run_program
 from gateway.installation import Installation, Plan
 from gateway.outbox import Outbox
@@ -30,7 +30,7 @@ OUTBOX_FILE, REMOTE_FOLDER = "outbox.db", "remote"
 HOURLY_S = 3600.0
 MOST_IDLE_S = 30.0  # between two signs of life
 MOST_PENDING = 10_000  # readings in memory while the disk cannot take them
-COUNT, TRAFFIC, RESTARTS = "count:", "traffic:", "restarts"
+COUNT, TRAFFIC, RESTARTS, ZONE = "count:", "traffic:", "restarts", "zone"
 
 
 class Station:
@@ -39,6 +39,10 @@ class Station:
     Parameters
     ----------
     machine_clock : the box's clock, right or wrong
+
+    Raises
+    ------
+    ConfigError : readings of another zone wait in the outbox
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class Station:
             machine_clock or SystemClock(), uptime_s=uptime, has_rtc=installation.has_rtc,
             is_synced=kernel_is_synced, ask_modem=ask_modem,
         )  # fmt: skip
-        self.outbox = Outbox(installation.folder / OUTBOX_FILE)
+        self.outbox = _outbox_of_its_zone(installation)
         self._restarts = int(self.outbox.kept(RESTARTS).get(RESTARTS, "-1")) + 1
         self.outbox.keep({RESTARTS: str(self._restarts)})
         self._stopping, self._wake = threading.Event(), threading.Event()
@@ -217,6 +221,27 @@ class Station:
         self.sampler = self._new_sampler(self.remote.plan())
         self._trial_end_s = self._uptime_s() + TRIAL_S
         self.uplink.tell_status()
+
+
+def _outbox_of_its_zone(installation: Installation) -> Outbox:
+    """The outbox, in which nothing of another zone waits: it would be stored as this one's.
+
+    Who moves a box elsewhere begins with other meters, so what its counters of pulses had counted is forgotten.
+    """
+    outbox = Outbox(outbox_of(installation))
+    before = outbox.kept(ZONE).get(ZONE)
+    if before not in (None, installation.zone):
+        waiting = outbox.depth()
+        if waiting or outbox.undeclared(1):
+            outbox.close()
+            raise ConfigError(
+                f"{installation.path}: zone: {installation.zone!r}, but {waiting} readings of {before} wait in "
+                f"{installation.folder}; let them be sent as {before}, or name another folder"
+            )
+        outbox.forget_kept(COUNT)
+    if before != installation.zone:
+        outbox.keep({ZONE: installation.zone})
+    return outbox
 
 
 def _as_kept(counts: Mapping[str, Count]) -> dict[str, str]:

@@ -17,9 +17,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.clock import ManualClock, SystemClock
 from gateway.config import MqttSettings
-from gateway.errors import OutboxFull
+from gateway.errors import ConfigError, OutboxFull
 from gateway.installation import Installation, load_installation
-from gateway.model import AssetId, AssetKind, Reading
+from gateway.model import AssetId, AssetKind, Reading, ZoneId
 from gateway.outbox import Outbox
 from gateway.remote import sign
 from gateway.service import Station, day_bytes, outbox_of
@@ -228,6 +228,27 @@ def test_totals_of_pulses_go_on_after_the_program_was_away(
         taken = look_once(Station(file("rtc = true\n")))
     totals = [reading.value for reading in taken if reading.channel == "volume_m3"]
     assert totals == pytest.approx([100.0, 100.42, 100.5]), "42 and 8 pulses of 10 L, while nobody looked"
+
+
+def test_a_box_that_moves_to_another_village_takes_no_readings_along(
+    pump: tuple[dict[int, Unit], Callable[[str], Installation]],
+) -> None:
+    units, file = pump
+    units[10].say("counter0", 1042)
+    here = file("rtc = true\n")
+    there = replace(here, zone=ZoneId("zone-2"))
+    taken = look_once(Station(here))
+    with pytest.raises(ConfigError, match=f"zone: 'zone-2', but {len(taken)} readings of zone-1 wait in .*state"):
+        Station(there)
+    station = Station(here)
+    groups, _ = station.outbox.peek(1000)
+    for boot, entries in groups:
+        station.outbox.confirm(boot, [(entries[0].seq, entries[-1].seq)])
+    station.outbox.close()
+
+    units[10].say("counter0", 7)
+    totals = [reading.value for reading in look_once(Station(there)) if reading.channel == "volume_m3"]
+    assert totals == [100.0], "as its file says of the meter there"
 
 
 def test_a_box_whose_clock_nobody_vouches_for_publishes_no_date(
