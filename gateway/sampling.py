@@ -21,7 +21,7 @@ from gateway.errors import DeviceSilent
 from gateway.installation import Loop, Plan, Point, Pulse
 from gateway.maps import Value
 from gateway.model import Reading
-from gateway.units import field_conversion
+from gateway.units import field_conversion, wire_value
 
 log = logging.getLogger(__name__)
 
@@ -220,6 +220,10 @@ class Sampler:
             found = loop_value(value.number * point.scale, point.loop)
         else:
             found = canonical(point, value)
+        if not isinstance(found, str) and not math.isfinite(wire_value(point.spec, found)):
+            found = (
+                f"{value.number:g} {value.unit}".rstrip() + " is too large to be told"
+            )  # and would hold up all others
         self._tell(point, found if isinstance(found, str) else None)
         return None if isinstance(found, str) else found
 

@@ -11,10 +11,22 @@ from gateway.errors import DeviceSilent
 from gateway.installation import Loop
 from gateway.maps import Value
 from gateway.sampling import Count, Reporter, Sample, Sampler, count_on, loop_value
+from gateway.wire import Queued, encode_pack
 from tests.gateway.lines import PUMP, installation
 
 NOON = datetime(2026, 11, 24, 12, 50, tzinfo=UTC)
 FIVE_METRES = Loop(0.0, 5.0)
+METER = """
+[[device]]
+name = "meter"
+kind = "file"
+path = "meter"
+""" + "".join(
+    f'[[point]]\nasset = "{asset}"\nchannel = "{channel}"\ndevice = "meter"\nregister = "{register}"\n'
+    for asset, channel, register in (
+        ("pump", "power_w", "power"), ("pump", "pressure_bar", "pressure"), ("gateway", "battery_v", "volts"),
+    )
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -181,6 +193,20 @@ def test_a_device_that_says_nan_gives_nothing_and_says_why(box: tuple[Sampler, d
     devices["inverter"].says = {"speed": Value(float("nan"), "rpm"), "state": Value(1)}
     assert "pump/speed_rpm" not in values(sampler, 0.0)
     assert sampler.troubles == {"pump/speed_rpm": "nan is not a number"}
+
+
+def test_a_number_too_large_for_its_unit_on_the_wire_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    (tmp_path / "meter").write_text("power 1.7976931348623157e308 kW\npressure 1.7976931348623157e308 bar\nvolts 12\n")
+    plan = installation(tmp_path, METER).plan
+    sampler = Sampler(plan, {"meter": FileDriver(tmp_path / "meter")}, counts={})
+    taken = sampler.look(NOON, 0.0).taken
+    assert sampler.troubles == {
+        "pump/power_w": "1.79769e+308 kW is too large to be told",
+        "pump/pressure_bar": "1.79769e+308 bar is too large to be told",
+    }
+    entries = [Queued(number, one.uptime_s, one.reading) for number, one in enumerate(taken, start=1)]
+    pack = encode_pack("1a2b3c4d", entries, sent_at=NOON)
+    assert b'"n":"battery_v"' in pack
 
 
 def test_a_program_that_fails_is_a_silent_device(tmp_path: Path) -> None:
