@@ -124,22 +124,22 @@ def lines_of(connection: Connection, number: int) -> Iterator[str]:
 
 
 def lines_from(parts: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a file, with their ends: UTF-8, or what Excel writes where it does not write that.
+    """The lines of a file, with their ends: UTF-8, or what Excel writes where it does not write that. Each line tells
+    which, for the first accent of a long file may come late.
 
     Lines may end as on a Macintosh of old, with a carriage return alone: Excel still offers that. Of a line without end
     no more is held than shows that it is too long.
     """
-    rest, encoding = b"", None
+    rest = b""
     for body in parts:
         whole = (rest + body).splitlines(keepends=True)
         rest = b"" if not whole or whole[-1].endswith(b"\n") else whole.pop()
-        encoding = encoding or _encoding(b"".join(whole) or rest)
         for line in whole:
-            yield line.decode(encoding, "replace")
+            yield _decoded(line)
         if len(rest) > TOO_LONG_BYTES:
             rest = rest[:TOO_LONG_BYTES] + rest[-1:]  # which may be its end
     if rest:
-        yield rest.decode(encoding or "utf-8", "replace")
+        yield _decoded(rest)
 
 
 def take_interrupted(database_url: str) -> list[int]:
@@ -201,12 +201,11 @@ def _parts(connection: Connection, number: int) -> Iterator[bytes]:
         part += 1
 
 
-def _encoding(beginning: bytes) -> str:
+def _decoded(line: bytes) -> str:
     try:
-        beginning.decode("utf-8")
+        return line.decode("utf-8")
     except UnicodeDecodeError:
-        return BESIDES
-    return "utf-8"
+        return line.decode(BESIDES, "replace")
 
 
 def _storable(problem: Problem) -> list[object]:

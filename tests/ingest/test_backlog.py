@@ -69,7 +69,7 @@ def test_a_first_line_that_is_no_csv_is_refused_in_a_sentence(connection: Connec
 def test_lines_that_end_as_on_a_macintosh_of_old_are_lines() -> None:
     parts = [b"time,asset,channel,value\r2026-03-01T08:00:00Z,tower,le", b"vel_m,2.31\r"]
     assert list(lines_from(parts)) == ["time,asset,channel,value\r", "2026-03-01T08:00:00Z,tower,level_m,2.31\r"]
-    assert list(lines_from([b"a\r\nb\n", b"d\xe9bit"])) == ["a\r\n", "b\n", "d\ufffdbit"]
+    assert list(lines_from([b"a\r\nb\n", b"d\xe9bit"])) == ["a\r\n", "b\n", "débit"]
 
 
 def test_a_file_of_one_line_is_refused_and_no_more_of_it_held_than_shows_that() -> None:
@@ -116,6 +116,17 @@ def test_parts_that_end_within_a_line_or_between_its_two_ends_are_one_file() -> 
     for at in range(9, len(sent)):
         assert list(lines_from([sent[:at], sent[at:]])) == lines, at
     assert list(lines_from([sent[:9], b"", *(bytes([one]) for one in sent[9:])])) == lines
+
+
+def test_an_accent_that_comes_late_in_what_a_french_excel_wrote_is_read(connection: Connection) -> None:
+    levels = [f"{day:02d}/02/2026 {minute // 60:02d}:{minute % 60:02d};tower;level_m;2,5;m"
+              for day in range(1, 29) for minute in range(0, 1440, 2)]  # fmt: skip
+    flows = [f"01/03/2026 0{hour}:00;pump;flow_m3_h;3,7;m³/h" for hour in range(3)]
+    sent = "\r\n".join(["time;asset;channel;value;unit", *levels[:20_000], *flows]).encode("cp1252")
+    parts = [sent[at : at + 500_000] for at in range(0, len(sent), 500_000)]
+    assert b"\xb3" not in b"".join(parts[:-1])
+    *_, told = store_backlog(connection, lines_from(parts), layout=Layout("zone-1"), now=NOW)
+    assert (told.rows, told.stored) == (20_003, 20_003)
 
 
 def test_what_a_french_excel_wrote_is_read(connection: Connection) -> None:
