@@ -165,6 +165,7 @@ def _import_zone(
                     "most_per_h": MOST_M3_H[asset.kind, spec.name] if spec.is_counter else None,
                 },
             )  # fmt: skip
+    connection.execute(SQL["meters_by_hand"], {"zone": zone.zone_id})
     for rank, contact in enumerate(zone.committee, start=1):
         if contact.phone in forgotten:
             continue

@@ -55,6 +55,12 @@ ON CONFLICT (zone_id, asset_id, name) DO UPDATE SET
     unit = EXCLUDED.unit, is_counter = EXCLUDED.is_counter, minimum = EXCLUDED.minimum,
     maximum = EXCLUDED.maximum, wraps_at = EXCLUDED.wraps_at, most_per_h = EXCLUDED.most_per_h, is_active = true;
 
+-- meters_by_hand
+-- Who reads a meter by eye reads the same one as its sensor.
+UPDATE channel b SET wraps_at = s.wraps_at, most_per_h = s.most_per_h FROM channel s
+WHERE s.channel_id = b.by_hand_of AND s.zone_id = %(zone)s AND s.is_active
+  AND (b.wraps_at, b.most_per_h) IS DISTINCT FROM (s.wraps_at, s.most_per_h);
+
 -- upsert_contact
 INSERT INTO contact (zone_id, name, role, phone, language, tap, rank)
 VALUES (%(zone)s, %(name)s, %(role)s, %(phone)s, %(language)s, %(tap)s, %(rank)s)

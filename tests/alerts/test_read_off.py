@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gateway.model import AssetId, AssetKind, Flag
-from gateway.zones import Asset, Zone
+from gateway.zone_text import zone_as_values
+from gateway.zones import Asset, Zone, zone_from_values
 from ingest.columns import Columns
 from ingest.registry import channel_ids, import_zones
 from ingest.writer import ReadingWriter
@@ -110,6 +111,22 @@ def test_a_meter_that_went_past_its_end_is_noted_without_asking_back(region: Reg
         "SELECT sum(steps) FROM reading_hourly h JOIN channel c USING (channel_id) WHERE c.by_hand_of IS NOT NULL"
     ).fetchone()
     assert row == (14.0,)
+
+
+def test_the_end_that_a_zone_file_tells_of_a_meter_counts_for_whoever_reads_it_too(region: Region) -> None:
+    zone = region.zones[2]
+    fontainier = next(one for one in zone.committee if one.tap is not None)
+    for number, wait in ((9985, 24 * HOUR), (9990, 24 * HOUR), (12, 24 * HOUR)):
+        if number == 12:
+            values = zone_as_values(zone)
+            values["taps"]["wraps_at"] = {"volume_m3": 10_000}
+            import_zones(region.connection, [zone_from_values(values, "zone-3.toml")])
+        assert "noté" in says(region, fontainier.phone, f"compteur {number}")[0]
+        region.clock.advance(wait)
+    row = region.connection.execute(
+        "SELECT sum(steps) FROM reading_hourly h JOIN channel c USING (channel_id) WHERE c.by_hand_of IS NOT NULL"
+    ).fetchone()
+    assert row == (5.0 + 22.0,)
 
 
 def test_a_fontainier_reads_the_meter_of_their_tap_and_the_hours_add_up(region: Region) -> None:
