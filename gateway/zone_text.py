@@ -38,7 +38,8 @@ def zone_as_values(zone: Zone) -> dict[str, Any]:
     if zone.taps:
         first = zone.taps[0]
         values["taps"] = {"count": len(zone.taps), "metered": bool(first.channels), "interval_s": first.interval_s}
-        values["taps"] |= _ends(first)
+        # One whose device tells its end itself says nothing of the others.
+        values["taps"] |= next((ends for tap in zone.taps if (ends := _ends(tap))), {})
     if zone.committee:
         values["committee"] = [_contact(one) for one in zone.committee]
     if zone.devices:

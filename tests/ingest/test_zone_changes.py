@@ -87,6 +87,24 @@ def test_the_registry_as_a_file_is_the_zone_that_was_imported(connection: Connec
     assert all(not plan.changes for plan in plan_import(connection, [zone, *zones[1:]]))
 
 
+def test_a_tap_whose_device_tells_its_end_does_not_take_the_ends_of_the_others_out_of_the_file(
+    connection: Connection, zones: list[Zone]
+) -> None:
+    point = {"point": "m3", "is": "tap-01/volume_m3", "unit": "m3", "wraps_at": 10_000}
+    device = {"profile": "chirpstack-v4", "id": "24e124713b493921", "points": [point]}
+    values = zone_as_values(zones[0])
+    values["taps"]["wraps_at"] = {"volume_m3": 10_000}
+    zone = zone_from_values(values | {"devices": [device]}, "zone-1.toml")
+    store(connection, zone)
+    exported = zone_from_text(export_text(registered(connection, "zone-1")), "x.toml")
+    assert not plan_import(connection, [exported])[0].changes
+    store(connection, exported)
+    ends = "SELECT DISTINCT wraps_at FROM channel WHERE zone_id = 'zone-1' AND asset_id LIKE 'tap-%'"
+    assert connection.execute(ends).fetchall() == [(10_000.0,)]
+    (plan,) = plan_import(connection, [without(zone, taps__wraps_at={})])
+    assert [one.key for one in plan.changes] == ["taps.wraps_at.volume_m3"]
+
+
 def test_a_profile_that_tells_where_a_counter_ends_makes_no_difference_to_the_file(connection: Connection) -> None:
     zone = zone_from_text((shipped("zones") / "zone-1.toml").read_text("utf-8") + DEVICES, "zone-1.toml")
     store(connection, zone)
