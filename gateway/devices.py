@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from gateway.model import CHANNELS, ENDS, AssetId, ChannelSpec, kind_of_asset
 from gateway.tables import Table
@@ -75,10 +76,10 @@ def point_rule(table: Table) -> PointRule:
             "unit", f"{unit!r} is none of {known_units}, which convert to {spec.unit or 'a plain number'}"
         )
     sentinels = table.get("sentinels", [])
-    if not isinstance(sentinels, list) or not all(isinstance(item, str | int | float) for item in sentinels):
+    if not isinstance(sentinels, list) or not all(map(_is_sentinel, sentinels)):
         raise table.error("sentinels", f"{sentinels!r} is not a list of numbers and texts")
     valid = table.get("valid", [-math.inf, math.inf])
-    is_pair = isinstance(valid, list) and len(valid) == 2 and all(isinstance(end, int | float) for end in valid)
+    is_pair = isinstance(valid, list) and len(valid) == 2 and all(map(_is_end, valid))
     if not is_pair or not valid[0] < valid[1]:
         raise table.error("valid", f"{valid!r} is not [lowest, highest]")
     scale = table.number("scale", -1e9, 1e9, 1.0)
@@ -93,6 +94,16 @@ def point_rule(table: Table) -> PointRule:
     return rule
 
 
+def _is_sentinel(item: object) -> bool:
+    """What the registry can keep: JSON has no number that is none, PostgreSQL no NUL in a text."""
+    return "\0" not in item if isinstance(item, str) else _is_end(item) and abs(item) < math.inf
+
+
+def _is_end(value: object) -> TypeGuard[float]:
+    """A number that fits in a float, or an infinite one: TOML tells whole numbers of any length."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= sys.float_info.max)
+
+
 def _end_of(table: Table, spec: ChannelSpec) -> float | None:
     if not table.has("wraps_at"):
         return None
@@ -101,8 +112,8 @@ def _end_of(table: Table, spec: ChannelSpec) -> float | None:
     return table.number("wraps_at", *ENDS)
 
 
-def device(table: Table, assets: Collection[str]) -> ForeignDevice:
-    """Check one `[[devices]]` of a zone file that has these assets."""
+def device(table: Table, assets: Mapping[str, Collection[str]]) -> ForeignDevice:
+    """Check one `[[devices]]` of a zone file that has these assets with these channels."""
     profile = table.text("profile", pattern=PROFILE_NAME)
     device_id = table.text("id")
     if len(device_id) > LONGEST_ID:
@@ -112,9 +123,17 @@ def device(table: Table, assets: Collection[str]) -> ForeignDevice:
     if asset is not None and asset not in assets:
         raise table.error("asset", f"{asset!r} is no asset of this zone")
     points = tuple(point_rule(inner) for inner in table.tables("points"))
-    for rule in points:
-        if rule.asset != OWN_ASSET and rule.asset not in assets:
-            raise table.error("points", f"{rule.asset!r} is no asset of this zone")
+    names: set[str] = set()
+    for number, rule in enumerate(points):
+        at = asset if rule.asset == OWN_ASSET else rule.asset
+        if at is not None and at not in assets:
+            raise table.error("points", f"{at!r} is no asset of this zone")
+        if at is not None and rule.channel not in assets[at]:
+            known = ", ".join(assets[at]) or "none"
+            raise table.error(f"points[{number}].is", f"{rule.channel!r} is none of the channels of {at} here: {known}")
+        if rule.point in names:
+            raise table.error(f"points[{number}].point", f"{rule.point!r} stands twice")
+        names.add(rule.point)
     table.done()
     return ForeignDevice(profile, device_id, None if asset is None else AssetId(asset), points)
 

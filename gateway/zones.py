@@ -210,7 +210,7 @@ def zone_from_values(values: Mapping[str, Any], path: str) -> Zone:
         assets.append(_asset(table, AssetId(kind.value), kind, ratings, interval_s))
     assets.extend(_taps(top, interval_s))
     committee = tuple(_contact(table, zone_id, assets) for table in top.tables("committee"))
-    known = {str(asset.asset_id) for asset in assets}
+    known = {str(asset.asset_id): [spec.name for spec in asset.channels] for asset in assets}
     devices = tuple(device(table, known) for table in top.tables("devices"))
     _check_unique(top, "committee", [contact.phone for contact in committee])
     _check_unique(top, "devices", [f"{one.profile} {one.device_id}" for one in devices])

@@ -19,6 +19,7 @@ from benchmarks.fuzz_profiles import Village, mutated
 from gateway.clock import ManualClock
 from gateway.config import MqttSettings
 from gateway.errors import ZoneFileError
+from gateway.zone_text import zone_as_values
 from gateway.zones import Zone, zone_from_values
 from ingest.admission import Message
 from ingest.db import Connection, connect
@@ -333,12 +334,33 @@ def test_a_name_of_ours_is_taken_in_its_canonical_unit() -> None:
         pytest.param('"tap-03"\n\n', '"tap-77"\n\n', r"asset: 'tap-77' is no asset", id="asset"),
         pytest.param("valid = [0, 400]", "valid = [400, 0]", r"valid: \[400, 0\] is not", id="valid"),
         pytest.param('"chirpstack-v4"', '"Chirp Stack"', r"profile: 'Chirp Stack' does not match", id="profile"),
+        pytest.param('[65535, "ERR"]', "[65535, nan]", r"sentinels: \[65535, nan\] is not a list", id="nan"),
+        pytest.param('[65535, "ERR"]', '["\\u0000"]', r"sentinels: \['\\x00'\] is not a list", id="NUL"),
+        pytest.param("valid = [0, 400]", "valid = [0, 1" + "0" * 400 + "]", r"valid: \[0, 10+\] is not", id="no float"),
+        pytest.param(
+            '"@/volume_m3"',
+            '"tower/level_m"\nunit = "m"\n\n[[devices.points]]\npoint = "Meter/Litres"\nis = "@/volume_m3"',
+            r"devices\[1\]\.points\[1\]\.point: 'Meter/Litres' stands twice",
+            id="point twice",
+        ),
     ],
 )
 def test_a_mistake_in_a_device_names_file_key_value_and_bound(old: str, new: str, message: str) -> None:
     assert old in DEVICES
     with pytest.raises(ZoneFileError, match=message):
         zone_with_devices(DEVICES.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(("asset", "point"), [(None, "quality/turbidity_ntu"), ("quality", "@/turbidity_ntu")])
+def test_a_point_of_a_channel_that_its_asset_does_not_have_is_refused(asset: str | None, point: str) -> None:
+    """It was taken, and each of its readings set aside as of an unknown channel."""
+    values = zone_as_values(zone_with_devices(""))
+    values["quality"] = {"channels": ["free_chlorine_mg_l"]}
+    device = {"profile": "king-pigeon", "id": "1", "points": [{"point": "AI1", "is": point, "unit": "NTU"}]}
+    values["devices"] = [device | ({} if asset is None else {"asset": asset})]
+    told = r"devices\[0\]\.points\[0\]\.is: 'turbidity_ntu' is none of the channels of quality here: free_chlorine_mg_l"
+    with pytest.raises(ZoneFileError, match=told):
+        zone_from_values(values, "zone-1.toml")
 
 
 @pytest.mark.parametrize(
