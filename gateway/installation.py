@@ -10,11 +10,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from gateway.config import MqttSettings
+from gateway.config import OWN, MqttSettings
 from gateway.errors import ConfigError
 from gateway.maps import RegisterMap, find_map
 from gateway.model import CHANNELS, AssetId, AssetKind, ChannelSpec, GatewayId, ZoneId, kind_of_asset
@@ -25,6 +25,7 @@ from gateway.zones import SLUG
 WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 SYSTEM_REGISTERS = ("temp", "uptime", "signal", "credit")
 LOOP_UNIT = "mA"
+TAP = re.compile(r"tap-(?!00)[0-9]{2}")  # as zone files name taps
 # How far a value moves before it is reported at once, where the point does not say: [canonical unit].
 USUAL_CHANGE = {
     "W/m²": 100.0, "°C": 5.0, "V": 20.0, "A": 1.0, "W": 100.0, "1/min": 200.0, "m³/h": 0.5, "bar": 0.2, "m": 0.1,
@@ -265,7 +266,7 @@ def _device(table: Table, links: Mapping[str, Link], beside: Path, *, may_exec: 
 def _point(table: Table, devices: Mapping[str, Device], interval_s: float, every_s: float) -> Point:
     asset = table.text("asset")
     kind = kind_of_asset(asset)
-    if kind is None:
+    if kind is None or (kind is AssetKind.TAP and not TAP.fullmatch(asset)):
         raise table.error("asset", f"{asset!r} is no asset: {', '.join(AssetKind)} or tap-NN")
     spec = CHANNELS[kind][table.choice("channel", CHANNELS[kind])]
     device = devices[table.choice("device", devices)]
@@ -281,6 +282,8 @@ def _point(table: Table, devices: Mapping[str, Device], interval_s: float, every
         _change(table, spec), loop, pulse,
     )  # fmt: skip
     table.done()
+    if point.scale == 0:
+        raise table.error("scale", "0 would make every value the same")
     _check_source(table, point, device)
     return point
 
@@ -340,9 +343,25 @@ def _mqtt(top: Table, beside: Path) -> MqttSettings:
     url = top.text("mqtt")
     password = _secret(top, "mqtt_password_file", beside).decode() if top.has("mqtt_password_file") else None
     try:
-        return MqttSettings.from_url(url, password=password)
+        found = MqttSettings.from_url(url, password=password)
     except ValueError as error:
         raise top.error("mqtt", str(error)) from error
+    files = {key: beside / file for key in ("tls_ca", *OWN) if (file := getattr(found, key))}
+    for key, file in files.items():
+        try:
+            file.read_bytes()
+        except OSError as error:
+            raise top.error("mqtt", f"{key}: {file} cannot be read: {error.strerror or error}") from error
+    places = {key: str(file) for key, file in files.items()}
+    found = replace(
+        found, tls_ca=places.get("tls_ca", found.tls_ca), tls_cert=places.get("tls_cert", ""),
+        tls_key=places.get("tls_key", ""),
+    )  # fmt: skip
+    try:
+        found.tls_context()
+    except OSError as error:
+        raise top.error("mqtt", f"{', '.join(places.values())}: {error}") from error
+    return found
 
 
 def _secret(top: Table, key: str, beside: Path) -> bytes:

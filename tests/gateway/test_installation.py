@@ -1,6 +1,7 @@
 """A gateway's file: what a technician writes is understood, and a mistake is told with file, key, value and bound."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from gateway.errors import ConfigError
 from gateway.installation import load_installation, load_plan
 from gateway.maps import Value
 from gateway.sampling import canonical
-from tests.gateway.lines import PUMP, installation
+from ndiyan.certificates import make_certificates
+from tests.gateway.lines import HEAD, PUMP, installation
 
 FINE = PUMP.format(port=502)
 SPEED = '[[point]]\nasset = "pump"\nchannel = "speed_rpm"\ndevice = "inverter"\nregister = "speed"\n'
@@ -34,6 +36,10 @@ def test_a_pump_on_modbus_is_understood(tmp_path: Path) -> None:
             id="register"),
         pytest.param('link = "bus"', 'link = "bas"', r"device\[0\]\.link: 'bas' is none of bus", id="no-link"),
         pytest.param('asset = "tower"', 'asset = "tour"', r"point\[2\]\.asset: 'tour' is no asset", id="asset"),
+        pytest.param('asset = "tower"', 'asset = "tap-7"', r"point\[2\]\.asset: 'tap-7' is no asset: .* tap-NN",
+            id="tap"),
+        pytest.param('register = "speed"', 'register = "speed"\nscale = 0', r"point\[0\]\.scale: 0 would make",
+            id="scale"),
         pytest.param('"level_m"', '"level_cm"', r"point\[2\]\.channel: 'level_cm' is none of level_m", id="channel"),
         pytest.param("at_20_ma = 5", "at_20_ma = 0", r"loop\.at_20_ma: 0 is what 4 mA mean already", id="loop"),
         pytest.param("litres = 10", "litres = -1", r"pulse\.litres: -1 is below 0\.001", id="pulse"),
@@ -73,6 +79,34 @@ def test_passwords_stand_in_files_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("correct-horse\n", "utf-8")
     found = installation(tmp_path, 'mqtt_password_file = "password"\n' + FINE)
     assert found.mqtt.password == "correct-horse"
+
+
+@pytest.mark.parametrize(
+    ("is_there", "told"),
+    [
+        (False, r"mqtt: tls_ca: .*/ca\.crt cannot be read: No such file or directory"),
+        (True, r"mqtt: .*/ca\.crt: .*certificate"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_told_before_the_box_is_left(
+    tmp_path: Path, is_there: bool, told: str
+) -> None:
+    if is_there:
+        (tmp_path / "ca.crt").write_text("no certificate\n", "ascii")
+    text = (HEAD + FINE).replace("mqtt://127.0.0.1:1", "mqtts://gw-1@water.example.org:8883?tls_ca=ca.crt")
+    (tmp_path / "gateway.toml").write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=told):
+        load_installation(tmp_path / "gateway.toml")
+
+
+def test_certificates_lie_beside_the_file_like_all_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text(
+        make_certificates("localhost", now=datetime(2026, 11, 27, tzinfo=UTC)).authority, "ascii"
+    )
+    text = (HEAD + FINE).replace("mqtt://127.0.0.1:1", "mqtts://gw-1@water.example.org:8883?tls_ca=ca.crt")
+    (tmp_path / "gateway.toml").write_text(text, "utf-8")
+    found = load_installation(tmp_path / "gateway.toml")
+    assert found.mqtt.tls_ca == str(tmp_path / "ca.crt")
 
 
 def test_a_plan_from_afar_runs_no_programs(tmp_path: Path) -> None:
