@@ -70,6 +70,14 @@ def test_a_shipped_map_gives_what_its_samples_say(file: Path) -> None:
     assert all(sample.origin.startswith(("recorded", "documented", "worked out")) for sample in found.samples)
 
 
+def test_a_pump_on_three_phases_is_read_whole_and_a_meter_of_one_is_not_asked_for_three() -> None:
+    meter = load_map(SHIPPED / "eastron-sdm.toml")
+    whole, one = meter.registers["total_power"], meter.registers["power"]
+    assert whole.value(encode(4561.5, whole.kind)).number == 4561.5
+    assert [block.address for block in meter.blocks(["power", "current"])] == [6, 12]
+    assert [block.registers for block in meter.blocks(["power", "total_power"])] == [(one,), (whole,)]
+
+
 def test_a_recorded_inverter_that_stands_tells_no_cause_that_it_does_not_know() -> None:
     state = find_map("invt-goodrive100-pv", Path()).registers["state"]
     assert state.value([3]).number is None
