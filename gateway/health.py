@@ -24,6 +24,9 @@ THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
 MMCLI_TIMEOUT_S = 30.0  # a USSD answer takes its time
 CREDIT_EVERY_S = 6 * 3600.0  # operators cut off who asks too often
 
+NARROW = re.compile("[\u00a0\u2009\u202f]")  # spaces that stand between thousands
+HUNDREDTHS = re.compile(r"[.,][0-9]{1,2}$")
+
 Run = Callable[[Sequence[str]], str]
 
 
@@ -96,9 +99,10 @@ def signal_dbm(answer: str) -> Value:
 
 
 def credit_gnf(answer: str, pattern: re.Pattern[str]) -> Value:
-    """The amount in an operator's words, as `Votre solde est de 12 500 GNF`."""
-    found = pattern.search(answer)
-    digits = re.sub(r"[^0-9]", "", found[1]) if found else ""
+    """The amount in an operator's words, as `Votre solde est de 12 500 GNF`; hundredths (`4.500,00`) are left away."""
+    found = pattern.search(NARROW.sub(" ", answer))
+    amount = HUNDREDTHS.sub("", found[1].rstrip(" .,")) if found else ""
+    digits = re.sub(r"[^0-9]", "", amount)
     return Value(float(digits), "GNF") if digits else Value(None, "GNF", f"no amount in {answer.strip()[:80]!r}")
 
 

@@ -30,6 +30,9 @@ def test_the_signal_is_that_of_the_network_that_has_one(answer: str, dbm: float 
     [
         ("USSD session initiated; new reply from network: 'Votre solde est de 12 500 GNF, valable …'", 12_500.0),
         ("Solde: 8.250 FG", 8_250.0),
+        ("Solde: 45.00 GNF", 45.0),
+        ("Solde principal: 4.500,00 GNF.", 4_500.0),
+        ("Votre solde est de 12\u202f500 GNF", 12_500.0),
         ("Service indisponible", None),
     ],
 )
