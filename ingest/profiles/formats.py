@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -37,7 +36,10 @@ class _Lpp(NamedTuple):
 
     name: str
     length: int
-    parts: tuple[tuple[str, str, float], ...]  # (suffix, struct format, divisor), in order, big-endian
+    parts: tuple[tuple[str, str, float], ...]  # (suffix, form, divisor), in order, big-endian
+
+
+_FORMS = {"B": (1, False), "h": (2, True), "H": (2, False), "t": (3, True), "I": (4, False)}  # bytes, whether signed
 
 
 # Cayenne Low Power Payload 1.0, and the kinds that its widely used extension (ElectronicCats' CayenneLPP) added.
@@ -58,11 +60,15 @@ _LPP_KINDS: Mapping[int, _Lpp] = {
     118: _Lpp("frequency", 4, (("", "I", 1),)),
     120: _Lpp("percentage", 1, (("", "B", 1),)),
     121: _Lpp("altitude", 2, (("", "h", 1),)),
+    125: _Lpp("concentration", 2, (("", "H", 1),)),
     128: _Lpp("power", 2, (("", "H", 1),)),
     130: _Lpp("distance", 4, (("", "I", 1000),)),
     131: _Lpp("energy", 4, (("", "I", 1000),)),
+    132: _Lpp("direction", 2, (("", "H", 1),)),
     133: _Lpp("unixtime", 4, (("", "I", 1),)),
     134: _Lpp("gyrometer", 6, (("_x", "h", 100), ("_y", "h", 100), ("_z", "h", 100))),
+    135: _Lpp("colour", 3, (("_r", "B", 1), ("_g", "B", 1), ("_b", "B", 1))),
+    136: _Lpp("gps", 9, (("_latitude", "t", 10_000), ("_longitude", "t", 10_000), ("_altitude", "t", 100))),
     142: _Lpp("switch", 1, (("", "B", 1),)),
 }
 
@@ -85,9 +91,10 @@ def from_cayenne_lpp(payload: bytes) -> Any:
         if place + kind.length > len(payload):
             raise Undecodable(f"{kind.name}_{channel}: ends within its {kind.length} bytes")
         for suffix, form, divisor in kind.parts:
-            (raw,) = struct.unpack_from(f">{form}", payload, place)
+            size, is_signed = _FORMS[form]
+            raw = int.from_bytes(payload[place : place + size], "big", signed=is_signed)
             found[f"{kind.name}_{channel}{suffix}"] = raw / divisor
-            place += struct.calcsize(f">{form}")
+            place += size
         if len(found) > MAX_LPP_POINTS:
             raise Undecodable(f"more than {MAX_LPP_POINTS} values")
     if not found:

@@ -417,6 +417,17 @@ def test_a_path_that_cannot_be_worked_out_finds_nothing(path: str, value: object
     assert Finder(path).of({"a": value}) is None
 
 
+def test_a_sensor_that_also_tells_where_it_stands_is_read() -> None:
+    # The example of the format's own page: 42.3519, -87.9094, 10 m; behind it a level of 2.50.
+    told = from_cayenne_lpp(bytes.fromhex("01 88 06 76 5f f2 96 0a 00 03 e8 02 02 00 fa"))
+    assert told == {
+        "gps_1_latitude": 42.3519, "gps_1_longitude": -87.9094, "gps_1_altitude": 10.0, "analog_in_2": 2.5
+    }  # fmt: skip
+    assert from_cayenne_lpp(bytes.fromhex("03 7d 01 9a 04 84 01 0e 05 87 ff 80 00")) == {
+        "concentration_3": 410, "direction_4": 270, "colour_5_r": 255, "colour_5_g": 128, "colour_5_b": 0
+    }  # fmt: skip
+
+
 def test_cayenne_says_where_it_breaks_off() -> None:
     assert from_cayenne_lpp(bytes.fromhex("0102ff9c 0371 04d2fb2e0000")) == {
         "analog_in_1": -1.0, "accelerometer_3_x": 1.234, "accelerometer_3_y": -1.234, "accelerometer_3_z": 0.0,
