@@ -128,7 +128,8 @@ def from_sparkplug(payload: bytes, topic: str, aliases: Aliases) -> Any:
         name = metric.name or born.name
         if not name:
             raise NoBirth(f"{source.name}: no birth has said what alias {metric.alias} is")
-        at_ms = metric.timestamp if metric.HasField("timestamp") else found.timestamp
+        tells = next((one for one in (metric, found) if one.HasField("timestamp")), None)
+        at_ms = None if tells is None else tells.timestamp
         points.append({"name": name, "value": _value(metric, metric.datatype or born.data_type), "time": at_ms})
     return {"device": source.name, "points": points}
 

@@ -19,6 +19,7 @@ from benchmarks.fuzz_profiles import Village, mutated
 from gateway.clock import ManualClock
 from gateway.config import MqttSettings
 from gateway.errors import ZoneFileError
+from gateway.model import Flag
 from gateway.zone_text import zone_as_values
 from gateway.zones import Zone, zone_from_values
 from ingest.admission import Message
@@ -289,6 +290,17 @@ def test_sparkplug_data_bear_the_sign_that_their_birth_declared() -> None:
     data = sparkplug("DDATA", {"alias": 7, "int_value": 2**32 - 71})  # no data type: 3.0 says it should not be there
     told = [from_sparkplug(one.payload, one.topic, aliases)["points"][0]["value"] for one in (births, data)]
     assert told == [-70.0, -71.0]
+
+
+@pytest.mark.db
+def test_sparkplug_data_that_tell_no_time_were_measured_when_they_came(connection: Connection) -> None:
+    import_zones(connection, [zone_with_devices()])
+    payload = payload_class()()
+    payload.metrics.add(name="Meter/Litres", datatype=8, long_value=118_250)
+    topic = "spBv1.0/labe/DDATA/node-1/tap-03"
+    came = Pipeline(connection).store([Message(topic, payload.SerializeToString(), NOON_US, 1, 1)])
+    assert (came.stored, came.set_aside) == (1, 0)
+    assert connection.execute("SELECT measured_at, value, flag FROM reading").fetchall() == [(NOON, 118.25, Flag.GOOD)]
 
 
 def test_small_whole_numbers_of_sparkplug_may_be_negative() -> None:
