@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import ModbusSerialClient, ModbusTcpClient
@@ -37,7 +38,9 @@ class Line:
         try:
             if not client.connected and not client.connect():
                 place = self._link.path or f"{self._link.host}:{self._link.port}"
-                raise DeviceSilent(f"{where}: {place} cannot be opened")
+                is_there = bool(self._link.path) and Path(self._link.path).exists()
+                why = ", another program has it or we may not" if is_there else ""
+                raise DeviceSilent(f"{where}: {place} cannot be opened{why}")
             answer = ask(block.address, count=block.words, device_id=unit_id)
         except (ModbusException, OSError) as error:
             self.close()

@@ -44,6 +44,7 @@ STATES: Mapping[float, str] = {
 REASONS = {
     r"(.*)no answer within (.*) s": r"\1pas de réponse en \2 s",
     r"(.*) cannot be opened": r"\1 ne s'ouvre pas",
+    r"(.*) cannot be opened, another program has it or we may not": r"\1 ne s'ouvre pas : pris, ou interdit",
     r"(.*): refused with code (.*)": r"\1 : refusé, code \2",
     r"(.*): no end after (.*) s": r"\1 : pas de fin après \2 s",
     r"(.*): ended with (\d+): (.*)": r"\1 : terminé avec \2 : \3",

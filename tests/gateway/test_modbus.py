@@ -60,6 +60,21 @@ def test_a_device_without_power_is_silent_and_its_neighbours_are_not(
     assert drivers["inverter"].read({"speed"})["speed"].number == 2843
 
 
+def test_a_line_that_the_program_holds_is_told_as_such_to_whoever_probes(
+    tmp_path: Path, units: dict[int, Unit]
+) -> None:
+    with serial_pair() as (ours, theirs), serving(units, Serial(theirs, 19200)):
+        tcp = 'kind = "modbus-tcp"\nhost = "127.0.0.1"\nport = 1'
+        found = installation(tmp_path, PUMP.format(port=1).replace(tcp, RTU.format(path=ours)))
+        program, probe = (open_drivers(found, found.plan)["loops"] for _ in range(2))
+        assert program.read({"ai1"})["ai1"].number == 12.0
+        with pytest.raises(DeviceSilent, match=f"{ours} cannot be opened, another program has it or we may not"):
+            probe.read({"ai1"})
+        program.close()
+        assert probe.read({"ai1"})["ai1"].number == 12.0
+        probe.close()
+
+
 def test_a_line_that_comes_back_is_opened_again(tmp_path: Path, units: dict[int, Unit]) -> None:
     with serving(units) as bus:
         port = bus.port
