@@ -196,7 +196,7 @@ def _register(table: Table) -> Register:
         table.number("offset", -1e12, 1e12, 0.0),
         "" if states is not None else str(table.values.get("unit", "")),
         table.span("valid", -1e12, 1e12) if table.has("valid") else None,
-        _sentinels(table),
+        _sentinels(table, kind),
         table.flag("counter", default=False),
         states,
         table.whole("unexplained", 0, 65_535) if states is not None and table.has("unexplained") else None,
@@ -221,11 +221,21 @@ def _states(table: Table) -> dict[int, PumpState]:
     return found
 
 
-def _sentinels(table: Table) -> frozenset[float]:
+def _sentinels(table: Table, kind: RegisterType) -> frozenset[float]:
+    """Raw numbers as they come out of registers of that kind: -9999.9 is -9999.900390625 in a float of 32 bits."""
     values = table.get("sentinels", [])
     if not isinstance(values, list) or any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
         raise table.error("sentinels", f"{values!r} is not a list of raw numbers")
-    return frozenset(float(value) for value in values)
+    found = set()
+    for value in values:
+        try:
+            raw = decode(encode(value, kind), kind)
+        except OverflowError:
+            raw = math.nan
+        if raw != value and not (kind.startswith("f") and math.isclose(raw, value, rel_tol=1e-6)):
+            raise table.error("sentinels", f"{value!r} is no raw number of {kind}")
+        found.add(raw)
+    return frozenset(found)
 
 
 def _sample(table: Table, registers: Mapping[str, Register]) -> Sample:

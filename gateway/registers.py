@@ -80,6 +80,14 @@ def _arranged(data: bytes, order: Order) -> bytes:
     return data
 
 
+def as_f32(value: float) -> float:
+    """The number as a float of 32 bits has it; infinite when it does not fit."""
+    try:
+        return float(struct.unpack(">f", struct.pack(">f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
 def crc16(data: bytes) -> bytes:
     """The check of a Modbus RTU frame, in the order of the wire (Modbus over serial line V1.02, §6.2.2)."""
     crc = 0xFFFF

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from gateway.devices import OWN_ASSET, PointRule
 from gateway.model import channel_spec
+from gateway.registers import as_f32
 from gateway.units import WIRE_UNIT, wire_value
 from gateway.wire import Topic, topic_parts
 from ingest.profiles.decode import Point, Spoken, decode, is_for
@@ -173,7 +174,7 @@ def _is_sentinel(raw: object, rule: PointRule) -> bool:
         if isinstance(sentinel, str):
             if isinstance(raw, str) and raw.strip() == sentinel:
                 return True
-        elif as_number(raw) == sentinel:
+        elif as_number(raw) in (sentinel, as_f32(sentinel)):  # as a float of Sparkplug has it
             return True
     return False
 

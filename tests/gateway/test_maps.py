@@ -113,6 +113,12 @@ def test_no_block_is_longer_than_the_device_bears(tmp_path: Path) -> None:
         pytest.param('unit = "W"', 'unit = "W"\ncolour = 3', r"colour: is not a key of a register map", id="unknown"),
         pytest.param('unit = "W"', 'unit = "W"\nscale = 0', r"scale: 0 makes nothing of everything", id="scale"),
         pytest.param('unit = "W"', 'unit = "W"\nvalid = [5, 2]', r"valid: 5 is not below 2", id="range"),
+        pytest.param(
+            "[[sample]]",
+            '[[register]]\nname = "level"\ntable = "input"\naddress = 3\ntype = "u16"\nsentinels = [-1]\n[[sample]]',
+            r"register\[1\]\.sentinels: -1 is no raw number of u16",
+            id="sentinel",
+        ),
     ],
 )
 def test_a_mistake_in_a_map_is_told_with_file_key_and_value(tmp_path: Path, wrong: str, right: str, told: str) -> None:
@@ -124,6 +130,13 @@ def test_a_mistake_in_a_map_is_told_with_file_key_and_value(tmp_path: Path, wron
 def test_a_map_without_samples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="sample: is missing"):
         load_map(written(tmp_path, GOOD[: GOOD.index("[[sample]]")]))
+
+
+def test_a_sentinel_of_a_float_is_known_as_32_bits_have_it(tmp_path: Path) -> None:
+    text = GOOD.replace('unit = "W"', 'unit = "W"\nsentinels = [-9999.9, 3.4028235e38]')
+    power = load_map(written(tmp_path, text)).registers["power"]
+    for no_value in (-9999.9, 3.4028234663852886e38):
+        assert power.value(encode(no_value, power.kind)).number is None
 
 
 def test_a_sentinel_and_a_number_out_of_range_are_no_values(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from benchmarks.fuzz_profiles import Village, mutated
 from gateway.clock import ManualClock
 from gateway.config import MqttSettings
+from gateway.devices import PointRule
 from gateway.errors import ZoneFileError
 from gateway.model import Flag
 from gateway.zone_text import zone_as_values
@@ -290,6 +291,16 @@ def test_sparkplug_data_bear_the_sign_that_their_birth_declared() -> None:
     data = sparkplug("DDATA", {"alias": 7, "int_value": 2**32 - 71})  # no data type: 3.0 says it should not be there
     told = [from_sparkplug(one.payload, one.topic, aliases)["points"][0]["value"] for one in (births, data)]
     assert told == [-70.0, -71.0]
+
+
+def test_no_value_as_a_float_of_sparkplug_has_it_is_none() -> None:
+    payload = payload_class()(timestamp=NOON_US // 1000)
+    payload.metrics.add(name="Tank/Level", datatype=9, float_value=999.9)
+    rule = PointRule("Tank/Level", "tower", "level_m", "cm", sentinels=(999.9,))
+    (shown,) = try_message(
+        PROFILES["sparkplug-b"], "spBv1.0/labe/DDATA/node-1/tower", payload.SerializeToString(), NOON, [rule]
+    )
+    assert shown.problem == "no value", "and not a tower with 10 m of water"
 
 
 @pytest.mark.db
