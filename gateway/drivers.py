@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -66,22 +69,30 @@ class ExecDriver:
 
 
 def output_of(command: Sequence[str], *, timeout_s: float) -> bytes:
-    """What a program prints.
+    """What a program prints. Where it does not end, what it has started ends with it: of a script that waits for a dead
+    sensor the `cat` would stay behind, and take its words when it comes back.
 
     Raises
     ------
     DeviceSilent : it is not there, fails, or does not end
     """
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise DeviceSilent(f"{command[0]}: no end after {timeout_s:g} s") from error
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     except OSError as error:
         raise DeviceSilent(f"{command[0]}: {error.strerror or error}") from error
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
-        raise DeviceSilent(f"{command[0]}: ended with {done.returncode}: {said}")
-    return done.stdout
+    with process:
+        try:
+            told, complaints = process.communicate(timeout=timeout_s)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            raise DeviceSilent(f"{command[0]}: no end after {timeout_s:g} s") from error
+    if process.returncode != 0:
+        said = complaints.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+        raise DeviceSilent(f"{command[0]}: ended with {process.returncode}: {said}")
+    return told
 
 
 def _lines(text: bytes, names: Collection[str]) -> dict[str, Value]:

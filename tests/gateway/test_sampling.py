@@ -1,5 +1,6 @@
 """Raw values into readings: loops that fail, counters that begin anew, and what is reported when."""
 
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -207,6 +208,20 @@ def test_a_number_too_large_for_its_unit_on_the_wire_does_not_hold_up_the_others
     entries = [Queued(number, one.uptime_s, one.reading) for number, one in enumerate(taken, start=1)]
     pack = encode_pack("1a2b3c4d", entries, sent_at=NOON)
     assert b'"n":"battery_v"' in pack
+
+
+def test_what_a_program_has_started_ends_with_it_when_it_does_not_end(tmp_path: Path) -> None:
+    words = tmp_path / "sensor"
+    os.mkfifo(words)
+    with pytest.raises(DeviceSilent, match="no end after"):
+        ExecDriver(("sh", "-c", f"cat {words} | head -c 4; echo"), 0.5).read({"value"})
+    sensor = os.open(words, os.O_RDWR)
+    try:
+        os.write(sensor, b"2.31")
+        told = ExecDriver(("sh", "-c", f"head -c 4 {words}; echo"), 5).read({"value"})
+        assert told == {"value": Value(2.31)}, "nobody else was there to take its words"
+    finally:
+        os.close(sensor)
 
 
 def test_a_program_that_fails_is_a_silent_device(tmp_path: Path) -> None:
