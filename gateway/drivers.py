@@ -44,14 +44,19 @@ class FileDriver:
     def read(self, names: Collection[str]) -> Mapping[str, Value]:
         """What the file says now."""
         try:
-            with self._path.open("rb") as file:
-                text = file.read(MOST_BYTES)
+            with open(self._path, "rb", opener=_without_waiting) as file:
+                text = file.read(MOST_BYTES) or b""  # None where nothing is there yet
         except OSError as error:
             raise DeviceSilent(f"{self._path}: {error.strerror or error}") from error
         return _lines(text, names)
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what may be a pipe or a serial line: whoever waits for its words holds up all other devices."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class ExecDriver:

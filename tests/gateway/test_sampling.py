@@ -210,6 +210,21 @@ def test_a_number_too_large_for_its_unit_on_the_wire_does_not_hold_up_the_others
     assert b'"n":"battery_v"' in pack
 
 
+def test_a_file_that_is_a_pipe_of_which_nobody_writes_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "meter")
+    plan = installation(tmp_path, METER).plan
+    sampler = Sampler(plan, {"meter": FileDriver(tmp_path / "meter")}, counts={})
+    assert sampler.look(NOON, 0.0).taken == []
+    assert sampler.troubles["gateway/battery_v"] == "meter does not tell volts"
+    writer = os.open(tmp_path / "meter", os.O_RDWR)
+    try:
+        assert FileDriver(tmp_path / "meter").read({"volts"}) == {}, "who writes has said nothing yet"
+        os.write(writer, b"volts 12.6 V\n")
+        assert FileDriver(tmp_path / "meter").read({"volts"}) == {"volts": Value(12.6, "V")}
+    finally:
+        os.close(writer)
+
+
 def test_what_a_program_has_started_ends_with_it_when_it_does_not_end(tmp_path: Path) -> None:
     words = tmp_path / "sensor"
     os.mkfifo(words)
