@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -139,10 +139,14 @@ class Sampler:
     Parameters
     ----------
     counts : where the counters of pulses stood when the program ended last, by point
+    after_device : called when a device has answered, or not: a look may take as long as many of them are silent
     """
 
-    def __init__(self, plan: Plan, drivers: Mapping[str, Driver], *, counts: Mapping[str, Count]) -> None:
-        self._points, self._drivers = plan.points, drivers
+    def __init__(
+        self, plan: Plan, drivers: Mapping[str, Driver], *, counts: Mapping[str, Count],
+        after_device: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._points, self._drivers, self._after_device = plan.points, drivers, after_device
         self._counts, self._since_s = dict(counts), dict[str, float]()
         self._reporters = {one.name: Reporter(one.interval_s, one.change) for one in plan.points}
         self._due_s = {one.name: 0.0 for one in plan.points}
@@ -164,6 +168,7 @@ class Sampler:
         found = Round()
         for device, points in due.items():
             values = self._ask(device, points, uptime_s)
+            self._after_device()
             for point in points:
                 value = self._value(point, values.get(point.register), uptime_s)
                 if value is not None:

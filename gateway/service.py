@@ -128,6 +128,9 @@ class Station:
             self._hourly_due_s = now_s + HOURLY_S
             self._thin()
             self.uplink.tell_status()
+        self._tell_alive()
+
+    def _tell_alive(self) -> None:
         if self.uplink.is_alive:
             self._watchdog.alive(f"{len(self.sampler.troubles)} points give nothing")
 
@@ -209,7 +212,8 @@ class Station:
 
     def _new_sampler(self, plan: Plan) -> Sampler:
         kept = {name.removeprefix(COUNT): Count(*json.loads(value)) for name, value in self.outbox.kept(COUNT).items()}
-        return Sampler(plan, open_drivers(self._installation, plan), counts=kept)
+        drivers = open_drivers(self._installation, plan)
+        return Sampler(plan, drivers, counts=kept, after_device=self._tell_alive)
 
     def _change_plan(self) -> None:
         self.remote.has_changed.clear()

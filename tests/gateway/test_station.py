@@ -259,6 +259,26 @@ def test_a_box_whose_clock_nobody_vouches_for_publishes_no_date(
     assert {reading.measured_at for reading in taken} == {datetime(1970, 1, 1, 1, 6, 40, tzinfo=UTC)}
 
 
+def test_programs_that_do_not_end_do_not_look_to_systemd_like_one_of_ours_that_stands_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("gateway.service.Watchdog.alive", lambda _, status: told.append(status))
+    slow = "".join(
+        f'[[device]]\nname = "{name}"\nkind = "exec"\ncommand = ["sleep", "60"]\ntimeout_s = 0.1\n'
+        f'[[point]]\nasset = "quality"\nchannel = "{channel}"\ndevice = "{name}"\nregister = "value"\n'
+        for name, channel in (("chlorine", "free_chlorine_mg_l"), ("turbidity", "turbidity_ntu"))
+    )
+    station = Station(installation(tmp_path, slow))
+    station.uplink.start()
+    try:
+        station.turn()
+    finally:
+        station.uplink.stop()
+        station.outbox.close()
+    assert told == ["1 points give nothing", "2 points give nothing", "2 points give nothing"]
+
+
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Makes a disk on which nothing can be kept; with `monkeypatch.undo()` it has room again."""
