@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import selectors
 import signal
 import subprocess
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -79,7 +81,7 @@ def output_of(command: Sequence[str], *, timeout_s: float) -> bytes:
 
     Raises
     ------
-    DeviceSilent : it is not there, fails, or does not end
+    DeviceSilent : it is not there, fails, does not end, or says more than `MOST_BYTES`
     """
     try:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
@@ -87,17 +89,45 @@ def output_of(command: Sequence[str], *, timeout_s: float) -> bytes:
         raise DeviceSilent(f"{command[0]}: {error.strerror or error}") from error
     with process:
         try:
-            told, complaints = process.communicate(timeout=timeout_s)
+            told, complaints = _heard(process, timeout_s)
         except BaseException as error:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
-            raise DeviceSilent(f"{command[0]}: no end after {timeout_s:g} s") from error
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise DeviceSilent(f"{command[0]}: no end after {timeout_s:g} s") from error
+            if isinstance(error, BufferError):
+                raise DeviceSilent(f"{command[0]}: says more than {MOST_BYTES} bytes") from error
+            raise
     if process.returncode != 0:
         said = complaints.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
         raise DeviceSilent(f"{command[0]}: ended with {process.returncode}: {said}")
     return told
+
+
+def _heard(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bytes]:
+    """What a program prints until it ends, and its complaints.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired, BufferError : it does not end; it says too much, of which no more is held
+    """
+    end_s = time.monotonic() + timeout_s
+    told, complaints = bytearray(), bytearray()
+    with selectors.DefaultSelector() as pipes:
+        for pipe, words in ((process.stdout, told), (process.stderr, complaints)):
+            if pipe is not None:
+                pipes.register(pipe, selectors.EVENT_READ, words)
+        while pipes.get_map():
+            if (left_s := end_s - time.monotonic()) <= 0:
+                raise subprocess.TimeoutExpired(process.args, timeout_s)
+            for key, _ in pipes.select(left_s):
+                if not (data := os.read(key.fd, MOST_BYTES)):
+                    pipes.unregister(key.fileobj)
+                key.data.extend(data)
+                if len(key.data) > MOST_BYTES:
+                    raise BufferError
+    process.wait(max(0.0, end_s - time.monotonic()))
+    return bytes(told), bytes(complaints)
 
 
 def _lines(text: bytes, names: Collection[str]) -> dict[str, Value]:

@@ -1,6 +1,7 @@
 """Raw values into readings: loops that fail, counters that begin anew, and what is reported when."""
 
 import os
+import resource
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -237,6 +238,14 @@ def test_what_a_program_has_started_ends_with_it_when_it_does_not_end(tmp_path: 
         assert told == {"value": Value(2.31)}, "nobody else was there to take its words"
     finally:
         os.close(sensor)
+
+
+def test_a_program_that_goes_on_printing_is_a_silent_device_and_fills_no_memory() -> None:
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for stream in ("", " >&2"):
+        with pytest.raises(DeviceSilent, match="says more than 65536 bytes"):
+            ExecDriver(("sh", "-c", f"yes volts 12.6 V{stream}"), 10).read({"volts"})
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 20_000
 
 
 def test_a_program_that_fails_is_a_silent_device(tmp_path: Path) -> None:
