@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ingest.db import Connection
 from ingest.hours import ARRAY_POWER, DEPTH, INFLOW, LEVEL, LIFTED, POWER, SUN, Hours, Part
 from web.daily import DAY
-from web.measures import DAY_H, LEAST_M3, pumped_hours, room_by_hour, service_share, yield_m3_kwp_h
+from web.measures import DAY_H, LEAST_M3, of_whole_hours, pumped_hours, room_by_hour, service_share, yield_m3_kwp_h
 
 FloatArray = NDArray[np.float64]
 PUMPS_SHARE = 0.3  # of rated flow
@@ -47,7 +47,7 @@ def numbers_of(hours: Hours, ratings: Mapping[str, Mapping[str, float]], part: s
         return float(ratings.get(asset, {}).get(name, np.nan))
 
     full_m = plate("tower", "full_level_m")
-    sun, volume = hours.of(SUN, Part.MEAN)[part], hours.of(LIFTED, Part.MOVED)[part]
+    sun, moved = hours.of(SUN, Part.MEAN)[part], hours.of(LIFTED, Part.MOVED)
     room = room_by_hour(
         hours.of(LEVEL, Part.LOW), hours.of(LEVEL, Part.HIGH), full_level_m=full_m,
         start_level_m=plate("tower", "start_level_m"),
@@ -56,12 +56,12 @@ def numbers_of(hours: Hours, ratings: Mapping[str, Mapping[str, float]], part: s
     depth = hours.of(DEPTH, Part.MEAN)[part][pumps]
     depth_m = float(np.nanmedian(depth)) if np.isfinite(depth).any() else plate("borehole", "static_water_depth_m")
     head_m = depth_m + plate("tower", "base_height_m") + full_m
-    energy, lifted = (hours_of[part] for hours_of in pumped_hours(hours.pump_power_w(), hours.of(LIFTED, Part.MOVED)))
+    energy, lifted = (hours_of[part] for hours_of in pumped_hours(hours.pump_power_w(), moved))
     lifted_m3 = float(np.nansum(lifted))
     energy_kwh_m3 = float(np.nansum(energy)) / lifted_m3 if lifted_m3 >= LEAST_M3 else float("nan")
     service = service_share(hours.of(LEVEL, Part.LOW)[part], full_level_m=full_m)
     return Numbers(
-        yield_m3=yield_m3_kwp_h(volume, sun, room, peak_w=plate("pv", "peak_w")),
+        yield_m3=yield_m3_kwp_h(of_whole_hours(moved)[part], sun, room, peak_w=plate("pv", "peak_w")),
         energy_kwh_m3=energy_kwh_m3,
         energy_kwh_m3_100m=energy_kwh_m3 / head_m * 100,
         service=float(np.nanmean(service)) if np.isfinite(service).any() else float("nan"),

@@ -90,14 +90,20 @@ def wire_to_water(flow_m3_h: FloatArray, head_m: FloatArray, power_w: FloatArray
 
 def pumped_hours(power_w: FloatArray, moved_m3: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(k,) kWh drawn and m³ lifted in each hour of which both are known, NaN in the others, from the mean power and
-    what the counter moved on.
+    what the counter moved on."""
+    volume_m3 = of_whole_hours(moved_m3)
+    both = np.isfinite(power_w) & np.isfinite(volume_m3)
+    return np.where(both, np.maximum(power_w, 0.0) / 1000, np.nan), np.where(both, volume_m3, np.nan)
 
-    The counter must be known in the hours before and after too: else the hour may be known in part only, or water of
-    hours whose energy nobody knows may be in its steps. The hour that goes on does not count.
+
+def of_whole_hours(moved_m3: FloatArray) -> FloatArray:
+    """(k,) what a counter moved on in the hours of which all is known, NaN in the others.
+
+    It must be known in the hours before and after too: else the hour may be known in part only, or water of hours of
+    which nobody knows anything may be in its steps. The hour that goes on does not count.
     """
     is_counted = np.concatenate([[False], np.isfinite(moved_m3), [False]])
-    both = np.isfinite(power_w) & is_counted[:-2] & is_counted[1:-1] & is_counted[2:]
-    return np.where(both, np.maximum(power_w, 0.0) / 1000, np.nan), np.where(both, moved_m3, np.nan)
+    return np.where(is_counted[:-2] & is_counted[1:-1] & is_counted[2:], moved_m3, np.nan)
 
 
 def specific_energy_by_day(power_w: FloatArray, volume_m3: FloatArray) -> FloatArray:

@@ -252,6 +252,24 @@ def test_zones_are_compared_by_names_and_not_ranked(reader: httpx.Client) -> Non
 
 
 @pytest_db
+def test_a_zone_that_lost_a_noon_seems_no_better_than_the_week_before(site: Site, zones: list[Zone]) -> None:
+    """The counter moves on over the gap, under a sun that nobody measured."""
+    now = site.clock.now()
+    noon = now.replace(hour=12, minute=0) - timedelta(days=3)
+    with site.connect() as connection:
+        lost = [(noon - timedelta(hours=2), noon + timedelta(hours=3))]
+        seed_readings(connection, zones[0], now=now, days=22, skip=lost)
+    with site.app() as client:
+        client.get(site.login_path())
+        page = client.get("/fr/comparer?jours=7")
+    # The first table is that of the water for sun and panels.
+    row = re.search(rf"<th scope=row>{re.escape(zones[0].name)}</th>(.*?)</tr>", page.text)
+    assert row is not None
+    this_week, week_before = re.findall(r"<td class=num>([^<]+)</td>", row[1])
+    assert this_week == week_before == "1,47"
+
+
+@pytest_db
 def test_the_explorer_answers_by_drawing_sentence_table_and_rows(reader: httpx.Client) -> None:
     address = "/fr/zones/zone-3/graphes?v=pump/flow_m3_h,pump/volume_m3&du=2026-03-01&au=2026-03-01"
     page = reader.get(address)
