@@ -3,7 +3,7 @@ compare them with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ingest.db import Connection
 from ingest.hours import ARRAY_POWER, HOUR, LIFTED, POWER, Hours, Part
-from ingest.meters import told_steps
+from ingest.meters import counted_steps, told_steps
 from ingest.readings import ChannelRow, Series
 from ingest.readings_pg import PgReadings
 from web.errors import BadParameter
@@ -127,6 +127,7 @@ class Column:
     bottom: FloatArray
     least: float = 0.0
     extremes: tuple[float, float] | None = None  # of the readings; else of the steps
+    total: float | None = None
 
     @property
     def low_high(self) -> tuple[float, float]:
@@ -282,14 +283,33 @@ class Steps:
         """What a channel said between these instants less `back`, and how many of its intervals are known."""
         if row.name == SPECIFIC_ENERGY:
             return self._specific_energy(row.zone_id, start - back, end - back, back.total_seconds())
+        t_s = self.t_s - back.total_seconds()
+        if row.is_counter:
+            return self._counted(row, t_s, end - back)
         series = PgReadings(self._connection).series(row.channel_id, start - back, end - back, resolution=self.step)
         if row.name in AMOUNTS:
             series = replace(series, value=series.value * series.n)
-        value = on_grid(series, self.t_s - back.total_seconds(), self.step.total_seconds(), row)
-        column = plain(value)
-        if len(series.t_s) and not row.is_counter and row.name not in AMOUNTS:
+        column = plain(on_grid(series, t_s, self.step.total_seconds(), row))
+        if len(series.t_s) and row.name not in AMOUNTS:
             column = replace(column, extremes=(float(series.minimum.min()), float(series.maximum.max())))
         return column, float(series.n.sum())
+
+    def _counted(self, row: ChannelRow, t_s: FloatArray, end: datetime) -> tuple[Column, float]:
+        """A counter's steps; what was read before the first tells where that begins."""
+        first = datetime.fromtimestamp(float(t_s[0]), UTC)
+        if self.step % HOUR:
+            series = PgReadings(self._connection).series(row.channel_id, first - self.step, end, resolution=self.step)
+            moved = counted_steps(np.diff(series.value), np.diff(series.t_s), *_meter(row))
+            column = plain(on_grid(series, t_s, self.step.total_seconds(), row))
+            total = float(moved.sum()) if len(moved) else None
+            return replace(column, total=total), float(series.n[series.t_s >= t_s[0]].sum())
+        last = first - (first - end) // HOUR * HOUR
+        name = f"{row.asset_id}/{row.name}"
+        hours = Hours(self._connection, row.zone_id, first - HOUR, last, [name])
+        return plain_steps(
+            hours.of(name, Part.MOVED), hours.of(name, Part.HIGH) - hours.of(name, Part.LOW), len(t_s),
+            self.step // HOUR,
+        ), float(np.nansum(hours.of(name, Part.COUNT)[1:]))  # fmt: skip
 
     def _specific_energy(self, zone_id: str, start: datetime, end: datetime, back_s: float) -> tuple[Column, float]:
         first = start.replace(minute=0, second=0, microsecond=0)
@@ -309,13 +329,38 @@ class Steps:
         return Column(top * known, bottom * known, LEAST_M3), float(used.sum())
 
 
+def plain_steps(moved: FloatArray, within: FloatArray, k: int, step_h: int) -> Column:
+    """What a counter moved on in `k` steps of so many hours.
+
+    Parameters
+    ----------
+    moved, within : (1 + n,) what it moved on in each hour, and what of that lies between two readings of the hour; NaN
+        where nothing was read. The hour before the first step tells whether all of that one is known
+    """
+    is_known = np.isfinite(moved)
+    place = np.arange(len(moved) - 1) // step_h
+    sums = np.bincount(place, np.nan_to_num(moved[1:]), minlength=k)
+    known = np.concatenate([is_known[:1], np.bincount(place, is_known[1:], minlength=k) > 0])
+    column = plain(np.where(known[1:] & known[:-1], sums, np.nan))
+    if not is_known[1:].any():
+        return column
+    total, begins = float(sums.sum()), int(np.flatnonzero(is_known)[0])
+    if begins > 0:  # after a silence: nobody knows what of it came before the first step
+        total -= max(0.0, float(moved[begins] - within[begins]))
+    return replace(column, total=total)
+
+
 def on_grid(series: Series, t_s: FloatArray, step_s: float, row: ChannelRow) -> FloatArray:
-    """(k,) a series by intervals on these steps."""
+    """(k,) a series by intervals on these steps; the series of a counter may begin a step before."""
+    if row.is_counter:
+        t_s = np.concatenate([[t_s[0] - step_s], t_s])
     found = np.full(len(t_s), np.nan)
     place = np.round((series.t_s - t_s[0]) / step_s).astype(np.int64)
     inside = (place >= 0) & (place < len(t_s))
     found[place[inside]] = series.value[inside]
-    if not row.is_counter:
-        return found
-    meter = (np.array(bound or np.nan) for bound in (row.wraps_at, row.most_per_h))
-    return told_steps(np.diff(found, prepend=np.nan), np.array(step_s), *meter)
+    return told_steps(np.diff(found), np.array(step_s), *_meter(row)) if row.is_counter else found
+
+
+def _meter(row: ChannelRow) -> Iterator[FloatArray]:
+    """Where a counter begins anew, and what its pipe carries; NaN where that is not known."""
+    return (np.array(bound or np.nan) for bound in (row.wraps_at, row.most_per_h))

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.breakdown import close_report
 from alerts.closing import BreakdownCause
@@ -28,6 +29,8 @@ from ingest.db import Connection
 from ingest.pipeline import Pipeline
 from ingest.registry import channel_ids
 from ingest.writer import ReadingWriter
+
+FloatArray = NDArray[np.float64]
 
 STEP_S = 300
 DAY_S = 86_400
@@ -85,6 +88,14 @@ def seed_readings(
             np.ones(len(t_us) * len(chosen), dtype=np.int16),
         )
     )
+
+
+def seed_good(connection: Connection, zone_id: str, channel: str, t_s: FloatArray, value: FloatArray) -> None:
+    """Good readings of one channel (`asset/name`)."""
+    asset, name = channel.split("/")
+    number = np.full(len(t_s), channel_ids(connection)[zone_id, asset, name], np.int32)
+    t_us = (t_s * 1e6).astype(np.int64)
+    ReadingWriter(connection).write(Columns(number, t_us, t_us, value, np.full(len(t_s), Flag.GOOD, np.int16)))
 
 
 def seed_bad(connection: Connection, zone_id: str, values: Mapping[str, float], times: Sequence[datetime]) -> None:

@@ -111,7 +111,7 @@ def _draw(track: Track, answer: Answer, question: Question, span: Span, page: Pa
         track=track,
         drawing=Markup(drawing),  # noqa: S704 - our own chart
         values=_behind(track, step, question, page),
-        total=float(track.known.sum()) if track.channel.is_counter and len(track.known) else None,
+        total=track.column.total,
     )
 
 
