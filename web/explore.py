@@ -97,7 +97,7 @@ def question_of(
     end_at = _instant("au", end, is_end=True) if end else midnight
     start_at = _instant("du", start) if start else end_at - DEFAULT_SPAN
     if not start_at < end_at:
-        raise BadParameter("du", start, f"is not before {written(end_at, is_end=True)}")
+        raise BadParameter("du", start, f"is not before {end or written(end_at, is_end=True)}")
     if end_at - start_at > MOST_DAYS * DAY:
         raise BadParameter("du", start, f"is more than {MOST_DAYS} days before the end")
     usual = tuple(name for name in USUAL if name in known) or tuple(known[:1])
@@ -109,10 +109,10 @@ def _instant(name: str, text: str, *, is_end: bool = False) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise BadParameter(name, text, "is no day like 2026-11-01, nor an instant like 2026-11-01T06:00") from None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     if not 2000 <= at.year <= 2200:
         raise BadParameter(name, text, "is out of this century")
-    return at + DAY if is_end and len(text) == len("2026-11-01") else at
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at + DAY if is_end and len(text) <= len("2026-11-01") else at  # 20261101 is a day too
 
 
 @dataclass(frozen=True, slots=True)

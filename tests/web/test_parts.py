@@ -60,6 +60,7 @@ def test_a_day_as_end_is_counted_whole() -> None:
     found = asked(du="2026-03-01", au="2026-03-01")
     assert (found.start, found.end) == (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
     assert written(found.end, is_end=True) == "2026-03-01"
+    assert asked(du="20260301", au="20260301") == found
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,11 @@ def test_a_day_as_end_is_counted_whole() -> None:
         pytest.param({"du": "2026-03-02", "au": "2026-03-01"}, "is not before 2026-03-01", id="backwards"),
         pytest.param({"du": "2020-01-01"}, "is more than 731 days", id="too-long"),
         pytest.param({"du": "0001-01-01"}, "is out of this century", id="long-ago"),
+        pytest.param({"du": "0001-01-01T00:00+14:00"}, "is out of this century", id="before-time"),
+        pytest.param({"au": "9999-12-31T23:59-14:00"}, "is out of this century", id="behind-time"),
+        pytest.param(
+            {"du": "2026-03-01T00:00", "au": "2026-03-01T00:00"}, "is not before 2026-03-01T00:00", id="nothing-between"
+        ),
         pytest.param({"ref": "zone-9"}, "is neither avant, semaine, mois, an nor a zone", id="reference"),
     ],
 )

@@ -30,6 +30,7 @@ AUTO_POINTS = 500  # about the width of a drawing
 AUTO_STEPS_S = (300, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400, 604_800)
 MAX_ROWS = 50_000
 MIN_RESOLUTION_S, MAX_RESOLUTION_S = 10, 31 * 86_400
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # clocks that were reset tell the first
 COLUMNS = ("measured_at", "value", "minimum", "maximum", "n", "flag", "failed", "device_at")
 
 
@@ -121,6 +122,8 @@ def _range(start: datetime | None, end: datetime | None, now: datetime) -> tuple
     for name, value in (("start", start), ("end", end)):
         if value is not None and value.tzinfo is None:
             raise BadParameter(name, value.isoformat(), "has no time zone; write Z or an offset")
+        if value is not None and not FIRST_YEAR <= value.year <= LAST_YEAR:
+            raise BadParameter(name, value.isoformat(), f"is not of the years {FIRST_YEAR} to {LAST_YEAR}")
     end_at = now if end is None else require_utc(end)
     start_at = end_at - DEFAULT_RANGE if start is None else require_utc(start)
     if start_at >= end_at:
