@@ -158,6 +158,43 @@ def test_select_keeps_what_is_named_and_filters_compare_with_relations(reader: h
 
 
 @pytest.mark.db
+def test_a_stream_is_told_of_by_its_whole_number_alone(reader: httpx.Client) -> None:
+    level, counter = (
+        ask(reader, f"/Datastreams?$filter=name eq 'zone-1/{name}'")["value"][0]["@iot.id"]
+        for name in ("tower/level_m", "pump/volume_m3")
+    )
+    nothing = {"@iot.count": 0, "value": []}
+    for text in (f"{level}.5", f"{level} and Datastream/id eq {counter}", "1e30"):
+        assert ask(reader, f"/Observations?$count=true&$filter=Datastream/id eq {text}") == nothing, text
+    same = f"/Observations?$count=true&$top=0&$filter=Datastream/id eq {level}.0 and Datastream/id eq {level}"
+    assert ask(reader, same)["@iot.count"] == 9 * 288 + 1
+    expand = f"$expand=Observations($top=1;$filter=Datastream/id eq {counter})"
+    found = ask(reader, f"/Datastreams?$filter=Thing/id eq 'zone-1'&{expand}")["value"]
+    assert [one["@iot.id"] for one in found if one["Observations"]] == [counter]
+
+
+@pytest.mark.db
+def test_what_is_expanded_is_in_the_order_asked_for_and_is_counted(reader: httpx.Client) -> None:
+    (stream,) = ask(reader, "/Datastreams?$filter=name eq 'zone-1/tower/level_m'")["value"]
+    number = stream["@iot.id"]
+    day = "phenomenonTime ge 2026-03-01T00:00:00Z and phenomenonTime lt 2026-03-02T00:00:00Z"
+    expand = f"$select=name&$expand=Observations($count=true;$top=2;$orderby=id desc;$filter={day})"
+    found = ask(reader, f"/Datastreams({number})?{expand}")
+    assert [one["phenomenonTime"][11:16] for one in found["Observations"]] == ["23:55", "23:50"]
+    assert found["Observations@iot.count"] == 288
+    listed = ask(reader, f"/Datastreams({number})/Observations?$top=2&$orderby=id desc&$filter={day}")
+    assert listed["value"] == found["Observations"]
+    (zone,) = ask(reader, "/Things?$filter=id eq 'zone-1'&$expand=Datastreams($count=true;$top=1)")["value"]
+    all_of_it = ask(reader, "/Things('zone-1')/Datastreams?$count=true&$top=0")["@iot.count"]
+    assert (len(zone["Datastreams"]), zone["Datastreams@iot.count"]) == (1, all_of_it)
+    for address in (
+        f"Datastreams({number})?$expand=Observations($orderby=result desc)",
+        "Observations?$orderby=id desc",
+    ):
+        assert reader.get(f"{STA}/{address}").status_code == 501, address
+
+
+@pytest.mark.db
 def test_what_is_not_offered_is_501_and_what_is_not_there_404(reader: httpx.Client) -> None:
     not_offered = (
         "Things?$filter=name in ('a','b')", "Things?$filter=year(name) eq 1", "Things?$apply=x", "Things?$top=-1",

@@ -40,6 +40,7 @@ CONFORMANCE = [
     "http://www.opengis.net/spec/iot_sensing/1.1/req/resource-path/resource-path-to-entities",
     "http://www.opengis.net/spec/iot_sensing/1.1/req/request-data",
 ]
+IDS = ("id", "@iot.id")
 SETS = ("Things", "Locations", "Datastreams", "Sensors", "ObservedProperties", "Observations")
 LINKS: Mapping[str, Mapping[str, tuple[str, bool]]] = {  # set → property → the set it leads to, and whether to many
     "Things": {"Locations": ("Locations", True), "Datastreams": ("Datastreams", True)},
@@ -196,7 +197,7 @@ class Reader:
             where = options.where
             found = [one for one in found if holds(where, self._for_filter(kind, one))]
         for path, descends in reversed(options.order):
-            field = "@iot.id" if path in ("id", "@iot.id") else path
+            field = "@iot.id" if path in IDS else path
             plain = {one: self._plain(kind, one) for one in found}
             if any(field not in entity or isinstance(entity[field], dict) for entity in plain.values()):
                 raise NotOffered(f"$orderby: {path} is not offered here")
@@ -216,14 +217,10 @@ class Reader:
     ) -> tuple[list[Entity], int | None, bool]:
         """Observations of one or all channels: (shown, count where it is asked for, whether there are more)."""
         bounds = bounds_of(options.where)
-        if bounds.datastream is not None:
-            channels = [one for one in channels if one == bounds.datastream]
-        order = [(path, descends) for path, descends in options.order if path not in ("id", "@iot.id")]
-        if any(path not in ("phenomenonTime", "resultTime") for path, _ in order):
-            raise NotOffered("$orderby of Observations: phenomenonTime is offered")
-        if len(channels) > 1 and top and order:
+        channels = _within(bounds, channels)
+        descends = _descends(options.order)
+        if len(channels) > 1 and top and (descends or any(path not in IDS for path, _ in options.order)):
             raise NotOffered("$orderby of Observations: within one Datastream, or with $filter=Datastream/id eq …")
-        descends = bool(order) and order[0][1]
         found: list[Entity] = []
         skip = options.skip
         for channel in channels:  # by channel, then by time; those that are skipped whole are only counted
@@ -238,8 +235,10 @@ class Reader:
         return found[:top], count, len(found) > top
 
     def _count(self, channels: Sequence[int], bounds: Bounds) -> int:
-        rows = self._connection.execute(SQL["count_observations"], _parameters(channels, bounds))
-        return sum(number for _, number in rows)
+        return sum(self._counts(channels, bounds).values())
+
+    def _counts(self, channels: Sequence[int], bounds: Bounds) -> dict[int, int]:
+        return dict(self._connection.execute(SQL["count_observations"], _parameters(channels, bounds)).fetchall())
 
     def _some(
         self, channels: Sequence[int], bounds: Bounds, *, descends: bool, limit: int, skip: int
@@ -272,25 +271,31 @@ class Reader:
             if name not in LINKS[kind]:
                 raise NotOffered(f"$expand: {kind} have no {name}")
             further, is_many = LINKS[kind][name]
-            for entity, related in zip(entities, self._expanded(kind, ids, name, inner), strict=True):
+            for entity, (related, count) in zip(entities, self._expanded(kind, ids, name, inner), strict=True):
                 entity.pop(f"{name}@iot.navigationLink")
                 dressed = self._dressed(further, related, inner)
                 entity[name] = dressed if is_many else dressed[0]
+                if is_many and inner.is_counted:
+                    entity[f"{name}@iot.count"] = count
         if options.select:
             kept = {"@iot.id" if name == "id" else name for name in options.select} | options.expand.keys()
+            kept |= {f"{name}@iot.count" for name in options.expand}
             entities = [{name: value for name, value in one.items() if name in kept} for one in entities]
         return entities
 
-    def _expanded(self, kind: str, ids: Sequence[Any], name: str, inner: Options) -> list[list[Any]]:
+    def _expanded(self, kind: str, ids: Sequence[Any], name: str, inner: Options) -> list[tuple[list[Any], int]]:
+        """For each of these what is shown of what belongs to it, and how many there are if that is asked for."""
         top = min(TOP if inner.top is None else inner.top, MOST)
         if name == "Observations":
-            descends = bool(inner.order) and inner.order[0][1]
+            bounds, descends = bounds_of(inner.where), _descends(inner.order)
             limit = min(top, MOST_EXPANDED // max(1, len(ids)))
-            some = self._some(list(ids), bounds_of(inner.where), descends=descends, limit=limit, skip=inner.skip)
-            return [some[one] for one in ids]
+            channels = _within(bounds, ids)
+            some = self._some(channels, bounds, descends=descends, limit=limit, skip=inner.skip)
+            counts = self._counts(channels, bounds) if inner.is_counted else {}
+            return [(some.get(one, []), counts.get(one, 0)) for one in ids]
         further = LINKS[kind][name][0]
         chosen = (self._chosen(further, self._related(kind, one, name), inner) for one in ids)
-        return [found[inner.skip : inner.skip + top] for found in chosen]
+        return [(found[inner.skip : inner.skip + top], len(found)) for found in chosen]
 
     def _sent(self, kind: str, one: Any) -> Entity:
         entity = self._plain(kind, one)
@@ -387,6 +392,17 @@ def _steps(path: str) -> list[tuple[str, Any]]:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+
+
+def _within(bounds: Bounds, channels: Sequence[int]) -> list[int]:
+    return [one for one in channels if bounds.datastream in (None, one)]
+
+
+def _descends(order: Sequence[tuple[str, bool]]) -> bool:
+    """Whether the newest observations come first; within a Datastream ids are in the order of time."""
+    if any(path not in ("phenomenonTime", "resultTime", *IDS) for path, _ in order):
+        raise NotOffered("$orderby of Observations: phenomenonTime is offered")
+    return bool(order) and order[0][1]
 
 
 def _parameters(channels: Sequence[int], bounds: Bounds) -> dict[str, Any]:

@@ -49,13 +49,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Closed bounds that a condition puts on observations; `datastream` None for all."""
+    """Closed bounds that a condition puts on observations; `datastream` None for all, and no channel's id for none."""
 
     start: datetime | None = None
     end: datetime | None = None
     low: float = -math.inf
     high: float = math.inf
-    datastream: int | None = None
+    datastream: float | None = None
 
 
 def parse_options(parts: Sequence[tuple[str, str]]) -> Options:
@@ -155,16 +155,17 @@ def _bound(operator: str, path: str, value: Any) -> Bounds:
             case "lt" | "le":
                 return Bounds(high=math.nextafter(value, -math.inf) if operator == "lt" else value)
     if path in ("Datastream/id", "Datastream/@iot.id") and operator == "eq" and isinstance(value, float):
-        return Bounds(datastream=int(value))
+        return Bounds(datastream=value)
     raise NotOffered(f"$filter of Observations: {path} {operator} is not offered")
 
 
 def _both(left: Bounds, right: Bounds) -> Bounds:
     starts = [one for one in (left.start, right.start) if one is not None]
     ends = [one for one in (left.end, right.end) if one is not None]
+    streams = {one for one in (left.datastream, right.datastream) if one is not None}
     return Bounds(
         max(starts, default=None), min(ends, default=None), max(left.low, right.low), min(left.high, right.high),
-        left.datastream if right.datastream is None else right.datastream,
+        math.nan if len(streams) > 1 else next(iter(streams), None),
     )  # fmt: skip
 
 
