@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -95,7 +95,8 @@ class Export:
         zones = sorted({row.zone_id for row in self.channels})
         where = zones[0] if len(zones) == 1 else f"{len(zones)}-zones"
         ending = ".parquet" if self.format is Format.PARQUET else ".csv"
-        return f"ndiyan_{where}_{self.kind}_{self.start:%Y%m%d}_{self.end:%Y%m%d}{ending}"
+        last = self.end - timedelta(days=1)
+        return f"ndiyan_{where}_{self.kind}_{self.start:%Y%m%d}_{last:%Y%m%d}{ending}"
 
 
 def stream(pool: ConnectionPool[Connection], export: Export) -> Iterator[bytes]:

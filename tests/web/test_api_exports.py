@@ -77,7 +77,7 @@ def test_a_french_excel_opens_what_was_made_for_it(reader: httpx.Client) -> None
     assert "." not in noon[6]
     frame = pd.read_csv(io.StringIO(text), sep=";", decimal=",")
     assert frame["valeur"].max() == pytest.approx(float(noon[6].replace(",", ".")))
-    assert answer.headers["content-disposition"] == 'attachment; filename="ndiyan_zone-1_raw_20260301_20260302.csv"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="ndiyan_zone-1_raw_20260301_20260301.csv"'
 
 
 def test_rollups_by_day_are_those_of_the_readings(reader: httpx.Client) -> None:
@@ -89,6 +89,17 @@ def test_rollups_by_day_are_those_of_the_readings(reader: httpx.Client) -> None:
     water = pd.read_csv(io.StringIO(reader.get(f"{address}/pump/volume_m3").text))
     level = reader.get("/api/v1/zones/zone-1").json()
     assert water.steps.iloc[-1] == pytest.approx(level["yesterday"]["volume_m3"], abs=0.01)
+
+
+def test_files_of_january_and_february_bear_no_day_twice(reader: httpx.Client) -> None:
+    base = "/api/v1/exports/readings?kind=day&zone=zone-1"
+    named = [
+        reader.get(f"{base}&from={first}&to={last}").headers["content-disposition"]
+        for first, last in (("2026-01-01", "2026-01-31"), ("2026-02-01", "2026-02-28"))
+    ]
+    assert named == [
+        f'attachment; filename="ndiyan_zone-1_day_{days}.csv"' for days in ("20260101_20260131", "20260201_20260228")
+    ]
 
 
 def test_parquet_comes_back_as_it_was_and_is_not_squeezed_twice(reader: httpx.Client) -> None:
