@@ -158,15 +158,17 @@ class TowerDay(NamedTuple):
 
 
 def tower_days(t_s: FloatArray, level_m: FloatArray, *, full_level_m: float, interval_s: float) -> dict[int, TowerDay]:
-    """Days since 1970 → hours full and empty; each reading stands for its interval."""
+    """Days since 1970 → hours full and empty; each reading stands for its interval, or until the next."""
     known = np.isfinite(level_m)
-    day = np.floor(t_s[known] / 86_400).astype(np.int64)
-    share, hours = level_m[known] / full_level_m, interval_s / 3600
+    t_s, share = t_s[known], level_m[known] / full_level_m
+    hours = np.minimum(np.diff(t_s, append=np.inf), interval_s) / 3600
+    day = np.floor(t_s / 86_400).astype(np.int64)
     return {
         int(one): TowerDay(
-            float((share[day == one] >= OVERFLOW_SHARE).sum() * hours),
-            float((share[day == one] <= EMPTY_SHARE).sum() * hours),
-            float((day == one).sum() * hours),
+            *(
+                float(hours[(day == one) & where].sum())
+                for where in (share >= OVERFLOW_SHARE, share <= EMPTY_SHARE, np.isfinite(share))
+            )
         )
         for one in np.unique(day)
     }

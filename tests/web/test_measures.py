@@ -112,6 +112,13 @@ def test_hours_of_a_full_and_of_an_empty_tower() -> None:
     assert found == {1: (0.5, 0.5, 1.75)}
 
 
+def test_a_tower_that_speaks_more_often_than_agreed_is_not_empty_for_longer() -> None:
+    # A minute's readings of a tower that was to speak every 15 minutes: two hours, one of them empty; then silence.
+    level = np.repeat([2.0, 0.1], 60)
+    found = tower_days(60.0 * np.arange(120), level, full_level_m=3.5, interval_s=900.0)
+    assert found[0] == pytest.approx((0.0, 1.0 + 14 / 60, 2.0 + 14 / 60))
+
+
 def test_autonomy_is_evening_stock_over_usual_use() -> None:
     stock, drawn = np.full(72, 10.0), np.full(72, 0.5)
     stock[24 + 18], stock[48 + 18] = 6.0, NAN
