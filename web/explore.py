@@ -285,7 +285,7 @@ class Steps:
             return self._specific_energy(row.zone_id, start - back, end - back, back.total_seconds())
         t_s = self.t_s - back.total_seconds()
         if row.is_counter:
-            return self._counted(row, t_s, end - back)
+            return self._counted(row, t_s, start - back, end - back)
         series = PgReadings(self._connection).series(row.channel_id, start - back, end - back, resolution=self.step)
         if row.name in AMOUNTS:
             series = replace(series, value=series.value * series.n)
@@ -294,7 +294,7 @@ class Steps:
             column = replace(column, extremes=(float(series.minimum.min()), float(series.maximum.max())))
         return column, float(series.n.sum())
 
-    def _counted(self, row: ChannelRow, t_s: FloatArray, end: datetime) -> tuple[Column, float]:
+    def _counted(self, row: ChannelRow, t_s: FloatArray, start: datetime, end: datetime) -> tuple[Column, float]:
         """A counter's steps; what was read before the first tells where that begins."""
         first = datetime.fromtimestamp(float(t_s[0]), UTC)
         if self.step % HOUR:
@@ -306,10 +306,12 @@ class Steps:
         last = first - (first - end) // HOUR * HOUR
         name = f"{row.asset_id}/{row.name}"
         hours = Hours(self._connection, row.zone_id, first - HOUR, last, [name])
-        return plain_steps(
-            hours.of(name, Part.MOVED), hours.of(name, Part.HIGH) - hours.of(name, Part.LOW), len(t_s),
-            self.step // HOUR,
-        ), float(np.nansum(hours.of(name, Part.COUNT)[1:]))  # fmt: skip
+        moved, within = hours.of(name, Part.MOVED), hours.of(name, Part.HIGH) - hours.of(name, Part.LOW)
+        asked = (start - first) // HOUR  # a step may begin before what was asked for
+        column = replace(
+            steps_of_hours(moved, len(t_s), self.step // HOUR), total=moved_in_all(moved[asked:], within[asked:])
+        )
+        return column, float(np.nansum(hours.of(name, Part.COUNT)[asked + 1 :]))
 
     def _specific_energy(self, zone_id: str, start: datetime, end: datetime, back_s: float) -> tuple[Column, float]:
         first = start.replace(minute=0, second=0, microsecond=0)
@@ -329,25 +331,33 @@ class Steps:
         return Column(top * known, bottom * known, LEAST_M3), float(used.sum())
 
 
-def plain_steps(moved: FloatArray, within: FloatArray, k: int, step_h: int) -> Column:
+def steps_of_hours(moved: FloatArray, k: int, step_h: int) -> Column:
     """What a counter moved on in `k` steps of so many hours.
 
-    Parameters
-    ----------
-    moved, within : (1 + n,) what it moved on in each hour, and what of that lies between two readings of the hour; NaN
-        where nothing was read. The hour before the first step tells whether all of that one is known
+    `moved` (1 + n,) begins with the hour before them, which tells whether all of the first is known.
     """
     is_known = np.isfinite(moved)
     place = np.arange(len(moved) - 1) // step_h
     sums = np.bincount(place, np.nan_to_num(moved[1:]), minlength=k)
     known = np.concatenate([is_known[:1], np.bincount(place, is_known[1:], minlength=k) > 0])
-    column = plain(np.where(known[1:] & known[:-1], sums, np.nan))
+    return plain(np.where(known[1:] & known[:-1], sums, np.nan))
+
+
+def moved_in_all(moved: FloatArray, within: FloatArray) -> float | None:
+    """What a counter moved on in some hours, over gaps too; None where nothing was read.
+
+    Parameters
+    ----------
+    moved, within : (1 + n,) what it moved on in the hour before and in each of these, and what of that lies between two
+        readings of the hour; NaN where nothing was read
+    """
+    is_known = np.isfinite(moved)
     if not is_known[1:].any():
-        return column
-    total, begins = float(sums.sum()), int(np.flatnonzero(is_known)[0])
-    if begins > 0:  # after a silence: nobody knows what of it came before the first step
+        return None
+    total, begins = float(np.nansum(moved[1:])), int(np.flatnonzero(is_known)[0])
+    if begins > 0:  # after a silence: nobody knows what of it came before
         total -= max(0.0, float(moved[begins] - within[begins]))
-    return replace(column, total=total)
+    return total
 
 
 def on_grid(series: Series, t_s: FloatArray, step_s: float, row: ChannelRow) -> FloatArray:

@@ -21,7 +21,7 @@ from tests.web.test_pages import words
 from tests.web.web_seed import seed_bad, seed_good, seed_readings
 from tests.web.web_site import Site
 from web.errors import BadParameter
-from web.explore import Column, Question, on_grid, plain_steps, question_of, step_for, written
+from web.explore import Column, Question, moved_in_all, on_grid, question_of, step_for, steps_of_hours, written
 from web.measures import night_fall
 from web.rights import Role
 
@@ -107,11 +107,11 @@ def test_water_of_a_silence_that_began_before_is_not_in_a_total() -> None:
     # Silent until the second hour, which counted a litre by itself; a second silence is the third of four steps.
     moved = np.array([NAN, NAN, 30.0, 2.0, 1.0, NAN, NAN, 7.0, 1.0])
     within = np.array([NAN, NAN, 1.0, 1.9, 0.9, NAN, NAN, 0.5, 0.9])
-    found = plain_steps(moved, within, 4, 2)
-    assert found.total == 1 + 2 + 1 + 7 + 1
-    assert found.value[1] == 3.0
-    assert np.isnan(found.value[[0, 2, 3]]).all()
-    assert plain_steps(np.full(9, NAN), np.full(9, NAN), 4, 2).total is None
+    assert moved_in_all(moved, within) == 1 + 2 + 1 + 7 + 1
+    found = steps_of_hours(moved, 4, 2).value
+    assert found[1] == 3.0
+    assert np.isnan(found[[0, 2, 3]]).all()
+    assert moved_in_all(np.full(9, NAN), np.full(9, NAN)) is None
 
 
 pytest_db = pytest.mark.db
@@ -349,6 +349,20 @@ def test_a_meter_that_begins_anew_each_night_keeps_its_water_in_a_year(site: Sit
         assert exported_m3(client, "zone-5/pump/volume_m3", "2025-06-15", "2026-03-01") == 260 * 23
     assert "total 5 980,0 m³" in re.sub(r"\s", " ", words(page))
     assert page.text.count('<td class="num">23,0<') == 260
+
+
+@pytest_db
+@pytest.mark.parametrize("du", ["2024-09-01", "2024-09-02"])
+def test_a_total_of_two_years_begins_with_its_first_day_wherever_steps_of_two_days_do(site: Site, du: str) -> None:
+    first = datetime(2024, 8, 25, tzinfo=UTC)
+    hours = np.arange((site.clock.now() - first) // timedelta(hours=1))
+    with site.connect() as connection:
+        seed_good(connection, "zone-5", "pump/volume_m3", first.timestamp() + hours * 3600.0, 1.0 + hours)
+    days = (date(2026, 3, 1) - date.fromisoformat(du)).days + 1
+    with site.app() as client:
+        client.get(site.login_path())
+        page = client.get(f"/fr/zones/zone-5/graphes?v=pump/volume_m3&du={du}&au=2026-03-01")
+    assert f"total {days * 24:,},0 m³".replace(",", " ", 1) in re.sub(r"\s", " ", words(page))
 
 
 @pytest_db
