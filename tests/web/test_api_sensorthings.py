@@ -195,6 +195,15 @@ def test_what_is_expanded_is_in_the_order_asked_for_and_is_counted(reader: httpx
 
 
 @pytest.mark.db
+def test_a_stream_begins_and_ends_with_its_first_and_last_observation(reader: httpx.Client) -> None:
+    (stream,) = ask(reader, "/Datastreams?$filter=name eq 'zone-4/tower/level_m'")["value"]
+    address = f"/Datastreams({stream['@iot.id']})/Observations?$top=1&$orderby=phenomenonTime"
+    first, last = (ask(reader, f"{address} {way}")["value"][0]["phenomenonTime"] for way in ("asc", "desc"))
+    # Nine days before 10:40; silent since 05:00.
+    assert stream["phenomenonTime"] == f"{first}/{last}" == "2026-02-21T10:40:00Z/2026-03-02T04:55:00Z"
+
+
+@pytest.mark.db
 def test_what_is_not_offered_is_501_and_what_is_not_there_404(reader: httpx.Client) -> None:
     not_offered = (
         "Things?$filter=name in ('a','b')", "Things?$filter=year(name) eq 1", "Things?$apply=x", "Things?$top=-1",
