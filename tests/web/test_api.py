@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
+from gateway.model import Flag
 from ingest.columns import Columns
 from ingest.registry import channel_ids
 from ingest.writer import ReadingWriter
@@ -105,6 +106,26 @@ def test_readings_by_intervals_have_mean_and_extremes_and_keep_gaps(reader: http
     assert first["maximum"] == pytest.approx(900.0)
     assert first["minimum"] == 0.0
     assert first["value"] == pytest.approx(900 / np.pi, rel=1e-3)
+
+
+@pytest.mark.db
+def test_openapi_tells_what_an_hour_knows_that_half_an_hour_does_not(site: Site, script: httpx.Client) -> None:
+    """A suspect reading at 10:05, and one behind the end that was asked for."""
+    minutes = np.array([0, 5, 10, 15, 20, 25, 40])
+    with site.connect() as connection:
+        number = channel_ids(connection)["zone-5", "tower", "level_m"]
+        t_us = round(site.clock.now().replace(minute=0).timestamp() * 1e6) + minutes * 60_000_000
+        flags = np.where(minutes == 5, Flag.SUSPECT, Flag.GOOD).astype(np.int16)
+        numbers = np.full(len(t_us), number, np.int32)
+        ReadingWriter(connection).write(Columns(numbers, t_us, t_us, np.ones(len(t_us)), flags))
+    asked = "/api/v1/readings?channel=zone-5/tower/level_m&start=2026-03-02T10:10:00Z&end=2026-03-02T10:30:00Z"
+    found = {step: script.get(f"{asked}&resolution={step}").json()["items"] for step in (1800, 3600, 86_400)}
+    assert [(one["n"], one["flag"]) for (one,) in found.values()] == [(6, 3), (7, 1), (7, 1)]
+    schema = script.get("/api/v1/openapi.json").json()
+    told = schema["components"]["schemas"]["ReadingView"]["properties"]["flag"]["description"]
+    assert "intervals of whole hours know of bad readings alone" in told
+    told = schema["paths"]["/api/v1/readings"]["get"]["description"]
+    assert "to the end of the hour or day in which `end` lies" in " ".join(told.split())
 
 
 @pytest.mark.db

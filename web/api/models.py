@@ -198,7 +198,10 @@ class ReadingView(BaseModel):
     minimum: float
     maximum: float
     n: int = Field(description="readings within the interval; 1 for a raw reading")
-    flag: int = Field(description="1 good, 2 not evaluated, 3 suspect, 4 bad, 9 missing; of an interval the worst")
+    flag: int = Field(
+        description="1 good, 2 not evaluated, 3 suspect, 4 bad, 9 missing; of an interval the worst, but intervals of"
+        " whole hours know of bad readings alone: 4 where one was left out, else 1"
+    )
     failed: list[str] | None = Field(
         default=None,
         description="tests that a raw reading failed: range, spike, rate, flat, counter, clock; null for an interval",

@@ -66,6 +66,8 @@ def readings(
 ) -> Response:
     """Values are in the channel's canonical unit; intervals without readings are absent, a gap stays a gap.
 
+    Intervals lie on multiples of their length since 1970. The first is counted from its own beginning, and those of
+    whole hours or days are counted to the end of the hour or day in which `end` lies.
     For a counter the value of an interval is its last reading. A raw reading tells the tests that it failed, and one
     whose time is our estimate what its gateway's clock said.
     """
