@@ -90,6 +90,11 @@ def require_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+def taken_as_utc(value: datetime) -> datetime:
+    """`value` in UTC, where people are told that a time without a zone is meant so; an offset counts."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
 def us_from_instant(at: datetime) -> int:
     """An instant as microseconds since 1970-01-01 UTC."""
     return round(at.timestamp() * 1e6)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ import psycopg
 import typer
 
 from alerts.errors import AlertsError
-from gateway.clock import SystemClock
+from gateway.clock import SystemClock, taken_as_utc
 from gateway.errors import GatewayError
 from gateway.zones import load_zones
 from ingest.errors import IngestError
@@ -538,7 +538,7 @@ def _fail(sentence: str, code: int) -> None:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)
+    return None if moment is None else taken_as_utc(moment)
 
 
 def _plain(value: Any) -> Any:

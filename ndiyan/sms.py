@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
@@ -28,6 +28,7 @@ from alerts.messages import (
     to_gsm,
 )
 from alerts.words import asset_label
+from gateway.clock import taken_as_utc
 from gateway.model import Fault, State
 from gateway.zones import load_zones
 from ndiyan.settings import load_settings
@@ -256,8 +257,8 @@ def transcript(
             )  # fmt: skip
     else:
         settings = load_settings(context.obj)
-        until = end.replace(tzinfo=UTC) if end else settings.make_clock().now()
-        since = start.replace(tzinfo=UTC) if start else until - timedelta(days=7)
+        until = taken_as_utc(end) if end else settings.make_clock().now()
+        since = taken_as_utc(start) if start else until - timedelta(days=7)
         with connect(settings.required("database.url")) as connection:
             lines = fetch_lines(connection, start=since, end=until, zone=zone)
     for line in [json.dumps(one.as_json(), ensure_ascii=False) for one in lines] if as_json else told(lines, language):

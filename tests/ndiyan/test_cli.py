@@ -42,6 +42,16 @@ def test_zones_check_tells_every_file_with_a_mistake(tmp_path: Path) -> None:
     assert [error.split(": ")[1] for error in answer["errors"]] == ["zone", "zone"]
 
 
+def test_a_backtest_begins_at_the_instant_that_is_meant_wherever_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "readings.csv").write_text(
+        "time,zone,asset,channel,value,unit\n2026-03-02T10:00:00Z,zone-1,tower,level_m,1.5,m\n", "utf-8"
+    )
+    asked = ("backtest", "--readings", "readings.csv", "--from", "2026-03-02T13:00:00+02:00")
+    done = ndiyan(*asked, "--to", "2026-03-02T12:00:00", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nothing to judge between 2026-03-02 11:00:00+00:00 and 2026-03-02 12:00:00+00:00" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "environment", "code", "sentence"),
     [

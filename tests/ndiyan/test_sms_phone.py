@@ -86,6 +86,8 @@ def test_the_commands_answer_machines_and_people(
     spoken = run(app, ["sms", "transcript", *span]).output
     assert "12:00 A7 Pompe arrêtée malgré le soleil: *alerte ouverte*" in spoken
     assert "Alpha Oumar Barry (exploitant)** lit « NDIYAN A7" in spoken
+    elsewhere = ["--from", "2026-03-02T13:30:00+02:00", "--to", "2026-03-02T15:00:00+02:00"]
+    assert run(app, ["sms", "transcript", *elsewhere]).output == spoken
     lines = [json.loads(line) for line in run(app, ["sms", "transcript", *span, "--json"]).output.splitlines()]
     assert [one["kind"] for one in lines] == ["opened", "heard"]
     assert "600000013" not in spoken + json.dumps(lines)
