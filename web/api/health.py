@@ -19,6 +19,7 @@ EXAMPLE = {
 }  # fmt: skip
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get(
     "/healthz",
     summary="Database, newest reading, heartbeats of the services",
