@@ -18,6 +18,7 @@ from alerts.scene import DAY_S, FloatArray, Grid, Mask
 
 USUAL_DAYS = 28  # a zone's own past that counts as its usual
 MIN_DAYS = 7
+FORGETS_DAYS = 60  # without a good day; no more days are read for a live judgement
 NORMAL_MAD = 1.4826  # a normal distribution's standard deviation in median absolute deviations
 
 
@@ -152,10 +153,31 @@ def past_spread(
 ) -> FloatArray:
     """For each day (n, d) how much the days before it differ: 1.4826 times their median absolute deviation."""
     ordered, count = _past(value, days, only)
-    apart = np.sort(np.abs(ordered - _quantile(ordered, count, 0.5)[..., None]), axis=-1)
-    place = np.maximum(count - 1, 0) // 2
-    found = np.take_along_axis(apart, place[..., None], axis=-1)[..., 0]
-    return np.where(count >= at_least, NORMAL_MAD * found, np.nan)
+    return np.where(count >= at_least, _spread(ordered, count), np.nan)
+
+
+def past_of_good_days(
+    value: FloatArray, is_off: Callable[[FloatArray, FloatArray, FloatArray], Mask], *, days: int, at_least: int
+) -> tuple[FloatArray, FloatArray]:
+    """For each day (n, d) the median of the last `days` good days before it, and how much these differ.
+
+    A day teaches nothing when `is_off(today, median, spread)`, each (n,): a fault that stays must not become usual, or
+    it would seem to be over. While fewer than `at_least` are known all days teach; after `FORGETS_DAYS` without a good
+    one learning begins again.
+    """
+    usual, spread = np.full((2, *value.shape), np.nan)
+    kept, silent_days = np.full((len(value), days), np.nan), np.zeros(len(value))
+    for day in range(first_known(value), value.shape[1]):
+        ordered, count = np.sort(kept, axis=1), np.isfinite(kept).sum(axis=1)
+        usual[:, day] = np.where(count >= at_least, _quantile(ordered, count, 0.5), np.nan)
+        spread[:, day] = np.where(count >= at_least, _spread(ordered, count), np.nan)
+        today = value[:, day]
+        off = is_off(today, usual[:, day], spread[:, day]) & (count >= at_least)
+        teaches = np.isfinite(today) & ~off
+        kept = np.where(teaches[:, None], np.concatenate([kept[:, 1:], today[:, None]], axis=1), kept)
+        silent_days = np.where(teaches, 0, silent_days + 1)
+        kept[silent_days >= FORGETS_DAYS] = np.nan
+    return usual, spread
 
 
 def recent_median(value: FloatArray, days: int, *, at_least: int = 1) -> FloatArray:
@@ -193,3 +215,10 @@ def _quantile(ordered: FloatArray, count: NDArray[np.intp], share: float) -> Flo
     high = np.minimum(low + 1, np.maximum(count - 1, 0))
     below, above = (np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0] for at in (low, high))
     return np.asarray(below + (above - below) * (place - low))
+
+
+def _spread(ordered: FloatArray, count: NDArray[np.intp]) -> FloatArray:
+    """(n, d) 1.4826 times the median absolute deviation of the first `count` of the `ordered` values of each day."""
+    apart = np.sort(np.abs(ordered - _quantile(ordered, count, 0.5)[..., None]), axis=-1)
+    place = np.maximum(count - 1, 0) // 2
+    return np.asarray(NORMAL_MAD * np.take_along_axis(apart, place[..., None], axis=-1)[..., 0])

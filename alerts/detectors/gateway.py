@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_spread
+from alerts.days import DayView, Feature, past_median, past_of_good_days
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
 from alerts.rolling import held, run_steps, steps_since, window_mean
@@ -42,11 +42,18 @@ def nominal(usual_v: FloatArray) -> FloatArray:
     return np.select([usual_v < 6, usual_v < 17, usual_v < 35], [0.295, 1.0, 2.0], default=4.0)
 
 
+def _is_too_low(low: FloatArray, usual: FloatArray, *_: FloatArray) -> Mask:
+    """Lower than a sound battery gets; where one lives lower than others do, its own usual counts."""
+    scale = nominal(np.where(np.isfinite(usual), usual, low))
+    limit = LOW_V * scale
+    return np.asarray(low < np.fmin(limit, np.where(np.isfinite(usual), usual - 0.15 * scale, limit)))
+
+
 def judge_battery(scene: Scene) -> list[Signal]:
     """Lower before dawn than a sound battery gets, or lower each night and well under its own usual."""
     days = scene.days
     low = days.get(NIGHT_BATTERY.name)
-    usual = past_median(low, days=28, at_least=4)
+    usual, spread = past_of_good_days(low, _is_too_low, days=28, at_least=4)
     scale = nominal(np.where(np.isfinite(usual), usual, low))
     falls = np.ones(low.shape, dtype=bool)
     for back in range(1, FALLING_NIGHTS):
@@ -54,14 +61,13 @@ def judge_battery(scene: Scene) -> list[Signal]:
         falls &= later < earlier - 0.02 * scale
         falls[:, :back] = False
     # Two nights well under what this battery's nights ever differ by; a dark week makes them differ.
-    deep = usual - np.maximum(SINKS_V * scale, SPREADS * past_spread(low, days=28, at_least=4))
+    deep = usual - np.maximum(SINKS_V * scale, SPREADS * spread)
     sinks = low < deep
     sinks[:, 1:] &= low[:, :-1] < deep[:, 1:]
     sinks[:, :1] = False
     limit = LOW_V * scale
     fades = falls & (low < usual - FALLS_V * scale)
-    # Without a past, or where a battery lives lower than others do, its own usual counts.
-    is_low = low < np.fmin(limit, np.where(np.isfinite(usual), usual - 0.15 * scale, limit))
+    is_low = _is_too_low(low, usual)
     verdict = verdicts(present=is_low | fades | sinks, absent=low > np.fmin(usual - 0.1 * scale, limit + 0.2 * scale))
 
     def describe(zone: int, first: int, last: int) -> Evidence:

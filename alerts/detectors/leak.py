@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_quantile, past_spread
+from alerts.days import DayView, Feature, past_median, past_of_good_days, past_quantile
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_steps, restarts
 from alerts.detectors.taps import MOST_M3_H, counted_flow, counted_rate, hourly_flow
@@ -221,6 +221,27 @@ LARGEST_QUIET = Feature("largest_quiet_hour_m3_h", 24.0, largest_quiet_hour)
 QUIET_PRESSURE = Feature("quiet_pressure_share", 24.0, quiet_pressure)
 
 
+def losses_at_night(scene: Scene) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(n, d) what flows at night and reaches no tap, what is usual of it without a leak, and how much above counts.
+
+    A tower that a leak has emptied by midnight hides it: then the hours of the day before count that had water. [m³/h]
+    """
+    days = scene.days
+    flow = days.get(NIGHT_FLOW.name)
+    drawn = sum((np.nan_to_num(days.get(f"{tap}/night_m3_h")) for tap in scene.grid.sites.taps), np.zeros(days.shape))
+    before = np.full(days.shape, np.nan)
+    before[:, 1:] = days.get(UNMETERED.name)[:, :-1]
+    lost = np.where(np.isfinite(flow), flow - drawn, before)
+
+    def above(spread: FloatArray) -> FloatArray:
+        return np.maximum(ABOVE_USUAL_M3_H, SPREADS_ABOVE * spread)
+
+    usual, spread = past_of_good_days(
+        lost, lambda now, usual, spread: now > usual + above(spread), days=USUAL_NIGHTS, at_least=MIN_NIGHTS
+    )
+    return lost, usual, above(spread)
+
+
 def judge_night_leak(scene: Scene) -> list[Signal]:
     """Flow between 00:30 and 03:30 that this zone did not have on its past nights, one verdict a night.
 
@@ -228,15 +249,7 @@ def judge_night_leak(scene: Scene) -> list[Signal]:
     rule's on-delay). Tap meters that account for the flow say that somebody draws it.
     """
     days = scene.days
-    flow = days.get(NIGHT_FLOW.name)
-    drawn = sum((np.nan_to_num(days.get(f"{tap}/night_m3_h")) for tap in scene.grid.sites.taps), np.zeros(days.shape))
-    # A tower that a leak has emptied by midnight hides it: then the hours of the day before count that had water.
-    before = np.full(days.shape, np.nan)
-    before[:, 1:] = days.get(UNMETERED.name)[:, :-1]
-    lost = np.where(np.isfinite(flow), flow - drawn, before)
-    usual = past_median(lost, days=USUAL_NIGHTS, at_least=MIN_NIGHTS)
-    spread = past_spread(lost, days=USUAL_NIGHTS, at_least=MIN_NIGHTS)
-    above = np.maximum(ABOVE_USUAL_M3_H, SPREADS_ABOVE * spread)
+    lost, usual, above = losses_at_night(scene)
     limit = usual + above
     verdict = verdicts(present=lost > limit, absent=lost <= usual + 0.6 * above)
 
@@ -260,7 +273,11 @@ def judge_burst(scene: Scene) -> list[Signal]:
     grid, days = scene.grid, scene.days
     hour = grid.hours(1)
     outflow = hourly_outflow(grid)
-    busy = days.on(past_quantile(days.get(LARGEST_HOUR.name), 0.9, days=28, at_least=4), grid.t_s)
+    # A day after a night that lost water says nothing of what people draw.
+    night_m3_h, usual_m3_h, above = losses_at_night(scene)
+    is_tight = ~(night_m3_h > usual_m3_h + above)
+    largest = past_quantile(days.get(LARGEST_HOUR.name), 0.9, days=28, at_least=4, only=is_tight)
+    busy = days.on(largest, grid.t_s)
     unmetered = outflow - sampling_error(grid) - counting_error(grid) - taps_together(grid)
     empties_m3_h = grid.sites.rating("tower", "volume_m3") / NIGHT_H
     least_m3_h = np.fmin(BURST_M3_H, empties_m3_h)

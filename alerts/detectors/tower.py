@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_spread, recent_largest
+from alerts.days import DayView, Feature, past_median, past_of_good_days, past_spread, recent_largest
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.leak import drawn_m3, is_drawing_metered, taps_together
 from alerts.detectors.sensor import top_of_float, without_spikes
@@ -86,7 +86,8 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
     outflow = np.where(np.isfinite(metered), metered, taps_together(grid))
     spill = inflow - np.nan_to_num(outflow)
     # What leaks out of the tower goes over no rim.
-    spill -= scene.days.on(np.maximum(0.0, -np.nan_to_num(_apart(scene.days.get(BALANCE.name))[0])), grid.t_s)
+    leaks = -np.nan_to_num(_apart(scene.days.get(BALANCE.name), LOSES_M3_H)[0])
+    spill -= scene.days.on(np.maximum(0.0, leaks), grid.t_s)
     top_m = top_of_float(scene)
     # By a sensor that reads more at its float's stop than the tower holds, the top is above that.
     is_over = top_m > READS_OVER_SHARE * full_m
@@ -258,11 +259,11 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
     """
     days = scene.days
     gain = days.get(BALANCE.name)
-    apart, spread = _apart(gain)
+    apart, spread = _apart(gain, LOSES_M3_H)
     limit = np.where(np.isfinite(spread), np.maximum(LOSES_M3_H, SPREADS_ABOVE * spread), ALWAYS_M3_H)
     limit = np.maximum(limit, ERRORS_ABOVE * np.nan_to_num(days.get(BALANCE_ERROR.name)))
     # A tower that a leak has emptied by midnight hides it: then the hours of the day before count that had water.
-    by_day, spread = _apart(days.get(DAY_BALANCE.name))
+    by_day, spread = _apart(days.get(DAY_BALANCE.name), ALWAYS_M3_H)
     before, before_limit = _day_before(by_day), _day_before(np.maximum(ALWAYS_M3_H, SPREADS_ABOVE * spread))
     hidden = np.isnan(gain) & (days.get(NIGHT_LEVEL.name) < HOLDS_M) & np.isfinite(before) & np.isfinite(before_limit)
     apart, limit = np.where(hidden, before, apart), np.where(hidden, before_limit, limit)
@@ -284,7 +285,13 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
     well_fills |= hidden & (recent_largest(rose_m, HIDDEN_NIGHTS) > HIDDEN_WAVERS * wavers_m)
     well_stays = would_show & (rose_m < 0.5 * RAISED_SHARE * raised_m)
     by_sensor = ((fell_bar > VALVE_BAR) & ~well_stays) | well_fills
-    by_day, spread = _apart(days.get(LIFTED_BALANCE.name))
+    # A day that loses as it does at night says nothing of how the hours of pumping used to be.
+    lifted = days.get(LIFTED_BALANCE.name)
+    usual, spread = past_of_good_days(
+        np.where(loses, np.nan, lifted), lambda *_: np.zeros(len(lifted), dtype=bool),
+        days=USUAL_NIGHTS, at_least=MIN_NIGHTS,
+    )  # fmt: skip
+    by_day = lifted - np.nan_to_num(usual)
     stays = _stays_while_lifting(by_day, spread, lost=-apart)
     # What the tower lost yesterday while the pump lifted was no valve's either.
     stayed = _stays_while_lifting(_day_before(by_day), _day_before(spread), lost=-apart)
@@ -340,9 +347,15 @@ def _day_before(value: FloatArray) -> FloatArray:
     return before
 
 
-def _apart(balance: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(n, d) how far a day's balance is from past ones, or from nothing without any, and how much those differ."""
-    usual, spread = (past(balance, days=USUAL_NIGHTS, at_least=MIN_NIGHTS) for past in (past_median, past_spread))
+def _apart(balance: FloatArray, least_m3_h: float) -> tuple[FloatArray, FloatArray]:
+    """(n, d) how far a day's balance is from past ones, or from nothing without any, and how much those differ.
+
+    Days that lost more than `least_m3_h`, and more than others differ by, teach nothing.
+    """
+    usual, spread = past_of_good_days(
+        balance, lambda now, usual, spread: now < usual - np.maximum(least_m3_h, SPREADS_ABOVE * spread),
+        days=USUAL_NIGHTS, at_least=MIN_NIGHTS,
+    )  # fmt: skip
     return np.where(np.isfinite(usual), balance - usual, balance), spread
 
 

@@ -137,6 +137,15 @@ def test_a_battery_that_fades_is_seen_before_the_box_goes_dark(usual_v: float) -
     assert PRESENT in found[8:]
 
 
+def test_a_battery_that_nobody_changes_for_a_month_is_low_until_somebody_does() -> None:
+    found = battery([12.6, 12.5, 12.6, 12.55] * 3 + [11.5, 11.4, 11.45] * 10 + [12.6] * 2)
+    assert found[12:] == [PRESENT] * 30 + [ABSENT] * 2
+
+
+def test_a_battery_that_has_always_lived_low_is_told_until_its_nights_are_known() -> None:
+    assert battery([11.7, 11.65, 11.7, 11.7, 11.65, 11.7]) == [PRESENT] * 4 + [ABSENT] * 2
+
+
 def test_a_dark_week_is_no_fading_battery() -> None:
     swings = [12.6, 12.5, 12.65, 12.45, 12.6, 12.5, 12.62, 12.48, 12.4, 12.38, 12.41, 12.45, 12.6]
     assert PRESENT not in battery(swings)

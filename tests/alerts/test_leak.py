@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -24,16 +24,16 @@ Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 def village(
     days: int, lost_m3_h: float = 0.0, *, from_s: float = 0.0, taps: bool = True, pressure: bool = True,
-    busy: float = 1.0, meter: bool = True, level_m: float = 2.0, draws_m3_h: float = 2.0,
+    busy: float = 1.0, meter: bool = True, level_m: float = 2.0, draws_m3_h: float = 2.0, until_s: float = np.inf,
 ) -> Scene:  # fmt: skip
-    """Days with `draws_m3_h` from 6 to 20 h (`busy` times as much from `from_s` on), and a loss from `from_s` on."""
+    """Days with `draws_m3_h` from 6 to 20 h (`busy` times as much from `from_s` on), and a loss until `until_s`."""
 
     def drawn(t: Array) -> Array:
         hour = t % DAY_S / HOUR_S
         return np.where((hour >= 6) & (hour < 20), np.where(t >= from_s, busy, 1.0) * draws_m3_h, 0.0)
 
     def lost(t: Array) -> Array:
-        return np.where(t >= from_s, lost_m3_h, 0.0)
+        return np.where((t >= from_s) & (t < until_s), lost_m3_h, 0.0)
 
     def bar(t: Array) -> Array:
         # The column of 12 m and the level, less what friction takes of a flow: a third at a lost 3 m³/h.
@@ -239,6 +239,21 @@ def test_a_leak_shows_in_the_first_night(rate: float) -> None:
     since = 9 * DAY_S + 12 * HOUR_S
     found = only(judge_night_leak, village(12, rate, from_s=since))
     assert found.verdict.tolist()[3:] == [ABSENT] * 7 + [PRESENT] * 2
+
+
+def test_a_leak_that_nobody_mends_for_a_month_is_there_until_somebody_does() -> None:
+    """Twenty nights of a leak would be as usual as twenty without: who counts them tells people that it is mended."""
+    since, until = 9.5 * DAY_S, 40.5 * DAY_S
+    found = transitions(only(judge_night_leak, village(43, 0.35, from_s=since, until_s=until)), [])
+    (leak,) = [step for step in found if isinstance(step, Opening)]
+    assert leak.cleared_at == START + timedelta(days=41, hours=3.5), "the first night without"
+
+
+def test_without_meters_at_the_taps_a_burst_of_a_fortnight_does_not_make_its_flow_usual() -> None:
+    since = 15.5 * DAY_S
+    found = transitions(only(judge_burst, village(30, 3.0, from_s=since, taps=False)), [])
+    (burst,) = [step for step in found if isinstance(step, Opening)]
+    assert (burst.cleared_at, burst.times) == (None, 1)
 
 
 def test_a_leak_that_empties_the_tower_before_midnight_shows_by_day_where_taps_are_metered() -> None:

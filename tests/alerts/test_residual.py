@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from alerts.days import past_median, past_of_good_days, past_spread
 from alerts.residual import Moments, ResidualModel, models_of_past, smoothed, usual_of_good_days
 
 ROWS = arrays(np.float64, (24, 3), elements=st.floats(-100, 100, allow_subnormal=False))
@@ -86,6 +87,23 @@ def test_a_fault_that_stays_does_not_become_usual_but_a_new_machine_does() -> No
     assert set(usual[3:66]) == {10.0}
     assert np.isnan(usual[66:69]).all(), "sixty days without a good one: learning begins again"
     assert set(usual[69:]) == {6.0}
+
+
+def test_a_leak_that_stays_for_sixty_days_does_not_become_usual() -> None:
+    nights = np.array([[0.0, 0.02, 0.01, 0.02, 0.0] + [0.3] * 66])
+    usual, spread = past_of_good_days(nights, lambda now, usual, _: now > usual + 0.1, days=20, at_least=3)
+    assert usual[0, 3:65] == pytest.approx(0.01, abs=0.005)
+    assert spread[0, 5:65] == pytest.approx(0.0148, abs=1e-4)
+    assert np.isnan(usual[0, 65:68]).all(), "sixty nights without a good one: learning begins again"
+    assert set(usual[0, 68:]) == {0.3}
+
+
+def test_where_no_day_is_off_good_days_are_all_days() -> None:
+    nights = np.random.default_rng(3).normal(0, 0.02, (4, 40))
+    nights[1, 5:9] = np.nan
+    usual, spread = past_of_good_days(nights, lambda now, *_: np.zeros(len(now), dtype=bool), days=40, at_least=3)
+    assert usual == pytest.approx(past_median(nights, days=40, at_least=3), nan_ok=True)
+    assert spread == pytest.approx(past_spread(nights, days=40, at_least=3), nan_ok=True)
 
 
 def test_days_that_are_off_teach_nothing() -> None:

@@ -59,6 +59,18 @@ def test_a_tower_that_leaks_is_seen_after_one_night() -> None:
     assert evidence.values["nights"] == 2
 
 
+@pytest.mark.parametrize(
+    ("is_valve", "fault"),
+    [
+        pytest.param(True, Fault.CHECK_VALVE_LEAK, id="through-the-valve"),
+        pytest.param(False, Fault.TOWER_LEAK, id="through-the-wall"),
+    ],
+)
+def test_what_a_tower_loses_each_night_of_a_month_is_lost_until_it_is_mended(is_valve: bool, fault: Fault) -> None:
+    found = loss(nights([0.0] * 7 + [0.2] * 30 + [0.0] * 2, is_valve=is_valve), fault)
+    assert found[7:] == [PRESENT] * 30 + [ABSENT] * 2
+
+
 @pytest.mark.parametrize("is_valve", [True, False], ids=["through-the-valve", "through-the-wall"])
 def test_where_nobody_measures_the_well_the_pump_shows_what_runs_back(is_valve: bool) -> None:
     """While it lifts the valve is open and nothing runs back; a tower that leaks goes on. At 5 h nobody can tell."""
