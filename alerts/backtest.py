@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alerts.causes import Known, Silence, cause_of, shared_outages
+from alerts.causes import SENSOR_FAULTS, Known, Silence, cause_of, shared_outages
 from alerts.days import days_of
 from alerts.detectors import DETECTORS, Detector, Scene, features_of
 from alerts.detectors.silence import SILENT_H, is_heard, judge_silence_now
@@ -145,18 +145,19 @@ def not_judged(grid: Grid, detectors: Sequence[Detector]) -> list[NotJudged]:
 
 
 def _alerts_of(zone: Zone, openings: Sequence[Opening]) -> list[PastAlert]:
-    ordered = sorted(openings, key=lambda step: step.confirmed_at)
-    evidence = [step.condition.describe(step.first, step.last) for step in ordered]
-    known = [
-        Known(key, step.condition.fault, step.condition.asset, step.first_evidence_at, step.cleared_at, seen.channels)
-        for key, (step, seen) in enumerate(zip(ordered, evidence, strict=True))
-    ]
+    known: list[Known] = []
     found = []
-    for step, seen in zip(ordered, evidence, strict=True):
-        condition = step.condition
+    for key, step in enumerate(sorted(openings, key=lambda step: step.confirmed_at)):
+        condition, seen = step.condition, step.condition.describe(step.first, step.last)
         cause = cause_of(
             condition.fault, step.first_evidence_at, step.confirmed_at, known, rests_on=seen.channels
         )  # fmt: skip
+        doubted = cause is not None and cause.fault in SENSOR_FAULTS
+        known.append(
+            Known(
+                key, condition.fault, condition.asset, step.first_evidence_at, step.cleared_at, seen.channels, doubted
+            )
+        )
         found.append(
             PastAlert(
                 zone.zone_id, condition.fault, condition.asset, RULES[condition.fault].severity, step.confirmed_at,

@@ -64,7 +64,8 @@ class Known:
     """An alert that may explain another of its zone; `key` is whatever its keeper calls it by.
 
     `channels` are those that its evidence rests on, as `asset/channel`; of a sensor's alert the first is the sensor.
-    Where they are not kept any more its whole asset counts.
+    Where they are not kept any more its whole asset counts. What is `doubted`, because a sensor explains it, is told to
+    nobody and explains nothing: an empty tower is empty, whatever a broken sensor says of the pump.
     """
 
     key: int
@@ -73,6 +74,7 @@ class Known:
     first: datetime
     cleared: datetime | None
     channels: Sequence[str] = ()
+    doubted: bool = False
 
 
 def cause_of(
@@ -91,7 +93,7 @@ def cause_of(
     for kind in EXPLAINED_BY.get(fault, ()):
         for one in known:
             slack = CLOCK_SLACK if kind is Fault.CLOCK_ERROR else SLACK
-            if one.fault == kind and _was_there(one, first, confirmed, slack):
+            if one.fault == kind and not one.doubted and _was_there(one, first, confirmed, slack):
                 return one
     for kind in _sensor_faults_above(fault):
         for one in known:

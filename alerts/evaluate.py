@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import psycopg
 
-from alerts.causes import Known, Silence, cause_of, is_outlived, shared_outages
+from alerts.causes import SENSOR_FAULTS, Known, Silence, cause_of, is_outlived, shared_outages
 from alerts.days import Days, days_of
 from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.silence import judge_silence_now
@@ -316,9 +316,9 @@ class _ZoneBook:
         """Apply what conditions do to the alerts of this zone, in the order in which it happened."""
         if not conditions:
             return
-        live, ended = self._live(), self._ended(min(float(condition.t_s[0]) for condition in conditions))
-        self._known = [Known(a.alert_id, a.fault, a.asset, a.first_evidence_at, None) for a in live]
-        self._known += [Known(a.alert_id, a.fault, a.asset, a.first_evidence_at, a.cleared_at) for a in ended]
+        since_s = min(float(condition.t_s[0]) for condition in conditions)
+        live, ended = self._live(), self._ended(since_s)
+        self._known = self._causes(since_s)
         steps = [
             step
             for condition in conditions
@@ -380,6 +380,7 @@ class _ZoneBook:
             condition.fault, step.first_evidence_at, step.confirmed_at, self._known, rests_on=evidence.channels
         )  # fmt: skip
         explained_by = None if cause is None else cause.key
+        doubted = cause is not None and cause.fault in SENSOR_FAULTS
         row = self._connection.execute(
             SQL["insert_alert"],
             {
@@ -395,8 +396,11 @@ class _ZoneBook:
         if row is None:
             return  # judged before: this is a repeat
         self._known.append(
-            Known(row[0], condition.fault, condition.asset, step.first_evidence_at, step.cleared_at, evidence.channels)
-        )
+            Known(
+                row[0], condition.fault, condition.asset, step.first_evidence_at, step.cleared_at, evidence.channels,
+                doubted,
+            )
+        )  # fmt: skip
         if not live_now:
             self._found_late.add(row[0])
         self._event(row[0], opened_at, "opened", {"explained_by": explained_by} if explained_by else {})
@@ -420,6 +424,17 @@ class _ZoneBook:
         return [
             LiveAlert(alert_id, _kind(fault), asset, AlertState(state), first, last)
             for alert_id, fault, asset, state, first, last in rows
+        ]
+
+    def _causes(self, since_s: float) -> list[Known]:
+        """What may explain an alert whose evidence begins at `since_s` or later."""
+        since = datetime.fromtimestamp(since_s, UTC) - LONGEST_REJOIN
+        asked = {"zone": self._zone_id, "since": since, "sensor_faults": [fault.value for fault in SENSOR_FAULTS]}
+        return [
+            Known(alert_id, _kind(fault), asset, first, cleared, channels or (), doubted)
+            for alert_id, fault, asset, first, cleared, channels, doubted in self._connection.execute(
+                SQL["known_alerts"], asked
+            )
         ]
 
     def _ended(self, since_s: float) -> list[EndedAlert]:

@@ -200,7 +200,7 @@ class _Standing:
                 "irradiance_w_m2": float(good_sun_w_m2(grid)[zone, 0]), "power_w": STANDING_SHARE * rated_w,
                 "full_level_m": full_m,
             },
-            ("pump/power_w", "pv/irradiance_w_m2", "tower/level_m", "pump/state_code"),
+            _read_in(grid, zone, span, "pump/power_w", "pv/irradiance_w_m2", "tower/level_m", "pump/state_code"),
             SURE if is_told else LIKELY if self._fault is Fault.PUMP_NOT_RUNNING else GUESS,
         )  # fmt: skip
 
@@ -216,7 +216,8 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
     flow, rated_flow = grid.value("pump", "flow_m3_h"), grid.sites.rating("pump", "rated_flow_m3_h")
     depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
     codes = Codes(scene)
-    is_dry = turns_in_air(scene) | codes.is_dry
+    in_air = turns_in_air(scene)
+    is_dry = in_air | codes.is_dry
     # Between two tries a well that is nearly empty gives water for some minutes.
     gives = (flow >= WET_FLOW_SHARE * rated_flow) & (steps_since(is_dry) > grid.hours(DRY_AGAIN_H))
     verdict = verdicts(present=is_dry, absent=gives)
@@ -233,20 +234,28 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
             "flow_m3_h": DRY_FLOW_SHARE * float(rated_flow[zone, 0]),
             "power_w": DRY_POWER_SHARE * float(rated_w[zone, 0]),
         }
-        where_fr = where_en = ""
+        fr = f"La pompe a consommé {values['power_w']} W sans donner d'eau (débit {values['flow_m3_h']} m³/h)."
+        en = f"The pump drew {values['power_w']} W and gave no water (flow {values['flow_m3_h']} m³/h)."
+        is_told = bool(codes.is_dry[zone, span].any())
+        if is_told and not in_air[zone, span].any():
+            fr, en = (
+                "Le contrôleur a arrêté la pompe faute d'eau.",
+                "The controller has stopped the pump for want of water.",
+            )
         if np.isfinite(depth) and np.isfinite(intake):
             values["depth_m"] = round(depth, 1)
             thresholds["depth_m"] = intake - NEAR_INTAKE_M
-            where_fr = f" Le niveau du forage est à {depth:.0f} m, l'aspiration à {intake:.0f} m."
-            where_en = f" The water in the borehole is at {depth:.0f} m, the intake at {intake:.0f} m."
+            fr += f" Le niveau du forage est à {depth:.0f} m, l'aspiration à {intake:.0f} m."
+            en += f" The water in the borehole is at {depth:.0f} m, the intake at {intake:.0f} m."
+        # What the controller says itself needs no sensor of ours to be true.
+        sensors = _read_in(grid, zone, span, "pump/power_w", "pump/flow_m3_h", "borehole/water_depth_m")
         return Evidence(
-            f"La pompe a consommé {values['power_w']} W sans donner d'eau (débit {values['flow_m3_h']} m³/h)."
-            f"{where_fr}",
-            f"The pump drew {values['power_w']} W and gave no water (flow {values['flow_m3_h']} m³/h).{where_en}",
+            fr,
+            en,
             values,
             thresholds,
-            ("pump/power_w", "pump/flow_m3_h", "borehole/water_depth_m", "pump/state_code"),
-            SURE if np.isfinite(depth) or bool(codes.is_dry[zone, span].any()) else LIKELY,
+            ("pump/state_code",) if is_told else sensors,
+            SURE if np.isfinite(depth) or is_told else LIKELY,
         )
 
     return [Signal(Fault.DRY_RUNNING, "pump", grid.t_s, verdict, describe)]
@@ -285,6 +294,11 @@ def _is_underloaded(scene: Scene, is_dry: Mask) -> Mask:
     is_even = window_max(power_w, back) < UNEVEN * window_min(power_w, back)
     is_low = is_dry & is_good_sun(grid) & (power_w < UNDER_LOAD * usual_power_w(scene))
     return (run_steps(is_low) >= back) & is_even & ~is_filling
+
+
+def _read_in(grid: Grid, zone: int, span: slice, *channels: str) -> tuple[str, ...]:
+    """Those of these channels that said something usable then: on no other does a verdict rest."""
+    return tuple(one for one in channels if np.isfinite(grid.value(*one.split("/"))[zone, span]).any())
 
 
 def _mean(value: FloatArray) -> float:

@@ -102,6 +102,13 @@ WHERE zone_id = %(zone)s AND state <> 'resolved' ORDER BY alert_id;
 SELECT alert_id, fault, asset_id, first_evidence_at, cleared_at FROM alert
 WHERE zone_id = %(zone)s AND state = 'resolved' AND cleared_at >= %(since)s;
 
+-- known_alerts
+-- What may explain others of its zone, live or resolved since, what each rests on, and whether a sensor explains it.
+SELECT a.alert_id, a.fault, a.asset_id, a.first_evidence_at, a.cleared_at, a.evidence->'channels',
+       coalesce(c.fault = ANY(%(sensor_faults)s), false)
+FROM alert a LEFT JOIN alert c ON c.alert_id = a.explained_by
+WHERE a.zone_id = %(zone)s AND (a.state <> 'resolved' OR a.cleared_at >= %(since)s) ORDER BY a.alert_id;
+
 -- insert_alert
 INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at, opened_at,
                    cleared_at, resolved_at, is_late, confidence, evidence, explained_by, times)

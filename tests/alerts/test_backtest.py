@@ -11,7 +11,7 @@ import pytest
 from alerts.backtest import COLUMNS, PastAlert, judge_history, write_alerts
 from alerts.files import sites_of
 from alerts.scene import STEP_S, Channel, FloatArray, Grid, Sites
-from gateway.model import Fault, State
+from gateway.model import Fault, PumpState, State
 from gateway.zones import Zone
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -73,6 +73,40 @@ def test_a_pump_that_stops_is_told_and_explains_the_tower_that_empties(zones: li
     assert stopped.opened_at == START + timedelta(hours=11)
     assert (stopped.explained_by, stopped.sms_count > 0) == (None, True)
     assert (empty.explained_by, empty.sms_count) == (Fault.PUMP_NOT_RUNNING, 0)
+
+
+@pytest.mark.parametrize(
+    ("broken", "fault", "says"),
+    [
+        pytest.param({"pv/irradiance_w_m2": -999.0}, Fault.PUMP_NOT_RUNNING, "the pump has not turned", id="cell"),
+        pytest.param({"borehole/water_depth_m": -999.0}, Fault.DRY_RUNNING, "stopped the pump for want", id="probe"),
+        pytest.param({"pump/flow_m3_h": 6553.5}, Fault.DRY_RUNNING, "stopped the pump for want", id="meter"),
+    ],
+)
+def test_a_sensor_that_gives_nothing_does_not_keep_back_that_there_is_no_water(
+    zones: list[Zone], broken: Mapping[str, float], fault: Fault, says: str
+) -> None:
+    """Sensors stay broken for months. What was seen without them is told, and the empty tower stands under it."""
+    zone, h = zones[0], hour()
+    stopped = PumpState.STOPPED_DRY if fault is Fault.DRY_RUNNING else PumpState.STARTING
+    code = np.select([h < 8, h < 10], [float(PumpState.STOPPED_LOW_SUN), float(PumpState.RUNNING)], float(stopped))
+    day = (
+        stops_at(zone, 10) | {"pump/state_code": code} | {name: np.full(STEPS, value) for name, value in broken.items()}
+    )
+    found = {alert.fault: alert for alert in judged([zone], {zone.zone_id: day_of(zone, day)})}
+    assert found[Fault.SENSOR_OUT_OF_RANGE].opened_at == START + timedelta(minutes=10)
+    assert (found[fault].explained_by, found[fault].sms_count > 0) == (None, True)
+    assert says in found[fault].evidence.sentence_en
+    assert found[State.TOWER_EMPTY].explained_by is fault
+
+
+def test_an_empty_tower_is_told_where_a_stuck_sensor_leaves_the_pump_in_doubt(zones: list[Zone]) -> None:
+    zone, h = zones[0], hour()
+    stuck = np.where(h < 9, day_of(zone)["pv", "irradiance_w_m2"][0], 640.0)
+    found = judged([zone], {zone.zone_id: day_of(zone, stops_at(zone, 12) | {"pv/irradiance_w_m2": stuck})})
+    by_kind = {alert.fault: alert for alert in found}
+    assert by_kind[Fault.PUMP_NOT_RUNNING].explained_by is Fault.SENSOR_STUCK
+    assert by_kind[State.TOWER_EMPTY].explained_by is None
 
 
 def test_the_alerts_of_a_zone_do_not_depend_on_those_beside_it(zones: list[Zone]) -> None:

@@ -14,6 +14,7 @@ from alerts.climbing import climb
 from alerts.evaluate import Evaluator, catch_up
 from alerts.sender import Sender
 from gateway.clock import ManualClock
+from gateway.model import Flag
 from gateway.zones import Zone
 from ingest.db import connect
 from ingest.registry import channel_ids, import_zones
@@ -35,7 +36,7 @@ class Day:
         self.ids = channel_ids(self.connection)
         self.clock = ManualClock(MORNING)
         self.pump_w, self.flow, self.level_m, self.sun = 1100.0, 4.0, 1.7, 800.0
-        self.is_silent = False
+        self.is_silent = self.cell_is_stuck = self.gauge_is_broken = False
         self.rng = np.random.default_rng(5)
         self.restart()
 
@@ -58,13 +59,17 @@ class Day:
 
     def measure(self, at: datetime) -> None:
         values = {
-            ("pv", "irradiance_w_m2"): self.sun + self.rng.normal(0, 3), ("pump", "power_w"): self.pump_w,
+            ("pv", "irradiance_w_m2"): self.sun + self.rng.normal(0, 0 if self.cell_is_stuck else 3),
+            ("pump", "power_w"): self.pump_w,
             ("pump", "flow_m3_h"): self.flow, ("tower", "level_m"): self.level_m + self.rng.normal(0, 0.004),
             ("tower", "outflow_m3_h"): 1.2 + self.rng.normal(0, 0.02),
             ("borehole", "water_depth_m"): 28.0 + self.rng.normal(0, 0.05),
         }  # fmt: skip
+        if self.gauge_is_broken:
+            values["pump", "pressure_bar"] = -0.9
         for (asset, channel), value in values.items():
-            row = [self.ids[self.zone.zone_id, asset, channel], 1, at, at, value]
+            flag = Flag.BAD if channel == "pressure_bar" else Flag.GOOD
+            row = [self.ids[self.zone.zone_id, asset, channel], flag, at, at, value]
             self.connection.execute("INSERT INTO reading VALUES (%s, %s, %s, %s, %s)", row)
             self.connection.execute(
                 "INSERT INTO latest (channel_id, flag, measured_at, received_at, value) VALUES (%s, %s, %s, %s, %s)"
@@ -99,6 +104,13 @@ class Day:
     @property
     def story(self) -> list[str]:
         return [kind for (kind,) in self.connection.execute("SELECT kind FROM alert_event ORDER BY event_id")]
+
+    @property
+    def explained(self) -> list[tuple[str, str]]:
+        """(what, by what) of alerts that are told to nobody for another's sake."""
+        return self.connection.execute(
+            "SELECT a.fault, c.fault FROM alert a JOIN alert c ON c.alert_id = a.explained_by ORDER BY a.alert_id"
+        ).fetchall()
 
 
 @pytest.fixture
@@ -260,6 +272,27 @@ def test_a_tower_that_stays_empty_when_the_pump_runs_again_is_told(day: Day, fil
     )
     assert [fault for (fault,) in rows] == heard
     assert day.story.count("outlived") == len(heard) - 1
+
+
+def test_a_gauge_that_is_broken_keeps_back_nothing_that_other_sensors_saw(day: Day) -> None:
+    """The gauge at the well head hangs on the pump as well, but it is not what says that the pump stands."""
+    day.gauge_is_broken = True
+    day.run_until(at("10:00"))
+    day.pump_stops()
+    day.run_until(at("11:04"))
+    assert (day.alerts, day.explained) == ([("sensor_out_of_range", "open"), ("pump_not_running", "open")], [])
+    assert ("11:01", "exploitant", "opened") in day.sms
+
+
+def test_an_empty_tower_is_told_when_of_the_pump_nobody_knows_because_a_sensor_is_stuck(day: Day) -> None:
+    day.cell_is_stuck = True
+    day.run_until(at("10:30"))
+    day.pump_stops()
+    day.run_until(at("12:00"))
+    day.level_m = 0.1
+    day.run_until(at("12:45"))
+    assert day.explained == [("pump_not_running", "sensor_stuck")]
+    assert ("12:31", "exploitant", "opened") in day.sms
 
 
 def test_a_silent_gateway_is_told_to_an_engineer_or_whom_there_is_and_ends_with_the_readings(day: Day) -> None:
