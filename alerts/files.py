@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +29,11 @@ from gateway.zones import Zone
 from ingest.meters import MOST_M3_H
 
 COLUMNS = ("time", "zone", "asset", "channel", "value", "unit")
+NO_VALUE = ["", *pyarrow.csv.ConvertOptions().null_values]
 BLOCK_BYTES = 32 << 20
 NEARLY_ALL = 0.98
 AROUND_S = 3 * DAY_S
+LONGEST_PAUSE_S = 366 * DAY_S  # of all zones together; what lies beyond is told by a clock that begins anew (1970)
 
 Key = tuple[str, str, str]
 """(zone, asset, channel)"""
@@ -157,12 +161,14 @@ def read_history(path: Path, *, zones: Sequence[str] | None = None) -> History:
 def _bulk(parts: Parts) -> tuple[float, float]:
     """Between which times readings are believed to lie [s]: where nearly all are, and some days around.
 
-    A box that wakes up in 1970 must not make a history of half a century.
+    A box that wakes up in 1970, and stays there for weeks, must not make a history of half a century.
     """
     times = [t_s for pieces in parts.values() for t_s, _ in pieces]
     if not times:
         return -np.inf, np.inf
-    low, high = np.quantile(np.concatenate(times), [1 - NEARLY_ALL, NEARLY_ALL])
+    ordered = np.sort(np.concatenate(times))
+    pieces = np.split(ordered, np.flatnonzero(np.diff(ordered) > LONGEST_PAUSE_S) + 1)
+    low, high = np.quantile(max(pieces, key=len), [1 - NEARLY_ALL, NEARLY_ALL])
     around_s = max(AROUND_S, 0.1 * (high - low))
     return float(low - around_s), float(high + around_s)
 
@@ -183,7 +189,7 @@ def _tables(path: Path) -> Iterator[pa.RecordBatch]:
                 _check_columns(file, reader.schema_arrow.names)
                 yield from reader.iter_batches(columns=list(COLUMNS))
             else:
-                types = {name: pa.float64() if name == "value" else pa.string() for name in COLUMNS}
+                types = dict.fromkeys(COLUMNS, pa.string())
                 convert = pa.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
                 with pa.csv.open_csv(file, pa.csv.ReadOptions(block_size=BLOCK_BYTES), convert_options=convert) as rows:
                     _check_columns(file, rows.schema.names)
@@ -200,7 +206,7 @@ def _check_columns(file: Path, names: Sequence[str]) -> None:
 def _take(batch: pa.RecordBatch, parts: Parts, history: History, only: set[str] | None) -> None:
     history.rows += len(batch)
     t_s = _seconds(batch.column("time"))
-    value = np.asarray(pc.cast(batch.column("value"), pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    value, is_number = _numbers(batch.column("value"))
     codes, words = zip(*(_encoded(batch.column(name)) for name in ("zone", "asset", "channel", "unit")), strict=True)
     joint = np.zeros(len(batch), dtype=np.int64)
     for code, known in zip(codes, words, strict=True):
@@ -221,31 +227,77 @@ def _take(batch: pa.RecordBatch, parts: Parts, history: History, only: set[str] 
             history.unusable[f"in unit {unit!r} of {asset}/{channel}"] += len(rows)
             continue
         timed = np.isfinite(t_s[rows])
-        if not timed.all():
-            history.unusable["without a readable time"] += int((~timed).sum())
-        kept = rows[timed]
+        for reason, fits in (("without a readable time", timed), ("without a readable value", is_number[rows])):
+            if not fits.all():
+                history.unusable[reason] += int((~fits).sum())
+        kept = rows[timed & is_number[rows]]
+        if not len(kept):
+            continue
         factor, offset = scale
         parts.setdefault((zone, asset, channel), []).append((t_s[kept], value[kept] * factor + offset))
 
 
 def _encoded(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
-    found = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    codes = found.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes, [str(word or "") for word in found.dictionary.to_pylist()] or [""]
+    plain = column if pa.types.is_dictionary(column.type) else pc.fill_null(column, "").dictionary_encode()
+    words = [str(word or "") for word in plain.dictionary.to_pylist()]
+    codes = plain.indices.fill_null(len(words)).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, [*words, ""]
+
+
+def _numbers(column: pa.Array) -> tuple[FloatArray, Mask]:
+    """Values, NaN where there is none; and which rows say a number or nothing, and no other word."""
+    if _is_text(column):
+        column = pc.utf8_trim_whitespace(column)
+        column = pc.if_else(pc.is_in(column, pa.array(NO_VALUE, column.type)), None, column)
+    try:
+        found = pc.cast(column, pa.float64())
+    except pa.ArrowInvalid:
+        found = _each(column, float)
+        return found, np.isfinite(found) | np.asarray(column.is_null().to_numpy(zero_copy_only=False))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.float64), np.ones(len(column), dtype=bool)
 
 
 def _seconds(column: pa.Array) -> FloatArray:
     """Times as seconds since 1970 UTC; ISO 8601 with or without a zone (UTC), or numbers of seconds; NaN if neither."""
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        first = next((text for text in column.to_pylist() if text), "")
-        if not any(letter in first for letter in "-:T"):
-            return np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-        # With a fraction, a "Z" or an offset: numpy would refuse the offset, so arrow reads those that have one.
-        if first.endswith("Z") or "+" in first:
-            column = pc.cast(column, pa.timestamp("us", "UTC"))
-        else:
-            column = pc.cast(pc.replace_substring(column, " ", "T"), pa.timestamp("us"))
+    if _is_text(column):
+        try:
+            column = _as_times(column)
+        except pa.ArrowInvalid:  # forms that differ from row to row, offsets west of Greenwich, words
+            return _each(column, _second)
     if pa.types.is_timestamp(column.type):
         micros = pc.cast(pc.cast(column, pa.timestamp("us", column.type.tz)), pa.int64())
         return np.asarray(micros.to_numpy(zero_copy_only=False), dtype=np.float64) / 1e6
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _as_times(column: pa.Array) -> pa.Array:
+    """Texts that are all written as the first one is."""
+    first = next((text for text in column.to_pylist() if text), "")
+    if not any(letter in first for letter in "-:T"):
+        return pc.cast(column, pa.float64())
+    # With a fraction, a "Z" or an offset: numpy would refuse the offset, so arrow reads those that have one.
+    if first.endswith("Z") or "+" in first:
+        return pc.cast(column, pa.timestamp("us", "UTC"))
+    return pc.cast(pc.replace_substring(column, " ", "T"), pa.timestamp("us"))
+
+
+def _second(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _each(column: pa.Array, read: Callable[[str], float]) -> FloatArray:
+    """What `read` makes of each text, one by one; NaN where it cannot."""
+    codes, words = _encoded(column)
+    found = np.full(len(words), np.nan)
+    for place, word in enumerate(words):
+        with suppress(ValueError):
+            found[place] = read(word)
+    return found[codes]
+
+
+def _is_text(column: pa.Array) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))

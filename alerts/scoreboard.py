@@ -92,10 +92,12 @@ def read_labels(file: Path, *, until: datetime) -> list[Label]:
     HistoryError : a column is missing, a fault unknown, a time unreadable
     """
     try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines, restval=""))
     except OSError as error:
         raise HistoryError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise HistoryError(f"{file}: is not UTF-8: {error.reason} at byte {error.start}") from error
     labels = []
     for number, row in enumerate(rows, start=2):
         if missing := [name for name in COLUMNS if name not in row]:

@@ -86,10 +86,12 @@ def _judged(
         found["unusable"] = dict(history.unusable)
         text += [f"not usable: {count:,} rows {reason}" for reason, count in history.unusable.most_common()]
     if options.labels is not None:
-        labels = [label for label in read_labels(options.labels, until=end) if label.start < end and label.end > start]
-        result = score(
-            alerts, labels, zones=[zone.zone_id for zone in zones], start=start, end=end, price_gnf=options.price_gnf
-        )
+        within = [label for label in read_labels(options.labels, until=end) if label.start < end and label.end > start]
+        ids = [zone.zone_id for zone in zones]
+        labels = [label for label in within if label.zone in ids]
+        result = score(alerts, labels, zones=ids, start=start, end=end, price_gnf=options.price_gnf)
+        if len(labels) < len(within):
+            text.append(f"not judged: {len(within) - len(labels)} labels of zones without a file or a reading")
         found["score"] = as_json(result)
         text += ["", told(result)]
     return found, "\n".join(text)

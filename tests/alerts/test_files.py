@@ -2,7 +2,7 @@
 
 import csv
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +106,47 @@ def test_times_may_be_written_in_these_ways(tmp_path: Path, form: str) -> None:
     assert t_s.tolist() == [m.timestamp() for m in moments]
 
 
+def test_one_row_whose_time_or_value_is_a_word_costs_that_row_and_no_other(tmp_path: Path) -> None:
+    rows = levels()
+    words: list[Row] = [
+        ("never", *rows[0][1:]), ("", *rows[0][1:]), (*rows[0][:4], "ERR", "m"), (*rows[0][:4], "1,5", "m"),
+    ]  # fmt: skip
+    history = read_history(written(tmp_path, [*rows[:6], *words, *rows[6:]]))
+    assert history.unusable == {"without a readable time": 2, "without a readable value": 2}
+    assert history.series["zone-1", "tower", "level_m"][1].round(6).tolist() == ONE_HOUR
+
+
+def test_where_no_row_can_be_used_the_reason_is_told(tmp_path: Path) -> None:
+    rows = [("2 March, 8 h", *row[1:]) for row in levels()]
+    with pytest.raises(HistoryError, match="12 without a readable time"):
+        read_history(written(tmp_path, rows))  # type: ignore[arg-type]
+
+
+def test_each_row_may_write_its_time_in_a_way_of_its_own(tmp_path: Path) -> None:
+    """Joined from several recorders: one keeps the hour of Cape Verde, one that of Brussels, one says none."""
+    moments = [START + timedelta(minutes=5 * n) for n in range(12)]
+    praia, brussels = timezone(timedelta(hours=-1)), timezone(timedelta(hours=1))
+    ways = [
+        lambda m: m.astimezone(praia).isoformat(), lambda m: m.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        lambda m: m.astimezone(brussels).isoformat(" "), lambda m: m.strftime("%Y-%m-%d %H:%M"),
+        lambda m: str(m.timestamp()), lambda m: m.strftime("%Y-%m-%dT%H:%M:%S.000000000Z"),
+    ]  # fmt: skip
+    for first in range(len(ways)):
+        told = [ways[(first + n) % len(ways)](moment) for n, moment in enumerate(moments)]
+        rows = [(when, *row[1:]) for when, row in zip(told, levels(), strict=True)]
+        t_s, _ = read_history(written(tmp_path, rows)).series["zone-1", "tower", "level_m"]  # type: ignore[arg-type]
+        assert t_s.tolist() == [m.timestamp() for m in moments]
+
+
+def test_a_row_without_a_zone_or_a_unit_is_not_given_to_another(tmp_path: Path) -> None:
+    rows = levels(4, unit="cm", factor=100)
+    table: dict[str, list[object]] = {name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)}
+    table["value"], table["unit"] = [100.0, 101.0, 102.0, 1.03], ["cm", "cm", "cm", None]
+    table["zone"] = ["zone-1", "zone-1", None, "zone-1"]
+    pq.write_table(pa.table(table), tmp_path / "readings.parquet")
+    assert series(tmp_path) == [1.0, 1.01, 1.03]
+
+
 def test_parquet_and_csv_say_the_same_and_the_binary_one_is_read(tmp_path: Path) -> None:
     rows = levels()
     written(tmp_path, [(row[0], *row[1:4], 99.0, row[5]) for row in rows])
@@ -132,6 +173,14 @@ def test_rows_of_1970_and_of_the_future_are_told_as_a_wrong_clock_where_they_are
     assert grid.mistimed is not None
     assert np.flatnonzero(grid.mistimed[0]).tolist() == list(lost)
     assert not grid.mistimed[1:].any(), "no hole that a single row would fit"
+
+
+def test_a_box_that_stays_in_1970_for_a_tenth_of_a_season_does_not_make_it_half_a_century_long(tmp_path: Path) -> None:
+    rows = levels(2000)
+    in_1970 = [(f"1970-01-01T{n * 5 // 60:02}:{n * 5 % 60:02}:00Z", *rows[800 + n][1:]) for n in range(200)]
+    history = read_history(written(tmp_path, [*rows[:800], *in_1970, *rows[1000:]]))  # type: ignore[list-item]
+    assert history.unusable == {"with a time far from all others": 200}
+    assert history.span_s == (START.timestamp(), START.timestamp() + 1999 * 300)
 
 
 def test_a_zone_whose_clock_is_ahead_does_not_make_the_others_silent(tmp_path: Path) -> None:

@@ -141,9 +141,20 @@ def test_a_fault_that_nobody_could_see_is_no_miss_and_to_name_it_is_no_false_ala
     assert (told_of.true_alerts, told_of.false_alerts) == (1, 0)
 
 
+def test_labels_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    text = HEAD + "zone-1,night_leak,network,2,M,2026-01-04T00:00:00Z,2026-01-05T00:00:00Z\n"
+    file.write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert [(one.zone, one.start, one.end) for one in read_labels(file, until=END)] == [("zone-1", day(4), END)]
+    file.write_bytes(text.replace("M", "étiage").encode("latin-1"))
+    with pytest.raises(HistoryError, match=r"not UTF-8.* at byte"):
+        read_labels(file, until=END)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        (HEAD + "zone-1,night_leak,network\n", "line 2"),
         (HEAD.replace("size,", "") + "zone-1,night_leak,network,2,,,\n", "column 'size' is missing"),
         (HEAD + "zone-1,nought,network,2,M,2026-01-04,2026-01-04,\n", "line 2.*nought"),
         (HEAD + "zone-1,night_leak,network,2,M,soon,soon,\n", "line 2"),
