@@ -8,7 +8,7 @@ from alerts.days import DayView, Feature, past_median, past_of_good_days
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Mask, Signal
 from alerts.rolling import held, run_steps, steps_since, window_mean
-from alerts.scene import FloatArray, Grid
+from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.sun import sun_elevation_deg
 from gateway.model import Fault
 
@@ -106,10 +106,17 @@ def light_shift(view: DayView) -> FloatArray:
     """(n, d) by how many hours a day's light comes later than the sun does; NaN when its two ends do not agree."""
     first, last = _first_and_last_light(view)
     rises, sets = _sun_hours(view)
-    early, late = first - rises, last - sets
+    early, late = _for_sure(view, first - rises), _for_sure(view, last - sets)
     agree = np.abs(early - late) < WRONG_HOURS
     smaller = np.where(np.abs(early) < np.abs(late), early, late)
     return np.where(agree, np.where(np.sign(early) == np.sign(late), smaller, 0.0), np.nan)
+
+
+def _for_sure(view: DayView, late_h: FloatArray) -> FloatArray:
+    """(n, d) how late light came or went for sure [h]: it did so at any time since the reading before."""
+    sun = view.grid.raw.get(("pv", "irradiance_w_m2"))
+    unseen_h = 0.0 if sun is None else (spacing_of(sun)[:, None] - 1) * view.grid.step_s / 3600
+    return np.where(late_h > 0, np.maximum(late_h - unseen_h, 0.0), late_h)
 
 
 def _sun_hours(view: DayView) -> tuple[FloatArray, FloatArray]:
@@ -238,10 +245,12 @@ def judge_clock(scene: Scene) -> list[Signal]:
 
 
 def _light_at_night(grid: Grid) -> Mask:
-    """(n, m) irradiance, and power of the panels where that is measured, in the middle of the night."""
+    """(n, m) irradiance, and power of the panels where that is measured, read in the middle of the night."""
     sun, power_w = grid.value("pv", "irradiance_w_m2"), grid.value("pv", "power_w")
     bright = (sun > NIGHT_LIGHT_W_M2) & ~(power_w <= IDLE_SHARE * grid.sites.rating("pv", "peak_w"))
-    return bright & (grid.sun_deg < DEEP_NIGHT_DEG)
+    raw = grid.raw.get(("pv", "irradiance_w_m2"), np.full(grid.shape, np.nan))
+    read_deg = held(np.where(np.isfinite(raw), grid.sun_deg, np.nan), grid.steps)
+    return bright & (read_deg < DEEP_NIGHT_DEG)
 
 
 FEATURES = (NIGHT_BATTERY, LIGHT_SHIFT)

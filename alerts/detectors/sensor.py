@@ -34,6 +34,7 @@ from gateway.model import Fault, PumpState
 
 STUCK_S = 3 * 3600.0  # DETECTION §2: a run of equal values of 3 h
 STUCK_IN_DAYLIGHT_S = 3600.0  # irradiance: 1 h in daylight
+SAME_READINGS = 5  # an hour of four; of two or three that are hours apart some are equal by chance
 HIGH_SUN_DEG = 15.0
 DULL_W_M2 = 200.0  # under a grey sky; a dead cell says nothing, and the sky says as much
 COARSEST_W_M2 = 10.0  # where a cell that moves too seldom does not show its steps
@@ -70,8 +71,10 @@ def judge_sensor_stuck(
         # Only time with readings counts: after an outage the first one may be equal by chance.
         heard = np.cumsum(np.isfinite(value), axis=-1)
         lasts_s = (heard - np.take_along_axis(heard, begin, axis=-1)) * grid.step_s
+        read = np.cumsum(np.isfinite(grid.raw.get((asset, channel), value)), axis=-1)
+        is_long = (lasts_s >= stuck_s) & (read - np.take_along_axis(read, begin, axis=-1) + 1 >= SAME_READINGS)
         verdict = verdicts(
-            present=(lasts_s >= stuck_s) & must_move(grid, begin) & np.isfinite(value),
+            present=is_long & must_move(grid, begin) & np.isfinite(value),
             absent=(begin == place) & np.isfinite(value),
         )
 

@@ -23,8 +23,14 @@ def clear_sky(t_s: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
     return np.asarray(np.maximum(1000 * height, 0.0))
 
 
-def days_of_clock(days: int, wrong_s: float, *, from_day: float, until_day: float = 99.0, uptime: bool = True) -> Scene:
-    """Clear days; between two days the clock is `wrong_s` ahead. Readings stand where the clock puts them."""
+def days_of_clock(
+    days: int, wrong_s: float, *, from_day: float, until_day: float = 99.0, uptime: bool = True, every: int = 1,
+    first: int = 0,
+) -> Scene:  # fmt: skip
+    """Clear days; between two days the clock is `wrong_s` ahead. Readings stand where the clock puts them.
+
+    There is one in each `every` steps, of which it is the one after `first`.
+    """
     true_s = 300.0 * np.arange(days * 288)
     is_wrong = (true_s >= from_day * DAY_S) & (true_s < until_day * DAY_S)
     place = ((true_s + np.where(is_wrong, wrong_s, 0.0)) // 300).astype(int)
@@ -33,7 +39,7 @@ def days_of_clock(days: int, wrong_s: float, *, from_day: float, until_day: floa
     def told(values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
         row = np.full(len(true_s), np.nan)
         row[place[inside]] = values[inside]
-        return row
+        return np.where(np.arange(len(row)) % every == first, row, np.nan)
 
     channels = dict.fromkeys(CALM)
     channels["pv__irradiance_w_m2"] = told(clear_sky(true_s))
@@ -63,6 +69,16 @@ def test_without_an_uptime_the_sun_tells_a_wrong_clock_within_two_days() -> None
     condition = only(judge_clock, days_of_clock(10, 4 * HOUR_S, from_day=7.5, uptime=False))
     first_s = condition.t_s[condition.verdict == PRESENT][0] - START.timestamp()
     assert 7.5 * DAY_S <= first_s <= 9.5 * DAY_S
+
+
+@pytest.mark.parametrize("every", [3, 6, 12], ids=["15-min", "30-min", "hourly"])
+def test_light_that_is_seen_at_the_next_reading_only_is_no_wrong_clock(every: int) -> None:
+    """An hourly reading sees dawn an hour late at the worst, and what it last saw at dusk is held into the night."""
+    for first in range(every):
+        calm = days_of_clock(9, 0.0, from_day=99, uptime=False, every=every, first=first)
+        assert PRESENT not in only(judge_clock, calm).verdict
+    wrong = days_of_clock(10, 4 * HOUR_S, from_day=7.5, uptime=False, every=every)
+    assert PRESENT in only(judge_clock, wrong).verdict
 
 
 @pytest.mark.parametrize(("power_share", "is_wrong"), [(0.003, False), (0.2, True)], ids=["the-cell-sticks", "wrong"])

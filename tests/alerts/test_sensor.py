@@ -273,6 +273,15 @@ def test_the_sun_stands_at_noon_and_a_coarse_cell_with_it() -> None:
     assert PRESENT in verdict(later, Fault.SENSOR_STUCK, "pv").verdict
 
 
+@pytest.mark.parametrize(("equal", "told"), [(3, False), (6, True)], ids=["by-chance", "stuck"])
+def test_of_hourly_readings_some_are_equal_by_chance(equal: int, told: bool) -> None:
+    """A cell of 10 W/m² under passing clouds: the sun has risen, and three readings in a row are the same."""
+    hours = np.array([310.0, 520, 610, 780, 560, 640, 700, 590, 430, 360])
+    hours[3 : 3 + equal] = 610
+    day = scene(10, pv__irradiance_w_m2=lambda t: np.where(t % HOUR_S == 0, hours[(t // HOUR_S).astype(int)], np.nan))
+    assert (PRESENT in verdict(day, Fault.SENSOR_STUCK, "pv").verdict) is told
+
+
 def test_a_cell_that_stopped_in_the_night_is_stuck_in_the_morning() -> None:
     """At 2 W/m² since 21 h, and the panels give power; the sun stands 15° high at 8 h, an hour later it is told."""
     night = datetime(2026, 3, 2, 20, 0, tzinfo=UTC)
