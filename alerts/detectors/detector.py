@@ -47,3 +47,10 @@ class Detector(NamedTuple):
 def verdicts(*, present: Mask, absent: Mask) -> VerdictArray:
     """Masks into verdicts; what is neither cannot be told, and present wins."""
     return np.where(present, Verdict.PRESENT, np.where(absent, Verdict.ABSENT, Verdict.CANNOT_TELL)).astype(np.int8)
+
+
+def read_in(grid: Grid, zone: int, span: slice, *channels: str) -> tuple[str, ...]:
+    """Those of these channels, as `asset/channel`, that said something usable in these steps: evidence rests on no
+    other, and no other sensor's fault explains it."""
+    asked = [(name, *name.split("/")) for name in channels]
+    return tuple(name for name, asset, channel in asked if np.isfinite(grid.value(asset, channel)[zone, span]).any())

@@ -297,7 +297,8 @@ def judge_burst(scene: Scene) -> list[Signal]:
     # By a clock that is wrong the village's evening is told as its night; the sun does not go by that clock.
     has_been_dark = ~(window_max(grid.value("pv", "irradiance_w_m2"), grid.hours(DARK_H)) > LIGHT_W_M2)
     is_night = ((grid.hour >= 23) | (grid.hour < 4)) & has_been_dark
-    at_night = is_night & (outflow - sampling_error(grid) > np.maximum(least_m3_h, 0.5 * busy))
+    most_at_night = np.maximum(least_m3_h, 0.5 * busy)
+    at_night = is_night & (outflow - sampling_error(grid) > most_at_night)
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
     # What leaves the tower in the hour in which it runs empty is no refill yet.
     was_empty = np.zeros(grid.shape, dtype=bool)
@@ -344,6 +345,12 @@ def judge_burst(scene: Scene) -> list[Signal]:
             rest_fr, rest_en = (
                 f" ({usual:.1f} m³/h au plus les autres nuits) et la pression reste basse",
                 f" ({usual:.1f} m³/h at most on other nights) and the pressure stays low",
+            )
+        elif at_night[zone, last] and not (too_much | passes_through)[zone, last]:
+            usual = float(most_at_night[zone, last])
+            rest_fr, rest_en = (
+                f" la nuit, où {usual:.1f} m³/h seraient déjà trop",
+                f" at night, when {usual:.1f} m³/h would be too much",
             )
         else:
             usual = float(busy[zone, last])

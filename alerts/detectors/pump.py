@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from alerts.days import past_median
-from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.detector import Detector, Scene, read_in, verdicts
 from alerts.detectors.gateway import clock_offset_s, has_two_times
 from alerts.detectors.leak import is_washed
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes, usual_power_w
@@ -200,7 +200,7 @@ class _Standing:
                 "irradiance_w_m2": float(good_sun_w_m2(grid)[zone, 0]), "power_w": STANDING_SHARE * rated_w,
                 "full_level_m": full_m,
             },
-            _read_in(grid, zone, span, "pump/power_w", "pv/irradiance_w_m2", "tower/level_m", "pump/state_code"),
+            read_in(grid, zone, span, "pump/power_w", "pv/irradiance_w_m2", "tower/level_m", "pump/state_code"),
             SURE if is_told else LIKELY if self._fault is Fault.PUMP_NOT_RUNNING else GUESS,
         )  # fmt: skip
 
@@ -248,7 +248,7 @@ def judge_dry_running(scene: Scene) -> list[Signal]:
             fr += f" Le niveau du forage est à {depth:.0f} m, l'aspiration à {intake:.0f} m."
             en += f" The water in the borehole is at {depth:.0f} m, the intake at {intake:.0f} m."
         # What the controller says itself needs no sensor of ours to be true.
-        sensors = _read_in(grid, zone, span, "pump/power_w", "pump/flow_m3_h", "borehole/water_depth_m")
+        sensors = read_in(grid, zone, span, "pump/power_w", "pump/flow_m3_h", "borehole/water_depth_m")
         return Evidence(
             fr,
             en,
@@ -294,11 +294,6 @@ def _is_underloaded(scene: Scene, is_dry: Mask) -> Mask:
     is_even = window_max(power_w, back) < UNEVEN * window_min(power_w, back)
     is_low = is_dry & is_good_sun(grid) & (power_w < UNDER_LOAD * usual_power_w(scene))
     return (run_steps(is_low) >= back) & is_even & ~is_filling
-
-
-def _read_in(grid: Grid, zone: int, span: slice, *channels: str) -> tuple[str, ...]:
-    """Those of these channels that said something usable then: on no other does a verdict rest."""
-    return tuple(one for one in channels if np.isfinite(grid.value(*one.split("/"))[zone, span]).any())
 
 
 def _mean(value: FloatArray) -> float:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_largest, recent_median
-from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.detector import Detector, Scene, read_in, verdicts
 from alerts.detectors.leak import is_washed
 from alerts.model import Evidence, IndexArray, Mask, Signal
 from alerts.residual import usual_of_good_days
@@ -351,7 +351,7 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
             f"In good sun the panels suddenly give {lost:.0f} % less than in the last days (strings: {n}).",
             {"lost_pct": round(lost), "strings": n},
             {"lost_pct": round(100 * least)},
-            ("pv/power_w", *witnesses, "pump/speed_rpm"),
+            read_in(grid, zone, slice(first, last + 1), "pv/power_w", *witnesses, "pump/speed_rpm"),
             0.9 if sees[zone, 0] and (is_all or n > 1) else 0.75,
         )
 
@@ -500,7 +500,9 @@ def judge_soiling(scene: Scene) -> list[Signal]:
             f"For two days the panels have given {lost:.0f} % less than when clean, in the same sun.",
             {"lost_pct": round(lost)},
             {"lost_pct": round(100 * float(limit[zone, last]))},
-            ("pv/power_w", "pv/irradiance_w_m2", "pv/module_temp_c", "pump/speed_rpm"),
+            read_in(
+                scene.grid, zone, slice(None), "pv/power_w", "pv/irradiance_w_m2", "pv/module_temp_c", "pump/speed_rpm"
+            ),
             0.8,
         )
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_of_good_days, past_spread, recent_largest
-from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.leak import drawn_m3, is_drawing_metered, taps_together
+from alerts.detectors.detector import Detector, Scene, read_in, verdicts
+from alerts.detectors.leak import drawn_m3, is_drawing_metered, is_outlet_metered, taps_together
 from alerts.detectors.sensor import top_of_float, without_spikes
 from alerts.model import Evidence, Signal
 from alerts.rolling import run_steps, slope_with_error, window_max, window_mean, window_min
@@ -124,7 +124,7 @@ def judge_tower_overflow(scene: Scene) -> list[Signal]:
                 "level_m": AT_TOP_SHARE * float(full_m[zone, 0]),
                 "flow_m3_h": SPILL_FLOW_SHARE * float(rated_flow[zone, 0]),
             },
-            ("tower/level_m", "pump/flow_m3_h", "tower/outflow_m3_h"),
+            read_in(grid, zone, span, "tower/level_m", "pump/flow_m3_h", "tower/outflow_m3_h"),
             0.95,
         )  # fmt: skip
 
@@ -298,21 +298,29 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
     is_leak = ~by_sensor & (well_stays | (stayed == 1))
     is_valve = by_sensor | (~is_leak & (stays == 0))
 
+    has_meter = is_outlet_metered(scene.grid)
+
     def describer(valve: bool) -> Callable[[int, int, int], Evidence]:
         def describe(zone: int, first: int, last: int) -> Evidence:
             lost = -float(apart[zone, last])
             count = int((loses[zone, first : last + 1]).sum())
-            where_fr, where_en = (
-                ("redescendent vers le forage", "flow back into the borehole")
-                if valve
-                else ("quittent le château sans passer par le compteur", "leave the tower without passing its meter")
-            )
+            where_fr, where_en = "quittent le château", "leave the tower"
+            if valve:
+                where_fr, where_en = "redescendent vers le forage", "flow back into the borehole"
+            elif has_meter[zone, 0]:
+                where_fr, where_en = f"{where_fr} sans passer par le compteur", f"{where_en} without passing its meter"
+            elif is_drawing_metered(scene.grid)[zone, 0]:
+                where_fr, where_en = f"{where_fr} sans arriver à une borne", f"{where_en} and reach no tap"
             return Evidence(
                 f"La nuit {lost:.2f} m³/h {where_fr} ({count} nuit(s)).",
                 f"At night {lost:.2f} m³/h {where_en} ({count} night(s)).",
                 {"flow_m3_h": round(lost, 2), "nights": count},
                 {"flow_m3_h": round(float(limit[zone, last]), 3)},
-                ("tower/level_m", "tower/outflow_m3_h", "pump/pressure_bar", "borehole/water_depth_m"),
+                (
+                    *(("tower/level_m", "tower/outflow_m3_h") if has_meter[zone, 0] else ("tower/level_m",)),
+                    *(("pump/pressure_bar",) if fell_bar[zone, last] > VALVE_BAR else ()),
+                    *(("borehole/water_depth_m",) if (well_fills | well_stays)[zone, last] else ()),
+                ),
                 0.85 if np.isfinite(fell_bar[zone, last]) else 0.65,
             )
 

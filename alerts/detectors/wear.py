@@ -26,7 +26,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from alerts.days import Days, DayView, Feature, past_quantile, past_spread, recent_median
-from alerts.detectors.detector import Detector, Scene, verdicts
+from alerts.detectors.detector import Detector, Scene, read_in, verdicts
 from alerts.detectors.leak import is_drained
 from alerts.model import Evidence, IndexArray, Signal
 from alerts.residual import Moments, PastModel, models_of_past, smoothed, usual_of_good_days
@@ -409,7 +409,7 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
             f"At the same speed the pump suddenly gives {less:.0f} % less water: screen, pipe or valve.",
             {"less_pct": round(less), "head_lost_pct": round(-100 * float(off[zone, last]), 1)},
             {"head_lost_pct": round(100 * float(limit[zone, last]), 1)},
-            ("pump/flow_m3_h", "pump/speed_rpm", "pump/power_w", "borehole/water_depth_m"),
+            _rests_on(grid, zone, has_depth=bool(np.isfinite(by_head[zone, last]))),
             0.85,
         )
 
@@ -449,11 +449,17 @@ def _worn(scene: Scene, pump: Pump) -> Signal:
             f"Little by little the pump has come to give {less:.0f} % less water for the same energy.",
             {"less_pct": round(less), "head_lost_pct": round(-100 * float(off[zone, last]), 1)},
             {"head_lost_pct": round(100 * float(limit[zone, last]), 1)},
-            ("pump/flow_m3_h", "pump/speed_rpm", "pump/power_w", "borehole/water_depth_m"),
+            _rests_on(scene.grid, zone, has_depth=bool(np.isfinite(pump.head.residual[zone, last]))),
             0.8,
         )
 
     return Signal(Fault.PUMP_WEAR, "pump", days.day_s + METER_SHARE.ready_h * 3600, verdict, describe)
+
+
+def _rests_on(grid: Grid, zone: int, *, has_depth: bool) -> tuple[str, ...]:
+    """The channels that a verdict about the pump rests on: the well's depth sharpens it where it is known."""
+    depth = ("borehole/water_depth_m",) if has_depth else ()
+    return (*read_in(grid, zone, slice(None), "pump/flow_m3_h", "pump/speed_rpm", "pump/power_w"), *depth)
 
 
 def _so_far_today(grid: Grid, of: Mask) -> IndexArray:

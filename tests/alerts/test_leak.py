@@ -241,6 +241,19 @@ def test_a_leak_shows_in_the_first_night(rate: float) -> None:
     assert found.verdict.tolist()[3:] == [ABSENT] * 7 + [PRESENT] * 2
 
 
+def test_of_a_burst_at_night_the_night_is_told() -> None:
+    """By day 4 m³/h may leave the tower; 2.5 m³/h at two in the morning are a burst all the same."""
+    since = 9 * DAY_S + 2 * HOUR_S
+    lost = village(10, 2.5, from_s=since, taps=False, draws_m3_h=4.0)
+    raw = {f"{asset}__{name}": row[0] for (asset, name), row in lost.grid.raw.items()}
+    found = only(judge_burst, scene(24 * 10, START, **{**raw, "pv__irradiance_w_m2": 0.0}))  # type: ignore[arg-type]
+    last = found.t_s.tolist().index(START.timestamp() + since + 1.5 * HOUR_S)
+    assert found.verdict[last] == PRESENT
+    evidence = found.describe(last, last)
+    assert evidence.sentence_en == "2.5 m³/h leave the tower at night, when 2.0 m³/h would be too much."
+    assert evidence.thresholds["flow_m3_h"] == 2.0
+
+
 def test_a_leak_that_nobody_mends_for_a_month_is_there_until_somebody_does() -> None:
     """Twenty nights of a leak would be as usual as twenty without: who counts them tells people that it is mended."""
     since, until = 9.5 * DAY_S, 40.5 * DAY_S

@@ -65,6 +65,17 @@ def test_panels_that_were_washed_and_gather_dust_at_once_are_held_against_their_
     assert found[SOILING] == 19.75
 
 
+def test_a_thermometer_that_says_nothing_keeps_back_no_string_and_no_dust() -> None:
+    """Its own alert explains what rests on it: the air beside the box stood in for it."""
+    lost, dusty = (
+        Toy(days=days, strings=strings, dust=dust, lacks=(("pv", "module_temp_c"),)).scene()
+        for days, strings, dust in ((15, step(12.1, 1.0), 0.0), (36, 0.0, ramp(6, 0.2, within=30)))
+    )
+    for (signal,) in (judge_string_loss(lost), judge_soiling(dusty)):
+        last = int(np.flatnonzero(signal.verdict[0] == Verdict.PRESENT)[-1])
+        assert signal.describe(0, last, last).channels == ("pv/power_w", "pv/irradiance_w_m2", "pump/speed_rpm")
+
+
 def test_a_storms_dust_is_dust() -> None:
     found = seen(Toy(days=18, dust=ramp(12, 0.2, within=1)).scene())
     assert found.keys() == {SOILING}

@@ -94,6 +94,27 @@ def test_a_tower_that_lost_water_while_the_pump_lifted_yesterday_is_told_in_the_
     assert told.t_s[int(np.flatnonzero(told.verdict == PRESENT)[0])] == found.grid.start_s + 8 * DAY_S + 5 * 3600
 
 
+@pytest.mark.parametrize(
+    ("meter", "says"),
+    [
+        pytest.param({}, "leave the tower without passing its meter (", id="a-meter-behind-the-tower"),
+        pytest.param(
+            {"tower__outflow_m3_h": None, "tap-01__volume_m3": 7.0},
+            "leave the tower and reach no tap (",
+            id="at-the-tap",
+        ),
+        pytest.param({"tower__outflow_m3_h": None}, "leave the tower (", id="none"),
+    ],
+)
+def test_a_leak_is_told_by_what_was_read(meter: dict[str, float | None], says: str) -> None:
+    """Neither the well head nor the well had a say, so a gauge or a probe that is broken there explains nothing."""
+    found = only(judge_night_loss, nights([0.0] * 7 + [0.3, 0.3], **meter), Fault.TOWER_LEAK)
+    last = int(np.flatnonzero(found.verdict == PRESENT)[-1])
+    evidence = found.describe(last, last)
+    assert says in evidence.sentence_en
+    assert evidence.channels == ("tower/level_m", "tower/outflow_m3_h")[: 1 if meter else 2]
+
+
 def test_water_that_runs_back_takes_the_well_heads_column_with_it() -> None:
     def wellhead(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
         return np.where(t < 7 * DAY_S, 1.4, 1.2)

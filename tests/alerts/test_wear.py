@@ -47,6 +47,16 @@ def test_a_pump_that_asks_for_ever_more_power_is_worn() -> None:
     assert found.keys() == {WORN}
 
 
+@pytest.mark.parametrize("lacks", [("borehole", "water_depth_m"), ("pump", "speed_rpm")], ids="/".join)
+def test_a_sensor_that_says_nothing_keeps_back_no_clogged_pump(lacks: tuple[str, str]) -> None:
+    scene = Toy(days=16, clogged=step(12.42, 0.6), lacks=(lacks,)).scene()
+    (clogged,) = [signal for signal in judge_pump(scene) if signal.fault is CLOGGED]
+    last = int(np.flatnonzero(clogged.verdict[0] == Verdict.PRESENT)[-1])
+    channels = clogged.describe(0, last, last).channels
+    assert "/".join(lacks) not in channels
+    assert {"pump/flow_m3_h", "pump/power_w"} < set(channels)
+
+
 def test_a_pump_that_sand_eats_within_a_week_is_worn_and_not_clogged() -> None:
     """It loses 2.5 % of its head a day: as much within three days as a clog takes, and none of it at once."""
     assert seen(Toy(days=26, worn=ramp(12, 0.25, within=10)).scene()).keys() == {WORN}
