@@ -157,13 +157,13 @@ def past_spread(
 
 
 def past_of_good_days(
-    value: FloatArray, is_off: Callable[[FloatArray, FloatArray, FloatArray], Mask], *, days: int, at_least: int
+    value: FloatArray, is_off: Callable[[int, FloatArray, FloatArray], Mask], *, days: int, at_least: int
 ) -> tuple[FloatArray, FloatArray]:
     """For each day (n, d) the median of the last `days` good days before it, and how much these differ.
 
-    A day teaches nothing when `is_off(today, median, spread)`, each (n,): a fault that stays must not become usual, or
-    it would seem to be over. While fewer than `at_least` are known all days teach; after `FORGETS_DAYS` without a good
-    one learning begins again.
+    A day teaches nothing in zones (n,) in which `is_off(day, median, spread)`: a fault that stays must not become
+    usual, or it would seem to be over. While fewer than `at_least` are known all days teach; after `FORGETS_DAYS`
+    without a good one learning begins again.
     """
     usual, spread = np.full((2, *value.shape), np.nan)
     kept, silent_days = np.full((len(value), days), np.nan), np.zeros(len(value))
@@ -172,7 +172,7 @@ def past_of_good_days(
         usual[:, day] = np.where(count >= at_least, _quantile(ordered, count, 0.5), np.nan)
         spread[:, day] = np.where(count >= at_least, _spread(ordered, count), np.nan)
         today = value[:, day]
-        off = is_off(today, usual[:, day], spread[:, day]) & (count >= at_least)
+        off = is_off(day, usual[:, day], spread[:, day]) & (count >= at_least)
         teaches = np.isfinite(today) & ~off
         kept = np.where(teaches[:, None], np.concatenate([kept[:, 1:], today[:, None]], axis=1), kept)
         silent_days = np.where(teaches, 0, silent_days + 1)

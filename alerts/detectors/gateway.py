@@ -42,7 +42,7 @@ def nominal(usual_v: FloatArray) -> FloatArray:
     return np.select([usual_v < 6, usual_v < 17, usual_v < 35], [0.295, 1.0, 2.0], default=4.0)
 
 
-def _is_too_low(low: FloatArray, usual: FloatArray, *_: FloatArray) -> Mask:
+def _is_too_low(low: FloatArray, usual: FloatArray) -> Mask:
     """Lower than a sound battery gets; where one lives lower than others do, its own usual counts."""
     scale = nominal(np.where(np.isfinite(usual), usual, low))
     limit = LOW_V * scale
@@ -53,7 +53,7 @@ def judge_battery(scene: Scene) -> list[Signal]:
     """Lower before dawn than a sound battery gets, or lower each night and well under its own usual."""
     days = scene.days
     low = days.get(NIGHT_BATTERY.name)
-    usual, spread = past_of_good_days(low, _is_too_low, days=28, at_least=4)
+    usual, spread = past_of_good_days(low, lambda day, usual, _: _is_too_low(low[:, day], usual), days=28, at_least=4)
     scale = nominal(np.where(np.isfinite(usual), usual, low))
     falls = np.ones(low.shape, dtype=bool)
     for back in range(1, FALLING_NIGHTS):

@@ -237,7 +237,7 @@ def losses_at_night(scene: Scene) -> tuple[FloatArray, FloatArray, FloatArray]:
         return np.maximum(ABOVE_USUAL_M3_H, SPREADS_ABOVE * spread)
 
     usual, spread = past_of_good_days(
-        lost, lambda now, usual, spread: now > usual + above(spread), days=USUAL_NIGHTS, at_least=MIN_NIGHTS
+        lost, lambda day, usual, spread: lost[:, day] > usual + above(spread), days=USUAL_NIGHTS, at_least=MIN_NIGHTS
     )
     return lost, usual, above(spread)
 

@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_largest, recent_median
+from alerts.days import (
+    DayView,
+    Feature,
+    past_median,
+    past_of_good_days,
+    past_quantile,
+    past_spread,
+    recent_largest,
+    recent_median,
+)
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_offset_s, clock_steps, has_two_times
 from alerts.detectors.leak import taps_together
@@ -729,7 +738,7 @@ def found_flow(grid: Grid) -> FloatArray:
     return np.asarray(level_gain(grid) + np.where(grid.has("tower", "outflow_m3_h"), outflow, 0.0))
 
 
-DRIFT_DAYS = 3
+DRIFT_DAYS, DRIFT_KNOWN_DAYS = 3, 40
 WORK_SHARE = 0.4  # of rated power, just before a stop that the sun is not to blame for
 TOP_SEEN_SHARE = 0.85  # of the full level, from which on a stop in good sun is the float's
 TOP_MOVES_SHARE, TOP_DAYS = 0.06, 14  # of the full level, between two stops of a float; for so long one is remembered
@@ -844,13 +853,20 @@ def judge_drift(
     def judge(scene: Scene) -> list[Signal]:
         days = scene.days
         value = days.get(feature.name)
-        usual = past_median(value, days=40, at_least=6)
-        spread = past_spread(value, days=40, at_least=6)
-        scale = scene.grid.sites.rating("tower", "full_level_m") if feature is AT_STOP else 1.0
+        full_m = scene.grid.sites.rating("tower", "full_level_m")
+        scale = full_m if feature is AT_STOP else np.ones_like(full_m)
+        came = _largest_step(value)
+
+        def drifts(day: int, usual: FloatArray, spread: FloatArray) -> Mask:
+            off = np.abs(value[:, day] - usual)
+            is_far = off > np.maximum(least * scale[:, 0], SPREADS * spread)
+            return np.asarray(is_far & ~(came[:, day] > SUDDEN * off))
+
+        usual, spread = past_of_good_days(value, drifts, days=DRIFT_KNOWN_DAYS, at_least=6)
         limit = np.maximum(least * scale, SPREADS * spread)
         off = recent_median(value, DRIFT_DAYS, at_least=2) - usual
         # A sensor that is off by a third of its tower is no more creeping: its pump stops for another reason.
-        creeps = _creeps(value, off) & ~(np.abs(off) > most * scale)
+        creeps = ~(came > SUDDEN * np.abs(off)) & ~(np.abs(off) > most * scale)
         verdict = verdicts(present=(np.abs(off) > limit) & creeps, absent=(np.abs(off) < 0.6 * limit) | ~creeps)
         return [_drift_signal(asset, f"{asset}/{channel}", words, feature, days.day_s, verdict, off, limit)]
 
@@ -944,6 +960,20 @@ def _lost_in_meter(scene: Scene) -> FloatArray:
 def _came_at_once(lost: FloatArray) -> FloatArray:
     """(n, d) what is lost where most of it came from one day to the next, else nothing: what creeps is a drift."""
     return np.where(_creeps(lost, lost, days=LEARNS_DAYS), np.minimum(lost, 0.0), lost)
+
+
+def _largest_step(value: FloatArray) -> FloatArray:
+    """(n, d) by how much a value moved most from one day to the next: lately, or for good as long as its usual is held.
+
+    A gauge that was set or exchanged stands elsewhere from that day on, and does not begin to drift ten days later.
+    """
+    step = np.abs(np.diff(held(value, value.shape[1]), axis=1, prepend=np.nan))
+    middle = recent_median(value, DRIFT_DAYS, at_least=2)
+    for_good = np.full(value.shape, np.nan)
+    for_good[:, DRIFT_DAYS:] = np.minimum(
+        step[:, 1 : 1 - DRIFT_DAYS], np.abs(middle[:, DRIFT_DAYS:] - middle[:, :-DRIFT_DAYS])
+    )
+    return np.fmax(recent_largest(step, DRIFT_DAYS + 7), recent_largest(for_good, DRIFT_KNOWN_DAYS))
 
 
 def _creeps(value: FloatArray, off: FloatArray, *, days: int = DRIFT_DAYS + 7) -> Mask:

@@ -360,10 +360,11 @@ def _apart(balance: FloatArray, least_m3_h: float) -> tuple[FloatArray, FloatArr
 
     Days that lost more than `least_m3_h`, and more than others differ by, teach nothing.
     """
-    usual, spread = past_of_good_days(
-        balance, lambda now, usual, spread: now < usual - np.maximum(least_m3_h, SPREADS_ABOVE * spread),
-        days=USUAL_NIGHTS, at_least=MIN_NIGHTS,
-    )  # fmt: skip
+
+    def loses(day: int, usual: FloatArray, spread: FloatArray) -> Mask:
+        return np.asarray(balance[:, day] < usual - np.maximum(least_m3_h, SPREADS_ABOVE * spread))
+
+    usual, spread = past_of_good_days(balance, loses, days=USUAL_NIGHTS, at_least=MIN_NIGHTS)
     return np.where(np.isfinite(usual), balance - usual, balance), spread
 
 

@@ -91,7 +91,7 @@ def test_a_fault_that_stays_does_not_become_usual_but_a_new_machine_does() -> No
 
 def test_a_leak_that_stays_for_sixty_days_does_not_become_usual() -> None:
     nights = np.array([[0.0, 0.02, 0.01, 0.02, 0.0] + [0.3] * 66])
-    usual, spread = past_of_good_days(nights, lambda now, usual, _: now > usual + 0.1, days=20, at_least=3)
+    usual, spread = past_of_good_days(nights, lambda day, usual, _: nights[:, day] > usual + 0.1, days=20, at_least=3)
     assert usual[0, 3:65] == pytest.approx(0.01, abs=0.005)
     assert spread[0, 5:65] == pytest.approx(0.0148, abs=1e-4)
     assert np.isnan(usual[0, 65:68]).all(), "sixty nights without a good one: learning begins again"
@@ -101,7 +101,7 @@ def test_a_leak_that_stays_for_sixty_days_does_not_become_usual() -> None:
 def test_where_no_day_is_off_good_days_are_all_days() -> None:
     nights = np.random.default_rng(3).normal(0, 0.02, (4, 40))
     nights[1, 5:9] = np.nan
-    usual, spread = past_of_good_days(nights, lambda now, *_: np.zeros(len(now), dtype=bool), days=40, at_least=3)
+    usual, spread = past_of_good_days(nights, lambda *_: np.zeros(4, dtype=bool), days=40, at_least=3)
     assert usual == pytest.approx(past_median(nights, days=40, at_least=3), nan_ok=True)
     assert spread == pytest.approx(past_spread(nights, days=40, at_least=3), nan_ok=True)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from alerts.days import Days, days_of
 from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.wear import judge_pump
+from alerts.lifecycle import Opening, transitions
 from alerts.model import Condition, Verdict
 from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
@@ -357,6 +358,33 @@ def test_a_well_that_a_short_run_of_the_pump_draws_down_does_not_jump() -> None:
         pump__power_w=lambda t: np.where(runs(t) | ((t // 300) % 9 == 5), 1000.0, 3.0),
     )
     assert PRESENT not in verdict(short, Fault.SENSOR_SPIKES, "borehole").verdict
+
+
+@pytest.mark.parametrize(
+    ("off_bar", "told"),
+    [
+        pytest.param(lambda day: np.clip((day - 12) * 0.012, 0, 0.15), (18, None), id="creeps-and-stays"),
+        pytest.param(lambda day: np.where(day < 45, np.clip((day - 12) * 0.012, 0, 0.15), 0), (18, 46), id="is-mended"),
+        pytest.param(lambda day: np.where(day < 20, 0.0, 0.1), None, id="is-set-anew"),
+        pytest.param(lambda day: np.where(day < 20, 0.0, 0.3), None, id="is-exchanged"),
+    ],
+)
+def test_a_gauge_drifts_until_somebody_mends_it_and_not_ten_days_after(
+    off_bar: Callable[[Array], Array], told: tuple[int, int | None] | None
+) -> None:
+    """At 12 mbar a day since day 12 the night of day 17 is 60 mbar off, and with that of day 18 most of three are."""
+
+    def bar(t: Array) -> Array:
+        return 14 / 10.2 + off_bar(t / DAY_S) + noise(len(t), 0.003)
+
+    weeks = scene(24 * 70, START, network__pressure_bar=bar, tower__level_m=2.0, tower__outflow_m3_h=0.0)
+    found = transitions(verdict(weeks, Fault.SENSOR_DRIFT, "network"), [])
+    days = [
+        ((one.first_evidence_at - START).days, None if one.cleared_at is None else (one.cleared_at - START).days)
+        for one in found
+        if isinstance(one, Opening)
+    ]
+    assert days == ([] if told is None else [told])
 
 
 def test_a_pressure_that_stands_while_the_column_above_it_moves_is_stuck() -> None:
