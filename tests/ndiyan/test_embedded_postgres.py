@@ -82,6 +82,21 @@ def test_after_kill_it_comes_back_on_the_same_port_with_what_was_committed(serve
     assert write_and_count(url) == 2
 
 
+def test_a_connection_keeps_no_room_of_a_large_answer(server: EmbeddedPostgres) -> None:
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        large = "SELECT cardinality(array_agg(n ORDER BY n DESC)) FROM generate_series(1, %s) n"
+        before_kb = None
+        for many in (1, 300_000, 300_000, 300_000):
+            assert connection.execute(large, [many]).fetchone() == (many,)
+            before_kb = before_kb or _own_kb(connection.info.backend_pid)
+        assert _own_kb(connection.info.backend_pid) - before_kb < 3000, "it took 6,600 kB, with what the heap keeps"
+
+
+def _own_kb(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
+
+
 def test_a_long_recovery_is_waited_for(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock of which fifty seconds pass whenever the server is seen to recover, and none otherwise."""
     with psycopg.connect(server.url(), autocommit=True) as connection:  # 300 MB of WAL that no checkpoint has passed
