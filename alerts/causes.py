@@ -92,8 +92,7 @@ def cause_of(
     """
     for kind in EXPLAINED_BY.get(fault, ()):
         for one in known:
-            slack = CLOCK_SLACK if kind is Fault.CLOCK_ERROR else SLACK
-            if one.fault == kind and not one.doubted and _was_there(one, first, confirmed, slack):
+            if one.fault == kind and not one.doubted and _was_there(one, first, confirmed, _slack_before(kind, fault)):
                 return one
     for kind in _sensor_faults_above(fault):
         for one in known:
@@ -127,6 +126,14 @@ def is_outlived(cause: Fault | State, ended: datetime, fault: Fault | State, fir
     That takes readings: it was seen again long after its cause ended, or after it began itself should that be later.
     """
     return last >= max(first, ended) + _slack_after(cause, fault)
+
+
+def _slack_before(cause: Fault | State, fault: Fault | State) -> timedelta:
+    """For how long a cause that is over explains what begins. A night in which water ran out otherwise is no leak's."""
+    if cause is Fault.CLOCK_ERROR:
+        return CLOCK_SLACK
+    is_of_nights = fault in WATER_IS_LOST and RULES[fault].max_gap >= DAY
+    return DAY if is_of_nights and cause in WATER_IS_LOST else SLACK
 
 
 def _slack_after(cause: Fault | State, fault: Fault | State) -> timedelta:

@@ -81,6 +81,15 @@ def test_of_the_day_on_which_a_clock_was_put_right_no_figure_holds() -> None:
     assert not explains(known(Fault.DRY_RUNNING, cleared=NOON + HOUR), Fault.PUMP_CLOGGED, hours=12)
 
 
+def test_the_night_of_a_burst_that_was_told_is_not_told_as_a_leak_the_next_day() -> None:
+    """The broken pipe drained the tower until it was closed at six in the morning; nights are judged at two."""
+    burst = known(Fault.PIPE_BURST, cleared=NOON - 6 * HOUR)
+    for leak in (Fault.TOWER_LEAK, Fault.NIGHT_LEAK):
+        assert explains(burst, leak, hours=2)
+        assert not explains(burst, leak, hours=26), "the next night was whole"
+    assert not explains(burst, Fault.SENSOR_DRIFT, hours=2)
+
+
 def test_what_rests_on_a_sensor_that_is_not_believed_is_explained_by_it() -> None:
     stuck = known(Fault.SENSOR_STUCK, channels=(LEVEL,))
     assert explains(stuck, Fault.FLOAT_STUCK_FULL, rests_on=("pump/power_w", LEVEL))
