@@ -28,6 +28,12 @@ class Hasty(Patient):
     patience = Patience(head_s=0.3, body_s=0.3, bytes_per_s=1000.0, reader_s=0.3)
 
 
+class HastyWithReaders(Patient):
+    """As in service, with less time for whoever reads."""
+
+    patience = Patience(reader_s=0.3)
+
+
 async def _app(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
     """`/body` reads what is sent, `/refused` does not, `/large` answers with 64 MB."""
     if scope["type"] == "lifespan":
@@ -123,8 +129,8 @@ def test_a_body_on_a_slow_link_is_taken(address: str) -> None:
     assert b"200 OK" in answer
 
 
-def test_a_reader_who_stops_reading_is_given_up(address: str) -> None:
-    with _connected(address, receives=4096) as connection:
+def test_a_reader_who_stops_reading_is_given_up() -> None:
+    with serving(_app, HastyWithReaders) as address, _connected(address, receives=4096) as connection:
         connection.send(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n")
         with httpx.Client() as other:
             began = time.monotonic()
