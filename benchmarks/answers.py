@@ -62,8 +62,9 @@ class Answers:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish one message on this link."""
-        self._mids += 1
-        self._link.sendall(publish_packet(topic.encode(), payload, self._mids))
+        with self._changed:
+            self._mids += 1
+            self._link.sendall(publish_packet(topic.encode(), payload, self._mids))
 
     def close(self) -> None:
         """Leave the broker."""
@@ -87,6 +88,8 @@ class Answers:
             published, _, end = mqtt.read_packets(rest + data, protocol=5)
             rest = (rest + data)[end:]
             with self._changed:
+                # Without them the broker keeps all, and after 65,535 tells no more.
+                self._link.sendall(mqtt.puback_packets([message.mid for message in published if message.mid]))
                 for message in published:
                     self._note(message, now_ns)
                 if not self._expected:
