@@ -194,14 +194,6 @@ class Grid:
             )
         return self._cache["sun"]
 
-    def zones(self, rows: slice) -> Grid:
-        """The same of some zones."""
-        return Grid(
-            Sites(self.sites.sites[rows]), self.start_s, self.step_s, self.steps,
-            {key: value[rows] for key, value in self.raw.items()}, {key: mask[rows] for key, mask in self.bad.items()},
-            None if self.mistimed is None else self.mistimed[rows],
-        )  # fmt: skip
-
 
 # What loggers and bus adapters write for a sensor that does not answer.
 SENTINELS = (-9999.0, -999.0, 999.9, 3276.7, 6553.5, 9999.0, 32_767.0, 65_535.0)

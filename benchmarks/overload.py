@@ -150,7 +150,7 @@ class Gateways:
 
 
 def sampled(rig: Rig) -> Sampled:
-    """The messages of a rig whose answers are listened for."""
+    """The messages of a rig whose answers are listened for, by their numbers: no file holds all of them."""
     found: dict[str, dict[int, int]] = {}
     for place in range(0, ZONES, ONE_IN):
         numbers = range(place, rig.messages, ZONES)

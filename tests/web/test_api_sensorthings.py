@@ -204,6 +204,21 @@ def test_a_stream_begins_and_ends_with_its_first_and_last_observation(reader: ht
 
 
 @pytest.mark.db
+def test_a_stream_whose_readings_were_all_dropped_as_too_old_is_listed_with_its_newest(site: Site) -> None:
+    with site.connect() as connection:
+        connection.execute(
+            "INSERT INTO latest (channel_id, measured_at, received_at, value, flag)"
+            " SELECT channel_id, '2014-03-02 10:40Z', '2014-03-02 10:41Z', 1, 1 FROM channel"
+            " WHERE zone_id = 'zone-1' AND asset_id = 'tower' AND name = 'level_m'"
+        )
+        key = create_api_key(connection, name="old", scopes=[Scope.READ])
+    with site.app() as client:
+        client.headers["authorization"] = f"Bearer {key}"
+        (stream,) = ask(client, "/Datastreams?$filter=name eq 'zone-1/tower/level_m'")["value"]
+    assert stream["phenomenonTime"] == "2014-03-02T10:40:00Z/2014-03-02T10:40:00Z"
+
+
+@pytest.mark.db
 def test_what_is_not_offered_is_501_and_what_is_not_there_404(reader: httpx.Client) -> None:
     not_offered = (
         "Things?$filter=name in ('a','b')", "Things?$filter=year(name) eq 1", "Things?$apply=x", "Things?$top=-1",

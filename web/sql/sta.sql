@@ -22,11 +22,12 @@ WHERE channel_id = ANY(%(channels)s::int[])
 GROUP BY channel_id;
 
 -- spans
--- When each channel's readings begin and end. The first hour that was added up tells where to look for the oldest one.
-SELECT l.channel_id, (
+-- When each channel's readings begin and end. The first hour that was added up tells where to look for the oldest one; where
+-- all were dropped as too old, the newest is known still.
+SELECT l.channel_id, coalesce((
     SELECT r.measured_at FROM reading r WHERE r.channel_id = l.channel_id AND r.measured_at >= least(
         (SELECT min(h.hour) FROM reading_hour h WHERE h.channel_id = l.channel_id),
         date_trunc('hour', l.measured_at, 'UTC'))
     ORDER BY r.measured_at LIMIT 1
-), l.measured_at
+), l.measured_at), l.measured_at
 FROM latest l WHERE l.channel_id = ANY(%(channels)s::int[]);
