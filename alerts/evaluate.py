@@ -41,6 +41,7 @@ ZONES_AT_ONCE = 200
 RETRY_AFTER = timedelta(minutes=5)
 LONGEST_REJOIN = max(rule.rejoin for rule in RULES.values())
 OUTAGE_WAITS = timedelta(minutes=5)
+OLD_WAITS = timedelta(minutes=10)  # what old readings have opened, for its end may be in the next piece of the backlog
 LATE_JUDGED = timedelta(days=31)  # what comes later than this changes no alert: a device may send years at any time
 Progress = Callable[[int, int], None]
 
@@ -233,7 +234,7 @@ class Judgement:
         begin_s = (start - LOOKBACK).timestamp() // DAY_S * DAY_S
         steps = int((end.timestamp() - begin_s) // STEP_S) + 1
         sites = Sites(self._sites[zone] for zone in zones)
-        grid = fetch_grid(self._connection, sites, begin_s, steps)
+        grid = fetch_grid(self._connection, sites, begin_s, steps, with_sky=True)
         days = days_of(grid, features_of(sites))
         self._keep(grid, days)
         scene = Scene(grid, days.after(self._past_days(zones, begin_s)), self._settings.overrides(zones))
@@ -414,7 +415,10 @@ class _ZoneBook:
     def tell(self, *, is_fresh: bool) -> None:
         """Set what is live and new on its ladder, and tell what has ended now; of silence `tell_outages` tells."""
         if is_fresh:
-            for (alert_id,) in self._connection.execute(SQL["untold"], {"zone": self._zone_id}).fetchall():
+            asked = {
+                "zone": self._zone_id, "heard_since": self._now - HEARD_WITHIN, "patient_until": self._now - OLD_WAITS,
+            }  # fmt: skip
+            for (alert_id,) in self._connection.execute(SQL["untold"], asked).fetchall():
                 begin(self._connection, alert_id, now=self._now)
         for alert_id, settles in self._resolved:
             tell_end(self._connection, alert_id, now=self._now, settles=settles)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from alerts.errors import HistoryError
 from alerts.scene import DAY_S, STEP_S, Channel, FloatArray, Grid, Mask, Site, Sites
+from alerts.sky import CELL, near_sun_w_m2, place_of
 from gateway.model import channel_spec
 from gateway.units import field_conversion
 from gateway.zones import Zone
@@ -68,8 +69,14 @@ class History:
         ahead = sorted(newest_s.values(), reverse=True)
         return min(first_s.values()), ahead[1 if len(ahead) >= 3 else 0]
 
-    def grid(self, sites: Sites, start_s: float, end_s: float) -> Grid:
-        """The readings of these zones within [start_s, end_s), from the midnight before on."""
+    def grid(
+        self, sites: Sites, start_s: float, end_s: float, *, around: Sequence[Site] = (),
+        only: Collection[Channel] | None = None,
+    ) -> Grid:  # fmt: skip
+        """The readings of these zones within [start_s, end_s), from the midnight before on; of `only` some channels.
+
+        Where one has no cell, those of the zones `around` tell of its sky.
+        """
         begin_s = start_s // DAY_S * DAY_S
         steps = int(np.ceil((end_s - begin_s) / STEP_S))
         row_of = {zone: row for row, zone in enumerate(sites.zone_ids)}
@@ -77,7 +84,7 @@ class History:
         bad: dict[Channel, Mask] = {}
         for (zone, asset, name), (t_s, value) in self.series.items():
             spec = channel_spec(asset, name)
-            if zone not in row_of or spec is None:
+            if zone not in row_of or spec is None or (only is not None and (asset, name) not in only):
                 continue
             step = ((t_s - begin_s) // STEP_S).astype(np.intp)
             inside = (step >= 0) & (step < steps) & (t_s >= start_s)
@@ -88,8 +95,17 @@ class History:
             target[row, step[good]] = value[good]  # in order of time, so of several in a step the last one stays
             if wrong.any():
                 bad.setdefault((asset, name), np.zeros((len(sites), steps), dtype=bool))[row, step[wrong]] = True
+        with_cell = {one.zone_id: one for one in around if (one.zone_id, *CELL) in self.series}
+
+        def read(zones: Sequence[str]) -> dict[str, FloatArray]:
+            cells = self.grid(Sites(with_cell[zone] for zone in zones), start_s, end_s, only={CELL})
+            return dict(zip(zones, cells.raw.get(CELL, ()), strict=False))
+
+        near_sun = near_sun_w_m2(
+            sites, raw.get(CELL), steps, lambda: [place_of(one) for one in with_cell.values()], read
+        )
         mistimed = self._mistimed(sites.zone_ids, raw, bad, begin_s)
-        return Grid(sites, begin_s, STEP_S, steps, raw, bad, mistimed)
+        return Grid(sites, begin_s, STEP_S, steps, raw, bad, mistimed, near_sun)
 
     def _mistimed(
         self, zones: Sequence[str], raw: Mapping[Channel, FloatArray], bad: Mapping[Channel, Mask], begin_s: float

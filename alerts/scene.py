@@ -90,6 +90,7 @@ class Grid:
     raw : by channel, (n, m) the last good reading of each step, NaN where none is [canonical unit]
     bad : by channel, (n, m) whether a reading of the step was flagged bad; a channel that is not there had none
     mistimed : (n, m) whether readings of the step bear a time that cannot be (1970), and so are not in `raw`
+    near_sun : (n, m) what cells of other villages say of the sky over zones without one (see `alerts.sky`) [W/m²]
 
     What cannot be at this site (see `implausible`) is taken from `raw` and is bad from then on, for all detectors.
     """
@@ -101,6 +102,7 @@ class Grid:
     raw: Mapping[Channel, FloatArray]
     bad: Mapping[Channel, Mask] = field(default_factory=dict)
     mistimed: Mask | None = None
+    near_sun: FloatArray | None = None
     _cache: dict[object, FloatArray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -143,8 +145,7 @@ class Grid:
             if raw is None:
                 self._cache[key] = np.full(self.shape, np.nan)
             else:
-                spacing = spacing_of(raw)
-                self._cache[key] = held(raw, np.minimum(spacing + np.maximum(1, spacing // 2), LONGEST_HOLD))
+                self._cache[key] = as_it_stood(raw)
         return self._cache[key]
 
     def moved(self, asset: str, channel: str) -> FloatArray:
@@ -288,6 +289,12 @@ def _wet_and_below_intake(sites: Sites, raw: Mapping[Channel, FloatArray]) -> Ma
         stands &= held(power_w, LONGEST_HOLD) < 0.05 * sites.rating("pump", "rated_power_w")
     rests = run_steps(stands) > AT_REST_H * 3600 / STEP_S
     return np.asarray(below & ((flow > GIVES_SHARE * rated) | rests))
+
+
+def as_it_stood(raw: FloatArray) -> FloatArray:
+    """(n, m) readings held until the next one is overdue, then NaN."""
+    spacing = spacing_of(raw)
+    return held(raw, np.minimum(spacing + np.maximum(1, spacing // 2), LONGEST_HOLD))
 
 
 def spacing_of(raw: FloatArray) -> NDArray[np.intp]:

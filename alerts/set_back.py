@@ -16,7 +16,7 @@ SQL = queries("alerts", "set_back")
 AHEAD = timedelta(minutes=10)  # more than gateways may be ahead of us, and than a failed judging waits
 MOVED = (
     "jobs", "ladders", "notifications", "put_off", "held", "hand_overs", "accepted", "answered", "acknowledged",
-    "words", "webhooks",
+    "silences", "words", "webhooks",
 )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
-from alerts.rolling import highest_since, run_steps
+from alerts.days import Days, DayView, Feature
+from alerts.rolling import highest_since, run_steps, window_mean
 from alerts.scene import DAY_S, FloatArray, Grid, Mask, spacing_of
 from alerts.sun import clear_sky_w_m2
 from gateway.calendar import is_near_fast, is_near_feast
@@ -55,10 +56,14 @@ def has_cell(grid: Grid) -> Mask:
 def is_good_sun(grid: Grid) -> Mask:
     """There is so much sun that the pump of this site must run: by its cell, or where it has none by the sun's height.
 
-    Then a pump must not have run for hours under a high sun, which clouds seldom make it.
+    Then a pump must not have run for hours under a high sun, which clouds seldom make it. Under those that do, the
+    cells of its neighbours are as dark.
     """
     ran_not = np.isfinite(drawn_power_w(grid)) & ~is_running(grid)
     stood = run_steps(ran_not & (grid.sun_deg > HIGH_SUN_DEG)) > grid.hours(STOOD_H)
+    if grid.near_sun is not None:
+        long = grid.hours(STOOD_H)
+        stood &= ~(window_mean(grid.near_sun, long, at_least=long // 2) < good_sun_w_m2(grid))
     by_cell = grid.value("pv", "irradiance_w_m2") >= good_sun_w_m2(grid)
     return np.where(grid.has("pv", "irradiance_w_m2"), by_cell, stood)
 
@@ -88,17 +93,64 @@ def is_below_start(grid: Grid) -> Mask:
     return grid.value("tower", "level_m") < grid.sites.rating("tower", "start_level_m") - BELOW_START_M
 
 
-def has_room(grid: Grid) -> Mask:
+def has_room(grid: Grid, days: Days | None = None) -> Mask:
     """The float cannot have stopped the pump.
 
     The level lies under the float's start level, or it has not been near the top since the pump last ran. Between two
     readings the pump may have filled what was left.
     """
     level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
-    since_run_m = highest_since(is_running(grid), level_m)
     near_full_m = FULL_SHARE * full_m
     unseen_m = np.nan_to_num(filled_between_readings_m(grid))
-    return is_below_start(grid) | ((level_m < near_full_m) & (since_run_m < near_full_m - unseen_m))
+    return is_below_start(grid) | ((level_m < near_full_m) & (reached_m(grid, days) < near_full_m - unseen_m))
+
+
+def reached_m(grid: Grid, days: Days | None = None) -> FloatArray:
+    """(n, m) the highest that the tower's level has been since the pump last ran; infinite where nobody knows [m].
+
+    Where it has not run since the grid began, the days before tell what had been reached by midnight. Once the sun has
+    shone on what nobody knows, the tower may have been filled unseen.
+    """
+    if days is None:
+        return highest_since(is_running(grid), grid.value("tower", "level_m"))
+    return grid.once(("reached", days), lambda: _reached_over_midnight(grid, days))
+
+
+def _reached_over_midnight(grid: Grid, days: Days) -> FloatArray:
+    found, level_m = reached_m(grid), grid.value("tower", "level_m")
+    by_midnight_m = np.full((len(grid.sites), 1), np.nan)
+    for day in np.flatnonzero(days.day_s < grid.start_s):
+        reached, top = days.get(REACHED.name)[:, day, None], days.get(TOP_LEVEL.name)[:, day, None]
+        by_midnight_m = np.where(np.isfinite(reached), reached, np.maximum(by_midnight_m, top))
+    since_m = np.fmax(by_midnight_m, np.fmax.accumulate(level_m, axis=1))
+    is_seen = ~np.maximum.accumulate(_is_unseen(grid), axis=1)
+    return np.where(np.isinf(found) & np.isfinite(by_midnight_m) & is_seen, since_m, found)
+
+
+def _is_unseen(grid: Grid) -> Mask:
+    """By daylight, whether nobody knows if the pump runs or how full the tower is."""
+    knows_pump = np.isfinite(drawn_power_w(grid)) | np.isfinite(grid.value("pump", "speed_rpm"))
+    return (grid.sun_deg > 0) & ~(knows_pump & np.isfinite(grid.value("tower", "level_m")))
+
+
+def _reached_by_midnight(view: DayView) -> FloatArray:
+    """(n, d) what the level had reached since the pump ran on this day; NaN when it did not or was then out of sight."""
+    grid = view.grid
+    running = is_running(grid)
+    ran = (view.cut(running.astype(np.float64)) == 1).any(axis=-1)
+    unseen = view.cut(highest_since(running, _is_unseen(grid).astype(np.float64)))[..., -1]
+    return np.where(ran & (unseen == 0), view.cut(reached_m(grid))[..., -1], np.nan)
+
+
+def _top_level(view: DayView) -> FloatArray:
+    """(n, d) the highest level of a day; NaN when it was out of sight by daylight."""
+    level_m = view.value("tower", "level_m")
+    seen = (view.cut(_is_unseen(view.grid).astype(np.float64)) == 0).all(axis=-1)
+    return np.where(seen, np.where(np.isfinite(level_m), level_m, -np.inf).max(axis=-1), np.nan)
+
+
+REACHED = Feature("reached_m", 24.0, _reached_by_midnight)
+TOP_LEVEL = Feature("top_level_m", 24.0, _top_level)
 
 
 def filled_between_readings_m(grid: Grid) -> FloatArray:

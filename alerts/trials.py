@@ -119,7 +119,7 @@ def _judged(connection: Connection, trial_id: int, price_gnf: float) -> dict[str
 
     def grid_of(zones: Sequence[Zone]) -> Grid:
         sites = Sites(fetch_sites(connection, [zone.zone_id for zone in zones]))
-        return fetch_grid(connection, sites, begin_s, steps)
+        return fetch_grid(connection, sites, begin_s, steps, with_sky=True)
 
     def beat(done: int, total: int) -> None:
         connection.execute(SQL["beat"], {"trial": trial_id, "done": done, "total": total})

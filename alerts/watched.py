@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from alerts.scene import STEP_S, Channel, Grid, Mask, Site, Sites
+from alerts.scene import STEP_S, Channel, FloatArray, Grid, Mask, Site, Sites
+from alerts.sky import CELL, Place, near_sun_w_m2
 from ingest.db import Connection, queries
 from ingest.readings_pg import PgReadings
 
@@ -40,9 +41,13 @@ def fetch_span(connection: Connection) -> tuple[float, float] | None:
 
 
 def fetch_grid(
-    connection: Connection, sites: Sites, start_s: float, steps: int, *, only: Collection[Channel] | None = None
-) -> Grid:
-    """The readings of all channels of these zones (or of `only` these) from `start_s` on, in steps of five minutes."""
+    connection: Connection, sites: Sites, start_s: float, steps: int, *, only: Collection[Channel] | None = None,
+    with_sky: bool = False,
+) -> Grid:  # fmt: skip
+    """The readings of all channels of these zones (or of `only` these) from `start_s` on, in steps of five minutes.
+
+    With the sky as cells of other zones see it, where one has none: whoever judges pumps needs it.
+    """
     readings = PgReadings(connection)
     start = datetime.fromtimestamp(start_s, UTC)
     end = start + timedelta(seconds=STEP_S * steps)
@@ -52,14 +57,26 @@ def fetch_grid(
         known = [row for row in known if (row.asset_id, row.name) in only]
     matrix = readings.matrix([row.channel_id for row in known], start, end, timedelta(seconds=STEP_S))
     shape = len(sites), steps
-    raw: dict[Channel, np.ndarray[tuple[int, int], np.dtype[np.float64]]] = {}
+    raw: dict[Channel, FloatArray] = {}
     where: dict[int, tuple[Channel, int]] = {}
     for place, row in enumerate(known):
         channel = row.asset_id, row.name
         where[row.channel_id] = channel, row_of[row.zone_id]
         raw.setdefault(channel, np.full(shape, np.nan))[row_of[row.zone_id]] = matrix[place]
+
+    def cells() -> list[Place]:
+        asset, name = CELL
+        return [Place(*row) for row in connection.execute(SQL["with_cell"], {"asset": asset, "name": name})]
+
+    def read(some: Sequence[str]) -> dict[str, FloatArray]:
+        beside = fetch_grid(connection, Sites(fetch_sites(connection, some)), start_s, steps, only={CELL})
+        return dict(zip(beside.sites.zone_ids, beside.raw.get(CELL, ()), strict=False))
+
+    near_sun = None
+    if with_sky:
+        near_sun = near_sun_w_m2(sites, raw.get(CELL), steps, cells, read)
     bad: dict[Channel, Mask] = {}
     for channel_id, measured_s in readings.flagged_bad([row.channel_id for row in known], start, end):
         channel, zone = where[channel_id]
         bad.setdefault(channel, np.zeros(shape, dtype=bool))[zone, int((measured_s - start_s) // STEP_S)] = True
-    return Grid(sites, start_s, STEP_S, steps, raw, bad)
+    return Grid(sites, start_s, STEP_S, steps, raw, bad, near_sun=near_sun)

@@ -13,7 +13,7 @@ from rich.console import Console
 from alerts.backtest import NotJudged, PastAlert, judge_history, write_alerts
 from alerts.config import PRICE_GNF
 from alerts.files import History, read_history, sites_of
-from alerts.scene import DAY_S, STEP_S, Grid, Sites
+from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
 from alerts.scoreboard import as_json, read_labels, score, told
 from alerts.watched import fetch_grid, fetch_span
 from gateway.zones import Zone
@@ -51,7 +51,8 @@ def run_backtest(options: BacktestOptions, database_url: Callable[[], str]) -> t
         zones = [zone for zone in options.zones if zone.zone_id in history.zones]
         first_s, last_s = history.span_s
         start_s, end_s = _bounds(options, first_s, last_s + STEP_S)
-        return _judged(options, zones, _from_files(history, start_s, end_s), start_s, end_s, steps, history)
+        grid_of = _from_files(history, start_s, end_s, around=sites_of(zones))
+        return _judged(options, zones, grid_of, start_s, end_s, steps, history)
     with connect(database_url(), application="ndiyan-backtest") as connection:
         span = fetch_span(connection)
         if span is None:
@@ -116,14 +117,14 @@ def _missing(silent: Sequence[NotJudged]) -> list[str]:
     ]
 
 
-def _from_files(history: History, start_s: float, end_s: float) -> GridOf:
-    return lambda zones: history.grid(Sites(sites_of(zones)), start_s, end_s)
+def _from_files(history: History, start_s: float, end_s: float, *, around: Sequence[Site]) -> GridOf:
+    return lambda zones: history.grid(Sites(sites_of(zones)), start_s, end_s, around=around)
 
 
 def _from_database(connection: Connection, start_s: float, end_s: float) -> GridOf:
     begin_s = start_s // DAY_S * DAY_S
     steps = int((end_s - begin_s) // STEP_S)
-    return lambda zones: fetch_grid(connection, Sites(sites_of(zones)), begin_s, steps)
+    return lambda zones: fetch_grid(connection, Sites(sites_of(zones)), begin_s, steps, with_sky=True)
 
 
 def _bounds(options: BacktestOptions, first_s: float, end_s: float) -> tuple[float, float]:

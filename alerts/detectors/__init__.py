@@ -7,7 +7,9 @@ from alerts.scene import Sites
 
 FAMILIES = (pump, wear, pv, tower, leak, taps, sensor, silence, gateway, quality)
 DETECTORS = tuple(detector for family in FAMILIES for detector in family.DETECTORS)
-_FEATURES = (*wear.FEATURES, *pv.FEATURES, *tower.FEATURES, *leak.FEATURES, *sensor.FEATURES, *gateway.FEATURES)
+_FEATURES = (
+    *pump.FEATURES, *wear.FEATURES, *pv.FEATURES, *tower.FEATURES, *leak.FEATURES, *sensor.FEATURES, *gateway.FEATURES,
+)  # fmt: skip
 
 
 def features_of(sites: Sites) -> tuple[Feature, ...]:

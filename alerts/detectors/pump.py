@@ -15,12 +15,14 @@ from alerts.detectors.leak import is_washed
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes, usual_power_w
 from alerts.detectors.sensor import AT_STOP, top_of_float
 from alerts.model import Evidence, Mask, Signal
-from alerts.rolling import highest_since, run_steps, steps_held, steps_since, window_max, window_min
+from alerts.rolling import run_steps, steps_held, steps_since, window_max, window_min
 from alerts.scene import FloatArray, Grid
 from alerts.states import (
     BELOW_START_M,
     FULL_SHARE,
+    REACHED,
     STANDING_SHARE,
+    TOP_LEVEL,
     drawn_power_w,
     good_sun_w_m2,
     has_room,
@@ -28,6 +30,7 @@ from alerts.states import (
     is_good_sun,
     is_running,
     is_standing,
+    reached_m,
     says,
 )
 from gateway.model import Fault, PumpState
@@ -78,14 +81,14 @@ def judge_standing(scene: Scene) -> list[Signal]:
     """
     grid = scene.grid
     codes, below_start = Codes(scene), is_below_start(grid)
-    sun, level_m = grid.value("pv", "irradiance_w_m2"), grid.value("tower", "level_m")
+    sun = grid.value("pv", "irradiance_w_m2")
     running, stands = is_running(grid), is_standing(grid)
     rated_sun = grid.sites.rating("pump", "start_irradiance_w_m2")
     starts_at = np.where(np.isfinite(rated_sun), rated_sun, good_sun_w_m2(grid))
     is_day = grid.sun_deg > LIT_DEG
-    should_run = is_good_sun(grid) & is_day & has_room(grid) & ~codes.is_by_hand & ~codes.is_dry
+    should_run = is_good_sun(grid) & is_day & has_room(grid, scene.days) & ~codes.is_by_hand & ~codes.is_dry
     tells_why = codes.is_ours & ~has_one_word(scene)
-    should_run &= ~is_full_as_usual(scene) & ~(may_be_full(grid) & ~tells_why & ~codes.is_tripped)
+    should_run &= ~is_full_as_usual(scene) & ~(may_be_full(scene) & ~tells_why & ~codes.is_tripped)
     should_run &= steps_since(turns_in_air(scene)) > grid.hours(DRY_AGAIN_H)  # it waits for water
     # A controller that says "full" is believed until the level is so low that its float cannot be right: above that,
     # the level sensor may be what is wrong.
@@ -98,7 +101,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     should_run &= grid.has("pv", "irradiance_w_m2") | ~(sees_low | is_off)
     should_run &= ~has_two_times(grid)  # the sun of one beside the pump of the other
     still = stands & should_run & ~is_array_gone(scene)
-    was_full = highest_since(running, level_m) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
+    was_full = reached_m(grid, scene.days) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
     # A controller that sees the sun and tries nothing believes that the tower is full.
     by_signs = ~has_tried(scene) & (was_full | codes.is_foreign | grid.has("pump", "speed_rpm"))
     is_float = np.where(tells_why, codes.is_full, by_signs) & below_start & ~codes.is_tripped
@@ -129,24 +132,24 @@ def is_full_as_usual(scene: Scene) -> Mask:
     that drifts is where the pump stopped last.
     """
     grid = scene.grid
-    level_m, full_m = grid.value("tower", "level_m"), grid.sites.rating("tower", "full_level_m")
+    full_m = grid.sites.rating("tower", "full_level_m")
     at_stop_m = scene.days.get(AT_STOP.name)
     usual_m = scene.days.on(past_median(at_stop_m, days=STOPS_DAYS, at_least=STOPS_KNOWN), grid.t_s)
     last_m = top_of_float(scene)
     top_m = np.where(np.isfinite(usual_m), np.fmin(usual_m, last_m), last_m)
-    has_been_there = highest_since(is_running(grid), level_m) >= top_m - TOP_SHARE * full_m
+    has_been_there = reached_m(grid, scene.days) >= top_m - TOP_SHARE * full_m
     return has_been_there & ~_is_below_start_of(grid, top_m)
 
 
-def may_be_full(grid: Grid) -> Mask:
+def may_be_full(scene: Scene) -> Mask:
     """The pump ran until the tower was nearly full, and the level has not yet fallen to where it starts again.
 
     A level sensor may read a tenth of the tower too low; until the float must ask for water nobody can tell such a
     stop from a failure, and nobody lacks water.
     """
-    reached_m = highest_since(is_running(grid), grid.value("tower", "level_m"))
-    is_high = reached_m >= (1 - LEVEL_WRONG_SHARE) * grid.sites.rating("tower", "full_level_m")
-    return is_high & ~_is_below_start_of(grid, reached_m)
+    grid, top_m = scene.grid, reached_m(scene.grid, scene.days)
+    is_high = top_m >= (1 - LEVEL_WRONG_SHARE) * grid.sites.rating("tower", "full_level_m")
+    return is_high & ~_is_below_start_of(grid, top_m)
 
 
 def _is_below_start_of(grid: Grid, top_m: FloatArray) -> Mask:
@@ -305,6 +308,7 @@ def _largest(value: FloatArray) -> float:
     return float(np.max(value[np.isfinite(value)], initial=0.0))
 
 
+FEATURES = (REACHED, TOP_LEVEL)
 DETECTORS = (
     Detector(
         (Fault.INVERTER_TRIP, Fault.FLOAT_STUCK_FULL, Fault.PUMP_NOT_RUNNING), "pump",

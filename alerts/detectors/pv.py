@@ -286,7 +286,7 @@ def is_array_gone(scene: Scene) -> Mask:
     here = np.where(np.isfinite(voltage), voltage, 0.0).max(axis=1, keepdims=True)
     usual = np.where(np.isfinite(before), before, here)
     is_dead = (usual > LEAST_V) & (voltage < DARK_VOLTAGE_SHARE * usual)
-    means_it = (speaks_our_codes(scene) > 0) & ~has_one_word(scene) & has_room(grid)
+    means_it = (speaks_our_codes(scene) > 0) & ~has_one_word(scene) & has_room(grid, scene.days)
     # What tries to start has the power to try.
     sees_none = says(grid, PumpState.STOPPED_LOW_SUN) & means_it & ~has_tried(scene) & ~is_washed(grid)
     # Where the voltage stands (or nobody reads it) an attempt may be due: who sees none for long enough tries nothing.

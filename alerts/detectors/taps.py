@@ -27,6 +27,7 @@ LONGEST_GAP_H = 3.0  # what a counter moved on in a longer gap tells of no hour
 FEW_TAPS = 3  # with fewer nothing can be said of the others
 NIGHT_RUNS_H = 2.0  # at night nobody fetches: so long is enough
 NIGHT_FROM_H, NIGHT_UNTIL_H = 22.0, 5.0
+NIGHT_GAP_H = 0.5  # between two readings, or twice what is usual there: in a longer one a tap may have been shut
 STEADY = 0.5  # the slowest half hour of an open tap is more than half of its fastest
 DAY_ENOUGH = 0.5  # of a day's steps must be there
 OTHERS_MOVE = 0.4  # of what they usually give together
@@ -83,7 +84,7 @@ def least_in_the_dark(grid: Grid, tap: str) -> FloatArray:
     """(n, m) the least of a tap's hourly flow in the last two hours, NaN unless all of them were night [m³/h].
 
     One move of a counter says how much ran since it was read before, and not for how long: what moved it less than
-    twice in these hours is no run.
+    twice in these hours is no run. Nor can a gap in them tell, of which it is not known when in it the water ran.
     """
     return grid.once(("least in the dark", tap), lambda: _least_in_the_dark(grid, tap))
 
@@ -98,7 +99,9 @@ def _least_in_the_dark(grid: Grid, tap: str) -> FloatArray:
     whole = window_sum(is_night[None, :], dark) >= dark
     is_known = window_sum(np.isfinite(flow), dark) >= 0.8 * dark
     runs = window_sum(grid.moved(tap, "volume_m3") > 0, dark) >= 2
-    return np.where(is_night & whole & is_known, np.where(runs, window_min(flow, dark), 0.0), np.nan)
+    gap, longest = steps_before(counter), np.maximum(2 * spacing_of(counter)[:, None], grid.hours(NIGHT_GAP_H))
+    has_gap = window_sum(np.isfinite(counter) & np.isfinite(gap) & (gap > longest), dark) > 0
+    return np.where(is_night & whole & is_known & ~has_gap, np.where(runs, window_min(flow, dark), 0.0), np.nan)
 
 
 def judge_left_open(scene: Scene) -> list[Signal]:

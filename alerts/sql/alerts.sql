@@ -93,6 +93,10 @@ SELECT z.zone_id, z.latitude, z.longitude, z.people,
                  WHERE a.zone_id = z.zone_id AND a.is_active), '{}')
 FROM zone z WHERE z.zone_id = ANY(%(zones)s);
 
+-- with_cell
+SELECT zone_id, z.latitude, z.longitude FROM channel c JOIN zone z USING (zone_id)
+WHERE c.is_active AND c.asset_id = %(asset)s AND c.name = %(name)s;
+
 -- live_alerts
 SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at FROM alert
 WHERE zone_id = %(zone)s AND state <> 'resolved' ORDER BY alert_id;
@@ -142,10 +146,10 @@ INSERT INTO alert_event (alert_id, at, kind, who, detail)
 VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);
 
 -- untold
--- Live alerts of a zone that stand on no ladder yet, but for its silence.
+-- Live alerts of a zone that stand on no ladder yet, but for its silence. What old readings have opened a moment ago waits.
 SELECT alert_id FROM alert LEFT JOIN ladder USING (alert_id)
 WHERE zone_id = %(zone)s AND state <> 'resolved' AND explained_by IS NULL AND ladder.alert_id IS NULL
-  AND fault <> 'comms_outage'
+  AND fault <> 'comms_outage' AND (last_evidence_at >= %(heard_since)s OR opened_at <= %(patient_until)s)
 ORDER BY severity DESC, alert_id;
 
 -- look_again

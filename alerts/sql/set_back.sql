@@ -42,6 +42,11 @@ WHERE a.alert_id = l.alert_id AND l.due_at > %(latest)s AND a.state <> 'resolved
 -- acknowledged
 UPDATE alert SET acknowledged_at = %(now)s WHERE state <> 'resolved' AND acknowledged_at > %(latest)s;
 
+-- silences
+-- A zone that was silent by the wrong clock alone ends by the right one, which must lie behind what was last seen.
+UPDATE alert SET last_evidence_at = greatest(first_evidence_at, %(now)s), opened_at = least(opened_at, %(now)s)
+WHERE state <> 'resolved' AND fault = 'comms_outage' AND last_evidence_at > %(latest)s;
+
 -- words
 UPDATE sms_in SET handled_at = %(now)s WHERE handled_at > %(latest)s;
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from alerts.backtest import PastAlert, judge_history
 from alerts.config import PRICE_GNF
 from alerts.files import sites_of
-from alerts.scene import STEP_S, Sites
+from alerts.scene import STEP_S, Grid, Sites
 from alerts.scoreboard import Label, Score, judged_claims, missed, score, told
 from benchmarks.villages.faults import CATALOGUE
 from benchmarks.villages.sets import LivedSet, channel_name
@@ -33,9 +33,12 @@ class Judged:
 def judge(lived: LivedSet, *, progress: Progress | None = None) -> Judged:
     """What `ndiyan backtest` says of these files."""
     first_s, last_s = lived.history.span_s
-    alerts, _ = judge_history(
-        lived.zones, lambda some: lived.history.grid(Sites(sites_of(some)), first_s, last_s + STEP_S), progress=progress
-    )
+    around = sites_of(lived.zones)
+
+    def grid_of(some: Sequence[Zone]) -> Grid:
+        return lived.history.grid(Sites(sites_of(some)), first_s, last_s + STEP_S, around=around)
+
+    alerts, _ = judge_history(lived.zones, grid_of, progress=progress)
     return Judged(lived.zones, alerts, lived.labels)
 
 

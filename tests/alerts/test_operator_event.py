@@ -10,6 +10,7 @@ from alerts.carriers.phone import PhoneCarrier
 from alerts.climbing import climb
 from alerts.evaluate import Evaluator, judge_due, tell_outages
 from alerts.sender import Sender
+from alerts.set_back import bring_back
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import connect
@@ -159,3 +160,16 @@ def test_a_zone_that_stays_silent_for_a_reason_of_its_own_is_explained_by_that(m
     mast.run(3 * HOUR, heard=[first, *others], every=15 * MINUTE)
     assert (mast.told, mast.explained) == ([first], [dead])
     assert mast.story(dead) == ["opened", "explained", "outlived", "explained"]
+
+
+def test_a_silence_that_the_clock_alone_made_ends_once_the_clock_is_right(mast: Mast) -> None:
+    mast.run(5 * MINUTE, heard=mast.zones)
+    before = mast.clock.now()
+    mast.clock.set(before + timedelta(days=1))
+    mast.run(3 * MINUTE)
+    live = "SELECT count(*) FROM alert WHERE fault = 'comms_outage' AND state <> 'resolved'"
+    assert mast.connection.execute(live).fetchone() == (len(mast.zones),), "by the clock all have been silent for a day"
+    mast.clock.set(before + 4 * MINUTE)
+    bring_back(mast.connection, mast.clock.now())
+    mast.run(HOUR, heard=mast.zones)
+    assert mast.connection.execute(live).fetchone() == (0,)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from alerts.days import Days
-from alerts.detectors import Scene
+from alerts.days import Days, days_of
+from alerts.detectors import Scene, features_of
 from alerts.detectors.pump import judge_dry_running, judge_standing
 from alerts.detectors.pv import judge_string_loss
 from alerts.lifecycle import Opening, transitions
@@ -273,6 +273,50 @@ def without_speed_and_probe(power_w: Callable[[Times, Times], Times], *, rise_m_
     nine_s = float(whole.grid.t_s[is_on][0])
     told = [step for step in transitions(signal.condition(0), []) if isinstance(step, Opening)]
     return {Fault(step.condition.fault): (step.confirmed_at.timestamp() - nine_s) / 3600 for step in told}
+
+
+@pytest.mark.parametrize("later", [0, 1])
+def test_a_pump_that_died_in_the_night_is_seen_by_rounds_that_begin_at_midnight(later: int) -> None:
+    """On the third day it does not run, and it had not filled the tower; 2.4 m of 3 stand in it, more than the float
+    asks at. A day later it is the same pump."""
+    of_days = Toy(days=3 + later, lacks=(("pump", "state_code"),)).scene().grid
+    day = (of_days.t_s - of_days.start_s) / 86_400
+    raw = dict(of_days.raw)
+    for channel in (("pump", "power_w"), ("pump", "speed_rpm"), ("pump", "flow_m3_h"), ("pv", "power_w")):
+        raw[channel] = np.where(day >= 2, 0.0, raw[channel])
+    level_m = np.where(day >= 2, 2.4 - 0.1 * (day - 2), 2.3 + 0.1 * np.sin(2 * np.pi * day))
+    raw["tower", "level_m"] = np.broadcast_to(level_m, of_days.shape)
+
+    def standing(of: Scene) -> list[int]:
+        return next(one for one in judge_standing(of) if one.fault is Fault.PUMP_NOT_RUNNING).verdict[0, -288:].tolist()
+
+    grid = Grid(of_days.sites, of_days.start_s, STEP_S, of_days.steps, raw)
+    days = days_of(grid, features_of(grid.sites))
+    whole = standing(Scene(grid, days))
+    cut = {channel: value[:, -288:] for channel, value in raw.items()}
+    today = Grid(grid.sites, grid.start_s + (2 + later) * 86_400, STEP_S, 288, cut)
+    of_today = days_of(today, features_of(today.sites))
+    assert Verdict.PRESENT in whole
+    assert standing(Scene(today, of_today.after(days))) == whole, "live as in a backtest"
+    assert Verdict.PRESENT not in standing(Scene(today, of_today)), "nobody knows of yesterday: it may be full"
+
+
+def test_a_tower_that_may_have_been_filled_out_of_sight_makes_no_pump_a_dead_one() -> None:
+    """Nothing was read from eleven on the day before until half past seven."""
+    of_days = Toy(days=3, lacks=(("pump", "state_code"),)).scene().grid
+    day = (of_days.t_s - of_days.start_s) / 86_400
+    rests, dark = day >= 2, (day >= 1.46) & (day < 2.31)
+    raw = {channel: np.where(dark, np.nan, value) for channel, value in of_days.raw.items()}
+    for channel in (("pump", "power_w"), ("pump", "speed_rpm"), ("pump", "flow_m3_h"), ("pv", "power_w")):
+        raw[channel] = np.where(rests & ~dark, 0.0, raw[channel])
+    raw["tower", "level_m"] = np.where(dark, np.nan, np.where(rests, 2.4 - 0.1 * (day - 2), 2.3)[None, :])
+    grid = Grid(of_days.sites, of_days.start_s, STEP_S, of_days.steps, raw)
+    today = Grid(
+        grid.sites, grid.start_s + 2 * 86_400, STEP_S, 288, {key: value[:, -288:] for key, value in raw.items()}
+    )
+    days = days_of(today, features_of(today.sites)).after(days_of(grid, features_of(grid.sites)))
+    (standing,) = [one for one in judge_standing(Scene(today, days)) if one.fault is Fault.PUMP_NOT_RUNNING]
+    assert Verdict.PRESENT not in standing.verdict
 
 
 def test_a_load_that_stays_the_same_while_the_sun_rises_is_a_motor_in_air() -> None:

@@ -74,6 +74,16 @@ def test_a_tap_that_runs_through_the_night_is_seen_before_the_morning(rate: floa
     assert PRESENT not in opened(found, 2).verdict
 
 
+def test_of_a_gap_in_the_night_nobody_knows_whether_the_tap_ran_all_through_it() -> None:
+    """Open from 22:00 to 23:00, not read from 22:45 to 23:45: what ran before the gap was shut may fill all of it."""
+    since = 9 * DAY_S + 22 * 3600
+    gap = (since + 2700) / DAY_S, (since + 6300) / DAY_S
+    shut = village(11, {1: lambda t: np.where((t >= since) & (t < since + 3600), 1.2, 0.0)}, every_s=900, missing=gap)
+    assert PRESENT not in opened(shut).verdict
+    left = village(11, {1: lambda t: np.where(t >= since, 1.2, 0.0)}, every_s=900, missing=gap)
+    assert hours_until_seen(opened(left), since) <= 4.5, "two hours after it was read again"
+
+
 def test_by_day_a_tap_that_runs_evenly_stands_out_from_its_own_busiest_hours() -> None:
     since = 9 * DAY_S + 9 * 3600
     found = village(10, {1: lambda t: np.where(t >= since, 0.7, 0.0)})
