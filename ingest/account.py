@@ -105,7 +105,7 @@ class Account:
             counts[kind] += np.bincount(sender[outcome == kind], minlength=len(number))
         is_late = (outcome == Outcome.STORED) & (columns.received_us - columns.measured_us > LATE_US)
         late += np.bincount(sender[is_late], minlength=len(number))
-        is_past = is_late & fate.is_behind
+        is_past = (outcome == Outcome.STORED) & fate.is_behind
         self._note_late(list(number), sender[is_past], columns.measured_us[is_past])
         for item, is_first in aside:
             (set_aside if is_first else duplicate)[number[item.sender]] += 1
@@ -134,8 +134,9 @@ class Account:
     ) -> None:
         """Leave word from when on each zone has new readings in its past, for whoever judges them in their own time.
 
-        Its past is what lies behind the newest reading that it had: so far judging may have come. A backlog that comes
-        in order, with nothing live before it, is no news of that kind, however old it is.
+        Its past is what lies well behind the newest reading that it had: so far judging may have come. A backlog that
+        comes in order, with nothing live before it, is no news of that kind, however old it is; a replay is, and so is
+        what comes on time after a clock was ahead.
         """
         if len(sender):
             first_us = np.full(len(who), np.iinfo(np.int64).max)

@@ -35,13 +35,19 @@ class Part(IntEnum):
 
 
 class Hours:
-    """The hours of a zone in [start, end), both whole hours; (k,) arrays, NaN where nothing was read."""
+    """The hours of a zone in [start, end), both whole hours; (k,) arrays, NaN where nothing was read.
+
+    Channels that a zone no longer has are left out unless they are asked for: what stands in their place counts.
+    """
 
     def __init__(
-        self, connection: Connection, zone_id: str, start: datetime, end: datetime, channels: Sequence[str]
-    ) -> None:
+        self, connection: Connection, zone_id: str, start: datetime, end: datetime, channels: Sequence[str], *,
+        with_retired: bool = False,
+    ) -> None:  # fmt: skip
         self._connection, self.start, self.k = connection, start, int((end - start) / HOUR)
-        self._asked = {"zone": zone_id, "start": start, "end": end, "channels": list(channels)}
+        self._asked = {
+            "zone": zone_id, "start": start, "end": end, "channels": list(channels), "with_retired": with_retired,
+        }  # fmt: skip
         start_us = us_from_instant(start)
         found: dict[str, FloatArray] = {}
         for channel, hour_us, *parts in array_cursor(connection).execute(SQL["hours"], self._asked):

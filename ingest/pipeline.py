@@ -63,6 +63,7 @@ class Committed:
     conflict: int = 0
     set_aside: int = 0
     taken: Taken = field(default_factory=dict)
+    stays_aside: bool = False  # a message that came again is, as a whole, among what is set aside once more
 
     @property
     def came(self) -> int:
@@ -150,13 +151,17 @@ class Pipeline:
         if admission.set_aside and not len(admission) and not admission.statuses:
             return admission.set_aside[0]
         try:
-            return self._store_once(admission, again)
+            stored = self._store_once(admission, again)
         except (psycopg.Error, *VALUE_ERRORS) as error:
             if meaning_of(error) is Meaning.ROW:
                 refused = Admission(self._directory, self._anchors)
                 refused.refuse(message, RejectReason.DATABASE_REFUSED, as_detail(error))
                 return refused.set_aside[0]
             raise as_ingest_error(error) from error
+        stored.stays_aside = any(
+            (item.message.topic, item.payload) == (message.topic, message.payload) for item in admission.set_aside
+        )
+        return stored
 
     def _refreshed(self, admission: Admission) -> Admission:
         """Read the messages again when something in them was unknown and the registry has changed since."""
@@ -343,7 +348,7 @@ class Pipeline:
                     admission = self.new_admission()
                     stored = self._store_by_halves(messages, later, admission.set_aside)
                 refused = [item for item in admission.set_aside if item.reason is RejectReason.DATABASE_REFUSED]
-                zones, received_us = [item.zone or "" for item in refused], admission.received_us
+                zones, received_us = [item.zone or "" for item in refused], max(one.received_us for one in messages)
                 why = self._suspicion.why_not_believed(received_us, zones, stored.came) if refused else None
                 if why is not None:
                     raise SchemaMismatch(f"{why}, the first with {refused[0].detail}")

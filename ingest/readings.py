@@ -49,7 +49,7 @@ class AssetRow:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """A channel of the registry."""
+    """A channel of the registry; `added_at` is None when it came with its zone, `retired_at` while it is active."""
 
     channel_id: int
     zone_id: str
@@ -60,6 +60,13 @@ class ChannelRow:
     interval_s: float
     wraps_at: float | None = None  # as in `ingest.meters`
     most_per_h: float | None = None
+    added_at: datetime | None = None
+    retired_at: datetime | None = None
+
+    def due_s(self, start: datetime, end: datetime) -> float:
+        """For how long within [start, end) it belonged to its zone, and readings of it were due [s]."""
+        since, until = max(start, self.added_at or start), min(end, self.retired_at or end)
+        return max(0.0, (until - since).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +119,8 @@ class ReadingStore(Protocol):
         """The assets of one zone, by id; empty when the zone is unknown."""
         ...
 
-    def channels(self, zone: str | Sequence[str] | None = None) -> list[ChannelRow]:
-        """The active channels of one zone, of some, or of all."""
+    def channels(self, zone: str | Sequence[str] | None = None, *, with_retired: bool = False) -> list[ChannelRow]:
+        """The active channels of one zone, of some, or of all; also those that only have a past, if asked for."""
         ...
 
     def latest(self, zone_id: str | None = None) -> list[LatestRow]:

@@ -42,11 +42,12 @@ class PgReadings:
         with self._connection() as connection:
             return [AssetRow(*row) for row in connection.execute(SQL["assets"], {"zone": zone_id})]
 
-    def channels(self, zone: str | Sequence[str] | None = None) -> list[ChannelRow]:
-        """The active channels of one zone, of some, or of all."""
+    def channels(self, zone: str | Sequence[str] | None = None, *, with_retired: bool = False) -> list[ChannelRow]:
+        """The active channels of one zone, of some, or of all; also those that only have a past, if asked for."""
         zones = [zone] if isinstance(zone, str) else zone if zone is None else list(zone)
+        asked = {"zones": zones, "with_retired": with_retired}
         with self._connection() as connection:
-            return [ChannelRow(*row) for row in connection.execute(SQL["channels"], {"zones": zones})]
+            return [ChannelRow(*row) for row in connection.execute(SQL["channels"], asked)]
 
     def latest(self, zone_id: str | None = None) -> list[LatestRow]:
         """The newest reading of each active channel that has one, in whatever order."""
@@ -54,13 +55,16 @@ class PgReadings:
             rows = connection.execute(SQL["latest"], {"zone": zone_id}).fetchall()
         return [LatestRow(ChannelRow(*row[:7]), *row[7:]) for row in rows]
 
-    def series(self, channel_id: int, start: datetime, end: datetime, *, resolution: timedelta | None = None) -> Series:
+    def series(
+        self, channel_id: int, start: datetime, end: datetime, *, resolution: timedelta | None = None,
+        limit: int | None = None,
+    ) -> Series:  # fmt: skip
         """Readings measured in [start, end), raw or by intervals of `resolution` aligned to 1970-01-01.
 
         Intervals that begin before `start` and end behind it are counted whole. Multiples of an hour or a day come from
-        the rollups.
+        the rollups. Of raw ones at most `limit`, the first.
         """
-        parameters = {"channel": channel_id, "start": start, "end": end, "bin": resolution}
+        parameters = {"channel": channel_id, "start": start, "end": end, "bin": resolution, "limit": limit}
         with self._connection() as connection:
             if resolution is None:
                 return _raw(array_cursor(connection).execute(SQL["raw_series"], parameters).fetchall())

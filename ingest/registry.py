@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from gateway.devices import OWN_ASSET, ForeignDevice, rule_as_values, rule_from_values
@@ -29,11 +30,12 @@ class ImportSummary(NamedTuple):
     left_out: tuple[str, ...] = ()
 
 
-def import_zones(connection: Connection, zones: Sequence[Zone]) -> ImportSummary:
-    """Bring the registry in line with these zones, in one transaction.
+def import_zones(connection: Connection, zones: Sequence[Zone], *, now: datetime | None = None) -> ImportSummary:
+    """Bring the registry in line with these zones, in one transaction; `now` is the database's unless it is given.
 
-    Nothing is deleted: what a file no longer names becomes inactive, its past stays. Who asked to be forgotten is left
-    out, whatever a file says (`ingest.forgotten`). Whether a file may say it is asked before (`ingest.zone_changes`).
+    Nothing is deleted: what a file no longer names becomes inactive, its past and when it went stay. Who asked to be
+    forgotten is left out, whatever a file says (`ingest.forgotten`). Whether a file may say it is asked before
+    (`ingest.zone_changes`).
     """
     counts = {"added": 0, "changed": 0, "unchanged": 0}
     left_out: list[str] = []
@@ -43,7 +45,11 @@ def import_zones(connection: Connection, zones: Sequence[Zone]) -> ImportSummary
         for zone in zones:
             left_out += [f"{zone.zone_id} {one.role}" for one in zone.committee if one.phone in forgotten]
             before = _digest(connection, zone)
-            _import_zone(connection, zone, forgotten, _ends_by_devices(zone, profiles))
+            were = _import_zone(connection, zone, forgotten, _ends_by_devices(zone, profiles))
+            if before:
+                lives = {"zone": zone.zone_id, "were": were, "now": now}
+                connection.execute(SQL["went"], lives)
+                connection.execute(SQL["came"], lives)
             after = _digest(connection, zone)
             counts["unchanged" if before == after else "changed" if before else "added"] += 1
     return ImportSummary(**counts, left_out=tuple(left_out))
@@ -130,7 +136,8 @@ def _ends_by_devices(zone: Zone, profiles: Mapping[str, Profile]) -> dict[tuple[
 
 def _import_zone(
     connection: Connection, zone: Zone, forgotten: Set[str], ends: Mapping[tuple[str, str], float]
-) -> None:
+) -> list[int]:
+    """Store it; returns the channels that were active before."""
     connection.execute(
         SQL["upsert_zone"],
         {
@@ -144,7 +151,7 @@ def _import_zone(
     connection.execute(SQL["retire_gateways"], {"zone": zone.zone_id})
     connection.execute(SQL["upsert_gateway"], {"gateway": zone.gateway_id, "zone": zone.zone_id})
     connection.execute(SQL["retire_assets"], {"zone": zone.zone_id})
-    connection.execute(SQL["retire_channels"], {"zone": zone.zone_id})
+    were = [channel for (channel,) in connection.execute(SQL["retire_channels"], {"zone": zone.zone_id})]
     connection.execute(SQL["retire_contacts"], {"zone": zone.zone_id})
     connection.execute(SQL["retire_devices"], {"zone": zone.zone_id})
     for asset in zone.assets:
@@ -185,3 +192,4 @@ def _import_zone(
                 "points": points,
             },
         )  # fmt: skip
+    return were

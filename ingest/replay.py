@@ -21,7 +21,7 @@ class Fate(StrEnum):
     """What became of one message."""
 
     ACCEPTED = "accepted"
-    PARTLY = "partly"  # some readings are still refused; each of them stands among what is set aside, by itself
+    PARTLY = "partly"  # some readings are still refused: what is set aside holds each of them, or the message
     REFUSED = "refused"  # nothing changed
     GONE = "gone"  # there is none of this id, or somebody replayed it before
 
@@ -80,7 +80,8 @@ def _replay_one(connection: Connection, pipeline: Pipeline, number: int, who: st
         found = pipeline.store_again(Message(topic, payload, received_us, 0, 0), again)
         if not isinstance(found, Committed):
             return Replayed(number, Fate.REFUSED, reason=found.reason.value, detail=found.detail)
-        connection.execute(SQL["mark"], {"id": number, "now": now})
+        if not found.stays_aside:
+            connection.execute(SQL["mark"], {"id": number, "now": now})
         after = {"stored": found.stored, "duplicate": found.duplicate, "conflict": found.conflict,
                  "set_aside": found.set_aside}  # fmt: skip
         record(

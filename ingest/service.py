@@ -176,12 +176,15 @@ class Inbox:
                 self._batches.append(self._pipeline.new_admission())
         self._unread = unread[done:]
 
-    def begin_again(self) -> None:
-        """Drop what waits and comes again: all that the broker was not told to forget. It never confirms QoS 0."""
+    def begin_again(self, since: int) -> None:
+        """Drop what waits and comes again: what came since that connection and the broker was not told to forget.
+
+        QoS 0 does not come again, nor does what came in a session that the broker has lost.
+        """
         with self._condition:
             waiting = [*(message for batch in self._batches for message in batch.messages), *self._unread]
             self._batches, self._unread = deque([self._pipeline.new_admission()]), []
-        self.deliver([message for message in waiting if not message.mid])
+        self.deliver([message for message in waiting if not message.mid or message.connection < since])
 
     def take(self, *, wait_s: float) -> Admission:
         """A batch: a full one, or what has come when nothing came for `QUIET_S`; waits for a message up to `wait_s`."""

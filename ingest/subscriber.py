@@ -58,8 +58,9 @@ class Receiver(Protocol):
     def has_room(self) -> bool:
         """Whether there is room for more. Without it the link is not read, and the broker keeps the rest."""
 
-    def begin_again(self) -> None:
-        """The broker has kept our session: it sends again what it was not told to forget."""
+    def begin_again(self, since: int) -> None:
+        """The broker has kept our session, which began with connection `since`: what came in it and the broker was not
+        told to forget, it sends again."""
 
 
 class Refused(Exception):
@@ -81,6 +82,7 @@ class Subscriber:
         self._first_topic = ALL_UPLINKS if config.worker == 1 else self.own_topic
         self._lock = threading.Lock()  # guards all below that is about this connection
         self._connection = 0  # how many there were, the present one included
+        self._session_since = 1  # the connection with which the broker's present session began
         self._is_connected = False
         self._outgoing = bytearray()
         self._own: frozenset[str] = frozenset()  # topics read beside those of the configuration
@@ -371,9 +373,11 @@ class Subscriber:
             if expiry_s is not None and expiry_s != NEVER_EXPIRES:
                 log.warning("the broker forgets our session after %d s: see its session expiry setting", expiry_s)
             if is_kept:
-                self._receiver.begin_again()
+                self._receiver.begin_again(self._session_since)
             with self._lock:
                 self._connection += 1
+                if not is_kept:
+                    self._session_since = self._connection
                 self._is_connected = True
                 # On every connect: a broker may have lost the session.
                 self._outgoing += mqtt.subscribe_packet(SUBSCRIBE_MID, self._first_topic, protocol=self._protocol)

@@ -32,6 +32,7 @@ from ingest.sqlstate import Meaning, meaning_of
 SQL = queries("ingest", "writer")
 WEEK_US = 7 * 86_400_000_000
 MONDAY_US = 3 * 86_400_000_000  # 1970-01-01 was a Thursday, weeks begin on Monday
+BEHIND_US = 3_600_000_000  # sooner than so long after it, whoever judges has looked at a reading's neighbours anyhow
 COPY_LINE = re.compile(r"^COPY \w+, line (\d+)", re.MULTILINE)
 NEVER_US = np.iinfo(np.int64).min
 
@@ -53,8 +54,8 @@ class Written(NamedTuple):
 
 
 class RowFates(NamedTuple):
-    """What became of each row of a batch (n,): its `Outcome`, and whether its zone already had a newer reading, of
-    whatever channel, when the batch came."""
+    """What became of each row of a batch (n,): its `Outcome`, and whether its zone already had a reading that is newer
+    by `BEHIND_US`, of whatever channel, when the batch came."""
 
     outcome: NDArray[np.int8]
     is_behind: NDArray[np.bool_]
@@ -107,7 +108,7 @@ class ReadingWriter:
         with self._connection.transaction():
             self.take_turn(ordered.channel_id)
             is_newest = self._is_newest(ordered)
-            is_behind = ordered.measured_us < self._zone_newest_us[self._zone[ordered.channel_id]]
+            is_behind = ordered.measured_us + BEHIND_US < self._zone_newest_us[self._zone[ordered.channel_id]]
             outcome = self._write_ordered(ordered, is_newest)
         self._move_watermark(ordered)
         fate = RowFates(np.empty_like(outcome), np.empty_like(is_behind))

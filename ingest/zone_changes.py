@@ -145,7 +145,7 @@ def store_zones(
         against = ((plan.zone.zone_id, plan.claims if over or on_pages else plan.refusals) for plan in plans)
         if refused := [f"{zone_id}: {why}" for zone_id, reasons in against for why in reasons]:
             raise ZonesRefused(refused)
-        summary = import_zones(connection, zones)
+        summary = import_zones(connection, zones, now=now)
         for plan in plans:
             if plan.changes:
                 _note(connection, plan, who=who, now=now, on_pages=on_pages)

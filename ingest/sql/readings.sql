@@ -8,9 +8,10 @@ SELECT zone_id, asset_id, kind, interval_s, rating FROM asset WHERE zone_id = %(
 ORDER BY asset_id;
 
 -- channels
-SELECT c.channel_id, c.zone_id, c.asset_id, c.name, c.unit, c.is_counter, a.interval_s, c.wraps_at, c.most_per_h
+SELECT c.channel_id, c.zone_id, c.asset_id, c.name, c.unit, c.is_counter, a.interval_s, c.wraps_at, c.most_per_h,
+       c.added_at, CASE WHEN NOT c.is_active THEN c.retired_at END
 FROM channel c JOIN asset a USING (zone_id, asset_id)
-WHERE c.is_active AND (%(zones)s::text[] IS NULL OR c.zone_id = ANY(%(zones)s))
+WHERE (c.is_active OR (%(with_retired)s AND c.retired_at IS NOT NULL)) AND (%(zones)s::text[] IS NULL OR c.zone_id = ANY(%(zones)s))
 ORDER BY c.zone_id, c.asset_id, c.name;
 
 -- latest
@@ -21,12 +22,14 @@ FROM latest l JOIN channel c USING (channel_id) JOIN asset a USING (zone_id, ass
 WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s);
 
 -- raw_series
--- A channel's readings as columns, 4,096 a row: a connection keeps room for the largest row that it ever brought.
+-- A channel's readings as columns, 4,096 a row: a connection keeps room for the largest row that it ever brought. At most
+-- so many, the first ones, if a limit is given.
 SELECT array_agg(measured_at ORDER BY measured_at), array_agg(value ORDER BY measured_at),
        array_agg(flag ORDER BY measured_at)
 FROM (
     SELECT measured_at, value, flag, (row_number() OVER (ORDER BY measured_at) - 1) / 4096 AS part
     FROM reading WHERE channel_id = %(channel)s AND measured_at >= %(start)s AND measured_at < %(end)s
+    ORDER BY measured_at LIMIT %(limit)s
 ) AS r
 GROUP BY part ORDER BY part;
 

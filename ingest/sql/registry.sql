@@ -37,7 +37,7 @@ UPDATE gateway SET is_active = false WHERE zone_id = %(zone)s;
 UPDATE asset SET is_active = false WHERE zone_id = %(zone)s;
 
 -- retire_channels
-UPDATE channel SET is_active = false WHERE zone_id = %(zone)s;
+UPDATE channel SET is_active = false WHERE zone_id = %(zone)s AND is_active RETURNING channel_id;
 
 -- retire_contacts
 UPDATE contact SET is_active = false WHERE zone_id = %(zone)s;
@@ -54,6 +54,16 @@ VALUES (%(zone)s, %(asset)s, %(name)s, %(unit)s, %(is_counter)s, %(minimum)s, %(
 ON CONFLICT (zone_id, asset_id, name) DO UPDATE SET
     unit = EXCLUDED.unit, is_counter = EXCLUDED.is_counter, minimum = EXCLUDED.minimum,
     maximum = EXCLUDED.maximum, wraps_at = EXCLUDED.wraps_at, most_per_h = EXCLUDED.most_per_h, is_active = true;
+
+-- went
+-- Of the channels that were active, those that no longer are.
+UPDATE channel SET retired_at = coalesce(%(now)s::timestamptz, now()) WHERE channel_id = ANY(%(were)s) AND NOT is_active;
+
+-- came
+-- To a zone that was there before, or back to it: what comes back was due all the time.
+UPDATE channel SET added_at = CASE WHEN retired_at IS NULL THEN coalesce(%(now)s::timestamptz, now()) ELSE added_at END,
+    retired_at = NULL
+WHERE zone_id = %(zone)s AND is_active AND channel_id <> ALL(%(were)s);
 
 -- meters_by_hand
 -- Who reads a meter by eye reads the same one as its sensor.

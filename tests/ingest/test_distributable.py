@@ -56,7 +56,8 @@ WRITTEN: dict[str, object] = {
     **{name: [1.5, 2.5] for name in ("min", "max", "sum", "first", "last", "steps")},
 }  # fmt: skip
 OTHERWISE = {
-    "ingest/hours:hours": {"channels": ["tower/level_m"]}, "ingest/hours:months_heard": {"channel": "tower/level_m"},
+    "ingest/hours:hours": {"channels": ["tower/level_m"], "with_retired": False},
+    "ingest/hours:months_heard": {"channel": "tower/level_m"},
     "web/fleet:pumping_hours": {"channels": ["tower/level_m"]}, "web/reports:hours": {"channels": ["tower/level_m"]},
 }  # fmt: skip
 VIEWS = {"reading_hourly", "reading_daily"}

@@ -52,8 +52,8 @@ def inbox(time: FakeTime) -> Inbox:
     return Inbox(Admitting(), window_messages=WINDOW)  # type: ignore[arg-type]
 
 
-def message(number: int, payload: bytes = b"[]") -> Message:
-    return Message("ndiyan/1/z/gw/up/senml", payload, NOON_US, number, 1)
+def message(number: int, payload: bytes = b"[]", connection: int = 1) -> Message:
+    return Message("ndiyan/1/z/gw/up/senml", payload, NOON_US, number, connection)
 
 
 def pack(readings: int, bad: int = 0) -> bytes:
@@ -91,15 +91,22 @@ def test_an_empty_inbox_gives_an_empty_batch(inbox: Inbox, time: FakeTime) -> No
 
 def test_what_waits_and_is_sent_again_after_a_reconnection_does_not_pile_up(inbox: Inbox, time: FakeTime) -> None:
     for _ in range(6):
-        inbox.begin_again()
+        inbox.begin_again(1)
         inbox.deliver([message(number) for number in range(1, WINDOW + 1)])
     assert inbox.waiting == WINDOW
 
 
 def test_what_the_broker_does_not_send_again_stays_when_the_link_comes_back(inbox: Inbox, time: FakeTime) -> None:
     inbox.deliver([message(1), message(0), message(2)])
-    inbox.begin_again()
+    inbox.begin_again(1)
     assert [one.mid for one in inbox.take(wait_s=0).messages] == [0]
+
+
+def test_what_came_in_a_session_that_the_broker_has_lost_stays_when_the_next_one_is_kept(inbox: Inbox) -> None:
+    """The broker lost its store after the first connection: of that one it sends nothing again."""
+    inbox.deliver([message(1, connection=1), message(1, connection=2), message(2, connection=2)])
+    inbox.begin_again(2)
+    assert [one.connection for one in inbox.take(wait_s=0).messages] == [1]
 
 
 def test_what_is_being_stored_counts_until_it_is_let_go(inbox: Inbox, time: FakeTime) -> None:

@@ -210,6 +210,34 @@ def test_a_device_that_nobody_registered_waits_until_a_zone_file_names_it(connec
 
 
 @pytest.mark.db
+def test_a_message_of_two_devices_waits_until_both_are_registered_however_often_it_is_replayed(
+    connection: Connection,
+) -> None:
+    def named(*devices: str) -> Zone:
+        rule = '[[devices.points]]\npoint = "litres"\nis = "@/volume_m3"\nunit = "l"\n'
+        tables = (
+            f'[[devices]]\nprofile = "thingsboard-gateway"\nid = "{one}"\nasset = "tap-0{n}"\n{rule}'
+            for n, one in enumerate(devices, start=1)
+        )
+        return zone_with_devices("\n" + "\n".join(tables))
+
+    body = {one: [{"ts": NOON_US // 1000, "values": {"litres": 42}}] for one in ("Meter A", "Meter B")}
+    import_zones(connection, [named("Meter A")])
+    both = Message("v1/gateway/telemetry", json.dumps(body).encode(), NOON_US, 1, 1)
+    came = Pipeline(connection).store([both])
+    assert (came.stored, came.set_aside) == (1, 1)
+    (number,) = find_waiting(connection, limit=9)
+    later = ManualClock(NOON + timedelta(days=1))
+    (early,) = replay(connection, [number], clock=later, who="Awa (web)")
+    assert (early.fate, early.duplicate) == (Fate.PARTLY, 1)
+    import_zones(connection, [named("Meter A", "Meter B")])
+    assert find_waiting(connection, limit=9) == [number], "the second still waits in it"
+    (found,) = replay(connection, [number], clock=later, who="Awa (web)")
+    assert (found.fate, found.stored, found.duplicate) == (Fate.ACCEPTED, 1, 1)
+    assert find_waiting(connection, limit=9) == []
+
+
+@pytest.mark.db
 def test_what_the_device_calls_no_value_is_none_and_what_it_cannot_mean_is_set_aside(connection: Connection) -> None:
     pipeline = Pipeline(connection)
     for value in (65535, "ERR", None):

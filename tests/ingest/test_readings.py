@@ -153,7 +153,7 @@ def test_no_row_holds_more_than_some_thousand_readings_however_many_there_are(co
     readings, end, seconds = PgReadings(connection), START + 3 * HOUR, list(range(9000))
     assert readings.series(1, START, end).value.tolist() == seconds
     assert seconds in [series.value.tolist() for series in readings.window("zone-1", START, end).values()]
-    asked = {"start": START, "end": end, "channel": 1, "zone": "zone-1", "only": None}
+    asked = {"start": START, "end": end, "channel": 1, "zone": "zone-1", "only": None, "limit": None}
     for name in ("raw_series", "window"):
         rows = array_cursor(connection).execute(readings_pg.SQL[name], asked).fetchall()
         assert [len(row[-1]) for row in rows if row[-1] is not None] == [4096, 4096, 808], name

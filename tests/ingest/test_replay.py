@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from gateway.clock import ManualClock
@@ -109,6 +110,20 @@ def test_numbers_of_what_was_replayed_are_not_missing(
     assert connection.execute(missing, [zones[1].gateway_id]).fetchone() == (2,), "set aside under nobody's name"
     replay(connection, find_waiting(connection, limit=10), clock=clock, who="Awa (web)")
     assert connection.execute(missing, [zones[1].gateway_id]).fetchone() == (0,)
+
+
+def test_what_came_on_time_and_is_replayed_later_is_judged_in_its_own_time(
+    connection: Connection, zones: list[Zone], clock: ManualClock
+) -> None:
+    """A gateway sent before it was registered, and went on; what is stored now lies three hours behind its newest."""
+    Pipeline(connection).store([message(zones[1], level(1, bt=NOON_S - 60))])
+    import_zones(connection, zones[:2])
+    three_later = message(zones[1], level(2, bt=NOON_S + 3 * 3600))
+    Pipeline(connection).store([msgspec.structs.replace(three_later, received_us=round((NOON_S + 3 * 3600) * 1e6))])
+    late = "SELECT zone_id, first_at FROM late_arrival"
+    assert connection.execute(late).fetchall() == [], "what is newest is judged as it comes"
+    replay(connection, find_waiting(connection, limit=10), clock=clock, who="Awa (web)")
+    assert connection.execute(late).fetchall() == [(zones[1].zone_id, NOON - timedelta(seconds=60))]
 
 
 def test_one_reading_that_is_still_bad_does_not_hold_its_neighbours(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.model import AssetId
+from gateway.model import AssetId, AssetKind
 from gateway.zone_text import zone_as_values
 from gateway.zones import Contact, Zone, zone_from_text, zone_from_values, zones_together
 from ingest.db import Connection, connect
@@ -139,6 +139,38 @@ def test_an_import_that_would_remove_a_tower_says_all_that_goes_before_it_goes(
     level = channel_ids_of_all(connection)["zone-3", "tower", "level_m"]
     store(connection, zones[2])
     assert channel_ids(connection)["zone-3", "tower", "level_m"] == level, "and it is the same tower when it comes back"
+
+
+def life(connection: Connection, asset: str) -> tuple[bool, bool]:
+    """Whether it is kept of a tower's level or a tap's counter that it came later than zone 3, and that it went."""
+    row = connection.execute(
+        "SELECT added_at IS NOT NULL, retired_at IS NOT NULL FROM channel"
+        " WHERE zone_id = 'zone-3' AND asset_id = %s AND name IN ('level_m', 'volume_m3')", [asset],
+    ).fetchone()  # fmt: skip
+    assert row
+    return row
+
+
+def test_when_a_part_came_and_went_is_kept_and_an_import_that_changes_nothing_is_no_coming_and_going(
+    connection: Connection, zones: list[Zone]
+) -> None:
+    *others, last_tap = [asset.asset_id for asset in zones[2].assets if asset.kind is AssetKind.TAP]
+    fewer = replace(zones[2], assets=tuple(asset for asset in zones[2].assets if asset.asset_id != last_tap))
+    store(connection, fewer)
+    assert life(connection, "tower") == (False, False), "what came with its zone was always there"
+    store(connection, zones[2])
+    store(connection, replace(zones[2], people=zones[2].people + 1))
+    assert (life(connection, last_tap), life(connection, others[0])) == ((True, False), (False, False))
+    assert life(connection, "tower") == (False, False)
+    store(connection, without(zones[2], "tower"))
+    assert life(connection, "tower") == (False, True)
+    (level,) = [row for row in PgReadings(connection).channels("zone-3", with_retired=True) if row.asset_id == "tower"][
+        :1
+    ]
+    assert level.retired_at == NOON
+    assert "tower" not in {row.asset_id for row in PgReadings(connection).channels("zone-3")}
+    store(connection, zones[2])
+    assert life(connection, "tower") == (False, False), "what comes back was missing meanwhile"
 
 
 def channel_ids_of_all(connection: Connection) -> dict[tuple[str, str, str], int]:
