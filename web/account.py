@@ -110,7 +110,7 @@ def fetch_days(
     first: date | None = None,
     last: date | None = None,
     after: tuple[date, str, str] | None = None,
-    limit: int,
+    limit: int | None = None,
 ) -> list[Line]:
     """Lines of the account, newest day first; `after` is (day, zone, gateway) of the last one already seen."""
     after_day, after_zone, after_gateway = after or (None, None, None)

@@ -61,7 +61,7 @@ def fetch_look(connection: Connection, zone_id: str, start: datetime, end: datet
 
 def _grid(connection: Connection, zone_id: str, start: datetime, end: datetime) -> Grid:
     sites = Sites(fetch_sites(connection, [zone_id]))
-    steps = int((end - start).total_seconds() // STEP_S)
+    steps = max(1, int((end - start).total_seconds() // STEP_S))  # just after midnight nothing is over yet
     return fetch_grid(connection, sites, start.timestamp(), steps, only=CHANNELS)
 
 
@@ -112,15 +112,22 @@ class Nights:
     is_by_level: bool
 
 
-def fetch_nights(connection: Connection, zone_id: str, now: datetime, *, full_level_m: float, full_m3: float) -> Nights:
-    """The last nights as `alerts` measures them, and without a meter by how the tower's level fell."""
+def fetch_nights(
+    connection: Connection, zone_id: str, now: datetime, *, full_level_m: float, full_m3: float
+) -> Nights | None:
+    """The last nights as `alerts` measures them, and without a meter by how the tower's level fell.
+
+    None without either: no night was ever measured, and the plate does not say what the tower holds.
+    """
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=back) for back in range(NIGHTS + USUAL_NIGHTS, -1, -1)]
     rows = connection.execute(SQL["nights"], {"zone": zone_id, "first": days[0], "last": days[-1]})
     known = dict(rows.fetchall())
     flow = np.array([known.get(on, np.nan) for on in days], dtype=np.float64)
-    is_by_level = not known and full_level_m > 0 and full_m3 > 0
+    is_by_level = not known
     if is_by_level:
+        if not (full_level_m > 0 and full_m3 > 0):
+            return None
         hours = Hours(connection, zone_id, midnight(days[0]), midnight(today) + DAY, [LEVEL])
         flow = night_fall(hours.of(LEVEL, Part.MEAN), full_level_m=full_level_m) * full_m3 / full_level_m
         if now < midnight(today) + NIGHT_IS_OVER:
@@ -163,12 +170,12 @@ def fetch_availability(
 
 def _heard(connection: Connection, zone_id: str, start: datetime, end: datetime) -> FloatArray:
     """The share of all channels' readings together."""
-    came = np.full((end - start) // DAY, np.nan)
+    came, due = np.full((2, (end - start) // DAY), np.nan)
     asked = {"zone": zone_id, "start": start, "end": end}
-    for day, count in connection.execute(SQL["heard_days"], asked):
-        came[(day - start) // DAY] = count
-    (due,) = connection.execute(SQL["due_a_day"], {"zone": zone_id}).fetchone() or (None,)
-    return heard_share(came, due=due or np.nan)
+    for numbers, statement in ((came, "heard_days"), (due, "due_days")):
+        for day, count in connection.execute(SQL[statement], asked):
+            numbers[(day - start) // DAY] = count
+    return heard_share(came, due=due)
 
 
 def fetch_tap_days(

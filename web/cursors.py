@@ -62,12 +62,14 @@ def read_key(cursor: str, *readers: Callable[[str], Any], parameter: str = "curs
 def page_of(
     items: Sequence[Item], key: Callable[[Item], tuple[str | float, ...]], *, cursor: str | None, limit: int
 ) -> tuple[Sequence[Item], str | None]:
-    """A page of a list that is at hand, in the order of its key, and the mark by which the next one goes on.
+    """A page of a list that is at hand, in the order of its key, which need not be the database's, and the mark by
+    which the next one goes on.
 
     Raises
     ------
     BadParameter : the cursor is not one of ours
     """
+    items = sorted(items, key=key)
     if cursor is not None:
         try:
             before = tuple(_unpacked(cursor))

@@ -3,7 +3,7 @@ compare them with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -44,6 +44,10 @@ class Question:
     end: datetime
     compare: str = ""
 
+    def among(self, known: Container[str]) -> Question:
+        """The same of those channels that a zone has; the explorer refuses others."""
+        return replace(self, channels=tuple(name for name in self.channels if name in known))
+
     @property
     def query(self) -> str:
         """The question as the address says it."""
@@ -77,9 +81,9 @@ def written(at: datetime, *, is_end: bool = False) -> str:
 
 def question_of(
     channels: Sequence[str], start: str, end: str, compare: str, *, known: Sequence[str], zones: Sequence[str],
-    now: datetime,
+    now: datetime, retired: Container[str] = (),
 ) -> Question:  # fmt: skip
-    """Read an address; what it leaves out is the usual channels, a week, today included.
+    """Read an address; what it leaves out is the usual channels that are not `retired`, a week, today included.
 
     Raises
     ------
@@ -100,7 +104,8 @@ def question_of(
         raise BadParameter("du", start, f"is not before {end or written(end_at, is_end=True)}")
     if end_at - start_at > MOST_DAYS * DAY:
         raise BadParameter("du", start, f"is more than {MOST_DAYS} days before the end")
-    usual = tuple(name for name in USUAL if name in known) or tuple(known[:1])
+    there = [name for name in known if name not in retired] or known
+    usual = tuple(name for name in USUAL if name in there) or tuple(there[:1])
     return Question(wanted or usual, start_at, end_at, compare)
 
 
@@ -231,7 +236,7 @@ def with_derived(channels: Mapping[str, ChannelRow]) -> dict[str, ChannelRow]:
     """The channels of a zone by name, with specific energy where power and the pump's counter are measured."""
     found = dict(channels)
     counter = channels.get(LIFTED)
-    if counter is not None and (POWER in channels or ARRAY_POWER in channels):
+    if counter is not None and counter.retired_at is None and (POWER in channels or ARRAY_POWER in channels):
         found[f"pump/{SPECIFIC_ENERGY}"] = ChannelRow(
             0, counter.zone_id, "pump", SPECIFIC_ENERGY, "kWh/m³", is_counter=False, interval_s=HOUR.total_seconds()
         )
@@ -252,7 +257,7 @@ def fetch_answer(
     tracks = []
     for name, row in zip(question.channels, rows, strict=True):
         column, read = grid.column(row, question.start, question.end)
-        due = (min(question.end, now) - question.start).total_seconds() / row.interval_s
+        due = row.due_s(question.start, min(question.end, now)) / row.interval_s
         other = _reference(grid, question, row, others.get(name))
         tracks.append(Track(row, column, other, min(1.0, read / due) if due > 0 else 0.0))
     return Answer(grid.t_s, step_s, tuple(tracks))
@@ -305,7 +310,7 @@ class Steps:
             return replace(column, total=total), float(series.n[series.t_s >= t_s[0]].sum())
         last = first - (first - end) // HOUR * HOUR
         name = f"{row.asset_id}/{row.name}"
-        hours = Hours(self._connection, row.zone_id, first - HOUR, last, [name])
+        hours = Hours(self._connection, row.zone_id, first - HOUR, last, [name], with_retired=True)
         moved, within = hours.of(name, Part.MOVED), hours.of(name, Part.HIGH) - hours.of(name, Part.LOW)
         asked = (start - first) // HOUR  # a step may begin before what was asked for
         column = replace(

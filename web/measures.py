@@ -242,10 +242,10 @@ def service_share(lowest_level_m: FloatArray, *, full_level_m: float) -> FloatAr
     return np.where(known.mean(axis=1) >= 0.5, found, np.nan)
 
 
-def heard_share(came: FloatArray, *, due: float) -> FloatArray:
+def heard_share(came: FloatArray, *, due: FloatArray) -> FloatArray:
     """(d,) readings that came on each day against those that were due; silence is 0.
 
-    NaN before the first day of which anything came: nobody was there to speak.
+    NaN before the first day of which anything came: nobody was there to speak; and on days on which nothing was due.
     """
     share = np.minimum(1.0, np.nan_to_num(came) / due)
     heard = np.flatnonzero(share > 0)

@@ -22,7 +22,7 @@ WPDX_COLUMNS = (
 )  # fmt: skip
 WPDX_RULE = (
     "status_id: Yes = the tap's counter moved on within the 24 h before the report; No = it was heard and did not;"
-    " Unknown = it was not heard, or the tap has no counter. Position of the village, not of the tap."
+    " Unknown = it was not heard, or for the first time in more than a day, or has no counter. Position of the village."
 )
 FICTIONAL = " FICTIONAL: does not exist, never publish."
 

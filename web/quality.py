@@ -41,12 +41,6 @@ class Days:
         start, end = midnight(self.first), midnight(self.last) + DAY
         return {"start": start, "end": end, "due_until": max(start, min(end, self.now)), "late_after": LATE_AFTER}
 
-    @property
-    def due_s(self) -> float:
-        """The time in which readings were due [s]."""
-        start = midnight(self.first)
-        return max(0.0, (min(midnight(self.last) + DAY, self.now) - start).total_seconds())
-
 
 def days_of(first: str, last: str, now: datetime) -> Days:
     """Read an address; what it leaves out are the last seven days and today.
@@ -136,15 +130,10 @@ def fetch_channels(connection: Connection, zone: str, days: Days) -> list[Channe
     for channel, test, count in connection.execute(SQL["notes"], asked):
         failed.setdefault(channel, {})[test] = count
     found = []
-    for channel, asset, name, unit, interval_s, *numbers in connection.execute(SQL["channels"], asked):
-        came, late, conflicts, value, at = numbers
+    for channel, asset, name, unit, came, due, late, conflicts, value, at in connection.execute(SQL["channels"], asked):
         tests = failed.get(channel, {})
         redated = tests.pop(REDATED, 0)
-        found.append(
-            ChannelQuality(
-                channel, asset, name, unit, came, days.due_s // interval_s, late, conflicts, value, at, tests, redated
-            )
-        )
+        found.append(ChannelQuality(channel, asset, name, unit, came, due, late, conflicts, value, at, tests, redated))
     return sorted(found, key=lambda one: (1.0 if one.share is None else one.share, one.asset, one.name))
 
 

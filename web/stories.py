@@ -161,9 +161,12 @@ def live_alerts(
     return [Alert(*row) for row in connection.execute(_alerts("live"), parameters)]
 
 
-def count_piles(connection: Connection, *, now: datetime, since: datetime) -> dict[Pile, int]:
+def count_piles(
+    connection: Connection, *, now: datetime, since: datetime, zone: str | None = None, fault: str | None = None
+) -> dict[Pile, int]:
     """How many alerts lie where; of those that are over, the ones that were opened since an instant."""
-    rows = dict(connection.execute(SQL["count_piles"], {"now": now, "since": since}).fetchall())
+    asked = {"now": now, "since": since, "zone": zone, "fault": fault}
+    rows = dict(connection.execute(SQL["count_piles"], asked).fetchall())
     return {pile: rows.get(pile.value, 0) for pile in Pile}
 
 

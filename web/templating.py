@@ -30,8 +30,8 @@ def environment(language: Language) -> Environment:
     found.install_gettext_translations(texts.catalogue, newstyle=True)  # type: ignore[attr-defined] # by the extension
     found.filters |= {
         "number": texts.number, "quantity": texts.quantity, "percent": texts.percent, "duration": texts.duration,
-        "day": texts.day, "minute": texts.minute, "month": texts.whole_month, "exact": texts.exact,
-        "signed": texts.signed, "plain_number": texts.plain_number,
+        "day": texts.day, "long_day": texts.long_day, "minute": texts.minute, "month": texts.whole_month,
+        "exact": texts.exact, "signed": texts.signed, "plain_number": texts.plain_number,
         "masked": masked, "no_phones": hide_phones,
         "route_detail": lambda detail: route_detail(detail, texts),
         "aside_detail": lambda detail: aside_detail(detail, texts),

@@ -18,6 +18,7 @@ from ingest.db import connect, open_pool
 from ingest.readings_pg import PgReadings
 from ingest.registry import channel_ids, import_zones
 from ingest.writer import ReadingWriter
+from tests.web.web_seed import seed_readings
 from tests.web.web_site import Site
 from web import exports
 from web.access import Scope, create_api_key
@@ -224,6 +225,17 @@ def test_wpdx_leaves_out_what_does_not_exist_and_tells_its_rule(past: Site, read
     assert rows.notes.str.contains("within the 24 h before the report").all()
     assert rows.notes.str.contains("never publish").all()
     assert water_status(None, 288) == "Unknown"
+
+
+def test_of_what_moved_a_counter_before_a_silence_of_days_wpdx_says_nothing(
+    site: Site, visitor: httpx.Client, zones: list[Zone]
+) -> None:
+    now = site.clock.now()
+    with site.connect() as connection:
+        silent = [(now - timedelta(days=3), now - timedelta(minutes=4))]
+        seed_readings(connection, zones[0], now=now, days=5, skip=silent)
+    rows = pd.read_csv(io.StringIO(visitor.get("/api/v1/exports/wpdx.csv?fictional=true").text))
+    assert rows.set_index("activity_id").loc["zone-1/tap-02", "status_id"] == "Unknown"
 
 
 def test_the_page_offers_channels_and_its_form_works_without_javascript(reader: httpx.Client) -> None:

@@ -270,7 +270,7 @@ def test_export_a_year_to_parquet_and_read_it_back(
         page = enter(chromium, site, url, 1280).new_page()
         page.goto("/fr/")
         page.get_by_role("link", name="Données", exact=True).click()
-        page.get_by_role("link", name=f"choisir les canaux {zones[4].name}").click()
+        page.get_by_role("button", name=f"choisir les canaux {zones[4].name}").click()
         page.get_by_label("Du", exact=True).fill("2025-11-01")
         page.get_by_label("Au", exact=True).fill("2026-10-31")
         page.get_by_label("Lignes").select_option("hour")

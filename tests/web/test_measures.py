@@ -168,7 +168,7 @@ def test_service_is_water_in_the_tower_between_six_and_twenty() -> None:
 
 
 def test_a_day_without_a_word_was_heard_for_nothing_but_not_before_the_first_word() -> None:
-    found = heard_share(np.array([NAN, 144.0, NAN, 300.0]), due=288.0)
+    found = heard_share(np.array([NAN, 144.0, NAN, 300.0]), due=np.full(4, 288.0))
     assert np.isnan(found[0])
     assert found[1:].tolist() == [0.5, 0.0, 1.0]
     assert np.isnan(heard_share(np.full(2, NAN), due=288.0)).all()

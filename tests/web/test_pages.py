@@ -15,8 +15,9 @@ from gateway.zones import Zone
 from ingest.registry import import_zones
 from simulator.fiction import zones_with_fiction
 from tests.web.test_access import csrf_of, every_route
-from tests.web.web_seed import seed_event, seed_notification, seed_readings
+from tests.web.web_seed import seed_bad, seed_event, seed_notification, seed_readings
 from tests.web.web_site import TEXT, Site
+from web.assets import fetch_availability
 from web.breaking import DemoFault, steps_of
 
 pytestmark = pytest.mark.db
@@ -184,6 +185,67 @@ def test_zone_without_readings_says_so_and_does_not_break(reader: httpx.Client) 
         assert "Cette zone n’a encore rien envoyé." in text
         assert text.count("Ce canal n’a encore rien envoyé.") == 4
         assert "0,0 m³" not in text.replace("\u00a0", " ")
+
+
+def test_a_level_that_cannot_be_is_no_water_in_the_tower(site: Site, visitor: httpx.Client, zones: list[Zone]) -> None:
+    now = site.clock.now()
+    with site.connect() as connection:
+        seed_readings(connection, zones[0], now=now - timedelta(minutes=5), days=1)
+        seed_bad(connection, "zone-1", {"tower/level_m": 65.535}, [now])
+    (zone,) = [one for one in visitor.get("/api/v1/zones").json()["items"] if one["id"] == "zone-1"]
+    assert 0 < zone["tower"]["share"] < 1, "and not the 65.5 m of a moment ago"
+    assert zone["tower"]["measured_at"] == "2026-03-02T10:35:00Z"
+
+
+def test_a_zone_says_why_nobody_knows_what_yesterday_should_have_given(
+    site: Site, visitor: httpx.Client, zones: list[Zone]
+) -> None:
+    now = site.clock.now()
+    noon = (now - timedelta(days=1)).replace(hour=11, minute=0)
+    with site.connect() as connection:
+        seed_readings(connection, zones[0], now=now, days=20, skip=[(noon, noon + timedelta(hours=1))])
+    assert "attendu inconnu : le soleil d’hier n’est pas connu" in words(visitor.get("/fr/zones/zone-1"))
+    assert "attendu inconnu : moins de 7 jours utilisables" in words(visitor.get("/fr/zones/zone-2"))
+
+
+@pytest.mark.parametrize(
+    ("after_midnight", "says"),
+    [
+        (timedelta(minutes=2), "de l’eau au château en ce moment"),
+        (timedelta(hours=7), "de l’eau au château depuis 06:00"),
+    ],
+)
+def test_a_day_that_has_just_begun_has_its_pages_too(
+    site: Site, zones: list[Zone], after_midnight: timedelta, says: str
+) -> None:
+    site.clock.set(site.clock.now().replace(hour=0, minute=0) + after_midnight)
+    with site.connect() as connection:
+        seed_readings(connection, zones[0], now=site.clock.now(), days=2)
+    with site.app() as client:
+        client.get(site.login_path())
+        assert says in words(client.get("/fr/"))
+        assert client.get("/fr/zones/zone-1/pump?jours=1").status_code == 200
+
+
+def test_what_is_measured_from_today_on_was_not_missing_in_the_calendar(site: Site, zones: list[Zone]) -> None:
+    now = site.clock.now()
+    days = [(now - timedelta(days=back)).date() for back in (6, 1)]
+    with site.connect() as connection:
+        seed_readings(connection, zones[0], now=now, days=9)
+        assert fetch_availability(connection, "zone-1", "messages", *days, {}).max() < 1, (
+            "some of its sensors never spoke"
+        )
+        connection.execute(
+            "UPDATE channel SET added_at = %s WHERE channel_id NOT IN (SELECT channel_id FROM latest)", [now]
+        )
+        assert fetch_availability(connection, "zone-1", "messages", *days, {}).tolist() == [1.0] * 6
+
+
+def test_tallies_count_what_their_links_show(visitor: httpx.Client) -> None:
+    everywhere, here = visitor.get("/fr/alertes"), visitor.get("/fr/alertes?zone=zone-1")
+    assert "En cours 1" in words(everywhere)
+    assert "En cours 0" in words(here)
+    assert "Aucune alerte ici." in words(here), "and not that nothing is wrong anywhere"
 
 
 MISTAKES = [

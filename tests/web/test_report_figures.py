@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from web.reports.figures import (
     Facts,
     Figures,
     Key,
+    Life,
     Lost,
     Outages,
+    Presence,
     Pumping,
     RepairLine,
     Rows,
@@ -117,21 +120,21 @@ def test_a_day_counts_as_served_partly_or_dry_only_when_most_taps_are_known() ->
         TAPS[0]: counter([1, 1, 1, 0, 1]), TAPS[1]: counter([1, 1, 0, 0, 1]),
         TAPS[2]: counter([1, 1, 0, 0, 1]), TAPS[3]: counter([1, 0, 0, 0, None]),
     }  # fmt: skip
-    found = service_of(days, TAPS, [FIRST + n * DAY for n in range(4)])
+    found = service_of(Presence(days), TAPS, [FIRST + n * DAY for n in range(4)])
     assert found == Service((DayState.SERVED, DayState.PARTLY, DayState.DRY, DayState.UNKNOWN))
     assert (found.served, found.partly, found.dry, found.unknown, found.known) == (1, 1, 1, 1, 3)
     assert found.share == pytest.approx(1 / 3)
-    assert service_of({}, TAPS, [FIRST]).share is None, "nothing heard is no zero"
+    assert service_of(Presence({}), TAPS, [FIRST]).share is None, "nothing heard is no zero"
 
 
 def test_a_day_whose_readings_end_before_its_evening_is_not_known_and_nor_is_the_next() -> None:
     """Day 1: nothing after the night, in which nobody draws. Day 3: heard until evening, and nobody drew."""
     taps = {tap: counter([1, 0, 1, 0, 1], mornings=[1]) for tap in TAPS}
     dates = [FIRST + n * DAY for n in range(4)]
-    found = service_of(taps, TAPS, dates)
+    found = service_of(Presence(taps), TAPS, dates)
     assert found == Service((DayState.UNKNOWN, DayState.UNKNOWN, DayState.DRY, DayState.SERVED))
     outlet = {LET_OUT: counter([1, 0, 5, 5, 5])}
-    assert lost_between(taps | outlet, LET_OUT, TAPS, dates).days == 2
+    assert lost_between(Presence(taps | outlet), LET_OUT, TAPS, dates).days == 2
 
 
 def hours(*values: tuple[float, float], n: int = 4) -> dict[datetime, Span]:
@@ -171,10 +174,10 @@ def test_water_not_accounted_for_is_counted_on_days_on_which_all_is_known() -> N
     days = {LET_OUT: counter([1, 10, 10, 10])} | {tap: counter([1, 2, 2.25, 2]) for tap in TAPS[:3]}
     days[TAPS[3]] = counter([1, 2, 2.25, None])
     dates = [FIRST + n * DAY for n in range(3)]
-    assert lost_between(days, LET_OUT, TAPS, dates) == Lost(pytest.approx(3.0), pytest.approx(0.15), 2)
-    assert lost_between(days, LET_OUT, [], dates) == Lost(None, None, 0), "no taps heard: nobody knows"
+    assert lost_between(Presence(days), LET_OUT, TAPS, dates) == Lost(pytest.approx(3.0), pytest.approx(0.15), 2)
+    assert lost_between(Presence(days), LET_OUT, [], dates) == Lost(None, None, 0), "no taps heard: nobody knows"
     disagree = days | {LET_OUT: counter([1, 5, 5, 5])}
-    assert lost_between(disagree, LET_OUT, TAPS, dates).share == pytest.approx(-0.7), "told, not hidden"
+    assert lost_between(Presence(disagree), LET_OUT, TAPS, dates).share == pytest.approx(-0.7), "told, not hidden"
 
 
 def test_completeness_counts_what_was_due_and_no_day_makes_up_for_another() -> None:
@@ -186,6 +189,44 @@ def test_completeness_counts_what_was_due_and_no_day_makes_up_for_another() -> N
     dates = [FIRST, FIRST + DAY]
     assert completeness(days, {LIFTED: 900.0, LEVEL: 900.0}, dates) == pytest.approx(240 / 384)
     assert completeness({}, {}, dates) is None
+
+
+def test_a_tap_that_goes_or_comes_within_the_month_counts_on_the_days_on_which_it_was_there() -> None:
+    """Tap 4 was taken away on the 12th at noon, a new one was set on the 15th: each gives 50 L on a whole day. The
+    village got 4 × 50 L a day until the 11th, 3 × 50 on the 13th and 14th and 4 × 50 from the 16th on."""
+    gone, new = TAPS[3], ("tap-05", "volume_m3")
+    day = {n: FIRST + (n - 1) * DAY for n in range(1, 32)}
+    month = whole()
+    days = {
+        **month.days,
+        gone: counter([0.05] * 12) | {day[12]: Span(48, None, None, 100.6, 100.62, 0.02)},
+        new: {on: span for on, span in counter([0.05] * 32).items() if on >= day[15]},
+    }
+    facts = FACTS._replace(
+        channels={**FACTS.channels, new: 900.0}, lives={gone: Life(last=day[11]), new: Life(first=day[16])}
+    )
+    (zone,) = figures_of(OCTOBER, [replace(month, facts=facts, days=days)], now=LATER, price_gnf=150).zones
+    assert (zone.taps, zone.taps_heard, zone.completeness) == (5, 5, 1.0)
+    assert (zone.service.served, zone.service.unknown) == (29, 2), "unknown are the days of the change alone"
+    litres = dict(zip(day, (None if m3 is None else round(1000 * m3) for m3 in zone.daily_m3), strict=True))
+    assert [litres[on] for on in range(11, 17)] == [200, None, 150, 150, None, 200]
+    assert zone.delivered_m3 == pytest.approx(3 * 31 * 0.05 + 11 * 0.05 + 0.02 + 17 * 0.05)
+    assert zone.lost_days == 31 - 2, "of the days on which one came and went nobody knows what it gave"
+    assert zone.litres_per_person_day == pytest.approx(1000 * zone.delivered_m3 / 31 / 10, rel=0.01)
+
+    outlet = replace(month, days={LET_OUT: {on: span for on, span in month.days[LET_OUT].items() if on >= day[15]}})
+    by_outlet = FACTS._replace(channels={LET_OUT: 900.0}, lives={LET_OUT: Life(first=day[16])})
+    (other,) = figures_of(OCTOBER, [replace(outlet, facts=by_outlet)], now=LATER, price_gnf=150).zones
+    assert other.litres_per_person_day == pytest.approx(25.0), (
+        "a meter that came in the middle of a month brings no water"
+    )
+
+    always = replace(month, facts=facts._replace(lives={}), days=days)
+    (before,) = figures_of(OCTOBER, [always], now=LATER, price_gnf=150).zones
+    assert before.litres_per_person_day is not None
+    assert before.completeness is not None
+    assert before.litres_per_person_day > 22, "who thinks that both taps were always there gives ten people a fifth one"
+    assert before.completeness < 0.9
 
 
 def test_outages_that_touch_are_one_and_false_or_explained_ones_are_none() -> None:

@@ -21,6 +21,7 @@ import psycopg
 import pytest
 
 from gateway.clock import ManualClock, SystemClock
+from gateway.model import AssetKind
 from gateway.zones import Zone
 from ingest.columns import Columns
 from ingest.db import Connection, connect
@@ -128,6 +129,37 @@ def test_the_october_report_of_a_zone_holds_what_a_pencil_gives(author: httpx.Cl
     assert "Hoore-Fello (fictif) — octobre 2026" in text
     assert "1 012 m³" in text.replace("\u202f", " ").replace("\xa0", " ")
     assert "Eau non comptabilisée pas connu" in text
+
+
+def test_a_tap_that_is_taken_away_takes_its_past_out_of_no_report_graph_or_export(
+    author: httpx.Client, october: Site, zones: list[Zone]
+) -> None:
+    report, lives = (
+        "/fr/rapports/2026-10/zone-1?format=csv",
+        "SELECT count(*) FROM channel WHERE retired_at IS NOT NULL",
+    )
+    before = author.get(report).text
+    last_tap = [asset.asset_id for asset in zones[0].assets if asset.kind is AssetKind.TAP][-1]
+    fewer = replace(zones[0], assets=tuple(asset for asset in zones[0].assets if asset.asset_id != last_tap))
+    with october.connect() as connection:
+        import_zones(connection, [fewer], now=october.clock.now())
+        assert connection.execute(lives).fetchone() == (1,)
+    assert author.get(report).text == before, "October is over, whatever is taken away in November"
+
+    graph = author.get(f"/fr/zones/zone-1/graphes?v={last_tap}/volume_m3&du=2026-10-01&au=2026-10-31")
+    assert "total 119" in words(graph).replace("\u202f", " ").replace("\xa0", " "), "0.16 m³ × 24 × 31"
+    assert "données reçues : 100 %" in words(graph).replace("\xa0", " ")
+    picked = re.search(rf'value="{last_tap}/volume_m3" checked>(.*?)</label>', graph.text)
+    assert picked
+    assert "jusqu’au" in picked[1]
+    assert "jusqu’au" in words(author.get("/fr/donnees?canaux=zone-1"))
+    day = "from=2026-10-17&to=2026-10-17&kind=day"
+    assert f"zone-1,{last_tap},volume_m3" in author.get(f"/api/v1/exports/readings?zone=zone-1&{day}").text
+    assert last_tap in author.get("/fr/donnees/qualite/zone-1?du=2026-10-01&au=2026-10-31").text
+    assert author.get(f"/api/v1/readings?channel=zone-1/{last_tap}/volume_m3&end=2026-10-17T00:00:00Z").json()["items"]
+    listed = {row["id"]: row for row in author.get("/api/v1/channels?zone=zone-1&retired=true").json()["items"]}
+    assert listed[f"zone-1/{last_tap}/volume_m3"]["retired_at"] is not None
+    assert f"zone-1/{last_tap}/volume_m3" not in author.get("/api/v1/channels?zone=zone-1").text
 
 
 def test_specific_energy_of_the_seeded_pump_is_its_rated_power_against_its_rated_flow(author: httpx.Client) -> None:

@@ -15,7 +15,7 @@ from web.api.responses import ERRORS
 from web.dependencies import ConnectionOf, PastOf, PastPoolOf, ServicesOf
 from web.errors import BadParameter, NotThere
 from web.exports import MEDIA, Export, Format, Kind, stream
-from web.fleet import fetch_fleet
+from web.fleet import fetch_states
 from web.places import WPDX_COLUMNS, asset_features, wpdx_csv, zone_features
 
 router = APIRouter(prefix="/exports", tags=["exports"], responses=ERRORS)
@@ -84,7 +84,7 @@ def readings(
 )  # fmt: skip
 def zones(services: ServicesOf, connection: ConnectionOf) -> Response:
     """Where each zone is, its state, and when it was heard last."""
-    return JSONResponse(zone_features(fetch_fleet(connection, services.clock.now())), media_type=GEOJSON)
+    return JSONResponse(zone_features(fetch_states(connection, services.clock.now())), media_type=GEOJSON)
 
 
 @router.get("/assets.geojson", summary="Assets as GeoJSON", response_class=Response, responses=ASSET_OPENAPI)
@@ -115,7 +115,7 @@ def wpdx(
 
 
 def _chosen(connection: ConnectionOf, zones: Sequence[str], channels: Sequence[str]) -> list[ChannelRow]:
-    """The channels by zone, asset and name, each once.
+    """The channels by zone, asset and name, each once; of a zone also those that have only a past.
 
     Raises
     ------
@@ -124,8 +124,9 @@ def _chosen(connection: ConnectionOf, zones: Sequence[str], channels: Sequence[s
     """
     if not zones and not channels:
         raise BadParameter("zone", None, "names nothing: choose a zone or channels")
-    known = {f"{row.zone_id}/{row.asset_id}/{row.name}": row for row in PgReadings(connection).channels()}
-    known_zones = {row.zone_id for row in PgReadings(connection).zones()}
+    store = PgReadings(connection)
+    known = {f"{row.zone_id}/{row.asset_id}/{row.name}": row for row in store.channels(with_retired=True)}
+    known_zones = {row.zone_id for row in store.zones()}
     for zone in zones:
         if zone not in known_zones:
             raise NotThere("zone", zone)

@@ -220,7 +220,7 @@ class ChannelView(BaseModel):
         json_schema_extra={
             "example": {
                 "id": "zone-3/tower/level_m", "zone": "zone-3", "asset": "tower", "name": "level_m", "unit": "m",
-                "is_counter": False, "interval_s": 300.0
+                "is_counter": False, "interval_s": 300.0, "retired_at": None
             }
         }
     )  # fmt: skip
@@ -232,6 +232,7 @@ class ChannelView(BaseModel):
     unit: str
     is_counter: bool
     interval_s: float
+    retired_at: datetime | None = Field(description="since when its zone no longer has it; its past stays")
     latest: ReadingView | None
 
 

@@ -76,9 +76,11 @@ def readings(
     start_at, end_at = _range(start, end, services.clock.now())
     step = step_of(resolution, end_at - start_at, row.interval_s)
     from_at = start_at if cursor is None else max(start_at, read_cursor(cursor)[0])
-    series = store.series(row.channel_id, from_at, end_at, resolution=step)
-    notes = notes_of_channel(connection, row.channel_id, from_at, end_at) if step is None else None
-    more = cursor_of(_instant(series.t_s[limit])) if len(series.t_s) > limit else None
+    series = store.series(row.channel_id, from_at, end_at, resolution=step, limit=limit + 1)
+    has_more = len(series.t_s) > limit
+    shown_until = _instant(series.t_s[limit]) if has_more else end_at
+    notes = notes_of_channel(connection, row.channel_id, from_at, shown_until) if step is None else None
+    more = cursor_of(shown_until) if has_more else None
     is_csv = format == "csv" or (format is None and "text/csv" in request.headers.get("accept", ""))
     if is_csv:
         return _csv(request, row, _rows(series, notes, limit), more)
@@ -114,7 +116,8 @@ def step_of(resolution: str, span: timedelta, interval_s: float) -> timedelta | 
 def _channel(store: PgReadings, channel: str) -> ChannelRow:
     zone, _, rest = channel.partition("/")
     asset, _, name = rest.partition("/")
-    found = next((row for row in store.channels(zone) if (row.asset_id, row.name) == (asset, name)), None)
+    rows = store.channels(zone, with_retired=True)
+    found = next((row for row in rows if (row.asset_id, row.name) == (asset, name)), None)
     if found is None:
         raise NotThere("channel", channel)
     return found

@@ -99,7 +99,7 @@ class Reader:
         self._connection, self._base = connection, base
         store = PgReadings(connection)
         self._zones: dict[str, ZoneRow] = {row.zone_id: row for row in store.zones()}
-        self._channels: dict[int, ChannelRow] = {row.channel_id: row for row in store.channels()}
+        self._channels: dict[int, ChannelRow] = {row.channel_id: row for row in store.channels(with_retired=True)}
         self._streams: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         for number, row in self._channels.items():
             for owner in (

@@ -92,21 +92,25 @@ def channels(
     paging: PagingOf,
     connection: ConnectionOf,
     zone: Annotated[str | None, Query(description="only this zone's", examples=["zone-3"])] = None,
+    retired: Annotated[bool, Query(description="also those that only have a past")] = False,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     cursor: Cursor = None,
 ) -> Listing[ChannelView]:
-    """All active channels, or those of one zone, by zone, asset and name."""
+    """All active channels, or those of one zone, by zone, asset and name.
+
+    Of a retired one the readings can be asked for, and no newest is told.
+    """
     store = PgReadings(connection)
     if zone is not None and zone not in {row.zone_id for row in store.zones()}:
         raise NotThere("zone", zone)
     latest = {row.channel.channel_id: row for row in store.latest(zone)}
     notes = notes_of_latest(connection, zone)
-    shown, more = page_of(store.channels(zone), _key_of, cursor=cursor, limit=limit)
+    shown, more = page_of(store.channels(zone, with_retired=retired), _key_of, cursor=cursor, limit=limit)
     return paging.listing(
         items=[
             ChannelView(
                 id=f"{row.zone_id}/{row.asset_id}/{row.name}", zone=row.zone_id, asset=row.asset_id, name=row.name,
-                unit=row.unit, is_counter=row.is_counter, interval_s=row.interval_s,
+                unit=row.unit, is_counter=row.is_counter, interval_s=row.interval_s, retired_at=row.retired_at,
                 latest=_latest_view(latest.get(row.channel_id), notes.get(row.channel_id, NOTHING)),
             )
             for row in shown

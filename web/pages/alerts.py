@@ -84,7 +84,7 @@ def alerts(
         raise BadParameter("zone", zone, "is no zone")
     found, more = _listed(page, FILTERS[etat], zone or None, quoi or None, suite)
     lately = fetch_metrics(page.connection, start=page.now - LATELY, end=page.now)
-    piles = count_piles(page.connection, now=page.now, since=page.now - LATELY)
+    piles = count_piles(page.connection, now=page.now, since=page.now - LATELY, zone=zone or None, fault=quoi or None)
     counts = {key: sum(piles[pile] for pile in kinds) for key, kinds in FILTERS.items()}
     return page.render(
         "alerts.html", found=found, chosen=etat, counts=counts, suite=more, zones=names, zone=zone, fault=quoi,

@@ -134,8 +134,8 @@ class _Part:
 
     def rows(self, names: list[str], start: datetime, end: datetime) -> str:
         """The explorer's address of these channels, as far as the zone has them."""
-        known = tuple(name for name in names if name in self.channels)
-        return self.page.path("zones", self.zone.zone_id, "graphes") + "?" + Question(known, start, end).query
+        question = Question(tuple(names), start, end).among(self.channels)
+        return self.page.path("zones", self.zone.zone_id, "graphes") + "?" + question.query
 
     def read(self, asset_id: str, start: datetime, end: datetime) -> list[HandMade]:
         """What people read off this part."""
@@ -284,7 +284,8 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
             )
         )  # fmt: skip
     behind = part.rows(["tower/outflow_m3_h", "tower/level_m"], end - 90 * DAY, end)
-    plots.append(draw_nights(page, zone_id, full_level_m=full_m, full_m3=full_m3, behind=behind))
+    if night := draw_nights(page, zone_id, full_level_m=full_m, full_m3=full_m3, behind=behind):
+        plots.append(night)
     if full_m > 0 and full_m3 > 0:
         evenings, autonomy, full_days = fetch_autonomy(
             page.connection, zone_id, page.now, full_level_m=full_m, full_m3=full_m3
@@ -296,9 +297,11 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
     )  # fmt: skip
 
 
-def draw_nights(page: Page, zone_id: str, *, full_level_m: float, full_m3: float, behind: str) -> Plot:
-    """The plot of a zone's last nights."""
+def draw_nights(page: Page, zone_id: str, *, full_level_m: float, full_m3: float, behind: str) -> Plot | None:
+    """The plot of a zone's last nights; None where neither a meter nor a tower's level tells of any."""
     nights = fetch_nights(page.connection, zone_id, page.now, full_level_m=full_level_m, full_m3=full_m3)
+    if nights is None:
+        return None
     return night_plot(
         nights.days, nights.flow_m3_h, nights.usual_m3_h, is_by_level=nights.is_by_level, behind=behind,
         texts=page.texts,
@@ -329,8 +332,9 @@ def _tap(part: _Part, asset_id: str, days: int) -> Response:
 def _gateway(part: _Part, asset_id: str, days: int) -> Response:
     page, zone_id = part.page, part.zone.zone_id
     last = page.now.astimezone(UTC).date()
-    account = fetch_account_days(page.connection, zone=zone_id, first=last - timedelta(days=days), limit=days + 1)
-    of = Days(last - timedelta(days=days), last, page.now)
+    first = last - timedelta(days=days - 1)
+    account = fetch_account_days(page.connection, zone=zone_id, first=first)
+    of = Days(first, last, page.now)
     return part.render(
         "gateway.html",
         asset_id=asset_id,

@@ -48,7 +48,7 @@ def data(
     return page.render(
         "data.html", some=some, asked_for=q, chosen=canaux, name=names[canaux] if canaux else "", ticked=ticked,
         elsewhere={name: names[name] for name in dict.fromkeys(ticked) if name not in here},
-        channels=store.channels(canaux) if canaux else [], kinds=list(Kind), kind=kind,
+        channels=store.channels(canaux, with_retired=True) if canaux else [], kinds=list(Kind), kind=kind,
         first=first or page.now.date() - OFFERED, last=last or page.now.date(), formats=list(Format),
         format=format or (Format.EXCEL_FR if page.language is Language.FR else Format.CSV),
     )  # fmt: skip

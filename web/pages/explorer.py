@@ -60,22 +60,25 @@ def explorer(
     zones = {row.zone_id: row for row in store.zones()}
     if zone_id not in zones:
         raise NotThere("zone", zone_id)
-    channels = with_derived(_by_name(store.channels(zone_id)))
-    question = question_of(v or [], du, au, ref, known=list(channels), zones=list(zones), now=page.now)
-    others = with_derived(_by_name(store.channels(ref))) if ref in zones else {}
+    channels = with_derived(_by_name(store.channels(zone_id, with_retired=True)))
+    retired = {name for name, row in channels.items() if row.retired_at is not None}
+    question = question_of(v or [], du, au, ref, known=list(channels), zones=list(zones), now=page.now, retired=retired)
+    others = with_derived(_by_name(store.channels(ref, with_retired=True))) if ref in zones else {}
     answer = fetch_answer(past, question, channels, others, now=page.now)
     month = midnight(page.now.date().replace(day=1))
     span = Span(question.start.timestamp(), question.end.timestamp())
     groups: dict[str, list[ChannelRow]] = {}
     for row in channels.values():
         groups.setdefault(row.asset_id, []).append(row)
+    assets = dict.fromkeys(row.asset_id for name, row in channels.items() if name not in retired)
     return page.render(
         "explorer.html",
         zone=zones[zone_id],
         zones=zones,
         question=question,
         groups=groups,
-        has_taps=any(asset.startswith("tap-") for asset in groups),
+        assets=assets,
+        has_taps=any(asset.startswith("tap-") for asset in assets),
         drawn=[_draw(track, answer, question, span, page) for track in answer.tracks],
         axis=Markup(time_axis(span, partial(span_name, question.length, page.texts))),  # noqa: S704 - our own chart
         answer=answer,

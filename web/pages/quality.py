@@ -74,7 +74,8 @@ def of_channel(
         raise BadParameter("quoi", quoi, f"is none of {', '.join([*TESTS, *Rows])}")
     days = days_of(du, au, page.now)
     store = PgReadings(page.connection)
-    channel = next((row for row in store.channels(zone_id) if (row.asset_id, row.name) == (asset_id, name)), None)
+    rows = store.channels(zone_id, with_retired=True)
+    channel = next((row for row in rows if (row.asset_id, row.name) == (asset_id, name)), None)
     if channel is None:
         raise NotThere("channel", f"{zone_id}/{asset_id}/{name}")
     after = None if suite is None else read_key(suite, aware, parameter="suite")[0]

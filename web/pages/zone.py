@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from functools import partial
 from math import nan
 from typing import Annotated
@@ -15,13 +15,14 @@ from markupsafe import Markup
 from alerts.closing import BreakdownCause
 from alerts.lasting import fetch_forecast
 from ingest.readings_pg import PgReadings
+from web.assets import NIGHTS
 from web.box import fetch_boxes
 from web.breakdowns import close_by_hand, fetch_reports, reopen_by_hand
 from web.by_hand import fetch_by_hand
 from web.charts.bars import share_bar
 from web.charts.series import time_axis
 from web.curves import CHOICES, draw_days, fetch_curves, span_name, span_of
-from web.daily import DAY, days_before, fetch_volumes
+from web.daily import DAY, days_before, fetch_volumes, midnight
 from web.errors import BadParameter
 from web.explore import Question
 from web.fleet import fetch_zone
@@ -52,6 +53,16 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
     start, end = page.now - choice.length, page.now
     drawn_span = span_of(start, end)
     read = fetch_by_hand(page.connection, zone_id, start, end)
+    channels = {f"{row.asset_id}/{row.name}" for row in store.channels(zone_id)}
+
+    def behind(names: Sequence[str], since: datetime, until: datetime, compare: str = "") -> str:
+        question = Question(tuple(names), since, until, compare).among(channels)
+        return page.path("zones", zone_id, "graphes") + "?" + question.query
+
+    def behind_day(on: date) -> str:
+        return behind(["pump/volume_m3", "pv/irradiance_w_m2"], midnight(on), midnight(on) + DAY)
+
+    behind_nights = behind(["tower/outflow_m3_h", "tower/level_m"], page.now - NIGHTS * DAY, page.now)
     return page.render(
         "zone.html",
         item=found,
@@ -69,12 +80,13 @@ def zone(page: PageOf, zone_id: str, span: Annotated[str, Query()] = "24h") -> R
         events=fetch_events(page, zone_id, assets, start, end),
         axis=Markup(time_axis(drawn_span, partial(span_name, choice.length, page.texts))),  # noqa: S704 - our own chart
         days=found.days[-DAYS_DRAWN:],
-        days_drawing=draw_days(found.days[-DAYS_DRAWN:], page.texts, partial(_day_address, page, zone_id)),
+        behind_day=behind_day,
+        days_drawing=draw_days(found.days[-DAYS_DRAWN:], page.texts, behind_day),
         taps=_taps(page, zone_id, [asset.asset_id for asset in assets if asset.kind == "tap"]),
         assets=[asset for asset in assets if asset.rating],
         singles=[asset.asset_id for asset in assets if asset.kind != "tap"],
-        larger=page.path("zones", zone_id, "graphes") + "?" + Question((), start, end, "avant").query,
-        night=_night(page, zone_id, ratings.get("tower", {})),
+        larger=behind([], start, end, "avant"),
+        night=_night(page, zone_id, ratings.get("tower", {}), behind_nights),
         notes=count_notes(page.connection, zone_id, start, end),
         past=alerts_page(page.connection, zone=zone_id, states=["resolved"], limit=PAST_ALERTS),
         committee=committee_of(page.connection, zone_id),
@@ -98,17 +110,12 @@ def reopen(page: PageOf, report_id: int) -> Response:
     return page.see("zones", reopen_by_hand(page.connection, report_id, who=page.who, now=page.now))
 
 
-def _night(page: Page, zone_id: str, tower: Mapping[str, float]) -> Plot:
-    """Ninety nights, which lead to the tower's level and outflow."""
-    behind = page.path("zones", zone_id, "graphes") + "?" + Question((), page.now - 90 * DAY, page.now).query
+def _night(page: Page, zone_id: str, tower: Mapping[str, float], behind: str) -> Plot | None:
+    """Ninety nights, which lead to the tower's level and outflow; None where nothing measures them."""
     return draw_nights(
         page, zone_id, full_level_m=float(tower.get("full_level_m", nan)), full_m3=float(tower.get("volume_m3", nan)),
         behind=behind,
     )  # fmt: skip
-
-
-def _day_address(page: Page, zone_id: str, on: date) -> str:
-    return page.path("zones", zone_id, "graphes") + f"?du={on}&au={on}"
 
 
 def _taps(page: Page, zone_id: str, taps: list[str]) -> list[tuple[str, float | None, Markup]]:

@@ -27,7 +27,8 @@ MEANINGS: dict[str, Meaning] = {
         N_("Litres par personne et par jour"),
         N_(
             "Eau livrée divisée par les jours que couvre chaque compteur et par le nombre de personnes du "
-            "dernier recensement, dont l’année est écrite à côté."
+            "dernier recensement, dont l’année est écrite à côté. Un robinet ajouté ou retiré compte pour les jours "
+            "où il était là."
         ),
     ),
     "service": Meaning(
@@ -99,7 +100,8 @@ MEANINGS: dict[str, Meaning] = {
         N_("Données reçues"),
         N_(
             "Mesures bonnes reçues parmi celles qui étaient attendues, pour tous les canaux de la zone ; pour "
-            "plusieurs zones, la plus mauvaise. Sous 80 %, le rapport est dit indicatif."
+            "plusieurs zones, la plus mauvaise. Un canal ajouté ou retiré n’est attendu que les jours où il "
+            "faisait partie de la zone. Sous 80 %, le rapport est dit indicatif."
         ),
     ),
     "alerts": Meaning(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from alerts.closing import REPAIRED_FROM, Repair, RepairTimes, repair_times
@@ -53,8 +54,24 @@ class Span(NamedTuple):
     has_evening: bool = False
 
 
+class Life(NamedTuple):
+    """The whole days on which a channel belonged to its zone: from `first` to `last`; None has no end there."""
+
+    first: date | None = None
+    last: date | None = None
+
+    def has(self, on: date) -> bool:
+        """Whether readings of this day were due, from its beginning to its end."""
+        return (self.first is None or self.first <= on) and (self.last is None or on <= self.last)
+
+
+ALWAYS = Life()
+ALL_ALWAYS: Mapping[Key, Life] = MappingProxyType({})
+
+
 class Facts(NamedTuple):
-    """A zone as its file tells it; `channels` maps each channel to the seconds between its readings."""
+    """A zone as its file tells it; `channels` maps each channel, also one that has only a past, to the seconds between
+    its readings, `lives` those that came or went to their days."""
 
     zone_id: str
     name: str
@@ -70,6 +87,7 @@ class Facts(NamedTuple):
     start_level_m: float | None
     rated_head_m: float | None
     channels: Mapping[Key, float]
+    lives: Mapping[Key, Life] = ALL_ALWAYS
 
 
 class Told(NamedTuple):
@@ -314,14 +332,21 @@ def figures_of(period: Period, rows: Iterable[Rows], *, now: datetime, price_gnf
 
 def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
     facts, dates = rows.facts, [first + day * DAY for day in range(days)]
-    taps = sorted(key for key in facts.channels if key[0].startswith("tap-") and key[1] == "volume_m3")
+    there = Presence(rows.days, facts.lives)
+    meters_of_taps = sorted(key for key in facts.channels if key[0].startswith("tap-") and key[1] == "volume_m3")
+    taps = [key for key in meters_of_taps if any(there.of([key], on) for on in dates or [first])]
     totals = {key: total_of(rows.days.get(key, {}), first, days) for key in (*taps, LET_OUT, LIFTED)}
     heard = [key for key in taps if totals[key] is not None]
     by, meters = _nearest(taps, heard, totals)
     known = [total for key in meters if (total := totals[key]) is not None]
     delivered = sum(total.volume_m3 for total in known) if known else None
-    rate_m3 = sum(total.volume_m3 / total.days for total in known) if known else None
-    lost = lost_between(rows.days, LET_OUT, heard, dates)
+    metered = [on for on in dates if there.of(meters, on)]
+    rates_m3 = [
+        total.volume_m3 / total.days * there.share(key, metered)
+        for key in meters if (total := totals[key]) is not None
+    ]  # fmt: skip
+    rate_m3 = sum(rates_m3) if known else None
+    lost = lost_between(there, LET_OUT, heard, dates)
     energy = specific_energy(rows.hours, facts.channels)
     due = None if delivered is None or facts.gnf_per_20_l is None else delivered * LITRES / CAN_L * facts.gnf_per_20_l
     taken = [gnf for gnf in rows.taken_gnf if gnf is not None]
@@ -330,11 +355,11 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
     return ZoneFigures(
         zone_id=facts.zone_id, name=facts.name, commune=facts.commune, is_fictional=facts.is_fictional,
         people=facts.people, counted_in=facts.counted_in, days=days,
-        completeness=completeness(rows.days, facts.channels, dates),
+        completeness=completeness(rows.days, facts.channels, dates, facts.lives),
         delivered_m3=delivered, delivered_by=by, taps=len(taps), taps_heard=len(heard),
         litres_per_person_day=None if rate_m3 is None else rate_m3 * LITRES / facts.people,
-        daily_m3=tuple(_sum_of_day(rows.days, meters, on) for on in dates),
-        service=service_of(rows.days, taps or [LET_OUT], dates),
+        daily_m3=tuple(_sum_of_day(there, meters, on) for on in dates),
+        service=service_of(there, taps or [LET_OUT], dates),
         pumping=pumping_of(rows.hours, facts),
         silence=silence_of(rows.alerts, start, end) if was_heard else None,
         energy_kwh_m3=energy.kwh_m3,
@@ -349,6 +374,23 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
         women=facts.women, men=facts.men, members_counted_in=facts.members_counted_in,
         sms=rows.sms.messages, sms_gnf=round(rows.sms.segments * price_gnf),
     )  # fmt: skip
+
+
+class Presence(NamedTuple):
+    """Which channels a zone had on which day: those that belonged to it, and whatever was heard (the day on which a
+    channel came or went is not a whole one)."""
+
+    days: Mapping[Key, Mapping[date, Span]]
+    lives: Mapping[Key, Life] = ALL_ALWAYS
+
+    def of(self, keys: Sequence[Key], on: date) -> list[Mapping[date, Span]]:
+        """The days of those channels among `keys` that were there on this one."""
+        found = ((self.days.get(key, {}), self.lives.get(key, ALWAYS)) for key in keys)
+        return [series for series, life in found if life.has(on) or on in series]
+
+    def share(self, key: Key, dates: Sequence[date]) -> float:
+        """Of these days, those on which a channel was there."""
+        return sum(len(self.of([key], on)) for on in dates) / len(dates)
 
 
 class Total(NamedTuple):
@@ -400,14 +442,15 @@ def _nearest(
     return None, []
 
 
-def _sum_of_day(days: Mapping[Key, Mapping[date, Span]], meters: Sequence[Key], on: date) -> float | None:
-    known = [moved for key in meters if (moved := _of_day(days.get(key, {}), on)) is not None]
-    return sum(known) if meters and len(known) >= TAPS_SHARE * len(meters) else None
+def _sum_of_day(there: Presence, meters: Sequence[Key], on: date) -> float | None:
+    asked = there.of(meters, on)
+    known = [moved for series in asked if (moved := _of_day(series, on)) is not None]
+    return sum(known) if asked and len(known) >= TAPS_SHARE * len(asked) else None
 
 
-def service_of(days: Mapping[Key, Mapping[date, Span]], taps: Sequence[Key], dates: Sequence[date]) -> Service:
+def service_of(there: Presence, taps: Sequence[Key], dates: Sequence[date]) -> Service:
     """Which days had water at half of the taps and more, at some, at none; unknown with too few taps heard."""
-    return Service(tuple(_day_state([_of_day(days.get(key, {}), on) for key in taps]) for on in dates))
+    return Service(tuple(_day_state([_of_day(series, on) for series in there.of(taps, on)]) for on in dates))
 
 
 def _day_state(taps_m3: Sequence[float | None]) -> DayState:
@@ -523,18 +566,17 @@ class Lost(NamedTuple):
     days: int
 
 
-def lost_between(
-    days: Mapping[Key, Mapping[date, Span]], outlet: Key, taps: Sequence[Key], dates: Sequence[date]
-) -> Lost:
-    """What left the tower less what the taps counted, on days on which the outlet and all these taps are known.
+def lost_between(there: Presence, outlet: Key, taps: Sequence[Key], dates: Sequence[date]) -> Lost:
+    """What left the tower less what the taps counted, on days on which the outlet and all of these taps that were there
+    are known.
 
     Below zero when meters disagree: that is told, not hidden.
     """
     out_m3 = at_taps_m3 = 0.0
     number = 0
     for on in dates:
-        left = _of_day(days.get(outlet, {}), on)
-        drawn = [_of_day(days.get(tap, {}), on) for tap in taps]
+        left = _of_day(there.days.get(outlet, {}), on)
+        drawn = [_of_day(series, on) for series in there.of(taps, on)]
         if left is None or not drawn or None in drawn:
             continue
         out_m3, number = out_m3 + left, number + 1
@@ -545,16 +587,16 @@ def lost_between(
 
 
 def completeness(
-    days: Mapping[Key, Mapping[date, Span]], channels: Mapping[Key, float], dates: Sequence[date]
-) -> float | None:
+    days: Mapping[Key, Mapping[date, Span]], channels: Mapping[Key, float], dates: Sequence[date],
+    lives: Mapping[Key, Life] = ALL_ALWAYS,
+) -> float | None:  # fmt: skip
     """Good readings against those that were due; more than were due on a day do not make up for another."""
     due = came = 0.0
     for key, interval_s in channels.items():
-        a_day = DAY.total_seconds() / interval_s
-        due += a_day * len(dates)
-        came += sum(
-            min(span.n, a_day) for on, span in days.get(key, {}).items() if dates and dates[0] <= on <= dates[-1]
-        )
+        a_day, life, series = DAY.total_seconds() / interval_s, lives.get(key, ALWAYS), days.get(key, {})
+        whole = [on for on in dates if life.has(on)]
+        due += a_day * len(whole)
+        came += sum(min(series[on].n, a_day) for on in whole if on in series)
     return came / due if due else None
 
 

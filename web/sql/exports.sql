@@ -23,14 +23,22 @@ ORDER BY d.day;
 
 -- taps
 -- Each tap with what its counter moved on in the 24 h before now and when it was heard last. A tap without a counter is
--- listed and nothing is said of its water.
+-- listed and nothing is said of its water; nor is it of what moved a counter that had not been read for more than a day:
+-- then the first reading only tells where it stands.
 SELECT a.zone_id, a.asset_id, z.name, z.commune, z.latitude, z.longitude, z.people, z.is_fictional, counted.measured_at,
        counted.steps, counted.n
 FROM asset a JOIN zone z USING (zone_id) LEFT JOIN (
     SELECT c.zone_id, c.asset_id, l.measured_at, h.steps, h.n
     FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
-        SELECT sum(r.steps) AS steps, sum(r.n) AS n FROM reading_hourly r
-        WHERE r.channel_id = l.channel_id AND r.hour >= %(now)s::timestamptz - interval '24 hours' AND r.hour <= %(now)s
+        SELECT sum(CASE WHEN r.follows THEN r.steps ELSE greatest(0, r.last - r.first) END) AS steps,
+               sum(CASE WHEN r.follows THEN r.n ELSE r.n - 1 END) AS n
+        FROM (
+            SELECT r.hour, r.n, r.steps, r.first, r.last,
+                   coalesce(lag(r.hour) OVER (ORDER BY r.hour) >= r.hour - interval '24 hours', false) AS follows
+            FROM reading_hourly r
+            WHERE r.channel_id = l.channel_id AND r.n > 0
+              AND r.hour >= %(now)s::timestamptz - interval '48 hours' AND r.hour <= %(now)s
+        ) r WHERE r.hour >= %(now)s::timestamptz - interval '24 hours'
     ) h
     WHERE c.name = 'volume_m3' AND c.is_active
 ) counted USING (zone_id, asset_id)

@@ -1,6 +1,7 @@
 -- zones
 -- Some zones over [start, end): readings that came and that were due at `due_until`, those that failed a test, those
--- that were dated anew, conflicts, late ones by the day of receipt, and the gateway's clock when it last told it.
+-- that were dated anew, conflicts, late ones by the day of receipt, and the gateway's clock when it last told it. A channel
+-- that came or went meanwhile was due while it was there.
 -- OFFSET 0 makes the server go channel by channel; else it adds up the open days of all zones first.
 SELECT z.zone_id, coalesce(heard.came, 0), planned.due, coalesce(heard.failed, 0), coalesce(heard.redated, 0),
        coalesce(heard.conflicts, 0), account.late, account.stored, account.clock_offset_s
@@ -22,11 +23,13 @@ FROM zone z LEFT JOIN (
         SELECT count(*) AS n FROM reading_conflict x
         WHERE x.channel_id = l.channel_id AND x.measured_at >= %(start)s AND x.measured_at < %(end)s
     ) conflicts
-    WHERE c.zone_id = ANY(%(zones)s) AND c.is_active GROUP BY c.zone_id
+    WHERE c.zone_id = ANY(%(zones)s) AND (c.is_active OR c.retired_at > %(start)s) GROUP BY c.zone_id
 ) heard USING (zone_id)
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(floor(date_part('epoch', %(due_until)s::timestamptz - %(start)s) / a.interval_s)), 0) AS due
-    FROM channel c JOIN asset a USING (zone_id, asset_id) WHERE c.zone_id = z.zone_id AND c.is_active
+    SELECT coalesce(sum(floor(greatest(0, date_part('epoch', least(%(due_until)s::timestamptz, c.retired_at)
+        - greatest(%(start)s::timestamptz, c.added_at))) / a.interval_s)), 0) AS due
+    FROM channel c JOIN asset a USING (zone_id, asset_id)
+    WHERE c.zone_id = z.zone_id AND (c.is_active OR c.retired_at > %(start)s)
 ) planned
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(g.late), 0)::int8 AS late, coalesce(sum(g.stored), 0)::int8 AS stored,
@@ -37,10 +40,12 @@ CROSS JOIN LATERAL (
 WHERE z.zone_id = ANY(%(zones)s);
 
 -- channels
--- Each channel of a zone over [start, end): readings that came, of them late ones, conflicts, and the newest reading that
--- failed no test, whenever that was.
-SELECT c.channel_id, c.asset_id, c.name, c.unit, a.interval_s, coalesce(heard.came, 0), coalesce(heard.late, 0),
-       coalesce(heard.conflicts, 0), heard.value, heard.measured_at
+-- Each channel of a zone over [start, end): readings that came and that were due, late ones, conflicts, and the newest
+-- reading that failed no test, whenever that was.
+SELECT c.channel_id, c.asset_id, c.name, c.unit, coalesce(heard.came, 0),
+       floor(greatest(0, date_part('epoch', least(%(due_until)s::timestamptz, c.retired_at)
+           - greatest(%(start)s::timestamptz, c.added_at))) / a.interval_s),
+       coalesce(heard.late, 0), coalesce(heard.conflicts, 0), heard.value, heard.measured_at
 FROM channel c JOIN asset a USING (zone_id, asset_id) LEFT JOIN (
     SELECT l.channel_id, came.n AS came, late.n AS late, conflicts.n AS conflicts, good.value, good.measured_at
     FROM channel c JOIN latest l USING (channel_id)
@@ -61,15 +66,15 @@ FROM channel c JOIN asset a USING (zone_id, asset_id) LEFT JOIN (
         SELECT r.value, r.measured_at FROM reading r
         WHERE r.channel_id = l.channel_id AND r.flag < 3 ORDER BY r.measured_at DESC LIMIT 1
     ) good ON true
-    WHERE c.is_active AND c.zone_id = %(zone)s
+    WHERE c.zone_id = %(zone)s AND (c.is_active OR c.retired_at > %(start)s)
 ) heard USING (channel_id)
-WHERE c.is_active AND c.zone_id = %(zone)s
+WHERE c.zone_id = %(zone)s AND (c.is_active OR c.retired_at > %(start)s)
 ORDER BY c.asset_id, c.name;
 
 -- notes
 -- How many readings of each channel failed which test.
 SELECT n.channel_id, n.test, count(*) FROM channel c JOIN reading_note n USING (channel_id)
-WHERE c.is_active AND c.zone_id = %(zone)s AND n.measured_at >= %(start)s AND n.measured_at < %(end)s
+WHERE c.zone_id = %(zone)s AND (c.is_active OR c.retired_at > %(start)s) AND n.measured_at >= %(start)s AND n.measured_at < %(end)s
 GROUP BY n.channel_id, n.test ORDER BY count(*) DESC, n.test;
 
 -- rows_failed

@@ -8,7 +8,8 @@ SELECT z.zone_id, z.name, z.commune, z.is_fictional, z.people, z.counted_in, z.g
 FROM zone z WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s ORDER BY z.zone_id;
 
 -- days
--- Of one zone, from the rollup channel by channel; the day in which a channel fell silent for good is not in it and is added up anew.
+-- Of one zone, from the rollup channel by channel, also of channels that it has no more; the day in which a channel fell
+-- silent for good is not in it and is added up anew.
 -- Whether it was read in its evening is told as in `past_days`.
 SELECT c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps,
        coalesce(coalesce(d.last_hour, (
@@ -18,7 +19,7 @@ SELECT c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     SELECT * FROM reading_day r WHERE r.channel_id = l.channel_id AND r.day >= %(start)s AND r.day < %(end)s
       AND r.day < date_trunc('day', l.measured_at, 'UTC')) d
-WHERE c.is_active AND c.zone_id = %(zone)s
+WHERE c.zone_id = %(zone)s AND (c.is_active OR c.retired_at IS NOT NULL)
 UNION ALL
 SELECT c.asset_id, c.name, (d.day AT TIME ZONE 'UTC')::date, d.n, d.sum / nullif(d.n, 0), d.max, d.first, d.last, d.steps,
        coalesce(h.last_hour >= d.day + interval '1 day' - %(evening)s, false)
@@ -27,7 +28,7 @@ FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     OFFSET 0) d CROSS JOIN LATERAL (
     SELECT max(r.hour) AS last_hour FROM reading_hourly r
     WHERE r.channel_id = l.channel_id AND r.n > 0 AND r.hour >= date_trunc('day', l.measured_at, 'UTC') OFFSET 0) h
-WHERE c.is_active AND c.zone_id = %(zone)s
+WHERE c.zone_id = %(zone)s AND (c.is_active OR c.retired_at IS NOT NULL)
   AND l.measured_at >= %(start)s AND l.measured_at < %(end)s;
 
 -- hours
@@ -37,14 +38,14 @@ SELECT c.asset_id, c.name, h.hour, h.n, h.sum / nullif(h.n, 0), h.max, h.first, 
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     SELECT * FROM reading_hour r WHERE r.channel_id = l.channel_id AND r.hour >= %(start)s AND r.hour < %(end)s
       AND r.hour < date_trunc('hour', l.measured_at, 'UTC')) h
-WHERE c.is_active AND c.zone_id = %(zone)s
+WHERE c.zone_id = %(zone)s AND (c.is_active OR c.retired_at IS NOT NULL)
   AND c.asset_id || '/' || c.name = ANY(%(channels)s)
 UNION ALL
 SELECT c.asset_id, c.name, h.hour, h.n, h.sum / nullif(h.n, 0), h.max, h.first, h.last, h.steps
 FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
     SELECT * FROM reading_hourly r WHERE r.channel_id = l.channel_id AND r.hour = date_trunc('hour', l.measured_at, 'UTC')
     OFFSET 0) h
-WHERE c.is_active AND c.zone_id = %(zone)s
+WHERE c.zone_id = %(zone)s AND (c.is_active OR c.retired_at IS NOT NULL)
   AND c.asset_id || '/' || c.name = ANY(%(channels)s) AND l.measured_at >= %(start)s AND l.measured_at < %(end)s;
 
 -- alerts

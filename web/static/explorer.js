@@ -135,7 +135,7 @@
       if (!got.ok) return location.assign(address);
       const fresh = new DOMParser().parseFromString(await got.text(), "text/html");
       if (turn !== asked) return;
-      for (const part of ["#answer", ".ask"]) {
+      for (const part of ["#answer", ".ask", ".tools"]) {
         document.querySelector(part).innerHTML = fresh.querySelector(part).innerHTML;
       }
       if (isNew) history.pushState(null, "", address);

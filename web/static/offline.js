@@ -15,16 +15,17 @@ self.addEventListener("fetch", (event) => {
   const address = new URL(request.url);
   if (address.origin !== location.origin) return;
   if (request.method === "GET" && address.pathname.startsWith("/static/")) return event.respondWith(staticFile(request));
-  const isPage = request.mode === "navigate" || OVERVIEW.test(address.pathname);
-  if (isPage) event.respondWith(page(event, request, address.pathname));
+  // A form that cannot be sent is the browser's to tell: the overview in its place would look like "done".
+  const isPage = request.method === "GET" && (request.mode === "navigate" || OVERVIEW.test(address.pathname));
+  if (isPage) event.respondWith(page(event, request, address));
 });
 
-async function page(event, request, path) {
+async function page(event, request, { pathname: path, search }) {
   try {
     const answer = await fetch(request);
     const login = answer.headers.get("ndiyan-login");
     if (login === "-" || answer.status === 401) event.waitUntil(forget(null));
-    else if (login && answer.ok && OVERVIEW.test(path)) event.waitUntil(keep(login, path, answer.clone()));
+    else if (login && answer.ok && OVERVIEW.test(path) && !search) event.waitUntil(keep(login, path, answer.clone()));
     return answer;
   } catch (error) {
     const kept = request.mode === "navigate" ? await find(path) : null;

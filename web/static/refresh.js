@@ -25,13 +25,20 @@
   const parts = ["#live", "#thread", ".top nav", ".foot time"];
   let paused = false;
 
-  // Nothing moves under a pointer that is about to click, or under the keyboard's focus.
+  // What somebody has chosen or typed and not sent yet.
+  function isTouched(field) {
+    if (field.tagName !== "SELECT") return field.value !== field.defaultValue;
+    return field.selectedIndex !== Math.max(0, [...field.options].findIndex((one) => one.defaultSelected));
+  }
+
+  // Nothing moves under a pointer that is about to click, under the keyboard's focus, or under a form that is being filled in.
   function isInUse() {
     const live = document.getElementById("live");
     const focused = document.activeElement;
     return (
       document.hidden || live.querySelector("table.fleet:hover, .todo-list:hover") !== null ||
-      (focused !== live && live.contains(focused)) || !document.getSelection().isCollapsed
+      (focused !== live && live.contains(focused)) || !document.getSelection().isCollapsed ||
+      [...live.querySelectorAll("select, textarea, input:not([type=hidden])")].some(isTouched)
     );
   }
 
