@@ -134,7 +134,7 @@ def _is_unseen(grid: Grid) -> Mask:
 
 
 def _reached_by_midnight(view: DayView) -> FloatArray:
-    """(n, d) what the level had reached since the pump ran on this day; NaN when it did not or was then out of sight."""
+    """(n, d) the highest level since the pump ran on this day; NaN when it did not, or was then out of sight."""
     grid = view.grid
     running = is_running(grid)
     ran = (view.cut(running.astype(np.float64)) == 1).any(axis=-1)
