@@ -291,6 +291,22 @@ def test_who_rings_with_several_open_is_told_which_once_an_hour(region: Region) 
     assert rows.fetchall() == [("answers_a_call",)]
 
 
+def test_a_late_answer_to_what_is_over_takes_nothing_in_charge_that_waits_for_the_morning(region: Region) -> None:
+    exploitant, six = phone_of(region.zones[2], "exploitant"), 18 * 60
+    region.clock.advance(8 * HOUR)
+    over = region.fails(2, "tower_leak", 2)
+    region.run(20 * MINUTE)
+    region.is_mended(over)
+    region.run(50 * MINUTE)
+    waits = region.fails(2, "night_leak", 2)
+    assert says(region, exploitant, "ok merci") == rings(region, exploitant) == []
+    assert region.story(waits, "acknowledged") == []
+    region.run(9 * HOUR)
+    assert region.sms(exploitant)[-1][0] == six
+    says(region, exploitant, "ok merci")
+    assert len(region.story(waits, "acknowledged")) == 1, "now they have been told"
+
+
 def test_who_stopped_the_sms_and_who_is_unknown_ring_in_vain(region: Region) -> None:
     _, _, exploitant = told_of_two(region)
     says(region, exploitant, "STOP")

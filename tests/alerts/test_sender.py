@@ -652,6 +652,27 @@ def test_an_sms_that_comes_in_twice_is_stored_and_acted_on_once(desk: Desk, sim:
     assert desk.connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'reply'").fetchone() == (1,)
 
 
+def test_who_answers_what_nobody_knows_to_have_left_has_read_it(desk: Desk, sim: Route) -> None:
+    sim.answers = [Uncertain("no answer")]
+    ref = desk.queue()
+    desk.sender.work()
+    sim.places = 0
+    desk.pass_by(GRACE + timedelta(seconds=30))
+    assert desk.state(ref)[0] == "queued"
+    sim.waiting.append(Inbound("mo-1", EXPLOITANT, "1", desk.clock.now()))
+    desk.sender.work()
+    assert desk.connection.execute("SELECT state FROM alert").fetchone() == ("acknowledged",)
+
+
+def test_who_writes_before_the_sms_has_left_answers_something_else(desk: Desk, sim: Route) -> None:
+    sim.places = 0
+    desk.queue()
+    desk.sender.work()
+    sim.waiting.append(Inbound("mo-1", EXPLOITANT, "1", NOON))
+    desk.sender.work()
+    assert desk.connection.execute("SELECT state FROM alert").fetchone() == ("open",)
+
+
 def test_a_missed_call_from_somebody_who_was_told_means_seen(desk: Desk, sim: Route) -> None:
     desk.queue()
     desk.sender.work()
