@@ -313,7 +313,7 @@ def test_who_stopped_the_sms_and_who_is_unknown_ring_in_vain(region: Region) -> 
     assert rings(region, exploitant) == rings(region, STRANGER) == []
 
 
-@pytest.mark.parametrize("completes", ["A2", "a 2", "A2."])
+@pytest.mark.parametrize("completes", ["A2", "a 2", "A2.", "code A2", "A2 merci", "pour l'alerte A2 svp"])
 def test_of_several_alerts_the_next_sms_says_which(region: Region, completes: str) -> None:
     first, second, exploitant = told_of_two(region)
     assert says(region, exploitant, "3") == ["NDIYAN: 'réparé' pour quelle alerte, A2, A1. Répondez le code, ex. A2"]
@@ -471,6 +471,22 @@ def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region) -
     assert says(region, tap_keeper, "la pompe est en panne") == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
     assert "Nous prévenons Mamadou" in says(region, tap_keeper, "oui")[0]
     assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("yes", ["1", "1=oui", "Oui merci", "oui oui", "ok", "d'accord", "awa"])
+def test_an_assent_in_whatever_words_confirms_a_breakdown(region: Region, yes: str) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    says(region, tap_keeper, "la pompe est en panne")
+    assert "Nous prévenons Mamadou" in says(region, tap_keeper, yes)[0]
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("no", ["2", "2=non", "Non merci", "oui ?", "je ne sais pas", "svp"])
+def test_what_is_no_assent_reports_nothing(region: Region, no: str) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    says(region, tap_keeper, "la pompe est en panne")
+    assert says(region, tap_keeper, no)[0].startswith("NDIYAN: pas compris")
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (0,)
 
 
 def test_where_nobody_repairs_an_engineer_is_to_call(region: Region) -> None:
