@@ -72,6 +72,8 @@ LONG_WORDS = {
 LONGEST_ASSENT = 4  # words: "j ai bien vu", before or behind another answer
 LETTERS = str.maketrans({"ɓ": "b", "ɗ": "d", "ŋ": "n", "ƴ": "y", "œ": "oe", "æ": "ae", "’": " ", "'": " ", "‘": " "})
 DENIAL = re.compile(r"\b(pas|ne|jamais|plus|rien|aucune?|sans|non|not|no|never|encore|toujours|si|quand|qui|if)\b")
+GUESSED = {phrase: Intention(name) for name, group in GUESSES.items() for phrase in group}
+DENYING = {phrase for phrase in GUESSED if DENIAL.search(phrase)}  # what they say is that something is not
 CODE = re.compile(
     rf"(?:(?<!fausse )(?<!false )\b(?:{'|'.join(CODE_WORDS)}) )*\b(?P<kind>[ap])(?P<gap> ?)(?P<number>\d{{1,6}})\b"
 )
@@ -140,10 +142,9 @@ def _understood(rest: str, *, asks: bool, code: str | None) -> Reply:
     if meant is not None:
         is_command = meant in COMMANDS and code is not None
         return Reply(meant, not is_command and (not asks or meant in MAY_BE_ASKED), code)
-    if DENIAL.search(rest):
-        return Reply(Intention.UNCLEAR, False, code)
-    guesses = {name for name, words in GUESSES.items() for word in words if f" {word} " in f" {rest} "}
-    return Reply(Intention(guesses.pop()) if len(guesses) == 1 else Intention.UNCLEAR, False, code)
+    said = {phrase for phrase in GUESSED if f" {phrase} " in f" {rest} "}
+    guesses = {GUESSED[phrase] for phrase in (said & DENYING if DENIAL.search(rest) else said)}
+    return Reply(guesses.pop() if len(guesses) == 1 else Intention.UNCLEAR, False, code)
 
 
 def _whole(rest: str) -> Intention | None:

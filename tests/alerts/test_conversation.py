@@ -466,9 +466,10 @@ def test_a_breakdown_of_another_village_and_one_of_last_week_are_not_ended_by_a_
     assert region.connection.execute("SELECT count(closed_at) FROM report").fetchone() == (0,)
 
 
-def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region) -> None:
+@pytest.mark.parametrize("text", ["la pompe est en panne", "Plus d'eau à la borne", "no water"])
+def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region, text: str) -> None:
     tap_keeper = phone_of(region.zones[2], "fontainier")
-    assert says(region, tap_keeper, "la pompe est en panne") == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
+    assert says(region, tap_keeper, text) == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
     assert "Nous prévenons Mamadou" in says(region, tap_keeper, "oui")[0]
     assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
 

@@ -98,6 +98,16 @@ def test_a_command_is_the_whole_message_or_not_sure() -> None:
     assert read_reply("A12 panne") == Reply(Intention.BREAKDOWN, False, "A12")
 
 
+@pytest.mark.parametrize("text", ["Plus d'eau à la borne", "Pas d'eau", "No water", "toujours pas d'eau au robinet"])
+def test_that_there_is_no_water_is_a_breakdown_to_be_asked_back(text: str) -> None:
+    assert read_reply(text) == Reply(Intention.BREAKDOWN, False, None)
+
+
+@pytest.mark.parametrize("text", ["la pompe n'est pas en panne", "plus de panne", "pas réparé", "pas encore en route"])
+def test_what_is_denied_is_no_guess(text: str) -> None:
+    assert read_reply(text) == Reply(UNCLEAR, False, None)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
