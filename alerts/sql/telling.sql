@@ -25,11 +25,12 @@ WHERE n.alert_id = %(alert)s AND n.kind <> 'reply'
    OR n.phone = ANY(%(phones)s) AND n.created_at >= %(since)s AND n.kind <> 'reply';
 
 -- word
--- The last answer to an alert by SMS: of the few about it, and not from the newest of all backwards.
+-- The last answer to an alert by SMS: of the few about it, and not from the newest of all backwards. That somebody else has
+-- seen it, or rang, takes nothing back from who is on the way or has repaired it.
 WITH about AS MATERIALIZED (
     SELECT sms_in_id, intention, contact_id, handled_at FROM sms_in
     WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure)
-SELECT * FROM about ORDER BY sms_in_id DESC LIMIT 1;
+SELECT * FROM about ORDER BY intention = 'seen', sms_in_id DESC LIMIT 1;
 
 -- queue
 -- The key makes a repeat of the same decision harmless. An end that was not told, because it was none, is told anew.

@@ -307,6 +307,20 @@ def test_a_late_answer_to_what_is_over_takes_nothing_in_charge_that_waits_for_th
     assert len(region.story(waits, "acknowledged")) == 1, "now they have been told"
 
 
+@pytest.mark.parametrize("is_call", [False, True], ids=["writes-1", "rings"])
+def test_that_another_has_seen_it_too_takes_nothing_back_from_who_is_on_the_way(region: Region, is_call: bool) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    region.fails(2)
+    region.run(35 * MINUTE)
+    says(region, exploitant, "2")
+    if is_call:
+        rings(region, president)
+    else:
+        says(region, president, "1")
+    region.run(4 * HOUR)
+    assert [at for at, text in region.sms(exploitant) if "SUIVI" in text] == [35 + 4 * 60]
+
+
 def test_who_stopped_the_sms_and_who_is_unknown_ring_in_vain(region: Region) -> None:
     _, _, exploitant = told_of_two(region)
     says(region, exploitant, "STOP")
