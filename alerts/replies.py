@@ -60,7 +60,6 @@ class Reply:
 
 DIGITS = {digit: Intention(name) for digit, name in DIGIT_WORDS.items()}
 COMMANDS = frozenset(Intention(name) for name in COMMAND_NAMES)
-ALONE = (Intention.OPT_OUT, Intention.OPT_IN)  # not even a courtesy beside them
 MAY_BE_ASKED = (Intention.HELP, Intention.STATUS)
 EXACT = {phrase.replace(" ", ""): Intention(name) for name, group in PHRASES.items() for phrase in group}
 WORDS = frozenset(word for group in PHRASES.values() for phrase in group for word in phrase.split())
@@ -102,8 +101,8 @@ def read_reply(text: str) -> Reply:
     found = list(CODE.finditer(rest))
     if not found:
         reply = _understood(rest, asks=asks, code=None)
-        # "Stop svp" may be about the pump.
-        return replace(reply, is_sure=reply.is_sure and (reply.intention not in ALONE or rest == whole))
+        # "Stop svp" may be about the pump: not even a courtesy stands beside that word.
+        return replace(reply, is_sure=reply.is_sure and (reply.intention is not Intention.OPT_OUT or rest == whole))
     if len(found) > 1:
         return Reply(Intention.UNCLEAR, False, None)
     match = found[0]
