@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "sender")
 BACK_OFF = (timedelta(seconds=30), timedelta(minutes=10))
-MAX_ATTEMPTS = 8
 AT_ONCE = 50
 PATIENCE = timedelta(seconds=60)  # how long a message waits for its own route (SMS.md §5.4)
 RECEIPT_DUE = timedelta(minutes=10)  # after which an accepted one counts as without receipt (SMS.md §5.4)
@@ -265,12 +264,12 @@ class Sender:
             self._refused(told, now)
 
     def _refused(self, told: dict[str, object], now: datetime) -> None:
-        """The next route is asked at once; when all were, after a while; when none ever will, or too often, no more."""
+        """The next route is asked at once; when all were, after a while, until its time is over or none ever will."""
         ((attempts,),) = self._connection.execute(SQL["attempts"], told).fetchall()
         known = {**told, "carriers": self._routes}
         ((for_good,),) = self._connection.execute(SQL["refused_for_good_by"], known).fetchall()
         routes = len(self._routes)
-        if for_good == routes or attempts >= MAX_ATTEMPTS * routes:
+        if for_good == routes:
             if self._connection.execute(SQL["failed"], told).fetchone():
                 log.warning("an SMS failed: %s", told["detail"], extra={"ref": str(told["ref"])})
             return

@@ -583,6 +583,20 @@ def test_a_report_that_still_waits_for_its_route_is_not_sent_twice_and_nobody_kn
     assert rows == [(repairer,)]
 
 
+def test_news_of_a_breakdown_that_no_route_takes_for_an_hour_puts_the_zone_on_the_call_list_once(
+    region: Region,
+) -> None:
+    says(region, phone_of(region.zones[2], "fontainier"), "PANNE", after=5 * MINUTE)
+    region.connection.execute(
+        "UPDATE notification SET state = 'queued', next_try_at = %s WHERE kind = 'report'", [NOON + 5 * HOUR]
+    )
+    region.run(55 * MINUTE)
+    assert calls_due(region.connection) == []
+    region.run(3 * HOUR)
+    (call,) = calls_due(region.connection)
+    assert (call.zone_id, call.why, call.since) == ("zone-3", "breakdown_reported", NOON + HOUR + MINUTE)
+
+
 def test_a_repairer_who_was_forgotten_since_is_named_to_nobody(region: Region) -> None:
     tap_keeper, repairer = (phone_of(region.zones[2], role) for role in ("fontainier", "reparateur"))
     says(region, tap_keeper, "PANNE")

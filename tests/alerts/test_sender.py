@@ -29,7 +29,7 @@ from alerts.carriers import (
     Urgency,
 )
 from alerts.routing import PER_HOUR
-from alerts.sender import LONGEST_OUTAGE, MAX_ATTEMPTS, PATIENCE, RECEIPT_DUE, Sender
+from alerts.sender import LONGEST_OUTAGE, PATIENCE, RECEIPT_DUE, Sender
 from alerts.set_back import SetBack
 from gateway.clock import ManualClock
 from gateway.zones import Zone
@@ -505,12 +505,22 @@ def test_a_number_that_every_route_refuses_for_good_fails_and_says_why(
     assert two_routes.connection.execute("SELECT error FROM notification").fetchone() == ("no such number",)
 
 
-def test_a_route_that_never_takes_it_is_not_asked_for_ever(desk: Desk, sim: Route) -> None:
-    sim.answers = [Refused("busy", is_permanent=False)] * 100
+def test_what_a_route_does_not_take_is_offered_every_ten_minutes_until_it_does(desk: Desk, sim: Route) -> None:
+    """A gateway that was not paid for: it is topped up after two hours, and people hear."""
+    sim.answers = [Refused("no credit", is_permanent=False)] * 15  # at 0, 1, 3, 7 and 15 min, then every ten
     ref = desk.queue()
     desk.pass_by(timedelta(hours=2), every=timedelta(seconds=30))
-    assert desk.state(ref)[0] == "failed"
-    assert len(desk.attempts(ref)) == MAX_ATTEMPTS
+    assert (desk.state(ref)[0], len(desk.attempts(ref))) == ("queued", 15)
+    desk.pass_by(timedelta(minutes=10), every=timedelta(seconds=30))
+    assert desk.state(ref) == ("accepted", "sim", False)
+
+
+def test_what_no_route_has_taken_in_its_time_leaves_no_more(desk: Desk, sim: Route) -> None:
+    sim.answers = [Refused("no credit", is_permanent=False)] * 1000
+    ref = desk.queue()
+    desk.pass_by(timedelta(hours=24, minutes=10), every=timedelta(minutes=10))
+    assert desk.state(ref)[0] == "expired"
+    assert len(sim.taken) <= 24 * 6 + 1
 
 
 def test_too_fast_is_no_failure(desk: Desk, sim: Route) -> None:
