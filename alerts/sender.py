@@ -54,6 +54,7 @@ PATIENCE = timedelta(seconds=60)  # how long a message waits for its own route (
 RECEIPT_DUE = timedelta(minutes=10)  # after which an accepted one counts as without receipt (SMS.md §5.4)
 RECEIPTS_COME_EARLY = timedelta(minutes=1)  # a route's clock may be behind ours
 LONGEST_OUTAGE = timedelta(minutes=10)  # for which an uncertain one waits for its route, even one that was removed
+MOST_IN_DOUBT = 3  # hand-overs by one route without a word: a front that gives up waiting may have let each of them through
 TIDY_EVERY = timedelta(seconds=1)
 ASKED_EVERY = timedelta(minutes=1)  # a route about its health
 STATE_OF = {
@@ -169,6 +170,7 @@ class Sender:
                     "down": self._down(now), "patient_until": now - PATIENCE, "no_water": Urgency.NO_WATER,
                     "may_be_twice": Urgency.ALERT, "per_hour": PER_HOUR, "per_day": PER_DAY,
                     "again": now + BUNDLED_WITHIN, "is_night": end_of_quiet(now) is not None, "gravest": NO_WATER,
+                    "most_in_doubt": None if carrier.caps.is_repeat_harmless else MOST_IN_DOUBT,
                 },
             ).fetchall()  # fmt: skip
             messages = [
@@ -378,8 +380,10 @@ class Sender:
             self._settle_by_urgency(number, message.urgency, now)
 
     def _settle_by_urgency(self, number: int, urgency: int, now: datetime) -> None:
-        """Nobody knows whether it left, and nobody will."""
-        if urgency >= Urgency.ALERT:
+        """Nobody knows whether it left, and nobody will: news of a fault is sent again while a route may have it."""
+        asked = {"id": number, "carriers": self._routes, "most_in_doubt": MOST_IN_DOUBT}
+        ((closed,),) = self._connection.execute(SQL["closed_routes"], asked).fetchall()
+        if urgency >= Urgency.ALERT and closed < len(self._routes):
             self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": True})
         else:
             self._connection.execute(SQL["abandon"], {"id": number})

@@ -29,7 +29,7 @@ from alerts.carriers import (
     Urgency,
 )
 from alerts.routing import PER_HOUR
-from alerts.sender import LONGEST_OUTAGE, PATIENCE, RECEIPT_DUE, Sender
+from alerts.sender import LONGEST_OUTAGE, MOST_IN_DOUBT, PATIENCE, RECEIPT_DUE, Sender
 from alerts.set_back import SetBack
 from gateway.clock import ManualClock
 from gateway.zones import Zone
@@ -285,6 +285,30 @@ def test_killed_and_no_receipt_news_of_a_fault_is_sent_again_and_marked(desk: De
     desk.pass_by(timedelta(seconds=40))
     assert desk.state(ref) == ("accepted", "sim", True)
     assert [message.ref for message in sim.taken] == [ref, ref]
+
+
+def test_news_of_which_a_route_never_tells_leaves_three_times_by_it_and_no_more(desk: Desk, sim: Route) -> None:
+    """A front that gives up waiting, behind which each of them left."""
+    sim.answers = [Uncertain("HTTP 504")] * 100
+    ref = desk.queue()
+    desk.pass_by(timedelta(hours=1))
+    assert desk.state(ref) == ("abandoned", "sim", True)
+    assert len(sim.taken) == MOST_IN_DOUBT
+
+
+def test_news_of_which_one_route_never_tells_leaves_by_the_other(two_routes: Desk, sim: Route, second: Route) -> None:
+    sim.answers = [Uncertain("HTTP 504")] * 100
+    ref = two_routes.queue()
+    two_routes.pass_by(timedelta(minutes=10))
+    assert two_routes.state(ref) == ("accepted", "second", True)
+    assert (len(sim.taken), len(second.taken)) == (MOST_IN_DOUBT, 1)
+
+
+def test_what_may_be_repeated_without_harm_is_repeated_until_the_route_tells(desk: Desk, sim: Route) -> None:
+    sim.caps, sim.answers = replace(LIKE_SMPP, is_repeat_harmless=True), [Uncertain("timeout")] * (MOST_IN_DOUBT + 1)
+    ref = desk.queue()
+    desk.pass_by(timedelta(minutes=15))
+    assert desk.state(ref) == ("accepted", "sim", False)
 
 
 @pytest.mark.parametrize(("urgency", "kind"), [(Urgency.ROUTINE, "resolved"), (Urgency.ANSWER, "reply")])
