@@ -39,6 +39,7 @@ class Question:
     code: str | None = None
     codes: tuple[str, ...] = ()
     number: float | None = None  # that was read off
+    zone_id: str | None = None  # whose name stood in the text
 
     def completed(self, text: str) -> Reply | None:
         """What the answer means now that this was said; None when this does not answer the question."""
@@ -59,6 +60,7 @@ def ask(connection: Connection, phone: str, question: Question, *, now: datetime
         "code": question.code,
         "codes": list(question.codes),
         "number": question.number,
+        "zone_id": question.zone_id,
     }
     connection.execute(
         SQL["ask"],
@@ -76,5 +78,6 @@ def take_question(connection: Connection, phone: str, sms_in_id: int, *, now: da
         return None
     state, detail, _ = row
     return Question(
-        Asked(state), Intention(detail["intention"]), detail["code"], tuple(detail["codes"]), detail.get("number")
-    )
+        Asked(state), Intention(detail["intention"]), detail["code"], tuple(detail["codes"]), detail.get("number"),
+        detail.get("zone_id"),
+    )  # fmt: skip

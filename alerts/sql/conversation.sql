@@ -1,6 +1,6 @@
 -- people
 -- Who uses this phone. One person may sit in several committees: the one that told them something last comes first.
-SELECT c.contact_id, c.name, c.role, c.language, c.zone_id, c.tap FROM contact c
+SELECT c.contact_id, c.name, c.role, c.language, c.zone_id, z.name, c.tap FROM contact c JOIN zone z USING (zone_id)
 WHERE c.phone = %(phone)s AND c.is_active
 ORDER BY (SELECT max(n.created_at) FROM notification n
           WHERE n.phone = c.phone AND n.zone_id = c.zone_id AND n.kind <> 'reply') DESC NULLS LAST, c.contact_id;

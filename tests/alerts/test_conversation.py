@@ -504,6 +504,21 @@ def test_what_is_no_assent_reports_nothing(region: Region, no: str) -> None:
     assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (0,)
 
 
+def test_who_sits_in_two_committees_reports_a_breakdown_of_the_village_that_they_name(region: Region) -> None:
+    both = "+224600000999"
+    region.everybody_else_is("president", both)
+    region.fails(4)
+    region.run(40 * MINUTE)
+    assert says(region, both, "panne à Mangol Dow") == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
+    assert says(region, both, "oui")[0].startswith("NDIYAN Mangol-Dow: panne notée")
+    last_told = region.zones[4].name.split(" (")[0]
+    for unnamed in ("panne à Mangol-Dow et à Pellel-Kaaba", "la pompe est en panne"):
+        says(region, both, unnamed)
+        assert says(region, both, "1")[0].startswith(f"NDIYAN {last_told}:"), "of the zone that told them last"
+    rows = region.connection.execute("SELECT zone_id, count(*) FROM report GROUP BY zone_id ORDER BY zone_id").fetchall()
+    assert rows == [("zone-3", 1), (region.zones[4].zone_id, 2)]
+
+
 def test_where_nobody_repairs_an_engineer_is_to_call(region: Region) -> None:
     tap_keeper, repairer = (phone_of(region.zones[2], role) for role in ("fontainier", "reparateur"))
     says(region, repairer, "STOP")
