@@ -78,10 +78,10 @@ class Region:
                 [zone.zone_id, role, phone],
             )
 
-    def run(self, span: timedelta, *, sends: bool = True) -> None:
+    def run(self, span: timedelta, *, sends: bool = True, routes: int = 1) -> None:
         end = self.clock.now() + span
         while self.clock.now() < end:
-            climb(self.connection, self.clock.now())
+            climb(self.connection, self.clock.now(), routes=routes)
             if sends:
                 self.sender.work()
             self.clock.advance(MINUTE)
@@ -303,6 +303,20 @@ def test_after_an_outage_there_is_one_summary_and_no_stale_queue(region: Region)
     assert "A1 " not in text.replace("A1 1", ""), "what is over and was never told is not worth a tone"
     region.run(30 * MINUTE)
     assert len(region.sms(phone)) == 1
+
+
+def test_after_an_outage_an_alert_that_waits_for_both_routes_of_a_phone_is_named_once(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.fails(2)
+    region.run(28 * MINUTE, sends=False, routes=2)
+    ((waiting,),) = region.connection.execute(
+        "SELECT count(*) FROM notification WHERE kind = 'opened' AND phone = %s", [phone]
+    ).fetchall()
+    assert waiting == 2
+    region.run(2 * MINUTE)
+    ((_, text),) = region.sms(phone)
+    assert text.startswith("NDIYAN, après coupure: A1 Mangol-Dow")
+    assert text.count("A1 Mangol-Dow") == 1
 
 
 SIX = 18 * 60  # minutes from noon
