@@ -29,6 +29,7 @@ from alerts.carriers import (
     Uncertain,
     Urgency,
 )
+from alerts.carriers.doors import MAX_SKEW
 from alerts.carriers.options import Options, e164
 from alerts.carriers.over_http import outcome_of_failure
 from gateway.clock import require_utc
@@ -133,9 +134,11 @@ class AndroidRoute:
         """One event of the app; those that say nothing about an SMS are none of ours."""
         name, payload = fields["event"], fields["payload"]
         if name == "sms:received":
-            phone, text, at = _number(payload, "sender"), payload["message"], _time(payload["receivedAt"])
+            phone, text, told_at = _number(payload, "sender"), payload["message"], _time(payload["receivedAt"])
             # The app's own messageId is made of the content alone, so a second "1" would be a repeat of the first.
-            said = "\0".join((phone, at.isoformat(), text))
+            said = "\0".join((phone, told_at.isoformat(), text))
+            # Its clock may differ from ours by so much, and an answer would seem older than the question.
+            at = received_at if abs(received_at - told_at) <= MAX_SKEW else told_at
             yield Inbound(hashlib.sha256(said.encode()).hexdigest()[:32], e164(phone), text, at)
         elif name in FATES:
             fate, time_key = FATES[name]
