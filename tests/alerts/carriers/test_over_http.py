@@ -16,6 +16,7 @@ import pytest
 from alerts.carriers import Accepted, Event, Fate, Inbound, Outcome, Receipt, Refused, Submitted, Throttled, Uncertain
 from alerts.carriers.android import AndroidConfig, AndroidRoute
 from alerts.carriers.http import HttpConfig, HttpRoute
+from alerts.carriers.over_http import THREADS
 from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.registry import import_zones
@@ -112,6 +113,26 @@ def test_too_fast_pauses_the_whole_route(database_url: str) -> None:
         listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), SystemClock()))
         assert listener.outcome() == Throttled(30.0)
         assert listener.carrier.room() == 0
+        listener.close()
+
+
+def test_too_fast_gives_back_what_has_not_been_asked_yet(database_url: str) -> None:
+    gate, number = threading.Event(), THREADS + 2
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        if asked.method == "POST":
+            gate.wait(20)
+        return (429, "{}") if asked.method == "POST" else (200, "")
+
+    with standing_in(answer) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url, window=10, per_s=1000), SystemClock()))
+        refs = [listener.submit(f"A{n}").ref for n in range(number)]
+        wait_until(lambda: len(peer.posts("broadcasts")) == THREADS, "each thread asks")
+        gate.set()
+        listener.hear(lambda told: len(told) == number, "all have an outcome")
+        outcomes = {event.ref: event.outcome for event in listener.told if isinstance(event, Submitted)}
+        assert outcomes == dict.fromkeys(refs, Throttled(30.0))
+        assert len(peer.posts("broadcasts")) == THREADS
         listener.close()
 
 
