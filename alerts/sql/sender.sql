@@ -89,7 +89,8 @@ put_off AS (
     FROM counted WHERE n.notification_id = counted.notification_id AND counted.is_too_much),
 claimed AS (
     UPDATE notification n SET state = 'submitting', submitted_at = %(now)s, attempts = attempts + 1,
-        carrier = %(carrier)s, provider_id = NULL, possible_duplicate = n.possible_duplicate OR counted.may_have_left
+        carrier = %(carrier)s, route = %(place)s, provider_id = NULL,
+        possible_duplicate = n.possible_duplicate OR counted.may_have_left
     FROM counted WHERE n.notification_id = counted.notification_id AND NOT counted.is_too_much
     RETURNING n.notification_id, n.ref, n.phone, n.text, n.urgency, n.valid_until),
 begun AS (

@@ -19,7 +19,8 @@ WHERE zone_id = %(zone)s AND is_active AND phone NOT IN (SELECT phone FROM opted
 SELECT n.alert_id, n.contact_id, n.phone, n.zone_id, a.fault, a.severity, n.kind, n.step,
        CASE WHEN n.told_in IS NOT NULL THEN 'm' || n.told_in
             WHEN n.state = 'held' THEN 'h' || n.due_at ELSE 'm' || n.notification_id END,
-       coalesce(n.accepted_at, n.due_at, n.created_at), n.state IN ('superseded', 'expired', 'failed')
+       coalesce(n.accepted_at, n.due_at, n.created_at), n.state IN ('superseded', 'expired', 'failed'),
+       coalesce((SELECT b.route FROM notification b WHERE b.notification_id = n.told_in), n.route)
 FROM notification n JOIN alert a USING (alert_id)
 WHERE n.alert_id = %(alert)s AND n.kind <> 'reply'
    OR n.phone = ANY(%(phones)s) AND n.created_at >= %(since)s AND n.kind <> 'reply';
