@@ -299,6 +299,10 @@ class Sender:
             taken = [(ref, Accepted(ids[number])) for number, ref in found]
             self._record_accepted(name, taken, now, settled_by="receipt")
         self._record_fates((number, fate, at) for number, fate, at, _ in placed)
+        if refs := [receipt.ref for receipt in receipts if receipt.never_left and receipt.ref is not None]:
+            known = {"refs": refs, "carrier": name, "carriers": self._routes, "now": now}
+            for _ in self._connection.execute(SQL["not_sent"], known).fetchall():
+                self._breakers[name].failed(now)
 
     def _record_fates(self, told: Iterable[tuple[int, str, datetime]]) -> None:
         """What receipts say of (message, fate, when); of several about one message the one of the highest rank."""

@@ -35,10 +35,11 @@ from alerts.carriers.over_http import outcome_of_failure
 from gateway.clock import require_utc
 
 TRIES = 4
+NOT_SENT = "sms:failed"
 FATES = {
     "sms:sent": (Fate.ON_THE_NETWORK, "sentAt"),
     "sms:delivered": (Fate.DELIVERED, "deliveredAt"),
-    "sms:failed": (Fate.UNDELIVERED, "failedAt"),
+    NOT_SENT: (Fate.UNDELIVERED, "failedAt"),
     "sms:cancelled": (Fate.UNDELIVERED, "cancelledAt"),
 }
 # Android lets an app send 30 parts in 30 minutes unless a setting of the phone is raised (SMS.md §1.2); another app may
@@ -145,7 +146,8 @@ class AndroidRoute:
             at = _time(payload[time_key]) if time_key in payload else received_at
             raw = f"{name} {payload.get('reason', '')}".strip()
             number = payload["messageId"]
-            yield Receipt((number,), fate, at, raw, ref=_ref(number), phone=e164(_number(payload, "recipient")))
+            phone = e164(_number(payload, "recipient"))
+            yield Receipt((number,), fate, at, raw, ref=_ref(number), phone=phone, never_left=name == NOT_SENT)
 
     def _post(self, client: httpx.Client, body: Mapping[str, Any]) -> Outcome:
         answer = client.post(f"{self._config.url}/message", json=body, auth=self._account)

@@ -252,6 +252,27 @@ SELECT n.alert_id, n.at, 'delivered', coalesce(c.name, n.phone) || ' (' || coale
 FROM known n LEFT JOIN contact c USING (contact_id) WHERE n.state = 'delivered' AND n.alert_id IS NOT NULL
 ORDER BY n.notification_id;
 
+-- not_sent
+-- What the route took and then could not send, and nothing says that it left: it has refused them, and the next route has
+-- them, if there is one that may. What one message tells waits with it.
+WITH found AS (
+    SELECT n.notification_id FROM notification n
+    WHERE n.ref = ANY(%(refs)s) AND n.carrier = %(carrier)s AND n.state = 'undelivered' AND n.settled_by IS NULL
+      AND NOT EXISTS (SELECT FROM sms_receipt r WHERE r.notification_id = n.notification_id
+                      AND r.carrier = %(carrier)s AND r.fate IN ('on_the_network', 'delivered'))
+      AND EXISTS (SELECT FROM unnest(%(carriers)s::text[]) AS o(carrier) WHERE o.carrier <> %(carrier)s AND NOT EXISTS (
+          SELECT FROM sms_attempt t WHERE t.notification_id = n.notification_id AND t.carrier = o.carrier
+            AND t.outcome = 'refused_for_good'))),
+refused AS (
+    UPDATE sms_attempt t SET outcome = 'refused_for_good', detail = 'taken and not sent' FROM found
+    WHERE t.notification_id = found.notification_id AND t.carrier = %(carrier)s AND t.outcome = 'accepted'),
+told AS (
+    UPDATE notification n SET state = 'held' FROM found
+    WHERE n.told_in = found.notification_id AND n.state IN ('accepted', 'no_receipt', 'undelivered'))
+UPDATE notification n SET state = 'queued', route = n.route + 1, next_try_at = %(now)s, accepted_at = NULL,
+    error = 'taken and not sent'
+FROM found WHERE n.notification_id = found.notification_id RETURNING n.notification_id;
+
 -- without_receipt
 UPDATE notification SET state = 'no_receipt'
 WHERE state = 'accepted' AND carrier = %(carrier)s AND accepted_at <= %(before)s;

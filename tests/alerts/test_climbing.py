@@ -581,6 +581,21 @@ def test_what_ends_while_its_bundle_is_under_way_is_told_the_end_if_the_bundle_a
     assert region.connection.execute(state, [alerts[0], EVERYBODY]).fetchone() == (fate,)
 
 
+def test_what_one_message_told_and_its_route_could_not_send_is_told_by_the_other(region: Region) -> None:
+    first, second = Route(), Route()
+    region.sender = Sender(region.connection, {"first": first, "second": second}, region.clock)
+    region.everybody_else_is("exploitant", EVERYBODY)
+    alerts = [region.fails(0), region.fails(1)]
+    region.run(3 * MINUTE, routes=2)
+    (bundle,) = [one for one in first.taken if one.phone == EVERYBODY]
+    at = region.clock.now()
+    first.waiting.append(Receipt((), Fate.UNDELIVERED, at, "sms:failed", ref=bundle.ref, never_left=True))
+    region.run(3 * MINUTE, routes=2)
+    assert texts_to(second, EVERYBODY) == [bundle.text]
+    state = "SELECT DISTINCT state, carrier FROM notification WHERE alert_id = ANY(%s) AND phone = %s"
+    assert region.connection.execute(state, [alerts, EVERYBODY]).fetchall() == [("accepted", "second")]
+
+
 def test_what_is_answered_while_its_bundle_is_under_way_shares_the_fate_of_the_bundle(region: Region) -> None:
     route, alerts = under_way(region)
     region.connection.execute("UPDATE notification SET step = 'second' WHERE kind = 'opened'")

@@ -518,6 +518,41 @@ def test_a_refusal_asks_the_next_route_at_once(two_routes: Desk, sim: Route, sec
     assert two_routes.attempts(ref) == [("sim", "refused"), ("second", "accepted")]
 
 
+def not_sent(desk: Desk, ref: uuid.UUID) -> Receipt:
+    at = desk.clock.now()
+    return Receipt((str(ref),), Fate.UNDELIVERED, at, "sms:failed no credit", ref=ref, phone=EXPLOITANT, never_left=True)
+
+
+def test_what_a_route_took_and_could_not_send_leaves_by_the_other(two_routes: Desk, sim: Route, second: Route) -> None:
+    """The telephone's SIM has no credit: the app takes each SMS, and each fails."""
+    ref = two_routes.queue()
+    two_routes.sender.work()
+    told = not_sent(two_routes, ref)
+    sim.waiting.append(told)
+    two_routes.pass_by(timedelta(seconds=10))
+    assert two_routes.state(ref) == ("accepted", "second", False)
+    assert two_routes.attempts(ref) == [("sim", "refused_for_good"), ("second", "accepted")]
+    sim.waiting.append(told)  # once more
+    two_routes.pass_by(timedelta(minutes=2))
+    assert (len(sim.taken), len(second.taken)) == (1, 1)
+
+
+def test_what_failed_after_it_was_sent_is_not_sent_again(two_routes: Desk, sim: Route, second: Route) -> None:
+    ref = two_routes.queue()
+    two_routes.sender.work()
+    sim.waiting += [receipt("id-0", Fate.ON_THE_NETWORK), not_sent(two_routes, ref)]
+    two_routes.pass_by(timedelta(minutes=2))
+    assert (two_routes.state(ref)[0], second.taken) == ("undelivered", [])
+
+
+def test_where_there_is_no_other_route_what_could_not_be_sent_is_undelivered(desk: Desk, sim: Route) -> None:
+    ref = desk.queue()
+    desk.sender.work()
+    sim.waiting.append(not_sent(desk, ref))
+    desk.pass_by(timedelta(minutes=2))
+    assert (desk.state(ref)[0], desk.attempts(ref)) == ("undelivered", [("sim", "accepted")])
+
+
 def test_a_number_that_every_route_refuses_for_good_fails_and_says_why(
     two_routes: Desk, sim: Route, second: Route
 ) -> None:

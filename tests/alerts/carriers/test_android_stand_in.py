@@ -136,6 +136,7 @@ def test_its_webhooks_are_read_in_the_older_and_the_newer_spelling(database_url:
         assert inbound[1].at == datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
         receipts = [event for event in listener.told if isinstance(event, Receipt)]
         assert [one.fate for one in receipts] == [Fate.ON_THE_NETWORK, Fate.DELIVERED, Fate.UNDELIVERED]
+        assert [one.never_left for one in receipts] == [False, False, True]
         assert {str(one.ref) for one in receipts} == {ref}
         assert list(listener.carrier.events()) == []
         listener.close()

@@ -236,6 +236,17 @@ def test_nimba_tells_its_receipts_by_its_own_words() -> None:
     assert not route.caps.two_way
 
 
+@pytest.mark.parametrize(("status", "never_left"), [("16", True), ("2", False), ("8", False)])
+def test_what_kannel_s_centre_refused_has_not_left(status: str, never_left: bool) -> None:
+    secrets = {"NDIYAN_SMS_K_PASSWORD": "p", "NDIYAN_SMS_K_WEBHOOK_SECRET": "a-secret-of-the-http-tests"}
+    table = {"kind": "http", "template": "kannel", "url": "http://k", "user": "n", "from": "7", "webhook_url": "x"}
+    route = HttpRoute(HttpConfig.from_table("k", table, secrets), SystemClock())
+    told = {"ref": str(uuid.uuid4()), "id": "", "status": status}
+    (found,) = route.read("receipt", told, datetime(2026, 3, 2, 10, 40, tzinfo=UTC))
+    assert isinstance(found, Receipt)
+    assert found.never_left is never_left
+
+
 def test_no_number_and_no_secret_reaches_the_log(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     secrets = {"NDIYAN_SMS_K_PASSWORD": "hunter2", "NDIYAN_SMS_K_WEBHOOK_SECRET": "a-secret-of-the-http-tests"}
