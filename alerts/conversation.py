@@ -42,20 +42,21 @@ KIND_OF = {
 
 
 class Live(NamedTuple):
-    """A live alert of which a phone was told."""
+    """A live alert of which a phone was told, or is to be; `has_left` says whether the SMS may have been read."""
 
     alert_id: int
     code: str
     zone_id: str
     zone_name: str
     fault: str
+    has_left: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One SMS that came in: who may have written it, which live alerts they know, what is reported of their zones.
+    """One SMS that came in: who may have written it, of which live alerts they know, what is reported of their zones.
 
-    Both stand by their code, the newest first.
+    All stand by their code, the newest first; `waiting` is what they have yet to be told of.
     """
 
     sms_in_id: int
@@ -64,6 +65,7 @@ class Letter:
     reply: Reply
     people: Sequence[Person]
     live: Mapping[str, Live]
+    waiting: Mapping[str, Live]
     broken: Mapping[str, Breakdown]
     now: datetime
 
@@ -131,8 +133,8 @@ def _letter(connection: Connection, sms_in_id: int, phone: str, text: str, reply
     live = [Live(*row) for row in connection.execute(SQL["live_for_phone"], {"phone": phone})] if people else []
     zones = [one.zone_id for one in people]
     broken = open_breakdowns(connection, zones, now=now) if zones else []
-    by_code = {one.code: one for one in live}
-    return Letter(sms_in_id, phone, text, reply, people, by_code, {one.code: one for one in broken}, now)
+    told, waiting = ({one.code: one for one in live if one.has_left is has_left} for has_left in (True, False))
+    return Letter(sms_in_id, phone, text, reply, people, told, waiting, {one.code: one for one in broken}, now)
 
 
 def _act(connection: Connection, letter: Letter) -> Done:
@@ -187,13 +189,16 @@ def _read_off(connection: Connection, letter: Letter, person: Person, reply: Rep
 
 
 def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language: str) -> Done:
-    """Tie an answer to what it names, or to the only thing that is open; ask which where there are several."""
+    """Tie an answer to what it names, or to the only thing that is open; ask which where there are several.
+
+    Who names the code of what they have yet to be told of knows of it.
+    """
     codes = letter.open_to(reply.intention)
     code = reply.code or (codes[0] if len(codes) == 1 else "")
     broken = letter.broken.get(code) if code in codes else None
     if broken is not None and (member := letter.person_of(broken.zone_id)) is not None:
         return Done(reply, end_breakdown(connection, broken, member, phone=letter.phone, now=letter.now))
-    about = letter.live.get(code)
+    about = letter.live.get(code) or letter.waiting.get(code)
     person = letter.person_of(about.zone_id if about else None)
     if about is None or person is None:
         if not codes:

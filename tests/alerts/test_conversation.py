@@ -307,6 +307,17 @@ def test_a_late_answer_to_what_is_over_takes_nothing_in_charge_that_waits_for_th
     assert len(region.story(waits, "acknowledged")) == 1, "now they have been told"
 
 
+def test_who_names_the_code_of_what_they_have_yet_to_be_told_of_knows_of_it(region: Region) -> None:
+    region.clock.advance(10 * HOUR)
+    waits = region.fails(2, "night_leak", 2)
+    exploitant = phone_of(region.zones[2], "exploitant")
+    assert "A1" in says(region, exploitant, "ETAT")[0]
+    assert says(region, exploitant, "2") == []
+    assert region.story(waits, "on_the_way") == []
+    assert says(region, exploitant, "A1 2") == []
+    assert len(region.story(waits, "on_the_way")) == 1
+
+
 @pytest.mark.parametrize("is_call", [False, True], ids=["writes-1", "rings"])
 def test_that_another_has_seen_it_too_takes_nothing_back_from_who_is_on_the_way(region: Region, is_call: bool) -> None:
     exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
