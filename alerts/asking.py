@@ -7,16 +7,20 @@ is as likely sent again by somebody who did not wait for the question.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from alerts.replies import DIGITS, Intention, Reply, fold
+from alerts.phrases import CODE_WORDS
+from alerts.replies import COURTESY, DIGITS, Intention, Reply, fold, read_reply
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "asking")
 WAITS = timedelta(minutes=30)
-YES, NO = frozenset({"1", "oui", "yes"}), frozenset({"2", "non", "no"})
+YES = Reply(Intention.SEEN, True, None)  # 1, oui, ok, awa: an assent in whatever words
+NO = frozenset({"2", "non", "no"})
+LEADS = re.compile(rf"^(?:(?:{'|'.join(CODE_WORDS)}) )+")
 
 
 class Asked(StrEnum):
@@ -35,16 +39,18 @@ class Question:
     code: str | None = None
     codes: tuple[str, ...] = ()
     number: float | None = None  # that was read off
+    zone_id: str | None = None  # whose name stood in the text
 
     def completed(self, text: str) -> Reply | None:
         """What the answer means now that this was said; None when this does not answer the question."""
-        said = fold(text).replace(" ", "")
+        said = " ".join(COURTESY.sub(" ", fold(text)).split())
         if self.asked is Asked.WHICH:
-            named = [code for code in self.codes if said in (code.lower(), code[1:])]
+            said = LEADS.sub("", said)
+            named = [code for code in self.codes if said in (code.lower(), f"{code[0].lower()} {code[1:]}", code[1:])]
             return Reply(self.intention, True, named[0]) if len(named) == 1 and said not in DIGITS else None
-        if said in NO:
+        if said and NO.issuperset(said.split()):
             return Reply(Intention.UNCLEAR, False, self.code)
-        return Reply(self.intention, True, self.code, self.number) if said in YES else None
+        return Reply(self.intention, True, self.code, self.number) if read_reply(text) == YES else None
 
 
 def ask(connection: Connection, phone: str, question: Question, *, now: datetime) -> None:
@@ -54,6 +60,7 @@ def ask(connection: Connection, phone: str, question: Question, *, now: datetime
         "code": question.code,
         "codes": list(question.codes),
         "number": question.number,
+        "zone_id": question.zone_id,
     }
     connection.execute(
         SQL["ask"],
@@ -71,5 +78,6 @@ def take_question(connection: Connection, phone: str, sms_in_id: int, *, now: da
         return None
     state, detail, _ = row
     return Question(
-        Asked(state), Intention(detail["intention"]), detail["code"], tuple(detail["codes"]), detail.get("number")
-    )
+        Asked(state), Intention(detail["intention"]), detail["code"], tuple(detail["codes"]), detail.get("number"),
+        detail.get("zone_id"),
+    )  # fmt: skip

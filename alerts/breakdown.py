@@ -22,6 +22,7 @@ from ingest.db import Connection, queries
 SQL = queries("alerts", "breakdown")
 SPECIALISTS = ["reparateur", "ingenieur"]
 TOLD_AGAIN_AFTER = timedelta(hours=6)  # of one zone: half a village may report the same pump
+WAITS_AT_MOST = timedelta(hours=1)  # for a route, before somebody is to call
 FOLLOWED = VALID_FOR + timedelta(days=1)  # since news of a breakdown was written: by then its fate is known
 ENDED_BY_SMS_WITHIN = timedelta(days=7)  # "3" a month later is about something else
 
@@ -63,19 +64,24 @@ def report(connection: Connection, person: Person, *, phone: str, sms_in_id: int
 
 
 def pass_on_unheard(connection: Connection, now: datetime) -> None:
-    """Tell the next one of each breakdown whose news reached nobody: an SMS may end undelivered a day later."""
-    asked = {"now": now, "since": now - FOLLOWED, "roles": SPECIALISTS}
-    for zone_id, place, reporter, phone in connection.execute(SQL["unheard"], asked).fetchall():
-        _tell_next(connection, asked | {"zone": zone_id, "place": place, "reporter": reporter, "phone": phone})
+    """Tell the next one of each breakdown whose news reached nobody: an SMS may end undelivered a day later.
+
+    Where the news still waits for a route, so would all other: an engineer is to call the zone.
+    """
+    asked = {"now": now, "since": now - FOLLOWED, "waits_since": now - WAITS_AT_MOST, "roles": SPECIALISTS}
+    for zone_id, place, reporter, phone, waits in connection.execute(SQL["unheard"], asked).fetchall():
+        about = asked | {"zone": zone_id, "place": place, "reporter": reporter, "phone": phone}
+        if waits:
+            _call(connection, about)
+        else:
+            _tell_next(connection, about)
 
 
 def _tell_next(connection: Connection, asked: Mapping[str, Any]) -> tuple[str, str] | None:
     """Tell who repairs in a zone what was reported; their name and phone, or None when an engineer is to call."""
     specialist = connection.execute(SQL["specialist"], asked).fetchone()
     if specialist is None:
-        ((is_on_the_list,),) = connection.execute(SQL["is_on_the_list"], asked).fetchall()
-        if not is_on_the_list:
-            call_for_zone(connection, asked["zone"], step="report", why="breakdown_reported", now=asked["now"])
+        _call(connection, asked)
         return None
     contact_id, name, phone, language = specialist
     _tell(
@@ -87,6 +93,13 @@ def _tell_next(connection: Connection, asked: Mapping[str, Any]) -> tuple[str, s
         ),
     )  # fmt: skip
     return name, phone
+
+
+def _call(connection: Connection, asked: Mapping[str, Any]) -> None:
+    """Put a zone on the engineers' list, unless it stands there and nobody has called yet."""
+    ((is_on_the_list,),) = connection.execute(SQL["is_on_the_list"], asked).fetchall()
+    if not is_on_the_list:
+        call_for_zone(connection, asked["zone"], step="report", why="breakdown_reported", now=asked["now"])
 
 
 def end_breakdown(connection: Connection, about: Breakdown, person: Person, *, phone: str, now: datetime) -> str:

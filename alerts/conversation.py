@@ -19,10 +19,10 @@ from alerts.asking import Asked, Question, ask, take_question
 from alerts.breakdown import Breakdown, end_breakdown, open_breakdowns, report
 from alerts.carriers import Urgency
 from alerts.consent import CONSENT, has_opted_out, take_word
-from alerts.messages import REFERENCE, Bundle, Item, answer_text, digest_text, joined, meant_text, segments
+from alerts.messages import REFERENCE, Bundle, Item, answer_text, digest_text, joined, meant_text, place_of, segments
 from alerts.people import Person
 from alerts.read_off import tell_reading
-from alerts.replies import DIGITS, Intention, Reply, read_reply
+from alerts.replies import DIGITS, Intention, Reply, fold, read_reply
 from alerts.zone_state import state_text
 from ingest.db import Connection, queries
 
@@ -42,20 +42,21 @@ KIND_OF = {
 
 
 class Live(NamedTuple):
-    """A live alert of which a phone was told."""
+    """A live alert of which a phone was told, or is to be; `has_left` says whether the SMS may have been read."""
 
     alert_id: int
     code: str
     zone_id: str
     zone_name: str
     fault: str
+    has_left: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One SMS that came in: who may have written it, which live alerts they know, what is reported of their zones.
+    """One SMS that came in: who may have written it, of which live alerts they know, what is reported of their zones.
 
-    Both stand by their code, the newest first.
+    All stand by their code, the newest first; `waiting` is what they have yet to be told of.
     """
 
     sms_in_id: int
@@ -64,12 +65,19 @@ class Letter:
     reply: Reply
     people: Sequence[Person]
     live: Mapping[str, Live]
+    waiting: Mapping[str, Live]
     broken: Mapping[str, Breakdown]
     now: datetime
 
     def open_to(self, intention: Intention) -> list[str]:
         """The codes of what an answer with this intention can be about: words end a breakdown that words reported."""
         return [*self.live, *(self.broken if intention is Intention.REPAIRED else ())]
+
+    def zone_named(self) -> str | None:
+        """The zone of theirs whose name stands in the text; None where none does, or several."""
+        said = f" {fold(self.text)} "
+        named = {one.zone_id for one in self.people if f" {fold(place_of(one.zone_name))} " in said}
+        return named.pop() if len(named) == 1 else None
 
     def person_of(self, zone_id: str | None) -> Person | None:
         """The writer as one of this zone, else as one of the zone that told them something last."""
@@ -78,19 +86,20 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done about a letter: what it meant, the alert it is about, and the answer, when it deserves one."""
+    """What was done about a letter: what it meant, the alert or zone it is about, and the answer that it deserves."""
 
     reply: Reply
     text: str | None = None
     about: Live | None = None
     question: Question | None = None  # what the text asks
+    zone_id: str | None = None
 
 
 def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now: datetime) -> None:
     """Act on one stored inbound SMS, in the caller's transaction."""
     letter = _letter(connection, sms_in_id, phone, text, read_reply(text), now)
     done = _act(connection, letter)
-    person = letter.person_of(done.about.zone_id if done.about else None)
+    person = letter.person_of(done.about.zone_id if done.about else done.zone_id)
     if done.text is not None and _may_answer(connection, letter, done.reply):
         _queue(connection, letter, person, done)
         if done.question is not None:
@@ -124,8 +133,8 @@ def _letter(connection: Connection, sms_in_id: int, phone: str, text: str, reply
     live = [Live(*row) for row in connection.execute(SQL["live_for_phone"], {"phone": phone})] if people else []
     zones = [one.zone_id for one in people]
     broken = open_breakdowns(connection, zones, now=now) if zones else []
-    by_code = {one.code: one for one in live}
-    return Letter(sms_in_id, phone, text, reply, people, by_code, {one.code: one for one in broken}, now)
+    told, waiting = ({one.code: one for one in live if one.has_left is has_left} for has_left in (True, False))
+    return Letter(sms_in_id, phone, text, reply, people, told, waiting, {one.code: one for one in broken}, now)
 
 
 def _act(connection: Connection, letter: Letter) -> Done:
@@ -149,7 +158,8 @@ def _act(connection: Connection, letter: Letter) -> Done:
     if reply.is_sure and reply.intention is Intention.STATUS:
         return Done(reply, state_text(connection, person.zone_id, language, now=letter.now))
     if reply.is_sure and reply.intention is Intention.BREAKDOWN:
-        return Done(reply, _report(connection, letter, person))
+        zone_id = question.zone_id if question is not None else None
+        return _report(connection, letter, reply, letter.person_of(zone_id) or person)
     if reply.is_sure and reply.number is not None:
         stands_by_it = question is not None and reply.number == question.number
         return _read_off(connection, letter, person, reply, is_meant=stands_by_it)
@@ -159,15 +169,16 @@ def _act(connection: Connection, letter: Letter) -> Done:
         reply.intention in TO_AN_ALERT and letter.open_to(reply.intention)
     )
     if question is None and may_be_meant:
-        asked = Question(Asked.CONFIRM, reply.intention, reply.code)
+        asked = Question(Asked.CONFIRM, reply.intention, reply.code, zone_id=letter.zone_named())
         return Done(reply, meant_text(language, "confirm", reply.intention.value), question=asked)
     return Done(reply, answer_text(language, "not_understood") if letter.live or question else None)
 
 
-def _report(connection: Connection, letter: Letter, person: Person) -> str:
-    return report(
+def _report(connection: Connection, letter: Letter, reply: Reply, person: Person) -> Done:
+    told = report(
         connection, person, phone=letter.phone, sms_in_id=letter.sms_in_id, text=letter.text, now=letter.now
     )  # fmt: skip
+    return Done(reply, told, zone_id=person.zone_id)
 
 
 def _read_off(connection: Connection, letter: Letter, person: Person, reply: Reply, *, is_meant: bool) -> Done:
@@ -178,13 +189,16 @@ def _read_off(connection: Connection, letter: Letter, person: Person, reply: Rep
 
 
 def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language: str) -> Done:
-    """Tie an answer to what it names, or to the only thing that is open; ask which where there are several."""
+    """Tie an answer to what it names, or to the only thing that is open; ask which where there are several.
+
+    Who names the code of what they have yet to be told of knows of it.
+    """
     codes = letter.open_to(reply.intention)
     code = reply.code or (codes[0] if len(codes) == 1 else "")
     broken = letter.broken.get(code) if code in codes else None
     if broken is not None and (member := letter.person_of(broken.zone_id)) is not None:
         return Done(reply, end_breakdown(connection, broken, member, phone=letter.phone, now=letter.now))
-    about = letter.live.get(code)
+    about = letter.live.get(code) or letter.waiting.get(code)
     person = letter.person_of(about.zone_id if about else None)
     if about is None or person is None:
         if not codes:

@@ -194,6 +194,11 @@ def _named(item: Item, language: Language) -> str:
     return f"{item.code} {place} {short_name(item.fault, language)}"
 
 
+def place_of(zone_name: str) -> str:
+    """A village as people call it: that it is invented says its name alone."""
+    return zone_name.replace(" (fictif)", "")
+
+
 def short_name(fault: str, language: Language) -> str:
     """What a fault is called among others; the beginning of the word itself when it is not one of ours."""
     return language.text(fault, "short") if fault in language.faults else _cut(fault, LONGEST_SHORT)
@@ -398,7 +403,7 @@ def _nearest(letter: str) -> str:
 
 
 CUT: Mapping[str, Callable[[str], str]] = {
-    "place": lambda name: _cut(name.replace(" (fictif)", ""), LONGEST_PLACE),
+    "place": lambda name: _cut(place_of(name), LONGEST_PLACE),
     "name": lambda name: _cut((name.split() or [""])[0], LONGEST_NAME),
     "phone": lambda phone: phone.removeprefix("+224"),  # as it is dialled there
 }

@@ -13,6 +13,7 @@ class Person(NamedTuple):
     role: str
     language: str
     zone_id: str
+    zone_name: str
     tap: str | None = None  # which a fontainier looks after
 
     @property

@@ -60,7 +60,6 @@ class Reply:
 
 DIGITS = {digit: Intention(name) for digit, name in DIGIT_WORDS.items()}
 COMMANDS = frozenset(Intention(name) for name in COMMAND_NAMES)
-ALONE = (Intention.OPT_OUT, Intention.OPT_IN)  # not even a courtesy beside them
 MAY_BE_ASKED = (Intention.HELP, Intention.STATUS)
 EXACT = {phrase.replace(" ", ""): Intention(name) for name, group in PHRASES.items() for phrase in group}
 WORDS = frozenset(word for group in PHRASES.values() for phrase in group for word in phrase.split())
@@ -72,6 +71,8 @@ LONG_WORDS = {
 LONGEST_ASSENT = 4  # words: "j ai bien vu", before or behind another answer
 LETTERS = str.maketrans({"ɓ": "b", "ɗ": "d", "ŋ": "n", "ƴ": "y", "œ": "oe", "æ": "ae", "’": " ", "'": " ", "‘": " "})
 DENIAL = re.compile(r"\b(pas|ne|jamais|plus|rien|aucune?|sans|non|not|no|never|encore|toujours|si|quand|qui|if)\b")
+GUESSED = {phrase: Intention(name) for name, group in GUESSES.items() for phrase in group}
+DENYING = {phrase for phrase in GUESSED if DENIAL.search(phrase)}  # what they say is that something is not
 CODE = re.compile(
     rf"(?:(?<!fausse )(?<!false )\b(?:{'|'.join(CODE_WORDS)}) )*\b(?P<kind>[ap])(?P<gap> ?)(?P<number>\d{{1,6}})\b"
 )
@@ -100,8 +101,8 @@ def read_reply(text: str) -> Reply:
     found = list(CODE.finditer(rest))
     if not found:
         reply = _understood(rest, asks=asks, code=None)
-        # "Stop svp" may be about the pump.
-        return replace(reply, is_sure=reply.is_sure and (reply.intention not in ALONE or rest == whole))
+        # "Stop svp" may be about the pump: not even a courtesy stands beside that word.
+        return replace(reply, is_sure=reply.is_sure and (reply.intention is not Intention.OPT_OUT or rest == whole))
     if len(found) > 1:
         return Reply(Intention.UNCLEAR, False, None)
     match = found[0]
@@ -140,10 +141,9 @@ def _understood(rest: str, *, asks: bool, code: str | None) -> Reply:
     if meant is not None:
         is_command = meant in COMMANDS and code is not None
         return Reply(meant, not is_command and (not asks or meant in MAY_BE_ASKED), code)
-    if DENIAL.search(rest):
-        return Reply(Intention.UNCLEAR, False, code)
-    guesses = {name for name, words in GUESSES.items() for word in words if f" {word} " in f" {rest} "}
-    return Reply(Intention(guesses.pop()) if len(guesses) == 1 else Intention.UNCLEAR, False, code)
+    said = {phrase for phrase in GUESSED if f" {phrase} " in f" {rest} "}
+    guesses = {GUESSED[phrase] for phrase in (said & DENYING if DENIAL.search(rest) else said)}
+    return Reply(guesses.pop() if len(guesses) == 1 else Intention.UNCLEAR, False, code)
 
 
 def _whole(rest: str) -> Intention | None:

@@ -132,7 +132,8 @@ class PastNotification:
     """What was told, or is to be told, to a phone of this zone, in whatever zone.
 
     `message` is the same for all that one SMS tells; `at` is when it was to leave, also when that is yet to come;
-    `severity` 0 when it belongs to no alert. `is_void`: it never left and never will.
+    `severity` 0 when it belongs to no alert. `is_void`: it never left and never will. `route` is where in the order of
+    routes it left, or is to begin.
     """
 
     alert_id: int | None
@@ -146,6 +147,7 @@ class PastNotification:
     message: str
     at: datetime
     is_void: bool = False
+    route: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,7 @@ def _next_step(
     if not free:
         why_not = WhyNot.ENOUGH_THIS_WEEK if able else WhyNot.NOBODY_OF_THIS_ROLE
         return Decision(passed, passed.due_at(alert.severity), why_not=why_not, step=rung.step)
-    route = 1 if rung.step is Step.SECOND_ROUTE else 0
+    route = _behind_that_of(free[0], about) if rung.step is Step.SECOND_ROUTE else 0
     reason = WHY_NOW[rung.step] if now >= due_at else Why.TOLD_WITH_OTHERS
     step = named(rung.step, position.round)
     telling = _telling(alert, free[0], MessageKind.OPENED, step, reason, past, now, route)
@@ -339,6 +341,11 @@ def _candidates(
         return [one for one in people if one.contact_id in told]
     roles = BY_SPECIALISTS.get(alert.fault, ROLES[step]) if step in (Step.FIRST, Step.SECOND) else ROLES[step]
     return [one for one in _in_order(people, roles) if one.contact_id not in told]
+
+
+def _behind_that_of(person: ContactRow, about: Sequence[PastNotification]) -> int:
+    """Where in the order of routes another network is, for who was told by one."""
+    return 1 + next(one.route for one in about if one.contact_id == person.contact_id)
 
 
 def _in_order(people: Iterable[ContactRow], roles: Sequence[str]) -> list[ContactRow]:

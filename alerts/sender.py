@@ -49,12 +49,12 @@ log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "sender")
 BACK_OFF = (timedelta(seconds=30), timedelta(minutes=10))
-MAX_ATTEMPTS = 8
 AT_ONCE = 50
 PATIENCE = timedelta(seconds=60)  # how long a message waits for its own route (SMS.md §5.4)
 RECEIPT_DUE = timedelta(minutes=10)  # after which an accepted one counts as without receipt (SMS.md §5.4)
 RECEIPTS_COME_EARLY = timedelta(minutes=1)  # a route's clock may be behind ours
 LONGEST_OUTAGE = timedelta(minutes=10)  # for which an uncertain one waits for its route, even one that was removed
+MOST_IN_DOUBT = 3  # hand-overs by one route without a word: a front that gives up waiting may have let each of them through
 TIDY_EVERY = timedelta(seconds=1)
 ASKED_EVERY = timedelta(minutes=1)  # a route about its health
 STATE_OF = {
@@ -170,6 +170,7 @@ class Sender:
                     "down": self._down(now), "patient_until": now - PATIENCE, "no_water": Urgency.NO_WATER,
                     "may_be_twice": Urgency.ALERT, "per_hour": PER_HOUR, "per_day": PER_DAY,
                     "again": now + BUNDLED_WITHIN, "is_night": end_of_quiet(now) is not None, "gravest": NO_WATER,
+                    "most_in_doubt": None if carrier.caps.is_repeat_harmless else MOST_IN_DOUBT,
                 },
             ).fetchall()  # fmt: skip
             messages = [
@@ -265,12 +266,12 @@ class Sender:
             self._refused(told, now)
 
     def _refused(self, told: dict[str, object], now: datetime) -> None:
-        """The next route is asked at once; when all were, after a while; when none ever will, or too often, no more."""
+        """The next route is asked at once; when all were, after a while, until its time is over or none ever will."""
         ((attempts,),) = self._connection.execute(SQL["attempts"], told).fetchall()
         known = {**told, "carriers": self._routes}
         ((for_good,),) = self._connection.execute(SQL["refused_for_good_by"], known).fetchall()
         routes = len(self._routes)
-        if for_good == routes or attempts >= MAX_ATTEMPTS * routes:
+        if for_good == routes:
             if self._connection.execute(SQL["failed"], told).fetchone():
                 log.warning("an SMS failed: %s", told["detail"], extra={"ref": str(told["ref"])})
             return
@@ -298,6 +299,10 @@ class Sender:
             taken = [(ref, Accepted(ids[number])) for number, ref in found]
             self._record_accepted(name, taken, now, settled_by="receipt")
         self._record_fates((number, fate, at) for number, fate, at, _ in placed)
+        if refs := [receipt.ref for receipt in receipts if receipt.never_left and receipt.ref is not None]:
+            known = {"refs": refs, "carrier": name, "carriers": self._routes, "now": now}
+            for _ in self._connection.execute(SQL["not_sent"], known).fetchall():
+                self._breakers[name].failed(now)
 
     def _record_fates(self, told: Iterable[tuple[int, str, datetime]]) -> None:
         """What receipts say of (message, fate, when); of several about one message the one of the highest rank."""
@@ -379,8 +384,10 @@ class Sender:
             self._settle_by_urgency(number, message.urgency, now)
 
     def _settle_by_urgency(self, number: int, urgency: int, now: datetime) -> None:
-        """Nobody knows whether it left, and nobody will."""
-        if urgency >= Urgency.ALERT:
+        """Nobody knows whether it left, and nobody will: news of a fault is sent again while a route may have it."""
+        asked = {"id": number, "carriers": self._routes, "most_in_doubt": MOST_IN_DOUBT}
+        ((closed,),) = self._connection.execute(SQL["closed_routes"], asked).fetchall()
+        if urgency >= Urgency.ALERT and closed < len(self._routes):
             self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": True})
         else:
             self._connection.execute(SQL["abandon"], {"id": number})

@@ -112,6 +112,7 @@ class Receipt:
     phone : whom it was for, in E.164, where the receipt says so
     text_head : the first letters of what was sent, where the receipt repeats them
     raw : as it came, for people who look into it
+    never_left : the route had it and says that it could not send it at all
     """
 
     provider_ids: tuple[str, ...]
@@ -121,6 +122,7 @@ class Receipt:
     ref: UUID | None = None
     phone: str | None = None
     text_head: str = ""
+    never_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

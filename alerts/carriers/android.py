@@ -29,15 +29,17 @@ from alerts.carriers import (
     Uncertain,
     Urgency,
 )
+from alerts.carriers.doors import MAX_SKEW
 from alerts.carriers.options import Options, e164
 from alerts.carriers.over_http import outcome_of_failure
 from gateway.clock import require_utc
 
 TRIES = 4
+NOT_SENT = "sms:failed"
 FATES = {
     "sms:sent": (Fate.ON_THE_NETWORK, "sentAt"),
     "sms:delivered": (Fate.DELIVERED, "deliveredAt"),
-    "sms:failed": (Fate.UNDELIVERED, "failedAt"),
+    NOT_SENT: (Fate.UNDELIVERED, "failedAt"),
     "sms:cancelled": (Fate.UNDELIVERED, "cancelledAt"),
 }
 # Android lets an app send 30 parts in 30 minutes unless a setting of the phone is raised (SMS.md §1.2); another app may
@@ -133,16 +135,19 @@ class AndroidRoute:
         """One event of the app; those that say nothing about an SMS are none of ours."""
         name, payload = fields["event"], fields["payload"]
         if name == "sms:received":
-            phone, text, at = _number(payload, "sender"), payload["message"], _time(payload["receivedAt"])
+            phone, text, told_at = _number(payload, "sender"), payload["message"], _time(payload["receivedAt"])
             # The app's own messageId is made of the content alone, so a second "1" would be a repeat of the first.
-            said = "\0".join((phone, at.isoformat(), text))
+            said = "\0".join((phone, told_at.isoformat(), text))
+            # Its clock may differ from ours by so much, and an answer would seem older than the question.
+            at = received_at if abs(received_at - told_at) <= MAX_SKEW else told_at
             yield Inbound(hashlib.sha256(said.encode()).hexdigest()[:32], e164(phone), text, at)
         elif name in FATES:
             fate, time_key = FATES[name]
             at = _time(payload[time_key]) if time_key in payload else received_at
             raw = f"{name} {payload.get('reason', '')}".strip()
             number = payload["messageId"]
-            yield Receipt((number,), fate, at, raw, ref=_ref(number), phone=e164(_number(payload, "recipient")))
+            phone = e164(_number(payload, "recipient"))
+            yield Receipt((number,), fate, at, raw, ref=_ref(number), phone=phone, never_left=name == NOT_SENT)
 
     def _post(self, client: httpx.Client, body: Mapping[str, Any]) -> Outcome:
         answer = client.post(f"{self._config.url}/message", json=body, auth=self._account)

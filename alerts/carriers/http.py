@@ -50,7 +50,7 @@ KEYS = {
     "caps": {"two_way", "receipts", "per_s", "window", "receipt_within_s"},
     "send": {"method", "url", "query", "headers", "account", "json", "form"},
     "answer": {"accepted", "refused", "later", "throttled", "id", "field", "values"},
-    "receipt": {"id", "ref", "status", "phone", "text", "fates"},
+    "receipt": {"id", "ref", "status", "phone", "text", "fates", "never_left"},
     "inbound": {"id", "phone", "text", "charset", "at"},
 }
 VERDICTS = ("accepted", "refused", "later", "throttled")
@@ -143,7 +143,7 @@ class HttpRoute:
             yield Receipt(
                 tuple({number, str(ref or "")} - {""}), Fate(names["fates"].get(status, Fate.UNKNOWN)), received_at,
                 status, ref=UUID(ref) if ref else None, phone=e164(phone) if phone else None,
-                text_head=str(_maybe(fields, names.get("text")) or ""),
+                text_head=str(_maybe(fields, names.get("text")) or ""), never_left=status in names.get("never_left", ()),
             )  # fmt: skip
         else:
             phone = str(_at(fields, names["phone"])).removeprefix("tel:")

@@ -183,6 +183,9 @@ class HttpCarrier:
                     self._under_way[message.ref] = outcome
                     if isinstance(outcome, Throttled):
                         self._paused_until_s = uptime_s() + outcome.retry_after_s
+                        # What has not been asked yet is not kept here for so long: another route may have it.
+                        self._under_way |= {one.ref: outcome for _, _, one in self._unsent}
+                        self._unsent.clear()
                 self._wake()
             self._look_now_and_then()
 

@@ -25,14 +25,16 @@ WHERE zone_id = %(zone)s AND is_active AND role = ANY(%(roles)s) AND phone <> %(
 ORDER BY array_position(%(roles)s::text[], role), rank LIMIT 1;
 
 -- unheard
--- Breakdowns that are not over, whose last news reached nobody and for which nobody is to call; and who reported them last.
-SELECT DISTINCT ON (r.zone_id) r.zone_id, z.name, c.name, c.phone
+-- Breakdowns that are not over, whose last news reached nobody or has waited for a route since then, and for which nobody is
+-- to call; who reported them last, and whether it waits.
+SELECT DISTINCT ON (r.zone_id) r.zone_id, z.name, c.name, c.phone, n.state = 'queued'
 FROM report r JOIN zone z USING (zone_id) JOIN contact c USING (contact_id) CROSS JOIN LATERAL (
     SELECT state, created_at FROM notification
     WHERE zone_id = r.zone_id AND kind = 'report' AND created_at > %(since)s
     ORDER BY created_at DESC, notification_id DESC LIMIT 1) n
 WHERE r.closed_at IS NULL AND r.reported_at > %(since)s AND c.is_active
-  AND n.state IN ('failed', 'undelivered', 'expired', 'abandoned')
+  AND (n.state IN ('failed', 'undelivered', 'expired', 'abandoned')
+       OR n.state = 'queued' AND n.created_at < %(waits_since)s)
   AND NOT EXISTS (SELECT FROM call_list l WHERE l.zone_id = r.zone_id AND l.step = 'report' AND l.since > n.created_at)
 ORDER BY r.zone_id, r.report_id DESC;
 

@@ -1,16 +1,22 @@
 -- people
 -- Who uses this phone. One person may sit in several committees: the one that told them something last comes first.
-SELECT c.contact_id, c.name, c.role, c.language, c.zone_id, c.tap FROM contact c
+SELECT c.contact_id, c.name, c.role, c.language, c.zone_id, z.name, c.tap FROM contact c JOIN zone z USING (zone_id)
 WHERE c.phone = %(phone)s AND c.is_active
 ORDER BY (SELECT max(n.created_at) FROM notification n
           WHERE n.phone = c.phone AND n.zone_id = c.zone_id AND n.kind <> 'reply') DESC NULLS LAST, c.contact_id;
 
 -- live_for_phone
--- Live alerts of which this phone was told, the newest first.
-SELECT a.alert_id, a.code, a.zone_id, z.name, a.fault FROM alert a JOIN zone z USING (zone_id)
-WHERE a.state <> 'resolved' AND EXISTS (
-    SELECT FROM notification n WHERE n.alert_id = a.alert_id AND n.phone = %(phone)s AND n.kind <> 'reply')
-ORDER BY a.alert_id DESC;
+-- Live alerts about which something was written for this phone, the newest first, and whether it has left or may have: alone
+-- or in one SMS with others. What still waits nobody has read.
+SELECT a.alert_id, a.code, a.zone_id, z.name, a.fault, bool_or(
+    n.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
+    OR coalesce(b.state, 'held') NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
+    OR EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, b.notification_id)
+               AND (t.outcome IS NULL OR t.outcome = 'uncertain')))
+FROM notification n JOIN alert a USING (alert_id) JOIN zone z ON z.zone_id = a.zone_id
+    LEFT JOIN notification b ON b.notification_id = n.told_in
+WHERE n.phone = %(phone)s AND n.kind <> 'reply' AND a.state <> 'resolved'
+GROUP BY a.alert_id, z.zone_id ORDER BY a.alert_id DESC;
 
 -- handled
 UPDATE sms_in SET handled_at = %(now)s, intention = %(intention)s, is_sure = %(is_sure)s, contact_id = %(contact)s,

@@ -38,10 +38,11 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 -- Marked, with the attempt, and committed before the first byte leaves. What matters most leaves first. What is no longer
 -- true, was put on the shelf or has had its time stays, and so does news for who wants none, and the end of what has not
 -- arrived yet. A message waits for its own route unless that one is down; what a route refused for good is not offered to it
--- again. What may have left by another route is a second SMS by this one, whatever that one does with a repeat: news of a
--- fault is marked, the rest waits for the other. At night of all that alerts tell "no water" and its end ring alone, and what one message tells with them. What
--- can wait and would ring a phone too often is put off: since that was decided, "no water" may have overtaken it. What
--- left while the clock was ahead is not counted once it was set back.
+-- again, nor what it had too often without a word, unless a repeat is harmless to it. What may have left by another route is
+-- a second SMS by this one, whatever that one does with a repeat: news of a fault is marked, the rest waits for the other.
+-- At night of all that alerts tell "no water" and its end ring alone, and what one message tells with them. What can wait
+-- and would ring a phone too often is put off: since that was decided, "no water" may have overtaken it. What left while
+-- the clock was ahead is not counted once it was set back.
 WITH due AS (
     SELECT n.notification_id, n.phone, n.urgency, elsewhere.may_have_left,
            n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted
@@ -66,6 +67,9 @@ WITH due AS (
                       AND m.kind IN ('opened', 'resolved') AND ma.severity >= %(gravest)s))
       AND NOT EXISTS (SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id
                       AND t.carrier = %(carrier)s AND t.outcome = 'refused_for_good')
+      AND (%(most_in_doubt)s::int IS NULL OR %(most_in_doubt)s > (
+          SELECT count(*) FROM sms_attempt t WHERE t.notification_id = n.notification_id
+            AND t.carrier = %(carrier)s AND (t.outcome IS NULL OR t.outcome = 'uncertain')))
     ORDER BY n.urgency DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED),
 counted AS (
     SELECT d.notification_id, d.may_have_left, d.is_capped AND (
@@ -85,7 +89,8 @@ put_off AS (
     FROM counted WHERE n.notification_id = counted.notification_id AND counted.is_too_much),
 claimed AS (
     UPDATE notification n SET state = 'submitting', submitted_at = %(now)s, attempts = attempts + 1,
-        carrier = %(carrier)s, provider_id = NULL, possible_duplicate = n.possible_duplicate OR counted.may_have_left
+        carrier = %(carrier)s, route = %(place)s, provider_id = NULL,
+        possible_duplicate = n.possible_duplicate OR counted.may_have_left
     FROM counted WHERE n.notification_id = counted.notification_id AND NOT counted.is_too_much
     RETURNING n.notification_id, n.ref, n.phone, n.text, n.urgency, n.valid_until),
 begun AS (
@@ -177,6 +182,13 @@ WHERE ref = %(ref)s AND carrier = %(carrier)s AND state IN ('submitting', 'uncer
 SELECT count(DISTINCT t.carrier) FROM sms_attempt t JOIN notification n USING (notification_id)
 WHERE n.ref = %(ref)s AND t.outcome = 'refused_for_good' AND t.carrier = ANY(%(carriers)s);
 
+-- closed_routes
+-- How many routes an SMS can leave by no more: they refused it for good, or had it too often without a word.
+SELECT count(*) FROM (
+    SELECT FROM sms_attempt WHERE notification_id = %(id)s AND carrier = ANY(%(carriers)s) GROUP BY carrier
+    HAVING bool_or(outcome = 'refused_for_good')
+        OR count(*) FILTER (WHERE outcome IS NULL OR outcome = 'uncertain') >= %(most_in_doubt)s) closed;
+
 -- send_again
 UPDATE notification SET state = 'queued', next_try_at = %(now)s, settled_by = 'nobody',
     possible_duplicate = possible_duplicate OR %(is_doubtful)s
@@ -239,6 +251,27 @@ SELECT n.alert_id, n.at, 'delivered', coalesce(c.name, n.phone) || ' (' || coale
                           'role', coalesce(c.role, ''))
 FROM known n LEFT JOIN contact c USING (contact_id) WHERE n.state = 'delivered' AND n.alert_id IS NOT NULL
 ORDER BY n.notification_id;
+
+-- not_sent
+-- What the route took and then could not send, and nothing says that it left: it has refused them, and the next route has
+-- them, if there is one that may. What one message tells waits with it.
+WITH found AS (
+    SELECT n.notification_id FROM notification n
+    WHERE n.ref = ANY(%(refs)s) AND n.carrier = %(carrier)s AND n.state = 'undelivered' AND n.settled_by IS NULL
+      AND NOT EXISTS (SELECT FROM sms_receipt r WHERE r.notification_id = n.notification_id
+                      AND r.carrier = %(carrier)s AND r.fate IN ('on_the_network', 'delivered'))
+      AND EXISTS (SELECT FROM unnest(%(carriers)s::text[]) AS o(carrier) WHERE o.carrier <> %(carrier)s AND NOT EXISTS (
+          SELECT FROM sms_attempt t WHERE t.notification_id = n.notification_id AND t.carrier = o.carrier
+            AND t.outcome = 'refused_for_good'))),
+refused AS (
+    UPDATE sms_attempt t SET outcome = 'refused_for_good', detail = 'taken and not sent' FROM found
+    WHERE t.notification_id = found.notification_id AND t.carrier = %(carrier)s AND t.outcome = 'accepted'),
+told AS (
+    UPDATE notification n SET state = 'held' FROM found
+    WHERE n.told_in = found.notification_id AND n.state IN ('accepted', 'no_receipt', 'undelivered'))
+UPDATE notification n SET state = 'queued', route = n.route + 1, next_try_at = %(now)s, accepted_at = NULL,
+    error = 'taken and not sent'
+FROM found WHERE n.notification_id = found.notification_id RETURNING n.notification_id;
 
 -- without_receipt
 UPDATE notification SET state = 'no_receipt'

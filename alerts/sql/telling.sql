@@ -19,17 +19,19 @@ WHERE zone_id = %(zone)s AND is_active AND phone NOT IN (SELECT phone FROM opted
 SELECT n.alert_id, n.contact_id, n.phone, n.zone_id, a.fault, a.severity, n.kind, n.step,
        CASE WHEN n.told_in IS NOT NULL THEN 'm' || n.told_in
             WHEN n.state = 'held' THEN 'h' || n.due_at ELSE 'm' || n.notification_id END,
-       coalesce(n.accepted_at, n.due_at, n.created_at), n.state IN ('superseded', 'expired', 'failed')
+       coalesce(n.accepted_at, n.due_at, n.created_at), n.state IN ('superseded', 'expired', 'failed'),
+       coalesce((SELECT b.route FROM notification b WHERE b.notification_id = n.told_in), n.route)
 FROM notification n JOIN alert a USING (alert_id)
 WHERE n.alert_id = %(alert)s AND n.kind <> 'reply'
    OR n.phone = ANY(%(phones)s) AND n.created_at >= %(since)s AND n.kind <> 'reply';
 
 -- word
--- The last answer to an alert by SMS: of the few about it, and not from the newest of all backwards.
+-- The last answer to an alert by SMS: of the few about it, and not from the newest of all backwards. That somebody else has
+-- seen it, or rang, takes nothing back from who is on the way or has repaired it.
 WITH about AS MATERIALIZED (
     SELECT sms_in_id, intention, contact_id, handled_at FROM sms_in
     WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure)
-SELECT * FROM about ORDER BY sms_in_id DESC LIMIT 1;
+SELECT * FROM about ORDER BY intention = 'seen', sms_in_id DESC LIMIT 1;
 
 -- queue
 -- The key makes a repeat of the same decision harmless. An end that was not told, because it was none, is told anew.

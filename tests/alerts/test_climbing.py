@@ -78,10 +78,10 @@ class Region:
                 [zone.zone_id, role, phone],
             )
 
-    def run(self, span: timedelta, *, sends: bool = True) -> None:
+    def run(self, span: timedelta, *, sends: bool = True, routes: int = 1) -> None:
         end = self.clock.now() + span
         while self.clock.now() < end:
-            climb(self.connection, self.clock.now())
+            climb(self.connection, self.clock.now(), routes=routes)
             if sends:
                 self.sender.work()
             self.clock.advance(MINUTE)
@@ -305,6 +305,20 @@ def test_after_an_outage_there_is_one_summary_and_no_stale_queue(region: Region)
     assert len(region.sms(phone)) == 1
 
 
+def test_after_an_outage_an_alert_that_waits_for_both_routes_of_a_phone_is_named_once(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.fails(2)
+    region.run(28 * MINUTE, sends=False, routes=2)
+    ((waiting,),) = region.connection.execute(
+        "SELECT count(*) FROM notification WHERE kind = 'opened' AND phone = %s", [phone]
+    ).fetchall()
+    assert waiting == 2
+    region.run(2 * MINUTE)
+    ((_, text),) = region.sms(phone)
+    assert text.startswith("NDIYAN, après coupure: A1 Mangol-Dow")
+    assert text.count("A1 Mangol-Dow") == 1
+
+
 SIX = 18 * 60  # minutes from noon
 
 
@@ -526,6 +540,22 @@ def texts_to(route: Route, phone: str) -> list[str]:
     return [one.text for one in route.taken if one.phone == phone]
 
 
+@pytest.mark.parametrize("zones", [1, 2], ids=["alone", "in-one-with-others"])
+def test_who_was_told_by_the_second_route_because_the_first_was_away_is_told_again_by_the_first(
+    region: Region, zones: int
+) -> None:
+    first, second = Route(places=0), Route()
+    region.sender = Sender(region.connection, {"first": first, "second": second}, region.clock)
+    region.everybody_else_is("exploitant", EVERYBODY)
+    for zone in range(zones):
+        region.fails(zone)
+    region.run(5 * MINUTE, routes=2)
+    assert (len(texts_to(first, EVERYBODY)), len(texts_to(second, EVERYBODY))) == (0, 1)
+    first.places = 10
+    region.run(15 * MINUTE, routes=2)
+    assert (len(texts_to(first, EVERYBODY)), len(texts_to(second, EVERYBODY))) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("outcome", "fate"),
     [
@@ -549,6 +579,21 @@ def test_what_ends_while_its_bundle_is_under_way_is_told_the_end_if_the_bundle_a
     assert len(region.story(alerts[0], "told")) == 2 * is_told
     state = "SELECT state FROM notification WHERE alert_id = %s AND kind = 'opened' AND phone = %s"
     assert region.connection.execute(state, [alerts[0], EVERYBODY]).fetchone() == (fate,)
+
+
+def test_what_one_message_told_and_its_route_could_not_send_is_told_by_the_other(region: Region) -> None:
+    first, second = Route(), Route()
+    region.sender = Sender(region.connection, {"first": first, "second": second}, region.clock)
+    region.everybody_else_is("exploitant", EVERYBODY)
+    alerts = [region.fails(0), region.fails(1)]
+    region.run(3 * MINUTE, routes=2)
+    (bundle,) = [one for one in first.taken if one.phone == EVERYBODY]
+    at = region.clock.now()
+    first.waiting.append(Receipt((), Fate.UNDELIVERED, at, "sms:failed", ref=bundle.ref, never_left=True))
+    region.run(3 * MINUTE, routes=2)
+    assert texts_to(second, EVERYBODY) == [bundle.text]
+    state = "SELECT DISTINCT state, carrier FROM notification WHERE alert_id = ANY(%s) AND phone = %s"
+    assert region.connection.execute(state, [alerts, EVERYBODY]).fetchall() == [("accepted", "second")]
 
 
 def test_what_is_answered_while_its_bundle_is_under_way_shares_the_fate_of_the_bundle(region: Region) -> None:

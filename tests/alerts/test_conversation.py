@@ -291,13 +291,54 @@ def test_who_rings_with_several_open_is_told_which_once_an_hour(region: Region) 
     assert rows.fetchall() == [("answers_a_call",)]
 
 
+def test_a_late_answer_to_what_is_over_takes_nothing_in_charge_that_waits_for_the_morning(region: Region) -> None:
+    exploitant, six = phone_of(region.zones[2], "exploitant"), 18 * 60
+    region.clock.advance(8 * HOUR)
+    over = region.fails(2, "tower_leak", 2)
+    region.run(20 * MINUTE)
+    region.is_mended(over)
+    region.run(50 * MINUTE)
+    waits = region.fails(2, "night_leak", 2)
+    assert says(region, exploitant, "ok merci") == rings(region, exploitant) == []
+    assert region.story(waits, "acknowledged") == []
+    region.run(9 * HOUR)
+    assert region.sms(exploitant)[-1][0] == six
+    says(region, exploitant, "ok merci")
+    assert len(region.story(waits, "acknowledged")) == 1, "now they have been told"
+
+
+def test_who_names_the_code_of_what_they_have_yet_to_be_told_of_knows_of_it(region: Region) -> None:
+    region.clock.advance(10 * HOUR)
+    waits = region.fails(2, "night_leak", 2)
+    exploitant = phone_of(region.zones[2], "exploitant")
+    assert "A1" in says(region, exploitant, "ETAT")[0]
+    assert says(region, exploitant, "2") == []
+    assert region.story(waits, "on_the_way") == []
+    assert says(region, exploitant, "A1 2") == []
+    assert len(region.story(waits, "on_the_way")) == 1
+
+
+@pytest.mark.parametrize("is_call", [False, True], ids=["writes-1", "rings"])
+def test_that_another_has_seen_it_too_takes_nothing_back_from_who_is_on_the_way(region: Region, is_call: bool) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    region.fails(2)
+    region.run(35 * MINUTE)
+    says(region, exploitant, "2")
+    if is_call:
+        rings(region, president)
+    else:
+        says(region, president, "1")
+    region.run(4 * HOUR)
+    assert [at for at, text in region.sms(exploitant) if "SUIVI" in text] == [35 + 4 * 60]
+
+
 def test_who_stopped_the_sms_and_who_is_unknown_ring_in_vain(region: Region) -> None:
     _, _, exploitant = told_of_two(region)
     says(region, exploitant, "STOP")
     assert rings(region, exploitant) == rings(region, STRANGER) == []
 
 
-@pytest.mark.parametrize("completes", ["A2", "a 2", "A2."])
+@pytest.mark.parametrize("completes", ["A2", "a 2", "A2.", "code A2", "A2 merci", "pour l'alerte A2 svp"])
 def test_of_several_alerts_the_next_sms_says_which(region: Region, completes: str) -> None:
     first, second, exploitant = told_of_two(region)
     assert says(region, exploitant, "3") == ["NDIYAN: 'réparé' pour quelle alerte, A2, A1. Répondez le code, ex. A2"]
@@ -450,11 +491,43 @@ def test_a_breakdown_of_another_village_and_one_of_last_week_are_not_ended_by_a_
     assert region.connection.execute("SELECT count(closed_at) FROM report").fetchone() == (0,)
 
 
-def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region) -> None:
+@pytest.mark.parametrize("text", ["la pompe est en panne", "Plus d'eau à la borne", "no water"])
+def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region, text: str) -> None:
     tap_keeper = phone_of(region.zones[2], "fontainier")
-    assert says(region, tap_keeper, "la pompe est en panne") == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
+    assert says(region, tap_keeper, text) == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
     assert "Nous prévenons Mamadou" in says(region, tap_keeper, "oui")[0]
     assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("yes", ["1", "1=oui", "Oui merci", "oui oui", "ok", "d'accord", "awa"])
+def test_an_assent_in_whatever_words_confirms_a_breakdown(region: Region, yes: str) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    says(region, tap_keeper, "la pompe est en panne")
+    assert "Nous prévenons Mamadou" in says(region, tap_keeper, yes)[0]
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("no", ["2", "2=non", "Non merci", "oui ?", "je ne sais pas", "svp"])
+def test_what_is_no_assent_reports_nothing(region: Region, no: str) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    says(region, tap_keeper, "la pompe est en panne")
+    assert says(region, tap_keeper, no)[0].startswith("NDIYAN: pas compris")
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (0,)
+
+
+def test_who_sits_in_two_committees_reports_a_breakdown_of_the_village_that_they_name(region: Region) -> None:
+    both = "+224600000999"
+    region.everybody_else_is("president", both)
+    region.fails(4)
+    region.run(40 * MINUTE)
+    assert says(region, both, "panne à Mangol Dow") == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
+    assert says(region, both, "oui")[0].startswith("NDIYAN Mangol-Dow: panne notée")
+    last_told = region.zones[4].name.split(" (")[0]
+    for unnamed in ("panne à Mangol-Dow et à Pellel-Kaaba", "la pompe est en panne"):
+        says(region, both, unnamed)
+        assert says(region, both, "1")[0].startswith(f"NDIYAN {last_told}:"), "of the zone that told them last"
+    rows = region.connection.execute("SELECT zone_id, count(*) FROM report GROUP BY zone_id ORDER BY zone_id").fetchall()
+    assert rows == [("zone-3", 1), (region.zones[4].zone_id, 2)]
 
 
 def test_where_nobody_repairs_an_engineer_is_to_call(region: Region) -> None:
@@ -534,6 +607,20 @@ def test_a_report_that_still_waits_for_its_route_is_not_sent_twice_and_nobody_kn
     assert "Nous prévenons Mamadou" in says(region, tap_keeper, "PANNE")[0]
     rows = region.connection.execute("SELECT phone FROM notification WHERE kind = 'report'").fetchall()
     assert rows == [(repairer,)]
+
+
+def test_news_of_a_breakdown_that_no_route_takes_for_an_hour_puts_the_zone_on_the_call_list_once(
+    region: Region,
+) -> None:
+    says(region, phone_of(region.zones[2], "fontainier"), "PANNE", after=5 * MINUTE)
+    region.connection.execute(
+        "UPDATE notification SET state = 'queued', next_try_at = %s WHERE kind = 'report'", [NOON + 5 * HOUR]
+    )
+    region.run(55 * MINUTE)
+    assert calls_due(region.connection) == []
+    region.run(3 * HOUR)
+    (call,) = calls_due(region.connection)
+    assert (call.zone_id, call.why, call.since) == ("zone-3", "breakdown_reported", NOON + HOUR + MINUTE)
 
 
 def test_a_repairer_who_was_forgotten_since_is_named_to_nobody(region: Region) -> None:

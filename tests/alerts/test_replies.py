@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.phrases import DIGIT_WORDS, FILLERS, GUESSES, NUMERALS, PHRASES, POLITE
-from alerts.replies import ALONE, COMMANDS, DIGITS, EXACT, Intention, Reply, fold, read_reply
+from alerts.replies import COMMANDS, DIGITS, EXACT, Intention, Reply, fold, read_reply
 
 SEEN, COMING, DONE = Intention.SEEN, Intention.ON_THE_WAY, Intention.REPAIRED
 FALSE, HELP, UNCLEAR = Intention.FALSE_ALARM, Intention.HELP, Intention.UNCLEAR
@@ -91,11 +91,26 @@ def test_only_stop_alone_ends_the_messages(text: str) -> None:
     assert not (reply.is_sure and reply.intention is Intention.OPT_OUT)
 
 
+@pytest.mark.parametrize("text", ["REPRENDRE SVP", "Bonjour, REPRENDRE", "start please", "Reprendre, merci beaucoup"])
+def test_who_wants_to_hear_again_may_be_polite(text: str) -> None:
+    assert read_reply(text) == Reply(Intention.OPT_IN, True, None)
+
+
 def test_a_command_is_the_whole_message_or_not_sure() -> None:
     assert read_reply("ÉTAT") == Reply(Intention.STATUS, True, None)
     assert read_reply("panne!") == Reply(Intention.BREAKDOWN, True, None)
     assert read_reply("la pompe est en panne") == Reply(Intention.BREAKDOWN, False, None)
     assert read_reply("A12 panne") == Reply(Intention.BREAKDOWN, False, "A12")
+
+
+@pytest.mark.parametrize("text", ["Plus d'eau à la borne", "Pas d'eau", "No water", "toujours pas d'eau au robinet"])
+def test_that_there_is_no_water_is_a_breakdown_to_be_asked_back(text: str) -> None:
+    assert read_reply(text) == Reply(Intention.BREAKDOWN, False, None)
+
+
+@pytest.mark.parametrize("text", ["la pompe n'est pas en panne", "plus de panne", "pas réparé", "pas encore en route"])
+def test_what_is_denied_is_no_guess(text: str) -> None:
+    assert read_reply(text) == Reply(UNCLEAR, False, None)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +182,7 @@ def test_case_accents_and_space_do_not_matter(entry: Entry, changes: list[Callab
 @given(st.sampled_from(SURE), st.sampled_from(POLITE), st.booleans())
 def test_courtesy_does_not_matter(entry: Entry, courtesy: str, before: bool) -> None:
     polite = f"{courtesy}, {entry.text}" if before else f"{entry.text} {courtesy}"
-    if entry.means not in ALONE:
+    if entry.means is not Intention.OPT_OUT:
         assert read_reply(polite) == read_reply(entry.text)
 
 

@@ -1,5 +1,6 @@
 """Who hears what, when and why, or why nobody does: tables of decisions."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -188,6 +189,13 @@ def test_the_same_person_is_not_asked_by_another_network_before_a_quarter_of_an_
     now, past = NOON + MINUTE, [told(1)]
     found = decide(alert(), Position(1, NOON), PEOPLE, past, now=now, routes=2, ringing=frozenset(["+1"]))
     assert (found.tellings, found.look_at) == ((), NOON + 15 * MINUTE)
+
+
+@pytest.mark.parametrize("left_by", [0, 1, 2])
+def test_the_other_network_is_the_one_behind_that_of_the_first_sms(left_by: int) -> None:
+    past = [replace(told(1), route=left_by)]
+    found = decide(alert(), Position(1, NOON), PEOPLE, past, now=NOON + 15 * MINUTE, routes=3)
+    assert [(one.step, one.route) for one in found.tellings] == [("second_route", left_by + 1)]
 
 
 turns = st.lists(

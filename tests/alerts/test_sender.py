@@ -29,7 +29,7 @@ from alerts.carriers import (
     Urgency,
 )
 from alerts.routing import PER_HOUR
-from alerts.sender import LONGEST_OUTAGE, MAX_ATTEMPTS, PATIENCE, RECEIPT_DUE, Sender
+from alerts.sender import LONGEST_OUTAGE, MOST_IN_DOUBT, PATIENCE, RECEIPT_DUE, Sender
 from alerts.set_back import SetBack
 from gateway.clock import ManualClock
 from gateway.zones import Zone
@@ -287,6 +287,30 @@ def test_killed_and_no_receipt_news_of_a_fault_is_sent_again_and_marked(desk: De
     assert [message.ref for message in sim.taken] == [ref, ref]
 
 
+def test_news_of_which_a_route_never_tells_leaves_three_times_by_it_and_no_more(desk: Desk, sim: Route) -> None:
+    """A front that gives up waiting, behind which each of them left."""
+    sim.answers = [Uncertain("HTTP 504")] * 100
+    ref = desk.queue()
+    desk.pass_by(timedelta(hours=1))
+    assert desk.state(ref) == ("abandoned", "sim", True)
+    assert len(sim.taken) == MOST_IN_DOUBT
+
+
+def test_news_of_which_one_route_never_tells_leaves_by_the_other(two_routes: Desk, sim: Route, second: Route) -> None:
+    sim.answers = [Uncertain("HTTP 504")] * 100
+    ref = two_routes.queue()
+    two_routes.pass_by(timedelta(minutes=10))
+    assert two_routes.state(ref) == ("accepted", "second", True)
+    assert (len(sim.taken), len(second.taken)) == (MOST_IN_DOUBT, 1)
+
+
+def test_what_may_be_repeated_without_harm_is_repeated_until_the_route_tells(desk: Desk, sim: Route) -> None:
+    sim.caps, sim.answers = replace(LIKE_SMPP, is_repeat_harmless=True), [Uncertain("timeout")] * (MOST_IN_DOUBT + 1)
+    ref = desk.queue()
+    desk.pass_by(timedelta(minutes=15))
+    assert desk.state(ref) == ("accepted", "sim", False)
+
+
 @pytest.mark.parametrize(("urgency", "kind"), [(Urgency.ROUTINE, "resolved"), (Urgency.ANSWER, "reply")])
 def test_what_is_not_urgent_is_never_sent_twice(desk: Desk, sim: Route, urgency: Urgency, kind: str) -> None:
     desk.queue()  # or nobody would need to hear the end
@@ -494,6 +518,41 @@ def test_a_refusal_asks_the_next_route_at_once(two_routes: Desk, sim: Route, sec
     assert two_routes.attempts(ref) == [("sim", "refused"), ("second", "accepted")]
 
 
+def not_sent(desk: Desk, ref: uuid.UUID) -> Receipt:
+    at = desk.clock.now()
+    return Receipt((str(ref),), Fate.UNDELIVERED, at, "sms:failed no credit", ref=ref, phone=EXPLOITANT, never_left=True)
+
+
+def test_what_a_route_took_and_could_not_send_leaves_by_the_other(two_routes: Desk, sim: Route, second: Route) -> None:
+    """The telephone's SIM has no credit: the app takes each SMS, and each fails."""
+    ref = two_routes.queue()
+    two_routes.sender.work()
+    told = not_sent(two_routes, ref)
+    sim.waiting.append(told)
+    two_routes.pass_by(timedelta(seconds=10))
+    assert two_routes.state(ref) == ("accepted", "second", False)
+    assert two_routes.attempts(ref) == [("sim", "refused_for_good"), ("second", "accepted")]
+    sim.waiting.append(told)  # once more
+    two_routes.pass_by(timedelta(minutes=2))
+    assert (len(sim.taken), len(second.taken)) == (1, 1)
+
+
+def test_what_failed_after_it_was_sent_is_not_sent_again(two_routes: Desk, sim: Route, second: Route) -> None:
+    ref = two_routes.queue()
+    two_routes.sender.work()
+    sim.waiting += [receipt("id-0", Fate.ON_THE_NETWORK), not_sent(two_routes, ref)]
+    two_routes.pass_by(timedelta(minutes=2))
+    assert (two_routes.state(ref)[0], second.taken) == ("undelivered", [])
+
+
+def test_where_there_is_no_other_route_what_could_not_be_sent_is_undelivered(desk: Desk, sim: Route) -> None:
+    ref = desk.queue()
+    desk.sender.work()
+    sim.waiting.append(not_sent(desk, ref))
+    desk.pass_by(timedelta(minutes=2))
+    assert (desk.state(ref)[0], desk.attempts(ref)) == ("undelivered", [("sim", "accepted")])
+
+
 def test_a_number_that_every_route_refuses_for_good_fails_and_says_why(
     two_routes: Desk, sim: Route, second: Route
 ) -> None:
@@ -505,12 +564,22 @@ def test_a_number_that_every_route_refuses_for_good_fails_and_says_why(
     assert two_routes.connection.execute("SELECT error FROM notification").fetchone() == ("no such number",)
 
 
-def test_a_route_that_never_takes_it_is_not_asked_for_ever(desk: Desk, sim: Route) -> None:
-    sim.answers = [Refused("busy", is_permanent=False)] * 100
+def test_what_a_route_does_not_take_is_offered_every_ten_minutes_until_it_does(desk: Desk, sim: Route) -> None:
+    """A gateway that was not paid for: it is topped up after two hours, and people hear."""
+    sim.answers = [Refused("no credit", is_permanent=False)] * 15  # at 0, 1, 3, 7 and 15 min, then every ten
     ref = desk.queue()
     desk.pass_by(timedelta(hours=2), every=timedelta(seconds=30))
-    assert desk.state(ref)[0] == "failed"
-    assert len(desk.attempts(ref)) == MAX_ATTEMPTS
+    assert (desk.state(ref)[0], len(desk.attempts(ref))) == ("queued", 15)
+    desk.pass_by(timedelta(minutes=10), every=timedelta(seconds=30))
+    assert desk.state(ref) == ("accepted", "sim", False)
+
+
+def test_what_no_route_has_taken_in_its_time_leaves_no_more(desk: Desk, sim: Route) -> None:
+    sim.answers = [Refused("no credit", is_permanent=False)] * 1000
+    ref = desk.queue()
+    desk.pass_by(timedelta(hours=24, minutes=10), every=timedelta(minutes=10))
+    assert desk.state(ref)[0] == "expired"
+    assert len(sim.taken) <= 24 * 6 + 1
 
 
 def test_too_fast_is_no_failure(desk: Desk, sim: Route) -> None:
@@ -650,6 +719,27 @@ def test_an_sms_that_comes_in_twice_is_stored_and_acted_on_once(desk: Desk, sim:
     desk.sender.work()
     assert desk.connection.execute("SELECT count(*), min(intention) FROM sms_in").fetchone() == (1, "seen")
     assert desk.connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'reply'").fetchone() == (1,)
+
+
+def test_who_answers_what_nobody_knows_to_have_left_has_read_it(desk: Desk, sim: Route) -> None:
+    sim.answers = [Uncertain("no answer")]
+    ref = desk.queue()
+    desk.sender.work()
+    sim.places = 0
+    desk.pass_by(GRACE + timedelta(seconds=30))
+    assert desk.state(ref)[0] == "queued"
+    sim.waiting.append(Inbound("mo-1", EXPLOITANT, "1", desk.clock.now()))
+    desk.sender.work()
+    assert desk.connection.execute("SELECT state FROM alert").fetchone() == ("acknowledged",)
+
+
+def test_who_writes_before_the_sms_has_left_answers_something_else(desk: Desk, sim: Route) -> None:
+    sim.places = 0
+    desk.queue()
+    desk.sender.work()
+    sim.waiting.append(Inbound("mo-1", EXPLOITANT, "1", NOON))
+    desk.sender.work()
+    assert desk.connection.execute("SELECT state FROM alert").fetchone() == ("open",)
 
 
 def test_a_missed_call_from_somebody_who_was_told_means_seen(desk: Desk, sim: Route) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -136,6 +136,29 @@ def test_its_webhooks_are_read_in_the_older_and_the_newer_spelling(database_url:
         assert inbound[1].at == datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
         receipts = [event for event in listener.told if isinstance(event, Receipt)]
         assert [one.fate for one in receipts] == [Fate.ON_THE_NETWORK, Fate.DELIVERED, Fate.UNDELIVERED]
+        assert [one.never_left for one in receipts] == [False, False, True]
         assert {str(one.ref) for one in receipts} == {ref}
         assert list(listener.carrier.events()) == []
         listener.close()
+
+
+@pytest.mark.parametrize(
+    ("told_min", "came_min"),
+    [
+        pytest.param(-5, 0, id="its-clock-is-behind"),
+        pytest.param(5, 0, id="its-clock-is-ahead"),
+        pytest.param(-6, -6, id="it-waited-for-a-network"),
+    ],
+)
+def test_an_answer_came_when_we_heard_of_it_where_the_telephone_s_clock_may_differ(
+    told_min: int, came_min: int
+) -> None:
+    heard_at = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
+    told_at, came_at = (heard_at + timedelta(minutes=minutes) for minutes in (told_min, came_min))
+    payload = {"messageId": "abc", "message": "1", "sender": NUMBER, "receivedAt": told_at.isoformat()}
+    route = android("http://127.0.0.1")
+    (one,) = route.read("event", {"event": "sms:received", "payload": payload}, heard_at)
+    (again,) = route.read("event", {"event": "sms:received", "payload": payload}, heard_at + timedelta(minutes=1))
+    assert isinstance(one, Inbound)
+    assert isinstance(again, Inbound)
+    assert (one.at, one.provider_id) == (came_at, again.provider_id)

@@ -16,6 +16,7 @@ import pytest
 from alerts.carriers import Accepted, Event, Fate, Inbound, Outcome, Receipt, Refused, Submitted, Throttled, Uncertain
 from alerts.carriers.android import AndroidConfig, AndroidRoute
 from alerts.carriers.http import HttpConfig, HttpRoute
+from alerts.carriers.over_http import THREADS
 from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.registry import import_zones
@@ -112,6 +113,26 @@ def test_too_fast_pauses_the_whole_route(database_url: str) -> None:
         listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), SystemClock()))
         assert listener.outcome() == Throttled(30.0)
         assert listener.carrier.room() == 0
+        listener.close()
+
+
+def test_too_fast_gives_back_what_has_not_been_asked_yet(database_url: str) -> None:
+    gate, number = threading.Event(), THREADS + 2
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        if asked.method == "POST":
+            gate.wait(20)
+        return (429, "{}") if asked.method == "POST" else (200, "")
+
+    with standing_in(answer) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url, window=10, per_s=1000), SystemClock()))
+        refs = [listener.submit(f"A{n}").ref for n in range(number)]
+        wait_until(lambda: len(peer.posts("broadcasts")) == THREADS, "each thread asks")
+        gate.set()
+        listener.hear(lambda told: len(told) == number, "all have an outcome")
+        outcomes = {event.ref: event.outcome for event in listener.told if isinstance(event, Submitted)}
+        assert outcomes == dict.fromkeys(refs, Throttled(30.0))
+        assert len(peer.posts("broadcasts")) == THREADS
         listener.close()
 
 
@@ -213,6 +234,17 @@ def test_nimba_tells_its_receipts_by_its_own_words() -> None:
     told = {"messageid": number, "contact": "+224622123456", "status": "received"}
     assert list(route.read("receipt", told, now)) == [Receipt((number,), Fate.DELIVERED, now, "received", phone=NUMBER)]
     assert not route.caps.two_way
+
+
+@pytest.mark.parametrize(("status", "never_left"), [("16", True), ("2", False), ("8", False)])
+def test_what_kannel_s_centre_refused_has_not_left(status: str, never_left: bool) -> None:
+    secrets = {"NDIYAN_SMS_K_PASSWORD": "p", "NDIYAN_SMS_K_WEBHOOK_SECRET": "a-secret-of-the-http-tests"}
+    table = {"kind": "http", "template": "kannel", "url": "http://k", "user": "n", "from": "7", "webhook_url": "x"}
+    route = HttpRoute(HttpConfig.from_table("k", table, secrets), SystemClock())
+    told = {"ref": str(uuid.uuid4()), "id": "", "status": status}
+    (found,) = route.read("receipt", told, datetime(2026, 3, 2, 10, 40, tzinfo=UTC))
+    assert isinstance(found, Receipt)
+    assert found.never_left is never_left
 
 
 def test_no_number_and_no_secret_reaches_the_log(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
