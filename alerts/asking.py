@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from alerts.phrases import CODE_WORDS
-from alerts.replies import COURTESY, DIGITS, Intention, Reply, fold, read_reply
+from alerts.phrases import ASSENTS, CODE_WORDS, PLAIN_YES
+from alerts.replies import COURTESY, DIGITS, Intention, Reply, fold
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "asking")
 WAITS = timedelta(minutes=30)
-YES = Reply(Intention.SEEN, True, None)  # 1, oui, ok, awa: an assent in whatever words
 NO = frozenset({"2", "non", "no"})
 LEADS = re.compile(rf"^(?:(?:{'|'.join(CODE_WORDS)}) )+")
 
@@ -50,7 +49,10 @@ class Question:
             return Reply(self.intention, True, named[0]) if len(named) == 1 and said not in DIGITS else None
         if said and NO.issuperset(said.split()):
             return Reply(Intention.UNCLEAR, False, self.code)
-        return Reply(self.intention, True, self.code, self.number) if read_reply(text) == YES else None
+        agrees = "|".join(ASSENTS if self.number is None else PLAIN_YES)
+        if re.fullmatch(rf"(?:{agrees})(?: (?:{agrees}))*", said):
+            return Reply(self.intention, True, self.code, self.number)
+        return None
 
 
 def ask(connection: Connection, phone: str, question: Question, *, now: datetime) -> None:

@@ -75,9 +75,11 @@ class Letter:
 
     def zone_named(self) -> str | None:
         """The zone of theirs whose name stands in the text; None where none does, or several."""
-        said = f" {fold(self.text)} "
-        named = {one.zone_id for one in self.people if f" {fold(place_of(one.zone_name))} " in said}
-        return named.pop() if len(named) == 1 else None
+        said = f" {fold(self.text).replace('?', ' ')} "
+        found = {one.zone_id: name for one in self.people if f" {(name := fold(place_of(one.zone_name)))} " in said}
+        # Of "Mangol" and "Mangol-Dow" the longer is meant where it stands.
+        named = [zone for zone, name in found.items() if not any(name in one for one in found.values() if one != name)]
+        return named[0] if len(named) == 1 else None
 
     def person_of(self, zone_id: str | None) -> Person | None:
         """The writer as one of this zone, else as one of the zone that told them something last."""

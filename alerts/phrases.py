@@ -129,6 +129,9 @@ FILLERS = (
     "je reponds", "reponse", "reponds", "rep", "reply", "answer", "numero", "num", "chiffre", "touche", "n o", "n",
 )  # fmt: skip
 CODE_WORDS = ("l alerte", "alerte", "alert", "code", "pour", "for")
+# What agrees to "1=yes 2=no"; of a number that seemed wrong only the first, since "ok" may be "I will look again".
+PLAIN_YES = ("1", "un", "goo", "oui", "ouais", "yes", "awa", "hii hi")
+ASSENTS = (*PLAIN_YES, "okay", "okey", "okk", "oke", "oki", "ok", "d accord", "dac", "dacor", "dakor", "entendu")
 # Words one letter from one of ours that mean something else: of frequency lists of French and English (of subtitles, as
 # pyspellchecker 0.9 ships them), all that would pass for a slip, but for the plural or feminine of our own.
 LOOKALIKES = frozenset((

@@ -54,7 +54,8 @@ PATIENCE = timedelta(seconds=60)  # how long a message waits for its own route (
 RECEIPT_DUE = timedelta(minutes=10)  # after which an accepted one counts as without receipt (SMS.md §5.4)
 RECEIPTS_COME_EARLY = timedelta(minutes=1)  # a route's clock may be behind ours
 LONGEST_OUTAGE = timedelta(minutes=10)  # for which an uncertain one waits for its route, even one that was removed
-MOST_IN_DOUBT = 3  # hand-overs by one route without a word: a front that gives up waiting may have let each of them through
+MOST_IN_DOUBT = 3  # hand-overs by one route without a word: each may have left all the same. Then another is asked,
+DOUBTED_WAITS = timedelta(hours=1)  # and once all have had it so often, one of them each hour
 TIDY_EVERY = timedelta(seconds=1)
 ASKED_EVERY = timedelta(minutes=1)  # a route about its health
 STATE_OF = {
@@ -139,7 +140,7 @@ class Sender:
             self._connection.execute(SQL["expire"], {"now": now})
             asked = {"routes": self._routes, "before": now - LONGEST_OUTAGE, "limit": AT_ONCE}
             for number, urgency in self._connection.execute(SQL["left_by_no_route"], asked).fetchall():
-                self._settle_by_urgency(number, urgency, now)
+                self._settle_by_urgency("", number, urgency, now)
 
     def _ask_routes(self, now: datetime) -> None:
         for place, name, carrier in self._ours():
@@ -170,7 +171,6 @@ class Sender:
                     "down": self._down(now), "patient_until": now - PATIENCE, "no_water": Urgency.NO_WATER,
                     "may_be_twice": Urgency.ALERT, "per_hour": PER_HOUR, "per_day": PER_DAY,
                     "again": now + BUNDLED_WITHIN, "is_night": end_of_quiet(now) is not None, "gravest": NO_WATER,
-                    "most_in_doubt": None if carrier.caps.is_repeat_harmless else MOST_IN_DOUBT,
                 },
             ).fetchall()  # fmt: skip
             messages = [
@@ -300,7 +300,9 @@ class Sender:
             self._record_accepted(name, taken, now, settled_by="receipt")
         self._record_fates((number, fate, at) for number, fate, at, _ in placed)
         if refs := [receipt.ref for receipt in receipts if receipt.never_left and receipt.ref is not None]:
-            known = {"refs": refs, "carrier": name, "carriers": self._routes, "now": now}
+            down = self._down(now)
+            up = [route for place, route in enumerate(self._routes) if place not in down]
+            known = {"refs": refs, "carrier": name, "carriers": up, "now": now}
             for _ in self._connection.execute(SQL["not_sent"], known).fetchall():
                 self._breakers[name].failed(now)
 
@@ -379,18 +381,20 @@ class Sender:
         elif found is not None and not isinstance(found, Uncertain):
             self._record_settled(name, message.ref, found, now)
         elif carrier.caps.is_repeat_harmless or (carrier.caps.is_handover_atomic and found is None):
-            self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": False})
+            again = {"id": number, "again": now, "moves_on": False, "is_doubtful": False}
+            self._connection.execute(SQL["send_again"], again)
         else:
-            self._settle_by_urgency(number, message.urgency, now)
+            self._settle_by_urgency(name, number, message.urgency, now)
 
-    def _settle_by_urgency(self, number: int, urgency: int, now: datetime) -> None:
-        """Nobody knows whether it left, and nobody will: news of a fault is sent again while a route may have it."""
-        asked = {"id": number, "carriers": self._routes, "most_in_doubt": MOST_IN_DOUBT}
-        ((closed,),) = self._connection.execute(SQL["closed_routes"], asked).fetchall()
-        if urgency >= Urgency.ALERT and closed < len(self._routes):
-            self._connection.execute(SQL["send_again"], {"id": number, "now": now, "is_doubtful": True})
-        else:
+    def _settle_by_urgency(self, name: str, number: int, urgency: int, now: datetime) -> None:
+        """Nobody knows whether it left, and nobody will: news of a fault is sent again, after a while by another route."""
+        if urgency < Urgency.ALERT:
             self._connection.execute(SQL["abandon"], {"id": number})
+            return
+        ((by_this, by_all),) = self._connection.execute(SQL["doubts"], {"id": number, "carrier": name}).fetchall()
+        waits = DOUBTED_WAITS if by_all >= MOST_IN_DOUBT * len(self._routes) else timedelta(0)
+        again = {"id": number, "again": now + waits, "moves_on": by_this >= MOST_IN_DOUBT, "is_doubtful": True}
+        self._connection.execute(SQL["send_again"], again)
 
     def _record_settled(self, name: str, ref: UUID, found: Outcome, now: datetime) -> None:
         if isinstance(found, Accepted):

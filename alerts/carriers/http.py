@@ -209,6 +209,9 @@ def _check_values(name: str, which: str, template: Mapping[str, Any]) -> None:
     for part, keys in needed.items():
         if part in template and (missing := sorted(keys - set(template[part]))):
             raise CarrierRefused(f"sms.{name}.template: {which}: {part}.{missing[0]} is missing")
+    never_left = template.get("receipt", {}).get("never_left", [])
+    if not isinstance(never_left, list) or not all(isinstance(one, str) for one in never_left):
+        raise CarrierRefused(f"sms.{name}.template: {which}: receipt.never_left: {never_left!r} is no list of texts")
     words = [("caps.receipts", template["caps"]["receipts"], [str(one) for one in Receipts])]
     words += [
         ("receipt.fates", fate, [str(one) for one in Fate])

@@ -38,11 +38,10 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 -- Marked, with the attempt, and committed before the first byte leaves. What matters most leaves first. What is no longer
 -- true, was put on the shelf or has had its time stays, and so does news for who wants none, and the end of what has not
 -- arrived yet. A message waits for its own route unless that one is down; what a route refused for good is not offered to it
--- again, nor what it had too often without a word, unless a repeat is harmless to it. What may have left by another route is
--- a second SMS by this one, whatever that one does with a repeat: news of a fault is marked, the rest waits for the other.
--- At night of all that alerts tell "no water" and its end ring alone, and what one message tells with them. What can wait
--- and would ring a phone too often is put off: since that was decided, "no water" may have overtaken it. What left while
--- the clock was ahead is not counted once it was set back.
+-- again. What may have left by another route is a second SMS by this one, whatever that one does with a repeat: news of a
+-- fault is marked, the rest waits for the other. At night of all that alerts tell "no water" and its end ring alone, and what
+-- one message tells with them. What can wait and would ring a phone too often is put off: since that was decided, "no water"
+-- may have overtaken it. What left while the clock was ahead is not counted once it was set back.
 WITH due AS (
     SELECT n.notification_id, n.phone, n.urgency, elsewhere.may_have_left,
            n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted
@@ -67,9 +66,6 @@ WITH due AS (
                       AND m.kind IN ('opened', 'resolved') AND ma.severity >= %(gravest)s))
       AND NOT EXISTS (SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id
                       AND t.carrier = %(carrier)s AND t.outcome = 'refused_for_good')
-      AND (%(most_in_doubt)s::int IS NULL OR %(most_in_doubt)s > (
-          SELECT count(*) FROM sms_attempt t WHERE t.notification_id = n.notification_id
-            AND t.carrier = %(carrier)s AND (t.outcome IS NULL OR t.outcome = 'uncertain')))
     ORDER BY n.urgency DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED),
 counted AS (
     SELECT d.notification_id, d.may_have_left, d.is_capped AND (
@@ -182,16 +178,14 @@ WHERE ref = %(ref)s AND carrier = %(carrier)s AND state IN ('submitting', 'uncer
 SELECT count(DISTINCT t.carrier) FROM sms_attempt t JOIN notification n USING (notification_id)
 WHERE n.ref = %(ref)s AND t.outcome = 'refused_for_good' AND t.carrier = ANY(%(carriers)s);
 
--- closed_routes
--- How many routes an SMS can leave by no more: they refused it for good, or had it too often without a word.
-SELECT count(*) FROM (
-    SELECT FROM sms_attempt WHERE notification_id = %(id)s AND carrier = ANY(%(carriers)s) GROUP BY carrier
-    HAVING bool_or(outcome = 'refused_for_good')
-        OR count(*) FILTER (WHERE outcome IS NULL OR outcome = 'uncertain') >= %(most_in_doubt)s) closed;
+-- doubts
+-- How often an SMS was handed over without a word of what became of it: by this route, and by all.
+SELECT count(*) FILTER (WHERE carrier = %(carrier)s), count(*) FROM sms_attempt
+WHERE notification_id = %(id)s AND (outcome IS NULL OR outcome = 'uncertain');
 
 -- send_again
-UPDATE notification SET state = 'queued', next_try_at = %(now)s, settled_by = 'nobody',
-    possible_duplicate = possible_duplicate OR %(is_doubtful)s
+UPDATE notification SET state = 'queued', next_try_at = %(again)s, settled_by = 'nobody',
+    route = route + %(moves_on)s::int, possible_duplicate = possible_duplicate OR %(is_doubtful)s
 WHERE notification_id = %(id)s AND state IN ('submitting', 'uncertain');
 
 -- abandon
@@ -254,7 +248,7 @@ ORDER BY n.notification_id;
 
 -- not_sent
 -- What the route took and then could not send, and nothing says that it left: it has refused them, and the next route has
--- them, if there is one that may. What one message tells waits with it.
+-- them, if one is up that may. What one message tells waits with it.
 WITH found AS (
     SELECT n.notification_id FROM notification n
     WHERE n.ref = ANY(%(refs)s) AND n.carrier = %(carrier)s AND n.state = 'undelivered' AND n.settled_by IS NULL

@@ -31,7 +31,10 @@ WHERE n.alert_id = %(alert)s AND n.kind <> 'reply'
 WITH about AS MATERIALIZED (
     SELECT sms_in_id, intention, contact_id, handled_at FROM sms_in
     WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure)
-SELECT * FROM about ORDER BY intention = 'seen', sms_in_id DESC LIMIT 1;
+SELECT a.* FROM about a
+WHERE a.intention <> 'seen' OR NOT EXISTS (
+    SELECT FROM about b WHERE b.sms_in_id < a.sms_in_id AND b.intention <> 'seen' AND b.contact_id <> a.contact_id)
+ORDER BY a.sms_in_id DESC LIMIT 1;
 
 -- queue
 -- The key makes a repeat of the same decision harmless. An end that was not told, because it was none, is told anew.

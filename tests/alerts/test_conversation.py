@@ -507,6 +507,14 @@ def test_an_assent_in_whatever_words_confirms_a_breakdown(region: Region, yes: s
     assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("seen", ["vu", "bien reçu", "je m'en occupe", "compris"])
+def test_who_has_only_seen_the_question_has_not_agreed_to_it(region: Region, seen: str) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    says(region, tap_keeper, "la pompe est en panne")
+    says(region, tap_keeper, seen)
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (0,)
+
+
 @pytest.mark.parametrize("no", ["2", "2=non", "Non merci", "oui ?", "je ne sais pas", "svp"])
 def test_what_is_no_assent_reports_nothing(region: Region, no: str) -> None:
     tap_keeper = phone_of(region.zones[2], "fontainier")
@@ -526,8 +534,22 @@ def test_who_sits_in_two_committees_reports_a_breakdown_of_the_village_that_they
     for unnamed in ("panne à Mangol-Dow et à Pellel-Kaaba", "la pompe est en panne"):
         says(region, both, unnamed)
         assert says(region, both, "1")[0].startswith(f"NDIYAN {last_told}:"), "of the zone that told them last"
-    rows = region.connection.execute("SELECT zone_id, count(*) FROM report GROUP BY zone_id ORDER BY zone_id").fetchall()
+    rows = region.connection.execute(
+        "SELECT zone_id, count(*) FROM report GROUP BY zone_id ORDER BY zone_id"
+    ).fetchall()
     assert rows == [("zone-3", 1), (region.zones[4].zone_id, 2)]
+
+
+def test_who_is_on_the_way_and_answers_when_asked_is_called_by_nobody(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    region.fails(2)
+    region.run(5 * MINUTE)
+    says(region, exploitant, "2")
+    region.run(4 * HOUR + 5 * MINUTE)
+    assert "SUIVI" in region.sms(exploitant)[-1][1]
+    says(region, exploitant, "ok")
+    region.run(5 * HOUR)
+    assert [call.why for call in calls_due(region.connection) if call.why == "no_word_since"] == []
 
 
 def test_where_nobody_repairs_an_engineer_is_to_call(region: Region) -> None:

@@ -287,13 +287,16 @@ def test_killed_and_no_receipt_news_of_a_fault_is_sent_again_and_marked(desk: De
     assert [message.ref for message in sim.taken] == [ref, ref]
 
 
-def test_news_of_which_a_route_never_tells_leaves_three_times_by_it_and_no_more(desk: Desk, sim: Route) -> None:
-    """A front that gives up waiting, behind which each of them left."""
-    sim.answers = [Uncertain("HTTP 504")] * 100
+def test_news_of_which_a_route_never_tells_leaves_three_times_and_then_once_an_hour(desk: Desk, sim: Route) -> None:
+    """A front that gives up waiting, behind which each of them may have left; and one that is back after two hours."""
+    sim.answers = [Uncertain("HTTP 504")] * (MOST_IN_DOUBT + 1)
     ref = desk.queue()
-    desk.pass_by(timedelta(hours=1))
-    assert desk.state(ref) == ("abandoned", "sim", True)
+    desk.pass_by(timedelta(minutes=50), every=timedelta(seconds=30))
     assert len(sim.taken) == MOST_IN_DOUBT
+    desk.pass_by(timedelta(minutes=40), every=timedelta(seconds=30))
+    assert (len(sim.taken), desk.state(ref)[0]) == (MOST_IN_DOUBT + 1, "queued")
+    desk.pass_by(timedelta(hours=1), every=timedelta(seconds=30))
+    assert desk.state(ref) == ("accepted", "sim", True)
 
 
 def test_news_of_which_one_route_never_tells_leaves_by_the_other(two_routes: Desk, sim: Route, second: Route) -> None:
@@ -520,7 +523,9 @@ def test_a_refusal_asks_the_next_route_at_once(two_routes: Desk, sim: Route, sec
 
 def not_sent(desk: Desk, ref: uuid.UUID) -> Receipt:
     at = desk.clock.now()
-    return Receipt((str(ref),), Fate.UNDELIVERED, at, "sms:failed no credit", ref=ref, phone=EXPLOITANT, never_left=True)
+    return Receipt(
+        (str(ref),), Fate.UNDELIVERED, at, "sms:failed no credit", ref=ref, phone=EXPLOITANT, never_left=True
+    )
 
 
 def test_what_a_route_took_and_could_not_send_leaves_by_the_other(two_routes: Desk, sim: Route, second: Route) -> None:
