@@ -37,6 +37,7 @@ LOCK = ".lock"
 MAKING = ".making-"
 SCRATCH = ".scratch-"
 DAILY, WEEKLY, MONTHLY = 7, 4, 12  # how many days, weeks and months keep their newest backup
+AHEAD = timedelta(minutes=5)  # a clock that is kept right is set back by less
 # A server that is thrown away: nothing need survive a power cut, and it must leave memory to the others.
 SCRATCH_SETTINGS = {
     "fsync": "off",
@@ -75,8 +76,7 @@ def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[
             _hand_over(done.folder, config.folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
-        for old in superfluous(list_backups(config.folder)):
-            shutil.rmtree(old.folder)
+        let_go(config.folder, clock.now())
     return done
 
 
@@ -103,7 +103,17 @@ def list_backups(folder: Path) -> list[Backup]:
     return found
 
 
-def find_backup(folder: Path, name: str) -> Backup:
+def is_ahead(backup: Backup, now: datetime) -> bool:
+    """Whether it is of a later time than `now`: the clock was ahead then, or is behind now."""
+    return backup.manifest.made_at - now > AHEAD
+
+
+def newest_backup(folder: Path, now: datetime) -> Backup | None:
+    """The newest of those that are not ahead of `now`, None when there is none."""
+    return next((backup for backup in list_backups(folder) if not is_ahead(backup, now)), None)
+
+
+def find_backup(folder: Path, name: str, *, now: datetime) -> Backup:
     """One by its name in `folder`, or the `newest`.
 
     Raises
@@ -111,9 +121,11 @@ def find_backup(folder: Path, name: str) -> Backup:
     BackupError : there is none
     """
     if name == "newest":
-        newest = next(iter(list_backups(folder)), None)
+        newest = newest_backup(folder, now)
         if newest is None:
-            raise BackupError(f"{folder} holds no backup")
+            ahead = [backup.folder.name for backup in list_backups(folder)]
+            but = f" of before {now:%Y-%m-%d %H:%M} UTC: set the clock, or give the name: {ahead[0]}" if ahead else ""
+            raise BackupError(f"{folder} holds no backup{but}")
         return newest
     return read_backup(folder / name)
 
@@ -134,9 +146,15 @@ def superfluous(backups: Sequence[Backup]) -> list[Backup]:
     return [backup for backup in newest_first if backup.folder not in kept]
 
 
+def let_go(folder: Path, now: datetime) -> None:
+    """Forget what is superfluous. What is ahead of `now` neither counts nor goes: it may be now that is wrong."""
+    for old in superfluous([backup for backup in list_backups(folder) if not is_ahead(backup, now)]):
+        shutil.rmtree(old.folder)
+
+
 def age_of_newest(folder: Path, now: datetime) -> timedelta | None:
     """How old the newest backup is, None when there is none."""
-    newest = next(iter(list_backups(folder)), None)
+    newest = newest_backup(folder, now)
     return None if newest is None else now - newest.manifest.made_at
 
 

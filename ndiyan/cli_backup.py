@@ -117,7 +117,9 @@ def _named(settings: Settings, name: str) -> Backup:
     from ndiyan.backup import find_backup
     from ndiyan.manifest import read_backup
 
-    return read_backup(Path(name)) if "/" in name else find_backup(settings.backup().folder, name)
+    if "/" in name:
+        return read_backup(Path(name))
+    return find_backup(settings.backup().folder, name, now=settings.make_clock().now())
 
 
 def _say(line: str) -> None:

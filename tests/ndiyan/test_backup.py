@@ -23,6 +23,7 @@ from ndiyan.backup import (
     BackupConfig,
     age_of_newest,
     find_backup,
+    let_go,
     list_backups,
     make_backup,
     superfluous,
@@ -30,11 +31,13 @@ from ndiyan.backup import (
 from ndiyan.contents import Contents
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import BackupError, NdiyanError, SettingsError
-from ndiyan.manifest import DATABASE, Backup, Manifest
+from ndiyan.manifest import DATABASE, MANIFEST, NAME, Backup, Manifest
 from ndiyan.restore import check_files, restore, restore_files
 from ndiyan.sealing import new_key, read_key
 from tests.conftest import skip_without
 from tests.web.web_site import Site
+
+NOW = datetime(2026, 3, 9, 10, 40, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -258,6 +261,14 @@ def made_on(day: datetime) -> Backup:
     return Backup(Path(f"{day:%Y%m%d}"), Manifest(day, day, "0.1.0", 15, None, (), None, contents, {}))
 
 
+def put_backup(folder: Path, made_at: datetime) -> Path:
+    """A backup as `list_backups` finds it, with nothing in it."""
+    place = folder / f"{made_at:{NAME}}"
+    place.mkdir()
+    (place / MANIFEST).write_text(made_on(made_at).manifest.to_json(), "utf-8")
+    return place
+
+
 def test_seven_days_four_weeks_and_twelve_months_are_kept() -> None:
     first = datetime(2025, 1, 1, 2, 30, tzinfo=UTC)
     kept: list[Backup] = []
@@ -283,6 +294,23 @@ def test_what_is_no_backup_is_passed_over_and_a_wrong_name_is_told(tmp_path: Pat
     (tmp_path / "ndiyan-20260102T000000Z" / "manifest.json").write_text(json.dumps({"format": 9}), "utf-8")
     assert list_backups(tmp_path) == []
     with pytest.raises(BackupError, match=r"format 9 is not 1: restore it with the version that wrote it"):
-        find_backup(tmp_path, "ndiyan-20260102T000000Z")
+        find_backup(tmp_path, "ndiyan-20260102T000000Z", now=NOW)
     with pytest.raises(BackupError, match="holds no backup"):
-        find_backup(tmp_path, "newest")
+        find_backup(tmp_path, "newest", now=NOW)
+
+
+def test_the_newest_is_none_of_a_clock_that_was_ahead(tmp_path: Path) -> None:
+    ahead = put_backup(tmp_path, NOW + timedelta(days=365))
+    with pytest.raises(BackupError, match=f"no backup of before 2026-03-09 10:40 UTC: .* the name: {ahead.name}"):
+        find_backup(tmp_path, "newest", now=NOW)
+    assert find_backup(tmp_path, ahead.name, now=NOW).folder == ahead
+    just_made = put_backup(tmp_path, NOW + timedelta(minutes=4))  # and the clock was set back a little
+    assert find_backup(tmp_path, "newest", now=NOW).folder == just_made
+
+
+def test_backups_of_a_clock_that_was_ahead_take_no_place_of_others_and_stay(tmp_path: Path) -> None:
+    days = [put_backup(tmp_path, NOW - timedelta(days=day)) for day in range(9)]
+    ahead = [put_backup(tmp_path, NOW.replace(year=2027, month=month)) for month in range(1, 13)]
+    let_go(tmp_path, NOW)
+    # Seven days, and 1 March, a Sunday, for the week before.
+    assert {backup.folder for backup in list_backups(tmp_path)} == {*ahead, *days[:7], days[8]}
