@@ -17,8 +17,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from gateway.clock import ManualClock
+from gateway.clock import Clock, ManualClock
 from ingest.db import connect
+from ndiyan import backup
 from ndiyan.backup import (
     BackupConfig,
     age_of_newest,
@@ -217,6 +218,29 @@ def test_what_root_makes_by_hand_the_nightly_one_can_read_and_let_go_of(
     made = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
     there = [folder / ".lock", made.folder, *made.folder.iterdir()]
     assert {one.stat().st_uid for one in there} == {nobody.pw_uid}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else for a moment")
+def test_a_first_backup_by_root_that_fails_keeps_no_nightly_one_from_being_made(
+    folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    owners = []
+
+    def fail(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
+        owners.append(making.stat().st_uid)
+        raise BackupError("the database went away")
+
+    monkeypatch.setattr(backup, "_save", fail)
+    try:
+        for uid in (0, nobody.pw_uid):
+            os.seteuid(uid)
+            with pytest.raises(BackupError, match="the database went away"):
+                make_backup("postgresql://127.0.0.1:1/x", BackupConfig(folder), clock)
+    finally:
+        os.seteuid(0)
+    assert owners == [nobody.pw_uid] * 2, "what a killed one leaves can be swept away too"
 
 
 @pytest.mark.db
