@@ -42,12 +42,12 @@ class Nightly:
         if self._process is not None or now < due_at or self._begun_on == now.date():
             return
         self._begun_on = now.date()
-        age = age_of_newest(self._folder, now)
-        if age is None or age > now - due_at:
-            try:
+        try:
+            age = age_of_newest(self._folder, now)
+            if age is None or age > now - due_at:
                 self._process = self._begin()
-            except OSError as error:
-                log.error("the backup of the day could not begin in %s: %s", self._folder, error)
+        except OSError as error:
+            log.error("the backup of the day could not begin in %s: %s", self._folder, error)
 
 
 def note_newest(url: str, folder: Path | None) -> Callable[[datetime], None]:

@@ -93,6 +93,18 @@ def test_a_folder_that_takes_nothing_stops_nobody_and_is_tried_again_tomorrow(
     assert caplog.messages == [f"the backup of the day could not begin in {tmp_path}: [Errno 13] Permission denied"] * 2
 
 
+def test_a_disk_that_cannot_be_read_ends_no_keeper(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_dir(path: Path) -> bool:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Path, "is_dir", is_dir)
+        Nightly(tmp_path, time(2, 30), Begun).look(at("02T02:30"))
+    assert caplog.messages == [f"the backup of the day could not begin in {tmp_path}: [Errno 5] Input/output error"]
+
+
 @pytest.mark.db
 def test_the_operator_hears_that_backups_are_not_made_any_more_and_that_they_are_again(
     database_url: str, tmp_path: Path
