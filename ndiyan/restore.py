@@ -165,7 +165,8 @@ def _make_roles(connection: Connection, roles: Sequence[str]) -> None:
         for role in missing:
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
     except psycopg.errors.InsufficientPrivilege as error:
-        wanted = "; ".join(f"CREATE ROLE {role}" for role in missing)
+        # With ADMIN the user may let them in afterwards: since PostgreSQL 16 whoever did not make a role needs it.
+        wanted = "; ".join(f"CREATE ROLE {role} ADMIN {connection.info.user}" for role in missing)
         raise BackupError(
             f"{connection.info.user} may not make roles that had rights in what was saved: as a superuser, {wanted}"
         ) from error

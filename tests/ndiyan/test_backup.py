@@ -201,8 +201,8 @@ def test_whoever_may_not_make_roles_is_told_which_to_have_made(
         admin.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD 'plain'")  # type: ignore[call-overload]
         try:
             url = make_conninfo(postgres, user=name, password="plain", dbname=name)
-            wanted = "as a superuser, CREATE ROLE ndiyan_test_gone; CREATE ROLE ndiyan_test_away"
-            with pytest.raises(BackupError, match=f"{name} may not make roles .*: {wanted}"):
+            wanted = "; ".join(f"CREATE ROLE ndiyan_test_{one} ADMIN {name}" for one in ("gone", "away"))
+            with pytest.raises(BackupError, match=f"{name} may not make roles .*: as a superuser, {wanted}"):
                 restore(url, gone, None, over=False, now=clock.now())
         finally:
             admin.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
