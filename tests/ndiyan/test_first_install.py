@@ -246,6 +246,24 @@ def test_a_wrong_answer_is_told_with_its_value_and_nothing_is_written(
         assert schema_number(connection) == 0
 
 
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [
+        pytest.param("/home/ndiyan/backups", "/home is closed to them", id="home"),
+        pytest.param("/root/backups", "/root is closed to them", id="root"),
+        pytest.param("/run/user/1000/usb", "/run/user is closed to them", id="session"),
+        pytest.param("/tmp/backups", "/tmp is another for them, thrown away when they stop", id="tmp"),
+        pytest.param("/var/lib/../tmp/backups", "/var/tmp is another for them", id="var-tmp"),
+    ],
+)
+def test_a_folder_that_services_see_otherwise_than_everybody_is_no_place_for_backups(
+    root: Path, folder: str, why: str
+) -> None:
+    given = replace(answers(root, "postgresql://127.0.0.1:1/x"), root=Path("/"), backups=Path(folder))
+    with pytest.raises(InitRefused, match=f"backups: {folder} is no place for the services: {why}"):
+        install(given)
+
+
 @pytest.mark.db
 def test_a_database_is_made_once_and_its_user_who_is_no_superuser_brings_its_schema_up_to_date(postgres: str) -> None:
     name = f"ndiyan_test_init_{os.getpid()}"
