@@ -167,7 +167,8 @@ def _save(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
         connection.read_only = True
         with connection.transaction():
             major, size, timescaledb = connection.execute(SQL["server"]).fetchall()[0]
-            refuse_without_room(config.folder, 2 * size // 1_000_000)  # the backup, and the server that tries it
+            needed_mb = 2 * size // 1_000_000  # the backup, and the server that tries it
+            refuse_without_room(config.folder, needed_mb, cure="make room, or choose another backup.folder")
             made_at = clock.now()
             ((snapshot,),) = connection.execute(SQL["snapshot"]).fetchall()
             place, env = address(url)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -31,7 +32,7 @@ from ndiyan.backup import (
 )
 from ndiyan.contents import Contents
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
-from ndiyan.errors import BackupError, NdiyanError, SettingsError
+from ndiyan.errors import BackupError, NdiyanError, SettingsError, StartRefused
 from ndiyan.manifest import DATABASE, MANIFEST, NAME, Backup, Manifest
 from ndiyan.restore import check_files, restore, restore_files
 from ndiyan.sealing import new_key, read_key
@@ -260,6 +261,16 @@ def test_a_file_that_may_not_be_read_is_named_with_its_cure(
     finally:
         os.seteuid(0)
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "etc"]
+
+
+@pytest.mark.db
+def test_a_backup_without_room_is_told_how_much_it_needs_and_what_to_do(
+    database_url: str, folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_000_000))
+    cure = r"make room, or choose another backup\.folder"
+    with pytest.raises(StartRefused, match=rf"1 MB free and \d+ MB are needed: {cure}$"):
+        make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
 
 
 def test_a_folder_that_takes_nothing_is_told_in_words(tmp_path: Path, clock: ManualClock) -> None:
