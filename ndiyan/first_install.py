@@ -158,8 +158,11 @@ def install(answers: Answers) -> Installed:
     _check_answers(answers)
     _check_machine(answers)
     _check_backups(answers.backups)
-    with _as_postgres():
-        database = answers.database or _new_address(OWN_POSTGRES)
+    if answers.database:
+        database = answers.database
+    else:
+        with _as_postgres():
+            database = _new_address(OWN_POSTGRES)
     files = [*_broker_files(answers), *_units(answers), *_own_files(answers, database)]
     if taken := next((file.path for file in files if file.path.exists()), None):
         raise InitRefused(

@@ -20,7 +20,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ingest.db import connect, migrate, newest_migration, schema_number
-from ndiyan import children
+from ndiyan import children, first_install
 from ndiyan.children import free_port
 from ndiyan.embedded_broker import answers_connect, find_mosquitto
 from ndiyan.errors import SettingsError
@@ -190,6 +190,19 @@ def test_nothing_is_written_over_and_a_database_in_use_is_left_alone(root: Path,
     with pytest.raises(InitRefused, match="has 1 accounts already: give an empty one with --database URL"):
         install(replace(given, root=root / "other"))
     assert not (root / "other").exists()
+
+
+@pytest.mark.db
+def test_who_gives_a_database_need_not_become_postgres(
+    root: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container the account is there, and its server is in another."""
+
+    def refuse() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(first_install, "_as_postgres", refuse)
+    assert install(answers(root, empty_database_url)).files
 
 
 @pytest.mark.db
