@@ -62,7 +62,7 @@ HIDDEN = dict.fromkeys(("/home", "/root", "/run/user"), "is closed to them") | d
 )
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
 SERVICES = ("ndiyan-ingest", "ndiyan-alerts", "ndiyan-web", "ndiyan-keeper")
-UNITS = (*(f"{name}.service" for name in (*SERVICES, "ndiyan-backup")), "ndiyan.target",
+UNITS = (*(f"{name}.service" for name in (*SERVICES, "ndiyan-ingest@", "ndiyan-backup")), "ndiyan.target",
          "mosquitto.service.d/ndiyan.conf")  # fmt: skip
 
 

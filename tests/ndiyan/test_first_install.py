@@ -225,6 +225,19 @@ def test_a_disk_that_fails_half_way_leaves_nothing_and_the_command_can_be_given_
 
 
 @pytest.mark.db
+def test_the_unit_of_every_service_is_written_and_the_guide_counts_the_files(
+    root: Path, empty_database_url: str
+) -> None:
+    done = install(answers(root, empty_database_url))
+    units = {file.name: file.read_text("utf-8") for file in done.files if file.parent.name == "system"}
+    assert {one.name for one in shipped("deploy/systemd").iterdir() if one.name.endswith(".service")} <= set(units)
+    program = Path(sys.executable).with_name("ndiyan")
+    assert f"ExecStart={program} ingest --worker %i\n" in units["ndiyan-ingest@.service"], "ndiyan-ingest@2 and so on"
+    guide = (Path(__file__).parents[2] / "docs/install.md").read_text("utf-8")
+    assert f"`{len(done.files)} files are written and nothing was started`" in guide
+
+
+@pytest.mark.db
 def test_secrets_are_for_those_who_need_them_and_each_server_has_its_own(root: Path, empty_database_url: str) -> None:
     done = install(answers(root, empty_database_url))
     open_to_all = {file.name for file in done.files if file.stat().st_mode & 0o007}
