@@ -106,7 +106,10 @@ def restore(
         return
     now = settings.make_clock().now()
     done = put_back(settings.required("database.url"), found, key, over=over, now=now)
-    text = f"{done.rows} rows of {found.manifest.made_at:%Y-%m-%d %H:%M} UTC are in place; next: ndiyan db migrate"
+    text = (
+        f"{done.rows} rows of {found.manifest.made_at:%Y-%m-%d %H:%M} UTC are in place; next: ndiyan db migrate\n"
+        "everybody logs in anew; accounts, passwords and API keys are those of then: close again what was closed since"
+    )
     if done.kept_as:
         text += f"\nthe database of before is kept as {done.kept_as}"
     _answer({"backup": str(found.folder), "rows": done.rows, "kept_as": done.kept_as}, text, as_json=as_json)

@@ -38,6 +38,10 @@ from ndiyan.restore import check_files, restore, restore_files
 from ndiyan.sealing import new_key, read_key
 from tests.conftest import skip_without
 from tests.web.web_site import Site
+from web.access import begin_session, count_sessions, create_login_link, purpose_of
+from web.accounts import disable, find_account, let_in
+from web.errors import LinkRefused
+from web.rights import Role
 
 NOW = datetime(2026, 3, 9, 10, 40, tzinfo=UTC)
 
@@ -86,6 +90,12 @@ def overview_page(site: Site, url: str) -> str:
         assert client.get(there.login_path()).status_code == 303
         page = client.get("/en/").raise_for_status().text
     return re.sub(r'name="csrf" value="[^"]*"|datetime="[^"]*"></time>|data-made="[^"]*"', "", page)
+
+
+def drop_database(url: str, name: str) -> None:
+    """Let go of what a restore has kept."""
+    with connect(make_conninfo(url, dbname="postgres")) as admin:
+        admin.execute(psycopg.sql.SQL("DROP DATABASE {}").format(psycopg.sql.Identifier(name)))
 
 
 @pytest.mark.db
@@ -147,8 +157,30 @@ def test_a_database_that_is_not_empty_is_replaced_only_when_told_and_kept(
     try:
         assert (names(database_url), names(kept)) == (["before"], ["after"])
     finally:
-        with connect(make_conninfo(database_url, dbname="postgres")) as admin:
-            admin.execute(psycopg.sql.SQL("DROP DATABASE {}").format(psycopg.sql.Identifier(done.kept_as)))
+        drop_database(database_url, done.kept_as)
+
+
+@pytest.mark.db
+def test_who_was_logged_in_when_a_backup_was_made_is_not_after_its_restore(
+    database_url: str, folder: Path, clock: ManualClock
+) -> None:
+    now = clock.now()
+    with connect(database_url) as connection:
+        let_in(connection, "Mariama", Role.ENGINEER, now_wall=now)
+        begin_session(connection, "Mariama", way="link", now_wall=now)
+        link = create_login_link(connection, person="Mariama", now_wall=now)
+    made = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+    with connect(database_url) as connection:
+        disable(connection, "Mariama", by="Awa (web)", now=now, now_wall=now)
+    done = restore(database_url, made, None, over=True, now=now)
+    try:
+        with connect(database_url) as connection:
+            assert find_account(connection, "Mariama").disabled_at is None, "which somebody has to see to"
+            assert count_sessions(connection, "Mariama", now_wall=now) == 0
+            with pytest.raises(LinkRefused, match="used"):
+                purpose_of(connection, link, now_wall=now)
+    finally:
+        drop_database(database_url, done.kept_as or "")
 
 
 @pytest.mark.db
