@@ -93,10 +93,11 @@ def look_at_parts(connection: Connection, clock: Clock) -> tuple[Part, ...]:
 
 
 def _backups(beats: Sequence[Beat], now: datetime) -> Iterator[Part]:
-    """The newest backup, where backups are wanted: the keeper writes down when it was made."""
+    """The newest backup, where backups are wanted: the keeper writes down when it was made, by a clock that may be set
+    back meanwhile."""
     for beat in beats:
         if beat.service == BACKUP:
-            yield Part(BACKUP, beat.at, BACKUP_WITHIN, "backup_old" if now - beat.at > BACKUP_WITHIN else "")
+            yield Part(BACKUP, beat.at, BACKUP_WITHIN, "backup_old" if abs(now - beat.at) > BACKUP_WITHIN else "")
 
 
 def _standing_by(beats: Sequence[Beat], clock: Clock) -> Iterator[Part]:

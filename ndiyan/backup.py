@@ -12,7 +12,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -37,6 +37,7 @@ LOCK = ".lock"
 MAKING = ".making-"
 SCRATCH = ".scratch-"
 DAILY, WEEKLY, MONTHLY = 7, 4, 12  # how many days, weeks and months keep their newest backup
+AHEAD = timedelta(minutes=5)  # a clock that is kept right is set back by less
 # A server that is thrown away: nothing need survive a power cut, and it must leave memory to the others.
 SCRATCH_SETTINGS = {
     "fsync": "off",
@@ -68,15 +69,15 @@ def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[
     with _alone(config.folder):
         making = Path(tempfile.mkdtemp(prefix=MAKING, dir=config.folder))
         try:
+            _hand_over([making], config.folder)
             draft = _save(url, config, making, clock)
             say(f"saved {draft.size / 1e6:.1f} MB; restoring it into a server of its own to see whether it is whole")
             try_backup(draft, config.key)
             done = _name(replace(draft.manifest, verified_at=clock.now()), making, config.folder)
-            _hand_over(done.folder, config.folder)
+            _hand_over(done.folder.iterdir(), config.folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
-        for old in superfluous(list_backups(config.folder)):
-            shutil.rmtree(old.folder)
+        let_go(config.folder, clock.now())
     return done
 
 
@@ -103,7 +104,17 @@ def list_backups(folder: Path) -> list[Backup]:
     return found
 
 
-def find_backup(folder: Path, name: str) -> Backup:
+def is_ahead(backup: Backup, now: datetime) -> bool:
+    """Whether it is of a later time than `now`: the clock was ahead then, or is behind now."""
+    return backup.manifest.made_at - now > AHEAD
+
+
+def newest_backup(folder: Path, now: datetime) -> Backup | None:
+    """The newest of those that are not ahead of `now`, None when there is none."""
+    return next((backup for backup in list_backups(folder) if not is_ahead(backup, now)), None)
+
+
+def find_backup(folder: Path, name: str, *, now: datetime) -> Backup:
     """One by its name in `folder`, or the `newest`.
 
     Raises
@@ -111,9 +122,11 @@ def find_backup(folder: Path, name: str) -> Backup:
     BackupError : there is none
     """
     if name == "newest":
-        newest = next(iter(list_backups(folder)), None)
+        newest = newest_backup(folder, now)
         if newest is None:
-            raise BackupError(f"{folder} holds no backup")
+            ahead = [backup.folder.name for backup in list_backups(folder)]
+            but = f" of before {now:%Y-%m-%d %H:%M} UTC: set the clock, or give the name: {ahead[0]}" if ahead else ""
+            raise BackupError(f"{folder} holds no backup{but}")
         return newest
     return read_backup(folder / name)
 
@@ -134,9 +147,15 @@ def superfluous(backups: Sequence[Backup]) -> list[Backup]:
     return [backup for backup in newest_first if backup.folder not in kept]
 
 
+def let_go(folder: Path, now: datetime) -> None:
+    """Forget what is superfluous. What is ahead of `now` neither counts nor goes: it may be now that is wrong."""
+    for old in superfluous([backup for backup in list_backups(folder) if not is_ahead(backup, now)]):
+        shutil.rmtree(old.folder)
+
+
 def age_of_newest(folder: Path, now: datetime) -> timedelta | None:
     """How old the newest backup is, None when there is none."""
-    newest = next(iter(list_backups(folder)), None)
+    newest = newest_backup(folder, now)
     return None if newest is None else now - newest.manifest.made_at
 
 
@@ -148,7 +167,8 @@ def _save(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
         connection.read_only = True
         with connection.transaction():
             major, size, timescaledb = connection.execute(SQL["server"]).fetchall()[0]
-            refuse_without_room(config.folder, 2 * size // 1_000_000)  # the backup, and the server that tries it
+            needed_mb = 2 * size // 1_000_000  # the backup, and the server that tries it
+            refuse_without_room(config.folder, needed_mb, cure="make room, or choose another backup.folder")
             made_at = clock.now()
             ((snapshot,),) = connection.execute(SQL["snapshot"]).fetchall()
             place, env = address(url)
@@ -212,11 +232,11 @@ def _name(manifest: Manifest, making: Path, folder: Path) -> Backup:
     return Backup(final, manifest)
 
 
-def _hand_over(made: Path, folder: Path) -> None:
+def _hand_over(made: Iterable[Path], folder: Path) -> None:
     """What root makes by hand is of whose the folder is, so that the nightly one can read it and let go of it."""
     owner = folder.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
-        for one in (made, *made.rglob("*"), folder / LOCK):
+        for one in made:
             os.chown(one, owner.st_uid, owner.st_gid)
 
 
@@ -265,6 +285,7 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         opened = (folder / LOCK).open("w")
+        _hand_over([folder / LOCK], folder)
     except OSError as error:
         me = pwd.getpwuid(os.geteuid()).pw_name
         raise BackupError(

@@ -189,14 +189,11 @@ def _first_lent_port() -> int:
     return max(first, FIRST_OWN_PORT + PORT_TRIES)
 
 
-def refuse_without_room(folder: Path, needed_mb: int) -> None:
-    """Raise `StartRefused` when the disk of `folder` has less than `needed_mb` free."""
+def refuse_without_room(folder: Path, needed_mb: int, *, cure: str = "make room") -> None:
+    """Raise `StartRefused` when the disk of `folder` has less than `needed_mb` free; `cure` says what to do."""
     free_mb = shutil.disk_usage(folder).free // 1_000_000
     if free_mb < needed_mb:
-        raise StartRefused(
-            f"{folder} has {free_mb} MB free and {needed_mb} MB are needed:"
-            " make room, or choose another place with --data FOLDER"
-        )
+        raise StartRefused(f"{folder} has {free_mb} MB free and {needed_mb} MB are needed: {cure}")
 
 
 def stop(process: subprocess.Popen[bytes] | None, how: signal.Signals, *, timeout_s: float) -> None:

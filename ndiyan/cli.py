@@ -270,11 +270,11 @@ def webhooks(
 def db_migrate(context: typer.Context, as_json: Json = False) -> None:
     """Bring the schema up to date; safe while the previous version still runs."""
     from ingest.db import connect, migrate
-    from ndiyan.roles import grant_all, has_roles
+    from ndiyan.roles import grant_all, roles_there
 
     with connect(_load(context).required("database.url")) as connection:
         applied = migrate(connection)
-        if applied and has_roles(connection):
+        if applied and roles_there(connection):
             grant_all(connection)
     _answer({"applied": applied}, "\n".join(applied) or "nothing to do", as_json=as_json)
 
@@ -312,7 +312,7 @@ def db_timescale(
     from ingest.db import connect
     from ingest.timescale import convert, plan
     from ndiyan.progress import Steps
-    from ndiyan.roles import grant_all, has_roles
+    from ndiyan.roles import grant_all, roles_there
 
     settings = _load(context)
     url, now = settings.required("database.url"), settings.make_clock().now()
@@ -325,7 +325,7 @@ def db_timescale(
     with Steps(Console(stderr=True)).bar("moving readings", unit="readings") as progress:
         done = convert(url, now, progress=progress)
     with connect(url) as connection:
-        if has_roles(connection):
+        if roles_there(connection):
             grant_all(connection)
     _answer(done._asdict(), done.as_text(), as_json=as_json)
 

@@ -106,7 +106,10 @@ def restore(
         return
     now = settings.make_clock().now()
     done = put_back(settings.required("database.url"), found, key, over=over, now=now)
-    text = f"{done.rows} rows of {found.manifest.made_at:%Y-%m-%d %H:%M} UTC are in place; next: ndiyan db migrate"
+    text = (
+        f"{done.rows} rows of {found.manifest.made_at:%Y-%m-%d %H:%M} UTC are in place; next: ndiyan db migrate\n"
+        "everybody logs in anew; accounts, passwords and API keys are those of then: close again what was closed since"
+    )
     if done.kept_as:
         text += f"\nthe database of before is kept as {done.kept_as}"
     _answer({"backup": str(found.folder), "rows": done.rows, "kept_as": done.kept_as}, text, as_json=as_json)
@@ -117,7 +120,9 @@ def _named(settings: Settings, name: str) -> Backup:
     from ndiyan.backup import find_backup
     from ndiyan.manifest import read_backup
 
-    return read_backup(Path(name)) if "/" in name else find_backup(settings.backup().folder, name)
+    if "/" in name:
+        return read_backup(Path(name))
+    return find_backup(settings.backup().folder, name, now=settings.make_clock().now())
 
 
 def _say(line: str) -> None:

@@ -89,7 +89,8 @@ class Demo:
         try:
             kept = self._folder.load_state()
             self._is_first = kept is None
-            refuse_without_room(self._folder.root, NEEDED_MB)
+            cure = "make room, or choose another place with --data FOLDER"
+            refuse_without_room(self._folder.root, NEEDED_MB, cure=cure)
             self._folder.prepare()
             database_url, port = self._start_database(kept)
             broker = self._start_broker()

@@ -56,9 +56,13 @@ OWN_POSTGRES = "host=/var/run/postgresql dbname=postgres user=postgres"  # opens
 BACKUP_AT = "02:30"
 FIRST_FREE_PORT = 1024  # the services are nobody who may take one below
 BY = "server (ndiyan init)"
+# Where the units of the services see something else than everybody does (ProtectHome, PrivateTmp).
+HIDDEN = dict.fromkeys(("/home", "/root", "/run/user"), "is closed to them") | dict.fromkeys(
+    ("/tmp", "/var/tmp"), "is another for them, thrown away when they stop"  # noqa: S108 - compared
+)
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
 SERVICES = ("ndiyan-ingest", "ndiyan-alerts", "ndiyan-web", "ndiyan-keeper")
-UNITS = (*(f"{name}.service" for name in (*SERVICES, "ndiyan-backup")), "ndiyan.target",
+UNITS = (*(f"{name}.service" for name in (*SERVICES, "ndiyan-ingest@", "ndiyan-backup")), "ndiyan.target",
          "mosquitto.service.d/ndiyan.conf")  # fmt: skip
 
 
@@ -154,8 +158,11 @@ def install(answers: Answers) -> Installed:
     _check_answers(answers)
     _check_machine(answers)
     _check_backups(answers.backups)
-    with _as_postgres():
-        database = answers.database or _new_address(OWN_POSTGRES)
+    if answers.database:
+        database = answers.database
+    else:
+        with _as_postgres():
+            database = _new_address(OWN_POSTGRES)
     files = [*_broker_files(answers), *_units(answers), *_own_files(answers, database)]
     if taken := next((file.path for file in files if file.path.exists()), None):
         raise InitRefused(
@@ -273,6 +280,18 @@ def _check_answers(answers: Answers) -> None:
     for what, path in (("backups", answers.backups), ("root", answers.root)):
         if not path.is_absolute() or any(letter.isspace() for letter in str(path)):
             raise InitRefused(f"{what}: {str(path)!r} is no whole path without spaces (/var/backups/ndiyan)")
+    if answers.root == Path("/"):
+        _check_reach(answers.backups)
+
+
+def _check_reach(folder: Path) -> None:
+    """The services, as systemd runs them, must see the folder as everybody does."""
+    for place, why in HIDDEN.items():
+        if folder.resolve().is_relative_to(Path(place).resolve()):
+            raise InitRefused(
+                f"backups: {folder} is no place for the services: {place} {why}; name a folder elsewhere"
+                " (/var/backups/ndiyan)"
+            )
 
 
 def _check_machine(answers: Answers) -> None:

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from itertools import dropwhile
 
 import httpx
 import psycopg
@@ -88,7 +89,8 @@ class Keeper:
             self._tell(standing, told, now)
             beat(self._connection, "keeper", now, told.detail)
         if told.letters:
-            told.letters = [text for text in told.letters if not self._config.send_letter(text)]
+            # After one that is refused the others wait: a mail server that is away takes half a minute to say so.
+            told.letters = list(dropwhile(self._config.send_letter, told.letters))
             beat(self._connection, "keeper", now, told.detail)
         if not standing and self._config.ping_url:
             self._ping(self._config.ping_url)
@@ -213,6 +215,7 @@ def run(
     absence = Absence(config)
     if stop.wait(SETTLE_S):
         return
+    watchdog.alive("begins to look")
     while True:
         try:
             with connect(url, application="ndiyan-keeper") as connection:

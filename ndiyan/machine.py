@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from alerts.watchdog import BACKUP_WITHIN
 from gateway.clock import Clock
-from ndiyan.backup import age_of_newest
+from ndiyan.backup import age_of_newest, is_ahead, list_backups
 from ndiyan.children import run
 from ndiyan.errors import SettingsError
 from ndiyan.problem import Problem, by_systemd
@@ -115,11 +115,18 @@ def _backups(settings: Settings, now: datetime) -> Iterator[Problem]:
     if not settings.backup_folder:
         yield Problem("nothing is ever saved: backup.folder is not set", "set backup.folder (docs/backup.md)")
         return
-    age, remedy = age_of_newest(Path(settings.backup_folder), now), "ndiyan backup"
+    folder = Path(settings.backup_folder)
+    for backup in list_backups(folder):
+        if is_ahead(backup, now):
+            yield Problem(
+                f"{backup.folder} is of a later time than now, and counts as no backup",
+                f"timedatectl; when the clock is right and there is another backup: rm -r {backup.folder}",
+            )
+    age, remedy = age_of_newest(folder, now), "ndiyan backup"
     if (restart := by_systemd("ndiyan-backup")) is not None:
-        remedy = f"{restart}; and of that of the night: {Path(settings.backup_folder) / 'backup.log'}"
+        remedy = f"{restart}; and of that of the night: {folder / 'backup.log'}"
     if age is None:
-        yield Problem(f"{settings.backup_folder} holds no backup", remedy)
+        yield Problem(f"{folder} holds no backup", remedy)
     elif age > BACKUP_WITHIN:
         hours, most = age // timedelta(hours=1), BACKUP_WITHIN // timedelta(hours=1)
         yield Problem(f"the newest backup is {hours} hours old, wanted at most {most}", remedy)

@@ -11,7 +11,7 @@ from typing import Protocol
 import psycopg
 
 from ingest.db import connect, queries
-from ndiyan.backup import age_of_newest, list_backups
+from ndiyan.backup import age_of_newest, newest_backup
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,12 @@ class Nightly:
         if self._process is not None or now < due_at or self._begun_on == now.date():
             return
         self._begun_on = now.date()
-        age = age_of_newest(self._folder, now)
-        if age is None or age > now - due_at:
-            try:
+        try:
+            age = age_of_newest(self._folder, now)
+            if age is None or age > now - due_at:
                 self._process = self._begin()
-            except OSError as error:
-                log.error("the backup of the day could not begin in %s: %s", self._folder, error)
+        except OSError as error:
+            log.error("the backup of the day could not begin in %s: %s", self._folder, error)
 
 
 def note_newest(url: str, folder: Path | None) -> Callable[[datetime], None]:
@@ -62,7 +62,7 @@ def note_newest(url: str, folder: Path | None) -> Callable[[datetime], None]:
         if looked_at is not None and abs(now - looked_at) < LOOK_EVERY:
             return
         try:
-            newest = next(iter(list_backups(folder)), None) if folder else None
+            newest = newest_backup(folder, now) if folder else None
             with connect(url, application="ndiyan-nightly") as connection:
                 if folder is None:
                     connection.execute(SQL["forget"])

@@ -58,6 +58,7 @@ def restore(url: str, backup: Backup, key: pyrage.x25519.Identity | None, *, ove
         _execute(admin, "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", beside)
         try:
             rows = restore_into(with_database(url, beside), backup, key)
+            _log_out_all(with_database(url, beside))
         except BaseException:
             _execute(admin, "DROP DATABASE {}", beside)
             raise
@@ -165,10 +166,19 @@ def _make_roles(connection: Connection, roles: Sequence[str]) -> None:
         for role in missing:
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
     except psycopg.errors.InsufficientPrivilege as error:
-        wanted = "; ".join(f"CREATE ROLE {role}" for role in missing)
+        # With ADMIN the user may let them in afterwards: since PostgreSQL 16 whoever did not make a role needs it.
+        wanted = "; ".join(f"CREATE ROLE {role} ADMIN {connection.info.user}" for role in missing)
         raise BackupError(
             f"{connection.info.user} may not make roles that had rights in what was saved: as a superuser, {wanted}"
         ) from error
+
+
+def _log_out_all(url: str) -> None:
+    """Whoever was logged in then, or had a link, may have been sent away since."""
+    with connect(url, application="ndiyan-restore") as connection:
+        if connection.execute(SQL["has_sessions"]).fetchone() == (True,):
+            connection.execute(SQL["end_sessions"])
+            connection.execute(SQL["void_links"])
 
 
 def _tables(url: str) -> list[str]:

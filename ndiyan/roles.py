@@ -36,10 +36,11 @@ def role_of(service: str) -> str:
     return f"ndiyan_{service}"
 
 
-def has_roles(connection: Connection) -> bool:
-    """Whether this server has roles for the services."""
+def roles_there(connection: Connection) -> list[str]:
+    """The roles of the services that this server has."""
     names = [role_of(service) for service in SERVICES]
-    return bool(connection.execute("SELECT FROM pg_roles WHERE rolname = ANY(%s)", [names]).fetchall())
+    there = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) ORDER BY rolname", [names])
+    return [name for (name,) in there]
 
 
 def grant_all(connection: Connection) -> None:
@@ -59,10 +60,10 @@ def grant_all(connection: Connection) -> None:
                 connection.execute(SQL["daemon"])
                 connection.execute(GAMMU["guard"])
     except psycopg.errors.InsufficientPrivilege as error:
-        owner = connection.info.user
+        owner, theirs = connection.info.user, ", ".join(["ndiyan_zone", *roles_there(connection)])
         raise RolesRefused(
             f"{owner} may not make roles ({error.diag.message_primary}): as a superuser, ALTER ROLE {owner} CREATEROLE;"
-            f" GRANT ndiyan_zone TO {owner} WITH ADMIN OPTION"
+            f" GRANT {theirs} TO {owner} WITH ADMIN OPTION"
         ) from error
 
 

@@ -9,10 +9,12 @@ import logging
 import signal
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import time as daytime
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +103,8 @@ def run_web(settings: Settings) -> None:
 
 
 def _beat_for_pages(settings: Settings) -> None:
-    """As long as the pages answer, the database and systemd hear so; asked from outside, as a browser would."""
+    """As long as the pages answer, systemd hears so; the database as long as they answer well. Asked from outside, as a
+    browser would. That the database is away is an answer: a new start brings it back no sooner."""
     from ndiyan.keeper import beat
 
     clock, watchdog = settings.make_clock(), Watchdog()
@@ -110,18 +113,29 @@ def _beat_for_pages(settings: Settings) -> None:
     is_ready = False
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=PAGES_WITHIN_S) as answer:
-                answer.read()
-            with connect(settings.required("database.url"), application="ndiyan-web-beat") as connection:
-                beat(connection, instance_name("web", settings.instance), clock.now())
+            status = _status_of(address)
+            if status in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE):
+                if not is_ready:
+                    watchdog.ready()
+                is_ready = True
+                watchdog.alive("pages answer" if status == HTTPStatus.OK else "pages answer that they cannot work now")
+            if status == HTTPStatus.OK:
+                with connect(settings.required("database.url"), application="ndiyan-web-beat") as connection:
+                    beat(connection, instance_name("web", settings.instance), clock.now())
         except (OSError, psycopg.Error) as error:
             log.debug("the pages do not answer: %s", error)
-        else:
-            if not is_ready:
-                watchdog.ready()
-            is_ready = True
-            watchdog.alive("pages answer")
         time.sleep(PAGES_EVERY_S)
+
+
+def _status_of(address: str) -> int:
+    """What the pages answer there; `OSError` when they do not."""
+    try:
+        with urllib.request.urlopen(address, timeout=PAGES_WITHIN_S) as answer:
+            answer.read()
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code
 
 
 def run_keeper(settings: Settings, *, file: Path | None = None) -> None:

@@ -111,9 +111,14 @@ def create_login_link(
              "expires": now_wall + valid_for}  # fmt: skip
     with connection.transaction():
         if purpose is Purpose.PASSWORD:
-            connection.execute(SQL["void_links"], asked)
+            void_links(connection, person, purposes=[purpose])
         connection.execute(SQL["insert_login_link"], asked)
     return token
+
+
+def void_links(connection: Connection, person: str, *, purposes: Iterable[Purpose] = tuple(Purpose)) -> None:
+    """Let links of a person that were not used yet open nothing any more."""
+    connection.execute(SQL["void_links"], {"person": person, "purposes": [purpose.value for purpose in purposes]})
 
 
 def purpose_of(connection: Connection, token: str, *, now_wall: datetime) -> tuple[str, Purpose]:

@@ -19,6 +19,7 @@ from web.access import (
     hash_of,
     open_session,
     purpose_of,
+    void_links,
 )
 from web.errors import AccountRefused, CodeRefused, LoginRefused, NotThere, ProviderNeeded
 from web.passwords import Passwords, check_password, new_recovery_codes, new_secret, plain_code, step_of_code
@@ -126,6 +127,7 @@ def disable(connection: Connection, name: str, *, by: str, now: datetime, now_wa
         if connection.execute(SQL["disable"], {"name": before.name, "now": now_wall}).rowcount:
             _keep_an_administrator(connection, before)
             end_sessions(connection, before.name)
+            void_links(connection, before.name)
             record(connection, who=by, what="account_disabled", subject=before.name, now=now)
 
 
@@ -138,12 +140,13 @@ def enable(connection: Connection, name: str, *, by: str, now: datetime) -> None
 
 
 def reset(connection: Connection, name: str, *, by: str, now: datetime, now_wall: datetime) -> str:
-    """Forget somebody's password and second factor and end their sessions; returns the token of a link to set anew."""
+    """Forget somebody's password and second factor, end their sessions and links; returns the token of a new one."""
     before = find_account(connection, name)
     with connection.transaction():
         connection.execute(SQL["forget_secrets"], {"name": before.name})
         connection.execute(SQL["drop_codes"], {"name": before.name})
         end_sessions(connection, before.name)
+        void_links(connection, before.name)
         record(connection, who=by, what="account_reset", subject=before.name, now=now)
         return password_link(connection, before.name, now_wall=now_wall)
 
@@ -159,7 +162,7 @@ def set_password(
     connection: Connection, token: str, password: str, *, passwords: Passwords, now: datetime, now_wall: datetime,
     only_by_provider: frozenset[Role] = frozenset(),
 ) -> OpenedSession:  # fmt: skip
-    """Use up a link to set a password, and let its owner in; sessions of before end.
+    """Use up a link to set a password, and let its owner in; sessions and other links of before end.
 
     Raises
     ------
@@ -176,6 +179,7 @@ def set_password(
         session = open_session(connection, token, now_wall=now_wall, purpose=Purpose.PASSWORD)
         connection.execute(SQL["set_password"], {"name": session.person, "password": kept})
         end_sessions(connection, session.person, but=hash_of(session.token))
+        void_links(connection, session.person)
         _record_own(connection, session.person, "password_set", now)
     return session
 
@@ -183,7 +187,7 @@ def set_password(
 def change_password(
     connection: Connection, name: str, *, old: str, new: str, passwords: Passwords, session: bytes, now: datetime
 ) -> None:
-    """Change one's own password; the other sessions end.
+    """Change one's own password; the other sessions end, and links that were not used.
 
     Raises
     ------
@@ -200,6 +204,7 @@ def change_password(
     with connection.transaction():
         connection.execute(SQL["set_password"], {"name": name, "password": kept})
         end_sessions(connection, name, but=session)
+        void_links(connection, name)
         _record_own(connection, name, "password_set", now)
 
 

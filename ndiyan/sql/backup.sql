@@ -26,3 +26,12 @@ SELECT pg_export_snapshot();
 -- Sessions of others on a database.
 SELECT DISTINCT coalesce(nullif(application_name, ''), usename, '?') FROM pg_stat_activity
 WHERE datname = %(name)s AND backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY 1;
+
+-- has_sessions
+SELECT to_regclass('public.web_session') IS NOT NULL;
+
+-- end_sessions
+DELETE FROM web_session;
+
+-- void_links
+UPDATE login_link SET used_at = now() WHERE used_at IS NULL;

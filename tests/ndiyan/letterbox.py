@@ -18,11 +18,13 @@ from ndiyan.mail import MailServer
 
 
 class Letterbox:
-    """Takes letters while it `is_open`; with `certificate` only over TLS and from who knows the password."""
+    """Takes letters while it `is_open`, and counts those that it was `asked` to take; with `certificate` only over TLS and
+    from who knows the password."""
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.letters: list[EmailMessage] = []
         self.is_open = True
+        self.asked = 0
         context = None
         if certificate is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -47,6 +49,7 @@ class Letterbox:
         self._controller.stop()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.asked += 1
         if not self.is_open:
             return "451 come back later"
         assert isinstance(envelope.content, bytes)

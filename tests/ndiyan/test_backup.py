@@ -12,29 +12,38 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from gateway.clock import ManualClock
+from gateway.clock import Clock, ManualClock
 from ingest.db import connect
+from ndiyan import backup
 from ndiyan.backup import (
     BackupConfig,
     age_of_newest,
     find_backup,
+    let_go,
     list_backups,
     make_backup,
     superfluous,
 )
 from ndiyan.contents import Contents
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
-from ndiyan.errors import BackupError, NdiyanError, SettingsError
-from ndiyan.manifest import DATABASE, Backup, Manifest
+from ndiyan.errors import BackupError, NdiyanError, SettingsError, StartRefused
+from ndiyan.manifest import DATABASE, MANIFEST, NAME, Backup, Manifest
 from ndiyan.restore import check_files, restore, restore_files
 from ndiyan.sealing import new_key, read_key
 from tests.conftest import skip_without
 from tests.web.web_site import Site
+from web.access import begin_session, count_sessions, create_login_link, purpose_of
+from web.accounts import disable, find_account, let_in
+from web.errors import LinkRefused
+from web.rights import Role
+
+NOW = datetime(2026, 3, 9, 10, 40, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -81,6 +90,12 @@ def overview_page(site: Site, url: str) -> str:
         assert client.get(there.login_path()).status_code == 303
         page = client.get("/en/").raise_for_status().text
     return re.sub(r'name="csrf" value="[^"]*"|datetime="[^"]*"></time>|data-made="[^"]*"', "", page)
+
+
+def drop_database(url: str, name: str) -> None:
+    """Let go of what a restore has kept."""
+    with connect(make_conninfo(url, dbname="postgres")) as admin:
+        admin.execute(psycopg.sql.SQL("DROP DATABASE {}").format(psycopg.sql.Identifier(name)))
 
 
 @pytest.mark.db
@@ -142,8 +157,30 @@ def test_a_database_that_is_not_empty_is_replaced_only_when_told_and_kept(
     try:
         assert (names(database_url), names(kept)) == (["before"], ["after"])
     finally:
-        with connect(make_conninfo(database_url, dbname="postgres")) as admin:
-            admin.execute(psycopg.sql.SQL("DROP DATABASE {}").format(psycopg.sql.Identifier(done.kept_as)))
+        drop_database(database_url, done.kept_as)
+
+
+@pytest.mark.db
+def test_who_was_logged_in_when_a_backup_was_made_is_not_after_its_restore(
+    database_url: str, folder: Path, clock: ManualClock
+) -> None:
+    now = clock.now()
+    with connect(database_url) as connection:
+        let_in(connection, "Mariama", Role.ENGINEER, now_wall=now)
+        begin_session(connection, "Mariama", way="link", now_wall=now)
+        link = create_login_link(connection, person="Mariama", now_wall=now)
+    made = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+    with connect(database_url) as connection:
+        disable(connection, "Mariama", by="Awa (web)", now=now, now_wall=now)
+    done = restore(database_url, made, None, over=True, now=now)
+    try:
+        with connect(database_url) as connection:
+            assert find_account(connection, "Mariama").disabled_at is None, "which somebody has to see to"
+            assert count_sessions(connection, "Mariama", now_wall=now) == 0
+            with pytest.raises(LinkRefused, match="used"):
+                purpose_of(connection, link, now_wall=now)
+    finally:
+        drop_database(database_url, done.kept_as or "")
 
 
 @pytest.mark.db
@@ -197,8 +234,8 @@ def test_whoever_may_not_make_roles_is_told_which_to_have_made(
         admin.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD 'plain'")  # type: ignore[call-overload]
         try:
             url = make_conninfo(postgres, user=name, password="plain", dbname=name)
-            wanted = "as a superuser, CREATE ROLE ndiyan_test_gone; CREATE ROLE ndiyan_test_away"
-            with pytest.raises(BackupError, match=f"{name} may not make roles .*: {wanted}"):
+            wanted = "; ".join(f"CREATE ROLE ndiyan_test_{one} ADMIN {name}" for one in ("gone", "away"))
+            with pytest.raises(BackupError, match=f"{name} may not make roles .*: as a superuser, {wanted}"):
                 restore(url, gone, None, over=False, now=clock.now())
         finally:
             admin.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
@@ -214,6 +251,29 @@ def test_what_root_makes_by_hand_the_nightly_one_can_read_and_let_go_of(
     made = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
     there = [folder / ".lock", made.folder, *made.folder.iterdir()]
     assert {one.stat().st_uid for one in there} == {nobody.pw_uid}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else for a moment")
+def test_a_first_backup_by_root_that_fails_keeps_no_nightly_one_from_being_made(
+    folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    owners = []
+
+    def fail(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
+        owners.append(making.stat().st_uid)
+        raise BackupError("the database went away")
+
+    monkeypatch.setattr(backup, "_save", fail)
+    try:
+        for uid in (0, nobody.pw_uid):
+            os.seteuid(uid)
+            with pytest.raises(BackupError, match="the database went away"):
+                make_backup("postgresql://127.0.0.1:1/x", BackupConfig(folder), clock)
+    finally:
+        os.seteuid(0)
+    assert owners == [nobody.pw_uid] * 2, "what a killed one leaves can be swept away too"
 
 
 @pytest.mark.db
@@ -233,6 +293,16 @@ def test_a_file_that_may_not_be_read_is_named_with_its_cure(
     finally:
         os.seteuid(0)
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "etc"]
+
+
+@pytest.mark.db
+def test_a_backup_without_room_is_told_how_much_it_needs_and_what_to_do(
+    database_url: str, folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_000_000))
+    cure = r"make room, or choose another backup\.folder"
+    with pytest.raises(StartRefused, match=rf"1 MB free and \d+ MB are needed: {cure}$"):
+        make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
 
 
 def test_a_folder_that_takes_nothing_is_told_in_words(tmp_path: Path, clock: ManualClock) -> None:
@@ -256,6 +326,14 @@ def test_a_key_is_never_written_over_and_its_file_is_private(tmp_path: Path) -> 
 def made_on(day: datetime) -> Backup:
     contents = Contents(day, {}, None)
     return Backup(Path(f"{day:%Y%m%d}"), Manifest(day, day, "0.1.0", 15, None, (), None, contents, {}))
+
+
+def put_backup(folder: Path, made_at: datetime) -> Path:
+    """A backup as `list_backups` finds it, with nothing in it."""
+    place = folder / f"{made_at:{NAME}}"
+    place.mkdir()
+    (place / MANIFEST).write_text(made_on(made_at).manifest.to_json(), "utf-8")
+    return place
 
 
 def test_seven_days_four_weeks_and_twelve_months_are_kept() -> None:
@@ -283,6 +361,23 @@ def test_what_is_no_backup_is_passed_over_and_a_wrong_name_is_told(tmp_path: Pat
     (tmp_path / "ndiyan-20260102T000000Z" / "manifest.json").write_text(json.dumps({"format": 9}), "utf-8")
     assert list_backups(tmp_path) == []
     with pytest.raises(BackupError, match=r"format 9 is not 1: restore it with the version that wrote it"):
-        find_backup(tmp_path, "ndiyan-20260102T000000Z")
+        find_backup(tmp_path, "ndiyan-20260102T000000Z", now=NOW)
     with pytest.raises(BackupError, match="holds no backup"):
-        find_backup(tmp_path, "newest")
+        find_backup(tmp_path, "newest", now=NOW)
+
+
+def test_the_newest_is_none_of_a_clock_that_was_ahead(tmp_path: Path) -> None:
+    ahead = put_backup(tmp_path, NOW + timedelta(days=365))
+    with pytest.raises(BackupError, match=f"no backup of before 2026-03-09 10:40 UTC: .* the name: {ahead.name}"):
+        find_backup(tmp_path, "newest", now=NOW)
+    assert find_backup(tmp_path, ahead.name, now=NOW).folder == ahead
+    just_made = put_backup(tmp_path, NOW + timedelta(minutes=4))  # and the clock was set back a little
+    assert find_backup(tmp_path, "newest", now=NOW).folder == just_made
+
+
+def test_backups_of_a_clock_that_was_ahead_take_no_place_of_others_and_stay(tmp_path: Path) -> None:
+    days = [put_backup(tmp_path, NOW - timedelta(days=day)) for day in range(9)]
+    ahead = [put_backup(tmp_path, NOW.replace(year=2027, month=month)) for month in range(1, 13)]
+    let_go(tmp_path, NOW)
+    # Seven days, and 1 March, a Sunday, for the week before.
+    assert {backup.folder for backup in list_backups(tmp_path)} == {*ahead, *days[:7], days[8]}

@@ -27,7 +27,7 @@ from ndiyan.machine import machine_problems
 from ndiyan.manifest import MANIFEST
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
-from tests.ndiyan.test_backup import made_on
+from tests.ndiyan.test_backup import made_on, put_backup
 from tests.surroundings import NO_SETTINGS
 from tests.web.web_seed import seed_alert, seed_event
 
@@ -92,6 +92,19 @@ def test_a_backup_that_is_missing_or_old_is_told(well: Path, clock: ManualClock,
     assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {
         "the newest backup is 27 hours old, wanted at most 26": "ndiyan backup"
     }
+
+
+def test_a_backup_of_a_clock_that_was_ahead_is_named_with_its_cure(
+    well: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    ahead = put_backup(folder, clock.now() + timedelta(days=365))
+    put_backup(folder, clock.now())
+    assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {
+        f"{ahead} is of a later time than now, and counts as no backup":
+            f"timedatectl; when the clock is right and there is another backup: rm -r {ahead}"
+    }  # fmt: skip
 
 
 @pytest.fixture

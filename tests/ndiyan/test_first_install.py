@@ -20,7 +20,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ingest.db import connect, migrate, newest_migration, schema_number
-from ndiyan import children
+from ndiyan import children, first_install
 from ndiyan.children import free_port
 from ndiyan.embedded_broker import answers_connect, find_mosquitto
 from ndiyan.errors import SettingsError
@@ -193,6 +193,19 @@ def test_nothing_is_written_over_and_a_database_in_use_is_left_alone(root: Path,
 
 
 @pytest.mark.db
+def test_who_gives_a_database_need_not_become_postgres(
+    root: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container the account is there, and its server is in another."""
+
+    def refuse() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(first_install, "_as_postgres", refuse)
+    assert install(answers(root, empty_database_url)).files
+
+
+@pytest.mark.db
 def test_a_disk_that_fails_half_way_leaves_nothing_and_the_command_can_be_given_again(
     root: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +222,19 @@ def test_a_disk_that_fails_half_way_leaves_nothing_and_the_command_can_be_given_
     assert list(root.iterdir()) == []
     monkeypatch.undo()
     assert given.settings in install(given).files
+
+
+@pytest.mark.db
+def test_the_unit_of_every_service_is_written_and_the_guide_counts_the_files(
+    root: Path, empty_database_url: str
+) -> None:
+    done = install(answers(root, empty_database_url))
+    units = {file.name: file.read_text("utf-8") for file in done.files if file.parent.name == "system"}
+    assert {one.name for one in shipped("deploy/systemd").iterdir() if one.name.endswith(".service")} <= set(units)
+    program = Path(sys.executable).with_name("ndiyan")
+    assert f"ExecStart={program} ingest --worker %i\n" in units["ndiyan-ingest@.service"], "ndiyan-ingest@2 and so on"
+    guide = (Path(__file__).parents[2] / "docs/install.md").read_text("utf-8")
+    assert f"`{len(done.files)} files are written and nothing was started`" in guide
 
 
 @pytest.mark.db
@@ -244,6 +270,24 @@ def test_a_wrong_answer_is_told_with_its_value_and_nothing_is_written(
     assert list(root.iterdir()) == []
     with connect(empty_database_url) as connection:
         assert schema_number(connection) == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [
+        pytest.param("/home/ndiyan/backups", "/home is closed to them", id="home"),
+        pytest.param("/root/backups", "/root is closed to them", id="root"),
+        pytest.param("/run/user/1000/usb", "/run/user is closed to them", id="session"),
+        pytest.param("/tmp/backups", "/tmp is another for them, thrown away when they stop", id="tmp"),
+        pytest.param("/var/lib/../tmp/backups", "/var/tmp is another for them", id="var-tmp"),
+    ],
+)
+def test_a_folder_that_services_see_otherwise_than_everybody_is_no_place_for_backups(
+    root: Path, folder: str, why: str
+) -> None:
+    given = replace(answers(root, "postgresql://127.0.0.1:1/x"), root=Path("/"), backups=Path(folder))
+    with pytest.raises(InitRefused, match=f"backups: {folder} is no place for the services: {why}"):
+        install(given)
 
 
 @pytest.mark.db

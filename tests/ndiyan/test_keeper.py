@@ -18,6 +18,7 @@ from gateway.health import Watchdog
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
+from ndiyan import keeper
 from ndiyan.keeper import Absence, Keeper, WatchConfig, beat, run, standing_still
 from ndiyan.mail import MailServer
 from tests.ndiyan.letterbox import Letterbox
@@ -144,6 +145,28 @@ def test_a_letter_waits_for_a_mail_server_that_is_away_and_is_sent_once(
         assert ["not working: web." in text for text in letterbox.texts] == [True]
 
 
+def test_a_mail_server_that_is_away_is_asked_once_a_look_however_many_letters_wait(
+    database_url: str, zones: list[Zone], letterbox: Letterbox
+) -> None:
+    """Each try may take half a minute, and after five minutes without a word systemd starts the keeper anew."""
+    clock = ManualClock(JUST_AFTER_THE_SMS)
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        server = Server(connection, clock, has_internet=True, mail=letterbox.server())
+        letterbox.is_open = False
+        for stopped in ((), ("web",), ("web",), ("web",), ()):
+            server.stopped = frozenset(stopped)
+            server.minute()
+        asked = letterbox.asked
+        server.minute()
+        assert letterbox.asked == asked + 1
+        letterbox.is_open = True
+        server.minute()
+        assert [text.partition(": ")[2].partition(".")[0] for text in letterbox.texts] == [
+            "all works", "not working: web", "all works again",
+        ]  # fmt: skip
+
+
 def test_a_trouble_is_told_once_and_its_end_too(database_url: str, zones: list[Zone]) -> None:
     clock = ManualClock(JUST_AFTER_THE_SMS)
     with connect(database_url) as connection:
@@ -183,6 +206,29 @@ def test_a_server_that_has_just_started_has_its_keeper(database_url: str, clock:
     run(database_url, WatchConfig(), clock, stop, Watchdog())
     with connect(database_url) as connection:
         assert [part.why for part in look_at_parts(connection, clock) if part.name == "keeper"] == [""]
+
+
+class Systemd(Watchdog):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+
+    def ready(self) -> None:
+        self.heard.append("ready")
+
+    def alive(self, status: str) -> None:
+        self.heard.append(status)
+
+
+def test_systemd_hears_of_the_keeper_before_its_first_look_which_may_take_minutes(
+    database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, systemd = threading.Event(), Systemd()
+    monkeypatch.setattr(keeper, "SETTLE_S", 0.0)
+    run(database_url, WatchConfig(), clock, stop, systemd, [lambda now: stop.set()])
+    assert systemd.heard == ["ready", "begins to look", "not working: alerts, ingest, sender, web"]
 
 
 def test_what_does_not_leave_or_is_not_judged_stands_still_however_it_beats(

@@ -12,9 +12,8 @@ from alerts.watchdog import BACKUP_WITHIN, look_at_parts
 from gateway.clock import ManualClock
 from ingest.db import connect
 from ndiyan.keeper import Keeper, WatchConfig, beat
-from ndiyan.manifest import MANIFEST
 from ndiyan.nightly import LOOK_EVERY, Nightly, note_newest
-from tests.ndiyan.test_backup import made_on
+from tests.ndiyan.test_backup import put_backup
 
 OPERATOR = "+224620000001"
 
@@ -31,13 +30,6 @@ class Begun:
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(f"2026-03-{text}:00").replace(tzinfo=UTC)
-
-
-def put_backup(folder: Path, made_at: datetime) -> Path:
-    place = folder / f"ndiyan-{made_at:%Y%m%dT%H%M%SZ}"
-    place.mkdir()
-    (place / MANIFEST).write_text(made_on(made_at).manifest.to_json(), "utf-8")
-    return place
 
 
 def test_a_backup_is_begun_once_a_day_and_not_while_one_runs(tmp_path: Path) -> None:
@@ -72,6 +64,19 @@ def test_a_keeper_that_starts_again_makes_no_second_one(tmp_path: Path) -> None:
     assert len(begun) == 1
 
 
+def test_a_backup_of_a_clock_that_was_a_year_ahead_keeps_no_other_from_being_made(tmp_path: Path) -> None:
+    put_backup(tmp_path, at("01T02:30"))
+    put_backup(tmp_path, at("01T12:00") + timedelta(days=365))
+    begun: list[Begun] = []
+
+    def begin() -> Begun:
+        begun.append(Begun())
+        return begun[-1]
+
+    Nightly(tmp_path, time(2, 30), begin).look(at("02T02:30"))
+    assert len(begun) == 1
+
+
 def test_a_folder_that_takes_nothing_stops_nobody_and_is_tried_again_tomorrow(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -86,6 +91,18 @@ def test_a_folder_that_takes_nothing_stops_nobody_and_is_tried_again_tomorrow(
         nightly.look(now)
     assert begun == [at("02T02:30"), at("03T02:30")]
     assert caplog.messages == [f"the backup of the day could not begin in {tmp_path}: [Errno 13] Permission denied"] * 2
+
+
+def test_a_disk_that_cannot_be_read_ends_no_keeper(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_dir(path: Path) -> bool:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Path, "is_dir", is_dir)
+        Nightly(tmp_path, time(2, 30), Begun).look(at("02T02:30"))
+    assert caplog.messages == [f"the backup of the day could not begin in {tmp_path}: [Errno 5] Input/output error"]
 
 
 @pytest.mark.db
@@ -116,6 +133,13 @@ def test_the_operator_hears_that_backups_are_not_made_any_more_and_that_they_are
         assert over.endswith("all works again.")
 
 
+def standing(url: str, now: datetime) -> list[tuple[datetime | None, str]]:
+    """When the newest backup was made, as far as is known, and why it is missed."""
+    with connect(url) as connection:
+        parts = look_at_parts(connection, ManualClock(now))
+        return [(part.beat_at, part.why) for part in parts if part.name == "backup"]
+
+
 @pytest.mark.db
 def test_a_backup_that_was_never_made_is_missed_and_a_folder_that_went_away_too(
     database_url: str, tmp_path: Path
@@ -123,21 +147,31 @@ def test_a_backup_that_was_never_made_is_missed_and_a_folder_that_went_away_too(
     folder, begins = tmp_path / "disk", at("02T12:00")
     late = begins + BACKUP_WITHIN + timedelta(minutes=1)
 
-    def standing(now: datetime) -> list[tuple[datetime | None, str]]:
-        with connect(database_url) as connection:
-            parts = look_at_parts(connection, ManualClock(now))
-            return [(part.beat_at, part.why) for part in parts if part.name == "backup"]
-
     note_newest(database_url, folder)(begins)
     note_newest(database_url, folder)(late)  # a keeper that was started again
-    assert standing(late) == [(begins, "backup_old")]
+    assert standing(database_url, late) == [(begins, "backup_old")]
     folder.mkdir()
     put_backup(folder, late)
     note = note_newest(database_url, folder)
     note(late)
     shutil.rmtree(folder)
     note(late + LOOK_EVERY)
-    assert standing(late + LOOK_EVERY) == [(late, "")]
-    assert standing(late + BACKUP_WITHIN + LOOK_EVERY) == [(late, "backup_old")]
+    assert standing(database_url, late + LOOK_EVERY) == [(late, "")]
+    assert standing(database_url, late + BACKUP_WITHIN + LOOK_EVERY) == [(late, "backup_old")]
     note_newest(database_url, None)(late)  # nobody wants backups any more
-    assert standing(late + BACKUP_WITHIN + LOOK_EVERY) == []
+    assert standing(database_url, late + BACKUP_WITHIN + LOOK_EVERY) == []
+
+
+@pytest.mark.db
+def test_a_backup_of_a_clock_that_was_a_year_ahead_is_no_backup_of_today(database_url: str, tmp_path: Path) -> None:
+    right = at("02T02:30")
+    ahead = right + timedelta(days=365)
+    put_backup(tmp_path, ahead)
+    note = note_newest(database_url, tmp_path)
+    note(ahead)
+    assert standing(database_url, ahead) == [(ahead, "")]
+    note(right)  # the clock was set right
+    assert standing(database_url, right) == [(ahead, "backup_old")]
+    put_backup(tmp_path, right)
+    note(right + LOOK_EVERY)
+    assert standing(database_url, right + LOOK_EVERY) == [(right, "")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import stat
 import subprocess
@@ -12,13 +13,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
 from gateway.clock import ManualClock
 from gateway.zones import Zone
-from ingest.db import Connection, connect
+from ingest.db import Connection, connect, migrate
 from ingest.registry import import_zones
 from ndiyan.cli import app
+from ndiyan.first_install import make_database
 from ndiyan.roles import SERVICES, RolesRefused, grant_all, role_of, write_urls
 from tests.alerts.test_climbing import MINUTE, Region, phone_of
 from tests.web.test_access import OPEN, csrf_of, every_route
@@ -231,5 +234,28 @@ def test_the_command_writes_a_file_for_each_service_and_a_migration_grants_anew(
 
 def test_an_owner_who_may_not_make_roles_is_told_what_to_ask_for(owner: Connection) -> None:
     as_role(owner, "ingest")
-    with pytest.raises(RolesRefused, match=r"as a superuser, ALTER ROLE \w+ CREATEROLE"):
+    theirs = "ndiyan_zone, ndiyan_alerts, ndiyan_ingest, ndiyan_web"
+    with pytest.raises(RolesRefused, match=rf"as a superuser, ALTER ROLE \w+ CREATEROLE; GRANT {theirs} TO \w+ WITH"):
         grant_all(owner)
+
+
+def test_an_owner_who_was_given_what_the_refusal_asks_for_grants_to_roles_that_another_made(
+    owner: Connection, postgres: str
+) -> None:
+    """As after a restore on a new machine, where a superuser made them; since PostgreSQL 16 that matters."""
+    name = f"ndiyan_test_owner_{os.getpid()}"
+    url = make_conninfo(postgres, user=name, password="secret", dbname=name)
+    make_database(postgres, url)
+    try:
+        with connect(url) as theirs, connect(postgres) as superuser:
+            migrate(theirs)
+            with pytest.raises(RolesRefused) as refused:
+                grant_all(theirs)
+            for statement in str(refused.value).partition("as a superuser, ")[2].split("; "):
+                superuser.execute(statement)  # type: ignore[call-overload]
+            grant_all(theirs)
+    finally:
+        with connect(postgres) as superuser:
+            superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+            superuser.execute(f"DROP OWNED BY {name}")  # type: ignore[call-overload]
+            superuser.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -11,8 +11,10 @@ import pytest
 
 from ingest.db import Connection
 from tests.web.web_site import Site
+from web.access import create_login_link, purpose_of
 from web.accounts import (
     add_account,
+    change_password,
     change_role,
     disable,
     drop_code,
@@ -20,15 +22,17 @@ from web.accounts import (
     find_account,
     log_in,
     offer_code,
+    password_link,
     reset,
+    set_password,
     take_up_code,
 )
-from web.errors import AccountRefused, CodeRefused, LoginRefused, PasswordRefused
+from web.errors import AccountRefused, CodeRefused, LinkRefused, LoginRefused, PasswordRefused
 from web.limits import MOST_BUCKETS, Limiter, Tries
 from web.passwords import Passwords, check_password, step_of_code
 from web.rights import Role
 
-PASSWORD = "quatre chevaux sous la pluie"
+PASSWORD, OTHER = "quatre chevaux sous la pluie", "cinq vaches sous le soleil"
 
 
 @pytest.fixture
@@ -184,6 +188,35 @@ def test_whoever_is_disabled_is_out_at_once_and_comes_back_as_before(site: Site,
         assert _enters(client, "Mariama").status_code == 303
     told = connection.execute("SELECT what FROM audit_log WHERE subject = 'Mariama' ORDER BY audit_id").fetchall()
     assert [what for (what,) in told] == ["account_added", "password_set", "account_disabled", "account_enabled"]
+
+
+AFTER_WHICH: dict[str, Callable[[Connection, str, datetime], object]] = {
+    "reset": lambda connection, _, at: reset(connection, "Mariama", by="Awa (web)", now=at, now_wall=at),
+    "closed-and-opened": lambda connection, _, at: (
+        disable(connection, "Mariama", by="Awa (web)", now=at, now_wall=at),
+        enable(connection, "Mariama", by="Awa (web)", now=at),
+    ),
+    "another-password-by-link": lambda connection, link, at: set_password(
+        connection, link, OTHER, passwords=Passwords(), now=at, now_wall=at
+    ),
+    "another-password": lambda connection, _, at: change_password(
+        connection, "Mariama", old=PASSWORD, new=OTHER, passwords=Passwords(), session=b"", now=at
+    ),
+}
+
+
+@pytest.mark.db
+@pytest.mark.parametrize("happens", AFTER_WHICH)
+def test_links_that_nobody_used_open_nothing_after(site: Site, connection: Connection, happens: str) -> None:
+    """Whoever is sent away may still have one; `ndiyan web login-link` asks for neither password nor code."""
+    _with_password(site, connection, "Mariama")
+    at = site.wall.now()
+    way_in = create_login_link(connection, person="Mariama", now_wall=at)
+    to_set = password_link(connection, "Mariama", now_wall=at)
+    AFTER_WHICH[happens](connection, to_set, at)
+    for link in (way_in, to_set):
+        with pytest.raises(LinkRefused, match="used"):
+            purpose_of(connection, link, now_wall=at)
 
 
 @pytest.mark.db

@@ -3,8 +3,7 @@ INSERT INTO login_link (token_hash, person, purpose, created_at, expires_at)
 VALUES (%(hash)s, %(person)s, %(purpose)s, %(now)s, %(expires)s);
 
 -- void_links
--- Of several links to set a password only the last one counts.
-UPDATE login_link SET used_at = %(now)s WHERE person = %(person)s AND purpose = %(purpose)s AND used_at IS NULL;
+UPDATE login_link SET used_at = now() WHERE person = %(person)s AND purpose = ANY(%(purposes)s) AND used_at IS NULL;
 
 -- use_login_link
 -- One statement, so that of two simultaneous clicks only one opens the door.

@@ -1,0 +1,80 @@
+"""What a service says of itself while it runs: to systemd, which starts it anew, and to the keeper, which tells people."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ingest.db import connect
+from ndiyan import services
+from ndiyan.settings import load_settings
+from tests.surroundings import NO_SETTINGS
+
+
+class Over(Exception):
+    """The first round is over."""
+
+
+@contextmanager
+def pages(status: int) -> Iterator[int]:
+    """Something on a port of its own that answers so to whoever asks."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            """Nobody reads it."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join(5)
+
+
+@pytest.mark.db
+@pytest.mark.parametrize(
+    ("status", "systemd_hears", "keeper_hears"),
+    [
+        pytest.param(200, "pages answer", True, id="well"),
+        pytest.param(503, "pages answer that they cannot work now", False, id="without-a-database"),
+        pytest.param(500, None, False, id="broken"),
+    ],
+)
+def test_pages_that_say_that_they_have_no_database_are_not_started_anew(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    status: int, systemd_hears: str | None, keeper_hears: bool,
+) -> None:  # fmt: skip
+    def end(seconds: float) -> None:
+        raise Over
+
+    monkeypatch.setattr(services, "time", SimpleNamespace(sleep=end))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, pages(status) as port:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        there = {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_WEB_PORT": str(port)}
+        with pytest.raises(Over):
+            services._beat_for_pages(load_settings(NO_SETTINGS, there))
+        heard = []
+        while True:
+            try:
+                heard.append(systemd.recv(200).decode())
+            except BlockingIOError:
+                break
+    assert heard == ([] if systemd_hears is None else ["READY=1", f"WATCHDOG=1\nSTATUS={systemd_hears}"])
+    with connect(database_url) as connection:
+        beats = connection.execute("SELECT count(*) FROM heartbeat WHERE service = 'web'").fetchone()
+        assert beats == (int(keeper_hears),)
