@@ -237,7 +237,7 @@ def _hand_over(made: Iterable[Path], folder: Path) -> None:
     owner = folder.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
         for one in made:
-            os.chown(one, owner.st_uid, owner.st_gid)
+            os.chown(one, owner.st_uid, owner.st_gid, follow_symlinks=False)  # of what others may put there
 
 
 def _sync(folder: Path) -> None:
@@ -284,7 +284,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """Only one backup at a time; what a killed one left is swept away."""
     try:
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        opened = (folder / LOCK).open("w")
+        opened = os.fdopen(os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644), "w")
         _hand_over([folder / LOCK], folder)
     except OSError as error:
         me = pwd.getpwuid(os.geteuid()).pw_name

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAGES_EVERY_S, PAGES_WITHIN_S = 10.0, 15.0  # a request may wait ten seconds for its turn
+WELL_OR_WITHOUT_DATABASE = (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def run_ingest(settings: Settings, *, worker: int = 1, workers: int | None = None) -> None:
@@ -103,8 +104,10 @@ def run_web(settings: Settings) -> None:
 
 
 def _beat_for_pages(settings: Settings) -> None:
-    """As long as the pages answer, systemd hears so; the database as long as they answer well. Asked from outside, as a
-    browser would. That the database is away is an answer: a new start brings it back no sooner."""
+    """As long as the pages answer well, systemd and the database hear so; asked from outside, as a browser would.
+
+    That the database is away is an answer too, as long as it is: a new start brings it back no sooner.
+    """
     from ndiyan.keeper import beat
 
     clock, watchdog = settings.make_clock(), Watchdog()
@@ -114,15 +117,20 @@ def _beat_for_pages(settings: Settings) -> None:
     while True:
         try:
             status = _status_of(address)
-            if status in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE):
+            try:
+                with connect(settings.required("database.url"), application="ndiyan-web-beat") as connection:
+                    if status == HTTPStatus.OK:
+                        beat(connection, instance_name("web", settings.instance), clock.now())
+                says = "pages answer" if status == HTTPStatus.OK else None
+            except psycopg.Error as error:
+                log.debug("the database does not answer: %s", error)
+                says = "pages answer that they cannot work now" if status in WELL_OR_WITHOUT_DATABASE else None
+            if says is not None:
                 if not is_ready:
                     watchdog.ready()
                 is_ready = True
-                watchdog.alive("pages answer" if status == HTTPStatus.OK else "pages answer that they cannot work now")
-            if status == HTTPStatus.OK:
-                with connect(settings.required("database.url"), application="ndiyan-web-beat") as connection:
-                    beat(connection, instance_name("web", settings.instance), clock.now())
-        except (OSError, psycopg.Error) as error:
+                watchdog.alive(says)
+        except OSError as error:
             log.debug("the pages do not answer: %s", error)
         time.sleep(PAGES_EVERY_S)
 

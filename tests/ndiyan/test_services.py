@@ -14,6 +14,7 @@ import pytest
 
 from ingest.db import connect
 from ndiyan import services
+from ndiyan.children import free_port
 from ndiyan.settings import load_settings
 from tests.surroundings import NO_SETTINGS
 
@@ -46,16 +47,17 @@ def pages(status: int) -> Iterator[int]:
 
 @pytest.mark.db
 @pytest.mark.parametrize(
-    ("status", "systemd_hears", "keeper_hears"),
+    ("status", "is_away", "systemd_hears", "keeper_hears"),
     [
-        pytest.param(200, "pages answer", True, id="well"),
-        pytest.param(503, "pages answer that they cannot work now", False, id="without-a-database"),
-        pytest.param(500, None, False, id="broken"),
+        pytest.param(200, False, "pages answer", True, id="well"),
+        pytest.param(503, True, "pages answer that they cannot work now", False, id="without-a-database"),
+        pytest.param(503, False, None, False, id="stuck-beside-a-database-that-answers"),
+        pytest.param(500, False, None, False, id="broken"),
     ],
 )
 def test_pages_that_say_that_they_have_no_database_are_not_started_anew(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    status: int, systemd_hears: str | None, keeper_hears: bool,
+    status: int, is_away: bool, systemd_hears: str | None, keeper_hears: bool,
 ) -> None:  # fmt: skip
     def end(seconds: float) -> None:
         raise Over
@@ -65,7 +67,8 @@ def test_pages_that_say_that_they_have_no_database_are_not_started_anew(
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, pages(status) as port:
         systemd.bind(str(tmp_path / "notify"))
         systemd.setblocking(False)
-        there = {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_WEB_PORT": str(port)}
+        url = f"postgresql://nobody@127.0.0.1:{free_port()}/away" if is_away else database_url
+        there = {"NDIYAN_DATABASE_URL": url, "NDIYAN_WEB_PORT": str(port)}
         with pytest.raises(Over):
             services._beat_for_pages(load_settings(NO_SETTINGS, there))
         heard = []
