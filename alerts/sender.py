@@ -387,7 +387,7 @@ class Sender:
             self._settle_by_urgency(name, number, message.urgency, now)
 
     def _settle_by_urgency(self, name: str, number: int, urgency: int, now: datetime) -> None:
-        """Nobody knows whether it left, and nobody will: news of a fault is sent again, after a while by another route."""
+        """Nobody knows whether it left, and nobody will: news of a fault is sent again, at last by another route."""
         if urgency < Urgency.ALERT:
             self._connection.execute(SQL["abandon"], {"id": number})
             return

@@ -57,9 +57,9 @@ BACKUP_AT = "02:30"
 FIRST_FREE_PORT = 1024  # the services are nobody who may take one below
 BY = "server (ndiyan init)"
 # Where the units of the services see something else than everybody does (ProtectHome, PrivateTmp).
+THROWN_AWAY = ("/tmp", "/var/tmp")  # noqa: S108 - compared
 HIDDEN = dict.fromkeys(("/home", "/root", "/run/user"), "is closed to them") | dict.fromkeys(
-    ("/tmp", "/var/tmp"),
-    "is another for them, thrown away when they stop",  # noqa: S108 - compared
+    THROWN_AWAY, "is another for them, thrown away when they stop"
 )
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
 SERVICES = ("ndiyan-ingest", "ndiyan-alerts", "ndiyan-web", "ndiyan-keeper")

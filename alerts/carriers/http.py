@@ -143,7 +143,8 @@ class HttpRoute:
             yield Receipt(
                 tuple({number, str(ref or "")} - {""}), Fate(names["fates"].get(status, Fate.UNKNOWN)), received_at,
                 status, ref=UUID(ref) if ref else None, phone=e164(phone) if phone else None,
-                text_head=str(_maybe(fields, names.get("text")) or ""), never_left=status in names.get("never_left", ()),
+                text_head=str(_maybe(fields, names.get("text")) or ""),
+                never_left=status in names.get("never_left", ()),
             )  # fmt: skip
         else:
             phone = str(_at(fields, names["phone"])).removeprefix("tel:")

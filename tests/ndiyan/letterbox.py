@@ -18,8 +18,10 @@ from ndiyan.mail import MailServer
 
 
 class Letterbox:
-    """Takes letters while it `is_open`, and counts those that it was `asked` to take; with `certificate` only over TLS and
-    from who knows the password."""
+    """Takes letters while it `is_open`, and counts those that it was `asked` to take.
+
+    With `certificate` only over TLS and from who knows the password.
+    """
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.letters: list[EmailMessage] = []

@@ -1,4 +1,4 @@
-"""What a service says of itself while it runs: to systemd, which starts it anew, and to the keeper, which tells people."""
+"""What a service says of itself while it runs: to systemd, which starts it anew, and to the keeper, which tells."""
 
 from __future__ import annotations
 
