@@ -198,13 +198,37 @@ def test_a_fault_that_began_in_the_backlog_and_is_still_on_is_told_once_and_now(
     assert pump == [("opened", BACK)]
 
 
-def test_a_backlog_behind_a_sensor_that_was_heard_all_along_is_judged_too(village: Village) -> None:
-    """Another channel of the zone is already live when the gateway's past arrives."""
-    village.without_network_until(BACK, stopped=STOPPED)
-    zone, now = village.zone, village.clock.now()
+def battery_is_heard(village: Village) -> None:
+    """A channel of the zone is live while the gateway's past is under way."""
+    now = village.clock.now()
     payload = b'[{"n":"gateway/battery_v","u":"V","v":12.6,"t":%d}]' % now.timestamp()
-    topic = senml_topic(zone.zone_id, zone.gateway_id)
+    topic = senml_topic(village.zone.zone_id, village.zone.gateway_id)
     village.pipeline.store([Message(topic, payload, round(now.timestamp() * 1e6), 1, 1)])
+
+
+def test_a_fault_of_days_ago_whose_end_is_still_under_way_is_told_to_nobody(village: Village) -> None:
+    """What has come by now ends in the second hour of the standstill; the rest comes two minutes later."""
+    village.without_network_until(BACK, stopped=STOPPED)
+    battery_is_heard(village)
+    village.work()
+    village.send(CHANNELS * 12 * 28)
+    village.work()
+    (alert,) = village.pump_alerts
+    assert alert[:2] == ("open", STOPPED[0])
+    village.clock.advance(2 * MINUTE)
+    village.work()
+    village.send()
+    village.work()
+    (alert,) = village.pump_alerts
+    assert alert[:2] == ("resolved", STOPPED[0])
+    village.clock.advance(timedelta(hours=1))
+    village.work()
+    assert {fault for fault, _, _ in village.told} == {"comms_outage"}
+
+
+def test_a_backlog_behind_a_sensor_that_was_heard_all_along_is_judged_too(village: Village) -> None:
+    village.without_network_until(BACK, stopped=STOPPED)
+    battery_is_heard(village)
     village.work()
     assert village.pump_alerts == []
     village.clock.advance(STEP)
