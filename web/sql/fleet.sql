@@ -2,9 +2,7 @@
 -- Each zone with the newest measured time of all its channels and what the tower last said that can be. Added up over all
 -- zones at once: a look-up for each of their channels takes three times as long.
 SELECT z.zone_id, z.name, z.commune, z.latitude, z.longitude, z.altitude_m, z.is_fictional, z.people, z.counted_in,
-       z.gnf_per_20_l, coalesce(g.gateway_id, ''), seen.at,
-       CASE WHEN l.flag IN (4, 9) THEN good.value ELSE l.value END,
-       CASE WHEN l.flag IN (4, 9) THEN good.measured_at ELSE l.measured_at END,
+       z.gnf_per_20_l, coalesce(g.gateway_id, ''), seen.at, level.value, level.measured_at,
        (tower.rating ->> 'full_level_m')::float8, (tower.rating ->> 'volume_m3')::float8
 FROM zone z
 LEFT JOIN (SELECT zone_id, min(gateway_id) AS gateway_id FROM gateway WHERE is_active GROUP BY zone_id) g USING (zone_id)
@@ -13,12 +11,16 @@ LEFT JOIN (
     WHERE c.is_active AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s) GROUP BY c.zone_id
 ) seen USING (zone_id)
 LEFT JOIN asset tower ON tower.zone_id = z.zone_id AND tower.asset_id = 'tower' AND tower.is_active
-LEFT JOIN channel lc ON lc.zone_id = z.zone_id AND lc.asset_id = 'tower' AND lc.name = 'level_m' AND lc.is_active
-LEFT JOIN latest l ON l.channel_id = lc.channel_id
-LEFT JOIN LATERAL (
-    SELECT r.value, r.measured_at FROM reading r
-    WHERE r.channel_id = l.channel_id AND l.flag IN (4, 9) AND r.flag NOT IN (4, 9) ORDER BY r.measured_at DESC LIMIT 1
-) good ON true
+LEFT JOIN (
+    SELECT c.zone_id, CASE WHEN l.flag IN (4, 9) THEN good.value ELSE l.value END AS value,
+           CASE WHEN l.flag IN (4, 9) THEN good.measured_at ELSE l.measured_at END AS measured_at
+    FROM channel c JOIN latest l USING (channel_id) LEFT JOIN LATERAL (
+        SELECT r.value, r.measured_at FROM reading r
+        WHERE r.channel_id = l.channel_id AND l.flag IN (4, 9) AND r.flag NOT IN (4, 9) ORDER BY r.measured_at DESC LIMIT 1
+    ) good ON true
+    WHERE c.asset_id = 'tower' AND c.name = 'level_m' AND c.is_active
+      AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
+) level USING (zone_id)
 WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s
 ORDER BY z.zone_id;
 
