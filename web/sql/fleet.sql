@@ -20,7 +20,7 @@ LEFT JOIN (
     ) good ON true
     WHERE c.asset_id = 'tower' AND c.name = 'level_m' AND c.is_active
       AND (%(zone)s::text IS NULL OR c.zone_id = %(zone)s)
-) level USING (zone_id)
+) level ON level.zone_id = z.zone_id
 WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s
 ORDER BY z.zone_id;
 
