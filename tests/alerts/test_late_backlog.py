@@ -211,12 +211,12 @@ def test_a_fault_of_days_ago_whose_end_is_still_under_way_is_told_to_nobody(vill
     village.without_network_until(BACK, stopped=STOPPED)
     battery_is_heard(village)
     village.work()
+    village.clock.advance(2 * MINUTE)
     village.send(CHANNELS * 12 * 28)
     village.work()
     (alert,) = village.pump_alerts
     assert alert[:2] == ("open", STOPPED[0])
     village.clock.advance(2 * MINUTE)
-    village.work()
     village.send()
     village.work()
     (alert,) = village.pump_alerts
