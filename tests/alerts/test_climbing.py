@@ -540,14 +540,14 @@ def texts_to(route: Route, phone: str) -> list[str]:
     return [one.text for one in route.taken if one.phone == phone]
 
 
-@pytest.mark.parametrize("zones", [1, 2], ids=["alone", "in-one-with-others"])
+@pytest.mark.parametrize("failing", [1, 2], ids=["alone", "in-one-with-another"])
 def test_who_was_told_by_the_second_route_because_the_first_was_away_is_told_again_by_the_first(
-    region: Region, zones: int
+    region: Region, failing: int
 ) -> None:
     first, second = Route(places=0), Route()
     region.sender = Sender(region.connection, {"first": first, "second": second}, region.clock)
     region.everybody_else_is("exploitant", EVERYBODY)
-    for zone in range(zones):
+    for zone in range(failing):
         region.fails(zone)
     region.run(5 * MINUTE, routes=2)
     assert (len(texts_to(first, EVERYBODY)), len(texts_to(second, EVERYBODY))) == (0, 1)
