@@ -278,8 +278,8 @@ def test_a_wrong_answer_is_told_with_its_value_and_nothing_is_written(
         pytest.param("/home/ndiyan/backups", "/home is closed to them", id="home"),
         pytest.param("/root/backups", "/root is closed to them", id="root"),
         pytest.param("/run/user/1000/usb", "/run/user is closed to them", id="session"),
-        pytest.param("/tmp/backups", "/tmp is another for them, thrown away", id="tmp"),  # noqa: S108
-        pytest.param("/var/lib/../tmp/backups", "/var/tmp is another for them", id="var-tmp"),  # noqa: S108
+        pytest.param("/tmp/backups", "/tmp is another for them, thrown away", id="tmp"),  # noqa: S108 - refused
+        pytest.param("/var/lib/../tmp/backups", "/var/tmp is another for them", id="var-tmp"),  # noqa: S108 - refused
     ],
 )
 def test_a_folder_that_services_see_otherwise_than_everybody_is_no_place_for_backups(
