@@ -77,7 +77,11 @@ def test_what_the_instruments_see_stands_in_the_database(
     hardware = Hardware(
         [zone], clock=SystemClock(), folder=tmp_path / "zones", seed=1, scenario=load_scenario("demo"), first_port=0
     )
-    hardware.live_until(SystemClock().now() + timedelta(minutes=1))
+    registers: dict[tuple[str, str, str], float] = {}
+    now = SystemClock().now()
+    for minute in (0, 1):  # an instrument may miss one, and its register then keeps what it saw before
+        hardware.live_until(now + timedelta(minutes=minute))
+        registers |= hardware.seen
     bus, mqtt = hardware.buses[zone.zone_id], broker.settings_for(zone.gateway_id).url()
     with connect(database_url) as connection:
         import_zones(connection, [zone])
@@ -104,7 +108,7 @@ def test_what_the_instruments_see_stands_in_the_database(
         else:  # a loop's last digit is a microampere
             span = wires[name].loop or (0.0, 0.0)
             last_digit = abs(span[1] - span[0]) / 16_000
-            seen = hardware.seen[zone.zone_id, wires[name].asset, wires[name].channel]
+            seen = registers[zone.zone_id, wires[name].asset, wires[name].channel]
             assert value == pytest.approx(seen, abs=last_digit + 0.051), name
 
 
