@@ -1,11 +1,11 @@
 """A whole server for hours under steady load, a fault each minute: nothing lost, nothing twice, nothing that grows.
 
 `make bench-soak` with ARGS="--minutes 120 --seed 7". PostgreSQL, mosquitto, ingest, alerts with its sender, pages,
-keeper, three gateways and a foreign sensor; people write SMS, upload files and look at pages. Each minute one part,
-drawn by the seed, is killed (kill -9) or frozen. In the first half of the time one half of the parts is killed and the
-other only frozen, in the second half the other way round: so each part lives for half of the time, long enough to show
-whether it grows. Each half hour a backup is made, restored into a server of its own and held against the live
-database. Exit status 1 when anything was lost, twice or other than it was, or surely grows.
+keeper, three gateways and a foreign sensor, in zones with a month of readings; people write SMS, upload files and look
+at pages. Each minute one part, drawn by the seed, is killed (kill -9) or frozen. In the first half of the time one half
+of the parts is killed and the other only frozen, in the second half the other way round: so each part lives for half of
+the time, long enough to show whether it grows. Each half hour a backup is made, restored into a server of its own and
+held against the live database. Exit status 1 when anything was lost, twice or other than it was, or surely grows.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from typing import NamedTuple
 import httpx
 import numpy as np
 import psycopg
+from rich.console import Console
 
 from benchmarks.crash import (
     SETTLE_WITHIN_S,
@@ -44,11 +45,13 @@ from benchmarks.flat import Series, Trend, after_warm_up, table, trend, verdict
 from benchmarks.processes import family, open_files, pss_mb
 from benchmarks.readers import LOOKED_AT, logged_in
 from gateway.clock import SystemClock
-from ingest.db import connect, queries
+from ingest.db import Connection, connect, queries
 from ndiyan.backup import SCRATCH_SETTINGS, BackupConfig, make_backup
 from ndiyan.embedded_broker import find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import NdiyanError
+from ndiyan.history import write_history
+from ndiyan.progress import Steps
 from ndiyan.restore import restore_into
 from tests.scenarios.chaos_harness import Commune, People, standing_parts
 from tests.scenarios.crash_harness import Act, Deed, Load, Report, crash_loop, shuffled
@@ -58,6 +61,7 @@ SQL = queries("benchmarks", "soak")
 LOAD = Load(gateway_per_s=40.0, sensor_per_s=80.0, backlog_speed=60)  # an hour ends each minute
 MINUTE_S = 60.0
 ACT_EVERY_S = 10.0
+PAST_DAYS, PAST_SEED = 30, 1
 LOOK_EVERY_S = 2.0
 BACKUP_EVERY = 3  # times that all has settled, which is every tenth minute
 RECEIVED_BEFORE = timedelta(seconds=30)  # is committed once all that was taken is stored
@@ -97,6 +101,18 @@ class Seen:
     rooms: list[Room] = field(default_factory=list)
     links: list[tuple[float, int]] = field(default_factory=list)
     shared_mb: list[float] = field(default_factory=list)
+
+
+class LivedIn(Commune):
+    """A commune whose zones have been measured for a month, so that what the parts look back upon is there at once."""
+
+    def _live_through(self, connection: Connection) -> None:
+        end = datetime.now(UTC).replace(second=0, microsecond=0)
+        write_history(
+            connection, self.known_zones, start=end - timedelta(days=PAST_DAYS), end=end, seed=PAST_SEED,
+            scenario="dry-season", folder=self.folder / "past", steps=Steps(Console(stderr=True)),
+        )  # fmt: skip
+        self.since = datetime.now(UTC)
 
 
 class Reader:
@@ -332,7 +348,7 @@ def _rooms_told(seen: Seen) -> str:
 
 def run(mosquitto: Path, *, seed: int, minutes: int, looks: Path | None) -> bool:
     """The whole of it; whether all is well. Every look is written to `looks` as JSON."""
-    with commune_of(Commune, mosquitto, LOAD) as (commune, people):
+    with commune_of(LivedIn, mosquitto, LOAD) as (commune, people):
         soak, reader = Soak(commune, people, minutes), Reader(commune)
         reader.start()
         try:

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
@@ -26,7 +27,7 @@ from psycopg import sql
 
 from gateway.zones import Zone
 from ingest.claims import fetch_claims, worker_of
-from ingest.db import connect, migrate
+from ingest.db import Connection, connect, migrate
 from ingest.registry import import_zones
 from ndiyan.children import spawn
 from ndiyan.embedded_broker import EmbeddedBroker
@@ -140,6 +141,7 @@ class Village:
 
     victims: Sequence[str] = VICTIMS
     uploads: Zone | None = None
+    since: datetime | None = None
     services: Sequence[str] = ("ingest",)
     load = Load()
 
@@ -178,6 +180,7 @@ class Village:
         with connect(self.url) as connection:
             migrate(connection)
             import_zones(connection, self.known_zones)
+            self._live_through(connection)
             connection.execute(REFUSE_POISON)
         for name in ("broker", *self.services, *(f"gateway-{number}" for number in range(len(self.gateways)))):
             self._bring_up(name)
@@ -316,6 +319,9 @@ class Village:
             more = str(self.outboxes), str(self.load.backlog_speed)
             self._start_sender(name, "field_gateway", zone, self.load.gateway_per_s, *more)
 
+    def _live_through(self, connection: Connection) -> None:
+        """Write the village's past, and note in `since` when it ended; this one has none."""
+
     def _bring_up_service(self, name: str) -> None:
         raise AssertionError(f"{name} is no service of this village")
 
@@ -358,7 +364,7 @@ def oracle_of(village: Village) -> Oracle:
     return Oracle(
         village.folder, lambda: village.url, outboxes=village.outboxes, gateways=village.gateways,
         sensor=village.sensor, broker_log=village.broker.log, broker_up_ms=lambda: village.broker_up_ms,
-        tend=village.tend, uploads=village.uploads,
+        tend=village.tend, uploads=village.uploads, since=village.since,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -42,8 +43,8 @@ SELECT d.zone_id, d.sent, d.arrived, d.balance, d.stored, coalesce(r.rows, 0)
 FROM (SELECT zone_id, sum(sent) AS sent, sum(arrived) AS arrived, sum(stored) AS stored,
              sum(received + replayed - stored - duplicate - conflict - set_aside) AS balance
       FROM gateway_day GROUP BY zone_id) AS d
-LEFT JOIN (SELECT zone_id, count(*) AS rows FROM reading JOIN channel USING (channel_id) GROUP BY zone_id) AS r
-     USING (zone_id)
+LEFT JOIN (SELECT zone_id, count(*) AS rows FROM reading JOIN channel USING (channel_id)
+           WHERE received_at >= %s GROUP BY zone_id) AS r USING (zone_id)
 """
 TWICE = "SELECT count(*) - count(DISTINCT (channel_id, measured_at)) FROM reading"
 HOURS_AND_LATEST = """
@@ -59,7 +60,15 @@ SELECT (SELECT count(*) FROM (
         ) AS newest FULL JOIN latest AS kept USING (channel_id)
         WHERE (newest.measured_at, newest.value) IS DISTINCT FROM (kept.measured_at, kept.value))
 """
-READINGS = "SELECT channel_id, (extract(epoch FROM measured_at) * 1000)::int8, value FROM reading"
+READINGS = """
+SELECT channel_id, (extract(epoch FROM measured_at) * 1000)::int8, value FROM reading WHERE received_at >= %s
+"""
+SUMS = f"""
+SELECT count(*) FILTER (WHERE received_at >= %s), ({TWICE}), (SELECT count(*) FROM reading_conflict),
+       (SELECT count(*) FROM set_aside)
+FROM reading
+"""
+EVER = "-infinity"
 SET_ASIDE = "SELECT reason, payload FROM set_aside"
 
 Key = tuple[int, int]
@@ -180,6 +189,8 @@ class Oracle:
     broker_up_ms : tells since when the broker has been up [ms since 1970]
     tend : looks after the processes while we wait
     uploads : the zone whose readings come as files, with a diary of those whose upload was answered with 202
+    since : when what is to be judged began to come in; what was received before stands in no diary and no account, and
+        is held against its rollups alone
     """
 
     def __init__(
@@ -194,8 +205,10 @@ class Oracle:
         broker_up_ms: Callable[[], int],
         tend: Callable[[], None],
         uploads: Zone | None = None,
+        since: datetime | None = None,
     ) -> None:
         self._folder, self._outboxes, self._url = folder, outboxes, url
+        self._since = since or EVER
         self._confirmations = Confirmations(broker_log)
         self._broker_up_ms, self._tend = broker_up_ms, tend
         self._gateways, self._sensor = [Sender(zone) for zone in gateways], Sender(sensor)
@@ -249,10 +262,7 @@ class Oracle:
     def tally(self) -> Tally:
         """The sums as they stand now."""
         with connect(self._url()) as connection:
-            row = connection.execute(
-                f"SELECT count(*), ({TWICE}), (SELECT count(*) FROM reading_conflict), (SELECT count(*) FROM set_aside)"
-                " FROM reading"
-            ).fetchone()
+            row = connection.execute(SUMS, [self._since]).fetchone()
             assert row is not None
             stored, twice, conflicts, set_aside = row
             return Tally(
@@ -339,7 +349,7 @@ class Oracle:
 
     def _account(self, connection: Connection, *, drained: bool = False) -> list[Finding]:
         """The identities of migration 0008, from one snapshot."""
-        accounts = {zone: numbers for zone, *numbers in connection.execute(ACCOUNT)}
+        accounts = {zone: numbers for zone, *numbers in connection.execute(ACCOUNT, [self._since])}
         wrong = [f"{zone}: {numbers}" for zone, numbers in accounts.items() if numbers[2] or numbers[3] != numbers[4]]
         for sender in self._gateways:
             sent, arrived, _, stored, _ = accounts.get(sender.zone.zone_id, [0] * 5)
@@ -362,7 +372,7 @@ class Oracle:
 
     def _foreign(self, connection: Connection) -> int:
         """How many readings are stored that no sender tried to hand over, or with another value."""
-        stored = connection.execute(READINGS).fetchall()
+        stored = connection.execute(READINGS, [self._since]).fetchall()
         for sender in self._senders:  # only now: what is stored was in a diary before
             sender.read(self._folder, self._channels)
         tried = {key: value for sender in self._senders for key, value in sender.tried.items()}

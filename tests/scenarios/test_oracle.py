@@ -1,8 +1,20 @@
-"""What the oracle of the crash tests holds against a broker's log."""
+"""What the oracle of the crash tests holds against a broker's log, and against a database that has a past."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.scenarios.oracle import Confirmations
+import numpy as np
+import pytest
+
+from gateway.model import Flag
+from gateway.zones import Zone
+from ingest.columns import Columns
+from ingest.db import Connection, connect
+from ingest.registry import channel_ids, import_zones
+from ingest.writer import ReadingWriter
+from tests.scenarios.oracle import Confirmations, Kind, Oracle
+
+BEGUN = datetime(2026, 11, 28, 7, tzinfo=UTC)
 
 CONNECTED = "2026-11-27T14:47:51: New client connected from 127.0.0.1:35668 as ingest (p5, c0, k30, u'ingest')."
 SENT = "2026-11-27T14:47:56: Sending PUBLISH to ingest (d0, q1, r0, m3780, 'n/1/zone-4/gw-4/up/senml', ... (86 bytes))"
@@ -26,3 +38,34 @@ def test_what_was_sent_on_a_link_before_is_not_to_be_confirmed(tmp_path: Path) -
     log = tmp_path / "broker.log"
     log.write_text("".join(f"{line}\n" for line in (CONNECTED, SENT, CONNECTED, CONFIRMED)), "utf-8")
     assert Confirmations(log).stray() == [CONFIRMED]
+
+
+@pytest.mark.db
+def test_the_past_of_a_village_is_not_judged_and_what_nobody_measured_since_is(
+    database_url: str, zones: list[Zone], tmp_path: Path
+) -> None:
+    (tmp_path / "broker.log").touch()
+
+    def kinds(since: datetime | None) -> list[Kind]:
+        oracle = Oracle(
+            tmp_path, lambda: database_url, outboxes=tmp_path, gateways=zones[:3], sensor=zones[3],
+            broker_log=tmp_path / "broker.log", broker_up_ms=lambda: 0, tend=lambda: None, since=since,
+        )  # fmt: skip
+        return [one.kind for one in oracle.conclude()]
+
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        _store(connection, zones[0], received_at=BEGUN - timedelta(days=1))
+        assert kinds(BEGUN) == []
+        assert kinds(None) == [Kind.FOREIGN]
+        _store(connection, zones[0], received_at=BEGUN + timedelta(minutes=1))
+        assert kinds(BEGUN) == [Kind.FOREIGN]
+
+
+def _store(connection: Connection, zone: Zone, *, received_at: datetime) -> None:
+    """A reading past ingest and in no diary."""
+    channel_id = channel_ids(connection)[zone.zone_id, "tower", "level_m"]
+    at_us = np.array([int(received_at.timestamp() * 1e6)])
+    ReadingWriter(connection).write(
+        Columns(np.array([channel_id], np.int32), at_us, at_us, np.array([1.5]), np.array([Flag.GOOD], np.int16))
+    )
