@@ -43,10 +43,13 @@ def machine_problems(settings: Settings, *, wall: Clock) -> Iterator[Problem]:
 
 def _disks(settings: Settings) -> Iterator[Problem]:
     folders = {Path.cwd()}
-    if settings.backup_folder and Path(settings.backup_folder).is_dir():
+    if settings.backup_folder:
         folders.add(Path(settings.backup_folder))
     for folder in sorted(folders):
-        free_mb = shutil.disk_usage(folder).free // 1_000_000
+        try:
+            free_mb = shutil.disk_usage(folder).free // 1_000_000
+        except OSError:
+            continue  # told where the backups are looked at
         if free_mb < LOW_ROOM_MB:
             yield Problem(
                 f"the disk of {folder} has {free_mb} MB free, wanted {LOW_ROOM_MB}",
@@ -116,13 +119,18 @@ def _backups(settings: Settings, now: datetime) -> Iterator[Problem]:
         yield Problem("nothing is ever saved: backup.folder is not set", "set backup.folder (docs/backup.md)")
         return
     folder = Path(settings.backup_folder)
-    for backup in list_backups(folder):
+    try:
+        backups, age = list_backups(folder), age_of_newest(folder, now)
+    except OSError as error:
+        yield Problem(f"{folder} cannot be read: {error.strerror}", f"findmnt -T {folder}; dmesg | tail")
+        return
+    for backup in backups:
         if is_ahead(backup, now):
             yield Problem(
                 f"{backup.folder} is of a later time than now, and counts as no backup",
                 f"timedatectl; when the clock is right and there is another backup: rm -r {backup.folder}",
             )
-    age, remedy = age_of_newest(folder, now), "ndiyan backup"
+    remedy = "ndiyan backup"
     if (restart := by_systemd("ndiyan-backup")) is not None:
         remedy = f"{restart}; and of that of the night: {folder / 'backup.log'}"
     if age is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import ssl
@@ -14,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import create_server
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
@@ -91,6 +94,19 @@ def test_a_backup_that_is_missing_or_old_is_told(well: Path, clock: ManualClock,
     clock.advance(timedelta(hours=1))
     assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {
         "the newest backup is 27 hours old, wanted at most 26": "ndiyan backup"
+    }
+
+
+def test_a_backup_disk_that_answers_no_more_is_told_like_anything_else(
+    well: Path, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> NoReturn:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "is_dir", fails)
+    monkeypatch.setattr(shutil, "disk_usage", fails)
+    assert machine_says(clock, BACKUP_FOLDER=str(tmp_path / "kept")) == {
+        f"{tmp_path / 'kept'} cannot be read: Input/output error": f"findmnt -T {tmp_path / 'kept'}; dmesg | tail"
     }
 
 
