@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+from alerts.carriers.registry import PhoneConfig
 from alerts.watchdog import SHARED, STANDBY, Part, look_at_parts
 from gateway.clock import Clock, SystemClock
 from gateway.wire import ALL_UPLINKS
@@ -125,7 +126,7 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
         yield Problem(f"the database's schema is at {found} and this version works with {wanted}", remedy)
         return
     if not connection.execute(SQL["zones"]).fetchall():
-        yield Problem("no zone is known", "ndiyan zones import zones/")
+        yield Problem("no zone is known", "ndiyan zones import FOLDER, with your zone files (docs/zones.md)")
     for (zone,) in connection.execute(SQL["zones_without_committee"]):
         yield Problem(
             f"{zone} has nobody to tell", f"register somebody at {settings.public_url}/en/zones/{zone}/comite"
@@ -226,6 +227,11 @@ def _evaluation(connection: Connection) -> Iterator[Problem]:
 
 def _telling(connection: Connection, settings: Settings, clock: Clock) -> Iterator[Problem]:
     now = clock.now()
+    if not settings.demo and all(isinstance(route, PhoneConfig) for route in settings.carriers):
+        yield Problem(
+            "no SMS leaves this server: sms.carriers names nothing but the telephone on the screen",
+            "set up a route (docs/sms-routes.md)",
+        )
     routes = [route.name for route in settings.carriers]
     for route, detail, since in connection.execute(SQL["routes_down"], {"routes": routes}):
         yield Problem(

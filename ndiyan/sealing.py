@@ -14,6 +14,7 @@ from typing import IO
 
 import pyrage
 
+from ndiyan.children import service_account
 from ndiyan.errors import BackupError, SettingsError
 
 KEY_WORD = "AGE-SECRET-KEY-"
@@ -31,6 +32,8 @@ class Written:
 def new_key(file: Path) -> str:
     """Write a new key, which opens and closes, for its owner's eyes only; returns the half that only closes.
 
+    What root writes can be read by the services as well, which make the backups of the night.
+
     Raises
     ------
     BackupError : the file exists, or cannot be written
@@ -41,6 +44,9 @@ def new_key(file: Path) -> str:
     except OSError as error:
         raise BackupError(f"{file}: no key is written there: {error.strerror}") from error
     with os.fdopen(handle, "w", encoding="utf-8") as output:
+        if (reader := service_account()) is not None:
+            os.fchown(output.fileno(), -1, reader.gid)
+            os.fchmod(output.fileno(), 0o640)
         output.write(text)
     return public
 

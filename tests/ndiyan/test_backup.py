@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from gateway.clock import Clock, ManualClock
 from ingest.db import connect
-from ndiyan import backup
+from ndiyan import backup, sealing
 from ndiyan.backup import (
     BackupConfig,
     age_of_newest,
@@ -30,6 +30,7 @@ from ndiyan.backup import (
     make_backup,
     superfluous,
 )
+from ndiyan.children import Account
 from ndiyan.contents import Contents
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import BackupError, NdiyanError, SettingsError, StartRefused
@@ -321,6 +322,15 @@ def test_a_key_is_never_written_over_and_its_file_is_private(tmp_path: Path) -> 
     file.write_text("not a key\n", "utf-8")
     with pytest.raises(SettingsError, match=r"backup\.key_file: .* holds no line AGE-SECRET-KEY-"):
         read_key(file)
+
+
+def test_a_key_that_root_makes_opens_for_the_services_which_save_by_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "service_account", lambda: Account("ndiyan", os.getuid(), os.getgid()))
+    file = tmp_path / "backup.key"
+    new_key(file)
+    assert file.stat().st_mode & 0o777 == 0o640
 
 
 def made_on(day: datetime) -> Backup:

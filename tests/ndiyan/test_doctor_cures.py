@@ -291,6 +291,26 @@ def test_an_sms_route_that_is_down_is_told_without_a_phone(
 
 
 @pytest.mark.db
+def test_a_server_from_which_no_sms_leaves_says_so(
+    database_url: str, connection: Connection, clock: ManualClock, tmp_path: Path
+) -> None:
+    file = tmp_path / "ndiyan.toml"
+
+    def says(text: str) -> dict[str, str]:
+        file.write_text(text, "utf-8")
+        given = {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_SMS_OPERATOR_PASSWORD": "secret"}
+        found = find_problems(load_settings(file, given), clock=clock)
+        return {one.sentence: one.remedy for one in found if "SMS leaves" in one.sentence}
+
+    assert says("") == {
+        "no SMS leaves this server: sms.carriers names nothing but the telephone on the screen":
+            "set up a route (docs/sms-routes.md)"
+    }  # fmt: skip
+    route = 'kind = "smpp"\nhost = "127.0.0.1"\nsystem_id = "ndiyan"\nsource = "NDIYAN"\n'
+    assert says(f'[sms]\ncarriers = "operator"\n[sms.operator]\n{route}') == {}
+
+
+@pytest.mark.db
 def test_sms_that_wait_or_failed_are_told(ill: Ill, connection: Connection, clock: ManualClock) -> None:
     queue = (
         "INSERT INTO notification (ref, phone, kind, step, reason, language, text, segments, state, error, created_at,"
