@@ -55,10 +55,14 @@ def loop_value(milliamps: float, loop: Loop) -> float | str:
 
 
 class Count(NamedTuple):
-    """Where a counter of pulses stood, and what it had counted in all by then."""
+    """Where a counter of pulses stood, what the point had counted in all by then, and which counter it was.
+
+    "": from before it was kept.
+    """
 
     raw: float
     pulses: float
+    counter: str = ""
 
 
 def count_on(before: Count | None, raw: float, *, wraps_at: float | None, most: float) -> Count:
@@ -146,7 +150,8 @@ class Sampler:
         self, plan: Plan, drivers: Mapping[str, Driver], *, counts: Mapping[str, Count],
         after_device: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self._points, self._drivers, self._after_device = plan.points, drivers, after_device
+        self._points, self._devices = plan.points, plan.devices
+        self._drivers, self._after_device = drivers, after_device
         self._counts, self._since_s = dict(counts), dict[str, float]()
         self._reporters = {one.name: Reporter(one.interval_s, one.change) for one in plan.points}
         self._due_s = {one.name: 0.0 for one in plan.points}
@@ -234,13 +239,21 @@ class Sampler:
 
     def _total(self, point: Point, pulse: Pulse, value: Value, uptime_s: float) -> float:
         """[m³] by what the counter shows now."""
-        raw, before = value.number or 0.0, self._counts.get(point.name)
+        raw, before, counter = value.number or 0.0, self._counts.get(point.name), self._counter_of(point)
+        if before is not None and before.counter not in ("", counter):
+            before = Count(raw, before.pulses)  # what the new one shows is not what has come since
         # How long the box was off is not known: a counter that came back smaller rolled over if it was near its end.
         past_s = uptime_s - self._since_s[point.name] if point.name in self._since_s else None
         most = pulse.most_hz * (past_s + 1) if past_s is not None else (value.wraps_at or 0.0) / 4
         count = count_on(before, raw, wraps_at=value.wraps_at, most=most)
-        self._counts[point.name], self._since_s[point.name] = count, uptime_s
+        self._counts[point.name], self._since_s[point.name] = count._replace(counter=counter), uptime_s
         return pulse.start_m3 + count.pulses * pulse.litres / 1000
+
+    def _counter_of(self, point: Point) -> str:
+        """Where the counter is; a device that only gets another name does not move it."""
+        device = self._devices[point.device]
+        place = device.path or " ".join(device.command) or f"{device.link}/{device.unit_id}"
+        return f"{place}/{point.register}"
 
     def _tell(self, point: Point, why: str | None) -> None:
         before = self.troubles.pop(point.name, None)
