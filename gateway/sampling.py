@@ -79,6 +79,22 @@ def count_on(before: Count | None, raw: float, *, wraps_at: float | None, most: 
     return Count(raw, before.pulses + (rolled if wraps_at is not None and rolled <= most else raw))
 
 
+def why_too_many(pulses: float, past_s: float, *, most_hz: float) -> str | None:
+    """Why a counter cannot have counted so many in the time since it moved last: some devices tell an hour at once."""
+    if pulses <= most_hz * (past_s + 1):
+        return None
+    return f"{pulses:.0f} pulses in {past_s:.0f} s are more than most_hz ({most_hz:g}) bears"
+
+
+@dataclass(slots=True)
+class _Counter:
+    """When a counter of pulses was seen in this run, when it moved, and whether it showed what nobody believed."""
+
+    seen_s: float
+    moved_s: float
+    is_doubted: bool = False
+
+
 @dataclass(slots=True)
 class Reporter:
     """Which looks at one point become readings."""
@@ -152,7 +168,7 @@ class Sampler:
     ) -> None:  # fmt: skip
         self._points, self._devices = plan.points, plan.devices
         self._drivers, self._after_device = drivers, after_device
-        self._counts, self._since_s = dict(counts), dict[str, float]()
+        self._counts, self._counters = dict(counts), dict[str, _Counter]()
         self._reporters = {one.name: Reporter(one.interval_s, one.change) for one in plan.points}
         self._due_s = {one.name: 0.0 for one in plan.points}
         self._silent: dict[str, _Silence] = defaultdict(_Silence)
@@ -237,19 +253,33 @@ class Sampler:
         self._tell(point, found if isinstance(found, str) else None)
         return None if isinstance(found, str) else found
 
-    def _total(self, point: Point, pulse: Pulse, value: Value, uptime_s: float) -> float:
-        """[m³] by what the counter shows now."""
-        raw, before, counter = value.number or 0.0, self._counts.get(point.name), self._counter_of(point)
-        if before is not None and before.counter not in ("", counter):
+    def _total(self, point: Point, pulse: Pulse, value: Value, uptime_s: float) -> float | str:
+        """[m³] by what the counter shows now, or why that is not believed.
+
+        Of a counter that has jumped the next look shows whether it was misread; where it stays there, somebody has set
+        it, and it goes on from there.
+        """
+        raw, before, place = value.number or 0.0, self._counts.get(point.name), self._place_of(point)
+        if before is not None and before.counter not in ("", place):
             before = Count(raw, before.pulses)  # what the new one shows is not what has come since
         # How long the box was off is not known: a counter that came back smaller rolled over if it was near its end.
-        past_s = uptime_s - self._since_s[point.name] if point.name in self._since_s else None
-        most = pulse.most_hz * (past_s + 1) if past_s is not None else (value.wraps_at or 0.0) / 4
-        count = count_on(before, raw, wraps_at=value.wraps_at, most=most)
-        self._counts[point.name], self._since_s[point.name] = count._replace(counter=counter), uptime_s
-        return pulse.start_m3 + count.pulses * pulse.litres / 1000
+        seen = self._counters.get(point.name)
+        most = (value.wraps_at or 0.0) / 4 if seen is None else pulse.most_hz * (uptime_s - seen.seen_s + 1)
+        count, why = count_on(before, raw, wraps_at=value.wraps_at, most=most), None
+        if seen is None or before is None:
+            seen = self._counters[point.name] = _Counter(uptime_s, uptime_s)
+        elif why := why_too_many(count.pulses - before.pulses, uptime_s - seen.moved_s, most_hz=pulse.most_hz):
+            if not seen.is_doubted:
+                seen.is_doubted = True
+                return why
+            count = Count(raw, before.pulses)
+        if before is not None and raw != before.raw:
+            seen.moved_s = uptime_s
+        seen.seen_s, seen.is_doubted = uptime_s, False
+        self._counts[point.name] = count._replace(counter=place)
+        return why or pulse.start_m3 + count.pulses * pulse.litres / 1000
 
-    def _counter_of(self, point: Point) -> str:
+    def _place_of(self, point: Point) -> str:
         """Where the counter is; a device that only gets another name does not move it."""
         device = self._devices[point.device]
         place = device.path or " ".join(device.command) or f"{device.link}/{device.unit_id}"

@@ -1,5 +1,6 @@
 """Raw values into readings: loops that fail, counters that begin anew, and what is reported when."""
 
+import math
 import os
 import resource
 import sys
@@ -136,6 +137,48 @@ def test_a_round_at_the_pump(box: tuple[Sampler, dict[str, Scripted]]) -> None:
     devices["counters"].says = {"counter0": Value(1042, "", None, 2**32)}
     assert values(sampler, 300.0)["pump/volume_m3"] == pytest.approx(100.42), "42 pulses of 10 L"
     assert sampler.next_s == 310.0
+
+
+def counted(box: tuple[Sampler, dict[str, Scripted]], *looks: tuple[float, float], wraps_at: float = 2**32) -> float:
+    """The total of the pump's meter after looks at these uptimes, of which each finds the counter there [m³]."""
+    sampler, devices = box
+    total = math.nan
+    for uptime_s, raw in looks:
+        devices["counters"].says = {"counter0": Value(raw, "", None, wraps_at)}
+        total = values(sampler, uptime_s).get("pump/volume_m3", total)
+    return total
+
+
+@pytest.mark.parametrize(
+    ("before", "misread", "after", "wraps_at"),
+    [
+        pytest.param(131_071, 65_536, 131_072, 2**32, id="between-two-words"),
+        pytest.param(150, 65_500, 151, 2**16, id="near-its-end"),
+        pytest.param(1000, 5_243_880, 1001, 2**32, id="a-bit-too-many"),
+    ],
+)
+def test_a_counter_that_is_misread_once_adds_nothing_and_is_told(
+    box: tuple[Sampler, dict[str, Scripted]], before: float, misread: float, after: float, wraps_at: float
+) -> None:
+    sampler, _ = box
+    assert counted(box, (0, before - 70), (300, before), wraps_at=wraps_at) == pytest.approx(100.7)
+    assert math.isnan(counted(box, (600, misread), wraps_at=wraps_at)), "no reading"
+    assert "pulses in 300 s are more than most_hz (20) bears" in sampler.troubles["pump/volume_m3"]
+    assert counted(box, (900, after), wraps_at=wraps_at) == pytest.approx(100.71)
+    assert sampler.troubles == {}
+
+
+def test_a_counter_that_somebody_has_set_goes_on_from_there(box: tuple[Sampler, dict[str, Scripted]]) -> None:
+    sampler, _ = box
+    assert counted(box, (0, 1000), (300, 1070), (600, 900_000), (900, 900_000)) == pytest.approx(100.7)
+    assert "pump/volume_m3" in sampler.troubles
+    assert counted(box, (1200, 900_010)) == pytest.approx(100.8)
+    assert sampler.troubles == {}
+
+
+def test_a_counter_that_tells_an_hour_at_once_is_believed(box: tuple[Sampler, dict[str, Scripted]]) -> None:
+    looks = [(10.0 * look, 1000.0) for look in range(360)]
+    assert counted(box, *looks, (3600, 3000)) == pytest.approx(120.0), "2000 pulses since it moved last"
 
 
 def test_a_sensor_that_fails_gives_nothing_and_says_why(box: tuple[Sampler, dict[str, Scripted]]) -> None:
