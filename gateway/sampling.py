@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 # NAMUR NE43: 3.8 to 20.5 mA is a measurement, up to 3.6 and from 21 mA the sensor says that it has failed.
 LEAST_MA, MOST_MA, FAILED_LOW_MA, FAILED_HIGH_MA = 3.8, 20.5, 3.6, 21.0
+SAME_MOMENT_S = 1.0  # what is read within it bears one time, which a pack then names once
 SILENT_WAIT_S = (10.0, 300.0)  # a device that does not answer is asked ever more rarely
 
 
@@ -179,21 +180,27 @@ class Sampler:
         """At which uptime something is due again [s]."""
         return min(self._due_s.values())
 
-    def look(self, now: datetime, uptime_s: float) -> Round:
-        """Read what is due at this uptime."""
+    def look(self, now: Callable[[], datetime], uptime_s: Callable[[], float]) -> Round:
+        """Read what is due by now; what is read behind a slow device bears the time at which that one had answered."""
+        start_s = uptime_s()
+        at, at_s = now(), start_s
         due: dict[str, list[Point]] = defaultdict(list)
         for point in self._points:
-            if self._due_s[point.name] <= uptime_s:
+            if self._due_s[point.name] <= start_s:
                 due[point.device].append(point)
-                self._due_s[point.name] = (uptime_s // point.every_s + 1) * point.every_s
+                self._due_s[point.name] = (start_s // point.every_s + 1) * point.every_s
         found = Round()
         for device, points in due.items():
-            values = self._ask(device, points, uptime_s)
+            values = self._ask(device, points, start_s)
+            if uptime_s() - at_s >= SAME_MOMENT_S:
+                at, at_s = now(), uptime_s()
             self._after_device()
+            if values is None:
+                continue
             for point in points:
-                value = self._value(point, values.get(point.register), uptime_s)
+                value = self._value(point, values.get(point.register), at_s)
                 if value is not None:
-                    self._report(point, Sample(now, uptime_s, value), found)
+                    self._report(point, Sample(at, at_s, value), found)
         return found
 
     def counts(self) -> dict[str, Count]:
@@ -211,10 +218,11 @@ class Sampler:
         if reported and point.pulse is not None:
             found.counts[point.name] = self._counts[point.name]
 
-    def _ask(self, device: str, points: Sequence[Point], uptime_s: float) -> Mapping[str, Value]:
+    def _ask(self, device: str, points: Sequence[Point], uptime_s: float) -> Mapping[str, Value] | None:
+        """What a device tells, None while it is silent."""
         silence = self._silent[device]
         if uptime_s < silence.until_s:
-            return {}
+            return None
         try:
             values = self._drivers[device].read({point.register for point in points})
         except Exception as error:  # a driver that fails in its own way must not take the other devices with it
@@ -222,7 +230,7 @@ class Sampler:
                 log.warning("%s is silent: %s", device, error, exc_info=not isinstance(error, DeviceSilent))
             silence.go_on(uptime_s)
             self.troubles |= {point.name: f"{device} is silent: {error}" for point in points}
-            return {}
+            return None
         if silence.wait_s:
             log.info("%s answers again", device)
             self._silent[device] = _Silence()
@@ -231,8 +239,7 @@ class Sampler:
     def _value(self, point: Point, value: Value | None, uptime_s: float) -> float | None:
         """The canonical value of a point, None when there is none; why is told once."""
         if value is None:
-            if uptime_s >= self._silent[point.device].until_s:
-                self._tell(point, f"{point.device} does not tell {point.register}")
+            self._tell(point, f"{point.device} does not tell {point.register}")
             return None
         if value.number is None:
             self._tell(point, value.why or "no value")

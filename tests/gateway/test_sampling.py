@@ -4,11 +4,13 @@ import math
 import os
 import resource
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway.clock import ManualClock
 from gateway.drivers import Driver, ExecDriver, FileDriver
 from gateway.errors import DeviceSilent
 from gateway.installation import Loop
@@ -100,9 +102,11 @@ class Scripted:
         self.says: dict[str, Value] | None = {}
         self.fails: Exception | None = None
         self.asked = 0
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def read(self, names: object) -> dict[str, Value]:
         self.asked += 1
+        self.meanwhile()
         if self.fails is not None:
             raise self.fails
         if self.says is None:
@@ -125,7 +129,7 @@ def box(tmp_path: Path) -> tuple[Sampler, dict[str, Scripted]]:
 
 
 def values(sampler: Sampler, uptime_s: float) -> dict[str, float]:
-    taken = sampler.look(NOON + timedelta(seconds=uptime_s), uptime_s).taken
+    taken = sampler.look(lambda: NOON + timedelta(seconds=uptime_s), lambda: uptime_s).taken
     return {f"{one.reading.asset}/{one.reading.channel}": one.reading.value for one in taken}
 
 
@@ -216,6 +220,28 @@ def test_a_driver_that_fails_in_its_own_way_takes_no_other_device_with_it(
     assert sampler.troubles["pump/speed_rpm"] == "inverter is silent: a defect"
 
 
+@pytest.mark.parametrize(
+    ("says", "takes_s", "measured_s"),
+    [
+        pytest.param({"speed": Value(2843, "rpm"), "state": Value(1)}, 40.0, 40.0, id="answers-late"),
+        pytest.param(None, 40.0, 40.0, id="is-silent"),
+        pytest.param({"speed": Value(2843, "rpm"), "state": Value(1)}, 0.4, 0.0, id="one-moment"),
+    ],
+)
+def test_what_is_read_behind_a_slow_device_bears_its_own_time(
+    box: tuple[Sampler, dict[str, Scripted]], says: dict[str, Value] | None, takes_s: float, measured_s: float
+) -> None:
+    sampler, devices = box
+    clock = ManualClock(NOON)
+    devices["inverter"].says = says
+    devices["inverter"].meanwhile = lambda: clock.advance(timedelta(seconds=takes_s))
+    taken = sampler.look(clock.now, lambda: (clock.now() - NOON).total_seconds()).taken
+    assert {(one.reading.measured_at, one.uptime_s) for one in taken} == {
+        (NOON + timedelta(seconds=measured_s), measured_s)
+    }
+    assert sampler.next_s == 10.0, "what is due next goes by when the look began"
+
+
 def test_a_file_and_a_program_give_values_by_name(tmp_path: Path) -> None:
     file = tmp_path / "battery"
     file.write_text("12.6\n", "ascii")
@@ -244,7 +270,7 @@ def test_a_number_too_large_for_its_unit_on_the_wire_does_not_hold_up_the_others
     (tmp_path / "meter").write_text("power 1.7976931348623157e308 kW\npressure 1.7976931348623157e308 bar\nvolts 12\n")
     plan = installation(tmp_path, METER).plan
     sampler = Sampler(plan, {"meter": FileDriver(tmp_path / "meter")}, counts={})
-    taken = sampler.look(NOON, 0.0).taken
+    taken = sampler.look(lambda: NOON, lambda: 0.0).taken
     assert sampler.troubles == {
         "pump/power_w": "1.79769e+308 kW is too large to be told",
         "pump/pressure_bar": "1.79769e+308 bar is too large to be told",
@@ -258,7 +284,7 @@ def test_a_file_that_is_a_pipe_of_which_nobody_writes_holds_nobody_up(tmp_path: 
     os.mkfifo(tmp_path / "meter")
     plan = installation(tmp_path, METER).plan
     sampler = Sampler(plan, {"meter": FileDriver(tmp_path / "meter")}, counts={})
-    assert sampler.look(NOON, 0.0).taken == []
+    assert sampler.look(lambda: NOON, lambda: 0.0).taken == []
     assert sampler.troubles["gateway/battery_v"] == "meter does not tell volts"
     writer = os.open(tmp_path / "meter", os.O_RDWR)
     try:
