@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
 MMCLI_TIMEOUT_S = 30.0  # a USSD answer takes its time
+SIGNAL_EVERY_S = 60  # ModemManager measures the signal only when it is told how often
+SIGNAL_SETUP_EVERY_S = 600.0  # a modem that was away has to be told again
 CREDIT_EVERY_S = 6 * 3600.0  # operators cut off who asks too often
 
 NARROW = re.compile("[\u00a0\u2009\u202f]")  # spaces that stand between thousands
@@ -41,7 +43,8 @@ class SystemDriver:
     def __init__(self, modem: Modem | None, *, run: Run = run_program, thermal: Path = THERMAL) -> None:
         self._modem, self._run, self._thermal = modem, run, thermal
         self._credit = Value(None, "GNF", "not asked yet")
-        self._credit_due_s = 0.0
+        self._credit_due_s = self._signal_setup_due_s = 0.0
+        self._signal_setup_why: str | None = None
 
     def read(self, names: Collection[str]) -> Mapping[str, Value]:
         """These values; what the box has not is told as such."""
@@ -66,9 +69,22 @@ class SystemDriver:
         if self._modem is None:
             return Value(None, "dBm", "no modem is configured")
         try:
-            return signal_dbm(self._run(["mmcli", "--modem=any", "--signal-get", "--output-json"]))
+            found = signal_dbm(self._run(["mmcli", "--modem=any", "--signal-get", "--output-json"]))
         except DeviceSilent as error:
             return Value(None, "dBm", str(error))
+        if found.number is not None:
+            return found
+        if uptime_s() >= self._signal_setup_due_s:
+            self._set_up_signal()
+        return Value(None, "dBm", self._signal_setup_why or found.why)
+
+    def _set_up_signal(self) -> None:
+        """Have ModemManager measure the signal from now on; a later look finds it."""
+        self._signal_setup_due_s, self._signal_setup_why = uptime_s() + SIGNAL_SETUP_EVERY_S, None
+        try:
+            self._run(["mmcli", "--modem=any", f"--signal-setup={SIGNAL_EVERY_S}"])
+        except DeviceSilent as error:
+            self._signal_setup_why = str(error)
 
     def _asked_credit(self) -> Value:
         modem, now_s = self._modem, uptime_s()

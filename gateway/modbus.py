@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import ModbusSerialClient, ModbusTcpClient
+from pymodbus.exceptions import ModbusIOException
+from pymodbus.pdu import ModbusPDU
 
 from gateway.errors import DeviceRefused, DeviceSilent
 from gateway.installation import Link, LinkKind
@@ -18,10 +22,15 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
 class Line:
-    """One line, shared by the devices on it; it is opened when something is asked, and anew after a failure."""
+    """One line, shared by the devices on it; it is opened when something is asked, and anew after a failure.
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    Parameters
+    ----------
+    wait : lets so many seconds pass
+    """
+
+    def __init__(self, link: Link, *, wait: Callable[[float], object] = time.sleep) -> None:
+        self._link, self._wait = link, wait
         self._client: ModbusTcpClient | ModbusSerialClient | None = None
 
     def read(self, unit_id: int, block: Block) -> list[int]:
@@ -41,13 +50,27 @@ class Line:
                 is_there = bool(self._link.path) and Path(self._link.path).exists()
                 why = ", another program has it or we may not" if is_there else ""
                 raise DeviceSilent(f"{where}: {place} cannot be opened{why}")
-            answer = ask(block.address, count=block.words, device_id=unit_id)
+            answer = self._answer(partial(ask, block.address, count=block.words, device_id=unit_id))
         except (ModbusException, OSError) as error:
             self.close()
             raise DeviceSilent(f"{where}: no answer within {self._link.timeout_s:g} s") from error
         if answer.isError() or len(answer.registers) != block.words:
             raise DeviceRefused(f"{where}: refused with code {getattr(answer, 'exception_code', '?')}")
         return list(answer.registers)
+
+    def _answer(self, ask: Callable[[], ModbusPDU]) -> ModbusPDU:
+        """What a device answers, at the second try if need be.
+
+        A frame of RTU does not say which question it answers: of two answers to one, the second would be taken for
+        that to the next. So what comes late has its time before we ask again; pymodbus throws it away as it sends.
+        """
+        try:
+            return ask()
+        except ModbusIOException:
+            if self._link.kind is LinkKind.TCP:
+                raise
+        self._wait(self._link.timeout_s)
+        return ask()
 
     def close(self) -> None:
         """Let the line go; the next reading opens it."""
@@ -61,7 +84,7 @@ class Line:
             return ModbusTcpClient(link.host, port=link.port, timeout=link.timeout_s, retries=1)
         return ModbusSerialClient(
             link.path, framer=FramerType.RTU, baudrate=link.baud, parity=link.parity, stopbits=link.stop_bits,
-            timeout=link.timeout_s, retries=1,
+            timeout=link.timeout_s, retries=0,
         )  # fmt: skip
 
 

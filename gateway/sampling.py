@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 # NAMUR NE43: 3.8 to 20.5 mA is a measurement, up to 3.6 and from 21 mA the sensor says that it has failed.
 LEAST_MA, MOST_MA, FAILED_LOW_MA, FAILED_HIGH_MA = 3.8, 20.5, 3.6, 21.0
+SAME_MOMENT_S = 1.0  # what is read within it bears one time, which a pack then names once
 SILENT_WAIT_S = (10.0, 300.0)  # a device that does not answer is asked ever more rarely
 
 
@@ -55,10 +56,14 @@ def loop_value(milliamps: float, loop: Loop) -> float | str:
 
 
 class Count(NamedTuple):
-    """Where a counter of pulses stood, and what it had counted in all by then."""
+    """Where a counter of pulses stood, what the point had counted in all by then, and which counter it was.
+
+    "": from before it was kept.
+    """
 
     raw: float
     pulses: float
+    counter: str = ""
 
 
 def count_on(before: Count | None, raw: float, *, wraps_at: float | None, most: float) -> Count:
@@ -73,6 +78,22 @@ def count_on(before: Count | None, raw: float, *, wraps_at: float | None, most: 
         return Count(raw, before.pulses + raw - before.raw)
     rolled = raw - before.raw + (wraps_at or 0.0)
     return Count(raw, before.pulses + (rolled if wraps_at is not None and rolled <= most else raw))
+
+
+def why_too_many(pulses: float, past_s: float, *, most_hz: float) -> str | None:
+    """Why a counter cannot have counted so many in the time since it moved last: some devices tell an hour at once."""
+    if pulses <= most_hz * (past_s + 1):
+        return None
+    return f"{pulses:.0f} pulses in {past_s:.0f} s are more than most_hz ({most_hz:g}) bears"
+
+
+@dataclass(slots=True)
+class _Counter:
+    """When a counter of pulses was seen in this run, when it moved, and whether it showed what nobody believed."""
+
+    seen_s: float
+    moved_s: float
+    is_doubted: bool = False
 
 
 @dataclass(slots=True)
@@ -146,8 +167,9 @@ class Sampler:
         self, plan: Plan, drivers: Mapping[str, Driver], *, counts: Mapping[str, Count],
         after_device: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self._points, self._drivers, self._after_device = plan.points, drivers, after_device
-        self._counts, self._since_s = dict(counts), dict[str, float]()
+        self._points, self._devices = plan.points, plan.devices
+        self._drivers, self._after_device = drivers, after_device
+        self._counts, self._counters = dict(counts), dict[str, _Counter]()
         self._reporters = {one.name: Reporter(one.interval_s, one.change) for one in plan.points}
         self._due_s = {one.name: 0.0 for one in plan.points}
         self._silent: dict[str, _Silence] = defaultdict(_Silence)
@@ -158,21 +180,27 @@ class Sampler:
         """At which uptime something is due again [s]."""
         return min(self._due_s.values())
 
-    def look(self, now: datetime, uptime_s: float) -> Round:
-        """Read what is due at this uptime."""
+    def look(self, now: Callable[[], datetime], uptime_s: Callable[[], float]) -> Round:
+        """Read what is due by now; what is read behind a slow device bears the time at which that one had answered."""
+        start_s = uptime_s()
+        at, at_s = now(), start_s
         due: dict[str, list[Point]] = defaultdict(list)
         for point in self._points:
-            if self._due_s[point.name] <= uptime_s:
+            if self._due_s[point.name] <= start_s:
                 due[point.device].append(point)
-                self._due_s[point.name] = (uptime_s // point.every_s + 1) * point.every_s
+                self._due_s[point.name] = (start_s // point.every_s + 1) * point.every_s
         found = Round()
         for device, points in due.items():
-            values = self._ask(device, points, uptime_s)
+            values = self._ask(device, points, start_s)
+            if uptime_s() - at_s >= SAME_MOMENT_S:
+                at, at_s = now(), uptime_s()
             self._after_device()
+            if values is None:
+                continue
             for point in points:
-                value = self._value(point, values.get(point.register), uptime_s)
+                value = self._value(point, values.get(point.register), at_s)
                 if value is not None:
-                    self._report(point, Sample(now, uptime_s, value), found)
+                    self._report(point, Sample(at, at_s, value), found)
         return found
 
     def counts(self) -> dict[str, Count]:
@@ -190,10 +218,11 @@ class Sampler:
         if reported and point.pulse is not None:
             found.counts[point.name] = self._counts[point.name]
 
-    def _ask(self, device: str, points: Sequence[Point], uptime_s: float) -> Mapping[str, Value]:
+    def _ask(self, device: str, points: Sequence[Point], uptime_s: float) -> Mapping[str, Value] | None:
+        """What a device tells, None while it is silent."""
         silence = self._silent[device]
         if uptime_s < silence.until_s:
-            return {}
+            return None
         try:
             values = self._drivers[device].read({point.register for point in points})
         except Exception as error:  # a driver that fails in its own way must not take the other devices with it
@@ -201,7 +230,7 @@ class Sampler:
                 log.warning("%s is silent: %s", device, error, exc_info=not isinstance(error, DeviceSilent))
             silence.go_on(uptime_s)
             self.troubles |= {point.name: f"{device} is silent: {error}" for point in points}
-            return {}
+            return None
         if silence.wait_s:
             log.info("%s answers again", device)
             self._silent[device] = _Silence()
@@ -210,8 +239,7 @@ class Sampler:
     def _value(self, point: Point, value: Value | None, uptime_s: float) -> float | None:
         """The canonical value of a point, None when there is none; why is told once."""
         if value is None:
-            if uptime_s >= self._silent[point.device].until_s:
-                self._tell(point, f"{point.device} does not tell {point.register}")
+            self._tell(point, f"{point.device} does not tell {point.register}")
             return None
         if value.number is None:
             self._tell(point, value.why or "no value")
@@ -232,15 +260,37 @@ class Sampler:
         self._tell(point, found if isinstance(found, str) else None)
         return None if isinstance(found, str) else found
 
-    def _total(self, point: Point, pulse: Pulse, value: Value, uptime_s: float) -> float:
-        """[m³] by what the counter shows now."""
-        raw, before = value.number or 0.0, self._counts.get(point.name)
+    def _total(self, point: Point, pulse: Pulse, value: Value, uptime_s: float) -> float | str:
+        """[m³] by what the counter shows now, or why that is not believed.
+
+        Of a counter that has jumped the next look shows whether it was misread; where it stays there, somebody has set
+        it, and it goes on from there.
+        """
+        raw, before, place = value.number or 0.0, self._counts.get(point.name), self._place_of(point)
+        if before is not None and before.counter not in ("", place):
+            before = Count(raw, before.pulses)  # what the new one shows is not what has come since
         # How long the box was off is not known: a counter that came back smaller rolled over if it was near its end.
-        past_s = uptime_s - self._since_s[point.name] if point.name in self._since_s else None
-        most = pulse.most_hz * (past_s + 1) if past_s is not None else (value.wraps_at or 0.0) / 4
-        count = count_on(before, raw, wraps_at=value.wraps_at, most=most)
-        self._counts[point.name], self._since_s[point.name] = count, uptime_s
-        return pulse.start_m3 + count.pulses * pulse.litres / 1000
+        seen = self._counters.get(point.name)
+        most = (value.wraps_at or 0.0) / 4 if seen is None else pulse.most_hz * (uptime_s - seen.seen_s + 1)
+        count, why = count_on(before, raw, wraps_at=value.wraps_at, most=most), None
+        if seen is None or before is None:
+            seen = self._counters[point.name] = _Counter(uptime_s, uptime_s)
+        elif why := why_too_many(count.pulses - before.pulses, uptime_s - seen.moved_s, most_hz=pulse.most_hz):
+            if not seen.is_doubted:
+                seen.is_doubted = True
+                return why
+            count = Count(raw, before.pulses)
+        if before is not None and raw != before.raw:
+            seen.moved_s = uptime_s
+        seen.seen_s, seen.is_doubted = uptime_s, False
+        self._counts[point.name] = count._replace(counter=place)
+        return why or pulse.start_m3 + count.pulses * pulse.litres / 1000
+
+    def _place_of(self, point: Point) -> str:
+        """Where the counter is; a device that only gets another name does not move it."""
+        device = self._devices[point.device]
+        place = device.path or " ".join(device.command) or f"{device.link}/{device.unit_id}"
+        return f"{place}/{point.register}"
 
     def _tell(self, point: Point, why: str | None) -> None:
         before = self.troubles.pop(point.name, None)

@@ -113,7 +113,7 @@ class Station:
         if self.remote.has_changed.is_set():
             self._change_plan()
         now_s = self._uptime_s()
-        found = self.sampler.look(self.clock.now(), now_s)
+        found = self.sampler.look(self.clock.now, self._uptime_s)
         self._measured = (self._measured or set()) | {
             f"{one.reading.asset}/{one.reading.channel}" for one in found.taken
         }

@@ -15,6 +15,8 @@ from gateway.maps import Value
 CREDIT = re.compile(r"([0-9][0-9 .,]*)\s*(?:GNF|FG)")
 # The form of `mmcli --modem=any --signal-get --output-json` (ModemManager 1.20).
 LTE = '{"modem":{"signal":{"gsm":{"rssi":"--"},"umts":{"rssi":"--"},"lte":{"rssi":"-71.00","rsrp":"-101.00"}}}}'
+UNMEASURED = LTE.replace("-71.00", "--").replace("-101.00", "--")
+GET, SETUP = ["mmcli", "--modem=any", "--signal-get", "--output-json"], ["mmcli", "--modem=any", "--signal-setup=60"]
 GSM = '{"modem":{"signal":{"gsm":{"rssi":"-93.00"},"lte":{"rssi":"--"}}}}'
 
 
@@ -23,6 +25,42 @@ GSM = '{"modem":{"signal":{"gsm":{"rssi":"-93.00"},"lte":{"rssi":"--"}}}}'
 )
 def test_the_signal_is_that_of_the_network_that_has_one(answer: str, dbm: float | None) -> None:
     assert signal_dbm(answer).number == dbm
+
+
+def test_a_modem_manager_that_does_not_measure_the_signal_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[str]] = []
+    monkeypatch.setattr("gateway.health.uptime_s", lambda: 0.0)
+
+    def run(command: Sequence[str]) -> str:
+        asked.append(command)
+        return LTE if SETUP in asked else UNMEASURED
+
+    driver = SystemDriver(Modem(None, CREDIT), run=run, thermal=tmp_path / "none")
+    assert driver.read({"signal"})["signal"].number is None
+    assert driver.read({"signal"})["signal"] == Value(-71.0, "dBm")
+    assert asked == [GET, SETUP, GET]
+
+
+def test_a_modem_manager_that_refuses_to_measure_is_told_six_times_an_hour_and_why_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[str]] = []
+    now_s = [0.0]
+    monkeypatch.setattr("gateway.health.uptime_s", lambda: now_s[0])
+
+    def run(command: Sequence[str]) -> str:
+        asked.append(command)
+        if command == SETUP:
+            raise DeviceSilent("mmcli: ended with 1: not authorized")
+        return UNMEASURED
+
+    driver = SystemDriver(Modem(None, CREDIT), run=run, thermal=tmp_path / "none")
+    for look in range(360):
+        now_s[0] = 10.0 * look
+        assert driver.read({"signal"})["signal"] == Value(None, "dBm", "mmcli: ended with 1: not authorized")
+    assert asked.count(SETUP) == 6
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,20 @@
 """Modbus over TCP and over a serial line, against pymodbus's own simulator."""
 
+import os
+import threading
+import tty
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pymodbus.framer import FramerRTU
 
 from gateway.drivers import Driver
 from gateway.errors import DeviceSilent
 from gateway.installation import Installation
-from gateway.maps import Value
+from gateway.maps import Value, find_map
+from gateway.modbus import Line, ModbusDriver
 from gateway.wiring import open_drivers
 from simulator.modbus import ModbusBus, Serial, Unit
 from tests.gateway.lines import PUMP, installation, pump_units, serial_pair, serving
@@ -58,6 +64,73 @@ def test_a_device_without_power_is_silent_and_its_neighbours_are_not(
     assert drivers["loops"].read({"ai1"})["ai1"].number == 12.0
     units[1].is_dark = False
     assert drivers["inverter"].read({"speed"})["speed"].number == 2843
+
+
+class LateDevice:
+    """A device at the other end of a serial line, which answers only when it is asked again: always one behind."""
+
+    def __init__(self, line: int, unit: Unit) -> None:
+        registers = unit.map.registers.values()
+        self._words = {one.address: unit.words_of(one.name)[0] for one in registers if one.words == 1}
+        self._line, self._held, self._is_late = line, list[bytes](), True
+        self._is_asked, self._lock = threading.Event(), threading.Lock()
+
+    def run(self) -> None:
+        """Until the line is closed."""
+        while request := self._heard():
+            self._is_asked.set()
+            said = bytes([*request[:2], 2, *self._words[int.from_bytes(request[2:4])].to_bytes(2)])
+            with self._lock:
+                self._held.append(said + FramerRTU.compute_CRC(said).to_bytes(2))
+                self._say(but=1 if self._is_late else 0)
+
+    def catch_up(self, _: float) -> None:
+        """Say all that is due, and from now on answer at once."""
+        assert self._is_asked.wait(10)
+        with self._lock:
+            self._is_late = False
+            self._say(but=0)
+
+    def _heard(self) -> bytes:
+        try:
+            return os.read(self._line, 8)
+        except OSError:
+            return b""
+
+    def _say(self, *, but: int) -> None:
+        while len(self._held) > but:
+            os.write(self._line, self._held.pop(0))
+
+
+@contextmanager
+def late(unit: Unit) -> Iterator[tuple[LateDevice, str]]:
+    """A late device, and the line that leads to it."""
+    theirs, ours = os.openpty()
+    tty.setraw(ours)
+    device = LateDevice(theirs, unit)
+    thread = threading.Thread(target=device.run, daemon=True)
+    thread.start()
+    try:
+        yield device, os.ttyname(ours)
+    finally:
+        os.close(ours)
+        thread.join(10)
+        os.close(theirs)
+
+
+def test_an_answer_that_comes_late_is_not_the_answer_to_the_next_question(
+    tmp_path: Path, units: dict[int, Unit]
+) -> None:
+    with late(units[1]) as (device, path):
+        tcp = 'kind = "modbus-tcp"\nhost = "127.0.0.1"\nport = 1'
+        found = installation(tmp_path, PUMP.format(port=1).replace(tcp, RTU.format(path=path)))
+        inverter = ModbusDriver(
+            Line(found.links["bus"], wait=device.catch_up), 1, find_map("invt-goodrive100-pv", tmp_path)
+        )
+        try:
+            assert inverter.read({"state", "speed"}) == {"speed": Value(2843, "rpm"), "state": Value(1.0)}
+        finally:
+            inverter.close()
 
 
 def test_a_line_that_the_program_holds_is_told_as_such_to_whoever_probes(

@@ -1,13 +1,16 @@
 """Raw values into readings: loops that fail, counters that begin anew, and what is reported when."""
 
+import math
 import os
 import resource
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway.clock import ManualClock
 from gateway.drivers import Driver, ExecDriver, FileDriver
 from gateway.errors import DeviceSilent
 from gateway.installation import Loop
@@ -99,9 +102,11 @@ class Scripted:
         self.says: dict[str, Value] | None = {}
         self.fails: Exception | None = None
         self.asked = 0
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def read(self, names: object) -> dict[str, Value]:
         self.asked += 1
+        self.meanwhile()
         if self.fails is not None:
             raise self.fails
         if self.says is None:
@@ -124,7 +129,7 @@ def box(tmp_path: Path) -> tuple[Sampler, dict[str, Scripted]]:
 
 
 def values(sampler: Sampler, uptime_s: float) -> dict[str, float]:
-    taken = sampler.look(NOON + timedelta(seconds=uptime_s), uptime_s).taken
+    taken = sampler.look(lambda: NOON + timedelta(seconds=uptime_s), lambda: uptime_s).taken
     return {f"{one.reading.asset}/{one.reading.channel}": one.reading.value for one in taken}
 
 
@@ -136,6 +141,48 @@ def test_a_round_at_the_pump(box: tuple[Sampler, dict[str, Scripted]]) -> None:
     devices["counters"].says = {"counter0": Value(1042, "", None, 2**32)}
     assert values(sampler, 300.0)["pump/volume_m3"] == pytest.approx(100.42), "42 pulses of 10 L"
     assert sampler.next_s == 310.0
+
+
+def counted(box: tuple[Sampler, dict[str, Scripted]], *looks: tuple[float, float], wraps_at: float = 2**32) -> float:
+    """The total of the pump's meter after looks at these uptimes, of which each finds the counter there [m³]."""
+    sampler, devices = box
+    total = math.nan
+    for uptime_s, raw in looks:
+        devices["counters"].says = {"counter0": Value(raw, "", None, wraps_at)}
+        total = values(sampler, uptime_s).get("pump/volume_m3", total)
+    return total
+
+
+@pytest.mark.parametrize(
+    ("before", "misread", "after", "wraps_at"),
+    [
+        pytest.param(131_071, 65_536, 131_072, 2**32, id="between-two-words"),
+        pytest.param(150, 65_500, 151, 2**16, id="near-its-end"),
+        pytest.param(1000, 5_243_880, 1001, 2**32, id="a-bit-too-many"),
+    ],
+)
+def test_a_counter_that_is_misread_once_adds_nothing_and_is_told(
+    box: tuple[Sampler, dict[str, Scripted]], before: float, misread: float, after: float, wraps_at: float
+) -> None:
+    sampler, _ = box
+    assert counted(box, (0, before - 70), (300, before), wraps_at=wraps_at) == pytest.approx(100.7)
+    assert math.isnan(counted(box, (600, misread), wraps_at=wraps_at)), "no reading"
+    assert "pulses in 300 s are more than most_hz (20) bears" in sampler.troubles["pump/volume_m3"]
+    assert counted(box, (900, after), wraps_at=wraps_at) == pytest.approx(100.71)
+    assert sampler.troubles == {}
+
+
+def test_a_counter_that_somebody_has_set_goes_on_from_there(box: tuple[Sampler, dict[str, Scripted]]) -> None:
+    sampler, _ = box
+    assert counted(box, (0, 1000), (300, 1070), (600, 900_000), (900, 900_000)) == pytest.approx(100.7)
+    assert "pump/volume_m3" in sampler.troubles
+    assert counted(box, (1200, 900_010)) == pytest.approx(100.8)
+    assert sampler.troubles == {}
+
+
+def test_a_counter_that_tells_an_hour_at_once_is_believed(box: tuple[Sampler, dict[str, Scripted]]) -> None:
+    looks = [(10.0 * look, 1000.0) for look in range(360)]
+    assert counted(box, *looks, (3600, 3000)) == pytest.approx(120.0), "2000 pulses since it moved last"
 
 
 def test_a_sensor_that_fails_gives_nothing_and_says_why(box: tuple[Sampler, dict[str, Scripted]]) -> None:
@@ -173,6 +220,28 @@ def test_a_driver_that_fails_in_its_own_way_takes_no_other_device_with_it(
     assert sampler.troubles["pump/speed_rpm"] == "inverter is silent: a defect"
 
 
+@pytest.mark.parametrize(
+    ("says", "takes_s", "measured_s"),
+    [
+        pytest.param({"speed": Value(2843, "rpm"), "state": Value(1)}, 40.0, 40.0, id="answers-late"),
+        pytest.param(None, 40.0, 40.0, id="is-silent"),
+        pytest.param({"speed": Value(2843, "rpm"), "state": Value(1)}, 0.4, 0.0, id="one-moment"),
+    ],
+)
+def test_what_is_read_behind_a_slow_device_bears_its_own_time(
+    box: tuple[Sampler, dict[str, Scripted]], says: dict[str, Value] | None, takes_s: float, measured_s: float
+) -> None:
+    sampler, devices = box
+    clock = ManualClock(NOON)
+    devices["inverter"].says = says
+    devices["inverter"].meanwhile = lambda: clock.advance(timedelta(seconds=takes_s))
+    taken = sampler.look(clock.now, lambda: (clock.now() - NOON).total_seconds()).taken
+    assert {(one.reading.measured_at, one.uptime_s) for one in taken} == {
+        (NOON + timedelta(seconds=measured_s), measured_s)
+    }
+    assert sampler.next_s == 10.0, "what is due next goes by when the look began"
+
+
 def test_a_file_and_a_program_give_values_by_name(tmp_path: Path) -> None:
     file = tmp_path / "battery"
     file.write_text("12.6\n", "ascii")
@@ -201,7 +270,7 @@ def test_a_number_too_large_for_its_unit_on_the_wire_does_not_hold_up_the_others
     (tmp_path / "meter").write_text("power 1.7976931348623157e308 kW\npressure 1.7976931348623157e308 bar\nvolts 12\n")
     plan = installation(tmp_path, METER).plan
     sampler = Sampler(plan, {"meter": FileDriver(tmp_path / "meter")}, counts={})
-    taken = sampler.look(NOON, 0.0).taken
+    taken = sampler.look(lambda: NOON, lambda: 0.0).taken
     assert sampler.troubles == {
         "pump/power_w": "1.79769e+308 kW is too large to be told",
         "pump/pressure_bar": "1.79769e+308 bar is too large to be told",
@@ -215,7 +284,7 @@ def test_a_file_that_is_a_pipe_of_which_nobody_writes_holds_nobody_up(tmp_path: 
     os.mkfifo(tmp_path / "meter")
     plan = installation(tmp_path, METER).plan
     sampler = Sampler(plan, {"meter": FileDriver(tmp_path / "meter")}, counts={})
-    assert sampler.look(NOON, 0.0).taken == []
+    assert sampler.look(lambda: NOON, lambda: 0.0).taken == []
     assert sampler.troubles["gateway/battery_v"] == "meter does not tell volts"
     writer = os.open(tmp_path / "meter", os.O_RDWR)
     try:

@@ -234,6 +234,34 @@ def test_totals_of_pulses_go_on_after_the_program_was_away(
     assert totals == pytest.approx([100.0, 100.42, 100.5]), "42 and 8 pulses of 10 L, while nobody looked"
 
 
+def test_a_tap_that_is_moved_to_another_counter_sells_no_water_by_it(
+    pump: tuple[dict[int, Unit], Callable[[str], Installation]],
+) -> None:
+    units, file = pump
+    units[10].say("counter1", 1700)
+    before = file("rtc = true\n")
+    look_once(Station(before))
+    before.path.write_text(before.path.read_text("utf-8").replace('"counter0"', '"counter1"'), "utf-8")
+    after = load_installation(before.path)
+    look_once(Station(after))
+    units[10].say("counter1", 1710)
+    totals = [reading.value for reading in look_once(Station(after)) if reading.channel == "volume_m3"]
+    assert totals == pytest.approx([100.0, 100.0, 100.1]), "10 pulses, not the 700 that it shows more"
+
+
+def test_a_device_that_gets_another_name_counts_on(
+    pump: tuple[dict[int, Unit], Callable[[str], Installation]],
+) -> None:
+    units, file = pump
+    before = file("rtc = true\n")
+    look_once(Station(before))
+    before.path.write_text(before.path.read_text("utf-8").replace('"counters"', '"module"'), "utf-8")
+    units[10].say("counter0", 1042)
+    taken = look_once(Station(load_installation(before.path)))
+    totals = [reading.value for reading in taken if reading.channel == "volume_m3"]
+    assert totals == pytest.approx([100.0, 100.42]), "42 pulses of 10 L while it was renamed"
+
+
 def test_a_box_that_moves_to_another_village_takes_no_readings_along(
     pump: tuple[dict[int, Unit], Callable[[str], Installation]],
 ) -> None:
