@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
+from html.parser import HTMLParser
 from typing import Any
 
 import httpx
@@ -75,6 +77,63 @@ def test_a_loggers_table_is_told_its_zone_and_columns_looked_at_and_stored(site:
     done = ended(lambda: text if "lu jusqu’au bout" in (text := words(visitor.get(page))) else None)
     assert "Valeurs lues 2 = stockées 2 + doublons 0 + conflits 0 + mises de côté 0." in done
     assert levels(site) == [2.31, 2.3]
+
+
+class _Form(HTMLParser):
+    """The form by which a file is told how it is to be read: what a browser sends of it, and where to."""
+
+    def __init__(self, page: httpx.Response) -> None:
+        super().__init__()
+        self.sent: dict[str, str] = {}
+        self.stored_at, self._select = "", ""
+        self.feed(page.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if tag == "select":
+            self._select = told["name"] or ""
+        elif tag == "option" and ("selected" in told or self._select not in self.sent):
+            self.sent[self._select] = told.get("value") or ""
+        elif tag == "button" and told.get("form") == "lecture":
+            self.stored_at = told["formaction"] or ""
+
+
+def form_of(page: httpx.Response) -> tuple[str, dict[str, str]]:
+    """Where to a page's button to store leads, and what it sends as the page stands."""
+    found = _Form(page)
+    return found.stored_at, found.sent
+
+
+def test_what_is_chosen_and_not_looked_at_is_shown_first_and_not_stored(site: Site, visitor: httpx.Client) -> None:
+    """Whoever chose the hour and pressed "store" had every reading an hour off, for good."""
+    page = bring(visitor, "logger.csv", b"time,asset,channel,value\n2026-03-01 08:00:00,tower,level_m,2.31\n")
+    where = page.headers["location"]
+    visitor.post(where, data={"csrf": csrf_of(visitor), "zone": "zone-2", "decalage": "0"})
+    button, form = form_of(visitor.get(where))
+    assert button == f"{where}/garder"
+    hour = {"csrf": csrf_of(visitor)} | form | {"decalage": "60"}
+    shown = visitor.post(button, data=hour, follow_redirects=True)
+    assert "Rien n’est encore enregistré." in words(shown)
+    assert 'datetime="2026-03-01T07:00:00Z"' in shown.text
+    assert form_of(shown)[1]["decalage"] == "60"
+    visitor.post(button, data=hour)
+    ended(lambda: text if "lu jusqu’au bout" in (text := words(visitor.get(where))) else None)
+    with site.connect() as connection:
+        (at,) = connection.execute("SELECT measured_at FROM reading JOIN channel USING (channel_id) "
+                                   "WHERE zone_id = 'zone-2' AND name = 'level_m'").fetchone() or (None,)  # fmt: skip
+    assert at == datetime(2026, 3, 1, 7, tzinfo=UTC)
+
+
+def test_what_a_page_shows_is_what_its_form_says(visitor: httpx.Client) -> None:
+    """Else "store" would show the same page for ever: here a zone for each row, and columns that bear our names."""
+    wide = b"time,zone,tower/level_m,quality/turbidity_ntu\n2026-03-01 08:00:00,zone-2,2.31,1\n"
+    where = bring(visitor, "wide.csv", wide).headers["location"]
+    button, form = form_of(visitor.get(where))
+    assert (form["colonne-0"], form["colonne-2"], form["colonne-3"]) == (
+        "time", "tower/level_m", "quality/turbidity_ntu",
+    )  # fmt: skip
+    stored = visitor.post(button, data={"csrf": csrf_of(visitor)} | form, follow_redirects=True)
+    assert "Rien n’est encore enregistré." not in words(stored)
 
 
 def test_the_same_file_twice_changes_nothing_and_what_is_wrong_is_told_by_its_line(
