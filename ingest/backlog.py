@@ -232,8 +232,14 @@ class _Reader:
         return self._lines.number
 
     def names(self) -> list[str]:
-        """The names of the columns."""
-        return [name.strip() for name in self.fields()]
+        """The names of the columns. Of several of one name, in any case, the later ones bear their place too."""
+        found: dict[str, str] = {}
+        for place, text in enumerate(self.fields(), 1):
+            name = text.strip()
+            while name.lower() in found:
+                name = f"{name} ({place})".strip()
+            found[name.lower()] = name
+        return list(found.values())
 
     def fields(self) -> list[str]:
         """The fields of the next line; none behind the last one and of a line that is no CSV."""

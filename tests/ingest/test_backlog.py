@@ -254,6 +254,18 @@ def test_every_value_that_is_set_aside_is_told_with_its_line_and_what_stands_the
     assert [(one.line, one.value[:5]) for one in told.problems] == [(8, "field")], "three lines that are one"
 
 
+def test_of_two_columns_of_one_name_the_one_that_was_meant_is_read(connection: Connection) -> None:
+    """Loggers that call each probe "Niveau", or none anything: the last column was read, whichever was told."""
+    lines = ["Date;Niveau;;niveau;;Niveau (4)\n", "01/03/2026 08:00;231;x;17;y;z\n"]
+    assert header_of(lines)[0] == ["Date", "Niveau", "", "niveau (4)", "(5)", "Niveau (4) (6)"]
+    for column, level_m in (("Niveau", 2.31), ("niveau (4)", 0.17)):
+        layout = Layout("zone-1", 0, "Date", {column: Target("tower", "level_m", "cm")})
+        (seen,) = preview(connection, lines, layout=layout, now=NOW, limit=5)
+        assert (seen.value, seen.problem) == (level_m, None)
+    assert store(connection, "time,asset,channel,value,Value\n2026-03-01T08:00:00Z,tower,level_m,2.3,9\n", "zone-1")[1]
+    assert stored(connection)[0][4] == 2.3
+
+
 def test_a_column_that_is_not_there_is_refused_whole(connection: Connection) -> None:
     layout = Layout("zone-1", 0, "Date", {"Pression": Target("pump", "pressure_bar")})
     with pytest.raises(BacklogUnreadable, match="names no Pression; it must name Date, Pression"):

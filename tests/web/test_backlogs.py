@@ -136,6 +136,18 @@ def test_what_a_page_shows_is_what_its_form_says(visitor: httpx.Client) -> None:
     assert "Rien n’est encore enregistré." not in words(stored)
 
 
+def test_of_two_columns_of_one_name_the_one_that_was_chosen_is_stored(site: Site, visitor: httpx.Client) -> None:
+    where = bring(visitor, "two.csv", b"Date;Niveau;Niveau\n01/03/2026 08:00;2,31;0,17\n").headers["location"]
+    said = {"csrf": csrf_of(visitor), "zone": "zone-2", "decalage": "0", "colonne-0": "time"}
+    shown = visitor.post(where, data=said | {"colonne-1": "tower/level_m"}, follow_redirects=True)
+    assert "Niveau (3)" in words(shown)
+    button, form = form_of(shown)
+    assert (form["colonne-1"], form["colonne-2"]) == ("tower/level_m", "")
+    visitor.post(button, data={"csrf": csrf_of(visitor)} | form)
+    ended(lambda: levels(site) or None)
+    assert levels(site) == [2.31]
+
+
 def test_the_same_file_twice_changes_nothing_and_what_is_wrong_is_told_by_its_line(
     site: Site, visitor: httpx.Client
 ) -> None:
