@@ -110,6 +110,29 @@ def test_a_later_line_that_is_too_long_is_set_aside_and_its_neighbours_are_store
     assert [row[3:] for row in stored(connection)] == [("01 00:00", 2.0), ("01 01:00", 2.1), ("01 02:00", 2.2)]
 
 
+@pytest.mark.parametrize("lost", [[5], [28], [30], [5, 8], [5, 6, 30]])
+def test_a_quotation_mark_that_nobody_closes_costs_its_own_line_alone(connection: Connection, lost: list[int]) -> None:
+    """A stray one took up to 131,072 letters of good rows with it, and of two all rows between them, without a word."""
+    rows = ["time,asset,channel,value"] + [f"2026-03-01T08:{minute:02d}:00Z,tower,level_m,2.31" for minute in range(29)]
+    for line in lost:
+        rows[line - 1] = rows[line - 1].replace(",tower", ',"tower')
+    (told,) = store_backlog(connection, lines_from(["\n".join(rows).encode()]), layout=Layout("zone-1"), now=NOW)
+    assert (told.rows, told.stored) == (29, 29 - len(lost))
+    assert [(one.line, one.value) for one in told.problems] == [
+        (line, f"line {line} opens a quotation mark that nothing closes") for line in lost
+    ]
+
+
+def test_a_cell_with_line_breaks_is_a_cell(connection: Connection) -> None:
+    text = (
+        'time,asset,channel,value,"unit\n(as read)",unit,note\n'
+        '2026-03-01T08:00:00Z,tower,level_m,231,,cm,"a ""dry"" day\n\nand, then, rain"\n'
+        '2026-03-01T09:00:00Z,tower,level_m,2.3,,,"5" pipe"\n'
+    )
+    assert store(connection, text, "zone-1") == (2, 2, 0, 0, 0)
+    assert [row[3:] for row in stored(connection)] == [("01 08:00", 2.31), ("01 09:00", 2.3)]
+
+
 def test_parts_that_end_within_a_line_or_between_its_two_ends_are_one_file() -> None:
     sent = "time,é\r\n1,2\r3,4\n\r\n5,6".encode()
     lines = ["time,é\r\n", "1,2\r", "3,4\n", "\r\n", "5,6"]
@@ -251,7 +274,8 @@ def test_every_value_that_is_set_aside_is_told_with_its_line_and_what_stands_the
     assert "unit 'bar' is none of" in next(one.detail for one in told.problems if one.line == 10)
     open_quote = FILE + "".join(f"{'' if n else chr(34)}{'9' * 60_000}\n" for n in range(3))
     (told,) = store_backlog(connection, open_quote.splitlines(keepends=True), layout=Layout(), now=NOW)
-    assert [(one.line, one.value[:5]) for one in told.problems] == [(8, "field")], "three lines that are one"
+    found_in = [(one.line, one.value[:12]) for one in told.problems]
+    assert found_in == [(6, "line 6 opens"), (7, ""), (8, "")], "each of the three by itself"
 
 
 def test_of_two_columns_of_one_name_the_one_that_was_meant_is_read(connection: Connection) -> None:
