@@ -308,6 +308,7 @@ def _rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
 
 def _read(reader: _Reader, names: Sequence[str], layout: Layout) -> Iterator[Row]:
     number = _decimal_comma if reader.delimiter == ";" else str.strip
+    zone_column = next((name for name in names if name.lower() == "zone"), "")
     while True:
         try:
             fields = next(reader)
@@ -319,7 +320,7 @@ def _read(reader: _Reader, names: Sequence[str], layout: Layout) -> Iterator[Row
         if not any(field.strip() for field in fields):
             continue
         row = {name: text.strip()[:LONGEST_FIELD] for name, text in zip(names, fields, strict=False)}
-        zone = layout.zone or row.get("zone", row.get("Zone", ""))
+        zone = layout.zone or row.get(zone_column, "")
         at = _time(row.get(layout.time, ""), layout.utc_offset_min)
         if layout.targets:
             for name, target in layout.targets.items():

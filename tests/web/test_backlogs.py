@@ -234,6 +234,25 @@ def test_a_file_of_one_line_is_shown_with_why_it_cannot_be_read(visitor: httpx.C
     assert "Rien n’est encore enregistré." in words(visitor.get(page))
 
 
+def test_a_table_that_bears_our_names_is_stored_as_it_was_shown(
+    site: Site, visitor: httpx.Client, sender: httpx.Client
+) -> None:
+    """It was accepted, and failed each time it was read: what its names let one guess had not been kept."""
+    first, second = (f"Horodatage;ZONE;tower/level_m\n01/03/2026 0{hour}:00;zone-2;2,3{hour}\n" for hour in (8, 9))
+    where = bring(visitor, "wide.csv", first.encode()).headers["location"]
+    button, form = form_of(visitor.get(where))
+    visitor.post(button, data={"csrf": csrf_of(visitor)} | form)
+    ended(lambda: levels(site) or None)
+    number = sender.post("/api/v1/backlogs", content=second.encode()).json()["id"]
+    done = ended(
+        lambda: (
+            found if (found := sender.get(f"/api/v1/backlogs/{number}").json())["state"] in ("done", "failed") else None
+        )
+    )
+    assert (done["state"], done["stored"], done["error"]) == ("done", 1, None)
+    assert levels(site) == [2.38, 2.39]
+
+
 def test_only_who_may_send_brings_files(site: Site) -> None:
     with site.app() as client:
         client.headers["authorization"] = f"Bearer {key_with(site, Scope.READ, Scope.WRITE)}"

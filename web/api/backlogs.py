@@ -9,12 +9,12 @@ from typing import Annotated, Any, BinaryIO, cast
 from fastapi import APIRouter, Depends, Query, Request
 
 from ingest.backlog import Layout
-from ingest.backlog_files import PART_BYTES, BacklogFile, ask_for, keep_file
+from ingest.backlog_files import PART_BYTES, BacklogFile, ask_for, keep_file, lay_out
 from web.access import Visitor
 from web.api.account import require_zone_or_gateway
 from web.api.models import BacklogProblem, BacklogView
 from web.api.responses import ERRORS, UPLOAD_ERRORS
-from web.backlogs import fetch_file, refusal
+from web.backlogs import fetch_file, look_into
 from web.dependencies import ConnectionOf, ServicesOf, send_guard
 from web.errors import BadParameter
 
@@ -64,9 +64,10 @@ def send(
     except ValueError as error:
         raise BadParameter("body", "", str(error)) from error
     found = fetch_file(connection, number)
-    why = refusal(connection, found, services.clock.now())
-    if why is not None:
-        raise BadParameter("body", EXAMPLE.partition("\n")[0], why)
+    look = look_into(connection, found, services.clock.now())
+    if look.why_not is not None:
+        raise BadParameter("body", EXAMPLE.partition("\n")[0], look.why_not)
+    lay_out(connection, number, look.layout)
     ask_for(connection, number, who=who, now=services.clock.now())
     services.files.start(number)
     return _view(fetch_file(connection, number))

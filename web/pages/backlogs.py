@@ -88,8 +88,10 @@ def store(page: PageOf, number: int, form: FormOf) -> Response:
         if said != look.layout:
             lay_out(page.connection, number, said)
             return page.see("apporter", number)
-    if look.why_not is None and ask_for(page.connection, number, who=page.who, now=page.now):
-        page.services.files.start(number)
+    if look.why_not is None:
+        lay_out(page.connection, number, look.layout)  # as it was shown, also what its names let one guess
+        if ask_for(page.connection, number, who=page.who, now=page.now):
+            page.services.files.start(number)
     return page.see("apporter", number)
 
 
