@@ -256,7 +256,7 @@ class _Reader:
         """The names of the columns. Of several of one name, in any case, the later ones bear their place too."""
         found: dict[str, str] = {}
         for place, text in enumerate(self.fields(), 1):
-            name = text.strip()
+            name = text.replace("\x00", "").strip()  # which no layout could name: PostgreSQL takes no NUL
             while name.lower() in found:
                 name = f"{name} ({place})".strip()
             found[name.lower()] = name

@@ -158,6 +158,17 @@ def test_what_a_french_excel_wrote_is_read(connection: Connection) -> None:
     assert stored(connection)[0][4] == 2.31
 
 
+@pytest.mark.parametrize(("coding", "mark"), [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")])
+def test_what_excel_calls_unicode_text_is_read(connection: Connection, coding: str, mark: bytes) -> None:
+    text = "time\tasset\tchannel\tvalue\tunit\r\n01/03/2026 08:00\tpump\tflow_m3_h\t3.7\tm³/h\r\n"
+    sent = mark + text.encode(coding)
+    for parts in ([sent], [sent[:9], sent[9:]], [sent + b"7"]):
+        lines = list(lines_from(parts))
+        assert lines[:2] == text.splitlines(keepends=True)
+    (told,) = store_backlog(connection, lines[:2], layout=Layout("zone-1"), now=NOW)
+    assert (told.stored, stored(connection)[0][4]) == (1, 3.7)
+
+
 def test_a_bad_row_is_set_aside_with_its_reason_and_its_neighbours_are_stored(connection: Connection) -> None:
     bad = (
         "2026-03-01T08:00:00Z,zone-1,tower,level_m,wet,m\n"

@@ -136,6 +136,15 @@ def test_what_a_page_shows_is_what_its_form_says(visitor: httpx.Client) -> None:
     assert "Rien n’est encore enregistré." not in words(stored)
 
 
+def test_a_file_with_a_nul_in_its_head_is_shown_and_laid_out(visitor: httpx.Client) -> None:
+    """UTF-16 whose mark got lost: to say which column holds what ended in an error of ours."""
+    where = bring(visitor, "nul.csv", "Date;Niveau\n01/03/2026 08:00;2,31\n".encode("utf-16-le")).headers["location"]
+    said = {"csrf": csrf_of(visitor), "zone": "zone-2", "colonne-0": "time", "colonne-1": "tower/level_m"}
+    shown = visitor.post(where, data=said, follow_redirects=True)
+    assert shown.status_code == 200
+    assert form_of(shown)[1]["colonne-1"] == "tower/level_m"
+
+
 def test_of_two_columns_of_one_name_the_one_that_was_chosen_is_stored(site: Site, visitor: httpx.Client) -> None:
     where = bring(visitor, "two.csv", b"Date;Niveau;Niveau\n01/03/2026 08:00;2,31;0,17\n").headers["location"]
     said = {"csrf": csrf_of(visitor), "zone": "zone-2", "decalage": "0", "colonne-0": "time"}
