@@ -224,12 +224,15 @@ def test_a_file_by_a_name_that_nothing_can_have_is_refused_by_it(sender: httpx.C
         pytest.param("zone=zone-2", b"ab," * 40_000, "line 1 is longer than 65536 letters", id="one-line"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused_at_once(
-    sender: httpx.Client, query: str, body: bytes, says: str
+def test_a_file_that_cannot_be_read_is_refused_at_once_and_not_kept(
+    site: Site, sender: httpx.Client, query: str, body: bytes, says: str
 ) -> None:
     answer = sender.post(f"/api/v1/backlogs?{query}", content=body)
     assert answer.status_code == 422
     assert says in answer.text
+    with site.connect() as connection:
+        kept = connection.execute("SELECT (SELECT count(*) FROM backlog_file) + (SELECT count(*) FROM backlog_part)")
+        assert kept.fetchone() == (0,)
 
 
 def test_a_file_of_one_line_is_shown_with_why_it_cannot_be_read(visitor: httpx.Client) -> None:
