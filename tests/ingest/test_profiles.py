@@ -14,6 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from benchmarks.fuzz_profiles import Village, mutated
 from gateway.clock import ManualClock
@@ -26,6 +27,7 @@ from gateway.zones import Zone, zone_from_values
 from ingest.admission import Message
 from ingest.db import Connection, connect
 from ingest.errors import ProfileError
+from ingest.mqtt import publish_packet, read_packets
 from ingest.pipeline import Pipeline, fetch_aliases
 from ingest.profiles.formats import Undecodable, from_cayenne_lpp
 from ingest.profiles.own import forget_profile, keep_profile
@@ -340,6 +342,45 @@ def test_sparkplug_data_that_tell_no_time_were_measured_when_they_came(connectio
     came = Pipeline(connection).store([Message(topic, payload.SerializeToString(), NOON_US, 1, 1)])
     assert (came.stored, came.set_aside) == (1, 0)
     assert connection.execute("SELECT measured_at, value, flag FROM reading").fetchall() == [(NOON, 118.25, Flag.GOOD)]
+
+
+def heard_at(received_us: int, body: object, *, is_retained: bool, kind: str = "plain") -> Message:
+    """A message as the broker hands it over: of what it kept for whoever subscribes, the first byte says so."""
+    packet = bytearray(publish_packet(f"ndiyan/1/zone-1/gw-1/up/{kind}", json.dumps(body).encode(), protocol=4, mid=9))
+    packet[0] |= is_retained
+    (one,), _, _ = read_packets(bytes(packet), protocol=4)
+    return Message(one.topic.decode(), one.payload, received_us, one.mid, 1, one.expires_s, one.is_retained)
+
+
+@pytest.mark.db
+def test_what_the_broker_kept_and_tells_no_time_is_no_new_measurement(connection: Connection) -> None:
+    """ESPHome publishes all that it measures retained: after each reconnect of ours a sensor that had died was well."""
+    pipeline = Pipeline(connection)
+    told, level = {"tower/level_m": 2.5}, {"bn": "tower/", "n": "level_m", "u": "m", "v": 2.5}
+    assert pipeline.store([heard_at(NOON_US - 60_000_000, told, is_retained=True)]).came == 0, "who knows how old"
+    assert pipeline.store([heard_at(NOON_US, told, is_retained=False)]).stored == 1
+    for minute in (1, 2):
+        later_us = NOON_US + minute * 60_000_000
+        again = [
+            heard_at(later_us, told, is_retained=True),
+            heard_at(later_us, told | {"tap-03/volume_m3": None}, is_retained=True),
+            heard_at(later_us, [level], is_retained=True, kind="senml"),
+        ]
+        assert pipeline.store(again).came == 0
+    assert stored(connection) == [("tower", "level_m", NOON, 2.5)]
+    assert connection.execute("SELECT count(*) FROM raw_message").fetchone() == (1,), "nothing to be read again"
+    assert adds_up(connection)
+
+
+@pytest.mark.db
+def test_what_the_broker_kept_and_tells_its_time_is_a_duplicate(connection: Connection) -> None:
+    """As what a gateway of another maker told while we were away, and whose next word may be hours off."""
+    pipeline = Pipeline(connection)
+    came = [pipeline.store([structs.replace(uplink(231), is_retained=True)]) for _ in range(2)]
+    assert [(one.stored, one.duplicate) for one in came] == [(1, 0), (0, 1)]
+    level = [{"bn": "tower/", "n": "level_m", "u": "m", "v": 2.4, "bt": NOON_US / 1e6 - 60}]
+    assert pipeline.store([heard_at(NOON_US, level, is_retained=True, kind="senml")]).stored == 1
+    assert adds_up(connection)
 
 
 def test_small_whole_numbers_of_sparkplug_may_be_negative() -> None:
