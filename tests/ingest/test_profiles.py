@@ -408,6 +408,38 @@ def test_who_publishes_under_a_zone_speaks_for_that_zone_alone(connection: Conne
     assert adds_up(connection)
 
 
+@pytest.mark.db
+def test_a_record_without_a_readable_time_does_not_take_its_neighbours_with_it(connection: Connection) -> None:
+    """A device that sends what it kept in one message; its clock was lost for one of the three."""
+    topic, at_ms = "ndiyan/1/zone-1/gw-1/up/thingsboard", NOON_US // 1000
+    kept = [{"ts": ts, "values": {"tower/level_m": 2.5, "mood": 3}} for ts in (at_ms - 60_000, "lost", at_ms)]
+    came = Pipeline(connection).store([Message(topic, json.dumps(kept).encode(), NOON_US, 1, 1)])
+    assert (came.stored, came.set_aside) == (2, 1)
+    (aside,) = connection.execute("SELECT reason, detail, payload FROM set_aside").fetchall()
+    assert aside[:2] == ("bad_record", "tower/level_m from tower/level_m: 'lost' is no time of the form epoch_ms")
+    assert json.loads(bytes(aside[2])) == [{"n": "tower/level_m", "u": "m", "vs": "2.5"}]
+    (found,) = replay(connection, find_waiting(connection, limit=9), clock=ManualClock(NOON), who="Awa (web)")
+    assert found.fate is Fate.REFUSED, "nor is it ever taken as measured when it came"
+    came = Pipeline(connection).store([Message(topic, json.dumps(kept[1:2] * 2).encode(), NOON_US, 2, 1)])
+    assert (came.stored, came.set_aside) == (0, 1), "of which nothing can be read, as a whole"
+    assert connection.execute("SELECT reason FROM set_aside ORDER BY set_aside_id DESC LIMIT 1").fetchone() == (
+        "not_its_profile",
+    )
+    assert adds_up(connection)
+
+
+def test_a_point_whose_own_time_is_unreadable_does_not_take_its_neighbours_with_it() -> None:
+    profile = dataclasses.replace(PROFILES["thingsboard"], points=Finder("points"))
+    points = [{"name": "tower/level_m", "value": 2, "time": time} for time in (1_772_448_000_000, "lost")]
+    shown = try_message(profile, "ndiyan/1/z/g/up/thingsboard", json.dumps({"points": points}).encode(), NOON)
+    assert [(one.value, one.problem) for one in shown] == [
+        (2, None), (None, "tower/level_m from tower/level_m: 'lost' is no time of the form epoch_ms"),
+    ]  # fmt: skip
+    strict = dataclasses.replace(profile, without_time="refuse")
+    with pytest.raises(Undecodable, match="no time in it"):
+        try_message(strict, "ndiyan/1/z/g/up/thingsboard", b'{"points": []}', NOON)
+
+
 def test_a_name_of_ours_is_taken_in_its_canonical_unit() -> None:
     shown = try_message(
         PROFILES["plain"], "ndiyan/1/z/g/up/plain", b'{"pump/flow_m3_h": 3.7, "pump": {"pressure_bar": 2}}', NOON
