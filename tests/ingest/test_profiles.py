@@ -304,6 +304,39 @@ def test_sparkplug_data_before_a_birth_wait_for_it_and_a_restart_remembers_the_b
     assert pipeline.store([sparkplug("DDEATH")]).came == 0
 
 
+@pytest.mark.parametrize(
+    ("forgotten", "fate", "duplicate"),
+    [
+        pytest.param("", Fate.ACCEPTED, 1, id="birth-of-then-is-kept"),
+        pytest.param("DELETE FROM raw_message WHERE topic ~ 'BIRTH'", Fate.REFUSED, 0, id="it-is-not"),
+        pytest.param(
+            "DELETE FROM raw_message WHERE topic ~ 'BIRTH'; UPDATE sparkplug_birth SET received_at = '2026-01-01', "
+            """aliases = '{"4": ["Meter/Litres", 8], "5": ["Meter/Batch", 8]}'""",
+            Fate.ACCEPTED, 1, id="it-is-the-last-one",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.db
+def test_sparkplug_data_are_read_again_by_the_birth_of_then(
+    connection: Connection, forgotten: str, fate: Fate, duplicate: int
+) -> None:
+    """Its integrator gave the aliases anew. By those of today the litres of a batch were the meter of that day."""
+    litres, batch = ({"name": f"Meter/{name}", "datatype": 8, "long_value": 0} for name in ("Litres", "Batch"))
+    data = sparkplug("DDATA", {"alias": 4, "long_value": 118_250}, {"alias": 5, "long_value": 7})
+    for minute, message in enumerate([
+        sparkplug("DBIRTH", batch | {"alias": 5}, litres | {"alias": 4, "is_null": True}),
+        data,
+        sparkplug("DBIRTH", batch | {"alias": 4}, litres | {"alias": 5, "is_null": True}),
+    ]):  # fmt: skip
+        Pipeline(connection).store([structs.replace(message, received_us=NOON_US + minute * 60_000_000)])
+    connection.execute(forgotten or "SELECT 1")
+    since = NOON + timedelta(seconds=30)
+    found = next(replay_raw(connection, clock=ManualClock(NOON + timedelta(days=1)), since=since))
+    assert (found.fate, found.stored, found.duplicate, found.conflict) == (fate, 0, duplicate, 0)
+    assert [row[3] for row in stored(connection)] == [118.25]
+    assert adds_up(connection)
+
+
 @pytest.mark.parametrize("kept", ["name and data type", "name alone, as before"])
 @pytest.mark.db
 def test_sparkplug_births_are_remembered_with_their_data_types(connection: Connection, kept: str) -> None:
