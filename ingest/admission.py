@@ -8,7 +8,9 @@ message is then read again by `_admit_each`, which has a word for everything.
 
 A record that tells no time was measured now, and now is when it came: sent again by the broker it is another reading,
 and another message that is set aside. Nothing in it tells a copy from a second measurement, and a flag of the broker
-(DUP) that it may have come before does not tell whether it was stored (docs/reliability.md).
+(DUP) that it may have come before does not tell whether it was stored (docs/reliability.md). One that the broker has
+kept (RETAIN) comes at each of our subscriptions, from a device that may be dead since: when it was measured nobody
+knows, and it is no reading.
 """
 
 from __future__ import annotations
@@ -120,6 +122,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     mid: int
     connection: int
     expires_s: int | None = None  # what the broker left of the life that the sender gave it [s]
+    is_retained: bool = False  # the broker had kept it for whoever subscribes
 
 
 class ChannelEntry(NamedTuple):
@@ -530,7 +533,8 @@ class Admission:
             return RejectReason.NOT_ITS_PROFILE, str(error)
         if found is None:
             return RejectReason.UNKNOWN_TOPIC, f"{message.topic[:200]} is not a topic that ingest reads"
-        self.raw.append(Raw(message, found))
+        if not any(_is_undated(message, record) for heard in found.heard for record in heard.records):
+            self.raw.append(Raw(message, found))  # which is read again as if it had been published when it came
         for heard in found.heard:
             topic = Topic(heard.zone, heard.gateway, "up", found.profile)
             # A reading of it that is set aside stands there as SenML, so that it can be replayed as it is.
@@ -560,6 +564,8 @@ class Admission:
             (bad, RejectReason.BAD_RECORD, bad.detail) for bad in pack.bad
         ]
         for record in pack.records:
+            if _is_undated(message, record):
+                continue
             numbers.append(record.seq)
             problem = self._admit_reading(record, message, topic, times, where)
             places.append(-1 if problem is not None else len(self._line) - 1)
@@ -690,7 +696,8 @@ def readings_apart(message: Message, directory: Directory) -> list[Message]:
         pack = decode_pack(message.payload)
     except PackUnreadable:
         return [message]
-    parts = [as_message(record, pack.boot, message.received_us / 1e6) for record in pack.records]
+    records = (record for record in pack.records if not _is_undated(message, record))
+    parts = [as_message(record, pack.boot, message.received_us / 1e6) for record in records]
     parts += [as_message(bad, None, 0) for bad in pack.bad]
     return [structs.replace(message, payload=part, mid=0) for part in parts] if len(parts) > 1 else [message]
 
@@ -706,7 +713,8 @@ def _foreign_apart(message: Message, directory: Directory) -> list[Message]:
     parts: list[Message] = []
     for heard in found.heard:
         topic = senml_topic(heard.zone, heard.gateway)
-        records: list[Resolved | BadRecord] = [*heard.records, *heard.bad]
+        dated = (record for record in heard.records if not _is_undated(message, record))
+        records: list[Resolved | BadRecord] = [*dated, *heard.bad]
         parts += [structs.replace(message, topic=topic, payload=as_message(one, None, now_s), mid=0) for one in records]
     return parts or [message]
 
@@ -734,6 +742,11 @@ def _too_large(message: Message) -> tuple[RejectReason, str]:
 def _is_boot(text: str) -> bool:
     """Whether this can name a boot: short, and without letters that the database or a page would choke on."""
     return len(text) <= MAX_BOOT_LETTERS and text.isprintable()
+
+
+def _is_undated(message: Message, record: Resolved) -> bool:
+    """Whether nobody knows when this was measured: the broker had kept it, and it tells no time."""
+    return message.is_retained and record.at_s < RELATIVE_BELOW_S and record.uptime_s is None
 
 
 def _is_number(number: int | None) -> TypeGuard[int]:

@@ -11,6 +11,7 @@ import csv
 import itertools
 import json
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -32,6 +33,7 @@ DELIMITERS = (";", "\t")  # looked for in the first line; else commas
 PACKS_AT_ONCE = 50
 LONGEST_FIELD = 200
 LONGEST_LINE = 65_536  # letters; as many commas make as many fields, which take 70 times the memory
+MOST_LINES = 10  # of a row with line breaks in a cell; beyond, its quotation mark is a stray one
 EXCEL_TIMES = ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M")  # as Excel writes in Guinea: day, month, year
 
 Row = tuple[str, dict[str, object]]
@@ -198,24 +200,42 @@ class _LineTooLong(csv.Error):
 
 
 class _Lines:
-    """The lines of a file, counted. One that is too long is an error, and after it the next line comes."""
+    """The lines of a file, counted; `row` holds those of the row that is being read, `is_open` tells that the file
+    ended within it. A line that is too long is an error, as is a row of too many, and after it the next line comes.
+    """
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self._source, self.number = iter(lines), 0
+        self._source, self._again = iter(lines), deque[str]()
+        self.number, self.row, self.is_open = 0, list[str](), False
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = next(self._source)
+        line = self._again.popleft() if self._again else next(self._source, None)
+        if line is None:
+            self.is_open = bool(self.row)
+            raise StopIteration
         self.number += 1
+        self.row.append(line)
         if len(line) > LONGEST_LINE:
             raise _LineTooLong(f"line {self.number} is longer than {LONGEST_LINE} letters")
+        if len(self.row) > MOST_LINES:
+            raise csv.Error(f"a row of more than {MOST_LINES} lines")
         return line
+
+    def begin_row(self) -> None:
+        """What comes next is the first line of a row."""
+        self.row, self.is_open = [], False
+
+    def give_back(self, lines: Sequence[str]) -> None:
+        """These, the last that came, come once more."""
+        self._again.extendleft(reversed(lines))
+        self.number -= len(lines)
 
 
 class _Reader:
-    """The fields of one line after the other; `line` is the number of the last that was read."""
+    """The fields of one row after the other; `line` is the number of the last line that was read."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = _Lines(lines)
@@ -223,8 +243,9 @@ class _Reader:
             head = next(self._lines, "").lstrip("\ufeff")
         except _LineTooLong as error:
             raise BacklogUnreadable(f"line 1 is longer than {LONGEST_LINE} letters") from error
+        self._lines.give_back([head] if self._lines.number else [])
         self.delimiter = next((one for one in DELIMITERS if one in head), ",")
-        self._reader = csv.reader(itertools.chain([head], self._lines), delimiter=self.delimiter)
+        self._reader = csv.reader(self._lines, delimiter=self.delimiter)
 
     @property
     def line(self) -> int:
@@ -232,13 +253,19 @@ class _Reader:
         return self._lines.number
 
     def names(self) -> list[str]:
-        """The names of the columns."""
-        return [name.strip() for name in self.fields()]
+        """The names of the columns. Of several of one name, in any case, the later ones bear their place too."""
+        found: dict[str, str] = {}
+        for place, text in enumerate(self.fields(), 1):
+            name = text.replace("\x00", "").strip()  # which no layout could name: PostgreSQL takes no NUL
+            while name.lower() in found:
+                name = f"{name} ({place})".strip()
+            found[name.lower()] = name
+        return list(found.values())
 
     def fields(self) -> list[str]:
-        """The fields of the next line; none behind the last one and of a line that is no CSV."""
+        """The fields of the next row; none behind the last one and of a line that is no CSV."""
         try:
-            return list(next(self._reader, []))
+            return list(next(self, []))
         except csv.Error:
             return []
 
@@ -246,8 +273,22 @@ class _Reader:
         return self
 
     def __next__(self) -> list[str]:
-        """The fields of the next line; `csv.Error` where it is none, and one may go on."""
-        return next(self._reader)
+        """The fields of the next row; `csv.Error` where it is none, and one may go on.
+
+        A quotation mark that nothing closes, or another stray one further down, costs its own line alone.
+        """
+        lines = self._lines
+        lines.begin_row()
+        try:
+            found = next(self._reader)
+            if lines.is_open or len(lines.row) > 1:
+                next(csv.reader(lines.row, delimiter=self.delimiter, strict=True))
+        except csv.Error as error:
+            if not lines.is_open and len(lines.row) == 1:
+                raise
+            lines.give_back(lines.row[1:])
+            raise csv.Error(f"line {lines.number} opens a quotation mark that nothing closes") from error
+        return found
 
 
 def _rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
@@ -267,6 +308,7 @@ def _rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
 
 def _read(reader: _Reader, names: Sequence[str], layout: Layout) -> Iterator[Row]:
     number = _decimal_comma if reader.delimiter == ";" else str.strip
+    zone_column = next((name for name in names if name.lower() == "zone"), "")
     while True:
         try:
             fields = next(reader)
@@ -278,7 +320,7 @@ def _read(reader: _Reader, names: Sequence[str], layout: Layout) -> Iterator[Row
         if not any(field.strip() for field in fields):
             continue
         row = {name: text.strip()[:LONGEST_FIELD] for name, text in zip(names, fields, strict=False)}
-        zone = layout.zone or row.get("zone", row.get("Zone", ""))
+        zone = layout.zone or row.get(zone_column, "")
         at = _time(row.get(layout.time, ""), layout.utc_offset_min)
         if layout.targets:
             for name, target in layout.targets.items():

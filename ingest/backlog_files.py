@@ -5,6 +5,8 @@ What was begun and interrupted may be begun again, however often: what is stored
 
 from __future__ import annotations
 
+import codecs
+import itertools
 import json
 import logging
 from collections.abc import Iterable, Iterator
@@ -124,14 +126,14 @@ def lines_of(connection: Connection, number: int) -> Iterator[str]:
 
 
 def lines_from(parts: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a file, with their ends: UTF-8, or what Excel writes where it does not write that. Each line tells
-    which, for the first accent of a long file may come late.
+    """The lines of a file, with their ends: UTF-8, or what Excel writes where it does not write that. UTF-16 ("Unicode
+    text") is told by its first two bytes, the rest by each line, for the first accent of a long file may come late.
 
     Lines may end as on a Macintosh of old, with a carriage return alone: Excel still offers that. Of a line without end
     no more is held than shows that it is too long.
     """
     rest = b""
-    for body in parts:
+    for body in _without_utf_16(parts):
         whole = (rest + body).splitlines(keepends=True)
         rest = b"" if not whole or whole[-1].endswith(b"\n") else whole.pop()
         for line in whole:
@@ -199,6 +201,19 @@ def _parts(connection: Connection, number: int) -> Iterator[bytes]:
     while (row := connection.execute(SQL["part"], {"file": number, "part": part}).fetchone()) is not None:
         yield bytes(row[0])
         part += 1
+
+
+def _without_utf_16(parts: Iterable[bytes]) -> Iterator[bytes]:
+    source = iter(parts)
+    first = next(source, b"")
+    whole = itertools.chain([first], source)
+    if not first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        yield from whole
+        return
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for body in whole:
+        yield decoder.decode(body).encode()
+    yield decoder.decode(b"", final=True).encode()
 
 
 def _decoded(line: bytes) -> str:

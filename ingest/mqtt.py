@@ -34,12 +34,17 @@ class ProtocolError(ValueError):
 
 
 class Published(msgspec.Struct, frozen=True, gc=False):
-    """One PUBLISH as it came. `mid` is 0 for QoS 0; `expires_s` is what the broker left of the message's life [s]."""
+    """One PUBLISH as it came. `mid` is 0 for QoS 0; `expires_s` is what the broker left of the message's life [s].
+
+    `is_retained` when the broker had kept it for whoever subscribes; of what is published now the bit is clear, however
+    it was published (3.1.1 §3.3.1.3).
+    """
 
     topic: bytes
     payload: bytes
     mid: int
     expires_s: int | None
+    is_retained: bool = False
 
 
 class Answer(NamedTuple):
@@ -166,7 +171,7 @@ def read_packets(data: bytes, *, protocol: int) -> tuple[list[Published], list[A
                         topic_end += 1
                 if topic_end > stop:
                     raise ProtocolError("PUBLISH: its parts are longer than the packet")
-                published.append(Published(topic, data[topic_end:stop], mid, expires))
+                published.append(Published(topic, data[topic_end:stop], mid, expires, first & 1 == 1))
             else:
                 answers.append(Answer(first >> 4, data[body:stop]))
             at = stop

@@ -187,6 +187,11 @@ class Pipeline:
         """The topics that profiles read, the operator's own as well."""
         return frozenset(topics_of(self._directory.dialects.profiles.values()))
 
+    def read_by_births(self, aliases: Aliases) -> None:
+        """Read Sparkplug data by these births from here on, and by those that come."""
+        self._aliases.clear()
+        self._aliases.update(aliases)
+
     def _read_registry(self) -> None:
         self._registry = self._registry_state()  # first, so that an import in between shows as one at the next look
         self._anchors = self._account.fetch_anchors()  # also those that another worker has learned

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from gateway.clock import Clock
+from gateway.clock import Clock, instant_from_us
 from ingest.admission import Message, RejectReason
 from ingest.audit import record
 from ingest.db import Connection, queries
-from ingest.pipeline import Again, Committed, Pipeline
+from ingest.pipeline import Again, Committed, Pipeline, fetch_aliases
+from ingest.profiles.formats import Undecodable
+from ingest.profiles.sparkplug import Aliases, Born, NoBirth, from_sparkplug
 
 SQL = queries("ingest", "replay")
 RAW_AT_ONCE = 1000
@@ -104,7 +107,8 @@ def replay_raw(
     """Read again what profiles have read, oldest first: after a profile or the points of a device were mended.
 
     Readings that are stored already are duplicates; where the mended profile makes another value of one, the first
-    stays and the second is recorded as conflicting. `set_aside_id` is the number of the raw message.
+    stays and the second is recorded as conflicting. `set_aside_id` is the number of the raw message. Sparkplug data are
+    read by the birth of then, and refused where it is not kept any more.
 
     Raises
     ------
@@ -114,6 +118,9 @@ def replay_raw(
     while True:
         parameters = {"after": after, "profile": profile, "since": since, "limit": RAW_AT_ONCE}
         rows = connection.execute(SQL["raw"], parameters).fetchall()
+        if rows and not after:
+            first, _, _, first_us = rows[0]
+            pipeline.read_by_births(_births_before(connection, first, instant_from_us(first_us)))
         for number, topic, payload, received_us in rows:
             found = pipeline.store_again(
                 Message(topic, payload, received_us, 0, 0), Again(clock.now(), was_booked=False)
@@ -126,3 +133,15 @@ def replay_raw(
         if len(rows) < RAW_AT_ONCE:
             return
         after = rows[-1][0]
+
+
+def _births_before(connection: Connection, first: int, at: datetime) -> Aliases:
+    """What Sparkplug births had told when the raw message `first` came, at `at`: an alias may mean another one now."""
+    found: dict[str, dict[int, Born]] = {}
+    for topic, payload in connection.execute(SQL["births_before"], {"first": first}):
+        with suppress(NoBirth, Undecodable):  # a metric without a name, beside others that are learned; another format
+            from_sparkplug(payload, topic, found)
+    last = fetch_aliases(connection)
+    for (source,) in connection.execute(SQL["not_born_since"], {"at": at}):
+        found[source] = last[source]
+    return found

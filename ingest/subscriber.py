@@ -326,9 +326,12 @@ class Subscriber:
             received_us = us_from_instant(self._clock.now())
             connection = self._connection
             messages = [
-                Message(self._topic(one.topic), one.payload, received_us, one.mid, connection, one.expires_s)
+                Message(
+                    self._topic(one.topic), one.payload, received_us, one.mid, connection, one.expires_s,
+                    one.is_retained,
+                )
                 for one in published
-            ]
+            ]  # fmt: skip
             self._receiver.deliver(messages)
         return data[end:]
 

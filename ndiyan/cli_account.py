@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,6 +93,7 @@ def backlog(
     """Store readings from a file, as a logger kept them; a bad row is set aside, the same file twice is stored once."""
     from ingest.audit import record
     from ingest.backlog import Layout, Progress, store_backlog
+    from ingest.backlog_files import PART_BYTES, lines_from
     from ingest.db import connect
     from ndiyan.progress import Steps
 
@@ -99,7 +101,7 @@ def backlog(
     layout, done = Layout(zone, utc_offset), Progress(0, 0, 0, 0, 0)
     steps = Steps(Console(stderr=True))
     with (
-        file.open(encoding="utf-8-sig", errors="replace", newline="") as lines,
+        file.open("rb") as source,
         connect(settings.required("database.url")) as connection,
         steps.bar(file.name, unit="rows") as told,
     ):
@@ -107,7 +109,7 @@ def backlog(
 
         def counted() -> Iterator[str]:
             nonlocal read
-            for line in lines:
+            for line in lines_from(iter(partial(source.read, PART_BYTES), b"")):
                 read += len(line)
                 yield line
 

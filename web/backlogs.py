@@ -65,11 +65,6 @@ def look_into(connection: Connection, found: BacklogFile, now: datetime) -> Look
     return Look(names[:MOST_COLUMNS], rows, is_long(names), layout, seen, why_not)
 
 
-def refusal(connection: Connection, found: BacklogFile, now: datetime) -> str | None:
-    """Why a file cannot be read at all, None when it can."""
-    return look_into(connection, found, now).why_not
-
-
 def targets_of_zone(connection: Connection, zone: str | None) -> dict[str, tuple[str, ...]]:
     """`asset/channel` of each channel of a zone → the units in which it may be written, its own first; of several words
     for one unit the first."""

@@ -105,6 +105,9 @@ ASIDE = {
     ),
     r"nothing at (?P<n>.*) tells the device": N_("rien à %(n)s ne dit l’appareil"),
     r"no time in it, and this device has to tell one": N_("pas d’heure dedans, et cet appareil doit la dire"),
+    r"(?P<n>.*): no time in it, and this device has to tell one": N_(
+        "%(n)s : pas d’heure dedans, et cet appareil doit la dire"
+    ),
     r"(?P<n>.*) is no time of the form (?P<form>.*)": N_("%(n)s n’est pas une heure de la forme %(form)s"),
     r"(?P<n>.*) is no time": N_("%(n)s n’est pas une heure"),
     r"(?P<n>.*) is no Sparkplug topic that is read: (?P<form>.*)": N_(

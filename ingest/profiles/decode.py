@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from ingest.profiles.formats import FORMATS, Undecodable, from_cayenne_lpp
@@ -17,11 +18,13 @@ MAX_RECORDS, MAX_POINTS, MAX_DEPTH, LONGEST_NAME = 1000, 2000, 8, 200
 
 
 class Point(NamedTuple):
-    """One value as the device tells it: its own name and words; `at_s` is None when it tells no time."""
+    """One value as the device tells it: its own name and words; `at_s` is None when it tells no time, or none that can
+    be read: `problem` says so."""
 
     name: str
     raw: object
     at_s: float | None
+    problem: str | None = None
 
 
 class Spoken(NamedTuple):
@@ -36,7 +39,7 @@ def decode(profile: Profile, topic: str, payload: bytes, aliases: Aliases) -> li
 
     Raises
     ------
-    Undecodable : it is not what the profile reads
+    Undecodable : it is not what the profile reads, or nothing in it tells a time that can be read
     NoBirth : Sparkplug, and no birth has named an alias in it
     """
     if profile.payload == SPARKPLUG:
@@ -46,13 +49,16 @@ def decode(profile: Profile, topic: str, payload: bytes, aliases: Aliases) -> li
     if profile.inner is not None:
         message = _with_inner(profile, message)
     records = profile.records.of(message)
+    untimely: list[Undecodable] = []
     found = [
-        Spoken(device, list(_points(profile, topic, record)))
+        Spoken(device, list(_points(profile, topic, record, untimely)))
         for device, record in _by_device(profile, topic, message, records)
     ]
-    count = sum(len(spoken.points) for spoken in found)
-    if count > MAX_POINTS:
-        raise Undecodable(f"{count} values, bound {MAX_POINTS}")
+    points = [point for spoken in found for point in spoken.points]
+    if len(points) > MAX_POINTS:
+        raise Undecodable(f"{len(points)} values, bound {MAX_POINTS}")
+    if untimely and not any(point.problem is None for point in points):
+        raise untimely[0]
     return found
 
 
@@ -112,24 +118,34 @@ def _device(profile: Profile, topic: str, message: Any) -> str | None:
     return str(found)
 
 
-def _points(profile: Profile, topic: str, record: Any) -> Iterator[Point]:
-    at_s = _time_of(profile, record)
+def _points(profile: Profile, topic: str, record: Any, untimely: list[Undecodable]) -> Iterator[Point]:
+    """The points of a record. Those whose time cannot be read say so, and why goes into `untimely`."""
+    at_s, problem = _time_or_problem(partial(_time_of, profile, record), untimely)
     found = profile.points.of(record)
     if profile.name_level is not None:
         name = "/".join(topic.split("/")[profile.name_level :])
         if name:
-            yield Point(name[:LONGEST_NAME], found, at_s)
+            yield Point(name[:LONGEST_NAME], found, at_s, problem)
         return
     if isinstance(found, dict):
         for name, raw in _leaves(found, "", 0):
-            yield Point(name, raw, at_s)
+            yield Point(name, raw, at_s, problem)
     elif isinstance(found, list):
         for item in found:
             if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
                 continue
-            own = item.get("time")
-            own_s = at_s if own is None else _seconds(own, profile.time_format)
-            yield Point(item["name"][:LONGEST_NAME], item.get("value"), own_s)
+            when, own = (at_s, problem), item.get("time")
+            if own is not None:
+                when = _time_or_problem(partial(_seconds, own, profile.time_format), untimely)
+            yield Point(item["name"][:LONGEST_NAME], item.get("value"), *when)
+
+
+def _time_or_problem(read: Callable[[], float | None], untimely: list[Undecodable]) -> tuple[float | None, str | None]:
+    try:
+        return read(), None
+    except Undecodable as error:
+        untimely.append(error)
+        return None, str(error)
 
 
 def _leaves(values: Mapping[Any, Any], prefix: str, depth: int) -> Iterator[tuple[str, object]]:

@@ -151,6 +151,8 @@ class Dialects:
 
 
 def _record(point: Point, rule: PointRule, asset: str) -> Resolved | BadRecord:
+    if point.problem is not None:
+        return _bad(point, rule, asset, point.problem)
     number = as_number(point.raw)
     if number is None:
         return _bad(point, rule, asset, f"{str(point.raw)[:80]!r} is no number")

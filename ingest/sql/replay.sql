@@ -27,3 +27,12 @@ ORDER BY raw_message_id LIMIT %(limit)s;
 SELECT count(*) FROM raw_message
 WHERE (%(profile)s::text IS NULL OR profile = %(profile)s)
   AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s);
+
+-- births_before
+-- The last birth of each who was born before one message, as it came.
+SELECT DISTINCT ON (topic) topic, payload FROM raw_message
+WHERE raw_message_id < %(first)s AND topic ~ '^spBv1\.0/[^/]+/[ND]BIRTH/'
+ORDER BY topic, raw_message_id DESC;
+
+-- not_born_since
+SELECT source FROM sparkplug_birth WHERE received_at <= %(at)s;

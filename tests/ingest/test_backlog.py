@@ -110,6 +110,29 @@ def test_a_later_line_that_is_too_long_is_set_aside_and_its_neighbours_are_store
     assert [row[3:] for row in stored(connection)] == [("01 00:00", 2.0), ("01 01:00", 2.1), ("01 02:00", 2.2)]
 
 
+@pytest.mark.parametrize("lost", [[5], [28], [30], [5, 8], [5, 6, 30]])
+def test_a_quotation_mark_that_nobody_closes_costs_its_own_line_alone(connection: Connection, lost: list[int]) -> None:
+    """A stray one took up to 131,072 letters of good rows with it, and of two all rows between them, without a word."""
+    rows = ["time,asset,channel,value"] + [f"2026-03-01T08:{minute:02d}:00Z,tower,level_m,2.31" for minute in range(29)]
+    for line in lost:
+        rows[line - 1] = rows[line - 1].replace(",tower", ',"tower')
+    (told,) = store_backlog(connection, lines_from(["\n".join(rows).encode()]), layout=Layout("zone-1"), now=NOW)
+    assert (told.rows, told.stored) == (29, 29 - len(lost))
+    assert [(one.line, one.value) for one in told.problems] == [
+        (line, f"line {line} opens a quotation mark that nothing closes") for line in lost
+    ]
+
+
+def test_a_cell_with_line_breaks_is_a_cell(connection: Connection) -> None:
+    text = (
+        'time,asset,channel,value,"unit\n(as read)",unit,note\n'
+        '2026-03-01T08:00:00Z,tower,level_m,231,,cm,"a ""dry"" day\n\nand, then, rain"\n'
+        '2026-03-01T09:00:00Z,tower,level_m,2.3,,,"5" pipe"\n'
+    )
+    assert store(connection, text, "zone-1") == (2, 2, 0, 0, 0)
+    assert [row[3:] for row in stored(connection)] == [("01 08:00", 2.31), ("01 09:00", 2.3)]
+
+
 def test_parts_that_end_within_a_line_or_between_its_two_ends_are_one_file() -> None:
     sent = "time,é\r\n1,2\r3,4\n\r\n5,6".encode()
     lines = ["time,é\r\n", "1,2\r", "3,4\n", "\r\n", "5,6"]
@@ -133,6 +156,17 @@ def test_what_a_french_excel_wrote_is_read(connection: Connection) -> None:
     text = "\ufefftime;asset;channel;value\r\n2026-03-01T08:00:00Z;tower;level_m;2,31\r\n\r\n"
     assert store(connection, text, "zone-1") == (1, 1, 0, 0, 0)
     assert stored(connection)[0][4] == 2.31
+
+
+@pytest.mark.parametrize(("coding", "mark"), [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")])
+def test_what_excel_calls_unicode_text_is_read(connection: Connection, coding: str, mark: bytes) -> None:
+    text = "time\tasset\tchannel\tvalue\tunit\r\n01/03/2026 08:00\tpump\tflow_m3_h\t3.7\tm³/h\r\n"
+    sent = mark + text.encode(coding)
+    for parts in ([sent], [sent[:9], sent[9:]], [sent + b"7"]):
+        lines = list(lines_from(parts))
+        assert lines[:2] == text.splitlines(keepends=True)
+    (told,) = store_backlog(connection, lines[:2], layout=Layout("zone-1"), now=NOW)
+    assert (told.stored, stored(connection)[0][4]) == (1, 3.7)
 
 
 def test_a_bad_row_is_set_aside_with_its_reason_and_its_neighbours_are_stored(connection: Connection) -> None:
@@ -251,7 +285,20 @@ def test_every_value_that_is_set_aside_is_told_with_its_line_and_what_stands_the
     assert "unit 'bar' is none of" in next(one.detail for one in told.problems if one.line == 10)
     open_quote = FILE + "".join(f"{'' if n else chr(34)}{'9' * 60_000}\n" for n in range(3))
     (told,) = store_backlog(connection, open_quote.splitlines(keepends=True), layout=Layout(), now=NOW)
-    assert [(one.line, one.value[:5]) for one in told.problems] == [(8, "field")], "three lines that are one"
+    found_in = [(one.line, one.value[:12]) for one in told.problems]
+    assert found_in == [(6, "line 6 opens"), (7, ""), (8, "")], "each of the three by itself"
+
+
+def test_of_two_columns_of_one_name_the_one_that_was_meant_is_read(connection: Connection) -> None:
+    """Loggers that call each probe "Niveau", or none anything: the last column was read, whichever was told."""
+    lines = ["Date;Niveau;;niveau;;Niveau (4)\n", "01/03/2026 08:00;231;x;17;y;z\n"]
+    assert header_of(lines)[0] == ["Date", "Niveau", "", "niveau (4)", "(5)", "Niveau (4) (6)"]
+    for column, level_m in (("Niveau", 2.31), ("niveau (4)", 0.17)):
+        layout = Layout("zone-1", 0, "Date", {column: Target("tower", "level_m", "cm")})
+        (seen,) = preview(connection, lines, layout=layout, now=NOW, limit=5)
+        assert (seen.value, seen.problem) == (level_m, None)
+    assert store(connection, "time,asset,channel,value,Value\n2026-03-01T08:00:00Z,tower,level_m,2.3,9\n", "zone-1")[1]
+    assert stored(connection)[0][4] == 2.3
 
 
 def test_a_column_that_is_not_there_is_refused_whole(connection: Connection) -> None:

@@ -14,6 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from benchmarks.fuzz_profiles import Village, mutated
 from gateway.clock import ManualClock
@@ -26,6 +27,7 @@ from gateway.zones import Zone, zone_from_values
 from ingest.admission import Message
 from ingest.db import Connection, connect
 from ingest.errors import ProfileError
+from ingest.mqtt import publish_packet, read_packets
 from ingest.pipeline import Pipeline, fetch_aliases
 from ingest.profiles.formats import Undecodable, from_cayenne_lpp
 from ingest.profiles.own import forget_profile, keep_profile
@@ -302,6 +304,39 @@ def test_sparkplug_data_before_a_birth_wait_for_it_and_a_restart_remembers_the_b
     assert pipeline.store([sparkplug("DDEATH")]).came == 0
 
 
+@pytest.mark.parametrize(
+    ("forgotten", "fate", "duplicate"),
+    [
+        pytest.param("", Fate.ACCEPTED, 1, id="birth-of-then-is-kept"),
+        pytest.param("DELETE FROM raw_message WHERE topic ~ 'BIRTH'", Fate.REFUSED, 0, id="it-is-not"),
+        pytest.param(
+            "DELETE FROM raw_message WHERE topic ~ 'BIRTH'; UPDATE sparkplug_birth SET received_at = '2026-01-01', "
+            """aliases = '{"4": ["Meter/Litres", 8], "5": ["Meter/Batch", 8]}'""",
+            Fate.ACCEPTED, 1, id="it-is-the-last-one",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.db
+def test_sparkplug_data_are_read_again_by_the_birth_of_then(
+    connection: Connection, forgotten: str, fate: Fate, duplicate: int
+) -> None:
+    """Its integrator gave the aliases anew. By those of today the litres of a batch were the meter of that day."""
+    litres, batch = ({"name": f"Meter/{name}", "datatype": 8, "long_value": 0} for name in ("Litres", "Batch"))
+    data = sparkplug("DDATA", {"alias": 4, "long_value": 118_250}, {"alias": 5, "long_value": 7})
+    for minute, message in enumerate([
+        sparkplug("DBIRTH", batch | {"alias": 5}, litres | {"alias": 4, "is_null": True}),
+        data,
+        sparkplug("DBIRTH", batch | {"alias": 4}, litres | {"alias": 5, "is_null": True}),
+    ]):  # fmt: skip
+        Pipeline(connection).store([structs.replace(message, received_us=NOON_US + minute * 60_000_000)])
+    connection.execute(forgotten or "SELECT 1")
+    since = NOON + timedelta(seconds=30)
+    found = next(replay_raw(connection, clock=ManualClock(NOON + timedelta(days=1)), since=since))
+    assert (found.fate, found.stored, found.duplicate, found.conflict) == (fate, 0, duplicate, 0)
+    assert [row[3] for row in stored(connection)] == [118.25]
+    assert adds_up(connection)
+
+
 @pytest.mark.parametrize("kept", ["name and data type", "name alone, as before"])
 @pytest.mark.db
 def test_sparkplug_births_are_remembered_with_their_data_types(connection: Connection, kept: str) -> None:
@@ -342,6 +377,45 @@ def test_sparkplug_data_that_tell_no_time_were_measured_when_they_came(connectio
     assert connection.execute("SELECT measured_at, value, flag FROM reading").fetchall() == [(NOON, 118.25, Flag.GOOD)]
 
 
+def heard_at(received_us: int, body: object, *, is_retained: bool, kind: str = "plain") -> Message:
+    """A message as the broker hands it over: of what it kept for whoever subscribes, the first byte says so."""
+    packet = bytearray(publish_packet(f"ndiyan/1/zone-1/gw-1/up/{kind}", json.dumps(body).encode(), protocol=4, mid=9))
+    packet[0] |= is_retained
+    (one,), _, _ = read_packets(bytes(packet), protocol=4)
+    return Message(one.topic.decode(), one.payload, received_us, one.mid, 1, one.expires_s, one.is_retained)
+
+
+@pytest.mark.db
+def test_what_the_broker_kept_and_tells_no_time_is_no_new_measurement(connection: Connection) -> None:
+    """ESPHome publishes all that it measures retained: after each reconnect of ours a sensor that had died was well."""
+    pipeline = Pipeline(connection)
+    told, level = {"tower/level_m": 2.5}, {"bn": "tower/", "n": "level_m", "u": "m", "v": 2.5}
+    assert pipeline.store([heard_at(NOON_US - 60_000_000, told, is_retained=True)]).came == 0, "who knows how old"
+    assert pipeline.store([heard_at(NOON_US, told, is_retained=False)]).stored == 1
+    for minute in (1, 2):
+        later_us = NOON_US + minute * 60_000_000
+        again = [
+            heard_at(later_us, told, is_retained=True),
+            heard_at(later_us, told | {"tap-03/volume_m3": None}, is_retained=True),
+            heard_at(later_us, [level], is_retained=True, kind="senml"),
+        ]
+        assert pipeline.store(again).came == 0
+    assert stored(connection) == [("tower", "level_m", NOON, 2.5)]
+    assert connection.execute("SELECT count(*) FROM raw_message").fetchone() == (1,), "nothing to be read again"
+    assert adds_up(connection)
+
+
+@pytest.mark.db
+def test_what_the_broker_kept_and_tells_its_time_is_a_duplicate(connection: Connection) -> None:
+    """As what a gateway of another maker told while we were away, and whose next word may be hours off."""
+    pipeline = Pipeline(connection)
+    came = [pipeline.store([structs.replace(uplink(231), is_retained=True)]) for _ in range(2)]
+    assert [(one.stored, one.duplicate) for one in came] == [(1, 0), (0, 1)]
+    level = [{"bn": "tower/", "n": "level_m", "u": "m", "v": 2.4, "bt": NOON_US / 1e6 - 60}]
+    assert pipeline.store([heard_at(NOON_US, level, is_retained=True, kind="senml")]).stored == 1
+    assert adds_up(connection)
+
+
 def test_small_whole_numbers_of_sparkplug_may_be_negative() -> None:
     shown = try_message(
         PROFILES["sparkplug-b"],
@@ -365,6 +439,38 @@ def test_who_publishes_under_a_zone_speaks_for_that_zone_alone(connection: Conne
     reasons = {row[0] for row in connection.execute("SELECT reason FROM set_aside")}
     assert reasons == {"unknown_device"}
     assert adds_up(connection)
+
+
+@pytest.mark.db
+def test_a_record_without_a_readable_time_does_not_take_its_neighbours_with_it(connection: Connection) -> None:
+    """A device that sends what it kept in one message; its clock was lost for one of the three."""
+    topic, at_ms = "ndiyan/1/zone-1/gw-1/up/thingsboard", NOON_US // 1000
+    kept = [{"ts": ts, "values": {"tower/level_m": 2.5, "mood": 3}} for ts in (at_ms - 60_000, "lost", at_ms)]
+    came = Pipeline(connection).store([Message(topic, json.dumps(kept).encode(), NOON_US, 1, 1)])
+    assert (came.stored, came.set_aside) == (2, 1)
+    (aside,) = connection.execute("SELECT reason, detail, payload FROM set_aside").fetchall()
+    assert aside[:2] == ("bad_record", "tower/level_m from tower/level_m: 'lost' is no time of the form epoch_ms")
+    assert json.loads(bytes(aside[2])) == [{"n": "tower/level_m", "u": "m", "vs": "2.5"}]
+    (found,) = replay(connection, find_waiting(connection, limit=9), clock=ManualClock(NOON), who="Awa (web)")
+    assert found.fate is Fate.REFUSED, "nor is it ever taken as measured when it came"
+    came = Pipeline(connection).store([Message(topic, json.dumps(kept[1:2] * 2).encode(), NOON_US, 2, 1)])
+    assert (came.stored, came.set_aside) == (0, 1), "of which nothing can be read, as a whole"
+    assert connection.execute("SELECT reason FROM set_aside ORDER BY set_aside_id DESC LIMIT 1").fetchone() == (
+        "not_its_profile",
+    )
+    assert adds_up(connection)
+
+
+def test_a_point_whose_own_time_is_unreadable_does_not_take_its_neighbours_with_it() -> None:
+    profile = dataclasses.replace(PROFILES["thingsboard"], points=Finder("points"))
+    points = [{"name": "tower/level_m", "value": 2, "time": time} for time in (1_772_448_000_000, "lost")]
+    shown = try_message(profile, "ndiyan/1/z/g/up/thingsboard", json.dumps({"points": points}).encode(), NOON)
+    assert [(one.value, one.problem) for one in shown] == [
+        (2, None), (None, "tower/level_m from tower/level_m: 'lost' is no time of the form epoch_ms"),
+    ]  # fmt: skip
+    strict = dataclasses.replace(profile, without_time="refuse")
+    with pytest.raises(Undecodable, match="no time in it"):
+        try_message(strict, "ndiyan/1/z/g/up/thingsboard", b'{"points": []}', NOON)
 
 
 def test_a_name_of_ours_is_taken_in_its_canonical_unit() -> None:

@@ -41,11 +41,11 @@ class ScriptedBroker:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def send(self, mid: int, payload: bytes, topic: str = TOPIC) -> None:
+    def send(self, mid: int, payload: bytes, topic: str = TOPIC, *, is_retained: bool = False) -> None:
         """Without a number, 0, the message is of QoS 0."""
         body = len(topic).to_bytes(2, "big") + topic.encode() + (mid.to_bytes(2, "big") if mid else b"") + payload
         assert self._link is not None
-        self._link.sendall(bytes([0x32 if mid else 0x30, len(body)]) + body)
+        self._link.sendall(bytes([(0x32 if mid else 0x30) | is_retained, len(body)]) + body)
 
     def drop(self) -> None:
         assert self._link is not None
@@ -306,6 +306,18 @@ def test_a_broker_that_goes_while_there_is_no_room_is_noticed(link: Link) -> Non
     broker.drop()
     assert broker.subscribed.get(timeout=10) == 2, "though nothing that it says is read"
     assert subscriber.is_connected
+
+
+def test_what_the_broker_kept_and_sends_at_each_subscription_is_told_from_what_is_published(link: Link) -> None:
+    broker, _, come, _ = link
+    broker.send(1, b"[]")
+    heard = [come.get(timeout=5)]
+    for connection in (2, 3):
+        broker.drop()
+        assert broker.subscribed.get(timeout=10) == connection
+        broker.send(1, b"[]", is_retained=True)
+        heard.append(come.get(timeout=5))
+    assert [(one.connection, one.is_retained) for one in heard] == [(1, False), (2, True), (3, True)]
 
 
 def test_only_a_session_that_the_broker_kept_sends_again(link: Link) -> None:

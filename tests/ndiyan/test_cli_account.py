@@ -84,6 +84,9 @@ def test_a_file_from_a_logger_is_stored_and_told(tmp_path: Path, url: dict[str, 
     assert json.loads(told.stdout) == {"rows": 1, "stored": 1, "duplicate": 0, "conflict": 0, "set_aside": 0}
     again = ndiyan("backlog", "logger.csv", "--zone", "zone-1", cwd=tmp_path, **url)
     assert again.stdout == "1 rows, 0 stored, 1 duplicate, 0 conflict, 0 set_aside\n"
+    tabs = "time\tasset\tchannel\tvalue\n2026-03-01T09:00:00Z\ttower\tlevel_m\t2.4\n"
+    (tmp_path / "excel.txt").write_text(tabs, "utf-16")
+    assert ndiyan("backlog", "excel.txt", "--zone", "zone-1", cwd=tmp_path, **url).stdout.startswith("1 rows, 1 stored")
     lost = ndiyan("backlog", "logger.csv", cwd=tmp_path, **url)
     assert (lost.returncode, lost.stderr.splitlines()[-1]) == (
         1, "ndiyan: no column tells the zone of a row, and no zone was given"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
+from html.parser import HTMLParser
 from typing import Any
 
 import httpx
@@ -77,6 +79,84 @@ def test_a_loggers_table_is_told_its_zone_and_columns_looked_at_and_stored(site:
     assert levels(site) == [2.31, 2.3]
 
 
+class _Form(HTMLParser):
+    """The form by which a file is told how it is to be read: what a browser sends of it, and where to."""
+
+    def __init__(self, page: httpx.Response) -> None:
+        super().__init__()
+        self.sent: dict[str, str] = {}
+        self.stored_at, self._select = "", ""
+        self.feed(page.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if tag == "select":
+            self._select = told["name"] or ""
+        elif tag == "option" and ("selected" in told or self._select not in self.sent):
+            self.sent[self._select] = told.get("value") or ""
+        elif tag == "button" and told.get("form") == "lecture":
+            self.stored_at = told["formaction"] or ""
+
+
+def form_of(page: httpx.Response) -> tuple[str, dict[str, str]]:
+    """Where to a page's button to store leads, and what it sends as the page stands."""
+    found = _Form(page)
+    return found.stored_at, found.sent
+
+
+def test_what_is_chosen_and_not_looked_at_is_shown_first_and_not_stored(site: Site, visitor: httpx.Client) -> None:
+    """Whoever chose the hour and pressed "store" had every reading an hour off, for good."""
+    page = bring(visitor, "logger.csv", b"time,asset,channel,value\n2026-03-01 08:00:00,tower,level_m,2.31\n")
+    where = page.headers["location"]
+    visitor.post(where, data={"csrf": csrf_of(visitor), "zone": "zone-2", "decalage": "0"})
+    button, form = form_of(visitor.get(where))
+    assert button == f"{where}/garder"
+    hour = {"csrf": csrf_of(visitor)} | form | {"decalage": "60"}
+    shown = visitor.post(button, data=hour, follow_redirects=True)
+    assert "Rien n’est encore enregistré." in words(shown)
+    assert 'datetime="2026-03-01T07:00:00Z"' in shown.text
+    assert form_of(shown)[1]["decalage"] == "60"
+    visitor.post(button, data=hour)
+    ended(lambda: text if "lu jusqu’au bout" in (text := words(visitor.get(where))) else None)
+    with site.connect() as connection:
+        (at,) = connection.execute("SELECT measured_at FROM reading JOIN channel USING (channel_id) "
+                                   "WHERE zone_id = 'zone-2' AND name = 'level_m'").fetchone() or (None,)  # fmt: skip
+    assert at == datetime(2026, 3, 1, 7, tzinfo=UTC)
+
+
+def test_what_a_page_shows_is_what_its_form_says(visitor: httpx.Client) -> None:
+    """Else "store" would show the same page for ever: here a zone for each row, and columns that bear our names."""
+    wide = b"time,zone,tower/level_m,quality/turbidity_ntu\n2026-03-01 08:00:00,zone-2,2.31,1\n"
+    where = bring(visitor, "wide.csv", wide).headers["location"]
+    button, form = form_of(visitor.get(where))
+    assert (form["colonne-0"], form["colonne-2"], form["colonne-3"]) == (
+        "time", "tower/level_m", "quality/turbidity_ntu",
+    )  # fmt: skip
+    stored = visitor.post(button, data={"csrf": csrf_of(visitor)} | form, follow_redirects=True)
+    assert "Rien n’est encore enregistré." not in words(stored)
+
+
+def test_a_file_with_a_nul_in_its_head_is_shown_and_laid_out(visitor: httpx.Client) -> None:
+    """UTF-16 whose mark got lost: to say which column holds what ended in an error of ours."""
+    where = bring(visitor, "nul.csv", "Date;Niveau\n01/03/2026 08:00;2,31\n".encode("utf-16-le")).headers["location"]
+    said = {"csrf": csrf_of(visitor), "zone": "zone-2", "colonne-0": "time", "colonne-1": "tower/level_m"}
+    shown = visitor.post(where, data=said, follow_redirects=True)
+    assert shown.status_code == 200
+    assert form_of(shown)[1]["colonne-1"] == "tower/level_m"
+
+
+def test_of_two_columns_of_one_name_the_one_that_was_chosen_is_stored(site: Site, visitor: httpx.Client) -> None:
+    where = bring(visitor, "two.csv", b"Date;Niveau;Niveau\n01/03/2026 08:00;2,31;0,17\n").headers["location"]
+    said = {"csrf": csrf_of(visitor), "zone": "zone-2", "decalage": "0", "colonne-0": "time"}
+    shown = visitor.post(where, data=said | {"colonne-1": "tower/level_m"}, follow_redirects=True)
+    assert "Niveau (3)" in words(shown)
+    button, form = form_of(shown)
+    assert (form["colonne-1"], form["colonne-2"]) == ("tower/level_m", "")
+    visitor.post(button, data={"csrf": csrf_of(visitor)} | form)
+    ended(lambda: levels(site) or None)
+    assert levels(site) == [2.31]
+
+
 def test_the_same_file_twice_changes_nothing_and_what_is_wrong_is_told_by_its_line(
     site: Site, visitor: httpx.Client
 ) -> None:
@@ -144,12 +224,15 @@ def test_a_file_by_a_name_that_nothing_can_have_is_refused_by_it(sender: httpx.C
         pytest.param("zone=zone-2", b"ab," * 40_000, "line 1 is longer than 65536 letters", id="one-line"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused_at_once(
-    sender: httpx.Client, query: str, body: bytes, says: str
+def test_a_file_that_cannot_be_read_is_refused_at_once_and_not_kept(
+    site: Site, sender: httpx.Client, query: str, body: bytes, says: str
 ) -> None:
     answer = sender.post(f"/api/v1/backlogs?{query}", content=body)
     assert answer.status_code == 422
     assert says in answer.text
+    with site.connect() as connection:
+        kept = connection.execute("SELECT (SELECT count(*) FROM backlog_file) + (SELECT count(*) FROM backlog_part)")
+        assert kept.fetchone() == (0,)
 
 
 def test_a_file_of_one_line_is_shown_with_why_it_cannot_be_read(visitor: httpx.Client) -> None:
@@ -161,6 +244,25 @@ def test_a_file_of_one_line_is_shown_with_why_it_cannot_be_read(visitor: httpx.C
     assert visitor.post(page, data={"csrf": csrf_of(visitor), "zone": "zone-2"}).status_code == 303
     assert visitor.post(f"{page}/garder", data={"csrf": csrf_of(visitor)}).status_code == 303
     assert "Rien n’est encore enregistré." in words(visitor.get(page))
+
+
+def test_a_table_that_bears_our_names_is_stored_as_it_was_shown(
+    site: Site, visitor: httpx.Client, sender: httpx.Client
+) -> None:
+    """It was accepted, and failed each time it was read: what its names let one guess had not been kept."""
+    first, second = (f"Horodatage;ZONE;tower/level_m\n01/03/2026 0{hour}:00;zone-2;2,3{hour}\n" for hour in (8, 9))
+    where = bring(visitor, "wide.csv", first.encode()).headers["location"]
+    button, form = form_of(visitor.get(where))
+    visitor.post(button, data={"csrf": csrf_of(visitor)} | form)
+    ended(lambda: levels(site) or None)
+    number = sender.post("/api/v1/backlogs", content=second.encode()).json()["id"]
+    done = ended(
+        lambda: (
+            found if (found := sender.get(f"/api/v1/backlogs/{number}").json())["state"] in ("done", "failed") else None
+        )
+    )
+    assert (done["state"], done["stored"], done["error"]) == ("done", 1, None)
+    assert levels(site) == [2.38, 2.39]
 
 
 def test_only_who_may_send_brings_files(site: Site) -> None:

@@ -67,9 +67,13 @@ def test_every_sentence_of_ingest_is_said_in_both_languages() -> None:
             "tower/level_m from water_level: 655.35 is beyond 0 … 400, which the device can mean",
             "tower/level_m from water_level : 655.35 est hors de 0 … 400, ce que l’appareil peut dire",
         ),
+        (
+            "tower/level_m from level: no time in it, and this device has to tell one",
+            "tower/level_m from level : pas d’heure dedans, et cet appareil doit la dire",
+        ),
         ("value out of range for type integer", "value out of range for type integer"),
     ],
-    ids=["unit", "future", "text", "date", "many", "range", "of-the-database"],
+    ids=["unit", "future", "text", "date", "many", "range", "no-time", "of-the-database"],
 )
 def test_a_detail_is_told_in_french_and_what_is_not_ours_stays(detail: str, told: str) -> None:
     assert aside_detail(detail, texts_of(Language.FR)) == told

@@ -9,12 +9,12 @@ from typing import Annotated, Any, BinaryIO, cast
 from fastapi import APIRouter, Depends, Query, Request
 
 from ingest.backlog import Layout
-from ingest.backlog_files import PART_BYTES, BacklogFile, ask_for, keep_file
+from ingest.backlog_files import PART_BYTES, BacklogFile, ask_for, keep_file, lay_out
 from web.access import Visitor
 from web.api.account import require_zone_or_gateway
 from web.api.models import BacklogProblem, BacklogView
 from web.api.responses import ERRORS, UPLOAD_ERRORS
-from web.backlogs import fetch_file, refusal
+from web.backlogs import fetch_file, look_into
 from web.dependencies import ConnectionOf, ServicesOf, send_guard
 from web.errors import BadParameter
 
@@ -56,18 +56,17 @@ def send(
     set aside with its reason; the same file again changes nothing. What was stored cannot be taken back.
     """
     require_zone_or_gateway(connection, zone, None)
-    who = sender.written()
-    try:
-        number = keep_file(
-            connection, body, name=name, layout=Layout(zone, utc_offset_min), who=who, now=services.clock.now()
-        )
-    except ValueError as error:
-        raise BadParameter("body", "", str(error)) from error
-    found = fetch_file(connection, number)
-    why = refusal(connection, found, services.clock.now())
-    if why is not None:
-        raise BadParameter("body", EXAMPLE.partition("\n")[0], why)
-    ask_for(connection, number, who=who, now=services.clock.now())
+    who, now = sender.written(), services.clock.now()
+    with connection.transaction():  # of a file that is refused nothing stays
+        try:
+            number = keep_file(connection, body, name=name, layout=Layout(zone, utc_offset_min), who=who, now=now)
+        except ValueError as error:
+            raise BadParameter("body", "", str(error)) from error
+        look = look_into(connection, fetch_file(connection, number), now)
+        if look.why_not is not None:
+            raise BadParameter("body", EXAMPLE.partition("\n")[0], look.why_not)
+        lay_out(connection, number, look.layout)
+    ask_for(connection, number, who=who, now=now)
     services.files.start(number)
     return _view(fetch_file(connection, number))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -72,16 +72,28 @@ def say_how(page: PageOf, number: int, form: FormOf) -> Response:
     """Say how it is to be read, and look again."""
     found = fetch_file(page.connection, number)
     names = look_into(page.connection, found, page.now).names
-    texts = {key: value for key, value in form.items() if isinstance(value, str)}
-    lay_out(page.connection, number, layout_of(texts, names))
+    lay_out(page.connection, number, layout_of(_texts(form), names))
     return page.see("apporter", number)
 
 
 @router.post("/apporter/{number}/garder")
-def store(page: PageOf, number: int) -> Response:
-    """Store it in the background; what was interrupted begins again."""
+def store(page: PageOf, number: int, form: FormOf) -> Response:
+    """Store it in the background; what was interrupted begins again. What is chosen in the form and was not looked at
+    yet is shown first: what is stored cannot be taken back.
+    """
     found = fetch_file(page.connection, number)
-    is_fit = look_into(page.connection, found, page.now).why_not is None
-    if is_fit and ask_for(page.connection, number, who=page.who, now=page.now):
-        page.services.files.start(number)
+    look = look_into(page.connection, found, page.now)
+    if found.state is State.WAITING and "decalage" in form:
+        said = layout_of(_texts(form), look.names)
+        if said != look.layout:
+            lay_out(page.connection, number, said)
+            return page.see("apporter", number)
+    if look.why_not is None:
+        lay_out(page.connection, number, look.layout)  # as it was shown, also what its names let one guess
+        if ask_for(page.connection, number, who=page.who, now=page.now):
+            page.services.files.start(number)
     return page.see("apporter", number)
+
+
+def _texts(form: Mapping[str, str | UploadFile]) -> dict[str, str]:
+    return {key: value for key, value in form.items() if isinstance(value, str)}
