@@ -5,14 +5,16 @@ zones that fall to it. No filter of MQTT says "all but these", so the first pass
 confirms such a message and reads no more than its topic. What makes that safe is the order of things. A zone is claimed
 once its worker hears it; some seconds later the first says a word to itself through the broker, and passes over what
 comes behind that word. A zone is given back in the other order: the first hears it again, and then its worker leaves.
+A broker that has lost the session of the first may have lost the others' too. So the first doubts all claims then and
+hears everything, until each worker has said a word to itself as well: what it hears, it hears at the broker of now.
 At every moment a message is in the session of a worker that stores it; in between it is in two, and the key absorbs it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from gateway.wire import zone_uplinks
@@ -24,12 +26,13 @@ SETTLE_S = 10.0  # brokers of a cluster tell each other of a subscription, and a
 
 
 class Claim(NamedTuple):
-    """Which worker hears a zone; see migration `ingest_workers`."""
+    """Which worker hears a zone; see migrations `ingest_workers` and `claim_heard`."""
 
     worker: int
     is_leaving: bool
     is_passed: bool
     is_settled: bool
+    doubted_at: datetime | None  # since when its worker is asked whether it hears the zone
 
 
 def fetch_claims(connection: Connection) -> dict[str, Claim]:
@@ -68,12 +71,17 @@ class FirstWorker:
 
     def __init__(self, subscriber: Subscriber) -> None:
         self._subscriber = subscriber
+        self._sessions = -1  # for which the claims were doubted; not yet by us: who was killed may have been about to
 
     def note(self, zones: Iterable[str]) -> None:
         """A batch with readings of these zones was stored."""
 
     def look(self, connection: Connection, registry: object, *, is_empty: bool, also: Collection[str]) -> None:
         """Bring the link in line with the claims; `also` are the topics of profiles."""
+        sessions = self._subscriber.new_sessions
+        if self._subscriber.is_connected and sessions != self._sessions:
+            connection.execute(SQL["doubt"])
+            self._sessions = sessions
         claims = fetch_claims(connection)
         self._subscriber.read_also({*also, self._subscriber.own_topic} if claims else also)
         if not self._subscriber.is_connected:
@@ -85,7 +93,7 @@ class FirstWorker:
             connection.execute(SQL["hear_again"], {"zones": heard})
         if passed - self._subscriber.passing and self._subscriber.hears(self._subscriber.own_topic):
             told = connection.execute(SQL["pass_over"], {"zones": sorted(passed)}).fetchall()
-            self._subscriber.pass_over({zone for (zone,) in told})
+            self._subscriber.pass_over({zone for (zone,) in told}, sessions=sessions)
 
 
 class OtherWorker:
@@ -96,6 +104,7 @@ class OtherWorker:
         self._registry: object = None
         self._wanted: frozenset[str] = frozenset()
         self._strangers: set[str] = set()
+        self._asked: datetime | None = None  # the newest doubt that our mark, once it comes, can answer
         self._was_marked = False  # at the last look
         self.has_gone = False  # it is one too many, and its session is empty
 
@@ -127,12 +136,24 @@ class OtherWorker:
         move(connection, "claim", self._worker, heard)
         left = [zone for zone in going if self._subscriber.has_left(zone_uplinks(zone))]
         move(connection, "give_back", self._worker, left)
+        self._answer(connection, {zone: claim for zone, claim in mine.items() if zone in self._wanted})
         if self._worker > self._workers and not mine:
             if self._subscriber.is_marked is None:
                 self._subscriber.pass_over(())
             is_marked = self._subscriber.is_marked is True
             self.has_gone = is_empty and is_marked and self._was_marked  # what came before the mark was seen as well
             self._was_marked = is_marked
+
+    def _answer(self, connection: Connection, claims: Mapping[str, Claim]) -> None:
+        """Say which doubted zones we hear: those granted on a link on which a mark that we sent since has come back."""
+        doubted = {zone: claim.doubted_at for zone, claim in claims.items() if claim.doubted_at is not None}
+        if self._asked is not None and self._subscriber.is_marked:
+            heard = [zone for zone in doubted if self._subscriber.hears(zone_uplinks(zone))]
+            connection.execute(SQL["heard"], {"worker": self._worker, "zones": heard, "doubted": self._asked})
+            self._asked = None
+        elif doubted and (self._asked is None or self._subscriber.is_marked is None):  # none on this connection
+            self._asked = max(doubted.values())
+            self._subscriber.pass_over(())
 
     def _share(self, connection: Connection) -> frozenset[str]:
         if self._worker > self._workers:

@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from gateway.clock import instant_from_us, us_from_instant
 from gateway.devices import rule_from_values
 from gateway.model import Flag
+from gateway.wire import SENML_KIND, topic_parts
 from ingest.account import Account
 from ingest.admission import (
+    OWN_KINDS,
     Admission,
     ChannelEntry,
     Directory,
@@ -42,6 +44,7 @@ from ingest.profiles.dialects import Dialects, Registered
 from ingest.profiles.own import fetch_profiles
 from ingest.profiles.profile import topics_of
 from ingest.profiles.sparkplug import Aliases, Born, birth_of
+from ingest.senml import RELATIVE_BELOW_S, PackUnreadable, decode_pack
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
 from ingest.suspicion import Suspicion
 from ingest.writer import Outcome, ReadingWriter, RowFates
@@ -318,7 +321,7 @@ class Pipeline:
             return []
         topics = [_storable(item.message.topic) for item in aside]
         prints = [
-            hashlib.sha256(topic.encode() + b"\x00" + item.payload).digest()
+            hashlib.sha256(topic.encode() + b"\x00" + item.payload + _which_time(item)).digest()
             for topic, item in zip(topics, aside, strict=True)
         ]
         parameters = {
@@ -418,6 +421,27 @@ class Pipeline:
                 aside += refused.set_aside
                 return stored
         raise error
+
+
+def _which_time(item: SetAside) -> bytes:
+    """What tells these bytes from the same at another time; nothing where they are the same measurement."""
+    return b"" if _is_known_again(item) else b"\x00%d" % item.message.received_us
+
+
+def _is_known_again(item: SetAside) -> bool:
+    """Whether all readings in it tell their time or number; also where nobody will ever read it."""
+    topic = topic_parts(item.message.topic)
+    if item.reason in (RejectReason.TOO_LARGE, RejectReason.NOT_SENML):
+        return True
+    if item.reason is RejectReason.DECODER_FAILED or topic is None or topic.kind not in OWN_KINDS:
+        return False  # nobody has read it yet
+    if topic.kind != SENML_KIND:
+        return True
+    try:
+        pack = decode_pack(item.payload)
+    except PackUnreadable:
+        return True
+    return all(record.seq is not None or record.at_s >= RELATIVE_BELOW_S for record in pack.records)
 
 
 def _settled(taken: Taken, declared: Taken) -> Taken:

@@ -49,11 +49,12 @@ def find_waiting(
     zone: str | None = None,
     reason: str | None = None,
     since: datetime | None = None,
+    after: int = 0,
 ) -> list[int]:
     """Ids of messages that are still set aside, oldest first: of a zone (empty: of none that is known), for a reason,
-    received at or after `since`.
+    received at or after `since`, behind the one of id `after`.
     """
-    parameters = {"zone": zone, "reason": reason, "since": since, "limit": limit}
+    parameters = {"zone": zone, "reason": reason, "since": since, "after": after, "limit": limit}
     return [number for (number,) in connection.execute(SQL["waiting"], parameters)]
 
 

@@ -103,8 +103,8 @@ def _take_and_store(
             batch = inbox.take(wait_s=TAKE_WAIT_S)
         stored = worker.store(batch) if batch.messages else None
         if stored is not None:
-            inbox.let_go(worker.open())
             subscriber.confirm(batch.messages, stored.taken)
+            inbox.let_go(worker.pipeline)
             claims.note(zone for zone, _ in batch.senders)
         if stored is not None or not batch.messages:
             batch = None
@@ -288,6 +288,13 @@ class _Worker:
                 self._pipeline = Pipeline(connection, self._suspicion)
         except psycopg.Error as error:
             raise as_ingest_error(error) from error
+        return self._pipeline
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The one that has just stored; unlike `open` it asks nobody."""
+        if self._pipeline is None:
+            raise RuntimeError("nothing was stored on this connection")
         return self._pipeline
 
     def store(self, admission: Admission) -> Committed | None:

@@ -83,6 +83,7 @@ class Subscriber:
         self._lock = threading.Lock()  # guards all below that is about this connection
         self._connection = 0  # how many there were, the present one included
         self._session_since = 1  # the connection with which the broker's present session began
+        self._new_sessions = 0  # how often the broker had none of ours
         self._is_connected = False
         self._outgoing = bytearray()
         self._own: frozenset[str] = frozenset()  # topics read beside those of the configuration
@@ -153,15 +154,21 @@ class Subscriber:
         with self._lock:
             return topic in self._left
 
-    def pass_over(self, zones: Collection[str]) -> None:
-        """From now on confirm what comes from these zones without reading it.
+    @property
+    def new_sessions(self) -> int:
+        """How often the broker had no session of ours and began one."""
+        with self._lock:
+            return self._new_sessions
+
+    def pass_over(self, zones: Collection[str], *, sessions: int | None = None) -> None:
+        """From now on confirm what comes from these zones without reading it; not if there were more `sessions` since.
 
         What was published before we say so may be with nobody else. So we send ourselves a mark, behind which all was
         published later: a broker keeps the messages of a session in order.
         """
         mark = secrets.token_bytes(8)
         with self._lock:
-            if self._is_connected:
+            if self._is_connected and sessions in (None, self._new_sessions):
                 self._marked[mark], self._is_marked = set(zones), False
                 number = self._number_of("")
                 self._outgoing += mqtt.publish_packet(self.own_topic, mark, protocol=self._protocol, mid=number)
@@ -381,6 +388,7 @@ class Subscriber:
                 self._connection += 1
                 if not is_kept:
                     self._session_since = self._connection
+                    self._new_sessions += 1
                 self._is_connected = True
                 # On every connect: a broker may have lost the session.
                 self._outgoing += mqtt.subscribe_packet(SUBSCRIBE_MID, self._first_topic, protocol=self._protocol)

@@ -98,6 +98,14 @@ def number_of_32_bits(text: str) -> int:
     return number
 
 
+def number_of_64_bits(text: str) -> int:
+    """A row's number; ValueError beyond what the database holds."""
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError(f"{number} is no row's number")
+    return number
+
+
 def _packed(parts: list[Any]) -> str:
     text = json.dumps(parts, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

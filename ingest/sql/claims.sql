@@ -1,6 +1,19 @@
 -- claims
--- Who hears which zone besides the first worker, and whether for so long that whatever broker there is knows.
-SELECT zone_id, worker, is_leaving, is_passed, clock_timestamp() - claimed_at > %(settled)s FROM zone_claim;
+-- Who hears which zone besides the first worker, whether for so long that whatever broker there is knows, and since when
+-- it is asked whether it does.
+SELECT zone_id, worker, is_leaving, is_passed,
+    coalesce(heard_at > doubted_at AND clock_timestamp() - heard_at > %(settled)s, false),
+    CASE WHEN heard_at > doubted_at THEN NULL ELSE doubted_at END
+FROM zone_claim;
+
+-- doubt
+-- The broker had no session of the first worker: it may have lost those of the others with it.
+UPDATE zone_claim SET doubted_at = clock_timestamp();
+
+-- heard
+-- An answer to what was asked until then; what is asked later waits for another.
+UPDATE zone_claim SET heard_at = clock_timestamp()
+WHERE worker = %(worker)s AND zone_id = ANY(%(zones)s) AND doubted_at <= %(doubted)s;
 
 -- sharable
 -- Devices of a zone are heard on topics that tell no zone, so the first worker keeps such zones whole.

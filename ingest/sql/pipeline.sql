@@ -5,7 +5,7 @@ SELECT gateway_id, zone_id FROM gateway;
 SELECT zone_id, asset_id, name, channel_id, unit, minimum, maximum FROM channel WHERE is_active;
 
 -- insert_set_aside
--- A redelivery of the same bytes is set aside once. Returns what was not there yet.
+-- A redelivery of a measurement that is known again is set aside once. Returns what was not there yet.
 INSERT INTO set_aside (received_at, topic, zone_id, gateway_id, payload, reason, detail, fingerprint)
 SELECT received_at, topic, nullif(zone_id, ''), nullif(gateway_id, ''), payload, reason, detail, fingerprint
 FROM unnest(%(received)s, %(topic)s, %(zone)s, %(gateway)s, %(payload)b::bytea[], %(reason)s, %(detail)s,

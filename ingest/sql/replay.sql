@@ -1,6 +1,6 @@
 -- waiting
 SELECT set_aside_id FROM set_aside
-WHERE replayed_at IS NULL
+WHERE replayed_at IS NULL AND set_aside_id > %(after)s
   AND (%(zone)s::text IS NULL OR coalesce(zone_id, '') = %(zone)s)
   AND (%(reason)s::text IS NULL OR reason = %(reason)s)
   AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)

@@ -18,7 +18,7 @@ from gateway.wire import senml_topic, zone_uplinks
 from gateway.zones import Zone
 from ingest import mqtt
 from ingest.admission import Message
-from ingest.claims import OtherWorker, fetch_claims, move, worker_of
+from ingest.claims import SQL, FirstWorker, OtherWorker, fetch_claims, move, worker_of
 from ingest.columns import Columns
 from ingest.config import IngestConfig
 from ingest.db import Connection, connect
@@ -67,6 +67,13 @@ class Deaf:
 
     def begin_again(self, since: int) -> None:
         raise AssertionError("nothing was begun")
+
+
+class Kept(Deaf):
+    """Whose session the broker may have kept."""
+
+    def begin_again(self, since: int) -> None:
+        """Nothing was begun."""
 
 
 def level(channel: int, *values: float) -> Columns:
@@ -255,6 +262,128 @@ def test_a_session_that_was_not_left_is_left_again_when_it_brings_what_is_anothe
         wait_until(has_gone, lambda: "its mark never comes")
     finally:
         subscriber.stop(for_good=True)
+
+
+@pytest.mark.db
+@pytest.mark.broker
+@pytest.mark.slow
+def test_a_broker_that_lost_its_store_while_a_worker_is_away_has_its_zones_stored_by_the_first(
+    broker: EmbeddedBroker, connection: Connection, database_url: str, zones: list[Zone], tmp_path: Path
+) -> None:
+    """The claims of the second are old, but the broker of now has no session of it."""
+    first, second = (
+        IngestProcess(
+            database_url, broker.ingest_settings, tmp_path / f"worker-{worker}.log", program=HASTY,
+            arguments=["--worker", str(worker), "--of", "2"],
+        )
+        for worker in (1, 2)
+    )  # fmt: skip
+    of_second = {zone.zone_id for zone in zones if worker_of(zone.zone_id, 2) == 2}
+
+    def passed() -> set[str]:
+        return {zone for zone, one in fetch_claims(connection).items() if one.is_passed}
+
+    talking: list[Talker] = []
+    try:
+        wait_until(lambda: passed() == of_second, lambda: f"{passed()} and not {of_second}: {second.log()}")
+        talking += [
+            Talker(broker.settings_for(one.gateway_id), one, pause_s=0.03) for one in zones if one.zone_id in of_second
+        ]
+        answered_more(talking)
+        second.end()
+        broker.kill()
+        for kept in broker.folder.glob("mosquitto.db*"):
+            kept.unlink()
+        broker.start()
+        first.wait_for("session new", times=2)
+        answered_more(talking)
+        wait_until(lambda: doubted(connection) == of_second, lambda: f"{doubted(connection)} and not {of_second}")
+        begins = [len(one.sent_s) for one in talking]
+        second.start()
+        wait_until(lambda: not doubted(connection), lambda: f"{doubted(connection)} are doubted: {second.log()}")
+        for _ in range(2):  # and the first passes them over again
+            answered_more(talking)
+        spoken = [
+            (one, number)
+            for one, begin in zip(talking, begins, strict=True)
+            for number in range(begin + 1, len(one.sent_s) + 1)
+        ]
+
+        def lost() -> list[int]:
+            return [number for one, number in spoken if number not in one.answered_s]
+
+        wait_until(lambda: not lost(), lambda: f"{lost()} of {len(spoken)} are answered by nobody")
+    finally:
+        for gateway in talking:
+            gateway.leave()
+        for process in (first, second):
+            process.end()
+
+
+def doubted(connection: Connection) -> set[str]:
+    """Zones of which nobody knows whether their worker hears them."""
+    return {zone for zone, one in fetch_claims(connection).items() if one.doubted_at is not None}
+
+
+@pytest.mark.db
+@pytest.mark.broker
+def test_a_mark_that_was_sent_before_the_first_doubted_again_answers_nothing(
+    broker: EmbeddedBroker, connection: Connection, zones: list[Zone]
+) -> None:
+    config = IngestConfig("", broker.ingest_settings).of_worker(2, 2)
+    subscriber = Subscriber(config, ManualClock(START), Deaf())
+    worker = OtherWorker(subscriber, worker=2, workers=2)
+    share = {zone.zone_id for zone in zones if worker_of(zone.zone_id, 2) == 2}
+
+    def look() -> None:
+        worker.look(connection, zones, is_empty=True, also=())
+
+    subscriber.start()
+    try:
+        wait_until(lambda: subscriber.is_connected, lambda: "no link")
+        look()
+        wait_until(lambda: all(map(subscriber.hears, map(zone_uplinks, share))), lambda: "not granted")
+        look()
+        assert doubted(connection) == share, "as every claim at first"
+        look()
+        wait_until(lambda: subscriber.is_marked is True, lambda: "the mark does not come")
+        connection.execute(SQL["doubt"])
+        look()
+        assert doubted(connection) == share
+        look()
+        wait_until(lambda: subscriber.is_marked is True, lambda: "the mark does not come")
+        look()
+        assert doubted(connection) == set()
+    finally:
+        subscriber.stop(for_good=True)
+
+
+@pytest.mark.db
+def test_the_first_doubts_all_claims_for_each_new_session_and_passes_nothing_over_for_one_before(
+    connection: Connection, zones: list[Zone]
+) -> None:
+    config = IngestConfig("", MqttSettings("localhost", 1883))
+    subscriber = Subscriber(config, ManualClock(START), Kept())
+    worker = FirstWorker(subscriber)
+    zone = zones[1].zone_id
+    move(connection, "claim", 2, [zone])
+
+    def is_doubted_once_connected(*, is_kept: bool) -> bool:
+        """Though its worker had said that it hears the zone."""
+        connection.execute("UPDATE zone_claim SET heard_at = clock_timestamp()")
+        subscriber._answer(mqtt.Answer(mqtt.CONNACK, bytes([is_kept, 0, 0])))
+        worker.look(connection, zones, is_empty=True, also=())
+        return doubted(connection) == {zone}
+
+    assert is_doubted_once_connected(is_kept=True), "whoever was the first before us may have been about to"
+    assert not is_doubted_once_connected(is_kept=True)
+    assert is_doubted_once_connected(is_kept=False)
+    before = subscriber.new_sessions
+    subscriber._answer(mqtt.Answer(mqtt.CONNACK, bytes([False, 0, 0])))
+    subscriber.pass_over([zone], sessions=before)
+    assert subscriber.passing == set()
+    subscriber._forget_connection()
+    subscriber.stop()
 
 
 @pytest.mark.parametrize("worker", [1, 2])

@@ -160,6 +160,30 @@ def test_what_is_set_aside_is_kept_in_one_statement_and_the_same_twice_counts_on
 
 
 @pytest.mark.db
+@pytest.mark.parametrize(("kind", "raw", "kept"), [
+    pytest.param("senml", b'[{"bn":"tap-01/","n":"volume_m3","u":"m3","v":1}]', 2, id="no-time"),
+    pytest.param("senml", b'[{"bn":"tap-01/","n":"volume_m3","u":"m3","v":1,"t":-60}]', 2, id="relative-time"),
+    pytest.param("senml", b'[{"bn":"tap-01/","n":"volume_m3","u":"m3","v":1,"bt":1772448000}]', 1, id="time"),
+    pytest.param("senml", b'[{"bn":"tap-01/","n":"volume_m3","u":"m3","v":1,"boot":"ab","seq":1}]', 1, id="number"),
+    pytest.param("senml", b'[{"bn":"tap-01/","n":"volume_m3","u":"m3","v":"wet"}]', 1, id="no-record"),
+    pytest.param("senml", b"poison", 1, id="no-pack"),
+    pytest.param("status", b"{}", 1, id="status"),
+    pytest.param("ours", b"1", 2, id="no-kind-of-ours"),
+])  # fmt: skip
+def test_of_the_same_bytes_at_two_times_both_wait_unless_they_are_the_same_measurement(
+    connection: psycopg.Connection,  # type: ignore[type-arg]
+    kind: str,
+    raw: bytes,
+    kept: int,
+) -> None:
+    topic = "ndiyan/1/zone-1/gw-nobody/up/" + kind
+    pipeline = Pipeline(connection)
+    for minute in (0, 10, 10):
+        pipeline.store([Message(topic, raw, 1_772_448_000_000_000 + 60_000_000 * minute, 1, 1)])
+    assert connection.execute("SELECT count(*) FROM set_aside").fetchone() == (kept,)
+
+
+@pytest.mark.db
 def test_a_renamed_column_stops_the_stream_and_sets_nothing_aside(
     connection: psycopg.Connection,  # type: ignore[type-arg]
     zones: list[Zone],

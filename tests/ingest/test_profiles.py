@@ -212,6 +212,36 @@ def test_a_device_that_nobody_registered_waits_until_a_zone_file_names_it(connec
 
 
 @pytest.mark.db
+def test_what_an_unknown_device_says_again_without_a_time_is_another_measurement(connection: Connection) -> None:
+    """A meter at rest says the same every ten minutes; its zone is registered, and later names it no more."""
+    device = "a84041000181c061"
+    named = zone_with_devices(DEVICES.replace("24e124713b493921", device))
+    body = {"deviceInfo": {"devEui": device}, "object": {"water_level": 231}}
+
+    def says(*minutes: int) -> list[Message]:
+        return [
+            Message(CHIRPSTACK, json.dumps(body).encode(), NOON_US + 60_000_000 * minute, 1, 1) for minute in minutes
+        ]
+
+    def tries_again() -> list[Fate]:
+        later = ManualClock(NOON + timedelta(days=1))
+        return [one.fate for one in replay(connection, find_waiting(connection, limit=9), clock=later, who="Awa (web)")]
+
+    pipeline = Pipeline(connection)
+    assert pipeline.store(says(0)).set_aside == 1
+    pipeline.store(says(10, 20, 20))
+    import_zones(connection, [named])
+    assert tries_again() == [Fate.ACCEPTED] * 3, "two in the same burst are one"
+    assert [row[2:] for row in stored(connection)] == [(NOON + timedelta(minutes=10 * n), 2.31) for n in range(3)]
+    import_zones(connection, [zone_with_devices()])
+    pipeline.store(says(30))
+    import_zones(connection, [named])
+    assert tries_again() == [Fate.ACCEPTED]
+    assert len(stored(connection)) == 4
+    assert adds_up(connection)
+
+
+@pytest.mark.db
 def test_a_message_of_two_devices_waits_until_both_are_registered_however_often_it_is_replayed(
     connection: Connection,
 ) -> None:

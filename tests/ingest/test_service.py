@@ -3,17 +3,26 @@
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg import sql
 
+from gateway.clock import SystemClock
 from gateway.config import MqttSettings
 from gateway.zones import Zone
+from ingest.admission import Message
+from ingest.claims import FirstWorker
+from ingest.config import IngestConfig
 from ingest.db import connect, migrate
+from ingest.lease import Lease
 from ingest.registry import import_zones
+from ingest.service import Inbox, _take_and_store, _Worker
+from ingest.subscriber import Sequences, Subscriber
 from ndiyan.children import free_port
 from ndiyan.embedded_broker import EmbeddedBroker, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
@@ -81,6 +90,51 @@ def filled_url(database_url: str, zones: list[Zone]) -> str:
     with connect(database_url) as connection:
         import_zones(connection, zones)
     return database_url
+
+
+class Link(Subscriber):
+    """To no broker: notes what it is told to confirm, hears a second message after the first, and ends after that."""
+
+    def __init__(self, config: IngestConfig, inbox: Inbox, stop: threading.Event) -> None:
+        super().__init__(config, SystemClock(), inbox)
+        self.confirmed: list[Message] = []
+        self._inbox, self._stop = inbox, stop
+
+    def is_alive(self) -> bool:
+        return True
+
+    def confirm(self, messages: Sequence[Message], taken: Sequences) -> None:
+        self.confirmed += messages
+        if len(self.confirmed) == 1:
+            self._inbox.deliver([replace(messages[0], mid=2)])
+        else:
+            self._stop.set()
+
+
+def test_a_batch_is_confirmed_though_the_database_goes_right_after_its_commit(
+    filled_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is asked for again just then, and the server that keeps it answers nothing."""
+    config, stop = IngestConfig(filled_url, MqttSettings("127.0.0.1", 1)), threading.Event()
+    worker = _Worker(config, SystemClock())
+    inbox = Inbox(worker.open(), window_messages=9)
+    link = Link(config, inbox, stop)
+    take, refusals = Lease.take, [psycopg.OperationalError("the server closed the connection")]
+
+    def take_unless_refused(lease: Lease) -> None:
+        with connect(filled_url) as connection:
+            is_committed = connection.execute("SELECT count(*) FROM set_aside").fetchone() == (1,)
+        if is_committed and refusals:
+            raise refusals.pop()
+        take(lease)
+
+    monkeypatch.setattr(Lease, "take", take_unless_refused)
+    inbox.deliver([Message("ndiyan/1/zone-9/gw-9/up/senml", b"poison", 1_772_445_600_000_000, 1, 1)])
+    _take_and_store(inbox, link, worker, FirstWorker(link), stop)
+    worker.close()
+    link.stop()
+    assert [message.mid for message in link.confirmed] == [1, 2]
+    assert refusals == []
 
 
 @pytest.mark.slow

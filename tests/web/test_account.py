@@ -10,8 +10,11 @@ from datetime import date, timedelta
 import httpx
 import pytest
 
+from gateway.wire import senml_topic
 from gateway.zones import Zone
+from ingest.admission import Message
 from ingest.db import Connection
+from ingest.pipeline import Pipeline
 from ingest.registry import import_zones
 from tests.web.test_access import csrf_of
 from tests.web.test_pages import words
@@ -22,6 +25,7 @@ from web.cursors import cursor_of_key, read_key
 from web.errors import BadParameter
 
 pytestmark = pytest.mark.db
+FIRST_S = 1_772_445_600  # 2026-03-02 10:00 UTC
 
 
 @pytest.fixture
@@ -234,6 +238,41 @@ def test_a_program_lists_reads_and_replays_what_was_set_aside(connection: Connec
         assert script.get(f"/api/v1/set-aside{joined}").status_code == status, address
     for body in ({"reason": "x"}, {"limit": 501}, {"since": "2026-03-02T10:00:00"}):
         assert script.post("/api/v1/set-aside/replay", json=body).status_code == 422, body
+
+
+@pytest.fixture
+def behind_two(connection: Connection) -> None:
+    """Of three gateways of zone-2 that nobody knew, the one whose message came last is registered now."""
+    pipeline = Pipeline(connection)
+    for gateway in ("gw-other", "gw-late"):
+        record = f'[{{"bn":"gateway/","n":"battery_v","u":"V","v":12.5,"bt":{FIRST_S}}}]'
+        pipeline.store([Message(senml_topic("zone-2", gateway), record.encode(), round(FIRST_S * 1e6), 1, 1)])
+    connection.execute("INSERT INTO gateway (gateway_id, zone_id) VALUES ('gw-late', 'zone-2')")
+
+
+@pytest.mark.usefixtures("behind_two")
+def test_a_program_goes_on_behind_what_stays_refused(script: httpx.Client) -> None:
+    asked = {"reason": "unknown_gateway", "limit": 2}
+    first = script.post("/api/v1/set-aside/replay", json=asked).json()
+    assert [one["fate"] for one in first["items"]] == ["refused", "refused"]
+    rest = script.post("/api/v1/set-aside/replay", json=asked | {"cursor": first["next"]}).json()
+    assert [one["fate"] for one in rest["items"]] == ["accepted"]
+    assert rest["next"] is None
+    for wrong in ("x", cursor_of_key("x"), cursor_of_key(2**63)):
+        assert script.post("/api/v1/set-aside/replay", json=asked | {"cursor": wrong}).status_code == 422, wrong
+
+
+@pytest.mark.usefixtures("behind_two")
+def test_a_button_goes_on_behind_what_stays_refused(visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.pages.set_aside.REPLAYED_AT_ONCE", 2)
+    group = {"csrf": csrf_of(visitor), "raison": "unknown_gateway", "zone": "zone-2"}
+    answer = visitor.post("/fr/mis-de-cote/rejouer", data=group)
+    assert "Acceptés : 0 sur 2. D’autres attendent encore derrière eux." in words(answer)
+    (mark,) = re.findall('name="apres" value="([^"]+)"', answer.text)
+    answer = visitor.post("/fr/mis-de-cote/rejouer", data=group | {"apres": mark})
+    assert "Acceptés : 1 sur 1." in words(answer)
+    assert "apres" not in answer.text
+    assert visitor.post("/fr/mis-de-cote/rejouer", data=group | {"apres": "x"}).status_code == 400
 
 
 def test_a_session_may_read_the_api_but_not_replay_with_it(connection: Connection, visitor: httpx.Client) -> None:

@@ -817,6 +817,7 @@ class ReplayBody(Sent):
     reason: RejectReason | None = None
     since: AwareDatetime | None = Field(default=None, description="received at or after")
     limit: int = Field(default=100, ge=1, le=500)
+    cursor: str | None = Field(default=None, max_length=200, description="the `next` of an answer: those behind them")
 
 
 class ReplayedView(BaseModel):

@@ -16,7 +16,7 @@ from web.api.models import Listing, ReplayBody, ReplayedView, SetAsideDetail, Se
 from web.api.paging import PagingOf
 from web.api.responses import ERRORS
 from web.aside import PREVIEW_BYTES, SetAside, find_set_aside, set_aside_page
-from web.cursors import cursor_of, read_cursor
+from web.cursors import cursor_of, cursor_of_key, number_of_64_bits, read_cursor, read_key
 from web.dependencies import ConnectionOf, KeyOf, ServicesOf
 
 router = APIRouter(prefix="/set-aside", tags=["set aside"], responses=ERRORS)
@@ -54,13 +54,18 @@ def replay_some(
 ) -> Listing[ReplayedView]:
     """Each message in a transaction of its own, through the same admission as one that has just come.
 
-    Ask again while the answer is as long as `limit` and something in it was accepted.
+    What is refused goes on waiting: hand `next` back as `cursor` to try those behind it, until there is none.
     """
     chosen = body or ReplayBody()
     require_zone_or_gateway(connection, chosen.zone or None, None)
-    ids = find_waiting(connection, zone=chosen.zone, reason=chosen.reason, since=chosen.since, limit=chosen.limit)
+    (after,) = (0,) if chosen.cursor is None else read_key(chosen.cursor, number_of_64_bits)
+    ids = find_waiting(
+        connection, zone=chosen.zone, reason=chosen.reason, since=chosen.since, after=after, limit=chosen.limit + 1
+    )
+    found = replay(connection, ids[: chosen.limit], clock=services.clock, who=key.written())
     return Listing(
-        items=[_replayed_view(one) for one in replay(connection, ids, clock=services.clock, who=key.written())]
+        items=[_replayed_view(one) for one in found],
+        next=cursor_of_key(found[-1].set_aside_id) if len(ids) > chosen.limit else None,
     )
 
 

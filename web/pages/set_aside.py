@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from fastapi.responses import Response
 
 from ingest.replay import find_waiting, replay
 from web.aside import fetch_waiting, find_set_aside, set_aside_page
-from web.cursors import cursor_of, read_cursor
+from web.cursors import cursor_of, cursor_of_key, number_of_64_bits, read_cursor, read_key
 from web.errors import BadParameter
 from web.labels import REASONS
 from web.pages.page import Page, PageOf
@@ -49,13 +50,22 @@ def nothing_to_replay(page: PageOf) -> Response:
 
 
 @router.post("/mis-de-cote/rejouer")
-def replay_group(page: PageOf, raison: Annotated[str, Form()], zone: Annotated[str, Form()] = "") -> Response:
-    """Try all of one reason and zone again, oldest first, and say what became of each."""
+def replay_group(
+    page: PageOf, raison: Annotated[str, Form()], zone: Annotated[str, Form()] = "", apres: Annotated[str, Form()] = ""
+) -> Response:
+    """Try all of one reason and zone again, oldest first, and say what became of each; `apres` goes on from there."""
     if raison not in REASONS:
         raise BadParameter("raison", raison, f"is none of {', '.join(REASONS)}")
     known = {group.zone_id or "" for group in fetch_waiting(page.connection) if group.reason == raison}
-    ids = find_waiting(page.connection, zone=zone, reason=raison, limit=REPLAYED_AT_ONCE + 1) if zone in known else []
-    return _replayed(page, ids[:REPLAYED_AT_ONCE], is_all=len(ids) <= REPLAYED_AT_ONCE)
+    (after,) = read_key(apres, number_of_64_bits, parameter="apres") if apres else (0,)
+    ids = (
+        find_waiting(page.connection, zone=zone, reason=raison, after=after, limit=REPLAYED_AT_ONCE + 1)
+        if zone in known
+        else []
+    )
+    tried = ids[:REPLAYED_AT_ONCE]
+    behind = {"raison": raison, "zone": zone, "apres": cursor_of_key(tried[-1])} if len(ids) > len(tried) else None
+    return _replayed(page, tried, behind=behind)
 
 
 @router.get("/mis-de-cote/{set_aside_id}")
@@ -75,10 +85,10 @@ def not_replayed(page: PageOf, set_aside_id: int) -> Response:
 def replay_one(page: PageOf, set_aside_id: int) -> Response:
     """Try one message again and say what became of it."""
     find_set_aside(page.connection, set_aside_id)
-    return _replayed(page, [set_aside_id], is_all=True)
+    return _replayed(page, [set_aside_id])
 
 
-def _replayed(page: Page, ids: list[int], *, is_all: bool) -> Response:
-    """What became of each; reloading tries again what was refused and changes nothing else."""
+def _replayed(page: Page, ids: list[int], *, behind: Mapping[str, str] | None = None) -> Response:
+    """What became of each; reloading tries again what was refused and changes nothing else. `behind`: the next ones."""
     found = replay(page.connection, ids, clock=page.services.clock, who=page.who)
-    return page.render("set_aside_replayed.html", found=found, is_all=is_all)
+    return page.render("set_aside_replayed.html", found=found, behind=behind)
