@@ -184,6 +184,34 @@ def test_who_loses_the_database_gives_up_the_routes_at_once(village: Connection,
     assert routes == []
 
 
+def test_a_sender_that_stands_back_in_a_deadlock_keeps_its_routes(village: Connection, database_url: str) -> None:
+    """A page and an answer want one alert and its ladder, each what the other has: the answer waits a pass."""
+    config, clock = AlertsConfig(database_url), ManualClock(MORNING)
+    routes: dict[str, Carrier] = {}
+    worker = _Worker(
+        config, "sender", clock, lambda connection: _sending(connection, config, clock, routes, Event()),
+        at_all_times(SENDING_S), let_go=routes.clear,
+    )  # fmt: skip
+    worker.turn()
+    (route,) = routes.values()
+    village.execute(
+        "CREATE FUNCTION stand_back() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = 'deadlock_detected'; END $$"
+    )
+    village.execute("CREATE TRIGGER stand_back BEFORE UPDATE ON sms_in EXECUTE FUNCTION stand_back()")
+    village.execute(
+        "INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at)"
+        " VALUES ('phone', 'x1', 'sms', '+224600000099', 'PANNE', %s)", [MORNING],
+    )  # fmt: skip
+    unheard = "SELECT count(*) FROM sms_in WHERE handled_at IS NULL"
+    worker.turn()
+    assert (list(routes.values()), village.execute(unheard).fetchone()) == ([route], (1,))
+    village.execute("DROP TRIGGER stand_back ON sms_in")
+    worker.turn()
+    assert (list(routes.values()), village.execute(unheard).fetchone()) == ([route], (0,))
+    worker.end()
+
+
 def test_a_sender_of_the_release_before_keeps_us_waiting(village: Connection, other: Connection) -> None:
     village.execute("SELECT pg_advisory_lock(hashtext('ndiyan sender'))")
     routes: dict[str, Carrier] = {}
