@@ -6,7 +6,7 @@ WHERE NOT EXISTS (SELECT FROM job j WHERE j.name = %(name)s AND j.zone_id = z.zo
 
 -- take_jobs
 -- Zones whose judging is due; another evaluator passes over them until this transaction ends.
-SELECT zone_id, watermark_at FROM job WHERE name = %(name)s AND next_due_at <= %(now)s
+SELECT zone_id, watermark_at FROM job WHERE name = %(name)s AND next_due_at <= %(due_by)s
 ORDER BY next_due_at, zone_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
 -- take_late_arrivals

@@ -74,6 +74,13 @@ def test_what_one_judges_the_other_passes_over(village: Connection, other: Conne
     assert judge_three(other, now + MINUTE) == []
 
 
+def test_a_turn_that_wakes_a_moment_earlier_than_the_last_judges_all_the_same(village: Connection) -> None:
+    """A turn wakes each minute, some milliseconds late, and these differ from turn to turn."""
+    judge, late, soon = Evaluator(village, every=MINUTE), timedelta(milliseconds=5), timedelta(milliseconds=1)
+    judged = [judge.work(MORNING + span) for span in (late, MINUTE / 2, MINUTE + soon, 2 * MINUTE + late)]
+    assert judged == [6, 0, 6, 6]
+
+
 def test_six_silent_zones_of_which_each_judges_three_are_one_event(village: Connection, other: Connection) -> None:
     now = MORNING + timedelta(hours=2, minutes=1)
     with village.transaction():
