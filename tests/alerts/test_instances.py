@@ -19,7 +19,7 @@ from alerts.watchdog import Part, look_at_parts
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
-from tests.alerts.silent_zones import fall_silent
+from tests.alerts.silent_zones import fall_silent, is_heard
 
 pytestmark = pytest.mark.db
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -89,10 +89,28 @@ def test_six_silent_zones_of_which_each_judges_three_are_one_event(village: Conn
         judge_three(village, now)
         Evaluator(other, every=MINUTE).work(now)  # sees three, knows that three more are being judged
         assert told(other) == (0,)
-    tell_outages(village, now)
+    tell_outages(village, now, every=MINUTE)
     assert told(other) == (1,)
     explained = other.execute("SELECT count(*) FILTER (WHERE explained_by IS NOT NULL), count(*) FROM alert").fetchone()
     assert explained == (5, 6)
+
+
+def test_six_silent_zones_of_which_three_are_judged_half_a_minute_later_are_one_event(village: Connection) -> None:
+    now = MORNING + timedelta(hours=2, minutes=1)
+    village.execute(
+        "INSERT INTO job (name, zone_id, next_due_at) SELECT %s, zone_id, %s FROM zone", [JOB, now - MINUTE / 2]
+    )
+    for zone in ("zone-1", "zone-2", "zone-3"):
+        is_heard(village, zone, MORNING + MINUTE * 3 / 4)  # so that it is silent from now on
+    assert judge_three(village, now - MINUTE / 2) == ["zone-1", "zone-2", "zone-3"]
+    judge_three(village, now)
+    tell_outages(village, now, every=MINUTE)
+    assert told(village) == (0,)
+    judge_three(village, now + MINUTE / 2)
+    tell_outages(village, now + MINUTE / 2, every=MINUTE)
+    assert told(village) == (1,)
+    explained = village.execute("SELECT count(*) FILTER (WHERE explained_by IS NOT NULL), count(*) FROM alert")
+    assert explained.fetchone() == (5, 6)
 
 
 def test_silence_waits_no_longer_than_five_minutes_for_a_zone_that_nobody_gets_judged(village: Connection) -> None:
@@ -100,7 +118,7 @@ def test_silence_waits_no_longer_than_five_minutes_for_a_zone_that_nobody_gets_j
     village.execute("INSERT INTO job (name, zone_id, next_due_at) SELECT %s, zone_id, %s FROM zone", [JOB, now])
     judge_three(village, now)
     for minutes, expected in ((4, 0), (5, 3)):
-        tell_outages(village, now + minutes * MINUTE)
+        tell_outages(village, now + minutes * MINUTE, every=MINUTE)
         assert told(village) == (expected,), minutes
 
 
