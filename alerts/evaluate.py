@@ -76,7 +76,7 @@ class Evaluator:
             if not zones:
                 break
             done += len(zones)
-        tell_outages(self._connection, now)
+        tell_outages(self._connection, now, every=self._every)
         return done
 
 
@@ -94,7 +94,8 @@ def judge_due(
     `progress` is called with (days judged, days in all).
     """
     with connection.transaction():
-        rows = connection.execute(SQL["take_jobs"], {"name": JOB, "now": now, "limit": at_once}).fetchall()
+        due_by = now + every / 10  # a turn may wake a moment earlier in its minute than the last
+        rows = connection.execute(SQL["take_jobs"], {"name": JOB, "due_by": due_by, "limit": at_once}).fetchall()
         taken += [zone for zone, _ in rows]
         if rows:
             known = dict(rows)
@@ -131,16 +132,16 @@ def catch_up(database_url: str, clock_now: datetime, *, progress: Progress | Non
     with connect(database_url, application="ndiyan-alerts") as connection:
         connection.execute(SQL["ensure_jobs"], {"name": JOB, "now": clock_now})
         judge_due(connection, clock_now, every=timedelta(0), at_once=None, taken=[], progress=progress)
-        tell_outages(connection, clock_now)
+        tell_outages(connection, clock_now, every=timedelta(0))
 
 
-def tell_outages(connection: Connection, now: datetime) -> None:
+def tell_outages(connection: Connection, now: datetime, *, every: timedelta) -> None:
     """Tell which zones have fallen silent, once all have been judged since: five in the same hour are one event.
 
     Whoever judged the last of them sees all. An alert waits for zones that somebody still judges, and no longer than
     `OUTAGE_WAITS`. One at a time looks, while nobody judges a zone of which this is about: it has locked their work.
     """
-    asked = {"name": JOB, "patient_until": now - OUTAGE_WAITS}
+    asked = {"name": JOB, "every": every, "patient_until": now - OUTAGE_WAITS}
     with connection.transaction():
         if connection.execute(SQL["outages_to_tell"], asked).fetchone() is None:
             return

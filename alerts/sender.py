@@ -245,7 +245,7 @@ class Sender:
                 "carrier": name, "now": now, "settled_by": settled_by,
             },
         ).fetchall()  # fmt: skip
-        self._record_fates(waiting)
+        self._record_fates(name, _states(waiting))
 
     def _record_not_taken(self, name: str, ref: UUID, outcome: Outcome, now: datetime) -> None:
         told: dict[str, object] = {
@@ -281,7 +281,8 @@ class Sender:
     def _record_receipts(self, name: str, receipts: Sequence[Receipt], now: datetime) -> None:
         """Keep them as they came; each speaks of the SMS that it belongs to, if that is known already.
 
-        Whatever a receipt says, the route has the SMS: its answer is not waited for any more.
+        Whatever a receipt says, the route has the SMS: its answer is not waited for any more. That it did not arrive by
+        this route is no news of what another has, or is next to have.
         """
         told = [
             {
@@ -294,11 +295,15 @@ class Sender:
         stored = {"carrier": name, "now": now, "receipts": json.dumps(told)}
         placed = self._connection.execute(SQL["store_receipts"], stored).fetchall()
         ids = {number: provider_id for number, _, _, provider_id in placed}
-        asked = {"carrier": name, "ids": list(ids)}
+        states = _states((number, fate, at) for number, fate, at, _ in placed)
+        asked = {
+            "carrier": name, "ids": list(ids), "place": self._routes.index(name), "routes": len(self._routes),
+            "undelivered": [number for number, (state, _) in states.items() if state == "undelivered"],
+        }  # fmt: skip
         if ids and (found := self._connection.execute(SQL["without_answer"], asked).fetchall()):
             taken = [(ref, Accepted(ids[number])) for number, ref in found]
             self._record_accepted(name, taken, now, settled_by="receipt")
-        self._record_fates((number, fate, at) for number, fate, at, _ in placed)
+        self._record_fates(name, states)
         if refs := [receipt.ref for receipt in receipts if receipt.never_left and receipt.ref is not None]:
             down = self._down(now)
             up = [route for place, route in enumerate(self._routes) if place not in down]
@@ -306,19 +311,11 @@ class Sender:
             for _ in self._connection.execute(SQL["not_sent"], known).fetchall():
                 self._breakers[name].failed(now)
 
-    def _record_fates(self, told: Iterable[tuple[int, str, datetime]]) -> None:
-        """What receipts say of (message, fate, when); of several about one message the one of the highest rank."""
-        found: dict[int, tuple[str, datetime]] = {}
-        for number, fate, at in told:
-            if (state := STATE_OF.get(Fate(fate))) is None:
-                continue  # on the network: the answer has said so already
-            if number not in found or RANKS.index(state) > RANKS.index(found[number][0]):
-                found[number] = (state, at)
-        if found:
-            states, instants = zip(*found.values(), strict=True)
-            self._connection.execute(
-                SQL["fates"], {"ids": list(found), "states": list(states), "instants": list(instants)}
-            )
+    def _record_fates(self, name: str, states: Mapping[int, tuple[str, datetime]]) -> None:
+        if states:
+            fates, instants = zip(*states.values(), strict=True)
+            told = {"carrier": name, "ids": list(states), "states": list(fates), "instants": list(instants)}
+            self._connection.execute(SQL["fates"], told)
 
     def _settle_left_over(self, name: str, carrier: Carrier, now: datetime) -> int:
         """Hand-overs of which nobody has told the outcome: by a receipt, by the route, by their urgency."""
@@ -371,7 +368,7 @@ class Sender:
         for receipt, provider_id, fate, at in rows:
             self._connection.execute(SQL["place_receipt"], {"receipt": receipt, "id": number})
             self._record_accepted(name, [(message.ref, Accepted(provider_id))], at, settled_by="receipt")
-            self._record_fates([(number, fate, at)])
+            self._record_fates(name, _states([(number, fate, at)]))
         return bool(rows)
 
     def _settle(self, name: str, carrier: Carrier, number: int, message: Outgoing, now: datetime) -> None:
@@ -448,6 +445,17 @@ def close_all(carriers: Iterable[Carrier]) -> None:
             carrier.close()
         except Exception:
             log.exception("a route did not close")
+
+
+def _states(told: Iterable[tuple[int, str, datetime]]) -> dict[int, tuple[str, datetime]]:
+    """What receipts say of (message, fate, when); of several about one message the one of the highest rank."""
+    found: dict[int, tuple[str, datetime]] = {}
+    for number, fate, at in told:
+        if (state := STATE_OF.get(Fate(fate))) is None:
+            continue  # on the network: the answer has said so already
+        if number not in found or RANKS.index(state) > RANKS.index(found[number][0]):
+            found[number] = (state, at)
+    return found
 
 
 def _word(outcome: Outcome) -> str:

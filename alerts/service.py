@@ -193,6 +193,8 @@ class _Worker:
                 self._work = self._make(self._connection)
             done = self._work()
             self._beat(self._connection, done)
+        except psycopg.errors.DeadlockDetected:  # the next pass finds all that this one left undone
+            log.info("%s stood back for another", self._name)
         except psycopg.Error as error:
             if not self._is_troubled:
                 log.warning("%s waits for the database: %s", self._name, str(error).splitlines()[0])

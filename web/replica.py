@@ -7,9 +7,9 @@ A copy that is away, or so old that nobody would expect it, is not asked for a w
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import psycopg
@@ -77,18 +77,28 @@ class Replica:
             return None
 
     def _past(self, first: Connection, connection: Connection) -> Past | None:
-        ((known_at,),) = connection.execute(SQL["newest_beat"]).fetchall()
-        ((heard_at,),) = first.execute(SQL["newest_beat"]).fetchall()
-        if heard_at is None:
-            return Past(connection, timedelta())
-        if known_at is None or heard_at - known_at > TOO_OLD:
+        known = dict(connection.execute(SQL["beats"]).fetchall())
+        behind = how_far_behind(known, dict(first.execute(SQL["beats"]).fetchall()))
+        if behind is None or behind > TOO_OLD:
             self._leave_alone("is more than an hour behind")
             return None
-        return Past(connection, max(timedelta(), heard_at - known_at))
+        return Past(connection, behind)
 
     def _leave_alone(self, why: str) -> None:
         log.warning("the copy of the database %s", why)
         self._asked_again_s = uptime_s() + ASKED_AGAIN_AFTER_S
+
+
+def how_far_behind(known: Mapping[str, datetime], heard: Mapping[str, datetime]) -> timedelta | None:
+    """From the last beats that the copy knows and the database has heard; None when it knows none before the news.
+
+    What is later than the news was dated by a clock that was ahead, and says nothing.
+    """
+    news = [at for service, at in heard.items() if known.get(service) != at]
+    if not news:
+        return timedelta()
+    newest = max(news)
+    return min((newest - at for at in known.values() if at <= newest), default=None)
 
 
 class TellBehind:

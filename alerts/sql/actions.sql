@@ -7,7 +7,8 @@ INSERT INTO alert_event (alert_id, at, kind, who, detail)
 VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);
 
 -- severity_of_live
-SELECT severity FROM alert WHERE alert_id = %(alert)s AND state <> 'resolved' FOR UPDATE;
+-- Locks the alert, but not against who adds to its story: the ladder does, and has in hand what we want next.
+SELECT severity FROM alert WHERE alert_id = %(alert)s AND state <> 'resolved' FOR NO KEY UPDATE;
 
 -- shelve
 UPDATE alert SET shelved_until = %(until)s, shelved_by = %(who)s, shelved_why = %(why)s WHERE alert_id = %(alert)s;
@@ -51,7 +52,7 @@ RETURNING alert_id;
 -- count_photos
 -- Locks the alert, so that two uploads at once keep to the bound.
 SELECT (SELECT count(*) FROM alert_photo p WHERE p.alert_id = a.alert_id)
-FROM alert a WHERE a.alert_id = %(alert)s FOR UPDATE OF a;
+FROM alert a WHERE a.alert_id = %(alert)s FOR NO KEY UPDATE OF a;
 
 -- insert_photo
 INSERT INTO alert_photo (alert_id, added_at, added_by, shows, width, height, jpeg, sha256)

@@ -6,7 +6,7 @@ WHERE NOT EXISTS (SELECT FROM job j WHERE j.name = %(name)s AND j.zone_id = z.zo
 
 -- take_jobs
 -- Zones whose judging is due; another evaluator passes over them until this transaction ends.
-SELECT zone_id, watermark_at FROM job WHERE name = %(name)s AND next_due_at <= %(now)s
+SELECT zone_id, watermark_at FROM job WHERE name = %(name)s AND next_due_at <= %(due_by)s
 ORDER BY next_due_at, zone_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED;
 
 -- take_late_arrivals
@@ -48,10 +48,12 @@ INSERT INTO zone_day (zone_id, day, features) VALUES (%(zone)s, %(day)s, %(featu
 ON CONFLICT (zone_id, day) DO UPDATE SET features = EXCLUDED.features WHERE zone_day.features <> EXCLUDED.features;
 
 -- outages_to_tell
--- Zones that are silent and nobody has been told of; those that opened before every zone had been judged since.
+-- Zones that are silent and nobody has been told of; those that opened before every zone had been judged since. A zone is
+-- due so long after it was judged.
 SELECT alert_id, zone_id FROM alert LEFT JOIN ladder USING (alert_id)
 WHERE fault = 'comms_outage' AND state <> 'resolved' AND explained_by IS NULL AND ladder.alert_id IS NULL
-  AND (opened_at < (SELECT min(next_due_at) FROM job WHERE name = %(name)s) OR opened_at <= %(patient_until)s)
+  AND (opened_at <= (SELECT min(next_due_at) - %(every)s FROM job WHERE name = %(name)s)
+       OR opened_at <= %(patient_until)s)
 ORDER BY opened_at, alert_id;
 
 -- lock_silent_zones

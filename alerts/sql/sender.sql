@@ -211,11 +211,14 @@ stored AS (
 SELECT notification_id, fate, at, coalesce(provider_ids[1], '') FROM stored WHERE notification_id IS NOT NULL;
 
 -- without_answer
--- Of those that receipts speak of, which the route has taken without an answer that reached us.
+-- Of those that receipts speak of, which the route has taken without an answer that reached us. What did not arrive is
+-- over if it is in this route's hands or waits for it: what another has, or is next to have, stays there.
 SELECT n.notification_id, n.ref FROM notification n
 WHERE n.notification_id = ANY(%(ids)s) AND n.state IN ('queued', 'submitting', 'uncertain')
   AND EXISTS (SELECT 1 FROM sms_attempt t WHERE t.notification_id = n.notification_id AND t.carrier = %(carrier)s
-              AND (t.outcome IS NULL OR t.outcome = 'uncertain'));
+              AND (t.outcome IS NULL OR t.outcome = 'uncertain'))
+  AND (n.notification_id <> ALL(%(undelivered)s::bigint[])
+       OR CASE WHEN n.state = 'queued' THEN n.route %% %(routes)s = %(place)s ELSE n.carrier = %(carrier)s END);
 
 -- place_receipt
 UPDATE sms_receipt SET notification_id = %(id)s WHERE sms_receipt_id = %(receipt)s;
@@ -231,13 +234,14 @@ WHERE r.carrier = %(carrier)s AND r.notification_id IS NULL AND r.received_at >=
 ORDER BY r.sms_receipt_id;
 
 -- fates
--- The rank only rises: a late "delivered" wins over everything, "undelivered" over no news, nothing over "delivered".
+-- The rank only rises: a late "delivered" wins over everything, "undelivered" over no news, nothing over "delivered". Only
+-- that it arrived counts from a route which has it no more.
 WITH known AS (
     UPDATE notification n SET state = t.state,
         delivered_at = CASE WHEN t.state = 'delivered' THEN t.at ELSE n.delivered_at END
     FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(instants)s::timestamptz[]) AS t(notification_id, state, at)
     WHERE n.notification_id = t.notification_id AND n.state <> 'delivered'
-      AND (t.state = 'delivered' OR n.state IN ('accepted', 'no_receipt'))
+      AND (t.state = 'delivered' OR n.carrier = %(carrier)s AND n.state IN ('accepted', 'no_receipt'))
     RETURNING n.notification_id, n.alert_id, n.contact_id, n.phone, t.state, t.at)
 INSERT INTO alert_event (alert_id, at, kind, who, detail)
 SELECT n.alert_id, n.at, 'delivered', coalesce(c.name, n.phone) || ' (' || coalesce(c.role, '') || ')',

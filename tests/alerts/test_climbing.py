@@ -130,6 +130,19 @@ def test_nobody_answers_and_by_the_clock_alone_everybody_hears_until_somebody_ca
     assert (name, why, since, step) == ("Alpha Oumar Barry", "nobody_answered", NOON + 4 * HOUR, "call_list")
 
 
+@pytest.mark.parametrize("locks", ["severity_of_live", "count_photos"])
+def test_the_ladder_goes_on_while_a_page_has_an_alert_in_its_hands(
+    region: Region, database_url: str, locks: str
+) -> None:
+    """Or each waits for the other: the page for the ladder, the ladder to write down what it tells."""
+    number = region.fails(2)
+    region.connection.execute("SET lock_timeout = '2s'")
+    with connect(database_url) as page, page.transaction():
+        page.execute(queries("alerts", "actions")[locks], {"alert": number})
+        region.run(35 * MINUTE)
+    assert region.sms(phone_of(region.zones[2], "president"))[0][0] == 30
+
+
 def test_a_night_of_downtime_skips_no_step(region: Region) -> None:
     zone = region.zones[2]
     region.fails(2)

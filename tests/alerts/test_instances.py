@@ -19,7 +19,7 @@ from alerts.watchdog import Part, look_at_parts
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
-from tests.alerts.silent_zones import fall_silent
+from tests.alerts.silent_zones import fall_silent, is_heard
 
 pytestmark = pytest.mark.db
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -74,6 +74,13 @@ def test_what_one_judges_the_other_passes_over(village: Connection, other: Conne
     assert judge_three(other, now + MINUTE) == []
 
 
+def test_a_turn_that_wakes_a_moment_earlier_than_the_last_judges_all_the_same(village: Connection) -> None:
+    """A turn wakes each minute, some milliseconds late, and these differ from turn to turn."""
+    judge, late, soon = Evaluator(village, every=MINUTE), timedelta(milliseconds=5), timedelta(milliseconds=1)
+    judged = [judge.work(MORNING + span) for span in (late, MINUTE / 2, MINUTE + soon, 2 * MINUTE + late)]
+    assert judged == [6, 0, 6, 6]
+
+
 def test_six_silent_zones_of_which_each_judges_three_are_one_event(village: Connection, other: Connection) -> None:
     now = MORNING + timedelta(hours=2, minutes=1)
     with village.transaction():
@@ -82,10 +89,28 @@ def test_six_silent_zones_of_which_each_judges_three_are_one_event(village: Conn
         judge_three(village, now)
         Evaluator(other, every=MINUTE).work(now)  # sees three, knows that three more are being judged
         assert told(other) == (0,)
-    tell_outages(village, now)
+    tell_outages(village, now, every=MINUTE)
     assert told(other) == (1,)
     explained = other.execute("SELECT count(*) FILTER (WHERE explained_by IS NOT NULL), count(*) FROM alert").fetchone()
     assert explained == (5, 6)
+
+
+def test_six_silent_zones_of_which_three_are_judged_half_a_minute_later_are_one_event(village: Connection) -> None:
+    now = MORNING + timedelta(hours=2, minutes=1)
+    village.execute(
+        "INSERT INTO job (name, zone_id, next_due_at) SELECT %s, zone_id, %s FROM zone", [JOB, now - MINUTE / 2]
+    )
+    for zone in ("zone-1", "zone-2", "zone-3"):
+        is_heard(village, zone, MORNING + MINUTE * 3 / 4)  # so that it is silent from now on
+    assert judge_three(village, now - MINUTE / 2) == ["zone-1", "zone-2", "zone-3"]
+    judge_three(village, now)
+    tell_outages(village, now, every=MINUTE)
+    assert told(village) == (0,)
+    judge_three(village, now + MINUTE / 2)
+    tell_outages(village, now + MINUTE / 2, every=MINUTE)
+    assert told(village) == (1,)
+    explained = village.execute("SELECT count(*) FILTER (WHERE explained_by IS NOT NULL), count(*) FROM alert")
+    assert explained.fetchone() == (5, 6)
 
 
 def test_silence_waits_no_longer_than_five_minutes_for_a_zone_that_nobody_gets_judged(village: Connection) -> None:
@@ -93,7 +118,7 @@ def test_silence_waits_no_longer_than_five_minutes_for_a_zone_that_nobody_gets_j
     village.execute("INSERT INTO job (name, zone_id, next_due_at) SELECT %s, zone_id, %s FROM zone", [JOB, now])
     judge_three(village, now)
     for minutes, expected in ((4, 0), (5, 3)):
-        tell_outages(village, now + minutes * MINUTE)
+        tell_outages(village, now + minutes * MINUTE, every=MINUTE)
         assert told(village) == (expected,), minutes
 
 
@@ -182,6 +207,34 @@ def test_who_loses_the_database_gives_up_the_routes_at_once(village: Connection,
     assert routes == ["orange"]
     worker.end()
     assert routes == []
+
+
+def test_a_sender_that_stands_back_in_a_deadlock_keeps_its_routes(village: Connection, database_url: str) -> None:
+    """A page and an answer want one alert and its ladder, each what the other has: the answer waits a pass."""
+    config, clock = AlertsConfig(database_url), ManualClock(MORNING)
+    routes: dict[str, Carrier] = {}
+    worker = _Worker(
+        config, "sender", clock, lambda connection: _sending(connection, config, clock, routes, Event()),
+        at_all_times(SENDING_S), let_go=routes.clear,
+    )  # fmt: skip
+    worker.turn()
+    (route,) = routes.values()
+    village.execute(
+        "CREATE FUNCTION stand_back() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = 'deadlock_detected'; END $$"
+    )
+    village.execute("CREATE TRIGGER stand_back BEFORE UPDATE ON sms_in EXECUTE FUNCTION stand_back()")
+    village.execute(
+        "INSERT INTO sms_in (carrier, provider_id, kind, phone, text, received_at)"
+        " VALUES ('phone', 'x1', 'sms', '+224600000099', 'PANNE', %s)", [MORNING],
+    )  # fmt: skip
+    unheard = "SELECT count(*) FROM sms_in WHERE handled_at IS NULL"
+    worker.turn()
+    assert (list(routes.values()), village.execute(unheard).fetchone()) == ([route], (1,))
+    village.execute("DROP TRIGGER stand_back ON sms_in")
+    worker.turn()
+    assert (list(routes.values()), village.execute(unheard).fetchone()) == ([route], (0,))
+    worker.end()
 
 
 def test_a_sender_of_the_release_before_keeps_us_waiting(village: Connection, other: Connection) -> None:

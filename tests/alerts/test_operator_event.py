@@ -138,7 +138,7 @@ def test_five_zones_of_which_two_judges_see_some_each_are_one_event_again(mast: 
         for judge in (mast.connection, other):
             judged = judge_due(judge, mast.clock.now(), every=MINUTE, at_once=3, taken=[])
             assert len(judged) == 3
-            tell_outages(judge, mast.clock.now())
+            tell_outages(judge, mast.clock.now(), every=MINUTE)
     assert len(mast.told) == 2
     assert (mast.told[0], len(mast.explained)) == (first, len(others) - 1)
 

@@ -542,6 +542,69 @@ def test_what_a_route_took_and_could_not_send_leaves_by_the_other(two_routes: De
     assert (len(sim.taken), len(second.taken)) == (1, 1)
 
 
+def test_what_another_route_has_taken_is_not_undelivered_because_the_first_could_not(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    ref = two_routes.queue()
+    two_routes.sender.work()
+    sim.waiting.append(not_sent(two_routes, ref))
+    two_routes.pass_by(timedelta(seconds=10))
+    assert two_routes.state(ref) == ("accepted", "second", False)
+    sim.waiting.append(receipt("id-0", Fate.EXPIRED))
+    two_routes.pass_by(timedelta(minutes=2))
+    assert two_routes.state(ref) == ("accepted", "second", False)
+    sim.waiting.append(receipt("id-0"))
+    two_routes.sender.work()
+    assert two_routes.state(ref)[0] == "delivered", "whichever route it came by"
+
+
+def undelivered(desk: Desk, ref: uuid.UUID) -> Receipt:
+    return Receipt((str(ref),), Fate.UNDELIVERED, desk.clock.now(), "8", ref=ref, phone=EXPLOITANT)
+
+
+def test_what_waits_for_another_route_leaves_by_it_though_the_first_says_that_it_did_not_arrive(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    sim.answers = [Uncertain("HTTP 504")] * MOST_IN_DOUBT
+    second.places = 0
+    ref = two_routes.queue()
+    two_routes.pass_by((GRACE + timedelta(seconds=10)) * MOST_IN_DOUBT)
+    assert (two_routes.state(ref)[0], len(sim.taken)) == ("queued", MOST_IN_DOUBT)
+    sim.waiting.append(undelivered(two_routes, ref))
+    two_routes.sender.work()
+    second.places = 10
+    two_routes.pass_by(timedelta(seconds=10))
+    assert two_routes.state(ref)[:2] == ("accepted", "second")
+
+
+def test_what_waits_for_the_route_that_says_that_it_did_not_arrive_is_undelivered(desk: Desk, sim: Route) -> None:
+    sim.answers = [Uncertain("no answer")]
+    ref = desk.queue()
+    desk.sender.work()
+    sim.places = 0
+    desk.pass_by(GRACE + timedelta(seconds=30))
+    assert desk.state(ref)[0] == "queued"
+    sim.waiting.append(undelivered(desk, ref))
+    desk.sender.work()
+    assert desk.state(ref)[0] == "undelivered"
+
+
+def test_what_another_route_has_in_hand_stays_there_though_the_first_says_that_it_did_not_arrive(
+    two_routes: Desk, sim: Route, second: Route
+) -> None:
+    sim.answers, second.answers = [Uncertain("HTTP 504")] * MOST_IN_DOUBT, [None]
+    ref = two_routes.queue()
+    two_routes.pass_by((GRACE + timedelta(seconds=10)) * MOST_IN_DOUBT)
+    assert two_routes.state(ref)[:2] == ("submitting", "second")
+    sim.waiting.append(undelivered(two_routes, ref))
+    two_routes.sender.work()
+    assert two_routes.state(ref)[:2] == ("submitting", "second")
+    sim.places = 0
+    second.waiting.append(Submitted(ref, Refused("no credit", is_permanent=False)))
+    two_routes.sender.work()
+    assert two_routes.state(ref)[0] == "queued", "it is offered again"
+
+
 def test_what_failed_after_it_was_sent_is_not_sent_again(two_routes: Desk, sim: Route, second: Route) -> None:
     ref = two_routes.queue()
     two_routes.sender.work()

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -20,9 +20,9 @@ from ndiyan.errors import NdiyanError
 from tests.conftest import skip_without
 from tests.web.test_pages import words
 from tests.web.web_site import Site
-from web.replica import HEADER
+from web.replica import HEADER, how_far_behind
 
-pytestmark = pytest.mark.db
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 READINGS = "/api/v1/readings?channel=zone-3/tower/level_m&resolution=raw"
 EXPORT = "/api/v1/exports/readings?channel=zone-3/tower/level_m&from=2026-03-02&to=2026-03-02"
 CHART = "/fr/zones/zone-3/graphes"
@@ -64,6 +64,30 @@ def standby(request: pytest.FixtureRequest, site: Site) -> Iterator[EmbeddedPost
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def minutes(**ago: int) -> dict[str, datetime]:
+    """The last beat of each service, so many minutes ago."""
+    return {service: NOON - timedelta(minutes=one) for service, one in ago.items()}
+
+
+@pytest.mark.parametrize(
+    ("known", "heard", "behind"),
+    [
+        pytest.param({}, {}, 0, id="nobody-was-ever-heard"),
+        pytest.param(minutes(sender=60), minutes(sender=60), 0, id="nobody-has-beaten-since"),
+        pytest.param(minutes(sender=10), minutes(sender=0), 10, id="behind"),
+        pytest.param(minutes(sender=10, backup=-60), minutes(sender=0, backup=-60), 10, id="one-beat-is-of-the-future"),
+        pytest.param(minutes(sender=1, backup=999), minutes(sender=1, backup=0), 1, id="one-that-beats-once-a-day"),
+        pytest.param(minutes(sender=1), minutes(sender=1, web=0), 1, id="a-new-service"),
+        pytest.param(minutes(sender=-60), minutes(sender=0), None, id="the-clock-was-set-back"),
+        pytest.param({}, minutes(sender=0), None, id="it-knows-nothing"),
+    ],
+)
+def test_how_far_a_copy_is_behind_is_told_by_what_it_has_not_heard(
+    known: dict[str, datetime], heard: dict[str, datetime], behind: int | None
+) -> None:
+    assert how_far_behind(known, heard) == (None if behind is None else timedelta(minutes=behind))
+
+
 def level_read(site: Site, *, minutes_ago: int) -> None:
     """One more reading of zone 3's tower."""
     at = site.clock.now() - timedelta(minutes=minutes_ago)
@@ -76,13 +100,11 @@ def level_read(site: Site, *, minutes_ago: int) -> None:
         )  # fmt: skip
 
 
-def heard(site: Site, *, minutes_ago: int) -> None:
+def heard(site: Site, *, minutes_ago: int, service: str = "sender") -> None:
     """A service beats."""
     with site.connect() as connection:
-        beat = (
-            "INSERT INTO heartbeat VALUES ('sender', %s) ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at"
-        )
-        connection.execute(beat, [site.clock.now() - timedelta(minutes=minutes_ago)])
+        beat = "INSERT INTO heartbeat VALUES (%s, %s) ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at"
+        connection.execute(beat, [service, site.clock.now() - timedelta(minutes=minutes_ago)])
 
 
 def until_same(site: Site, url: str) -> None:
@@ -95,6 +117,7 @@ def until_same(site: Site, url: str) -> None:
             time.sleep(0.02)
 
 
+@pytest.mark.db
 def test_what_is_behind_says_so_and_what_is_away_is_not_asked(site: Site, standby: EmbeddedPostgres) -> None:
     copy = psycopg.conninfo.make_conninfo(standby.url(), dbname=psycopg.conninfo.conninfo_to_dict(site.url)["dbname"])
 
@@ -106,6 +129,7 @@ def test_what_is_behind_says_so_and_what_is_away_is_not_asked(site: Site, standb
         return len(answer.json()["items"]), len(export.text.splitlines()) - 1, answer.headers.get(HEADER)
 
     level_read(site, minutes_ago=30)
+    heard(site, minutes_ago=-24 * 60, service="backup")  # a clock was ahead when it was made
     heard(site, minutes_ago=5)
     until_same(site, copy)
     with site.app(replica_url=copy) as client:

@@ -1,2 +1,2 @@
--- newest_beat
-SELECT max(beat_at) FROM heartbeat;
+-- beats
+SELECT service, beat_at FROM heartbeat;
