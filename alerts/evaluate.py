@@ -18,7 +18,7 @@ import psycopg
 
 from alerts.causes import SENSOR_FAULTS, Known, Silence, cause_of, is_outlived, shared_outages
 from alerts.days import Days, days_of
-from alerts.detectors import DETECTORS, Scene, features_of
+from alerts.detectors import DETECTORS, Scene, features_of, signals_of
 from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
 from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
@@ -238,9 +238,7 @@ class Judgement:
         days = days_of(grid, features_of(sites))
         self._keep(grid, days)
         scene = Scene(grid, days.after(self._past_days(zones, begin_s)), self._settings.overrides(zones))
-        signals = []
-        for detector in DETECTORS:
-            signals += detector.judge(scene)
+        signals = signals_of(scene, DETECTORS)
         live = {
             (zone, fault, asset)
             for zone, fault, asset in self._connection.execute(SQL["live_kinds"], {"zones": list(zones)})
