@@ -90,7 +90,7 @@ class Grid:
     raw : by channel, (n, m) the last good reading of each step, NaN where none is [canonical unit]
     bad : by channel, (n, m) whether a reading of the step was flagged bad; a channel that is not there had none
     mistimed : (n, m) whether readings of the step bear a time that cannot be (1970), and so are not in `raw`
-    near_sun : (n, m) what cells of other villages say of the sky over zones without one (see `alerts.sky`) [W/m²]
+    near_sun : (n, m) what cells of other villages say of the sky over zones whose own is silent (`alerts.sky`) [W/m²]
     level_before_m : (n, 1) the tower's last level before the grid that was not below nothing, where it is asked for
         (see `begins_below_nothing`); NaN where nobody knows
 

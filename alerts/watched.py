@@ -58,7 +58,7 @@ def fetch_grid(
 ) -> Grid:  # fmt: skip
     """The readings of all channels of these zones (or of `only` these) from `start_s` on, in steps of five minutes.
 
-    With the sky as cells of other zones see it, where one has none: whoever judges pumps needs it.
+    With the sky as cells of other zones see it, where their own is silent: whoever judges pumps needs it.
     """
     readings = PgReadings(connection)
     start = datetime.fromtimestamp(start_s, UTC)

@@ -335,6 +335,35 @@ def test_a_tower_that_ran_empty_before_midnight_has_no_cut_loop_in_rounds_that_b
         assert Verdict.PRESENT in said(since_midnight(unlike))[1], "from there, or from nowhere, it is a cut loop"
 
 
+def test_where_the_cell_died_half_an_hour_before_the_pump_the_height_of_the_sun_tells() -> None:
+    """The cell is silent from ten on the second day, the pump stands from half past; on the third nothing has changed,
+    and rounds that begin at its midnight say so too."""
+    of_days = Toy(days=3, lacks=(("pump", "state_code"), ("pump", "speed_rpm"))).scene().grid
+    day = (of_days.t_s - of_days.start_s) / 86_400
+    raw = dict(of_days.raw)
+    raw["pv", "irradiance_w_m2"] = np.where(day >= 1 + 10 / 24, np.nan, raw["pv", "irradiance_w_m2"])
+    for channel in (("pump", "power_w"), ("pump", "flow_m3_h"), ("pv", "power_w")):
+        raw[channel] = np.where(day >= 1 + 10.5 / 24, 0.0, raw[channel])
+
+    def stands(of: Scene) -> list[int]:
+        return next(one for one in judge_standing(of) if one.fault is Fault.PUMP_NOT_RUNNING).verdict[0].tolist()
+
+    def of_grid(start_s: float, steps: int, *, near_w_m2: float = 700.0) -> Scene:
+        cut = {channel: value[:, -steps:] for channel, value in raw.items()}
+        near = np.full((1, steps), near_w_m2)
+        grid = Grid(of_days.sites, start_s, STEP_S, steps, cut, near_sun=near)
+        return Scene(grid, days_of(grid, features_of(grid.sites)))
+
+    whole = of_grid(of_days.start_s, of_days.steps)
+    found = stands(whole)
+    first_h = found.index(Verdict.PRESENT) / 12 - 24
+    assert first_h == 12.5, "two hours under a high sun"
+    today = of_grid(of_days.start_s + 2 * 86_400, 288)
+    assert Verdict.PRESENT in found[-288:]
+    assert stands(Scene(today.grid, today.days.after(whole.days))) == found[-288:], "live as in a backtest"
+    assert Verdict.PRESENT not in stands(of_grid(of_days.start_s, of_days.steps, near_w_m2=120.0)), "a dark day"
+
+
 def test_a_tower_that_may_have_been_filled_out_of_sight_makes_no_pump_a_dead_one() -> None:
     """Nothing was read from eleven on the day before until half past seven."""
     of_days = Toy(days=3, lacks=(("pump", "state_code"),)).scene().grid
