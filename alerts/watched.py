@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from alerts.days import FORGETS_DAYS
+from alerts.days import FORGETS_DAYS, Days
 from alerts.scene import (
     BELOW_ZERO_SHARE,
+    DAY_S,
     STEP_S,
     Channel,
     FloatArray,
@@ -110,3 +111,19 @@ def _levels_before(connection: Connection, sites: Sites, ids: Mapping[int, int],
         for (level_m,) in connection.execute(SQL["level_before"], asked):
             found[row] = level_m
     return found
+
+
+def fetch_past_days(connection: Connection, zones: Sequence[str], before_s: float, *, back: timedelta) -> Days:
+    """The features of the days before a midnight, as far as they were kept."""
+    before = datetime.fromtimestamp(before_s, UTC).date()
+    span = {"zones": list(zones), "from": before - back, "until": before}
+    rows = connection.execute(SQL["past_days"], span).fetchall()
+    day_s = before_s - back.total_seconds() + DAY_S * np.arange(back.days, dtype=np.float64)
+    values: dict[str, FloatArray] = {}
+    row_of = {zone: row for row, zone in enumerate(zones)}
+    for zone, days_before, features in rows:
+        for name, number in features.items():
+            if name not in values:  # not setdefault: it would make an array for each number
+                values[name] = np.full((len(zones), len(day_s)), np.nan)
+            values[name][row_of[zone], len(day_s) - days_before] = number
+    return Days(day_s, values, len(zones))
