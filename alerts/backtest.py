@@ -17,7 +17,7 @@ import numpy as np
 
 from alerts.causes import SENSOR_FAULTS, Known, Silence, cause_of, shared_outages
 from alerts.days import days_of
-from alerts.detectors import DETECTORS, Detector, Scene, features_of
+from alerts.detectors import DETECTORS, Detector, Scene, features_of, signals_of
 from alerts.detectors.silence import SILENT_H, is_heard, judge_silence_now
 from alerts.ladder import Position
 from alerts.lifecycle import Opening, transitions
@@ -85,7 +85,7 @@ def judge_history(
         silent += not_judged(grid, detectors)
         overrides = settings.overrides([zone.zone_id for zone in some])
         scene = Scene(grid, days_of(grid, features_of(grid.sites)), overrides)
-        signals = [signal for detector in detectors for signal in detector.judge(scene)]
+        signals = signals_of(scene, detectors)
         newest_s, silence = _silence_at_end(grid)
         for row, zone in enumerate(some):
             openings = [

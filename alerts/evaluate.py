@@ -18,15 +18,15 @@ import psycopg
 
 from alerts.causes import SENSOR_FAULTS, Known, Silence, cause_of, is_outlived, shared_outages
 from alerts.days import Days, days_of
-from alerts.detectors import DETECTORS, Scene, features_of
+from alerts.detectors import DETECTORS, Scene, features_of, signals_of
 from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
 from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
 from alerts.parameters import Settings
-from alerts.scene import DAY_S, STEP_S, FloatArray, Grid, Site, Sites
+from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
 from alerts.settings import fetch_settings
 from alerts.telling import HEARD_WITHIN, begin, tell_end
-from alerts.watched import fetch_grid, fetch_sites
+from alerts.watched import fetch_grid, fetch_past_days, fetch_sites
 from gateway.model import Fault, State
 from ingest.db import Connection, connect, queries
 
@@ -238,10 +238,9 @@ class Judgement:
         grid = fetch_grid(self._connection, sites, begin_s, steps, with_sky=True)
         days = days_of(grid, features_of(sites))
         self._keep(grid, days)
-        scene = Scene(grid, days.after(self._past_days(zones, begin_s)), self._settings.overrides(zones))
-        signals = []
-        for detector in DETECTORS:
-            signals += detector.judge(scene)
+        past = fetch_past_days(self._connection, zones, begin_s, back=DAYS_BACK)
+        scene = Scene(grid, days.after(past), self._settings.overrides(zones))
+        signals = signals_of(scene, DETECTORS)
         live = {
             (zone, fault, asset)
             for zone, fault, asset in self._connection.execute(SQL["live_kinds"], {"zones": list(zones)})
@@ -255,21 +254,6 @@ class Judgement:
                     condition = signal.condition(row).since(since_s)
                     found[zone].append(replace(condition, is_late=zone in self._late))
         return found
-
-    def _past_days(self, zones: Sequence[str], before_s: float) -> Days:
-        """The features of days before the grid, as far as they were kept."""
-        before = datetime.fromtimestamp(before_s, UTC).date()
-        span = {"zones": list(zones), "from": before - DAYS_BACK, "until": before}
-        rows = self._connection.execute(SQL["past_days"], span).fetchall()
-        day_s = before_s - DAYS_BACK.total_seconds() + DAY_S * np.arange(DAYS_BACK.days, dtype=np.float64)
-        values: dict[str, FloatArray] = {}
-        row_of = {zone: row for row, zone in enumerate(zones)}
-        for zone, days_before, features in rows:
-            for name, number in features.items():
-                if name not in values:  # not setdefault: it would make an array for each number
-                    values[name] = np.full((len(zones), len(day_s)), np.nan)
-                values[name][row_of[zone], len(day_s) - days_before] = number
-        return Days(day_s, values, len(zones))
 
     def _keep(self, grid: Grid, days: Days) -> None:
         """Keep the features of days that are over."""

@@ -75,7 +75,7 @@ class History:
     ) -> Grid:  # fmt: skip
         """The readings of these zones within [start_s, end_s), from the midnight before on; of `only` some channels.
 
-        Where one has no cell, those of the zones `around` tell of its sky.
+        Where a cell is silent, those of the zones `around` tell of its sky.
         """
         begin_s = start_s // DAY_S * DAY_S
         steps = int(np.ceil((end_s - begin_s) / STEP_S))

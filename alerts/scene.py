@@ -90,7 +90,9 @@ class Grid:
     raw : by channel, (n, m) the last good reading of each step, NaN where none is [canonical unit]
     bad : by channel, (n, m) whether a reading of the step was flagged bad; a channel that is not there had none
     mistimed : (n, m) whether readings of the step bear a time that cannot be (1970), and so are not in `raw`
-    near_sun : (n, m) what cells of other villages say of the sky over zones without one (see `alerts.sky`) [W/m²]
+    near_sun : (n, m) what cells of other villages say of the sky over zones whose own is silent (`alerts.sky`) [W/m²]
+    level_before_m : (n, 1) the tower's last level before the grid that was not below nothing, where it is asked for
+        (see `begins_below_nothing`); NaN where nobody knows
 
     What cannot be at this site (see `implausible`) is taken from `raw` and is bad from then on, for all detectors.
     """
@@ -103,11 +105,12 @@ class Grid:
     bad: Mapping[Channel, Mask] = field(default_factory=dict)
     mistimed: Mask | None = None
     near_sun: FloatArray | None = None
+    level_before_m: FloatArray | None = None
     _cache: dict[object, FloatArray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         raw, bad = dict(self.raw), dict(self.bad)
-        for (asset, channel), wrong in implausible(self.sites, self.raw).items():
+        for (asset, channel), wrong in implausible(self.sites, self.raw, self.level_before_m).items():
             raw[asset, channel] = np.where(wrong, np.nan, self.raw[asset, channel])
             bad[asset, channel] = wrong | self.is_bad(asset, channel)
         object.__setattr__(self, "raw", raw)
@@ -213,7 +216,9 @@ GIVES_SHARE = 0.15  # of rated flow: water comes, so there is some above the int
 AT_REST_H = 3.0  # with the pump at rest for so long a well stands above the intake again
 
 
-def implausible(sites: Sites, raw: Mapping[Channel, FloatArray]) -> dict[Channel, Mask]:
+def implausible(
+    sites: Sites, raw: Mapping[Channel, FloatArray], level_before_m: FloatArray | None = None
+) -> dict[Channel, Mask]:
     """Readings (n, m) that cannot be at these sites, by channel; channels without any are left out.
 
     Bounds come from the plates: what a broken loop gives lies often within what the sensor could give elsewhere. Where
@@ -229,7 +234,7 @@ def implausible(sites: Sites, raw: Mapping[Channel, FloatArray]) -> dict[Channel
         if (asset, channel) == ("borehole", "water_depth_m"):
             wrong |= _wet_and_below_intake(sites, raw)
         if (asset, channel) == ("tower", "level_m"):
-            wrong &= ~_reads_low_when_empty(sites, value)
+            wrong &= ~_reads_low_when_empty(sites, value, level_before_m)
         if wrong.any():
             found[asset, channel] = wrong
     return found
@@ -262,14 +267,28 @@ def site_bounds(sites: Sites, asset: str, channel: str) -> tuple[FloatArray, Flo
     return bounds.get((asset, channel), (none, none))
 
 
-def _reads_low_when_empty(sites: Sites, level_m: FloatArray) -> Mask:
+def _reads_low_when_empty(sites: Sites, level_m: FloatArray, before_m: FloatArray | None) -> Mask:
     """(n, m) a level somewhat below nothing in a tower that ran empty before: its sensor hangs low, its loop is whole.
 
-    A loop that breaks jumps there from any level; a tower that empties comes by.
+    A loop that breaks jumps there from any level; a tower that empties comes by, be it `before_m` (n, 1) the grid.
     """
     full_m = sites.rating("tower", "full_level_m")
-    came_from_m = held(np.where(level_m >= -BELOW_ZERO_SHARE * full_m, level_m, np.nan), level_m.shape[-1])
+    came_from_m = _last_not_below_nothing_m(full_m, level_m)
+    if before_m is not None:
+        came_from_m = np.where(np.isfinite(came_from_m), came_from_m, before_m)
     return np.asarray((came_from_m < CAME_BY_SHARE * full_m) & (level_m > -READS_LOW_SHARE * full_m))
+
+
+def begins_below_nothing(sites: Sites, level_m: FloatArray) -> Mask:
+    """(n,) whether levels (n, m) begin where only those before tell an empty tower from a loop that is cut."""
+    full_m = sites.rating("tower", "full_level_m")
+    hangs_low = (level_m < -BELOW_ZERO_SHARE * full_m) & (level_m > -READS_LOW_SHARE * full_m)
+    return np.asarray((hangs_low & np.isnan(_last_not_below_nothing_m(full_m, level_m))).any(axis=-1))
+
+
+def _last_not_below_nothing_m(full_m: FloatArray, level_m: FloatArray) -> FloatArray:
+    """(n, m) the last of the levels (n, m) until each step that was not below nothing [m]."""
+    return held(np.where(level_m >= -BELOW_ZERO_SHARE * full_m, level_m, np.nan), level_m.shape[-1])
 
 
 def _wet_and_below_intake(sites: Sites, raw: Mapping[Channel, FloatArray]) -> Mask:

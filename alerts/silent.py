@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.days import Days
 from alerts.model import DECIMAL_POINT, Mask
 from alerts.scene import FloatArray, Grid
 from alerts.states import drawn_power_w, good_sun_w_m2, has_room, is_running, is_standing, says
@@ -69,17 +70,18 @@ class Box:
     credit_gnf: FloatArray
 
 
-def why_silent(grid: Grid, box: Box, now_s: float) -> list[Silence | None]:
+def why_silent(grid: Grid, box: Box, now_s: float, days: Days | None = None) -> list[Silence | None]:
     """The kind of silence of each zone at `now_s`; None where water flows, or where nobody could see it flow.
 
     Parameters
     ----------
     grid : the last hours of all zones up to `now_s`, at least `WINDOW_H`
     box : what each zone's gateway last said of itself; zones beyond those of the grid only count as silent beside them
+    days : features of the days before, which tell how full the tower was when the grid began at the last midnight
     """
     unheard = ~(now_s - box.newest_s < UNHEARD_H * 3600)
     together = _silent_together(box.newest_s, unheard)
-    still = _Still(grid)
+    still = _Still(grid, days)
     found: list[Silence | None] = []
     for zone in range(len(grid.sites)):
         if unheard[zone]:
@@ -139,7 +141,7 @@ def _unheard(box: Box, zone: int, together: int, now_s: float) -> Silence:
 class _Still:
     """Zones that are heard: whether water flows, and what the last hours say of why it does not. (n,) arrays."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, days: Days | None) -> None:
         self._grid = grid
         last = slice(max(0, grid.steps - grid.hours(WINDOW_H)), grid.steps)
         level_m, outflow = grid.value("tower", "level_m"), grid.value("tower", "outflow_m3_h")
@@ -156,7 +158,7 @@ class _Still:
         self.sun_w_m2 = _highest(sun[:, last])
         self.start_w_m2 = np.nan_to_num(grid.sites.rating("pump", "start_irradiance_w_m2")[:, 0])
         self.must_run = (sun[:, last] >= good_sun_w_m2(grid)).mean(axis=1) >= HEARD_SHARE
-        self.has_room = has_room(grid)[:, -1]
+        self.has_room = has_room(grid, days)[:, -1]
         self.power_w = _highest(power_w[:, last])
         self.depth_m = _newest(grid.value("borehole", "water_depth_m")[:, last])
         self.intake_m = grid.sites.rating("borehole", "pump_intake_m")[:, 0]

@@ -1,4 +1,4 @@
-"""What the cells of other villages say of the sky over one that has none. Pure numpy.
+"""What the cells of other villages say of the sky over one that has none, or whose own is silent. Pure numpy.
 
 A harmattan day or a front darkens a whole region, and a pump that stands under it is well.
 """
@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alerts.scene import Channel, FloatArray, Site, Sites, as_it_stood
+from alerts.rolling import run_steps
+from alerts.scene import STEP_S, Channel, FloatArray, Mask, Site, Sites, as_it_stood
 
 CELL: Channel = ("pv", "irradiance_w_m2")
+SILENT_H = 2.0  # a cell that has said nothing for so long is none
 NEAR_KM = 50.0
 ASKED, NEEDED = 4, 2  # cells of the nearest villages; one alone may be what is wrong
 KM_PER_DEGREE = 111.2
@@ -41,16 +43,21 @@ def nearest(here: Place, zones: Sequence[str], latitude: FloatArray, longitude: 
     return [zone for zone in near if zone != here.zone_id][:ASKED]
 
 
+def is_silent(own: FloatArray) -> Mask:
+    """(n, m) nothing usable has been read of the cell (readings (n, m)) for so long that others are asked."""
+    return np.asarray(run_steps(np.isnan(own)) >= SILENT_H * 3600 / STEP_S)
+
+
 def near_sun_w_m2(
     sites: Sites, own: FloatArray | None, steps: int, cells: Callable[[], Sequence[Place]],
     read: Callable[[Sequence[str]], Mapping[str, FloatArray]],
 ) -> FloatArray | None:  # fmt: skip
-    """(n, m) what the brightest of the next cells says, where `own` (n, m) has no reading [W/m²].
+    """(n, m) what the brightest of the next cells says, for zones whose `own` (n, m) is silent at some time [W/m²].
 
     NaN where fewer than `NEEDED` say anything; None when no zone needs it. `cells` are all that are known, `read` gives
     the raw readings (m,) of those of some zones; each is asked once at most.
     """
-    blind = np.ones(len(sites), dtype=bool) if own is None else ~np.isfinite(own).any(axis=1)
+    blind = np.ones(len(sites), dtype=bool) if own is None else is_silent(own).any(axis=1)
     if not blind.any():
         return None
     known = cells()

@@ -13,6 +13,7 @@ import numpy as np
 from alerts.days import Days, DayView, Feature
 from alerts.rolling import highest_since, run_steps, window_mean
 from alerts.scene import DAY_S, FloatArray, Grid, Mask, spacing_of
+from alerts.sky import CELL, is_silent
 from alerts.sun import clear_sky_w_m2
 from gateway.calendar import is_near_fast, is_near_feast
 from gateway.model import PumpState
@@ -53,8 +54,14 @@ def has_cell(grid: Grid) -> Mask:
     return grid.sites.has(("pv", "irradiance_w_m2"))
 
 
+def sees_sun(grid: Grid) -> Mask:
+    """(n, m) the cell tells how much sun there is: it is there and not silent."""
+    own = grid.raw.get(CELL)
+    return np.zeros(grid.shape, dtype=bool) if own is None else ~is_silent(own)
+
+
 def is_good_sun(grid: Grid) -> Mask:
-    """There is so much sun that the pump of this site must run: by its cell, or where it has none by the sun's height.
+    """There is so much sun that the pump of this site must run: by its cell, or where none tells by the sun's height.
 
     Then a pump must not have run for hours under a high sun, which clouds seldom make it. Under those that do, the
     cells of its neighbours are as dark.
@@ -65,7 +72,7 @@ def is_good_sun(grid: Grid) -> Mask:
         long = grid.hours(STOOD_H)
         stood &= ~(window_mean(grid.near_sun, long, at_least=long // 2) < good_sun_w_m2(grid))
     by_cell = grid.value("pv", "irradiance_w_m2") >= good_sun_w_m2(grid)
-    return np.where(grid.has("pv", "irradiance_w_m2"), by_cell, stood)
+    return np.where(sees_sun(grid), by_cell, stood)
 
 
 def drawn_power_w(grid: Grid) -> FloatArray:

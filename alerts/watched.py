@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from alerts.scene import STEP_S, Channel, FloatArray, Grid, Mask, Site, Sites
+from alerts.days import FORGETS_DAYS, Days
+from alerts.scene import (
+    BELOW_ZERO_SHARE,
+    DAY_S,
+    STEP_S,
+    Channel,
+    FloatArray,
+    Grid,
+    Mask,
+    Site,
+    Sites,
+    begins_below_nothing,
+)
 from alerts.sky import CELL, Place, near_sun_w_m2
 from ingest.db import Connection, queries
 from ingest.readings_pg import PgReadings
 
 SQL = queries("alerts", "alerts")
+LEVEL: Channel = ("tower", "level_m")
 
 
 def fetch_sites(connection: Connection, zones: Sequence[str]) -> list[Site]:
@@ -46,7 +59,7 @@ def fetch_grid(
 ) -> Grid:  # fmt: skip
     """The readings of all channels of these zones (or of `only` these) from `start_s` on, in steps of five minutes.
 
-    With the sky as cells of other zones see it, where one has none: whoever judges pumps needs it.
+    With the sky as cells of other zones see it, where their own is silent: whoever judges pumps needs it.
     """
     readings = PgReadings(connection)
     start = datetime.fromtimestamp(start_s, UTC)
@@ -72,6 +85,11 @@ def fetch_grid(
         beside = fetch_grid(connection, Sites(fetch_sites(connection, some)), start_s, steps, only={CELL})
         return dict(zip(beside.sites.zone_ids, beside.raw.get(CELL, ()), strict=False))
 
+    level_before_m = None
+    if LEVEL in raw:
+        asked = begins_below_nothing(sites, raw[LEVEL])
+        ids = {zone: channel_id for channel_id, (channel, zone) in where.items() if channel == LEVEL and asked[zone]}
+        level_before_m = _levels_before(connection, sites, ids, start) if ids else None
     near_sun = None
     if with_sky:
         near_sun = near_sun_w_m2(sites, raw.get(CELL), steps, cells, read)
@@ -79,4 +97,33 @@ def fetch_grid(
     for channel_id, measured_s in readings.flagged_bad([row.channel_id for row in known], start, end):
         channel, zone = where[channel_id]
         bad.setdefault(channel, np.zeros(shape, dtype=bool))[zone, int((measured_s - start_s) // STEP_S)] = True
-    return Grid(sites, start_s, STEP_S, steps, raw, bad, near_sun=near_sun)
+    return Grid(sites, start_s, STEP_S, steps, raw, bad, near_sun=near_sun, level_before_m=level_before_m)
+
+
+def _levels_before(connection: Connection, sites: Sites, ids: Mapping[int, int], start: datetime) -> FloatArray:
+    """(n, 1) the last level before `start` that was not below nothing, of the towers (by row) with these channels."""
+    found, low_m = np.full((len(sites), 1), np.nan), -BELOW_ZERO_SHARE * sites.rating("tower", "full_level_m")
+    for row, channel_id in ids.items():
+        asked = {
+            "channel": channel_id, "low": float(low_m[row, 0]), "from": start - timedelta(days=FORGETS_DAYS),
+            "until": start,
+        }  # fmt: skip
+        for (level_m,) in connection.execute(SQL["level_before"], asked):
+            found[row] = level_m
+    return found
+
+
+def fetch_past_days(connection: Connection, zones: Sequence[str], before_s: float, *, back: timedelta) -> Days:
+    """The features of the days before a midnight, as far as they were kept."""
+    before = datetime.fromtimestamp(before_s, UTC).date()
+    span = {"zones": list(zones), "from": before - back, "until": before}
+    rows = connection.execute(SQL["past_days"], span).fetchall()
+    day_s = before_s - back.total_seconds() + DAY_S * np.arange(back.days, dtype=np.float64)
+    values: dict[str, FloatArray] = {}
+    row_of = {zone: row for row, zone in enumerate(zones)}
+    for zone, days_before, features in rows:
+        for name, number in features.items():
+            if name not in values:  # not setdefault: it would make an array for each number
+                values[name] = np.full((len(zones), len(day_s)), np.nan)
+            values[name][row_of[zone], len(day_s) - days_before] = number
+    return Days(day_s, values, len(zones))

@@ -7,7 +7,7 @@ says other than an alert does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -173,7 +173,7 @@ def _with_depth_of_plate(grid: Grid) -> Grid:
         "borehole", "specific_capacity_m3_h_m"
     )
     raw: Mapping[Channel, FloatArray] = {**grid.raw, DEPTH: depth}
-    return Grid(sites, grid.start_s, grid.step_s, grid.steps, raw, grid.bad)
+    return replace(grid, raw=raw, _cache={})
 
 
 def _top(value: FloatArray) -> float:

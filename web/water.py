@@ -8,15 +8,16 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from alerts.blind import BlindSpot, blind_spots
-from alerts.scene import STEP_S, Sites
+from alerts.scene import DAY_S, STEP_S, Sites
 from alerts.silent import UNHEARD_H, Box, Silence, why_silent
-from alerts.watched import fetch_grid, fetch_sites
+from alerts.watched import fetch_grid, fetch_past_days, fetch_sites
 from ingest.db import Connection, queries
 from ingest.readings_pg import PgReadings
 
 SQL = queries("web", "water")
 
 SILENCE_BACK = timedelta(hours=8)  # of readings that the kind of silence is told from: a morning's pump included
+FILLED_BACK = timedelta(days=7)  # a pump that has stood for longer has been told of
 UNHEARD = timedelta(hours=UNHEARD_H)
 CHANNEL_IS_DEAD = timedelta(days=1)
 
@@ -31,8 +32,11 @@ def fetch_silences(
     if not zones:
         return {}
     sites = Sites(fetch_sites(connection, zones))
-    steps = int(SILENCE_BACK.total_seconds() / STEP_S)
     end_s = (now.timestamp() // STEP_S + 1) * STEP_S
+    # A tower may have been filled yesterday; in the night, when no sun asks that, eight hours are enough.
+    midnight_s = now.timestamp() // DAY_S * DAY_S
+    begin_s = min(midnight_s, end_s - SILENCE_BACK.total_seconds())
+    days = fetch_past_days(connection, sites.zone_ids, midnight_s, back=FILLED_BACK)
     known = {zone: values for zone, *values in connection.execute(SQL["boxes"], {"zones": list(sites.zone_ids)})}
     asked = set(sites.zone_ids)
     others = [at for zone, at in seen_at.items() if zone not in asked and at is not None and now - at >= UNHEARD]
@@ -40,8 +44,8 @@ def fetch_silences(
     newest_s = np.array([np.nan if at is None else at.timestamp() for at in newest])
     said = np.full((3, len(newest)), np.nan)
     said[:, : len(sites)] = np.array([known.get(zone, [None] * 3) for zone in sites.zone_ids], dtype=np.float64).T
-    grid = fetch_grid(connection, sites, end_s - steps * STEP_S, steps)
-    found = why_silent(grid, Box(newest_s, *said), now.timestamp())
+    grid = fetch_grid(connection, sites, begin_s, round((end_s - begin_s) / STEP_S))
+    found = why_silent(grid, Box(newest_s, *said), now.timestamp(), days)
     return {zone: one for zone, one in zip(sites.zone_ids, found, strict=True) if one is not None}
 
 

@@ -2,7 +2,7 @@
 
 from alerts.days import Feature
 from alerts.detectors import gateway, leak, pump, pv, quality, sensor, silence, taps, tower, wear
-from alerts.detectors.detector import Detector, Scene
+from alerts.detectors.detector import Detector, Scene, signals_of
 from alerts.scene import Sites
 
 FAMILIES = (pump, wear, pv, tower, leak, taps, sensor, silence, gateway, quality)
@@ -17,4 +17,4 @@ def features_of(sites: Sites) -> tuple[Feature, ...]:
     return (*_FEATURES, *taps.features(sites.taps))
 
 
-__all__ = ["DETECTORS", "Detector", "Scene", "features_of"]
+__all__ = ["DETECTORS", "Detector", "Scene", "features_of", "signals_of"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +42,21 @@ class Detector(NamedTuple):
     asset: str
     needs: tuple[Channel, ...]
     judge: Callable[[Scene], list[Signal]]
+
+
+def signals_of(scene: Scene, detectors: Iterable[Detector]) -> list[Signal]:
+    """What detectors say of a scene, up to its end.
+
+    A verdict on a day or a night bears the time at which it is complete. Before that it would rest on what is known so
+    far, and no later one of that time would change what it has opened or closed.
+    """
+    found = []
+    for detector in detectors:
+        for signal in detector.judge(scene):
+            is_over = signal.t_s <= scene.grid.end_s
+            known = signal.verdict if is_over.all() else np.where(is_over, signal.verdict, Verdict.CANNOT_TELL)
+            found.append(replace(signal, verdict=known.astype(np.int8, copy=False)))
+    return found
 
 
 def verdicts(*, present: Mask, absent: Mask) -> VerdictArray:

@@ -32,6 +32,7 @@ from alerts.states import (
     is_standing,
     reached_m,
     says,
+    sees_sun,
 )
 from gateway.model import Fault, PumpState
 
@@ -98,7 +99,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     sees_low = codes.is_ours & says(grid, PumpState.STOPPED_LOW_SUN) & ~has_one_word(scene) & ~has_tried(scene)
     # And by a wrong clock the sun stands elsewhere.
     is_off = clock_offset_s(grid)[0] != 0
-    should_run &= grid.has("pv", "irradiance_w_m2") | ~(sees_low | is_off)
+    should_run &= sees_sun(grid) | ~(sees_low | is_off)
     should_run &= ~has_two_times(grid)  # the sun of one beside the pump of the other
     still = stands & should_run & ~is_array_gone(scene)
     was_full = reached_m(grid, scene.days) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")

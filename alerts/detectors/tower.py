@@ -327,12 +327,11 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
         return describe
 
     t_s = (days.day_s[:, None] + 3600 * np.array([NIGHT_UNTIL_H, LIFTED_UNTIL_H])).ravel()
-    is_over = t_s <= scene.grid.end_s
 
     def signal(fault: Fault, asset: str, in_the_morning: Mask, after_lifting: Mask, *, valve: bool) -> Signal:
         """Two verdicts a day: at the night's end, and when the pump has shown what is lost while it lifts."""
         present = np.stack([loses & in_the_morning, loses & after_lifting], axis=-1).reshape(len(loses), -1)
-        verdict = verdicts(present=present & is_over, absent=np.repeat(keeps, 2, axis=-1) & is_over)
+        verdict = verdicts(present=present, absent=np.repeat(keeps, 2, axis=-1))
         describe = describer(valve)
         return Signal(fault, asset, t_s, verdict, lambda zone, first, last: describe(zone, first // 2, last // 2))
 

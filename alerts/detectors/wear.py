@@ -259,6 +259,13 @@ def specific_capacity(view: DayView) -> FloatArray:
     return np.where(np.nansum(starved, axis=-1) >= STARVED_STEPS, np.nan, found)
 
 
+def starved_until(view: DayView) -> FloatArray:
+    """(n, d) the hour of the day of the last step in which the pump drew air; NaN without any."""
+    starved = view.cut(_starves(view.grid).astype(np.float64)) == 1
+    last = view.per_day - 1 - np.argmax(starved[..., ::-1], axis=-1)
+    return np.where(starved.any(axis=-1), view.hour[last], np.nan)
+
+
 def _starves(grid: Grid) -> Mask:
     """(n, m) the pump draws air: it turns at the bottom of the well and gives nothing, or has stopped for that."""
     low = ~(grid.value("borehole", "water_depth_m") < grid.sites.rating("borehole", "pump_intake_m") - NEAR_INTAKE_M)
@@ -294,6 +301,7 @@ def meter_share(view: DayView) -> FloatArray:
         return np.where(enough, found / said, np.nan)
 
 
+STARVED_UNTIL = Feature("starved_until_h", 24.0, starved_until)
 CAPACITY = Feature("specific_capacity_m3_h_m", READY_H, specific_capacity)
 METER_SHARE = Feature("meter_share", 19.0, meter_share)
 
@@ -391,7 +399,9 @@ def _clogged(scene: Scene, pump: Pump) -> Signal:
     told_before = (days.on(pump.off, told_s) < -limit) & ~(days.on(_as_number(meter_is_wrong(scene, pump)), told_s) > 0)
     is_known = np.isfinite(slips) | np.isfinite(by_tower)
     is_meter = np.where(is_known, _is_meter(lost, slips, by_tower), ~told_before)
-    was_dry = steps_since(_starves(grid)) < grid.hours(24)  # an empty well gives less, whoever measures it or not
+    # For a day an empty well gives less, whoever measures it or not; rounds that begin at midnight know it by the day.
+    was_dry = steps_since(_starves(grid)) < grid.hours(24)
+    was_dry |= days.on(_yesterday(days.get(STARVED_UNTIL.name)), grid.t_s) > grid.hour
     # A pump that wears fast loses as much within three days, but little of it from one day to the next.
     newest = before(lambda off: _yesterday(held(off, BEFORE_DAYS)))
     came_at_once = np.fmax(newest - off, before(_largest_fall)) > AT_ONCE * -off
@@ -527,7 +537,7 @@ def judge_yield(scene: Scene) -> list[Signal]:
     return [Signal(Fault.YIELD_DROP, "borehole", days.day_s + READY_H * 3600, verdict, describe)]
 
 
-FEATURES = (*MOMENTS, CAPACITY, METER_SHARE)
+FEATURES = (*MOMENTS, CAPACITY, METER_SHARE, STARVED_UNTIL)
 DETECTORS = (
     Detector((Fault.PUMP_CLOGGED, Fault.PUMP_WEAR), "pump", (("pump", "flow_m3_h"),), judge_pump),
     Detector((Fault.YIELD_DROP,), "borehole", (("pump", "flow_m3_h"), ("borehole", "water_depth_m")), judge_yield),

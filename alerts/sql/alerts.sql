@@ -99,6 +99,12 @@ FROM zone z WHERE z.zone_id = ANY(%(zones)s);
 SELECT zone_id, z.latitude, z.longitude FROM channel c JOIN zone z USING (zone_id)
 WHERE c.is_active AND c.asset_id = %(asset)s AND c.name = %(name)s;
 
+-- level_before
+-- The last good reading of a channel within [from, until) that is not lower than `low`.
+SELECT value FROM reading
+WHERE channel_id = %(channel)s AND measured_at >= %(from)s AND measured_at < %(until)s AND flag <> 4 AND value >= %(low)s
+ORDER BY measured_at DESC LIMIT 1;
+
 -- live_alerts
 SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at FROM alert
 WHERE zone_id = %(zone)s AND state <> 'resolved' ORDER BY alert_id;

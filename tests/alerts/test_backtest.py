@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from alerts.backtest import COLUMNS, PastAlert, judge_history, write_alerts
+from alerts.detectors import DETECTORS, Detector
 from alerts.files import sites_of
 from alerts.scene import STEP_S, Channel, FloatArray, Grid, Sites
 from gateway.model import Fault, PumpState, State
 from gateway.zones import Zone
+from tests.alerts.windows import of_the_hour_to_come
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 STEPS = 288
@@ -38,14 +40,16 @@ def day_of(zone: Zone, changes: Mapping[str, FloatArray] | None = None) -> dict[
     return {(name.split("/")[0], name.split("/")[1]): np.asarray(value)[None, :] for name, value in channels.items()}
 
 
-def judged(zones: Sequence[Zone], rows: Mapping[str, Mapping[Channel, FloatArray]]) -> list[PastAlert]:
+def judged(
+    zones: Sequence[Zone], rows: Mapping[str, Mapping[Channel, FloatArray]], detectors: Sequence[Detector] = DETECTORS
+) -> list[PastAlert]:
     def grid_of(some: Sequence[Zone]) -> Grid:
         names = {key for zone in some for key in rows[zone.zone_id]}
         missing = np.full((1, STEPS), np.nan)
         raw = {key: np.concatenate([rows[zone.zone_id].get(key, missing) for zone in some]) for key in names}
         return Grid(Sites(sites_of(some)), START.timestamp(), STEP_S, STEPS, raw)
 
-    return judge_history(zones, grid_of)[0]
+    return judge_history(zones, grid_of, detectors=detectors)[0]
 
 
 def stops_at(zone: Zone, when_h: float) -> dict[str, FloatArray]:
@@ -62,6 +66,11 @@ def stops_at(zone: Zone, when_h: float) -> dict[str, FloatArray]:
 
 def test_a_calm_day_says_nothing(zones: list[Zone]) -> None:
     assert judged(zones[:1], {zones[0].zone_id: day_of(zones[0])}) == []
+
+
+def test_what_a_detector_says_of_hours_to_come_is_not_heard(zones: list[Zone]) -> None:
+    rows = {zones[0].zone_id: day_of(zones[0])}
+    assert judged(zones[:1], rows, [DETECTORS[0]._replace(judge=of_the_hour_to_come)]) == []
 
 
 def test_a_pump_that_stops_is_told_and_explains_the_tower_that_empties(zones: list[Zone]) -> None:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from alerts.detectors import Scene
+from alerts.detectors import DETECTORS, Scene, signals_of
 from alerts.detectors.leak import counting_error, judge_burst, judge_night_leak
-from alerts.lifecycle import Opening, transitions
-from alerts.model import RULES, Condition, Verdict
+from alerts.lifecycle import Opening, Resolving, Transition, transitions
+from alerts.model import RULES, AlertState, Condition, LiveAlert, Verdict
 from alerts.scene import Sites
 from gateway.model import Fault
 from tests.alerts.windows import only, scene, share
@@ -23,7 +23,7 @@ Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 def village(
-    days: int, lost_m3_h: float = 0.0, *, from_s: float = 0.0, taps: bool = True, pressure: bool = True,
+    days: float, lost_m3_h: float = 0.0, *, from_s: float = 0.0, taps: bool = True, pressure: bool = True,
     busy: float = 1.0, meter: bool = True, level_m: float = 2.0, draws_m3_h: float = 2.0, until_s: float = np.inf,
 ) -> Scene:  # fmt: skip
     """Days with `draws_m3_h` from 6 to 20 h (`busy` times as much from `from_s` on), and a loss until `until_s`."""
@@ -260,6 +260,23 @@ def test_a_leak_that_nobody_mends_for_a_month_is_there_until_somebody_does() -> 
     found = transitions(only(judge_night_leak, village(43, 0.35, from_s=since, until_s=until)), [])
     (leak,) = [step for step in found if isinstance(step, Opening)]
     assert leak.cleared_at == START + timedelta(days=41, hours=3.5), "the first night without"
+
+
+def test_a_leak_that_is_mended_by_day_is_over_after_the_night_and_says_nothing_before_it() -> None:
+    """Mended at three in the afternoon. Five minutes after midnight nobody knows of the night; at half past three it
+    was calm. What had been said of it before would stand."""
+    since, until = 9.5 * DAY_S, 11 * DAY_S + 15 * HOUR_S
+    nights_at = [START + timedelta(days=day, hours=3.5) for day in (10, 11, 12)]
+    leak = LiveAlert(1, Fault.NIGHT_LEAK, "network", AlertState.ACKNOWLEDGED, nights_at[0], nights_at[1])
+    (detector,) = [one for one in DETECTORS if one.faults == (Fault.NIGHT_LEAK,)]
+
+    def rounds_until(hours: float) -> list[Transition]:
+        day = village(12 + hours / 24, 0.35, from_s=since, until_s=until)
+        (found,) = signals_of(day, [detector])
+        return transitions(found.condition(0), [leak])
+
+    assert rounds_until(1 / 12) == [], "neither there nor over"
+    assert rounds_until(3.5) == [Resolving(leak, nights_at[2])]
 
 
 def test_without_meters_at_the_taps_a_burst_of_a_fortnight_does_not_make_its_flow_usual() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alerts.days import Days, days_of
-from alerts.detectors import Scene, features_of
+from alerts.detectors import DETECTORS, Scene, features_of
 from alerts.detectors.pump import judge_dry_running, judge_standing
 from alerts.detectors.pv import judge_string_loss
 from alerts.lifecycle import Opening, transitions
@@ -299,6 +299,69 @@ def test_a_pump_that_died_in_the_night_is_seen_by_rounds_that_begin_at_midnight(
     assert Verdict.PRESENT in whole
     assert standing(Scene(today, of_today.after(days))) == whole, "live as in a backtest"
     assert Verdict.PRESENT not in standing(Scene(today, of_today)), "nobody knows of yesterday: it may be full"
+
+
+def test_a_tower_that_ran_empty_before_midnight_has_no_cut_loop_in_rounds_that_begin_then() -> None:
+    """Its sensor hangs 0.12 m too low, the tower of 3 m has been empty since ten in the evening, and in the morning the
+    pump does not start."""
+    of_days = Toy(days=3, lacks=(("pump", "state_code"), ("pump", "speed_rpm"))).scene().grid
+    day = (of_days.t_s - of_days.start_s) / 86_400
+    raw = dict(of_days.raw)
+    for channel in (("pump", "power_w"), ("pump", "flow_m3_h"), ("pv", "power_w")):
+        raw[channel] = np.where(day >= 2, 0.0, raw[channel])
+    fell = np.interp(day, [1.7, 1.9, 22 / 24 + 1], [1.5, 0.1, -0.12])
+    raw["tower", "level_m"] = np.broadcast_to(fell, of_days.shape)
+    grid = Grid(of_days.sites, of_days.start_s, STEP_S, of_days.steps, raw)
+    days = days_of(grid, features_of(grid.sites))
+
+    def said(of: Scene) -> tuple[list[int], list[int]]:
+        """Of the pump that stands and of a level that cannot be, on the last day."""
+        stands = next(one for one in judge_standing(of) if one.fault is Fault.PUMP_NOT_RUNNING)
+        (detector,) = [one for one in DETECTORS if one.faults == (Fault.SENSOR_OUT_OF_RANGE,) and one.asset == "tower"]
+        (cannot_be,) = detector.judge(of)
+        return stands.verdict[0, -288:].tolist(), cannot_be.verdict[0, -288:].tolist()
+
+    def since_midnight(level_before_m: float) -> Scene:
+        cut = {channel: value[:, -288:] for channel, value in raw.items()}
+        start_s = grid.start_s + 2 * 86_400
+        today = Grid(grid.sites, start_s, STEP_S, 288, cut, level_before_m=np.array([[level_before_m]]))
+        return Scene(today, days_of(today, features_of(today.sites)).after(days))
+
+    stands, cannot_be = said(Scene(grid, days))
+    assert Verdict.PRESENT in stands
+    assert Verdict.PRESENT not in cannot_be
+    assert said(since_midnight(0.1)) == (stands, cannot_be), "live as in a backtest"
+    for unlike in (1.5, np.nan):
+        assert Verdict.PRESENT in said(since_midnight(unlike))[1], "from there, or from nowhere, it is a cut loop"
+
+
+def test_where_the_cell_died_half_an_hour_before_the_pump_the_height_of_the_sun_tells() -> None:
+    """The cell is silent from ten on the second day, the pump stands from half past; on the third nothing has changed,
+    and rounds that begin at its midnight say so too."""
+    of_days = Toy(days=3, lacks=(("pump", "state_code"), ("pump", "speed_rpm"))).scene().grid
+    day = (of_days.t_s - of_days.start_s) / 86_400
+    raw = dict(of_days.raw)
+    raw["pv", "irradiance_w_m2"] = np.where(day >= 1 + 10 / 24, np.nan, raw["pv", "irradiance_w_m2"])
+    for channel in (("pump", "power_w"), ("pump", "flow_m3_h"), ("pv", "power_w")):
+        raw[channel] = np.where(day >= 1 + 10.5 / 24, 0.0, raw[channel])
+
+    def stands(of: Scene) -> list[int]:
+        return next(one for one in judge_standing(of) if one.fault is Fault.PUMP_NOT_RUNNING).verdict[0].tolist()
+
+    def of_grid(start_s: float, steps: int, *, near_w_m2: float = 700.0) -> Scene:
+        cut = {channel: value[:, -steps:] for channel, value in raw.items()}
+        near = np.full((1, steps), near_w_m2)
+        grid = Grid(of_days.sites, start_s, STEP_S, steps, cut, near_sun=near)
+        return Scene(grid, days_of(grid, features_of(grid.sites)))
+
+    whole = of_grid(of_days.start_s, of_days.steps)
+    found = stands(whole)
+    first_h = found.index(Verdict.PRESENT) / 12 - 24
+    assert first_h == 12.5, "two hours under a high sun"
+    today = of_grid(of_days.start_s + 2 * 86_400, 288)
+    assert Verdict.PRESENT in found[-288:]
+    assert stands(Scene(today.grid, today.days.after(whole.days))) == found[-288:], "live as in a backtest"
+    assert Verdict.PRESENT not in stands(of_grid(of_days.start_s, of_days.steps, near_w_m2=120.0)), "a dark day"
 
 
 def test_a_tower_that_may_have_been_filled_out_of_sight_makes_no_pump_a_dead_one() -> None:

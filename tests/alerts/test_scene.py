@@ -1,9 +1,19 @@
 """What cannot be at a site is bad for everybody, before any detector has seen it."""
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 
 from alerts.scene import Grid, Site, Sites, spacing_of
+from alerts.watched import fetch_grid, fetch_sites
+from gateway.clock import us_from_instant
+from gateway.model import Flag
+from gateway.zones import Zone
+from ingest.columns import Columns
+from ingest.db import connect
+from ingest.registry import channel_ids, import_zones
+from ingest.writer import ReadingWriter
 from tests.alerts.windows import CALM, RATINGS, Values, scene
 
 
@@ -55,6 +65,38 @@ def test_a_sensor_that_hangs_low_says_so_when_the_tower_runs_empty(before_m: flo
     """0.15 m below nothing in a tower of 3 m: where water stood a moment before, it is a loop that is cut."""
     found = grid(tower__level_m=lambda t: np.where(t < 4 * 3600, before_m, -0.15))
     assert found.is_bad("tower", "level_m")[0, -20:].all() == is_bad
+
+
+@pytest.mark.db
+@pytest.mark.parametrize(
+    ("days", "before_m", "is_bad"),
+    [
+        pytest.param(1, 0.2, False, id="it-emptied-yesterday"),
+        pytest.param(59, 0.2, False, id="it-has-been-empty-for-long"),
+        pytest.param(1, 1.5, True, id="from-water-it-is-a-cut-loop"),
+        pytest.param(61, 0.2, True, id="nobody-remembers"),
+    ],
+)
+def test_a_tower_that_was_empty_before_a_grid_begins_is_empty_in_it(
+    database_url: str, zones: list[Zone], days: int, before_m: float, is_bad: bool
+) -> None:
+    """The last level that can be, of so many days ago, and a wild one behind it that was set aside; then 4 % below
+    nothing."""
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    low_m = -0.04 * float(zones[0].asset("tower").rating["full_level_m"])
+    steps = 24
+    at = [start - timedelta(days=days), start - timedelta(hours=2), start - timedelta(hours=1)]
+    at += [start + timedelta(minutes=5 * step) for step in range(steps)]
+    with connect(database_url) as connection:
+        import_zones(connection, zones[:1])
+        channel = np.full(len(at), channel_ids(connection)[zones[0].zone_id, "tower", "level_m"], dtype=np.int32)
+        measured = np.array([us_from_instant(moment) for moment in at], dtype=np.int64)
+        value = np.array([before_m, 2.0, low_m, *[low_m] * steps])
+        flag = np.array([Flag.GOOD, Flag.BAD, *[Flag.GOOD] * (steps + 1)], dtype=np.int16)
+        ReadingWriter(connection).write(Columns(channel, measured, measured, value, flag))
+        found = fetch_grid(connection, Sites(fetch_sites(connection, [zones[0].zone_id])), start.timestamp(), steps)
+    assert found.is_bad("tower", "level_m").all() == is_bad
+    assert np.isfinite(found.value("tower", "level_m")).all() != is_bad
 
 
 def test_a_well_that_the_pump_has_just_emptied_may_stand_below_the_intake() -> None:

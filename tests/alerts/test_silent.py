@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.days import Days, days_of
+from alerts.detectors import features_of
 from alerts.scene import Grid, Sites
 from alerts.silent import Box, Kind, Silence, why_silent
 from gateway.model import PumpState
+from tests.alerts.toy import Toy
 from tests.alerts.windows import Values, scene
 
 MORNING = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -168,3 +172,24 @@ def heard_of(level: list[float], outflow: list[float], sun: float) -> Silence | 
         pump__power_w=0.0, pump__flow_m3_h=0.0,
     ).grid  # fmt: skip
     return why_silent(grid, box(grid.end_s - 300), grid.end_s)[0]
+
+
+def test_a_pump_that_died_in_the_night_is_broken_in_the_morning_though_its_float_does_not_ask_yet() -> None:
+    """2.4 m of 3 stand in the tower, and it was not filled yesterday: the days before know that, a morning does not."""
+    lived = Toy(days=2.5, lacks=(("pump", "state_code"),)).scene().grid
+    day = (lived.t_s - lived.start_s) / 86_400
+    raw = dict(lived.raw)
+    for channel in (("pump", "power_w"), ("pump", "speed_rpm"), ("pump", "flow_m3_h"), ("tower", "outflow_m3_h")):
+        raw[channel] = np.where(day >= 2, 0.0, raw[channel])
+    raw["tower", "level_m"] = np.where(day >= 2, 2.4, 2.3 + 0.1 * np.sin(2 * np.pi * day))[None, :]
+    whole = replace(lived, raw=raw, _cache={})
+    days = days_of(whole, features_of(whole.sites))
+    cut = {channel: value[:, 576:] for channel, value in raw.items()}
+    today = replace(whole, start_s=whole.start_s + 2 * 86_400, steps=144, raw=cut, bad={}, _cache={})
+
+    def answer(days: Days | None) -> Kind | None:
+        (found,) = why_silent(today, box(today.end_s - 300), today.end_s, days)
+        return None if found is None else found.kind
+
+    assert answer(days) == Kind.PUMP_BROKEN
+    assert answer(None) == Kind.NOBODY_DREW, "nobody knows of yesterday"

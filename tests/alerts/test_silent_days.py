@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alerts.days import days_of
-from alerts.detectors import DETECTORS, Scene, features_of
+from alerts.detectors import DETECTORS, Scene, features_of, signals_of
 from alerts.lifecycle import Opening, transitions
 from alerts.scene import Mask
 from gateway.model import Fault, PumpState
@@ -28,12 +28,11 @@ def clear(t: Array) -> Array:
 def told(of: Scene) -> list[tuple[str, str, str]]:
     """Faults that somebody would hear of, when, and why."""
     found = []
-    for detector in DETECTORS:
-        for signal in detector.judge(of):
-            for opening in transitions(signal.condition(0), []):
-                if isinstance(opening, Opening) and isinstance(signal.fault, Fault):
-                    evidence = opening.condition.describe(opening.first, opening.last)
-                    found.append((str(signal.fault), f"{opening.confirmed_at:%d %H:%M}", evidence.sentence_en))
+    for signal in signals_of(of, DETECTORS):
+        for opening in transitions(signal.condition(0), []):
+            if isinstance(opening, Opening) and isinstance(signal.fault, Fault):
+                evidence = opening.condition.describe(opening.first, opening.last)
+                found.append((str(signal.fault), f"{opening.confirmed_at:%d %H:%M}", evidence.sentence_en))
     return found
 
 

@@ -80,6 +80,24 @@ def test_the_brightest_of_at_least_two_cells_counts_as_long_as_they_are_heard(zo
     assert np.isnan(found[0, 14:]).all(), "the second fell silent"
     assert np.isnan(found[1]).all(), "it has a cell of its own"
 
+
+def test_a_cell_that_falls_silent_has_neighbours_after_two_hours(zones: list[Zone]) -> None:
+    sites = Sites(sites_of(zones[:1]))
+    places = [Place(zone, zones[0].latitude + 0.1, zones[0].longitude) for zone in ("p", "q")]
+    own = np.full((1, 72), 500.0)
+    for steps, is_asked in ((23, False), (24, True)):
+        own[0, 24 : 24 + steps] = np.nan
+        found = near_sun_w_m2(
+            sites, own, 72, lambda: places, lambda asked: {zone: np.full(72, 300.0) for zone in asked}
+        )
+        assert (found is not None) == is_asked, "its own has been silent for two hours"
+
+
+def test_nobody_is_asked_of_a_sky_that_a_cell_sees(zones: list[Zone]) -> None:
+    sites, own = Sites(sites_of(zones[:2])), np.full((2, 24), np.nan)
+    own[1] = 500.0
+    places = [Place(zone, zones[0].latitude + 0.1, zones[0].longitude) for zone in ("p", "q")]
+
     def never(*_: object) -> object:
         raise AssertionError("nobody needs it")
 

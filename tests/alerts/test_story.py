@@ -11,6 +11,7 @@ from alerts.actions import acknowledge
 from alerts.carriers import Accepted, Outgoing, Submitted, Urgency
 from alerts.carriers.phone import PhoneCarrier
 from alerts.climbing import climb
+from alerts.detectors import DETECTORS
 from alerts.evaluate import Evaluator, catch_up
 from alerts.sender import Sender
 from gateway.clock import ManualClock
@@ -18,6 +19,7 @@ from gateway.model import Flag
 from gateway.zones import Zone
 from ingest.db import connect
 from ingest.registry import channel_ids, import_zones
+from tests.alerts.windows import of_the_hour_to_come
 
 pytestmark = pytest.mark.db
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -169,6 +171,12 @@ def test_a_pump_that_stops_again_after_its_end_was_told_is_told_again_and_its_en
     assert day.sms[3:] == [], "for half an hour it may still be the same, and that takes an hour to be seen"
     day.run_until(at("16:10"))
     assert day.sms[3:] == [("16:01", "exploitant", "resolved")]
+
+
+def test_what_a_detector_says_of_hours_to_come_is_not_heard(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alerts.evaluate.DETECTORS", [DETECTORS[0]._replace(judge=of_the_hour_to_come)])
+    day.run_until(at("09:20"))
+    assert day.alerts == []
 
 
 def test_nobody_answers_and_the_committee_and_the_repairer_hear(day: Day) -> None:

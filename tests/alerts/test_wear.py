@@ -11,6 +11,7 @@ from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
 from tests.alerts.toy import Array, Toy, ramp, step
 
+DEPTH = ("borehole", "water_depth_m")
 CLOGGED, WORN, YIELD = Fault.PUMP_CLOGGED, Fault.PUMP_WEAR, Fault.YIELD_DROP
 
 
@@ -28,6 +29,33 @@ def test_a_screen_that_clogs_at_ten_in_the_morning_is_seen_within_three_hours_of
     found = seen(Toy(days=14, clogged=step(12 + 10 / 24, 0.4)).scene())
     assert found.keys() == {CLOGGED}
     assert 10 / 24 < found[CLOGGED] - 12 < 13 / 24
+
+
+def test_a_well_that_was_empty_yesterday_gives_less_also_in_rounds_that_begin_at_midnight() -> None:
+    """On the thirteenth day the pump draws air from two to half past; the next day a quarter less comes until noon."""
+    lived = Toy(days=15, throttled=step(13.3, 0.3)).scene().grid
+    day = (lived.t_s - lived.start_s) / 86_400
+    starves = (day >= 12 + 14 / 24) & (day < 12 + 14.5 / 24)
+    raw = dict(lived.raw)
+    for channel, value in ((("pump", "flow_m3_h"), 0.0), (("tower", "outflow_m3_h"), 0.0), (DEPTH, 59.0)):
+        raw[channel] = np.where(starves, value, raw[channel])
+
+    def clogged(of: Scene) -> list[int]:
+        """Verdicts on the fourteenth day."""
+        (found,) = [signal for signal in judge_pump(of) if signal.fault is CLOGGED]
+        begin_s = lived.start_s + 13 * 86_400
+        return found.verdict[0, (found.t_s >= begin_s) & (found.t_s < begin_s + 86_400)].tolist()
+
+    def of_days(first: int, last: int) -> Scene:
+        cut = {channel: value[:, first * 288 : last * 288] for channel, value in raw.items()}
+        grid = Grid(lived.sites, lived.start_s + first * 86_400, STEP_S, (last - first) * 288, cut)
+        return Scene(grid, days_of(grid, features_of(grid.sites)))
+
+    whole, today = of_days(0, 15), of_days(13, 14)
+    told = clogged(whole)
+    assert Verdict.PRESENT in told
+    assert told.index(Verdict.PRESENT) == 14 * 12 + 5, "24 hours after the last of the air"
+    assert clogged(Scene(today.grid, today.days.after(whole.days))) == told, "live as in a backtest"
 
 
 def test_a_pump_that_wears_is_seen_before_it_has_lost_seven_percent_of_its_head() -> None:

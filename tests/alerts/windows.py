@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from alerts.days import days_of
 from alerts.detectors import Scene, features_of
-from alerts.model import Condition, Signal, Verdict
+from alerts.model import Condition, Evidence, Signal, Verdict
 from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
 from gateway.model import Fault, State
 
@@ -62,6 +62,13 @@ def only(
     heard = np.flatnonzero(np.logical_or.reduce(seen))
     first_s = of.grid.t_s[heard[0]] if len(heard) else of.grid.end_s
     return condition.since(first_s)
+
+
+def of_the_hour_to_come(of: Scene) -> list[Signal]:
+    """As a detector: what it says of a battery an hour after all readings."""
+    at_s = np.array([of.grid.end_s + 3600])
+    verdict = np.full((len(of.grid.sites), 1), Verdict.PRESENT, dtype=np.int8)
+    return [Signal(Fault.GATEWAY_BATTERY_LOW, "gateway", at_s, verdict, lambda *_: Evidence("", "", {}, {}, (), 1.0))]
 
 
 def share(condition: Condition, verdict: Verdict) -> float:
