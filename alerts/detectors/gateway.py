@@ -255,6 +255,6 @@ def _light_at_night(grid: Grid) -> Mask:
 
 FEATURES = (NIGHT_BATTERY, LIGHT_SHIFT)
 DETECTORS = (
-    Detector((Fault.GATEWAY_BATTERY_LOW,), "gateway", (("gateway", "battery_v"),), judge_battery),
+    Detector((Fault.GATEWAY_BATTERY_LOW,), "gateway", ((("gateway", "battery_v"),),), judge_battery),
     Detector((Fault.CLOCK_ERROR,), "gateway", (), judge_clock),
 )

@@ -50,6 +50,7 @@ MOST_OUTFLOW_M3_H = 60.0
 DRAINS_H, DRAINED_SHARE, DRAINED_UNSEEN = 1.0, 0.12, 0.3  # of the tower, beyond what people draw; a leak takes days
 WASHED_H = 3.0  # washing a tower takes a morning
 OUTFLOW = ("tower", "outflow_m3_h")
+OUTLET = (OUTFLOW, ("tower", "outflow_volume_m3"))  # either is a meter there
 SMALLEST_STEP_M3 = 1e-4  # less is the arithmetic of a counter that is told in m³
 TAPS_SEEN = 0.8  # of the taps must have been read for their sum to count
 DARK_H, LIGHT_W_M2 = 3.0, 30.0  # the sun has been down for so long; what a cell may show at night
@@ -493,6 +494,6 @@ def _share_of_column(grid: Grid) -> FloatArray:
 
 FEATURES = (NIGHT_FLOW, UNMETERED, LARGEST_HOUR, PRESSURE_SHARE, LARGEST_QUIET, QUIET_PRESSURE)
 DETECTORS = (
-    Detector((Fault.NIGHT_LEAK,), "network", (), judge_night_leak),
-    Detector((Fault.PIPE_BURST,), "network", (), judge_burst),
+    Detector((Fault.NIGHT_LEAK,), "network", (OUTLET,), judge_night_leak),
+    Detector((Fault.PIPE_BURST,), "network", ((*OUTLET, ("tower", "level_m")),), judge_burst),
 )

@@ -66,6 +66,6 @@ def judge_turbidity(scene: Scene) -> list[Signal]:
 
 
 DETECTORS = (
-    Detector((Fault.LOW_CHLORINE,), "quality", (("quality", "free_chlorine_mg_l"),), judge_chlorine),
-    Detector((Fault.TURBIDITY_HIGH,), "quality", (("quality", "turbidity_ntu"),), judge_turbidity),
+    Detector((Fault.LOW_CHLORINE,), "quality", ((("quality", "free_chlorine_mg_l"),),), judge_chlorine),
+    Detector((Fault.TURBIDITY_HIGH,), "quality", ((("quality", "turbidity_ntu"),),), judge_turbidity),
 )

@@ -101,7 +101,7 @@ def judge_sensor_stuck(
 
         return [Signal(Fault.SENSOR_STUCK, asset, grid.t_s, verdict, describe)]
 
-    return Detector((Fault.SENSOR_STUCK,), asset, ((asset, channel),), judge)
+    return Detector((Fault.SENSOR_STUCK,), asset, (((asset, channel),),), judge)
 
 
 def judge_either_stuck(first: Detector, second: Detector) -> Detector:
@@ -891,7 +891,7 @@ def judge_drift(
         verdict = verdicts(present=(np.abs(off) > limit) & creeps, absent=(np.abs(off) < 0.6 * limit) | ~creeps)
         return [_drift_signal(asset, f"{asset}/{channel}", words, feature, days.day_s, verdict, off, limit)]
 
-    return Detector((Fault.SENSOR_DRIFT,), asset, ((asset, channel),), judge)
+    return Detector((Fault.SENSOR_DRIFT,), asset, (((asset, channel),),), judge)
 
 
 def judge_sun_drift(scene: Scene) -> list[Signal]:
@@ -1043,13 +1043,13 @@ DETECTORS = (
     judge_sensor_stuck("network", "pressure_bar", _column_moved, STUCK_S, ("pression du réseau", "network pressure")),
     *(judge_out_of_range(asset) for asset in WATCHED),
     *(judge_spikes(asset) for asset in WATCHED),
-    Detector((Fault.FLOW_METER_STOPPED,), "pump", (("tower", "level_m"),), judge_pump_meter),
-    Detector((Fault.FLOW_METER_STOPPED,), "tower", (("tower", "outflow_m3_h"),), judge_tower_meter),
+    Detector((Fault.FLOW_METER_STOPPED,), "pump", ((("tower", "level_m"),),), judge_pump_meter),
+    Detector((Fault.FLOW_METER_STOPPED,), "tower", ((("tower", "outflow_m3_h"),),), judge_tower_meter),
     judge_drift("tower", AT_STOP, ("niveau du château", "tower level"), TOP_DRIFT_SHARE, 0.35, "level_m"),
     judge_drift(
         "network", STATIC_ERROR, ("pression du réseau", "network pressure"), PRESSURE_DRIFT_BAR, 3.0, "pressure_bar"
     ),
-    Detector((Fault.SENSOR_DRIFT,), "pv", (("pv", "irradiance_w_m2"),), judge_sun_drift),
-    Detector((Fault.SENSOR_DRIFT,), "borehole", (("borehole", "water_depth_m"),), judge_depth_drift),
-    Detector((Fault.SENSOR_DRIFT,), "pump", (("pump", "flow_m3_h"), ("pump", "speed_rpm")), judge_meter_drift),
+    Detector((Fault.SENSOR_DRIFT,), "pv", ((("pv", "irradiance_w_m2"),),), judge_sun_drift),
+    Detector((Fault.SENSOR_DRIFT,), "borehole", ((("borehole", "water_depth_m"),),), judge_depth_drift),
+    Detector((Fault.SENSOR_DRIFT,), "pump", ((("pump", "flow_m3_h"),), (("pump", "speed_rpm"),)), judge_meter_drift),
 )
