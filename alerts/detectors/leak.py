@@ -251,15 +251,21 @@ def judge_night_leak(scene: Scene) -> list[Signal]:
     """
     days = scene.days
     lost, usual, above = losses_at_night(scene)
+    by_night = days.get(NIGHT_FLOW.name)
     limit = usual + above
     verdict = verdicts(present=lost > limit, absent=lost <= usual + 0.6 * above)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         count = int((lost[zone, first : last + 1] > limit[zone, first : last + 1]).sum())
         now, before = float(lost[zone, last]), float(usual[zone, last])
+        fr = f"coulent entre 00:30 et 03:30 depuis {count} nuits"
+        en = f"flow between 00:30 and 03:30 for {count} nights"
+        if not np.isfinite(by_night[zone, last]):
+            fr = f"n'arrivent à aucune borne de jour depuis {count} jours, la nuit le château est vide ou n'est pas lu"
+            en = f"reach no tap by day for {count} days, at night the tower is empty or not read"
         return Evidence(
-            f"{now:.1f} m³/h coulent entre 00:30 et 03:30 depuis {count} nuits ; d'habitude {before:.1f} m³/h.",
-            f"{now:.1f} m³/h flow between 00:30 and 03:30 for {count} nights; {before:.1f} m³/h is usual.",
+            f"{now:.1f} m³/h {fr} ; d'habitude {before:.1f} m³/h.",
+            f"{now:.1f} m³/h {en}; {before:.1f} m³/h is usual.",
             {"flow_m3_h": round(now, 2), "usual_m3_h": round(before, 2), "nights": count},
             {"flow_m3_h": round(float(limit[zone, last]), 3)},
             ("tower/outflow_m3_h", "tower/level_m"),

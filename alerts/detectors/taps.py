@@ -12,7 +12,7 @@ import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_of_good_days, past_quantile, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.model import Evidence, Signal, VerdictArray
+from alerts.model import Evidence, Signal, Verdict, VerdictArray
 from alerts.rolling import held, steps_before, window_max, window_mean, window_min, window_sum
 from alerts.scene import FloatArray, Grid, Mask, spacing_of
 from alerts.states import is_fast, is_meal_of_fast
@@ -224,7 +224,7 @@ def judge_closed(scene: Scene) -> list[Signal]:
         signals.append(
             Signal(
                 Fault.TAP_CLOSED, tap, days.day_s + 86_400, verdict,
-                _closed_describer(tap, verdict, volume[tap], usual[tap]),
+                _closed_describer(tap, verdict, volume[tap], usual[tap], partly),
             )
         )  # fmt: skip
     return signals
@@ -260,10 +260,11 @@ def _share_of_village(volume: FloatArray, village: FloatArray) -> tuple[FloatArr
 
 
 def _closed_describer(
-    tap: str, verdict: VerdictArray, volume: FloatArray, usual: FloatArray
+    tap: str, verdict: VerdictArray, volume: FloatArray, usual: FloatArray, partly: Mask
 ) -> Callable[[int, int, int], Evidence]:
     def describe(zone: int, first: int, last: int) -> Evidence:
-        count = int((verdict[zone, first : last + 1] == 1).sum())
+        # The middle of three days is low on the second of them.
+        count = int((verdict[zone, first : last + 1] == Verdict.PRESENT).sum() + partly[zone, first])
         number = int(tap[4:])
         now, before = float(np.nan_to_num(volume[zone, last])), float(usual[zone, first])
         what_fr, what_en = ("rien", "nothing") if now <= SMALL_M3 else (f"que {now:.1f} m³", f"only {now:.1f} m³")

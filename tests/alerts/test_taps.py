@@ -173,9 +173,13 @@ def test_a_tap_that_gives_nothing_for_two_days_while_the_others_do_is_closed() -
 
 
 def test_a_tap_that_gives_less_than_its_share_for_days_is_half_closed() -> None:
-    found = closed(village(14, gives={1: lambda t: np.where(t >= 9 * DAY_S, 0.4, 1.0)}))
+    half = village(14, gives={1: lambda t: np.where(t >= 9 * DAY_S, 0.4, 1.0)})
+    found = closed(half)
     assert PRESENT not in found[:10], "one poor day is chance"
     assert PRESENT in found[10:12]
+    first = found.index(PRESENT)
+    told = only(judge_closed, half, asset="tap-01").describe(first, first + 1)
+    assert told.values["days"] == 3, "the first of them needed a second to be told"
 
 
 def test_a_tap_that_stays_half_closed_is_told_until_somebody_opens_it() -> None:
