@@ -56,7 +56,7 @@ class PastAlert:
 
 @dataclass(frozen=True, slots=True)
 class NotJudged:
-    """What could not be judged in a zone, and the channel that it lacks."""
+    """What could not be judged in a zone, and the channel that it lacks, or the first of several that would do."""
 
     zone: str
     fault: Fault | State
@@ -133,14 +133,15 @@ def _silence_at_end(grid: Grid) -> tuple[FloatArray, Signal]:
 
 
 def not_judged(grid: Grid, detectors: Sequence[Detector]) -> list[NotJudged]:
-    """What lacks a channel that it needs, in each zone."""
+    """What lacks a channel that it needs, and all that could stand in for it, in each zone."""
     found = []
     for detector in detectors:
-        for asset, channel in detector.needs:
-            is_there = grid.has(asset, channel)[:, 0]
+        for group in detector.needs:
+            is_there = np.any([grid.has(*channel)[:, 0] for channel in group], axis=0)
+            lacks = "/".join(group[0])
             for zone, there in zip(grid.sites.zone_ids, is_there, strict=True):
                 if not there:
-                    found += [NotJudged(zone, fault, detector.asset, f"{asset}/{channel}") for fault in detector.faults]
+                    found += [NotJudged(zone, fault, detector.asset, lacks) for fault in detector.faults]
     return found
 
 

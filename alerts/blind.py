@@ -11,7 +11,7 @@ from gateway.model import Fault, State
 
 
 class BlindSpot(NamedTuple):
-    """A channel that a zone lacks, and the faults that nobody would see for want of it."""
+    """A channel that a zone lacks, and all that could stand in for it; and the faults that nobody would see so."""
 
     channel: Channel
     faults: tuple[Fault | State, ...]
@@ -21,8 +21,8 @@ def blind_spots(known: Set[Channel], detectors: Sequence[Detector] = DETECTORS) 
     """What is not judged in a zone with these channels, the channel that hides most first."""
     hidden: dict[Channel, list[Fault | State]] = {}
     for detector in detectors:
-        for channel in detector.needs:
-            if channel not in known:
-                hidden.setdefault(channel, []).extend(detector.faults)
+        for group in detector.needs:
+            if known.isdisjoint(group):
+                hidden.setdefault(group[0], []).extend(detector.faults)
     found = [BlindSpot(channel, tuple(dict.fromkeys(faults))) for channel, faults in hidden.items()]
     return sorted(found, key=lambda one: (-len(one.faults), one.channel))

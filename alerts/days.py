@@ -157,11 +157,16 @@ def past_spread(
 
 
 def past_of_good_days(
-    value: FloatArray, is_off: Callable[[int, FloatArray, FloatArray], Mask], *, days: int, at_least: int
+    value: FloatArray,
+    is_off: Callable[[int, FloatArray, FloatArray], Mask],
+    *,
+    days: int,
+    at_least: int,
+    share: float = 0.5,
 ) -> tuple[FloatArray, FloatArray]:
-    """For each day (n, d) the median of the last `days` good days before it, and how much these differ.
+    """For each day (n, d) a quantile of the last `days` good days before it, the median, and how much these differ.
 
-    A day teaches nothing in zones (n,) in which `is_off(day, median, spread)`: a fault that stays must not become
+    A day teaches nothing in zones (n,) in which `is_off(day, quantile, spread)`: a fault that stays must not become
     usual, or it would seem to be over. While fewer than `at_least` are known all days teach; after `FORGETS_DAYS`
     without a good one learning begins again.
     """
@@ -169,7 +174,7 @@ def past_of_good_days(
     kept, silent_days = np.full((len(value), days), np.nan), np.zeros(len(value))
     for day in range(first_known(value), value.shape[1]):
         ordered, count = np.sort(kept, axis=1), np.isfinite(kept).sum(axis=1)
-        usual[:, day] = np.where(count >= at_least, _quantile(ordered, count, 0.5), np.nan)
+        usual[:, day] = np.where(count >= at_least, _quantile(ordered, count, share), np.nan)
         spread[:, day] = np.where(count >= at_least, _spread(ordered, count), np.nan)
         today = value[:, day]
         off = is_off(day, usual[:, day], spread[:, day]) & (count >= at_least)

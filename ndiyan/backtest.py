@@ -13,8 +13,10 @@ from rich.console import Console
 from alerts.backtest import NotJudged, PastAlert, judge_history, write_alerts
 from alerts.config import PRICE_GNF
 from alerts.files import History, read_history, sites_of
+from alerts.parameters import DEFAULTS, Settings
 from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
 from alerts.scoreboard import as_json, read_labels, score, told
+from alerts.settings import fetch_settings
 from alerts.watched import fetch_grid, fetch_span
 from gateway.zones import Zone
 from ingest.db import Connection, connect
@@ -52,14 +54,15 @@ def run_backtest(options: BacktestOptions, database_url: Callable[[], str]) -> t
         first_s, last_s = history.span_s
         start_s, end_s = _bounds(options, first_s, last_s + STEP_S)
         grid_of = _from_files(history, start_s, end_s, around=sites_of(zones))
-        return _judged(options, zones, grid_of, start_s, end_s, steps, history)
+        return _judged(options, zones, grid_of, start_s, end_s, steps, DEFAULTS, history)
     with connect(database_url(), application="ndiyan-backtest") as connection:
         span = fetch_span(connection)
         if span is None:
             raise NdiyanError("the database holds no reading to judge")
         start_s, end_s = _bounds(options, span[0], span[1] + STEP_S)
         grid_of = _from_database(connection, start_s, end_s)
-        return _judged(options, options.zones, grid_of, start_s, end_s, steps, None)
+        settings = Settings(fetch_settings(connection))
+        return _judged(options, options.zones, grid_of, start_s, end_s, steps, settings, None)
 
 
 def _judged(
@@ -69,10 +72,11 @@ def _judged(
     start_s: float,
     end_s: float,
     steps: Steps,
+    settings: Settings,
     history: History | None,
 ) -> tuple[dict[str, Any], str]:
     with steps.bar(f"judging {(end_s - start_s) / DAY_S:.0f} days of {len(zones)} zones", unit="zones") as progress:
-        alerts, silent = judge_history(zones, grid_of, progress=progress)
+        alerts, silent = judge_history(zones, grid_of, settings=settings, progress=progress)
     write_alerts(options.out, alerts)
     start, end = datetime.fromtimestamp(start_s, UTC), datetime.fromtimestamp(end_s, UTC)
     found: dict[str, Any] = {

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from alerts.blind import BlindSpot, blind_spots
+from alerts.lasting import UNUSABLE
 from alerts.scene import DAY_S, STEP_S, Sites
 from alerts.silent import UNHEARD_H, Box, Silence, why_silent
 from alerts.watched import fetch_grid, fetch_past_days, fetch_sites
 from ingest.db import Connection, queries
-from ingest.readings_pg import PgReadings
 
 SQL = queries("web", "water")
 
@@ -55,8 +55,6 @@ def fetch_seen(connection: Connection) -> dict[str, datetime | None]:
 
 
 def fetch_blind_spots(connection: Connection, zone_id: str, now: datetime) -> list[BlindSpot]:
-    """What this zone is not judged for: channels that it lacks, or of which nothing came for a day."""
-    heard = PgReadings(connection).latest(zone_id)
-    return blind_spots(
-        {(row.channel.asset_id, row.channel.name) for row in heard if now - row.measured_at <= CHANNEL_IS_DEAD}
-    )
+    """What this zone is not judged for: channels that it lacks, or of which nothing usable came for a day."""
+    asked = {"zone": zone_id, "since": now - CHANNEL_IS_DEAD, "unusable": UNUSABLE}
+    return blind_spots({(asset, name) for asset, name in connection.execute(SQL["usable"], asked)})

@@ -34,13 +34,13 @@ class Scene:
 class Detector(NamedTuple):
     """`judge` gives a signal for each of `faults` (of each tap, where the asset is `tap`).
 
-    A zone without one of the channels in `needs` is not judged for these faults; what else helps, a detector uses where
-    it is there.
+    Of each group of channels in `needs` a zone must have one, the first for choice, or it is not judged for these
+    faults; what else helps, a detector uses where it is there.
     """
 
     faults: tuple[Fault | State, ...]
     asset: str
-    needs: tuple[Channel, ...]
+    needs: tuple[tuple[Channel, ...], ...]
     judge: Callable[[Scene], list[Signal]]
 
 

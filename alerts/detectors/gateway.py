@@ -42,18 +42,19 @@ def nominal(usual_v: FloatArray) -> FloatArray:
     return np.select([usual_v < 6, usual_v < 17, usual_v < 35], [0.295, 1.0, 2.0], default=4.0)
 
 
-def _is_too_low(low: FloatArray, usual: FloatArray) -> Mask:
-    """Lower than a sound battery gets; where one lives lower than others do, its own usual counts."""
+def _lowest_sound_v(low: FloatArray, usual: FloatArray) -> FloatArray:
+    """How low a sound battery gets; where one lives lower than others do, its own usual counts."""
     scale = nominal(np.where(np.isfinite(usual), usual, low))
-    limit = LOW_V * scale
-    return np.asarray(low < np.fmin(limit, np.where(np.isfinite(usual), usual - 0.15 * scale, limit)))
+    return np.fmin(LOW_V * scale, usual - 0.15 * scale)
 
 
 def judge_battery(scene: Scene) -> list[Signal]:
     """Lower before dawn than a sound battery gets, or lower each night and well under its own usual."""
     days = scene.days
     low = days.get(NIGHT_BATTERY.name)
-    usual, spread = past_of_good_days(low, lambda day, usual, _: _is_too_low(low[:, day], usual), days=28, at_least=4)
+    usual, spread = past_of_good_days(
+        low, lambda day, usual, _: low[:, day] < _lowest_sound_v(low[:, day], usual), days=28, at_least=4
+    )
     scale = nominal(np.where(np.isfinite(usual), usual, low))
     falls = np.ones(low.shape, dtype=bool)
     for back in range(1, FALLING_NIGHTS):
@@ -66,8 +67,9 @@ def judge_battery(scene: Scene) -> list[Signal]:
     sinks[:, 1:] &= low[:, :-1] < deep[:, 1:]
     sinks[:, :1] = False
     limit = LOW_V * scale
-    fades = falls & (low < usual - FALLS_V * scale)
-    is_low = _is_too_low(low, usual)
+    faded, lowest_sound = usual - FALLS_V * scale, _lowest_sound_v(low, usual)
+    fades, is_low = falls & (low < faded), low < lowest_sound
+    told = np.select([is_low, fades, sinks], [lowest_sound, faded, deep], default=limit)
     verdict = verdicts(present=is_low | fades | sinks, absent=low > np.fmin(usual - 0.1 * scale, limit + 0.2 * scale))
 
     def describe(zone: int, first: int, last: int) -> Evidence:
@@ -76,7 +78,7 @@ def judge_battery(scene: Scene) -> list[Signal]:
             f"La batterie du boîtier tombe à {now:.1f} V avant l'aube ({before:.1f} V d'habitude).",
             f"The gateway's battery falls to {now:.1f} V before dawn ({before:.1f} V is usual).",
             {"battery_v": round(now, 2), "usual_v": round(before, 2) if np.isfinite(before) else round(now, 2)},
-            {"battery_v": round(float(limit[zone, last]), 2)},
+            {"battery_v": round(float(told[zone, last]), 2)},
             ("gateway/battery_v",),
             0.8,
         )
@@ -255,6 +257,6 @@ def _light_at_night(grid: Grid) -> Mask:
 
 FEATURES = (NIGHT_BATTERY, LIGHT_SHIFT)
 DETECTORS = (
-    Detector((Fault.GATEWAY_BATTERY_LOW,), "gateway", (("gateway", "battery_v"),), judge_battery),
+    Detector((Fault.GATEWAY_BATTERY_LOW,), "gateway", ((("gateway", "battery_v"),),), judge_battery),
     Detector((Fault.CLOCK_ERROR,), "gateway", (), judge_clock),
 )

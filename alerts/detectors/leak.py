@@ -50,6 +50,7 @@ MOST_OUTFLOW_M3_H = 60.0
 DRAINS_H, DRAINED_SHARE, DRAINED_UNSEEN = 1.0, 0.12, 0.3  # of the tower, beyond what people draw; a leak takes days
 WASHED_H = 3.0  # washing a tower takes a morning
 OUTFLOW = ("tower", "outflow_m3_h")
+OUTLET = (OUTFLOW, ("tower", "outflow_volume_m3"))  # either is a meter there
 SMALLEST_STEP_M3 = 1e-4  # less is the arithmetic of a counter that is told in m³
 TAPS_SEEN = 0.8  # of the taps must have been read for their sum to count
 DARK_H, LIGHT_W_M2 = 3.0, 30.0  # the sun has been down for so long; what a cell may show at night
@@ -250,15 +251,21 @@ def judge_night_leak(scene: Scene) -> list[Signal]:
     """
     days = scene.days
     lost, usual, above = losses_at_night(scene)
+    by_night = days.get(NIGHT_FLOW.name)
     limit = usual + above
     verdict = verdicts(present=lost > limit, absent=lost <= usual + 0.6 * above)
 
     def describe(zone: int, first: int, last: int) -> Evidence:
         count = int((lost[zone, first : last + 1] > limit[zone, first : last + 1]).sum())
         now, before = float(lost[zone, last]), float(usual[zone, last])
+        fr = f"coulent entre 00:30 et 03:30 depuis {count} nuits"
+        en = f"flow between 00:30 and 03:30 for {count} nights"
+        if not np.isfinite(by_night[zone, last]):
+            fr = f"n'arrivent à aucune borne de jour depuis {count} jours, la nuit le château est vide ou n'est pas lu"
+            en = f"reach no tap by day for {count} days, at night the tower is empty or not read"
         return Evidence(
-            f"{now:.1f} m³/h coulent entre 00:30 et 03:30 depuis {count} nuits ; d'habitude {before:.1f} m³/h.",
-            f"{now:.1f} m³/h flow between 00:30 and 03:30 for {count} nights; {before:.1f} m³/h is usual.",
+            f"{now:.1f} m³/h {fr} ; d'habitude {before:.1f} m³/h.",
+            f"{now:.1f} m³/h {en}; {before:.1f} m³/h is usual.",
             {"flow_m3_h": round(now, 2), "usual_m3_h": round(before, 2), "nights": count},
             {"flow_m3_h": round(float(limit[zone, last]), 3)},
             ("tower/outflow_m3_h", "tower/level_m"),
@@ -493,6 +500,6 @@ def _share_of_column(grid: Grid) -> FloatArray:
 
 FEATURES = (NIGHT_FLOW, UNMETERED, LARGEST_HOUR, PRESSURE_SHARE, LARGEST_QUIET, QUIET_PRESSURE)
 DETECTORS = (
-    Detector((Fault.NIGHT_LEAK,), "network", (), judge_night_leak),
-    Detector((Fault.PIPE_BURST,), "network", (), judge_burst),
+    Detector((Fault.NIGHT_LEAK,), "network", (OUTLET,), judge_night_leak),
+    Detector((Fault.PIPE_BURST,), "network", ((*OUTLET, ("tower", "level_m")),), judge_burst),
 )

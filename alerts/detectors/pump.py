@@ -51,6 +51,7 @@ STOPS_DAYS, STOPS_KNOWN = 14, 2  # on which the float stopped the pump: what a l
 TOP_SHARE = 0.03  # of the full level: waves, and a reading every five minutes
 LEVEL_WRONG_SHARE = 0.1  # of the full level: by so much a level sensor may read low before anybody knows
 SURE, LIKELY, GUESS = 0.95, 0.75, 0.55
+POWER, STATE_CODE = (("pump", "power_w"), ("pv", "power_w")), ("pump", "state_code")
 
 
 class Codes:
@@ -313,7 +314,9 @@ FEATURES = (REACHED, TOP_LEVEL)
 DETECTORS = (
     Detector(
         (Fault.INVERTER_TRIP, Fault.FLOAT_STUCK_FULL, Fault.PUMP_NOT_RUNNING), "pump",
-        (("tower", "level_m"),), judge_standing,
+        ((("tower", "level_m"),), (*POWER, ("pump", "speed_rpm"))), judge_standing,
     ),
-    Detector((Fault.DRY_RUNNING,), "pump", (("pump", "flow_m3_h"),), judge_dry_running),
+    Detector(
+        (Fault.DRY_RUNNING,), "pump", ((("pump", "flow_m3_h"), STATE_CODE), (*POWER, STATE_CODE)), judge_dry_running
+    ),
 )  # fmt: skip

@@ -530,6 +530,6 @@ def _strings(scene: Scene) -> FloatArray:
 
 FEATURES = (TOP_RPM, TOP_W, TOP_V, SAYS_RUNNING, LOW_SUN_WHEN_FULL, PERFORMANCE, MORNING, EVENING, *SKY_HALVES)
 DETECTORS = (
-    Detector((Fault.PV_STRING_LOSS,), "pv", (("pv", "irradiance_w_m2"),), judge_string_loss),
-    Detector((Fault.PV_SOILING,), "pv", (("pv", "irradiance_w_m2"),), judge_soiling),
+    Detector((Fault.PV_STRING_LOSS,), "pv", (), judge_string_loss),
+    Detector((Fault.PV_SOILING,), "pv", ((("pv", "irradiance_w_m2"),),), judge_soiling),
 )

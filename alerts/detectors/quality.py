@@ -54,8 +54,8 @@ def judge_turbidity(scene: Scene) -> list[Signal]:
         now, limit = float(turbidity[zone, last]), float(most[zone, 0])
         hours = (grid.t_s[last] - grid.t_s[first]) / 3600
         return Evidence(
-            f"Turbidité {now:.0f} NTU depuis {hours:.0f} h ; {limit:.0f} est la limite.",
-            f"Turbidity {now:.0f} NTU for {hours:.0f} h; {limit:.0f} is the limit.",
+            f"Turbidité {now:.1f} NTU depuis {hours:.0f} h ; {limit:g} est la limite.",
+            f"Turbidity {now:.1f} NTU for {hours:.0f} h; {limit:g} is the limit.",
             {"turbidity_ntu": round(now, 1), "hours": round(hours, 1)},
             {"turbidity_ntu": limit},
             ("quality/turbidity_ntu",),
@@ -66,6 +66,6 @@ def judge_turbidity(scene: Scene) -> list[Signal]:
 
 
 DETECTORS = (
-    Detector((Fault.LOW_CHLORINE,), "quality", (("quality", "free_chlorine_mg_l"),), judge_chlorine),
-    Detector((Fault.TURBIDITY_HIGH,), "quality", (("quality", "turbidity_ntu"),), judge_turbidity),
+    Detector((Fault.LOW_CHLORINE,), "quality", ((("quality", "free_chlorine_mg_l"),),), judge_chlorine),
+    Detector((Fault.TURBIDITY_HIGH,), "quality", ((("quality", "turbidity_ntu"),),), judge_turbidity),
 )

@@ -101,7 +101,7 @@ def judge_sensor_stuck(
 
         return [Signal(Fault.SENSOR_STUCK, asset, grid.t_s, verdict, describe)]
 
-    return Detector((Fault.SENSOR_STUCK,), asset, ((asset, channel),), judge)
+    return Detector((Fault.SENSOR_STUCK,), asset, (((asset, channel),),), judge)
 
 
 def judge_either_stuck(first: Detector, second: Detector) -> Detector:
@@ -557,8 +557,8 @@ def judge_pump_meter(scene: Scene) -> list[Signal]:
     arrives = window_mean(found_flow(grid), hour, at_least=max(2, hour // 2)) > FOUND_SHARE * rated_flow
     share = days.get(METER_SHARE.name)
     # A zone whose figures of days were poor before must not make a sound meter slip.
-    usual = np.maximum(past_median(share, days=21, at_least=4), MOSTLY)
-    by_tower = _told(_two_days_least(share) / usual, share / usual)
+    usual = _usual_of_sound_meter(share, at_least=4)
+    by_tower = _told(_two_days_least(share) / usual, share / usual, share / usual)
     by_power = _two_days_least(1 / (1 - np.minimum(_came_at_once(_lost_in_meter(scene)), 0.95)))
     slips = _on_days(scene, np.where(np.isfinite(by_tower), by_tower, by_power), METER_SHARE)
     sees = (flow > 0.2 * rated_flow) & ~(slips > 1 + 0.6 * (LOST_SHARE - 1))
@@ -690,21 +690,42 @@ def _tower_meter_slip(scene: Scene) -> FloatArray:
     days, sites = scene.days, scene.grid.sites
     share = taps_share(scene)
     # Of two days in a row the smaller slip counts: on the day on which a tower is washed it is drained past its meter.
-    by_taps = _two_days_least(share) / np.maximum(past_quantile(share, 0.75, days=28, at_least=KNOWN_DAYS), MOSTLY)
-    by_taps = _told(by_taps, share)
+    usual = _usual_of_sound_meter(share, at_least=KNOWN_DAYS, quantile=0.75)
+    by_taps = _told(_two_days_least(share) / usual, share, share / usual)
     found = days.get(METER_SHARE.name)
-    by_pump = -past_median(found, days=21, at_least=4) / _two_days_least(-found)
+    usual_found, _ = past_of_good_days(
+        found, lambda day, usual, spread: _is_slip(usual / found[:, day], spread), days=28, at_least=4
+    )
+    by_pump = -usual_found / _two_days_least(-found)
     # Water that leaves past the meter may leave a tower that leaks: its nights must be known, and tight.
     is_tight = _two_days_least(days.get("night_balance_m3_h")) > -LEAKS_M3_H
-    by_pump = _told(by_pump, past_median(found, days=21, at_least=4) / found)
+    by_pump = _told(by_pump, usual_found / found, usual_found / found)
     has_tap_meters = np.any([sites.has((tap, "volume_m3")) for tap in sites.taps], axis=0) if sites.taps else False
     return np.where(has_tap_meters, by_taps, np.where(is_tight, by_pump, np.nan))
 
 
-def _told(slip: FloatArray, by_day: FloatArray) -> FloatArray:
-    """(n, d) a slip, NaN where this zone's balance `by_day` differs by as much on good days: seldom-read meters do."""
-    spread = past_spread(by_day, days=21, at_least=KNOWN_DAYS)
-    return np.where((slip < LOST_SHARE) | (slip - 1 > SPREADS * spread), slip, np.nan)
+def _usual_of_sound_meter(share: FloatArray, *, at_least: int, quantile: float = 0.5) -> FloatArray:
+    """(n, d) how much was found of a meter's water on days on which it did not slip: a slip that stays is not usual."""
+
+    def slips(day: int, usual: FloatArray, spread: FloatArray) -> Mask:
+        return _is_slip(share[:, day] / np.maximum(usual, MOSTLY), spread)
+
+    return np.maximum(past_of_good_days(share, slips, days=28, at_least=at_least, share=quantile)[0], MOSTLY)
+
+
+def _told(slip: FloatArray, balance: FloatArray, slip_of_day: FloatArray) -> FloatArray:
+    """(n, d) a slip, NaN where this zone's balance differs by as much on good days: seldom-read meters do."""
+
+    def slips(day: int, _: FloatArray, spread: FloatArray) -> Mask:
+        return _is_slip(slip_of_day[:, day], spread)
+
+    _, spread = past_of_good_days(balance, slips, days=21, at_least=KNOWN_DAYS)
+    return np.where((slip < LOST_SHARE) | _is_slip(slip, spread), slip, np.nan)
+
+
+def _is_slip(slip: FloatArray, spread: FloatArray) -> Mask:
+    """Whether so many times more water than usual is no chance in a zone whose balance differs by `spread`."""
+    return np.asarray((slip > LOST_SHARE) & (slip - 1 > SPREADS * spread))
 
 
 def _two_days_least(value: FloatArray) -> FloatArray:
@@ -870,7 +891,7 @@ def judge_drift(
         verdict = verdicts(present=(np.abs(off) > limit) & creeps, absent=(np.abs(off) < 0.6 * limit) | ~creeps)
         return [_drift_signal(asset, f"{asset}/{channel}", words, feature, days.day_s, verdict, off, limit)]
 
-    return Detector((Fault.SENSOR_DRIFT,), asset, ((asset, channel),), judge)
+    return Detector((Fault.SENSOR_DRIFT,), asset, (((asset, channel),),), judge)
 
 
 def judge_sun_drift(scene: Scene) -> list[Signal]:
@@ -1022,13 +1043,13 @@ DETECTORS = (
     judge_sensor_stuck("network", "pressure_bar", _column_moved, STUCK_S, ("pression du réseau", "network pressure")),
     *(judge_out_of_range(asset) for asset in WATCHED),
     *(judge_spikes(asset) for asset in WATCHED),
-    Detector((Fault.FLOW_METER_STOPPED,), "pump", (("tower", "level_m"),), judge_pump_meter),
-    Detector((Fault.FLOW_METER_STOPPED,), "tower", (("tower", "outflow_m3_h"),), judge_tower_meter),
+    Detector((Fault.FLOW_METER_STOPPED,), "pump", ((("tower", "level_m"),),), judge_pump_meter),
+    Detector((Fault.FLOW_METER_STOPPED,), "tower", ((("tower", "outflow_m3_h"),),), judge_tower_meter),
     judge_drift("tower", AT_STOP, ("niveau du château", "tower level"), TOP_DRIFT_SHARE, 0.35, "level_m"),
     judge_drift(
         "network", STATIC_ERROR, ("pression du réseau", "network pressure"), PRESSURE_DRIFT_BAR, 3.0, "pressure_bar"
     ),
-    Detector((Fault.SENSOR_DRIFT,), "pv", (("pv", "irradiance_w_m2"),), judge_sun_drift),
-    Detector((Fault.SENSOR_DRIFT,), "borehole", (("borehole", "water_depth_m"),), judge_depth_drift),
-    Detector((Fault.SENSOR_DRIFT,), "pump", (("pump", "flow_m3_h"), ("pump", "speed_rpm")), judge_meter_drift),
+    Detector((Fault.SENSOR_DRIFT,), "pv", ((("pv", "irradiance_w_m2"),),), judge_sun_drift),
+    Detector((Fault.SENSOR_DRIFT,), "borehole", ((("borehole", "water_depth_m"),),), judge_depth_drift),
+    Detector((Fault.SENSOR_DRIFT,), "pump", ((("pump", "flow_m3_h"),), (("pump", "speed_rpm"),)), judge_meter_drift),
 )

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_quantile, past_spread, recent_median
+from alerts.days import DayView, Feature, past_median, past_of_good_days, past_quantile, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.model import Evidence, Signal, VerdictArray
+from alerts.model import Evidence, Signal, Verdict, VerdictArray
 from alerts.rolling import held, steps_before, window_max, window_mean, window_min, window_sum
 from alerts.scene import FloatArray, Grid, Mask, spacing_of
 from alerts.states import is_fast, is_meal_of_fast
@@ -33,6 +33,7 @@ DAY_ENOUGH = 0.5  # of a day's steps must be there
 OTHERS_MOVE = 0.4  # of what they usually give together
 PARTLY, PARTLY_DAYS = 0.6, 3  # of its usual share of the village's water, so long: a tap half closed or half broken
 SPREADS, VARIES = 3.0, 0.15  # and outside what this tap's share varies by; so much where that is not known
+GIVES, ODD_SPREADS = 0.75, 2.0  # of its usual share: open; a day of less, and outside, teaches nothing
 SMALL_M3 = 0.05
 CAN_M3 = 0.02
 OF_MEDIAN = 0.67  # of a single day's spread is that of the median of three
@@ -194,45 +195,76 @@ def _open_describer(grid: Grid, tap: str, flow: FloatArray) -> Callable[[int, in
 
 
 def judge_closed(scene: Scene) -> list[Signal]:
-    """Two days without water from one tap, while the others give theirs and the tower holds some."""
+    """Two days without water from one tap, while the others give theirs and the tower holds some; or days of little.
+
+    A tap's share of what the village draws is held against its own good days: one that stays half closed does not make
+    that its usual.
+    """
     days, taps = scene.days, scene.grid.sites.taps
     volume = {tap: days.get(f"{tap}/day_m3") for tap in taps}
     usual = {tap: past_median(volume[tap], days=21, at_least=5) for tap in taps}
     total = sum((np.nan_to_num(volume[tap]) for tap in taps), np.zeros(days.shape))
     expected = sum((np.nan_to_num(usual[tap]) for tap in taps), np.zeros(days.shape))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        busy = {tap: volume[tap] / usual[tap] for tap in taps}
-        crowd = _middle(list(busy.values()))
-        shares = {tap: busy[tap] / crowd for tap in taps}
+    village = _village_draws(list(volume.values()))
     signals = []
     for tap in taps:
         others, others_usual = total - np.nan_to_num(volume[tap]), expected - np.nan_to_num(usual[tap])
         is_used = past_quantile(volume[tap], 0.1, days=21, at_least=5) > SMALL_M3
         none = volume[tap] <= np.minimum(SMALL_M3, 0.05 * usual[tap])
         alone = none & is_used & (others > OTHERS_MOVE * others_usual) & (others_usual > 0)
-        share = shares[tap]
-        varies = np.nan_to_num(past_spread(share, days=21, at_least=5), nan=VARIES)
+        share, spread = _share_of_village(volume[tap], village)
+        varies = np.nan_to_num(spread, nan=VARIES)
         # Days of few cans vary by their number alone (Poisson).
         varies = np.fmax(varies, OF_MEDIAN * np.sqrt(CAN_M3 / np.maximum(usual[tap], SMALL_M3)))
         limit = np.minimum(PARTLY, 1 - SPREADS * varies)
         partly = (recent_median(share, PARTLY_DAYS, at_least=PARTLY_DAYS) < limit) & (share < 1.1 * limit)
         partly &= is_used
-        gives = (volume[tap] > 0.2 * usual[tap]) & ~(share < 0.75)
+        gives = (volume[tap] > 0.2 * usual[tap]) & ~(share < GIVES)
         verdict = verdicts(present=alone | partly, absent=gives)
         signals.append(
             Signal(
                 Fault.TAP_CLOSED, tap, days.day_s + 86_400, verdict,
-                _closed_describer(tap, verdict, volume[tap], usual[tap]),
+                _closed_describer(tap, verdict, volume[tap], usual[tap], partly),
             )
         )  # fmt: skip
     return signals
 
 
+def _village_draws(volume: Sequence[FloatArray]) -> FloatArray:
+    """(n, d) how much a village draws against its first day, by the middle of its taps; NaN where those are few.
+
+    Each tap against its own last weeks, and these from day to day: neither a tap that is shut for weeks nor one that
+    is not read moves the middle, and a season moves it as it moves the taps.
+    """
+    usual = [np.maximum(held(past_median(one, days=21, at_least=1), one.shape[1]), SMALL_M3) for one in volume]
+    grew = [np.diff(np.log(one), axis=1, prepend=np.nan) for one in usual]
+    # Between the two in the middle: the lower of them would sink from day to day.
+    middle = (_middle(grew) - _middle([-one for one in grew])) / 2
+    return np.asarray(
+        np.exp(np.cumsum(np.nan_to_num(middle), axis=1))
+        * _middle([one / before for one, before in zip(volume, usual, strict=True)])
+    )
+
+
+def _share_of_village(volume: FloatArray, village: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(n, d) a tap's share of what the village draws, against its good days, and by how much that varies on them."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = volume / village
+
+    def is_odd(day: int, usual: FloatArray, spread: FloatArray) -> Mask:
+        return np.asarray(share[:, day] < usual - np.maximum((1 - GIVES) * usual, ODD_SPREADS * spread))
+
+    usual, spread = past_of_good_days(share, is_odd, days=21, at_least=5)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return share / usual, spread / usual
+
+
 def _closed_describer(
-    tap: str, verdict: VerdictArray, volume: FloatArray, usual: FloatArray
+    tap: str, verdict: VerdictArray, volume: FloatArray, usual: FloatArray, partly: Mask
 ) -> Callable[[int, int, int], Evidence]:
     def describe(zone: int, first: int, last: int) -> Evidence:
-        count = int((verdict[zone, first : last + 1] == 1).sum())
+        # The middle of three days is low on the second of them.
+        count = int((verdict[zone, first : last + 1] == Verdict.PRESENT).sum() + partly[zone, first])
         number = int(tap[4:])
         now, before = float(np.nan_to_num(volume[zone, last])), float(usual[zone, first])
         what_fr, what_en = ("rien", "nothing") if now <= SMALL_M3 else (f"que {now:.1f} m³", f"only {now:.1f} m³")

@@ -379,9 +379,11 @@ def _fell(night_bar: FloatArray, *, steadier_than: FloatArray, only: Mask) -> Fl
 
 FEATURES = (BALANCE, BALANCE_ERROR, DAY_BALANCE, LIFTED_BALANCE, WELLHEAD, NIGHT_LEVEL, RECOVERY)
 DETECTORS = (
-    Detector((State.TOWER_EMPTY,), "tower", (("tower", "level_m"),), judge_tower_empty),
-    Detector((Fault.TOWER_OVERFLOW,), "tower", (("tower", "level_m"), ("pump", "flow_m3_h")), judge_tower_overflow),
+    Detector((State.TOWER_EMPTY,), "tower", ((("tower", "level_m"),),), judge_tower_empty),
     Detector(
-        (Fault.TOWER_LEAK, Fault.CHECK_VALVE_LEAK), "tower", (("tower", "level_m"),), judge_night_loss
+        (Fault.TOWER_OVERFLOW,), "tower", ((("tower", "level_m"),), (("pump", "flow_m3_h"),)), judge_tower_overflow
+    ),
+    Detector(
+        (Fault.TOWER_LEAK, Fault.CHECK_VALVE_LEAK), "tower", ((("tower", "level_m"),),), judge_night_loss
     ),
 )  # fmt: skip

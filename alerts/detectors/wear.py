@@ -539,6 +539,8 @@ def judge_yield(scene: Scene) -> list[Signal]:
 
 FEATURES = (*MOMENTS, CAPACITY, METER_SHARE, STARVED_UNTIL)
 DETECTORS = (
-    Detector((Fault.PUMP_CLOGGED, Fault.PUMP_WEAR), "pump", (("pump", "flow_m3_h"),), judge_pump),
-    Detector((Fault.YIELD_DROP,), "borehole", (("pump", "flow_m3_h"), ("borehole", "water_depth_m")), judge_yield),
+    Detector((Fault.PUMP_CLOGGED, Fault.PUMP_WEAR), "pump", ((("pump", "flow_m3_h"),),), judge_pump),
+    Detector(
+        (Fault.YIELD_DROP,), "borehole", ((("pump", "flow_m3_h"),), (("borehole", "water_depth_m"),)), judge_yield
+    ),
 )

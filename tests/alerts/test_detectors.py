@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from alerts.blind import blind_spots
 from alerts.detectors import DETECTORS, Scene
-from alerts.detectors.leak import judge_night_leak
+from alerts.detectors.leak import judge_burst, judge_night_leak
 from alerts.detectors.pump import judge_dry_running, judge_standing
 from alerts.detectors.silence import judge_silence_now
 from alerts.detectors.tower import judge_tower_empty, judge_tower_overflow
@@ -100,9 +101,44 @@ def test_a_pump_found_standing_below_the_start_level_needs_no_past() -> None:
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: f"{detector.asset}-{detector.faults[0]}")
 def test_without_what_it_needs_a_detector_says_nothing(detector) -> None:  # type: ignore[no-untyped-def]
-    for asset, channel in detector.needs:
-        for signal in detector.judge(scene(24, MIDNIGHT, **{f"{asset}__{channel}": None})):
-            assert PRESENT not in signal.verdict, f"{signal.fault} without {asset}/{channel}"
+    for group in detector.needs:
+        for signal in detector.judge(scene(24, MIDNIGHT, **{f"{asset}__{channel}": None for asset, channel in group})):
+            assert PRESENT not in signal.verdict, f"{signal.fault} without any of {group}"
+
+
+@pytest.mark.parametrize(
+    ("judge", "day", "group"),
+    [
+        pytest.param(judge_standing, {"pump__power_w": 0.0}, 1, id="a-pump-that-stands"),
+        pytest.param(
+            judge_dry_running, {"pump__power_w": 500.0, "pump__flow_m3_h": 0.05, "borehole__water_depth_m": 48.5}, 0,
+            id="a-dry-pump-without-its-flow",
+        ),
+        pytest.param(
+            judge_dry_running, {"pump__power_w": 500.0, "pump__flow_m3_h": 0.05, "borehole__water_depth_m": 48.5}, 1,
+            id="a-dry-pump-without-its-power",
+        ),
+        pytest.param(
+            judge_night_leak, {"tower__outflow_m3_h": lambda t: np.where(t >= 6 * 24 * HOUR, 3.0, 0.0)}, 0,
+            id="a-leak",
+        ),
+        pytest.param(
+            judge_burst, {"tower__outflow_m3_h": lambda t: np.where(t >= 6 * 24 * HOUR, 9.0, 1.0)}, 0, id="a-burst"
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_told_with_all_channels_cannot_be_told_without_a_whole_group(  # type: ignore[no-untyped-def]
+    judge, day, group
+) -> None:
+    (detector,) = [one for one in DETECTORS if one.judge is judge]
+    whole = scene(24 * 7, MIDNIGHT, **day)
+    assert any(PRESENT in signal.verdict for signal in judge(whole))
+    lacking = scene(24 * 7, MIDNIGHT, **day | {f"{asset}__{channel}": None for asset, channel in detector.needs[group]})
+    for signal in judge(lacking):
+        assert set(signal.verdict.ravel()) == {CANNOT_TELL}, signal.fault
+    known = {(asset, channel) for asset, channel in whole.grid.raw} - set(detector.needs[group])
+    hidden = {fault for spot in blind_spots(known, [detector]) for fault in spot.faults}
+    assert hidden == set(detector.faults)
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: f"{detector.asset}-{detector.faults[0]}")

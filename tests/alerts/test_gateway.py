@@ -9,7 +9,7 @@ import pytest
 from alerts.detectors import Scene
 from alerts.detectors.gateway import clock_steps, judge_battery, judge_clock
 from alerts.detectors.silence import judge_past_silence
-from alerts.model import Verdict
+from alerts.model import Condition, Verdict
 from alerts.sun import sun_elevation_deg
 from tests.alerts.windows import CALM, only, scene
 
@@ -133,14 +133,26 @@ def test_a_box_that_starts_in_1970_and_learns_the_time_within_the_hour_has_no_wr
     assert PRESENT not in only(judge_clock, told).verdict
 
 
-def battery(nights_v: list[float]) -> list[int]:
+def judged_battery(nights_v: list[float]) -> Condition:
     lowest = np.array(nights_v)
 
     def volts(t: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
         return np.where(t % DAY_S < 7 * HOUR_S, lowest[(t // DAY_S).astype(int)], lowest[0] + 1.0)
 
-    found = scene(24 * len(nights_v), START, gateway__battery_v=volts)
-    return only(judge_battery, found).verdict.tolist()
+    return only(judge_battery, scene(24 * len(nights_v), START, gateway__battery_v=volts))
+
+
+def battery(nights_v: list[float]) -> list[int]:
+    return judged_battery(nights_v).verdict.tolist()
+
+
+@pytest.mark.parametrize("sinks_to", [[12.5, 12.4, 12.2], [12.3, 12.3], [11.5]], ids=["fades", "sinks", "is-low"])
+def test_a_battery_is_told_with_the_limit_that_it_is_under(sinks_to: list[float]) -> None:
+    """One that is always at 12.6 V, and never under 11.9 V unless it is low."""
+    found = judged_battery([12.6, 12.62, 12.6, 12.61] * 4 + sinks_to)
+    at = int(np.flatnonzero(found.verdict == PRESENT)[-1])
+    told = found.describe(at, at)
+    assert float(told.values["battery_v"]) < told.thresholds["battery_v"]
 
 
 @pytest.mark.parametrize(

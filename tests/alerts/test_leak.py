@@ -295,7 +295,9 @@ def test_a_leak_that_empties_the_tower_before_midnight_shows_by_day_where_taps_a
     raw = {f"{asset}__{name}": row[0] for (asset, name), row in whole.grid.raw.items()}
     flow = np.where(level_m(300.0 * np.arange(12 * 288)) < 0.1, 0.0, raw["tower__outflow_m3_h"])
     hidden = scene(24 * 12, START, **{**raw, "tower__level_m": level_m, "tower__outflow_m3_h": flow})  # type: ignore[arg-type]
-    assert only(judge_night_leak, hidden).verdict.tolist()[10:] == [PRESENT] * 2
+    found = only(judge_night_leak, hidden)
+    assert found.verdict.tolist()[10:] == [PRESENT] * 2
+    assert "reach no tap by day for 2 days" in found.describe(10, 11).sentence_en, "nothing flowed at night"
 
 
 def test_without_a_meter_behind_the_tower_its_level_tells_a_burst_at_night() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from alerts.detectors import Scene
 from alerts.detectors.quality import judge_chlorine, judge_turbidity
 from alerts.model import Verdict
 from tests.alerts.windows import only, scene, share
@@ -21,6 +22,14 @@ def test_chlorine_has_a_limit_and_a_deadband(mg_l: float, verdict: Verdict) -> N
 def test_turbidity_has_a_limit_and_a_deadband(ntu: float, verdict: Verdict) -> None:
     condition = only(judge_turbidity, scene(quality__turbidity_ntu=ntu))
     assert share(condition, verdict) >= 0.9, "but for the half hour after the pump's start"
+
+
+def test_a_turbidity_just_above_its_limit_is_told_by_numbers_that_differ() -> None:
+    murky = scene(quality__turbidity_ntu=5.3)
+    told = only(judge_turbidity, murky).describe(0, 12)
+    assert told.sentence_en == "Turbidity 5.3 NTU for 1 h; 5 is the limit."
+    strict = Scene(murky.grid, murky.days, {"turbidity_high.limit_ntu": np.array([[2.5]])})
+    assert "; 2.5 is the limit." in only(judge_turbidity, strict).describe(0, 12).sentence_en
 
 
 def test_a_pump_that_starts_stirs_the_water_for_half_an_hour() -> None:

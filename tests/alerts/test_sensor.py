@@ -528,6 +528,14 @@ def days_of_balance(share: list[float]) -> Condition:
     return only(detector.judge, Scene(calm.grid, Days(calm.days.day_s, {"meter_share": np.array([share])}, 1)))
 
 
+def behind_the_tower(share: list[float], nights: list[float]) -> Condition:
+    """What is said of the tower's meter, without meters at the taps, by this share and the balance of these nights."""
+    (detector,) = [d for d in DETECTORS if d.faults == (Fault.FLOW_METER_STOPPED,) and d.asset == "tower"]
+    calm = scene(24 * len(share), START)
+    known = {"meter_share": np.array([share]), "night_balance_m3_h": np.array([nights])}
+    return only(detector.judge, Scene(calm.grid, Days(calm.days.day_s, known, 1)))
+
+
 @pytest.mark.parametrize(
     ("slips", "told"),
     [(step(16, 0.4), True), (ramp(12, 0.4, within=12), False), (0.0, False)],
@@ -592,17 +600,26 @@ def test_a_tower_meter_that_slips_or_stops_is_told_by_the_taps() -> None:
     assert first_s - 1.5 * DAY_S <= 3 * HOUR_S
 
 
+@pytest.mark.parametrize("of", ["taps", "balance", "pump"])
+def test_a_meter_that_slips_slips_until_somebody_mends_it(of: str) -> None:
+    """For a month it misses a quarter, of the tower (by the taps, or by what the pump brings) or of the pump."""
+    steady = [1.0, 1.01, 0.99] * 4
+    told = {
+        "taps": lambda: verdict(metered(48, slip=0.75, from_day=12), Fault.FLOW_METER_STOPPED, "tower"),
+        "balance": lambda: behind_the_tower([*steady, *[0.75] * 36], [0.0] * 48),
+        "pump": lambda: days_of_balance([*steady, *[1.34] * 36]),
+    }[of]()
+    (opening,) = [one for one in transitions(told, []) if isinstance(one, Opening)]
+    assert opening.cleared_at is None
+
+
 @pytest.mark.parametrize("nights", [[0.0] * 15, [0.0] * 12 + [np.nan] * 3, [0.0] * 12 + [-0.4] * 3])
 def test_without_tap_meters_only_a_tower_whose_nights_are_tight_accuses_the_meter_behind_it(
     nights: list[float],
 ) -> None:
     """A third of what the pump brings is neither in the tower nor on the meter: it slips, or the tower leaks. One
     that is empty before midnight does not say."""
-    (detector,) = [d for d in DETECTORS if d.faults == (Fault.FLOW_METER_STOPPED,) and d.asset == "tower"]
-    calm = scene(24 * 15, START)
-    share = [1.0, 1.01, 0.99] * 4 + [0.66] * 3
-    known = {"meter_share": np.array([share]), "night_balance_m3_h": np.array([nights])}
-    told = only(detector.judge, Scene(calm.grid, Days(calm.days.day_s, known, 1)))
+    told = behind_the_tower([1.0, 1.01, 0.99] * 4 + [0.66] * 3, nights)
     assert (PRESENT in told.verdict) == (nights[-1] == 0.0)
 
 

@@ -173,9 +173,35 @@ def test_a_tap_that_gives_nothing_for_two_days_while_the_others_do_is_closed() -
 
 
 def test_a_tap_that_gives_less_than_its_share_for_days_is_half_closed() -> None:
-    found = closed(village(14, gives={1: lambda t: np.where(t >= 9 * DAY_S, 0.4, 1.0)}))
+    half = village(14, gives={1: lambda t: np.where(t >= 9 * DAY_S, 0.4, 1.0)})
+    found = closed(half)
     assert PRESENT not in found[:10], "one poor day is chance"
     assert PRESENT in found[10:12]
+    first = found.index(PRESENT)
+    told = only(judge_closed, half, asset="tap-01").describe(first, first + 1)
+    assert told.values["days"] == 3, "the first of them needed a second to be told"
+
+
+def test_a_tap_that_stays_half_closed_is_told_until_somebody_opens_it() -> None:
+    """For 23 days, while rain comes and the village fetches less and less of its water here."""
+    found = closed(
+        village(
+            45, gives={1: lambda t: np.where((t >= 15 * DAY_S) & (t < 38 * DAY_S), 0.4, 1.0)},
+            factor=lambda t: np.interp(t / DAY_S, [20, 40], [1.0, 0.6]),
+        )
+    )  # fmt: skip
+    first = found.index(PRESENT)
+    assert 16 <= first <= 18
+    assert ABSENT not in found[first:38]
+    assert ABSENT in found[38:41]
+
+
+def test_taps_that_are_opened_again_after_weeks_leave_no_other_half_closed() -> None:
+    """Two of five were shut for three weeks, and the other three served all the people."""
+    shut = {tap: lambda t: np.where((t >= 10 * DAY_S) & (t < 31 * DAY_S), 0.0, 1.0) for tap in (1, 2)}
+    busy = {tap: lambda t: np.where((t >= 10 * DAY_S) & (t < 31 * DAY_S), 5 / 3, 1.0) for tap in (3, 4, 5)}
+    found = village(40, gives=shut | busy)
+    assert all(PRESENT not in closed(found, tap) for tap in (3, 4, 5))
 
 
 @pytest.mark.parametrize(("people", "told"), [(1.0, True), (0.06, False)], ids=["a-busy-tap", "a-dozen-cans-a-day"])

@@ -3,8 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
+from alerts.settings import change
+from gateway.clock import ManualClock
 from gateway.zones import Zone
+from ingest.db import connect
+from ingest.registry import import_zones
 from ndiyan.backtest import BacktestOptions, run_backtest
+from tests.web.web_seed import seed_readings
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -21,3 +28,21 @@ def test_labels_of_zones_that_were_not_judged_are_no_misses(zones: list[Zone], t
     found, text = run_backtest(options, lambda: "")
     assert found["score"]["labels"] == 1
     assert "not judged: 1 labels of zones without a file or a reading" in text
+
+
+@pytest.mark.db
+def test_the_database_is_judged_by_the_rules_as_people_have_changed_them(
+    database_url: str, zones: list[Zone], clock: ManualClock, tmp_path: Path
+) -> None:
+    """A pump that has stood for 100 minutes, where people wanted to wait for 150."""
+    now, out = clock.now().replace(hour=13, minute=0), tmp_path / "alerts.csv"
+    options = BacktestOptions(zones[2:3], None, None, None, None, out)
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        seed_readings(connection, zones[2], now=now, days=8, pump_stops_at=now - timedelta(minutes=100))
+        run_backtest(options, lambda: database_url)
+        assert "pump_not_running" in out.read_text()
+        name = "pump_not_running.on_delay_min"
+        change(connection, name, zone=None, value=150.0, who="Awa", why="nuages", now=now)
+        run_backtest(options, lambda: database_url)
+        assert "pump_not_running" not in out.read_text()

@@ -542,6 +542,20 @@ def test_pages_say_what_a_zone_cannot_be_judged_for(reader: httpx.Client) -> Non
     assert "quality/free_chlorine_mg_l" in words(reader.get("/fr/alertes/1"))
 
 
+@pytest.mark.parametrize(
+    ("good_until", "hidden"), [(timedelta(hours=26), True), (timedelta(minutes=5), False)], ids=["a-day", "a-moment"]
+)
+def test_a_sensor_that_says_nothing_usable_for_a_day_hides_what_a_silent_one_hides(
+    site: Site, visitor: httpx.Client, zones: list[Zone], good_until: timedelta, hidden: bool
+) -> None:
+    now = site.clock.now()
+    with site.connect() as connection:
+        seed_readings(connection, zones[0], now=now - good_until, days=1)
+        seed_bad(connection, "zone-1", {"tower/level_m": 6553.5}, [now - timedelta(hours=1), now])
+    spots = visitor.get("/api/v1/zones/zone-1").json()["cannot_judge"]
+    assert ("tower/level_m" in [spot["channel"] for spot in spots]) is hidden
+
+
 def test_overview_and_zone_say_which_kind_of_silence_it_is(reader: httpx.Client) -> None:
     assert "860 personnes Silence : impossible à dire" in words(reader.get("/fr/")).replace("\u00a0", " ")
     page = words(reader.get("/fr/zones/zone-4"))

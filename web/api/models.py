@@ -81,7 +81,7 @@ class SilenceView(BaseModel):
 
 
 class BlindSpotView(BaseModel):
-    """A channel that a zone lacks or that has been silent for a day, and the faults that nobody would see."""
+    """A channel that a zone lacks or that has said nothing usable for a day, and the faults that nobody would see."""
 
     model_config = ConfigDict(
         json_schema_extra={
