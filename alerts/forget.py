@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "forget")
 STEPS = (
-    "contact", "consent", "stop", "told", "named", "retold", "received", "written", "attempts", "receipts", "reports",
-    "closings", "story", "alerts", "said", "said_of_alerts", "conversation", "handset", "typed", "network", "events",
-    "gammu",
+    "contact", "consent", "stop", "told", "named", "retold", "shelved", "photos", "received", "written", "attempts",
+    "receipts", "reports", "closings", "story", "alerts", "said", "said_of_alerts", "conversation",
+    "handset", "typed", "network", "events", "gammu",
 )  # fmt: skip
 OF_THE_DAEMON = (
     "daemon_parts", "daemon_outbox", "daemon_sent", "daemon_inbox", "daemon_named_outbox", "daemon_named_parts",

@@ -10,6 +10,7 @@ from alerts.actions import acknowledge, assign, shelve
 from alerts.carriers import Outcome, Uncertain
 from alerts.errors import StandsElsewhere
 from alerts.forget import forget, whole_number
+from alerts.photos import add_photo
 from alerts.sender import take_call
 from gateway.zones import Zone
 from ingest.registry import import_zones
@@ -17,6 +18,7 @@ from ndiyan.cli import app
 from tests.alerts.carriers.smsd import make_tables, schema_text
 from tests.alerts.test_climbing import MINUTE, Region, phone_of
 from tests.alerts.test_conversation import rings, says
+from tests.alerts.test_photos import picture
 from tests.alerts.test_sender import EXPLOITANT, GRACE, Desk, Route
 from web.kept import fetch_kept
 
@@ -79,7 +81,10 @@ def lives(region: Region, person: str, repairer: str) -> int:
     assert said is not None
     other, now = region.fails(2, "night_leak"), region.clock.now()
     assert acknowledge(region.connection, other, who=said[0], now=now)
-    assert shelve(region.connection, other, span=60 * MINUTE, why="x", who=said[0], now=now)
+    spoken, seen = f"pièce au {person[4:7]} {person[7:9]} {person[9:11]} {person[11:]}", f"la pompe, dit {person}"
+    assert shelve(region.connection, other, span=60 * MINUTE, why=spoken, who=said[0], now=now)
+    assert assign(region.connection, other, to=f"qui répond au {person}", who="Awa (web)", now=now)
+    assert add_photo(region.connection, other, sent=picture(), shows=seen, who="Awa (web)", now=now)
     assert any(person.removeprefix("+224") in text for _, text in region.sms(repairer))
     return number
 
@@ -100,6 +105,8 @@ def test_nothing_names_who_asked_to_be_forgotten_and_the_proof_of_sending_stays(
     assert tables_with(region, person.removeprefix("+224")) == ["phone_inbox"], "another handset shows what it got"
     region.connection.execute("DELETE FROM phone_inbox")
     assert tables_with(region, person.removeprefix("+224")) == tables_with(region, "Djenabou") == []
+    spaced = f"{person[4:7]} {person[7:9]}"
+    assert tables_with(region, spaced) == []
     assert region.connection.execute(proof).fetchone() == before
     assert region.connection.execute(said).fetchall() == consent
     rows = region.connection.execute(
