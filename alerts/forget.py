@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 SQL = queries("alerts", "forget")
 STEPS = (
-    "contact", "consent", "stop", "told", "named", "retold", "received", "written", "attempts", "receipts", "reports",
-    "closings", "story", "alerts", "said", "said_of_alerts", "conversation", "handset", "typed", "network", "events",
-    "gammu",
+    "contact", "consent", "stop", "told", "named", "retold", "shelved", "photos", "received", "written", "attempts",
+    "receipts", "reports", "closings", "story", "alerts", "said", "said_of_alerts", "conversation",
+    "handset", "typed", "network", "events", "gammu",
 )  # fmt: skip
 OF_THE_DAEMON = (
     "daemon_parts", "daemon_outbox", "daemon_sent", "daemon_inbox", "daemon_named_outbox", "daemon_named_parts",
@@ -39,6 +39,11 @@ OF_THE_DAEMON = (
 
 BEFORE = r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
 """Where a number may begin: not after a digit, unless that belongs to a letter as forms or JSON write it."""
+SPACE = r"(?:[ .\u00a0-]|%20|%[Cc]2%[Aa]0|\\u00[Aa]0)"
+"""What people write between the digits of a number, also as forms and JSON write it."""
+GAP = rf"(?:{SPACE}|\+)?"  # + is the space of a form
+ABROAD = rf"(?<!(?:\+|(?:^|[^0-9])00)[1-9][0-9]{{0,2}}{SPACE})(?<!%2[Bb][1-9][0-9]{{0,2}}(?:{SPACE}|\+))"
+"""Not after another country with a space: +33 6 00 00 00 12 is somebody's in France."""
 
 
 class Standing(NamedTuple):
@@ -71,13 +76,14 @@ def arrays_of(standings: Sequence[Standing]) -> dict[str, list[str]]:
 
 
 def whole_number(phone: str) -> str:
-    """A regular expression of PostgreSQL for a number as people and routes write it, with its country and without.
+    """A regular expression of PostgreSQL for a number as people and routes write it: its country and spaces or not.
 
     Part of a longer number it is another's: +60000001 (in Malaysia) stands in 600000012 and takes nothing of it along.
     """
     digits = phone.removeprefix("+")
     guinean = digits.removeprefix(GUINEA[1:])
-    return BEFORE + ("" if guinean == digits else f"(?:(?:00)?{GUINEA[1:]})?") + guinean + "(?![0-9])"
+    country = "" if guinean == digits else f"(?:(?:00{GAP})?{GAP.join(GUINEA[1:])}{GAP})?"
+    return BEFORE + ABROAD + country + GAP.join(guinean) + "(?![0-9])"
 
 
 def forget(

@@ -190,12 +190,12 @@ def api_key(
     """Make an API key, for reading unless --scope says more; it is shown this once."""
     from ingest.audit import record
     from ingest.db import connect
-    from web.access import create_api_key
+    from web.access import PREFIX_LENGTH, create_api_key
 
     settings, scopes = _load(context), scope or [Scope.READ]
     with connect(settings.required("database.url")) as connection, connection.transaction():
         key = create_api_key(connection, name=name, scopes=scopes, valid_for=timedelta(days=days))
-        after = {"scopes": ", ".join(sorted(scopes)), "days": days}
+        after = {"scopes": ", ".join(sorted(scopes)), "days": days, "prefix": key[:PREFIX_LENGTH]}
         record(connection, who=BY, what="key_made", subject=name, after=after, now=settings.make_clock().now())
     _answer({"api_key": key}, key, as_json=as_json)
 
@@ -231,8 +231,10 @@ def revoke_key(
 
     settings = _load(context)
     with connect(settings.required("database.url")) as connection, connection.transaction():
-        name = revoke_api_key(connection, prefix.rstrip("…"))
-        record(connection, who=BY, what="key_revoked", subject=name, now=settings.make_clock().now())
+        begins = prefix.rstrip("…")
+        name = revoke_api_key(connection, begins)
+        before, now = {"prefix": begins}, settings.make_clock().now()
+        record(connection, who=BY, what="key_revoked", subject=name, before=before, now=now)
     _answer({"revoked": name}, f"revoked: {name}", as_json=as_json)
 
 

@@ -38,6 +38,16 @@ UPDATE alert_event SET detail = jsonb_set(detail, '{text}', to_jsonb(
     regexp_replace(regexp_replace(detail ->> 'text', %(number)s, '', 'g'), %(called)s, '', 'g')))
 WHERE detail ->> 'text' ~ %(number)s;
 
+-- shelved
+-- The same number in why an alert sleeps and in whom it was given to: somebody's own words.
+UPDATE alert SET shelved_why = regexp_replace(shelved_why, %(number)s, '', 'g'),
+    assigned_to = regexp_replace(assigned_to, %(number)s, '', 'g')
+WHERE concat_ws(' ', shelved_why, assigned_to) ~ %(number)s;
+
+-- photos
+-- And in what a photo shows.
+UPDATE alert_photo SET shows = regexp_replace(shows, %(number)s, '', 'g') WHERE shows ~ %(number)s;
+
 -- received
 -- Also the number by which a route's repeat is known: some are made of the phone and of what it said.
 UPDATE sms_in SET phone = %(mark)s, text = '', provider_id = 'forgotten-' || sms_in_id, repeat_keys = NULL

@@ -59,6 +59,7 @@ GRANT SELECT, UPDATE ON alert, ladder, report, set_aside TO {role};
 GRANT INSERT, UPDATE ON zone, gateway, asset, channel, device, contact TO {role};
 -- Who asks to be forgotten is, everywhere.
 GRANT UPDATE ON contact, consent_log, sms_in, sms_attempt, sms_receipt, alert_event, gammu_handover TO {role};
+GRANT UPDATE (shows) ON alert_photo TO {role};
 GRANT SELECT, DELETE ON conversation, phone_inbox, phone_reply, phone_network TO {role};
 
 -- has_daemon

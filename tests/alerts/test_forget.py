@@ -10,6 +10,7 @@ from alerts.actions import acknowledge, assign, shelve
 from alerts.carriers import Outcome, Uncertain
 from alerts.errors import StandsElsewhere
 from alerts.forget import forget, whole_number
+from alerts.photos import add_photo
 from alerts.sender import take_call
 from gateway.zones import Zone
 from ingest.registry import import_zones
@@ -17,6 +18,7 @@ from ndiyan.cli import app
 from tests.alerts.carriers.smsd import make_tables, schema_text
 from tests.alerts.test_climbing import MINUTE, Region, phone_of
 from tests.alerts.test_conversation import rings, says
+from tests.alerts.test_photos import picture
 from tests.alerts.test_sender import EXPLOITANT, GRACE, Desk, Route
 from web.kept import fetch_kept
 
@@ -79,7 +81,10 @@ def lives(region: Region, person: str, repairer: str) -> int:
     assert said is not None
     other, now = region.fails(2, "night_leak"), region.clock.now()
     assert acknowledge(region.connection, other, who=said[0], now=now)
-    assert shelve(region.connection, other, span=60 * MINUTE, why="x", who=said[0], now=now)
+    spoken, seen = f"pièce au {person[4:7]} {person[7:9]} {person[9:11]} {person[11:]}", f"la pompe, dit {person}"
+    assert shelve(region.connection, other, span=60 * MINUTE, why=spoken, who=said[0], now=now)
+    assert assign(region.connection, other, to=f"qui répond au {person}", who="Awa (web)", now=now)
+    assert add_photo(region.connection, other, sent=picture(), shows=seen, who="Awa (web)", now=now)
     assert any(person.removeprefix("+224") in text for _, text in region.sms(repairer))
     return number
 
@@ -100,6 +105,8 @@ def test_nothing_names_who_asked_to_be_forgotten_and_the_proof_of_sending_stays(
     assert tables_with(region, person.removeprefix("+224")) == ["phone_inbox"], "another handset shows what it got"
     region.connection.execute("DELETE FROM phone_inbox")
     assert tables_with(region, person.removeprefix("+224")) == tables_with(region, "Djenabou") == []
+    spaced = f"{person[4:7]} {person[7:9]}"
+    assert tables_with(region, spaced) == []
     assert region.connection.execute(proof).fetchone() == before
     assert region.connection.execute(said).fetchall() == consent
     rows = region.connection.execute(
@@ -122,18 +129,19 @@ def test_nothing_names_who_asked_to_be_forgotten_and_the_proof_of_sending_stays(
 def test_the_number_goes_too_where_somebody_else_wrote_it_to_us_and_what_they_said_stays(region: Region) -> None:
     person, repairer = (phone_of(region.zones[2], role) for role in ("president", "reparateur"))
     digits = person.removeprefix("+224")
-    for text in (f"PANNE appelez le {digits} svp", f"merci de demander au {digits}"):
+    spaced = f"{digits[:3]} {digits[3:5]} {digits[5:7]} {digits[7:]}"
+    wrote = [f"PANNE appelez le {digits} svp", f"merci de demander au {spaced}"]
+    for text in wrote:
         says(region, repairer, text)
     assert "sms_in" in tables_with(region, digits)
     kept = fetch_kept(region.connection, person)
     assert kept is not None
-    assert [row["text"] for row in kept["written"]] == [
-        f"PANNE appelez le {digits} svp", f"merci de demander au {digits}",
-    ]  # fmt: skip
+    assert [row["text"] for row in kept["written"]] == wrote
     counts = forget(region.connection, person, by="Awa (web)", now=region.clock.now())
     assert counts is not None
     assert counts["written"] == 2
-    assert {*tables_with(region, digits)} <= {"phone_inbox", "phone_reply"}, "another's handset shows what is on it"
+    left = {*tables_with(region, digits), *tables_with(region, spaced)}
+    assert left <= {"phone_inbox", "phone_reply"}, "another's handset shows what is on it"
     told = region.connection.execute("SELECT text FROM sms_in WHERE phone = %s ORDER BY sms_in_id", [repairer])
     assert told.fetchall() == [("PANNE appelez le  svp",), ("merci de demander au ",)]
     assert fetch_kept(region.connection, repairer) is not None
@@ -244,6 +252,19 @@ def _events(region: Region, alert_id: int, kind: str) -> list[dict[str, object]]
         pytest.param("+224600000012", "from=%2B224600000012&text=1", True, id="in-a-form"),
         pytest.param("+224600000012", "text=appelez%20600000012", True, id="after-a-space-of-a-form"),
         pytest.param("+224600000012", r'{"text":"appelez\u00a0600000012\u00a0svp"}', True, id="after-a-space-of-json"),
+        pytest.param("+224600000012", "demander au 600 00 00 12", True, id="with-spaces"),
+        pytest.param("+224600000012", "+224 600-00-00-12", True, id="with-hyphens"),
+        pytest.param("+224600000012", "00 224 6 00.00.00.12", True, id="from-abroad-with-spaces-and-dots"),
+        pytest.param("+224600000012", "600\u00a000\u00a000\u00a012", True, id="with-spaces-that-hold-a-line"),
+        pytest.param("+224600000012", "text=600+00+00+12", True, id="with-the-spaces-of-a-form"),
+        pytest.param("+224600000012", "text=robinet+7+600%2000%C2%A000%c2%a012", True, id="with-a-form's-others"),
+        pytest.param("+224600000012", r'{"text":"600\u00a000\u00A000 12"}', True, id="with-the-spaces-of-json"),
+        pytest.param("+224600000012", "1002 600000012", True, id="after-a-number-that-is-no-country"),
+        pytest.param("+224600000012", "+33 6 00 00 00 12", False, id="same-digits-in-france-with-spaces"),
+        pytest.param("+224600000012", "0033 600000012", False, id="same-digits-in-france-from-abroad"),
+        pytest.param("+224600000012", "text=%2B33+600000012", False, id="same-digits-in-france-in-a-form"),
+        pytest.param("+33600000012", "+33 6 00 00 00 12", True, id="in-france-with-spaces"),
+        pytest.param("+224600000012", "600 00 00 123", False, id="one-digit-more-with-spaces"),
         pytest.param("+60000001", "Appelez Mamadou 600000012", False, id="head-of-a-longer-one"),
         pytest.param("+4600000012", "+224600000012", False, id="tail-of-a-longer-one"),
         pytest.param("+224600000012", "+33600000012", False, id="same-digits-in-france"),

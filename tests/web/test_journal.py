@@ -14,12 +14,14 @@ import httpx
 import pyotp
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from gateway.zone_text import zone_text
 from gateway.zones import Zone
 from ingest.db import Connection
 from ingest.profiles.profile import shipped_bodies
 from ingest.registry import fetch_registered
+from ndiyan.cli import app
 from tests.web.test_access import IDS, csrf_of, every_route
 from tests.web.test_rights import SAFE
 from tests.web.test_settings import PASSWORD
@@ -269,6 +271,29 @@ def test_the_journal_tells_what_was_before_and_after(busy: Site, visitor: httpx.
             ("report_written", "2026-02", "zone-3", {"fr": "Bon mois.", "en": ""}, {"fr": "Mois moyen.", "en": ""}),
             ("takings_noted", "2026-02", "zone-3", {"gnf": 900}, {"gnf": None}),
         ]
+
+
+def test_the_journal_says_which_key_was_made_and_revoked(
+    busy: Site, visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two keys may have one name; how they begin tells them apart, on the pages and by the command."""
+    form = {"csrf": csrf_of(visitor), "nom": "QGIS", "portee": "read", "jours": "30"}
+    (begins,) = re.findall(r"(wat_\w{6})\w{20,}", visitor.post("/fr/reglages/cles", data=form).text)
+    assert visitor.post(f"/fr/reglages/cles/{begins}/revoquer", data=form).status_code == 303
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", busy.url)
+    made = CliRunner().invoke(app, ["web", "api-key", "QGIS"])
+    by_hand = made.stdout.strip()[: len(begins)]
+    revoked = CliRunner().invoke(app, ["web", "revoke-api-key", by_hand])
+    assert (made.exit_code, revoked.exit_code) == (0, 0), (made.output, revoked.output)
+    with busy.connect() as connection:
+        rows = connection.execute(
+            "SELECT what, before ->> 'prefix', after ->> 'prefix' FROM audit_log WHERE subject = 'QGIS'"
+            " ORDER BY audit_id"
+        ).fetchall()
+    assert rows == [
+        ("key_made", None, begins), ("key_revoked", begins, None),
+        ("key_made", None, by_hand), ("key_revoked", by_hand, None),
+    ]  # fmt: skip
 
 
 def test_what_was_changed_is_told_to_the_last_digit() -> None:

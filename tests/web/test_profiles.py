@@ -69,8 +69,14 @@ def test_a_profile_is_kept_shown_as_ones_own_and_forgotten(visitor: httpx.Client
     csrf = csrf_of(visitor)
     body = unescape(page.text.split('name="profil" rows="16" required>')[1].split("</textarea>")[0])
     mine = body.replace("Victron GX (Venus OS)", "Notre Cerbo")
-    refused = visitor.post("/fr/profils/garder", data={"csrf": csrf, "profil": mine.replace("= 936 }", "= 937 }")})
+    typed = {"sujet": "N/a/b/c/d", "message": '{"value": 41}', "points": "# de Mangol-Dow"}
+    refused = visitor.post(
+        "/fr/profils/garder", data={"csrf": csrf, "profil": mine.replace("= 936 }", "= 937 }")} | typed
+    )  # fmt: skip
     assert refused.status_code == 400
+    assert 'role="alert"' in refused.text
+    shown = unescape(refused.text)
+    assert [one for one in (*typed.values(), "= 937 }", "Notre Cerbo") if one not in shown] == [], "nothing is lost"
     assert visitor.post("/fr/profils/garder", data={"csrf": csrf, "profil": mine}).status_code == 303
     listed = words(visitor.get("/fr/profils"))
     assert "victron-gx Notre Cerbo N/+/+/+/# Oublier" in listed

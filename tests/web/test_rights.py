@@ -66,6 +66,25 @@ def full(site: Site, zones: list) -> Site:
 
 
 @pytest.mark.db
+def test_no_browser_keeps_a_page_that_shows_a_whole_number(full: Site) -> None:
+    """But for the demo's own phone, whose people are made up."""
+    with full.connect() as connection:
+        phones = [phone for (phone,) in connection.execute("SELECT DISTINCT phone FROM contact").fetchall()]
+    shown = {}
+    with full.app() as client:
+        client.get(full.login_path(Role.ADMINISTRATOR))
+        for method, address, template in every_route(full):
+            if method != "GET" or template.startswith("/api") or "/telephone" in template:
+                continue
+            answer = client.get(address)
+            kind = answer.headers.get("content-type", "")
+            if kind.startswith("text/html") and any(phone.removeprefix("+224") in answer.text for phone in phones):
+                shown[template.removeprefix("/{language}")] = answer.headers["cache-control"]
+    assert {"/zones/{zone_id}/comite", "/messages/appeler"} <= shown.keys()
+    assert set(shown.values()) == {"no-store"}, shown
+
+
+@pytest.mark.db
 @pytest.mark.parametrize("role", list(Role))
 def test_each_role_gets_what_it_may_and_nothing_else(full: Site, role: Role) -> None:
     """Reading works wherever the role may read; everything else is refused, also with the form's right token."""

@@ -180,6 +180,18 @@ def test_whoever_finds_an_open_browser_cannot_guess_the_password_for_ever(site: 
     assert visitor.post("/fr/compte/code", data={"csrf": token, "ancien": PASSWORD}).status_code == 400
 
 
+def test_whoever_tries_too_many_codes_while_setting_up_a_phone_is_told_to_wait(
+    site: Site, visitor: httpx.Client
+) -> None:
+    token = csrf_of(visitor)
+    visitor.post("/fr/compte/mot", data={"csrf": token, "mot": PASSWORD, "encore": PASSWORD})
+    assert visitor.post("/fr/compte/code", data={"csrf": token, "ancien": PASSWORD}).status_code == 303
+    tries = [visitor.post("/fr/compte/code/prendre", data={"csrf": token, "code": "1"}) for _ in range(6)]
+    assert [one.status_code for one in tries] == [400] * 6
+    assert "Le code manque, ne va pas" in tries[4].text
+    assert "Il y a eu trop d’essais : attendez trois minutes." in tries[5].text
+
+
 def test_the_documents_show_what_each_address_asks_for() -> None:
     for file in ("docs/access.md", "docs/fr/access.md"):
         text = Path(file).read_text("utf-8")

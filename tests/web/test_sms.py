@@ -9,7 +9,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from alerts.actions import assign, shelve
 from alerts.conversation import answer
+from alerts.settings import change
 from ingest.db import Connection
 from tests.web.test_access import csrf_of
 from tests.web.test_pages import words
@@ -58,9 +60,14 @@ def test_no_page_and_no_answer_of_the_api_holds_a_whole_number(
 ) -> None:
     with site.connect() as connection:
         phones = [phone for (phone,) in connection.execute("SELECT phone FROM contact").fetchall()]
+        words, now = f"pièce chez le {REPAIRER}", site.clock.now()
+        assert shelve(connection, site.alert_id, span=timedelta(hours=2), why=words, who="Awa (web)", now=now)
+        assert assign(connection, site.alert_id, to=words, who="Awa (web)", now=now)
+        change(connection, "pump_not_running.on_delay_min", zone=None, value=45.0, who="Awa (web)", why=words, now=now)
     phones += ["+224622000001", "+224622000002", f"+224{REPAIRER}"]
     addresses = [
-        f"/fr/alertes/{site.alert_id}", "/fr/messages?etat=tous", *(f"/fr/messages/{one}" for one in told.values()),
+        f"/fr/alertes/{site.alert_id}", "/fr/alertes", "/fr/regles/pump_not_running.on_delay_min",
+        "/api/v1/alerts", "/fr/messages?etat=tous", *(f"/fr/messages/{one}" for one in told.values()),
         "/fr/messages/recus", "/fr/messages/recus?quoi=tous", "/fr/messages/bourse", "/fr/messages/accord",
         "/fr/messages/carte", f"/api/v1/alerts/{site.alert_id}", "/api/v1/notifications", "/api/v1/sms/inbound",
         f"/api/v1/notifications/{told['again']}", f"/api/v1/notifications/{told['refused']}", "/api/v1/sms/purse",

@@ -44,6 +44,7 @@ from web.api.sms import fields_of
 from web.cursors import cursor_of, read_cursor
 from web.dependencies import ConnectionOf, KeyOf, ServicesOf
 from web.errors import BadParameter, NotThere
+from web.masks import hide_phones
 from web.sms import Notification, notifications_of
 from web.stories import Alert, alerts_page, events_of, explained_alerts, find_alert, photo_bytes, photos_of
 
@@ -263,8 +264,10 @@ def _fields(alert: Alert, told: Sequence[Notification]) -> dict[str, Any]:
         "acknowledged_at": alert.acknowledged_at, "acknowledged_by": alert.acknowledged_by,
         "resolved_at": alert.resolved_at, "is_late": alert.is_late, "confidence": alert.confidence,
         "evidence": alert.evidence, "explained_by": alert.explained_by, "times": alert.times,
-        "assigned_to": alert.assigned_to, "cause": alert.cause, "closed_at": alert.closed_at,
+        "assigned_to": alert.assigned_to and hide_phones(alert.assigned_to), "cause": alert.cause,
+        "closed_at": alert.closed_at,
         "closed_by": alert.closed_by, "ended_by_hand": alert.ended_by_hand,
-        "shelved_until": alert.shelved_until, "shelved_by": alert.shelved_by, "shelved_why": alert.shelved_why,
+        "shelved_until": alert.shelved_until, "shelved_by": alert.shelved_by,
+        "shelved_why": alert.shelved_why and hide_phones(alert.shelved_why),
         "notifications": [NotificationView(**fields_of(one)) for one in told],
     }  # fmt: skip

@@ -15,7 +15,7 @@ router = APIRouter()
 @router.get("/messages/appeler")
 def calls(page: PageOf) -> Response:
     """Names and whole numbers, the gravest alert first."""
-    return page.render("calls.html", due=calls_due(page.connection))
+    return page.render("calls.html", is_secret=True, due=calls_due(page.connection))
 
 
 @router.post("/messages/appeler/{call_id}")

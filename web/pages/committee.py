@@ -127,8 +127,8 @@ def _shown(
     words = {"value": refused.value, "count": refused.count, "wanted": GUINEAN_DIGITS} if refused else {}
     status = 200 if refused is None else 409 if refused.why == "moved_on" else 400
     return page.render(
-        "committee.html", status=status, committee=fetch_committee(page.connection, zone_id), roles=ROLES,
-        languages=LANGUAGES,
+        "committee.html", status=status, is_secret=True, committee=fetch_committee(page.connection, zone_id),
+        roles=ROLES, languages=LANGUAGES,
         longest=LONGEST_NAME, most=MOST_MEMBERS, years=YEARS, why=refused.why if refused else "",
         refusal=refused and page.texts.gettext(REFUSALS[refused.why]) % words,
         since=_since(page, zone_id, seen) if refused and refused.why == "moved_on" else [],

@@ -53,6 +53,7 @@ REFUSALS = {
     "plain": N_("Ce mot de passe n’a que %(value)s caractères différents ; il en faut davantage."),
     "name": N_("Ce mot de passe contient le nom du compte ou celui de Ndiyan."),
     "own": N_("Votre mot de passe ne va pas, ou il y a eu trop d’essais : attendez trois minutes."),
+    "tries": N_("Il y a eu trop d’essais : attendez trois minutes."),
     "twice": N_("Les deux mots de passe ne sont pas les mêmes."),
     "provider": N_("Ce compte n’entre pas par un mot de passe : entrez par %(provider)s."),
     SignOnRefusal.AWAY: N_("%(provider)s ne répond pas. Attendez un peu et recommencez."),

@@ -87,6 +87,8 @@ def keep_code(page: PageOf, code: Annotated[str, Form(max_length=40)] = "") -> R
             )  # fmt: skip
     except CodeRefused:
         return _shown(page, refusal=refusal_of("code", 0, page.language))
+    except LoginRefused:
+        return _shown(page, refusal=refusal_of("tries", 0, page.language))
     return _shown(page, spare=spare)
 
 

@@ -11,7 +11,7 @@ from ingest.errors import ProfileError
 from ingest.profiles.own import fetch_bodies, fetch_profiles, forget_profile, keep_profile
 from ingest.profiles.profile import by_name, shipped_bodies
 from web.aside import find_set_aside, readable
-from web.errors import BadParameter, NotThere
+from web.errors import NotThere
 from web.itself import fetch_refused
 from web.pages.page import Page, PageOf
 from web.profiles import Trial, bytes_of, guesses, run
@@ -73,12 +73,18 @@ def try_it(
 
 
 @router.post("/profils/garder")
-def keep(page: PageOf, profil: Annotated[str, Form(max_length=MAX_LETTERS)]) -> Response:
-    """Keep a profile; ingest takes it up within seconds."""
+def keep(
+    page: PageOf,
+    profil: Annotated[str, Form(max_length=MAX_LETTERS)],
+    sujet: Annotated[str, Form(max_length=1000)] = "",
+    message: Annotated[str, Form(max_length=MAX_LETTERS)] = "",
+    points: Annotated[str, Form(max_length=MAX_LETTERS)] = "",
+) -> Response:
+    """Keep a profile; ingest takes it up within seconds. One that is refused is shown again with all that was typed."""
     try:
         keep_profile(page.connection, profil, where="profile", by=page.who, now=page.now)
-    except ProfileError as error:
-        raise BadParameter("profil", profil[:40], str(error)) from error
+    except ProfileError:
+        return _shown(page, run(Trial(sujet, message, profil, points), page.now), status=400)
     return page.see("profils")
 
 
@@ -90,7 +96,7 @@ def forget(page: PageOf, name: str) -> Response:
     return page.see("profils")
 
 
-def _shown(page: Page, trial: Trial) -> Response:
+def _shown(page: Page, trial: Trial, *, status: int = 200) -> Response:
     payload = bytes_of(trial.message)
     likely = guesses(fetch_profiles(page.connection), trial.topic, payload, page.now) if payload else []
-    return page.render("profile_trial.html", trial=trial, likely=likely)
+    return page.render("profile_trial.html", status=status, trial=trial, likely=likely)

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from ingest.audit import record
 from ingest.readings_pg import PgReadings
-from web.access import KEY_LIFE, Scope, create_api_key, list_api_keys, revoke_api_key
+from web.access import KEY_LIFE, PREFIX_LENGTH, Scope, create_api_key, list_api_keys, revoke_api_key
 from web.accounts import add_account, change_role, disable, enable, fetch_accounts, reset
 from web.audit import as_csv, fetch_written
 from web.cursors import cursor_of, read_cursor
@@ -142,7 +142,7 @@ def make_key(
         key = create_api_key(page.connection, name=name, scopes=scopes, valid_for=timedelta(days=jours))
         record(
             page.connection, who=page.who, what="key_made", subject=name, now=page.now,
-            after={"scopes": ", ".join(sorted(scopes)), "days": jours},
+            after={"scopes": ", ".join(sorted(scopes)), "days": jours, "prefix": key[:PREFIX_LENGTH]},
         )  # fmt: skip
     return _keys(page, key=key)
 
@@ -153,7 +153,9 @@ def end_key(page: PageOf, prefix: str) -> Response:
     try:
         with page.connection.transaction():
             name = revoke_api_key(page.connection, prefix)
-            record(page.connection, who=page.who, what="key_revoked", subject=name, now=page.now)
+            record(
+                page.connection, who=page.who, what="key_revoked", subject=name, before={"prefix": prefix}, now=page.now
+            )  # fmt: skip
     except KeyUnknown as error:
         raise BadParameter("prefix", prefix, "begins no key, or several, that open anything") from error
     return page.see("reglages", "cles")
