@@ -229,11 +229,15 @@ def test_what_is_not_offered_is_501_and_what_is_not_there_404(reader: httpx.Clie
         "Observations?$filter=during(phenomenonTime, 2026-03-01T00:00:00Z/",
         "Locations?$filter=geo.intersects(properties, geography'POLYGON((0 0, 0 1, 1 1, 0 0))')",
         "Datastreams?$filter=nothing eq 1", "Observations?$resultFormat=dataArray", "Things?$expand=Sensors",
+        "Datastreams?$select=nmae", "Things('zone-1')?$filter=name eq 'x'", "Things('zone-1')?$top=1",
+        "Datastreams?$expand=Thing($filter=name eq 'x')", "Datastreams?$expand=Thing($skip=1)",
+        "Datastreams?$expand=Thing($top=0)",
     )  # fmt: skip
     for address in not_offered:
         answer = reader.get(f"{STA}/{address}")
         assert (answer.status_code, answer.headers["content-type"]) == (501, "application/problem+json"), address
         assert answer.json()["type"] == "urn:ndiyan:problem:not_offered"
+    assert reader.get(f"{STA}/Datastreams?$select=observedArea,name").status_code == 200
     missing = (
         "Nothing", "Things('zone-9')", "Things(1)", "Datastreams('a')", "Things/Locations", "Things('zone-1')/x",
         f"Datastreams({'9' * 5000})", f"Observations('{'9' * 5000}_1')", "Observations('²_1')", "Observations('1_²')",

@@ -42,6 +42,7 @@ CONFORMANCE = [
 ]
 IDS = ("id", "@iot.id")
 SETS = ("Things", "Locations", "Datastreams", "Sensors", "ObservedProperties", "Observations")
+OPTIONAL = {"id", "phenomenonTime", "resultTime", "validTime", "observedArea"}  # the standard's, absent where unknown
 LINKS: Mapping[str, Mapping[str, tuple[str, bool]]] = {  # set → property → the set it leads to, and whether to many
     "Things": {"Locations": ("Locations", True), "Datastreams": ("Datastreams", True)},
     "Locations": {"Things": ("Things", True)},
@@ -113,6 +114,8 @@ class Reader:
         found, kind, is_many = self._walk(path)
         if is_many:
             return self._listed(kind, found, options, f"{self._base}/{path}", query)
+        if options.where or options.order or options.top is not None or options.skip or options.is_counted:
+            raise NotOffered(f"of one entity there are $select and $expand alone: {path}")
         (entity,) = found
         return self._dressed(kind, [entity], options)[0]
 
@@ -267,6 +270,9 @@ class Reader:
         if kind == "Datastreams":
             self._look_up_spans(ids)
         entities = [self._sent(kind, one) for one in ids]
+        known = OPTIONAL | LINKS[kind].keys()
+        if entities and (odd := sorted(set(options.select) - known.union(*entities))):
+            raise NotOffered(f"$select: {kind} have no {odd[0]}")
         for name, inner in options.expand.items():
             if name not in LINKS[kind]:
                 raise NotOffered(f"$expand: {kind} have no {name}")
@@ -274,6 +280,8 @@ class Reader:
             for entity, (related, count) in zip(entities, self._expanded(kind, ids, name, inner), strict=True):
                 entity.pop(f"{name}@iot.navigationLink")
                 dressed = self._dressed(further, related, inner)
+                if not is_many and not dressed:
+                    raise NotOffered(f"$expand: {name} is one entity, of which $select and $expand alone are offered")
                 entity[name] = dressed if is_many else dressed[0]
                 if is_many and inner.is_counted:
                     entity[f"{name}@iot.count"] = count
