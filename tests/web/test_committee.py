@@ -234,6 +234,18 @@ def test_who_looked_at_an_older_page_is_told_what_changed_and_nothing_is_stored(
     assert len(people(site)) == 6
 
 
+def test_a_count_that_came_too_late_is_shown_as_it_was_typed_and_not_as_it_stood(
+    site: Site, visitor: httpx.Client
+) -> None:
+    old = version_on(visitor.get(PAGE).text)
+    assert sends(visitor, f"{PAGE}/{number_of(site, 'tresorier')}/retirer").status_code == 303
+    counted = {"femmes": "21", "hommes": "20", "annee": "2026"}
+    late = visitor.post(f"{PAGE}/compte", data={"csrf": csrf_of(visitor), "vu": old, **counted})
+    assert late.status_code == 409
+    for name, value in counted.items():
+        assert re.search(rf'name="{name}"[^>]* value="{value}"', late.text), name
+
+
 def test_the_old_file_of_a_committee_that_was_changed_here_is_not_imported_unseen(
     site: Site, visitor: httpx.Client, zones: list[Zone]
 ) -> None:

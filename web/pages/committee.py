@@ -73,7 +73,10 @@ def count(
     annee: Annotated[int, Form()] = 0, vu: Seen = 0,
 ) -> Response:  # fmt: skip
     """Say how many women and men sit in the committee."""
-    return _done(page, zone_id, vu, lambda keeper: keeper.count(members_of(femmes, hommes, annee)))
+    fields = {"femmes": str(femmes), "hommes": str(hommes), "annee": str(annee)}
+    return _done(
+        page, zone_id, vu, lambda keeper: keeper.count(members_of(femmes, hommes, annee)), typed=("count", fields)
+    )
 
 
 @router.post("/{contact_id}/changer")
