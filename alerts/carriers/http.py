@@ -210,6 +210,10 @@ def _check_values(name: str, which: str, template: Mapping[str, Any]) -> None:
     for part, keys in needed.items():
         if part in template and (missing := sorted(keys - set(template[part]))):
             raise CarrierRefused(f"sms.{name}.template: {which}: {part}.{missing[0]} is missing")
+    if "inbound" in template and not {"id", "at"} & template["inbound"].keys():
+        raise CarrierRefused(
+            f"sms.{name}.template: {which}: inbound has neither id nor at: a second 1 would be taken for the first"
+        )
     never_left = template.get("receipt", {}).get("never_left", [])
     if not isinstance(never_left, list) or not all(isinstance(one, str) for one in never_left):
         raise CarrierRefused(f"sms.{name}.template: {which}: receipt.never_left: {never_left!r} is no list of texts")

@@ -169,6 +169,11 @@ def test_a_mistake_stops_the_start_with_key_value_and_bound(tmp_path: Path, text
             "receipt.fates: 'arrived' is none of delivered, expired",
             id="fate",
         ),
+        pytest.param(
+            "CAPS[send]\nmethod = 'GET'\nurl = 'x'\n[answer]\naccepted = [1]\n[inbound]\nphone = 'from'\ntext = 'text'",
+            "inbound has neither id nor at: a second 1 would be taken for the first",
+            id="repeats",
+        ),
     ],
 )
 def test_a_template_of_ones_own_is_checked_when_it_is_read(tmp_path: Path, text: str, message: str) -> None:
