@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_of_good_days, past_quantile, recent_median
+from alerts.days import DayView, Feature, past_median, past_of_good_days, past_quantile, past_spread, recent_median
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Evidence, Signal, Verdict, VerdictArray
 from alerts.rolling import held, steps_before, window_max, window_mean, window_min, window_sum
@@ -197,14 +197,18 @@ def _open_describer(grid: Grid, tap: str, flow: FloatArray) -> Callable[[int, in
 def judge_closed(scene: Scene) -> list[Signal]:
     """Two days without water from one tap, while the others give theirs and the tower holds some; or days of little.
 
-    A tap's share of what the village draws is held against its own good days: one that stays half closed does not make
-    that its usual.
+    What opens an alert is held against the last weeks, and what closes it against the tap's own good days as well: one
+    that stays half closed does not make that its usual.
     """
     days, taps = scene.days, scene.grid.sites.taps
     volume = {tap: days.get(f"{tap}/day_m3") for tap in taps}
     usual = {tap: past_median(volume[tap], days=21, at_least=5) for tap in taps}
     total = sum((np.nan_to_num(volume[tap]) for tap in taps), np.zeros(days.shape))
     expected = sum((np.nan_to_num(usual[tap]) for tap in taps), np.zeros(days.shape))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        busy = {tap: volume[tap] / usual[tap] for tap in taps}
+        crowd = _middle(list(busy.values()))
+        shares = {tap: busy[tap] / crowd for tap in taps}
     village = _village_draws(list(volume.values()))
     signals = []
     for tap in taps:
@@ -212,14 +216,15 @@ def judge_closed(scene: Scene) -> list[Signal]:
         is_used = past_quantile(volume[tap], 0.1, days=21, at_least=5) > SMALL_M3
         none = volume[tap] <= np.minimum(SMALL_M3, 0.05 * usual[tap])
         alone = none & is_used & (others > OTHERS_MOVE * others_usual) & (others_usual > 0)
-        share, spread = _share_of_village(volume[tap], village)
-        varies = np.nan_to_num(spread, nan=VARIES)
+        share = shares[tap]
+        varies = np.nan_to_num(past_spread(share, days=21, at_least=5), nan=VARIES)
         # Days of few cans vary by their number alone (Poisson).
         varies = np.fmax(varies, OF_MEDIAN * np.sqrt(CAN_M3 / np.maximum(usual[tap], SMALL_M3)))
         limit = np.minimum(PARTLY, 1 - SPREADS * varies)
         partly = (recent_median(share, PARTLY_DAYS, at_least=PARTLY_DAYS) < limit) & (share < 1.1 * limit)
         partly &= is_used
         gives = (volume[tap] > 0.2 * usual[tap]) & ~(share < GIVES)
+        gives &= ~(_share_of_good_days(volume[tap], village) < GIVES)
         verdict = verdicts(present=alone | partly, absent=gives)
         signals.append(
             Signal(
@@ -246,17 +251,17 @@ def _village_draws(volume: Sequence[FloatArray]) -> FloatArray:
     )
 
 
-def _share_of_village(volume: FloatArray, village: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(n, d) a tap's share of what the village draws, against its good days, and by how much that varies on them."""
+def _share_of_good_days(volume: FloatArray, village: FloatArray) -> FloatArray:
+    """(n, d) a tap's share of what the village draws, against that of its good days."""
     with np.errstate(invalid="ignore", divide="ignore"):
         share = volume / village
 
     def is_odd(day: int, usual: FloatArray, spread: FloatArray) -> Mask:
         return np.asarray(share[:, day] < usual - np.maximum((1 - GIVES) * usual, ODD_SPREADS * spread))
 
-    usual, spread = past_of_good_days(share, is_odd, days=21, at_least=5)
+    usual, _ = past_of_good_days(share, is_odd, days=21, at_least=5)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return share / usual, spread / usual
+        return np.asarray(share / usual)
 
 
 def _closed_describer(
