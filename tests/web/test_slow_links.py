@@ -139,6 +139,23 @@ def test_without_a_link_the_last_overview_opens_and_says_its_age(chromium: Brows
     context.close()
 
 
+def test_when_the_link_is_back_the_page_that_was_asked_for_takes_the_place_of_the_kept_overview(
+    chromium: Browser, past: Site, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past.clock, "speed", 60.0)  # so that pages are renewed often
+    with browsing(chromium, past, address, worker=True) as (page, _session):
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.goto("/fr/", wait_until="networkidle")
+        page.wait_for_function("caches.keys().then(names => names.length === 1)")
+        page.context.set_offline(True)
+        page.goto("/fr/rapports")
+        expect(page.locator(".offline")).to_contain_text("Hors ligne. Vue de")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("À faire")
+        page.context.set_offline(False)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Rapports", timeout=15_000)
+        expect(page.locator(".offline")).to_be_hidden()
+
+
 def test_logging_out_drops_what_was_kept_and_another_session_sees_only_its_own(
     chromium: Browser, past: Site, address: str
 ) -> None:

@@ -5,7 +5,8 @@
   const { worker } = body.dataset;
   if (worker && "serviceWorker" in navigator) navigator.serviceWorker.register(worker, { scope: "/" });
   const offline = document.querySelector(".offline");
-  if (offline && !offline.hidden) tellAge(offline.querySelector("time"));
+  const isKept = offline !== null && !offline.hidden; // shown by the service worker, whatever the address
+  if (isKept) tellAge(offline.querySelector("time"));
 
   // The view that the service worker kept says how old it is, by the world's clock.
   function tellAge(time) {
@@ -54,7 +55,6 @@
       old.querySelectorAll("details").forEach((one, place) => (one.open = Boolean(open[place])));
       regions().forEach((one, place) => (one.scrollTop = scrolled[place] ?? 0));
     }
-    if (offline) offline.hidden = true;
     // A page whose story is over asks no more.
     if (!fresh.body.dataset.refresh) paused = true;
   }
@@ -64,7 +64,10 @@
       try {
         const answer = await fetch(location.href, { credentials: "same-origin" });
         if (answer.status === 401) return location.reload();
-        if (answer.ok && !isInUse()) put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        if (answer.ok && !isInUse()) {
+          if (isKept) return location.reload(); // the link is back: the page that was asked for, in place of the kept one
+          put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        }
       } catch {
         // The link is down: what is shown keeps its age, the next turn tries again.
       }
