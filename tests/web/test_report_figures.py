@@ -49,6 +49,7 @@ from web.reports.figures import (
     total_of,
 )
 from web.reports.period import Period, months_between
+from web.reports.table import cells_of
 
 OCTOBER = Period(2026, 10)
 FIRST, START = date(2026, 10, 1), datetime(2026, 10, 1, tzinfo=UTC)
@@ -290,6 +291,13 @@ def test_what_nobody_knows_is_none_in_every_figure_and_never_zero() -> None:
     assert unknown == (None,) * len(unknown)
     assert zone.daily_m3 == (None,) * 31
     assert (zone.completeness, figures.is_indicative) == (0.0, True)
+    assert not zone.outages_known
+    written = {cell.figure: cell.value for cell in cells_of(figures)}
+    assert {written[name] for name in ("outages", "outage_hours", "longest_outage")} == {""}
+    (heard,) = figures_of(OCTOBER, [replace(whole(), alerts=[])], now=LATER, price_gnf=150).zones
+    assert (heard.outages_known, heard.outages.number) == (True, 0), "nothing broke, and that is known"
+    (told,) = figures_of(OCTOBER, [Rows(facts, alerts=[alert()])], now=LATER, price_gnf=150).zones
+    assert (told.outages_known, told.outages.number) == (True, 1), "by the alert of a zone that then fell silent"
     whole_fleet = together(figures.zones)
     assert (whole_fleet.delivered_m3, whole_fleet.litres_per_person_day, whole_fleet.dry_days) == (None, None, None)
     assert (whole_fleet.taken_gnf, whole_fleet.women, whole_fleet.least) == (None, None, None)

@@ -268,6 +268,11 @@ class ZoneFigures:
         return None if self.silence is None or not self.days else 1 - self.silence.hours / (24 * self.days)
 
     @property
+    def outages_known(self) -> bool:
+        """Whether anything was heard that could have shown one."""
+        return bool(self.outages.number or self.completeness)
+
+    @property
     def takings_share(self) -> float | None:
         """What was taken against what the water was worth."""
         return self.taken_gnf / self.due_gnf if self.taken_gnf is not None and self.due_gnf else None

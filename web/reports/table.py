@@ -45,6 +45,7 @@ def changes(before: Figures, after: Figures) -> list[tuple[Cell, str]]:
 
 
 def _sums(zone: ZoneFigures) -> Iterator[Cell]:
+    outages = zone.outages if zone.outages_known else None
     for figure, value, unit in (
         ("people", zone.people, ""), ("counted_in", zone.counted_in, ""), ("days", zone.days, "d"),
         ("completeness", zone.completeness, "1"), ("delivered", zone.delivered_m3, "m3"),
@@ -55,8 +56,8 @@ def _sums(zone: ZoneFigures) -> Iterator[Cell]:
         ("service_availability", zone.service.share, "1"), ("pumping_availability", zone.pumping.share, "1"),
         ("pumping_hours", zone.pumping.ran, "h"), ("standing_hours", zone.pumping.stood, "h"),
         ("unknown_sun_hours", zone.pumping.unknown, "h"), ("communication_availability", zone.communication_share, "1"),
-        ("outages", zone.outages.number, ""), ("outage_hours", zone.outages.hours, "h"),
-        ("longest_outage", zone.outages.longest_h, "h"), ("energy", zone.energy_kwh_m3, "kWh/m3"),
+        ("outages", outages.number if outages else None, ""), ("outage_hours", outages.hours if outages else None, "h"),
+        ("longest_outage", outages.longest_h if outages else None, "h"), ("energy", zone.energy_kwh_m3, "kWh/m3"),
         ("energy_per_100_m", zone.energy_kwh_m3_100m, "kWh/m3"), ("energy_hours", zone.energy_hours, "h"),
         ("not_accounted_for", zone.lost_m3, "m3"), ("not_accounted_for_share", zone.lost_share, "1"),
         ("not_accounted_for_days", zone.lost_days, "d"), ("tariff_20_l", zone.gnf_per_20_l, "GNF"),
