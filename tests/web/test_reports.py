@@ -34,7 +34,7 @@ from tests.web.web_seed import seed_alert, seed_readings
 from tests.web.web_site import Site, make_site
 from web.daily import fetch_volumes
 from web.language import Language
-from web.reports.figures import RepairLine, Rows
+from web.reports.figures import DayState, RepairLine, Rows, Service
 from web.reports.period import Period
 from web.reports.sheets import Audience, sheet
 from web.reports.store import draft
@@ -389,6 +389,22 @@ def test_the_committees_sheet_is_french_for_everybody_and_says_what_nobody_knows
         assert "Encaissé : on ne sait pas." in text
         assert "16 femmes, 24 hommes." in text
     assert author.get("/fr/rapports/2026-10/zone-5?pour=roi").status_code == 400
+
+
+def test_the_committees_sheet_says_yes_only_of_days_with_water(october: Site) -> None:
+    with october.connect() as connection:
+        report = draft(connection, Period(2026, 10), "zone-1", now=NOW, price_gnf=150)
+    (zone,) = report.figures.zones
+
+    def told(*some: DayState) -> str:
+        states = (*some, *[DayState.DRY] * (31 - len(some)))
+        figures = replace(report.figures, zones=(replace(zone, service=Service(states)),))
+        made = sheet(replace(report, figures=figures), Language.FR, Audience.COMMITTEE)
+        return " ".join(str(made).split('<p class="big">')[1].split("</p>")[0].split())
+
+    assert told() == "Non. Pas d’eau : 31 jours."
+    assert told(DayState.SERVED) == "Oui, 1 jour. Pas d’eau : 30 jours."
+    assert told(DayState.PARTLY) == "Pas d’eau : 30 jours. Peu de robinets : 1 jour."
 
 
 def test_all_zones_together_name_the_village_with_least_and_rank_nobody(author: httpx.Client) -> None:
