@@ -164,7 +164,7 @@ def live_alerts(
 def count_piles(
     connection: Connection, *, now: datetime, since: datetime, zone: str | None = None, fault: str | None = None
 ) -> dict[Pile, int]:
-    """How many alerts lie where; of those that are over, the ones that were opened since an instant."""
+    """How many alerts lie where; of those that are over, the ones that ended since an instant."""
     asked = {"now": now, "since": since, "zone": zone, "fault": fault}
     rows = dict(connection.execute(SQL["count_piles"], asked).fetchall())
     return {pile: rows.get(pile.value, 0) for pile in Pile}

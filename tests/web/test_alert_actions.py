@@ -163,6 +163,23 @@ def test_the_list_counts_what_lies_where_and_keeps_its_filter_in_the_address(sit
     assert visitor.get("/fr/alertes?zone=zone-9").status_code == 400
 
 
+def test_an_outage_that_ended_lately_is_counted_however_long_ago_it_began(site: Site, visitor: httpx.Client) -> None:
+    def tally() -> str:
+        found = re.search(r"Finies, cause à dire (\d+)", words(visitor.get("/fr/alertes?zone=zone-6&quoi=dry_running")))
+        assert found is not None
+        return found[1]
+
+    now = site.clock.now()
+    assert tally() == "0"
+    with site.connect() as connection:
+        for code, begun, ended in (("A40", 40, 1), ("A41", 41, 31)):
+            seed_alert(
+                connection, "zone-6", "dry_running", code=code, opened_at=now - timedelta(days=begun),
+                state="resolved", resolved_at=now - timedelta(days=ended),
+            )  # fmt: skip
+    assert tally() == "1", "A40, and not A41, which ended 31 days ago"
+
+
 def test_the_list_tells_how_long_repairs_took_by_cause_and_which_rules_talk_most(
     site: Site, visitor: httpx.Client
 ) -> None:

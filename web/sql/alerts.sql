@@ -24,9 +24,9 @@ ORDER BY a.opened_at DESC, a.alert_id DESC
 LIMIT %(limit)s;
 
 -- count_piles
--- Live alerts, and those of the last days that are over, by where they lie; of a zone and of a fault, if asked.
+-- Live alerts, and those that ended within the last days, by where they lie; of a zone and of a fault, if asked.
 SELECT alert_pile(a, %(now)s), count(*) FROM alert a
-WHERE (a.state <> 'resolved' OR a.opened_at >= %(since)s)
+WHERE (a.state <> 'resolved' OR a.resolved_at >= %(since)s)
   AND (%(zone)s::text IS NULL OR a.zone_id = %(zone)s) AND (%(fault)s::text IS NULL OR a.fault = %(fault)s)
 GROUP BY 1;
 
