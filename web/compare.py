@@ -28,7 +28,6 @@ class Numbers:
     energy_kwh_m3: float
     energy_kwh_m3_100m: float
     service: float
-    known_share: float
 
 
 def fetch_numbers(
@@ -65,5 +64,4 @@ def numbers_of(hours: Hours, ratings: Mapping[str, Mapping[str, float]], part: s
         energy_kwh_m3=energy_kwh_m3,
         energy_kwh_m3_100m=energy_kwh_m3 / head_m * 100,
         service=float(np.nanmean(service)) if np.isfinite(service).any() else float("nan"),
-        known_share=float(np.isfinite(energy).mean()),
     )

@@ -271,6 +271,22 @@ def test_zones_are_compared_by_names_and_not_ranked(reader: httpx.Client) -> Non
 
 
 @pytest_db
+def test_each_comparison_counts_the_zones_of_its_own_number(site: Site, zones: list[Zone]) -> None:
+    """Without a reading of power nothing is known of energy, and all of service."""
+    now = site.clock.now()
+    with site.connect() as connection:
+        seed_readings(connection, zones[0], now=now, days=9)
+        for table in ("reading", "reading_hour", "reading_day"):
+            connection.execute(
+                f"DELETE FROM {table} WHERE channel_id IN (SELECT channel_id FROM channel WHERE name = 'power_w')"
+            )
+    with site.app() as client:
+        client.get(site.login_path())
+        found = re.findall(r"(\d) zones sur 6 ont des données", words(client.get("/fr/comparer?jours=7")))
+    assert found == ["1", "0", "0", "1"]
+
+
+@pytest_db
 def test_a_zone_that_lost_a_noon_seems_no_better_than_the_week_before(site: Site, zones: list[Zone]) -> None:
     """The counter moves on over the gap, under a sun that nobody measured."""
     now = site.clock.now()

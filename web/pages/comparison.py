@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
+from math import isfinite
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -82,9 +83,6 @@ def _plots(page: Page, found: Sequence[Compared], days: int, ref: str) -> list[P
     texts = page.texts
     _ = texts.gettext
     then = {"avant": _("période d’avant"), "an": _("l’an dernier (52 semaines)")}[ref]
-    coverage = _("%(days)s jours entiers jusqu’à hier ; %(known)s zones sur %(all)s ont des données") % {
-        "days": days, "known": sum(one.now.known_share > 0 for one in found), "all": len(found),
-    }  # fmt: skip
 
     def plot(
         key: str, title: str, unit: str, question: str, field: str, notes: Sequence[str], *, scale: float = 1.0,
@@ -97,6 +95,9 @@ def _plots(page: Page, found: Sequence[Compared], days: int, ref: str) -> list[P
             )
             for one in found
         ]  # fmt: skip
+        coverage = _("%(days)s jours entiers jusqu’à hier ; %(known)s zones sur %(all)s ont des données") % {
+            "days": days, "known": sum(isfinite(one.value) for one in compared), "all": len(compared),
+        }  # fmt: skip
         behind = compared[0].href if compared else page.path("comparer")
         return compare_plot(
             key, title, unit, question, compared, decimals=decimals, coverage=coverage, notes=notes, then=then,
