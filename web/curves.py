@@ -122,7 +122,7 @@ def _curve(
     # A mean of an interval stands at the interval's middle, so that curves of two resolutions lie on each other.
     t_s = series.t_s + step_s / 2
     highest = float(series.maximum.max()) if len(t_s) else None
-    wanted = (span.end_s - span.start_s) / channel.interval_s
+    due = channel.due_s(_instant(span.start_s), _instant(span.end_s)) / channel.interval_s
     reached = max(drawn.top, highest or 0.0, *(spot.value for spot in spots))
     top = round_up(reached)
     decimals = 0 if top > 10 else 1
@@ -142,7 +142,7 @@ def _curve(
         channel=channel,
         drawing=Markup(drawing),  # noqa: S704 - written by our own charts, which escape their texts
         values=values_address(channel, choice.resolution, _instant(span.start_s), _instant(span.end_s)),
-        coverage=min(1.0, float(series.n.sum()) / wanted),
+        coverage=min(1.0, float(series.n.sum()) / due) if due > 0 else 0.0,
         at=latest.measured_at if latest else None,
         last=latest.value if latest else None,
         flag=latest.flag if latest else Flag.MISSING,

@@ -271,6 +271,28 @@ def test_zones_are_compared_by_names_and_not_ranked(reader: httpx.Client) -> Non
 
 
 @pytest_db
+def test_a_sensor_that_came_lately_is_due_nothing_of_the_days_before(site: Site, zones: list[Zone]) -> None:
+    now = site.clock.now()
+    with site.connect() as connection:
+        for zone, days in ((zones[0], 2), (zones[1], 1)):
+            seed_readings(connection, zone, now=now, days=days)
+        for zone_id, days, names in (
+            ("zone-1", 2, ["level_m"]),
+            ("zone-2", 1, ["level_m", "volume_m3", "irradiance_w_m2"]),
+        ):
+            connection.execute(
+                "UPDATE channel SET added_at = %s WHERE zone_id = %s AND name = ANY(%s)",
+                (now - timedelta(days=days), zone_id, names),
+            )
+    with site.app() as client:
+        client.get(site.login_path())
+        for address in ("/fr/zones/zone-1?span=30d", "/fr/zones/zone-1/tower?jours=30"):
+            assert "données reçues : 100 %" in words(client.get(address)).replace("\xa0", " ").replace("\u202f", " ")
+        overview = words(client.get("/fr/")).replace("\xa0", " ").replace("\u202f", " ")
+        assert "des mesures reçues, hier 100 %" in overview, "what came in the middle of yesterday is left out"
+
+
+@pytest_db
 def test_each_comparison_counts_the_zones_of_its_own_number(site: Site, zones: list[Zone]) -> None:
     """Without a reading of power nothing is known of energy, and all of service."""
     now = site.clock.now()

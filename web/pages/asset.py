@@ -269,6 +269,7 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
     channel = part.channels.get("tower/level_m")
     if channel is not None and full_m > 0:
         raw = part.store.series(channel.channel_id, start, end).without_bad()
+        due = channel.due_s(start, end) / channel.interval_s
         step = step_for(end - start, channel.interval_s)
         lines = raw if days == 1 else part.store.series(channel.channel_id, start, end, resolution=step)
         shift_s = 0.0 if days == 1 else step.total_seconds() / 2
@@ -278,7 +279,7 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
                 tower_days(raw.t_s, raw.value, full_level_m=full_m, interval_s=channel.interval_s),
                 now=page.now, span=Span(start.timestamp(), end.timestamp()), full_level_m=full_m, full_m3=full_m3,
                 max_gap_s=max(2.5 * channel.interval_s, 1.5 * step.total_seconds()),
-                coverage=min(1.0, len(raw.t_s) * channel.interval_s / (end - start).total_seconds()),
+                coverage=min(1.0, len(raw.t_s) / due) if due > 0 else 0.0,
                 behind=part.rows(["tower/level_m", "tower/outflow_m3_h"], start, end), texts=texts,
                 spots=spots_of(read, asset_id, channel.name, texts),
             )
