@@ -231,6 +231,23 @@ def test_a_page_renews_itself_and_stops_when_told_to(chromium: Browser, past: Si
     context.close()
 
 
+def test_a_trial_that_ends_in_front_of_the_reader_can_be_applied(chromium: Browser, site: Site) -> None:
+    with site.connect() as connection:
+        seed_trials(connection, site.clock.now())
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, 360)
+        page = context.new_page()
+        page.goto("/fr/regles/essais/1")
+        expect(page.get_by_role("progressbar")).to_be_visible()
+        with site.connect() as connection:
+            connection.execute(
+                "UPDATE rule_trial SET done = total, result = (SELECT result FROM rule_trial WHERE rule_trial_id = 2)"
+                " WHERE rule_trial_id = 1"
+            )
+        expect(page.get_by_role("button", name=re.compile("^Appliquer"))).to_be_visible(timeout=10_000)
+        context.close()
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_from_the_overview_to_an_answer_on_the_phone_and_back(chromium: Browser, site: Site, width: int) -> None:
     with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
