@@ -15,7 +15,7 @@ from gateway.zones import Zone
 from ingest.registry import fetch_registered
 from ingest.zone_changes import export_text
 from tests.conftest import skip_without
-from tests.web.web_seed import seed_files, seed_messages, seed_sms, seed_talk, seed_trials
+from tests.web.web_seed import seed_alert, seed_files, seed_messages, seed_sms, seed_talk, seed_trials
 from tests.web.web_site import TEXT, Site, serving
 from web.app import create_app
 
@@ -229,6 +229,19 @@ def test_a_page_renews_itself_and_stops_when_told_to(chromium: Browser, past: Si
     page.get_by_role("button", name="Suspendre la mise à jour").click()
     expect(page.get_by_role("button", name="Reprendre la mise à jour")).to_be_visible()
     context.close()
+
+
+def test_the_tallies_of_alerts_follow_the_list(chromium: Browser, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site.clock, "speed", 60.0)
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, 1280)
+        page = context.new_page()
+        page.goto("/fr/alertes")
+        expect(page.locator(".piles")).to_contain_text("En cours 1")
+        with site.connect() as connection:
+            seed_alert(connection, "zone-1", "night_leak", code="A8", opened_at=site.clock.now())
+        expect(page.locator(".piles")).to_contain_text("En cours 2", timeout=10_000)
+        context.close()
 
 
 def test_a_trial_that_ends_in_front_of_the_reader_can_be_applied(chromium: Browser, site: Site) -> None:

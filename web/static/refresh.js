@@ -23,7 +23,7 @@
   const every = Number(body.dataset.refresh) * 1000;
   if (!every) return;
 
-  const parts = ["#live", "#thread", ".top nav", ".foot time"];
+  const parts = ["#live", "#thread", ".piles", ".top nav", ".foot time"];
   let paused = false;
 
   // What somebody has chosen or typed and not sent yet.
