@@ -244,6 +244,29 @@ def test_the_tallies_of_alerts_follow_the_list(chromium: Browser, site: Site, mo
         context.close()
 
 
+def test_no_row_moves_under_a_pointer_that_is_about_to_click(
+    chromium: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.clock, "speed", 60.0)
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, 1280)
+        page = context.new_page()
+        page.goto("/fr/alertes")
+        page.get_by_role("button", name="Prendre A7").hover()
+        with site.connect() as connection:
+            seed_alert(connection, "zone-1", "dry_running", code="A8", opened_at=site.clock.now())
+        page.wait_for_timeout(7_000)  # two turns
+        expect(page.locator("#live tbody tr")).to_have_count(1)
+        page.mouse.move(1, 1)
+        expect(page.locator("#live tbody tr")).to_have_count(2, timeout=10_000)
+        page.get_by_role("navigation", name="État").get_by_role("link").first.focus()
+        with site.connect() as connection:
+            seed_alert(connection, "zone-2", "dry_running", code="A9", opened_at=site.clock.now())
+        expect(page.locator("#live tbody tr")).to_have_count(3, timeout=10_000)
+        assert page.evaluate("document.activeElement.closest('.piles') !== null"), "the keyboard keeps its place"
+        context.close()
+
+
 def test_a_trial_that_ends_in_front_of_the_reader_can_be_applied(chromium: Browser, site: Site) -> None:
     with site.connect() as connection:
         seed_trials(connection, site.clock.now())

@@ -37,7 +37,7 @@
     const live = document.getElementById("live");
     const focused = document.activeElement;
     return (
-      document.hidden || live.querySelector("table.fleet:hover, .todo-list:hover") !== null ||
+      document.hidden || live.querySelector("table.fleet:hover, .todo-list:hover, table.rows tr:has(a, button):hover") !== null ||
       (focused !== live && live.contains(focused)) || !document.getSelection().isCollapsed ||
       [...live.querySelectorAll("select, textarea, input:not([type=hidden])")].some(isTouched)
     );
@@ -48,6 +48,7 @@
       const old = document.querySelector(part);
       const next = fresh.querySelector(part);
       if (!old || !next || old.innerHTML === next.innerHTML) continue;
+      if (document.activeElement !== old && old.contains(document.activeElement)) continue;
       const open = [...old.querySelectorAll("details")].map((one) => one.open);
       const regions = () => [old, ...old.querySelectorAll("[role=region]")];
       const scrolled = regions().map((one) => one.scrollTop);
