@@ -267,6 +267,27 @@ def test_no_row_moves_under_a_pointer_that_is_about_to_click(
         context.close()
 
 
+def test_a_session_that_ends_takes_no_half_written_note_with_it(
+    chromium: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.clock, "speed", 60.0)
+    with serving(create_app(site.config, site.clock, wall=site.wall)) as url:
+        context = enter(chromium, site, url, 360)
+        page = context.new_page()
+        page.goto("/fr/alertes/1")
+        # The form may lie in a fold; what counts is what stands in it.
+        page.evaluate("document.getElementById('texte').value = 'Le joint du clapet'")
+        with site.connect() as connection:
+            connection.execute("DELETE FROM web_session")
+        for _turn in range(2):
+            page.wait_for_event("response", lambda response: response.status == 401, timeout=10_000)
+        assert page.evaluate("document.getElementById('texte').value") == "Le joint du clapet"
+        page.evaluate("document.getElementById('texte').value = ''")
+        expect(page.locator("#texte")).to_have_count(0, timeout=10_000)
+        expect(page.locator("form[action*=entrer], input[type=password]").first).to_be_attached()
+        context.close()
+
+
 def test_a_trial_that_ends_in_front_of_the_reader_can_be_applied(chromium: Browser, site: Site) -> None:
     with site.connect() as connection:
         seed_trials(connection, site.clock.now())

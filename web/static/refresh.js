@@ -32,6 +32,8 @@
     return field.selectedIndex !== Math.max(0, [...field.options].findIndex((one) => one.defaultSelected));
   }
 
+  const isBegun = (place) => [...place.querySelectorAll("select, textarea, input:not([type=hidden])")].some(isTouched);
+
   // Nothing moves under a pointer that is about to click, under the keyboard's focus, or under a form that is being filled in.
   function isInUse() {
     const live = document.getElementById("live");
@@ -39,7 +41,7 @@
     return (
       document.hidden || live.querySelector("table.fleet:hover, .todo-list:hover, table.rows tr:has(a, button):hover") !== null ||
       (focused !== live && live.contains(focused)) || !document.getSelection().isCollapsed ||
-      [...live.querySelectorAll("select, textarea, input:not([type=hidden])")].some(isTouched)
+      isBegun(live)
     );
   }
 
@@ -64,7 +66,8 @@
     if (!paused && !isInUse()) {
       try {
         const answer = await fetch(location.href, { credentials: "same-origin" });
-        if (answer.status === 401) return location.reload();
+        // The log-in form waits until what is half written anywhere on the page has been taken elsewhere.
+        if (answer.status === 401 && !isBegun(document.querySelector("main"))) return location.reload();
         if (answer.ok && !isInUse()) {
           if (isKept) return location.reload(); // the link is back: the page that was asked for, in place of the kept one
           put(new DOMParser().parseFromString(await answer.text(), "text/html"));
