@@ -36,6 +36,7 @@ PARTS = (
     Part("hand_readings", N_("les mesures lues à la main"), N_("pour compléter les capteurs")),
     Part("story", N_("ce qui a été fait d’une alerte"), N_("pour que l’histoire d’une panne se lise plus tard")),
     Part("alerts", N_("qui a pris, endormi ou clos une alerte"), N_("pour savoir qui s’en occupe")),
+    Part("photos", N_("ce qu’une photo montre, où se trouve ce numéro"), N_("pour qui ne voit pas la photo")),
     Part("calls", N_("les appels à faire à la main"), N_("pour que personne ne soit oublié")),
     Part("conversation", N_("la question posée et pas encore répondue"), N_("pour comprendre la réponse suivante")),
     Part("events", N_("ce que la route a transmis, tel quel"), N_("pour relire ce qui n’a pas été compris")),

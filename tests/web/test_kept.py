@@ -27,7 +27,8 @@ pytestmark = pytest.mark.db
 
 TOLD_IN = {
     "contact": "contact", "consent_log": "consent", "notification": "told", "sms_in": "received", "report": "reports",
-    "alert_event": "story", "alert": "alerts", "phone_inbox": "handset", "phone_reply": "handset",
+    "alert_event": "story", "alert": "alerts", "alert_photo": "photos", "phone_inbox": "handset",
+    "phone_reply": "handset",
     "sms_attempt": "attempts", "sms_receipt": "receipts", "conversation": "conversation", "carrier_event": "events",
     "hand_reading": "hand_readings", "call_list": "calls", "gammu_handover": "handed_over",
 }  # fmt: skip

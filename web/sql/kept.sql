@@ -50,11 +50,17 @@ WHERE (a.zone_id, e.who) IN (SELECT * FROM unnest(%(zones)s::text[], %(whos)s::t
 -- alerts
 WITH known_as AS MATERIALIZED (
     SELECT * FROM unnest(%(zones)s::text[], %(names)s::text[], %(whos)s::text[]) AS k (zone_id, name, who))
-SELECT code, opened_at, acknowledged_by, shelved_by, assigned_to, closed_by FROM alert
+SELECT code, opened_at, acknowledged_by, shelved_by, shelved_why, assigned_to, closed_by FROM alert
 WHERE (zone_id, acknowledged_by) IN (SELECT zone_id, who FROM known_as)
    OR (zone_id, shelved_by) IN (SELECT zone_id, who FROM known_as)
    OR (zone_id, assigned_to) IN (SELECT zone_id, name FROM known_as)
-   OR (zone_id, closed_by) IN (SELECT zone_id, who FROM known_as) ORDER BY alert_id;
+   OR (zone_id, closed_by) IN (SELECT zone_id, who FROM known_as)
+   OR concat_ws(' ', shelved_why, assigned_to) ~ %(number)s ORDER BY alert_id;
+
+-- photos
+-- What photos show in words with this number in them.
+SELECT p.added_at, a.code, p.shows FROM alert_photo p JOIN alert a USING (alert_id)
+WHERE p.shows ~ %(number)s ORDER BY photo_id;
 
 -- calls
 SELECT since, step, why, called_at FROM call_list JOIN contact c USING (contact_id) WHERE c.phone = %(phone)s ORDER BY call_id;
