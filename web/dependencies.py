@@ -14,6 +14,7 @@ from secrets import compare_digest
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
 from psycopg_pool import ConnectionPool
 
 from gateway.clock import Clock
@@ -237,6 +238,25 @@ def api_guard(request: Request, visitor: ApiVisitorOf) -> Visitor:
     ScopeMissing : the key may not
     """
     return _allowed(visitor, Scope.READ if request.method in SAFE_METHODS else Scope.WRITE)
+
+
+def known_parameters(request: Request) -> None:
+    """Refuse a parameter that the address does not have: whoever mistypes `start` would get the last day and not know.
+
+    Raises
+    ------
+    BadParameter : names it and those that there are
+    """
+    offered = _offered(request.scope["route"].dependant)
+    for name, value in request.query_params.multi_items():
+        if name not in offered:
+            raise BadParameter(name, value, f"is no parameter here; there are: {', '.join(sorted(offered)) or 'none'}")
+
+
+def _offered(dependant: Dependant) -> set[str]:
+    """Names of all parameters that an address and what it depends on read from its query."""
+    names = {field.alias for field in dependant.query_params}
+    return names.union(*map(_offered, dependant.dependencies))
 
 
 def early_visitor(request: Request, services: Services, connection: Connection) -> Visitor:

@@ -21,7 +21,7 @@ from web.api import rules as api_rules
 from web.api import set_aside as api_set_aside
 from web.api import sms as api_sms
 from web.api import uplinks as api_uplinks
-from web.dependencies import api_guard, demo_only, export_guard, page_guard, send_guard
+from web.dependencies import api_guard, demo_only, export_guard, known_parameters, page_guard, send_guard
 from web.pages import (
     account,
     alerts,
@@ -61,7 +61,7 @@ def routes() -> list[BaseRoute]:
     FastAPI would do it when each is first asked for: a second of work in each application of a process, and two threads
     that do it at once trip over each other.
     """
-    house = APIRouter()
+    house, known = APIRouter(), Depends(known_parameters)
     house.include_router(health.router)
     house.include_router(login.open_router)
     house.include_router(hooks.router)
@@ -71,13 +71,15 @@ def routes() -> list[BaseRoute]:
         openapi.router, zones.router, readings.router, api_alerts.router, api_account.router, api_set_aside.router,
         api_rules.router, api_sms.router, api_reports.router,
     ):  # fmt: skip
-        house.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard)])
+        house.include_router(router, prefix="/api/v1", dependencies=[Depends(api_guard), known])
     house.include_router(metrics.router, dependencies=[Depends(api_guard)])
     house.include_router(sta.router, dependencies=[Depends(api_guard)])
-    house.include_router(api_exports.router, prefix="/api/v1", dependencies=[Depends(export_guard)])
-    house.include_router(api_backlogs.router, prefix="/api/v1", dependencies=[Depends(send_guard)])
+    house.include_router(api_exports.router, prefix="/api/v1", dependencies=[Depends(export_guard), known])
+    house.include_router(api_backlogs.router, prefix="/api/v1", dependencies=[Depends(send_guard), known])
     house.include_router(api_uplinks.router, prefix="/api/v1", dependencies=[Depends(send_guard)])
-    house.include_router(api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only)])
+    house.include_router(
+        api_phone.router, prefix="/api/v1", dependencies=[Depends(api_guard), Depends(demo_only), known]
+    )
     for router in (
         overview.router, zone.router, committee.router, figures.router, alerts.router, rules.router, account.router,
         set_aside.router, profiles.router, login.router, calls.router, sms.router, data.router, reports.router,

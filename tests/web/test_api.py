@@ -177,6 +177,29 @@ def test_mistakes_are_problems_that_name_parameter_value_and_bound(reader: httpx
 
 
 @pytest.mark.db
+def test_a_mistyped_parameter_is_named_and_not_passed_over(site: Site, reader: httpx.Client) -> None:
+    """Whoever writes `from` for `start` would have the last day's figures and take them for those of January."""
+    with site.app() as stranger:
+        assert stranger.get("/api/v1/zones?nonsense=1").status_code == 401, "who may not look learns no names"
+    paths = reader.get("/api/v1/openapi.json").json()["paths"]
+    plain = [
+        path for path, operations in paths.items()
+        if path.startswith("/api/v1/") and "get" in operations and "{" not in path
+    ]  # fmt: skip
+    assert len(plain) > 10
+    for path in plain:
+        answer = reader.get(path, params={"nonsense": "1"})
+        if answer.status_code != 403:
+            assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "nonsense"), path
+    january = {"channel": "zone-3/tower/level_m", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
+    answer = reader.get("/api/v1/readings", params=january)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["parameter"], error["value"]) == ("from", "2026-01-01T00:00:00Z")
+    assert error["bound"].endswith("there are: channel, cursor, end, format, limit, resolution, start")
+
+
+@pytest.mark.db
 def test_alerts_tell_who_was_told_on_which_route_in_which_words(site: Site, script: httpx.Client) -> None:
     answer = script.get("/api/v1/alerts?state=open&zone=zone-3").json()
     alert = answer["items"][0]

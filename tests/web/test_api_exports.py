@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 
@@ -254,4 +255,9 @@ def test_the_page_offers_channels_and_its_form_works_without_javascript(reader: 
         "format": "csv",
     }
     assert len(frame_of(reader.get("/api/v1/exports/readings", params=sent))) == 288
+    form = reader.get("/fr/donnees?q=mangol").text.partition('class="break-form"')[2].partition("</form>")[0]
+    fields = dict.fromkeys(set(re.findall(r' name="(\w+)"', form)) - {"canaux"}, "")  # that is another button's
+    assert "q" in fields
+    fields |= {"zone": "zone-3", "from": "2026-03-01", "to": "2026-03-01", "kind": "raw", "format": "csv"}
+    assert set(frame_of(reader.get("/api/v1/exports/readings", params=fields)).zone) == {"zone-3"}
     assert reader.get("/fr/donnees?canaux=zone-9").status_code == 404

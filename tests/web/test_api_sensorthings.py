@@ -15,6 +15,7 @@ import pytest
 from ingest.db import connect
 from tests.web.web_site import Site
 from web.access import Scope, create_api_key
+from web.api import sta
 from web.api.sta import Reader
 from web.api.sta_filter import Bounds, bounds_of, holds, parse_filter, parse_options
 from web.errors import NotOffered
@@ -64,6 +65,37 @@ def test_the_frost_client_expands_what_belongs_together(frost: fsc.SensorThingsS
     assert place.location["type"] == "Point" if isinstance(place.location, dict) else place.location.type == "Point"
     names = {one.name for one in thing.datastreams}
     assert {"zone-1/pump/power_w", "zone-1/tower/level_m"} <= names
+
+
+@pytest.mark.db
+def test_the_frost_client_reads_a_whole_day_of_what_it_expands(frost: fsc.SensorThingsService) -> None:
+    day = "phenomenonTime ge 2026-03-01T00:00:00Z and phenomenonTime lt 2026-03-02T00:00:00Z"
+    streams = frost.datastreams().query().filter("name eq 'zone-3/tower/level_m'")
+    (level,) = list(streams.expand(f"Observations($filter={day};$orderby=phenomenonTime asc)").list())
+    assert len({one.phenomenon_time for one in level.observations}) == 288, "the first answer holds 100 of them"
+
+
+@pytest.mark.db
+def test_a_link_leads_from_what_is_expanded_to_the_rest(reader: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one answer holds no more: each of all is listed once, with the options that were asked for."""
+    monkeypatch.setattr(sta, "MOST_EXPANDED", 50)
+    named = ask(reader, "/Datastreams?$top=1000&$select=name,id")["value"]
+    found = ask(reader, "/Things?$select=name&$expand=Datastreams($top=7;$skip=2;$orderby=id desc;$expand=Thing)")
+    names: list[str] = []
+    for zone in found["value"]:
+        own, address = zone["Datastreams"], zone.get("Datastreams@iot.nextLink")
+        while address:
+            page = reader.get(address).json()
+            assert len(page["value"]) <= 7
+            own, address = own + page["value"], page.get("@iot.nextLink")
+        assert [one["@iot.id"] for one in own] == sorted((one["@iot.id"] for one in own), reverse=True)
+        assert all("name" in one["Thing"] for one in own)
+        names += [one["name"] for one in own]
+    assert len(names) == len(set(names)) == len(named) - 2 * 6
+    assert sum(len(zone["Datastreams"]) for zone in found["value"]) <= 50
+    none = ask(reader, "/Things('zone-1')?$expand=Datastreams($top=0;$count=true)")
+    assert none["Datastreams@iot.count"] > 0
+    assert "Datastreams@iot.nextLink" not in none
 
 
 @pytest.mark.db
@@ -302,3 +334,8 @@ def test_options_within_an_expand_are_its_own() -> None:
     assert "Locations" in found.expand["Things"].expand
     assert found.expand["Sensor"].top is None
     assert found.order == (("name", True), ("id", False))
+
+
+def test_of_one_property_expanded_twice_nothing_is_lost() -> None:
+    things = parse_options([("$expand", "Things/Locations,Things($top=1;$skip=3),Things/Datastreams")]).expand["Things"]
+    assert (things.top, things.skip, sorted(things.expand)) == (1, 3, ["Datastreams", "Locations"])

@@ -67,6 +67,7 @@ def readings(
     ] = None,
     kind: Annotated[Kind, Query(description="readings, or what became of them by hour or day")] = Kind.RAW,
     format: Annotated[Format, Query(description="`excel-fr`: semicolon, decimal comma, French headers")] = Format.CSV,
+    q: Annotated[str, Query(include_in_schema=False)] = "",  # the page's field to look for a zone stands in its form
 ) -> Response:
     """Channel by channel in the order of measured time, as long as it takes; nothing is left out, bad readings neither.
 

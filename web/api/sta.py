@@ -31,7 +31,7 @@ SQL = queries("web", "sta")
 ROOT = "/api/sta/v1.1"
 TOP, MOST = 100, 1000
 MOST_DIGITS = 17  # of a number in an address
-MOST_EXPANDED = 100_000  # observations of all streams of one answer
+MOST_EXPANDED = 20_000  # of all that one answer expands; links lead to the rest
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
 SENML_UNITS = "https://www.iana.org/assignments/senml/"
@@ -108,6 +108,7 @@ class Reader:
             ):  # fmt: skip
                 self._streams[owner].append(number)
         self._spans: dict[int, str] = {}
+        self._room = MOST_EXPANDED
 
     def answer(self, path: str, options: Options, query: str) -> Any:
         """Walk the path and answer with what stands at its end."""
@@ -277,7 +278,9 @@ class Reader:
             if name not in LINKS[kind]:
                 raise NotOffered(f"$expand: {kind} have no {name}")
             further, is_many = LINKS[kind][name]
-            for entity, (related, count) in zip(entities, self._expanded(kind, ids, name, inner), strict=True):
+            for entity, (related, count, has_more) in zip(
+                entities, self._expanded(kind, ids, name, inner), strict=True
+            ):
                 entity.pop(f"{name}@iot.navigationLink")
                 dressed = self._dressed(further, related, inner)
                 if not is_many and not dressed:
@@ -285,25 +288,37 @@ class Reader:
                 entity[name] = dressed if is_many else dressed[0]
                 if is_many and inner.is_counted:
                     entity[f"{name}@iot.count"] = count
+                if is_many and has_more:
+                    rest = [pair for pair in inner.parts if pair[0] != "$skip"]
+                    rest.append(("$skip", str(inner.skip + len(related))))
+                    entity[f"{name}@iot.nextLink"] = f"{entity['@iot.selfLink']}/{name}?{urlencode(rest)}"
         if options.select:
             kept = {"@iot.id" if name == "id" else name for name in options.select} | options.expand.keys()
-            kept |= {f"{name}@iot.count" for name in options.expand}
+            kept |= {f"{name}@iot.{told}" for name in options.expand for told in ("count", "nextLink")}
             entities = [{name: value for name, value in one.items() if name in kept} for one in entities]
         return entities
 
-    def _expanded(self, kind: str, ids: Sequence[Any], name: str, inner: Options) -> list[tuple[list[Any], int]]:
-        """For each of these what is shown of what belongs to it, and how many there are if that is asked for."""
+    def _expanded(self, kind: str, ids: Sequence[Any], name: str, inner: Options) -> list[tuple[list[Any], int, bool]]:
+        """For each of these what is shown of what belongs to it, how many there are if that is asked for, and whether
+        there are more.
+        """
         top = min(TOP if inner.top is None else inner.top, MOST)
-        if name == "Observations":
+        further, is_many = LINKS[kind][name]
+        if further == "Observations":
             bounds, descends = bounds_of(inner.where), _descends(inner.order)
-            limit = min(top, MOST_EXPANDED // max(1, len(ids)))
+            limit = min(top, self._room // max(1, len(ids)))
             channels = _within(bounds, ids)
-            some = self._some(channels, bounds, descends=descends, limit=limit, skip=inner.skip)
+            some = self._some(channels, bounds, descends=descends, limit=limit + 1, skip=inner.skip)
             counts = self._counts(channels, bounds) if inner.is_counted else {}
-            return [(some.get(one, []), counts.get(one, 0)) for one in ids]
-        further = LINKS[kind][name][0]
-        chosen = (self._chosen(further, self._related(kind, one, name), inner) for one in ids)
-        return [(found[inner.skip : inner.skip + top], len(found)) for found in chosen]
+            found = [(some.get(one, []), counts.get(one, 0), limit) for one in ids]
+        else:
+            chosen = [self._chosen(further, self._related(kind, one, name), inner) for one in ids]
+            limit = min(top, self._room // max(1, len(ids))) if is_many else top
+            found = [(one[inner.skip : inner.skip + limit + 1], len(one), limit) for one in chosen]
+        answer = [(some[:limit], count, len(some) > limit and top > 0) for some, count, limit in found]
+        if is_many:
+            self._room -= sum(len(shown) for shown, _, _ in answer)
+        return answer
 
     def _sent(self, kind: str, one: Any) -> Entity:
         entity = self._plain(kind, one)

@@ -45,6 +45,7 @@ class Options:
     order: tuple[tuple[str, bool], ...] = ()  # path, and whether it descends
     select: tuple[str, ...] = ()
     expand: Mapping[str, Options] = field(default_factory=dict)
+    parts: tuple[tuple[str, str], ...] = ()  # of an expanded property, as they were written
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,18 +354,17 @@ def _expand(text: str, *, depth: int) -> dict[str, Options]:
         head, bracket, rest = part.strip().partition("(")
         name, slash, further = head.partition("/")
         if slash:
-            inner = Options(expand=_expand(further + bracket + rest, depth=depth + 1))
-        elif bracket:
-            pairs = [one.partition("=") for one in _split(rest.removesuffix(")"), ";")]
-            own = [(key.strip(), value) for key, _, value in pairs if key.strip() != "$expand"]
-            inner = parse_options(own)
-            for key, _, value in pairs:
-                if key.strip() == "$expand":
-                    inner = replace(inner, expand=_expand(value, depth=depth + 1))
+            pairs = [("$expand", further + bracket + rest)]
         else:
-            inner = Options()
-        known = found.get(name)
-        found[name] = inner if known is None else replace(inner, expand={**known.expand, **inner.expand})
+            written = _split(rest.removesuffix(")"), ";") if bracket else []
+            pairs = [(key.strip(), value) for key, _, value in (one.partition("=") for one in written)]
+        pairs = [*(found[name].parts if name in found else ()), *pairs]
+        own = [pair for pair in pairs if pair[0] != "$expand"]
+        inner = parse_options(own)
+        if further := ",".join(value for key, value in pairs if key == "$expand"):
+            inner = replace(inner, expand=_expand(further, depth=depth + 1))
+            own.append(("$expand", further))
+        found[name] = replace(inner, parts=tuple(own))
     return found
 
 
