@@ -133,6 +133,8 @@ WRITTEN = {
     "webhook_retried": N_("avertissements renvoyés"),
     "report_published": N_("rapport publié"),
     "person_forgotten": N_("personne oubliée"),
+    "person_taken_along": N_("données d’une personne emportées"),
+    "zones_taken_along": N_("fichier de zones emporté, avec les personnes"),
     "zone_added": N_("zone ajoutée"),
     "zone_changed": N_("zone changée"),
     "person_added": N_("personne inscrite"),

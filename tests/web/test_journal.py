@@ -187,7 +187,7 @@ def journey(site: Site, connection: Connection) -> list[Step]:
         Step("/{language}/reglages/utilisateurs/fermer", ["account_disabled"], {"compte": "Sira"}),
         Step("/{language}/reglages/utilisateurs/rouvrir", ["account_enabled"], {"compte": "Sira"}),
         Step("/{language}/reglages/cles", ["key_made"], {"nom": "QGIS", "portee": ["read"], "jours": "30"}),
-        Step("/{language}/reglages/cles/{prefix}/revoquer", ["key_revoked"], ids={"prefix": Shown(r"(wat_\w{6})")}),
+        Step("/{language}/reglages/cles/{prefix}/revoquer", ["key_revoked"], ids={"prefix": Shown(r"(wat_[\w-]{6})")}),
         Step("/{language}/compte/mot", ["password_set"], {"mot": PASSWORD, "encore": PASSWORD}),
         Step("/{language}/compte/code", [], {"ancien": PASSWORD}),  # counts for nothing before a code was shown
         Step("/{language}/compte/code/prendre", ["code_set_up"], {"code": Shown(SECRET, "/fr/compte")}),
@@ -273,12 +273,28 @@ def test_the_journal_tells_what_was_before_and_after(busy: Site, visitor: httpx.
         ]
 
 
+def test_the_journal_says_who_took_whole_numbers_along(busy: Site, visitor: httpx.Client) -> None:
+    """Nothing changes by it, and the number stands in the file alone."""
+    for address in (
+        f"messages/accord/{busy.contact_id}/donnees?format=csv", "reglages/zones/zone-1/fichier",
+        "reglages/zones/-/tout",
+    ):  # fmt: skip
+        assert visitor.get(f"/fr/{address}").headers["cache-control"] == "no-store"
+    with busy.connect() as connection:
+        rows = connection.execute("SELECT who, what, subject, zone_id, after FROM audit_log ORDER BY audit_id")
+        assert rows.fetchall() == [
+            ("Awa (web)", "person_taken_along", str(busy.contact_id), None, {"format": "csv"}),
+            ("Awa (web)", "zones_taken_along", "zone-1.toml", "zone-1", None),
+            ("Awa (web)", "zones_taken_along", "zones.zip", None, None),
+        ]
+
+
 def test_the_journal_says_which_key_was_made_and_revoked(
     busy: Site, visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two keys may have one name; how they begin tells them apart, on the pages and by the command."""
     form = {"csrf": csrf_of(visitor), "nom": "QGIS", "portee": "read", "jours": "30"}
-    (begins,) = re.findall(r"(wat_\w{6})\w{20,}", visitor.post("/fr/reglages/cles", data=form).text)
+    (begins,) = re.findall(r"(wat_[\w-]{6})[\w-]{20,}", visitor.post("/fr/reglages/cles", data=form).text)
     assert visitor.post(f"/fr/reglages/cles/{begins}/revoquer", data=form).status_code == 303
     monkeypatch.setenv("NDIYAN_DATABASE_URL", busy.url)
     made = CliRunner().invoke(app, ["web", "api-key", "QGIS"])

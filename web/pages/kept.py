@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from alerts.errors import StandsElsewhere
+from ingest.audit import record
 from web.consent import phone_of
 from web.errors import BadParameter, NotThere
 from web.kept import PARTS, as_csv, as_json, fetch_kept
@@ -40,6 +41,11 @@ def of_one(page: PageOf, contact_id: int, format: Annotated[str, Query()] = "jso
         return people_page(page, stands_elsewhere=True)
     if kept is None:
         raise NotThere("contact", str(contact_id))
+    with page.connection.transaction():
+        record(
+            page.connection, who=page.who, what="person_taken_along", subject=str(contact_id), zone=page.visitor.zone,
+            now=page.now, after={"format": format},
+        )  # fmt: skip
     write, media = FORMATS[format]
     name = f"ndiyan-{contact_id}.{format}"
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData, UploadFile
 
 from gateway.errors import ZoneFileError
+from ingest.audit import record
 from ingest.errors import ZoneMovedOn, ZonesRefused
 from ingest.readings_pg import PgReadings
 from ingest.registry import fetch_registered
@@ -65,8 +66,7 @@ def export_all(page: PageOf) -> Response:
     with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
         for zone_id, zone in found.items():
             archive.writestr(f"{zone_id}.toml", export_text(zone))
-    headers = {"content-disposition": 'attachment; filename="zones.zip"'}
-    return Response(into.getvalue(), media_type="application/zip", headers=headers)
+    return _taken(page, into.getvalue(), "zones.zip", "application/zip")
 
 
 @router.post("/-/voir")
@@ -107,8 +107,7 @@ def zone(page: PageOf, zone_id: str) -> Response:
 def export_one(page: PageOf, zone_id: str) -> Response:
     """The zone as a file, with its people."""
     text = export_text(registered_zone(page.connection, zone_id))
-    headers = {"content-disposition": f'attachment; filename="{zone_id}.toml"'}
-    return Response(text, media_type="application/toml", headers=headers)
+    return _taken(page, text.encode(), f"{zone_id}.toml", "application/toml", zone=zone_id)
 
 
 @router.post("/{zone_id}")
@@ -127,6 +126,14 @@ def change(page: PageOf, zone_id: str, form: FormOf) -> Response:
         return _form(page, zone_id, overtaken=(int(seen), changes_between(known, wanted)))
     looked = look_at_zones(page.connection, [wanted])
     return _previewed(page, looked) if looked.plans[0].changes else page.see("reglages", "zones", zone_id)
+
+
+def _taken(page: Page, content: bytes, name: str, media: str, *, zone: str | None = None) -> Response:
+    """A file with whole phone numbers in it; that it was taken is written down."""
+    with page.connection.transaction():
+        record(page.connection, who=page.who, what="zones_taken_along", subject=name, zone=zone, now=page.now)
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return Response(content, media_type=media, headers=headers)
 
 
 def _files_of(form: FormData) -> Iterable[tuple[str, str]]:
