@@ -326,8 +326,9 @@ class Subscriber:
         published, answers, end = mqtt.read_packets(data, protocol=self._protocol)
         for answer in answers:
             self._answer(answer)
-        if published and (self._passed or self._marked or self.own_topic in {self._first_topic, *self._own}):
-            published = self._sifted(published)
+        own_topic = self.own_topic.encode()
+        if self._passed or any(one.topic == own_topic for one in published):
+            published = self._sifted(published, own_topic)
         if published:
             self._read += len(published)
             received_us = us_from_instant(self._clock.now())
@@ -342,14 +343,13 @@ class Subscriber:
             self._receiver.deliver(messages)
         return data[end:]
 
-    def _sifted(self, published: Iterable[mqtt.Published]) -> list[mqtt.Published]:
+    def _sifted(self, published: Iterable[mqtt.Published], own_topic: bytes) -> list[mqtt.Published]:
         """What is to be read; marks and what is passed over are confirmed once all that came before them is."""
         kept: list[mqtt.Published] = []
-        own_topic = self.own_topic.encode()
         with self._lock:
             for one in published:
                 if one.topic == own_topic:
-                    if one.payload in self._marked:  # and not one of an earlier connection
+                    if one.payload in self._marked:  # else of an earlier connection, perhaps of a process before us
                         self._passed.update(self._marked.pop(one.payload))
                         self._is_marked = not self._marked
                 elif not self._passed or _zone_of(one.topic) not in self._passed:

@@ -387,10 +387,12 @@ def test_the_first_doubts_all_claims_for_each_new_session_and_passes_nothing_ove
 
 
 @pytest.mark.parametrize("worker", [1, 2])
-def test_a_mark_of_an_earlier_connection_is_no_message_and_no_mark_of_this_one(worker: int) -> None:
+@pytest.mark.parametrize("reads_own", [True, False], ids=["its own topic read", "killed, and nothing read yet"])
+def test_a_mark_of_an_earlier_connection_is_no_message_and_no_mark_of_this_one(worker: int, *, reads_own: bool) -> None:
+    """The session keeps the topic: it may come before a worker that was killed looks at who has which zone."""
     config = IngestConfig("", MqttSettings("localhost", 1883)).of_worker(worker, 2)
     subscriber = Subscriber(config, ManualClock(START), Deaf())
-    subscriber.read_also([subscriber.own_topic])
+    subscriber.read_also([subscriber.own_topic] if reads_own else [])
     stale = mqtt.publish_packet(subscriber.own_topic, b"earlier", protocol=config.mqtt.protocol, mid=7)
     assert subscriber._hear(stale) == b""
     subscriber.stop()
