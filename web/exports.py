@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -25,11 +25,15 @@ from gateway.clock import instant_from_us
 from ingest.arrays import array_cursor
 from ingest.db import Connection, queries
 from ingest.readings import ChannelRow
+from ingest.readings_pg import PgReadings
+from web.errors import BadParameter, NotThere
 
 SQL = queries("web", "exports")
 
 PIECE_ROWS = 50_000  # of readings that are asked for at once
 GROUP_ROWS = 200_000  # of a row group of Parquet; about 10 MB in memory
+LONGEST_DAYS = 3660
+MOST_CHANNELS = 1000
 POOL_WAIT_S = 10.0  # an export waits longer for its turn than a page
 INSTANT = pa.timestamp("us", tz="UTC")
 WHO = [("zone", pa.string()), ("asset", pa.string()), ("channel", pa.string()), ("unit", pa.string())]
@@ -97,6 +101,45 @@ class Export:
         ending = ".parquet" if self.format is Format.PARQUET else ".csv"
         last = self.end - timedelta(days=1)
         return f"ndiyan_{where}_{self.kind}_{self.start:%Y%m%d}_{last:%Y%m%d}{ending}"
+
+
+def channels_of(connection: Connection, zones: Sequence[str], channels: Sequence[str]) -> list[ChannelRow]:
+    """The channels by zone, asset and name, each once; of a zone also those that have only a past.
+
+    Raises
+    ------
+    NotThere : one of these zones or channels is unknown
+    BadParameter : nothing is chosen, or too much
+    """
+    if not zones and not channels:
+        raise BadParameter("zone", None, "names nothing: choose a zone or channels")
+    store = PgReadings(connection)
+    known = {f"{row.zone_id}/{row.asset_id}/{row.name}": row for row in store.channels(with_retired=True)}
+    known_zones = {row.zone_id for row in store.zones()}
+    for zone in zones:
+        if zone not in known_zones:
+            raise NotThere("zone", zone)
+    for channel in channels:
+        if channel not in known:
+            raise NotThere("channel", channel)
+    found = [row for name, row in known.items() if name in channels or row.zone_id in zones]
+    if len(found) > MOST_CHANNELS:
+        raise BadParameter("zone", len(found), f"channels are more than {MOST_CHANNELS}: ask for fewer zones at once")
+    return found
+
+
+def span_of(first: date, last: date) -> tuple[datetime, datetime]:
+    """From the beginning of the first UTC day to the end of the last.
+
+    Raises
+    ------
+    BadParameter : there is no day, or there are too many
+    """
+    if first > last:
+        raise BadParameter("from", first.isoformat(), f"is after to {last.isoformat()}")
+    if (last - first).days >= LONGEST_DAYS or last == date.max:
+        raise BadParameter("to", last.isoformat(), f"is more than {LONGEST_DAYS} days after from {first.isoformat()}")
+    return datetime.combine(first, time(), UTC), datetime.combine(last + timedelta(days=1), time(), UTC)
 
 
 def stream(pool: ConnectionPool[Connection], export: Export) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import io
 import re
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import numpy as np
@@ -246,18 +247,28 @@ def test_the_page_offers_channels_and_its_form_works_without_javascript(reader: 
     assert 'href="/fr/mis-de-cote"' in page
     one = reader.get("/en/donnees?canaux=zone-1").text
     assert 'value="zone-1/tower/level_m" checked' in one
-    # What a browser sends of this form, with the session's cookie alone.
-    sent = {
-        "channel": ["zone-1/tower/level_m"],
-        "from": "2026-03-01",
-        "to": "2026-03-01",
-        "kind": "raw",
-        "format": "csv",
-    }
-    assert len(frame_of(reader.get("/api/v1/exports/readings", params=sent))) == 288
-    form = reader.get("/fr/donnees?q=mangol").text.partition('class="break-form"')[2].partition("</form>")[0]
-    fields = dict.fromkeys(set(re.findall(r' name="(\w+)"', form)) - {"canaux"}, "")  # that is another button's
-    assert "q" in fields
-    fields |= {"zone": "zone-3", "from": "2026-03-01", "to": "2026-03-01", "kind": "raw", "format": "csv"}
-    assert set(frame_of(reader.get("/api/v1/exports/readings", params=fields)).zone) == {"zone-3"}
+    sent = dict(re.findall(r'<(?:input|button)[^>]* name="(\w+)"[^>]* value="([^"]+)"', one))
+    sent |= {"channel": "zone-1/tower/level_m", "from": "2026-03-01", "to": "2026-03-01", "kind": "raw"}
+    sent |= {"format": "csv", "emporter": "true"}
+    assert sent["canaux"] == "zone-1"
+    assert len(frame_of(reader.get("/en/donnees", params=sent, follow_redirects=True))) == 288
     assert reader.get("/fr/donnees?canaux=zone-9").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"zone": []}, "Cochez au moins une zone ou un canal"),
+        ({"from": "2026-03-02"}, "La première date est après la dernière."),
+        ({"from": "2016-01-01"}, "au plus 3660 jours à la fois"),
+    ],
+)
+def test_a_half_filled_form_says_what_is_missing_and_keeps_the_rest(
+    reader: httpx.Client, changed: dict[str, Any], said: str
+) -> None:
+    sent = {"zone": "zone-3", "from": "2026-03-01", "to": "2026-03-01", "kind": "hour", "format": "parquet", "q": ""}
+    answer = reader.get("/fr/donnees", params=sent | changed | {"emporter": "true"})
+    assert answer.status_code == 400
+    assert said in answer.text
+    assert 'value="hour" selected' in answer.text
+    assert ('value="zone-3" checked' in answer.text) == ("zone" not in changed)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from ingest.readings import ChannelRow
-from ingest.readings_pg import PgReadings
 from web.api.responses import ERRORS
 from web.dependencies import ConnectionOf, PastOf, PastPoolOf, ServicesOf
-from web.errors import BadParameter, NotThere
-from web.exports import MEDIA, Export, Format, Kind, stream
+from web.exports import MEDIA, Export, Format, Kind, channels_of, span_of, stream
 from web.fleet import fetch_states
 from web.places import WPDX_COLUMNS, asset_features, wpdx_csv, zone_features
 
 router = APIRouter(prefix="/exports", tags=["exports"], responses=ERRORS)
 
-LONGEST_DAYS = 3660
-MOST_CHANNELS = 1000
 GEOJSON = "application/geo+json"
 CSV_EXAMPLE = (
     "zone,asset,channel,unit,measured_at,received_at,value,flag\n"
@@ -67,14 +61,13 @@ def readings(
     ] = None,
     kind: Annotated[Kind, Query(description="readings, or what became of them by hour or day")] = Kind.RAW,
     format: Annotated[Format, Query(description="`excel-fr`: semicolon, decimal comma, French headers")] = Format.CSV,
-    q: Annotated[str, Query(include_in_schema=False)] = "",  # the page's field to look for a zone stands in its form
 ) -> Response:
     """Channel by channel in the order of measured time, as long as it takes; nothing is left out, bad readings neither.
 
     Instants are UTC. A mean, `first` or `last` without good readings is empty; `steps` is what a counter moved on.
     """
-    channels = _chosen(connection, zone or [], channel or [])
-    export = Export(channels, *_span(first, last), kind, format)
+    channels = channels_of(connection, zone or [], channel or [])
+    export = Export(channels, *span_of(first, last), kind, format)
     headers = {"content-disposition": f'attachment; filename="{export.file_name}"'}
     return StreamingResponse(stream(pool, export), media_type=MEDIA[format], headers=headers)
 
@@ -113,36 +106,3 @@ def wpdx(
     text = wpdx_csv(connection, now=services.clock.now(), with_fictional=fictional)
     headers = {"content-disposition": 'attachment; filename="ndiyan_wpdx.csv"'}
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _chosen(connection: ConnectionOf, zones: Sequence[str], channels: Sequence[str]) -> list[ChannelRow]:
-    """The channels by zone, asset and name, each once; of a zone also those that have only a past.
-
-    Raises
-    ------
-    NotThere : one of these zones or channels is unknown
-    BadParameter : nothing is chosen, or too much
-    """
-    if not zones and not channels:
-        raise BadParameter("zone", None, "names nothing: choose a zone or channels")
-    store = PgReadings(connection)
-    known = {f"{row.zone_id}/{row.asset_id}/{row.name}": row for row in store.channels(with_retired=True)}
-    known_zones = {row.zone_id for row in store.zones()}
-    for zone in zones:
-        if zone not in known_zones:
-            raise NotThere("zone", zone)
-    for channel in channels:
-        if channel not in known:
-            raise NotThere("channel", channel)
-    found = [row for name, row in known.items() if name in channels or row.zone_id in zones]
-    if len(found) > MOST_CHANNELS:
-        raise BadParameter("zone", len(found), f"channels are more than {MOST_CHANNELS}: ask for fewer zones at once")
-    return found
-
-
-def _span(first: date, last: date) -> tuple[datetime, datetime]:
-    if first > last:
-        raise BadParameter("from", first.isoformat(), f"is after to {last.isoformat()}")
-    if (last - first).days >= LONGEST_DAYS or last == date.max:
-        raise BadParameter("to", last.isoformat(), f"is more than {LONGEST_DAYS} days after from {first.isoformat()}")
-    return datetime.combine(first, time(), UTC), datetime.combine(last + timedelta(days=1), time(), UTC)
