@@ -187,6 +187,11 @@ class Village:
         self._start_sender("sensor", "field_sensor", self.sensor, self.load.sensor_per_s)
 
     @property
+    def workers(self) -> int:
+        """How many workers of ingest there are."""
+        return sum(service.startswith("ingest") for service in self.services)
+
+    @property
     def known_zones(self) -> list[Zone]:
         """The zones in the database."""
         return [*self.gateways, self.sensor]
@@ -308,9 +313,8 @@ class Village:
         elif name.startswith("ingest"):
             url, mqtt_url = self.url, self.broker.ingest_settings.url()
             words = ["ingest", *(["--worker", name.removeprefix("ingest-")] if name != "ingest" else [])]
-            workers = sum(service.startswith("ingest") for service in self.services)
             self._spawn(name, "ndiyan", words, {
-                "NDIYAN_DATABASE_URL": url, "NDIYAN_MQTT_URL": mqtt_url, "NDIYAN_INGEST_WORKERS": str(workers),
+                "NDIYAN_DATABASE_URL": url, "NDIYAN_MQTT_URL": mqtt_url, "NDIYAN_INGEST_WORKERS": str(self.workers),
             })  # fmt: skip
         elif name in self.services:
             self._bring_up_service(name)
@@ -364,7 +368,7 @@ def oracle_of(village: Village) -> Oracle:
     return Oracle(
         village.folder, lambda: village.url, outboxes=village.outboxes, gateways=village.gateways,
         sensor=village.sensor, broker_log=village.broker.log, broker_up_ms=lambda: village.broker_up_ms,
-        tend=village.tend, uploads=village.uploads, since=village.since,
+        tend=village.tend, uploads=village.uploads, workers=village.workers, since=village.since,
     )  # fmt: skip
 
 

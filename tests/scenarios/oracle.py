@@ -26,13 +26,15 @@ from ingest.registry import channel_ids
 from tests.scenarios.field_sensor import POISON
 
 OVERTAKEN_S = 2.0  # a sensor's reading that is missing for so long after a later one was stored is lost
+AWAY_S = 30.0  # and what lies in the session of a worker of ingest that is away, after so long whoever is away
 POLL_S = 0.05
 # What mosquitto logs when told to log everything. It takes any confirmation without a word: who is to see a stray one
 # must count for himself.
 HANDED_OVER = re.compile(
-    rb" as (ingest(?:-\d)?) \(|Sending PUBLISH to (ingest(?:-\d)?) \(d\d, q1, r\d, m(\d+),"
-    rb"|Received PUBACK from (ingest(?:-\d)?) \(Mid: (\d+),"
+    rb" as (ingest(?:-\d)?|ndiyan-probe) \(|Sending PUBLISH to (ingest(?:-\d)?) \(d\d, q1, r\d, m(\d+),"
+    rb"|Received PUBACK from (ingest(?:-\d)?) \(Mid: (\d+),|Client (ingest(?:-\d)?) closed"
 )
+PROBE = b"ndiyan-probe"
 LOOK_UP = """
 SELECT r.channel_id, (extract(epoch FROM r.measured_at) * 1000)::int8, r.value
 FROM unnest(%s::int4[], %s::int8[]) AS t (channel_id, ms)
@@ -151,6 +153,8 @@ class Confirmations:
 
     def __init__(self, log: Path) -> None:
         self._log, self._offset = log, 0
+        self.connected: set[bytes] = set()  # the workers of ingest that have a link, as far as was read
+        self._stray: list[str] = []
         # By worker of ingest: ids of messages that it was sent on its link and has not confirmed. Some come twice:
         # with the window full, mosquitto 2.0.11 sends a whole window more at each confirmation (its issue 2301), and
         # beyond 65,535 under way it gives ids anew.
@@ -158,7 +162,12 @@ class Confirmations:
 
     def stray(self) -> list[str]:
         """Read on; lines in which ingest confirms what it was not sent on the connection that it has."""
-        found = []
+        self.read()
+        found, self._stray = self._stray, []
+        return found
+
+    def read(self) -> None:
+        """Read the log on to its last whole line."""
         with self._log.open("rb") as file:
             file.seek(self._offset)
             for line in file:
@@ -168,16 +177,20 @@ class Confirmations:
                 match = HANDED_OVER.search(line)
                 if match is None:
                     continue
-                connected, receiver, sent, worker, confirmed = match.groups()
-                if connected:
+                connected, receiver, sent, worker, confirmed, closed = match.groups()
+                if connected == PROBE:  # the first to come to a broker that has just begun
+                    self.connected.clear()
+                elif connected:
+                    self.connected.add(connected)
                     self._in_hand[connected].clear()
+                elif closed:
+                    self.connected.discard(closed)
                 elif receiver:
                     self._in_hand[receiver][sent] += 1
                 elif self._in_hand[worker][confirmed] > 0:
                     self._in_hand[worker][confirmed] -= 1
                 else:
-                    found.append(line.decode("utf-8", "replace").strip())
-        return found
+                    self._stray.append(line.decode("utf-8", "replace").strip())
 
 
 class Oracle:
@@ -189,6 +202,8 @@ class Oracle:
     broker_up_ms : tells since when the broker has been up [ms since 1970]
     tend : looks after the processes while we wait
     uploads : the zone whose readings come as files, with a diary of those whose upload was answered with 202
+    workers : how many of ingest there are; a reading may lie in the session of one that is away, and another hear the
+        next already
     since : when what is to be judged began to come in; what was received before stands in no diary and no account, and
         is held against its rollups alone
     """
@@ -205,8 +220,10 @@ class Oracle:
         broker_up_ms: Callable[[], int],
         tend: Callable[[], None],
         uploads: Zone | None = None,
+        workers: int = 1,
         since: datetime | None = None,
     ) -> None:
+        self._workers, self._all_since_s = workers, 0.0
         self._folder, self._outboxes, self._url = folder, outboxes, url
         self._since = since or EVER
         self._confirmations = Confirmations(broker_log)
@@ -309,8 +326,11 @@ class Oracle:
         now_s = time.monotonic()
         overtaken = [key for key in sensor.pending if key[1] < self._newest_ms]
         self._overtaken_s = {key: self._overtaken_s.get(key, now_s) for key in overtaken}
+        self._confirmations.read()
+        if len(self._confirmations.connected) < self._workers:
+            self._all_since_s = now_s
         for key, since_s in self._overtaken_s.items():
-            if now_s - since_s > OVERTAKEN_S:
+            if now_s - max(since_s, self._all_since_s) > OVERTAKEN_S or now_s - since_s > AWAY_S:
                 findings.append(Finding(Kind.SENSOR_LOST, f"{key} had its PUBACK and was overtaken"))
         return findings
 

@@ -40,6 +40,57 @@ def test_what_was_sent_on_a_link_before_is_not_to_be_confirmed(tmp_path: Path) -
     assert Confirmations(log).stray() == [CONFIRMED]
 
 
+def test_who_of_ingest_has_a_link_is_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "broker.log"
+    second = CONNECTED.replace("as ingest ", "as ingest-2 ")
+    probe = "2026-11-28T11:34:07: New client connected from 127.0.0.1:46846 as ndiyan-probe (p2, c1, k10, u'operator')."
+    confirmations, seen = Confirmations(log), []
+    for line in (CONNECTED, second, "2026-11-28T11:34:06: Client ingest closed its connection.", CONNECTED, probe):
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+        confirmations.read()
+        seen.append(len(confirmations.connected))
+    assert seen == [1, 2, 1, 2, 0], "a broker that begins has nobody yet"
+
+
+@pytest.mark.db
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_reading_that_another_overtook_is_lost_unless_it_lies_with_a_worker_that_is_away(
+    database_url: str, zones: list[Zone], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """A zone that moves is in two sessions: one worker stores what is new while the other is down."""
+    (log := tmp_path / "broker.log").write_text(f"{CONNECTED}\n", "utf-8")
+    zone, clock = zones[3], [1000.0]
+    monkeypatch.setattr("tests.scenarios.oracle.time.monotonic", lambda: clock[0])
+    oracle = Oracle(
+        tmp_path, lambda: database_url, outboxes=tmp_path, gateways=[], sensor=zone, broker_log=log,
+        broker_up_ms=lambda: 1, tend=lambda: None, workers=workers,
+    )  # fmt: skip
+    times_ms = [int((BEGUN + timedelta(seconds=n)).timestamp() * 1000) for n in range(3)]
+    diary = "".join(f"{word} tower/level_m {ms} 1.5\n" for ms in times_ms for word in ("try", "took"))
+    (tmp_path / f"{zone.gateway_id}.diary").write_text(diary, "utf-8")
+
+    def lost() -> int:
+        found = oracle._missing_of_sensor(connection)
+        assert {one.kind for one in found} <= {Kind.SENSOR_LOST}
+        return len(found)
+
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        oracle._channels = channel_ids(connection)
+        for ms in (times_ms[0], times_ms[2]):
+            _store(connection, zone, received_at=datetime.fromtimestamp(ms / 1000, UTC))
+        assert lost() == 0
+        clock[0] += 3.0
+        assert lost() == (workers == 1), "the other has no link yet"
+        with log.open("a", encoding="utf-8") as file:
+            file.write(CONNECTED.replace("as ingest ", "as ingest-2 ") + "\n")
+        clock[0] += 1.0
+        assert lost() == (workers == 1)
+        clock[0] += 3.0
+        assert lost() == 1
+
+
 @pytest.mark.db
 def test_the_past_of_a_village_is_not_judged_and_what_nobody_measured_since_is(
     database_url: str, zones: list[Zone], tmp_path: Path
