@@ -71,9 +71,10 @@ def data(
     is_sent = "from" in page.request.query_params  # the form, not a link to the page: nothing ticked is meant
     ticked = zone or ([] if is_sent else [line.zone_id for line in some.zones[:1]])
     return page.render(
-        "data.html", status=400 if refusal else 200, refusal=refusal, some=some, asked_for=q, chosen=canaux, name=names[canaux] if canaux else "", ticked=ticked,
+        "data.html", status=400 if refusal else 200, refusal=refusal, some=some, asked_for=q, ticked=ticked,
+        chosen=canaux, name=names[canaux] if canaux else "",
         elsewhere={name: names[name] for name in dict.fromkeys(ticked) if name not in here},
         channels=store.channels(canaux, with_retired=True) if canaux else [], kinds=list(Kind), kind=kind,
-        taken=set(channel or []), is_sent=is_sent, first=first, last=last, formats=list(Format),
+        taken=set(channel or []), first=first, last=last, formats=list(Format),
         format=format or (Format.EXCEL_FR if page.language is Language.FR else Format.CSV),
     )  # fmt: skip
