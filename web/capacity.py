@@ -44,7 +44,7 @@ COEFFICIENTS = {
     "day_bytes": Coefficient(145, "B", f"docs/scale.md: “145 · 373”, {COUNTRY}"),
     "zone_day_bytes": Coefficient(1684, "B", f"docs/scale.md: “94.0 · 131 · 1,684”, {COUNTRY}"),
     "gateway_day_bytes": Coefficient(373, "B", f"docs/scale.md: “145 · 373”, {COUNTRY}"),
-    "sms_a_week": Coefficient(1.4, "SMS", "docs/detection.md: “101–104, unseen”, make bench-detection, 2026-11-26"),
+    "sms_a_week": Coefficient(1.4, "SMS", "docs/detection.md: “101–104, unseen”, make bench-villages, 2026-11-26"),
     "core_eur": Coefficient(
         0.81, "€", "docs/scale.md: “CX33 of Hetzner (4 cores, 8 GB, 6.49 € a month)”, half of it for four, 2026-05-27"
     ),

@@ -70,6 +70,8 @@ def test_the_page_that_a_coefficient_cites_shows_its_figure(name: str) -> None:
     cited = re.fullmatch(r"(docs/\w+\.md): .*“(.+)”, .*2026-\d\d-\d\d", COEFFICIENTS[name].source)
     assert cited is not None
     assert cited[2] in (ROOT / cited[1]).read_text("utf-8")
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert set(re.findall(r"make ([\w-]+)", COEFFICIENTS[name].source)) <= set(targets)
 
 
 @pytest.mark.db
