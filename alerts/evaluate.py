@@ -66,8 +66,9 @@ class Evaluator:
                 if not zones or self._connection.closed:
                     raise
                 if len(zones) > 1:
-                    at_once = 1  # one of them is to blame: find it
+                    at_once = len(zones) // 2  # one of them is to blame: find it
                     continue
+                at_once = ZONES_AT_ONCE
                 log.exception("judging failed, again in 5 minutes", extra={"zone_id": zones[0]})
                 self._connection.execute(
                     SQL["fail_job"],

@@ -142,6 +142,26 @@ def test_a_frozen_judge_loses_its_zones_and_can_commit_nothing(
         frozen.execute("COMMIT")
 
 
+def test_a_zone_that_cannot_be_judged_is_found_by_halves_and_holds_up_no_other(
+    village: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[int] = []
+
+    def judge(scene: Scene) -> list[Signal]:
+        judged.append(len(scene.grid.sites))
+        if "zone-2" in scene.grid.sites.zone_ids:
+            raise ValueError("a zone like no other")
+        return []
+
+    monkeypatch.setattr("alerts.evaluate.DETECTORS", [DETECTORS[0]._replace(judge=judge)])
+    for number in range(1, 7):
+        is_heard(village, f"zone-{number}", MORNING + MINUTE / 2)
+    assert Evaluator(village, every=MINUTE).work(MORNING + MINUTE) == 6
+    assert judged == [6, 3, 1, 1, 4], "and then many at once again"
+    blamed = village.execute("SELECT zone_id, last_error FROM job WHERE last_error IS NOT NULL").fetchall()
+    assert blamed == [("zone-2", "ValueError('a zone like no other')")]
+
+
 def test_a_judge_who_is_slow_says_all_the_time_that_it_is_still_here(
     village: Connection, other: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
