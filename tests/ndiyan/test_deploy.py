@@ -126,7 +126,9 @@ def test_in_a_cluster_each_worker_is_there_twice_under_the_limits_of_its_unit() 
     Loader.add_constructor("!reset", lambda loader, node: None)
     text = (DEPLOY / "cluster" / "compose.yaml").read_text("utf-8")
     cluster = yaml.load(text, Loader)["services"]  # noqa: S506 - a loader of plain values
-    workers = {name: service for name, service in cluster.items() if name.startswith("ingest")}
+    workers = {name: service for name, service in cluster.items() if name.startswith("ingest-")}
+    for name in ("ingest", "keeper"):
+        assert cluster[name] == {"environment": {"NDIYAN_INGEST_WORKERS": "3"}}
     commands = [COMPOSE["ingest"]["command"], *(service["command"] for service in workers.values())]
     for command in commands:
         assert commands.count(command) == 2, command
@@ -134,7 +136,7 @@ def test_in_a_cluster_each_worker_is_there_twice_under_the_limits_of_its_unit() 
     assert numbers | {"1"} == {str(number) for number in range(1, 4)}
     for service in workers.values():
         assert service["environment"] == {"NDIYAN_INGEST_WORKERS": "3"}
-        for key in ("mem_limit", "read_only", "cap_drop", "security_opt", "stop_grace_period"):
+        for key in ("mem_limit", "read_only", "cap_drop", "security_opt", "stop_grace_period", "restart", "logging"):
             assert service[key] == COMPOSE["ingest"][key], key
     nodes = [service["hostname"] for service in cluster.values() if "hostname" in service]
     conf = (DEPLOY / "cluster" / "emqx.conf").read_text("utf-8")
