@@ -20,6 +20,7 @@ from ingest.broker_probe import NotTried, try_broker
 
 TIMEOUT_S = 5.0
 UNSET = "not set"
+LISTENERS_APART = "per_listener_settings"
 LOGIN = "mqtt.operator_url"  # our setting for the probe's login
 LOST_WHEN_FULL = "when it is full the broker drops messages that it has confirmed to their sender"
 
@@ -85,6 +86,9 @@ _RULES = {
         _Rule("autosave_interval", "1", "1800", _within(1, 1),
               "what came since the store was last written is lost when the broker is killed or the power fails",
               by_plugin=True),
+        # Only a try tells: mosquitto's issue 2618, of 2.0.12 to 2.0.22. Before and after them `true` loses nothing.
+        _Rule(LISTENERS_APART, "a mosquitto before 2.0.12 or from 2.0.23 on", "false", _is("true", "1", "false", "0"),
+              "what comes while ingest is away is confirmed to its sender and dropped"),
         _Rule("max_queued_messages", "1000000", "1000", _within(1_000_000, _ANY),
               f"while ingest is away its queue grows, and {LOST_WHEN_FULL}"),
         # 2147483648 keeps mosquitto 2.1.2 from starting (RELIABILITY §2.6).

@@ -12,7 +12,7 @@ from alerts.carriers.registry import PhoneConfig
 from alerts.watchdog import SHARED, STANDBY, Part, look_at_parts
 from gateway.clock import Clock, SystemClock
 from gateway.wire import ALL_UPLINKS
-from ingest.broker_check import LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
+from ingest.broker_check import LISTENERS_APART, LOGIN, UNSET, Kind, WeakSetting, find_weak_settings
 from ingest.broker_conf import fetch_broker_conf
 from ingest.db import Connection, connect, newest_migration, queries, schema_number, weak_settings
 from ingest.profiles.own import fetch_profiles
@@ -95,6 +95,8 @@ def _provider(settings: Settings) -> Iterator[Problem]:
 def _cure(weak: WeakSetting) -> str:
     if weak.setting == LOGIN:
         return f"set {LOGIN} to {weak.wanted} (docs/settings.md)"
+    if weak.setting == LISTENERS_APART:
+        return f"run {weak.wanted}, with the same configuration (docs/install.md)"
     if weak.kind is Kind.UNKNOWN:
         return "run `ndiyan doctor` on the broker's machine, as a user who may read its configuration"
     if weak.kind is Kind.PLUGIN:

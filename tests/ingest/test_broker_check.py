@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
 
 from gateway.config import MqttSettings
 from ingest import broker_conf
-from ingest.broker_check import LOGIN, Kind, WeakSetting, find_weak_settings
+from ingest.broker_check import _RULES, LISTENERS_APART, LOGIN, Kind, WeakSetting, find_weak_settings
+from ingest.broker_probe import _LAST, _counted
 from ndiyan.children import free_port
 from ndiyan.embedded_broker import EmbeddedBroker, find_mosquitto
 from tests.conftest import skip_without
@@ -200,6 +202,22 @@ def test_a_broker_that_takes_any_name_and_password_is_found_without_its_configur
     with started("password_file", "allow_anonymous true") as (device, operator):
         (weak,) = (one for one in find_weak_settings(device, operator=operator) if one.kind is Kind.WEAK)
     assert (weak.setting, weak.found) == ("allow_anonymous", "true")
+
+
+def test_a_broker_that_keeps_nothing_for_who_is_away_is_told_as_the_one_fault_that_it_is() -> None:
+    """mosquitto 2.0.22, tried by hand: after the probe came back, it heard only what was published from then on."""
+    last = mqtt.MQTTMessage()
+    last.payload = _LAST
+    seen = _counted([last], promised=1_100, took_large=True, in_flight=0, is_kept=True)
+    assert seen.keys() == {LISTENERS_APART}
+    rule = _RULES[LISTENERS_APART]
+    assert not rule.is_good(seen[LISTENERS_APART])
+    assert all(rule.is_good(value) for value in ("true", "false")), "in a configuration both are fine"
+    assert str(rule.weak(seen[LISTENERS_APART])) == (
+        "the broker's per_listener_settings is true, and of 1100 confirmed messages none was kept for us, wanted"
+        " a mosquitto before 2.0.12 or from 2.0.23 on: what comes while ingest is away is confirmed to its sender and"
+        " dropped"
+    )
 
 
 @pytest.mark.broker
