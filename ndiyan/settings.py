@@ -92,9 +92,11 @@ def _roles(value: str) -> None:
 
 def _daytime(value: str) -> None:
     try:
-        time.fromisoformat(value)
+        zone = time.fromisoformat(value).tzinfo
     except ValueError:
         raise ValueError(f"{value} is no time of day (07:00)") from None
+    if zone is not None:
+        raise ValueError(f"{value} has a zone: write the hour in UTC, without one (07:00)")
 
 
 def _phones(value: str) -> None:

@@ -100,6 +100,8 @@ def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> 
         pytest.param('[oidc]\nissuer = "http://sso.example"', r"http://sso\.example is no issuer", id="issuer"),
         pytest.param('[oidc]\nmail_domains = "@a.example"', r"@a\.example is no domain in small letters", id="domain"),
         pytest.param('[oidc]\nonly_for = "boss"', r"oidc\.only_for: boss is none of viewer, secretary,", id="roles"),
+        pytest.param('[watch]\nalive_at = "07:00Z"', r"watch\.alive_at: 07:00Z has a zone: write .* in UTC", id="zone"),
+        pytest.param('[backup]\nat = "02:30+01:00"', r"backup\.at: 02:30\+01:00 has a zone", id="offset"),
         pytest.param("webhooks = 3", "webhooks: 3 is no table of webhooks", id="webhooks"),
     ],
 )
