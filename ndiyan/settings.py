@@ -436,8 +436,8 @@ def _from_file(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, object]]
     if routes:
         tables["sms"] = {key: value for key, value in sms.items() if key not in routes}
     for name, content in tables.items():
-        if routes and not content:
-            continue  # [sms.NAME] alone
+        if content == {} and any(key.startswith(f"{name}.") for key in known):
+            continue  # all its lines are comments, or [sms.NAME] stands alone
         found = {f"{name}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {}
         for key, value in (found or {name: content}).items():
             if key not in known:

@@ -90,6 +90,7 @@ def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> 
         pytest.param('[web]\nport = "80"', r"web\.port: '80' is not a whole number", id="wrong-kind"),
         pytest.param("[web]\nprot = 80", r"web\.prot is no setting; known are database\.url, ", id="unknown-key"),
         pytest.param("[wbe]\nport = 80", r"wbe\.port is no setting", id="unknown-table"),
+        pytest.param("[wbe]", "wbe is no setting", id="unknown-empty-table"),
         pytest.param("colour = 1", "colour is no setting", id="unknown-top-key"),
         pytest.param('[log]\nlevel = "loud"', r"log\.level: 'loud' is none of debug, info", id="choice"),
         pytest.param('[mqtt]\nurl = "tcp://x"', r"mqtt\.url: mqtt url tcp://x: it does not begin with", id="mqtt"),
@@ -111,6 +112,13 @@ def test_a_mistake_stops_the_start_with_file_key_value_and_bound(tmp_path: Path,
     with pytest.raises(SettingsError, match=message) as caught:
         load_settings(file, {})
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("table", sorted({setting.key.partition(".")[0] for setting in SETTINGS if "." in setting.key}))
+def test_a_table_whose_last_line_was_made_a_comment_is_none(tmp_path: Path, table: str) -> None:
+    file = tmp_path / "ndiyan.toml"
+    file.write_text(f'[{table}]\n# key = ""\n', "utf-8")
+    assert load_settings(file, {}) == load_settings(_empty(tmp_path), {})
 
 
 def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None:
