@@ -346,6 +346,13 @@ def test_a_webhook_that_fails_is_told(ill: Ill, connection: Connection, clock: M
 
 
 @pytest.mark.db
+def test_a_schema_that_stayed_when_the_version_was_taken_back_hides_nothing(ill: Ill, connection: Connection) -> None:
+    connection.execute("INSERT INTO migration (number, name, variant) SELECT max(number) + 1, 'x', '' FROM migration")
+    assert "ingest is not running" in ill("")
+    assert ill("schema") == {}
+
+
+@pytest.mark.db
 def test_a_schema_that_is_behind_a_missing_zone_and_nobody_to_tell_are_told(
     ill: Ill, connection: Connection, empty_database_url: str, clock: ManualClock
 ) -> None:
