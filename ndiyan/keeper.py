@@ -189,7 +189,7 @@ def ping_over_http(url: str) -> None:
     """Ask the address once; a listener that is away is none of our trouble, and is logged."""
     try:
         httpx.get(url, timeout=PING_WITHIN_S).raise_for_status()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # the last: no name of a machine, `ping..example`
         log.warning("the ping did not arrive: %s", type(error).__name__)
 
 

@@ -71,6 +71,10 @@ def _web_address(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{value} does not begin with http://HOST or https://HOST")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"{value}: {error}") from None
 
 
 def _issuer(value: str) -> None:

@@ -20,7 +20,7 @@ from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
 from ndiyan import keeper
-from ndiyan.keeper import Absence, Keeper, WatchConfig, beat, run, standing_still
+from ndiyan.keeper import Absence, Keeper, WatchConfig, beat, ping_over_http, run, standing_still
 from ndiyan.mail import MailServer
 from tests.ndiyan.letterbox import Letterbox
 
@@ -207,6 +207,12 @@ def test_a_server_that_has_just_started_has_its_keeper(database_url: str, clock:
     run(database_url, WatchConfig(), clock, stop, Watchdog())
     with connect(database_url) as connection:
         assert [part.why for part in look_at_parts(connection, clock) if part.name == "keeper"] == [""]
+
+
+@pytest.mark.parametrize("url", ["https://h:x/", "https://ping..example.org/"], ids=["port", "name"])
+def test_a_ping_to_no_address_is_logged_like_any_that_failed(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    ping_over_http(url)
+    assert "the ping did not arrive" in caplog.text
 
 
 class Systemd(Watchdog):

@@ -96,6 +96,7 @@ def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> 
         pytest.param('[mqtt]\nurl = "tcp://x"', r"mqtt\.url: mqtt url tcp://x: it does not begin with", id="mqtt"),
         pytest.param('clock = "fast"', "clock: clock: 'fast' is neither 'system' nor", id="clock"),
         pytest.param('[web]\npublic_url = "example.org"', "does not begin with http", id="address"),
+        pytest.param('[watch]\nping_url = "https://h:44e/x"', r"watch\.ping_url: https://h:44e/x: Port", id="port"),
         pytest.param("[web", "is not valid TOML", id="not-toml"),
         pytest.param('[webhooks.office]\nurl = "x"', r"webhooks\.office\.url: 'x' does not begin", id="webhook"),
         pytest.param('[oidc]\nissuer = "http://sso.example"', r"http://sso\.example is no issuer", id="issuer"),
