@@ -17,6 +17,7 @@ from ingest.broker_conf import fetch_broker_conf
 from ingest.db import Connection, connect, newest_migration, queries, schema_number, weak_settings
 from ingest.profiles.own import fetch_profiles
 from ingest.profiles.profile import topics_of
+from ndiyan.children import can_reach, service_account
 from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
 from ndiyan.identities import unheard
@@ -42,7 +43,9 @@ def find_problems(settings: Settings, *, clock: Clock, wall: Clock | None = None
     `clock` tells platform time; `wall` the world's, by which certificates end and backups age.
     """
     wall = wall or SystemClock()
-    problems = [*_broker(settings), *_provider(settings), *machine_problems(settings, wall=wall)]
+    problems = [
+        *_broker(settings), *_provider(settings), *_keeper(settings), *machine_problems(settings, wall=wall),
+    ]  # fmt: skip
     try:
         with connect(settings.required("database.url"), application="ndiyan-doctor") as connection:
             problems += _clocks(connection, wall)
@@ -92,6 +95,28 @@ def _provider(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def _keeper(settings: Settings) -> Iterator[Problem]:
+    try:
+        settings.watch()
+        if settings.backup_at:
+            settings.required("backup.folder")
+    except SettingsError as error:
+        yield Problem("the keeper does not start, and nobody is told of anything", str(error))
+    if not settings.backup_folder:
+        return  # told where the machine is looked at
+    try:
+        settings.backup()
+    except SettingsError as error:
+        yield Problem("no backup can be made", str(error))
+    else:
+        account, key = service_account(), settings.backup_key_file
+        if account is not None and key and not can_reach(account, Path(key)):
+            yield Problem(
+                f"no backup can be made: {account.name} may not read {key}",
+                f"chgrp {account.name} {key} && chmod g+r {key}",
+            )
+
+
 def _cure(weak: WeakSetting) -> str:
     if weak.setting == LOGIN:
         return f"set {LOGIN} to {weak.wanted} (docs/settings.md)"
@@ -123,9 +148,8 @@ def _durability(connection: Connection) -> Iterator[Problem]:
 
 def _database(connection: Connection, settings: Settings, clock: Clock) -> Iterator[Problem]:
     found, wanted = schema_number(connection), newest_migration()
-    if found != wanted:
-        remedy = "ndiyan db migrate" if found < wanted else "update Ndiyan to the version that wrote it"
-        yield Problem(f"the database's schema is at {found} and this version works with {wanted}", remedy)
+    if found < wanted:  # a newer one is fine, as for the services: it stays when a version is taken back
+        yield Problem(f"the database's schema is at {found} and this version works with {wanted}", "ndiyan db migrate")
         return
     if not connection.execute(SQL["zones"]).fetchall():
         yield Problem("no zone is known", "ndiyan zones import FOLDER, with your zone files (docs/zones.md)")

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway.clock import SystemClock
 from gateway.config import MqttSettings
@@ -223,17 +223,25 @@ def make_database(server: str, url: str) -> None:
 
     The user may make databases, for restores, and is nothing more: what a migration may not make itself is made here. A
     user that is there gets the new password; a database that is there stays as it is.
+
+    Raises
+    ------
+    InitRefused : the database, or another of that user, is in use: its services know the password of now
     """
     wanted = conninfo_to_dict(url)
     role, name, zone = (sql.Identifier(str(one)) for one in (wanted["user"], wanted["dbname"], ZONE_ROLE))
     with connect(server, application="ndiyan-init") as admin:
+        there = [one for (one,) in admin.execute(SQL["databases"], {"name": wanted["dbname"], "user": wanted["user"]})]
+        for one in there:
+            with connect(make_conninfo(server, dbname=one), application="ndiyan-init") as found:
+                _refuse_used(found)
         for one in (wanted["user"], ZONE_ROLE):
             if not admin.execute(SQL["role"], {"name": one}).fetchone():
                 admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(str(one))))
         admin.execute(sql.SQL("ALTER ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, sql.Literal(wanted["password"])))
         # Whoever may make roles may not give this one away by that alone: so it is since PostgreSQL 16.
         admin.execute(sql.SQL("GRANT {} TO {} WITH ADMIN OPTION").format(zone, role))
-        if not admin.execute(SQL["database"], {"name": wanted["dbname"]}).fetchone():
+        if wanted["dbname"] not in there:
             # A server that was set up without a locale would make one of bytes.
             made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
             admin.execute(made.format(name, role))

@@ -189,7 +189,7 @@ def ping_over_http(url: str) -> None:
     """Ask the address once; a listener that is away is none of our trouble, and is logged."""
     try:
         httpx.get(url, timeout=PING_WITHIN_S).raise_for_status()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # the last: no name of a machine, `ping..example`
         log.warning("the ping did not arrive: %s", type(error).__name__)
 
 
@@ -206,9 +206,10 @@ def run(
     url: str, config: WatchConfig, clock: Clock, stop: threading.Event, watchdog: Watchdog,
     chores: Sequence[Callable[[datetime], None]] = (),
 ) -> None:  # fmt: skip
-    """Look once a minute until `stop` is set, and give each of `chores` the time.
+    """Look once a minute until `stop` is set, and give each of `chores` the time; one that fails takes no other along.
 
-    Without a database nothing is pinged, and that is what tells.
+    Without a database nothing is pinged, and that is what tells. A look that fails beats and pings nothing either; to
+    systemd it is alive, as a new start mends nothing that is not new at each look, and ends the backup under way.
     """
     watchdog.ready()
     _begin(url, clock)
@@ -216,7 +217,8 @@ def run(
     if stop.wait(SETTLE_S):
         return
     watchdog.alive("begins to look")
-    while True:
+
+    def look(now: datetime) -> None:
         try:
             with connect(url, application="ndiyan-keeper") as connection:
                 standing = Keeper(connection, config, clock).turn()
@@ -224,9 +226,15 @@ def run(
             watchdog.alive(f"not working: {', '.join(standing)}" if standing else "all works")
         except psycopg.Error as error:
             log.warning("the database does not answer: %s", str(error).splitlines()[0])
-            absence.note(clock.now())
+            absence.note(now)
             watchdog.alive("the database does not answer")
-        for chore in chores:
-            chore(clock.now())
+
+    while True:
+        for task in (look, *chores):
+            try:
+                task(clock.now())
+            except Exception:
+                log.exception("a look or a chore of the keeper failed")
+                watchdog.alive("a look or a chore failed, see the log")
         if stop.wait(EVERY_S):
             return

@@ -40,7 +40,7 @@ class MailServer:
 
         Raises
         ------
-        ValueError : it is no such address, or nobody is the sender
+        ValueError : it is no such address, its user or password is not ASCII, or nobody is the sender
         """
         parts = urlsplit(url)
         if parts.scheme not in PORTS or not parts.hostname:
@@ -49,6 +49,8 @@ class MailServer:
         sender = sender or user or ""
         check_mailbox(sender)
         password = None if parts.password is None else unquote(parts.password)
+        if not f"{user}{password}".isascii():
+            raise ValueError("its user or password has letters that are not ASCII, which smtplib cannot send")
         return cls(parts.hostname, parts.port or PORTS[parts.scheme], parts.scheme == "smtps", sender, user, password)
 
     def send(self, recipients: Sequence[str], text: str) -> None:
@@ -67,7 +69,7 @@ class MailServer:
             with self._connected(context) as link:
                 self._log_in(link, context)
                 link.send_message(letter)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, smtplib.SMTPException, ValueError) as error:  # the last: no name of a machine, `mail..example`
             code = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
             raise MailRefused(f"{self.host}:{self.port} took no letter: {type(error).__name__}{code}") from error
 

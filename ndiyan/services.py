@@ -167,7 +167,7 @@ def _nightly(settings: Settings, file: Path | None) -> Nightly | None:
 
     if not settings.backup_at:
         return None
-    folder = settings.backup().folder
+    folder = Path(settings.required("backup.folder"))  # a key that cannot be read is the backup's trouble
 
     def begin() -> Program:
         made = service("backup", log=folder / "backup.log", env=_with_file(file))

@@ -71,6 +71,10 @@ def _web_address(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{value} does not begin with http://HOST or https://HOST")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"{value}: {error}") from None
 
 
 def _issuer(value: str) -> None:
@@ -92,9 +96,11 @@ def _roles(value: str) -> None:
 
 def _daytime(value: str) -> None:
     try:
-        time.fromisoformat(value)
+        zone = time.fromisoformat(value).tzinfo
     except ValueError:
         raise ValueError(f"{value} is no time of day (07:00)") from None
+    if zone is not None:
+        raise ValueError(f"{value} has a zone: write the hour in UTC, without one (07:00)")
 
 
 def _phones(value: str) -> None:
@@ -434,8 +440,8 @@ def _from_file(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, object]]
     if routes:
         tables["sms"] = {key: value for key, value in sms.items() if key not in routes}
     for name, content in tables.items():
-        if routes and not content:
-            continue  # [sms.NAME] alone
+        if content == {} and any(key.startswith(f"{name}.") for key in known):
+            continue  # all its lines are comments, or [sms.NAME] stands alone
         found = {f"{name}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {}
         for key, value in (found or {name: content}).items():
             if key not in known:

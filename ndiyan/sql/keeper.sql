@@ -9,8 +9,10 @@ INSERT INTO heartbeat (service, beat_at, detail) VALUES (%(service)s, %(at)s, %(
 ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at, detail = EXCLUDED.detail;
 
 -- begin
-INSERT INTO heartbeat (service, beat_at, detail) VALUES ('keeper', %(at)s, '{}')
-ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at;
+-- Once until the next look, which takes `begins` out again: who falls at each look must not live by its starts.
+INSERT INTO heartbeat (service, beat_at, detail) VALUES ('keeper', %(at)s, '{"begins": true}')
+ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at, detail = heartbeat.detail || EXCLUDED.detail
+WHERE NOT heartbeat.detail ? 'begins';
 
 -- zones
 -- All zones, and those that nobody has heard since.

@@ -144,6 +144,14 @@ def test_in_a_cluster_each_worker_is_there_twice_under_the_limits_of_its_unit() 
     assert all(f"emqx@{node}" in conf for node in nodes)
 
 
+@pytest.mark.parametrize("guide", ["install.md", "fr/install.md"])
+def test_an_upgrade_given_twice_keeps_the_way_back(guide: str) -> None:
+    """The second time the source is already the new one: a mark of the same name would move there."""
+    text = (DEPLOY.parent / "docs" / guide).read_text("utf-8")
+    assert text.count('before-$(date +%F-%H%M)"') == 2, "with systemd and with containers"
+    assert re.search(r"tag -f|:before(?!-)", text) is None
+
+
 def test_the_world_reaches_caddy_and_the_brokers_tls_alone() -> None:
     doors = {name: service["ports"] for name, service in COMPOSE.items() if "ports" in service}
     assert doors == {"caddy": ["80:80", "443:443"], "mosquitto": ["8883:8883"]}

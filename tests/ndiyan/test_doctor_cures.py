@@ -24,10 +24,12 @@ from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import channel_ids, import_zones
-from ndiyan import machine, problem
+from ndiyan import doctor, machine, problem
+from ndiyan.children import Account
 from ndiyan.doctor import find_problems
 from ndiyan.machine import machine_problems
 from ndiyan.manifest import MANIFEST
+from ndiyan.sealing import generate_key
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
 from tests.ndiyan.test_backup import made_on, put_backup
@@ -231,6 +233,46 @@ def ill(database_url: str, clock: ManualClock, connection: Connection) -> Ill:
     return about
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param(
+            {"WATCH_MAILBOXES": "awa@example.org"},
+            ("the keeper does not start, and nobody is told of anything", "watch.mail_url is not set: write mail_url"),
+            id="mail",
+        ),
+        pytest.param(
+            {"BACKUP_AT": "02:30"},
+            ("the keeper does not start, and nobody is told of anything", "backup.folder is not set: write folder"),
+            id="folder",
+        ),
+        pytest.param(
+            {"BACKUP_FOLDER": "kept", "BACKUP_KEY_FILE": "gone.key"},
+            ("no backup can be made", "backup.key_file: gone.key cannot be read: No such file"),
+            id="key",
+        ),
+    ],
+)
+def test_a_keeper_that_would_not_start_is_foreseen_and_a_backup_that_would_fail(
+    well: Path, clock: ManualClock, given: dict[str, str], told: tuple[str, str]
+) -> None:
+    sentence, remedy = told
+    found = {one.sentence: one.remedy for one in find_problems(settings_with(**given), clock=clock)}
+    assert found[sentence].startswith(remedy)
+
+
+def test_a_backup_key_that_only_root_reads_is_told_to_root(
+    well: Path, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "backup.key"
+    key.write_text(generate_key()[0], "utf-8")
+    monkeypatch.setattr(doctor, "service_account", lambda: Account("ndiyan", 1, 1))
+    monkeypatch.setattr(doctor, "can_reach", lambda account, path: path != key)
+    settings = settings_with(BACKUP_FOLDER="kept", BACKUP_KEY_FILE=str(key))
+    found = {one.sentence: one.remedy for one in find_problems(settings, clock=clock)}
+    assert found[f"no backup can be made: ndiyan may not read {key}"] == f"chgrp ndiyan {key} && chmod g+r {key}"
+
+
 @pytest.mark.db
 def test_clocks_that_do_not_agree_are_told(ill: Ill) -> None:
     assert ill("clocks") == {}
@@ -343,6 +385,13 @@ def test_a_webhook_that_fails_is_told(ill: Ill, connection: Connection, clock: M
     assert sentence.startswith("the webhook office fails: 0 given up, ")
     assert sentence.endswith(" waiting, answered 500")
     assert remedy == "check [webhooks.office], then ndiyan webhooks --again office"
+
+
+@pytest.mark.db
+def test_a_schema_that_stayed_when_the_version_was_taken_back_hides_nothing(ill: Ill, connection: Connection) -> None:
+    connection.execute("INSERT INTO migration (number, name, variant) SELECT max(number) + 1, 'x', '' FROM migration")
+    assert "ingest is not running" in ill("")
+    assert ill("schema") == {}
 
 
 @pytest.mark.db

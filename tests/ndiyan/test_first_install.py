@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -313,6 +313,35 @@ def test_a_database_is_made_once_and_its_user_who_is_no_superuser_brings_its_sch
         with connect(postgres) as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
             admin.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
+
+
+@pytest.mark.db
+def test_init_again_beside_a_database_in_use_leaves_its_password_as_it_is(
+    root: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ndiyan init --root /srv/look` on a live server: whoever knows the password of now still comes in."""
+    name = f"ndiyan_test_look_{os.getpid()}"
+    monkeypatch.setattr(first_install, "ACCOUNT", name)
+    monkeypatch.setattr(first_install, "OWN_POSTGRES", postgres)
+    monkeypatch.setattr(first_install, "_as_postgres", nullcontext)
+    try:
+        live = answers(root / "live", "")
+        install(live)
+        url = load_settings(live.settings, {}).database_url
+        look, elsewhere = answers(root / "look", ""), make_conninfo(url, dbname="postgres")
+        with pytest.raises(InitRefused, match=f"the database {name} has 1 accounts already: give an empty one"):
+            install(look)
+        with connect(elsewhere) as connection:
+            connection.execute(f"ALTER DATABASE {name} RENAME TO {name}_before")  # type: ignore[call-overload]
+        with pytest.raises(InitRefused, match=f"the database {name}_before has 1 accounts already"):
+            install(look)
+        connect(elsewhere).close()
+        assert not (root / "look").exists()
+    finally:
+        with connect(postgres) as admin:
+            for one in (name, f"{name}_before"):
+                admin.execute(f"DROP DATABASE IF EXISTS {one} WITH (FORCE)")  # type: ignore[call-overload]
+            admin.execute(f"DROP ROLE IF EXISTS {name}")  # type: ignore[call-overload]
 
 
 @pytest.mark.db

@@ -6,6 +6,7 @@ import itertools
 import threading
 from datetime import UTC, datetime, timedelta
 from datetime import time as daytime
+from typing import NoReturn
 
 import pytest
 
@@ -19,7 +20,7 @@ from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
 from ndiyan import keeper
-from ndiyan.keeper import Absence, Keeper, WatchConfig, beat, run, standing_still
+from ndiyan.keeper import Absence, Keeper, WatchConfig, beat, ping_over_http, run, standing_still
 from ndiyan.mail import MailServer
 from tests.ndiyan.letterbox import Letterbox
 
@@ -208,6 +209,12 @@ def test_a_server_that_has_just_started_has_its_keeper(database_url: str, clock:
         assert [part.why for part in look_at_parts(connection, clock) if part.name == "keeper"] == [""]
 
 
+@pytest.mark.parametrize("url", ["https://h:x/", "https://ping..example.org/"], ids=["port", "name"])
+def test_a_ping_to_no_address_is_logged_like_any_that_failed(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    ping_over_http(url)
+    assert "the ping did not arrive" in caplog.text
+
+
 class Systemd(Watchdog):
     """Keeps what it hears."""
 
@@ -229,6 +236,32 @@ def test_systemd_hears_of_the_keeper_before_its_first_look_which_may_take_minute
     monkeypatch.setattr(keeper, "SETTLE_S", 0.0)
     run(database_url, WatchConfig(), clock, stop, systemd, [lambda now: stop.set()])
     assert systemd.heard == ["ready", "begins to look", "not working: alerts, ingest, sender, web"]
+
+
+def test_a_look_and_a_chore_that_fail_take_no_chore_along_and_no_start_hides_it(
+    database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systemd starts it anew every two minutes, more often than it would be missed."""
+
+    def fail(*_: object) -> NoReturn:
+        raise ValueError("07:00Z")
+
+    monkeypatch.setattr(keeper, "SETTLE_S", 0.0)
+    turn = Keeper.turn
+
+    def start_and_look() -> list[str]:
+        stop, systemd = threading.Event(), Systemd()
+        run(database_url, WatchConfig(), clock, stop, systemd, [fail, lambda now: stop.set()])
+        assert systemd.heard[-1] == "a look or a chore failed, see the log"
+        clock.advance(timedelta(seconds=127))
+        with connect(database_url) as connection:
+            return [part.why for part in look_at_parts(connection, clock) if part.name == "keeper"]
+
+    assert start_and_look() == [""]
+    monkeypatch.setattr(Keeper, "turn", fail)
+    assert [start_and_look() for _ in range(3)] == [[""], ["no_heartbeat"], ["no_heartbeat"]]
+    monkeypatch.setattr(Keeper, "turn", turn)
+    assert start_and_look() == [""]
 
 
 def test_what_does_not_leave_or_is_not_judged_stands_still_however_it_beats(

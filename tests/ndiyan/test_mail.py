@@ -48,12 +48,19 @@ def test_a_server_that_is_not_there_is_told_by_its_address() -> None:
         MailServer.from_url("smtp://127.0.0.1:1", sender="ndiyan@example.org").send(TO, "x")
 
 
+def test_a_name_that_no_machine_can_have_is_told_like_one_that_is_away() -> None:
+    with pytest.raises(MailRefused, match=r"^mail\.\.example\.org:587 took no letter: UnicodeError$"):
+        MailServer.from_url("smtp://mail..example.org", sender="ndiyan@example.org").send(TO, "x")
+
+
 @pytest.mark.parametrize(
     ("there", "message"),
     [
         pytest.param({"MAILBOXES": "awa"}, "'awa' is no e-mail address", id="mailbox"),
         pytest.param({"MAIL_URL": "mail.example.org"}, "does not begin with smtp://HOST", id="url"),
         pytest.param({"MAIL_URL": "smtps://u:hunter2@"}, r"\*\*\*@: it does not begin", id="password-hidden"),
+        pytest.param({"MAIL_URL": "smtps://eau:passé@h"}, r"\*\*\*@h: its user or password has", id="accent"),
+        pytest.param({"MAIL_URL": "smtps://eau:pass%C3%A9@h"}, r"@h: its user or password has", id="quoted-accent"),
         pytest.param({"MAILBOXES": "awa@example.org"}, r"watch\.mail_url is not set", id="no-server"),
         pytest.param(
             {"MAILBOXES": "awa@example.org", "MAIL_URL": "smtps://ndiyan:x@mail.example.org"},

@@ -45,6 +45,19 @@ def pages(status: int) -> Iterator[int]:
             thread.join(5)
 
 
+def test_a_backup_key_that_is_gone_keeps_no_keeper_from_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(services, "_until_told", lambda settings, run: begun.append(run))
+    there = {
+        "NDIYAN_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/away", "NDIYAN_BACKUP_AT": "02:30",
+        "NDIYAN_BACKUP_FOLDER": str(tmp_path), "NDIYAN_BACKUP_KEY_FILE": str(tmp_path / "gone.key"),
+    }  # fmt: skip
+    services.run_keeper(load_settings(NO_SETTINGS, there))
+    assert len(begun) == 1
+
+
 @pytest.mark.db
 @pytest.mark.parametrize(
     ("status", "is_away", "systemd_hears", "keeper_hears"),

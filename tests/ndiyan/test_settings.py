@@ -90,16 +90,20 @@ def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> 
         pytest.param('[web]\nport = "80"', r"web\.port: '80' is not a whole number", id="wrong-kind"),
         pytest.param("[web]\nprot = 80", r"web\.prot is no setting; known are database\.url, ", id="unknown-key"),
         pytest.param("[wbe]\nport = 80", r"wbe\.port is no setting", id="unknown-table"),
+        pytest.param("[wbe]", "wbe is no setting", id="unknown-empty-table"),
         pytest.param("colour = 1", "colour is no setting", id="unknown-top-key"),
         pytest.param('[log]\nlevel = "loud"', r"log\.level: 'loud' is none of debug, info", id="choice"),
         pytest.param('[mqtt]\nurl = "tcp://x"', r"mqtt\.url: mqtt url tcp://x: it does not begin with", id="mqtt"),
         pytest.param('clock = "fast"', "clock: clock: 'fast' is neither 'system' nor", id="clock"),
         pytest.param('[web]\npublic_url = "example.org"', "does not begin with http", id="address"),
+        pytest.param('[watch]\nping_url = "https://h:44e/x"', r"watch\.ping_url: https://h:44e/x: Port", id="port"),
         pytest.param("[web", "is not valid TOML", id="not-toml"),
         pytest.param('[webhooks.office]\nurl = "x"', r"webhooks\.office\.url: 'x' does not begin", id="webhook"),
         pytest.param('[oidc]\nissuer = "http://sso.example"', r"http://sso\.example is no issuer", id="issuer"),
         pytest.param('[oidc]\nmail_domains = "@a.example"', r"@a\.example is no domain in small letters", id="domain"),
         pytest.param('[oidc]\nonly_for = "boss"', r"oidc\.only_for: boss is none of viewer, secretary,", id="roles"),
+        pytest.param('[watch]\nalive_at = "07:00Z"', r"watch\.alive_at: 07:00Z has a zone: write .* in UTC", id="zone"),
+        pytest.param('[backup]\nat = "02:30+01:00"', r"backup\.at: 02:30\+01:00 has a zone", id="offset"),
         pytest.param("webhooks = 3", "webhooks: 3 is no table of webhooks", id="webhooks"),
     ],
 )
@@ -109,6 +113,13 @@ def test_a_mistake_stops_the_start_with_file_key_value_and_bound(tmp_path: Path,
     with pytest.raises(SettingsError, match=message) as caught:
         load_settings(file, {})
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("table", sorted({setting.key.partition(".")[0] for setting in SETTINGS if "." in setting.key}))
+def test_a_table_whose_last_line_was_made_a_comment_is_none(tmp_path: Path, table: str) -> None:
+    file = tmp_path / "ndiyan.toml"
+    file.write_text(f'[{table}]\n# key = ""\n', "utf-8")
+    assert load_settings(file, {}) == load_settings(_empty(tmp_path), {})
 
 
 def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None:
