@@ -24,6 +24,7 @@ from ingest.db import Connection, queries
 
 SQL = queries("alerts", "climbing")
 AT_ONCE = 500
+RENEWED_BEFORE = timedelta(hours=1)  # the sender, which drops what has had its time, may be another process
 RINGS_AT_NIGHT = (MessageKind.OPENED, MessageKind.RESOLVED)  # of severity 3
 FOLLOWED = VALID_FOR + timedelta(days=2)  # since a message was written; later receipts tell nobody anything
 
@@ -74,6 +75,7 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
         connection.execute(SQL["answered"])
         connection.execute(SQL["open_again"], {"now": now})
         connection.execute(SQL["set_free"])
+        connection.execute(SQL["renew"], {"soon": now + RENEWED_BEFORE, "valid_until": now + VALID_FOR})
         asked = {"now": now, "stale_since": now - BUNDLED_WITHIN}
         phones = [phone for (phone,) in connection.execute(SQL["phones_that_wait"], asked).fetchall()]
         for phone in phones:
@@ -82,13 +84,22 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
 
 
 def _begin_anew(connection: Connection, now: datetime) -> None:
-    """What is there again after people were told of its end is news: who was told so hears it, and then the ladder."""
+    """What is there again after people were told of its end is news: who was told so hears it, and then the ladder.
+
+    And the ladder begins with what is there and nobody has heard of.
+    """
     back = [alert_id for (alert_id,) in connection.execute(SQL["back_after_its_end"]).fetchall()]
-    if not back:
-        return
-    connection.execute(SQL["not_in_charge"], {"alerts": back})
-    for alert_id, number in connection.execute(SQL["next_round"], {"alerts": back, "now": now}).fetchall():
-        event = {"alert": alert_id, "at": now, "kind": "told_again", "who": "ndiyan"}
+    if back:
+        connection.execute(SQL["not_in_charge"], {"alerts": back})
+        _next_round(connection, back, "told_again", now)
+    unheard = [alert_id for (alert_id,) in connection.execute(SQL["unheard"]).fetchall()]
+    if unheard:
+        _next_round(connection, unheard, "unheard", now)
+
+
+def _next_round(connection: Connection, alerts: Sequence[int], why: str, now: datetime) -> None:
+    for alert_id, number in connection.execute(SQL["next_round"], {"alerts": alerts, "now": now}).fetchall():
+        event = {"alert": alert_id, "at": now, "kind": why, "who": "ndiyan"}
         connection.execute(SQL["insert_event"], event | {"detail": json.dumps({"round": number})})
 
 

@@ -231,17 +231,24 @@ def closing(
     if alert.is_late or alert.fault == State.TOWER_EMPTY:
         return []  # a tower fills every day; that is no repair
     step = named("resolved", round_number)
-    about = [one for one in past if one.alert_id == alert.alert_id]
-    told = {one.contact_id for one in about if one.kind != MessageKind.RESOLVED}
-    over = {
-        one.contact_id for one in about if one.kind == MessageKind.RESOLVED and one.step != step and not one.is_void
-    }
-    back = {one.contact_id for one in _of_round(alert, past, round_number) if not one.is_void}
+    told = {one.contact_id for one in past if one.alert_id == alert.alert_id and one.kind != MessageKind.RESOLVED}
+    believe = _believe_that_it_is_over(alert, past)
     return [
         _telling(alert, person, MessageKind.RESOLVED, step, Why.WAS_TOLD, past, now)
         for person in people
-        if person.contact_id in told - (over - back)
+        if person.contact_id in told - believe
     ]
+
+
+def _believe_that_it_is_over(alert: Standing, past: Sequence[PastNotification]) -> set[int | None]:
+    """Who was told so, in whatever round, and since then not that it is back."""
+    told = [
+        one for one in past
+        if one.alert_id == alert.alert_id and one.kind in (MessageKind.OPENED, MessageKind.RESOLVED) and not one.is_void
+    ]  # fmt: skip
+    told.sort(key=lambda one: (int(one.step.partition("-")[2] or 1), one.kind == MessageKind.RESOLVED))
+    last = {one.contact_id: one.kind for one in told}
+    return {who for who, kind in last.items() if kind == MessageKind.RESOLVED}
 
 
 def _of_round(alert: Standing, past: Sequence[PastNotification], round_number: int) -> list[PastNotification]:
@@ -307,11 +314,7 @@ def _told_it_is_back(
     now: datetime,
 ) -> tuple[Telling, ...]:
     """Who believes that it is over, because they were told so, hears first that it is not, however often it rang."""
-    over = named("resolved", position.round - 1)
-    believe = {
-        one.contact_id for one in past
-        if one.alert_id == alert.alert_id and one.kind == MessageKind.RESOLVED and one.step == over and not one.is_void
-    }  # fmt: skip
+    believe = _believe_that_it_is_over(alert, past)
     step = named(Step.FIRST, position.round)
     return tuple(
         _telling(alert, one, MessageKind.OPENED, step, Why.CAME_BACK, past, now)

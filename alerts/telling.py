@@ -28,7 +28,7 @@ from alerts.routing import (
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "telling")
-VALID_FOR = timedelta(hours=24)  # the notification of a fault is worthless after a day (SMS.md §5.4)
+VALID_FOR = timedelta(hours=24)  # what is told is worthless after a day (SMS.md §5.4), unless it is still so
 HEARD_WITHIN = timedelta(hours=1)  # older readings say nothing about what people find when they go and look
 
 
@@ -112,8 +112,8 @@ def tell_end(connection: Connection, alert_id: int, *, now: datetime, settles: t
     What they were told before and came back is believed once it has stayed away for `settles`.
     """
     row = connection.execute(SQL["round"], {"alert": alert_id}).fetchone()
-    number = 1 if row is None else row[0]
-    if number > 1 and settles:
+    number, was_over = row or (1, False)
+    if was_over and settles:
         connection.execute(SQL["wait_with_end"], {"alert": alert_id, "ends": now + settles})
         return
     alert, _, words = _standing(connection, alert_id, now)

@@ -55,7 +55,10 @@ ON CONFLICT (alert_id) DO UPDATE SET rung = EXCLUDED.rung, origin_at = EXCLUDED.
     round = EXCLUDED.round, ends_at = NULL;
 
 -- round
-SELECT round FROM ladder WHERE alert_id = %(alert)s;
+-- And whether anybody was told before that it is over.
+SELECT round, EXISTS (SELECT FROM notification n WHERE n.alert_id = l.alert_id AND n.kind = 'resolved'
+                      AND n.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed'))
+FROM ladder l WHERE alert_id = %(alert)s;
 
 -- wait_with_end
 UPDATE ladder SET due_at = %(ends)s, ends_at = %(ends)s WHERE alert_id = %(alert)s;

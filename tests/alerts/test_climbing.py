@@ -789,6 +789,96 @@ def test_who_takes_it_in_charge_again_does_not_keep_it_from_who_believes_that_it
     assert ends(region.sms(EVERYBODY)) == [(0, False), (15, True), (30, False), (40, False)]
 
 
+@pytest.mark.parametrize("severity", [1, 2])
+def test_what_came_back_before_anybody_was_told_of_it_is_told_in_the_morning(region: Region, severity: int) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.clock.advance(10 * HOUR)
+    number = region.fails(2, "tower_overflow", severity)
+    region.run(5 * MINUTE)
+    region.is_mended(number)
+    region.run(5 * MINUTE)
+    region.clock.set(NOON + 16 * HOUR)
+    region.comes_back(number)
+    region.run(2 * MINUTE)
+    region.clock.set(NOON + 18 * HOUR - MINUTE)
+    region.run(15 * MINUTE)
+    assert ends(region.sms(phone)) == [(SIX, False)]
+    assert region.story(number, "unheard") == [{"round": 2}], "once"
+    region.is_mended(number)
+    region.run(15 * MINUTE)
+    assert [is_over for _, is_over in ends(region.sms(phone))] == [False, True], "at once: nobody was told so before"
+
+
+def test_what_came_back_before_a_route_did_is_told_from_the_first_step_on(region: Region) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    number = region.fails(2)
+    region.run(20 * MINUTE, sends=False)
+    region.is_mended(number)
+    region.run(MINUTE)
+    region.run(19 * MINUTE, sends=False)
+    region.comes_back(number)
+    region.run(40 * MINUTE)
+    assert [at for at, _ in region.sms(exploitant)] == [40]
+    assert [at for at, _ in region.sms(president)] == [70]
+
+
+def test_who_believes_that_it_is_over_hears_that_it_is_back_though_it_went_once_more_in_between(region: Region) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    number = region.fails(2)
+    region.run(45 * MINUTE)
+    region.is_mended(number)
+    region.run(5 * MINUTE)
+    region.comes_back(number)
+    region.run(2 * MINUTE, sends=False)
+    region.is_mended(number)
+    region.run(2 * MINUTE)
+    region.comes_back(number)
+    region.run(10 * MINUTE)
+    assert ends(region.sms(exploitant)) == [(0, False), (45, True), (54, False)]
+    assert ends(region.sms(president)) == [(30, False), (45, True), (54, False)]
+
+
+def test_where_all_have_left_of_whom_one_was_to_be_told_the_next_is_told_and_the_ladder_ends(region: Region) -> None:
+    number = region.fails(2)
+    gone = "UPDATE contact SET is_active = false WHERE zone_id = %s AND role = ANY(%s)"
+    region.connection.execute(gone, [region.zones[2].zone_id, ["exploitant"]])
+    region.run(5 * MINUTE)
+    assert [at for at, _ in region.sms(phone_of(region.zones[2], "president"))] == [1]
+    region.connection.execute(gone, [region.zones[1].zone_id, [one.role for one in region.zones[1].committee]])
+    alone = region.fails(1)
+    region.run(5 * HOUR)
+    assert region.connection.execute("SELECT alert_id FROM call_list ORDER BY 1").fetchall() == [(number,), (alone,)]
+
+
+def test_what_waits_for_a_route_for_days_is_told_once_when_there_is_one(region: Region) -> None:
+    zone = region.zones[2]
+    region.fails(2)
+    for _ in range(4):
+        region.run(3 * HOUR, sends=False)
+        region.clock.advance(9 * HOUR)
+        region.run(2 * MINUTE, sends=False)
+    began = (region.clock.now() - NOON) // MINUTE
+    region.run(HOUR)
+    for role in ("exploitant", "president", "tresorier", "reparateur"):
+        assert [at for at, _ in region.sms(phone_of(zone, role))] == [began], role
+
+
+def test_what_may_have_left_has_its_time_and_counts_as_heard(region: Region) -> None:
+    region.fails(2, "night_leak", 2)
+    region.run(MINUTE, sends=False)
+    region.connection.execute(
+        "INSERT INTO sms_attempt (notification_id, carrier, began_at, outcome)"
+        " SELECT notification_id, 'phone', %s, 'uncertain' FROM notification",
+        [NOON],
+    )
+    region.clock.advance(DAY - 5 * MINUTE)
+    region.connection.execute("UPDATE notification SET next_try_at = %s", [NOON + 2 * DAY])  # all are in doubt
+    region.run(10 * MINUTE)
+    told = region.connection.execute("SELECT step, state FROM notification ORDER BY notification_id").fetchall()
+    assert told == [("first", "expired"), ("second", "delivered")]
+    assert region.connection.execute("SELECT round FROM ladder").fetchall() == [(1,)]
+
+
 def test_a_bundle_that_tells_what_was_taken_in_charge_and_nobody_heard_is_not_written_anew_each_time(
     region: Region,
 ) -> None:
