@@ -369,31 +369,34 @@ def _after_an_answer(
     word: Word | None,
     now: datetime,
 ) -> Decision:
-    """Taken in charge: "on the way" is asked again, "repaired" is looked after, and no water is recalled each day."""
+    """Taken in charge: "on the way" is asked again, "repaired" is looked after, and no water is recalled each day.
+
+    It is not recalled while a word holds, nor the question that it led to.
+    """
     about = [one for one in past if one.alert_id == alert.alert_id]
     if position.round > 1 and word is not None and word.at < acknowledged_at:
         word = None  # it was about what was over since
-    looks = []
     holds = A_WORD_HOLDS.get(alert.severity)
-    if word is not None and holds is not None:
-        by = next((one for one in people if one.contact_id == word.contact_id), None)
-        question = _question(alert, word, holds)
-        asked = next((one for one in about if question is not None and one.step == question[1]), None)
-        if question is not None and by is not None and asked is None:
-            kind, step, reason, due_at = question
-            if now >= due_at and (kind is MessageKind.ASKED or alert.last_evidence_at >= due_at):
-                return Decision(position, now, (_telling(alert, by, kind, step, reason, past, now),), step=step)
-            looks.append(due_at if now < due_at else now + LOOKED_AGAIN_EVERY)
-        if asked is not None and now < asked.at + holds:
-            looks.append(asked.at + holds)
-        elif asked is not None:
-            rest, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
-            return Decision(position, look_at, rest, call=Why.NO_WORD_SINCE, step=asked.step)
+    question = None if word is None or holds is None else _question(word, holds)
+    by = next((one for one in people if word is not None and one.contact_id == word.contact_id), None)
+    if question is None or holds is None or by is None:
+        reminders, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
+        return Decision(position, look_at, reminders)
+    kind, step, reason, due_at = question
+    asked = next((one for one in about if one.step == step), None)
+    if asked is None and now < due_at:
+        return Decision(position, due_at)
+    if asked is None and kind is MessageKind.STILL and alert.last_evidence_at < due_at:
+        return Decision(position, now + LOOKED_AGAIN_EVERY)
+    if asked is None:
+        return Decision(position, now, (_telling(alert, by, kind, step, reason, past, now),), step=step)
+    if now < asked.at + holds:
+        return Decision(position, asked.at + holds)
     reminders, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
-    return Decision(position, min([*looks, *([look_at] if look_at else [])], default=None), reminders)
+    return Decision(position, look_at, reminders, call=Why.NO_WORD_SINCE, step=step)
 
 
-def _question(alert: Standing, word: Word, holds: timedelta) -> tuple[MessageKind, str, Why, datetime] | None:
+def _question(word: Word, holds: timedelta) -> tuple[MessageKind, str, Why, datetime] | None:
     """What a word leads to, if nothing more is heard: kind, step, reason, and from when on."""
     if word.intention == Intention.ON_THE_WAY:
         return MessageKind.ASKED, f"asked-{word.number}", Why.WAS_ON_THE_WAY, word.at + holds
