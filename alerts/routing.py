@@ -371,15 +371,15 @@ def _after_an_answer(
 ) -> Decision:
     """Taken in charge: "on the way" is asked again, "repaired" is looked after, and no water is recalled each day.
 
-    It is not recalled while a word holds, nor the question that it led to.
+    It is not recalled while a word holds, nor the question that it led to. Where who gave it cannot be asked any more,
+    the first person is, and where there is nobody, somebody calls.
     """
     about = [one for one in past if one.alert_id == alert.alert_id]
     if position.round > 1 and word is not None and word.at < acknowledged_at:
         word = None  # it was about what was over since
     holds = A_WORD_HOLDS.get(alert.severity)
     question = None if word is None or holds is None else _question(word, holds)
-    by = next((one for one in people if word is not None and one.contact_id == word.contact_id), None)
-    if question is None or holds is None or by is None:
+    if word is None or question is None or holds is None:
         reminders, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
         return Decision(position, look_at, reminders)
     kind, step, reason, due_at = question
@@ -388,9 +388,10 @@ def _after_an_answer(
         return Decision(position, due_at)
     if asked is None and kind is MessageKind.STILL and alert.last_evidence_at < due_at:
         return Decision(position, now + LOOKED_AGAIN_EVERY)
-    if asked is None:
+    by = next((one for one in people if one.contact_id == word.contact_id), None) or whom_to_call(alert, people)
+    if asked is None and by is not None:
         return Decision(position, now, (_telling(alert, by, kind, step, reason, past, now),), step=step)
-    if now < asked.at + holds:
+    if asked is not None and now < asked.at + holds:
         return Decision(position, asked.at + holds)
     reminders, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
     return Decision(position, look_at, reminders, call=Why.NO_WORD_SINCE, step=step)

@@ -26,15 +26,12 @@ WHERE n.alert_id = %(alert)s AND n.kind <> 'reply'
    OR n.phone = ANY(%(phones)s) AND n.created_at >= %(since)s AND n.kind <> 'reply';
 
 -- word
--- The last answer to an alert by SMS: of the few about it, and not from the newest of all backwards. That somebody else has
--- seen it, or rang, takes nothing back from who is on the way or has repaired it.
+-- The last word about an alert by SMS: of the few about it, and not from the newest of all backwards. That somebody has
+-- seen it, or rang, takes nothing back from who is on the way or has repaired it, be it themselves.
 WITH about AS MATERIALIZED (
     SELECT sms_in_id, intention, contact_id, handled_at FROM sms_in
-    WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure)
-SELECT a.* FROM about a
-WHERE a.intention <> 'seen' OR NOT EXISTS (
-    SELECT FROM about b WHERE b.sms_in_id < a.sms_in_id AND b.intention <> 'seen' AND b.contact_id <> a.contact_id)
-ORDER BY a.sms_in_id DESC LIMIT 1;
+    WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure AND intention <> 'seen')
+SELECT * FROM about ORDER BY sms_in_id DESC LIMIT 1;
 
 -- queue
 -- The key makes a repeat of the same decision harmless. An end that was not told, because it was none, is told anew.

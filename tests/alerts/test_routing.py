@@ -323,6 +323,16 @@ def test_said_repaired_and_still_seen_a_day_later_is_one_message_and_the_next_wh
     assert (heard(found), found.call) == ([("Alpha", Why.STILL_NOT_REPAIRED)], Why.NO_WORD_SINCE)
 
 
+def test_when_who_is_on_the_way_has_left_the_first_person_is_asked_and_without_anybody_somebody_calls() -> None:
+    word, past, now = Word(40, "on_the_way", 99, NOON), [told(1)], NOON + 4 * HOUR
+    asked = decide(on_the_way(), Position(1, NOON), PEOPLE, past, word, now=now)
+    assert [(one.contact.name, one.kind, one.step) for one in asked.tellings] == [
+        ("Alpha", MessageKind.ASKED, "asked-40")
+    ]
+    alone = decide(on_the_way(), Position(1, NOON), [], past, word, now=now)
+    assert (alone.tellings, alone.call, alone.step) == ((), Why.NO_WORD_SINCE, "asked-40")
+
+
 @pytest.mark.parametrize(
     ("changes", "why_not", "look_at"),
     [
