@@ -155,10 +155,13 @@ def _let_go(connection: Connection, phone: str, now: datetime) -> None:
 
 def _bundle(connection: Connection, phone: str, rows: Sequence[Waiting], now: datetime) -> None:
     is_after_outage = any(not one.is_held or one.reason == Why.NO_ROUTE_FOR_A_WHILE for one in rows)
-    # Of one alert several may have waited: the ladder comes back to who has not answered.
-    told = (Item(one.code, one.zone_name, one.fault, one.kind == MessageKind.RESOLVED) for one in rows)
-    items = list(dict.fromkeys(told))
-    text = digest_text(rows[0].language, items, Bundle.AFTER_OUTAGE if is_after_outage else Bundle.TOGETHER)
+    why = Bundle.AFTER_OUTAGE if is_after_outage else Bundle.TOGETHER
+    # Of one alert several may have waited: the ladder comes back to who has not answered. News goes before the known.
+    items: dict[int, Item] = {}
+    for one in rows:
+        is_over, is_known = one.kind == MessageKind.RESOLVED, one.kind == MessageKind.REMINDER
+        items.setdefault(one.alert_id, Item(one.code, one.zone_name, one.fault, is_over, is_known))
+    text = digest_text(rows[0].language, list(items.values()), why)
     ((bundle,),) = connection.execute(
         SQL["bundle"],
         {

@@ -187,6 +187,24 @@ def test_repaired_is_contradicted_once_by_what_the_sensors_see(region: Region) -
     assert ["ENCORE" in text for _, text in region.sms(phone)] == [False, True]
 
 
+def test_what_is_contradicted_in_one_message_with_news_does_not_read_like_news(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(5 * MINUTE)
+    region.answers(phone, "3")
+    region.run(55 * MINUTE)
+    region.fails(2, "night_leak", 2)
+    region.run(5 * MINUTE)
+    region.is_seen_again(number)
+    region.run(2 * MINUTE)
+    region.fails(2, "pv_soiling", 2)
+    region.run(10 * MINUTE)
+    text = region.sms(phone)[-1][1]
+    assert "A1 Mangol-Dow ENCORE pompe arretée" in text, text
+    assert "A3 Mangol-Dow panneaux sales" in text, text
+    assert text.endswith("ex. A3 1"), text
+
+
 def test_on_the_shelf_nobody_hears_the_story_says_so_and_afterwards_it_goes_on(region: Region) -> None:
     zone = region.zones[2]
     number = region.fails(2)
