@@ -19,12 +19,11 @@ from alerts.ladder import Position
 from alerts.lease import take_turn
 from alerts.messages import Bundle, Item, MessageKind, digest_text, segments
 from alerts.routing import BUNDLED_WITHIN, DAY, NO_WATER, PastNotification, Why, end_of_quiet, when_free
-from alerts.telling import VALID_FOR, look_at_end, take_next
+from alerts.telling import FIGURES_HOLD, VALID_FOR, look_at_end, take_next, write_anew
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "climbing")
 AT_ONCE = 500
-RENEWED_BEFORE = timedelta(hours=1)  # the sender, which drops what has had its time, may be another process
 RINGS_AT_NIGHT = (MessageKind.OPENED, MessageKind.RESOLVED)  # of severity 3
 FOLLOWED = VALID_FOR + timedelta(days=2)  # since a message was written; later receipts tell nobody anything
 
@@ -75,7 +74,7 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
         connection.execute(SQL["answered"])
         connection.execute(SQL["open_again"], {"now": now})
         connection.execute(SQL["set_free"])
-        connection.execute(SQL["renew"], {"soon": now + RENEWED_BEFORE, "valid_until": now + VALID_FOR})
+        _renew(connection, now)
         asked = {"now": now, "stale_since": now - BUNDLED_WITHIN}
         phones = [phone for (phone,) in connection.execute(SQL["phones_that_wait"], asked).fetchall()]
         for phone in phones:
@@ -110,6 +109,14 @@ def _take_along(
     asked = {"phones": list(ringing), "no_water": NO_WATER, "taken": taken}
     for alert_id, *place in connection.execute(SQL["may_come_along"], asked).fetchall():
         take_next(connection, alert_id, Position(*place), now=now, routes=routes, ringing=ringing)
+
+
+def _renew(connection: Connection, now: datetime) -> None:
+    """What has waited for a route since its figures were measured is told without them, for as long as it is there."""
+    asked = {"before": now + VALID_FOR - FIGURES_HOLD, "valid_until": now + VALID_FOR}
+    for number, alert_id, contact_id in connection.execute(SQL["renew"], asked).fetchall():
+        if alert_id is not None:  # a bundle has no figures
+            write_anew(connection, number, alert_id, contact_id, now=now)
 
 
 def _follow(connection: Connection, now: datetime) -> None:

@@ -344,6 +344,8 @@ SPOKEN: dict[str, Callable[[float, Language], str]] = {
     "turbidity_ntu": lambda turbidity, _: f"{turbidity:.0f} NTU",
     "code": lambda code, _: f"{code:.0f}",
 }  # fmt: skip
+# What is no longer so a while after it was measured; what a day or a month shows is.
+PASSING = frozenset({"hours", "level_pct", "flow_m3_h", "lost_m3_h", "battery_v", "chlorine_mg_l", "turbidity_ntu"})
 
 
 def _template(language: Language, kind: MessageKind, fault: str | None) -> str:

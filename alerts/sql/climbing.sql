@@ -81,14 +81,16 @@ UPDATE notification n SET told_in = NULL FROM notification b
 WHERE n.told_in = b.notification_id AND b.state = 'superseded' AND n.state = 'held';
 
 -- renew
--- News of what is still there does not grow old while no route takes it. What may have left already has its time.
+-- News of what is still there does not grow old while no route takes it; returned is what to write anew. What may have
+-- left already has its time.
 UPDATE notification n SET valid_until = %(valid_until)s
-WHERE n.state IN ('queued', 'held') AND n.valid_until < %(soon)s
+WHERE n.state IN ('queued', 'held') AND n.valid_until <= %(before)s
   AND EXISTS (SELECT FROM notification o JOIN alert a USING (alert_id)
               WHERE (o.notification_id = n.notification_id OR o.told_in = n.notification_id)
                 AND o.kind = 'opened' AND a.state <> 'resolved')
   AND NOT EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, n.told_in)
-                  AND (t.outcome IS NULL OR t.outcome = 'uncertain'));
+                  AND (t.outcome IS NULL OR t.outcome = 'uncertain'))
+RETURNING n.notification_id, n.alert_id, n.contact_id;
 
 -- phones_that_wait
 -- Whose held messages are due, or who has several that could not leave for a while.

@@ -45,6 +45,9 @@ ON CONFLICT (alert_id, kind, step, contact_id) DO UPDATE SET ref = EXCLUDED.ref,
     next_try_at = EXCLUDED.next_try_at, due_at = EXCLUDED.due_at, valid_until = EXCLUDED.valid_until
 WHERE notification.kind = 'resolved' AND notification.state IN ('superseded', 'expired', 'failed');
 
+-- write_anew
+UPDATE notification SET text = %(text)s, segments = %(segments)s WHERE notification_id = %(id)s;
+
 -- stand
 INSERT INTO ladder (alert_id, rung, origin_at, due_at, round)
 VALUES (%(alert)s, %(rung)s, %(origin)s, %(look)s, %(round)s)

@@ -39,9 +39,9 @@ class Region:
         self.clock = ManualClock(NOON)
         self.sender = Sender(self.connection, {"phone": PhoneCarrier(self.connection, self.clock)}, self.clock)
 
-    def fails(self, zone: int, fault: str = "pump_not_running", severity: int = 3) -> int:
+    def fails(self, zone: int, fault: str = "pump_not_running", severity: int = 3, **values: float) -> int:
         """A new alert, in a transaction with what it tells, as the judge writes it."""
-        evidence = json.dumps({"values": {}, "thresholds": {}, "channels": []})
+        evidence = json.dumps({"values": values, "thresholds": {}, "channels": []})
         with self.connection.transaction():
             ((alert_id,),) = self.connection.execute(
                 "INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at,"
@@ -185,6 +185,31 @@ def test_repaired_is_contradicted_once_by_what_the_sensors_see(region: Region) -
     region.is_seen_again(number)
     region.run(3 * HOUR)
     assert ["ENCORE" in text for _, text in region.sms(phone)] == [False, True]
+
+
+def test_who_hears_later_or_in_the_morning_hears_no_figures_of_the_opening(region: Region) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    region.fails(2, "float_stuck_full", hours=1.0, level_pct=40.0)
+    region.run(35 * MINUTE)
+    said = ["(chateau à 40%)" in text for phone in (exploitant, president) for _, text in region.sms(phone)]
+    assert said == [True, False]
+    region.clock.set(NOON + 10 * HOUR)
+    region.fails(2, "tower_overflow", 2, hours=0.7, flow_m3_h=0.35)
+    texts = "SELECT text FROM notification WHERE state = 'held'"
+    ((text,),) = region.connection.execute(texts).fetchall()
+    assert ("DEBORDE" in text, "40 minutes" in text, "litres" in text) == (True, False, False), text
+
+
+def test_what_has_waited_for_a_route_is_told_without_the_figures_of_the_opening(region: Region) -> None:
+    region.fails(2, hours=1.0)
+    region.run(29 * MINUTE, sends=False)
+    texts = "SELECT text FROM notification"
+    ((text,),) = region.connection.execute(texts).fetchall()
+    assert "depuis 1 h" in text
+    region.run(2 * MINUTE, sends=False)
+    region.run(2 * MINUTE)
+    ((at, text),) = region.sms(phone_of(region.zones[2], "exploitant"))
+    assert (at, "POMPE ARRETEE" in text, "depuis" in text) == (31, True, False), text
 
 
 def test_what_is_contradicted_in_one_message_with_news_does_not_read_like_news(region: Region) -> None:
