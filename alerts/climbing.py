@@ -19,7 +19,7 @@ from alerts.ladder import Position
 from alerts.lease import take_turn
 from alerts.messages import Bundle, Item, MessageKind, digest_text, segments
 from alerts.routing import BUNDLED_WITHIN, DAY, NO_WATER, PastNotification, Why, end_of_quiet, when_free
-from alerts.telling import VALID_FOR, look_at_end, take_next
+from alerts.telling import FIGURES_HOLD, VALID_FOR, look_at_end, take_next, write_anew
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "climbing")
@@ -74,6 +74,7 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
         connection.execute(SQL["answered"])
         connection.execute(SQL["open_again"], {"now": now})
         connection.execute(SQL["set_free"])
+        _renew(connection, now)
         asked = {"now": now, "stale_since": now - BUNDLED_WITHIN}
         phones = [phone for (phone,) in connection.execute(SQL["phones_that_wait"], asked).fetchall()]
         for phone in phones:
@@ -82,13 +83,22 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
 
 
 def _begin_anew(connection: Connection, now: datetime) -> None:
-    """What is there again after people were told of its end is news: who was told so hears it, and then the ladder."""
+    """What is there again after people were told of its end is news: who was told so hears it, and then the ladder.
+
+    And the ladder begins with what is there and nobody has heard of.
+    """
     back = [alert_id for (alert_id,) in connection.execute(SQL["back_after_its_end"]).fetchall()]
-    if not back:
-        return
-    connection.execute(SQL["not_in_charge"], {"alerts": back})
-    for alert_id, number in connection.execute(SQL["next_round"], {"alerts": back, "now": now}).fetchall():
-        event = {"alert": alert_id, "at": now, "kind": "told_again", "who": "ndiyan"}
+    if back:
+        connection.execute(SQL["not_in_charge"], {"alerts": back})
+        _next_round(connection, back, "told_again", now)
+    unheard = [alert_id for (alert_id,) in connection.execute(SQL["unheard"]).fetchall()]
+    if unheard:
+        _next_round(connection, unheard, "unheard", now)
+
+
+def _next_round(connection: Connection, alerts: Sequence[int], why: str, now: datetime) -> None:
+    for alert_id, number in connection.execute(SQL["next_round"], {"alerts": alerts, "now": now}).fetchall():
+        event = {"alert": alert_id, "at": now, "kind": why, "who": "ndiyan"}
         connection.execute(SQL["insert_event"], event | {"detail": json.dumps({"round": number})})
 
 
@@ -99,6 +109,14 @@ def _take_along(
     asked = {"phones": list(ringing), "no_water": NO_WATER, "taken": taken}
     for alert_id, *place in connection.execute(SQL["may_come_along"], asked).fetchall():
         take_next(connection, alert_id, Position(*place), now=now, routes=routes, ringing=ringing)
+
+
+def _renew(connection: Connection, now: datetime) -> None:
+    """What has waited for a route since its figures were measured is told without them, for as long as it is there."""
+    asked = {"before": now + VALID_FOR - FIGURES_HOLD, "valid_until": now + VALID_FOR}
+    for number, alert_id, contact_id in connection.execute(SQL["renew"], asked).fetchall():
+        if alert_id is not None:  # a bundle has no figures
+            write_anew(connection, number, alert_id, contact_id, now=now)
 
 
 def _follow(connection: Connection, now: datetime) -> None:
@@ -144,10 +162,13 @@ def _let_go(connection: Connection, phone: str, now: datetime) -> None:
 
 def _bundle(connection: Connection, phone: str, rows: Sequence[Waiting], now: datetime) -> None:
     is_after_outage = any(not one.is_held or one.reason == Why.NO_ROUTE_FOR_A_WHILE for one in rows)
-    # Of one alert several may have waited: the ladder comes back to who has not answered.
-    told = (Item(one.code, one.zone_name, one.fault, one.kind == MessageKind.RESOLVED) for one in rows)
-    items = list(dict.fromkeys(told))
-    text = digest_text(rows[0].language, items, Bundle.AFTER_OUTAGE if is_after_outage else Bundle.TOGETHER)
+    why = Bundle.AFTER_OUTAGE if is_after_outage else Bundle.TOGETHER
+    # Of one alert several may have waited: the ladder comes back to who has not answered. News goes before the known.
+    items: dict[int, Item] = {}
+    for one in rows:
+        is_over, is_known = one.kind == MessageKind.RESOLVED, one.kind == MessageKind.REMINDER
+        items.setdefault(one.alert_id, Item(one.code, one.zone_name, one.fault, is_over, is_known))
+    text = digest_text(rows[0].language, list(items.values()), why)
     ((bundle,),) = connection.execute(
         SQL["bundle"],
         {

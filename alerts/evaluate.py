@@ -296,7 +296,7 @@ class _ZoneBook:
     def __init__(self, connection: Connection, zone_id: str, now: datetime, settings: Settings) -> None:
         self._connection, self._zone_id, self._now, self._settings = connection, zone_id, now, settings
         self._known: list[Known] = []
-        self._resolved: list[tuple[int, timedelta]] = []  # and how long until it is a new alert that would come
+        self._resolved: dict[int, timedelta] = {}  # and how long until it is a new alert that would come
         self._found_late: set[int] = set()  # opened in this evaluation, but not now
 
     def judge(self, conditions: list[Condition], *, live_now: bool) -> None:
@@ -337,7 +337,7 @@ class _ZoneBook:
                 self._event(alert_id, at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
                 if not is_late:
                     rule = self._settings.rule(step.alert.fault, self._zone_id)
-                    self._resolved.append((alert_id, rule.rejoin + rule.on_delay))
+                    self._resolved[alert_id] = rule.rejoin + rule.on_delay
         elif isinstance(step, Returning):
             self._return(step, live_now=live_now)
         else:
@@ -353,6 +353,7 @@ class _ZoneBook:
         if self._connection.execute(SQL["return_alert"], returned).fetchone():
             self._event(alert_id, at, "returned", {"times": step.times})
             if step.cleared_at is None:
+                self._resolved.pop(alert_id, None)
                 self._connection.execute(SQL["look_again"], {"alert": alert_id, "now": self._now})
             else:
                 self._event(alert_id, step.cleared_at, "resolved", {"cleared_at": step.cleared_at.isoformat()})
@@ -406,7 +407,7 @@ class _ZoneBook:
             }  # fmt: skip
             for (alert_id,) in self._connection.execute(SQL["untold"], asked).fetchall():
                 begin(self._connection, alert_id, now=self._now)
-        for alert_id, settles in self._resolved:
+        for alert_id, settles in self._resolved.items():
             tell_end(self._connection, alert_id, now=self._now, settles=settles)
 
     def _live(self) -> list[LiveAlert]:

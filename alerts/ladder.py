@@ -55,7 +55,7 @@ def named(step: str, number: int) -> str:
 class Position:
     """Where an alert stands: `rung` steps are behind it, delays count from `origin_at`.
 
-    A `round` begins when it comes back after people were told of its end.
+    A `round` begins when it comes back after people were told of its end, and when it is there and nobody has heard.
     """
 
     rung: int

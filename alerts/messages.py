@@ -82,6 +82,7 @@ class Item(NamedTuple):
     zone_name: str
     fault: str
     is_over: bool = False
+    is_known: bool = False  # it is recalled, not news
 
 
 class Segments(NamedTuple):
@@ -171,12 +172,13 @@ def digest_text(language: str, items: Sequence[Item], why: Bundle) -> str:
 def fill_digest(language: Language, items: Sequence[Item], why: Bundle) -> str:
     """As `digest_text`, in this language even when it is only a draft."""
     template = language.text("frame", why)
-    live = next((one.code for one in items if not one.is_over), None)
+    live = min((one for one in items if not one.is_over), key=lambda one: one.is_known, default=None)
     ending = "" if live is None else language.text("frame", "digest_reply")
+    example = {} if live is None else {"alert": live.code, "digit": "3" if live.is_known else "1"}
     for named in range(min(len(items), MOST_TOLD), 0, -1):
         others = items[named:]
         said = {
-            "items": ", ".join(_named(one, language) for one in items[:named]), "alert": live or "",
+            **example, "items": ", ".join(_named(one, language) for one in items[:named]),
             "more": language.counted(len(others), "alerts"),
             "zones": language.counted(len({one.zone_name for one in others}), "zones"),
         }  # fmt: skip
@@ -187,11 +189,12 @@ def fill_digest(language: Language, items: Sequence[Item], why: Bundle) -> str:
 
 
 def _named(item: Item, language: Language) -> str:
-    """A12 Mangol-Dow pompe arrêtée."""
+    """A12 Mangol-Dow pompe arrêtée; what is recalled: A12 Mangol-Dow ENCORE pompe arrêtée."""
     place = CUT["place"](item.zone_name)
     if item.is_over:
         return f"{item.code} {place} {language.text('frame', 'over')}"
-    return f"{item.code} {place} {short_name(item.fault, language)}"
+    known = f"{language.text('frame', 'known')} " if item.is_known else ""
+    return f"{item.code} {place} {known}{short_name(item.fault, language)}"
 
 
 def place_of(zone_name: str) -> str:
@@ -341,6 +344,8 @@ SPOKEN: dict[str, Callable[[float, Language], str]] = {
     "turbidity_ntu": lambda turbidity, _: f"{turbidity:.0f} NTU",
     "code": lambda code, _: f"{code:.0f}",
 }  # fmt: skip
+# What is no longer so a while after it was measured; what a day or a month shows is.
+PASSING = frozenset({"hours", "level_pct", "flow_m3_h", "lost_m3_h", "battery_v", "chlorine_mg_l", "turbidity_ntu"})
 
 
 def _template(language: Language, kind: MessageKind, fault: str | None) -> str:

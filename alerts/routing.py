@@ -231,17 +231,24 @@ def closing(
     if alert.is_late or alert.fault == State.TOWER_EMPTY:
         return []  # a tower fills every day; that is no repair
     step = named("resolved", round_number)
-    about = [one for one in past if one.alert_id == alert.alert_id]
-    told = {one.contact_id for one in about if one.kind != MessageKind.RESOLVED}
-    over = {
-        one.contact_id for one in about if one.kind == MessageKind.RESOLVED and one.step != step and not one.is_void
-    }
-    back = {one.contact_id for one in _of_round(alert, past, round_number) if not one.is_void}
+    told = {one.contact_id for one in past if one.alert_id == alert.alert_id and one.kind != MessageKind.RESOLVED}
+    believe = _believe_that_it_is_over(alert, past)
     return [
         _telling(alert, person, MessageKind.RESOLVED, step, Why.WAS_TOLD, past, now)
         for person in people
-        if person.contact_id in told - (over - back)
+        if person.contact_id in told - believe
     ]
+
+
+def _believe_that_it_is_over(alert: Standing, past: Sequence[PastNotification]) -> set[int | None]:
+    """Who was told so, in whatever round, and since then not that it is back."""
+    told = [
+        one for one in past
+        if one.alert_id == alert.alert_id and one.kind in (MessageKind.OPENED, MessageKind.RESOLVED) and not one.is_void
+    ]  # fmt: skip
+    told.sort(key=lambda one: (int(one.step.partition("-")[2] or 1), one.kind == MessageKind.RESOLVED))
+    last = {one.contact_id: one.kind for one in told}
+    return {who for who, kind in last.items() if kind == MessageKind.RESOLVED}
 
 
 def _of_round(alert: Standing, past: Sequence[PastNotification], round_number: int) -> list[PastNotification]:
@@ -307,11 +314,7 @@ def _told_it_is_back(
     now: datetime,
 ) -> tuple[Telling, ...]:
     """Who believes that it is over, because they were told so, hears first that it is not, however often it rang."""
-    over = named("resolved", position.round - 1)
-    believe = {
-        one.contact_id for one in past
-        if one.alert_id == alert.alert_id and one.kind == MessageKind.RESOLVED and one.step == over and not one.is_void
-    }  # fmt: skip
+    believe = _believe_that_it_is_over(alert, past)
     step = named(Step.FIRST, position.round)
     return tuple(
         _telling(alert, one, MessageKind.OPENED, step, Why.CAME_BACK, past, now)
@@ -366,31 +369,35 @@ def _after_an_answer(
     word: Word | None,
     now: datetime,
 ) -> Decision:
-    """Taken in charge: "on the way" is asked again, "repaired" is looked after, and no water is recalled each day."""
+    """Taken in charge: "on the way" is asked again, "repaired" is looked after, and no water is recalled each day.
+
+    It is not recalled while a word holds, nor the question that it led to. Where who gave it cannot be asked any more,
+    the first person is, and where there is nobody, somebody calls.
+    """
     about = [one for one in past if one.alert_id == alert.alert_id]
     if position.round > 1 and word is not None and word.at < acknowledged_at:
         word = None  # it was about what was over since
-    looks = []
     holds = A_WORD_HOLDS.get(alert.severity)
-    if word is not None and holds is not None:
-        by = next((one for one in people if one.contact_id == word.contact_id), None)
-        question = _question(alert, word, holds)
-        asked = next((one for one in about if question is not None and one.step == question[1]), None)
-        if question is not None and by is not None and asked is None:
-            kind, step, reason, due_at = question
-            if now >= due_at and (kind is MessageKind.ASKED or alert.last_evidence_at >= due_at):
-                return Decision(position, now, (_telling(alert, by, kind, step, reason, past, now),), step=step)
-            looks.append(due_at if now < due_at else now + LOOKED_AGAIN_EVERY)
-        if asked is not None and now < asked.at + holds:
-            looks.append(asked.at + holds)
-        elif asked is not None:
-            rest, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
-            return Decision(position, look_at, rest, call=Why.NO_WORD_SINCE, step=asked.step)
+    question = None if word is None or holds is None else _question(word, holds)
+    if word is None or question is None or holds is None:
+        reminders, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
+        return Decision(position, look_at, reminders)
+    kind, step, reason, due_at = question
+    asked = next((one for one in about if one.step == step), None)
+    if asked is None and now < due_at:
+        return Decision(position, due_at)
+    if asked is None and kind is MessageKind.STILL and alert.last_evidence_at < due_at:
+        return Decision(position, now + LOOKED_AGAIN_EVERY)
+    by = next((one for one in people if one.contact_id == word.contact_id), None) or whom_to_call(alert, people)
+    if asked is None and by is not None:
+        return Decision(position, now, (_telling(alert, by, kind, step, reason, past, now),), step=step)
+    if asked is not None and now < asked.at + holds:
+        return Decision(position, asked.at + holds)
     reminders, look_at = _reminder(alert, acknowledged_at, position, people, past, about, now)
-    return Decision(position, min([*looks, *([look_at] if look_at else [])], default=None), reminders)
+    return Decision(position, look_at, reminders, call=Why.NO_WORD_SINCE, step=step)
 
 
-def _question(alert: Standing, word: Word, holds: timedelta) -> tuple[MessageKind, str, Why, datetime] | None:
+def _question(word: Word, holds: timedelta) -> tuple[MessageKind, str, Why, datetime] | None:
     """What a word leads to, if nothing more is heard: kind, step, reason, and from when on."""
     if word.intention == Intention.ON_THE_WAY:
         return MessageKind.ASKED, f"asked-{word.number}", Why.WAS_ON_THE_WAY, word.at + holds

@@ -11,7 +11,7 @@ from typing import Any
 
 from alerts.carriers import Urgency
 from alerts.ladder import Position, named
-from alerts.messages import MessageKind, segments, sms_text
+from alerts.messages import PASSING, MessageKind, segments, sms_text
 from alerts.routing import (
     NO_WATER,
     REMEMBERED,
@@ -28,24 +28,31 @@ from alerts.routing import (
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "telling")
-VALID_FOR = timedelta(hours=24)  # the notification of a fault is worthless after a day (SMS.md §5.4)
+VALID_FOR = timedelta(hours=24)  # what is told is worthless after a day (SMS.md §5.4), unless it is still so
+FIGURES_HOLD = timedelta(minutes=30)  # "depuis 1 h": until the second person is told
 HEARD_WITHIN = timedelta(hours=1)  # older readings say nothing about what people find when they go and look
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the texts of an alert say."""
+    """What the texts of an alert say; its evidence is that of `opened_at`."""
 
+    opened_at: datetime
     zone_name: str
     code: str
     asset: str
     evidence: dict[str, Any]
 
+    def values(self, at: datetime) -> dict[str, Any]:
+        """The figures that one may still say at this time."""
+        is_old = at - self.opened_at >= FIGURES_HOLD
+        return {name: value for name, value in self.evidence["values"].items() if not is_old or name not in PASSING}
+
 
 def begin(connection: Connection, alert_id: int, *, now: datetime) -> None:
     """Set a new alert on its ladder and take the first step, in the caller's transaction."""
-    standing, opened_at, words = _standing(connection, alert_id, now)
-    take_step(connection, standing, words, Position(0, opened_at), now=now)
+    standing, words = _standing(connection, alert_id, now)
+    take_step(connection, standing, words, Position(0, words.opened_at), now=now)
 
 
 def take_next(
@@ -61,7 +68,7 @@ def take_next(
 
     Returns whose phones, of those that serve several zones, it lets ring with "no water".
     """
-    standing, _, words = _standing(connection, alert_id, now)
+    standing, words = _standing(connection, alert_id, now)
     told = take_step(connection, standing, words, position, now=now, routes=routes, ringing=ringing)
     is_urgent = standing.severity >= NO_WATER
     return {one.contact.phone for one in told if is_urgent and one.kind is MessageKind.OPENED and one.contact.is_shared}
@@ -112,11 +119,11 @@ def tell_end(connection: Connection, alert_id: int, *, now: datetime, settles: t
     What they were told before and came back is believed once it has stayed away for `settles`.
     """
     row = connection.execute(SQL["round"], {"alert": alert_id}).fetchone()
-    number = 1 if row is None else row[0]
-    if number > 1 and settles:
+    number, was_over = row or (1, False)
+    if was_over and settles:
         connection.execute(SQL["wait_with_end"], {"alert": alert_id, "ends": now + settles})
         return
-    alert, _, words = _standing(connection, alert_id, now)
+    alert, words = _standing(connection, alert_id, now)
     rest(connection, alert_id)
     people = _people(connection, alert.zone_id)
     past = _past(connection, alert_id, people, now)
@@ -139,10 +146,10 @@ def rest(connection: Connection, alert_id: int) -> None:
     connection.execute(SQL["rest"], {"alert": alert_id})
 
 
-def _standing(connection: Connection, alert_id: int, now: datetime) -> tuple[Standing, datetime, Words]:
+def _standing(connection: Connection, alert_id: int, now: datetime) -> tuple[Standing, Words]:
     asked = {"alert": alert_id, "heard_since": now - HEARD_WITHIN}
     (row,) = connection.execute(SQL["standing"], asked).fetchall()
-    return Standing(*row[:10]), row[10], Words(*row[11:])
+    return Standing(*row[:10]), Words(*row[10:])
 
 
 def _people(connection: Connection, zone_id: str) -> list[ContactRow]:
@@ -154,18 +161,34 @@ def _past(connection: Connection, alert_id: int, people: list[ContactRow], now: 
     return [PastNotification(*row) for row in connection.execute(SQL["told_before"], asked)]
 
 
+def write_anew(connection: Connection, number: int, alert_id: int, contact_id: int, *, now: datetime) -> None:
+    """Put a message that is still to leave in the words of now."""
+    alert, words = _standing(connection, alert_id, now)
+    people = _people(connection, alert.zone_id)
+    for contact in people:
+        if contact.contact_id == contact_id:
+            text = _text(alert, words, MessageKind.OPENED, contact, people, now)
+            connection.execute(SQL["write_anew"], {"id": number, "text": text, "segments": segments(text).number})
+
+
+def _text(
+    alert: Standing, words: Words, kind: MessageKind, contact: ContactRow, people: list[ContactRow], at: datetime
+) -> str:
+    repairer = next((one for one in people if one.role == "reparateur"), None)
+    return sms_text(
+        kind, alert.fault, contact.language, zone_name=words.zone_name, code=words.code,
+        values=words.values(at), asset=words.asset,
+        call=None if repairer is None or repairer == contact else (repairer.name, repairer.phone),
+    )  # fmt: skip
+
+
 def _queue(
     connection: Connection, alert: Standing, words: Words, telling: Telling, people: list[ContactRow], now: datetime
 ) -> None:
     """What goes to a phone of several zones passes the climber, who lets it go with all else that they are told."""
     contact = telling.contact
     is_held = telling.send_at > now or contact.is_shared
-    repairer = next((one for one in people if one.role == "reparateur"), None)
-    text = sms_text(
-        telling.kind, alert.fault, contact.language, zone_name=words.zone_name, code=words.code,
-        values=words.evidence["values"], asset=words.asset,
-        call=None if repairer is None or repairer == contact else (repairer.name, repairer.phone),
-    )  # fmt: skip
+    text = _text(alert, words, telling.kind, contact, people, telling.send_at)
     connection.execute(
         SQL["queue"],
         {

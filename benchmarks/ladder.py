@@ -64,6 +64,7 @@ DRAIN = timedelta(hours=96)  # what can wait has its last step after 72 h, count
 AFTER_AN_ANSWER = timedelta(seconds=5)
 BACK = f"{Step.FIRST}-"  # whoever was told of an end hears it, also when somebody answers or the week has had its two
 LEFT = "who was told of an end did not hear that it is back"
+UNHEARD = "nobody heard of what is there"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SEVERITIES, FAULTS = (3, 3, 2, 2, 1), {3: "pump_not_running", 2: "night_leak", 1: "tap_closed"}
 
@@ -263,7 +264,8 @@ def broken_promises(simulation: Simulation) -> Counter[str]:
             found["a step was skipped or out of order"] += 1
         if is_open and rung < len(every) and simulation.clock.now() - since >= DRAIN:
             found["nobody answered and the last step was not reached"] += 1
-    for promise, name in (("not_begun", "a step was skipped or out of order"), ("left_with_the_end", LEFT)):
+    promises = {"not_begun": "a step was skipped or out of order", "left_with_the_end": LEFT, "unheard": UNHEARD}
+    for promise, name in promises.items():
         ((broken,),) = connection.execute(SQL[promise]).fetchall()
         found[name] += broken
     ((early,),) = connection.execute(SQL["too_early"], {"delays": json.dumps(_delays())}).fetchall()

@@ -162,6 +162,7 @@ EVENTS = {
     "explained": N_("Expliquée par une autre alerte"),
     "outlived": N_("Dure encore, sa cause est passée"),
     "told_again": N_("Revenue après que sa fin a été dite"),
+    "unheard": N_("Personne ne l’a su : dite de nouveau"),
     "not_told": N_("Personne n’est prévenu"),
     "call_due": N_("À appeler à la main"),
     "called": N_("Appelé à la main"),

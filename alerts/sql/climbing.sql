@@ -17,6 +17,19 @@ ORDER BY a.alert_id FOR NO KEY UPDATE OF a, l SKIP LOCKED;
 -- Who had taken it in charge was told that it is over.
 UPDATE alert SET acknowledged_at = NULL, acknowledged_by = NULL, state = 'open' WHERE alert_id = ANY(%(alerts)s);
 
+-- unheard
+-- Live alerts that nobody has taken in charge, and of whose round nobody can have heard: what was written of it was dropped,
+-- because it seemed to be over or with who has left.
+SELECT a.alert_id FROM alert a JOIN ladder l USING (alert_id)
+WHERE a.state = 'open' AND l.rung > 0 AND (
+    SELECT bool_or(n.state IN ('superseded', 'expired')) AND bool_and(
+        n.state IN ('superseded', 'expired', 'failed')
+        AND NOT EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, n.told_in)
+                        AND (t.outcome IS NULL OR t.outcome = 'uncertain')))
+    FROM notification n WHERE n.alert_id = a.alert_id AND n.kind = 'opened'
+      AND split_part(n.step, '-', 2) = CASE WHEN l.round = 1 THEN '' ELSE l.round::text END)
+ORDER BY a.alert_id FOR NO KEY UPDATE OF a, l SKIP LOCKED;
+
 -- next_round
 UPDATE ladder SET round = round + 1, rung = 0, origin_at = %(now)s, due_at = %(now)s, ends_at = NULL
 WHERE alert_id = ANY(%(alerts)s) RETURNING alert_id, round;
@@ -37,7 +50,8 @@ WHERE a.alert_id = n.alert_id AND n.state IN ('queued', 'held') AND n.kind = 'op
   AND (EXISTS (SELECT 1 FROM sms_in s WHERE s.alert_id = n.alert_id)
        OR EXISTS (SELECT 1 FROM notification o WHERE o.alert_id = n.alert_id
                   AND o.state IN ('accepted', 'delivered', 'no_receipt')))
-  AND (split_part(n.step, '-', 1) <> 'first' OR n.step = 'first')
+  AND NOT EXISTS (SELECT FROM notification r WHERE r.alert_id = n.alert_id AND r.contact_id = n.contact_id
+                  AND r.kind = 'resolved' AND r.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed'))
   AND NOT EXISTS (SELECT FROM notification b
                   WHERE b.notification_id = n.told_in AND b.state NOT IN ('queued', 'superseded'));
 
@@ -65,6 +79,18 @@ UPDATE notification b SET state = 'superseded' WHERE b.kind = 'bundle' AND b.sta
 -- set_free
 UPDATE notification n SET told_in = NULL FROM notification b
 WHERE n.told_in = b.notification_id AND b.state = 'superseded' AND n.state = 'held';
+
+-- renew
+-- News of what is still there does not grow old while no route takes it; returned is what to write anew. What may have
+-- left already has its time.
+UPDATE notification n SET valid_until = %(valid_until)s
+WHERE n.state IN ('queued', 'held') AND n.valid_until <= %(before)s
+  AND EXISTS (SELECT FROM notification o JOIN alert a USING (alert_id)
+              WHERE (o.notification_id = n.notification_id OR o.told_in = n.notification_id)
+                AND o.kind = 'opened' AND a.state <> 'resolved')
+  AND NOT EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, n.told_in)
+                  AND (t.outcome IS NULL OR t.outcome = 'uncertain'))
+RETURNING n.notification_id, n.alert_id, n.contact_id;
 
 -- phones_that_wait
 -- Whose held messages are due, or who has several that could not leave for a while.

@@ -26,15 +26,12 @@ WHERE n.alert_id = %(alert)s AND n.kind <> 'reply'
    OR n.phone = ANY(%(phones)s) AND n.created_at >= %(since)s AND n.kind <> 'reply';
 
 -- word
--- The last answer to an alert by SMS: of the few about it, and not from the newest of all backwards. That somebody else has
--- seen it, or rang, takes nothing back from who is on the way or has repaired it.
+-- The last word about an alert by SMS: of the few about it, and not from the newest of all backwards. That somebody has
+-- seen it, or rang, takes nothing back from who is on the way or has repaired it, be it themselves.
 WITH about AS MATERIALIZED (
     SELECT sms_in_id, intention, contact_id, handled_at FROM sms_in
-    WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure)
-SELECT a.* FROM about a
-WHERE a.intention <> 'seen' OR NOT EXISTS (
-    SELECT FROM about b WHERE b.sms_in_id < a.sms_in_id AND b.intention <> 'seen' AND b.contact_id <> a.contact_id)
-ORDER BY a.sms_in_id DESC LIMIT 1;
+    WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure AND intention <> 'seen')
+SELECT * FROM about ORDER BY sms_in_id DESC LIMIT 1;
 
 -- queue
 -- The key makes a repeat of the same decision harmless. An end that was not told, because it was none, is told anew.
@@ -48,6 +45,9 @@ ON CONFLICT (alert_id, kind, step, contact_id) DO UPDATE SET ref = EXCLUDED.ref,
     next_try_at = EXCLUDED.next_try_at, due_at = EXCLUDED.due_at, valid_until = EXCLUDED.valid_until
 WHERE notification.kind = 'resolved' AND notification.state IN ('superseded', 'expired', 'failed');
 
+-- write_anew
+UPDATE notification SET text = %(text)s, segments = %(segments)s WHERE notification_id = %(id)s;
+
 -- stand
 INSERT INTO ladder (alert_id, rung, origin_at, due_at, round)
 VALUES (%(alert)s, %(rung)s, %(origin)s, %(look)s, %(round)s)
@@ -55,7 +55,10 @@ ON CONFLICT (alert_id) DO UPDATE SET rung = EXCLUDED.rung, origin_at = EXCLUDED.
     round = EXCLUDED.round, ends_at = NULL;
 
 -- round
-SELECT round FROM ladder WHERE alert_id = %(alert)s;
+-- And whether anybody was told before that it is over.
+SELECT round, EXISTS (SELECT FROM notification n WHERE n.alert_id = l.alert_id AND n.kind = 'resolved'
+                      AND n.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed'))
+FROM ladder l WHERE alert_id = %(alert)s;
 
 -- wait_with_end
 UPDATE ladder SET due_at = %(ends)s, ends_at = %(ends)s WHERE alert_id = %(alert)s;

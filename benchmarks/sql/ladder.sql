@@ -63,6 +63,12 @@ SELECT count(*) FROM ladder l WHERE rung > 0
   AND NOT EXISTS (SELECT FROM alert_event e WHERE e.alert_id = l.alert_id AND e.kind = 'not_told'
                   AND coalesce((e.detail->>'round')::int, 1) = l.round);
 
+-- unheard
+-- What is there and nobody has taken in charge, of whose round all that was written was dropped.
+SELECT count(*) FROM alert a JOIN ladder l USING (alert_id) WHERE a.state = 'open' AND (
+    SELECT bool_and(n.state = 'superseded') FROM notification n WHERE n.alert_id = a.alert_id AND n.kind = 'opened'
+      AND coalesce(nullif(split_part(n.step, '-', 2), '')::int, 1) = l.round);
+
 -- left_with_the_end
 -- Messages that told the end of what is there again, after which the same phone heard nothing more of it.
 SELECT count(*) FROM notification e JOIN alert a USING (alert_id)
@@ -80,7 +86,7 @@ SELECT round, count(*) FROM ladder GROUP BY round ORDER BY round;
 -- "no water" of which the same phone was told at that moment, because it was due.
 WITH begun AS (
     SELECT alert_id, 1 AS number, opened_at AS at FROM alert
-    UNION ALL SELECT alert_id, (detail->>'round')::int, at FROM alert_event WHERE kind = 'told_again'),
+    UNION ALL SELECT alert_id, (detail->>'round')::int, at FROM alert_event WHERE kind IN ('told_again', 'unheard')),
 taken AS (
     SELECT t.*, a.severity, t.at >= b.at + make_interval(
         secs => (%(delays)s::jsonb ->> (a.severity || '-' || split_part(t.step, '-', 1)))::double precision) AS is_due

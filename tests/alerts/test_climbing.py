@@ -39,9 +39,9 @@ class Region:
         self.clock = ManualClock(NOON)
         self.sender = Sender(self.connection, {"phone": PhoneCarrier(self.connection, self.clock)}, self.clock)
 
-    def fails(self, zone: int, fault: str = "pump_not_running", severity: int = 3) -> int:
+    def fails(self, zone: int, fault: str = "pump_not_running", severity: int = 3, **values: float) -> int:
         """A new alert, in a transaction with what it tells, as the judge writes it."""
-        evidence = json.dumps({"values": {}, "thresholds": {}, "channels": []})
+        evidence = json.dumps({"values": values, "thresholds": {}, "channels": []})
         with self.connection.transaction():
             ((alert_id,),) = self.connection.execute(
                 "INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at,"
@@ -185,6 +185,49 @@ def test_repaired_is_contradicted_once_by_what_the_sensors_see(region: Region) -
     region.is_seen_again(number)
     region.run(3 * HOUR)
     assert ["ENCORE" in text for _, text in region.sms(phone)] == [False, True]
+
+
+def test_who_hears_later_or_in_the_morning_hears_no_figures_of_the_opening(region: Region) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    region.fails(2, "float_stuck_full", hours=1.0, level_pct=40.0)
+    region.run(35 * MINUTE)
+    said = ["(chateau à 40%)" in text for phone in (exploitant, president) for _, text in region.sms(phone)]
+    assert said == [True, False]
+    region.clock.set(NOON + 10 * HOUR)
+    region.fails(2, "tower_overflow", 2, hours=0.7, flow_m3_h=0.35)
+    texts = "SELECT text FROM notification WHERE state = 'held'"
+    ((text,),) = region.connection.execute(texts).fetchall()
+    assert ("DEBORDE" in text, "40 minutes" in text, "litres" in text) == (True, False, False), text
+
+
+def test_what_has_waited_for_a_route_is_told_without_the_figures_of_the_opening(region: Region) -> None:
+    region.fails(2, hours=1.0)
+    region.run(29 * MINUTE, sends=False)
+    texts = "SELECT text FROM notification"
+    ((text,),) = region.connection.execute(texts).fetchall()
+    assert "depuis 1 h" in text
+    region.run(2 * MINUTE, sends=False)
+    region.run(2 * MINUTE)
+    ((at, text),) = region.sms(phone_of(region.zones[2], "exploitant"))
+    assert (at, "POMPE ARRETEE" in text, "depuis" in text) == (31, True, False), text
+
+
+def test_what_is_contradicted_in_one_message_with_news_does_not_read_like_news(region: Region) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(5 * MINUTE)
+    region.answers(phone, "3")
+    region.run(55 * MINUTE)
+    region.fails(2, "night_leak", 2)
+    region.run(5 * MINUTE)
+    region.is_seen_again(number)
+    region.run(2 * MINUTE)
+    region.fails(2, "pv_soiling", 2)
+    region.run(10 * MINUTE)
+    text = region.sms(phone)[-1][1]
+    assert "A1 Mangol-Dow ENCORE pompe arretée" in text, text
+    assert "A3 Mangol-Dow panneaux sales" in text, text
+    assert text.endswith("ex. A3 1"), text
 
 
 def test_on_the_shelf_nobody_hears_the_story_says_so_and_afterwards_it_goes_on(region: Region) -> None:
@@ -787,6 +830,96 @@ def test_who_takes_it_in_charge_again_does_not_keep_it_from_who_believes_that_it
     region.run(15 * MINUTE)
     assert region.connection.execute("SELECT state FROM alert ORDER BY alert_id").fetchall()[0] == ("acknowledged",)
     assert ends(region.sms(EVERYBODY)) == [(0, False), (15, True), (30, False), (40, False)]
+
+
+@pytest.mark.parametrize("severity", [1, 2])
+def test_what_came_back_before_anybody_was_told_of_it_is_told_in_the_morning(region: Region, severity: int) -> None:
+    phone = phone_of(region.zones[2], "exploitant")
+    region.clock.advance(10 * HOUR)
+    number = region.fails(2, "tower_overflow", severity)
+    region.run(5 * MINUTE)
+    region.is_mended(number)
+    region.run(5 * MINUTE)
+    region.clock.set(NOON + 16 * HOUR)
+    region.comes_back(number)
+    region.run(2 * MINUTE)
+    region.clock.set(NOON + 18 * HOUR - MINUTE)
+    region.run(15 * MINUTE)
+    assert ends(region.sms(phone)) == [(SIX, False)]
+    assert region.story(number, "unheard") == [{"round": 2}], "once"
+    region.is_mended(number)
+    region.run(15 * MINUTE)
+    assert [is_over for _, is_over in ends(region.sms(phone))] == [False, True], "at once: nobody was told so before"
+
+
+def test_what_came_back_before_a_route_did_is_told_from_the_first_step_on(region: Region) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    number = region.fails(2)
+    region.run(20 * MINUTE, sends=False)
+    region.is_mended(number)
+    region.run(MINUTE)
+    region.run(19 * MINUTE, sends=False)
+    region.comes_back(number)
+    region.run(40 * MINUTE)
+    assert [at for at, _ in region.sms(exploitant)] == [40]
+    assert [at for at, _ in region.sms(president)] == [70]
+
+
+def test_who_believes_that_it_is_over_hears_that_it_is_back_though_it_went_once_more_in_between(region: Region) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    number = region.fails(2)
+    region.run(45 * MINUTE)
+    region.is_mended(number)
+    region.run(5 * MINUTE)
+    region.comes_back(number)
+    region.run(2 * MINUTE, sends=False)
+    region.is_mended(number)
+    region.run(2 * MINUTE)
+    region.comes_back(number)
+    region.run(10 * MINUTE)
+    assert ends(region.sms(exploitant)) == [(0, False), (45, True), (54, False)]
+    assert ends(region.sms(president)) == [(30, False), (45, True), (54, False)]
+
+
+def test_where_all_have_left_of_whom_one_was_to_be_told_the_next_is_told_and_the_ladder_ends(region: Region) -> None:
+    number = region.fails(2)
+    gone = "UPDATE contact SET is_active = false WHERE zone_id = %s AND role = ANY(%s)"
+    region.connection.execute(gone, [region.zones[2].zone_id, ["exploitant"]])
+    region.run(5 * MINUTE)
+    assert [at for at, _ in region.sms(phone_of(region.zones[2], "president"))] == [1]
+    region.connection.execute(gone, [region.zones[1].zone_id, [one.role for one in region.zones[1].committee]])
+    alone = region.fails(1)
+    region.run(5 * HOUR)
+    assert region.connection.execute("SELECT alert_id FROM call_list ORDER BY 1").fetchall() == [(number,), (alone,)]
+
+
+def test_what_waits_for_a_route_for_days_is_told_once_when_there_is_one(region: Region) -> None:
+    zone = region.zones[2]
+    region.fails(2)
+    for _ in range(4):
+        region.run(3 * HOUR, sends=False)
+        region.clock.advance(9 * HOUR)
+        region.run(2 * MINUTE, sends=False)
+    began = (region.clock.now() - NOON) // MINUTE
+    region.run(HOUR)
+    for role in ("exploitant", "president", "tresorier", "reparateur"):
+        assert [at for at, _ in region.sms(phone_of(zone, role))] == [began], role
+
+
+def test_what_may_have_left_has_its_time_and_counts_as_heard(region: Region) -> None:
+    region.fails(2, "night_leak", 2)
+    region.run(MINUTE, sends=False)
+    region.connection.execute(
+        "INSERT INTO sms_attempt (notification_id, carrier, began_at, outcome)"
+        " SELECT notification_id, 'phone', %s, 'uncertain' FROM notification",
+        [NOON],
+    )
+    region.clock.advance(DAY - 5 * MINUTE)
+    region.connection.execute("UPDATE notification SET next_try_at = %s", [NOON + 2 * DAY])  # all are in doubt
+    region.run(10 * MINUTE)
+    told = region.connection.execute("SELECT step, state FROM notification ORDER BY notification_id").fetchall()
+    assert told == [("first", "expired"), ("second", "delivered")]
+    assert region.connection.execute("SELECT round FROM ladder").fetchall() == [(1,)]
 
 
 def test_a_bundle_that_tells_what_was_taken_in_charge_and_nobody_heard_is_not_written_anew_each_time(

@@ -332,6 +332,19 @@ def test_that_another_has_seen_it_too_takes_nothing_back_from_who_is_on_the_way(
     assert [at for at, text in region.sms(exploitant) if "SUIVI" in text] == [35 + 4 * 60]
 
 
+@pytest.mark.parametrize("says_so", ["ok", "1", None], ids=["ok", "1", "rings"])
+def test_who_is_on_the_way_takes_nothing_back_by_ringing_or_by_an_ok(region: Region, says_so: str | None) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    region.fails(2)
+    region.run(5 * MINUTE)
+    says(region, exploitant, "2")
+    region.run(4 * HOUR)
+    assert ["SUIVI" in text for _, text in region.sms(exploitant)] == [False, True]
+    rings(region, exploitant) if says_so is None else says(region, exploitant, says_so)
+    region.run(4 * HOUR)
+    assert region.connection.execute("SELECT why FROM call_list").fetchall() == [("no_word_since",)]
+
+
 def test_who_stopped_the_sms_and_who_is_unknown_ring_in_vain(region: Region) -> None:
     _, _, exploitant = told_of_two(region)
     says(region, exploitant, "STOP")

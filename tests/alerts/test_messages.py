@@ -184,7 +184,9 @@ def test_several_alerts_are_asked_about_by_their_codes() -> None:
 @given(
     language=st.sampled_from(["fr", "en", "ff", "de"]), why=st.sampled_from(Bundle),
     items=st.lists(
-        st.builds(Item, st.from_regex(r"\AA[1-9][0-9]{0,4}\Z"), NAMES, st.sampled_from(ALL), st.booleans()),
+        st.builds(
+            Item, st.from_regex(r"\AA[1-9][0-9]{0,4}\Z"), NAMES, st.sampled_from(ALL), st.booleans(), st.booleans()
+        ),
         min_size=2, max_size=30,
     ),
 )  # fmt: skip
@@ -207,6 +209,13 @@ def test_several_alerts_are_named_with_their_places_and_how_to_answer() -> None:
     items = [Item("A12", "Mangol-Dow (fictif)", "pump_not_running"), Item("A13", "Hoore-Fello", "night_leak", True)]
     assert digest_text("fr", items, Bundle.TOGETHER) == (
         "NDIYAN: A12 Mangol-Dow pompe arretée, A13 Hoore-Fello FINI. Rép code et chiffre, ex. A12 1"
+    )
+    known = items[0]._replace(code="A11", is_known=True)
+    assert digest_text("fr", [known, items[0]], Bundle.TOGETHER) == (
+        "NDIYAN: A11 Mangol-Dow ENCORE pompe arretée, A12 Mangol-Dow pompe arretée. Rép code et chiffre, ex. A12 1"
+    )
+    assert digest_text("en", [known, items[1]], Bundle.TOGETHER) == (
+        "NDIYAN: A11 Mangol-Dow STILL pump stopped, A13 Hoore-Fello OVER. Reply code and digit, e.g. A11 3"
     )
     storm = [Item(f"A{n}", f"Village {n}", "pump_not_running") for n in range(1, 301)]
     assert digest_text("en", storm, Bundle.AFTER_OUTAGE) == (

@@ -298,6 +298,42 @@ def test_a_day_without_water_is_recalled_once_a_day_while_the_zone_is_heard() ->
 
 
 @pytest.mark.parametrize(
+    ("intention", "after", "evidence", "look_at"),
+    [
+        pytest.param("repaired", 24, 23, 24 * HOUR + 40 * MINUTE, id="repaired-a-moment-ago"),
+        pytest.param("repaired", 30, 23, 30 * HOUR + 15 * MINUTE, id="repaired-and-nobody-can-tell"),
+        pytest.param("on_the_way", 24, 24, 27 * HOUR + 40 * MINUTE, id="on-the-way"),
+    ],
+)
+def test_nothing_is_recalled_while_a_word_holds(intention: str, after: int, evidence: int, look_at: timedelta) -> None:
+    word = Word(40, intention, 1, NOON + 23 * HOUR + 40 * MINUTE)
+    taken = on_the_way(last_evidence_at=NOON + evidence * HOUR)
+    found = decide(taken, Position(1, NOON), PEOPLE, [told(1)], word, now=NOON + after * HOUR)
+    assert (found.tellings, found.look_at) == ((), NOON + look_at)
+
+
+def test_said_repaired_and_still_seen_a_day_later_is_one_message_and_the_next_when_nothing_came_of_it() -> None:
+    word, now = Word(40, "repaired", 1, NOON + 23 * HOUR + 40 * MINUTE), NOON + 25 * HOUR
+    taken, past = on_the_way(last_evidence_at=now), [told(1)]
+    assert heard(decide(taken, Position(1, NOON), PEOPLE, past, word, now=now)) == [("Alpha", Why.SENSORS_DISAGREE)]
+    past.append(told(1, now, kind="reminder", step="still-40"))
+    waits = decide(taken, Position(1, NOON), PEOPLE, past, word, now=now + HOUR)
+    assert (waits.tellings, waits.call, waits.look_at) == ((), None, now + 4 * HOUR)
+    found = decide(taken, Position(1, NOON), PEOPLE, past, word, now=now + 4 * HOUR)
+    assert (heard(found), found.call) == ([("Alpha", Why.STILL_NOT_REPAIRED)], Why.NO_WORD_SINCE)
+
+
+def test_when_who_is_on_the_way_has_left_the_first_person_is_asked_and_without_anybody_somebody_calls() -> None:
+    word, past, now = Word(40, "on_the_way", 99, NOON), [told(1)], NOON + 4 * HOUR
+    asked = decide(on_the_way(), Position(1, NOON), PEOPLE, past, word, now=now)
+    assert [(one.contact.name, one.kind, one.step) for one in asked.tellings] == [
+        ("Alpha", MessageKind.ASKED, "asked-40")
+    ]
+    alone = decide(on_the_way(), Position(1, NOON), [], past, word, now=now)
+    assert (alone.tellings, alone.call, alone.step) == ((), Why.NO_WORD_SINCE, "asked-40")
+
+
+@pytest.mark.parametrize(
     ("changes", "why_not", "look_at"),
     [
         pytest.param({"is_late": True}, WhyNot.LATE, None, id="late"),

@@ -173,6 +173,22 @@ def test_a_pump_that_stops_again_after_its_end_was_told_is_told_again_and_its_en
     assert day.sms[3:] == [("16:01", "exploitant", "resolved")]
 
 
+def test_a_silence_that_ended_and_began_while_nobody_judged_goes_on_and_so_does_its_ladder(day: Day) -> None:
+    day.run_until(at("09:30"))
+    day.is_silent = True
+    day.clock.set(at("11:30"))
+    day.run_until(at("11:35"))
+    assert day.alerts == [("comms_outage", "open")]
+    day.measure(at("12:20"))
+    day.measure(at("12:25"))
+    day.clock.set(at("15:00"))
+    day.run_until(at("15:05"))
+    assert day.alerts == [("comms_outage", "open")]
+    assert day.story.count("resolved") == day.story.count("returned") == 1
+    ((due_at,),) = day.connection.execute("SELECT due_at FROM ladder").fetchall()
+    assert due_at is not None, "the second person is told tomorrow, and then somebody calls"
+
+
 def test_what_a_detector_says_of_hours_to_come_is_not_heard(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("alerts.evaluate.DETECTORS", [DETECTORS[0]._replace(judge=of_the_hour_to_come)])
     day.run_until(at("09:20"))
