@@ -6,8 +6,8 @@ ORDER BY (SELECT max(n.created_at) FROM notification n
           WHERE n.phone = c.phone AND n.zone_id = c.zone_id AND n.kind <> 'reply') DESC NULLS LAST, c.contact_id;
 
 -- live_for_phone
--- Live alerts about which something was written for this phone, the newest first, and whether it has left or may have: alone
--- or in one SMS with others. What still waits nobody has read.
+-- Live alerts of its zones about which something was written for this phone, the newest first, and whether it has left or
+-- may have: alone or in one SMS with others. What still waits nobody has read.
 SELECT a.alert_id, a.code, a.zone_id, z.name, a.fault, bool_or(
     n.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
     OR coalesce(b.state, 'held') NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
@@ -16,6 +16,7 @@ SELECT a.alert_id, a.code, a.zone_id, z.name, a.fault, bool_or(
 FROM notification n JOIN alert a USING (alert_id) JOIN zone z ON z.zone_id = a.zone_id
     LEFT JOIN notification b ON b.notification_id = n.told_in
 WHERE n.phone = %(phone)s AND n.kind <> 'reply' AND a.state <> 'resolved'
+  AND a.zone_id IN (SELECT zone_id FROM contact WHERE phone = %(phone)s AND is_active)
 GROUP BY a.alert_id, z.zone_id ORDER BY a.alert_id DESC;
 
 -- handled

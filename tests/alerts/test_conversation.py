@@ -332,6 +332,17 @@ def test_that_another_has_seen_it_too_takes_nothing_back_from_who_is_on_the_way(
     assert [at for at, text in region.sms(exploitant) if "SUIVI" in text] == [35 + 4 * 60]
 
 
+def test_who_has_left_a_committee_answers_for_it_no_more_but_for_the_other_where_they_sit(region: Region) -> None:
+    both = "+224600000999"
+    region.everybody_else_is("reparateur", both)
+    left, stays = region.fails(1, "sensor_stuck", 2), region.fails(2, "sensor_stuck", 2)
+    region.run(15 * MINUTE)
+    region.connection.execute("UPDATE contact SET is_active = zone_id = 'zone-3' WHERE phone = %s", [both])
+    assert says(region, both, "1") == []
+    assert region.story(left, "reply") == []
+    assert len(region.story(stays, "acknowledged")) == 1
+
+
 def test_who_stopped_the_sms_and_who_is_unknown_ring_in_vain(region: Region) -> None:
     _, _, exploitant = told_of_two(region)
     says(region, exploitant, "STOP")
