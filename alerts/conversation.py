@@ -42,7 +42,7 @@ KIND_OF = {
 
 
 class Live(NamedTuple):
-    """A live alert of which a phone was told, or is to be; `has_left` says whether the SMS may have been read."""
+    """A live alert of a phone's zones; `has_left` says whether an SMS about it may have been read there."""
 
     alert_id: int
     code: str
@@ -56,7 +56,7 @@ class Live(NamedTuple):
 class Letter:
     """One SMS that came in: who may have written it, of which live alerts they know, what is reported of their zones.
 
-    All stand by their code, the newest first; `waiting` is what they have yet to be told of.
+    All stand by their code, the newest first; `untold` is what they have yet to be told of, or only others are.
     """
 
     sms_in_id: int
@@ -65,7 +65,7 @@ class Letter:
     reply: Reply
     people: Sequence[Person]
     live: Mapping[str, Live]
-    waiting: Mapping[str, Live]
+    untold: Mapping[str, Live]
     broken: Mapping[str, Breakdown]
     now: datetime
 
@@ -132,11 +132,12 @@ def called(connection: Connection, sms_in_id: int, *, phone: str, now: datetime)
 
 def _letter(connection: Connection, sms_in_id: int, phone: str, text: str, reply: Reply, now: datetime) -> Letter:
     people = [Person(*row) for row in connection.execute(SQL["people"], {"phone": phone})]
-    live = [Live(*row) for row in connection.execute(SQL["live_for_phone"], {"phone": phone})] if people else []
     zones = [one.zone_id for one in people]
+    asked = {"phone": phone, "zones": zones}
+    live = [Live(*row) for row in connection.execute(SQL["live_for_phone"], asked)] if zones else []
     broken = open_breakdowns(connection, zones, now=now) if zones else []
-    told, waiting = ({one.code: one for one in live if one.has_left is has_left} for has_left in (True, False))
-    return Letter(sms_in_id, phone, text, reply, people, told, waiting, {one.code: one for one in broken}, now)
+    told, untold = ({one.code: one for one in live if one.has_left is has_left} for has_left in (True, False))
+    return Letter(sms_in_id, phone, text, reply, people, told, untold, {one.code: one for one in broken}, now)
 
 
 def _act(connection: Connection, letter: Letter) -> Done:
@@ -168,7 +169,7 @@ def _act(connection: Connection, letter: Letter) -> Done:
     if reply.is_sure and reply.intention in TO_AN_ALERT:
         return _answer_alert(connection, letter, reply, language)
     may_be_meant = reply.intention is Intention.BREAKDOWN or (
-        reply.intention in TO_AN_ALERT and letter.open_to(reply.intention)
+        reply.intention in TO_AN_ALERT and (letter.open_to(reply.intention) or reply.code in letter.untold)
     )
     if question is None and may_be_meant:
         asked = Question(Asked.CONFIRM, reply.intention, reply.code, zone_id=letter.zone_named())
@@ -193,16 +194,18 @@ def _read_off(connection: Connection, letter: Letter, person: Person, reply: Rep
 def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language: str) -> Done:
     """Tie an answer to what it names, or to the only thing that is open; ask which where there are several.
 
-    Who names the code of what they have yet to be told of knows of it.
+    Who names the code of what only others were told of knows of it, from them or by ETAT.
     """
     codes = letter.open_to(reply.intention)
     code = reply.code or (codes[0] if len(codes) == 1 else "")
     broken = letter.broken.get(code) if code in codes else None
     if broken is not None and (member := letter.person_of(broken.zone_id)) is not None:
         return Done(reply, end_breakdown(connection, broken, member, phone=letter.phone, now=letter.now))
-    about = letter.live.get(code) or letter.waiting.get(code)
+    about = letter.live.get(code) or letter.untold.get(code)
     person = letter.person_of(about.zone_id if about else None)
     if about is None or person is None:
+        if reply.code and _is_over(connection, letter, reply.code):
+            return Done(reply, answer_text(language, "is_over", alert=reply.code))
         if not codes:
             return Done(reply)
         text = meant_text(language, "which", reply.intention.value, alerts=joined(codes), alert=codes[0])
@@ -213,6 +216,12 @@ def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language
     if kind := KIND_OF.get(reply.intention):
         note(connection, about.alert_id, kind=kind, who=person.who, at=letter.now)
     return Done(reply, about=about)
+
+
+def _is_over(connection: Connection, letter: Letter, code: str) -> bool:
+    asked = {"code": code, "zones": [one.zone_id for one in letter.people]}
+    ((is_over,),) = connection.execute(SQL["is_over"], asked).fetchall()
+    return bool(is_over)
 
 
 def _may_answer(connection: Connection, letter: Letter, reply: Reply) -> bool:

@@ -318,6 +318,40 @@ def test_who_names_the_code_of_what_they_have_yet_to_be_told_of_knows_of_it(regi
     assert len(region.story(waits, "on_the_way")) == 1
 
 
+@pytest.mark.parametrize("text", ["A1 2", "en route a1", "je crois que A1 est en route"])
+def test_who_names_the_code_of_what_only_others_were_told_answers_it_and_is_not_told_as_if_nobody_had(
+    region: Region, text: str
+) -> None:
+    number, president = region.fails(2), phone_of(region.zones[2], "president")
+    region.run(5 * MINUTE)
+    assert "1 alerte: A1" in says(region, president, "ETAT")[0]
+    asked = says(region, president, text)
+    if asked:
+        assert asked == ["NDIYAN: vous dites 'en route'. Répondez 1=oui 2=non"]
+        says(region, president, "1")
+    assert len(region.story(number, "on_the_way")) == 1
+    region.run(3 * HOUR)
+    assert [told for _, told in region.sms(president) if "POMPE" in told] == []
+    assert region.sms(phone_of(region.zones[2], "reparateur")) == []
+    other = region.fails(1)
+    assert says(region, president, "A2 1") == [], "a code of another village is none of theirs"
+    assert region.story(other, "reply") == []
+
+
+def test_a_code_of_what_is_over_is_answered_with_that_and_with_no_other_code(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    over = region.fails(2)
+    region.run(15 * MINUTE)
+    open_still = region.fails(2, "low_chlorine", 3)
+    region.run(15 * MINUTE)
+    region.is_mended(over)
+    region.run(15 * MINUTE)
+    assert says(region, exploitant, "A1 3") == [
+        "NDIYAN: A1 est finie, plus rien à faire. Merci. Si l'eau manque encore, envoyez PANNE."
+    ]
+    assert region.story(over, "reply") == region.story(open_still, "reply") == []
+
+
 @pytest.mark.parametrize("is_call", [False, True], ids=["writes-1", "rings"])
 def test_that_another_has_seen_it_too_takes_nothing_back_from_who_is_on_the_way(region: Region, is_call: bool) -> None:
     exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
