@@ -34,6 +34,7 @@ MOST_IN_AN_HOUR = 10  # answers to one phone; two machines that answer each othe
 STRANGER_EVERY = timedelta(days=1)
 A_PHONE = re.compile(r"\+[1-9]\d{7,14}")  # E.164; names and short numbers are those of operators and shops
 TO_AN_ALERT = frozenset(DIGITS.values()) - {Intention.HELP}
+TO_A_REPORT = frozenset({Intention.SEEN, Intention.ON_THE_WAY})
 KIND_OF = {
     Intention.ON_THE_WAY: "on_the_way",
     Intention.REPAIRED: "repair_claimed",
@@ -42,14 +43,22 @@ KIND_OF = {
 
 
 class Live(NamedTuple):
-    """A live alert of a phone's zones; `has_left` says whether an SMS about it may have been read there."""
+    """A live alert of a phone's zones, and when an SMS about it last left for that phone, where one did."""
 
     alert_id: int
     code: str
     zone_id: str
     zone_name: str
     fault: str
-    has_left: bool
+    told_at: datetime | None
+
+
+class Told(NamedTuple):
+    """What left for a phone last, but for answers."""
+
+    kind: str
+    zone_id: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +76,26 @@ class Letter:
     live: Mapping[str, Live]
     untold: Mapping[str, Live]
     broken: Mapping[str, Breakdown]
+    last: Told | None
     now: datetime
 
     def open_to(self, intention: Intention) -> list[str]:
         """The codes of what an answer with this intention can be about: words end a breakdown that words reported."""
         return [*self.live, *(self.broken if intention is Intention.REPAIRED else ())]
+
+    def is_last(self, code: str) -> bool:
+        """Whether this phone was told of nothing else since it heard of this: then a bare answer is about it."""
+        if self.last is None:
+            return True
+        if (about := self.live.get(code)) is not None:
+            return about.told_at is not None and about.told_at >= self.last.at
+        broken = self.broken[code]
+        return broken == self.told_breakdown() or broken.reported_at >= self.last.at
+
+    def told_breakdown(self) -> Breakdown | None:
+        """The breakdown that this phone was told last, to see to it."""
+        told = None if self.last is None else (self.last.kind, self.last.zone_id)
+        return next((one for one in self.broken.values() if told == ("report", one.zone_id)), None)
 
     def zone_named(self) -> str | None:
         """The zone of theirs whose name stands in the text; None where none does, or several."""
@@ -110,20 +134,26 @@ def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now
 
 
 def called(connection: Connection, sms_in_id: int, *, phone: str, now: datetime) -> None:
-    """Somebody rang us: from a known phone with one live alert that means "seen"; with several it asks which they are.
+    """Somebody rang us: from a known phone that was told of its one live alert last, that means "seen".
 
-    That costs the caller nothing and us an SMS, so it is answered once in an hour.
+    Otherwise it asks what there is, unless a breakdown was what they were told. That costs the caller nothing and us an
+    SMS, so it is answered once in an hour.
     """
     letter = _letter(connection, sms_in_id, phone, "", Reply(Intention.UNCLEAR, False, None), now)
     done = Done(letter.reply)
-    if letter.people and len(letter.live) == 1:
+    if letter.people and len(letter.live) == 1 and letter.is_last(next(iter(letter.live))):
         (about,) = letter.live.values()
         done = Done(Reply(Intention.SEEN, True, None), about=about)
     person = letter.person_of(done.about.zone_id if done.about else None)
     if done.about is not None and person is not None:
         note(connection, done.about.alert_id, kind="rang", who=person.who, at=now)
         acknowledge(connection, done.about.alert_id, who=person.who, now=now)
-    elif person is not None and letter.live and _may_answer_a_call(connection, letter):
+    elif (
+        person is not None
+        and letter.live
+        and letter.told_breakdown() is None
+        and _may_answer_a_call(connection, letter)
+    ):
         items = [Item(one.code, one.zone_name, one.fault) for one in letter.live.values()]
         text = digest_text(person.language, items, Bundle.RANG)
         _queue(connection, letter, person, Done(letter.reply, text), reason="answers_a_call")
@@ -136,8 +166,10 @@ def _letter(connection: Connection, sms_in_id: int, phone: str, text: str, reply
     asked = {"phone": phone, "zones": zones}
     live = [Live(*row) for row in connection.execute(SQL["live_for_phone"], asked)] if zones else []
     broken = open_breakdowns(connection, zones, now=now) if zones else []
-    told, untold = ({one.code: one for one in live if one.has_left is has_left} for has_left in (True, False))
-    return Letter(sms_in_id, phone, text, reply, people, told, untold, {one.code: one for one in broken}, now)
+    told, untold = ({one.code: one for one in live if (one.told_at is None) is not_told} for not_told in (False, True))
+    row = connection.execute(SQL["told_last"], {"phone": phone, "now": now}).fetchone()
+    last = None if row is None else Told(*row)
+    return Letter(sms_in_id, phone, text, reply, people, told, untold, {one.code: one for one in broken}, last, now)
 
 
 def _act(connection: Connection, letter: Letter) -> Done:
@@ -192,12 +224,15 @@ def _read_off(connection: Connection, letter: Letter, person: Person, reply: Rep
 
 
 def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language: str) -> Done:
-    """Tie an answer to what it names, or to the only thing that is open; ask which where there are several.
+    """Tie an answer to what it names, or to the only thing that is open and was told last; else ask which.
 
-    Who names the code of what only others were told of knows of it, from them or by ETAT.
+    An assent in words to something else, as the end of another alert, is a courtesy. Who was told of a breakdown speaks
+    of that. Who names the code of what only others were told of knows of it, from them or by ETAT.
     """
     codes = letter.open_to(reply.intention)
-    code = reply.code or (codes[0] if len(codes) == 1 else "")
+    if reply.code is None and reply.intention in TO_A_REPORT and (reported := letter.told_breakdown()) is not None:
+        return Done(reply, zone_id=reported.zone_id)
+    code = reply.code or (codes[0] if len(codes) == 1 and letter.is_last(codes[0]) else "")
     broken = letter.broken.get(code) if code in codes else None
     if broken is not None and (member := letter.person_of(broken.zone_id)) is not None:
         return Done(reply, end_breakdown(connection, broken, member, phone=letter.phone, now=letter.now))
@@ -206,7 +241,8 @@ def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language
     if about is None or person is None:
         if reply.code and _is_over(connection, letter, reply.code):
             return Done(reply, answer_text(language, "is_over", alert=reply.code))
-        if not codes:
+        is_courtesy = reply.intention is Intention.SEEN and not any(sign.isdigit() for sign in letter.text)
+        if not codes or (is_courtesy and not any(letter.is_last(one) for one in codes)):
             return Done(reply)
         text = meant_text(language, "which", reply.intention.value, alerts=joined(codes), alert=codes[0])
         return Done(reply, text, question=Question(Asked.WHICH, reply.intention, codes=tuple(codes)))

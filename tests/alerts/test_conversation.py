@@ -307,6 +307,50 @@ def test_a_late_answer_to_what_is_over_takes_nothing_in_charge_that_waits_for_th
     assert len(region.story(waits, "acknowledged")) == 1, "now they have been told"
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        pytest.param("ok merci", None, id="thanks"),
+        pytest.param("1", "'vu' pour quelle alerte, A1.", id="seen"),
+        pytest.param("3", "'réparé' pour quelle alerte, A1.", id="repaired"),
+        pytest.param("", "vous avez appelé: A1 Mangol-Dow panneaux sales", id="rings"),
+    ],
+)
+def test_a_bare_answer_to_the_end_of_one_alert_is_not_taken_for_the_other(
+    region: Region, text: str, asked: str | None
+) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    first = region.fails(2, "pv_soiling", 2)
+    region.run(15 * MINUTE)
+    over = region.fails(2)
+    region.run(15 * MINUTE)
+    region.is_mended(over)
+    region.run(15 * MINUTE)
+    assert "REPARE" in region.sms(exploitant)[-1][1]
+    shown = says(region, exploitant, text) if text else rings(region, exploitant)
+    assert [asked in told for told in shown if asked] == ([True] if asked else [])
+    assert (len(shown), region.story(first, "acknowledged")) == (1 if asked else 0, [])
+    assert says(region, exploitant, "A1 1") == []
+    assert len(region.story(first, "acknowledged")) == 1
+
+
+@pytest.mark.parametrize("text", ["2", "j'arrive", "1", "ok", ""])
+def test_who_is_told_of_a_breakdown_and_goes_there_takes_no_alert_in_charge_elsewhere(
+    region: Region, text: str
+) -> None:
+    repairer = "+224600000999"
+    region.everybody_else_is("reparateur", repairer)
+    number = region.fails(1, "sensor_stuck", 2)
+    region.run(15 * MINUTE)
+    says(region, phone_of(region.zones[2], "fontainier"), "PANNE")
+    assert "PANNE signalée" in region.sms(repairer)[-1][1]
+    assert (says(region, repairer, text) if text else rings(region, repairer)) == []
+    assert region.story(number, "acknowledged") == []
+    rows = region.connection.execute("SELECT zone_id FROM sms_in JOIN contact USING (contact_id, phone)").fetchall()
+    assert rows[-1] == ("zone-3",)
+    assert "A1, P1" in says(region, repairer, "3")[0]
+
+
 def test_who_names_the_code_of_what_they_have_yet_to_be_told_of_knows_of_it(region: Region) -> None:
     region.clock.advance(10 * HOUR)
     waits = region.fails(2, "night_leak", 2)
