@@ -481,6 +481,38 @@ def test_one_means_seen_again_when_something_else_was_told_meanwhile(region: Reg
     assert region.story(number, "repair_claimed") == region.story(other, "reply") == []
 
 
+@pytest.mark.parametrize("told", [False, True], ids=["nothing-open", "an-alert-open"])
+def test_a_question_waits_from_when_its_sms_has_left(region: Region, told: bool) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    if told:
+        region.fails(2, "sensor_stuck", 2)
+        region.run(15 * MINUTE)
+    region.answers(tap_keeper, "la pompe est en panne")
+    region.sender.work()
+    region.run(40 * MINUTE, sends=False)
+    region.run(2 * MINUTE)
+    assert "Nous prévenons Mamadou" in says(region, tap_keeper, "1")[0]
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+def test_what_is_written_before_the_question_has_left_is_about_what_was_told(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    for text in ("plus d'eau à la borne", "plus d'eau au village"):
+        region.answers(exploitant, text)
+        region.sender.work()
+        region.clock.advance(MINUTE)
+        region.connection.execute("UPDATE notification SET next_try_at = %s WHERE kind = 'reply'", [NOON + HOUR])
+    assert says(region, exploitant, "1") == []
+    assert len(region.story(number, "acknowledged")) == 1
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (0,)
+    region.run(HOUR)
+    assert region.sms(exploitant)[-1][1] == "NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"
+    assert [text for _, text in region.sms(exploitant)].count(region.sms(exploitant)[-1][1]) == 1, "asked once"
+    assert "Nous prévenons Mamadou" in says(region, exploitant, "1")[0]
+
+
 def test_an_sms_that_was_written_before_the_question_does_not_answer_it(region: Region) -> None:
     exploitant = phone_of(region.zones[2], "exploitant")
     number = region.fails(2)
