@@ -22,7 +22,7 @@ from alerts.consent import CONSENT, has_opted_out, take_word
 from alerts.messages import REFERENCE, Bundle, Item, answer_text, digest_text, joined, meant_text, place_of, segments
 from alerts.people import Person
 from alerts.read_off import tell_reading
-from alerts.replies import DIGITS, Intention, Reply, fold, read_reply
+from alerts.replies import COURTESY, DIGITS, Intention, Reply, fold, read_reply
 from alerts.zone_state import state_text
 from ingest.db import Connection, queries
 
@@ -206,7 +206,9 @@ def _act(connection: Connection, letter: Letter) -> Done:
     if question is None and may_be_meant:
         asked = Question(Asked.CONFIRM, reply.intention, reply.code, zone_id=letter.zone_named())
         return Done(reply, meant_text(language, "confirm", reply.intention.value), question=asked)
-    return Done(reply, answer_text(language, "not_understood") if letter.live or question else None)
+    if letter.live or question:
+        return Done(reply, answer_text(language, "not_understood"))
+    return Done(reply, answer_text(language, "how_to_report") if COURTESY.sub("", fold(letter.text)).strip() else None)
 
 
 def _report(connection: Connection, letter: Letter, reply: Reply, person: Person) -> Done:

@@ -612,12 +612,33 @@ def test_a_breakdown_of_another_village_and_one_of_last_week_are_not_ended_by_a_
     assert region.connection.execute("SELECT count(closed_at) FROM report").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("text", ["la pompe est en panne", "Plus d'eau à la borne", "no water"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "la pompe est en panne",
+        "Plus d'eau à la borne",
+        "no water",
+        "la pompe est gâtée il y a plus deau",
+        "La pompe est cassée",
+        "l'eau ne coule plus",
+        "ça marche pas",
+    ],
+)
 def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region, text: str) -> None:
     tap_keeper = phone_of(region.zones[2], "fontainier")
     assert says(region, tap_keeper, text) == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
     assert "Nous prévenons Mamadou" in says(region, tap_keeper, "oui")[0]
     assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+def test_what_is_not_understood_of_a_member_is_answered_also_with_nothing_open_and_thanks_are_not(
+    region: Region,
+) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    assert says(region, tap_keeper, "merci beaucoup") == says(region, tap_keeper, "Bonjour !") == []
+    assert says(region, tap_keeper, "ce n'est pas cassé") == [
+        "NDIYAN: pas compris. Si l'eau manque, envoyez PANNE. Pour l'état du point d'eau, envoyez ETAT."
+    ]
 
 
 @pytest.mark.parametrize("yes", ["1", "1=oui", "Oui merci", "oui oui", "ok", "d'accord", "awa"])
