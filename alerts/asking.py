@@ -1,7 +1,7 @@
 """What we ask back, and what the next SMS makes of it: which of several alerts, or whether we understood.
 
-A question is asked once and waits half an hour. For "which alert" the answer is a code and not a place in a list: a "2"
-is as likely sent again by somebody who did not wait for the question.
+A question is asked once and waits half an hour from when its SMS has left. For "which alert" the answer is a code and
+not a place in a list: a "2" is as likely sent again by somebody who did not wait for the question.
 """
 
 from __future__ import annotations

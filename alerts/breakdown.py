@@ -33,6 +33,7 @@ class Breakdown(NamedTuple):
     code: str
     zone_id: str
     zone_name: str
+    reported_at: datetime  # by the last who did
 
 
 def open_breakdowns(connection: Connection, zones: Sequence[str], *, now: datetime) -> list[Breakdown]:

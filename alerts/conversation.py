@@ -22,7 +22,7 @@ from alerts.consent import CONSENT, has_opted_out, take_word
 from alerts.messages import REFERENCE, Bundle, Item, answer_text, digest_text, joined, meant_text, place_of, segments
 from alerts.people import Person
 from alerts.read_off import tell_reading
-from alerts.replies import DIGITS, Intention, Reply, fold, read_reply
+from alerts.replies import COURTESY, DIGITS, Intention, Reply, fold, read_reply
 from alerts.zone_state import state_text
 from ingest.db import Connection, queries
 
@@ -34,6 +34,7 @@ MOST_IN_AN_HOUR = 10  # answers to one phone; two machines that answer each othe
 STRANGER_EVERY = timedelta(days=1)
 A_PHONE = re.compile(r"\+[1-9]\d{7,14}")  # E.164; names and short numbers are those of operators and shops
 TO_AN_ALERT = frozenset(DIGITS.values()) - {Intention.HELP}
+TO_A_REPORT = frozenset({Intention.SEEN, Intention.ON_THE_WAY})
 KIND_OF = {
     Intention.ON_THE_WAY: "on_the_way",
     Intention.REPAIRED: "repair_claimed",
@@ -42,21 +43,29 @@ KIND_OF = {
 
 
 class Live(NamedTuple):
-    """A live alert of which a phone was told, or is to be; `has_left` says whether the SMS may have been read."""
+    """A live alert of a phone's zones, and when an SMS about it last left for that phone, where one did."""
 
     alert_id: int
     code: str
     zone_id: str
     zone_name: str
     fault: str
-    has_left: bool
+    told_at: datetime | None
+
+
+class Told(NamedTuple):
+    """What left for a phone last, but for answers."""
+
+    kind: str
+    zone_id: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One SMS that came in: who may have written it, of which live alerts they know, what is reported of their zones.
 
-    All stand by their code, the newest first; `waiting` is what they have yet to be told of.
+    All stand by their code, the newest first; `untold` is what they have yet to be told of, or only others are.
     """
 
     sms_in_id: int
@@ -65,13 +74,28 @@ class Letter:
     reply: Reply
     people: Sequence[Person]
     live: Mapping[str, Live]
-    waiting: Mapping[str, Live]
+    untold: Mapping[str, Live]
     broken: Mapping[str, Breakdown]
+    last: Told | None
     now: datetime
 
     def open_to(self, intention: Intention) -> list[str]:
         """The codes of what an answer with this intention can be about: words end a breakdown that words reported."""
         return [*self.live, *(self.broken if intention is Intention.REPAIRED else ())]
+
+    def is_last(self, code: str) -> bool:
+        """Whether this phone was told of nothing else since it heard of this: then a bare answer is about it."""
+        if self.last is None:
+            return True
+        if (about := self.live.get(code)) is not None:
+            return about.told_at is not None and about.told_at >= self.last.at
+        broken = self.broken[code]
+        return broken == self.told_breakdown() or broken.reported_at >= self.last.at
+
+    def told_breakdown(self) -> Breakdown | None:
+        """The breakdown that this phone was told last, to see to it."""
+        told = None if self.last is None else (self.last.kind, self.last.zone_id)
+        return next((one for one in self.broken.values() if told == ("report", one.zone_id)), None)
 
     def zone_named(self) -> str | None:
         """The zone of theirs whose name stands in the text; None where none does, or several."""
@@ -110,20 +134,26 @@ def answer(connection: Connection, sms_in_id: int, *, phone: str, text: str, now
 
 
 def called(connection: Connection, sms_in_id: int, *, phone: str, now: datetime) -> None:
-    """Somebody rang us: from a known phone with one live alert that means "seen"; with several it asks which they are.
+    """Somebody rang us: from a known phone that was told of its one live alert last, that means "seen".
 
-    That costs the caller nothing and us an SMS, so it is answered once in an hour.
+    Otherwise it asks what there is, unless a breakdown was what they were told. That costs the caller nothing and us an
+    SMS, so it is answered once in an hour.
     """
     letter = _letter(connection, sms_in_id, phone, "", Reply(Intention.UNCLEAR, False, None), now)
     done = Done(letter.reply)
-    if letter.people and len(letter.live) == 1:
+    if letter.people and len(letter.live) == 1 and letter.is_last(next(iter(letter.live))):
         (about,) = letter.live.values()
         done = Done(Reply(Intention.SEEN, True, None), about=about)
     person = letter.person_of(done.about.zone_id if done.about else None)
     if done.about is not None and person is not None:
         note(connection, done.about.alert_id, kind="rang", who=person.who, at=now)
         acknowledge(connection, done.about.alert_id, who=person.who, now=now)
-    elif person is not None and letter.live and _may_answer_a_call(connection, letter):
+    elif (
+        person is not None
+        and letter.live
+        and letter.told_breakdown() is None
+        and _may_answer_a_call(connection, letter)
+    ):
         items = [Item(one.code, one.zone_name, one.fault) for one in letter.live.values()]
         text = digest_text(person.language, items, Bundle.RANG)
         _queue(connection, letter, person, Done(letter.reply, text), reason="answers_a_call")
@@ -132,11 +162,14 @@ def called(connection: Connection, sms_in_id: int, *, phone: str, now: datetime)
 
 def _letter(connection: Connection, sms_in_id: int, phone: str, text: str, reply: Reply, now: datetime) -> Letter:
     people = [Person(*row) for row in connection.execute(SQL["people"], {"phone": phone})]
-    live = [Live(*row) for row in connection.execute(SQL["live_for_phone"], {"phone": phone})] if people else []
     zones = [one.zone_id for one in people]
+    asked = {"phone": phone, "zones": zones}
+    live = [Live(*row) for row in connection.execute(SQL["live_for_phone"], asked)] if zones else []
     broken = open_breakdowns(connection, zones, now=now) if zones else []
-    told, waiting = ({one.code: one for one in live if one.has_left is has_left} for has_left in (True, False))
-    return Letter(sms_in_id, phone, text, reply, people, told, waiting, {one.code: one for one in broken}, now)
+    told, untold = ({one.code: one for one in live if (one.told_at is None) is not_told} for not_told in (False, True))
+    row = connection.execute(SQL["told_last"], {"phone": phone, "now": now}).fetchone()
+    last = None if row is None else Told(*row)
+    return Letter(sms_in_id, phone, text, reply, people, told, untold, {one.code: one for one in broken}, last, now)
 
 
 def _act(connection: Connection, letter: Letter) -> Done:
@@ -168,12 +201,14 @@ def _act(connection: Connection, letter: Letter) -> Done:
     if reply.is_sure and reply.intention in TO_AN_ALERT:
         return _answer_alert(connection, letter, reply, language)
     may_be_meant = reply.intention is Intention.BREAKDOWN or (
-        reply.intention in TO_AN_ALERT and letter.open_to(reply.intention)
+        reply.intention in TO_AN_ALERT and (letter.open_to(reply.intention) or reply.code in letter.untold)
     )
     if question is None and may_be_meant:
         asked = Question(Asked.CONFIRM, reply.intention, reply.code, zone_id=letter.zone_named())
         return Done(reply, meant_text(language, "confirm", reply.intention.value), question=asked)
-    return Done(reply, answer_text(language, "not_understood") if letter.live or question else None)
+    if letter.live or question:
+        return Done(reply, answer_text(language, "not_understood"))
+    return Done(reply, answer_text(language, "how_to_report") if COURTESY.sub("", fold(letter.text)).strip() else None)
 
 
 def _report(connection: Connection, letter: Letter, reply: Reply, person: Person) -> Done:
@@ -191,19 +226,25 @@ def _read_off(connection: Connection, letter: Letter, person: Person, reply: Rep
 
 
 def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language: str) -> Done:
-    """Tie an answer to what it names, or to the only thing that is open; ask which where there are several.
+    """Tie an answer to what it names, or to the only thing that is open and was told last; else ask which.
 
-    Who names the code of what they have yet to be told of knows of it.
+    An assent in words to something else, as the end of another alert, is a courtesy. Who was told of a breakdown speaks
+    of that. Who names the code of what only others were told of knows of it, from them or by ETAT.
     """
     codes = letter.open_to(reply.intention)
-    code = reply.code or (codes[0] if len(codes) == 1 else "")
+    if reply.code is None and reply.intention in TO_A_REPORT and (reported := letter.told_breakdown()) is not None:
+        return Done(reply, zone_id=reported.zone_id)
+    code = reply.code or (codes[0] if len(codes) == 1 and letter.is_last(codes[0]) else "")
     broken = letter.broken.get(code) if code in codes else None
     if broken is not None and (member := letter.person_of(broken.zone_id)) is not None:
         return Done(reply, end_breakdown(connection, broken, member, phone=letter.phone, now=letter.now))
-    about = letter.live.get(code) or letter.waiting.get(code)
+    about = letter.live.get(code) or letter.untold.get(code)
     person = letter.person_of(about.zone_id if about else None)
     if about is None or person is None:
-        if not codes:
+        if reply.code and _is_over(connection, letter, reply.code):
+            return Done(reply, answer_text(language, "is_over", alert=reply.code))
+        is_courtesy = reply.intention is Intention.SEEN and not any(sign.isdigit() for sign in letter.text)
+        if not codes or (is_courtesy and not any(letter.is_last(one) for one in codes)):
             return Done(reply)
         text = meant_text(language, "which", reply.intention.value, alerts=joined(codes), alert=codes[0])
         return Done(reply, text, question=Question(Asked.WHICH, reply.intention, codes=tuple(codes)))
@@ -213,6 +254,12 @@ def _answer_alert(connection: Connection, letter: Letter, reply: Reply, language
     if kind := KIND_OF.get(reply.intention):
         note(connection, about.alert_id, kind=kind, who=person.who, at=letter.now)
     return Done(reply, about=about)
+
+
+def _is_over(connection: Connection, letter: Letter, code: str) -> bool:
+    asked = {"code": code, "zones": [one.zone_id for one in letter.people]}
+    ((is_over,),) = connection.execute(SQL["is_over"], asked).fetchall()
+    return bool(is_over)
 
 
 def _may_answer(connection: Connection, letter: Letter, reply: Reply) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from alerts.carriers import MISSING
 from alerts.phrases import (
     CODE_WORDS,
     COMMAND_NAMES,
@@ -116,11 +117,12 @@ def read_reply(text: str) -> Reply:
 def fold(text: str) -> str:
     """Small letters without accents, invisible characters and punctuation; all digits as 0 to 9, one space between.
 
-    A question mark, a percent sign, a minus and a decimal point or comma stay: they change what is meant.
+    A question mark, a percent sign, a minus and a decimal point or comma stay: they change what is meant. So may a
+    part that is missing, which is as doubtful as a question.
     """
     plain = "".join(
         str(unicodedata.digit(letter)) if letter.isdigit() else letter
-        for letter in text.casefold().translate(LETTERS)
+        for letter in text.replace(MISSING, "?").casefold().translate(LETTERS)
         if unicodedata.category(letter) not in ("Cc", "Cf") or letter.isspace()
     )
     bare = "".join(letter for letter in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(letter))

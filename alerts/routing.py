@@ -152,12 +152,13 @@ class PastNotification:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The last answer to an alert by SMS; `number` is its own."""
+    """The last answer to an alert by SMS; `number` is its own, `seen_at` when they wrote since that they know of it."""
 
     number: int
     intention: str
     contact_id: int
     at: datetime
+    seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,8 +372,8 @@ def _after_an_answer(
 ) -> Decision:
     """Taken in charge: "on the way" is asked again, "repaired" is looked after, and no water is recalled each day.
 
-    It is not recalled while a word holds, nor the question that it led to. Where who gave it cannot be asked any more,
-    the first person is, and where there is nobody, somebody calls.
+    It is not recalled while a word holds, nor the question that it led to. Who answers that with "ok" is asked once more.
+    Where who gave it cannot be asked any more, the first person is, and where there is nobody, somebody calls.
     """
     about = [one for one in past if one.alert_id == alert.alert_id]
     if position.round > 1 and word is not None and word.at < acknowledged_at:
@@ -384,6 +385,9 @@ def _after_an_answer(
         return Decision(position, look_at, reminders)
     kind, step, reason, due_at = question
     asked = next((one for one in about if one.step == step), None)
+    if asked is not None and kind is MessageKind.ASKED and word.seen_at is not None and word.seen_at > asked.at:
+        step, due_at = f"{step}-again", word.seen_at + holds
+        asked = next((one for one in about if one.step == step), None)
     if asked is None and now < due_at:
         return Decision(position, due_at)
     if asked is None and kind is MessageKind.STILL and alert.last_evidence_at < due_at:

@@ -67,8 +67,9 @@ WORST = Case(
     "tap-99",
 )  # fmt: skip
 ANSWERS = (
-    "help", "which", "confirm", "not_understood", "opt_out", "opt_in", "stranger", "state", "state_silent", "breakdown",
-    "breakdown_told", "breakdown_known", "breakdown_alone", "breakdown_closed", "breakdown_ended", "low_credit",
+    "help", "which", "is_over", "confirm", "not_understood", "how_to_report", "opt_out", "opt_in", "stranger", "state",
+    "state_silent", "breakdown", "breakdown_told", "breakdown_known", "breakdown_alone", "breakdown_closed",
+    "breakdown_ended", "low_credit",
     "read_kept", "read_corrected", "read_impossible", "read_doubtful", "read_nowhere", "read_dropped",
 )  # fmt: skip
 DIGESTS = {"two": 2, "storm": 300, "over": 2, "after_outage": 300, "rang": 300}  # several alerts in one message

@@ -19,6 +19,8 @@ ENDS_SOON = timedelta(days=3)  # somebody has to go and buy credit
 IsOurs = Callable[[], bool]
 """Whether a route is still in our hands: a process that was frozen may have lost it, and must let nothing leave."""
 ASKED_AGAIN_S = 0.5  # when it was not
+MAX_SKEW = timedelta(minutes=5)  # by which the clock of a route may differ from ours
+MISSING = "[…]"  # stands in the text of an SMS for a part that did not come
 
 
 def always() -> bool:
@@ -123,6 +125,14 @@ class Receipt:
     phone: str | None = None
     text_head: str = ""
     never_left: bool = False
+
+
+def came_at(told_at: datetime, heard_at: datetime) -> datetime:
+    """When an SMS came of which we are told when that was: by our clock, as our questions.
+
+    By that of the route an answer would seem older than what it answers. What was told much later than it came waited.
+    """
+    return heard_at if abs(heard_at - told_at) <= MAX_SKEW else told_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ from alerts.carriers import (
     Receipts,
     Uncertain,
     Urgency,
+    came_at,
 )
-from alerts.carriers.doors import MAX_SKEW
 from alerts.carriers.options import Options, e164
 from alerts.carriers.over_http import outcome_of_failure
 from gateway.clock import require_utc
@@ -138,9 +138,8 @@ class AndroidRoute:
             phone, text, told_at = _number(payload, "sender"), payload["message"], _time(payload["receivedAt"])
             # The app's own messageId is made of the content alone, so a second "1" would be a repeat of the first.
             said = "\0".join((phone, told_at.isoformat(), text))
-            # Its clock may differ from ours by so much, and an answer would seem older than the question.
-            at = received_at if abs(received_at - told_at) <= MAX_SKEW else told_at
-            yield Inbound(hashlib.sha256(said.encode()).hexdigest()[:32], e164(phone), text, at)
+            number = hashlib.sha256(said.encode()).hexdigest()[:32]
+            yield Inbound(number, e164(phone), text, came_at(told_at, received_at))
         elif name in FATES:
             fate, time_key = FATES[name]
             at = _time(payload[time_key]) if time_key in payload else received_at

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-MAX_SKEW = timedelta(minutes=5)
+from alerts.carriers import MAX_SKEW
 
 
 class Refusal(StrEnum):

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from alerts.carriers import (
+    MISSING,
     Accepted,
     Capabilities,
     Event,
@@ -34,6 +35,7 @@ from alerts.carriers import (
     Throttled,
     Uncertain,
     Urgency,
+    came_at,
 )  # fmt: skip
 from alerts.carriers.options import Options, e164
 from alerts.carriers.pace import Pace
@@ -259,7 +261,8 @@ class Piece:
     sender: str
     text: str
     udh: str
-    at: datetime
+    at: datetime  # by the message centre
+    stored_at: datetime
     is_old: bool
 
     @property
@@ -291,11 +294,12 @@ def _gathered(pieces: Iterable[Piece]) -> Iterator[tuple[list[int], Inbound]]:
         by_place = {piece.place[2]: piece for piece in reversed(group)}
         if len(by_place) < total and not all(piece.is_old for piece in group):
             continue
-        text = "".join(by_place[n].text if n in by_place else "[…]" for n in range(1, total + 1))
+        text = "".join(by_place[n].text if n in by_place else MISSING for n in range(1, total + 1))
         first = group[0]
         said = "\0".join((sender, min(piece.at for piece in group).isoformat(), first.udh, text))
         provider_id = hashlib.sha256(said.encode()).hexdigest()[:32]
-        yield [piece.number for piece in group], Inbound(provider_id, e164(sender), text, first.at.replace(tzinfo=UTC))
+        at = came_at(first.at.replace(tzinfo=UTC), first.stored_at.replace(tzinfo=UTC))
+        yield [piece.number for piece in group], Inbound(provider_id, e164(sender), text, at)
 
 
 def _outcome(message_id: int, *, is_doubtful: bool) -> Outcome:

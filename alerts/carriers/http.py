@@ -32,6 +32,7 @@ from alerts.carriers import (
     Receipts,
     Refused,
     Throttled,
+    came_at,
 )
 from alerts.carriers.options import Options, e164
 from alerts.carriers.over_http import outcome_of_failure, retry_after_s
@@ -153,7 +154,7 @@ class HttpRoute:
             at = _time(str(told_at)) if told_at else received_at
             number = _maybe(fields, names.get("id")) or "\0".join((phone, at.isoformat(), text))
             provider_id = hashlib.sha256(str(number).encode()).hexdigest()[:32]
-            yield Inbound(provider_id, e164(phone), text, at)
+            yield Inbound(provider_id, e164(phone), text, came_at(at, received_at))
 
     def _values(self, message: Outgoing) -> dict[str, str]:
         minutes = max(1, int((message.valid_until - self._clock.now()).total_seconds() // 60))

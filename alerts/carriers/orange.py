@@ -30,6 +30,7 @@ from alerts.carriers import (
     Receipts,
     Refused,
     Throttled,
+    came_at,
 )
 from alerts.carriers.options import Options, e164
 from alerts.carriers.over_http import outcome_of_failure, retry_after_s
@@ -150,7 +151,7 @@ class OrangeRoute:
             at = _time(told["dateTime"]) if told.get("dateTime") else received_at
             # `messageId` is sometimes absent; then what was sent and when says which one it is.
             number = told.get("messageId") or "\0".join((phone, at.isoformat(), text))
-            yield Inbound(hashlib.sha256(number.encode()).hexdigest()[:32], phone, text, at)
+            yield Inbound(hashlib.sha256(number.encode()).hexdigest()[:32], phone, text, came_at(at, received_at))
 
     def _renew(self, client: httpx.Client) -> Outcome | None:
         """A token that lasts, or why there is none; a message has not left for want of one."""

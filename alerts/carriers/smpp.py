@@ -25,6 +25,7 @@ import psycopg
 
 from alerts.carriers import (
     ASKED_AGAIN_S,
+    MISSING,
     Accepted,
     Capabilities,
     Event,
@@ -408,8 +409,14 @@ class SmppCarrier:
     def _take_inbound(self, pieces: Sequence[_Piece]) -> None:
         """Its octets are joined before they are read: a letter of UCS-2 may have been cut in two."""
         delivery, now = pieces[0].delivery, self._clock.now()
-        octets = b"".join(piece.part.octets for piece in pieces)
-        text = decoded(octets, delivery.data_coding, self._config.default_alphabet)
+        have = {piece.part.number: piece.part.octets for piece in pieces}
+        runs = itertools.groupby(range(1, pieces[0].part.total + 1), have.__contains__)
+        text = "".join(
+            decoded(b"".join(map(have.__getitem__, run)), delivery.data_coding, self._config.default_alphabet)
+            if has_come
+            else MISSING
+            for has_come, run in runs
+        )
         answers = [due for piece in pieces for due in piece.answers]
         keys = tuple(dict.fromkeys(due.key for due in answers))
         number = f"{delivery.receipted_id}-{_digest(keys)}" if delivery.receipted_id else uuid4().hex

@@ -50,8 +50,8 @@ VALUES (%(ref)s, %(zone)s, %(contact)s, %(phone)s, %(kind)s, %(step)s, %(reason)
         %(segments)s, %(urgency)s, 'queued', %(now)s, %(now)s, %(valid_until)s);
 
 -- open
--- What is reported of each zone and not over, with the code of the first report.
-SELECT 'P' || min(r.report_id), r.zone_id, z.name FROM report r JOIN zone z USING (zone_id)
+-- What is reported of each zone and not over, with the code of the first report and the time of the last.
+SELECT 'P' || min(r.report_id), r.zone_id, z.name, max(r.reported_at) FROM report r JOIN zone z USING (zone_id)
 WHERE r.zone_id = ANY(%(zones)s) AND r.closed_at IS NULL AND r.reported_at > %(since)s
 GROUP BY r.zone_id, z.name ORDER BY min(r.report_id) DESC;
 

@@ -6,17 +6,31 @@ ORDER BY (SELECT max(n.created_at) FROM notification n
           WHERE n.phone = c.phone AND n.zone_id = c.zone_id AND n.kind <> 'reply') DESC NULLS LAST, c.contact_id;
 
 -- live_for_phone
--- Live alerts about which something was written for this phone, the newest first, and whether it has left or may have: alone
--- or in one SMS with others. What still waits nobody has read.
-SELECT a.alert_id, a.code, a.zone_id, z.name, a.fault, bool_or(
+-- The live alerts of its zones, the newest first, and when something about them last left for this phone or may have: alone or
+-- in one SMS with others. What still waits, or was told to others alone, its owner has not read.
+SELECT a.alert_id, a.code, a.zone_id, z.name, a.fault, (
+    SELECT max(coalesce(greatest(n.submitted_at, b.submitted_at), n.created_at))
+    FROM notification n LEFT JOIN notification b ON b.notification_id = n.told_in
+    WHERE n.alert_id = a.alert_id AND n.phone = %(phone)s AND n.kind <> 'reply' AND (
+        n.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
+        OR b.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
+        OR EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, b.notification_id)
+                   AND (t.outcome IS NULL OR t.outcome = 'uncertain'))))
+FROM alert a JOIN zone z USING (zone_id)
+WHERE a.zone_id = ANY(%(zones)s) AND a.state <> 'resolved' ORDER BY a.alert_id DESC;
+
+-- told_last
+-- What left for this phone last or may have, but for answers: its kind, zone and time. What left while the clock was ahead
+-- is not counted once it was set back.
+SELECT n.kind, n.zone_id, n.submitted_at FROM notification n
+WHERE n.phone = %(phone)s AND n.kind <> 'reply' AND n.submitted_at <= %(now)s AND (
     n.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
-    OR coalesce(b.state, 'held') NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
-    OR EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, b.notification_id)
+    OR EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id = n.notification_id
                AND (t.outcome IS NULL OR t.outcome = 'uncertain')))
-FROM notification n JOIN alert a USING (alert_id) JOIN zone z ON z.zone_id = a.zone_id
-    LEFT JOIN notification b ON b.notification_id = n.told_in
-WHERE n.phone = %(phone)s AND n.kind <> 'reply' AND a.state <> 'resolved'
-GROUP BY a.alert_id, z.zone_id ORDER BY a.alert_id DESC;
+ORDER BY n.submitted_at DESC LIMIT 1;
+
+-- is_over
+SELECT EXISTS (SELECT FROM alert WHERE code = %(code)s AND zone_id = ANY(%(zones)s) AND state = 'resolved');
 
 -- handled
 UPDATE sms_in SET handled_at = %(now)s, intention = %(intention)s, is_sure = %(is_sure)s, contact_id = %(contact)s,

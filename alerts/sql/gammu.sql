@@ -113,7 +113,7 @@ SELECT message_id, is_there, is_doubtful FROM (
 WHERE is_there OR is_doubtful IS NOT NULL ORDER BY message_id DESC LIMIT 1;
 
 -- inbox
-SELECT "ID", "SenderNumber", "TextDecoded", "UDH", "ReceivingDateTime",
+SELECT "ID", "SenderNumber", "TextDecoded", "UDH", "ReceivingDateTime", "UpdatedInDB",
        "UpdatedInDB" < LOCALTIMESTAMP - %(gather)s::interval
 FROM smsd.inbox WHERE "RecipientID" = %(phone_id)s AND NOT "Processed" ORDER BY "ID" LIMIT 500;
 

@@ -27,11 +27,15 @@ WHERE n.alert_id = %(alert)s AND n.kind <> 'reply'
 
 -- word
 -- The last word about an alert by SMS: of the few about it, and not from the newest of all backwards. That somebody has
--- seen it, or rang, takes nothing back from who is on the way or has repaired it, be it themselves.
+-- seen it, or rang, takes nothing back from who is on the way or has repaired it, be it themselves; when the same person
+-- wrote since that they know of it stands beside.
 WITH about AS MATERIALIZED (
-    SELECT sms_in_id, intention, contact_id, handled_at FROM sms_in
-    WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure AND intention <> 'seen')
-SELECT * FROM about ORDER BY sms_in_id DESC LIMIT 1;
+    SELECT sms_in_id, intention, contact_id, handled_at, kind FROM sms_in
+    WHERE alert_id = %(alert)s AND contact_id IS NOT NULL AND is_sure)
+SELECT w.sms_in_id, w.intention, w.contact_id, w.handled_at, (
+    SELECT max(s.handled_at) FROM about s
+    WHERE s.intention = 'seen' AND s.kind = 'sms' AND s.contact_id = w.contact_id AND s.sms_in_id > w.sms_in_id)
+FROM about w WHERE w.intention <> 'seen' ORDER BY w.sms_in_id DESC LIMIT 1;
 
 -- queue
 -- The key makes a repeat of the same decision harmless. An end that was not told, because it was none, is told anew.

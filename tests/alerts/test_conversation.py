@@ -307,6 +307,50 @@ def test_a_late_answer_to_what_is_over_takes_nothing_in_charge_that_waits_for_th
     assert len(region.story(waits, "acknowledged")) == 1, "now they have been told"
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        pytest.param("ok merci", None, id="thanks"),
+        pytest.param("1", "'vu' pour quelle alerte, A1.", id="seen"),
+        pytest.param("3", "'réparé' pour quelle alerte, A1.", id="repaired"),
+        pytest.param("", "vous avez appelé: A1 Mangol-Dow panneaux sales", id="rings"),
+    ],
+)
+def test_a_bare_answer_to_the_end_of_one_alert_is_not_taken_for_the_other(
+    region: Region, text: str, asked: str | None
+) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    first = region.fails(2, "pv_soiling", 2)
+    region.run(15 * MINUTE)
+    over = region.fails(2)
+    region.run(15 * MINUTE)
+    region.is_mended(over)
+    region.run(15 * MINUTE)
+    assert "REPARE" in region.sms(exploitant)[-1][1]
+    shown = says(region, exploitant, text) if text else rings(region, exploitant)
+    assert [asked in told for told in shown if asked] == ([True] if asked else [])
+    assert (len(shown), region.story(first, "acknowledged")) == (1 if asked else 0, [])
+    assert says(region, exploitant, "A1 1") == []
+    assert len(region.story(first, "acknowledged")) == 1
+
+
+@pytest.mark.parametrize("text", ["2", "j'arrive", "1", "ok", ""])
+def test_who_is_told_of_a_breakdown_and_goes_there_takes_no_alert_in_charge_elsewhere(
+    region: Region, text: str
+) -> None:
+    repairer = "+224600000999"
+    region.everybody_else_is("reparateur", repairer)
+    number = region.fails(1, "sensor_stuck", 2)
+    region.run(15 * MINUTE)
+    says(region, phone_of(region.zones[2], "fontainier"), "PANNE")
+    assert "PANNE signalée" in region.sms(repairer)[-1][1]
+    assert (says(region, repairer, text) if text else rings(region, repairer)) == []
+    assert region.story(number, "acknowledged") == []
+    rows = region.connection.execute("SELECT zone_id FROM sms_in JOIN contact USING (contact_id, phone)").fetchall()
+    assert rows[-1] == ("zone-3",)
+    assert "A1, P1" in says(region, repairer, "3")[0]
+
+
 def test_who_names_the_code_of_what_they_have_yet_to_be_told_of_knows_of_it(region: Region) -> None:
     region.clock.advance(10 * HOUR)
     waits = region.fails(2, "night_leak", 2)
@@ -316,6 +360,40 @@ def test_who_names_the_code_of_what_they_have_yet_to_be_told_of_knows_of_it(regi
     assert region.story(waits, "on_the_way") == []
     assert says(region, exploitant, "A1 2") == []
     assert len(region.story(waits, "on_the_way")) == 1
+
+
+@pytest.mark.parametrize("text", ["A1 2", "en route a1", "je crois que A1 est en route"])
+def test_who_names_the_code_of_what_only_others_were_told_answers_it_and_is_not_told_as_if_nobody_had(
+    region: Region, text: str
+) -> None:
+    number, president = region.fails(2), phone_of(region.zones[2], "president")
+    region.run(5 * MINUTE)
+    assert "1 alerte: A1" in says(region, president, "ETAT")[0]
+    asked = says(region, president, text)
+    if asked:
+        assert asked == ["NDIYAN: vous dites 'en route'. Répondez 1=oui 2=non"]
+        says(region, president, "1")
+    assert len(region.story(number, "on_the_way")) == 1
+    region.run(3 * HOUR)
+    assert [told for _, told in region.sms(president) if "POMPE" in told] == []
+    assert region.sms(phone_of(region.zones[2], "reparateur")) == []
+    other = region.fails(1)
+    assert says(region, president, "A2 1") == [], "a code of another village is none of theirs"
+    assert region.story(other, "reply") == []
+
+
+def test_a_code_of_what_is_over_is_answered_with_that_and_with_no_other_code(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    over = region.fails(2)
+    region.run(15 * MINUTE)
+    open_still = region.fails(2, "low_chlorine", 3)
+    region.run(15 * MINUTE)
+    region.is_mended(over)
+    region.run(15 * MINUTE)
+    assert says(region, exploitant, "A1 3") == [
+        "NDIYAN: A1 est finie, plus rien à faire. Merci. Si l'eau manque encore, envoyez PANNE."
+    ]
+    assert region.story(over, "reply") == region.story(open_still, "reply") == []
 
 
 @pytest.mark.parametrize("is_call", [False, True], ids=["writes-1", "rings"])
@@ -334,6 +412,7 @@ def test_that_another_has_seen_it_too_takes_nothing_back_from_who_is_on_the_way(
 
 @pytest.mark.parametrize("says_so", ["ok", "1", None], ids=["ok", "1", "rings"])
 def test_who_is_on_the_way_takes_nothing_back_by_ringing_or_by_an_ok(region: Region, says_so: str | None) -> None:
+    """An "ok" to the question buys as long once more, and then they are asked again; a missed call says nothing new."""
     exploitant = phone_of(region.zones[2], "exploitant")
     region.fails(2)
     region.run(5 * MINUTE)
@@ -341,8 +420,23 @@ def test_who_is_on_the_way_takes_nothing_back_by_ringing_or_by_an_ok(region: Reg
     region.run(4 * HOUR)
     assert ["SUIVI" in text for _, text in region.sms(exploitant)] == [False, True]
     rings(region, exploitant) if says_so is None else says(region, exploitant, says_so)
-    region.run(4 * HOUR)
+    if says_so is not None:
+        region.run(4 * HOUR + MINUTE)
+        assert region.connection.execute("SELECT why FROM call_list").fetchall() == []
+        assert sum("SUIVI" in text for _, text in region.sms(exploitant)) == 2
+    region.run(4 * HOUR + MINUTE)
     assert region.connection.execute("SELECT why FROM call_list").fetchall() == [("no_word_since",)]
+
+
+def test_who_has_left_a_committee_answers_for_it_no_more_but_for_the_other_where_they_sit(region: Region) -> None:
+    both = "+224600000999"
+    region.everybody_else_is("reparateur", both)
+    left, stays = region.fails(1, "sensor_stuck", 2), region.fails(2, "sensor_stuck", 2)
+    region.run(15 * MINUTE)
+    region.connection.execute("UPDATE contact SET is_active = zone_id = 'zone-3' WHERE phone = %s", [both])
+    assert says(region, both, "1") == []
+    assert region.story(left, "reply") == []
+    assert len(region.story(stays, "acknowledged")) == 1
 
 
 def test_who_stopped_the_sms_and_who_is_unknown_ring_in_vain(region: Region) -> None:
@@ -403,6 +497,38 @@ def test_one_means_seen_again_when_something_else_was_told_meanwhile(region: Reg
     region.run(15 * MINUTE)
     assert "pour quelle alerte" in says(region, exploitant, "1")[0]
     assert region.story(number, "repair_claimed") == region.story(other, "reply") == []
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["nothing-open", "an-alert-open"])
+def test_a_question_waits_from_when_its_sms_has_left(region: Region, told: bool) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    if told:
+        region.fails(2, "sensor_stuck", 2)
+        region.run(15 * MINUTE)
+    region.answers(tap_keeper, "la pompe est en panne")
+    region.sender.work()
+    region.run(40 * MINUTE, sends=False)
+    region.run(2 * MINUTE)
+    assert "Nous prévenons Mamadou" in says(region, tap_keeper, "1")[0]
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+def test_what_is_written_before_the_question_has_left_is_about_what_was_told(region: Region) -> None:
+    exploitant = phone_of(region.zones[2], "exploitant")
+    number = region.fails(2)
+    region.run(MINUTE)
+    for text in ("plus d'eau à la borne", "plus d'eau au village"):
+        region.answers(exploitant, text)
+        region.sender.work()
+        region.clock.advance(MINUTE)
+        region.connection.execute("UPDATE notification SET next_try_at = %s WHERE kind = 'reply'", [NOON + HOUR])
+    assert says(region, exploitant, "1") == []
+    assert len(region.story(number, "acknowledged")) == 1
+    assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (0,)
+    region.run(HOUR)
+    assert region.sms(exploitant)[-1][1] == "NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"
+    assert [text for _, text in region.sms(exploitant)].count(region.sms(exploitant)[-1][1]) == 1, "asked once"
+    assert "Nous prévenons Mamadou" in says(region, exploitant, "1")[0]
 
 
 def test_an_sms_that_was_written_before_the_question_does_not_answer_it(region: Region) -> None:
@@ -504,12 +630,33 @@ def test_a_breakdown_of_another_village_and_one_of_last_week_are_not_ended_by_a_
     assert region.connection.execute("SELECT count(closed_at) FROM report").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("text", ["la pompe est en panne", "Plus d'eau à la borne", "no water"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "la pompe est en panne",
+        "Plus d'eau à la borne",
+        "no water",
+        "la pompe est gâtée il y a plus deau",
+        "La pompe est cassée",
+        "l'eau ne coule plus",
+        "ça marche pas",
+    ],
+)
 def test_a_breakdown_in_a_sentence_is_asked_back_and_then_told(region: Region, text: str) -> None:
     tap_keeper = phone_of(region.zones[2], "fontainier")
     assert says(region, tap_keeper, text) == ["NDIYAN: vous dites 'panne'. Répondez 1=oui 2=non"]
     assert "Nous prévenons Mamadou" in says(region, tap_keeper, "oui")[0]
     assert region.connection.execute("SELECT count(*) FROM report").fetchone() == (1,)
+
+
+def test_what_is_not_understood_of_a_member_is_answered_also_with_nothing_open_and_thanks_are_not(
+    region: Region,
+) -> None:
+    tap_keeper = phone_of(region.zones[2], "fontainier")
+    assert says(region, tap_keeper, "merci beaucoup") == says(region, tap_keeper, "Bonjour !") == []
+    assert says(region, tap_keeper, "ce n'est pas cassé") == [
+        "NDIYAN: pas compris. Si l'eau manque, envoyez PANNE. Pour l'état du point d'eau, envoyez ETAT."
+    ]
 
 
 @pytest.mark.parametrize("yes", ["1", "1=oui", "Oui merci", "oui oui", "ok", "d'accord", "awa"])

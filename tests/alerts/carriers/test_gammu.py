@@ -132,6 +132,22 @@ def test_what_was_told_comes_again_until_it_is_done(dummy: Rig) -> None:
     assert list(dummy.carrier.events()) == []
 
 
+@pytest.mark.parametrize(("behind_min", "counts_min"), [(3, 0), (60, 60)], ids=["its-clock-is-behind", "it-waited"])
+def test_an_answer_came_when_the_daemon_had_it_where_the_centre_s_clock_differs(
+    dummy: Rig, behind_min: int, counts_min: int
+) -> None:
+    dummy.connection.execute(
+        'INSERT INTO smsd.inbox ("ReceivingDateTime", "UpdatedInDB", "Text", "SenderNumber", "Coding", "UDH",'
+        ' "TextDecoded", "RecipientID") SELECT at - %s, at, %s, %s, %s, %s, %s, %s FROM (SELECT LOCALTIMESTAMP) n(at)',
+        [timedelta(minutes=behind_min), "", NUMBER, "Default_No_Compression", "", "1", PHONE_ID],
+    )
+    (inbound,) = dummy.carrier.events()
+    assert isinstance(inbound, Inbound)
+    age = SystemClock().now() - inbound.at - timedelta(minutes=counts_min)
+    assert abs(age) < timedelta(minutes=1)
+    assert list(dummy.carrier.events()) == [inbound]
+
+
 def test_an_sms_that_the_daemon_stored_twice_is_one(dummy: Rig) -> None:
     dummy.smsd.start()
     dummy.smsd.receive(NUMBER, "1")

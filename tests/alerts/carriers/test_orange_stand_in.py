@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -128,6 +128,19 @@ def test_the_bundle_of_guinea_is_told_with_the_end_that_comes_first(database_url
         assert (health.is_up, health.balance, health.balance_unit) == (True, 540, "SMS")
         assert health.expires_at == datetime(2026, 12, 1, 10, tzinfo=UTC)
         listener.close()
+
+
+@pytest.mark.parametrize(("told_min", "came_min"), [(-3, 0), (3, 0), (-60, -60)])
+def test_an_answer_came_when_we_heard_of_it_where_its_clock_differs_a_little(told_min: int, came_min: int) -> None:
+    heard_at = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
+    told_at = heard_at + timedelta(minutes=told_min)
+    sms = {"senderAddress": f"tel:{NUMBER}", "message": "1", "dateTime": told_at.isoformat()}
+    fields = {"inboundSMSMessageNotification": {"inboundSMSMessage": sms}}
+    (one,) = orange("http://127.0.0.1").read("inbound", fields, heard_at)
+    (again,) = orange("http://127.0.0.1").read("inbound", fields, heard_at + timedelta(minutes=1))
+    assert isinstance(one, Inbound)
+    assert isinstance(again, Inbound)
+    assert (one.at, one.provider_id) == (heard_at + timedelta(minutes=came_min), again.provider_id)
 
 
 def test_its_reports_and_answers_are_read(database_url: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from alerts.carriers import Accepted, Event, Fate, Inbound, Receipt, Refused, Submitted, Throttled, Uncertain, Urgency
+from alerts.replies import read_reply
 from alerts.sender import Sender
 from gateway.clock import ManualClock
 from ingest.db import Connection, connect
@@ -156,6 +157,21 @@ def test_a_long_sms_is_one_in_whatever_order_its_parts_come(smsc: Smsc, desk: De
     (inbound,) = committee.get(Inbound, 1)
     assert inbound.text == "Réparé à Bowé \U0001e900 depuis hier"
     until(lambda: smsc.counts["inboundAnswered"] == 2, "both parts answered")
+
+
+@pytest.mark.parametrize(
+    ("came", "text"), [(1, "Ce n'est pas encore […]"), (2, "[…]réparé")], ids=["first-of-two", "second-of-two"]
+)
+def test_what_is_missing_of_a_long_sms_is_shown_and_the_rest_is_not_taken_for_all_of_it(
+    smsc: Smsc, desk: Desks, monkeypatch: pytest.MonkeyPatch, came: int, text: str
+) -> None:
+    monkeypatch.setattr("alerts.carriers.smpp.PARTS_WAIT_S", 0.2)
+    committee = desk(smsc.port)
+    octets = ("Ce n'est pas encore ", "réparé")[came - 1].encode("utf-16-be")
+    smsc.write({"hex": f"0500032a02{came:02x}" + octets.hex(), "esm": 0x40, "dc": 8, "from": "224622123456"})
+    (inbound,) = committee.get(Inbound, 1)
+    assert inbound.text == text
+    assert not read_reply(inbound.text).is_sure
 
 
 @pytest.mark.db
