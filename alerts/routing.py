@@ -372,8 +372,8 @@ def _after_an_answer(
 ) -> Decision:
     """Taken in charge: "on the way" is asked again, "repaired" is looked after, and no water is recalled each day.
 
-    It is not recalled while a word holds, nor the question that it led to. Who answers that with "ok" is asked once more.
-    Where who gave it cannot be asked any more, the first person is, and where there is nobody, somebody calls.
+    It is not recalled while a word holds, nor the question that it led to. Who answers that with "ok" is asked once
+    more. Where who gave it cannot be asked any more, the first person is, and where there is nobody, somebody calls.
     """
     about = [one for one in past if one.alert_id == alert.alert_id]
     if position.round > 1 and word is not None and word.at < acknowledged_at:
