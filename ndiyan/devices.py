@@ -8,10 +8,12 @@ certificate has no password, and the other way round; `deploy/mosquitto/certific
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -86,12 +88,13 @@ class BrokerFiles:
         DeviceRefused : no zone has it and no topics are given, a topic is another's, it is let in already (`anew`: it
             is not yet), or it has a certificate, which only a signer can revoke
         """
-        self._admit(name, anew=anew, topics=topics)
-        password = new_password()
-        lines, certificates = self._lines(), self.certificates()
-        self._revoke(certificates.pop(name, None), signer, name)
-        self._write(lines | {name: password_line(name, password)}, certificates, self._with(name, topics))
-        return password
+        with _alone(self.folder):
+            self._admit(name, anew=anew, topics=topics)
+            password = new_password()
+            lines, certificates = self._lines(), self.certificates()
+            self._revoke(certificates.pop(name, None), signer, name)
+            self._write(lines | {name: password_line(name, password)}, certificates, self._with(name, topics))
+            return password
 
     def certify(self, name: str, signer: Signer, *, anew: bool, topics: Sequence[str] = ()) -> Issued:
         """The same with a new certificate, which is returned.
@@ -100,21 +103,23 @@ class BrokerFiles:
         ------
         DeviceRefused : as `give`
         """
-        self._admit(name, anew=anew, topics=topics)
-        issued = signer.authority.issue(name, now=signer.now)
-        lines, certificates = self._lines(), self.certificates()
-        lines.pop(name, None)
-        self._revoke(certificates.get(name), signer, name)
-        self._write(lines, certificates | {name: issued.serial}, self._with(name, topics))
-        return issued
+        with _alone(self.folder):
+            self._admit(name, anew=anew, topics=topics)
+            issued = signer.authority.issue(name, now=signer.now)
+            lines, certificates = self._lines(), self.certificates()
+            lines.pop(name, None)
+            self._revoke(certificates.get(name), signer, name)
+            self._write(lines, certificates | {name: issued.serial}, self._with(name, topics))
+            return issued
 
     def let_workers_in(self, workers: int) -> None:
         """Let so many workers of ingest in, under the password of the first, and no others."""
-        lines = self._lines()
-        kept = {name: line for name, line in lines.items() if name == INGEST or not is_worker(name)}
-        secret = lines[INGEST].partition(":")[2]
-        others = {name: f"{name}:{secret}" for name in (name_of_worker(INGEST, n) for n in range(2, workers + 1))}
-        self._write(kept | others, self.certificates(), self.senders())
+        with _alone(self.folder):
+            lines = self._lines()
+            kept = {name: line for name, line in lines.items() if name == INGEST or not is_worker(name)}
+            secret = lines[INGEST].partition(":")[2]
+            others = {name: f"{name}:{secret}" for name in (name_of_worker(INGEST, n) for n in range(2, workers + 1))}
+            self._write(kept | others, self.certificates(), self.senders())
 
     def take_back(self, name: str, signer: Signer | None = None) -> None:
         """Let a gateway or sender in no more.
@@ -123,12 +128,13 @@ class BrokerFiles:
         ------
         DeviceRefused : it was not let in, or has a certificate, which only a signer can revoke
         """
-        lines, certificates, senders = self._lines(), self.certificates(), self.senders()
-        if name not in (*lines, *certificates) or is_worker(name):
-            raise DeviceRefused(f"{name} is not let in here; these are: {', '.join(self.names())}")
-        lines.pop(name, None)
-        self._revoke(certificates.pop(name, None), signer, name)
-        self._write(lines, certificates, senders)
+        with _alone(self.folder):
+            lines, certificates, senders = self._lines(), self.certificates(), self.senders()
+            if name not in (*lines, *certificates) or is_worker(name):
+                raise DeviceRefused(f"{name} is not let in here; these are: {', '.join(self.names())}")
+            lines.pop(name, None)
+            self._revoke(certificates.pop(name, None), signer, name)
+            self._write(lines, certificates, senders)
 
     def _admit(self, name: str, *, anew: bool, topics: Sequence[str]) -> None:
         if (name in (*self._lines(), *self.certificates())) != anew:
@@ -218,6 +224,20 @@ class BrokerFiles:
         except BaseException:
             Path(draft).unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One change at a time, from what is read to what is written; others wait."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise DeviceRefused(f"{folder}: cannot be read: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _is_ours(topic: str) -> bool:

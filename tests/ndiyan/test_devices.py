@@ -9,6 +9,7 @@ import signal
 import time
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -315,3 +316,12 @@ def test_workers_of_ingest_come_in_under_the_password_of_the_first_and_go(files:
         files.take_back("ingest-2")
     files.let_workers_in(1)
     assert "ingest-" not in (files.folder / ACCESS).read_text()
+
+
+def test_two_who_let_gateways_in_at_once_both_find_theirs_in_the_files(tmp_path: Path) -> None:
+    for name in (ACCESS, PASSWORDS):
+        (tmp_path / name).touch()
+    names = {f"gw-{n}": "zone-1" for n in range(16)}
+    with ThreadPoolExecutor(4) as people:
+        list(people.map(lambda name: BrokerFiles(tmp_path, names).give(name, anew=False), names))
+    assert set(BrokerFiles(tmp_path, names).names()) == names.keys()
