@@ -5,7 +5,8 @@ venv=$1
 
 if ! "$venv/bin/python" -c 'import pip' >/dev/null 2>&1; then
     python=
-    for candidate in python3.14 python3.13 python3.12 python3.11 python3; do
+    # First the one that is meant here: activated, or put in front by CI.
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
             python=$candidate
             break

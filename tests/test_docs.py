@@ -42,3 +42,23 @@ def test_a_french_page_has_the_blocks_and_tables_of_its_english_one(name: str) -
             for page in (english, ROOT / "docs" / "fr" / name)
         )
         assert there == here
+
+
+def test_what_the_readme_says_of_detection_is_what_its_page_says_of_all_unseen_sets_since_115() -> None:
+    page = (ROOT / "docs" / "detection.md").read_text("utf-8")
+    own = re.search(r"\*\*together\*\* \| \*\*(\d+) of (\d+), \S+ \| \*\*(\d+) of (\d+)", page)
+    assert own
+    named, all_, right, told = map(int, own.groups())
+    rows = re.findall(
+        r"^\| \*\*(?:11[5-9]|1[2-9]\d)–\d+, unseen.*?\*\*(\d+) of (\d+), \S+ \|"
+        r" \*\*([\d.]+)\*\* \((\d+) false, (\d+) misnamed",
+        page, re.MULTILINE,
+    )  # fmt: skip
+    assert len(rows) >= 6
+    unseen = sum(int(row[0]) for row in rows) / sum(int(row[1]) for row in rows)
+    wrong = [int(row[3]) + int(row[4]) for row in rows]
+    precision = 1 - sum(wrong) / sum(some / (1 - float(row[2])) for some, row in zip(wrong, rows, strict=True))
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert re.findall(r"([\d.]+) %", readme) == [
+        f"{named / all_:.0%}"[:-1], f"{right / told:.1%}"[:-1], f"{unseen:.0%}"[:-1], f"{precision:.0%}"[:-1]
+    ]  # fmt: skip

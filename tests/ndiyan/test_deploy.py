@@ -249,3 +249,22 @@ def test_containers_find_what_init_writes_into_their_volume(server_folder: Path,
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert "DNS:water.example.org, DNS:mosquitto, DNS:localhost" in names
+
+
+@pytest.mark.parametrize(
+    ("is_old", "taken"),
+    [pytest.param("python3", "python3.14", id="too-old"), pytest.param("", "python3", id="new-enough")],
+)
+def test_the_environment_is_made_with_the_python_that_stands_first_here(
+    tmp_path: Path, is_old: str, taken: str
+) -> None:
+    """A job of CI for Python 3.11 runs where /usr/bin has a python3.12 as well."""
+    for name in ("python3", "python3.14"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\n[ "$1" != -m ] || {{ echo {name}; exit 1; }}\n[ {name} != "{is_old}" ]\n')
+        program.chmod(0o755)
+    done = subprocess.run(
+        [DEPLOY / "setup.sh", tmp_path / "venv"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == taken
