@@ -115,7 +115,7 @@ def _clog(effects: Effects, at: int, one: Broken, size: float) -> None:
 
 
 def _tap(effects: Effects, at: int, one: Broken, size: float) -> None:
-    number = min(int(one.asset.removeprefix("tap-")) - 1, effects.tap_open_m3_h.shape[1] - 1)
+    number = int(one.asset.removeprefix("tap-")) - 1
     (effects.tap_open_m3_h if one.fault is Fault.TAP_LEFT_OPEN else effects.tap_closed)[at, number] += size
 
 

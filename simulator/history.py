@@ -77,7 +77,8 @@ def simulate_history(
     was true of each day, before that day's readings are given.
     """
     village = Village(zones, seed=seed, clear_from=end.date() if scenario.clear_from_start else None)
-    broken = [fault.broken(end) for fault in scenario.past_faults]
+    foreseen = scenario.broken(zones, end, until=end, seed=seed)
+    broken = [one for one in foreseen if one.start_s < end.timestamp()]
     yield from live_through(village, start=start, end=end, broken=broken, folder=folder, witness=witness)
 
 
