@@ -128,6 +128,24 @@ def test_live_with_a_speed_refuses_a_clock_of_the_settings(
     assert "--speed 60: the settings already name a clock" in warned
 
 
+@pytest.mark.parametrize(
+    ("arguments", "is_told"),
+    [
+        pytest.param(("--scenario", "string-theft"), True, id="clock-of-today"),
+        pytest.param(("--scenario", "string-theft", "--speed", "60"), False, id="clock-of-the-story"),
+        pytest.param(("--scenario", "demo"), False, id="story-without-a-date"),
+    ],
+)
+def test_a_dated_story_that_lives_on_another_day_says_so(
+    ndiyan: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], is_told: bool
+) -> None:
+    for name in ("_live", "log_to_stderr", "signal.signal"):
+        monkeypatch.setattr(f"ndiyan.live.{name}", lambda *_, **__: None)
+    code, _, warned = ndiyan("simulate", "live", "--folder", str(tmp_path), *arguments)
+    assert code == 0
+    assert ("string-theft is about 2026-03-01 to 2026-03-15, and the clock says " in warned) == is_told
+
+
 def test_people_act_on_no_more_zones_than_one_process_can_carry(ndiyan: Run) -> None:
     code, _, warned = ndiyan("simulate", "live", "--people", "--zones", "101")
     assert code == 2
