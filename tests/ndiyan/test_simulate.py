@@ -97,6 +97,8 @@ def test_a_story_without_a_date_is_told_up_to_the_end_of_the_history(ndiyan: Run
         (("--zones", "0"), 2, "0 is not within 1..5000"),
         (("--zones", "3", "--zones", "4"), 2, "3 4 is not within 1..5000"),
         (("--zones", "/nowhere"), 1, "/nowhere: cannot be read"),
+        (("--start", "9999-12-31"), 2, "9999-12-31 is not within 1970-01-01..2199-12-31"),
+        (("--start", "0001-01-01"), 2, "0001-01-01 is not within 1970-01-01..2199-12-31"),
         (("--days", "0"), 2, "should be greater than or equal to 1"),
         (("--start", "2090-01-01", "--publish"), 2, "ends on 2090-12-27, after today: give an earlier --start"),
         (("--publish", "--gateways", "/nowhere.json"), 2, "--gateways /nowhere.json: cannot be read"),

@@ -29,6 +29,7 @@ JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
         ('says = "a"\ncolour = 1', r"x\.toml: colour: is not a key here; known are campaign, committee, days, fault, "),
         ('says = "a"\n[weather]\nsky = "blue"', r"x\.toml: weather\.sky: 'blue' is none of clear, season"),
         ('says = "a"\nstart = "2026-03-01"', r"x\.toml: start: 2026-03-01 is not a date like"),
+        ('says = "a"\nstart = 9999-12-31', r"x\.toml: start: 9999-12-31 is not within 1970-01-01\.\.2199-12-31"),
         ('says = "a"\ndays = 0', r"x\.toml: days: 0 is not within 1\.\.3660"),
         ('says = "a"\n[[fault]]\nzone = "z"\nfault = "ghost"', r"x\.toml: fault\[0\]\.fault: 'ghost' is none of"),
         ('says = "a"\n[[fault]]\nfault = "tower_leak"', r"x\.toml: fault\[0\]\.zone: None is not a zone's id"),
