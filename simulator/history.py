@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -106,14 +106,14 @@ def live_through(
             moved = village.move(state, t_s, near, minutes)
             ends_s = np.asarray(t_s + 60.0 * np.arange(1, minutes + 1), dtype=np.float64)
             if witness is not None:
-                watch(witness, village, moved, near, is_off=boxes_off(near, village.index, ends_s))
+                watch(witness, village, moved, near, is_off=boxes_off(near, village, ends_s))
             chosen = np.flatnonzero(instruments.is_round(ends_s))
             if len(chosen):
                 taken.append(Samples(ends_s[chosen], village.truth(moved, chosen)))
         if taken:
             samples = gather(taken)
             shows = say_nothing if witness is None else witness.see_fault
-            is_off = boxes_off(broken, village.index, samples.t_s)
+            is_off = boxes_off(broken, village, samples.t_s)
             for one in instruments.measure(samples, frozen=frozen, broken=broken, shows=shows, is_off=is_off):
                 yield HistoryBlock(one.zone_id, one.asset, one.channel, one.t_s, one.value)
     if witness is not None:
@@ -135,13 +135,13 @@ def _days(start: datetime, end: datetime) -> Iterator[list[tuple[float, int]]]:
         yield day
 
 
-def boxes_off(broken: Sequence[Broken], index: Mapping[str, int], t_s: FloatArray) -> NDArray[np.bool_]:
+def boxes_off(broken: Sequence[Broken], village: Village, t_s: FloatArray) -> NDArray[np.bool_]:
     """Which boxes measure nothing at times (k,), because a past fault has taken their network away: (k, n)."""
-    is_off = np.zeros((len(t_s), len(index)), dtype=bool)
+    is_off = np.zeros((len(t_s), len(village.zones)), dtype=bool)
     for one in broken:
-        if one.fault is Fault.COMMS_OUTAGE and one.zone in index:
+        if one.fault is Fault.COMMS_OUTAGE and one.zone in village.index:
             acts = np.flatnonzero(one.acts_during(t_s))
-            is_off[acts, index[one.zone]] |= [is_on(one, t) for t in t_s[acts].tolist()]
+            is_off[acts, village.index[one.zone]] |= [is_on(one, t, seed=village.seed) for t in t_s[acts].tolist()]
     return is_off
 
 

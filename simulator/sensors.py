@@ -194,7 +194,7 @@ class Instruments:
                     cut = self._cut(place, zone)
                     column = distort(
                         column, t_s, found, frozen=frozen, key=self._keys(place)[[zone]], span=sensor.span,
-                        steps=sensor.steps, cut=cut,
+                        steps=sensor.steps, cut=cut, seed=self._seed,
                     )  # fmt: skip
                     differs = np.abs(column - value[:, at]) > 3 * self._noise_times * sensor.noise + 2 / sensor.steps
                     tell_what_shows(shows, t_s, differs & is_there, found)

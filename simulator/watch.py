@@ -133,8 +133,10 @@ def watch(witness: Witness, village: Village, moved: Moved, broken: Sequence[Bro
 def _shows(village: Village, moved: Moved, one: Broken, begins_s: FloatArray) -> BoolArray:
     amount = one.amount if np.isfinite(one.amount) else 1.0
     seen = _Seen(village, moved, village.index[one.zone], one, amount * one.grown(begins_s))
-    comes = np.array([is_on(one, t) for t in begins_s.tolist()]) if one.fault is Fault.COMMS_OUTAGE else True
-    return SIGNS[one.fault](seen) & comes
+    shows = SIGNS[one.fault](seen)
+    if one.fault is Fault.COMMS_OUTAGE:
+        shows &= np.array([is_on(one, t, seed=village.seed) for t in begins_s.tolist()])
+    return shows
 
 
 def _states(village: Village, moved: Moved) -> dict[State, BoolArray]:
