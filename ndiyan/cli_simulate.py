@@ -109,8 +109,11 @@ def history(
 ) -> None:
     """Write what zones measured over a time, and what was true of them: readings, labels, states, zones."""
     from ndiyan.simulate import HistoryOptions, publish_history, write_history_files
+    from simulator.tables import EARLIEST, LATEST
 
     first: date | None = None if start is None else start.date()
+    if first is not None and not EARLIEST <= first <= LATEST:
+        raise typer.BadParameter(f"{first} is not within {EARLIEST}..{LATEST}", param_hint="--start")
     options = HistoryOptions(_zones(zones), out, seed, scenario, days=days, start=first, form=form.value)
     if publish:
         print(publish_history(options, _addresses(options.zones, gateways, mqtt)))

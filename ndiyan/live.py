@@ -95,6 +95,7 @@ def run_live(settings: Settings, options: LiveOptions) -> None:
         say(f"{len(options.zones)} zones live at {clock.speed:g} times the world's speed; stop with Ctrl-C")
         say(f"services that listen must run on the same clock: NDIYAN_CLOCK='{clock_spec(clock)}'")
         say_left_out(scenario, options.zones)
+        _say_out_of_time(scenario, clock.now())
     begin = clock.now()
     parts = [Part(one, clock, begin, settings.log()) for one in _split(options)]
     if len(parts) > 1:
@@ -163,6 +164,18 @@ def _live_clock(settings: Settings, options: LiveOptions, scenario: Scenario) ->
     else:
         platform = wall if scenario.begins_at is None else scenario.begins_at + MORNING
     return FastClock(platform, wall, options.speed)
+
+
+def _say_out_of_time(scenario: Scenario, now: datetime) -> None:
+    """Tell that the clock does not stand where the story has its faults, as that of today without `--speed`."""
+    if scenario.begins_at is None:
+        return
+    ends_at = scenario.begins_at + timedelta(days=scenario.days)
+    if not scenario.begins_at <= now < ends_at:
+        say(
+            f"{scenario.name} is about {scenario.begins_at:%Y-%m-%d} to {ends_at:%Y-%m-%d}, and the clock says "
+            f"{now:%Y-%m-%d}: its faults do not happen when they should; with --speed a new --folder begins there"
+        )
 
 
 def _progress(feed: LiveFeed) -> Progress:

@@ -23,12 +23,14 @@ import psycopg
 from alerts.watchdog import instance_name
 from gateway.clock import Clock
 from gateway.health import Watchdog
+from gateway.zones import load_zones
 from ingest.claims import known_workers
 from ingest.config import name_of_worker
 from ingest.db import check_schema, connect
 from ndiyan.logs import log_to_stderr
 from ndiyan.memory import keep_little
 from ndiyan.settings import Settings
+from ndiyan.shipped_files import shipped
 from ndiyan.supervisor import Program, Supervisor, service, until_interrupted
 
 if TYPE_CHECKING:
@@ -221,14 +223,19 @@ def _worker(number: int, logs: Path, env: dict[str, str] | None) -> Program:
 
 
 def breakable_faults() -> tuple[BreakableFault, ...]:
-    """What the page "break something" offers: the simulator's catalogue in the words of both languages."""
+    """What the page "break something" offers: the simulator's catalogue, and in which of the demo's zones."""
+    from simulator.campaign import places_in
     from simulator.faults import CATALOGUE
     from web.config import BreakableFault
 
+    zones = load_zones([shipped("zones")])
     return tuple(
-        BreakableFault(fault.value, entry.fr, entry.en, entry.fr_hint, entry.en_hint)
+        BreakableFault(
+            fault.value, entry.fr, entry.en, entry.fr_hint, entry.en_hint,
+            only_in=tuple(zone.zone_id for zone in zones if places_in(zone, fault)),
+        )
         for fault, entry in CATALOGUE.items()
-    )
+    )  # fmt: skip
 
 
 def _until_told(settings: Settings, run: Callable[[Clock, threading.Event], None]) -> None:

@@ -120,9 +120,11 @@ class _Past:
 
 
 def say_left_out(scenario: Scenario, zones: Sequence[Zone]) -> None:
-    """Tell that the story is also about zones that are not simulated."""
+    """Tell that the story is also about zones that are not simulated, or about what some zones have not."""
     if left := scenario.zones_left_out(zones):
         say(f"{scenario.name} also tells of {', '.join(left)}, not simulated here: that part is left out")
+    for fault, count in scenario.spared(zones).items():
+        say(f"{scenario.name}: {fault} is left out in {count} zones that have not what it strikes")
 
 
 def say(sentence: str) -> None:

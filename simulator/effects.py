@@ -71,15 +71,16 @@ SETS: dict[Fault, str] = {
 }
 
 
-def is_on(one: Broken, t_s: float) -> bool:
+def is_on(one: Broken, t_s: float, *, seed: int) -> bool:
     """Whether a fault that comes and goes is there at `t_s`; others always are. It is there when it begins."""
     if CATALOGUE[one.fault].unit != SHARE_OF_TIME or one.amount >= 1:
         return True
     piece, first = int(t_s // CATALOGUE[one.fault].stays_s), int(one.start_s // CATALOGUE[one.fault].stays_s)
-    return piece == first or one_uniform(f"{one.zone}/{one.fault}/{one.start_s:.0f}", piece) < one.amount
+    name = f"{one.zone}/{one.fault}/{one.place}/{one.start_s:.0f}"
+    return piece == first or one_uniform(name, piece, seed=seed) < one.amount
 
 
-def effects_at(t_s: float, acting: Sequence[Broken], *, index: Mapping[str, int], taps: int) -> Effects:
+def effects_at(t_s: float, acting: Sequence[Broken], *, index: Mapping[str, int], taps: int, seed: int) -> Effects:
     """What the faults `acting` do, those that grow as far as they are at `t_s` [s since 1970-01-01 UTC].
 
     `index` gives a zone's place in the arrays, `taps` the most that a zone has.
@@ -93,7 +94,7 @@ def effects_at(t_s: float, acting: Sequence[Broken], *, index: Mapping[str, int]
     now = np.array([t_s])
     for one in acting:
         at = index.get(one.zone)
-        if at is None or not is_on(one, t_s):
+        if at is None or not is_on(one, t_s, seed=seed):
             continue
         size = one.amount * float(one.grown(now)[0]) if np.isfinite(one.amount) else 0.0
         if name := SETS.get(one.fault):
@@ -115,7 +116,7 @@ def _clog(effects: Effects, at: int, one: Broken, size: float) -> None:
 
 
 def _tap(effects: Effects, at: int, one: Broken, size: float) -> None:
-    number = min(int(one.asset.removeprefix("tap-")) - 1, effects.tap_open_m3_h.shape[1] - 1)
+    number = int(one.asset.removeprefix("tap-")) - 1
     (effects.tap_open_m3_h if one.fault is Fault.TAP_LEFT_OPEN else effects.tap_closed)[at, number] += size
 
 

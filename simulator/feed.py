@@ -156,7 +156,7 @@ class LiveFeed:
     def _tend(self, t_s: float, broken: Sequence[Broken]) -> None:
         for zone_id, box in self._boxes.items():
             mine = [fault for fault in broken if fault.zone == zone_id and fault.acts_at(t_s)]
-            is_cut = any(fault.fault is Fault.COMMS_OUTAGE and is_on(fault, t_s) for fault in mine)
+            is_cut = any(fault.fault is Fault.COMMS_OUTAGE and is_on(fault, t_s, seed=self._seed) for fault in mine)
             box.live(t_s, is_cut=is_cut, clock_fault_s=sum(map(_clock_fault_s, mine)))
 
     def _live_a_minute(self) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.model import Fault
 from gateway.zones import Zone
@@ -19,7 +20,7 @@ from simulator.faults import DAY_S, Broken
 from simulator.labels import Witness
 from simulator.scenarios import Scenario
 from simulator.sensor_faults import Frozen, say_nothing
-from simulator.sensors import Instruments, Measured, Samples, gather
+from simulator.sensors import Instruments, Samples, gather
 from simulator.state import State
 from simulator.sun import FloatArray
 from simulator.village import Village
@@ -76,7 +77,8 @@ def simulate_history(
     was true of each day, before that day's readings are given.
     """
     village = Village(zones, seed=seed, clear_from=end.date() if scenario.clear_from_start else None)
-    broken = [fault.broken(end) for fault in scenario.past_faults]
+    foreseen = scenario.broken(zones, end, until=end, seed=seed)
+    broken = [one for one in foreseen if one.start_s < end.timestamp()]
     yield from live_through(village, start=start, end=end, broken=broken, folder=folder, witness=witness)
 
 
@@ -102,17 +104,18 @@ def live_through(
         for t_s, minutes in day:
             near = [one for one in broken if one.start_s < t_s + 60 * minutes and (one.end_s or np.inf) > t_s]
             moved = village.move(state, t_s, near, minutes)
-            if witness is not None:
-                watch(witness, village, moved, near)
             ends_s = np.asarray(t_s + 60.0 * np.arange(1, minutes + 1), dtype=np.float64)
+            if witness is not None:
+                watch(witness, village, moved, near, is_off=boxes_off(near, village, ends_s))
             chosen = np.flatnonzero(instruments.is_round(ends_s))
             if len(chosen):
                 taken.append(Samples(ends_s[chosen], village.truth(moved, chosen)))
         if taken:
             samples = gather(taken)
             shows = say_nothing if witness is None else witness.see_fault
-            for measured in instruments.measure(samples, frozen=frozen, broken=broken, shows=shows):
-                yield from _while_on(measured, samples.t_s, broken)
+            is_off = boxes_off(broken, village, samples.t_s)
+            for one in instruments.measure(samples, frozen=frozen, broken=broken, shows=shows, is_off=is_off):
+                yield HistoryBlock(one.zone_id, one.asset, one.channel, one.t_s, one.value)
     if witness is not None:
         witness.finish(end.timestamp())
     if folder is not None:
@@ -132,18 +135,14 @@ def _days(start: datetime, end: datetime) -> Iterator[list[tuple[float, int]]]:
         yield day
 
 
-def _while_on(measured: Measured, t_s: FloatArray, broken: Sequence[Broken]) -> Iterator[HistoryBlock]:
-    """What was measured while the box was on."""
-    block = HistoryBlock(measured.zone_id, measured.asset, measured.channel, measured.t_s, measured.value)
-    off = [one for one in broken if one.fault is Fault.COMMS_OUTAGE and one.zone == block.zone_id]
-    off = [one for one in off if one.start_s <= t_s[-1] and (one.end_s is None or one.end_s > t_s[0])]
-    if not off:
-        yield block
-        return
-    is_off = [any(one.acts_at(t) and is_on(one, t) for one in off) for t in block.t_s.tolist()]
-    there = ~np.array(is_off)
-    if there.any():
-        yield HistoryBlock(block.zone_id, block.asset, block.channel, block.t_s[there], block.value[there])
+def boxes_off(broken: Sequence[Broken], village: Village, t_s: FloatArray) -> NDArray[np.bool_]:
+    """Which boxes measure nothing at times (k,), because a past fault has taken their network away: (k, n)."""
+    is_off = np.zeros((len(t_s), len(village.zones)), dtype=bool)
+    for one in broken:
+        if one.fault is Fault.COMMS_OUTAGE and one.zone in village.index:
+            acts = np.flatnonzero(one.acts_during(t_s))
+            is_off[acts, village.index[one.zone]] |= [is_on(one, t, seed=village.seed) for t in t_s[acts].tolist()]
+    return is_off
 
 
 def save_state(folder: Path, t_s: float, start_s: float, zones: Sequence[Zone], state: State, frozen: Frozen) -> None:

@@ -7,7 +7,8 @@ told relative to T0: midnight of `start` where the file names one, else the mome
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.resources import files
@@ -16,7 +17,7 @@ from pathlib import Path
 from gateway.model import AssetKind, Fault, kind_of_asset
 from gateway.tables import values_from_toml
 from gateway.zones import Zone
-from simulator.campaign import Campaign, read_campaign
+from simulator.campaign import Campaign, places_in, read_campaign
 from simulator.errors import ScenarioError
 from simulator.faults import CATALOGUE, SIZES, Broken
 from simulator.network import EVERY_ZONE, Network, begins_after, read_network
@@ -78,22 +79,39 @@ class Scenario:
         return None if self.start is None else datetime.combine(self.start, time(), UTC)
 
     def broken(self, zones: Sequence[Zone], start: datetime, *, until: datetime, seed: int) -> list[Broken]:
-        """All that breaks in these zones in a run whose T0 is `start`; what chance draws falls in [start, until)."""
-        foreseen = [
-            fault.broken(start, zone.zone_id)
-            for fault in self.faults
-            for zone in zones
-            if fault.zone in (zone.zone_id, EVERY_ZONE)
-        ]
+        """All that breaks in these zones in a run whose T0 is `start`; what chance draws falls in [start, until).
+
+        A fault of every zone spares those that have not what it strikes.
+
+        Raises
+        ------
+        ScenarioError : a zone that a fault names has not what it strikes
+        """
+        foreseen = [fault.broken(start, zone.zone_id) for fault, zone, strikes in self._aims(zones) if strikes]
         if self.campaign is None:
             return foreseen
         drawn = self.campaign.draw(zones, start_s=start.timestamp(), end_s=until.timestamp(), seed=seed)
         return foreseen + drawn
 
+    def spared(self, zones: Sequence[Zone]) -> Counter[Fault]:
+        """How many of `zones` have not what a fault of every zone strikes."""
+        return Counter(fault.fault for fault, _, strikes in self._aims(zones) if not strikes)
+
     def zones_left_out(self, zones: Sequence[Zone]) -> list[str]:
         """Zones of which the story tells and that are not among `zones`."""
         told = {fault.zone for fault in self.faults} | {event.zone for event in self.network.events}
         return sorted(told - {EVERY_ZONE, *(zone.zone_id for zone in zones)})
+
+    def _aims(self, zones: Sequence[Zone]) -> Iterator[tuple[PlannedFault, Zone, bool]]:
+        """Each fault of the story with each of its zones, and whether that has what it strikes."""
+        for fault in self.faults:
+            place = fault.place or CATALOGUE[fault.fault].places[0]
+            for zone in (zone for zone in zones if fault.zone in (zone.zone_id, EVERY_ZONE)):
+                has = places_in(zone, fault.fault)
+                if place not in has and fault.zone != EVERY_ZONE:
+                    known = ", ".join(has) or "nothing that it strikes"
+                    raise ScenarioError(f"{self.name}: {fault.fault}: {zone.zone_id} has no {place}, but {known}")
+                yield fault, zone, place in has
 
 
 def scenario_names() -> list[str]:

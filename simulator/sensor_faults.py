@@ -83,15 +83,15 @@ def drift(true: FloatArray, t_s: FloatArray, span: float, found: Sequence[Broken
 
 def distort(
     value: FloatArray, t_s: FloatArray, found: Sequence[Broken], *, frozen: Frozen, key: KeyArray, span: float,
-    steps: float, cut: float,
+    steps: float, cut: float, seed: int,
 ) -> FloatArray:  # fmt: skip
     """Readings (k,) with what a broken sensor gives instead.
 
-    `cut` is what comes from a loop that is cut; `key` the channel's own chance.
+    `cut` is what comes from a loop that is cut; `key` the channel's own chance, `seed` that of faults that come and go.
     """
     value = value.copy()
     for one in found:
-        acts = one.acts_during(t_s) & np.array([is_on(one, t) for t in t_s.tolist()])
+        acts = one.acts_during(t_s) & np.array([is_on(one, t, seed=seed) for t in t_s.tolist()])
         if one.fault is Fault.SENSOR_STUCK:
             for at in np.flatnonzero(acts):
                 value[at] = frozen.keep(_stuck_name(one, t_s[at]), float(value[at]))

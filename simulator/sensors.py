@@ -160,15 +160,18 @@ class Instruments:
         return due
 
     def measure(
-        self, samples: Samples, *, frozen: Frozen, broken: Sequence[Broken], shows: Shows = say_nothing
-    ) -> Iterator[Measured]:
+        self, samples: Samples, *, frozen: Frozen, broken: Sequence[Broken], shows: Shows = say_nothing,
+        is_off: BoolArray | None = None,
+    ) -> Iterator[Measured]:  # fmt: skip
         """What the instruments of all zones give; each asset has its own interval, a minute at least.
 
         `shows` is told when a broken sensor gives what a sound one would not. A gateway whose battery is empty gives
-        nothing, one whose clock is wrong dates its readings so.
+        nothing, nor does one that is off (k, n); one whose clock is wrong dates its readings so.
         """
         troubles = troubles_by_zone(broken, samples.t_s)
         lit = samples.truth.battery > DARK_BATTERY
+        if is_off is not None:
+            lit &= ~is_off
         clocks = {zone: clock_s(samples.t_s, found) for zone, found in troubles.items()}
         for (asset, channel, interval_s), members in self._groups.items():
             due = np.flatnonzero(is_due(samples.t_s, interval_s, asset))
@@ -191,7 +194,7 @@ class Instruments:
                     cut = self._cut(place, zone)
                     column = distort(
                         column, t_s, found, frozen=frozen, key=self._keys(place)[[zone]], span=sensor.span,
-                        steps=sensor.steps, cut=cut,
+                        steps=sensor.steps, cut=cut, seed=self._seed,
                     )  # fmt: skip
                     differs = np.abs(column - value[:, at]) > 3 * self._noise_times * sensor.noise + 2 / sensor.steps
                     tell_what_shows(shows, t_s, differs & is_there, found)

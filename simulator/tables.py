@@ -9,6 +9,7 @@ from typing import Any
 from simulator.errors import ScenarioError
 
 Range = tuple[float, float]
+EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)  # of a story: its times are counted from the first
 
 
 class Table:
@@ -82,6 +83,8 @@ class Table:
         value = self.get(key)
         if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
             raise self.error(key, f"{value} is not a date like 2026-03-01")
+        if value is not None and not EARLIEST <= value <= LATEST:
+            raise self.error(key, f"{value} is not within {EARLIEST}..{LATEST}")
         return value
 
     def clock_time(self, key: str) -> time | None:

@@ -210,5 +210,5 @@ class Village:
         wanted = (t_s - t_s % PIECE_S if acting else None, *acting)
         if self._effects_for != wanted:
             self._effects_for = wanted
-            self._kept = effects_at(t_s - t_s % PIECE_S, acting, index=self.index, taps=self.taps)
+            self._kept = effects_at(t_s - t_s % PIECE_S, acting, index=self.index, taps=self.taps, seed=self.seed)
         return self._kept

@@ -18,6 +18,7 @@ from simulator.chance import FloatArray
 from simulator.effects import is_on
 from simulator.faults import Broken
 from simulator.labels import Witness
+from simulator.sensors import DARK_BATTERY
 from simulator.state import RUNNING, STARTING, STOPPED_LOW_SUN, STOPPED_TOWER_FULL, TRIPPED, Moved
 from simulator.village import Village
 
@@ -100,12 +101,18 @@ SIGNS: dict[Fault, Callable[[_Seen], BoolArray]] = {
 }
 
 
-def watch(witness: Witness, village: Village, moved: Moved, broken: Sequence[Broken]) -> None:
-    """Tell `witness` what could be seen in the last move of `village`."""
+def watch(witness: Witness, village: Village, moved: Moved, broken: Sequence[Broken], *, is_off: BoolArray) -> None:
+    """Tell `witness` what could be seen in the last move of `village`.
+
+    A box that is off at the end of a minute (m, n), or whose battery is empty, shows nothing of it but its silence.
+    """
     begins_s = np.asarray(moved.t_s + 60.0 * np.arange(len(moved.code)), dtype=np.float64)
+    speaks = ~is_off & (moved.battery > DARK_BATTERY)
     for one in broken:
         if one.zone in village.index and one.fault in SIGNS and witness.is_unseen(one):
             acts = one.acts_during(begins_s)
+            if one.fault is not Fault.COMMS_OUTAGE:
+                acts &= speaks[:, village.index[one.zone]]
             if acts.any() and (found := np.flatnonzero(acts & _shows(village, moved, one, begins_s))).size:
                 witness.see_fault(one, float(begins_s[found[0]]) + 60.0)
     names = [zone.zone_id for zone in village.zones]
@@ -126,8 +133,10 @@ def watch(witness: Witness, village: Village, moved: Moved, broken: Sequence[Bro
 def _shows(village: Village, moved: Moved, one: Broken, begins_s: FloatArray) -> BoolArray:
     amount = one.amount if np.isfinite(one.amount) else 1.0
     seen = _Seen(village, moved, village.index[one.zone], one, amount * one.grown(begins_s))
-    comes = np.array([is_on(one, t) for t in begins_s.tolist()]) if one.fault is Fault.COMMS_OUTAGE else True
-    return SIGNS[one.fault](seen) & comes
+    shows = SIGNS[one.fault](seen)
+    if one.fault is Fault.COMMS_OUTAGE:
+        shows &= np.array([is_on(one, t, seed=village.seed) for t in begins_s.tolist()])
+    return shows
 
 
 def _states(village: Village, moved: Moved) -> dict[State, BoolArray]:

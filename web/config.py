@@ -16,13 +16,17 @@ REQUESTS_PER_MINUTE = 600  # the API's default, for each key
 
 @dataclass(frozen=True, slots=True)
 class BreakableFault:
-    """A fault that the page "break something" offers, with its words in both languages."""
+    """A fault that the page "break something" offers, with its words in both languages.
+
+    `only_in` are the zones that have what it strikes.
+    """
 
     fault: str
     fr: str
     en: str
     fr_hint: str
     en_hint: str
+    only_in: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

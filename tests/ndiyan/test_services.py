@@ -19,6 +19,14 @@ from ndiyan.settings import load_settings
 from tests.surroundings import NO_SETTINGS
 
 
+def test_water_that_no_probe_looks_at_is_not_offered_for_breaking() -> None:
+    """Of the shipped zones two have a `[quality]`; each has all else that the catalogue strikes."""
+    offered = {one.fault: one.only_in for one in services.breakable_faults()}
+    every = tuple(f"zone-{number}" for number in range(1, 7))
+    only = {fault: zones for fault, zones in offered.items() if zones != every}
+    assert only == dict.fromkeys(("low_chlorine", "turbidity_high"), ("zone-3", "zone-5"))
+
+
 class Over(Exception):
     """The first round is over."""
 

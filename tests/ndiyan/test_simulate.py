@@ -97,6 +97,8 @@ def test_a_story_without_a_date_is_told_up_to_the_end_of_the_history(ndiyan: Run
         (("--zones", "0"), 2, "0 is not within 1..5000"),
         (("--zones", "3", "--zones", "4"), 2, "3 4 is not within 1..5000"),
         (("--zones", "/nowhere"), 1, "/nowhere: cannot be read"),
+        (("--start", "9999-12-31"), 2, "9999-12-31 is not within 1970-01-01..2199-12-31"),
+        (("--start", "0001-01-01"), 2, "0001-01-01 is not within 1970-01-01..2199-12-31"),
         (("--days", "0"), 2, "should be greater than or equal to 1"),
         (("--start", "2090-01-01", "--publish"), 2, "ends on 2090-12-27, after today: give an earlier --start"),
         (("--publish", "--gateways", "/nowhere.json"), 2, "--gateways /nowhere.json: cannot be read"),
@@ -126,6 +128,24 @@ def test_live_with_a_speed_refuses_a_clock_of_the_settings(
     code, _, warned = ndiyan("simulate", "live", "--speed", "60", "--folder", str(tmp_path))
     assert code == 2
     assert "--speed 60: the settings already name a clock" in warned
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_told"),
+    [
+        pytest.param(("--scenario", "string-theft"), True, id="clock-of-today"),
+        pytest.param(("--scenario", "string-theft", "--speed", "60"), False, id="clock-of-the-story"),
+        pytest.param(("--scenario", "demo"), False, id="story-without-a-date"),
+    ],
+)
+def test_a_dated_story_that_lives_on_another_day_says_so(
+    ndiyan: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], is_told: bool
+) -> None:
+    for name in ("_live", "log_to_stderr", "signal.signal"):
+        monkeypatch.setattr(f"ndiyan.live.{name}", lambda *_, **__: None)
+    code, _, warned = ndiyan("simulate", "live", "--folder", str(tmp_path), *arguments)
+    assert code == 0
+    assert ("string-theft is about 2026-03-01 to 2026-03-15, and the clock says " in warned) == is_told
 
 
 def test_people_act_on_no_more_zones_than_one_process_can_carry(ndiyan: Run) -> None:

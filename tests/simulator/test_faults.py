@@ -1,6 +1,7 @@
 """Each fault of the catalogue changes what it should, only where it should, and only while it lasts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -221,9 +222,21 @@ def test_what_grows_is_nothing_at_first_and_whole_in_the_end() -> None:
 def test_a_small_one_comes_and_goes_and_is_there_when_it_begins() -> None:
     small, large = broken(Fault.INVERTER_TRIP, "S"), broken(Fault.INVERTER_TRIP, "L")
     times = [small.start_s + 1800 * n for n in range(1, 2000)]
-    assert is_on(small, small.start_s)
-    assert np.mean([is_on(small, t_s) for t_s in times]) == pytest.approx(0.4, abs=0.05)
-    assert all(is_on(large, t_s) for t_s in times)
+    assert is_on(small, small.start_s, seed=1)
+    assert np.mean([is_on(small, t_s, seed=1) for t_s in times]) == pytest.approx(0.4, abs=0.05)
+    assert all(is_on(large, t_s, seed=1) for t_s in times)
+
+
+def test_small_ones_of_other_seeds_and_places_come_and_go_at_other_times() -> None:
+    level = Broken("zone-3", Fault.SENSOR_STUCK, "S", DAWN.timestamp())
+    times = [level.start_s + 5 * 3600 * n for n in range(50)]
+
+    def comes(one: Broken, seed: int) -> list[bool]:
+        return [is_on(one, t_s, seed=seed) for t_s in times]
+
+    assert comes(level, 1) == comes(level, 1)
+    assert comes(level, 1) != comes(level, 2)
+    assert comes(level, 1) != comes(replace(level, at="network/pressure_bar"), 1)
 
 
 def test_a_fault_of_a_zone_that_is_not_here_is_nobodys() -> None:

@@ -105,6 +105,13 @@ hours = 2
             np.testing.assert_array_equal(rows, found[key])
 
 
+def test_a_fault_of_every_zone_breaks_in_the_past_of_each(tmp_path: Path) -> None:
+    text = 'says = "a"\n[[fault]]\nzone = "every"\nfault = "comms_outage"\nminutes = -300\nhours = 2'
+    found = past(tmp_path, 10, scenario_from_toml(text, "every.toml"))
+    gaps = {key[0]: np.diff(rows[0]).max() for key, rows in found.items() if key[1:] == ("pump", "power_w")}
+    assert gaps == {"zone-3": 7500, "zone-4": 7500}
+
+
 def test_a_zone_that_joins_starts_afresh_and_leaves_the_others_their_counters(tmp_path: Path) -> None:
     found = past(tmp_path, 8)
     saved = load_state(tmp_path)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from gateway.model import Fault, State
@@ -82,6 +84,48 @@ def test_a_fault_that_is_over_before_it_could_be_seen_has_no_start() -> None:
     ]
 
 
+def faults_and_readings_of_zone_3(*broken: tuple[Fault, float, float], days: float) -> tuple[list[Label], list[float]]:
+    """Each fault (L) of zone-3 with the hours after midnight of its beginning and its end; hours of all readings."""
+    begin_s, witness = MIDNIGHT.timestamp(), Witness()
+    faults = [Broken("zone-3", fault, "L", begin_s + 3600 * a, begin_s + 3600 * b) for fault, a, b in broken]
+    blocks = live_through(
+        Village(ZONES[2:3], seed=1), start=MIDNIGHT, end=MIDNIGHT + timedelta(days=days), broken=faults, folder=None,
+        witness=witness,
+    )  # fmt: skip
+    hours = sorted({(t_s - begin_s) / 3600 for block in blocks for t_s in block.t_s.tolist()})
+    return [label for label in witness.labels if label.fault is not Fault.PV_SOILING], hours
+
+
+def test_what_breaks_and_is_mended_while_the_box_is_off_never_shows() -> None:
+    labels, hours = faults_and_readings_of_zone_3(
+        (Fault.COMMS_OUTAGE, 6, 18), (Fault.PUMP_NOT_RUNNING, 8, 16), (Fault.SENSOR_OUT_OF_RANGE, 8, 16),
+        (Fault.PIPE_BURST, 17, 20), days=1,
+    )  # fmt: skip
+    assert [hour for hour in hours if 6 <= hour < 18] == []
+    assert {label.fault: label.start for label in labels} == {
+        Fault.COMMS_OUTAGE: MIDNIGHT + timedelta(hours=6, minutes=1), Fault.PUMP_NOT_RUNNING: None,
+        Fault.SENSOR_OUT_OF_RANGE: None, Fault.PIPE_BURST: MIDNIGHT + timedelta(hours=18),
+    }  # fmt: skip
+
+
+def test_what_breaks_and_is_mended_while_the_battery_is_empty_never_shows() -> None:
+    _, hours = faults_and_readings_of_zone_3((Fault.GATEWAY_BATTERY_LOW, 0, 200), days=6)
+    gaps = [(a, b) for a, b in pairwise(hours) if b - a > 2]
+    assert gaps, "the box was dark"
+    dark, lit = gaps[0]
+    labels, _ = faults_and_readings_of_zone_3(
+        (Fault.GATEWAY_BATTERY_LOW, 0, 200), (Fault.TOWER_LEAK, dark + 0.5, lit - 0.5), days=6
+    )
+    faded, leak = labels
+    assert (faded.start is not None, leak.start) == (True, None)
+
+
+def test_a_box_with_a_wrong_clock_is_off_at_the_true_time() -> None:
+    _, hours = faults_and_readings_of_zone_3((Fault.CLOCK_ERROR, 0, 24), (Fault.COMMS_OUTAGE, 6, 18), days=1)
+    since_boot = [(hour * 3600 + MIDNIGHT.timestamp()) / 3600 for hour in hours]  # it counts from 1970
+    assert [hour for hour in since_boot if 6 <= hour < 18] == []
+
+
 def test_dust_of_the_season_is_soiling_until_somebody_washes_it_off() -> None:
     """A wash every two to eight weeks: in the harmattan some panels want one sooner, and their labels say so."""
     witness = Witness()
@@ -130,7 +174,8 @@ def test_a_rainy_season_has_clouds_stops_and_towers_that_are_washed() -> None:
     village, witness = Village(zones_with_fiction(ZONES, 40), seed=1), Witness()
     state, start = village.first_state(), datetime(2026, 7, 1, tzinfo=UTC)
     for piece in range(4 * 12):
-        watch(witness, village, village.move(state, start.timestamp() + 6 * 3600 * piece, [], 360), [])
+        moved = village.move(state, start.timestamp() + 6 * 3600 * piece, [], 360)
+        watch(witness, village, moved, [], is_off=np.zeros_like(moved.battery, dtype=bool))
     witness.finish(start.timestamp() + 12 * 86_400)
     states = witness.take_states()
     found = {state: [one for one in states if one.state is state] for state in State}

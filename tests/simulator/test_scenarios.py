@@ -29,6 +29,7 @@ JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
         ('says = "a"\ncolour = 1', r"x\.toml: colour: is not a key here; known are campaign, committee, days, fault, "),
         ('says = "a"\n[weather]\nsky = "blue"', r"x\.toml: weather\.sky: 'blue' is none of clear, season"),
         ('says = "a"\nstart = "2026-03-01"', r"x\.toml: start: 2026-03-01 is not a date like"),
+        ('says = "a"\nstart = 9999-12-31', r"x\.toml: start: 9999-12-31 is not within 1970-01-01\.\.2199-12-31"),
         ('says = "a"\ndays = 0', r"x\.toml: days: 0 is not within 1\.\.3660"),
         ('says = "a"\n[[fault]]\nzone = "z"\nfault = "ghost"', r"x\.toml: fault\[0\]\.fault: 'ghost' is none of"),
         ('says = "a"\n[[fault]]\nfault = "tower_leak"', r"x\.toml: fault\[0\]\.zone: None is not a zone's id"),
@@ -163,3 +164,17 @@ def test_a_campaign_breaks_nothing_that_a_zone_has_not() -> None:
     assert places_in(bare, Fault.TAP_CLOSED) == [tap.asset_id for tap in bare.taps]
     scenario = scenario_from_toml(CAMPAIGN + 'per_zone_year = 30\nfaults = ["low_chlorine"]', "x.toml")
     assert scenario.broken([bare], JANUARY, until=JANUARY + timedelta(days=365), seed=1) == []
+
+
+def test_a_fault_strikes_only_what_its_zone_has() -> None:
+    story = 'says = "a"\n[[fault]]\nzone = "zone-4"\nfault = "tap_left_open"\nplace = "tap-30"'
+    with pytest.raises(ScenarioError, match=r"^x: tap_left_open: zone-4 has no tap-30, but tap-01, tap-02, "):
+        scenario_from_toml(story, "x.toml").broken(ZONES, JANUARY, until=JANUARY, seed=1)
+    bare = story.replace('tap_left_open"\nplace = "tap-30"', 'low_chlorine"')
+    with pytest.raises(ScenarioError, match=r"^x: low_chlorine: zone-4 has no quality, but nothing that it strikes$"):
+        scenario_from_toml(bare, "x.toml").broken(ZONES, JANUARY, until=JANUARY, seed=1)
+    assert scenario_from_toml(story, "x.toml").broken(ZONES[:2], JANUARY, until=JANUARY, seed=1) == []
+    everywhere = scenario_from_toml(bare.replace("zone-4", "every"), "x.toml")
+    struck = everywhere.broken(ZONES, JANUARY, until=JANUARY, seed=1)
+    assert [one.zone for one in struck] == ["zone-3", "zone-5"]
+    assert everywhere.spared(ZONES) == {Fault.LOW_CHLORINE: 4}

@@ -372,6 +372,15 @@ def test_people_of_real_zones_have_no_phone_here(site: Site, visitor: httpx.Clie
     assert "Personne n’a de téléphone" in words(visitor.get("/fr/telephone"))
 
 
+def test_breaking_offers_a_fault_only_where_there_is_what_it_strikes(site: Site, visitor: httpx.Client) -> None:
+    form = {"csrf": csrf_of(visitor), "zone": "zone-1", "fault": "low_chlorine"}
+    refused = visitor.post("/fr/casser", data=form)
+    assert refused.status_code == 409
+    assert "Cette zone n’a pas ce que cette panne casserait" in words(refused)
+    assert words(refused).count("Seulement : Mangol-Dow (fictif).") == 1, "all zones have what the others strike"
+    assert visitor.post("/fr/casser", data={**form, "zone": "zone-3"}).headers["location"] == "/fr/casser/1"
+
+
 def test_breaking_asks_the_simulator_once_and_shows_each_step(site: Site, visitor: httpx.Client) -> None:
     form = {"csrf": csrf_of(visitor), "zone": "zone-1", "fault": "pump_not_running"}
     answer = visitor.post("/fr/casser", data=form)

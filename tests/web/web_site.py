@@ -29,6 +29,7 @@ from web.config import BreakableFault, WebConfig
 from web.rights import Role
 from web.server import Patient, server_config
 
+ZONES = tuple(f"zone-{number}" for number in range(1, 7))
 BREAKABLE = (
     BreakableFault(
         "pump_not_running",
@@ -36,6 +37,7 @@ BREAKABLE = (
         "The pump stops",
         "Une heure.",
         "An hour.",
+        ZONES,
     ),
     BreakableFault(
         "inverter_trip",
@@ -43,8 +45,10 @@ BREAKABLE = (
         "The inverter trips",
         "Une heure.",
         "An hour.",
+        ZONES,
     ),
-    BreakableFault("pv_string_loss", "Une rangée disparaît", "A string is gone", "Jamais.", "Never."),
+    BreakableFault("pv_string_loss", "Une rangée disparaît", "A string is gone", "Jamais.", "Never.", ZONES),
+    BreakableFault("low_chlorine", "Le doseur est vide", "The doser is empty", "Une heure.", "An hour.", ZONES[2:3]),
 )
 TEXT = "MANGOL-DOW: pompe arretee depuis 09:38 malgre le soleil. Rep: 1 vu 2 en route 3 repare 0 aide. A7"
 

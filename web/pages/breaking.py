@@ -23,14 +23,14 @@ def breaking(page: PageOf) -> Response:
 
 @router.post("/casser")
 def break_it(page: PageOf, zone: Annotated[str, Form()], fault: Annotated[str, Form()]) -> Response:
-    """Ask the simulator for the fault; a zone that is still broken is left in peace."""
+    """Ask the simulator for the fault; a zone that is still broken, or has nothing to break so, is left in peace."""
     zones = [row.zone_id for row in PgReadings(page.connection).zones() if row.is_fictional]
     if zone not in zones:
         raise BadParameter("zone", zone, f"is none of {', '.join(zones)}")
-    faults = [one.fault for one in page.services.config.breakable]
-    if fault not in faults:
-        raise BadParameter("fault", fault, f"is none of {', '.join(faults)}")
-    busy = why_busy(page.connection, zone=zone, fault=fault)
+    only_in = {one.fault: one.only_in for one in page.services.config.breakable}
+    if fault not in only_in:
+        raise BadParameter("fault", fault, f"is none of {', '.join(only_in)}")
+    busy = why_busy(page.connection, zone=zone, fault=fault) if zone in only_in[fault] else "nothing_to_break"
     if busy is not None:
         return _form(page, busy=busy, zone=zone, fault=fault)
     number = ask_for(page.connection, zone=zone, fault=fault, who=page.visitor.name, now=page.now)
