@@ -2,12 +2,16 @@
 
 import json
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from deploy.audit import KNOWN, NOT_ASKED, verdict
 
+PACKAGES = ("alerts", "gateway", "ingest", "ndiyan", "simulator", "web")
 LOCKS = {"requirements.lock": 21, "deploy/audit.lock": 21, "deploy/fuzz.lock": 1}  # with at least so many packages
 
 
@@ -70,3 +74,16 @@ def test_checks_of_security_are_on_and_each_exception_in_our_code_has_its_reason
             for line in file.read_text("utf-8").splitlines():
                 if re.search(r"# noqa: .*\bS\d", line):
                     assert re.search(r"# noqa: [A-Z0-9, ]+?( - |  )\w", line), f"{file}: {line.strip()}"
+
+
+def test_the_wheel_holds_every_file_of_our_packages_and_every_licence(tmp_path: Path) -> None:
+    """What a server installs is not what the tests import."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = set(archive.namelist())
+    listed = subprocess.run(["git", "ls-files", *PACKAGES], check=True, capture_output=True, text=True)
+    assert set(listed.stdout.splitlines()) - held == set()
+    licences = {name.partition("/licenses/")[2] for name in held if "/licenses/" in name}
+    assert licences == {"LICENSE", "LICENSES/EUPL-1.2.txt", "web/static/uplot/LICENSE"}
