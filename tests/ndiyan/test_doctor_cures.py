@@ -315,7 +315,9 @@ def test_a_disk_that_will_be_full_within_a_month_is_told(
     room.free = int(a_day * 31)
     assert ill("the disk is full") == {}
     room.free = int(a_day * 29)
-    assert list(ill("the disk is full").values()) == ["give it more room, or keep less: retention.* (docs/settings.md)"]
+    assert list(ill("the disk is full").values()) == [
+        "give it more room: readings are kept for ever; TimescaleDB stores old weeks in a tenth (docs/databases.md)"
+    ]
 
 
 @pytest.mark.db
