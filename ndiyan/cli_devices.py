@@ -67,8 +67,7 @@ def revoke(context: typer.Context, gateway: Gateway, as_json: Json = False) -> N
     settings = load_settings(context.obj)
     files = _files(settings)
     files.take_back(gateway, _signer(settings) if gateway in files.certificates() else None)
-    _record(settings, "device_revoked", gateway, files.gateways.get(gateway))
-    _reload(settings)
+    _tell(settings, "device_revoked", gateway, files.gateways.get(gateway))
     kept = "; what it has kept it sends when it is let in again" if gateway in files.gateways else ""
     _answer({"revoked": gateway}, f"{gateway} is out{kept}", as_json)
 
@@ -128,22 +127,22 @@ def _let_in(
         way_in = replace(address, username=gateway, tls_cert=mine["certificate"], tls_key=mine["key"])
         given = f"{mine['certificate']} and {mine['key']} belong to it and nowhere else: copy them and delete them here"
         beside = f"\n# {given};\n# there they are {address.tls_cert} and {address.tls_key} ({PRIVATE})"
-    _record(settings, "device_rotated" if anew else "device_added", gateway, files.gateways.get(gateway))
-    _reload(settings)
+    host = replace(address, username=gateway, password=None).url()
+    zone = files.gateways.get(gateway)
+    if zone is None:
+        may_write = list(files.senders()[gateway].may_write)
+        value: dict[str, Any] = {"sender": gateway, "mqtt": host, "topics": may_write, **mine}
+        text = f"{host}\npublishes to {' '.join(may_write)}\n{given}"
+    else:
+        value = {"zone": zone, "gateway": gateway, "mqtt": host, **mine}
+        text = (
+            f"# gateway.toml begins with this; what hangs on the gateway comes below (docs/gateway.md)\n"
+            f'zone = "{zone}"\ngateway = "{gateway}"\nmqtt = "{host}"\n{beside}'
+        )
+    _answer(value, text, as_json)  # before anything else can fail: it is in the files and is shown this once
+    _tell(settings, "device_rotated" if anew else "device_added", gateway, zone)
     if had_certificate:
         _end_old_link(settings, way_in)
-    host = replace(address, username=gateway, password=None).url()
-    if gateway not in files.gateways:
-        may_write = list(files.senders()[gateway].may_write)
-        text = f"{host}\npublishes to {' '.join(may_write)}\n{given}"
-        _answer({"sender": gateway, "mqtt": host, "topics": may_write, **mine}, text, as_json)
-        return
-    zone = files.gateways[gateway]
-    text = (
-        f"# gateway.toml begins with this; what hangs on the gateway comes below (docs/gateway.md)\n"
-        f'zone = "{zone}"\ngateway = "{gateway}"\nmqtt = "{host}"\n{beside}'
-    )
-    _answer({"zone": zone, "gateway": gateway, "mqtt": host, **mine}, text, as_json)
 
 
 def _end_old_link(settings: Settings, way_in: MqttSettings) -> None:
@@ -189,6 +188,14 @@ def _signer(settings: Settings) -> Signer:
         raise DeviceRefused(f"{settings.broker_authority}: {error}") from error
 
 
+def _tell(settings: Settings, what: str, gateway: str, zone: str | None) -> None:
+    """Have the broker read its files again, and write into the journal who did what, whether it did or not."""
+    try:
+        _reload(settings)
+    finally:
+        _record(settings, what, gateway, zone)
+
+
 def _record(settings: Settings, what: str, gateway: str, zone: str | None) -> None:
     with connect(settings.required("database.url"), application="ndiyan-devices") as connection:
         record(connection, who=BY, what=what, subject=gateway, zone=zone, now=settings.make_clock().now())
@@ -202,11 +209,14 @@ def _files(settings: Settings) -> BrokerFiles:
 
 def _reload(settings: Settings) -> None:
     """Have the broker read its files again."""
-    done = subprocess.run(shlex.split(settings.broker_reload), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
+    try:
+        subprocess.run(shlex.split(settings.broker_reload), capture_output=True, text=True, check=True)
+    except (OSError, ValueError, IndexError, subprocess.CalledProcessError) as error:
+        said = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else error
         raise DeviceRefused(
-            f"the files are written, and the broker did not read them: {settings.broker_reload}: {done.stderr.strip()}"
-        )
+            f"the files are written and hold, and the broker did not read them ({settings.broker_reload}: {said}):"
+            " they count once it does"
+        ) from error
 
 
 def _answer(value: Any, text: str, as_json: bool) -> None:

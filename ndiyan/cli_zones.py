@@ -54,6 +54,9 @@ def zones_import(
     over: Annotated[
         bool, typer.Option("--over", help="Also over what people changed on the pages since the last import.")
     ] = False,
+    fictional: Annotated[
+        bool, typer.Option("--fictional", help="The six fictional zones, for a try: they cannot be taken away again.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the database's zones in line with these files; nothing measured is ever deleted.
@@ -65,13 +68,15 @@ def zones_import(
     from ingest.forgotten import take_in_again
     from ingest.zone_changes import plan_import, store_zones
 
+    if bool(paths) == fictional:
+        raise typer.BadParameter("say which files or folder, or --fictional: one of both")
     zones, settings = load_zones(_zone_paths(paths)), load_settings(context.obj)
     with connect(settings.required("database.url")) as connection, connection.transaction():
         check_schema(connection)
         if preview:
             plans = plan_import(connection, zones)
             _answer([_plan_row(plan) for plan in plans], "\n".join(_plan_lines(plans)), as_json=as_json)
-            return
+            raise typer.Exit(1 if not over and any(plan.refusals for plan in plans) else 0)
         now = settings.make_clock().now()
         for phone in again or []:
             take_in_again(connection, phone, now=now)
@@ -98,9 +103,12 @@ def zones_export(
     with connect(load_settings(context.obj).required("database.url")) as connection:
         check_schema(connection)
         found = fetch_registered(connection, zone or [row.zone_id for row in PgReadings(connection).zones()])
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for zone_id, one in found.items():
-        (folder / f"{zone_id}.toml").write_text(export_text(one), "utf-8")
+        draft = folder / f".{zone_id}.toml"
+        draft.touch(mode=0o600)  # for whoever may see whole numbers
+        draft.write_text(export_text(one), "utf-8")
+        draft.replace(folder / f"{zone_id}.toml")
     unknown = [name for name in zone or () if name not in found]
     text = f"{len(found)} files in {folder}" + (f"; no such zone: {', '.join(unknown)}" if unknown else "")
     _answer({"files": len(found), "unknown": unknown}, text, as_json=as_json)

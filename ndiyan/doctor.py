@@ -176,7 +176,7 @@ def _disk(connection: Connection, clock: Clock) -> Iterator[Problem]:
     if full_in is not None and full_in < BAD_WITHIN:
         yield Problem(
             f"the disk is full in {full_in.days} days at the average pace so far, wanted at least {BAD_WITHIN.days}",
-            "give it more room: readings are kept for ever; TimescaleDB stores old weeks in a tenth (docs/databases.md)",
+            "give it more room: readings stay for ever; TimescaleDB stores old weeks in a tenth (docs/databases.md)",
         )
 
 

@@ -205,7 +205,7 @@ def next_steps(answers: Answers, done: Installed) -> str:
     steps = [
         *start,
         *(caddy if answers.has_proxy else []),
-        f"{ndiyan} zones import FOLDER      # your zone files; without FOLDER, six fictional zones",
+        f"{ndiyan} zones import FOLDER      # your zone files; for a try only: zones import --fictional",
         f"{ndiyan} devices add GATEWAY      # each gateway's password, which it gets with {answers.etc}/broker-ca.crt",
         f"{ndiyan} backup" if has_own_root else "systemctl start ndiyan-backup",
         f"{ndiyan} doctor",

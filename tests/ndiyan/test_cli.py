@@ -83,23 +83,24 @@ def test_db_and_zones_from_an_empty_database_to_a_filled_one(tmp_path: Path, emp
     url = {"NDIYAN_DATABASE_URL": empty_database_url}
     status = ndiyan("db", "status", "--json", cwd=tmp_path, **url)
     assert (status.returncode, json.loads(status.stdout)["schema"]) == (1, 0)
-    refused = ndiyan("zones", "import", cwd=tmp_path, **url)
+    refused = ndiyan("zones", "import", "--fictional", cwd=tmp_path, **url)
     assert refused.returncode == 1
     assert "run `ndiyan db migrate`" in refused.stderr
     migrated = ndiyan("db", "migrate", "--json", cwd=tmp_path, **url)
     assert int(json.loads(migrated.stdout)["applied"][-1][:4]) == newest_migration()
     assert ndiyan("db", "migrate", cwd=tmp_path, **url).stdout == "nothing to do\n"
     assert ndiyan("db", "status", cwd=tmp_path, **url).returncode == 0
-    first = ndiyan("zones", "import", "--json", cwd=tmp_path, **url)
+    first = ndiyan("zones", "import", "--fictional", "--json", cwd=tmp_path, **url)
     assert json.loads(first.stdout) == {"added": 6, "changed": 0, "unchanged": 0, "left_out": []}
-    assert ndiyan("zones", "import", cwd=tmp_path, **url).stdout == "0 added, 0 changed, 6 as they were\n"
+    again = ndiyan("zones", "import", "--fictional", cwd=tmp_path, **url)
+    assert again.stdout == "0 added, 0 changed, 6 as they were\n"
 
 
 @pytest.mark.db
 @pytest.mark.broker
 def test_doctor_names_each_problem_with_its_remedy(tmp_path: Path, database_url: str, broker: EmbeddedBroker) -> None:
     there = {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_MQTT_URL": broker.ingest_settings.url()}
-    assert ndiyan("zones", "import", cwd=tmp_path, **there).returncode == 0
+    assert ndiyan("zones", "import", "--fictional", cwd=tmp_path, **there).returncode == 0
     done = ndiyan("doctor", "--json", cwd=tmp_path, **there)
     problems = {problem["sentence"]: problem["remedy"] for problem in json.loads(done.stdout)}
     assert done.returncode == 1

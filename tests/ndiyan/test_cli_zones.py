@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def ndiyan(*arguments: str | Path) -> Result:
 
 
 def test_an_import_stands_in_the_journal_and_its_preview_does_not(database_url: str, tmp_path: Path) -> None:
-    assert ndiyan("zones", "import").stdout == "6 added, 0 changed, 0 as they were\n"
+    assert ndiyan("zones", "import", "--fictional").stdout == "6 added, 0 changed, 0 as they were\n"
     text = (shipped("zones") / "zone-3.toml").read_text("utf-8")
     file = tmp_path / "zone-3.toml"
     file.write_text(text.replace("people = 2240", "people = 2300").replace("+224600000011", "+224600000099"), "utf-8")
@@ -52,28 +54,42 @@ def test_an_import_stands_in_the_journal_and_its_preview_does_not(database_url: 
         assert len(connection.execute(rows).fetchall()) == 7, "what changes nothing needs no line"
 
 
+@pytest.mark.parametrize("arguments", [(), ("--fictional", "zone-1.toml")])
+def test_invented_villages_come_only_to_who_asks_for_them(database_url: str, arguments: tuple[str, ...]) -> None:
+    """They stay for ever, and their people are told like real ones."""
+    refused = ndiyan("zones", "import", *arguments)
+    assert refused.exit_code == 2
+    assert "say which files or folder, or --fictional" in re.sub(r"[\s│]+", " ", refused.output)
+    with connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM zone").fetchone() == (0,)
+
+
 def test_what_was_edited_on_the_pages_comes_back_as_files_and_is_not_overwritten_by_the_old_ones(
     database_url: str, zones: list[Zone], tmp_path: Path
 ) -> None:
-    ndiyan("zones", "import")
+    ndiyan("zones", "import", "--fictional")
     with connect(database_url) as connection:
         edited, now = replace(zones[2], people=2500), SystemClock().now()
         store_zones(connection, [edited], who="Awa (web)", now=now, on_pages=True)
-    refused = ndiyan("zones", "import")
+    refused = ndiyan("zones", "import", "--fictional")
     assert isinstance(refused.exception, ZonesRefused)
     assert "zone-3: Awa (web) changed it on" in str(refused.exception)
-    told = ndiyan("zones", "import", "--preview").stdout
+    previewed = ndiyan("zones", "import", "--fictional", "--preview")
+    assert (previewed.exit_code, ndiyan("zones", "import", "--fictional", "--preview", "--over").exit_code) == (1, 0)
+    told = previewed.stdout
     assert "zone-2: as it is\nzone-3: 1 changes\n  served.people: 2500 -> 2240\n  refused: Awa (web)" in told
-    seen = json.loads(ndiyan("zones", "import", "--preview", "--json").stdout)
+    seen = json.loads(ndiyan("zones", "import", "--fictional", "--preview", "--json").stdout)
     assert [(one["zone"], len(one["refused"])) for one in seen if one["changes"]] == [("zone-3", 1)]
 
     assert ndiyan("zones", "export", tmp_path / "out", "--zone", "zone-3", "--zone", "zone-9").exit_code == 1
     assert ndiyan("zones", "export", tmp_path / "out").exit_code == 0
+    modes = {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "out", *(tmp_path / "out").iterdir())}
+    assert modes == {0o700, 0o600}, "whole numbers stand in them"
     taken = load_zones([tmp_path / "out"])
     assert [replace(zone, version=None) for zone in taken] == [*zones[:2], edited, *zones[3:]]
     assert ndiyan("zones", "import", tmp_path / "out").stdout == "0 added, 0 changed, 6 as they were\n"
-    assert ndiyan("zones", "import", "--over").stdout == "0 added, 1 changed, 5 as they were\n"
-    assert ndiyan("zones", "import").exit_code == 0
+    assert ndiyan("zones", "import", "--fictional", "--over").stdout == "0 added, 1 changed, 5 as they were\n"
+    assert ndiyan("zones", "import", "--fictional").exit_code == 0
 
 
 @pytest.mark.parametrize(

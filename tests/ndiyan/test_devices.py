@@ -194,6 +194,26 @@ def test_the_command_prints_what_the_gateway_needs_and_the_broker_lets_it_in(
     assert "gw-1             -           zone-1" in devices("list")
 
 
+@pytest.mark.db
+@pytest.mark.parametrize("reload", ["false", "there-is-no-such-program", "open 'quotation", ""])
+def test_a_password_is_shown_though_the_broker_cannot_be_told_and_the_journal_has_it(
+    broker: EmbeddedBroker, database_url: str, zones: list[Zone], reload: str
+) -> None:
+    """It is in the broker's files: not shown, it would lock the gateway out at the next reload."""
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+    there = {
+        "NDIYAN_DATABASE_URL": database_url, "NDIYAN_BROKER_FOLDER": str(broker.folder), "NDIYAN_BROKER_RELOAD": reload,
+        "NDIYAN_BROKER_PUBLIC_URL": "mqtts://water.example.org:8883",
+    }  # fmt: skip
+    done = CliRunner().invoke(app, ["devices", "rotate", "gw-1", "--json"], env=there)
+    assert (done.exit_code, isinstance(done.exception, DeviceRefused)) == (1, True), done.exception
+    assert "the files are written and hold, and the broker did not read them" in str(done.exception)
+    assert len(json.loads(done.stdout)["password"]) > 20
+    with connect(database_url) as connection:
+        assert connection.execute("SELECT what, subject FROM audit_log").fetchall() == [("device_rotated", "gw-1")]
+
+
 RTU_PROFILE = """
 profile = "village-rtu"
 title = "The unit of the old tower"

@@ -316,7 +316,7 @@ def test_a_disk_that_will_be_full_within_a_month_is_told(
     assert ill("the disk is full") == {}
     room.free = int(a_day * 29)
     assert list(ill("the disk is full").values()) == [
-        "give it more room: readings are kept for ever; TimescaleDB stores old weeks in a tenth (docs/databases.md)"
+        "give it more room: readings stay for ever; TimescaleDB stores old weeks in a tenth (docs/databases.md)"
     ]
 
 
