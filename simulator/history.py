@@ -140,8 +140,8 @@ def boxes_off(broken: Sequence[Broken], village: Village, t_s: FloatArray) -> ND
     is_off = np.zeros((len(t_s), len(village.zones)), dtype=bool)
     for one in broken:
         if one.fault is Fault.COMMS_OUTAGE and one.zone in village.index:
-            acts = np.flatnonzero(one.acts_during(t_s))
-            is_off[acts, village.index[one.zone]] |= [is_on(one, t, seed=village.seed) for t in t_s[acts].tolist()]
+            for at in np.flatnonzero(one.acts_during(t_s)):
+                is_off[at, village.index[one.zone]] |= is_on(one, float(t_s[at]), seed=village.seed)
     return is_off
 
 

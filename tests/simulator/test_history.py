@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gateway.model import Fault
 from gateway.zones import Zone
 from simulator.errors import SimulatorError
-from simulator.history import STATE_FILE, HistoryBlock, load_state, simulate_history
+from simulator.faults import Broken
+from simulator.history import STATE_FILE, HistoryBlock, boxes_off, load_state, simulate_history
 from simulator.scenarios import Scenario, scenario_from_toml
 from simulator.village import Village
 from tests.simulator.days import CALM, DAWN, ZONES
@@ -132,3 +134,14 @@ def test_a_state_that_cannot_be_used_is_named(tmp_path: Path, text: str) -> None
     (tmp_path / STATE_FILE).write_text(text)
     with pytest.raises(SimulatorError, match=r"zones\.json: is not a state of this version"):
         load_state(tmp_path)
+
+
+@pytest.mark.parametrize("offset_h", [-2.0, 2.0], ids=["over before", "yet to come"])
+def test_an_outage_of_another_time_takes_no_box_away(offset_h: float) -> None:
+    village, begin_s = Village(ZONES[:2], seed=1), DAWN.timestamp()
+    start_s = begin_s + offset_h * 3600
+    outage = Broken(ZONES[0].zone_id, Fault.COMMS_OUTAGE, "L", start_s, start_s + 3600)
+    t_s = begin_s + 60.0 * np.arange(30)
+    assert not boxes_off([outage], village, t_s).any()
+    during = boxes_off([outage], village, t_s - begin_s + start_s)
+    assert (during[:, 0].all(), during[:, 1].any()) == (True, False)

@@ -315,7 +315,7 @@ def test_another_long_sms_with_the_same_reference_does_not_overwrite_a_part(stor
     story.commit(then=1)
     story.centre_reads(9)
     assert not story.unanswered
-    assert [row.text for row in story.table.rows.values()] == ["PANNE ", "REPARE hier"]
+    assert [row.text for row in story.table.rows.values()] == ["PANNE […]", "REPARE hier"]
 
 
 def test_a_proof_is_written_down_when_the_database_is_back(story: Story) -> None:
