@@ -282,6 +282,8 @@ def test_a_session_that_ends_takes_no_half_written_note_with_it(
         for _turn in range(2):
             page.wait_for_event("response", lambda response: response.status == 401, timeout=10_000)
         assert page.evaluate("document.getElementById('texte').value") == "Le joint du clapet"
+        expect(page.locator(".session-over")).to_contain_text("copiez ce que vous avez écrit")
+        expect(page.locator(".offline")).to_be_hidden()
         page.evaluate("document.getElementById('texte').value = ''")
         expect(page.locator("#texte")).to_have_count(0, timeout=10_000)
         expect(page.locator("form[action*=entrer], input[type=password]").first).to_be_attached()

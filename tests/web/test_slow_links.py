@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Error, Page, expect
 
 from tests.web.test_browser import ADDRESSES, chromium, enter, problems_of
 from tests.web.web_site import Site, serving
@@ -156,6 +156,45 @@ def test_when_the_link_is_back_the_page_that_was_asked_for_takes_the_place_of_th
         expect(page.locator(".offline")).to_be_hidden()
 
 
+def test_an_overview_left_open_says_its_age_as_soon_as_nothing_new_comes(
+    chromium: Browser, past: Site, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past.clock, "speed", 60.0)
+    with browsing(chromium, past, address) as (page, _session):
+        page.goto("/fr/")
+        expect(page.locator(".offline")).to_be_hidden()
+        page.context.set_offline(True)
+        expect(page.locator(".offline")).to_contain_text(re.compile(r"Hors ligne\. Vue de .*, reçue "), timeout=15_000)
+        page.context.set_offline(False)
+        expect(page.locator(".offline")).to_be_hidden(timeout=10_000)
+        page.route("**/fr/", lambda route: route.fulfill(status=500, body="away"))
+        expect(page.locator(".offline")).to_be_visible(timeout=15_000)
+        page.unroute_all()
+
+
+def test_a_view_of_last_week_is_not_kept(chromium: Browser, past: Site, address: str) -> None:
+    with browsing(chromium, past, address, worker=True) as (page, _session):
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.goto("/fr/", wait_until="networkidle")
+        page.wait_for_function("caches.keys().then(names => names.length === 1)")
+        page.evaluate(AGED)
+        page.context.set_offline(True)
+        with pytest.raises(Error, match="ERR_"):
+            page.goto("/fr/")
+        page.context.set_offline(False)
+        page.goto("/fr/")
+        page.wait_for_function("caches.keys().then(names => names.length === 1)")
+
+
+AGED = """(async () => {
+  const cache = await caches.open((await caches.keys())[0]);
+  const kept = await cache.match("/fr/");
+  const headers = new Headers(kept.headers);
+  headers.set("date", new Date(Date.now() - 8 * 86400e3).toUTCString());
+  await cache.put("/fr/", new Response(await kept.text(), { headers }));
+})()"""
+
+
 def test_logging_out_drops_what_was_kept_and_another_session_sees_only_its_own(
     chromium: Browser, past: Site, address: str
 ) -> None:
@@ -188,17 +227,79 @@ def test_the_explorer_speaks_french_and_keeps_conakrys_time_whatever_the_browser
     # The middle of three days from 27 February on, in Guinea's time; 5.5 m³/h with a comma.
     expect(page.locator(".u-legend").first).to_contain_text(re.compile(r"Heure:? ?28 févr\. 1[12]:\d\d"))
     expect(page.locator(".u-legend").first).to_contain_text(re.compile(r"valeur:? ?5,\d+"))
-    # A drag over the second day is a new address, whose answer is put in place; back leads back.
+    # A drag over the second day is a new address, asked for once, whose answer is put in place; back leads back.
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/graphes?" in request.url else None)
+    drag_over_the_second_of_three_days(page)
+    page.wait_for_url(re.compile(r"du=2026-0[23]-2[78]T"))
+    expect(page.locator("canvas")).to_have_count(2)
+    expect(page.locator("#du")).to_have_attribute("type", "datetime-local")
+    assert len(asked) == 1
+    page.go_back()
+    expect(page.locator("#du")).to_have_value("2026-02-27")
+    assert len(asked) == 2
+    page.evaluate("location.hash = '#main'")  # the link past the menu
+    expect(page.locator("canvas")).to_have_count(2)
+    assert len(asked) == 2
+    assert said == []
+    context.close()
+
+
+def drag_over_the_second_of_three_days(page: Page) -> None:
+    """With the mouse, on the first drawing of the explorer."""
+    box = page.locator(".u-over").first.bounding_box()
+    assert box is not None
     page.mouse.move(box["x"] + box["width"] / 3, box["y"] + 30)
     page.mouse.down()
     page.mouse.move(box["x"] + 2 * box["width"] / 3, box["y"] + 40, steps=4)
     page.mouse.up()
-    page.wait_for_url(re.compile(r"du=2026-0[23]-2[78]T"))
-    expect(page.locator("canvas")).to_have_count(2)
-    expect(page.locator("#du")).to_have_attribute("type", "datetime-local")
-    page.go_back()
-    expect(page.locator("#du")).to_have_value("2026-02-27")
-    assert said == []
+
+
+def test_a_zoom_without_a_link_leaves_the_drawing_and_says_so(chromium: Browser, past: Site, address: str) -> None:
+    with browsing(chromium, past, address, worker=True) as (page, _session):
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.goto("/fr/zones/zone-5/graphes?v=pump/flow_m3_h,tower/level_m&du=2026-02-27&au=2026-03-01")
+        expect(page.locator("canvas")).to_have_count(2)
+        before = page.url
+        page.context.set_offline(True)
+        drag_over_the_second_of_three_days(page)
+        expect(page.locator("#answer .hint")).to_contain_text("Pas de réponse")
+        expect(page.locator("canvas")).to_have_count(2)
+        assert page.url == before
+        page.context.set_offline(False)
+        drag_over_the_second_of_three_days(page)
+        page.wait_for_url(re.compile(r"du=2026-0[23]-2[78]T"))
+        expect(page.locator("#answer .hint")).to_contain_text("Glissez sur un dessin")
+
+
+def test_the_explorer_is_whole_on_paper_and_where_its_drawing_library_did_not_come(
+    chromium: Browser, past: Site, address: str
+) -> None:
+    context = enter(chromium, past, address, 1280)
+    page = context.new_page()
+    page.route("**/uPlot*.js*", lambda route: route.abort())
+    page.goto("/fr/zones/zone-5/graphes?v=pump/flow_m3_h&du=2026-02-27&au=2026-03-01", wait_until="load")
+    page.evaluate("dispatchEvent(new Event('beforeprint')); dispatchEvent(new Event('afterprint'))")
+    expect(page.locator(".still").first).to_be_visible()
+    page.unroute_all()
+    page.reload(wait_until="load")
+    expect(page.locator("canvas")).to_have_count(1)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator(".still").first).to_be_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator(".still").first).to_be_hidden()
+    context.close()
+
+
+def test_a_phone_is_not_told_to_drag(chromium: Browser, past: Site, address: str) -> None:
+    context = chromium.new_context(
+        viewport={"width": 360, "height": 800}, locale="fr", base_url=address, is_mobile=True, has_touch=True
+    )
+    page = context.new_page()
+    page.goto(past.login_path())
+    page.goto("/fr/zones/zone-5/graphes")
+    expect(page.locator("#answer .hint")).to_contain_text("choisissez les dates")
     context.close()
 
 

@@ -5,7 +5,8 @@
   const ZONE = "Africa/Conakry";
   const COLOURS = ["#0a5a78", "#b97900", "#8a3f6a", "#1b6a3d", "#a9241c", "#40566a"];
   let plots = [];
-  let asked = 0;
+  let asked = null; // the address whose answer is under way, and how to give it up
+  let shown = location.pathname + location.search;
 
   const place = () => document.getElementById("answer");
 
@@ -79,9 +80,11 @@
     if (!hint) {
       hint = document.createElement("p");
       hint.className = "hint basis";
+      hint.role = "status";
       answer.querySelector(".keys").before(hint);
     }
-    hint.textContent = answer.dataset.hint;
+    // uPlot knows no fingers.
+    hint.textContent = matchMedia("(hover: hover) and (pointer: fine)").matches ? answer.dataset.hint : answer.dataset.byDates;
   }
 
   // One cursor for all drawings that arrow keys move, and what stands under it in words.
@@ -122,33 +125,43 @@
     const address = new URL(location.href);
     address.searchParams.set("du", written(from));
     address.searchParams.set("au", written(to));
-    const channels = [...document.querySelectorAll('.ask input[name="v"]:checked')].map((one) => one.value);
+    const channels = [...document.querySelectorAll('.ask input[name="v"]')].filter((one) => one.defaultChecked).map((one) => one.value);
     address.searchParams.delete("v");
     if (channels.length) address.searchParams.set("v", channels.join(","));
     show(address.href, true);
   }
 
   async function show(address, isNew) {
-    const turn = ++asked;
+    if (asked?.address === address) return; // each drawing tells of the one zoom
+    asked?.giveUp.abort();
+    const turn = (asked = { address, giveUp: new AbortController() });
+    place().setAttribute("aria-busy", "true");
+    let text = null;
     try {
-      const got = await fetch(address, { credentials: "same-origin" });
+      const got = await fetch(address, { credentials: "same-origin", signal: turn.giveUp.signal });
       if (!got.ok) return location.assign(address);
-      const fresh = new DOMParser().parseFromString(await got.text(), "text/html");
-      if (turn !== asked) return;
-      for (const part of ["#answer", ".ask", ".tools"]) {
-        document.querySelector(part).innerHTML = fresh.querySelector(part).innerHTML;
-      }
-      if (isNew) history.pushState(null, "", address);
-      draw();
+      text = await got.text();
     } catch {
-      location.assign(address); // the link is down: the browser says so
+      // The link is down, or another zoom was asked for.
     }
+    if (turn !== asked) return;
+    asked = null;
+    place().removeAttribute("aria-busy");
+    if (text === null) return stay();
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    for (const part of ["#answer", ".ask", ".tools"]) {
+      document.querySelector(part).innerHTML = fresh.querySelector(part).innerHTML;
+    }
+    if (isNew) history.pushState(null, "", address);
+    shown = location.pathname + location.search;
+    draw();
   }
 
-  addEventListener("popstate", () => show(location.href, false));
-  addEventListener("resize", () => plots.forEach((plot) => plot.setSize({ width: plot.root.parentNode.clientWidth, height: 190 })));
-  addEventListener("beforeprint", () => flip(true));
-  addEventListener("afterprint", () => flip(false));
+  // The service worker would answer a navigation with the overview: whoever studies a drawing keeps it.
+  function stay() {
+    for (const plot of plots) plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    place().querySelector(".hint").textContent = place().dataset.down;
+  }
 
   // Paper gets the still drawings: they are sharp at any size.
   function flip(isStill) {
@@ -156,6 +169,16 @@
     document.querySelectorAll(".lively").forEach((one) => (one.hidden = isStill));
   }
 
+  function begin() {
+    draw();
+    addEventListener("popstate", () => {
+      if (shown !== location.pathname + location.search) show(location.href, false);
+    });
+    addEventListener("resize", () => plots.forEach((plot) => plot.setSize({ width: plot.root.parentNode.clientWidth, height: 190 })));
+    addEventListener("beforeprint", () => flip(true));
+    addEventListener("afterprint", () => flip(false));
+  }
+
   // The still drawings are there first: what can be zoomed comes when the page has been painted.
-  if (place() && typeof uPlot !== "undefined") requestAnimationFrame(() => setTimeout(draw));
+  if (place() && typeof uPlot !== "undefined") requestAnimationFrame(() => setTimeout(begin));
 })();

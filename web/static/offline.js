@@ -5,6 +5,7 @@
 const PREFIX = "ndiyan-";
 const OVERVIEW = /^\/(fr|en)\/$/;
 const CLOSED = '<p class="notice bad offline" role="status" hidden>';
+const WEEK_MS = 7 * 86400e3; // an older view helps nobody, and tells of people long after their browser's session
 const OPENED = '<p class="notice bad offline" role="status">';
 
 self.addEventListener("install", () => self.skipWaiting());
@@ -30,6 +31,10 @@ async function page(event, request, { pathname: path, search }) {
   } catch (error) {
     const kept = request.mode === "navigate" ? await find(path) : null;
     if (!kept) throw error;
+    if (Date.now() - Date.parse(kept.headers.get("date")) > WEEK_MS) {
+      await forget(null);
+      throw error;
+    }
     const text = (await kept.text()).replace(CLOSED, OPENED);
     return new Response(text, { headers: kept.headers });
   }

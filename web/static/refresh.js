@@ -6,14 +6,17 @@
   if (worker && "serviceWorker" in navigator) navigator.serviceWorker.register(worker, { scope: "/" });
   const offline = document.querySelector(".offline");
   const isKept = offline !== null && !offline.hidden; // shown by the service worker, whatever the address
-  if (isKept) tellAge(offline.querySelector("time"));
+  if (offline) {
+    tellAge();
+    setInterval(tellAge, 6e4);
+  }
 
-  // The view that the service worker kept says how old it is, by the world's clock.
-  function tellAge(time) {
+  // A view without a link says how old it is, by the world's clock.
+  function tellAge() {
+    const time = offline.querySelector("time");
     const minutes = Math.round((new Date(time.dateTime) - Date.now()) / 6e4);
     const [count, unit] = minutes > -90 ? [minutes, "minute"] : minutes > -2880 ? [minutes / 60, "hour"] : [minutes / 1440, "day"];
     time.textContent = new Intl.RelativeTimeFormat(document.documentElement.lang).format(Math.round(count), unit);
-    setTimeout(tellAge, 6e4, time);
   }
 
   if (body.dataset.reload) {
@@ -23,11 +26,14 @@
   const every = Number(body.dataset.refresh) * 1000;
   if (!every) return;
 
-  const parts = ["#live", "#thread", ".piles", ".top nav", ".foot time"];
+  const parts = ["#live", "#thread", ".piles", ".top nav", ".foot time", ".offline"];
+  const over = document.querySelector(".session-over");
   let paused = false;
+  let failed = 0; // turns in a row that brought no page
 
   // What somebody has chosen or typed and not sent yet.
   function isTouched(field) {
+    if (["checkbox", "radio"].includes(field.type)) return field.checked !== field.defaultChecked;
     if (field.tagName !== "SELECT") return field.value !== field.defaultValue;
     return field.selectedIndex !== Math.max(0, [...field.options].findIndex((one) => one.defaultSelected));
   }
@@ -58,8 +64,15 @@
       old.querySelectorAll("details").forEach((one, place) => (one.open = Boolean(open[place])));
       regions().forEach((one, place) => (one.scrollTop = scrolled[place] ?? 0));
     }
+    tellAge();
     // A page whose story is over asks no more.
     if (!fresh.body.dataset.refresh) paused = true;
+  }
+
+  // What is shown ages without a word of it: after the second turn that brings nothing, the page says so.
+  function tellLink(isThere) {
+    failed = isThere ? 0 : failed + 1;
+    if (!isKept) offline.hidden = failed < 2;
   }
 
   async function refresh() {
@@ -72,8 +85,10 @@
           if (isKept) return location.reload(); // the link is back: the page that was asked for, in place of the kept one
           put(new DOMParser().parseFromString(await answer.text(), "text/html"));
         }
+        over.hidden = answer.status !== 401;
+        tellLink(answer.status < 500);
       } catch {
-        // The link is down: what is shown keeps its age, the next turn tries again.
+        tellLink(false);
       }
     }
     setTimeout(refresh, every);
