@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 
-OURS = ["alerts", "gateway", "ingest"]
+OURS = ["alerts", "gateway", "ingest", "web"]
 SLOWEST_S = 10.0  # of CPU for one input
 
 

@@ -14,6 +14,21 @@ from alerts.replies import Intention, read_reply
 from benchmarks.fuzz import Judge, what_is_wrong
 from benchmarks.fuzz_profiles import Village
 from benchmarks.hostile import GATEWAY, NOON_US, UP, ZONE, weapons
+from benchmarks.parsers_of_links import (
+    AS_A_CURSOR,
+    AS_A_QUERY,
+    FROM_A_BROKER,
+    FROM_A_MESSAGE_CENTRE,
+    FROM_A_ROUTE,
+    FROM_AFAR,
+    WrongError,
+    as_a_cursor,
+    as_a_query,
+    from_a_broker,
+    from_a_message_centre,
+    from_a_route,
+    from_afar,
+)  # fmt: skip
 from gateway.errors import ZoneFileError
 from gateway.zone_text import zone_text
 from gateway.zones import load_zones, zone_from_text
@@ -28,10 +43,6 @@ from ndiyan.shipped_files import shipped
 SHORT = 400  # bytes of what the fuzzer is given to begin with
 NEWEST = datetime.fromtimestamp((NOON_US + TOLERANCE_US) / 1e6, UTC)  # that can have been measured by noon
 WIDE = Layout(zone=ZONE, utc_offset_min=60, time="Date", targets={"Niveau": Target("tower", "level_m", "cm")})
-
-
-class WrongError(Exception):
-    """A parser accepted what it must not, or does not account for what it was given."""
 
 
 class Parser(NamedTuple):
@@ -122,4 +133,10 @@ PARSERS = {
     "zones": Parser(_zone, lambda: [zone_text(one, remark="").encode() for one in load_zones([shipped("zones")])]),
     "replies": Parser(_reply, lambda: [text.encode() for text in TEXTS]),
     "files": Parser(_file, lambda: CSV),
+    "mqtt": Parser(from_a_broker, lambda: FROM_A_BROKER),
+    "smpp": Parser(from_a_message_centre, lambda: FROM_A_MESSAGE_CENTRE),
+    "webhooks": Parser(from_a_route, lambda: FROM_A_ROUTE),
+    "sensorthings": Parser(as_a_query, lambda: AS_A_QUERY),
+    "cursors": Parser(as_a_cursor, lambda: AS_A_CURSOR),
+    "remote": Parser(from_afar, lambda: FROM_AFAR),
 }  # fmt: skip

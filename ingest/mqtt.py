@@ -165,6 +165,8 @@ def read_packets(data: bytes, *, protocol: int) -> tuple[list[Published], list[A
                         topic_end += 6
                     elif data[topic_end]:
                         length, start = _read_varint(data, topic_end)
+                        if start < 0:
+                            raise ProtocolError("PUBLISH: it ends within the length of its properties")
                         expires = _properties(data, topic_end).get(_MESSAGE_EXPIRY)
                         topic_end = start + length
                     else:

@@ -29,6 +29,7 @@ from alerts.carriers import (
     IsOurs,
     Outcome,
     Outgoing,
+    Receipt,
     Refused,
     Submitted,
     Throttled,
@@ -236,9 +237,8 @@ class HttpCarrier:
         self._rows.clear()
         for row, kind, body, received_at in rows:
             try:
-                read = self._route.read(kind, fields_of(body), received_at)
-                found = [_storable(event) for event in dict.fromkeys(read)]
-            except (LookupError, TypeError, ValueError, AttributeError) as error:  # a shape that is not the route's
+                found = events_of(self._route, kind, body, received_at)
+            except Exception as error:  # whatever a shape that is not the route's trips: those behind it are read
                 log.warning("sms.%s: webhook %d was not understood: %s", self._name, row, type(error).__name__)
                 self._connection.execute(
                     SQL["not_understood"], {"id": row, "now": self._clock.now(), "error": repr(error)[:200]}
@@ -252,9 +252,24 @@ class HttpCarrier:
         yield from list(self._rows)
 
 
+def events_of(route: Route, kind: str, body: str, received_at: datetime) -> list[Event]:
+    """What a webhook tells, each event once and as PostgreSQL can keep it; raises whatever its shape trips."""
+    return [_storable(event) for event in dict.fromkeys(route.read(kind, fields_of(body), received_at))]
+
+
 def _storable(event: Event) -> Event:
-    """PostgreSQL keeps no NUL, and some gateways pad with it."""
-    return replace(event, text=event.text.replace("\0", "")) if isinstance(event, Inbound) else event
+    if isinstance(event, Inbound):
+        return replace(event, phone=_plain(event.phone), text=_plain(event.text))
+    if isinstance(event, Receipt):
+        ids = tuple(_plain(written) for written in event.provider_ids)
+        phone = event.phone and _plain(event.phone)
+        return replace(event, provider_ids=ids, phone=phone, raw=_plain(event.raw), text_head=_plain(event.text_head))
+    return event
+
+
+def _plain(text: str) -> str:
+    """Without the NUL that some gateways pad with; ? for half a letter of UTF-16 or a byte of another alphabet."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def fields_of(body: str) -> dict[str, Any]:

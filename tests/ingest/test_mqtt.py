@@ -52,6 +52,12 @@ def test_properties_that_are_longer_than_their_packet_are_refused(length: int) -
         read_packets(bytes([0x32, length]) + body[:length] + publish(b""), protocol=5)
 
 
+def test_a_packet_that_ends_within_the_length_of_its_properties_is_refused_wherever_the_network_cuts_it() -> None:
+    """Found by the fuzzer: at the end of what had come it was read as an empty message."""
+    with pytest.raises(ProtocolError, match="within the length"):
+        read_packets(bytes.fromhex("3201 00008f00ff"), protocol=5)
+
+
 def test_confirmations_are_one_packet_a_message() -> None:
     assert puback_packets([1, 258]) == b"\x40\x02\x00\x01\x40\x02\x01\x02"
 

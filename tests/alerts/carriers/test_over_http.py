@@ -16,7 +16,8 @@ import pytest
 from alerts.carriers import Accepted, Event, Fate, Inbound, Outcome, Receipt, Refused, Submitted, Throttled, Uncertain
 from alerts.carriers.android import AndroidConfig, AndroidRoute
 from alerts.carriers.http import HttpConfig, HttpRoute
-from alerts.carriers.over_http import THREADS
+from alerts.carriers.orange import OrangeConfig, OrangeRoute
+from alerts.carriers.over_http import THREADS, events_of
 from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.registry import import_zones
@@ -223,6 +224,48 @@ def test_a_webhook_that_makes_no_sense_is_kept_aside_and_seen(database_url: str)
         detail = listener.carrier.health().detail
         assert "6 webhooks of a day were not understood" in detail
         listener.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        pytest.param("inbound", '{"from": "+224622123456", "text": "1", "at": "99999999999999999999"}', id="year"),
+        pytest.param("receipt", '{"a":' * 5000, id="depth"),
+    ],
+)
+def test_a_webhook_that_trips_its_reading_does_not_hold_those_behind_it(
+    database_url: str, kind: str, body: str
+) -> None:
+    with standing_in(lambda _: (200, "")) as peer:
+        listener = Listener(database_url, "rp", HttpRoute(rapidpro(peer.url), SystemClock()))
+        listener.webhook(kind, body)
+        listener.webhook("inbound", '{"from": "+224622123456", "text": "2"}')
+        (event,) = listener.carrier.events()
+        assert isinstance(event, Inbound)
+        assert event.text == "2"
+        assert "1 webhooks of a day were not understood" in listener.carrier.health().detail
+        listener.close()
+
+
+def test_what_no_database_keeps_takes_no_sms_and_no_receipt_with_it() -> None:
+    """Half a letter of UTF-16 in an SMS, Latin-1 in what a gateway says of a delivery, and NUL in a number."""
+    secrets = {"NDIYAN_SMS_K_PASSWORD": "p", "NDIYAN_SMS_K_WEBHOOK_SECRET": "a-secret-of-the-http-tests"}
+    table = {"kind": "http", "template": "kannel", "url": "http://k", "user": "n", "from": "7", "webhook_url": "x"}
+    kannel = HttpRoute(HttpConfig.from_table("k", table, secrets), SystemClock())
+    now = datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
+    (receipt,) = events_of(kannel, "receipt", "status=1&id=r%E9f&ref=", now)
+    assert isinstance(receipt, Receipt)
+    assert (receipt.fate, receipt.provider_ids) == (Fate.DELIVERED, ("r?f",))
+    table = {"kind": "orange", "client_id": "i"}
+    secrets = {"NDIYAN_SMS_O_CLIENT_SECRET": "c", "NDIYAN_SMS_O_WEBHOOK_SECRET": "a-secret-of-the-http-tests"}
+    orange = OrangeRoute(OrangeConfig.from_table("o", table, secrets))
+    told = {"inboundSMSMessageNotification": {"inboundSMSMessage": {
+        "senderAddress": "tel:+224622123456\0", "message": "ok \ud83d", "messageId": "m1",
+    }}}  # fmt: skip
+    (inbound,) = events_of(orange, "inbound", json.dumps(told), now)
+    assert isinstance(inbound, Inbound)
+    assert inbound.text == "ok ?"
+    assert "\0" not in inbound.phone
 
 
 def test_nimba_tells_its_receipts_by_its_own_words() -> None:
