@@ -115,7 +115,7 @@ def connack(body: bytes, *, protocol: int) -> tuple[bool, int, int | None]:
     if len(body) < 2:
         raise ProtocolError("CONNACK: too short")
     try:
-        expiry = _properties(body, 2).get(_SESSION_EXPIRY) if protocol == 5 and len(body) > 2 else None
+        expiry = _properties(body, 2)[0].get(_SESSION_EXPIRY) if protocol == 5 and len(body) > 2 else None
     except (IndexError, struct.error) as error:
         raise ProtocolError("CONNACK: it ends before its properties do") from error
     return bool(body[0] & 1), body[1], expiry
@@ -164,11 +164,8 @@ def read_packets(data: bytes, *, protocol: int) -> tuple[list[Published], list[A
                         (expires,) = _FOUR_BYTES.unpack_from(data, topic_end + 2)
                         topic_end += 6
                     elif data[topic_end]:
-                        length, start = _read_varint(data, topic_end)
-                        if start < 0:
-                            raise ProtocolError("PUBLISH: it ends within the length of its properties")
-                        expires = _properties(data, topic_end).get(_MESSAGE_EXPIRY)
-                        topic_end = start + length
+                        properties, topic_end = _properties(data, topic_end)
+                        expires = properties.get(_MESSAGE_EXPIRY)
                     else:
                         topic_end += 1
                 if topic_end > stop:
@@ -214,12 +211,14 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     raise ProtocolError("a length of more than four bytes")
 
 
-def _properties(data: bytes, at: int) -> dict[int, int]:
-    """The properties whose value is a number of four bytes; all others are read over."""
+def _properties(data: bytes, at: int) -> tuple[dict[int, int], int]:
+    """The properties whose value is a number of four bytes, and where all end; the others are read over."""
     length, at = _read_varint(data, at)
+    if at < 0:
+        raise ProtocolError("a packet ends within the length of its properties")
     end = at + length
     found: dict[int, int] = {}
-    while 0 <= at < end:
+    while at < end:
         name = data[at]
         kind = _PROPERTY.get(name)
         at += 1
@@ -234,4 +233,6 @@ def _properties(data: bytes, at: int) -> dict[int, int]:
         else:
             for _ in range(2 if kind == "pair" else 1):
                 at += 2 + (data[at] << 8 | data[at + 1])
-    return found
+    if at > end:
+        raise ProtocolError("a property is longer than all of them")
+    return found, end

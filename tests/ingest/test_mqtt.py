@@ -52,10 +52,17 @@ def test_properties_that_are_longer_than_their_packet_are_refused(length: int) -
         read_packets(bytes([0x32, length]) + body[:length] + publish(b""), protocol=5)
 
 
-def test_a_packet_that_ends_within_the_length_of_its_properties_is_refused_wherever_the_network_cuts_it() -> None:
-    """Found by the fuzzer: at the end of what had come it was read as an empty message."""
-    with pytest.raises(ProtocolError, match="within the length"):
-        read_packets(bytes.fromhex("3201 00008f00ff"), protocol=5)
+@pytest.mark.parametrize(
+    ("octets", "why"),
+    [
+        pytest.param("3201 00008f00ff", "within the length", id="length"),
+        pytest.param("3209 000161000704150005 61 d000d000d000", "longer than all", id="property"),
+    ],
+)
+def test_a_packet_that_reaches_into_the_next_is_refused_wherever_the_network_cuts_it(octets: str, why: str) -> None:
+    """Found by the fuzzer: what it said hung on how much had come."""
+    with pytest.raises(ProtocolError, match=why):
+        read_packets(bytes.fromhex(octets), protocol=5)
 
 
 def test_confirmations_are_one_packet_a_message() -> None:
