@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alerts.days import Days
 from alerts.model import DECIMAL_POINT, Mask
 from alerts.scene import FloatArray, Grid
-from alerts.states import drawn_power_w, good_sun_w_m2, has_room, is_running, is_standing, says
+from alerts.states import drawn_power_w, has_room, is_good_sun, is_running, is_standing, says
 from gateway.model import PumpState
 
 WINDOW_H = 2.0  # of which "no water flows" is said
@@ -157,7 +157,7 @@ class _Still:
         self.runs, self.stands = running.mean(axis=1) >= HEARD_SHARE, standing.mean(axis=1) >= HEARD_SHARE
         self.sun_w_m2 = _highest(sun[:, last])
         self.start_w_m2 = np.nan_to_num(grid.sites.rating("pump", "start_irradiance_w_m2")[:, 0])
-        self.must_run = (sun[:, last] >= good_sun_w_m2(grid)).mean(axis=1) >= HEARD_SHARE
+        self.must_run = is_good_sun(grid)[:, last].mean(axis=1) >= HEARD_SHARE
         self.has_room = has_room(grid, days)[:, -1]
         self.power_w = _highest(power_w[:, last])
         self.depth_m = _newest(grid.value("borehole", "water_depth_m")[:, last])
@@ -234,6 +234,12 @@ class _Still:
         """Good sun, room in the tower, and the motor stands."""
         if not (self.stands[zone] and self.must_run[zone] and self.has_room[zone]) or self.stopped_on_purpose[zone]:
             return None
+        if not np.isfinite(self.sun_w_m2[zone]):
+            return _told(
+                Kind.PUMP_BROKEN, 0.7,
+                "Le soleil est haut, il y a de la place dans le château, et la pompe ne tourne pas.",
+                "The sun is high, there is room in the tower, and the pump does not turn.",
+            )  # fmt: skip
         return _told(
             Kind.PUMP_BROKEN, 0.9,
             f"Bon soleil ({self.sun_w_m2[zone]:.0f} W/m²), de la place dans le château, et la pompe ne tourne pas.",

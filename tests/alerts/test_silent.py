@@ -44,6 +44,10 @@ def test_where_water_flows_nothing_is_asked() -> None:
     [
         pytest.param({**STANDS, "tower__level_m": 0.2}, Kind.PUMP_BROKEN, "Good sun (700 W/m²)", id="stands-in-sun"),
         pytest.param(
+            {**STANDS, "tower__level_m": 0.2, "pv__irradiance_w_m2": None}, Kind.PUMP_BROKEN, "The sun is high",
+            id="stands-under-a-high-sun-that-nobody-measures",
+        ),
+        pytest.param(
             {**NO_WATER, "tower__level_m": 0.2, "borehole__water_depth_m": 48.0}, Kind.WELL_DRY,
             "the level is at 48 m, the intake at 50 m", id="turns-dry",
         ),
@@ -80,8 +84,8 @@ def test_where_water_flows_nothing_is_asked() -> None:
             id="the-meter-is-blind",
         ),
         pytest.param(
-            {**STANDS, "tower__level_m": 0.2, "pv__irradiance_w_m2": None}, Kind.CANNOT_TELL, "do not say why",
-            id="no-sun-sensor",
+            {**STANDS, "tower__level_m": 0.2, "pv__irradiance_w_m2": None, "pump__power_w": np.nan}, Kind.CANNOT_TELL,
+            "do not say why", id="neither-sun-nor-motor",
         ),
         pytest.param(
             {**STANDS, "tower__level_m": 0.2, "pump__state_code": float(PumpState.STOPPED_BY_HAND)}, Kind.CANNOT_TELL,

@@ -46,6 +46,8 @@ def test_an_administrator_adds_a_secretary_who_sets_a_password_and_sees_one_zone
     again = visitor.post("/fr/reglages/utilisateurs", data=form)
     assert again.status_code == 400
     assert "« Sira » existe déjà" in again.text
+    assert 'value="Sira"' in again.text.partition("Ajouter quelqu’un")[2], "what was typed stays"
+    assert 'value="secretary" selected' in again.text.partition("Ajouter quelqu’un")[2]
     fresh = _link(visitor.post("/fr/reglages/utilisateurs/refaire", data={"csrf": token, "compte": "Sira"}).text)
     assert fresh != link
     address = "/fr/reglages/utilisateurs/fermer"
@@ -100,12 +102,17 @@ def test_a_key_is_shown_once_and_revoked_for_good(site: Site, visitor: httpx.Cli
         assert client.get("/api/v1/zones", headers=headers).status_code == 401
         assert visitor.post(address, data={"csrf": token}).status_code == 400
     for change, bound in (
-        ({"jours": "0"}, "0 is not between 1 and 3660"), ({"nom": " "}, "1 to 60 letters"),
-        ({"portee": []}, "read, write, export"),
+        ({"jours": "0"}, "« 0 » ne va pas : une clé vaut de 1 à 3660 jours"), ({"nom": " "}, "de 1 à 60 lettres"),
+        ({"portee": []}, "Cochez au moins une portée"),
     ):  # fmt: skip
         refused = visitor.post("/fr/reglages/cles", data=form | change)
         assert refused.status_code == 400
-        assert bound in refused.text
+        assert bound in unescape(refused.text)
+        if "portee" not in change:
+            assert refused.text.count('name="portee" value="read" checked') == 1
+            assert refused.text.count('name="portee" value="export" checked') == 1
+        if "nom" not in change:
+            assert 'value="QGIS"' in refused.text, "what was typed stays"
     assert "clé révoquée" in visitor.get("/fr/reglages/journal?qui=awa&quoi=QGIS").text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -26,6 +27,7 @@ PER_PAGE = 100
 MOST_ROWS = 100_000  # of a table to take along
 LONGEST_NAME, MOST_DAYS = 60, 3660
 Account = Annotated[str, Form(max_length=200)]  # whose; in an address a name with a slash would end there
+NEW = {"name": "", "role": "", "zone": ""}  # an account that nobody has begun to describe
 REFUSALS = {
     "name": N_("« %(value)s » ne va pas : un nom a de 1 à 60 lettres."),
     "taken": N_("« %(value)s » existe déjà : choisissez un autre nom."),
@@ -33,6 +35,8 @@ REFUSALS = {
     "last": N_("« %(value)s » est le dernier administrateur : faites-en d’abord un autre."),
     "mailbox": N_("« %(value)s » ne va pas : une adresse s’écrit NOM@DOMAINE, en 60 lettres au plus."),
     "awaited": N_("« %(value)s » est déjà l’adresse d’un autre compte."),
+    "scope": N_("Cochez au moins une portée : sans elle la clé n’ouvre rien."),
+    "days": N_("« %(value)s » ne va pas : une clé vaut de 1 à 3660 jours."),
 }
 
 
@@ -56,7 +60,7 @@ def add_user(
             now_wall=page.services.wall.now(),
         )  # fmt: skip
     except AccountRefused as error:
-        return _users(page, refused=error)
+        return _users(page, refused=error, typed={"name": nom, "role": role, "zone": zone})
     return _users(page, link=token, whose=" ".join(nom.split()))
 
 
@@ -106,14 +110,17 @@ def enable_user(page: PageOf, compte: Account) -> Response:
     return page.see("reglages", "utilisateurs")
 
 
-def _users(page: Page, *, link: str | None = None, whose: str = "", refused: AccountRefused | None = None) -> Response:
+def _users(
+    page: Page, *, link: str | None = None, whose: str = "", refused: AccountRefused | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> Response:  # fmt: skip
     refusal = refused and page.texts.gettext(REFUSALS[refused.why]) % {"value": refused.value}
     provider = page.services.config.provider
     return page.render(
         "users.html", status=200 if refused is None else 400, is_secret=bool(link),
         accounts=fetch_accounts(page.connection), roles=list(Role), whose=whose, refusal=refusal,
         zones=PgReadings(page.connection).zones(), longest=LONGEST_NAME, provider=provider and provider.name,
-        link=link and f"{page.services.config.public_url}/login/{link}",
+        link=link and f"{page.services.config.public_url}/login/{link}", typed=typed or NEW,
     )  # fmt: skip
 
 
@@ -130,14 +137,16 @@ def make_key(
     portee: Annotated[list[Scope] | None, Form()] = None,
     jours: Annotated[int, Form()] = KEY_LIFE.days,
 ) -> Response:
-    """Make a key and show it, this once."""
+    """Make a key and show it, this once; or the form as it was filled in, and what is wrong with it."""
     name, scopes = " ".join(nom.split()), portee or []
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise BadParameter("nom", name, f"has not 1 to {LONGEST_NAME} letters")
-    if not scopes:
-        raise BadParameter("portee", "", f"is none of {', '.join(Scope)}")
-    if not 1 <= jours <= MOST_DAYS:
-        raise BadParameter("jours", jours, f"is not between 1 and {MOST_DAYS}")
+    for what, value, is_right in (
+        ("name", name, 1 <= len(name) <= LONGEST_NAME),
+        ("scope", "", bool(scopes)),
+        ("days", jours, 1 <= jours <= MOST_DAYS),
+    ):
+        if not is_right:
+            refusal = page.texts.gettext(REFUSALS[what]) % {"value": value}
+            return _keys(page, refusal=refusal, name=nom, chosen=scopes, days=jours)
     with page.connection.transaction():
         key = create_api_key(page.connection, name=name, scopes=scopes, valid_for=timedelta(days=jours))
         record(
@@ -161,10 +170,14 @@ def end_key(page: PageOf, prefix: str) -> Response:
     return page.see("reglages", "cles")
 
 
-def _keys(page: Page, *, key: str | None = None) -> Response:
+def _keys(
+    page: Page, *, key: str | None = None, refusal: str | None = None, name: str = "",
+    chosen: Sequence[Scope] = (Scope.READ,), days: int = KEY_LIFE.days,
+) -> Response:  # fmt: skip
     return page.render(
-        "keys.html", is_secret=bool(key), keys=list_api_keys(page.connection), key=key, scopes=list(Scope),
-        days=KEY_LIFE.days, most_days=MOST_DAYS, longest=LONGEST_NAME, now_wall=page.services.wall.now(),
+        "keys.html", status=400 if refusal else 200, is_secret=bool(key), keys=list_api_keys(page.connection), key=key,
+        refusal=refusal, name=name, chosen=chosen, days=days, scopes=list(Scope), most_days=MOST_DAYS,
+        longest=LONGEST_NAME, now_wall=page.services.wall.now(),
     )  # fmt: skip
 
 
