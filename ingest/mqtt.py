@@ -211,11 +211,16 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     raise ProtocolError("a length of more than four bytes")
 
 
+def _whole_varint(data: bytes, at: int) -> tuple[int, int]:
+    number, end = _read_varint(data, at)
+    if end < 0:
+        raise ProtocolError("a packet ends within a length of its properties")
+    return number, end
+
+
 def _properties(data: bytes, at: int) -> tuple[dict[int, int], int]:
     """The properties whose value is a number of four bytes, and where all end; the others are read over."""
-    length, at = _read_varint(data, at)
-    if at < 0:
-        raise ProtocolError("a packet ends within the length of its properties")
+    length, at = _whole_varint(data, at)
     end = at + length
     found: dict[int, int] = {}
     while at < end:
@@ -227,7 +232,7 @@ def _properties(data: bytes, at: int) -> tuple[dict[int, int], int]:
                 (found[name],) = _FOUR_BYTES.unpack_from(data, at)
             at += kind
         elif kind == "varint":
-            _, at = _read_varint(data, at)
+            _, at = _whole_varint(data, at)
         elif kind is None:
             raise ProtocolError(f"property {name:#x} is none of MQTT 5")
         else:

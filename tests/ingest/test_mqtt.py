@@ -55,7 +55,8 @@ def test_properties_that_are_longer_than_their_packet_are_refused(length: int) -
 @pytest.mark.parametrize(
     ("octets", "why"),
     [
-        pytest.param("3201 00008f00ff", "within the length", id="length"),
+        pytest.param("3201 00008f00ff", "within a length", id="length"),
+        pytest.param("320a 000161000704 0b808080", "within a length", id="a-number"),
         pytest.param("3209 000161000704150005 61 d000d000d000", "longer than all", id="property"),
     ],
 )
