@@ -1,7 +1,7 @@
 """Crash loop: kill -9, freezes and double faults over gateways, broker, ingest and database under load.
 
-`make bench-chaos` does the same to alerts, sender, pages and keeper as well, while people write SMS and upload files and
-one zone has a script by which it is known which alerts must be opened.
+`make bench-chaos` does the same to alerts, sender, pages and keeper as well, while people write SMS and upload files,
+and a zone has a script by which it is known which alerts must be opened.
 `make bench-crash` with ARGS="--cycles 1000 --seed 7" runs the loop, ARGS=--planted plants one defect after another
 until the loop finds it, ARGS="--power 60" cuts the power and then does the same with settings that are too weak,
 ARGS=--workers has three workers of ingest share the zones (docs/scale.md). Exit status 1 when anything was found, or a
