@@ -69,7 +69,7 @@ WHERE severity > 1 AND state = 'open' AND explained_by IS NULL AND NOT is_late A
 JUDGED = """
 SELECT watermark_at, (SELECT min(first_at) FROM late_arrival l WHERE l.zone_id = j.zone_id),
        (SELECT max(measured_at) FROM latest JOIN channel c USING (channel_id) WHERE c.zone_id = j.zone_id)
-FROM job j WHERE zone_id = %s AND watermark_at IS NOT NULL
+FROM job j WHERE name = 'judge' AND zone_id = %s AND watermark_at IS NOT NULL
 """
 OPENED = "SELECT first_evidence_at FROM alert WHERE zone_id = %s AND fault = 'low_chlorine'"
 # What came a month late and behind what is newer changes no alert.
@@ -306,8 +306,7 @@ class People:
                 findings.append(Finding(Kind.STUCK, f"{victim} did not come back within {within_s:g} s"))
             self._recovery_s[victim].append(time.monotonic() - since_s)
         self._listen()
-        late = [one for one in self._watches if now - one.struck_at > timedelta(seconds=within_s)]
-        return findings + [Finding(Kind.STUCK, f"{one.name} was not heard since {one.struck_at}") for one in late]
+        return findings
 
     def settle(self, *, within_s: float) -> list[Finding]:
         """Wait until every SMS was acted upon and answered, and after the drain until all of the script was judged; see
@@ -349,7 +348,9 @@ class People:
                 Finding(Kind.STUCK, f"SMS or what is to be judged are still under way after {within_s:g} s")
             )
         findings += standing_parts(self._commune, SystemClock(), within_s=within_s)
-        self._listen()
+        _until(self._hears_all, within_s=within_s if self._commune.is_drained else 0, tend=self._commune.tend)
+        if self._commune.is_drained:
+            findings += [Finding(Kind.STUCK, f"{one.name} was not heard since {one.since}") for one in self._watches]
         return findings
 
     def sums(self) -> Sums:
@@ -358,6 +359,13 @@ class People:
             self._written.total(), self._taken, len(self._commune.smsc.taken), self._flagged, dict(self._recovery_s),
             self._script.demanded if self._script else None,
         )  # fmt: skip
+
+    def _hears_all(self) -> bool:
+        """Whether nobody is listened for any more; after the drain that is nobody who is heard by readings."""
+        self._listen()
+        if self._commune.is_drained:
+            self._watches = [one for one in self._watches if one.heartbeat]
+        return not self._watches
 
     def _listen(self) -> None:
         """Look up who is heard again, and since when."""
