@@ -287,8 +287,8 @@ class People:
     def recovered(self, victims: Sequence[str], *, since_s: float, within_s: float) -> list[Finding]:
         """Wait until who was struck works for people again, and note how long that took since it was struck.
 
-        Of the others it is looked up at each call since when they are heard again, and nobody waits for them: who is
-        struck again before that begins anew, for a keeper looks two minutes after its start, and judging one.
+        Of the others it is looked up at each call since when they are heard again, and nobody waits for them: a keeper
+        looks two minutes after its start, and judging one; who is struck again before its heartbeat begins anew.
         """
         now = SystemClock().now()
         struck_at = now - timedelta(seconds=time.monotonic() - since_s)
@@ -299,7 +299,8 @@ class People:
             )
             if victim in HEARD_BY:
                 watch = Watch(*HEARD_BY[victim], struck_at, now)
-                self._watches = [*(one for one in self._watches if one.name != watch.name), watch]
+                self._watches = [one for one in self._watches if one.name != watch.name or not one.heartbeat]
+                self._watches.append(watch)
             if is_back is None:
                 continue
             if not _until(is_back, within_s=within_s, tend=self._commune.tend):
