@@ -25,6 +25,7 @@ from gateway.model import AssetKind, channel_spec
 from gateway.zones import Asset, Zone
 from ingest.db import Connection, connect
 from ingest.registry import channel_ids
+from ingest.writer import BEHIND_US
 from ndiyan.children import free_port
 from ndiyan.embedded_postgres import EmbeddedPostgres
 from tests.alerts.carriers.peers import Smsc
@@ -202,8 +203,8 @@ class Script:
         return self._judged(connection)[1]
 
     def judge(self, connection: Connection) -> list[Finding]:
-        """Every episode whose readings were judged is one alert; for a while those that come late are judged again."""
-        until = self._judged(connection)[0] - PERIOD
+        """Every episode whose readings were judged is one alert; what comes a little late is judged the next time."""
+        until = self._judged(connection)[0] - timedelta(microseconds=BEHIND_US)
         opened = Counter(
             number_of(at, self._began_at) for (at,) in connection.execute(OPENED, [self.zone.zone_id]).fetchall()
         )

@@ -23,7 +23,8 @@ from tests.scenarios.field_gateway import Diary
 ASSET, CHANNEL = AssetId("quality"), "free_chlorine_mg_l"
 AGE = timedelta(days=730)  # six hours at this pace
 STEP, PACE = timedelta(minutes=5), 3000
-PERIOD, BAD_FOR = timedelta(hours=12), timedelta(hours=2)  # resolved ones this far apart stay apart
+PERIOD = timedelta(hours=12)  # resolved alerts this far apart stay apart
+BAD_FROM, BAD_FOR = timedelta(hours=2), timedelta(hours=2)
 SEEN_OVER_AFTER = timedelta(hours=1)  # of good water: the off-delay of too little chlorine
 GOOD_MG_L, BAD_MG_L = 0.5, 0.05
 UP_BEFORE_S = 2 * AGE.total_seconds()  # our machine says that it was up, or its past were no truth
@@ -38,7 +39,7 @@ class Episode(NamedTuple):
 
 def episodes(began: datetime, until: datetime) -> Iterator[Episode]:
     """Those that are over by then."""
-    begin = began + PERIOD - BAD_FOR
+    begin = began + BAD_FROM
     while (over := begin + BAD_FOR + SEEN_OVER_AFTER) <= until:
         yield Episode(begin, over)
         begin += PERIOD
@@ -51,7 +52,7 @@ def number_of(at: datetime, began: datetime) -> int:
 
 def scripted(at: datetime, began: datetime) -> Reading:
     """The reading of that moment."""
-    is_bad = (at - began) % PERIOD >= PERIOD - BAD_FOR
+    is_bad = BAD_FROM <= (at - began) % PERIOD < BAD_FROM + BAD_FOR
     return Reading(ASSET, CHANNEL, at, (BAD_MG_L if is_bad else GOOD_MG_L) + (at - began) // STEP % 8 / 256)
 
 

@@ -50,12 +50,12 @@ def test_an_episode_of_the_script_without_its_alert_is_lost_and_one_with_two_is_
     database_url: str, zones: list[Zone], tmp_path: Path
 ) -> None:
     began, zone = datetime(2026, 10, 1, tzinfo=UTC), with_script(zones[5])
-    rows = [scripted(began + STEP * number, began) for number in range(5 * PERIOD // STEP)]
+    rows = [scripted(began + STEP * number, began) for number in range(3 * PERIOD // STEP)]
     names = [f"quality/free_chlorine_mg_l {round(row.measured_at.timestamp() * 1000)} {row.value!r}" for row in rows]
     diary = Diary(tmp_path / f"{zone.gateway_id}.diary")
     diary.write("try", names)
     diary.write("took", names)
-    first, second, third = (one.begin for one in episodes(began, began + 4 * PERIOD))
+    first, second, third = (one.begin for one in episodes(began, began + 3 * PERIOD))
     script = Script(tmp_path, zone, began)
     with connect(database_url) as connection:
         import_zones(connection, [zone])
