@@ -1,6 +1,7 @@
 """Crash loop: kill -9, freezes and double faults over gateways, broker, ingest and database under load.
 
-`make bench-chaos` does the same to alerts, sender, pages and keeper as well, while people write SMS and upload files.
+`make bench-chaos` does the same to alerts, sender, pages and keeper as well, while people write SMS and upload files,
+and a zone has a script by which it is known which alerts must be opened.
 `make bench-crash` with ARGS="--cycles 1000 --seed 7" runs the loop, ARGS=--planted plants one defect after another
 until the loop finds it, ARGS="--power 60" cuts the power and then does the same with settings that are too weak,
 ARGS=--workers has three workers of ingest share the zones (docs/scale.md). Exit status 1 when anything was found, or a
@@ -24,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple, TypeVar
 
 from benchmarks.endings import Ending
@@ -33,7 +35,7 @@ from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.shipped_files import shipped
 from tests.alerts.carriers.peers import NoPeer, Smsc
 from tests.scenarios import planted, powercut_harness
-from tests.scenarios.chaos_harness import Commune, People, Sums
+from tests.scenarios.chaos_harness import Commune, People, ScriptedCommune, Sums
 from tests.scenarios.crash_harness import (
     WORKERS,
     Load,
@@ -108,7 +110,7 @@ def main() -> None:
         except NoFuse as error:
             sys.exit(f"power cuts need a file system of our own: {error}")
     else:
-        kind = Commune if arguments.everything else SharedVillage if arguments.workers else Village
+        kind = ScriptedCommune if arguments.everything else SharedVillage if arguments.workers else Village
         is_fine = _crash(mosquitto, kind, Ending(arguments.minutes), seed=arguments.seed, cycles=arguments.cycles)
     sys.exit(0 if is_fine else 1)
 
@@ -133,10 +135,10 @@ def _crash(mosquitto: Path, kind: type[Village], ending: Ending, *, seed: int, c
         broker = watched_broker(folder, mosquitto)
         village: Village
         people = None
-        if kind is not Commune:
+        if kind is not ScriptedCommune:
             village = kind(folder, ZONES, postgres, broker)
         else:
-            village = Commune(folder, ZONES, postgres, broker, peers.enter_context(message_centre(folder)))
+            village = ScriptedCommune(folder, ZONES, postgres, broker, peers.enter_context(message_centre(folder)))
             people = People(village)
         report = crash_loop(
             village,
@@ -160,13 +162,21 @@ def _tell_found(findings: Sequence[Finding]) -> None:
 
 
 def done_told(sums: Sums) -> str:
-    """What people did, for people."""
-    recovery = ", ".join(f"{name} {took_s:.1f} s" for name, took_s in sorted(sums.recovery_s.items()))
+    """What people did and what they were told, for people."""
+    recovery = "".join(
+        f"  {name:<17} {len(took_s):>4} times, median {median(took_s):5.1f} s, worst {max(took_s):5.1f} s\n"
+        for name, took_s in sorted(sums.recovery_s.items())
+    )
+    alerts = sums.alerts
+    demanded = "" if alerts is None else (
+        f"alerts of the script {alerts.opened} opened, {alerts.lost} lost, {alerts.twice} twice"
+        f" ({alerts.overtaken} not demanded, their readings were overtaken)\n"
+    )  # fmt: skip
     return (
         f"SMS from people     {sums.written}; taken by the message centre {sums.answers}, marked as possibly twice"
         f" {sums.flagged}\n"
-        f"files taken         {sums.uploaded}\n"
-        f"longest way back    {recovery}"
+        f"files taken         {sums.uploaded}\n{demanded}"
+        f"ways back\n{recovery}".rstrip()
     )
 
 

@@ -53,7 +53,7 @@ from ndiyan.errors import NdiyanError
 from ndiyan.history import write_history
 from ndiyan.progress import Steps
 from ndiyan.restore import restore_into
-from tests.scenarios.chaos_harness import Commune, People, standing_parts
+from tests.scenarios.chaos_harness import Commune, People
 from tests.scenarios.crash_harness import Act, Deed, Load, Report, crash_loop, shuffled
 from tests.scenarios.oracle import Finding, Kind
 
@@ -219,9 +219,8 @@ class Soak:
         return self._people.recovered(victims, since_s=since_s, within_s=within_s)
 
     def settle(self, *, within_s: float) -> list[Finding]:
-        """As people see it, and as Ndiyan's own watchdog does; each third time a backup is made and held against it."""
+        """As people see it; each third time a backup is made and held against it."""
         findings = self._people.settle(within_s=within_s)
-        findings += standing_parts(self._commune, SystemClock(), within_s=within_s)
         if self._settled % BACKUP_EVERY == BACKUP_EVERY - 1 and not findings:
             findings += self.compare_backup()
         self._settled += 1

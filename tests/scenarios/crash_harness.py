@@ -161,7 +161,7 @@ class Village:
         self.gateways, self.sensor = zones[:GATEWAYS], zones[GATEWAYS]
         self.broker_up_ms = 0
         self.ended_by_itself: list[str] = []
-        self._is_drained = False
+        self.is_drained = False
         self._database, self._program = database, program
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -198,7 +198,9 @@ class Village:
 
     def do(self, deed: Deed, dice: random.Random) -> list[Finding]:
         """Do it; on return everything has been started again. Says what did not end when it was asked to."""
-        names = [name if name != "gateway" else f"gateway-{dice.randrange(GATEWAYS)}" for name in deed.victims]
+        names = [
+            name if name != "gateway" else f"gateway-{dice.randrange(len(self.gateways))}" for name in deed.victims
+        ]
         if deed.act is Act.RENAME:
             self._rename_column(dice.uniform(*RENAME_S))
         elif deed.act is Act.RESTART:
@@ -217,13 +219,13 @@ class Village:
     def tend(self) -> None:
         """Start a service again when it ended by itself, as a supervisor would; nobody else may end."""
         for name, child in list(self._children.items()):
-            if child.poll() is not None and not (child.returncode == 0 and self._is_drained):
+            if child.poll() is not None and not (child.returncode == 0 and self.is_drained):
                 assert name in self.services, f"{name} ended with {child.returncode}: {self.log(name)}"
                 self._service_ended(name, child.returncode)
 
     def drain(self, *, within_s: float) -> list[Finding]:
         """Stop measuring and wait until every gateway has emptied its outbox and all senders have ended."""
-        self._is_drained = True
+        self.is_drained = True
         (self.folder / "stop").touch()
         senders = {name: child for name, child in self._children.items() if name not in self.services}
         end = time.monotonic() + within_s

@@ -49,13 +49,25 @@ LEFT JOIN (SELECT zone_id, count(*) AS rows FROM reading JOIN channel USING (cha
            WHERE received_at >= %s GROUP BY zone_id) AS r USING (zone_id)
 """
 TWICE = "SELECT count(*) - count(DISTINCT (channel_id, measured_at)) FROM reading"
-HOURS_AND_LATEST = """
+ROLLUPS_AND_LATEST = """
 SELECT (SELECT count(*) FROM (
             SELECT l.channel_id, h.* FROM latest l
             CROSS JOIN LATERAL hours_from_readings(l.channel_id, '-infinity', date_trunc('hour', l.measured_at)) h
         ) AS said FULL JOIN reading_hour AS kept USING (channel_id, hour)
         WHERE (said.n, said.bad, said.min, said.max, said.sum, said.first, said.last, said.steps)
             IS DISTINCT FROM (kept.n, kept.bad, kept.min, kept.max, kept.sum, kept.first, kept.last, kept.steps)),
+       (SELECT count(*) FROM (
+            SELECT h.channel_id, date_trunc('day', h.hour, 'UTC') AS day, sum(h.n) AS n, sum(h.bad) AS bad,
+                   min(h.min) AS min, max(h.max) AS max, sum(h.sum ORDER BY h.hour) AS sum,
+                   (array_agg(h.first ORDER BY h.hour) FILTER (WHERE h.n > 0))[1] AS first,
+                   (array_agg(h.last ORDER BY h.hour DESC) FILTER (WHERE h.n > 0))[1] AS last,
+                   sum(h.steps ORDER BY h.hour) AS steps, max(h.hour) FILTER (WHERE h.n > 0) AS last_hour
+            FROM reading_hour h JOIN latest l USING (channel_id)
+            WHERE h.hour < date_trunc('day', l.measured_at, 'UTC') GROUP BY 1, 2
+        ) AS said FULL JOIN reading_day AS kept USING (channel_id, day)
+        WHERE (said.n, said.bad, said.min, said.max, said.sum, said.first, said.last, said.steps, said.last_hour)
+            IS DISTINCT FROM (kept.n, kept.bad, kept.min, kept.max, kept.sum, kept.first, kept.last, kept.steps,
+                              kept.last_hour)),
        (SELECT count(*) FROM (
             SELECT DISTINCT ON (channel_id) channel_id, measured_at, value FROM reading
             ORDER BY channel_id, measured_at DESC
@@ -93,6 +105,7 @@ class Kind(StrEnum):
     SMS_LOST = "sms_lost"
     SMS_TWICE = "sms_twice"
     ALERT_LOST = "alert_lost"
+    ALERT_TWICE = "alert_twice"
     CORRUPT = "corrupt"
     NO_START = "no_start"
 
@@ -384,10 +397,11 @@ class Oracle:
         return [Finding(Kind.TWICE, f"{row[0]} readings are stored more than once")] if row and row[0] else []
 
     def _rollups(self, connection: Connection) -> list[Finding]:
-        """Hours that are over and latest values, bit by bit against the readings of the same snapshot."""
-        hours, latest = connection.execute(HOURS_AND_LATEST).fetchone() or (0, 0)
-        if hours or latest:
-            return [Finding(Kind.ROLLUP, f"{hours} hours and {latest} latest values are not what their readings say")]
+        """Hours and days that are over and latest values, bit by bit against one snapshot of what they are made of."""
+        hours, days, latest = connection.execute(ROLLUPS_AND_LATEST).fetchone() or (0, 0, 0)
+        if hours or days or latest:
+            wrong = f"{hours} hours, {days} days and {latest} latest values are not what their readings say"
+            return [Finding(Kind.ROLLUP, wrong)]
         return []
 
     def _foreign(self, connection: Connection) -> int:

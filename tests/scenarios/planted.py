@@ -14,6 +14,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,10 +23,13 @@ import paho.mqtt.client as paho
 import psycopg
 from msgspec import structs
 
+from alerts.carriers import Carrier, Outgoing
+from alerts.evaluate import Judgement
+from alerts.sender import Sender
 from gateway.uplink import Uplink
 from gateway.wire import ranges_of, topic_parts
 from gateway.zones import Zone
-from ingest import mqtt, pipeline, sqlstate, writer
+from ingest import mqtt, pipeline, rollups, sqlstate, writer
 from ingest.account import Account
 from ingest.admission import Admission, Message
 from ingest.db import connect
@@ -38,15 +42,18 @@ from ingest.writer import Outcome, ReadingWriter
 from ndiyan.embedded_broker import broker_account, find_mosquitto
 from ndiyan.embedded_postgres import EmbeddedPostgres
 from ndiyan.errors import StartRefused
+from tests.alerts.carriers.peers import Smsc
+from tests.scenarios.chaos_harness import People, ScriptedCommune
 from tests.scenarios.crash_harness import Report, Village, WatchedBroker, crash_loop
 from tests.scenarios.oracle import Kind
 
-INGEST, GATEWAY, BROKER = "ndiyan", "tests.scenarios.field_gateway", "broker"
+INGEST, GATEWAY, BROKER, ALERTS = "ndiyan", "tests.scenarios.field_gateway", "broker", "ndiyan alerts"
 CYCLES = 100
 SETTLE_WITHIN_S = 120.0  # a machine that is only slow must not look like a defect
 STUCK_AFTER_S = 15.0  # where being stuck is the defect, and for ever
 PUBREL = 6
 BOOKED_EVERY_S = 2.0
+LEAVES_AFTER_S = 10.0
 
 
 def early_ack() -> None:
@@ -233,6 +240,73 @@ def hours_in_memory() -> None:
     _replace(Rollups, "forget", believe)
 
 
+def days_later() -> None:
+    """Days are left to a job that adds them up now and then."""
+    _replace(rollups, "SQL", rollups.SQL | {"days_anew": "SELECT 1", "missing_days": "SELECT 1"})
+
+
+def watermark_first() -> None:
+    """How far zones were judged is committed in one turn, and what follows from it in the next."""
+    run = Judgement.run
+    waiting: list[tuple[Judgement, Any]] = []
+
+    def run_later(self: Judgement, watermarks: Any, progress: Any = None) -> Any:
+        while waiting:
+            judgement, before = waiting.pop()
+            if not judgement._connection.closed:
+                run(judgement, before)
+        waiting.append((self, watermarks))
+        spans = self._spans(watermarks)
+        return {zone: spans[zone][1] if zone in spans else mark for zone, mark in watermarks.items()}
+
+    _replace(Judgement, "run", run_later)
+
+
+def marked_before_sent() -> None:
+    """An SMS counts as delivered when it is given to its route, from which it leaves seconds later."""
+    hold, work = Sender.hold, Sender.work
+    waiting: list[tuple[float, Callable[[list[Outgoing]], None], list[Outgoing]]] = []
+
+    def hold_slow(self: Sender, name: str, carrier: Carrier) -> None:
+        submit = carrier.submit
+
+        def submit_later(messages: list[Outgoing]) -> None:
+            refs = [message.ref for message in messages]
+            self._connection.execute("UPDATE notification SET state = 'delivered' WHERE ref = ANY(%s)", [refs])
+            waiting.append((time.monotonic(), submit, messages))
+
+        _replace(carrier, "submit", submit_later)
+        hold(self, name, carrier)
+
+    def work_off(self: Sender) -> int:
+        while waiting and time.monotonic() - waiting[0][0] > LEAVES_AFTER_S:
+            _, submit, messages = waiting.pop(0)
+            submit(messages)
+        return work(self)
+
+    _replace(Sender, "hold", hold_slow)
+    _replace(Sender, "work", work_off)
+
+
+def sent_again() -> None:
+    """What became of an SMS is written down seconds later, and after a start all of which nothing is known leaves."""
+    hold, take = Sender.hold, Sender._take
+    taken_s = [time.monotonic()]
+
+    def hold_and_send(self: Sender, name: str, carrier: Carrier) -> None:
+        self._connection.execute("UPDATE notification SET state = 'queued' WHERE state IN ('submitting', 'uncertain')")
+        hold(self, name, carrier)
+
+    def take_later(self: Sender, *of_route: Any) -> int:
+        if time.monotonic() - taken_s[0] < LEAVES_AFTER_S:
+            return 0
+        taken_s[0] = time.monotonic()
+        return take(self, *of_route)
+
+    _replace(Sender, "hold", hold_and_send)
+    _replace(Sender, "_take", take_later)
+
+
 class Defect(NamedTuple):
     """Where a defect is planted, and what is to find it."""
 
@@ -258,6 +332,10 @@ DEFECTS = {
         Defect(INGEST, no_key, Kind.TWICE),
         Defect(INGEST, account_in_memory, Kind.ACCOUNT),
         Defect(INGEST, hours_in_memory, Kind.ROLLUP),
+        Defect(INGEST, days_later, Kind.ROLLUP),
+        Defect(ALERTS, watermark_first, Kind.ALERT_LOST),
+        Defect(ALERTS, marked_before_sent, Kind.SMS_LOST),
+        Defect(ALERTS, sent_again, Kind.SMS_TWICE),
     )
 }
 
@@ -283,11 +361,20 @@ def crash_with(name: str, folder: Path, zones: Sequence[Zone], postgres: Embedde
     )
 
     def program(module: str) -> list[str]:
-        return ["-m", "tests.scenarios.planted", name, module] if module == where else ["-m", module]
+        is_meant = module == where.partition(" ")[0]
+        return ["-m", "tests.scenarios.planted", name, module] if is_meant else ["-m", module]
 
-    village = Village(folder, zones, postgres, broker, database=f"planted_{name}", program=program)
     settle_within_s = STUCK_AFTER_S if DEFECTS[name].found_by is Kind.STUCK else SETTLE_WITHIN_S
-    return crash_loop(village, seed=seed, cycles=CYCLES, settle_within_s=settle_within_s)
+    how: dict[str, Any] = {"database": f"planted_{name}", "program": program}
+    with ExitStack() as peers:
+        people = None
+        if where == ALERTS:
+            smsc = peers.enter_context(Smsc(folder))
+            village: Village = ScriptedCommune(folder, zones, postgres, broker, smsc, **how)
+            people = People(village)
+        else:
+            village = Village(folder, zones, postgres, broker, **how)
+        return crash_loop(village, seed=seed, cycles=CYCLES, settle_within_s=settle_within_s, bystanders=people)
 
 
 def _replace(owner: object, name: str, by: Any) -> None:
