@@ -23,7 +23,9 @@ from alerts.set_back import SetBack
 from alerts.watchdog import instance_name
 from alerts.webhooks import Teller
 from gateway.clock import Clock, SystemClock
-from ingest.db import Connection, check_schema, connect
+from gateway.health import Watchdog
+from gateway.pulse import Loop, Pulse
+from ingest.db import Connection, check_schema, connect, is_asking
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
         config,
         "alerts",
         clock,
-        lambda connection: _judging(connection, config, clock),
+        lambda connection: _judging(connection, config, clock, judging.loop),
         while_working(config.judging_lease_s),
     )
     opened: dict[str, Carrier] = {}
@@ -68,9 +70,10 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
     judge = threading.Thread(target=_every, args=(every_s, stop, judging.turn), name="judge")
     judge.start()
     try:
-        while not stop.is_set():
-            news.clear()
-            news.wait(SEND_SOON_S if sending.turn() else SEND_EVERY_S)
+        with Pulse(Watchdog(), judging.loop, sending.loop, telling.loop):
+            while not stop.is_set():
+                news.clear()
+                news.wait(SEND_SOON_S if sending.turn() else SEND_EVERY_S)
     finally:
         stop.set()  # whatever ended us, the threads end as well
         judge.join()
@@ -107,8 +110,9 @@ def _close_tellers(tellers: list[Teller]) -> None:
         teller.close()
 
 
-def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Callable[[], int]:
-    evaluator = Evaluator(connection, every=config.evaluate_every)
+def _judging(connection: Connection, config: AlertsConfig, clock: Clock, loop: Loop) -> Callable[[], int]:
+    """What judges; each piece of a backlog is a turn of its own, as hours of it may be behind a single one."""
+    evaluator = Evaluator(connection, every=config.evaluate_every, progress=lambda *_: loop.turned())
 
     def work() -> int:
         with speaking(connection, lasts_s=config.judging_lease_s):
@@ -181,6 +185,7 @@ class _Worker:
         self._work: Callable[[], int] | None = None
         self._is_troubled = False
         self._beat_s = 0.0
+        self.loop = Loop(self._name, lambda: is_asking(self._connection))
 
     def turn(self) -> int:
         """One pass of the work, and how much there was; trouble with the database is logged at its two ends."""
@@ -207,6 +212,7 @@ class _Worker:
             if self._is_troubled:
                 log.info("%s goes on", self._name)
             self._is_troubled = False
+        self.loop.turned()
         return done
 
     def _beat(self, connection: Connection, done: int) -> None:

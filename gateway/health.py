@@ -25,6 +25,7 @@ MMCLI_TIMEOUT_S = 30.0  # a USSD answer takes its time
 SIGNAL_EVERY_S = 60  # ModemManager measures the signal only when it is told how often
 SIGNAL_SETUP_EVERY_S = 600.0  # a modem that was away has to be told again
 CREDIT_EVERY_S = 6 * 3600.0  # operators cut off who asks too often
+ALIVE_FILE = "NDIYAN_ALIVE_FILE"  # set in deploy/Dockerfile; the health checks of deploy/compose.yaml look at the file
 
 NARROW = re.compile("[\u00a0\u2009\u202f]")  # spaces that stand between thousands
 HUNDREDTHS = re.compile(r"[.,][0-9]{1,2}$")
@@ -128,10 +129,14 @@ def disk_free_bytes(folder: Path) -> int:
 
 
 class Watchdog:
-    """systemd's: told that we are ready, and alive; elsewhere nothing happens (sd_notify(3))."""
+    """systemd's: told that we are ready, and alive (sd_notify(3)).
+
+    A container has none: there a file that is touched says the same, where `ALIVE_FILE` names one.
+    """
 
     def __init__(self) -> None:
         self._address = os.environ.get("NOTIFY_SOCKET")
+        self._file = os.environ.get(ALIVE_FILE)
         self._is_heard = True
 
     def ready(self) -> None:
@@ -141,6 +146,8 @@ class Watchdog:
     def alive(self, status: str) -> None:
         """Everything turns; `status` is what `systemctl status` shows."""
         self._tell(f"WATCHDOG=1\nSTATUS={status}")
+        if self._file:
+            Path(self._file).touch()
 
     def _tell(self, words: str) -> None:
         if not self._address:
