@@ -123,7 +123,8 @@ class Platform(Collector):
     def _disk(self) -> Iterable[Metric]:
         disk = fetch_disk(self._connection)
         yield GaugeMetricFamily("ndiyan_database_bytes", "Size of the database", value=disk.database)
-        yield GaugeMetricFamily("ndiyan_disk_free_bytes", "Free where the pages run", value=disk.free)
+        free = "Free on the database's disk, or where the pages run when that is not seen from there"
+        yield GaugeMetricFamily("ndiyan_disk_free_bytes", free, value=disk.free)
         left = GaugeMetricFamily(
             "ndiyan_disk_full_in_seconds", "Until the disk is full at the pace so far, ten years at most"
         )
