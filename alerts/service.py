@@ -23,7 +23,7 @@ from alerts.set_back import SetBack
 from alerts.watchdog import instance_name
 from alerts.webhooks import Teller
 from gateway.clock import Clock, SystemClock
-from gateway.health import Watchdog
+from gateway.health import Watchdog, memory_bytes
 from gateway.pulse import Loop, Pulse
 from ingest.db import Connection, check_schema, connect, is_asking
 
@@ -185,6 +185,7 @@ class _Worker:
         self._work: Callable[[], int] | None = None
         self._is_troubled = False
         self._beat_s = 0.0
+        self._connections = 0  # so far
         self.loop = Loop(self._name, lambda: is_asking(self._connection))
 
     def turn(self) -> int:
@@ -196,6 +197,7 @@ class _Worker:
                     self._config.database_url, application=f"ndiyan-{self._name}", server=self._lease
                 )
                 self._work = self._make(self._connection)
+                self._connections += 1
             done = self._work()
             self._beat(self._connection, done)
         except psycopg.errors.DeadlockDetected:  # the next pass finds all that this one left undone
@@ -218,7 +220,10 @@ class _Worker:
     def _beat(self, connection: Connection, done: int) -> None:
         if (now_s := time.monotonic()) - self._beat_s >= BEAT_EVERY_S:
             self._beat_s = now_s
-            self._tell(connection, {"done": done} | self._more())
+            told = {
+                "batch": done, "memory_bytes": memory_bytes(), "reconnects": {"database": self._connections - 1},
+            }  # fmt: skip
+            self._tell(connection, told | self._more())
 
     def _tell(self, connection: Connection, detail: Mapping[str, object]) -> None:
         beat = {"service": self._name, "at": self._clock.now(), "detail": json.dumps(detail)}

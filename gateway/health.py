@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import resource
 import shutil
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,6 +22,7 @@ from gateway.maps import Value
 log = logging.getLogger(__name__)
 
 THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
+STATM = Path("/proc/self/statm")  # in pages: of all, and of what is in memory (proc(5))
 MMCLI_TIMEOUT_S = 30.0  # a USSD answer takes its time
 SIGNAL_EVERY_S = 60  # ModemManager measures the signal only when it is told how often
 SIGNAL_SETUP_EVERY_S = 600.0  # a modem that was away has to be told again
@@ -126,6 +128,11 @@ def credit_gnf(answer: str, pattern: re.Pattern[str]) -> Value:
 def disk_free_bytes(folder: Path) -> int:
     """What programs may still write there."""
     return shutil.disk_usage(folder).free
+
+
+def memory_bytes() -> int:
+    """What this process has in memory."""
+    return int(STATM.read_text("ascii").split()[1]) * resource.getpagesize()
 
 
 class Watchdog:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import psycopg
 
 from gateway.clock import Clock
-from gateway.health import Watchdog
+from gateway.health import Watchdog, memory_bytes
 from gateway.pulse import Loop, Pulse
 from ingest.admission import Admission, Message
 from ingest.broker_check import find_weak_settings
@@ -120,7 +120,10 @@ def _take_and_store(
         if batch is None or not stop.wait(worker.pause_s):
             waiting = inbox.waiting
             worker.beat(
-                {"waiting": waiting, "broker": subscriber.is_connected, "refused": subscriber.refused_topics},
+                {
+                    "waiting": waiting, "broker": subscriber.is_connected, "refused": subscriber.refused_topics,
+                    "reconnects": {"broker": subscriber.reconnects, "database": worker.reconnects},
+                },
                 claims, is_empty=batch is None and not waiting,
             )  # fmt: skip
 
@@ -238,6 +241,8 @@ class _Worker:
         self._is_holding = False  # a batch that was not stored
         self._is_closed = threading.Event()
         self.pause_s = 0.0  # before the next attempt
+        self._batch = 0  # messages in the newest batch
+        self._connections = 0  # to the database, so far
         self.storing = Loop("storing", lambda: self._lease.is_asking or is_asking(self._connection))
 
     def wait_for_lease(self, stop: threading.Event) -> Pipeline | None:
@@ -271,6 +276,11 @@ class _Worker:
                     log.warning("nobody else is ingest any more: we are", extra={"action": "took_over"})
                 return pipeline
         return None
+
+    @property
+    def reconnects(self) -> int:
+        """How often we have reached the database again since the start."""
+        return max(0, self._connections - 1)
 
     def has_lease(self) -> bool:
         """Whether nobody else can have taken our place, as far as can be told without asking."""
@@ -319,6 +329,7 @@ class _Worker:
             self._note_trouble(as_ingest_error(error) if isinstance(error, psycopg.Error) else error)
             return None
         self._is_holding = False
+        self._batch = len(admission.messages)
         self._note_recovery()
         self._total.add(Committed(stored.stored, stored.duplicate, stored.conflict, stored.set_aside))
         return stored
@@ -336,6 +347,7 @@ class _Worker:
         done = {
             "stored": self._total.stored, "duplicate": self._total.duplicate, "conflict": self._total.conflict,
             "set_aside": self._total.set_aside, "trouble": self._trouble if self._is_holding else None,
+            "batch": self._batch, "memory_bytes": memory_bytes(),
         }  # fmt: skip
         try:
             connection = self._reach()
@@ -386,6 +398,7 @@ class _Worker:
                 connection.close()
                 raise
             self._connection = connection
+            self._connections += 1
         return self._connection
 
     def _let_go(self) -> None:

@@ -89,6 +89,11 @@ def test_rules_and_dashboard_ask_for_metrics_that_exist_with_the_limits_of_the_k
     assert asked <= there
     counted = {"ndiyan_http_requests_total"}  # by the pages themselves, not asked of the database
     assert set(re.findall(r"ndiyan_[a-z_]+", " ".join(shown))) == there | counted
+    for page in ("watch.md", "fr/watch.md"):
+        table = re.findall(
+            r"^\| `(ndiyan_[a-z_]+)` \|", (DEPLOY.parent / "docs" / page).read_text("utf-8"), re.MULTILINE
+        )
+        assert set(table) == there | counted | {"ndiyan_http_request_seconds"}, page
     for services, limit_s in re.findall(r'service=~?"([a-z|]+)"\} > (\d+)', rules):
         for service in services.split("|"):
             assert (BEAT_S | {BACKUP: BACKUP_WITHIN.total_seconds()})[service] == int(limit_s)
