@@ -47,10 +47,13 @@ Progress = Callable[[int, int], None]
 
 
 class Evaluator:
-    """Judges zones over one connection of its own; several may run beside each other."""
+    """Judges zones over one connection of its own; several may run beside each other.
 
-    def __init__(self, connection: Connection, *, every: timedelta) -> None:
-        self._connection, self._every = connection, every
+    `progress` is called as by `judge_due`.
+    """
+
+    def __init__(self, connection: Connection, *, every: timedelta, progress: Progress | None = None) -> None:
+        self._connection, self._every, self._progress = connection, every, progress
 
     def work(self, now: datetime) -> int:
         """Judge every zone that is due at `now`; returns how many that were."""
@@ -59,7 +62,9 @@ class Evaluator:
         while True:
             zones: list[str] = []
             try:
-                zones = judge_due(self._connection, now, every=self._every, at_once=at_once, taken=zones)
+                zones = judge_due(
+                    self._connection, now, every=self._every, at_once=at_once, taken=zones, progress=self._progress
+                )
             except psycopg.errors.DeadlockDetected:
                 continue  # we were the one to stand back
             except Exception as error:

@@ -23,7 +23,9 @@ from alerts.set_back import SetBack
 from alerts.watchdog import instance_name
 from alerts.webhooks import Teller
 from gateway.clock import Clock, SystemClock
-from ingest.db import Connection, check_schema, connect
+from gateway.health import Watchdog, memory_bytes
+from gateway.pulse import Loop, Pulse
+from ingest.db import Connection, check_schema, connect, is_asking
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
         config,
         "alerts",
         clock,
-        lambda connection: _judging(connection, config, clock),
+        lambda connection: _judging(connection, config, clock, judging.loop),
         while_working(config.judging_lease_s),
     )
     opened: dict[str, Carrier] = {}
@@ -68,9 +70,10 @@ def run(config: AlertsConfig, clock: Clock, stop: threading.Event) -> None:
     judge = threading.Thread(target=_every, args=(every_s, stop, judging.turn), name="judge")
     judge.start()
     try:
-        while not stop.is_set():
-            news.clear()
-            news.wait(SEND_SOON_S if sending.turn() else SEND_EVERY_S)
+        with Pulse(Watchdog(), judging.loop, sending.loop, telling.loop):
+            while not stop.is_set():
+                news.clear()
+                news.wait(SEND_SOON_S if sending.turn() else SEND_EVERY_S)
     finally:
         stop.set()  # whatever ended us, the threads end as well
         judge.join()
@@ -107,8 +110,9 @@ def _close_tellers(tellers: list[Teller]) -> None:
         teller.close()
 
 
-def _judging(connection: Connection, config: AlertsConfig, clock: Clock) -> Callable[[], int]:
-    evaluator = Evaluator(connection, every=config.evaluate_every)
+def _judging(connection: Connection, config: AlertsConfig, clock: Clock, loop: Loop) -> Callable[[], int]:
+    """What judges; each piece of a backlog is a turn of its own, as hours of it may be behind a single one."""
+    evaluator = Evaluator(connection, every=config.evaluate_every, progress=lambda *_: loop.turned())
 
     def work() -> int:
         with speaking(connection, lasts_s=config.judging_lease_s):
@@ -181,6 +185,8 @@ class _Worker:
         self._work: Callable[[], int] | None = None
         self._is_troubled = False
         self._beat_s = 0.0
+        self._connections = 0  # so far
+        self.loop = Loop(self._name, lambda: is_asking(self._connection))
 
     def turn(self) -> int:
         """One pass of the work, and how much there was; trouble with the database is logged at its two ends."""
@@ -191,6 +197,7 @@ class _Worker:
                     self._config.database_url, application=f"ndiyan-{self._name}", server=self._lease
                 )
                 self._work = self._make(self._connection)
+                self._connections += 1
             done = self._work()
             self._beat(self._connection, done)
         except psycopg.errors.DeadlockDetected:  # the next pass finds all that this one left undone
@@ -207,12 +214,16 @@ class _Worker:
             if self._is_troubled:
                 log.info("%s goes on", self._name)
             self._is_troubled = False
+        self.loop.turned()
         return done
 
     def _beat(self, connection: Connection, done: int) -> None:
         if (now_s := time.monotonic()) - self._beat_s >= BEAT_EVERY_S:
             self._beat_s = now_s
-            self._tell(connection, {"done": done} | self._more())
+            told = {
+                "batch": done, "memory_bytes": memory_bytes(), "reconnects": {"database": self._connections - 1},
+            }  # fmt: skip
+            self._tell(connection, told | self._more())
 
     def _tell(self, connection: Connection, detail: Mapping[str, object]) -> None:
         beat = {"service": self._name, "at": self._clock.now(), "detail": json.dumps(detail)}

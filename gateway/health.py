@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import resource
 import shutil
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,10 +22,12 @@ from gateway.maps import Value
 log = logging.getLogger(__name__)
 
 THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
+STATM = Path("/proc/self/statm")  # in pages: of all, and of what is in memory (proc(5))
 MMCLI_TIMEOUT_S = 30.0  # a USSD answer takes its time
 SIGNAL_EVERY_S = 60  # ModemManager measures the signal only when it is told how often
 SIGNAL_SETUP_EVERY_S = 600.0  # a modem that was away has to be told again
 CREDIT_EVERY_S = 6 * 3600.0  # operators cut off who asks too often
+ALIVE_FILE = "NDIYAN_ALIVE_FILE"  # set in deploy/Dockerfile; the health checks of deploy/compose.yaml look at the file
 
 NARROW = re.compile("[\u00a0\u2009\u202f]")  # spaces that stand between thousands
 HUNDREDTHS = re.compile(r"[.,][0-9]{1,2}$")
@@ -127,11 +130,20 @@ def disk_free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
+def memory_bytes() -> int:
+    """What this process has in memory."""
+    return int(STATM.read_text("ascii").split()[1]) * resource.getpagesize()
+
+
 class Watchdog:
-    """systemd's: told that we are ready, and alive; elsewhere nothing happens (sd_notify(3))."""
+    """systemd's: told that we are ready, and alive (sd_notify(3)).
+
+    A container has none: there a file that is touched says the same, where `ALIVE_FILE` names one.
+    """
 
     def __init__(self) -> None:
         self._address = os.environ.get("NOTIFY_SOCKET")
+        self._file = os.environ.get(ALIVE_FILE)
         self._is_heard = True
 
     def ready(self) -> None:
@@ -141,6 +153,8 @@ class Watchdog:
     def alive(self, status: str) -> None:
         """Everything turns; `status` is what `systemctl status` shows."""
         self._tell(f"WATCHDOG=1\nSTATUS={status}")
+        if self._file:
+            Path(self._file).touch()
 
     def _tell(self, words: str) -> None:
         if not self._address:

@@ -39,7 +39,7 @@ class BrokerConf:
 
 def fetch_broker_conf(host: str, port: int) -> BrokerConf | None:
     """What the mosquitto behind this address was started with; None when it is elsewhere, or cannot be read."""
-    if _is_here(host):
+    if is_here(host):
         for folder, arguments in _mosquittos():
             try:
                 conf = _conf_of(folder, arguments)
@@ -111,7 +111,7 @@ def _mosquittos() -> Iterator[tuple[Path, list[str]]]:
             yield process / "cwd", arguments
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Whether the name is this machine's: only its own addresses can be bound to."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)[0]

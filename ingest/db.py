@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from ingest.errors import SchemaMismatch, StoreUnavailable
@@ -55,6 +56,11 @@ def cut(connection: Connection) -> None:
     """Free whoever waits for an answer on this connection, also of a server that hangs; for another thread."""
     with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as link:
         link.shutdown(socket.SHUT_RDWR)
+
+
+def is_asking(connection: Connection | None) -> bool:
+    """Whether the server still owes us an answer on this connection; for any thread."""
+    return connection is not None and connection.info.transaction_status is TransactionStatus.ACTIVE
 
 
 def open_pool(

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import psycopg
 
-from ingest.db import Connection, connect, cut, queries
+from ingest.db import Connection, connect, cut, is_asking, queries
 from ingest.errors import StoreUnavailable, Superseded
 
 SQL = queries("ingest", "lease")
@@ -39,6 +39,11 @@ class Lease:
     def is_held(self) -> bool:
         """Whether the server cannot have ended our connection for silence; told without asking it."""
         return time.monotonic() - self._renewed_s < SILENT_S
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the server that keeps it has not answered yet; for any thread."""
+        return is_asking(self._connection)
 
     def take(self) -> None:
         """Make sure that we have the lease.

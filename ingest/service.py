@@ -20,11 +20,13 @@ from collections.abc import Mapping
 import psycopg
 
 from gateway.clock import Clock
+from gateway.health import Watchdog, memory_bytes
+from gateway.pulse import Loop, Pulse
 from ingest.admission import Admission, Message
 from ingest.broker_check import find_weak_settings
 from ingest.claims import Claims, claims_of
 from ingest.config import IngestConfig
-from ingest.db import Connection, check_schema, connect, cut, queries, weak_settings
+from ingest.db import Connection, check_schema, connect, cut, is_asking, queries, weak_settings
 from ingest.errors import IngestError, SchemaMismatch, StoreUnavailable, Superseded
 from ingest.lease import Lease
 from ingest.pipeline import Committed, Pipeline
@@ -65,17 +67,24 @@ def run(config: IngestConfig, clock: Clock, stop: threading.Event) -> None:
     gc.set_threshold(GARBAGE_THRESHOLD)
     worker = _Worker(config, clock)
     threading.Thread(target=worker.give_up_after, args=(stop,), name="give-up", daemon=True).start()
-    try:
-        while (pipeline := worker.wait_for_lease(stop)) is not None:
-            _serve(config, clock, worker, pipeline, stop)
-    finally:
-        worker.close()
+    with Pulse(Watchdog(), worker.storing) as pulse:
+        try:
+            while (pipeline := worker.wait_for_lease(stop)) is not None:
+                inbox = Inbox(pipeline, window_messages=config.window_messages)
+                with pulse.watching(inbox.receiving):
+                    _serve(config, clock, worker, inbox, stop)
+        finally:
+            worker.close()
 
 
-def _serve(config: IngestConfig, clock: Clock, worker: _Worker, pipeline: Pipeline, stop: threading.Event) -> None:
+def _serve(config: IngestConfig, clock: Clock, worker: _Worker, inbox: Inbox, stop: threading.Event) -> None:
     """Do the work until `stop` is set or another process has taken it over."""
-    inbox = Inbox(pipeline, window_messages=config.window_messages)
-    subscriber = Subscriber(config, clock, inbox, worker.has_lease)
+
+    def may_connect() -> bool:
+        inbox.receiving.turned()
+        return worker.has_lease()
+
+    subscriber = Subscriber(config, clock, inbox, may_connect)
     claims = claims_of(config.worker, config.workers, subscriber)
     subscriber.start()
     threading.Thread(target=_check_broker, args=(config, subscriber, stop), name="broker-check", daemon=True).start()
@@ -111,7 +120,10 @@ def _take_and_store(
         if batch is None or not stop.wait(worker.pause_s):
             waiting = inbox.waiting
             worker.beat(
-                {"waiting": waiting, "broker": subscriber.is_connected, "refused": subscriber.refused_topics},
+                {
+                    "waiting": waiting, "broker": subscriber.is_connected, "refused": subscriber.refused_topics,
+                    "reconnects": {"broker": subscriber.reconnects, "database": worker.reconnects},
+                },
                 claims, is_empty=batch is None and not waiting,
             )  # fmt: skip
 
@@ -138,6 +150,7 @@ class Inbox:
         self._unread: list[Message] = []  # came in one read with what filled us
         self._taken: Admission | None = None
         self._begun_s = self._newest_s = 0.0  # when the growing batch got its first and its newest message
+        self.receiving = Loop("receiving")
 
     @property
     def waiting(self) -> int:
@@ -148,6 +161,7 @@ class Inbox:
     def has_room(self) -> bool:
         """Whether what is held leaves room. A broker sends more than our window when we come back to a long queue, and
         a short message can come to much."""
+        self.receiving.turned()
         with self._condition:
             held = self.waiting + (0 if self._taken is None else len(self._taken.messages))
             return held < self._window_messages and self._has_memory()
@@ -227,6 +241,9 @@ class _Worker:
         self._is_holding = False  # a batch that was not stored
         self._is_closed = threading.Event()
         self.pause_s = 0.0  # before the next attempt
+        self._batch = 0  # messages in the newest batch
+        self._connections = 0  # to the database, so far
+        self.storing = Loop("storing", lambda: self._lease.is_asking or is_asking(self._connection))
 
     def wait_for_lease(self, stop: threading.Event) -> Pipeline | None:
         """Wait for a database that answers and for the lease; None when we were stopped before that.
@@ -237,6 +254,7 @@ class _Worker:
         """
         is_standby = False
         while not stop.is_set():
+            self.storing.turned()
             try:
                 pipeline = self.open()
                 self._check_database()
@@ -258,6 +276,11 @@ class _Worker:
                     log.warning("nobody else is ingest any more: we are", extra={"action": "took_over"})
                 return pipeline
         return None
+
+    @property
+    def reconnects(self) -> int:
+        """How often we have reached the database again since the start."""
+        return max(0, self._connections - 1)
 
     def has_lease(self) -> bool:
         """Whether nobody else can have taken our place, as far as can be told without asking."""
@@ -306,6 +329,7 @@ class _Worker:
             self._note_trouble(as_ingest_error(error) if isinstance(error, psycopg.Error) else error)
             return None
         self._is_holding = False
+        self._batch = len(admission.messages)
         self._note_recovery()
         self._total.add(Committed(stored.stored, stored.duplicate, stored.conflict, stored.set_aside))
         return stored
@@ -316,12 +340,14 @@ class _Worker:
 
         `trouble` says why a batch is not stored; a trouble that keeps us from telling shows by the age of the beat.
         """
+        self.storing.turned()
         if time.monotonic() - self._last_beat_s < HEARTBEAT_S:
             return
         self._last_beat_s = time.monotonic()
         done = {
             "stored": self._total.stored, "duplicate": self._total.duplicate, "conflict": self._total.conflict,
             "set_aside": self._total.set_aside, "trouble": self._trouble if self._is_holding else None,
+            "batch": self._batch, "memory_bytes": memory_bytes(),
         }  # fmt: skip
         try:
             connection = self._reach()
@@ -372,6 +398,7 @@ class _Worker:
                 connection.close()
                 raise
             self._connection = connection
+            self._connections += 1
         return self._connection
 
     def _let_go(self) -> None:

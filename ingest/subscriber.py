@@ -122,6 +122,12 @@ class Subscriber:
         """Whether the link's thread still runs."""
         return self._thread.is_alive()
 
+    @property
+    def reconnects(self) -> int:
+        """How often the broker has accepted us again since the start."""
+        with self._lock:
+            return max(0, self._connection - 1)
+
     def start(self) -> None:
         """Begin to connect; returns at once, retries for ever."""
         self._thread.start()

@@ -172,11 +172,16 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
 
 
 def _disk(connection: Connection, clock: Clock) -> Iterator[Problem]:
-    full_in = fetch_disk(connection).full_in(clock.now())
+    disk = fetch_disk(connection)
+    full_in = disk.full_in(clock.now())
     if full_in is not None and full_in < BAD_WITHIN:
+        by_column = "with TimescaleDB, `ndiyan db timescale` stores old weeks in a tenth (docs/databases.md)"
+        is_by_column = connection.execute(SQL["is_by_column"]).fetchone() == (True,)
         yield Problem(
-            f"the disk is full in {full_in.days} days at the average pace so far, wanted at least {BAD_WITHIN.days}",
-            "give it more room: readings stay for ever; TimescaleDB stores old weeks in a tenth (docs/databases.md)",
+            f"the disk is full in {full_in.days} days at the average pace so far, wanted at least {BAD_WITHIN.days}"
+            + (": this machine's, as the database's is not seen from here" if disk.is_unseen else ""),
+            "give it more room: readings stay for ever, whatever retention.* says (docs/watch.md)"
+            + ("" if is_by_column else f"; {by_column}"),
         )
 
 

@@ -37,6 +37,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
+    "log_error_verbosity": "terse",  # a row that is refused has phones
     "shared_buffers": "128MB",
     "max_wal_size": "2GB",
     "max_connections": "80",

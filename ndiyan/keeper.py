@@ -25,7 +25,7 @@ from alerts.carriers import Urgency
 from alerts.messages import answer_text, segments
 from alerts.watchdog import BACKUP, look_at_parts
 from gateway.clock import Clock
-from gateway.health import Watchdog
+from gateway.health import Watchdog, memory_bytes
 from ingest.db import Connection, connect, queries
 from ndiyan.mail import MailRefused, MailServer
 
@@ -127,7 +127,7 @@ class Keeper:
 
 
 class _Told:
-    """What the operator was told last, as it stands in the keeper's own heartbeat."""
+    """What the operator was told last, as it stands in the keeper's own heartbeat, beside what each service tells."""
 
     def __init__(self, detail: dict[str, object]) -> None:
         self.parts = str(detail.get("told", "")).split()
@@ -144,7 +144,7 @@ class _Told:
     def detail(self) -> dict[str, object]:
         return {
             "told": " ".join(self.parts), "told_at": self.at.isoformat(), "alive_on": self.alive_on,
-            "letters": self.letters,
+            "letters": self.letters, "memory_bytes": memory_bytes(),
         }  # fmt: skip
 
 

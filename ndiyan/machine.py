@@ -7,12 +7,17 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
+
 from alerts.watchdog import BACKUP_WITHIN
 from gateway.clock import Clock
+from ingest.db import connect
+from ingest.folders import fetch_broker_folder, fetch_database_folder
 from ndiyan.backup import age_of_newest, is_ahead, list_backups
 from ndiyan.children import run
 from ndiyan.errors import SettingsError
@@ -42,19 +47,35 @@ def machine_problems(settings: Settings, *, wall: Clock) -> Iterator[Problem]:
 
 
 def _disks(settings: Settings) -> Iterator[Problem]:
-    folders = {Path.cwd()}
-    if settings.backup_folder:
-        folders.add(Path(settings.backup_folder))
-    for folder in sorted(folders):
+    """Those of the database and of the broker, where they are on this machine, of the backups, and where we are."""
+    backups = Path(settings.backup_folder) if settings.backup_folder else None
+    seen = []
+    for folder in (_database_folder(settings), _broker_folder(settings), backups, Path.cwd()):
         try:
-            free_mb = shutil.disk_usage(folder).free // 1_000_000
+            usage = None if folder is None else shutil.disk_usage(folder)
         except OSError:
             continue  # told where the backups are looked at
-        if free_mb < LOW_ROOM_MB:
+        if usage is None or usage in seen:  # the same figures are the same disk
+            continue
+        seen.append(usage)
+        if (free_mb := usage.free // 1_000_000) < LOW_ROOM_MB:
             yield Problem(
                 f"the disk of {folder} has {free_mb} MB free, wanted {LOW_ROOM_MB}",
                 f"make room: du -xh --max-depth=2 {folder} | sort -h | tail",
             )
+
+
+def _database_folder(settings: Settings) -> Path | None:
+    with suppress(SettingsError, psycopg.Error), connect(settings.required("database.url")) as connection:
+        return fetch_database_folder(connection)
+    return None  # that it does not answer is told where it is looked at
+
+
+def _broker_folder(settings: Settings) -> Path | None:
+    with suppress(SettingsError):
+        mqtt = settings.mqtt()
+        return fetch_broker_folder(mqtt.host, mqtt.port)
+    return None
 
 
 def _memory() -> Iterator[Problem]:

@@ -22,7 +22,7 @@ import psycopg
 
 from alerts.watchdog import instance_name
 from gateway.clock import Clock
-from gateway.health import Watchdog
+from gateway.health import Watchdog, memory_bytes
 from gateway.zones import load_zones
 from ingest.claims import known_workers
 from ingest.config import name_of_worker
@@ -122,7 +122,8 @@ def _beat_for_pages(settings: Settings) -> None:
             try:
                 with connect(settings.required("database.url"), application="ndiyan-web-beat") as connection:
                     if status == HTTPStatus.OK:
-                        beat(connection, instance_name("web", settings.instance), clock.now())
+                        told = {"memory_bytes": memory_bytes()}
+                        beat(connection, instance_name("web", settings.instance), clock.now(), told)
                 says = "pages answer" if status == HTTPStatus.OK else None
             except psycopg.Error as error:
                 log.debug("the database does not answer: %s", error)

@@ -80,12 +80,15 @@ def skip_without(config: pytest.Config, part: str, reason: str, *, optional: boo
 
 
 @pytest.fixture(scope="session")
-def server_folder() -> Iterator[Path]:
-    """A folder that every account can enter (pytest's own are closed when root runs the tests)."""
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that every account can enter (pytest's own are closed when root runs the tests). Of what programs have
+    logged there or in pytest's own folders, no line may have a phone number."""
     folder = Path(tempfile.mkdtemp(prefix="ndiyan-test-"))
     folder.chmod(0o711)
     yield folder
+    leaks = [line for place in (folder, tmp_path_factory.getbasetemp()) for line in phones.written_in(place)]
     shutil.rmtree(folder, ignore_errors=True)
+    assert leaks == []
 
 
 @pytest.fixture(scope="session")

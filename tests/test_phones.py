@@ -3,11 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from tests.phones import FOUND, watched
+from ingest.db import connect
+from ndiyan.embedded_postgres import SETTINGS
+from tests.phones import FOUND, watched, written_in
 
 log = logging.getLogger("alerts.test_phones")
 
@@ -50,3 +54,27 @@ def test_a_phone_number_in_an_address_or_a_refusal_is_seen(
 
     asyncio.run(watched(app)({"type": "http", "path": path, "query_string": query}, drop, drop))
     assert len(FOUND.take()) == found
+
+
+def test_a_phone_number_in_what_a_program_wrote_is_found_with_its_line_and_not_told(tmp_path: Path) -> None:
+    (tmp_path / "zone").mkdir()
+    lines = ["all is well", "told …010", "DETAIL:  Key (phone)=(+224620000123) already exists.", "at 1772445600000000"]
+    (tmp_path / "zone" / "postgres.log").write_text("\n".join(lines), "utf-8")
+    (tmp_path / "zone" / "people.toml").write_text("+224620000123", "utf-8")
+    found = list(written_in(tmp_path))
+    (tmp_path / "zone" / "postgres.log").unlink()  # this test's own folder is read at the end as well
+    assert found == ["zone/postgres.log:3: DETAIL:  Key (phone)=(…123) already exists."]
+
+
+@pytest.mark.db
+def test_a_row_that_the_database_refuses_stands_not_in_its_log(server_folder: Path, database_url: str) -> None:
+    """Who asked is told, and masks it; the server of compose.yaml is set as ours."""
+    with connect(database_url) as connection:
+        connection.execute("CREATE TABLE told (phone text PRIMARY KEY)")
+        connection.execute("INSERT INTO told VALUES (%s)", ["+224620000123"])
+        with pytest.raises(psycopg.errors.UniqueViolation, match=r"Key \(phone\)=\(\+224620000123\) already exists"):
+            connection.execute("INSERT INTO told VALUES (%s)", ["+224620000123"])
+    assert list(written_in(server_folder)) == []
+    assert SETTINGS["log_error_verbosity"] == "terse"
+    compose = Path("deploy/compose.yaml").read_text("utf-8")
+    assert "command: [postgres, -c, log_error_verbosity=terse]" in compose

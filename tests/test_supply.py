@@ -1,5 +1,6 @@
 """What we are made of: pinned, with hashes, and known vulnerabilities are never kept quiet about."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -64,6 +65,32 @@ def test_an_audit_that_could_ask_nobody_is_no_clean_one(told: str, words: str, c
     said, found = verdict(told)
     assert words in said
     assert found == code
+
+
+@pytest.mark.parametrize(
+    ("code", "check", "audit"),
+    [
+        pytest.param(0, True, True, id="none-known"),
+        pytest.param(NOT_ASKED, True, False, id="nobody-asked"),
+        pytest.param(KNOWN, False, False, id="one-known"),
+    ],
+)
+def test_a_vulnerability_that_is_known_fails_the_check_and_one_that_nobody_was_asked_about_the_audit_alone(
+    tmp_path: Path, code: int, check: bool, audit: bool
+) -> None:
+    for venv, lock, programs in (("ours", "requirements", "python ruff mypy"), ("apart", "deploy/audit", "python")):
+        (tmp_path / venv / "bin").mkdir(parents=True)
+        pinned = hashlib.sha256(Path(f"{lock}.lock").read_bytes()).hexdigest()[:16]
+        (tmp_path / venv / ".ready").write_text(f"{pinned}\n")
+        for program in programs.split():
+            (tmp_path / venv / "bin" / program).write_text(f"#!/bin/sh\nexit {code if venv == 'apart' else 0}\n")
+            (tmp_path / venv / "bin" / program).chmod(0o755)
+    environments = [f"VENV={tmp_path / 'ours'}", f"AUDIT={tmp_path / 'apart'}"]
+
+    def passes(target: str) -> bool:
+        return subprocess.run(["make", target, *environments], capture_output=True, check=False).returncode == 0
+
+    assert (passes("check"), passes("audit")) == (check, audit)
 
 
 def test_checks_of_security_are_on_and_each_exception_in_our_code_has_its_reason() -> None:

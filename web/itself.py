@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ingest.db import Connection, queries
+from ingest.folders import fetch_database_folder
 
 SQL = queries("web", "itself")
 ENOUGH_PAST = timedelta(days=7)  # a shorter past says little of a year
@@ -19,11 +21,13 @@ LOW_ROOM = 2_000_000_000  # bytes, as the doctor has it
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Bytes of the database, bytes free where the pages run, and since when there are readings."""
+    """Bytes of the database, bytes free on its disk, or where we run if that disk `is_unseen`, and since when there are
+    readings."""
 
     database: int
     free: int
     since: datetime | None
+    is_unseen: bool = False
 
     def per_day(self, now: datetime) -> float | None:
         """Growth in bytes, on average since the first day; None before a week has passed."""
@@ -69,7 +73,10 @@ class Errors:
 def fetch_disk(connection: Connection) -> Disk:
     """The disk as it is; the database may stand on another machine, whose disk nobody here can see."""
     ((size, since),) = connection.execute(SQL["size"]).fetchall()
-    return Disk(size, shutil.disk_usage(Path.cwd()).free, since)
+    if (folder := fetch_database_folder(connection)) is not None:
+        with suppress(OSError):  # in a folder that is not ours to enter
+            return Disk(size, shutil.disk_usage(folder).free, since)
+    return Disk(size, shutil.disk_usage(Path.cwd()).free, since, is_unseen=True)
 
 
 def fetch_errors(connection: Connection, now: datetime) -> Errors:

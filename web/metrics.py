@@ -28,6 +28,14 @@ LAGS = {
     "told": ("opened_to_told_seconds", "Alerts of the last day: taken by a route less opened"),
 }
 
+OF_SERVICES = {
+    "service_memory_bytes": ("Memory that a service takes", ("service",)),
+    "service_waiting_messages": ("Messages that ingest has received and not stored", ("service",)),
+    "service_batch": ("Size of the newest batch: messages stored, zones judged, SMS moved on", ("service",)),
+    "service_reconnects": ("How often a service lost and found broker or database, since its start", ("service", "to")),
+}
+"""What services tell with their heartbeats, by the name of its statement."""
+
 
 def fetch_lag(connection: Connection, lag: str, now: datetime) -> dict[float, float]:
     """Seconds by quantile of one of `LAGS`; empty when there is nothing to tell it by."""
@@ -98,11 +106,13 @@ class Platform(Collector):
         """All families."""
         yield from self._lags()
         yield from self._queues()
-        yield self._by("set_aside_messages", "Messages that wait set aside", "reason", "set_aside")
-        yield self._by("heartbeat_age_seconds", "Since a service was heard", "service", "heartbeats")
-        yield self._by("errors", "What goes wrong now, or went wrong within a day", "reason", "errors")
+        yield self._by("set_aside_messages", "Messages that wait set aside", "set_aside", "reason")
+        yield self._by("heartbeat_age_seconds", "Since a service was heard", "heartbeats", "service")
+        yield self._by("errors", "What goes wrong now, or went wrong within a day", "errors", "reason")
+        for name, (sentence, labels) in OF_SERVICES.items():
+            yield self._by(name, sentence, name, *labels)
         yield from self._disk()
-        yield self._by("readings_today", "Readings of today by what became of them", "fate", "account")
+        yield self._by("readings_today", "Readings of today by what became of them", "account", "fate")
 
     def _lags(self) -> Iterable[Metric]:
         for statement, (name, sentence) in LAGS.items():
@@ -123,7 +133,8 @@ class Platform(Collector):
     def _disk(self) -> Iterable[Metric]:
         disk = fetch_disk(self._connection)
         yield GaugeMetricFamily("ndiyan_database_bytes", "Size of the database", value=disk.database)
-        yield GaugeMetricFamily("ndiyan_disk_free_bytes", "Free where the pages run", value=disk.free)
+        free = "Free on the database's disk, or where the pages run when that is not seen from there"
+        yield GaugeMetricFamily("ndiyan_disk_free_bytes", free, value=disk.free)
         left = GaugeMetricFamily(
             "ndiyan_disk_full_in_seconds", "Until the disk is full at the pace so far, ten years at most"
         )
@@ -131,8 +142,8 @@ class Platform(Collector):
             left.add_metric([], full_in.total_seconds())
         yield left
 
-    def _by(self, name: str, sentence: str, label: str, statement: str) -> Metric:
-        family = GaugeMetricFamily(f"ndiyan_{name}", sentence, labels=[label])
-        for key, value in self._connection.execute(SQL[statement], {"now": self._now}):
-            family.add_metric([key], value)
+    def _by(self, name: str, sentence: str, statement: str, *labels: str) -> Metric:
+        family = GaugeMetricFamily(f"ndiyan_{name}", sentence, labels=labels)
+        for *values, number in self._connection.execute(SQL[statement], {"now": self._now}):
+            family.add_metric(values, number)
         return family

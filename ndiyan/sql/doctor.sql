@@ -42,3 +42,7 @@ SELECT webhook, count(*) FILTER (WHERE state = 'given_up'), count(*) FILTER (WHE
 FROM webhook_delivery JOIN webhook w ON w.name = webhook
 WHERE w.is_active AND (state = 'given_up' OR (state = 'waiting' AND attempts >= %(attempts)s))
 GROUP BY webhook ORDER BY webhook;
+
+-- is_by_column
+-- Whether old weeks are stored by column already.
+SELECT EXISTS (SELECT FROM migration WHERE variant = 'timescale');

@@ -17,6 +17,7 @@ from alerts.model import Signal
 from alerts.service import _judging, _sending, _Worker
 from alerts.watchdog import Part, look_at_parts
 from gateway.clock import ManualClock
+from gateway.pulse import Loop
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from tests.alerts.silent_zones import fall_silent, is_heard
@@ -178,7 +179,8 @@ def test_a_judge_who_is_slow_says_all_the_time_that_it_is_still_here(
 
     monkeypatch.setattr("alerts.evaluate.DETECTORS", [DETECTORS[0]._replace(judge=judge)])
     pid = village.info.backend_pid
-    work = _judging(village, AlertsConfig(database_url, judging_lease_s=SHORT_S), ManualClock(MORNING + MINUTE))
+    config, clock = AlertsConfig(database_url, judging_lease_s=SHORT_S), ManualClock(MORNING + MINUTE)
+    work = _judging(village, config, clock, Loop("alerts"))
     assert work() == 6
     assert len(heard) > 3
 

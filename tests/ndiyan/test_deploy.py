@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -88,6 +89,11 @@ def test_rules_and_dashboard_ask_for_metrics_that_exist_with_the_limits_of_the_k
     assert asked <= there
     counted = {"ndiyan_http_requests_total"}  # by the pages themselves, not asked of the database
     assert set(re.findall(r"ndiyan_[a-z_]+", " ".join(shown))) == there | counted
+    for page in ("watch.md", "fr/watch.md"):
+        table = re.findall(
+            r"^\| `(ndiyan_[a-z_]+)` \|", (DEPLOY.parent / "docs" / page).read_text("utf-8"), re.MULTILINE
+        )
+        assert set(table) == there | counted | {"ndiyan_http_request_seconds"}, page
     for services, limit_s in re.findall(r'service=~?"([a-z|]+)"\} > (\d+)', rules):
         for service in services.split("|"):
             assert (BEAT_S | {BACKUP: BACKUP_WITHIN.total_seconds()})[service] == int(limit_s)
@@ -136,7 +142,16 @@ def test_in_a_cluster_each_worker_is_there_twice_under_the_limits_of_its_unit() 
     assert numbers | {"1"} == {str(number) for number in range(1, 4)}
     for service in workers.values():
         assert service["environment"] == {"NDIYAN_INGEST_WORKERS": "3"}
-        for key in ("mem_limit", "read_only", "cap_drop", "security_opt", "stop_grace_period", "restart", "logging"):
+        for key in (
+            "mem_limit",
+            "read_only",
+            "cap_drop",
+            "security_opt",
+            "stop_grace_period",
+            "restart",
+            "logging",
+            "healthcheck",
+        ):
             assert service[key] == COMPOSE["ingest"][key], key
     nodes = [service["hostname"] for service in cluster.values() if "hostname" in service]
     conf = (DEPLOY / "cluster" / "emqx.conf").read_text("utf-8")
@@ -172,7 +187,39 @@ def test_services_wait_for_a_database_of_their_schema_and_for_a_broker_that_answ
             "migrate": {"condition": "service_completed_successfully"}, "mosquitto": {"condition": "service_healthy"},
         }  # fmt: skip
     assert COMPOSE["migrate"]["depends_on"] == {"db": {"condition": "service_healthy"}}
-    assert all("healthcheck" in COMPOSE[name] for name in ("db", "mosquitto", "web", "caddy"))
+    assert {name for name, service in COMPOSE.items() if "healthcheck" not in service} == {"migrate"}
+
+
+def test_systemd_starts_every_service_anew_that_hangs() -> None:
+    for unit in UNITS:
+        text = unit.read_text("utf-8")
+        if "\nRestart=" in text:  # all but the backup, which ends by itself
+            assert re.search(r"^Type=notify\nWatchdogSec=\d+$", text, re.MULTILINE), unit.name
+
+
+@pytest.mark.parametrize("name", ["ingest", "alerts", "keeper"])
+def test_a_container_that_hangs_is_unhealthy_after_as_long_as_systemd_would_wait(name: str, tmp_path: Path) -> None:
+    unit = (DEPLOY / "systemd" / f"ndiyan-{name}.service").read_text("utf-8")
+    limit_s = int(re.findall(r"^WatchdogSec=(\d+)$", unit, re.MULTILINE)[0])
+    assert "ENV NDIYAN_ALIVE_FILE=/tmp/alive\n" in (DEPLOY / "Dockerfile").read_text("utf-8")
+    alive = tmp_path / "alive"
+    kind, check = COMPOSE[name]["healthcheck"]["test"]
+
+    def is_healthy() -> bool:
+        return subprocess.run(
+            ["sh", "-c", check.replace("$$", "$")], env={"PATH": "/usr/bin:/bin", "NDIYAN_ALIVE_FILE": str(alive)},
+            stderr=subprocess.DEVNULL, check=False,
+        ).returncode == 0  # fmt: skip
+
+    assert kind == "CMD-SHELL"
+    assert not is_healthy(), "it has not begun"
+    alive.touch()
+    assert is_healthy()
+    now_s = alive.stat().st_mtime
+    os.utime(alive, (now_s, now_s - limit_s + 55))
+    assert is_healthy()
+    os.utime(alive, (now_s, now_s - limit_s - 5))
+    assert not is_healthy()
 
 
 def test_one_service_builds_the_image_of_all() -> None:

@@ -23,15 +23,18 @@ import pytest
 from gateway.clock import ManualClock, SystemClock
 from gateway.zones import Zone
 from ingest.db import Connection, connect
+from ingest.folders import fetch_database_folder
 from ingest.registry import channel_ids, import_zones
 from ndiyan import doctor, machine, problem
 from ndiyan.children import Account
 from ndiyan.doctor import find_problems
+from ndiyan.embedded_broker import EmbeddedBroker
 from ndiyan.machine import machine_problems
 from ndiyan.manifest import MANIFEST
 from ndiyan.sealing import generate_key
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
+from tests.conftest import skip_without
 from tests.ndiyan.test_backup import made_on, put_backup
 from tests.surroundings import NO_SETTINGS
 from tests.web.web_seed import seed_alert, seed_event
@@ -81,6 +84,26 @@ def test_a_disk_memory_or_clock_in_trouble_comes_with_its_cure(
         "the machine has 99 MB of memory left, wanted 100": "see who takes it: ps -eo rss,args --sort=-rss | head",
         "the machine's clock is not set by the network": "timedatectl set-ntp true",
     }  # fmt: skip
+
+
+@pytest.mark.db
+@pytest.mark.broker
+def test_the_disks_of_database_and_broker_are_looked_at_wherever_the_doctor_is(
+    request: pytest.FixtureRequest, well: Path, clock: ManualClock, connection: Connection, database_url: str,
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if fetch_database_folder(connection) is None:
+        skip_without(request.config, "a database on this machine", "it was given elsewhere", optional=True)
+    ((data,),) = connection.execute("SHOW data_directory").fetchall()
+    free = {Path(data): 1_200_000_000, broker.folder: 1_100_000_000}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free.get(folder, 50_000_000_000)))
+    there = {"DATABASE_URL": database_url, "MQTT_URL": broker.ingest_settings.url()}
+    assert list(machine_says(clock, DEMO="true", **there)) == [
+        f"the disk of {data} has 1200 MB free, wanted 2000",
+        f"the disk of {broker.folder} has 1100 MB free, wanted 2000",
+    ]  # fmt: skip
+    free[broker.folder] = 1_200_000_000
+    assert list(machine_says(clock, DEMO="true", **there)) == [f"the disk of {data} has 1200 MB free, wanted 2000"]
 
 
 def test_a_backup_that_is_missing_or_old_is_told(well: Path, clock: ManualClock, tmp_path: Path) -> None:
@@ -315,9 +338,11 @@ def test_a_disk_that_will_be_full_within_a_month_is_told(
     room.free = int(a_day * 31)
     assert ill("the disk is full") == {}
     room.free = int(a_day * 29)
-    assert list(ill("the disk is full").values()) == [
-        "give it more room: readings stay for ever; TimescaleDB stores old weeks in a tenth (docs/databases.md)"
-    ]
+    more = "give it more room: readings stay for ever, whatever retention.* says (docs/watch.md)"
+    columns = "with TimescaleDB, `ndiyan db timescale` stores old weeks in a tenth (docs/databases.md)"
+    for variant, cure in (("plain", f"{more}; {columns}"), ("timescale", more)):
+        connection.execute("UPDATE migration SET variant = %s", [variant])
+        assert list(ill("the disk is full").values()) == [cure]
 
 
 @pytest.mark.db

@@ -12,11 +12,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from gateway.clock import ManualClock
+from gateway.health import Watchdog
 from ingest.db import connect
-from ndiyan import services
+from ndiyan import keeper, services
 from ndiyan.children import free_port
+from ndiyan.keeper import WatchConfig
 from ndiyan.settings import load_settings
+from tests.ingest.process import wait_until
+from tests.ndiyan.test_pulse import running
 from tests.surroundings import NO_SETTINGS
+from web.metrics import Platform
 
 
 def test_water_that_no_probe_looks_at_is_not_offered_for_breaking() -> None:
@@ -64,6 +70,40 @@ def test_a_backup_key_that_is_gone_keeps_no_keeper_from_watching(
     }  # fmt: skip
     services.run_keeper(load_settings(NO_SETTINGS, there))
     assert len(begun) == 1
+
+
+@pytest.mark.db
+def test_each_service_tells_what_memory_it_takes_and_prometheus_hears_it(
+    database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(seconds: float) -> None:
+        raise Over
+
+    def samples() -> dict[str, set[tuple[str, ...]]]:
+        with connect(database_url) as connection:
+            return {
+                family.name: {tuple(sample.labels.values()) for sample in family.samples}
+                for family in Platform(connection, clock.now()).collect()
+            }
+
+    with running("ingest", database_url), running("alerts", database_url):
+        names = {"ingest", "alerts", "sender"}
+        wait_until(lambda: names <= {name for (name,) in samples()["ndiyan_service_memory_bytes"]}, lambda: "no beat")
+        stop = threading.Event()
+        monkeypatch.setattr(keeper, "SETTLE_S", 0.0)
+        keeper.run(database_url, WatchConfig(), clock, stop, Watchdog(), [lambda now: stop.set()])
+        monkeypatch.setattr(services, "time", SimpleNamespace(sleep=end))
+        with pages(200) as port:
+            there = {"NDIYAN_DATABASE_URL": database_url, "NDIYAN_WEB_PORT": str(port)}
+            with pytest.raises(Over):
+                services._beat_for_pages(load_settings(NO_SETTINGS, there))
+        found = samples()
+    heard = found["ndiyan_heartbeat_age_seconds"]
+    assert {("web",), ("keeper",), *((name,) for name in names)} <= heard
+    assert found["ndiyan_service_memory_bytes"] == heard
+    assert ("ingest",) in found["ndiyan_service_waiting_messages"]
+    assert {("ingest", "broker"), ("ingest", "database"), ("alerts", "database")} <= found["ndiyan_service_reconnects"]
+    assert {("ingest",), ("alerts",), ("sender",)} <= found["ndiyan_service_batch"]
 
 
 @pytest.mark.db

@@ -5,12 +5,17 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from alerts.watchdog import BEAT_S
+from ingest import folders
+from ingest.folders import fetch_database_folder
 from ndiyan.housekeeping import RULED
 from tests.web.web_site import Site
 from web.itself import Disk
@@ -41,6 +46,23 @@ def test_a_server_on_which_nothing_ever_ran_says_so(visitor: httpx.Client) -> No
     assert text.count("jamais entendue") == len(BEAT_S)
     assert "rien à mesurer" in text
     assert "Il faut une semaine de mesures" in text
+
+
+@pytest.mark.db
+def test_the_disk_that_is_told_is_the_databases_where_it_can_be_seen(
+    site: Site, visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site.connect() as connection:
+        ((data,),) = connection.execute("SHOW data_directory").fetchall()
+        is_here = fetch_database_folder(connection) is not None
+    free = {Path(data): 7_100_000_000, Path.cwd(): 9_300_000_000}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free[folder]))
+    seen, unseen = "7.1 GB are free on its disk.", "9.3 GB are free on the machine of the pages."
+    assert (seen if is_here else unseen) in words(visitor.get("/en/ndiyan"))
+    monkeypatch.setattr(folders, "is_here", lambda host: False)
+    text = words(visitor.get("/en/ndiyan"))
+    assert unseen in text
+    assert "The disk of the database is not seen from here" in text
 
 
 @pytest.mark.db

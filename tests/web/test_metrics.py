@@ -88,6 +88,27 @@ def test_queues_set_aside_and_heartbeats(site: Site, script: httpx.Client) -> No
     assert (after["readings_today", "stored"], after["readings_today", "missing"]) == (10.0, 2.0)
 
 
+def test_what_services_tell_of_themselves(site: Site, script: httpx.Client) -> None:
+    now, gone = site.clock.now(), site.clock.now() - timedelta(days=8)
+    ingest = '{"memory_bytes": 49e6, "waiting": 12, "batch": 700, "reconnects": {"broker": 2, "database": 1}}'
+    with site.connect() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO heartbeat VALUES (%s, %s, %s)",
+            [
+                ("ingest", now, ingest),
+                ("alerts", now, '{"memory_bytes": 68e6, "batch": 6, "reconnects": {"database": 0}}'),
+                ("alerts@b", now, '{"ended": true}'), ("alerts@c", gone, '{"memory_bytes": 1}'),
+            ],
+        )  # fmt: skip
+    found = {key: value for key, value in read(script).items() if key[0].startswith("service_")}
+    assert found == {
+        ("service_memory_bytes", "ingest"): 49e6, ("service_memory_bytes", "alerts"): 68e6,
+        ("service_waiting_messages", "ingest"): 12, ("service_batch", "ingest"): 700, ("service_batch", "alerts"): 6,
+        ("service_reconnects", "ingest", "broker"): 2, ("service_reconnects", "ingest", "database"): 1,
+        ("service_reconnects", "alerts", "database"): 0,
+    }  # fmt: skip
+
+
 def test_a_standby_that_died_is_told_and_one_that_ended_in_order_or_is_long_gone_is_not(
     site: Site, script: httpx.Client
 ) -> None:

@@ -58,3 +58,20 @@ SELECT fate, number FROM (
 ) d CROSS JOIN LATERAL (VALUES ('stored', stored), ('duplicate', duplicate), ('conflict', conflict),
     ('set_aside', set_aside), ('late', late), ('missing', missing), ('declared', declared)) AS f (fate, number)
 WHERE number IS NOT NULL;
+
+-- service_memory_bytes
+-- Services tell this and the next three with their heartbeats; who ended in order tells nothing of it.
+SELECT service, (detail ->> 'memory_bytes')::float8 FROM heartbeat
+WHERE detail ? 'memory_bytes' AND beat_at > %(now)s::timestamptz - interval '7 days';
+
+-- service_waiting_messages
+SELECT service, (detail ->> 'waiting')::float8 FROM heartbeat
+WHERE detail ? 'waiting' AND beat_at > %(now)s::timestamptz - interval '7 days';
+
+-- service_batch
+SELECT service, (detail ->> 'batch')::float8 FROM heartbeat
+WHERE detail ? 'batch' AND beat_at > %(now)s::timestamptz - interval '7 days';
+
+-- service_reconnects
+SELECT service, key, value::float8 FROM heartbeat CROSS JOIN jsonb_each_text(detail -> 'reconnects')
+WHERE detail ? 'reconnects' AND beat_at > %(now)s::timestamptz - interval '7 days';

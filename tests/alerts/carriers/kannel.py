@@ -108,7 +108,7 @@ class Kannel:
                 child.wait(5)
 
     def _spawn(self, argv: Sequence[str], *, out: Path | None = None) -> subprocess.Popen[bytes]:
-        with (out or self._folder / "out.log").open("ab") as sink:
+        with (out or self._folder / "kannel.log").open("ab") as sink:
             child = subprocess.Popen(argv, stdout=sink, stderr=sink, cwd=self._folder)
         self._children.append(child)
         return child
