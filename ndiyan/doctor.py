@@ -164,11 +164,20 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
             yield Problem(
                 f"{zone} was last heard of at {newest_at:%Y-%m-%d %H:%M} UTC", "check its gateway and network"
             )
+    yield from _of_restores(connection)
     yield from _disk(connection, clock)
     yield from _services(connection, clock)
     yield from _topics(connection, settings)
     yield from _evaluation(connection)
     yield from _telling(connection, settings, clock)
+
+
+def _of_restores(connection: Connection) -> Iterator[Problem]:
+    for name, size in connection.execute(SQL["of_restores"]):
+        yield Problem(
+            f"the database {name} stands beside the one in use, with {size / 1e6:.0f} MB",
+            f"when nothing in it is wanted any more: runuser -u postgres -- dropdb {name}",
+        )
 
 
 def _disk(connection: Connection, clock: Clock) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from alerts.watchdog import BACKUP_WITHIN
 from gateway.clock import Clock
-from ndiyan.backup import age_of_newest, is_ahead, list_backups
+from ndiyan.backup import age_of_newest, is_ahead, leftovers, list_backups
 from ndiyan.children import run
 from ndiyan.errors import SettingsError
 from ndiyan.problem import Problem, by_systemd
@@ -21,6 +21,7 @@ from ndiyan.settings import Settings
 
 LOW_ROOM_MB = 2_000
 LOW_MEMORY_MB = 100  # what a backup's own server takes
+LEFT_AFTER_S = 86_400.0  # no backup or check takes as long
 MEMORY = Path("/proc/meminfo")
 ENDS_SOON = timedelta(days=14)
 TLS_WAIT_S = 5.0
@@ -121,9 +122,12 @@ def _backups(settings: Settings, now: datetime) -> Iterator[Problem]:
     folder = Path(settings.backup_folder)
     try:
         backups, age = list_backups(folder), age_of_newest(folder, now)
+        left = [one for one in leftovers(folder) if now.timestamp() - one.stat().st_mtime > LEFT_AFTER_S]
     except OSError as error:
         yield Problem(f"{folder} cannot be read: {error.strerror}", f"findmnt -T {folder}; dmesg | tail")
         return
+    for one in left:
+        yield Problem(f"{one} is of a backup or check that was killed, open to whoever has the disk", f"rm -r {one}")
     for backup in backups:
         if is_ahead(backup, now):
             yield Problem(

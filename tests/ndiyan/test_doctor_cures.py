@@ -32,6 +32,7 @@ from ndiyan.manifest import MANIFEST
 from ndiyan.sealing import generate_key
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
+from tests.databases import database
 from tests.ndiyan.test_backup import made_on, put_backup
 from tests.surroundings import NO_SETTINGS
 from tests.web.web_seed import seed_alert, seed_event
@@ -110,6 +111,18 @@ def test_a_backup_disk_that_answers_no_more_is_told_like_anything_else(
     assert machine_says(clock, BACKUP_FOLDER=str(tmp_path / "kept")) == {
         f"{tmp_path / 'kept'} cannot be read: Input/output error": f"findmnt -T {tmp_path / 'kept'}; dmesg | tail"
     }
+
+
+def test_what_a_killed_check_has_left_on_the_disk_is_named_with_its_cure(
+    well: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    put_backup(folder := tmp_path, clock.now())
+    (left := folder / ".scratch-x1").mkdir()
+    os.utime(left, times=(clock.now().timestamp(), clock.now().timestamp()))
+    assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {}, "it may be at work"
+    clock.advance(timedelta(hours=25))
+    sentence = f"{left} is of a backup or check that was killed, open to whoever has the disk"
+    assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {sentence: f"rm -r {left}"}
 
 
 def test_a_backup_of_a_clock_that_was_ahead_is_named_with_its_cure(
@@ -394,6 +407,23 @@ def test_a_schema_that_stayed_when_the_version_was_taken_back_hides_nothing(ill:
     connection.execute("INSERT INTO migration (number, name, variant) SELECT max(number) + 1, 'x', '' FROM migration")
     assert "ingest is not running" in ill("")
     assert ill("schema") == {}
+
+
+@pytest.mark.db
+def test_a_database_that_a_restore_has_kept_or_left_is_named_with_its_size(
+    postgres: str, ill: Ill, connection: Connection
+) -> None:
+    name = connection.info.dbname
+    with (
+        database(postgres, kept := f"{name}_before_20261126_101500"),
+        database(postgres, left := f"{name}_restored_20261127_101500"),
+        database(postgres, f"{name}_prepared"),
+    ):
+        found = ill("beside the one in use")
+    assert list(found.values()) == [
+        f"when nothing in it is wanted any more: runuser -u postgres -- dropdb {one}" for one in (kept, left)
+    ]
+    assert all(re.search(r"with [1-9]\d* MB$", sentence) for sentence in found)
 
 
 @pytest.mark.db
