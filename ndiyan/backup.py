@@ -204,6 +204,8 @@ def _save(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
 def _tar(paths: Sequence[Path]) -> list[str]:
     """Files and folders by their whole path; one that changes while it is read (exit code 1) is taken as it was."""
     for path in paths:
+        if not os.path.lexists(path):
+            raise BackupError(f"backup.paths: {path} is not there")
         for one in (path, *(path.rglob("*") if path.is_dir() else ())):
             if not one.is_symlink() and not os.access(one, os.R_OK, effective_ids=True):
                 me = pwd.getpwuid(os.geteuid()).pw_name

@@ -395,6 +395,15 @@ def test_a_file_that_may_not_be_read_is_named_with_its_cure(
 
 
 @pytest.mark.db
+def test_a_path_that_is_misspelt_is_not_told_as_missing_rights(
+    database_url: str, folder: Path, clock: ManualClock
+) -> None:
+    config = BackupConfig(folder, None, [folder / "zone"])
+    with pytest.raises(BackupError, match=rf"^backup\.paths: {folder}/zone is not there$"):
+        make_backup(database_url, config, clock, say=lambda line: None)
+
+
+@pytest.mark.db
 def test_a_backup_without_room_is_told_how_much_it_needs_and_what_to_do(
     database_url: str, folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
