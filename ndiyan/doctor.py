@@ -22,7 +22,7 @@ from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
 from ndiyan.identities import unheard
 from ndiyan.machine import machine_problems
-from ndiyan.problem import Problem, by_systemd
+from ndiyan.problem import Problem, by_systemd, why_no_answer
 from ndiyan.settings import Settings
 from web.errors import SignOnRefused
 from web.itself import BAD_WITHIN, fetch_disk
@@ -53,13 +53,8 @@ def find_problems(settings: Settings, *, clock: Clock, wall: Clock | None = None
             problems += _database(connection, settings, clock)
     except SettingsError as error:
         problems.append(Problem("no database is set", str(error)))
-    except psycopg.OperationalError as error:
-        problems.append(
-            Problem(
-                f"the database does not answer: {str(error).splitlines()[0]}",
-                "start it and check database.url (for a demo: make demo)",
-            )
-        )
+    except psycopg.Error as error:
+        problems.append(why_no_answer(error))
     return problems
 
 

@@ -279,6 +279,10 @@ def _check_answers(answers: Answers) -> None:
         if not HOST.fullmatch(host):
             raise InitRefused(f"{what}: {host!r} is no name or address of a machine (water.example.org)")
     pages = urlsplit(answers.pages)
+    try:
+        _ = pages.port
+    except ValueError as error:
+        raise InitRefused(f"pages: {answers.pages}: {error}") from None
     if pages.scheme not in ("http", "https") or not pages.hostname or pages.path.rstrip("/"):
         raise InitRefused(f"pages: {answers.pages!r} is not https://HOST or http://HOST:PORT")
     if not answers.has_proxy and answers.pages_port < FIRST_FREE_PORT:

@@ -97,6 +97,13 @@ def _certificate(host: str, port: int, ca: str | None, now: datetime) -> Iterato
     renew = f"renew it: openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -dates -issuer"
     try:
         context = ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        yield Problem(
+            f"{ca} (tls_ca of mqtt.url) cannot be read: {error.strerror}",
+            "put the broker's authority there: the broker-ca.crt that `ndiyan init` made, or that of a backup",
+        )
+        return
+    try:
         with (
             socket.create_connection((host, port), TLS_WAIT_S) as link,
             context.wrap_socket(link, server_hostname=host) as wrapped,

@@ -21,6 +21,7 @@ from typing import NoReturn
 import pytest
 
 from gateway.clock import ManualClock, SystemClock
+from gateway.config import MqttSettings
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import channel_ids, import_zones
@@ -203,6 +204,21 @@ def over_tls(certificate: Path) -> Iterator[int]:
             thread.join(5)
 
 
+def test_an_authority_that_was_not_copied_yet_is_named_and_not_the_broker(
+    well: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    ca = tmp_path / "broker-ca.crt"
+    for text, why in ((None, "No such file or directory"), ("no certificate", "[X509")):
+        if text is not None:
+            ca.write_text(text, "utf-8")
+        found = machine_says(clock, MQTT_URL=f"mqtts://localhost:1?tls_ca={ca}")
+        sentence = f"{ca} (tls_ca of mqtt.url) cannot be read: {why}"
+        (cure,) = (cure for told, cure in found.items() if told.startswith(sentence))
+        assert cure.startswith("put the broker's authority there: ")
+        with pytest.raises(OSError, match=str(ca)):
+            MqttSettings.from_url(f"mqtts://localhost:1?tls_ca={ca}").tls_context()
+
+
 def test_a_certificate_that_ends_soon_or_is_refused_is_told(well: Path, clock: ManualClock, tmp_path: Path) -> None:
     certificate = tmp_path / "server.pem"
     subprocess.run(
@@ -260,8 +276,8 @@ def ill(database_url: str, clock: ManualClock, connection: Connection) -> Ill:
             id="folder",
         ),
         pytest.param(
-            {"BACKUP_FOLDER": "kept", "BACKUP_KEY_FILE": "gone.key"},
-            ("no backup can be made", "backup.key_file: gone.key cannot be read: No such file"),
+            {"BACKUP_FOLDER": "/kept", "BACKUP_KEY_FILE": "/gone.key"},
+            ("no backup can be made", "backup.key_file: /gone.key cannot be read: No such file"),
             id="key",
         ),
     ],
@@ -281,7 +297,7 @@ def test_a_backup_key_that_only_root_reads_is_told_to_root(
     key.write_text(generate_key()[0], "utf-8")
     monkeypatch.setattr(doctor, "service_account", lambda: Account("ndiyan", 1, 1))
     monkeypatch.setattr(doctor, "can_reach", lambda account, path: path != key)
-    settings = settings_with(BACKUP_FOLDER="kept", BACKUP_KEY_FILE=str(key))
+    settings = settings_with(BACKUP_FOLDER="/kept", BACKUP_KEY_FILE=str(key))
     found = {one.sentence: one.remedy for one in find_problems(settings, clock=clock)}
     assert found[f"no backup can be made: ndiyan may not read {key}"] == f"chgrp ndiyan {key} && chmod g+r {key}"
 
