@@ -26,6 +26,7 @@ from ingest.errors import IngestError
 from ndiyan import cli_gateway
 from ndiyan.cli_account import account, backlog, set_aside_app
 from ndiyan.cli_backup import backup_app, restore
+from ndiyan.cli_broker import broker_app
 from ndiyan.cli_devices import devices_app
 from ndiyan.cli_init import init
 from ndiyan.cli_people import people_app
@@ -59,6 +60,7 @@ app.add_typer(sms_app, name="sms")
 app.add_typer(people_app, name="people")
 app.add_typer(backup_app, name="backup")
 app.add_typer(devices_app, name="devices")
+app.add_typer(broker_app, name="broker")
 app.add_typer(users_app, name="users")
 app.command("init")(init)
 app.command("account")(account)
@@ -258,6 +260,8 @@ def webhooks(
     settings = _load(context)
     with connect(settings.required("database.url")) as connection:
         if again is not None:
+            if again not in (known := [one.name for one in fetch_webhooks(connection)]):
+                raise NdiyanError(f"{again} is no webhook; these are: {', '.join(known)}")
             now = settings.make_clock().now()
             with connection.transaction():
                 number = try_again(connection, again, now=now)

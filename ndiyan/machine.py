@@ -90,11 +90,13 @@ def _certificates(settings: Settings, now: datetime) -> Iterator[Problem]:
     if web.scheme == "https" and web.hostname:
         places.append((web.hostname, web.port or 443, None))
     for host, port, ca in places:
-        yield from _certificate(host, port, ca, now)
+        renew = f"renew it: openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -dates -issuer"
+        if ca == settings.broker_authority:
+            renew = f"ndiyan broker certificate --host {host}; systemctl restart mosquitto"
+        yield from _certificate(host, port, ca, now, renew)
 
 
-def _certificate(host: str, port: int, ca: str | None, now: datetime) -> Iterator[Problem]:
-    renew = f"renew it: openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -dates -issuer"
+def _certificate(host: str, port: int, ca: str | None, now: datetime, renew: str) -> Iterator[Problem]:
     try:
         context = ssl.create_default_context(cafile=ca)
     except OSError as error:

@@ -70,6 +70,20 @@ def test_a_backtest_begins_at_the_instant_that_is_meant_wherever_it_is_written(t
         ),
         pytest.param(("profiles", "add", "no.toml"), {}, 1, "no.toml: cannot be read: No such file", id="no-profile"),
         pytest.param(
+            ("init", "--yes", "--root", "trial", "--phone", "224620"),
+            {"NDIYAN_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"},
+            2,
+            "ndiyan: watch.phones: ",
+            id="phone-of-a-trial",
+        ),
+        pytest.param(
+            ("init", "--yes", "--root", "trial"),
+            {"NDIYAN_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"},
+            1,
+            "ndiyan: the database does not answer",
+            id="address-of-the-environment",
+        ),
+        pytest.param(
             ("init", "--yes", "--pages", "https://192.168.1.10:8OOO"),
             {},
             1,
@@ -126,6 +140,13 @@ def test_who_stands_in_a_folder_with_settings_is_told_that_they_count_and_not_th
     assert f"settings: ndiyan.toml, not {machines} (--settings FILE takes another)" in told()
 
 
+def test_the_doctor_says_which_variables_it_read_beside_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").touch()
+    (tmp_path / "secrets.env").write_text("NDIYAN_WEB_PORT=8300\n", "utf-8")
+    done = ndiyan("--settings", "own.toml", "doctor", cwd=tmp_path, NDIYAN_WEB_HOST="127.0.0.1")
+    assert "settings: own.toml, NDIYAN_WEB_HOST; of secrets.env beside it: NDIYAN_WEB_PORT" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -155,6 +176,12 @@ def test_what_goes_wrong_on_the_way_is_told_by_its_own_name(
     with pytest.raises(SystemExit):
         cli.main()
     assert told in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.db
+def test_a_webhook_that_is_not_there_is_not_tried_again(tmp_path: Path, database_url: str) -> None:
+    done = ndiyan("webhooks", "--again", "ofice", cwd=tmp_path, NDIYAN_DATABASE_URL=database_url)
+    assert (done.returncode, "ofice is no webhook" in done.stderr) == (1, True)
 
 
 @pytest.mark.db

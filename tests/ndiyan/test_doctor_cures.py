@@ -19,6 +19,8 @@ from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
+from cryptography import x509
+from typer.testing import CliRunner
 
 from gateway.clock import ManualClock, SystemClock
 from gateway.config import MqttSettings
@@ -26,7 +28,9 @@ from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.registry import channel_ids, import_zones
 from ndiyan import doctor, machine, problem
+from ndiyan.certificates import LIFE, Authority, hosts_of, make_certificates
 from ndiyan.children import Account
+from ndiyan.cli import app
 from ndiyan.doctor import find_problems
 from ndiyan.machine import machine_problems
 from ndiyan.manifest import MANIFEST
@@ -202,6 +206,49 @@ def over_tls(certificate: Path) -> Iterator[int]:
         finally:
             listener.shutdown(2)
             thread.join(5)
+
+
+def test_the_cure_for_the_brokers_certificate_cures(
+    well: Path, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = SystemClock().now()
+    ours = make_certificates("water.example", now=now)
+    authority = Authority(ours.authority, ours.authority_key)
+    shown, key = authority.serve("water.example", now=now - LIFE + timedelta(days=5))
+    places = {
+        "broker-ca.crt": ours.authority,
+        "broker-ca.key": ours.authority_key,
+        "server.crt": shown,
+        "server.key": key,
+    }
+    for name, text in places.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "server.key").chmod(0o640)
+    monkeypatch.setenv("NDIYAN_BROKER_FOLDER", str(tmp_path))
+    monkeypatch.setenv("NDIYAN_BROKER_AUTHORITY", ca := str(tmp_path / "broker-ca.crt"))
+    monkeypatch.setenv("NDIYAN_BROKER_AUTHORITY_KEY", str(tmp_path / "broker-ca.key"))
+
+    def told() -> dict[str, str]:
+        (tmp_path / "both.pem").write_text(
+            (tmp_path / "server.crt").read_text("utf-8") + (tmp_path / "server.key").read_text("utf-8"), "utf-8"
+        )
+        with over_tls(tmp_path / "both.pem") as port:
+            url = f"mqtts://localhost:{port}?tls_ca={ca}"
+            found = machine_problems(settings_with(MQTT_URL=url, BROKER_AUTHORITY=ca), wall=ManualClock(now))
+            return {one.sentence: one.remedy for one in found if "certificate" in one.sentence}
+
+    ((sentence, cure),) = told().items()
+    assert " ends on " in sentence
+    command, then = cure.split("; ")
+    assert then == "systemctl restart mosquitto"
+    done = CliRunner().invoke(app, [*command.split()[1:], "--host", "10.0.0.7"])
+    assert done.exit_code == 0, done.output
+    assert told() == {}
+    text = (tmp_path / "server.crt").read_text("utf-8")
+    assert hosts_of(text) == ["water.example", "localhost", "127.0.0.1", "10.0.0.7"]
+    assert (tmp_path / "server.key").stat().st_mode & 0o777 == 0o640
+    a_day_before = x509.load_pem_x509_certificate(text.encode()).not_valid_before_utc - now
+    assert a_day_before < timedelta(hours=-23), "for a gateway whose clock is behind"
 
 
 def test_an_authority_that_was_not_copied_yet_is_named_and_not_the_broker(

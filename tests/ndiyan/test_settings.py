@@ -63,7 +63,7 @@ def test_every_command_reads_the_secrets_that_systemd_gives_the_services(tmp_pat
     [
         pytest.param("NDIYAN_WATCH_MAILBOXS=a@example.org", "sets nothing: NDIYAN_WATCH_MAILBOXES?", id="letter-less"),
         pytest.param("NDYIAN_WATCH_PHONES=+224620000000", "sets nothing: NDIYAN_WATCH_PHONES?", id="letters-swapped"),
-        pytest.param("NDIYAN_COLOUR=red", "NDIYAN_COLOUR sets nothing$", id="nothing-like-it"),
+        pytest.param("NDIYAN_PAINT=red", "NDIYAN_PAINT sets nothing$", id="nothing-like-it"),
         pytest.param("NDIYAN_SMS_CARRIER=orange", "sets nothing: NDIYAN_SMS_CARRIERS?", id="no-route"),
         pytest.param("export NDIYAN_WEB_PORT=8200", "is no NAME=value", id="as-in-a-shell"),
         pytest.param("NDIYAN_WEB_PORT: 8200", "is no NAME=value", id="no-assignment"),
