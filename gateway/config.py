@@ -83,7 +83,10 @@ class MqttSettings:
         """
         if self.tls_ca is None:
             return None
-        context = ssl.create_default_context(cafile=self.tls_ca or None)
+        try:
+            context = ssl.create_default_context(cafile=self.tls_ca or None)
+        except OSError as error:  # which does not say of which file it speaks
+            raise OSError(error.errno, error.strerror, self.tls_ca) from error
         if self.tls_cert:
             context.load_cert_chain(self.tls_cert, self.tls_key)
         return context

@@ -14,13 +14,17 @@ from typing import Any
 
 def read_toml(path: Path, error_type: type[Exception]) -> dict[str, Any]:
     """The values of a file; an error of that type when it cannot be read or is no TOML."""
+    return values_from_toml(read_text(path, error_type), str(path), error_type)
+
+
+def read_text(path: Path, error_type: type[Exception]) -> str:
+    """The text of a file, without the mark that Windows puts before it; an error of that type when there is none."""
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except OSError as error:
         raise error_type(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise error_type(f"{path}: is not valid TOML: {error}") from error
-    return values_from_toml(text, str(path), error_type)
+        raise error_type(f"{path}: is no text in UTF-8: {error}") from error
 
 
 def values_from_toml(text: str, path: str, error_type: type[Exception]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import BackupError, StartRefused
 from ndiyan.manifest import DATABASE, FILES, MANIFEST, NAME, Backup, Manifest, read_backup
 from ndiyan.pg_tools import address, find_tool
-from ndiyan.restore import last_words, restore_into
+from ndiyan.restore import check_files, last_words, restore_into
 from ndiyan.sealing import SEALED, Written, seal
 
 LOCK = ".lock"
@@ -67,12 +67,16 @@ def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[
     StartRefused : no room, or this machine has no PostgreSQL that can try it
     """
     with _alone(config.folder):
+        for left in leftovers(config.folder):
+            shutil.rmtree(left, ignore_errors=True)
+        for left in leftovers(config.folder):
+            say(f"{left} is of a backup or check that was killed, open to whoever has the disk: rm -r {left}, as root")
         making = Path(tempfile.mkdtemp(prefix=MAKING, dir=config.folder))
         try:
             _hand_over([making], config.folder)
             draft = _save(url, config, making, clock)
             say(f"saved {draft.size / 1e6:.1f} MB; restoring it into a server of its own to see whether it is whole")
-            try_backup(draft, config.key)
+            _try(draft, config.key)
             done = _name(replace(draft.manifest, verified_at=clock.now()), making, config.folder)
             _hand_over(done.folder.iterdir(), config.folder)
         finally:
@@ -81,14 +85,25 @@ def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[
     return done
 
 
-def try_backup(backup: Backup, key: pyrage.x25519.Identity | None) -> int:
+def check_backup(backup: Backup, key: pyrage.x25519.Identity | None) -> int:
     """Restore into a server that is thrown away, and compare; returns how many rows there are.
 
     Raises
     ------
-    BackupError : it does not give back what was saved
+    BackupError : it does not give back what was saved, or a backup is being made beside it
     StartRefused : this machine has no PostgreSQL that can try it
     """
+    check_files(backup)
+    with _alone(backup.folder.parent):
+        return _try(backup, key)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What a backup or check works in, and leaves behind when it is killed: the whole database, readable."""
+    return sorted((*folder.glob(f"{MAKING}*"), *folder.glob(f"{SCRATCH}*")))
+
+
+def _try(backup: Backup, key: pyrage.x25519.Identity | None) -> int:
     with _scratch_server(backup) as url:
         return restore_into(url, backup, key)
 
@@ -189,6 +204,8 @@ def _save(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
 def _tar(paths: Sequence[Path]) -> list[str]:
     """Files and folders by their whole path; one that changes while it is read (exit code 1) is taken as it was."""
     for path in paths:
+        if not os.path.lexists(path):
+            raise BackupError(f"backup.paths: {path} is not there")
         for one in (path, *(path.rglob("*") if path.is_dir() else ())):
             if not one.is_symlink() and not os.access(one, os.R_OK, effective_ids=True):
                 me = pwd.getpwuid(os.geteuid()).pw_name
@@ -281,7 +298,7 @@ def _scratch_server(backup: Backup) -> Iterator[str]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Only one backup at a time; what a killed one left is swept away."""
+    """Only one backup or check at a time: each would sweep away what the other works in."""
     try:
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         opened = os.fdopen(os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644), "w")
@@ -296,7 +313,5 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise BackupError(f"another backup is being made in {folder}") from error
-        for left in (*folder.glob(f"{MAKING}*"), *folder.glob(f"{SCRATCH}*")):
-            shutil.rmtree(left, ignore_errors=True)
+            raise BackupError(f"another backup is being made or checked in {folder}: wait for its end") from error
         yield

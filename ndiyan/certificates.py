@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFE = timedelta(days=3650)
+BEFORE = timedelta(days=1)  # so far back they are good: a gateway without a battery may wake with an older clock
 AUTHORITY = "Ndiyan broker authority"
 USES = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
@@ -68,9 +69,19 @@ class Authority:
         """A certificate for whoever connects to the broker under this name."""
         key = _new_key()
         end = min(now + LIFE, self.certificate.not_valid_after_utc)
-        builder = _builder(name, key, self.certificate.subject, start=now, end=end)
+        builder = _builder(name, key, self.certificate.subject, start=now - BEFORE, end=end)
         made = _leaf(builder, ExtendedKeyUsageOID.CLIENT_AUTH, self.certificate).sign(self._key, SHA256())
         return Issued(_pem(made), _key_pem(key), made.serial_number)
+
+    def serve(self, *hosts: str, now: datetime) -> tuple[str, str]:
+        """A certificate for a broker of these names and addresses, also for programs beside it, and its key."""
+        key = _new_key()
+        names = [_general(host) for host in dict.fromkeys((*hosts, "localhost", "127.0.0.1"))]
+        end = min(now + LIFE, self.certificate.not_valid_after_utc)
+        builder = _builder("Ndiyan broker", key, self.certificate.subject, start=now - BEFORE, end=end)
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        made = _leaf(builder, ExtendedKeyUsageOID.SERVER_AUTH, self.certificate).sign(self._key, SHA256())
+        return _pem(made), _key_pem(key)
 
     def revoked(self, serials: Iterable[int], *, now: datetime) -> str:
         """The list of certificates that count no more; it stays good as long as the authority, so that a broker nobody
@@ -90,21 +101,24 @@ class Authority:
 
 def make_certificates(*hosts: str, now: datetime) -> Certificates:
     """An authority, and its server certificate for these names and addresses, and for programs beside the broker."""
-    key, server_key = _new_key(), _new_key()
+    key = _new_key()
     name = _name(AUTHORITY)
     usage = x509.KeyUsage(**dict.fromkeys(USES, False) | {"key_cert_sign": True, "crl_sign": True})
     authority = (
-        _builder(AUTHORITY, key, name, start=now, end=now + LIFE)
+        _builder(AUTHORITY, key, name, start=now - BEFORE, end=now + LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, SHA256())
     )
-    names = [_general(host) for host in dict.fromkeys((*hosts, "localhost", "127.0.0.1"))]
-    builder = _builder("Ndiyan broker", server_key, name, start=now, end=now + LIFE)
-    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    server = _leaf(builder, ExtendedKeyUsageOID.SERVER_AUTH, authority).sign(key, SHA256())
-    return Certificates(_pem(authority), _key_pem(key), _pem(server), _key_pem(server_key))
+    text, secret = _pem(authority), _key_pem(key)
+    return Certificates(text, secret, *Authority(text, secret).serve(*hosts, now=now))
+
+
+def hosts_of(certificate: str) -> list[str]:
+    """The names and addresses that a server's certificate is for."""
+    extensions = x509.load_pem_x509_certificate(certificate.encode()).extensions
+    return [str(one.value) for one in extensions.get_extension_for_class(x509.SubjectAlternativeName).value]
 
 
 def serials_of(revoked: str) -> set[int]:

@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 failed, 2 misused (a wrong option or setting).
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -25,6 +26,7 @@ from ingest.errors import IngestError
 from ndiyan import cli_gateway
 from ndiyan.cli_account import account, backlog, set_aside_app
 from ndiyan.cli_backup import backup_app, restore
+from ndiyan.cli_broker import broker_app
 from ndiyan.cli_devices import devices_app
 from ndiyan.cli_init import init
 from ndiyan.cli_people import people_app
@@ -34,7 +36,8 @@ from ndiyan.cli_simulate import simulate_app
 from ndiyan.cli_users import BY, users_app
 from ndiyan.cli_zones import zones_app
 from ndiyan.errors import NdiyanError, SettingsError
-from ndiyan.settings import SETTINGS, Settings, load_settings, settings_file
+from ndiyan.problem import why_no_answer
+from ndiyan.settings import PLACES, SECRETS, SETTINGS, Settings, load_settings, read_secrets, settings_file
 from ndiyan.shipped_files import shipped
 from ndiyan.sms import sms_app
 from simulator.errors import SimulatorError
@@ -57,6 +60,7 @@ app.add_typer(sms_app, name="sms")
 app.add_typer(people_app, name="people")
 app.add_typer(backup_app, name="backup")
 app.add_typer(devices_app, name="devices")
+app.add_typer(broker_app, name="broker")
 app.add_typer(users_app, name="users")
 app.command("init")(init)
 app.command("account")(account)
@@ -74,6 +78,10 @@ def _settings(
 ) -> None:
     """Ndiyan watches over rural drinking water: from the sensor beside the pump to an SMS that says what to do."""
     context.obj = settings
+    there, used = [place for place in PLACES if place.is_file()], settings_file()
+    if settings is None and not os.environ.get("NDIYAN_SETTINGS") and there and there != [used]:
+        others = ", ".join(str(place) for place in there if place != used)
+        _say(f"settings: {used or 'no file'}, not {others} (--settings FILE takes another)")
 
 
 def _load(context: typer.Context) -> Settings:
@@ -252,6 +260,8 @@ def webhooks(
     settings = _load(context)
     with connect(settings.required("database.url")) as connection:
         if again is not None:
+            if again not in (known := [one.name for one in fetch_webhooks(connection)]):
+                raise NdiyanError(f"{again} is no webhook; these are: {', '.join(known)}")
             now = settings.make_clock().now()
             with connection.transaction():
                 number = try_again(connection, again, now=now)
@@ -334,13 +344,13 @@ def db_timescale(
 
 @db_app.command("status")
 def db_status(context: typer.Context, as_json: Json = False) -> None:
-    """Tell the schema's number and what this version needs; exit 1 when they differ."""
+    """Tell the schema's number and what this version needs; exit 1 when it is less (a newer one is fine)."""
     from ingest.db import connect, newest_migration, schema_number
 
     with connect(_load(context).required("database.url")) as connection:
         found, wanted = schema_number(connection), newest_migration()
     _answer({"schema": found, "wanted": wanted}, f"schema {found}, this version needs {wanted}", as_json=as_json)
-    raise typer.Exit(0 if found == wanted else 1)
+    raise typer.Exit(0 if found >= wanted else 1)
 
 
 @app.command()
@@ -515,7 +525,10 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
 
     settings = _load(context)
     around = [setting.variable for setting in SETTINGS if setting.variable in os.environ]
-    _say(f"settings: {', '.join([str(context.obj or settings_file() or 'no file'), *around])}")
+    file = context.obj or settings_file()
+    secret = read_secrets(file.with_name(SECRETS)) if file else {}
+    beside = f"; of {SECRETS} beside it: {', '.join(secret)}" if secret else ""
+    _say(f"settings: {', '.join([str(file or 'no file'), *around])}{beside}")
     problems = find_problems(settings, clock=settings.make_clock())
     text = "\n".join(f"{problem.sentence}\n    → {problem.remedy}" for problem in problems)
     _answer([problem.as_dict() for problem in problems], text or "all is well", as_json=as_json)
@@ -530,8 +543,13 @@ def main() -> None:
         _fail(str(error), 2)
     except (NdiyanError, GatewayError, IngestError, AlertsError, SimulatorError, WebError) as error:
         _fail(str(error), 1)
-    except psycopg.OperationalError as error:
-        _fail(f"the database does not answer: {str(error).splitlines()[0]}", 1)
+    except psycopg.Error as error:
+        why = why_no_answer(error)
+        _fail(f"{why.sentence}\n    → {why.remedy}", 1)
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise  # of a link: which one, only the traceback tells
+        _fail(f"{error.filename or 'a file could not be written'}: {error.strerror}", 1)
 
 
 def _fail(sentence: str, code: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ndiyan.settings import Settings, load_settings
+from ndiyan.supervisor import tidied_up
 
 if TYPE_CHECKING:
     from ndiyan.manifest import Backup
@@ -27,7 +28,8 @@ def backup(context: typer.Context, as_json: Json = False) -> None:
     from ndiyan.backup import make_backup
 
     settings = load_settings(context.obj)
-    made = make_backup(settings.required("database.url"), settings.backup(), settings.make_clock(), say=_say)
+    with tidied_up():
+        made = make_backup(settings.required("database.url"), settings.backup(), settings.make_clock(), say=_say)
     rows = sum(rows for rows, _ in made.manifest.contents.tables.values())
     text = f"{made.folder}: {rows} rows, {made.size / 1e6:.1f} MB, restored once and found whole"
     _answer({"backup": str(made.folder), "rows": rows, "bytes": made.size}, text, as_json=as_json)
@@ -60,13 +62,12 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Restore one again into a server that is thrown away, and compare; exit 1 when something is missing."""
-    from ndiyan.backup import try_backup
-    from ndiyan.restore import check_files
+    from ndiyan.backup import check_backup
 
     settings = load_settings(context.obj)
     found = _named(settings, name)
-    check_files(found)
-    rows = try_backup(found, settings.backup_key())
+    with tidied_up():
+        rows = check_backup(found, settings.backup_key())
     _answer({"backup": str(found.folder), "rows": rows}, f"{found.folder}: {rows} rows, whole", as_json=as_json)
 
 
@@ -105,7 +106,8 @@ def restore(
         _answer({"files": str(files)}, f"the files of {found.folder} are in {files}", as_json=as_json)
         return
     now = settings.make_clock().now()
-    done = put_back(settings.required("database.url"), found, key, over=over, now=now)
+    with tidied_up():
+        done = put_back(settings.required("database.url"), found, key, over=over, now=now)
     text = (
         f"{done.rows} rows of {found.manifest.made_at:%Y-%m-%d %H:%M} UTC are in place; next: ndiyan db migrate\n"
         "everybody logs in anew; accounts, passwords and API keys are those of then: close again what was closed since"

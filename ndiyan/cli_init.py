@@ -22,7 +22,12 @@ def init(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: what is not given has its default.")] = False,
     database: Annotated[
-        str, typer.Option(help="Address of an empty database; default: one is made in this machine's PostgreSQL.")
+        str,
+        typer.Option(
+            envvar="NDIYAN_DATABASE_URL",
+            help="Address of an empty database; default: one is made in this machine's PostgreSQL."
+            " Whoever is on the machine sees options (ps), and not the variable.",
+        ),
     ] = "",
     root: Annotated[Path, typer.Option(help="Write under this folder: for a look, a trial, containers.")] = Path("/"),
     broker_host: Annotated[
@@ -40,6 +45,7 @@ def init(
             return default if given is None else given
         return str(typer.prompt(question, default=default, err=True, show_default=bool(default))).strip()
 
+    root = root.resolve()
     asked_host = ask("Name or address by which gateways reach this server", host, socket.getfqdn())
     answers = Answers(
         host=asked_host,
@@ -48,7 +54,7 @@ def init(
         administrator=ask("Name of the first administrator", administrator, "administrator"),
         phone=ask("Phone that hears when Ndiyan stands still (+224…, empty for none)", phone, ""),
         database=database,
-        root=root.resolve(),
+        root=root,
         broker_host=broker_host,
         mqtt_port=mqtt_port,
         tools_port=tools_port,

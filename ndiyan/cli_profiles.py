@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gateway.tables import read_text
+from ingest.errors import ProfileError
 from ingest.profiles.profile import Profile, load_profile, shipped_profiles
 from ingest.profiles.trial import failed_samples, try_message
 from ndiyan.cli_users import BY
@@ -77,10 +79,9 @@ def add(context: typer.Context, file: File) -> None:
     from ingest.profiles.own import keep_profile
 
     settings = load_settings(context.obj)
+    text = read_text(file, ProfileError)
     with connect(settings.required("database.url")) as connection:
-        profile = keep_profile(
-            connection, file.read_text("utf-8"), where=str(file), by=BY, now=settings.make_clock().now()
-        )
+        profile = keep_profile(connection, text, where=str(file), by=BY, now=settings.make_clock().now())
     print(f"{profile.name}: kept; ndiyan profiles replay --profile {profile.name} reads old messages by it")
 
 

@@ -71,7 +71,8 @@ class BrokerFiles:
         """Whoever comes with a certificate, and its number."""
         if not (self.folder / CERTIFICATES).exists():
             return {}
-        return {name: int(number, 16) for name, number in map(str.split, self._read(CERTIFICATES).splitlines())}
+        lines = (line.split() for line in self._read(CERTIFICATES).splitlines() if line.strip())
+        return {name: int(number, 16) for name, number in lines}
 
     def senders(self) -> dict[str, Identity]:
         """Whoever may connect and is no gateway of ours; one that was a gateway may say nothing any more."""

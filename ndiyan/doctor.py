@@ -22,7 +22,7 @@ from ndiyan.embedded_broker import answers_connect
 from ndiyan.errors import SettingsError
 from ndiyan.identities import unheard
 from ndiyan.machine import machine_problems
-from ndiyan.problem import Problem, by_systemd
+from ndiyan.problem import Problem, by_systemd, why_no_answer
 from ndiyan.settings import Settings
 from web.errors import SignOnRefused
 from web.itself import BAD_WITHIN, fetch_disk
@@ -53,13 +53,8 @@ def find_problems(settings: Settings, *, clock: Clock, wall: Clock | None = None
             problems += _database(connection, settings, clock)
     except SettingsError as error:
         problems.append(Problem("no database is set", str(error)))
-    except psycopg.OperationalError as error:
-        problems.append(
-            Problem(
-                f"the database does not answer: {str(error).splitlines()[0]}",
-                "start it and check database.url (for a demo: make demo)",
-            )
-        )
+    except psycopg.Error as error:
+        problems.append(why_no_answer(error))
     return problems
 
 
@@ -164,11 +159,20 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
             yield Problem(
                 f"{zone} was last heard of at {newest_at:%Y-%m-%d %H:%M} UTC", "check its gateway and network"
             )
+    yield from _of_restores(connection)
     yield from _disk(connection, clock)
     yield from _services(connection, clock)
     yield from _topics(connection, settings)
     yield from _evaluation(connection)
     yield from _telling(connection, settings, clock)
+
+
+def _of_restores(connection: Connection) -> Iterator[Problem]:
+    for name, size in connection.execute(SQL["of_restores"]):
+        yield Problem(
+            f"the database {name} stands beside the one in use, with {size / 1e6:.0f} MB",
+            f"when nothing in it is wanted any more: runuser -u postgres -- dropdb {name}",
+        )
 
 
 def _disk(connection: Connection, clock: Clock) -> Iterator[Problem]:

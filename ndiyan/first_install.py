@@ -32,7 +32,7 @@ from ndiyan.children import ACCOUNT, can_write, service_account
 from ndiyan.devices import ACCESS, PASSWORDS
 from ndiyan.embedded_broker import filled
 from ndiyan.embedded_postgres import postgres_account
-from ndiyan.errors import NdiyanError
+from ndiyan.errors import NdiyanError, SettingsError
 from ndiyan.identities import (
     INGEST,
     OPERATOR,
@@ -279,6 +279,10 @@ def _check_answers(answers: Answers) -> None:
         if not HOST.fullmatch(host):
             raise InitRefused(f"{what}: {host!r} is no name or address of a machine (water.example.org)")
     pages = urlsplit(answers.pages)
+    try:
+        _ = pages.port
+    except ValueError as error:
+        raise InitRefused(f"pages: {answers.pages}: {error}") from None
     if pages.scheme not in ("http", "https") or not pages.hostname or pages.path.rstrip("/"):
         raise InitRefused(f"pages: {answers.pages!r} is not https://HOST or http://HOST:PORT")
     if not answers.has_proxy and answers.pages_port < FIRST_FREE_PORT:
@@ -384,10 +388,12 @@ def _own_files(answers: Answers, database: str) -> Iterator[_File]:
         caddy = shipped("deploy/Caddyfile").read_text("utf-8")
         yield _File(answers.etc / "Caddyfile", caddy.replace("{$NDIYAN_PAGES}", answers.pages))
     text = _settings(answers, database, passwords)
-    with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as draft:
-        draft.write(text)
-        draft.flush()
-        load_settings(Path(draft.name), {})
+    with tempfile.TemporaryDirectory() as private:
+        (draft := Path(private) / "ndiyan.toml").write_text(text, "utf-8")
+        try:
+            load_settings(draft, {})
+        except SettingsError as error:
+            raise SettingsError(str(error).removeprefix(f"{draft}: ")) from None
     yield _File(answers.settings, text, ACCOUNT)
 
 

@@ -18,7 +18,7 @@ from alerts.watchdog import BACKUP_WITHIN
 from gateway.clock import Clock
 from ingest.db import connect
 from ingest.folders import fetch_broker_folder, fetch_database_folder
-from ndiyan.backup import age_of_newest, is_ahead, list_backups
+from ndiyan.backup import age_of_newest, is_ahead, leftovers, list_backups
 from ndiyan.children import run
 from ndiyan.errors import SettingsError
 from ndiyan.problem import Problem, by_systemd
@@ -26,6 +26,7 @@ from ndiyan.settings import Settings
 
 LOW_ROOM_MB = 2_000
 LOW_MEMORY_MB = 100  # what a backup's own server takes
+LEFT_AFTER_S = 86_400.0  # no backup or check takes as long
 MEMORY = Path("/proc/meminfo")
 ENDS_SOON = timedelta(days=14)
 TLS_WAIT_S = 5.0
@@ -110,13 +111,22 @@ def _certificates(settings: Settings, now: datetime) -> Iterator[Problem]:
     if web.scheme == "https" and web.hostname:
         places.append((web.hostname, web.port or 443, None))
     for host, port, ca in places:
-        yield from _certificate(host, port, ca, now)
+        renew = f"renew it: openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -dates -issuer"
+        if ca == settings.broker_authority:
+            renew = f"ndiyan broker certificate --host {host}; systemctl restart mosquitto"
+        yield from _certificate(host, port, ca, now, renew)
 
 
-def _certificate(host: str, port: int, ca: str | None, now: datetime) -> Iterator[Problem]:
-    renew = f"renew it: openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -dates -issuer"
+def _certificate(host: str, port: int, ca: str | None, now: datetime, renew: str) -> Iterator[Problem]:
     try:
         context = ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        yield Problem(
+            f"{ca} (tls_ca of mqtt.url) cannot be read: {error.strerror}",
+            "put the broker's authority there: the broker-ca.crt that `ndiyan init` made, or that of a backup",
+        )
+        return
+    try:
         with (
             socket.create_connection((host, port), TLS_WAIT_S) as link,
             context.wrap_socket(link, server_hostname=host) as wrapped,
@@ -142,9 +152,12 @@ def _backups(settings: Settings, now: datetime) -> Iterator[Problem]:
     folder = Path(settings.backup_folder)
     try:
         backups, age = list_backups(folder), age_of_newest(folder, now)
+        left = [one for one in leftovers(folder) if now.timestamp() - one.stat().st_mtime > LEFT_AFTER_S]
     except OSError as error:
         yield Problem(f"{folder} cannot be read: {error.strerror}", f"findmnt -T {folder}; dmesg | tail")
         return
+    for one in left:
+        yield Problem(f"{one} is of a backup or check that was killed, open to whoever has the disk", f"rm -r {one}")
     for backup in backups:
         if is_ahead(backup, now):
             yield Problem(

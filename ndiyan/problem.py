@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psycopg
+
 UNITS = Path("/etc/systemd/system")  # where `ndiyan init` and the guide put ours
+UNDEFINED = ("42P01", "42703", "42704", "42883")  # SQLSTATE of a table, column, type or function that is not there
+DISK_FULL = "53100"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,23 @@ class Problem:
     def as_dict(self) -> dict[str, str]:
         """For machines."""
         return asdict(self)
+
+
+def why_no_answer(error: psycopg.Error) -> Problem:
+    """What the database's own words mean for whoever asked it something."""
+    words = (str(error).splitlines() or [type(error).__name__])[0]
+    if error.sqlstate is None and "FATAL" not in words:
+        cure = "start it and check database.url (for a demo: make demo)"
+        return Problem(f"the database does not answer: {words}", cure)
+    if error.sqlstate in UNDEFINED:
+        return Problem(f"the database's schema is not this version's: {words}", "ndiyan db migrate")
+    if error.sqlstate is None:
+        cure = "it runs: check user, password and name in database.url"
+    elif error.sqlstate == DISK_FULL:
+        cure = "make room on its disk: du -xh --max-depth=2 / | sort -h | tail"
+    else:
+        cure = "see its own log"
+    return Problem(f"the database refused: {words}", cure)
 
 
 def by_systemd(unit: str) -> str | None:

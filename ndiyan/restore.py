@@ -47,8 +47,7 @@ def restore(url: str, backup: Backup, key: pyrage.x25519.Identity | None, *, ove
     beside, before = (f"{name}_{word}_{now:%Y%m%d_%H%M%S}" for word in ("restored", "before"))
     check_files(backup)
     with connect(with_database(url, "postgres")) as admin:
-        if others := [row[0] for row in admin.execute(SQL["others"], {"name": name})]:
-            raise BackupError(f"{name} is in use by {', '.join(others)}: stop the services first, then restore")
+        _refuse_in_use(admin, name)
         exists = bool(admin.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchall())
         is_used = exists and bool(_tables(url))
         if is_used and not over:
@@ -59,14 +58,16 @@ def restore(url: str, backup: Backup, key: pyrage.x25519.Identity | None, *, ove
         try:
             rows = restore_into(with_database(url, beside), backup, key)
             _log_out_all(with_database(url, beside))
+            _refuse_in_use(admin, name)  # again: hours may have passed
+            with admin.transaction():
+                if exists:
+                    _execute(admin, "ALTER DATABASE {} RENAME TO {}", name, before)
+                _execute(admin, "ALTER DATABASE {} RENAME TO {}", beside, name)
         except BaseException:
-            _execute(admin, "DROP DATABASE {}", beside)
+            _execute(admin, "DROP DATABASE IF EXISTS {} WITH (FORCE)", beside)  # FORCE: a session may still write there
             raise
-        if is_used:
-            _execute(admin, "ALTER DATABASE {} RENAME TO {}", name, before)
-        elif exists:
-            _execute(admin, "DROP DATABASE {}", name)
-        _execute(admin, "ALTER DATABASE {} RENAME TO {}", beside, name)
+        if exists and not is_used:
+            _execute(admin, "DROP DATABASE {} WITH (FORCE)", before)
     return Restored(rows, before if is_used else None)
 
 
@@ -179,6 +180,11 @@ def _log_out_all(url: str) -> None:
         if connection.execute(SQL["has_sessions"]).fetchone() == (True,):
             connection.execute(SQL["end_sessions"])
             connection.execute(SQL["void_links"])
+
+
+def _refuse_in_use(admin: Connection, name: str) -> None:
+    if others := [row[0] for row in admin.execute(SQL["others"], {"name": name})]:
+        raise BackupError(f"{name} is in use by {', '.join(others)}: stop the services first, then restore")
 
 
 def _tables(url: str) -> list[str]:

@@ -9,9 +9,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -86,6 +88,17 @@ def _domains(value: str) -> None:
     for domain in value.split():
         if "@" in domain or domain != domain.lower():
             raise ValueError(f"{domain} is no domain in small letters (example.org)")
+
+
+def _whole_path(value: str) -> None:
+    if not Path(value).is_absolute():
+        raise ValueError(f"{value} is no whole path (/var/backups/ndiyan)")
+
+
+def _whole_paths(value: str) -> None:
+    for path in value.split():
+        if not Path(path).is_absolute():
+            raise ValueError(f"{path} is no whole path (/etc/ndiyan); a space stands between two, and in none")
 
 
 def _roles(value: str) -> None:
@@ -179,9 +192,9 @@ SETTINGS = (
     Setting("oidc.only_for", "", check=_roles),
     Setting("sms.carriers", "phone"),
     Setting("sms.price_gnf", PRICE_GNF, bounds=(0, 100_000)),
-    Setting("backup.folder", ""),
-    Setting("backup.key_file", ""),
-    Setting("backup.paths", ""),
+    Setting("backup.folder", "", check=_whole_path),
+    Setting("backup.key_file", "", check=_whole_path),
+    Setting("backup.paths", "", check=_whole_paths),
     Setting("backup.at", "", check=_daytime),
     Setting("watch.ping_url", "", check=_web_address),
     Setting("watch.phones", "", check=_phones),
@@ -200,6 +213,11 @@ SETTINGS = (
     Setting("clock", "system", check=_clock),
     Setting("demo", default=False),
 )
+
+
+# What a file of variables may hold of ours: a missing secret of a route or a webhook stops the start anyway.
+VARIABLES = (*(setting.variable for setting in SETTINGS), "NDIYAN_PG_BIN", "NDIYAN_MOSQUITTO")
+OF_A_TABLE = re.compile(r"NDIYAN_(SMS|WEBHOOKS)_[A-Z0-9_]+_[A-Z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +399,13 @@ def settings_file(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Where settings are read from unless a file is given: NDIYAN_SETTINGS, else the first of `PLACES` that exists."""
     if named := environment.get("NDIYAN_SETTINGS"):
         return Path(named)
-    return next((place for place in PLACES if place.is_file()), None)
+    return next((place for place in PLACES if place.is_file() and (place.is_absolute() or _is_trusted(place))), None)
+
+
+def _is_trusted(place: Path) -> bool:
+    """Whether a file in the folder where somebody stands may say what is run: as root, only one of root's own."""
+    beside = (place, place.with_name(SECRETS))
+    return os.geteuid() != 0 or all(one.lstat().st_uid == 0 for one in beside if one.exists())
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -393,7 +417,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
     """
     file = file or settings_file(environment)
     values, routes, hooks = ({}, {}, {}) if file is None else _from_file(file)
-    environment = {**({} if file is None else _secrets(file.with_name(SECRETS))), **environment}
+    environment = {**({} if file is None else read_secrets(file.with_name(SECRETS))), **environment}
     for setting in SETTINGS:
         if setting.variable in environment:
             values[setting.key] = _from_text(setting, environment[setting.variable])
@@ -406,24 +430,38 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
     return Settings(**found, carriers=carriers, webhooks=webhooks)
 
 
-def _secrets(file: Path) -> dict[str, str]:
+def read_secrets(file: Path) -> dict[str, str]:
     """Variables as systemd reads them from a file: `NAME=value`, quotes around it if need be.
 
-    Where we may not read it, systemd did before it started us.
+    Where we may not read it, systemd did before it started us. What else the services have of it, as HTTPS_PROXY, is
+    passed over; what looks like one of ours and is none is refused.
+
+    Raises
+    ------
+    SettingsError : unreadable, a line is no assignment, or nothing is set by that name
     """
     try:
-        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+        lines = file.read_text("utf-8-sig").splitlines()
     except (FileNotFoundError, PermissionError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from error
     found = {}
-    for line in lines:
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not line or line.startswith(("#", ";")):
+            continue
         name, has_value, value = line.partition("=")
-        if has_value and not line.startswith(("#", ";")):
-            value = value.strip()
-            is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-            found[name.strip()] = value[1:-1] if is_quoted else value
+        name, value = name.strip(), value.strip()
+        if not has_value or not name.isidentifier():
+            raise SettingsError(f"{file}: line {number} is no NAME=value")
+        if name not in VARIABLES and not OF_A_TABLE.match(name):
+            likely = get_close_matches(name, VARIABLES, 1, cutoff=0.85)
+            if likely or name.startswith("NDIYAN_"):
+                raise SettingsError(
+                    f"{file}: line {number}: {name} sets nothing{''.join(f': {one}?' for one in likely)}"
+                )
+        is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        found[name] = value[1:-1] if is_quoted else value
     return found
 
 

@@ -23,6 +23,7 @@ BACK_OFF_S = (0.5, 15.0)  # first and longest wait before a child is started aga
 STEADY_S = 60.0  # a child that lived this long starts again with the first wait
 STOP_WITHIN_S = 4.5  # all groups together
 POLL_S = 0.1
+ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Program:
@@ -151,19 +152,26 @@ class Supervisor:
 @contextmanager
 def until_interrupted() -> Iterator[None]:
     """Run a body until Ctrl-C, SIGTERM or SIGHUP ends it quietly; what its `finally` blocks do is not cut short."""
-    endings = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    before = {ending: signal.signal(ending, _interrupt) for ending in endings}
     try:
-        yield
+        with tidied_up():
+            yield
     except KeyboardInterrupt:
         log.debug("interrupted")
+
+
+@contextmanager
+def tidied_up() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP (a lost link) interrupt a body as Ctrl-C does; its `finally` blocks are not cut short."""
+    before = {ending: signal.signal(ending, _interrupt) for ending in ENDINGS}
+    try:
+        yield
     finally:
         for ending, handler in before.items():
             signal.signal(ending, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for ending in ENDINGS:
         signal.signal(ending, signal.SIG_IGN)  # a second Ctrl-C must not leave servers behind
     raise KeyboardInterrupt
 

@@ -16,6 +16,13 @@ GROUP BY z.zone_id ORDER BY z.zone_id;
 -- heartbeats
 SELECT service, detail FROM heartbeat;
 
+-- of_restores
+-- Databases that a restore has made beside this one, or kept.
+SELECT datname, pg_database_size(datname) FROM pg_database
+WHERE starts_with(datname, current_database() || '_')
+  AND substr(datname, length(current_database()) + 2) ~ '^(restored|before)_\d{8}_\d{6}$'
+ORDER BY datname;
+
 -- clock
 SELECT clock_timestamp();
 

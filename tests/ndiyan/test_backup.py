@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,14 +17,17 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway.clock import Clock, ManualClock
-from ingest.db import connect
-from ndiyan import backup, sealing
+from ingest.db import Connection, connect, newest_migration, schema_number
+from ndiyan import backup as backup_module
+from ndiyan import restore as restore_module
+from ndiyan import sealing
 from ndiyan.backup import (
     BackupConfig,
     age_of_newest,
+    check_backup,
     find_backup,
     let_go,
     list_backups,
@@ -37,6 +41,7 @@ from ndiyan.errors import BackupError, NdiyanError, SettingsError, StartRefused
 from ndiyan.manifest import DATABASE, MANIFEST, NAME, Backup, Manifest
 from ndiyan.restore import check_files, restore, restore_files
 from ndiyan.sealing import new_key, read_key
+from ndiyan.supervisor import tidied_up
 from tests.conftest import skip_without
 from tests.web.web_site import Site
 from web.access import begin_session, count_sessions, create_login_link, purpose_of
@@ -161,6 +166,99 @@ def test_a_database_that_is_not_empty_is_replaced_only_when_told_and_kept(
         drop_database(database_url, done.kept_as)
 
 
+def of_restores(url: str) -> list[str]:
+    """The databases of the tests' server that a restore over this one has made or kept."""
+    name = str(conninfo_to_dict(url)["dbname"])
+    with connect(make_conninfo(url, dbname="postgres")) as admin:
+        return [one for (one,) in admin.execute("SELECT datname FROM pg_database") if one.startswith(f"{name}_")]
+
+
+@pytest.mark.db
+def test_a_restore_that_somebody_stands_in_the_way_of_at_its_end_leaves_everything_as_it_was(
+    database_url: str, folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_backup(database_url, BackupConfig(folder / "kept"), clock, say=lambda line: None)
+    real = restore_module.restore_into
+    opened = []
+
+    def an_hour_long(url: str, backup: Backup, key: None) -> int:
+        rows = real(url, backup, key)
+        opened.append(connect(database_url, application="psql"))  # and one forgot that the services are to stand
+        return rows
+
+    monkeypatch.setattr(restore_module, "restore_into", an_hour_long)
+    with pytest.raises(BackupError, match="is in use by psql: stop the services first"):
+        restore(database_url, made, None, over=True, now=clock.now())
+    opened.pop().close()
+    assert of_restores(database_url) == []
+    with connect(database_url) as connection:
+        assert schema_number(connection) == newest_migration()
+
+
+@pytest.mark.db
+def test_between_the_two_renames_of_a_restore_there_is_no_moment_without_a_database(
+    database_url: str, folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_backup(database_url, BackupConfig(folder / "kept"), clock, say=lambda line: None)
+    real = restore_module._execute
+
+    def until_the_link_is_lost(connection: Connection, statement: str, *names: str) -> None:
+        real(connection, statement, *names)
+        if "RENAME" in statement:
+            signal.raise_signal(signal.SIGHUP)
+
+    monkeypatch.setattr(restore_module, "_execute", until_the_link_is_lost)
+    with pytest.raises(KeyboardInterrupt), tidied_up():
+        restore(database_url, made, None, over=True, now=clock.now())
+    assert of_restores(database_url) == []
+    with connect(database_url) as connection:
+        assert schema_number(connection) == newest_migration()
+
+
+@pytest.mark.db
+def test_a_check_and_the_nightly_backup_do_not_sweep_each_other_away(
+    database_url: str, folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+    refused = []
+
+    def meanwhile(backup: Backup, key: None) -> int:
+        assert [one.name[:9] for one in backup_module.leftovers(folder)] == []
+        with pytest.raises(BackupError, match="another backup is being made or checked") as error:
+            make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+        refused.append(error)
+        return 0
+
+    monkeypatch.setattr(backup_module, "_try", meanwhile)
+    check_backup(made, None)
+    assert len(refused) == 1
+
+
+@pytest.mark.db
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else for a moment")
+def test_an_open_database_that_a_killed_check_of_root_has_left_is_told_by_the_nightly_backup(
+    folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    (left := folder / ".scratch-x").mkdir()
+    (left / "PG_VERSION").write_text("15", "utf-8")
+    told: list[str] = []
+    monkeypatch.setattr(backup_module, "_save", lambda *given: pytest.fail("the end of this story", pytrace=False))
+    os.seteuid(nobody.pw_uid)
+    try:
+        with pytest.raises(pytest.fail.Exception):
+            make_backup("postgresql://127.0.0.1:1/x", BackupConfig(folder), clock, say=told.append)
+    finally:
+        os.seteuid(0)
+    assert told == [
+        f"{left} is of a backup or check that was killed, open to whoever has the disk: rm -r {left}, as root"
+    ]
+    with pytest.raises(pytest.fail.Exception):
+        make_backup("postgresql://127.0.0.1:1/x", BackupConfig(folder), clock, say=told.append)
+    assert (len(told), left.exists()) == (1, False), "root can"
+
+
 @pytest.mark.db
 def test_who_was_logged_in_when_a_backup_was_made_is_not_after_its_restore(
     database_url: str, folder: Path, clock: ManualClock
@@ -266,7 +364,7 @@ def test_a_first_backup_by_root_that_fails_keeps_no_nightly_one_from_being_made(
         owners.append(making.stat().st_uid)
         raise BackupError("the database went away")
 
-    monkeypatch.setattr(backup, "_save", fail)
+    monkeypatch.setattr(backup_module, "_save", fail)
     try:
         for uid in (0, nobody.pw_uid):
             os.seteuid(uid)
@@ -294,6 +392,15 @@ def test_a_file_that_may_not_be_read_is_named_with_its_cure(
     finally:
         os.seteuid(0)
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "etc"]
+
+
+@pytest.mark.db
+def test_a_path_that_is_misspelt_is_not_told_as_missing_rights(
+    database_url: str, folder: Path, clock: ManualClock
+) -> None:
+    config = BackupConfig(folder, None, [folder / "zone"])
+    with pytest.raises(BackupError, match=rf"^backup\.paths: {folder}/zone is not there$"):
+        make_backup(database_url, config, clock, say=lambda line: None)
 
 
 @pytest.mark.db

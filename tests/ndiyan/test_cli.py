@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ingest.db import connect, newest_migration
+from ndiyan import cli, settings
 from ndiyan.children import free_port, spawn
 from ndiyan.embedded_broker import EmbeddedBroker
 from tests.ingest.process import wait_until
@@ -66,6 +68,28 @@ def test_a_backtest_begins_at_the_instant_that_is_meant_wherever_it_is_written(t
             "ndiyan: the database does not answer: ",
             id="no-database",
         ),
+        pytest.param(("profiles", "add", "no.toml"), {}, 1, "no.toml: cannot be read: No such file", id="no-profile"),
+        pytest.param(
+            ("init", "--yes", "--root", "trial", "--phone", "224620"),
+            {"NDIYAN_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"},
+            2,
+            "ndiyan: watch.phones: ",
+            id="phone-of-a-trial",
+        ),
+        pytest.param(
+            ("init", "--yes", "--root", "trial"),
+            {"NDIYAN_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"},
+            1,
+            "ndiyan: the database does not answer",
+            id="address-of-the-environment",
+        ),
+        pytest.param(
+            ("init", "--yes", "--pages", "https://192.168.1.10:8OOO"),
+            {},
+            1,
+            "pages: https://192.168.1.10:8OOO: Port could not be cast",
+            id="letter-for-a-number",
+        ),
         pytest.param(("zones", "list", "nowhere.toml"), {}, 1, "ndiyan: nowhere.toml: cannot be read", id="no-file"),
     ],
 )
@@ -76,6 +100,97 @@ def test_a_mistake_is_one_sentence_and_never_a_traceback(
     assert done.returncode == code
     assert sentence in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.db
+def test_between_an_upgrade_and_its_migration_each_command_says_what_is_to_be_done(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", empty_database_url)
+    for words in (
+        "web login-link", "web api-key office", "web api-keys", "web revoke-api-key x", "webhooks", "account",
+        "set-aside list", "profiles list", "profiles remove x", "profiles replay", "devices list", "devices add gw-1",
+        "sms transcript", "people export +224620000000", "users list", "zones export x", "db roles",
+    ):  # fmt: skip
+        monkeypatch.setattr(sys, "argv", ["ndiyan", *words.split()])
+        with pytest.raises(SystemExit, match="1"):
+            cli.main()
+        assert "ndiyan db migrate" in capsys.readouterr().err, words
+
+
+def test_who_stands_in_a_folder_with_settings_is_told_that_they_count_and_not_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NDIYAN_SETTINGS", raising=False)
+    machines = tmp_path / "etc.toml"
+    monkeypatch.setattr(settings, "PLACES", (Path("ndiyan.toml"), machines))
+    monkeypatch.setattr(cli, "PLACES", (Path("ndiyan.toml"), machines))
+    monkeypatch.setattr(sys, "argv", ["ndiyan", "db", "status"])
+
+    def told() -> str:
+        with pytest.raises(SystemExit):
+            cli.main()
+        return capsys.readouterr().err
+
+    machines.touch()
+    assert "settings:" not in told()
+    (tmp_path / "ndiyan.toml").touch()
+    assert f"settings: ndiyan.toml, not {machines} (--settings FILE takes another)" in told()
+
+
+def test_the_doctor_says_which_variables_it_read_beside_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").touch()
+    (tmp_path / "secrets.env").write_text("NDIYAN_WEB_PORT=8300\n", "utf-8")
+    done = ndiyan("--settings", "own.toml", "doctor", cwd=tmp_path, NDIYAN_WEB_HOST="127.0.0.1")
+    assert "settings: own.toml, NDIYAN_WEB_HOST; of secrets.env beside it: NDIYAN_WEB_PORT" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        pytest.param(PermissionError(13, "Permission denied", "/srv/out"), "/srv/out: Permission denied", id="rights"),
+        pytest.param(OSError(28, "No space left on device"), "could not be written: No space left", id="full-disk"),
+        pytest.param(
+            psycopg.errors.DiskFull("could not extend file"), "refused: could not extend file → make room",
+            id="its-disk",
+        ),
+        pytest.param(
+            psycopg.OperationalError('connection failed: FATAL:  password authentication failed for user "ndiyan"'),
+            "→ it runs: check user, password and name in database.url", id="its-password",
+        ),
+        pytest.param(
+            psycopg.errors.InsufficientPrivilege("permission denied for table zone"),
+            "ndiyan: the database refused: permission denied for table zone", id="its-rights",
+        ),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_on_the_way_is_told_by_its_own_name(
+    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.db
+def test_a_webhook_that_is_not_there_is_not_tried_again(tmp_path: Path, database_url: str) -> None:
+    done = ndiyan("webhooks", "--again", "ofice", cwd=tmp_path, NDIYAN_DATABASE_URL=database_url)
+    assert (done.returncode, "ofice is no webhook" in done.stderr) == (1, True)
+
+
+@pytest.mark.db
+def test_a_schema_that_stayed_when_the_version_was_taken_back_is_fine(tmp_path: Path, database_url: str) -> None:
+    with connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO migration (number, name, variant) SELECT max(number) + 1, 'x', '' FROM migration"
+        )
+    assert ndiyan("db", "status", cwd=tmp_path, NDIYAN_DATABASE_URL=database_url).returncode == 0
 
 
 @pytest.mark.db

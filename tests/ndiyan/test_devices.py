@@ -345,3 +345,8 @@ def test_two_who_let_gateways_in_at_once_both_find_theirs_in_the_files(tmp_path:
     with ThreadPoolExecutor(4) as people:
         list(people.map(lambda name: BrokerFiles(tmp_path, names).give(name, anew=False), names))
     assert set(BrokerFiles(tmp_path, names).names()) == names.keys()
+
+
+def test_a_blank_line_in_the_list_of_certificates_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "devices.certificates").write_text("gw-1 1f\n\ngw-2 20\n", "utf-8")
+    assert BrokerFiles(tmp_path, {}).certificates() == {"gw-1": 0x1F, "gw-2": 0x20}

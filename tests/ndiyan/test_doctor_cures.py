@@ -19,14 +19,19 @@ from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
+from cryptography import x509
+from typer.testing import CliRunner
 
 from gateway.clock import ManualClock, SystemClock
+from gateway.config import MqttSettings
 from gateway.zones import Zone
 from ingest.db import Connection, connect
 from ingest.folders import fetch_database_folder
 from ingest.registry import channel_ids, import_zones
 from ndiyan import doctor, machine, problem
+from ndiyan.certificates import LIFE, Authority, hosts_of, make_certificates
 from ndiyan.children import Account
+from ndiyan.cli import app
 from ndiyan.doctor import find_problems
 from ndiyan.embedded_broker import EmbeddedBroker
 from ndiyan.machine import machine_problems
@@ -35,6 +40,7 @@ from ndiyan.sealing import generate_key
 from ndiyan.settings import Settings, load_settings
 from ndiyan.shipped_files import shipped
 from tests.conftest import skip_without
+from tests.databases import database
 from tests.ndiyan.test_backup import made_on, put_backup
 from tests.surroundings import NO_SETTINGS
 from tests.web.web_seed import seed_alert, seed_event
@@ -135,6 +141,18 @@ def test_a_backup_disk_that_answers_no_more_is_told_like_anything_else(
     }
 
 
+def test_what_a_killed_check_has_left_on_the_disk_is_named_with_its_cure(
+    well: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    put_backup(folder := tmp_path, clock.now())
+    (left := folder / ".scratch-x1").mkdir()
+    os.utime(left, times=(clock.now().timestamp(), clock.now().timestamp()))
+    assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {}, "it may be at work"
+    clock.advance(timedelta(hours=25))
+    sentence = f"{left} is of a backup or check that was killed, open to whoever has the disk"
+    assert machine_says(clock, BACKUP_FOLDER=str(folder)) == {sentence: f"rm -r {left}"}
+
+
 def test_a_backup_of_a_clock_that_was_ahead_is_named_with_its_cure(
     well: Path, clock: ManualClock, tmp_path: Path
 ) -> None:
@@ -213,6 +231,64 @@ def over_tls(certificate: Path) -> Iterator[int]:
             thread.join(5)
 
 
+def test_the_cure_for_the_brokers_certificate_cures(
+    well: Path, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = SystemClock().now()
+    ours = make_certificates("water.example", now=now)
+    authority = Authority(ours.authority, ours.authority_key)
+    shown, key = authority.serve("water.example", now=now - LIFE + timedelta(days=5))
+    places = {
+        "broker-ca.crt": ours.authority,
+        "broker-ca.key": ours.authority_key,
+        "server.crt": shown,
+        "server.key": key,
+    }
+    for name, text in places.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "server.key").chmod(0o640)
+    monkeypatch.setenv("NDIYAN_BROKER_FOLDER", str(tmp_path))
+    monkeypatch.setenv("NDIYAN_BROKER_AUTHORITY", ca := str(tmp_path / "broker-ca.crt"))
+    monkeypatch.setenv("NDIYAN_BROKER_AUTHORITY_KEY", str(tmp_path / "broker-ca.key"))
+
+    def told() -> dict[str, str]:
+        (tmp_path / "both.pem").write_text(
+            (tmp_path / "server.crt").read_text("utf-8") + (tmp_path / "server.key").read_text("utf-8"), "utf-8"
+        )
+        with over_tls(tmp_path / "both.pem") as port:
+            url = f"mqtts://localhost:{port}?tls_ca={ca}"
+            found = machine_problems(settings_with(MQTT_URL=url, BROKER_AUTHORITY=ca), wall=ManualClock(now))
+            return {one.sentence: one.remedy for one in found if "certificate" in one.sentence}
+
+    ((sentence, cure),) = told().items()
+    assert " ends on " in sentence
+    command, then = cure.split("; ")
+    assert then == "systemctl restart mosquitto"
+    done = CliRunner().invoke(app, [*command.split()[1:], "--host", "10.0.0.7"])
+    assert done.exit_code == 0, done.output
+    assert told() == {}
+    text = (tmp_path / "server.crt").read_text("utf-8")
+    assert hosts_of(text) == ["water.example", "localhost", "127.0.0.1", "10.0.0.7"]
+    assert (tmp_path / "server.key").stat().st_mode & 0o777 == 0o640
+    a_day_before = x509.load_pem_x509_certificate(text.encode()).not_valid_before_utc - now
+    assert a_day_before < timedelta(hours=-23), "for a gateway whose clock is behind"
+
+
+def test_an_authority_that_was_not_copied_yet_is_named_and_not_the_broker(
+    well: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    ca = tmp_path / "broker-ca.crt"
+    for text, why in ((None, "No such file or directory"), ("no certificate", "[X509")):
+        if text is not None:
+            ca.write_text(text, "utf-8")
+        found = machine_says(clock, MQTT_URL=f"mqtts://localhost:1?tls_ca={ca}")
+        sentence = f"{ca} (tls_ca of mqtt.url) cannot be read: {why}"
+        (cure,) = (cure for told, cure in found.items() if told.startswith(sentence))
+        assert cure.startswith("put the broker's authority there: ")
+        with pytest.raises(OSError, match=str(ca)):
+            MqttSettings.from_url(f"mqtts://localhost:1?tls_ca={ca}").tls_context()
+
+
 def test_a_certificate_that_ends_soon_or_is_refused_is_told(well: Path, clock: ManualClock, tmp_path: Path) -> None:
     certificate = tmp_path / "server.pem"
     subprocess.run(
@@ -270,8 +346,8 @@ def ill(database_url: str, clock: ManualClock, connection: Connection) -> Ill:
             id="folder",
         ),
         pytest.param(
-            {"BACKUP_FOLDER": "kept", "BACKUP_KEY_FILE": "gone.key"},
-            ("no backup can be made", "backup.key_file: gone.key cannot be read: No such file"),
+            {"BACKUP_FOLDER": "/kept", "BACKUP_KEY_FILE": "/gone.key"},
+            ("no backup can be made", "backup.key_file: /gone.key cannot be read: No such file"),
             id="key",
         ),
     ],
@@ -291,7 +367,7 @@ def test_a_backup_key_that_only_root_reads_is_told_to_root(
     key.write_text(generate_key()[0], "utf-8")
     monkeypatch.setattr(doctor, "service_account", lambda: Account("ndiyan", 1, 1))
     monkeypatch.setattr(doctor, "can_reach", lambda account, path: path != key)
-    settings = settings_with(BACKUP_FOLDER="kept", BACKUP_KEY_FILE=str(key))
+    settings = settings_with(BACKUP_FOLDER="/kept", BACKUP_KEY_FILE=str(key))
     found = {one.sentence: one.remedy for one in find_problems(settings, clock=clock)}
     assert found[f"no backup can be made: ndiyan may not read {key}"] == f"chgrp ndiyan {key} && chmod g+r {key}"
 
@@ -419,6 +495,23 @@ def test_a_schema_that_stayed_when_the_version_was_taken_back_hides_nothing(ill:
     connection.execute("INSERT INTO migration (number, name, variant) SELECT max(number) + 1, 'x', '' FROM migration")
     assert "ingest is not running" in ill("")
     assert ill("schema") == {}
+
+
+@pytest.mark.db
+def test_a_database_that_a_restore_has_kept_or_left_is_named_with_its_size(
+    postgres: str, ill: Ill, connection: Connection
+) -> None:
+    name = connection.info.dbname
+    with (
+        database(postgres, kept := f"{name}_before_20261126_101500"),
+        database(postgres, left := f"{name}_restored_20261127_101500"),
+        database(postgres, f"{name}_prepared"),
+    ):
+        found = ill("beside the one in use")
+    assert list(found.values()) == [
+        f"when nothing in it is wanted any more: runuser -u postgres -- dropdb {one}" for one in (kept, left)
+    ]
+    assert all(re.search(r"with [1-9]\d* MB$", sentence) for sentence in found)
 
 
 @pytest.mark.db

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from gateway.clock import FastClock, SystemClock
+from ndiyan import settings as settings_module
 from ndiyan.errors import SettingsError
-from ndiyan.settings import PLACES, SETTINGS, load_settings
+from ndiyan.settings import PLACES, SETTINGS, load_settings, settings_file
 from web.rights import Role
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -44,7 +46,7 @@ def test_every_command_reads_the_secrets_that_systemd_gives_the_services(tmp_pat
         load_settings(file, {})
     secrets.write_text(
         "# of the webhook\n\nNDIYAN_WEBHOOKS_OFFICE_SECRET='a secret of = and twenty-four letters'\n"
-        'NDIYAN_WEB_PORT = "8200"\n; NDIYAN_DEMO=true\nno assignment\n',
+        'NDIYAN_WEB_PORT = "8200"\n; NDIYAN_DEMO=true\nHTTPS_PROXY=http://proxy:3128\n',
         "utf-8",
     )
     settings = load_settings(file, {})
@@ -54,6 +56,58 @@ def test_every_command_reads_the_secrets_that_systemd_gives_the_services(tmp_pat
     secrets.write_bytes(b"NDIYAN_WEB_PORT=\xff")
     with pytest.raises(SettingsError, match=r"secrets\.env: 'utf-8' codec"):
         load_settings(file, {})
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        pytest.param("NDIYAN_WATCH_MAILBOXS=a@example.org", "sets nothing: NDIYAN_WATCH_MAILBOXES?", id="letter-less"),
+        pytest.param("NDYIAN_WATCH_PHONES=+224620000000", "sets nothing: NDIYAN_WATCH_PHONES?", id="letters-swapped"),
+        pytest.param("NDIYAN_PAINT=red", "NDIYAN_PAINT sets nothing$", id="nothing-like-it"),
+        pytest.param("NDIYAN_SMS_CARRIER=orange", "sets nothing: NDIYAN_SMS_CARRIERS?", id="no-route"),
+        pytest.param("export NDIYAN_WEB_PORT=8200", "is no NAME=value", id="as-in-a-shell"),
+        pytest.param("NDIYAN_WEB_PORT: 8200", "is no NAME=value", id="no-assignment"),
+    ],
+)
+def test_a_secret_that_nothing_would_read_stops_the_start_with_file_and_line(
+    tmp_path: Path, line: str, told: str
+) -> None:
+    file, secrets = tmp_path / "ndiyan.toml", tmp_path / "secrets.env"
+    file.touch()
+    secrets.write_text(f"# ours\n{line}\n", "utf-8")
+    with pytest.raises(SettingsError, match=f"{secrets}: line 2.* {told}"):
+        load_settings(file, {})
+    secrets.write_text("NDIYAN_SMS_ORANGE_CLIENT_SECRET=x\nNDIYAN_WEBHOOKS_MY_OFFICE_SECRET=x\n", "utf-8")
+    load_settings(file, {})  # of a route and a webhook that are switched off
+
+
+def test_files_that_windows_has_written_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "ndiyan.toml"
+    file.write_text("[web]\nport = 8300\n", "utf-8-sig")
+    (tmp_path / "secrets.env").write_text("NDIYAN_WEB_HOST=10.0.0.1\n", "utf-8-sig")
+    settings = load_settings(file, {})
+    assert (settings.web_port, settings.web_host) == (8300, "10.0.0.1")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may hand files to others")
+def test_root_obeys_no_settings_of_the_folder_where_it_happens_to_stand_but_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path / "etc"
+    elsewhere.mkdir()
+    (elsewhere / "ndiyan.toml").touch()
+    monkeypatch.setattr(settings_module, "PLACES", (Path("ndiyan.toml"), elsewhere / "ndiyan.toml"))
+    (here := tmp_path / "ndiyan.toml").write_text('[broker]\nreload = "sh -c mine"\n', "utf-8")
+    assert settings_file({}) == Path("ndiyan.toml")
+    (secrets := tmp_path / "secrets.env").touch()
+    for one in (here, secrets):
+        os.chown(one, 65534, 65534)
+        assert settings_file({}) == elsewhere / "ndiyan.toml"
+        os.chown(one, 0, 0)
+    os.chown(elsewhere / "ndiyan.toml", 65534, 65534)
+    here.unlink()
+    assert settings_file({}) == elsewhere / "ndiyan.toml", "that one is where it is on purpose"
 
 
 def test_a_group_of_the_openid_provider_gives_the_highest_role_that_names_it(tmp_path: Path) -> None:
@@ -104,6 +158,9 @@ def test_the_clock_of_the_demo_comes_through_the_environment(tmp_path: Path) -> 
         pytest.param('[oidc]\nonly_for = "boss"', r"oidc\.only_for: boss is none of viewer, secretary,", id="roles"),
         pytest.param('[watch]\nalive_at = "07:00Z"', r"watch\.alive_at: 07:00Z has a zone: write .* in UTC", id="zone"),
         pytest.param('[backup]\nat = "02:30+01:00"', r"backup\.at: 02:30\+01:00 has a zone", id="offset"),
+        pytest.param('[backup]\nfolder = "backups"', r"backup\.folder: backups is no whole path", id="relative-folder"),
+        pytest.param('[backup]\npaths = "/etc/a etc/b"', r"backup\.paths: etc/b is no whole path", id="relative-path"),
+        pytest.param('[backup]\npaths = "/srv/my zones"', "zones is no whole path .* a space stands", id="space"),
         pytest.param("webhooks = 3", "webhooks: 3 is no table of webhooks", id="webhooks"),
     ],
 )

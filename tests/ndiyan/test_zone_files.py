@@ -102,6 +102,12 @@ def test_a_mistake_names_file_key_value_and_bound(tmp_path: Path, old: str, new:
     assert str(file) in str(caught.value)
 
 
+def test_a_file_that_windows_has_written_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "zone-3.toml"
+    file.write_text((shipped("zones") / "zone-3.toml").read_text("utf-8"), "utf-8-sig")
+    assert load_zone(file).zone_id == "zone-3"
+
+
 def test_two_files_of_one_zone_are_refused(tmp_path: Path) -> None:
     text = (shipped("zones") / "zone-1.toml").read_text("utf-8")
     for name in ("a.toml", "b.toml"):
