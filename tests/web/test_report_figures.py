@@ -240,8 +240,21 @@ def test_outages_that_touch_are_one_and_false_or_explained_ones_are_none() -> No
         alert(begin_h=100, end_h=200, is_explained=True), alert(begin_h=100, end_h=200, severity=2),
         alert("comms_outage", begin_h=48, end_h=60, is_late=True), alert(begin_h=300, end_h=302, is_late=True),
     ]  # fmt: skip
-    assert outages_of(alerts, START, end) == Outages(3, 13.0, 8.0), "one found late was there all the same"
+    found = outages_of(alerts, START, end)
+    assert found == Outages(3, 13.0, 8.0, ((None, 3),)), "one found late was there all the same"
     assert silence_of(alerts, START, end) == Silence(12.0, 12.0)
+
+
+def test_an_outage_has_the_causes_that_people_named_of_its_alerts_and_none_of_what_was_no_outage() -> None:
+    """Two alerts that touch are one outage of one cause, whatever was named twice; one that is still on has no end."""
+    alerts = [
+        alert(begin_h=10, end_h=16, cause="part_replaced"), alert("tower_empty", begin_h=14, end_h=18),
+        alert(begin_h=18, end_h=20, cause="part_replaced"), alert(begin_h=40, end_h=None),
+        alert("comms_outage", begin_h=1, end_h=9, cause="network"),
+        alert(begin_h=20, end_h=22, is_true=False, cause="false_alarm"),
+        alert("night_leak", begin_h=10, end_h=30, severity=2, cause="leak_repaired"),
+    ]  # fmt: skip
+    assert outages_of(alerts, START, START + 31 * DAY).causes == (("part_replaced", 1), (None, 1))
 
 
 def whole() -> Rows:
@@ -272,8 +285,8 @@ def test_a_whole_month_worked_out_by_hand() -> None:
     assert zone.takings_share == pytest.approx(15 / 31)
     assert zone.service == Service((DayState.SERVED,) * 31)
     assert zone.alerts == AlertCounts(told=4, true=1, false=1, unsaid=2, quiet=1)
-    assert zone.repairs == (RepairLine("false_alarm", 1, 10.0, 10.0), RepairLine("part_replaced", 1, 6.0, 6.0))
-    assert zone.outages == Outages(1, 6.0, 6.0)
+    assert zone.repairs == (RepairLine("part_replaced", 1, 6.0, 6.0),), "a false alarm was none"
+    assert zone.outages == Outages(1, 6.0, 6.0, (("part_replaced", 1),))
     assert (zone.communication_share, zone.women_share) == (1.0, pytest.approx(12 / 26))
     assert (zone.sms, zone.sms_gnf) == (7, 1350)
     assert (zone.completeness, figures.is_indicative, figures.is_whole) == (1.0, False, True)

@@ -407,6 +407,30 @@ def test_the_committees_sheet_says_yes_only_of_days_with_water(october: Site) ->
     assert told(DayState.PARTLY) == "Pas d’eau : 30 jours. Peu de robinets : 1 jour."
 
 
+def test_the_committees_sheet_names_the_causes_of_its_outages_and_of_nothing_else(
+    october: Site, author: httpx.Client
+) -> None:
+    """One outage of six hours, two silences of the network and three false alarms: six causes of one outage."""
+    begin = OCTOBER - timedelta(days=10)
+    closed = [("pump_not_running", "part_replaced"), *[("comms_outage", "network")] * 2]
+    closed += [("dry_running", "false_alarm")] * 3
+    with october.connect() as connection:
+        for number, (fault, cause) in enumerate(closed):
+            at = begin + number * timedelta(hours=12)
+            alert = seed_alert(
+                connection, "zone-1", fault, code=f"A9{number}", opened_at=at, state="resolved",
+                resolved_at=at + timedelta(hours=6),
+            )  # fmt: skip
+            closed_as = "UPDATE alert SET cause = %s, closed_by = 'Awa', closed_at = resolved_at WHERE alert_id = %s"
+            connection.execute(closed_as, (cause, alert))
+    outages = words(author.get("/fr/rapports/2026-10/zone-1?pour=comite")).split("Les pannes")[1].split("L’argent")[0]
+    assert "Pannes : 1." in outages
+    assert outages.rstrip().endswith("pièce remplacée : 1"), outages
+    assert figures(author, "/fr/rapports/2026-10/zone-1?format=csv")["zone-1/outages_part_replaced"] == "1"
+    repairs = words(author.get("/fr/rapports/2026-10/zone-1")).split("Réparations par cause")[1].split("Énergie")[0]
+    assert "fausse alerte" not in repairs
+
+
 def test_all_zones_together_name_the_village_with_least_and_rank_nobody(author: httpx.Client) -> None:
     text = words(author.get("/fr/rapports/2026-10"))
     assert "connue pour 2 zones sur 6" in text

@@ -5,6 +5,7 @@ Each figure is defined in `web.reports.annex`, in words, for whoever reads the r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -215,11 +216,13 @@ class RepairLine(NamedTuple):
 
 
 class Outages(NamedTuple):
-    """Times without water by our alerts of severity 3 that nobody called false: how many, and hours together."""
+    """Times without water by our alerts of severity 3 that nobody called false: how many, hours together, and how many
+    of each cause (None: nobody has named one yet); one outage may have two."""
 
     number: int
     hours: float
     longest_h: float
+    causes: tuple[tuple[str | None, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,20 +509,25 @@ def silence_of(alerts: Sequence[Told], start: datetime, end: datetime) -> Silenc
 
 def outages_of(alerts: Sequence[Told], start: datetime, end: datetime) -> Outages:
     """Times without water, those that touch counted as one."""
-    spans = _within(
-        [
-            one
-            for one in alerts
-            if one.severity >= NO_WATER_SEVERITY
-            and one.fault != Fault.COMMS_OUTAGE
-            and not one.is_explained
-            and one.is_true is not False
-        ],
-        start,
-        end,
-    )
+    counted = [
+        one
+        for one in alerts
+        if one.severity >= NO_WATER_SEVERITY
+        and one.fault != Fault.COMMS_OUTAGE
+        and not one.is_explained
+        and one.is_true is not False
+    ]
+    spans = _within(counted, start, end)
     lengths = [(until - since) / HOUR for since, until in spans]
-    return Outages(len(spans), sum(lengths), max(lengths, default=0.0))
+    causes = Counter(cause for since, until in spans for cause in _causes(counted, since, until))
+    by_number = sorted(causes.items(), key=lambda one: (one[0] is None, -one[1], one[0] or ""))
+    return Outages(len(spans), sum(lengths), max(lengths, default=0.0), tuple(by_number))
+
+
+def _causes(alerts: Sequence[Told], since: datetime, until: datetime) -> set[str | None]:
+    """What people named as causes of the alerts that were on in a span of them; None while nobody has."""
+    on = [one for one in alerts if one.first_evidence_at < until and (one.ended_at is None or one.ended_at > since)]
+    return {one.cause for one in on if one.cause is not None} or {None}
 
 
 def _within(alerts: Sequence[Told], start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
@@ -614,7 +622,7 @@ def count_alerts(alerts: Sequence[Told], start: datetime, end: datetime) -> Aler
 
 
 def _ended(alerts: Sequence[Told], start: datetime, end: datetime) -> list[Repair]:
-    """How long alerts lasted that ended within [start, end), from the first evidence."""
+    """How long alerts lasted that ended within [start, end), from the first evidence; a false one was no repair."""
     return [
         Repair(one.cause, one.ended_at - one.first_evidence_at)
         for one in alerts
@@ -622,6 +630,7 @@ def _ended(alerts: Sequence[Told], start: datetime, end: datetime) -> list[Repai
         and start <= one.ended_at < end
         and one.severity >= REPAIRED_FROM
         and not one.is_explained
+        and one.is_true is not False
     ]
 
 
