@@ -77,7 +77,7 @@ def counter(
 
 def alert(fault: str = "dry_running", begin_h: float = 0.0, end_h: float | None = 5.0, **changes: object) -> Told:
     values: dict[str, object] = {
-        "severity": 3, "opened_at": START + begin_h * HOUR, "is_late": False, "is_explained": False, "is_true": None,
+        "severity": 3, "opened_at": START + begin_h * HOUR, "is_told": True, "is_explained": False, "is_true": None,
         "cause": None,
     } | changes  # fmt: skip
     ended = None if end_h is None else START + end_h * HOUR
@@ -238,7 +238,7 @@ def test_outages_that_touch_are_one_and_false_or_explained_ones_are_none() -> No
         alert(begin_h=-4, end_h=6), alert("pump_not_running", begin_h=5, end_h=8),
         alert(begin_h=31 * 24 - 3, end_h=None), alert(begin_h=100, end_h=200, is_true=False),
         alert(begin_h=100, end_h=200, is_explained=True), alert(begin_h=100, end_h=200, severity=2),
-        alert("comms_outage", begin_h=48, end_h=60, is_late=True), alert(begin_h=300, end_h=302, is_late=True),
+        alert("comms_outage", begin_h=48, end_h=60, is_told=False), alert(begin_h=300, end_h=302, is_told=False),
     ]  # fmt: skip
     found = outages_of(alerts, START, end)
     assert found == Outages(3, 13.0, 8.0, ((None, 3),)), "one found late was there all the same"
@@ -267,7 +267,7 @@ def whole() -> Rows:
         alert(begin_h=10, end_h=16, is_true=True, cause="part_replaced"),
         alert("night_leak", begin_h=20, end_h=30, severity=2, is_true=False, cause="false_alarm"),
         alert("pump_wear", begin_h=40, end_h=None, severity=2),
-        alert("tower_empty", begin_h=11, end_h=15, severity=1, is_explained=True),
+        alert("tower_empty", begin_h=11, end_h=15, severity=1, is_explained=True, is_told=False),
         alert("tower_empty", begin_h=60, end_h=64, severity=1),
     ]  # fmt: skip
     return Rows(FACTS, days, {}, alerts, Sms(7, 9), [15_000])

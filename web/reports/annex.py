@@ -107,8 +107,9 @@ MEANINGS: dict[str, Meaning] = {
     "alerts": Meaning(
         N_("Alertes vraies et fausses"),
         N_(
-            "Alertes ouvertes dans la période et envoyées à quelqu’un, d’après ce que les gens en ont dit. "
-            "Celles trouvées en retard, ou qu’une autre explique, n’ont dérangé personne et sont comptées à part."
+            "Alertes ouvertes dans la période dont un SMS au moins a été pris par une route, d’après ce que les gens "
+            "en ont dit. Les autres (trouvées en retard, expliquées par une autre, en sommeil, sans personne à "
+            "prévenir) n’ont dérangé personne et sont comptées à part."
         ),
     ),
     "members": Meaning(
