@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
+from typing import Protocol
 
 from alerts.errors import ActionRefused
 
@@ -93,6 +94,42 @@ class Repair:
 
     cause: str | None
     lasted: timedelta
+
+
+class Over(Protocol):
+    """An alert as far as it tells a repair.
+
+    `ended_at` is when readings showed the end (late ones too), or somebody said it; `is_true` what people said of it.
+    """
+
+    @property
+    def cause(self) -> str | None: ...
+    @property
+    def severity(self) -> int: ...
+    @property
+    def first_evidence_at(self) -> datetime: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def is_explained(self) -> bool: ...
+    @property
+    def is_true(self) -> bool | None: ...
+
+
+def repairs_of(alerts: Iterable[Over], start: datetime, end: datetime) -> list[Repair]:
+    """How long alerts lasted that ended within [start, end), from the first evidence.
+
+    What another alert explains has its repair there; a false one was none.
+    """
+    return [
+        Repair(one.cause, one.ended_at - one.first_evidence_at)
+        for one in alerts
+        if one.ended_at is not None
+        and start <= one.ended_at < end
+        and one.severity >= REPAIRED_FROM
+        and not one.is_explained
+        and one.is_true is not False
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alerts.closing import REPAIRED_FROM, Repair, RepairTimes, repair_times
+from alerts.closing import RepairTimes, repair_times, repairs_of
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "metrics")
@@ -24,25 +24,26 @@ STALE = timedelta(days=7)
 SLOW_SHARE = 0.9
 NOISIEST = 5
 SMS_BUDGET_PER_WEEK = 2.0  # DETECTION §2.2: a volunteer's phone
-WEEK = timedelta(weeks=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One alert as the figures need it; `is_true` is what people said last, None while nobody said anything.
 
-    All times are platform time.
+    It is told when a route took an SMS about it. It was opened, and taken in charge, in platform time; evidence and end
+    are those of the readings.
     """
 
     alert_id: int
     zone_id: str
     fault: str
     severity: int
+    first_evidence_at: datetime
     opened_at: datetime
     acknowledged_at: datetime | None
-    resolved_at: datetime | None
+    ended_at: datetime | None
     times: int
-    is_late: bool
+    is_told: bool
     is_explained: bool
     is_true: bool | None
     cause: str | None = None
@@ -57,6 +58,14 @@ class Flood(NamedTuple):
     alerts: int
 
 
+class Sent(NamedTuple):
+    """How many messages left in a span, and to how much: weeks of zones since each was first heard, weeks of people."""
+
+    sms: int
+    zone_weeks: float
+    person_weeks: float
+
+
 class Spans(NamedTuple):
     """Median and 90 % of so many lengths of time; None without any."""
 
@@ -67,13 +76,13 @@ class Spans(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The figures of a span of time. Alerts that were over when they were found, or that another explains, are told to
-    nobody: they are counted apart and in nothing else."""
+    """The figures of a span of time. Alerts of which no SMS left are counted apart, and otherwise only in how long
+    repairs took: those are of the alerts that ended in the span."""
 
     alerts: int
     untold: int
     per_zone_week: float | None
-    sms_per_zone_week: float | None
+    sms_per_person_week: float | None
     floods: tuple[Flood, ...]
     chattering: tuple[Record, ...]  # came more than once, most often first
     stale: tuple[Record, ...]  # open for more than a week, longest first
@@ -97,37 +106,28 @@ class Metrics:
         return self.false / self.marked if self.marked else None
 
 
-def measure(records: Sequence[Record], *, sms: int, zones: int, start: datetime, end: datetime) -> Metrics:
-    """The figures of alerts that were opened within [start, end]; what is open at `end` may be stale.
-
-    `sms` is how many messages left in that time, `zones` how many zones there are.
-    """
+def measure(records: Sequence[Record], sent: Sent, *, start: datetime, end: datetime) -> Metrics:
+    """The figures of alerts that were opened within [start, end]; what is open at `end` may be stale."""
     within = [one for one in records if start <= one.opened_at <= end]
-    told = [one for one in within if not one.is_late and not one.is_explained]
-    zone_weeks = zones * ((end - start) / WEEK)
-    open_now = [one for one in records if one.resolved_at is None and not one.is_explained]
+    told = [one for one in within if one.is_told]
+    open_now = [one for one in records if one.ended_at is None and not one.is_explained]
     marked = [one for one in told if one.is_true is not None]
+    repairs = repairs_of(records, start, end)
     return Metrics(
         alerts=len(told),
         untold=len(within) - len(told),
-        per_zone_week=len(told) / zone_weeks if zone_weeks > 0 else None,
-        sms_per_zone_week=sms / zone_weeks if zone_weeks > 0 else None,
+        per_zone_week=len(told) / sent.zone_weeks if sent.zone_weeks else None,
+        sms_per_person_week=sent.sms / sent.person_weeks if sent.person_weeks else None,
         floods=tuple(_all_floods(told)),
         chattering=tuple(sorted((one for one in told if one.times > 1), key=lambda one: -one.times)),
         stale=tuple(sorted((one for one in open_now if end - one.opened_at > STALE), key=lambda one: one.opened_at)),
         to_acknowledge=_spans(one.acknowledged_at - one.opened_at for one in told if one.acknowledged_at is not None),
-        to_resolve=_spans(one.resolved_at - one.opened_at for one in told if one.resolved_at is not None),
+        to_resolve=_spans(one.lasted for one in repairs),
         marked=len(marked),
         false=sum(one.is_true is False for one in marked),
         by_fault=_by_fault(told),
         by_severity=dict(sorted(Counter(one.severity for one in told).items(), reverse=True)),
-        by_cause=tuple(
-            repair_times(
-                Repair(one.cause, one.resolved_at - one.opened_at)
-                for one in told
-                if one.resolved_at is not None and one.severity >= REPAIRED_FROM
-            )
-        ),
+        by_cause=tuple(repair_times(repairs)),
     )
 
 
@@ -173,5 +173,5 @@ def fetch_metrics(connection: Connection, *, start: datetime, end: datetime) -> 
     """The figures of [start, end], from the database."""
     span = {"start": start, "end": end}
     records = [Record(*row) for row in connection.execute(SQL["records"], span)]
-    ((sms, zones),) = connection.execute(SQL["sms_and_zones"], span).fetchall()
-    return measure(records, sms=sms, zones=zones, start=start, end=end)
+    (sent,) = connection.execute(SQL["sent"], span).fetchall()
+    return measure(records, Sent(*sent), start=start, end=end)

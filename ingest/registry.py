@@ -152,6 +152,14 @@ def _import_zone(
     connection.execute(SQL["upsert_gateway"], {"gateway": zone.gateway_id, "zone": zone.zone_id})
     connection.execute(SQL["retire_assets"], {"zone": zone.zone_id})
     were = [channel for (channel,) in connection.execute(SQL["retire_channels"], {"zone": zone.zone_id})]
+    people = [one for one in zone.committee if one.phone not in forgotten]
+    connection.execute(
+        SQL["renumber"],
+        {
+            "zone": zone.zone_id, "names": [one.name for one in people], "roles": [one.role for one in people],
+            "phones": [one.phone for one in people],
+        },
+    )  # fmt: skip
     connection.execute(SQL["retire_contacts"], {"zone": zone.zone_id})
     connection.execute(SQL["retire_devices"], {"zone": zone.zone_id})
     for asset in zone.assets:

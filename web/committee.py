@@ -101,14 +101,15 @@ class Keeper:
             entry.before, entry.after = different(told_of(before), told_of(person))
             if person.name != before.name:
                 entry.after["name"] = "another"
-            if person.phone == before.phone:
+            if person.phone != before.phone:
+                self._ask_the_forgotten(person.phone, again=again)
+            if person.phone == before.phone or self._renumbered(before, person):
                 self.connection.execute(
                     SQL["change"],
                     {"contact": contact_id, "name": person.name, "role": person.role, "language": person.language,
                      "tap": person.tap},
                 )  # fmt: skip
             else:
-                self._ask_the_forgotten(person.phone, again=again)
                 ((rank,),) = self.connection.execute(SQL["rank"], {"contact": contact_id}).fetchall()
                 self.connection.execute(SQL["remove"], {"contact": contact_id})
                 self._insert(person, rank=rank)
@@ -174,6 +175,13 @@ class Keeper:
         if row is None:
             raise NotThere("contact", contact_id)
         return Contact(*row)
+
+    def _renumbered(self, before: Contact, person: Contact) -> bool:
+        """Whether the same person has now another number, as when a file says it."""
+        if (person.name, person.role) != (before.name, before.role):
+            return False
+        asked = {"zone": self.zone_id, "names": [person.name], "roles": [person.role], "phones": [person.phone]}
+        return self.connection.execute(REGISTRY["renumber"], asked).rowcount == 1
 
     def _insert(self, person: Contact, *, rank: int) -> None:
         asked = {"zone": self.zone_id, "phone": person.phone}

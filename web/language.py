@@ -24,6 +24,7 @@ from markupsafe import Markup
 LOCAL = UTC  # Guinea keeps UTC all year
 BRUSSELS = ZoneInfo("Europe/Brussels")
 NO_BREAK = "\u00a0"
+HOURS_UNTIL_DAYS = 31  # a month's outages are told to the hour
 DECIMALS = {
     "m³": 1, "m³/h": 2, "m": 2, "V": 1, "A": 1, "bar": 2, "mg/L": 2, "NTU": 1, "mm": 1, "kWh/m²": 1, "kWh/m³": 2,
 }  # fmt: skip
@@ -103,9 +104,12 @@ class Texts:
         return self.quantity(None if share is None else 100 * share, "%")
 
     def duration(self, span: timedelta, *, fine: bool = False) -> str:
-        """A length of time in at most two units: `35 s`, `4 min`, `6 h 20`, `3 j 4 h`; `fine` tells `4 min 05 s`."""
+        """A length of time in at most two units: `35 s`, `4 min`, `6 h 20`, `3 j 4 h`, `42 j`; `fine`: `4 min 05 s`.
+
+        From a day on it is rounded, so that lengths and their sum agree.
+        """
         seconds = max(0, round(span.total_seconds()))
-        minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+        minutes, hours = seconds // 60, seconds // 3600
         if seconds < 60:
             return f"{seconds}{NO_BREAK}s"
         if minutes < 60:
@@ -113,17 +117,22 @@ class Texts:
         if hours < 24:
             rest = minutes % 60
             return f"{hours}{NO_BREAK}h" + (f"{NO_BREAK}{rest:02d}" if rest else "")
-        day = self.gettext("j")
-        rest = hours % 24
-        return f"{self.number(days)}{NO_BREAK}{day}" + (f"{NO_BREAK}{rest}{NO_BREAK}h" if rest and days < 4 else "")
+        days, rest = divmod(round(seconds / 3600), 24)
+        if days >= HOURS_UNTIL_DAYS:
+            days, rest = round(seconds / 86_400), 0
+        return f"{self.number(days)}{NO_BREAK}{self.gettext('j')}" + (f"{NO_BREAK}{rest}{NO_BREAK}h" if rest else "")
 
     def age(self, at: datetime | None, now: datetime) -> str:
-        """How long ago something was; what a wrong clock dates into the future is "just now"."""
+        """How long ago something was, from four days on in whole days.
+
+        What a wrong clock dates into the future is "just now".
+        """
         if at is None:
             return self.gettext("jamais")
         if now - at < timedelta(seconds=5):
             return self.gettext("à l’instant")
-        return self.gettext("il y a %(duration)s") % {"duration": self.duration(now - at)}
+        passed = now - at if now - at < timedelta(days=4) else timedelta(days=(now - at).days)
+        return self.gettext("il y a %(duration)s") % {"duration": self.duration(passed)}
 
     def instant(self, at: datetime, now: datetime) -> Markup:
         """An instant in local time, with the day unless it is today's; Brussels time as a tooltip."""

@@ -74,6 +74,7 @@ class Alert:
     closed_at: datetime | None = None
     closed_by: str | None = None
     ended_by_hand: bool = False
+    ended_at: datetime | None = None  # by the readings; `resolved_at` is when we knew
 
     @property
     def is_live(self) -> bool:

@@ -6,12 +6,13 @@ ORDER BY (SELECT max(n.created_at) FROM notification n
           WHERE n.phone = c.phone AND n.zone_id = c.zone_id AND n.kind <> 'reply') DESC NULLS LAST, c.contact_id;
 
 -- live_for_phone
--- The live alerts of its zones, the newest first, and when something about them last left for this phone or may have: alone or
--- in one SMS with others. What still waits, or was told to others alone, its owner has not read.
+-- The live alerts of its zones, the newest first, and when something about them last left for its owner or may have, on this
+-- number or the one before: alone or in one SMS with others. What still waits, or was told to others alone, they have not read.
 SELECT a.alert_id, a.code, a.zone_id, z.name, a.fault, (
     SELECT max(coalesce(greatest(n.submitted_at, b.submitted_at), n.created_at))
     FROM notification n LEFT JOIN notification b ON b.notification_id = n.told_in
-    WHERE n.alert_id = a.alert_id AND n.phone = %(phone)s AND n.kind <> 'reply' AND (
+        LEFT JOIN contact c ON c.contact_id = n.contact_id
+    WHERE n.alert_id = a.alert_id AND %(phone)s IN (n.phone, c.phone) AND n.kind <> 'reply' AND (
         n.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
         OR b.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
         OR EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, b.notification_id)

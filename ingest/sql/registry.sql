@@ -39,6 +39,21 @@ UPDATE asset SET is_active = false WHERE zone_id = %(zone)s;
 -- retire_channels
 UPDATE channel SET is_active = false WHERE zone_id = %(zone)s AND is_active RETURNING channel_id;
 
+-- renumber
+-- Who has another number is the same person still, in the middle of an alert too: the only one of a name and a role whose
+-- number the file no longer has, where it has one of them whose number this zone never had.
+WITH file AS (
+    SELECT * FROM unnest(%(names)s::text[], %(roles)s::text[], %(phones)s::text[]) AS one (name, role, phone)
+), new AS (
+    SELECT name, role, min(phone) AS phone FROM file
+    WHERE NOT EXISTS (SELECT FROM contact c WHERE c.zone_id = %(zone)s AND c.phone = file.phone)
+    GROUP BY name, role HAVING count(*) = 1
+), gone AS (
+    SELECT name, role, min(contact_id) AS contact_id FROM contact
+    WHERE zone_id = %(zone)s AND is_active AND phone <> ALL(%(phones)s)
+    GROUP BY name, role HAVING count(*) = 1)
+UPDATE contact c SET phone = new.phone FROM new JOIN gone USING (name, role) WHERE c.contact_id = gone.contact_id;
+
 -- retire_contacts
 UPDATE contact SET is_active = false WHERE zone_id = %(zone)s;
 

@@ -1,6 +1,7 @@
 """What people say by SMS and what comes of it: told on a real database, with a clock that moves when told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -14,7 +15,7 @@ from alerts.closing import BreakdownCause
 from alerts.conversation import MOST_IN_AN_HOUR
 from alerts.forget import forget
 from alerts.set_back import SetBack
-from gateway.zones import Zone
+from gateway.zones import Contact, Zone
 from ingest.registry import channel_ids, import_zones
 from tests.alerts.test_climbing import HOUR, MINUTE, NOON, Region, phone_of
 from web.consent import fetch_people
@@ -78,6 +79,51 @@ def test_stop_holds_what_waits_and_what_is_queued_in_the_same_moment(region: Reg
     )
     region.run(HOUR)
     assert len(region.sms(exploitant)) == 2
+
+
+def with_number(zone: Zone, role: str, phone: str) -> Zone:
+    """The zone's file once somebody has another number."""
+    people = tuple(replace(one, phone=phone) if one.role == role else one for one in zone.committee)
+    return replace(zone, committee=people)
+
+
+def test_who_has_another_number_in_the_middle_of_an_alert_is_the_same_person(region: Region) -> None:
+    """The exploitant is told, and twenty minutes later the file has another number of theirs: what they answer from it
+    counts, and the end reaches them there, once."""
+    zone, new = region.zones[2], "+224620000799"
+    old = phone_of(zone, "exploitant")
+    alert = region.fails(2)
+    region.run(20 * MINUTE)
+    assert len(region.sms(old)) == 1
+    import_zones(region.connection, [with_number(zone, "exploitant", new)])
+    says(region, new, "1")
+    assert region.story(alert, "acknowledged"), "not in silence"
+    region.run(HOUR)
+    assert region.sms(phone_of(zone, "president")) == [], "the exploitant sees to it"
+    region.is_mended(alert)
+    region.run(HOUR)
+    assert ["REPARE" in text for _, text in region.sms(new)] == [True]
+    assert len(region.sms(old)) == 1
+
+
+def test_a_new_number_is_nobody_s_where_it_could_be_of_two_or_of_somebody_else(region: Region) -> None:
+    zone = region.zones[2]
+    (exploitant,) = [one for one in zone.committee if one.role == "exploitant"]
+    ids = "SELECT contact_id FROM contact WHERE zone_id = 'zone-3' AND phone = %s"
+    ((before,),) = region.connection.execute(ids, [exploitant.phone]).fetchall()
+
+    def stored_as(*people: Contact) -> int:
+        others = tuple(one for one in zone.committee if one.role != "exploitant")
+        import_zones(region.connection, [replace(zone, committee=(*people, *others))])
+        ((found,),) = region.connection.execute(ids, [people[0].phone]).fetchall()
+        return int(found)
+
+    assert stored_as(replace(exploitant, name="Un Autre", phone="+224620000791")) != before, "another name"
+    assert stored_as(exploitant) == before, "who comes back is who they were"
+    twins = [replace(exploitant, phone=f"+22462000079{n}") for n in (2, 3)]
+    assert stored_as(*twins) != before, "which of two?"
+    assert stored_as(exploitant) == before
+    assert stored_as(replace(exploitant, phone="+224620000794"), exploitant) != before, "one more number"
 
 
 def test_a_word_on_consent_outlives_the_zone_file_and_is_never_changed(region: Region) -> None:

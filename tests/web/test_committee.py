@@ -175,6 +175,14 @@ def test_a_person_stands_once_in_a_committee_and_may_stand_in_several(site: Site
     assert "aussi dans zone-4" in visitor.get(PAGE).text
 
 
+def test_a_new_number_on_the_page_is_the_same_person_s(site: Site, visitor: httpx.Client) -> None:
+    treasurer = number_of(site, "tresorier")
+    form = {"nom": "Souleymane Balde", "telephone": "620000998", "role": "tresorier", "langue": "fr"}
+    assert sends(visitor, f"{PAGE}/{treasurer}/changer", **form).status_code == 303
+    assert ("Souleymane Balde", "+224620000998") in people(site)
+    assert number_of(site, "tresorier") == treasurer
+
+
 def test_people_are_corrected_moved_taken_out_and_brought_back_and_all_of_it_is_written_down(
     site: Site, visitor: httpx.Client
 ) -> None:

@@ -119,6 +119,14 @@ def test_a_fine_duration_tells_seconds_too() -> None:
     assert FR.duration(timedelta(seconds=65)) == "1\u00a0min"
 
 
+def test_lengths_of_days_agree_with_their_sum() -> None:
+    """Two zones without water for 119 h each: 4 j and 4 j were 9 j together."""
+    hour = timedelta(hours=1)
+    told = [FR.duration(span).replace("\u00a0", " ") for span in (119 * hour, 238 * hour, 119.6 * hour, 1010 * hour)]
+    assert told == ["4 j 23 h", "9 j 22 h", "5 j", "42 j"]
+    assert FR.age(NOW - 119 * hour, NOW) == "il y a 4\u00a0j"
+
+
 def test_what_never_was_has_no_age() -> None:
     assert (FR.age(None, NOW), EN.age(None, NOW)) == ("jamais", "never")
 

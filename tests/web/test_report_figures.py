@@ -77,7 +77,7 @@ def counter(
 
 def alert(fault: str = "dry_running", begin_h: float = 0.0, end_h: float | None = 5.0, **changes: object) -> Told:
     values: dict[str, object] = {
-        "severity": 3, "opened_at": START + begin_h * HOUR, "is_late": False, "is_explained": False, "is_true": None,
+        "severity": 3, "opened_at": START + begin_h * HOUR, "is_told": True, "is_explained": False, "is_true": None,
         "cause": None,
     } | changes  # fmt: skip
     ended = None if end_h is None else START + end_h * HOUR
@@ -238,10 +238,23 @@ def test_outages_that_touch_are_one_and_false_or_explained_ones_are_none() -> No
         alert(begin_h=-4, end_h=6), alert("pump_not_running", begin_h=5, end_h=8),
         alert(begin_h=31 * 24 - 3, end_h=None), alert(begin_h=100, end_h=200, is_true=False),
         alert(begin_h=100, end_h=200, is_explained=True), alert(begin_h=100, end_h=200, severity=2),
-        alert("comms_outage", begin_h=48, end_h=60, is_late=True), alert(begin_h=300, end_h=302, is_late=True),
+        alert("comms_outage", begin_h=48, end_h=60, is_told=False), alert(begin_h=300, end_h=302, is_told=False),
     ]  # fmt: skip
-    assert outages_of(alerts, START, end) == Outages(3, 13.0, 8.0), "one found late was there all the same"
+    found = outages_of(alerts, START, end)
+    assert found == Outages(3, 13.0, 8.0, ((None, 3),)), "one found late was there all the same"
     assert silence_of(alerts, START, end) == Silence(12.0, 12.0)
+
+
+def test_an_outage_has_the_causes_that_people_named_of_its_alerts_and_none_of_what_was_no_outage() -> None:
+    """Two alerts that touch are one outage of one cause, whatever was named twice; one that is still on has no end."""
+    alerts = [
+        alert(begin_h=10, end_h=16, cause="part_replaced"), alert("tower_empty", begin_h=14, end_h=18),
+        alert(begin_h=18, end_h=20, cause="part_replaced"), alert(begin_h=40, end_h=None),
+        alert("comms_outage", begin_h=1, end_h=9, cause="network"),
+        alert(begin_h=20, end_h=22, is_true=False, cause="false_alarm"),
+        alert("night_leak", begin_h=10, end_h=30, severity=2, cause="leak_repaired"),
+    ]  # fmt: skip
+    assert outages_of(alerts, START, START + 31 * DAY).causes == (("part_replaced", 1), (None, 1))
 
 
 def whole() -> Rows:
@@ -254,7 +267,7 @@ def whole() -> Rows:
         alert(begin_h=10, end_h=16, is_true=True, cause="part_replaced"),
         alert("night_leak", begin_h=20, end_h=30, severity=2, is_true=False, cause="false_alarm"),
         alert("pump_wear", begin_h=40, end_h=None, severity=2),
-        alert("tower_empty", begin_h=11, end_h=15, severity=1, is_explained=True),
+        alert("tower_empty", begin_h=11, end_h=15, severity=1, is_explained=True, is_told=False),
         alert("tower_empty", begin_h=60, end_h=64, severity=1),
     ]  # fmt: skip
     return Rows(FACTS, days, {}, alerts, Sms(7, 9), [15_000])
@@ -272,8 +285,8 @@ def test_a_whole_month_worked_out_by_hand() -> None:
     assert zone.takings_share == pytest.approx(15 / 31)
     assert zone.service == Service((DayState.SERVED,) * 31)
     assert zone.alerts == AlertCounts(told=4, true=1, false=1, unsaid=2, quiet=1)
-    assert zone.repairs == (RepairLine("false_alarm", 1, 10.0, 10.0), RepairLine("part_replaced", 1, 6.0, 6.0))
-    assert zone.outages == Outages(1, 6.0, 6.0)
+    assert zone.repairs == (RepairLine("part_replaced", 1, 6.0, 6.0),), "a false alarm was none"
+    assert zone.outages == Outages(1, 6.0, 6.0, (("part_replaced", 1),))
     assert (zone.communication_share, zone.women_share) == (1.0, pytest.approx(12 / 26))
     assert (zone.sms, zone.sms_gnf) == (7, 1350)
     assert (zone.completeness, figures.is_indicative, figures.is_whole) == (1.0, False, True)

@@ -30,7 +30,7 @@ from ingest.writer import ReadingWriter
 from tests.databases import database, leave_alone
 from tests.web.test_access import csrf_of
 from tests.web.test_pages import words
-from tests.web.web_seed import seed_alert, seed_readings
+from tests.web.web_seed import seed_alert, seed_notification, seed_readings
 from tests.web.web_site import Site, make_site
 from web.daily import fetch_volumes
 from web.language import Language
@@ -405,6 +405,61 @@ def test_the_committees_sheet_says_yes_only_of_days_with_water(october: Site) ->
     assert told() == "Non. Pas d’eau : 31 jours."
     assert told(DayState.SERVED) == "Oui, 1 jour. Pas d’eau : 30 jours."
     assert told(DayState.PARTLY) == "Pas d’eau : 30 jours. Peu de robinets : 1 jour."
+
+
+def test_the_committees_sheet_names_the_causes_of_its_outages_and_of_nothing_else(
+    october: Site, author: httpx.Client
+) -> None:
+    """One outage of six hours, two silences of the network and three false alarms: six causes of one outage."""
+    begin = OCTOBER - timedelta(days=10)
+    closed = [("pump_not_running", "part_replaced"), *[("comms_outage", "network")] * 2]
+    closed += [("dry_running", "false_alarm")] * 3
+    with october.connect() as connection:
+        for number, (fault, cause) in enumerate(closed):
+            at = begin + number * timedelta(hours=12)
+            alert = seed_alert(
+                connection, "zone-1", fault, code=f"A9{number}", opened_at=at, state="resolved",
+                resolved_at=at + timedelta(hours=6),
+            )  # fmt: skip
+            closed_as = "UPDATE alert SET cause = %s, closed_by = 'Awa', closed_at = resolved_at WHERE alert_id = %s"
+            connection.execute(closed_as, (cause, alert))
+    outages = words(author.get("/fr/rapports/2026-10/zone-1?pour=comite")).split("Les pannes")[1].split("L’argent")[0]
+    assert "Pannes : 1." in outages
+    assert outages.rstrip().endswith("pièce remplacée : 1"), outages
+    assert figures(author, "/fr/rapports/2026-10/zone-1?format=csv")["zone-1/outages_part_replaced"] == "1"
+    repairs = words(author.get("/fr/rapports/2026-10/zone-1")).split("Réparations par cause")[1].split("Énergie")[0]
+    assert "fausse alerte" not in repairs
+
+
+def test_an_alert_of_which_nobody_heard_was_not_sent_and_a_repair_ends_when_the_readings_say(
+    october: Site, author: httpx.Client
+) -> None:
+    """The pump stood from 08:00, which was told at 09:00; it ran at 14:00, but the link was lost and that came at 08:00
+    the next day: 6 h in the report, on the page of alerts, in their survey and for programs. Of a second one nobody
+    heard; one of the site's own, in zone 5, lasted 4 h 02."""
+    told_at = OCTOBER - timedelta(days=3) + timedelta(hours=9)
+    with october.connect() as connection:
+        for code, opened_at in (("A91", told_at), ("A92", told_at - timedelta(days=9))):
+            alert = seed_alert(
+                connection, "zone-1", "pump_not_running", code=code, opened_at=opened_at, state="resolved",
+                resolved_at=opened_at + timedelta(hours=23),
+            )  # fmt: skip
+            connection.execute(
+                "UPDATE alert SET first_evidence_at = opened_at - interval '1 hour',"
+                " cleared_at = opened_at + interval '5 hours' WHERE alert_id = %s",
+                (alert,),
+            )
+            if code == "A91":
+                ((person,),) = connection.execute(
+                    "SELECT contact_id FROM contact WHERE zone_id = 'zone-1' AND rank = 1"
+                ).fetchall()
+                seed_notification(connection, alert, contact_id=person, text="…", at=opened_at)
+    found = figures(author, "/fr/rapports/2026-10/zone-1?format=csv")
+    assert (found["zone-1/alerts"], found["zone-1/alerts_quiet"]) == ("1", "1")
+    assert (found["zone-1/repair_not_closed"], found["zone-1/repair_not_closed_median"]) == ("2", "6")
+    assert "cause pas encore dite 3 6 h" in words(author.get("/fr/alertes")).replace("\u00a0", " ")
+    assert "6 h médiane de 3" in words(author.get("/fr/alertes/bilan")).replace("\u00a0", " ")
+    assert author.get("/api/v1/alerts/metrics").json()["to_resolve"] == {"count": 3, "median_h": 6.0, "slow_h": 6.0}
 
 
 def test_all_zones_together_name_the_village_with_least_and_rank_nobody(author: httpx.Client) -> None:

@@ -83,7 +83,7 @@ def metrics(
     found = fetch_metrics(connection, start=start, end=now)
     return MetricsView(
         start_at=start, end_at=now, alerts=found.alerts, untold=found.untold,
-        alerts_per_zone_week=found.per_zone_week, sms_per_zone_week=found.sms_per_zone_week,
+        alerts_per_zone_week=found.per_zone_week, sms_per_person_week=found.sms_per_person_week,
         floods=[
             FloodView(zone=one.zone_id, start_at=one.start, end_at=one.end, alerts=one.alerts) for one in found.floods
         ],

@@ -1088,13 +1088,13 @@ class CauseFigures(BaseModel):
 
 
 class MetricsView(BaseModel):
-    """Figures about our own alerts; what nobody was told of (late, explained) is in `untold` alone."""
+    """Figures about our own alerts; one of which no SMS left (late, explained) is in `untold`, and in repairs."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
                 "start_at": "2026-10-25T10:40:00Z", "end_at": "2026-11-24T10:40:00Z", "alerts": 14, "untold": 2,
-                "alerts_per_zone_week": 0.54, "sms_per_zone_week": 1.6, "chattering": [31], "stale": [], "marked": 9,
+                "alerts_per_zone_week": 0.54, "sms_per_person_week": 0.4, "chattering": [31], "stale": [], "marked": 9,
                 "false": 3, "false_share": 0.33
             }
         }
@@ -1104,18 +1104,21 @@ class MetricsView(BaseModel):
     end_at: datetime
     alerts: int
     untold: int
-    alerts_per_zone_week: float | None
-    sms_per_zone_week: float | None
+    alerts_per_zone_week: float | None = Field(description="of each zone from its first reading on; null without any")
+    sms_per_person_week: float | None
     floods: list[FloodView]
     chattering: list[int] = Field(description="alerts that came more than once, most often first")
     stale: list[int] = Field(description="alerts open for more than seven days, longest first")
     to_acknowledge: SpansView
-    to_resolve: SpansView
+    to_resolve: SpansView = Field(description="of the repairs in `by_cause`")
     marked: int = Field(description="alerts of which people said whether they were right")
     false: int
     false_share: float | None
     noisiest: list[FaultFigures]
-    by_cause: list[CauseFigures] = Field(description="of alerts that are over, from opening to end; null is not closed")
+    by_cause: list[CauseFigures] = Field(
+        description="of alerts of severity 2 and 3 that ended in the span, without false ones: from first evidence to "
+        "end; a `cause` of null is not closed"
+    )
 
 
 class ReportLine(BaseModel):

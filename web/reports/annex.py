@@ -62,15 +62,15 @@ MEANINGS: dict[str, Meaning] = {
         N_(
             "Durées des alertes de gravité 3 (plus d’eau maintenant ou bientôt), du premier indice à la fin, "
             "sans les silences, sans celles dites fausses ni celles qu’une autre explique. Des pannes qui se "
-            "touchent comptent pour une."
+            "touchent comptent pour une. Les causes de la feuille du comité sont celles de ces pannes seules."
         ),
     ),
     "repairs": Meaning(
         N_("Temps de réparation par cause"),
         N_(
-            "Alertes de gravité 2 et 3 finies dans la période : du premier indice dans les mesures à la fin "
-            "vue par les mesures, ou dite par une personne. La médiane est la valeur du milieu. La cause est "
-            "celle qu’une personne a choisie en fermant l’alerte."
+            "Alertes de gravité 2 et 3 finies dans la période, sans celles dites fausses : du premier indice dans "
+            "les mesures à la fin vue par les mesures, ou dite par une personne. La médiane est la valeur du milieu. "
+            "La cause est celle qu’une personne a choisie en fermant l’alerte."
         ),
     ),
     "energy": Meaning(
@@ -107,8 +107,9 @@ MEANINGS: dict[str, Meaning] = {
     "alerts": Meaning(
         N_("Alertes vraies et fausses"),
         N_(
-            "Alertes ouvertes dans la période et envoyées à quelqu’un, d’après ce que les gens en ont dit. "
-            "Celles trouvées en retard, ou qu’une autre explique, n’ont dérangé personne et sont comptées à part."
+            "Alertes ouvertes dans la période dont un SMS au moins a été pris par une route, d’après ce que les gens "
+            "en ont dit. Les autres (trouvées en retard, expliquées par une autre, en sommeil, sans personne à "
+            "prévenir) n’ont dérangé personne et sont comptées à part."
         ),
     ),
     "members": Meaning(

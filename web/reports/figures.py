@@ -5,6 +5,7 @@ Each figure is defined in `web.reports.annex`, in words, for whoever reads the r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -12,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from alerts.closing import REPAIRED_FROM, Repair, RepairTimes, repair_times
+from alerts.closing import Repair, RepairTimes, repair_times, repairs_of
 from gateway.model import Fault
 from web.daily import EVENING
 from web.reports.period import Period, midnight
@@ -98,7 +99,7 @@ class Told(NamedTuple):
     first_evidence_at: datetime
     ended_at: datetime | None
     opened_at: datetime
-    is_late: bool  # found after it was over: it happened, and nobody was told
+    is_told: bool  # a route took an SMS about it: one found late, shelved or explained happened, and disturbed nobody
     is_explained: bool  # by another alert, which counts for both
     is_true: bool | None
     cause: str | None
@@ -196,7 +197,7 @@ class Silence(NamedTuple):
 
 
 class AlertCounts(NamedTuple):
-    """Alerts that people were told of, opened in the period; `quiet` ones disturbed nobody and are counted apart."""
+    """Alerts of which an SMS left, opened in the period; `quiet` ones disturbed nobody and are counted apart."""
 
     told: int
     true: int
@@ -215,11 +216,13 @@ class RepairLine(NamedTuple):
 
 
 class Outages(NamedTuple):
-    """Times without water by our alerts of severity 3 that nobody called false: how many, and hours together."""
+    """Times without water by our alerts of severity 3 that nobody called false: how many, hours together, and how many
+    of each cause (None: nobody has named one yet); one outage may have two."""
 
     number: int
     hours: float
     longest_h: float
+    causes: tuple[tuple[str | None, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +330,7 @@ def figures_of(period: Period, rows: Iterable[Rows], *, now: datetime, price_gnf
     start, end = midnight(period.first), midnight(period.first) + days * DAY
 
     def worked_out(one: Rows) -> tuple[ZoneFigures, list[Repair]]:
-        return _zone(period.first, days, one, price_gnf), _ended(one.alerts, start, end)
+        return _zone(period.first, days, one, price_gnf), repairs_of(one.alerts, start, end)
 
     found = list(map(worked_out, rows))  # the variable of a loop would hold a zone while the next is fetched
     repairs = _lines([repair for _, some in found for repair in some])
@@ -375,7 +378,7 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
         gnf_per_20_l=facts.gnf_per_20_l, due_gnf=None if due is None else round(due),
         taken_gnf=sum(taken) if taken and len(taken) == len(rows.taken_gnf) else None, takings_months=len(taken),
         alerts=count_alerts(rows.alerts, start, end), outages=outages_of(rows.alerts, start, end),
-        repairs=_lines(_ended(rows.alerts, start, end)),
+        repairs=_lines(repairs_of(rows.alerts, start, end)),
         women=facts.women, men=facts.men, members_counted_in=facts.members_counted_in,
         sms=rows.sms.messages, sms_gnf=round(rows.sms.segments * price_gnf),
     )  # fmt: skip
@@ -506,20 +509,25 @@ def silence_of(alerts: Sequence[Told], start: datetime, end: datetime) -> Silenc
 
 def outages_of(alerts: Sequence[Told], start: datetime, end: datetime) -> Outages:
     """Times without water, those that touch counted as one."""
-    spans = _within(
-        [
-            one
-            for one in alerts
-            if one.severity >= NO_WATER_SEVERITY
-            and one.fault != Fault.COMMS_OUTAGE
-            and not one.is_explained
-            and one.is_true is not False
-        ],
-        start,
-        end,
-    )
+    counted = [
+        one
+        for one in alerts
+        if one.severity >= NO_WATER_SEVERITY
+        and one.fault != Fault.COMMS_OUTAGE
+        and not one.is_explained
+        and one.is_true is not False
+    ]
+    spans = _within(counted, start, end)
     lengths = [(until - since) / HOUR for since, until in spans]
-    return Outages(len(spans), sum(lengths), max(lengths, default=0.0))
+    causes = Counter(cause for since, until in spans for cause in _causes(counted, since, until))
+    by_number = sorted(causes.items(), key=lambda one: (one[0] is None, -one[1], one[0] or ""))
+    return Outages(len(spans), sum(lengths), max(lengths, default=0.0), tuple(by_number))
+
+
+def _causes(alerts: Sequence[Told], since: datetime, until: datetime) -> set[str | None]:
+    """What people named as causes of the alerts that were on in a span of them; None while nobody has."""
+    on = [one for one in alerts if one.first_evidence_at < until and (one.ended_at is None or one.ended_at > since)]
+    return {one.cause for one in on if one.cause is not None} or {None}
 
 
 def _within(alerts: Sequence[Told], start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
@@ -608,21 +616,9 @@ def completeness(
 def count_alerts(alerts: Sequence[Told], start: datetime, end: datetime) -> AlertCounts:
     """Alerts that were opened within [start, end), by what people said of them."""
     opened = [one for one in alerts if start <= one.opened_at < end]
-    told = [one for one in opened if not one.is_late and not one.is_explained]
+    told = [one for one in opened if one.is_told]
     said = [one.is_true for one in told]
     return AlertCounts(len(told), said.count(True), said.count(False), said.count(None), len(opened) - len(told))
-
-
-def _ended(alerts: Sequence[Told], start: datetime, end: datetime) -> list[Repair]:
-    """How long alerts lasted that ended within [start, end), from the first evidence."""
-    return [
-        Repair(one.cause, one.ended_at - one.first_evidence_at)
-        for one in alerts
-        if one.ended_at is not None
-        and start <= one.ended_at < end
-        and one.severity >= REPAIRED_FROM
-        and not one.is_explained
-    ]
 
 
 def _lines(repairs: Iterable[Repair]) -> tuple[RepairLine, ...]:

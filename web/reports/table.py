@@ -69,6 +69,8 @@ def _sums(zone: ZoneFigures) -> Iterator[Cell]:
         ("committee_counted_in", zone.members_counted_in, ""), ("sms", zone.sms, ""), ("sms_cost", zone.sms_gnf, "GNF"),
     ):  # fmt: skip
         yield Cell(zone.zone_id, figure, _written(value), unit)
+    for cause, count in zone.outages.causes:
+        yield Cell(zone.zone_id, f"outages_{cause or 'not_closed'}", _written(count), "")
     for line in zone.repairs:
         name = f"repair_{line.cause or 'not_closed'}"
         for ending, number, unit in (

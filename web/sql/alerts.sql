@@ -3,7 +3,7 @@
 SELECT a.alert_id, a.code, a.zone_id, z.name, z.people, a.fault, a.asset_id, a.severity, a.state, a.first_evidence_at,
        a.last_evidence_at, a.opened_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, a.is_late, a.confidence,
        a.evidence, a.explained_by, a.times, a.shelved_until, a.shelved_by, a.shelved_why, a.assigned_to, a.cause,
-       a.closed_at, a.closed_by, a.ended_by_hand
+       a.closed_at, a.closed_by, a.ended_by_hand, coalesce(a.cleared_at, a.resolved_at)
 FROM alert a JOIN zone z USING (zone_id);
 
 -- live

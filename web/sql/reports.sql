@@ -51,7 +51,8 @@ WHERE c.zone_id = %(zone)s AND (c.is_active OR c.retired_at IS NOT NULL)
 -- alerts
 -- Those that were on or were opened within [start, end).
 SELECT a.fault, a.severity, a.first_evidence_at, coalesce(a.cleared_at, a.resolved_at), a.opened_at,
-       a.is_late, a.explained_by IS NOT NULL, said.is_true, a.cause
+       EXISTS (SELECT FROM notification n WHERE n.alert_id = a.alert_id AND n.kind = 'opened' AND n.accepted_at IS NOT NULL),
+       a.explained_by IS NOT NULL, said.is_true, a.cause
 FROM alert a JOIN alert_said said USING (alert_id)
 WHERE a.first_evidence_at < %(end)s
   AND (a.state <> 'resolved' OR coalesce(a.cleared_at, a.resolved_at) >= %(start)s OR a.opened_at >= %(start)s)
