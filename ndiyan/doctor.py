@@ -121,7 +121,7 @@ def _cure(weak: WeakSetting) -> str:
     if weak.setting == LOGIN:
         return f"set {LOGIN} to {weak.wanted} (docs/settings.md)"
     if weak.setting == LISTENERS_APART:
-        return f"run {weak.wanted}, with the same configuration (docs/install.md)"
+        return f"take {weak.setting} out of mosquitto's configuration (docs/install.md, Upgrade), or run {weak.wanted}"
     if weak.kind is Kind.UNKNOWN:
         return "run `ndiyan doctor` on the broker's machine, as a user who may read its configuration"
     if weak.kind is Kind.PLUGIN:
