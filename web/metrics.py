@@ -101,6 +101,12 @@ class Platform(Collector):
         yield self._by("set_aside_messages", "Messages that wait set aside", "reason", "set_aside")
         yield self._by("heartbeat_age_seconds", "Since a service was heard", "service", "heartbeats")
         yield self._by("errors", "What goes wrong now, or went wrong within a day", "reason", "errors")
+        yield self._by(
+            "broker",
+            "What the broker keeps, and since its start has dropped; our sessions that it lost",
+            "kind",
+            "broker",
+        )
         yield from self._disk()
         yield self._by("readings_today", "Readings of today by what became of them", "fate", "account")
 
