@@ -15,6 +15,7 @@ from typing import Any
 
 NUMBERS = "$SYS/broker/+/messages/+"
 ASK_EVERY_S = 10.0  # as often as mosquitto tells (`sys_interval`)
+UNANSWERED_S = 600.0  # a broker may end the link of who asks for what it may not have (EMQX: `deny_action`)
 QUEUE_MESSAGES, QUEUE_BYTES = 1_000_000, 2_000_000_000  # `max_queued_…` in deploy/mosquitto/ndiyan.conf
 TOLD_FOR = timedelta(minutes=30)  # the keeper looks once a minute, and a listener outside calls after ten
 LONGEST = 18  # digits

@@ -29,7 +29,7 @@ from gateway.config import MqttSettings
 from gateway.wire import ALL_UPLINKS, ROOT, ack_topic, encode_numbers
 from ingest import mqtt
 from ingest.admission import Message
-from ingest.broker_said import ASK_EVERY_S, NUMBERS, BrokerSaid
+from ingest.broker_said import ASK_EVERY_S, NUMBERS, UNANSWERED_S, BrokerSaid
 from ingest.config import IngestConfig
 from ingest.profiles.dialects import LONGEST_TOPIC
 
@@ -105,6 +105,7 @@ class Subscriber:
         self._is_marked: bool | None = None
         self._wait_s = RECONNECT_S[0]  # before the next connection
         self._ask_s = math.inf  # when the broker is asked for its numbers next, on the monotonic clock
+        self._ask_not_before_s = 0.0  # on a later connection, while it has not answered
         self._answered, self._stopping, self._is_leaving_for_good = threading.Event(), threading.Event(), False
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -314,7 +315,7 @@ class Subscriber:
                 with self._lock:
                     self._outgoing += mqtt.PINGREQ_PACKET
             if has_room and now_s >= self._ask_s:
-                self._ask_s = now_s + ASK_EVERY_S
+                self._ask_s, self._ask_not_before_s = now_s + ASK_EVERY_S, now_s + UNANSWERED_S
                 with self._lock:
                     self._outgoing += mqtt.subscribe_packet(ASK_MID, NUMBERS, protocol=self._protocol, qos=0)
                     self._outgoing += mqtt.unsubscribe_packet(ASKED_MID, NUMBERS, protocol=self._protocol)
@@ -415,7 +416,8 @@ class Subscriber:
                 self._behind.clear()
                 for topic in (*self._config.foreign_topics, *sorted(self._own)):
                     self._subscribe(topic)
-                self._ask_s = time.monotonic() if self._config.worker == 1 else math.inf
+                if self._config.worker == 1:
+                    self._ask_s = max(time.monotonic(), self._ask_not_before_s)
             self._trouble = None
             if self.said.greet(is_kept=is_kept):
                 log.warning(
@@ -426,6 +428,7 @@ class Subscriber:
         elif answer.kind == mqtt.SUBACK:
             number, granted = mqtt.granted_qos(answer.body)
             if number == ASK_MID:  # a broker may well keep its numbers to itself
+                self._ask_not_before_s = 0.0
                 self._ask_s = math.inf if granted >= mqtt.FAILURE else self._ask_s
                 return
             if granted >= mqtt.FAILURE and number == SUBSCRIBE_MID:

@@ -94,6 +94,8 @@ class ScriptedBroker:
                     topic = body[4 : 4 + body[3]].decode()
                     if topic.startswith("$"):
                         self.asked.append(topic)
+                        if self.refuses_at == "end":
+                            return
                         link.sendall(b"\x90\x03" + body[:2] + (b"\x80" if self.refuses_at == "$" else b"\x00"))
                         continue
                     is_refused = self.refuses_at == "subscribe" or topic == self.refuses_topic
@@ -412,6 +414,19 @@ def test_a_broker_is_asked_again_and_again_unless_it_refuses_and_nothing_stays_s
         return len(broker.asked)
 
     until(lambda: asked() == asked())
+
+
+def test_a_broker_that_ends_the_link_when_it_is_asked_for_its_numbers_is_left_in_peace(link: Link) -> None:
+    broker, subscriber, come, _ = link
+    until(lambda: len(broker.left) == 1)
+    broker.refuses_at = "end"
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 2
+    assert broker.subscribed.get(timeout=10) == 3, "it asked and was thrown out"
+    broker.send(1, b"[]")
+    assert come.get(timeout=5).connection == 3
+    assert subscriber.is_connected
+    assert len(broker.asked) == 2
 
 
 def test_a_foreign_topic_that_the_broker_refuses_is_named_and_ours_are_read_all_the_same(
