@@ -394,10 +394,18 @@ def test_what_the_broker_says_of_itself_is_heard_and_is_no_message(link: Link) -
     assert link.broker.acked.empty()
 
 
+def wait_answered(link: Link) -> None:
+    """Until the first question for the broker's numbers is answered, and the answer was read."""
+    until(lambda: len(link.broker.left) == 1)
+    link.broker.send(9, b"[]")
+    assert link.come.get(timeout=5).mid == 9
+
+
 def test_a_broker_is_asked_again_and_again_unless_it_refuses_and_nothing_stays_subscribed(
     link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker, _, come, pile = link
+    wait_answered(link)
     monkeypatch.setattr("ingest.subscriber.ASK_EVERY_S", 0.0)
     broker.drop()
     assert broker.subscribed.get(timeout=10) == 2
@@ -418,7 +426,7 @@ def test_a_broker_is_asked_again_and_again_unless_it_refuses_and_nothing_stays_s
 
 def test_a_broker_that_ends_the_link_when_it_is_asked_for_its_numbers_is_left_in_peace(link: Link) -> None:
     broker, subscriber, come, _ = link
-    until(lambda: len(broker.left) == 1)
+    wait_answered(link)
     broker.refuses_at = "end"
     broker.drop()
     assert broker.subscribed.get(timeout=10) == 2
