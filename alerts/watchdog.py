@@ -72,7 +72,9 @@ class Beat(NamedTuple):
             return "no_heartbeat"
         if self.detail.get("trouble"):
             return "cannot_store"
-        return "no_broker" if self.detail.get("broker") is False else ""
+        if self.detail.get("broker") is False:
+            return "no_broker"
+        return str(self.detail.get("broker_trouble", ""))
 
 
 def instance_name(service: str, instance: str) -> str:
@@ -81,8 +83,8 @@ def instance_name(service: str, instance: str) -> str:
 
 
 def look_at_parts(connection: Connection, clock: Clock) -> tuple[Part, ...]:
-    """Every part; reasons are `never_heard`, `no_heartbeat`, `cannot_store`, `no_broker`, `judges_late`, `sms_wait`,
-    `backup_old`."""
+    """Every part; reasons are `never_heard`, `no_heartbeat`, `cannot_store`, `no_broker`, `broker_dropped`,
+    `broker_queue`, `judges_late`, `sms_wait`, `backup_old`."""
     beats, now = [Beat(*row) for row in connection.execute(SQL["heartbeats"])], clock.now()
     judged_since = now - timedelta(seconds=BEAT_S["alerts"] * clock.speed)
     asked = {"behind": BEHIND, "judged_since": judged_since, "due": now - WAITING}

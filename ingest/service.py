@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 
@@ -24,6 +25,7 @@ from gateway.health import Watchdog, memory_bytes
 from gateway.pulse import Loop, Pulse
 from ingest.admission import Admission, Message
 from ingest.broker_check import find_weak_settings
+from ingest.broker_said import BrokerSaid
 from ingest.claims import Claims, claims_of
 from ingest.config import IngestConfig
 from ingest.db import Connection, check_schema, connect, cut, is_asking, queries, weak_settings
@@ -84,7 +86,7 @@ def _serve(config: IngestConfig, clock: Clock, worker: _Worker, inbox: Inbox, st
         inbox.receiving.turned()
         return worker.has_lease()
 
-    subscriber = Subscriber(config, clock, inbox, may_connect)
+    subscriber = Subscriber(config, clock, inbox, may_connect, worker.told_before)
     claims = claims_of(config.worker, config.workers, subscriber)
     subscriber.start()
     threading.Thread(target=_check_broker, args=(config, subscriber, stop), name="broker-check", daemon=True).start()
@@ -119,13 +121,11 @@ def _take_and_store(
             batch = None
         if batch is None or not stop.wait(worker.pause_s):
             waiting = inbox.waiting
-            worker.beat(
-                {
-                    "waiting": waiting, "broker": subscriber.is_connected, "refused": subscriber.refused_topics,
-                    "reconnects": {"broker": subscriber.reconnects, "database": worker.reconnects},
-                },
-                claims, is_empty=batch is None and not waiting,
-            )  # fmt: skip
+            told = {
+                "waiting": waiting, "broker": subscriber.is_connected, "refused": subscriber.refused_topics,
+                "reconnects": {"broker": subscriber.reconnects, "database": worker.reconnects},
+            }  # fmt: skip
+            worker.beat(told, subscriber.said, claims, is_empty=batch is None and not waiting)
 
 
 def _check_broker(config: IngestConfig, subscriber: Subscriber, stop: threading.Event) -> None:
@@ -244,6 +244,7 @@ class _Worker:
         self._batch = 0  # messages in the newest batch
         self._connections = 0  # to the database, so far
         self.storing = Loop("storing", lambda: self._lease.is_asking or is_asking(self._connection))
+        self.told_before: dict[str, Any] = {}
 
     def wait_for_lease(self, stop: threading.Event) -> Pipeline | None:
         """Wait for a database that answers and for the lease; None when we were stopped before that.
@@ -258,6 +259,7 @@ class _Worker:
             try:
                 pipeline = self.open()
                 self._check_database()
+                self._recall()
             except StoreUnavailable as error:
                 self._note_trouble(error)
                 stop.wait(self.pause_s)
@@ -294,6 +296,14 @@ class _Worker:
             raise as_ingest_error(error) from error
         for _, sentence in weak:
             log.warning("%s", sentence, extra={"action": "weak_database"})
+
+    def _recall(self) -> None:
+        """Read what our last heartbeat told, perhaps that of another process."""
+        try:
+            row = self._reach().execute(SQL["told"], {"service": self._config.service}).fetchone()
+        except psycopg.Error as error:
+            raise as_ingest_error(error) from error
+        self.told_before = {} if row is None else row[0]
 
     def open(self) -> Pipeline:
         """The pipeline, on a new connection when there is none.
@@ -334,9 +344,10 @@ class _Worker:
         self._total.add(Committed(stored.stored, stored.duplicate, stored.conflict, stored.set_aside))
         return stored
 
-    def beat(self, detail: Mapping[str, object], claims: Claims, *, is_empty: bool) -> None:
-        """Tell the database every few seconds that we live, what we have done since the start, and `detail`; and look
-        whether zones were imported, and which we shall hear; `is_empty` when nothing is in hand.
+    def beat(self, detail: Mapping[str, object], said: BrokerSaid, claims: Claims, *, is_empty: bool) -> None:
+        """Tell the database every few seconds that we live, what we have done since the start, `detail` and what the
+        broker has said; and look whether zones were imported, and which we shall hear; `is_empty` when nothing is in
+        hand.
 
         `trouble` says why a batch is not stored; a trouble that keeps us from telling shows by the age of the beat.
         """
@@ -349,12 +360,11 @@ class _Worker:
             "set_aside": self._total.set_aside, "trouble": self._trouble if self._is_holding else None,
             "batch": self._batch, "memory_bytes": memory_bytes(),
         }  # fmt: skip
+        now = self._clock.now()
+        told = json.dumps(done | dict(detail) | said.detail(now))
         try:
             connection = self._reach()
-            connection.execute(
-                SQL["beat"],
-                {"service": self._config.service, "at": self._clock.now(), "detail": json.dumps(done | dict(detail))},
-            )
+            connection.execute(SQL["beat"], {"service": self._config.service, "at": now, "detail": told})
             if self._pipeline is not None:
                 self._pipeline.look_at_registry()
                 also = self._pipeline.profile_topics if self._config.reads_own_profiles else ()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import math
 import random
 import secrets
 import select
@@ -21,13 +22,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.clock import Clock, us_from_instant
 from gateway.config import MqttSettings
 from gateway.wire import ALL_UPLINKS, ROOT, ack_topic, encode_numbers
 from ingest import mqtt
 from ingest.admission import Message
+from ingest.broker_said import ASK_EVERY_S, NUMBERS, UNANSWERED_S, BrokerSaid
 from ingest.config import IngestConfig
 from ingest.profiles.dialects import LONGEST_TOPIC
 
@@ -41,7 +43,9 @@ RECONNECT_S = (0.2, 20.0)
 LEAVE_S = 2.0
 RECEIVE_BYTES = 262_144
 KNOWN_TOPICS = 100_000  # kept as text
-SUBSCRIBE_MID, LEAVE_MID, FOREIGN_MID = 1, 2, 3  # from the last one on, for what is asked of the broker later
+# The numbers of packets; from the last one on, for what is asked of the broker later.
+SUBSCRIBE_MID, LEAVE_MID, ASK_MID, ASKED_MID, FOREIGN_MID = 1, 2, 3, 4, 5
+_ITS_OWN = b"$"  # what a broker says itself (MQTT 5.0 §4.7.2)
 _OURS = f"{ROOT}/".encode()
 NOTHING = "ndiyan/nothing"  # no topic of ours: asking to leave it changes nothing
 
@@ -70,13 +74,16 @@ class Refused(Exception):
 class Subscriber:
     """One persistent session at the broker; `confirm` may be called from any one thread.
 
-    `may_connect` is asked before each connection: whoever connects takes the session from who has it.
+    `may_connect` is asked before each connection: whoever connects takes the session from who has it. `before` is what
+    the last heartbeat told.
     """
 
     def __init__(
-        self, config: IngestConfig, clock: Clock, receiver: Receiver, may_connect: Callable[[], bool] = lambda: True
-    ) -> None:
+        self, config: IngestConfig, clock: Clock, receiver: Receiver, may_connect: Callable[[], bool] = lambda: True,
+        before: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self._config, self._clock, self._receiver, self._may_connect = config, clock, receiver, may_connect
+        self.said = BrokerSaid(before or {})
         self._protocol = config.mqtt.protocol
         self.own_topic = f"{ROOT}/-/{config.client_id}/down/mark"  # on which we hear nobody but ourselves
         self._first_topic = ALL_UPLINKS if config.worker == 1 else self.own_topic
@@ -97,6 +104,8 @@ class Subscriber:
         self._behind: deque[tuple[int, int]] = deque()  # what is to be confirmed once so many are, by number
         self._is_marked: bool | None = None
         self._wait_s = RECONNECT_S[0]  # before the next connection
+        self._ask_s = math.inf  # when the broker is asked for its numbers next, on the monotonic clock
+        self._ask_not_before_s = 0.0  # on a later connection, while it has not answered
         self._answered, self._stopping, self._is_leaving_for_good = threading.Event(), threading.Event(), False
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -311,6 +320,11 @@ class Subscriber:
                 spoke_s = now_s
                 with self._lock:
                     self._outgoing += mqtt.PINGREQ_PACKET
+            if has_room and now_s >= self._ask_s:
+                self._ask_s, self._ask_not_before_s = now_s + ASK_EVERY_S, now_s + UNANSWERED_S
+                with self._lock:
+                    self._outgoing += mqtt.subscribe_packet(ASK_MID, NUMBERS, protocol=self._protocol, qos=0)
+                    self._outgoing += mqtt.unsubscribe_packet(ASKED_MID, NUMBERS, protocol=self._protocol)
 
     def _greeting(self) -> bytes:
         settings = self._config.mqtt
@@ -333,7 +347,7 @@ class Subscriber:
         for answer in answers:
             self._answer(answer)
         own_topic = self.own_topic.encode()
-        if self._passed or any(one.topic == own_topic for one in published):
+        if self._passed or any(one.topic == own_topic or not one.mid for one in published):
             published = self._sifted(published, own_topic)
         if published:
             self._read += len(published)
@@ -350,7 +364,8 @@ class Subscriber:
         return data[end:]
 
     def _sifted(self, published: Iterable[mqtt.Published], own_topic: bytes) -> list[mqtt.Published]:
-        """What is to be read; marks and what is passed over are confirmed once all that came before them is."""
+        """What is to be read; marks and what is passed over are confirmed once all that came before them is. What the
+        broker says of itself is heard here."""
         kept: list[mqtt.Published] = []
         with self._lock:
             for one in published:
@@ -358,6 +373,8 @@ class Subscriber:
                     if one.payload in self._marked:  # else of an earlier connection, perhaps of a process before us
                         self._passed.update(self._marked.pop(one.payload))
                         self._is_marked = not self._marked
+                elif not one.mid and one.topic.startswith(_ITS_OWN):
+                    self.said.hear(one.topic, one.payload)
                 elif not self._passed or _zone_of(one.topic) not in self._passed:
                     kept.append(one)
                     continue
@@ -405,10 +422,21 @@ class Subscriber:
                 self._behind.clear()
                 for topic in (*self._config.foreign_topics, *sorted(self._own)):
                     self._subscribe(topic)
+                if self._config.worker == 1:
+                    self._ask_s = max(time.monotonic(), self._ask_not_before_s)
             self._trouble = None
+            if self.said.greet(is_kept=is_kept):
+                log.warning(
+                    "the broker has lost our session, and what waited in it of sensors without a gateway of ours;"
+                    " gateways send theirs again", extra={"action": "session_lost"},
+                )  # fmt: skip
             log.info("connected to the broker, session %s", "kept" if is_kept else "new", extra={"action": "connected"})
         elif answer.kind == mqtt.SUBACK:
             number, granted = mqtt.granted_qos(answer.body)
+            if number == ASK_MID:  # a broker may well keep its numbers to itself
+                self._ask_not_before_s = 0.0
+                self._ask_s = math.inf if granted >= mqtt.FAILURE else self._ask_s
+                return
             if granted >= mqtt.FAILURE and number == SUBSCRIBE_MID:
                 raise Refused(f"the broker does not let us read {self._first_topic}")
             with self._lock:
@@ -443,6 +471,7 @@ class Subscriber:
         with self._lock:
             self._is_connected = False
             self._outgoing.clear()
+        self._ask_s = math.inf
 
     def _note_trouble(self, error: Exception) -> None:
         trouble = f"{type(error).__name__}: {error}"

@@ -30,8 +30,10 @@ from ndiyan.identities import (
     acl_file,
     gateway_identity,
     ingest_identity,
+    is_own,
     is_worker,
     new_password,
+    operator_identity,
     password_line,
     sender_identity,
 )
@@ -64,8 +66,8 @@ class BrokerFiles:
     gateways: Mapping[str, str]
 
     def names(self) -> list[str]:
-        """Whoever may connect now, but for ingest."""
-        return [name for name in (*self._lines(), *self.certificates()) if not is_worker(name)]
+        """Whoever may connect now, but for ingest and the operator."""
+        return [name for name in (*self._lines(), *self.certificates()) if not is_own(name)]
 
     def certificates(self) -> dict[str, int]:
         """Whoever comes with a certificate, and its number."""
@@ -131,13 +133,15 @@ class BrokerFiles:
         """
         with _alone(self.folder):
             lines, certificates, senders = self._lines(), self.certificates(), self.senders()
-            if name not in (*lines, *certificates) or is_worker(name):
+            if name not in (*lines, *certificates) or is_own(name):
                 raise DeviceRefused(f"{name} is not let in here; these are: {', '.join(self.names())}")
             lines.pop(name, None)
             self._revoke(certificates.pop(name, None), signer, name)
             self._write(lines, certificates, senders)
 
     def _admit(self, name: str, *, anew: bool, topics: Sequence[str]) -> None:
+        if is_own(name) or (name not in self.gateways and not NAME.fullmatch(name)):
+            raise DeviceRefused(f"{name!r}: is no name for a sender: letters, digits and ._-, at most 64, not {INGEST}")
         if (name in (*self._lines(), *self.certificates())) != anew:
             raise DeviceRefused(
                 f"{name} is let in already: ndiyan devices rotate {name}" if not anew
@@ -176,8 +180,6 @@ class BrokerFiles:
                 f"{name}: no zone has this gateway; known are {', '.join(sorted(self.gateways))};"
                 " for a sender that is none of ours say with --topic where it publishes"
             )
-        if is_worker(name) or name == OPERATOR or not NAME.fullmatch(name):
-            raise DeviceRefused(f"{name!r}: is no name for a sender: letters, digits and ._-, at most 64, not {INGEST}")
         for topic in topics:
             try:
                 check_filter(topic)
@@ -203,8 +205,9 @@ class BrokerFiles:
         inside = (*lines, *certificates)
         gateways = [gateway_identity(self.gateways[name], name, "") for name in inside if name in self.gateways]
         others = [senders[name] for name in inside if name in senders]
-        ingest = [ingest_identity("", name) for name in dict.fromkeys((INGEST, *filter(is_worker, lines)))]
-        self._replace(ACCESS, acl_file([*ingest, *gateways, *others]))
+        own = [ingest_identity("", name) for name in dict.fromkeys((INGEST, *filter(is_worker, lines)))]
+        own += [operator_identity({OPERATOR: ""})] if OPERATOR in lines else []
+        self._replace(ACCESS, acl_file([*own, *gateways, *others]))
         self._replace(PASSWORDS, "".join(f"{line}\n" for line in lines.values()))
         if certificates or (self.folder / CERTIFICATES).exists():
             self._replace(CERTIFICATES, "".join(f"{name} {number:x}\n" for name, number in certificates.items()))

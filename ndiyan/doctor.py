@@ -116,7 +116,7 @@ def _cure(weak: WeakSetting) -> str:
     if weak.setting == LOGIN:
         return f"set {LOGIN} to {weak.wanted} (docs/settings.md)"
     if weak.setting == LISTENERS_APART:
-        return f"run {weak.wanted}, with the same configuration (docs/install.md)"
+        return f"take {weak.setting} out of mosquitto's configuration (docs/install.md, Upgrade), or run {weak.wanted}"
     if weak.kind is Kind.UNKNOWN:
         return "run `ndiyan doctor` on the broker's machine, as a user who may read its configuration"
     if weak.kind is Kind.PLUGIN:
@@ -208,6 +208,17 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
             )
         elif detail.get("broker") is False:
             yield Problem(f"{name} has no link to the broker", f"see the log of {name}, check mqtt.url")
+        elif part.why == "broker_queue":
+            held, size = detail.get("broker_messages", 0), detail.get("broker_bytes", 0)
+            yield Problem(
+                f"{held} messages ({size / 1e6:.0f} MB) wait in the broker, more than half of what it takes for one",
+                "see what keeps the database busy, and who stays away that has a session (docs/watch.md)",
+            )
+        elif part.why == "broker_dropped":
+            yield Problem(
+                "the broker has dropped messages that it had confirmed: a queue is full (docs/watch.md)",
+                "ndiyan account says which gateways sent theirs again; what other sensors said is lost",
+            )
         for topic in detail.get("refused", ()):
             yield Problem(f"the broker does not let {name} read {topic}", "give its user the right to read # there")
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from gateway.config import MqttSettings
 from gateway.zones import Zone
 from ndiyan.children import Account, free_port, own, spawn, stop, unprivileged_account
+from ndiyan.devices import ACCESS, PASSWORDS
 from ndiyan.errors import StartRefused
 from ndiyan.identities import (
     INGEST,
@@ -177,13 +178,14 @@ class EmbeddedBroker:
 
     def _write_files(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        devices = device_identities(self._zones, self._passwords, workers=self._workers)
-        operators = [operator_identity(self._passwords)]
+        identities = [
+            *device_identities(self._zones, self._passwords, workers=self._workers), operator_identity(self._passwords)
+        ]  # fmt: skip
         _write_secrets(self._secret_file, self._passwords, (self._device_port, self._operator_port))
         if self._mosquitto is None:
             users = [
                 {"name": one.name, "password": one.password, "write": one.may_write, "read": one.may_read}
-                for one in (*devices, *operators)
+                for one in identities
             ]
             config = {"ports": [self._device_port, self._operator_port], "users": users}
             _write_private(self.folder / "python-broker.json", json.dumps(config), None)
@@ -197,11 +199,11 @@ class EmbeddedBroker:
             "tls_version": "",
             "persistence_location": f"persistence_location {self.folder}/",
         }
-        for kind, identities in (("devices", devices), ("operators", operators)):
-            _write_private(self.folder / f"{kind}.passwd", password_file(identities), self._account)
-            _write_private(self.folder / f"{kind}.acl", acl_file(identities), self._account)
-            for key, ending in (("password_file", "passwd"), ("acl_file", "acl")):
-                lines[f"{key} /etc/mosquitto/ndiyan/{kind}"] = f"{key} {self.folder}/{kind}.{ending}"
+        for key, name, text in (
+            ("password_file", PASSWORDS, password_file(identities)), ("acl_file", ACCESS, acl_file(identities)),
+        ):  # fmt: skip
+            _write_private(self.folder / name, text, self._account)
+            lines[key] = f"{key} {self.folder / name}"
         template = shipped("deploy/mosquitto/ndiyan.conf").read_text("utf-8")
         _write_private(self.folder / "mosquitto.conf", filled(template, lines), self._account)
 

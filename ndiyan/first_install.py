@@ -376,12 +376,8 @@ def _broker_files(answers: Answers) -> Iterator[_File]:
 def _own_files(answers: Answers, database: str) -> Iterator[_File]:
     """The broker's identities and the settings that hold their passwords, the key of backups, and Caddy's file."""
     passwords = {INGEST: new_password(), OPERATOR: new_password()}
-    devices = [ingest_identity(passwords[INGEST])]
-    tools = [operator_identity(passwords)]
-    for name, text in (
-        (PASSWORDS, password_file(devices)), (ACCESS, acl_file(devices)),
-        ("operators.passwd", password_file(tools)), ("operators.acl", acl_file(tools)),
-    ):  # fmt: skip
+    identities = [ingest_identity(passwords[INGEST]), operator_identity(passwords)]
+    for name, text in ((PASSWORDS, password_file(identities)), (ACCESS, acl_file(identities))):
         yield _File(answers.broker / name, text, BROKER_ACCOUNT)
     yield _File(answers.etc / "backup.key", generate_key()[0], ACCOUNT)
     if answers.has_proxy:

@@ -55,6 +55,11 @@ def is_worker(name: str) -> bool:
     return name == INGEST or (name.startswith(f"{INGEST}-") and name.removeprefix(f"{INGEST}-").isdigit())
 
 
+def is_own(name: str) -> bool:
+    """Whether this is a user of the platform itself, and no gateway's or sender's."""
+    return name == OPERATOR or is_worker(name)
+
+
 def gateway_identity(zone_id: str, gateway_id: str, password: str) -> Identity:
     """The one of a gateway: under its own zone and name only."""
     own = f"ndiyan/1/{zone_id}/{gateway_id}"

@@ -400,6 +400,8 @@ STANDINGS = {
     "no_heartbeat": N_("plus de signe de vie"),
     "cannot_store": N_("ne peut pas enregistrer"),
     "no_broker": N_("pas de lien avec le courtier MQTT"),
+    "broker_queue": N_("le courtier MQTT est à moitié plein"),
+    "broker_dropped": N_("le courtier MQTT a jeté des messages"),
     "judges_late": N_("des mesures attendent d’être jugées"),
     "sms_wait": N_("des SMS attendent de partir"),
     "backup_old": N_("la dernière sauvegarde est trop ancienne"),

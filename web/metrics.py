@@ -109,6 +109,8 @@ class Platform(Collector):
         yield self._by("set_aside_messages", "Messages that wait set aside", "set_aside", "reason")
         yield self._by("heartbeat_age_seconds", "Since a service was heard", "heartbeats", "service")
         yield self._by("errors", "What goes wrong now, or went wrong within a day", "errors", "reason")
+        what = "What the broker keeps, and since its start has dropped; our sessions that it lost"
+        yield self._by("broker", what, "broker", "kind")
         for name, (sentence, labels) in OF_SERVICES.items():
             yield self._by(name, sentence, name, *labels)
         yield from self._disk()

@@ -72,6 +72,9 @@ WHERE gateway_told_day.told_at < EXCLUDED.told_at;
 INSERT INTO heartbeat (service, beat_at, detail) VALUES (%(service)s, %(at)s, %(detail)s::jsonb)
 ON CONFLICT (service) DO UPDATE SET beat_at = EXCLUDED.beat_at, detail = EXCLUDED.detail;
 
+-- told
+SELECT detail FROM heartbeat WHERE service = %(service)s;
+
 -- retire
 -- A worker that is taken away is not waited for.
 DELETE FROM heartbeat WHERE service = %(service)s;

@@ -110,7 +110,7 @@ def test_a_zone_changed_while_running_is_known_with_the_next_heartbeat(
     came = worker.open().new_admission()
     came.add([message(zones[0], level(1, value=1.0))])
     import_zones(connection, [narrowed(zones[0], 0.5)])
-    worker.beat({}, FirstWorker(link), is_empty=False)
+    worker.beat({}, link.said, FirstWorker(link), is_empty=False)
     worker.store(came)
     worker.close()
     link.stop()

@@ -1,5 +1,6 @@
 """Confirmations belong to the connection on which a message came: shown with a scripted broker on loopback."""
 
+import contextlib
 import queue
 import socket
 import threading
@@ -13,10 +14,12 @@ import pytest
 from gateway.clock import ManualClock
 from gateway.config import MqttSettings
 from ingest.admission import Message
+from ingest.broker_said import NUMBERS
 from ingest.config import IngestConfig
 from ingest.subscriber import RECONNECT_S, Subscriber
 
 WINDOW = 3
+START = datetime(2026, 11, 24, tzinfo=UTC)
 TOPIC = "ndiyan/1/zone-1/gw-1/up/senml"
 TOPIC_OF_ANOTHER = "ndiyan/1/zone-2/gw-2/up/senml"
 ANSWER, PUBACK, MARK, MARK_BYTES = 0x30, 0x40, 0x32, 8
@@ -33,6 +36,8 @@ class ScriptedBroker:
         self.marks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.subscribed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.topics: list[tuple[int, str]] = []  # (connection, what it reads now)
+        self.asked: list[str] = []  # of what it says itself
+        self.left: list[str] = []
         self.clean: list[bool] = []
         self.keeps_session, self.refuses_at = False, ""
         self.refuses_topic = ""
@@ -64,7 +69,7 @@ class ScriptedBroker:
                 return
             self._connection += 1
             self._link = link
-            with link:
+            with link, contextlib.suppress(OSError):  # dropped while it answered
                 self._converse(link, self._connection)
 
     def _converse(self, link: socket.socket, connection: int) -> None:
@@ -87,12 +92,19 @@ class ScriptedBroker:
                     link.sendall(bytes([0x20, 2, self.keeps_session, refusal]))
                 elif kind == 0x80:
                     topic = body[4 : 4 + body[3]].decode()
+                    if topic.startswith("$"):
+                        self.asked.append(topic)
+                        if self.refuses_at == "end":
+                            return
+                        link.sendall(b"\x90\x03" + body[:2] + (b"\x80" if self.refuses_at == "$" else b"\x00"))
+                        continue
                     is_refused = self.refuses_at == "subscribe" or topic == self.refuses_topic
                     link.sendall(b"\x90\x03" + body[:2] + (b"\x80" if is_refused else b"\x01"))
                     self.topics.append((connection, topic))
                     self.subscribed.put(connection)
                 elif kind == 0xA0:
                     link.sendall(b"\xb0\x02" + body[:2])
+                    self.left.append(body[4 : 4 + body[3]].decode())
                     self.topics = [one for one in self.topics if one != (connection, body[4 : 4 + body[3]].decode())]
                 elif kind == 0xE0:
                     return
@@ -134,7 +146,7 @@ def link() -> Iterator[Link]:
     broker = ScriptedBroker()
     settings = MqttSettings("127.0.0.1", broker.port, protocol=4)
     pile = Pile()
-    clock = ManualClock(datetime(2026, 11, 24, tzinfo=UTC))
+    clock = ManualClock(START)
     subscriber = Subscriber(IngestConfig("", settings, window_messages=WINDOW), clock, pile)
     subscriber.start()
     assert broker.subscribed.get(timeout=5) == 1
@@ -366,6 +378,63 @@ def test_topics_of_a_profile_that_is_added_are_read_at_once_again_after_a_reconn
     broker.drop()
     until(lambda: (2, "village/rtu") in broker.topics)
     assert (2, "meters/+/up") not in broker.topics
+
+
+def test_what_the_broker_says_of_itself_is_heard_and_is_no_message(link: Link) -> None:
+    link.broker.send(0, b"41", "$SYS/broker/store/messages/count", is_retained=True)
+    link.broker.send(0, b"7", "$SYS/broker/publish/messages/dropped", is_retained=True)
+    link.broker.send(0, b"many", "$SYS/broker/store/messages/bytes", is_retained=True)
+    link.broker.send(5, b"first")
+    message = link.come.get(timeout=5)
+    assert message.payload == b"first"
+    assert link.come.empty()
+    assert link.subscriber.said.detail(START) == {"broker_messages": 41, "broker_dropped": 7, "sessions_lost": 0}
+    link.subscriber.confirm([message], {})
+    assert link.broker.acked.get(timeout=5) == (1, 5)
+    assert link.broker.acked.empty()
+
+
+def wait_answered(link: Link) -> None:
+    """Until the first question for the broker's numbers is answered, and the answer was read."""
+    until(lambda: len(link.broker.left) == 1)
+    link.broker.send(9, b"[]")
+    assert link.come.get(timeout=5).mid == 9
+
+
+def test_a_broker_is_asked_again_and_again_unless_it_refuses_and_nothing_stays_subscribed(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, _, come, pile = link
+    wait_answered(link)
+    monkeypatch.setattr("ingest.subscriber.ASK_EVERY_S", 0.0)
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 2
+    until(lambda: len(broker.left) > 3)
+    assert set(broker.asked) == set(broker.left) == {NUMBERS}
+    broker.refuses_at = "$"
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 3
+
+    def asked() -> int:
+        pile.held = 0
+        broker.send(1, b"[]")
+        come.get(timeout=5)
+        return len(broker.asked)
+
+    until(lambda: asked() == asked())
+
+
+def test_a_broker_that_ends_the_link_when_it_is_asked_for_its_numbers_is_left_in_peace(link: Link) -> None:
+    broker, subscriber, come, _ = link
+    wait_answered(link)
+    broker.refuses_at = "end"
+    broker.drop()
+    assert broker.subscribed.get(timeout=10) == 2
+    assert broker.subscribed.get(timeout=10) == 3, "it asked and was thrown out"
+    broker.send(1, b"[]")
+    assert come.get(timeout=5).connection == 3
+    assert subscriber.is_connected
+    assert len(broker.asked) == 2
 
 
 def test_a_foreign_topic_that_the_broker_refuses_is_named_and_ours_are_read_all_the_same(

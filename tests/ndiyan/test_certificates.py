@@ -49,20 +49,24 @@ NOW = SystemClock().now() - timedelta(hours=1)
 
 
 class Gate:
-    """A mosquitto with nothing but the listener of `deploy/mosquitto/certificates.conf`, and who issues for it."""
+    """A mosquitto with our whole configuration and the listener for certificates appended to it, and who issues."""
 
     def __init__(self, folder: Path, mosquitto: Path, zones: list[Zone]) -> None:
         self.folder, self._mosquitto, self.port = folder, mosquitto, free_port(0)
         self.ours: Certificates = make_certificates("gate.example", now=NOW)
         self.signer = Signer(Authority(self.ours.authority, self.ours.authority_key), NOW)
         self.files = BrokerFiles(folder, {zone.gateway_id: zone.zone_id for zone in zones})
-        template = shipped("deploy/mosquitto/certificates.conf").read_text("utf-8")
+        parts = ("ndiyan.conf", "certificates.conf")
+        template = "".join(shipped(f"deploy/mosquitto/{part}").read_text("utf-8") for part in parts)
+        ports = {8883: free_port(0), 1883: free_port(0), 8884: self.port}
         conf = filled(
-            template.replace("/etc/mosquitto/ndiyan", str(folder)), {"listener 8884": f"listener {self.port} 127.0.0.1"}
+            template.replace("/etc/mosquitto/ndiyan", str(folder)),
+            {f"listener {one}": f"listener {port} 127.0.0.1" for one, port in ports.items()}
+            | {"persistence_location": f"persistence_location {folder}/", "log_type notice": "log_type all"},
         )
         for name, text in (
             ("server.crt", self.ours.server), ("server.key", self.ours.server_key), (PASSWORDS, ""),
-            (ACCESS, acl_file([ingest_identity("")])), ("mosquitto.conf", "per_listener_settings true\n" + conf),
+            (ACCESS, acl_file([ingest_identity("")])), ("mosquitto.conf", conf),
         ):  # fmt: skip
             (folder / name).touch(0o600)
             (folder / name).write_text(text, "utf-8")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
 import signal
+import subprocess
 import time
 import tomllib
 from collections.abc import Callable
@@ -25,11 +27,14 @@ from ingest.db import connect
 from ingest.profiles.own import keep_profile
 from ingest.registry import import_zones
 from ndiyan.certificates import make_certificates
+from ndiyan.children import free_port
 from ndiyan.cli import app
 from ndiyan.devices import ACCESS, PASSWORDS, BrokerFiles, DeviceRefused
-from ndiyan.embedded_broker import EmbeddedBroker, answers_connect
-from ndiyan.identities import unheard
+from ndiyan.embedded_broker import EmbeddedBroker, answers_connect, find_mosquitto
+from ndiyan.identities import OPERATOR, acl_file, device_identities, operator_identity, password_file, unheard
 from ndiyan.shipped_files import shipped
+from tests.conftest import skip_without
+from tests.ingest.bare_broker import mosquitto
 from tests.ingest.process import IngestProcess, wait_until
 
 pytestmark = pytest.mark.broker
@@ -276,6 +281,70 @@ def test_a_sender_of_another_dialect_is_let_in_and_read_as_soon_as_its_profile_i
             sender.loop_stop()
             process.end()
     assert files.senders()["rtu-7"].may_write == ("village/rtu-7/rtu",)
+
+
+# As it was written before December 2026, without what both listeners share; certificates.conf is appended.
+BEFORE = """
+user {user}
+per_listener_settings true
+listener {port} 127.0.0.1
+allow_anonymous false
+password_file {folder}/devices.passwd
+acl_file {folder}/devices.acl
+use_username_as_clientid true
+listener {tools_port} 127.0.0.1
+allow_anonymous false
+password_file {folder}/operators.passwd
+acl_file {folder}/operators.acl
+listener 8884 127.88.84.1
+use_username_as_clientid true
+allow_anonymous false
+acl_file {folder}/devices.acl
+"""
+
+
+@pytest.mark.parametrize("page", ["install.md", "fr/install.md"])
+def test_the_lines_of_the_guide_bring_a_broker_of_before_over_and_the_operator_stays(
+    request: pytest.FixtureRequest, tmp_path: Path, zones: list[Zone], page: str
+) -> None:
+    program = find_mosquitto()
+    if program is None:
+        skip_without(request.config, "mosquitto", "apt-get install mosquitto")
+    passwords: dict[str, str] = {}
+    devices, tools = device_identities(zones, passwords), [operator_identity(passwords)]
+    for name, identities in (("devices", devices), ("operators", tools)):
+        (tmp_path / f"{name}.passwd").write_text(password_file(identities), "utf-8")
+        (tmp_path / f"{name}.acl").write_text(acl_file(identities), "utf-8")
+    port, tools_port = free_port(0), free_port(0)
+    conf = BEFORE.format(user=getpass.getuser(), port=port, tools_port=tools_port, folder=tmp_path)
+    (tmp_path / "mosquitto.conf").write_text(conf, "utf-8")
+
+    guide = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8")
+    lines = re.findall(r"```\n(cd /etc/mosquitto/ndiyan\n.*?)```", guide, re.DOTALL)[0]
+    lines = lines.replace("/etc/mosquitto/ndiyan", str(tmp_path)).replace("systemctl restart mosquitto", "true")
+    subprocess.run(["sh", "-ec", lines], check=True)
+    BrokerFiles(tmp_path, {zone.gateway_id: zone.zone_id for zone in zones}).take_back("gw-6")  # writes both anew
+
+    assert sorted(file.name for file in tmp_path.glob("*.*")) == [
+        "devices.acl", "devices.passwd", "mosquitto.conf", "mosquitto.conf.before",
+    ]  # fmt: skip
+    assert unheard((tmp_path / "devices.acl").read_text("utf-8"), OPERATOR, ["ndiyan/#", "$SYS/#"]) == []
+    with mosquitto(program, ["-c", str(tmp_path / "mosquitto.conf")], port, tmp_path):
+        for user, at in (("gw-1", port), ("ingest", port), (OPERATOR, tools_port)):
+            assert may_enter(MqttSettings("127.0.0.1", at, user, passwords[user]))
+        assert not may_enter(MqttSettings("127.0.0.1", port, "gw-6", passwords["gw-6"]))
+    assert "Error" not in (tmp_path / "mosquitto.log").read_text("utf-8")
+
+
+def test_the_users_of_the_platform_are_no_devices(broker: EmbeddedBroker, files: BrokerFiles) -> None:
+    before = [(broker.folder / name).read_text("utf-8") for name in (PASSWORDS, ACCESS)]
+    assert not {"ingest", OPERATOR} & set(files.names())
+    for user in ("ingest", OPERATOR):
+        with pytest.raises(DeviceRefused, match=f"'{user}': is no name for a sender"):
+            files.give(user, anew=True)
+        with pytest.raises(DeviceRefused, match=f"{user} is not let in here"):
+            files.take_back(user)
+    assert [(broker.folder / name).read_text("utf-8") for name in (PASSWORDS, ACCESS)] == before
 
 
 def test_a_gateway_whose_zone_is_gone_is_no_sender(broker: EmbeddedBroker, files: BrokerFiles) -> None:

@@ -84,6 +84,12 @@ def test_an_ingest_that_cannot_store_or_has_no_link_is_not_called_dead(
             "ingest has no link to the broker": "see the log of ingest, check mqtt.url"
         }
         assert ingest_says(broker=True, trouble=None) == {}
+        ingest_says(broker_trouble="broker_queue", broker_messages=600_000, broker_bytes=90_000_000)
+        full = "600000 messages (90 MB) wait in the broker, more than half of what it takes for one"
+        assert problems(clock, **there)[full].startswith("see what keeps the database busy")
+        ingest_says(broker_trouble="broker_dropped", broker_dropped=7)
+        dropped = "the broker has dropped messages that it had confirmed: a queue is full (docs/watch.md)"
+        assert "what other sensors said is lost" in problems(clock, **there)[dropped]
         ingest_says(refused=["meters/+/up"])
         assert problems(clock, **there)["the broker does not let ingest read meters/+/up"]
         connection.execute("INSERT INTO heartbeat VALUES ('ingest@3', %s)", [clock.now() - timedelta(seconds=61)])

@@ -105,6 +105,18 @@ def test_before_anything_came_the_pages_say_so(visitor: httpx.Client) -> None:
     assert "Aucun message ici." in words(visitor.get("/fr/mis-de-cote?etat=tous"))
 
 
+@pytest.mark.parametrize("page", ["comptes", "profils"])
+def test_a_sensor_without_our_gateway_is_said_to_have_the_brokers_guarantee_only(
+    visitor: httpx.Client, page: str
+) -> None:
+    sentences = {
+        "fr": "Un capteur sans notre passerelle n’a que la garantie du courtier MQTT : ce que le courtier perd",
+        "en": "A sensor without our gateway has the MQTT broker’s guarantee only: what the broker loses",
+    }
+    for language, sentence in sentences.items():
+        assert sentence in words(visitor.get(f"/{language}/{page}"))
+
+
 def test_the_way_to_the_account_is_marked(connection: Connection, visitor: httpx.Client) -> None:
     for address in ("/fr/", "/fr/zones/zone-2", "/fr/mis-de-cote", "/fr/comptes"):
         assert '<a href="/fr/donnees"' in visitor.get(address).text

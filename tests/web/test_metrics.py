@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import timedelta
 
@@ -145,6 +146,30 @@ def test_metrics_stand_behind_a_key_and_name_nobody(site: Site, script: httpx.Cl
     assert site.phone not in text
 
 
+def test_what_the_broker_says_of_itself_is_told_and_nothing_of_one_that_is_silent(
+    site: Site, script: httpx.Client
+) -> None:
+    now = site.clock.now()
+    with site.connect() as connection:
+
+        def told(**detail: object) -> dict[tuple[str, ...], float]:
+            connection.execute("DELETE FROM heartbeat")
+            connection.execute("INSERT INTO heartbeat VALUES ('ingest', %s, %s)", [now, json.dumps(detail)])
+            return {
+                key[1:]: number for key, number in read(script).items() if key[0] in ("broker", "errors") and number
+            }
+
+        assert told(broker=True) == {}
+        assert told(
+            broker_messages=600_000, broker_bytes=90_000_000, broker_dropped=7, sessions_lost=1,
+            broker_trouble="broker_dropped",
+        ) == {
+            ("waiting",): 600_000, ("waiting_bytes",): 90_000_000, ("dropped",): 7, ("sessions_lost",): 1,
+            ("broker_dropped",): 1,
+        }  # fmt: skip
+        assert told(broker_trouble="broker_queue") == {("broker_queue",): 1}
+
+
 def test_errors_by_reason_and_the_disk(site: Site, script: httpx.Client) -> None:
     now = site.clock.now()
     with site.connect() as connection:
@@ -157,7 +182,7 @@ def test_errors_by_reason_and_the_disk(site: Site, script: httpx.Client) -> None
     assert failed > 0
     assert {key[1]: value for key, value in told.items() if key[0] == "errors"} == {
         "sms_failed": failed, "not_judged": 0, "route_down": 0, "webhook_given_up": 0, "cannot_store": 1,
-        "no_broker": 1,
+        "no_broker": 1, "broker_queue": 0, "broker_dropped": 0,
     }  # fmt: skip
     assert told[("database_bytes",)] > 1e6
     assert told[("disk_free_bytes",)] > 1e6

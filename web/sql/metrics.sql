@@ -40,7 +40,16 @@ UNION ALL SELECT 'route_down', count(*) FROM carrier_state
     WHERE NOT is_up AND asked_at > %(now)s::timestamptz - interval '1 day'
 UNION ALL SELECT 'webhook_given_up', count(*) FROM webhook_delivery WHERE state = 'given_up'
 UNION ALL SELECT 'cannot_store', count(*) FROM heartbeat WHERE coalesce(detail ->> 'trouble', '') <> ''
-UNION ALL SELECT 'no_broker', count(*) FROM heartbeat WHERE detail ->> 'broker' = 'false';
+UNION ALL SELECT 'no_broker', count(*) FROM heartbeat WHERE detail ->> 'broker' = 'false'
+UNION ALL SELECT 'broker_queue', count(*) FROM heartbeat WHERE detail ->> 'broker_trouble' = 'broker_queue'
+UNION ALL SELECT 'broker_dropped', count(*) FROM heartbeat WHERE detail ->> 'broker_trouble' = 'broker_dropped';
+
+-- broker
+-- What mosquitto says of itself; no row of what it does not say.
+SELECT kind, number FROM heartbeat CROSS JOIN LATERAL (VALUES ('waiting', (detail ->> 'broker_messages')::float8),
+    ('waiting_bytes', (detail ->> 'broker_bytes')::float8), ('dropped', (detail ->> 'broker_dropped')::float8),
+    ('sessions_lost', (detail ->> 'sessions_lost')::float8)) AS said (kind, number)
+WHERE service = 'ingest' AND number IS NOT NULL;
 
 -- heartbeats
 -- One of several and one that stands by are told as long as they are missed (`alerts/watchdog.py`): not when they ended in
