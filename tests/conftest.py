@@ -88,7 +88,7 @@ def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     leaks = [line for place in (folder, tmp_path_factory.getbasetemp()) for line in phones.written_in(place)]
     shutil.rmtree(folder, ignore_errors=True)
-    assert leaks == []
+    assert not leaks, "\n".join(leaks)
 
 
 @pytest.fixture(scope="session")
