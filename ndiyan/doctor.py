@@ -166,6 +166,8 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
             )
     yield from _disk(connection, clock)
     yield from _services(connection, clock)
+    if not settings.demo:
+        yield from _owners(connection)
     yield from _topics(connection, settings)
     yield from _evaluation(connection)
     yield from _telling(connection, settings, clock)
@@ -201,6 +203,14 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
             yield Problem(f"{name} has no link to the broker", f"see the log of {name}, check mqtt.url")
         for topic in detail.get("refused", ()):
             yield Problem(f"the broker does not let {name} read {topic}", "give its user the right to read # there")
+
+
+def _owners(connection: Connection) -> Iterator[Problem]:
+    if services := [service for (service,) in connection.execute(SQL["services_as_owner"])]:
+        yield Problem(
+            f"as the owner of the database, who may do everything, run: {', '.join(services)}",
+            "ndiyan db roles --folder /etc/ndiyan (where the settings are), then systemctl restart ndiyan.target",
+        )
 
 
 def _start(part: Part) -> str:

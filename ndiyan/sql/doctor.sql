@@ -42,3 +42,10 @@ SELECT webhook, count(*) FILTER (WHERE state = 'given_up'), count(*) FILTER (WHE
 FROM webhook_delivery JOIN webhook w ON w.name = webhook
 WHERE w.is_active AND (state = 'given_up' OR (state = 'waiting' AND attempts >= %(attempts)s))
 GROUP BY webhook ORDER BY webhook;
+
+-- services_as_owner
+-- Services that are connected as this database's owner, by the names of their connections.
+SELECT DISTINCT CASE said[1] WHEN 'sender' THEN 'alerts' ELSE said[1] END AS service FROM pg_stat_activity a
+JOIN pg_database d ON d.oid = a.datid AND d.datdba = a.usesysid,
+regexp_match(a.application_name, '^ndiyan[- ](ingest|alerts|sender|web)') AS said
+WHERE d.datname = current_database() AND said IS NOT NULL ORDER BY service;
