@@ -97,11 +97,20 @@ def _provider(settings: Settings) -> Iterator[Problem]:
 
 def _keeper(settings: Settings) -> Iterator[Problem]:
     try:
-        settings.watch()
+        watch = settings.watch()
         if settings.backup_at:
             settings.required("backup.folder")
     except SettingsError as error:
         yield Problem("the keeper does not start, and nobody is told of anything", str(error))
+    else:
+        # What tells of a part that stands still ends with the machine; only what stays away is missed then.
+        in_the_morning = watch.alive_at and (watch.phones or watch.mailboxes)
+        if not settings.demo and not watch.ping_url and not in_the_morning:
+            yield Problem(
+                "nobody would hear that this server is dead: there is no ping (watch.ping_url) and no message every"
+                " morning (watch.alive_at, to watch.phones or watch.mailboxes) that would be missed",
+                "set one of the two, or both (docs/watch.md), then systemctl restart ndiyan-keeper",
+            )
     if not settings.backup_folder:
         return  # told where the machine is looked at
     try:
