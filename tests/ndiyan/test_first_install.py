@@ -178,7 +178,7 @@ def logged_in_as(connection: Connection, service: str) -> set[str]:
     """As whom the sessions of a service are here, those of its helpers as well."""
     asked = "SELECT usename FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ %s"
     names = "alerts|sender" if service == "alerts" else service
-    return {name for (name,) in connection.execute(asked, [f"^ndiyan[- ]({names})"])}
+    return {name for (name,) in connection.execute(asked, [rf"^ndiyan[- ]({names})\M"])}
 
 
 def url_of(given: Answers, service: str) -> str:
