@@ -84,8 +84,8 @@ def _settings(
         _say(f"settings: {used or 'no file'}, not {others} (--settings FILE takes another)")
 
 
-def _load(context: typer.Context) -> Settings:
-    return load_settings(context.obj)
+def _load(context: typer.Context, *, service: str = "") -> Settings:
+    return load_settings(context.obj, service=service)
 
 
 @app.command()
@@ -132,7 +132,7 @@ def ingest(
     """Take readings from the broker into the database; a worker beyond `--of` hands its zones back and ends."""
     from ndiyan.services import run_ingest
 
-    run_ingest(_load(context), worker=worker, workers=workers)
+    run_ingest(_load(context, service="ingest"), worker=worker, workers=workers)
 
 
 @app.command()
@@ -140,7 +140,7 @@ def alerts(context: typer.Context) -> None:
     """Judge readings, keep alerts, tell people."""
     from ndiyan.services import run_alerts
 
-    run_alerts(_load(context))
+    run_alerts(_load(context, service="alerts"))
 
 
 @app.command()
@@ -157,7 +157,7 @@ def web(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         from ndiyan.services import run_web
 
-        run_web(_load(context))
+        run_web(_load(context, service="web"))
 
 
 @web_app.command("login-link")

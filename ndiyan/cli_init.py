@@ -61,6 +61,7 @@ def init(
     )
     done = install(answers)
     if as_json:
-        print(json.dumps({"files": [str(file) for file in done.files], "password_url": done.password_url}))
+        files = [str(file) for file in done.files]
+        print(json.dumps({"files": files, "password_url": done.password_url, "owners": done.owners}))
     else:
         print(next_steps(answers, done))

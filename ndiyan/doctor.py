@@ -92,11 +92,20 @@ def _provider(settings: Settings) -> Iterator[Problem]:
 
 def _keeper(settings: Settings) -> Iterator[Problem]:
     try:
-        settings.watch()
+        watch = settings.watch()
         if settings.backup_at:
             settings.required("backup.folder")
     except SettingsError as error:
         yield Problem("the keeper does not start, and nobody is told of anything", str(error))
+    else:
+        # What tells of a part that stands still ends with the machine; only what stays away is missed then.
+        in_the_morning = watch.alive_at and (watch.phones or watch.mailboxes)
+        if not settings.demo and not watch.ping_url and not in_the_morning:
+            yield Problem(
+                "nobody would hear that this server is dead: there is no ping (watch.ping_url) and no message every"
+                " morning (watch.alive_at, to watch.phones or watch.mailboxes) that would be missed",
+                "set one of the two, or both (docs/watch.md), then systemctl restart ndiyan-keeper",
+            )
     if not settings.backup_folder:
         return  # told where the machine is looked at
     try:
@@ -162,6 +171,8 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
     yield from _of_restores(connection)
     yield from _disk(connection, clock)
     yield from _services(connection, clock)
+    if not settings.demo:
+        yield from _owners(connection)
     yield from _topics(connection, settings)
     yield from _evaluation(connection)
     yield from _telling(connection, settings, clock)
@@ -221,6 +232,14 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
             )
         for topic in detail.get("refused", ()):
             yield Problem(f"the broker does not let {name} read {topic}", "give its user the right to read # there")
+
+
+def _owners(connection: Connection) -> Iterator[Problem]:
+    if services := [service for (service,) in connection.execute(SQL["services_as_owner"])]:
+        yield Problem(
+            f"as the owner of the database, who may do everything, run: {', '.join(services)}",
+            "ndiyan db roles --folder /etc/ndiyan (where the settings are), then systemctl restart ndiyan.target",
+        )
 
 
 def _start(part: Part) -> str:

@@ -42,8 +42,10 @@ from ndiyan.identities import (
     operator_identity,
     password_file,
 )
+from ndiyan.roles import SERVICES as WITH_ROLE
+from ndiyan.roles import RolesRefused, grant_all, refuse_shared, write_urls
 from ndiyan.sealing import generate_key
-from ndiyan.settings import load_settings
+from ndiyan.settings import load_settings, service_file
 from ndiyan.shipped_files import shipped
 from web.accounts import add_account, fetch_accounts
 from web.rights import Role
@@ -142,10 +144,14 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What was written, and the link by which the administrator sets a password, once."""
+    """What was written, and the link by which the administrator sets a password, once.
+
+    `owners` says why the services run as the database's owner, and what gives them roles; "" when they have theirs.
+    """
 
     files: tuple[Path, ...]
     password_url: str
+    owners: str
 
 
 def install(answers: Answers) -> Installed:
@@ -165,7 +171,8 @@ def install(answers: Answers) -> Installed:
         with _as_postgres():
             database = _new_address(OWN_POSTGRES)
     files = [*_broker_files(answers), *_units(answers), *_own_files(answers, database)]
-    if taken := next((file.path for file in files if file.path.exists()), None):
+    wanted = [*(file.path for file in files), *(answers.etc / service_file(service) for service in WITH_ROLE)]
+    if taken := next((path for path in wanted if path.exists()), None):
         raise InitRefused(
             f"{taken} is there already, and nothing is written over: change it with an editor, or move it away first"
         )
@@ -184,7 +191,32 @@ def install(answers: Answers) -> Installed:
                 _write(file, made)
             _make_folder(answers.backups, made, owner=ACCOUNT, mode=0o711)
             _make_folder(answers.broker_data, made, owner=BROKER_ACCOUNT, mode=0o700)
-    return Installed(tuple(file.path for file in files), f"{answers.pages}/login/{token}")
+            owners = ""
+            try:
+                with _who_makes_roles(answers, connection) as maker:
+                    refuse_shared(maker)
+                    grant_all(maker)
+                    addresses = write_urls(maker, answers.etc, like=database)
+                    made += addresses
+            except RolesRefused as refusal:
+                addresses = []
+                owners = (
+                    f"The services run as the owner of the database until they have roles of their own: {refusal}; then"
+                    f" ndiyan db roles --folder {answers.etc}"
+                )
+    return Installed((*(file.path for file in files), *addresses), f"{answers.pages}/login/{token}", owners)
+
+
+@contextmanager
+def _who_makes_roles(answers: Answers, connection: Connection) -> Iterator[Connection]:
+    """A connection of whoever may make roles: our own server's administrator, else the owner, as far as they may."""
+    if answers.database:
+        yield connection
+        return
+    with _as_postgres():
+        superuser = connect(make_conninfo(OWN_POSTGRES, dbname=connection.info.dbname), application="ndiyan-init")
+    with superuser:
+        yield superuser
 
 
 def next_steps(answers: Answers, done: Installed) -> str:
@@ -215,6 +247,7 @@ def next_steps(answers: Answers, done: Installed) -> str:
         + "".join(f"  {step}\n" for step in steps)
         + f"\n{answers.administrator} sets a password here, once, within three days:\n\n  {done.password_url}\n\n"
         f"Keep a copy of {answers.etc}/backup.key where this server is not: no backup opens without it."
+        + (f"\n\n{done.owners}." if done.owners else "")
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -16,6 +18,7 @@ from alerts.carriers.gammu import SQL as GAMMU
 from ingest.db import Connection, queries
 from ndiyan.children import service_account
 from ndiyan.errors import NdiyanError
+from ndiyan.settings import service_file
 
 SQL = queries("ndiyan", "roles")
 
@@ -28,7 +31,7 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
 
 
 class RolesRefused(NdiyanError):
-    """The database's owner may not make roles."""
+    """The database's owner may not make roles, or their addresses can be kept nowhere; nothing was changed."""
 
 
 def role_of(service: str) -> str:
@@ -50,15 +53,60 @@ def grant_all(connection: Connection) -> None:
     ------
     RolesRefused : this account may not make roles
     """
+    with _or_ask_a_superuser(connection), connection.transaction():
+        for service, parts in SERVICES.items():
+            _make(connection, role_of(service))
+            for part in parts:
+                connection.execute(sql.SQL(SQL[part]).format(role=sql.Identifier(role_of(service))))
+        if connection.execute(SQL["has_daemon"]).fetchone() == (True,):
+            connection.execute(SQL["daemon"])
+            connection.execute(GAMMU["guard"])
+
+
+def write_urls(connection: Connection, folder: Path, *, like: str = "") -> list[Path]:
+    """Let the roles log in, each with a new password that stands in a file `ndiyan-SERVICE.env` and nowhere else.
+
+    A file is like `like`, an address of the database (the connection's own), but for user and password. All of them
+    are on the disk before a password counts.
+
+    Raises
+    ------
+    RolesRefused : the files cannot be written there, or this account may not change passwords
+    """
+    place = conninfo_to_dict(like or connection.info.dsn)
+    place |= {"host": place.get("host") or connection.info.host}
+    passwords = {service: secrets.token_urlsafe(24) for service in SERVICES}
+    with ExitStack() as stack:
+        try:
+            drafts = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=".ndiyan-roles-")))
+            for service, password in passwords.items():
+                url = _url(place | {"user": role_of(service), "password": password})
+                _write(drafts / service_file(service), f"NDIYAN_DATABASE_URL={url}\n")
+        except OSError as error:
+            raise RolesRefused(f"{folder} cannot be written: {error.strerror}; no password was changed") from error
+        with _or_ask_a_superuser(connection), connection.transaction():
+            for service, password in passwords.items():
+                role = role_of(service)
+                kept = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+                change = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(kept))
+                connection.execute(change)
+        return [(drafts / service_file(service)).replace(folder / service_file(service)) for service in SERVICES]
+
+
+def refuse_shared(connection: Connection) -> None:
+    """Raise `RolesRefused` when the roles log in to another database: a new password would lock its services out."""
+    names = [role_of(service) for service in SERVICES]
+    if others := [name for (name,) in connection.execute(SQL["elsewhere"], [names])]:
+        raise RolesRefused(
+            f"the roles of this server are those of the services of {', '.join(others)}, which a new password would"
+            " lock out: where they are no longer needed"
+        )
+
+
+@contextmanager
+def _or_ask_a_superuser(connection: Connection) -> Iterator[None]:
     try:
-        with connection.transaction():
-            for service, parts in SERVICES.items():
-                _make(connection, role_of(service))
-                for part in parts:
-                    connection.execute(sql.SQL(SQL[part]).format(role=sql.Identifier(role_of(service))))
-            if connection.execute(SQL["has_daemon"]).fetchone() == (True,):
-                connection.execute(SQL["daemon"])
-                connection.execute(GAMMU["guard"])
+        yield
     except psycopg.errors.InsufficientPrivilege as error:
         owner, theirs = connection.info.user, ", ".join(["ndiyan_zone", *roles_there(connection)])
         raise RolesRefused(
@@ -67,26 +115,17 @@ def grant_all(connection: Connection) -> None:
         ) from error
 
 
-def write_urls(connection: Connection, folder: Path) -> list[Path]:
-    """Let the roles log in, each with a new password that stands in a file `ndiyan-SERVICE.env` and nowhere else."""
-    address = conninfo_to_dict(connection.info.dsn)
-    found = []
-    for service in SERVICES:
-        role, password = role_of(service), secrets.token_urlsafe(24)
-        kept = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-        change = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(kept))
-        connection.execute(change)
-        url = _url(address | {"host": address.get("host") or connection.info.host, "user": role, "password": password})
-        found.append(_write(folder / f"ndiyan-{service}.env", f"NDIYAN_DATABASE_URL={url}\n"))
-    return found
-
-
 def _make(connection: Connection, role: str) -> None:
-    """A role that has nothing: it inherits nothing either, so that web is no secretary before it says so."""
+    """A role that has nothing: it inherits nothing either, so that web is no secretary before it says so.
+
+    One that is there as it should be is left as it is, so that an owner who may make no roles grants anew.
+    """
     name = sql.Identifier(role)
-    if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchall():
-        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
-    connection.execute(sql.SQL("ALTER ROLE {} NOINHERIT").format(name))
+    inherits = connection.execute("SELECT rolinherit FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    if inherits is None:
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN NOINHERIT").format(name))
+    elif inherits == (True,):
+        connection.execute(sql.SQL("ALTER ROLE {} NOINHERIT").format(name))
     for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
         connection.execute(sql.SQL(f"REVOKE ALL ON ALL {kind} IN SCHEMA public FROM {{}}").format(name))
 
@@ -97,12 +136,10 @@ def _url(address: Mapping[str, object]) -> str:
     return f"postgresql://{user}:{password}@/{name}?{urlencode(rest)}"
 
 
-def _write(file: Path, text: str) -> Path:
-    """A file that nobody but its owner may read, from its first byte on; root's also who makes backups of it."""
-    file.unlink(missing_ok=True)
+def _write(file: Path, text: str) -> None:
+    """A file that nobody but its owner may read, from its first byte on; root's also the services."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
         if (reader := service_account()) is not None:
             os.fchown(output.fileno(), -1, reader.gid)
             os.fchmod(output.fileno(), 0o640)
         output.write(text)
-    return file

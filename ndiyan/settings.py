@@ -408,8 +408,18 @@ def _is_trusted(place: Path) -> bool:
     return os.geteuid() != 0 or all(one.lstat().st_uid == 0 for one in beside if one.exists())
 
 
-def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+def service_file(service: str) -> str:
+    """What only this service reads, beside the settings file: how it reaches the database under its own role."""
+    return f"ndiyan-{service}.env"
+
+
+def load_settings(
+    file: Path | None = None, environment: Mapping[str, str] = os.environ, *, service: str = ""
+) -> Settings:
     """Read the file (given, else as `settings_file` finds it), `secrets.env` beside it and the environment; it wins.
+
+    A service reads its own file as well, with its address of the database (`ndiyan/roles.py`), which counts before
+    `secrets.env`.
 
     Raises
     ------
@@ -417,7 +427,8 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
     """
     file = file or settings_file(environment)
     values, routes, hooks = ({}, {}, {}) if file is None else _from_file(file)
-    environment = {**({} if file is None else read_secrets(file.with_name(SECRETS))), **environment}
+    for name in (*([service_file(service)] if service else []), SECRETS):
+        environment = {**({} if file is None else read_secrets(file.with_name(name))), **environment}
     for setting in SETTINGS:
         if setting.variable in environment:
             values[setting.key] = _from_text(setting, environment[setting.variable])

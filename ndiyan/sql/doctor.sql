@@ -53,3 +53,10 @@ GROUP BY webhook ORDER BY webhook;
 -- is_by_column
 -- Whether old weeks are stored by column already.
 SELECT EXISTS (SELECT FROM migration WHERE variant = 'timescale');
+
+-- services_as_owner
+-- Services that are connected as this database's owner, by the names of their connections.
+SELECT DISTINCT CASE said[1] WHEN 'sender' THEN 'alerts' ELSE said[1] END AS service FROM pg_stat_activity a
+JOIN pg_database d ON d.oid = a.datid AND d.datdba = a.usesysid,
+regexp_match(a.application_name, '^ndiyan[- ](ingest|alerts|sender|web)\M') AS said
+WHERE d.datname = current_database() AND said IS NOT NULL ORDER BY service;

@@ -70,3 +70,9 @@ SELECT to_regnamespace('smsd') IS NOT NULL;
 GRANT USAGE ON SCHEMA smsd TO ndiyan_alerts, ndiyan_web;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA smsd TO ndiyan_alerts, ndiyan_web;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA smsd TO ndiyan_alerts;
+
+-- elsewhere
+-- Other databases in which roles that may log in have rights.
+SELECT DISTINCT d.datname FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid JOIN pg_roles r ON r.oid = s.refobjid
+WHERE s.refclassid = 'pg_authid'::regclass AND r.rolname = ANY(%s) AND r.rolcanlogin AND d.datname <> current_database()
+ORDER BY d.datname;

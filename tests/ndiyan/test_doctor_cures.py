@@ -360,6 +360,29 @@ def test_a_keeper_that_would_not_start_is_foreseen_and_a_backup_that_would_fail(
     assert found[sentence].startswith(remedy)
 
 
+@pytest.mark.parametrize(
+    ("given", "is_told"),
+    [
+        pytest.param({}, True, id="nothing"),
+        pytest.param({"WATCH_PING_URL": "https://example.org/ping"}, False, id="ping"),
+        pytest.param({"WATCH_ALIVE_AT": "07:00", "WATCH_PHONES": "+224620000001"}, False, id="morning"),
+        pytest.param({"WATCH_ALIVE_AT": "07:00", "WATCH_MAILBOXES": "a@example.org"}, False, id="letter"),
+        pytest.param({"WATCH_ALIVE_AT": "07:00"}, True, id="morning-to-nobody"),
+        pytest.param({"WATCH_PHONES": "+224620000001"}, True, id="phone"),
+        pytest.param({"WATCH_MAILBOXES": "a@example.org"}, True, id="mailbox"),
+        pytest.param({"DEMO": "true"}, False, id="demo"),
+    ],
+)
+def test_a_server_whose_death_nobody_would_hear_of_is_told(
+    well: Path, clock: ManualClock, given: dict[str, str], is_told: bool
+) -> None:
+    mail = {"WATCH_MAIL_URL": "smtps://a:b@mail.example.org", "WATCH_MAIL_FROM": "a@example.org"}
+    found = find_problems(settings_with(**mail, **given), clock=clock)
+    cures = [one.remedy for one in found if one.sentence.startswith("nobody would hear that this server is dead")]
+    cure = "set one of the two, or both (docs/watch.md), then systemctl restart ndiyan-keeper"
+    assert cures == [cure] * is_told
+
+
 def test_a_backup_key_that_only_root_reads_is_told_to_root(
     well: Path, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -19,12 +20,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ingest.db import connect, migrate, newest_migration, schema_number
+from ingest.db import Connection, connect, migrate, newest_migration, schema_number
 from ndiyan import children, first_install
 from ndiyan.children import free_port
 from ndiyan.embedded_broker import answers_connect, find_mosquitto
 from ndiyan.errors import SettingsError
 from ndiyan.first_install import Answers, InitRefused, install, make_database
+from ndiyan.roles import SERVICES, role_of
 from ndiyan.settings import load_settings
 from ndiyan.shipped_files import shipped
 from tests.conftest import skip_without
@@ -79,6 +81,7 @@ def test_what_init_writes_starts_takes_a_gateways_first_reading_and_leaves_the_d
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     assert f"{given.pages}/login/" in said.stdout
+    assert "owner" not in said.stdout
     log = root / "log"
 
     with ExitStack() as stack:
@@ -107,6 +110,11 @@ def test_what_init_writes_starts_takes_a_gateways_first_reading_and_leaves_the_d
             print(f"first reading {time.monotonic() - started_s:.1f} s after the start")
             heard = "SELECT count(*) FROM heartbeat WHERE service IN ('ingest', 'sender', 'web')"
             wait_until(lambda: connection.execute(heard).fetchone() == (3,), log.read_text)
+            assert {service: logged_in_as(connection, service) for service in SERVICES} == {
+                service: {role_of(service)} for service in SERVICES
+            }, "and none as the owner"
+        with connect(url_of(given, "web")) as pages, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            pages.execute("ALTER TABLE audit_log DISABLE TRIGGER ALL")
         with httpx.Client(base_url=given.pages, follow_redirects=True) as browser:
             page = browser.get(said.stdout.split(f"{given.pages}")[1].split()[0]).raise_for_status().text
             assert "Awa" in page
@@ -116,7 +124,10 @@ def test_what_init_writes_starts_takes_a_gateways_first_reading_and_leaves_the_d
         # SMS is set up later.
         told = {one["sentence"] for one in json.loads(ndiyan("doctor", "--json", cwd=root, **there).stdout)}
         early = {"alerts is not running", "keeper is not running", "the machine's clock is not set by the network"}
-        assert told - early == {"no SMS leaves this server: sms.carriers names nothing but the telephone on the screen"}
+        (deaf,) = (one for one in told if one.startswith("nobody would hear that this server is dead"))
+        assert told - early - {deaf} == {
+            "no SMS leaves this server: sms.carriers names nothing but the telephone on the screen"
+        }
 
 
 @pytest.mark.db
@@ -161,6 +172,18 @@ def test_a_machine_that_burned_is_there_again_from_its_backup_by_the_guide(
         with connect(make_conninfo(postgres, dbname="postgres")) as admin:
             for (left,) in admin.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{name}_before_%"]):
                 admin.execute(f"DROP DATABASE {left}")  # type: ignore[call-overload]
+
+
+def logged_in_as(connection: Connection, service: str) -> set[str]:
+    """As whom the sessions of a service are here, those of its helpers as well."""
+    asked = "SELECT usename FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ %s"
+    names = "alerts|sender" if service == "alerts" else service
+    return {name for (name,) in connection.execute(asked, [rf"^ndiyan[- ]({names})\M"])}
+
+
+def url_of(given: Answers, service: str) -> str:
+    """How a service that was installed so reaches the database."""
+    return load_settings(given.settings, {}, service=service).database_url
 
 
 def box(root: Path, given: Answers, device: dict[str, str]) -> Path:
@@ -313,6 +336,82 @@ def test_a_database_is_made_once_and_its_user_who_is_no_superuser_brings_its_sch
         with connect(postgres) as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
             admin.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
+
+
+@pytest.mark.db
+def test_init_as_the_servers_administrator_makes_the_roles_and_their_owner_who_may_not_goes_on_granting(
+    root: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"ndiyan_test_own_{os.getpid()}"
+    monkeypatch.setattr(first_install, "ACCOUNT", name)
+    monkeypatch.setattr(first_install, "OWN_POSTGRES", postgres)
+    monkeypatch.setattr(first_install, "_as_postgres", nullcontext)
+    given = answers(root, "")
+    try:
+        done = install(given)
+        files = {given.etc / f"ndiyan-{service}.env" for service in SERVICES}
+        assert files <= set(done.files)
+        assert {stat.S_IMODE(file.stat().st_mode) & 0o007 for file in files} == {0}
+        for service in SERVICES:
+            with connect(url_of(given, service)) as connection:
+                assert connection.info.user == role_of(service)
+                connection.execute("SELECT FROM zone")
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute("ALTER TABLE audit_log DISABLE TRIGGER ALL")
+        there = {"NDIYAN_SETTINGS": str(given.settings)}
+        with connect(url_of(given, "")) as owner:
+            assert owner.execute("SELECT rolcreaterole FROM pg_roles WHERE rolname = current_user").fetchone() == (
+                False,
+            )
+            owner.execute("REVOKE SELECT ON zone FROM ndiyan_web")
+            owner.execute("DELETE FROM migration WHERE name = 'least_rights'")  # one that can be applied again
+        assert ndiyan("db", "migrate", cwd=root, **there).returncode == 0
+        with connect(url_of(given, "web")) as web:
+            web.execute("SELECT FROM zone")
+        refused = ndiyan("db", "roles", "--folder", str(given.etc), cwd=root, **there)
+        assert refused.returncode == 1
+        assert f"{name} may not make roles" in refused.stderr
+        for service in SERVICES:
+            connect(url_of(given, service)).close()  # by the password of before
+    finally:
+        drop(postgres, name)
+
+
+@pytest.mark.db
+def test_roles_that_serve_another_database_keep_their_passwords_and_init_says_so(
+    root: Path, postgres: str, empty_database_url: str
+) -> None:
+    """Roles are of the whole server: a second installation there would lock out the services of the first."""
+    first = answers(root / "first", empty_database_url)
+    assert install(first).owners == ""
+    with database(postgres, f"ndiyan_test_second_{os.getpid()}") as url:
+        done = install(answers(root / "second", url))
+        assert "run as the owner of the database until they have roles of their own: the roles of" in done.owners
+        assert done.owners.endswith(f"then ndiyan db roles --folder {root / 'second/etc/ndiyan'}")
+        assert not [file for file in done.files if file.suffix == ".env"]
+    connect(url_of(first, "web")).close()
+
+
+@pytest.mark.db
+def test_an_owner_who_may_make_no_roles_is_told_which_command_a_superuser_gives(root: Path, postgres: str) -> None:
+    name = f"ndiyan_test_poor_{os.getpid()}"
+    url = make_conninfo(postgres, user=name, password="secret", dbname=name)
+    make_database(postgres, url)
+    try:
+        done = install(answers(root, url))
+        assert f"as a superuser, ALTER ROLE {name} CREATEROLE; GRANT ndiyan_zone" in done.owners
+        assert done.owners.endswith(f"then ndiyan db roles --folder {root / 'etc/ndiyan'}")
+        assert not [file for file in done.files if file.suffix == ".env"]
+    finally:
+        drop(postgres, name)
+
+
+def drop(server: str, name: str) -> None:
+    """The end of a user and of their database."""
+    with connect(server) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[call-overload]
+        admin.execute(f"DROP OWNED BY {name}")  # type: ignore[call-overload]
+        admin.execute(f"DROP ROLE IF EXISTS {name}")  # type: ignore[call-overload]
 
 
 @pytest.mark.db

@@ -21,9 +21,12 @@ from gateway.zones import Zone
 from ingest.db import Connection, connect, migrate
 from ingest.registry import import_zones
 from ndiyan.cli import app
+from ndiyan.doctor import find_problems
 from ndiyan.first_install import make_database
 from ndiyan.roles import SERVICES, RolesRefused, grant_all, role_of, write_urls
+from ndiyan.settings import load_settings
 from tests.alerts.test_climbing import MINUTE, Region, phone_of
+from tests.surroundings import NO_SETTINGS
 from tests.web.test_access import OPEN, csrf_of, every_route
 from tests.web.test_journal import busy, journey, send
 from tests.web.test_rights import SAFE
@@ -232,15 +235,60 @@ def test_the_command_writes_a_file_for_each_service_and_a_migration_grants_anew(
         assert connection.execute(held, ["reading", "DELETE"]).fetchone() == (False,)
 
 
+@pytest.mark.parametrize("folder", ["gone", "file"])
+def test_a_folder_that_cannot_be_written_changes_no_password(owner: Connection, tmp_path: Path, folder: str) -> None:
+    before = urls_of(owner, tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(RolesRefused, match=rf"{folder} cannot be written: .+; no password was changed"):
+        write_urls(owner, tmp_path / folder)
+    for url in before.values():
+        connect(url).close()
+
+
+def test_a_password_that_is_refused_leaves_the_addresses_of_before(owner: Connection, tmp_path: Path) -> None:
+    before = urls_of(owner, tmp_path)
+    as_role(owner, "ingest")
+    with pytest.raises(RolesRefused, match="as a superuser, ALTER ROLE"):
+        write_urls(owner, tmp_path)
+    owner.execute("RESET ROLE")
+    assert sorted(file.name for file in tmp_path.iterdir()) == [f"ndiyan-{one}.env" for one in sorted(SERVICES)]
+    for service, url in before.items():
+        assert url in (tmp_path / f"ndiyan-{service}.env").read_text()
+        connect(url).close()
+
+
+def test_the_doctor_names_services_that_run_as_the_owner_and_no_others(
+    database_url: str, owner: Connection, tmp_path: Path, clock: ManualClock
+) -> None:
+    def told() -> list[tuple[str, str]]:
+        found = find_problems(load_settings(NO_SETTINGS, {"NDIYAN_DATABASE_URL": database_url}), clock=clock)
+        return [(one.sentence, one.remedy.partition(" (")[0]) for one in found if "as the owner" in one.sentence]
+
+    urls = urls_of(owner, tmp_path)
+    with (
+        connect(urls["web"], application="ndiyan web"), connect(urls["ingest"], application="ndiyan-ingest"),
+        connect(database_url, application="ndiyan-webhooks"),
+    ):  # fmt: skip
+        assert told() == [], "webhooks are not told by the pages"
+        with connect(database_url, application="ndiyan-ingest@2"), connect(database_url, application="ndiyan web"):
+            assert told() == [
+                (
+                    "as the owner of the database, who may do everything, run: ingest, web",
+                    "ndiyan db roles --folder /etc/ndiyan",
+                )
+            ]
+
+
 def test_an_owner_who_may_not_make_roles_is_told_what_to_ask_for(owner: Connection) -> None:
+    owner.execute("ALTER ROLE ndiyan_web INHERIT")  # there is something to change
     as_role(owner, "ingest")
     theirs = "ndiyan_zone, ndiyan_alerts, ndiyan_ingest, ndiyan_web"
     with pytest.raises(RolesRefused, match=rf"as a superuser, ALTER ROLE \w+ CREATEROLE; GRANT {theirs} TO \w+ WITH"):
         grant_all(owner)
 
 
-def test_an_owner_who_was_given_what_the_refusal_asks_for_grants_to_roles_that_another_made(
-    owner: Connection, postgres: str
+def test_an_owner_grants_to_roles_that_another_made_and_lets_them_in_once_given_what_the_refusal_asks_for(
+    owner: Connection, postgres: str, tmp_path: Path
 ) -> None:
     """As after a restore on a new machine, where a superuser made them; since PostgreSQL 16 that matters."""
     name = f"ndiyan_test_owner_{os.getpid()}"
@@ -249,11 +297,12 @@ def test_an_owner_who_was_given_what_the_refusal_asks_for_grants_to_roles_that_a
     try:
         with connect(url) as theirs, connect(postgres) as superuser:
             migrate(theirs)
+            grant_all(theirs)
             with pytest.raises(RolesRefused) as refused:
-                grant_all(theirs)
+                write_urls(theirs, tmp_path)
             for statement in str(refused.value).partition("as a superuser, ")[2].split("; "):
                 superuser.execute(statement)  # type: ignore[call-overload]
-            grant_all(theirs)
+            write_urls(theirs, tmp_path)
     finally:
         with connect(postgres) as superuser:
             superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]

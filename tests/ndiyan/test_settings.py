@@ -53,6 +53,10 @@ def test_every_command_reads_the_secrets_that_systemd_gives_the_services(tmp_pat
     assert settings.webhooks[0].secret == "a secret of = and twenty-four letters"
     assert (settings.web_port, settings.demo) == (8200, False)
     assert load_settings(file, {"NDIYAN_WEB_PORT": "8300"}).web_port == 8300, "the environment wins"
+    (secrets.parent / "ndiyan-web.env").write_text("NDIYAN_WEB_PORT=8250\n", "utf-8")
+    assert load_settings(file, {}, service="web").web_port == 8250, "a service's own file counts before"
+    assert load_settings(file, {"NDIYAN_WEB_PORT": "8300"}, service="web").web_port == 8300
+    assert load_settings(file, {}, service="alerts").web_port == load_settings(file, {}).web_port == 8200
     secrets.write_bytes(b"NDIYAN_WEB_PORT=\xff")
     with pytest.raises(SettingsError, match=r"secrets\.env: 'utf-8' codec"):
         load_settings(file, {})
