@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 
-from ingest.db import connect
+from ingest.db import Connection, connect
+from tests.web.web_seed import seed_good
 from tests.web.web_site import Site
 
 pytestmark = pytest.mark.db
@@ -57,6 +60,39 @@ def test_dashboards_read_views_alone_and_the_variable_finds_the_zones(past: Site
     (variable,) = DASHBOARDS["zone"]["templating"]["list"]
     with connect(past.url) as connection:
         assert len(connection.execute(variable["query"]).fetchall()) == 6
+
+
+def asked(connection: Connection, board: str, title: str) -> list[tuple[Any, ...]]:
+    """What a panel shows."""
+    (panel,) = [panel for name, panel in PANELS if name == board and panel["title"].endswith(title)]
+    return connection.execute(as_grafana_sends_it(panel["targets"][0]["rawSql"]).encode()).fetchall()
+
+
+def test_boards_know_nothing_of_hours_and_days_that_pages_do_not_know(site: Site) -> None:
+    """The counter moves on by 12 m³ from 08 to 18 h and is silent from noon on the 24th to 08:00 on the 27th; power is
+    known from 08 to 18 h alone, 400 W: 4 kWh for 12 m³, not 400 W all day. A box thinned 200 of 300 readings."""
+    t_s = np.arange(datetime(2026, 2, 20, tzinfo=UTC).timestamp(), site.clock.now().timestamp(), 300.0)
+    hour = t_s % 86_400 / 3600
+    volume = 100 + np.floor(t_s / 86_400 - t_s[0] / 86_400) * 12 + 1.2 * np.clip(hour - 8, 0, 10)
+    silent = [datetime(2026, 2, day, at, tzinfo=UTC).timestamp() for day, at in ((24, 12), (27, 8))]
+    heard, by_day = (t_s < silent[0]) | (t_s >= silent[1]), (hour >= 8) & (hour < 18)
+    with site.connect() as connection:
+        for channel in ("pump/volume_m3", "tap-01/volume_m3"):
+            seed_good(connection, "zone-1", channel, t_s[heard], volume[heard])
+        seed_good(connection, "zone-1", "pump/power_w", t_s[by_day], np.full(by_day.sum(), 400.0))
+        connection.execute(
+            "INSERT INTO gateway_day (zone_id, gateway_id, day, sent, arrived, declared)"
+            " VALUES ('zone-1', 'gw-1', '2026-02-25', 300, 100, 200)"
+        )
+        energy = {time.day: value for time, value in asked(connection, "zone", "specific energy a day")}
+        days = {time.day: value for time, _, value in asked(connection, "fleet", "water pumped a day")}
+        taps = {time.day: value for time, _, value in asked(connection, "zone", "water by tap and day")}
+        (account,) = asked(connection, "service", "account of readings")
+    assert energy[22] == pytest.approx(4 / 12, rel=0.01), "0.80 with the mean of what was heard times 24"
+    assert days == taps
+    assert sorted(days) == [21, 22, 23, 28], "what came after three days of silence is no day's, nor today's until now"
+    assert days[22] == pytest.approx(12)
+    assert account[-1] == 0, "what the box declares is not lost"
 
 
 def test_a_zones_row_says_what_the_overview_says(past: Site) -> None:

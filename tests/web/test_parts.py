@@ -257,6 +257,9 @@ def test_a_calendar_hatches_days_before_the_first_reading_and_leads_to_the_day(r
     day = reader.get(unescape(address))
     assert day.status_code == 200
     assert 'value="2026-03-01"' in day.text
+    for kind in ("service", "pompage", "messages"):
+        shown = words(reader.get(f"/fr/zones/zone-5/calendrier?quoi={kind}"))
+        assert shown.count("Autrement compté que dans le rapport") == 1
 
 
 @pytest_db

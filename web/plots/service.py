@@ -40,6 +40,19 @@ def calendar_plot(
         "pompage": _("part des heures de bon soleil (350 W/m²) et de place au château où la pompe marchait"),
         "messages": _("part des mesures attendues qui sont arrivées"),
     }
+    in_report = {
+        "service": _(
+            "Autrement compté que dans le rapport : là, les jours où la moitié des robinets a donné de l’eau."
+        ),
+        "pompage": _(
+            "Autrement compté que dans le rapport : là, les heures où le compteur de la pompe "
+            "a avancé, parmi celles-ci et celles d’arrêt à tort."
+        ),
+        "messages": _(
+            "Autrement compté que dans le rapport : là, le temps sans alerte de silence ; "
+            "une mesure perdue dans un trou court ne s’y voit pas."
+        ),
+    }
     squares = [
         CalendarDay(on, level_of(value), texts.named(texts.day(on), said(100 * value, texts, "%", 0)), day_href(on))
         for on, value in zip(days, share, strict=True)
@@ -68,6 +81,7 @@ def calendar_plot(
         notes=(
             _("Trois disponibilités, trois calendriers : une passerelle muette n’est pas une pompe arrêtée."),
             _("Hachuré aussi : un jour dont aucune heure ne compte."),
+            in_report[kind],
         ),
     )  # fmt: skip
 
