@@ -17,7 +17,7 @@ import numpy as np
 import psycopg
 
 from alerts.causes import SENSOR_FAULTS, Known, Silence, cause_of, is_outlived, shared_outages
-from alerts.days import Days, days_of
+from alerts.days import Days, days_of, kept_names
 from alerts.detectors import DETECTORS, Scene, features_of, signals_of
 from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
@@ -200,12 +200,13 @@ class Judgement:
         total = sum(_days(start, newest) for start, newest in spans.values())
         done = 0
         judged: dict[str, _ZoneBook] = {}
+        heard = {zone: newest for zone, (_, newest) in spans.items()}
         for zones in _together(spans):
             start, newest = min(spans[zone][0] for zone in zones), max(spans[zone][1] for zone in zones)
             books = {zone: _ZoneBook(self._connection, zone, self._now, self._settings) for zone in zones}
             while start < newest:
                 end = min(start + AT_ONCE, newest)
-                conditions = self._conditions(zones, start, end)
+                conditions = self._conditions(zones, start, end, heard)
                 for zone, book in books.items():
                     is_live = end >= spans[zone][1] and self._now - spans[zone][1] <= HEARD_WITHIN
                     book.judge(conditions[zone], live_now=is_live)
@@ -231,15 +232,17 @@ class Judgement:
             zone: (min(watermarks[zone] or first[zone], newest_at), newest_at) for zone, newest_at in newest.items()
         }
 
-    def _conditions(self, zones: Sequence[str], start: datetime, end: datetime) -> dict[str, list[Condition]]:
+    def _conditions(
+        self, zones: Sequence[str], start: datetime, end: datetime, newest: Mapping[str, datetime]
+    ) -> dict[str, list[Condition]]:
         """What the detectors say of each zone between `start` and `end`; only what may matter to its alerts."""
         begin_s = (start - LOOKBACK).timestamp() // DAY_S * DAY_S
         steps = int((end.timestamp() - begin_s) // STEP_S) + 1
-        sites = Sites(self._sites[zone] for zone in zones)
-        grid = fetch_grid(self._connection, sites, begin_s, steps, with_sky=True)
-        days = days_of(grid, features_of(sites))
+        asked = Sites(self._sites[zone] for zone in zones)
+        grid = fetch_grid(self._connection, asked, begin_s, steps, with_sky=True, newest=newest)
+        days = days_of(grid, features_of(grid.sites))
         self._keep(grid, days)
-        past = fetch_past_days(self._connection, zones, begin_s, back=DAYS_BACK)
+        past = fetch_past_days(self._connection, grid.sites, begin_s, back=DAYS_BACK)
         scene = Scene(grid, days.after(past), self._settings.overrides(zones))
         signals = signals_of(scene, DETECTORS)
         live = {
@@ -258,12 +261,12 @@ class Judgement:
 
     def _keep(self, grid: Grid, days: Days) -> None:
         """Keep the features of days that are over."""
-        rows = []
-        for place in np.flatnonzero(days.day_s + DAY_S <= grid.end_s):
-            day = datetime.fromtimestamp(float(days.day_s[place]), UTC).date()
-            for row, zone in enumerate(grid.sites.zone_ids):
+        rows, names = [], kept_names(grid.sites, features_of(grid.sites))
+        for row, zone in enumerate(grid.sites.zone_ids):
+            for place in np.flatnonzero(days.day_s + DAY_S <= grid.heard_until_s[row]):
+                day = datetime.fromtimestamp(float(days.day_s[place]), UTC).date()
                 known = {
-                    name: float(value[row, place])
+                    names[row][name]: float(value[row, place])
                     for name, value in days.values.items()
                     if np.isfinite(value[row, place])
                 }
@@ -413,8 +416,8 @@ class _ZoneBook:
     def _live(self) -> list[LiveAlert]:
         rows = self._connection.execute(SQL["live_alerts"], {"zone": self._zone_id}).fetchall()
         return [
-            LiveAlert(alert_id, _kind(fault), asset, AlertState(state), first, last)
-            for alert_id, fault, asset, state, first, last in rows
+            LiveAlert(alert_id, _kind(fault), asset, AlertState(state), first, last, is_told)
+            for alert_id, fault, asset, state, first, last, is_told in rows
         ]
 
     def _causes(self, since_s: float) -> list[Known]:

@@ -105,7 +105,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     still = stands & should_run & ~is_array_gone(scene)
     was_full = reached_m(grid, scene.days) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
     # A controller that sees the sun and tries nothing believes that the tower is full.
-    by_signs = ~has_tried(scene) & (was_full | codes.is_foreign | grid.has("pump", "speed_rpm"))
+    by_signs = ~has_tried(scene) & (was_full | codes.is_foreign | grid.sites.has("pump", "speed_rpm"))
     is_float = np.where(tells_why, codes.is_full, by_signs) & below_start & ~codes.is_tripped
     # What the controller says itself needs no room in the tower and no bright sun to be true.
     is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, True) & is_day
@@ -273,7 +273,7 @@ def turns_in_air(scene: Scene) -> Mask:
     gives = grid.value("pump", "flow_m3_h") >= DRY_FLOW_SHARE * grid.sites.rating("pump", "rated_flow_m3_h")
     is_dry = works & ~gives & np.isfinite(grid.value("pump", "flow_m3_h"))
     depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
-    idles = np.where(grid.has("pump", "speed_rpm"), _idles(grid), _is_underloaded(scene, is_dry))
+    idles = np.where(grid.sites.has("pump", "speed_rpm"), _idles(grid), _is_underloaded(scene, is_dry))
     return is_dry & np.where(np.isfinite(depth_m), depth_m >= intake_m - NEAR_INTAKE_M, idles)
 
 

@@ -143,7 +143,7 @@ def _since(begin: IndexArray, rate_per_h: FloatArray, step_h: float) -> FloatArr
 def _water_moved(grid: Grid, begin: IndexArray) -> Mask:
     outflow = grid.value("tower", "outflow_m3_h")
     # Without a meter behind the tower what the taps give, which the pump's flow alone does not balance.
-    outflow = np.where(grid.has("tower", "outflow_m3_h"), outflow, taps_together(grid))
+    outflow = np.where(grid.sites.has("tower", "outflow_m3_h"), outflow, taps_together(grid))
     net = grid.value("pump", "flow_m3_h") - outflow
     moved = _since(begin, net, grid.step_s / 3600)
     volume, full_m = grid.sites.rating("tower", "volume_m3"), grid.sites.rating("tower", "full_level_m")
@@ -612,7 +612,7 @@ def taps_share(scene: Scene) -> FloatArray:
     """(n, d) what all taps gave over what left the tower by its meter; NaN unless nearly all are known."""
     days, sites = scene.days, scene.grid.sites
     given = [days.get(f"{tap}/day_m3") for tap in sites.taps]
-    metered = sum((sites.has((tap, "volume_m3")) for tap in sites.taps), np.zeros((len(sites), 1)))
+    metered = sum((sites.has(tap, "volume_m3") for tap in sites.taps), np.zeros((len(sites), 1)))
     known = sum((np.isfinite(one) for one in given), np.zeros(days.shape))
     total = sum((np.nan_to_num(one) for one in given), np.zeros(days.shape))
     outflow = days.get(OUTFLOW.name)
@@ -700,7 +700,7 @@ def _tower_meter_slip(scene: Scene) -> FloatArray:
     # Water that leaves past the meter may leave a tower that leaks: its nights must be known, and tight.
     is_tight = _two_days_least(days.get("night_balance_m3_h")) > -LEAKS_M3_H
     by_pump = _told(by_pump, usual_found / found, usual_found / found)
-    has_tap_meters = np.any([sites.has((tap, "volume_m3")) for tap in sites.taps], axis=0) if sites.taps else False
+    has_tap_meters = np.any([sites.has(tap, "volume_m3") for tap in sites.taps], axis=0) if sites.taps else False
     return np.where(has_tap_meters, by_taps, np.where(is_tight, by_pump, np.nan))
 
 
@@ -756,7 +756,7 @@ def found_flow(grid: Grid) -> FloatArray:
     Where nothing measures what leaves it, what it gained came in at the least.
     """
     outflow = window_mean(grid.value("tower", "outflow_m3_h"), grid.hours(0.5))
-    return np.asarray(level_gain(grid) + np.where(grid.has("tower", "outflow_m3_h"), outflow, 0.0))
+    return np.asarray(level_gain(grid) + np.where(grid.sites.has("tower", "outflow_m3_h"), outflow, 0.0))
 
 
 DRIFT_DAYS, DRIFT_KNOWN_DAYS = 3, 40

@@ -38,6 +38,10 @@ SELECT (SELECT min(first.measured_at) FROM channel c JOIN latest l USING (channe
         WHERE c.by_hand_of IS NULL),
        (SELECT max(measured_at) FROM latest JOIN channel USING (channel_id) WHERE by_hand_of IS NULL);
 
+-- ever_heard
+-- Which of these channels have ever said anything.
+SELECT channel_id FROM latest WHERE channel_id = ANY(%(channels)s);
+
 -- past_days
 -- Features of days in [from, until), told by how many days they lie before `until`.
 SELECT zone_id, %(until)s - day, features FROM zone_day
@@ -106,8 +110,9 @@ WHERE channel_id = %(channel)s AND measured_at >= %(from)s AND measured_at < %(u
 ORDER BY measured_at DESC LIMIT 1;
 
 -- live_alerts
-SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at FROM alert
-WHERE zone_id = %(zone)s AND state <> 'resolved' ORDER BY alert_id;
+-- What stands on a ladder may have been told.
+SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at, ladder.alert_id IS NOT NULL
+FROM alert LEFT JOIN ladder USING (alert_id) WHERE zone_id = %(zone)s AND state <> 'resolved' ORDER BY alert_id;
 
 -- ended_alerts
 -- Resolved alerts of a zone that reach into the time from `since` on.
