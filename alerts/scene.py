@@ -104,6 +104,7 @@ class Grid:
     near_sun : (n, m) what cells of other villages say of the sky over zones whose own is silent (`alerts.sky`) [W/m²]
     level_before_m : (n, 1) the tower's last level before the grid that was not below nothing, where it is asked for
         (see `begins_below_nothing`); NaN where nobody knows
+    uptime_before : (n, 2) when a gateway last told its uptime before the grid, and that uptime [s]; NaN if nobody knows
     heard_until_s : (n, 1) when the last step ends of which each zone has told anything: its own newest reading here,
         unless more is known of it than these steps
 
@@ -119,6 +120,7 @@ class Grid:
     mistimed: Mask | None = None
     near_sun: FloatArray | None = None
     level_before_m: FloatArray | None = None
+    uptime_before: FloatArray | None = None
     heard_until_s: FloatArray = field(default_factory=lambda: np.empty(0))
     _cache: dict[object, FloatArray] = field(default_factory=dict, repr=False)
 

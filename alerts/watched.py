@@ -27,6 +27,8 @@ from ingest.readings_pg import PgReadings
 
 SQL = queries("alerts", "alerts")
 LEVEL: Channel = ("tower", "level_m")
+UPTIME: Channel = ("gateway", "uptime_s")
+UPTIME_BACK = timedelta(days=3)
 
 
 def fetch_sites(connection: Connection, zones: Sequence[str]) -> list[Site]:
@@ -60,7 +62,8 @@ def fetch_grid(
 ) -> Grid:  # fmt: skip
     """The readings of all channels of these zones (or of `only` these) from `start_s` on, in steps of five minutes.
 
-    With the sky as cells of other zones see it, where their own is silent: whoever judges pumps needs it. `newest`
+    With the sky as cells of other zones see it, where their own is silent, and the uptimes before: whoever judges pumps
+    and clocks needs them. `newest`
     tells when each zone was last heard, which may be after these steps.
     """
     readings = PgReadings(connection)
@@ -95,8 +98,10 @@ def fetch_grid(
         asked = begins_below_nothing(sites, raw[LEVEL])
         ids = {zone: channel_id for channel_id, (channel, zone) in where.items() if channel == LEVEL and asked[zone]}
         level_before_m = _levels_before(connection, sites, ids, start) if ids else None
-    near_sun = None
+    near_sun = uptime_before = None
     if with_sky:
+        ids = {channel_id: zone for channel_id, (channel, zone) in where.items() if channel == UPTIME}
+        uptime_before = _uptimes_before(connection, len(sites), ids, start)
         near_sun = near_sun_w_m2(sites, raw.get(CELL), steps, cells, read)
     bad: dict[Channel, Mask] = {}
     for channel_id, measured_s in readings.flagged_bad([row.channel_id for row in known], start, end):
@@ -108,7 +113,7 @@ def fetch_grid(
         heard_until_s = np.minimum(newest_s // STEP_S + 1, start_s // STEP_S + steps) * STEP_S
     return Grid(
         sites, start_s, STEP_S, steps, raw, bad, near_sun=near_sun, level_before_m=level_before_m,
-        heard_until_s=heard_until_s,
+        uptime_before=uptime_before, heard_until_s=heard_until_s,
     )  # fmt: skip
 
 
@@ -122,6 +127,15 @@ def _levels_before(connection: Connection, sites: Sites, ids: Mapping[int, int],
         }  # fmt: skip
         for (level_m,) in connection.execute(SQL["level_before"], asked):
             found[row] = level_m
+    return found
+
+
+def _uptimes_before(connection: Connection, zones: int, ids: Mapping[int, int], start: datetime) -> FloatArray:
+    """(n, 2) when each gateway (by channel the row) last told its uptime before `start`, and that uptime [s]."""
+    found = np.full((zones, 2), np.nan)
+    asked = {"channels": list(ids), "from": start - UPTIME_BACK, "until": start}
+    for channel_id, *told in connection.execute(SQL["value_before"], asked):
+        found[ids[channel_id]] = told
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from alerts.days import past_median
 from alerts.detectors.detector import Detector, Scene, read_in, verdicts
-from alerts.detectors.gateway import clock_offset_s, has_two_times
+from alerts.detectors.gateway import clock_of, has_two_times
 from alerts.detectors.leak import is_washed
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes, usual_power_w
 from alerts.detectors.sensor import AT_STOP, top_of_float
@@ -99,7 +99,7 @@ def judge_standing(scene: Scene) -> list[Signal]:
     # Without a cell a controller that means what it says knows best how much sun there is.
     sees_low = codes.is_ours & says(grid, PumpState.STOPPED_LOW_SUN) & ~has_one_word(scene) & ~has_tried(scene)
     # And by a wrong clock the sun stands elsewhere.
-    is_off = clock_offset_s(grid)[0] != 0
+    is_off = clock_of(scene).offset_s != 0
     should_run &= sees_sun(grid) | ~(sees_low | is_off)
     should_run &= ~has_two_times(grid)  # the sun of one beside the pump of the other
     still = stands & should_run & ~is_array_gone(scene)

@@ -109,6 +109,13 @@ SELECT value FROM reading
 WHERE channel_id = %(channel)s AND measured_at >= %(from)s AND measured_at < %(until)s AND flag <> 4 AND value >= %(low)s
 ORDER BY measured_at DESC LIMIT 1;
 
+-- value_before
+-- The last good reading of each of these channels within [from, until).
+SELECT c.channel_id, date_part('epoch', r.measured_at), r.value FROM unnest(%(channels)s::int[]) AS c (channel_id) CROSS JOIN LATERAL (
+    SELECT measured_at, value FROM reading
+    WHERE channel_id = c.channel_id AND measured_at >= %(from)s AND measured_at < %(until)s AND flag <> 4
+    ORDER BY measured_at DESC LIMIT 1) r;
+
 -- live_alerts
 -- What stands on a ladder may have been told.
 SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at, ladder.alert_id IS NOT NULL

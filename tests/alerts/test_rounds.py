@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 
 from alerts.days import days_of
 from alerts.detectors import Scene, features_of
+from alerts.detectors.gateway import judge_clock
 from alerts.detectors.leak import judge_burst
+from alerts.detectors.sensor import taps_share
 from alerts.detectors.tower import judge_night_loss
 from alerts.detectors.wear import judge_pump
 from alerts.evaluate import Evaluator
@@ -27,11 +30,12 @@ from ingest.columns import Columns
 from ingest.db import connect
 from ingest.registry import channel_ids, import_zones
 from ingest.writer import ReadingWriter
+from tests.alerts.test_gateway import days_of_clock
 from tests.alerts.test_tower import nights
 from tests.alerts.toy import Toy
 
 PRESENT, HOUR = Verdict.PRESENT, timedelta(hours=1)
-OUTFLOW, SPEED = ("tower", "outflow_m3_h"), ("pump", "speed_rpm")
+OUTFLOW, SPEED, UPTIME = ("tower", "outflow_m3_h"), ("pump", "speed_rpm"), ("gateway", "uptime_s")
 
 
 def whole(grid: Grid, changes: Mapping[Channel, FloatArray]) -> Scene:
@@ -44,7 +48,11 @@ def round_of(history: Scene, day: int) -> Scene:
     """What the last round of a day sees that begins at its midnight: its readings, and the days before as features."""
     grid = history.grid
     cut = {channel: value[:, day * 288 : (day + 1) * 288] for channel, value in grid.raw.items()}
-    today = Grid(grid.sites, grid.start_s + day * DAY_S, STEP_S, 288, cut)
+    start_s, before = grid.start_s + day * DAY_S, None
+    if UPTIME in grid.raw:
+        last = np.flatnonzero(np.isfinite(grid.raw[UPTIME][0, : day * 288]))[-1]
+        before = np.array([[grid.t_s[last], grid.raw[UPTIME][0, last]]])
+    today = Grid(grid.sites, start_s, STEP_S, 288, cut, uptime_before=before)
     return Scene(today, days_of(today, features_of(today.sites)).after(history.days))
 
 
@@ -82,6 +90,38 @@ def test_a_pump_whose_speed_nobody_measures_any_more_does_not_wear() -> None:
         found = said_on(judge_pump(round_of(lived, day)), start_s)
         assert found == said_on(judge_pump(lived), start_s), day
         assert all(PRESENT not in said for said in found.values()), day
+
+
+@pytest.mark.parametrize("hour", [12.0, 22.0], ids=["at-noon", "over-midnight"])
+def test_a_clock_is_wrong_until_somebody_puts_it_right_however_long_that_takes(hour: float) -> None:
+    """It goes four hours ahead on the third day, and back on the sixth; nobody measures the sun."""
+    grid = days_of_clock(8, 4 * 3600.0, from_day=2 + hour / 24, until_day=5 + hour / 24).grid
+    raw = {channel: value for channel, value in grid.raw.items() if channel == UPTIME}
+    sites = grid.sites.without({("zone-1", ("pv", "irradiance_w_m2"))})
+    lived = whole(Grid(sites, grid.start_s, STEP_S, grid.steps, raw), {})
+    by_day = []
+    for day in range(1, 8):
+        start_s = grid.start_s + day * DAY_S
+        found = said_on(judge_clock(round_of(lived, day)), start_s)
+        assert found == said_on(judge_clock(lived), start_s), day
+        by_day.append(found[Fault.CLOCK_ERROR])
+    assert PRESENT not in by_day[0]
+    assert {Verdict(said) for of_day in by_day[2:4] for said in of_day} == {PRESENT}
+    assert {Verdict(said) for said in by_day[-1]} == {Verdict.ABSENT}
+
+
+def test_a_meter_is_not_held_against_a_day_of_two_times() -> None:
+    """Nor against the one after, whose round begins at its midnight."""
+    grid = days_of_clock(8, 4 * 3600.0, from_day=3.5, until_day=4.5).grid
+    steps = np.isfinite(grid.raw[UPTIME])
+    flow = {("tower", "outflow_m3_h"): np.where(steps, 1.0, np.nan), ("tower", "level_m"): np.where(steps, 2.0, np.nan)}
+    taps = {(f"tap-0{n}", "volume_m3"): np.where(steps, 0.5 * np.arange(grid.steps) / 12, np.nan) for n in (1, 2)}
+    raw = grid.raw | flow | taps
+    site = replace(grid.sites.sites[0], channels=frozenset(raw))
+    lived = whole(Grid(Sites([site]), grid.start_s, STEP_S, grid.steps, raw), {})
+    shares = taps_share(lived)[0]
+    assert np.isfinite(shares).tolist() == [True, True, True, False, False, False, True, True]
+    assert np.isnan(taps_share(round_of(lived, 5))[0, -1])
 
 
 def test_a_sensor_that_nobody_has_connected_yet_is_none(database_url: str, zones: list[Zone]) -> None:
@@ -134,8 +174,8 @@ def test_days_on_which_a_zone_measured_in_another_way_teach_it_nothing(
 def test_a_night_that_broke_off_is_judged_when_its_rest_has_come(
     database_url: str, zones: list[Zone], leaks: bool
 ) -> None:
-    """Two towers alike; of the first nothing comes from 03:10 until the afternoon, while its neighbour is heard all along.
-    Both fall until then; by five the water stands where it stood at midnight, or the fall goes on."""
+    """Two towers alike; of the first nothing comes from 03:10 until the afternoon, the other is heard all along. Both
+    fall until then; by five the water stands where it stood at midnight, or the fall goes on."""
     cut, all_along = zones[:2]
     start, night = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 7, tzinfo=UTC)
     with connect(database_url) as connection:
