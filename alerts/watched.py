@@ -9,6 +9,7 @@ import numpy as np
 
 from alerts.days import FORGETS_DAYS, Days, kept_names
 from alerts.detectors import features_of
+from alerts.detectors.gateway import STEPPED_S, WrongPack
 from alerts.scene import (
     BELOW_ZERO_SHARE,
     DAY_S,
@@ -136,6 +137,15 @@ def _uptimes_before(connection: Connection, zones: int, ids: Mapping[int, int], 
     asked = {"channels": list(ids), "from": start - UPTIME_BACK, "until": start}
     for channel_id, *told in connection.execute(SQL["value_before"], asked):
         found[ids[channel_id]] = told
+    return found
+
+
+def fetch_wrong_packs(connection: Connection, zones: Sequence[str], since: datetime) -> dict[str, list[WrongPack]]:
+    """Of the zones that had any: packs since then that came by a wrong clock, in their order."""
+    found: dict[str, list[WrongPack]] = {}
+    asked = {"zones": list(zones), "since": since, "least_s": STEPPED_S}
+    for zone, at_s, offset_s, is_unset in connection.execute(SQL["wrong_packs"], asked):
+        found.setdefault(zone, []).append(WrongPack(at_s, np.nan if offset_s is None else offset_s, is_unset))
     return found
 
 

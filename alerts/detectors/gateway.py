@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_of_good_days
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.model import Evidence, Mask, Signal
+from alerts.model import Condition, Evidence, Mask, Signal
 from alerts.rolling import held, run_steps, steps_since, window_mean
 from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.sun import sun_elevation_deg
@@ -139,6 +140,7 @@ LIGHT_SHIFT = Feature("light_shift_h", 23.0, light_shift)
 STARTS_H = 1.0  # within which a box that has started has found a network and the time
 STEPPED_S = 900.0  # a clock that is put right by seconds is none of our business
 COUNTS_SHARE = 0.8  # of its readings an uptime goes on by the time between them, or it counts something else
+WRONG_PACKS, WRONG_FOR_S, PACKS_APART_S = 3, 900.0, 3 * 3600.0
 BELIEVED_H = 36.0  # so long a step is believed against a day whose light comes on time
 
 
@@ -297,6 +299,46 @@ def judge_clock(scene: Scene) -> list[Signal]:
         )
 
     return [Signal(Fault.CLOCK_ERROR, "gateway", grid.t_s, verdict, describe)]
+
+
+class WrongPack(NamedTuple):
+    """A pack that came by a wrong clock: when, by how much [s] (NaN unknown), and whether by one that was never set."""
+
+    at_s: float
+    offset_s: float
+    is_unset: bool
+
+
+def judge_packs(packs: Sequence[WrongPack]) -> Condition:
+    """A clock that is wrong by our own, as packs come: three of them over a quarter of an hour.
+
+    Ingestion dates their readings anew, or sets them aside; so what is stored shows nothing of it, and the detector of
+    the grid is for files. A box that has just started has an hour to learn the time.
+    """
+    at_s, offset_s, is_unset = (np.array(column) for column in zip(*packs, strict=True))
+    present = np.zeros(len(packs), dtype=bool)
+    for run in np.split(np.arange(len(packs)), np.flatnonzero(np.diff(at_s) > PACKS_APART_S) + 1):
+        lasts_s = STARTS_H * 3600 if is_unset[run].all() else WRONG_FOR_S
+        present[run] = len(run) >= WRONG_PACKS and at_s[run[-1]] - at_s[run[0]] >= lasts_s
+
+    def describe(first: int, last: int) -> Evidence:
+        told_h = offset_s[first : last + 1][np.isfinite(offset_s[first : last + 1])] / 3600
+        fr, en = "Des mesures sont mises de côté pour leur heure", "Readings are set aside for their time"
+        values: dict[str, float | str] = {"packs": last + 1 - first}
+        if len(told_h):
+            fr, en = f"L'heure est décalée de {told_h[-1]:+.1f} h", f"The time is off by {told_h[-1]:+.1f} h"
+            values["hours"] = round(float(told_h[-1]), 2)
+        return Evidence(
+            f"{fr} : l'horloge du boîtier est fausse.",
+            f"{en}: the gateway's clock is wrong.",
+            values,
+            {"packs": WRONG_PACKS, "step_s": STEPPED_S},
+            ("gateway/uptime_s",),
+            0.95,
+        )
+
+    verdict = verdicts(present=present, absent=np.zeros(len(packs), dtype=bool))
+    return Condition(Fault.CLOCK_ERROR, "gateway", at_s, verdict, describe)
 
 
 def _light_at_night(grid: Grid) -> Mask:
