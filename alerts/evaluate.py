@@ -22,7 +22,7 @@ from alerts.detectors import DETECTORS, Scene, features_of, signals_of
 from alerts.detectors.gateway import judge_packs
 from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
-from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
+from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Mask, Rule, Verdict
 from alerts.parameters import Settings
 from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
 from alerts.settings import fetch_settings
@@ -261,9 +261,10 @@ class Judgement:
             since_s = start.timestamp() - _memory(RULES[signal.fault]).total_seconds()
             for row, zone in enumerate(zones):
                 if is_seen[row] or (zone, signal.fault.value, signal.asset) in live:
-                    condition = signal.condition(row).since(since_s)
+                    condition = signal.condition(row)
                     if signal.fault is Fault.CLOCK_ERROR and zone in self._wrong_packs:
-                        condition = _right_since(condition, self._wrong_packs[zone][-1].at_s)
+                        condition = _right_since(condition, self._wrong_packs[zone][-1].at_s, grid.is_heard[row])
+                    condition = condition.since(since_s)
                     found[zone].append(replace(condition, is_late=zone in self._late))
         return found
 
@@ -284,9 +285,9 @@ class Judgement:
             self._connection.cursor().executemany(SQL["keep_day"], rows)
 
 
-def _right_since(condition: Condition, wrong_s: float) -> Condition:
+def _right_since(condition: Condition, wrong_s: float, is_heard: Mask) -> Condition:
     """What a clock's own witnesses cannot tell, the packs do that came by a right one since."""
-    is_right = (condition.verdict == Verdict.CANNOT_TELL) & (condition.t_s > wrong_s)
+    is_right = (condition.verdict == Verdict.CANNOT_TELL) & (condition.t_s > wrong_s) & is_heard
     return replace(condition, verdict=np.where(is_right, Verdict.ABSENT, condition.verdict).astype(np.int8))
 
 

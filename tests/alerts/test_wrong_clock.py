@@ -14,6 +14,8 @@ import pytest
 from gateway.wire import encode_pack, senml_topic
 from gateway.zones import Zone
 from ingest.admission import Message
+from ingest.registry import import_zones
+from tests.alerts.silent_zones import is_heard
 from tests.alerts.test_late_backlog import MINUTE, START, STEP, Village
 
 pytestmark = pytest.mark.db
@@ -94,6 +96,18 @@ def test_a_device_whose_readings_are_set_aside_for_their_time_is_one_with_a_wron
     assert alerts == [("clock_error", None), ("comms_outage", "clock_error")]
     village.live_until(START + HOUR + minutes * MINUTE + 2 * HOUR)
     assert {state for (state,) in village.connection.execute("SELECT state FROM alert")} == {"resolved"}
+
+
+def test_a_wrong_clock_of_which_nothing_more_is_heard_is_not_right_again(village: Ahead, zones: list[Zone]) -> None:
+    """Nor is it when its neighbour is heard all along."""
+    import_zones(village.connection, [zone for zone in zones if zone.zone_id == "zone-1"])
+    village.ahead = timedelta(hours=4)
+    village.live_until(START + 2 * HOUR)
+    while village.clock.now() < START + 5 * HOUR:
+        is_heard(village.connection, "zone-1", village.clock.now())
+        village.work()
+        village.clock.advance(STEP)
+    assert [state for state, _ in village.clocks] == ["open"]
 
 
 def test_a_backlog_from_the_days_of_a_wrong_clock_is_no_wrong_clock_now(village: Ahead) -> None:
