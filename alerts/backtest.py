@@ -18,7 +18,7 @@ import numpy as np
 from alerts.causes import SENSOR_FAULTS, Known, Silence, cause_of, shared_outages
 from alerts.days import days_of
 from alerts.detectors import DETECTORS, Detector, Scene, features_of, signals_of
-from alerts.detectors.silence import SILENT_H, is_heard, judge_silence_now
+from alerts.detectors.silence import SILENT_H, judge_silence_now
 from alerts.ladder import Position
 from alerts.lifecycle import Opening, transitions
 from alerts.model import RULES, Evidence, Signal, Verdict
@@ -126,7 +126,7 @@ def explain_shared_outages(alerts: Sequence[PastAlert]) -> None:
 
 def _silence_at_end(grid: Grid) -> tuple[FloatArray, Signal]:
     """When each zone (n,) was last heard [s], and whether it is silent when history ends."""
-    heard = is_heard(grid)
+    heard = grid.is_heard
     last = grid.steps - 1 - np.argmax(heard[:, ::-1], axis=1)
     newest_s = np.where(heard.any(axis=1), grid.t_s[last], grid.end_s)
     return newest_s, judge_silence_now(newest_s, grid.end_s)
@@ -137,7 +137,7 @@ def not_judged(grid: Grid, detectors: Sequence[Detector]) -> list[NotJudged]:
     found = []
     for detector in detectors:
         for group in detector.needs:
-            is_there = np.any([grid.has(*channel)[:, 0] for channel in group], axis=0)
+            is_there = np.any([grid.sites.has(*channel)[:, 0] for channel in group], axis=0)
             lacks = "/".join(group[0])
             for zone, there in zip(grid.sites.zone_ids, is_there, strict=True):
                 if not there:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from alerts.model import IndexArray
 from alerts.rolling import first_known
-from alerts.scene import DAY_S, FloatArray, Grid, Mask
+from alerts.scene import DAY_S, FloatArray, Grid, Mask, Sites
 
 USUAL_DAYS = 28  # a zone's own past that counts as its usual
 MIN_DAYS = 7
@@ -63,11 +63,26 @@ class DayView:
 
 
 class Feature(NamedTuple):
-    """One number a day: `compute` gives (n, d); it is known from `ready_h` of the day on and NaN before."""
+    """One number a day: `compute` gives (n, d); it is known from `ready_h` of the day on and NaN before.
+
+    `way` numbers the ways in which zones (n, 1) measure it, by what they have; where there is but one it is None.
+    """
 
     name: str
     ready_h: float
     compute: Callable[[DayView], FloatArray]
+    way: Callable[[Sites], IndexArray] | None = None
+
+
+def kept_names(sites: Sites, features: Iterable[Feature]) -> list[dict[str, str]]:
+    """Under which name each zone keeps each feature: what is measured in another way is another quantity, and the days
+    before a zone was given a meter (or lost it) teach nothing of those after."""
+    names = [{feature.name: feature.name for feature in features} for _ in sites.sites]
+    for feature in features:
+        if feature.way is not None:
+            for own, (way,) in zip(names, feature.way(sites), strict=True):
+                own[feature.name] = f"{feature.name} ({way})" if way else feature.name
+    return names
 
 
 class Days:
@@ -115,11 +130,11 @@ class Days:
 
 
 def days_of(grid: Grid, features: Iterable[Feature]) -> Days:
-    """The features of all days that the grid touches; what is not over yet is NaN."""
+    """The features of all days that the grid touches; what is not over yet, as far as a zone was heard, is NaN."""
     view = DayView(grid)
     values = {}
     for feature in features:
-        is_ready = view.day_s + feature.ready_h * 3600 <= grid.end_s
+        is_ready = view.day_s + feature.ready_h * 3600 <= grid.heard_until_s
         values[feature.name] = np.where(is_ready, feature.compute(view), np.nan)
     return Days(view.day_s, values, len(grid.sites))
 
@@ -202,7 +217,7 @@ def recent_largest(value: FloatArray, days: int) -> FloatArray:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def _past(value: FloatArray, days: int, only: Mask | None) -> tuple[FloatArray, NDArray[np.intp]]:
+def _past(value: FloatArray, days: int, only: Mask | None) -> tuple[FloatArray, IndexArray]:
     """The `days` days before each day in order of size, NaN last (n, d, days), and how many are known (n, d)."""
     taught = value if only is None else np.where(only, value, np.nan)
     ordered, begins = np.full((*value.shape, days), np.nan), first_known(taught)
@@ -213,7 +228,7 @@ def _past(value: FloatArray, days: int, only: Mask | None) -> tuple[FloatArray, 
     return ordered, np.isfinite(ordered).sum(axis=-1)
 
 
-def _quantile(ordered: FloatArray, count: NDArray[np.intp], share: float) -> FloatArray:
+def _quantile(ordered: FloatArray, count: IndexArray, share: float) -> FloatArray:
     """(n, d) a quantile of the first `count` of the `ordered` values of each day; NaN where there is none."""
     place = share * np.maximum(count - 1, 0)
     low = np.floor(place).astype(np.intp)
@@ -222,7 +237,7 @@ def _quantile(ordered: FloatArray, count: NDArray[np.intp], share: float) -> Flo
     return np.asarray(below + (above - below) * (place - low))
 
 
-def _spread(ordered: FloatArray, count: NDArray[np.intp]) -> FloatArray:
+def _spread(ordered: FloatArray, count: IndexArray) -> FloatArray:
     """(n, d) 1.4826 times the median absolute deviation of the first `count` of the `ordered` values of each day."""
     apart = np.sort(np.abs(ordered - _quantile(ordered, count, 0.5)[..., None]), axis=-1)
     place = np.maximum(count - 1, 0) // 2

@@ -17,16 +17,17 @@ import numpy as np
 import psycopg
 
 from alerts.causes import SENSOR_FAULTS, Known, Silence, cause_of, is_outlived, shared_outages
-from alerts.days import Days, days_of
+from alerts.days import Days, days_of, kept_names
 from alerts.detectors import DETECTORS, Scene, features_of, signals_of
+from alerts.detectors.gateway import judge_packs
 from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
-from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
+from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Mask, Rule, Verdict
 from alerts.parameters import Settings
 from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
 from alerts.settings import fetch_settings
 from alerts.telling import HEARD_WITHIN, begin, tell_end
-from alerts.watched import fetch_grid, fetch_past_days, fetch_sites
+from alerts.watched import fetch_grid, fetch_past_days, fetch_sites, fetch_wrong_packs
 from gateway.model import Fault, State
 from ingest.db import Connection, connect, queries
 
@@ -40,6 +41,7 @@ AT_ONCE = timedelta(days=7)  # of a backlog; memory stays flat
 ZONES_AT_ONCE = 200
 RETRY_AFTER = timedelta(minutes=5)
 LONGEST_REJOIN = max(rule.rejoin for rule in RULES.values())
+CLOCKS_BACK = timedelta(days=1)  # of packs that came by a wrong clock
 OUTAGE_WAITS = timedelta(minutes=5)
 OLD_WAITS = timedelta(minutes=10)  # what old readings have opened, for its end may be in the next piece of the backlog
 LATE_JUDGED = timedelta(days=31)  # what comes later than this changes no alert: a device may send years at any time
@@ -145,18 +147,19 @@ def tell_outages(connection: Connection, now: datetime, *, every: timedelta) -> 
     """Tell which zones have fallen silent, once all have been judged since: five in the same hour are one event.
 
     Whoever judged the last of them sees all. An alert waits for zones that somebody still judges, and no longer than
-    `OUTAGE_WAITS`. One at a time looks, while nobody judges a zone of which this is about: it has locked their work.
+    `OUTAGE_WAITS`. One at a time looks, and nobody judges a zone of which this is about: it has locked their work. It
+    waits for no lock: who judges a long backlog holds up no other zone's news.
     """
     asked = {"name": JOB, "every": every, "patient_until": now - OUTAGE_WAITS}
     with connection.transaction():
         if connection.execute(SQL["outages_to_tell"], asked).fetchone() is None:
             return
-        zones = [zone for (zone,) in connection.execute(SQL["lock_silent_zones"], asked)]
-        rows = connection.execute(SQL["live_outages"], {"zones": zones}).fetchall()
+        ours = dict(connection.execute(SQL["lock_silent_zones"], asked).fetchall())
+        rows = connection.execute(SQL["live_outages"], {"zones": list(ours)}).fetchall()
         for first, *others in shared_outages([Silence(*row) for row in rows]):
             _explain(connection, first.key, [one.key for one in others], now)
-        for alert_id, zone in connection.execute(SQL["outages_to_tell"], asked).fetchall():
-            if zone in zones:
+        for alert_id, zone, has_waited in connection.execute(SQL["outages_to_tell"], asked).fetchall():
+            if zone in ours and (ours[zone] or has_waited):
                 begin(connection, alert_id, now=now)
 
 
@@ -196,6 +199,7 @@ class Judgement:
         self._connection, self._now, self._late = connection, now, late
         self._sites: dict[str, Site] = {site.zone_id: site for site in fetch_sites(connection, zones)}
         self._settings = Settings(fetch_settings(connection))
+        self._wrong_packs = fetch_wrong_packs(connection, zones, now - CLOCKS_BACK)
 
     def run(
         self, watermarks: Mapping[str, datetime | None], progress: Progress | None = None
@@ -205,12 +209,15 @@ class Judgement:
         total = sum(_days(start, newest) for start, newest in spans.values())
         done = 0
         judged: dict[str, _ZoneBook] = {}
+        heard = {zone: newest for zone, (_, newest) in spans.items()}
         for zones in _together(spans):
             start, newest = min(spans[zone][0] for zone in zones), max(spans[zone][1] for zone in zones)
             books = {zone: _ZoneBook(self._connection, zone, self._now, self._settings) for zone in zones}
+            for zone in self._wrong_packs.keys() & books.keys():
+                books[zone].judge([judge_packs(self._wrong_packs[zone])], live_now=True)
             while start < newest:
                 end = min(start + AT_ONCE, newest)
-                conditions = self._conditions(zones, start, end)
+                conditions = self._conditions(zones, start, end, heard)
                 for zone, book in books.items():
                     is_live = end >= spans[zone][1] and self._now - spans[zone][1] <= HEARD_WITHIN
                     book.judge(conditions[zone], live_now=is_live)
@@ -224,7 +231,7 @@ class Judgement:
             judged |= books
         _leave_causes(self._connection, list(judged), self._now)
         for zone, book in judged.items():
-            book.tell(is_fresh=self._now - spans[zone][1] <= HEARD_WITHIN)
+            book.tell(is_fresh=self._now - spans[zone][1] <= HEARD_WITHIN, speaks=zone in self._wrong_packs)
         return {zone: spans[zone][1] if zone in spans else mark for zone, mark in watermarks.items()}
 
     def _spans(self, watermarks: Mapping[str, datetime | None]) -> dict[str, tuple[datetime, datetime]]:
@@ -236,15 +243,17 @@ class Judgement:
             zone: (min(watermarks[zone] or first[zone], newest_at), newest_at) for zone, newest_at in newest.items()
         }
 
-    def _conditions(self, zones: Sequence[str], start: datetime, end: datetime) -> dict[str, list[Condition]]:
+    def _conditions(
+        self, zones: Sequence[str], start: datetime, end: datetime, newest: Mapping[str, datetime]
+    ) -> dict[str, list[Condition]]:
         """What the detectors say of each zone between `start` and `end`; only what may matter to its alerts."""
         begin_s = (start - LOOKBACK).timestamp() // DAY_S * DAY_S
         steps = int((end.timestamp() - begin_s) // STEP_S) + 1
-        sites = Sites(self._sites[zone] for zone in zones)
-        grid = fetch_grid(self._connection, sites, begin_s, steps, with_sky=True)
-        days = days_of(grid, features_of(sites))
+        asked = Sites(self._sites[zone] for zone in zones)
+        grid = fetch_grid(self._connection, asked, begin_s, steps, with_sky=True, newest=newest)
+        days = days_of(grid, features_of(grid.sites))
         self._keep(grid, days)
-        past = fetch_past_days(self._connection, zones, begin_s, back=DAYS_BACK)
+        past = fetch_past_days(self._connection, grid.sites, begin_s, back=DAYS_BACK)
         scene = Scene(grid, days.after(past), self._settings.overrides(zones))
         signals = signals_of(scene, DETECTORS)
         live = {
@@ -257,18 +266,21 @@ class Judgement:
             since_s = start.timestamp() - _memory(RULES[signal.fault]).total_seconds()
             for row, zone in enumerate(zones):
                 if is_seen[row] or (zone, signal.fault.value, signal.asset) in live:
-                    condition = signal.condition(row).since(since_s)
+                    condition = signal.condition(row)
+                    if signal.fault is Fault.CLOCK_ERROR and zone in self._wrong_packs:
+                        condition = _right_since(condition, self._wrong_packs[zone][-1].at_s, grid.is_heard[row])
+                    condition = condition.since(since_s)
                     found[zone].append(replace(condition, is_late=zone in self._late))
         return found
 
     def _keep(self, grid: Grid, days: Days) -> None:
         """Keep the features of days that are over."""
-        rows = []
-        for place in np.flatnonzero(days.day_s + DAY_S <= grid.end_s):
-            day = datetime.fromtimestamp(float(days.day_s[place]), UTC).date()
-            for row, zone in enumerate(grid.sites.zone_ids):
+        rows, names = [], kept_names(grid.sites, features_of(grid.sites))
+        for row, zone in enumerate(grid.sites.zone_ids):
+            for place in np.flatnonzero(days.day_s + DAY_S <= grid.heard_until_s[row]):
+                day = datetime.fromtimestamp(float(days.day_s[place]), UTC).date()
                 known = {
-                    name: float(value[row, place])
+                    names[row][name]: float(value[row, place])
                     for name, value in days.values.items()
                     if np.isfinite(value[row, place])
                 }
@@ -276,6 +288,12 @@ class Judgement:
                     rows.append({"zone": zone, "day": day, "features": json.dumps(known)})
         if rows:
             self._connection.cursor().executemany(SQL["keep_day"], rows)
+
+
+def _right_since(condition: Condition, wrong_s: float, is_heard: Mask) -> Condition:
+    """What a clock's own witnesses cannot tell, the packs do that came by a right one since."""
+    is_right = (condition.verdict == Verdict.CANNOT_TELL) & (condition.t_s > wrong_s) & is_heard
+    return replace(condition, verdict=np.where(is_right, Verdict.ABSENT, condition.verdict).astype(np.int8))
 
 
 def _days(start: datetime, end: datetime) -> int:
@@ -404,22 +422,26 @@ class _ZoneBook:
             extra={"zone_id": self._zone_id, "alert_id": row[0], "action": "opened"},
         )  # fmt: skip
 
-    def tell(self, *, is_fresh: bool) -> None:
-        """Set what is live and new on its ladder, and tell what has ended now; of silence `tell_outages` tells."""
-        if is_fresh:
+    def tell(self, *, is_fresh: bool, speaks: bool) -> None:
+        """Set what is live and new on its ladder, and tell what has ended now; of silence `tell_outages` tells.
+
+        Of a zone that `speaks` by a wrong clock that is told, whatever becomes of its readings.
+        """
+        if is_fresh or speaks:
             asked = {
                 "zone": self._zone_id, "heard_since": self._now - HEARD_WITHIN, "patient_until": self._now - OLD_WAITS,
             }  # fmt: skip
-            for (alert_id,) in self._connection.execute(SQL["untold"], asked).fetchall():
-                begin(self._connection, alert_id, now=self._now)
+            for alert_id, fault in self._connection.execute(SQL["untold"], asked).fetchall():
+                if is_fresh or fault == Fault.CLOCK_ERROR:
+                    begin(self._connection, alert_id, now=self._now)
         for alert_id, settles in self._resolved.items():
             tell_end(self._connection, alert_id, now=self._now, settles=settles)
 
     def _live(self) -> list[LiveAlert]:
         rows = self._connection.execute(SQL["live_alerts"], {"zone": self._zone_id}).fetchall()
         return [
-            LiveAlert(alert_id, _kind(fault), asset, AlertState(state), first, last)
-            for alert_id, fault, asset, state, first, last in rows
+            LiveAlert(alert_id, _kind(fault), asset, AlertState(state), first, last, is_told)
+            for alert_id, fault, asset, state, first, last, is_told in rows
         ]
 
     def _causes(self, since_s: float) -> list[Known]:

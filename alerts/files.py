@@ -80,6 +80,8 @@ class History:
         begin_s = start_s // DAY_S * DAY_S
         steps = int(np.ceil((end_s - begin_s) / STEP_S))
         row_of = {zone: row for row, zone in enumerate(sites.zone_ids)}
+        asked = [(site.zone_id, channel) for site in sites.sites for channel in site.channels]
+        sites = sites.without({(zone, channel) for zone, channel in asked if (zone, *channel) not in self.series})
         raw: dict[Channel, FloatArray] = {}
         bad: dict[Channel, Mask] = {}
         for (zone, asset, name), (t_s, value) in self.series.items():

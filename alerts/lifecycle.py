@@ -4,7 +4,8 @@ A condition that holds for its on-delay opens an alert, one that is absent for i
 told, and holes in the data, neither open nor close. What comes back soon after it was gone is the same alert again,
 with a counter: chattering is one alert. The machine starts where the last alert of the kind ended, or from the live
 one; so judging the same readings again, after a restart or with an overlapping window, changes nothing. Readings that
-come late, from before that, are judged from their own time on, and what is known already is passed over.
+come late, from before that, are judged from their own time on, and what is known already is passed over. What nobody
+has been told yet is judged by what is known now: a later verdict of the very instant of its last evidence counts.
 """
 
 from __future__ import annotations
@@ -176,6 +177,8 @@ def transitions(
     if condition.is_late:
         found += _before_live(condition, alert, known, rule)
     after_s = alert.last_evidence_at.timestamp()
+    if not alert.is_told:  # a night of which more has come since speaks again
+        after_s = float(np.nextafter(after_s, -np.inf))
     for episode in folded(episodes(condition, rule, is_live=True, after_s=after_s), condition, rule):
         if not episode.began_before:
             found += _opened_anew(condition, episode, known, rule)

@@ -179,7 +179,7 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LiveAlert:
-    """An alert that is not resolved, as the lifecycle needs it."""
+    """An alert that is not resolved, as the lifecycle needs it; `is_told` when people may have heard of it."""
 
     alert_id: int
     fault: Fault | State
@@ -187,6 +187,7 @@ class LiveAlert:
     state: AlertState
     first_evidence_at: datetime
     last_evidence_at: datetime
+    is_told: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ zones at once, so the same code judges one live round, a backlog of three days a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,7 +32,9 @@ LONGEST_HOLD = 13  # steps: what is older than an hour is not "now"
 class Site:
     """One zone as detectors need it: where it is, its people, and the numbers on its plates by (asset, name).
 
-    `meters` are its counters: where each begins anew and what its pipe carries at all, as `ingest.meters` has them.
+    `channels` are those of its registry: what a zone has decides how it is judged, and a sensor that is silent for a
+    day or a month makes that no other way. `meters` are its counters: where each begins anew and what its pipe carries
+    at all, as `ingest.meters` has them.
     """
 
     zone_id: str
@@ -71,9 +73,18 @@ class Sites:
         wraps_at, most_per_h = np.array(known, dtype=np.float64).reshape(-1, 2).T[:, :, None]
         return wraps_at, most_per_h
 
-    def has(self, channel: Channel) -> Mask:
+    def has(self, asset: str, channel: str) -> Mask:
         """(n, 1) whether a zone has this channel by its registry."""
-        return np.array([[channel in site.channels] for site in self.sites])
+        return np.array([[(asset, channel) in site.channels] for site in self.sites])
+
+    def without(self, unheard: Collection[tuple[str, Channel]]) -> Sites:
+        """These zones without channels of which nothing was ever heard: what nobody has connected yet is no sensor."""
+        if not unheard:
+            return self
+        return Sites(
+            replace(site, channels=site.channels - {channel for zone, channel in unheard if zone == site.zone_id})
+            for site in self.sites
+        )
 
     @cached_property
     def taps(self) -> list[str]:
@@ -93,6 +104,9 @@ class Grid:
     near_sun : (n, m) what cells of other villages say of the sky over zones whose own is silent (`alerts.sky`) [W/m²]
     level_before_m : (n, 1) the tower's last level before the grid that was not below nothing, where it is asked for
         (see `begins_below_nothing`); NaN where nobody knows
+    uptime_before : (n, 2) when a gateway last told its uptime before the grid, and that uptime [s]; NaN if nobody knows
+    heard_until_s : (n, 1) when the last step ends of which each zone has told anything: its own newest reading here,
+        unless more is known of it than these steps
 
     What cannot be at this site (see `implausible`) is taken from `raw` and is bad from then on, for all detectors.
     """
@@ -106,6 +120,8 @@ class Grid:
     mistimed: Mask | None = None
     near_sun: FloatArray | None = None
     level_before_m: FloatArray | None = None
+    uptime_before: FloatArray | None = None
+    heard_until_s: FloatArray = field(default_factory=lambda: np.empty(0))
     _cache: dict[object, FloatArray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -115,6 +131,9 @@ class Grid:
             bad[asset, channel] = wrong | self.is_bad(asset, channel)
         object.__setattr__(self, "raw", raw)
         object.__setattr__(self, "bad", bad)
+        if not self.heard_until_s.size:
+            last = np.where(self.is_heard, np.arange(1, self.steps + 1), 0).max(axis=1, keepdims=True, initial=0)
+            object.__setattr__(self, "heard_until_s", self.start_s + self.step_s * last)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -176,12 +195,13 @@ class Grid:
             self._cache[key] = compute()
         return self._cache[key]
 
-    def has(self, asset: str, channel: str) -> Mask:
-        """(n, 1) whether a channel has any good reading here."""
-        raw = self.raw.get((asset, channel))
-        if raw is None:
-            return np.zeros((len(self.sites), 1), dtype=bool)
-        return np.asarray(np.isfinite(raw).any(axis=-1, keepdims=True))
+    @property
+    def is_heard(self) -> Mask:
+        """(n, m) whether any reading of the zone was measured in the step, good or bad, or bears an impossible time."""
+        heard = np.zeros(self.shape, dtype=bool) if self.mistimed is None else self.mistimed.copy()
+        for channel, raw in self.raw.items():
+            heard |= np.isfinite(raw) | self.is_bad(*channel)
+        return heard
 
     def is_bad(self, asset: str, channel: str) -> Mask:
         """(n, m) whether a reading of the step was flagged bad."""

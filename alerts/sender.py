@@ -41,7 +41,7 @@ from alerts.carriers import (
 from alerts.conversation import answer, called
 from alerts.credit import tell_low_credit
 from alerts.lease import take_turn
-from alerts.routing import BUNDLED_WITHIN, NO_WATER, PER_DAY, PER_HOUR, end_of_quiet
+from alerts.routing import BUNDLED_WITHIN, NO_WATER, PER_DAY, PER_HOUR, PER_WEEK, VOLUNTEERS, end_of_quiet
 from gateway.clock import Clock
 from ingest.db import Connection, queries
 
@@ -169,7 +169,8 @@ class Sender:
                 {
                     "carrier": name, "place": place, "routes": len(self._routes), "limit": room, "now": now,
                     "down": self._down(now), "patient_until": now - PATIENCE, "no_water": Urgency.NO_WATER,
-                    "may_be_twice": Urgency.ALERT, "per_hour": PER_HOUR, "per_day": PER_DAY,
+                    "may_be_twice": Urgency.ALERT, "per_hour": PER_HOUR, "per_day": PER_DAY, "per_week": PER_WEEK,
+                    "volunteers": list(VOLUNTEERS),
                     "again": now + BUNDLED_WITHIN, "is_night": end_of_quiet(now) is not None, "gravest": NO_WATER,
                 },
             ).fetchall()  # fmt: skip

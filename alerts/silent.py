@@ -164,7 +164,7 @@ class _Still:
         self.intake_m = grid.sites.rating("borehole", "pump_intake_m")[:, 0]
         self.says_dry = says(grid, PumpState.STOPPED_DRY)[:, -1]
         self.stopped_on_purpose = says(grid, PumpState.STOPPED_TOWER_FULL, PumpState.STOPPED_BY_HAND)[:, -1]
-        self.outflow_is_blind = grid.sites.has(("tower", "outflow_m3_h"))[:, 0] & ~_is_known(outflow[:, last])
+        self.outflow_is_blind = grid.sites.has("tower", "outflow_m3_h")[:, 0] & ~_is_known(outflow[:, last])
         knows = _is_known(outflow[:, last]) | np.isfinite(self.taps_m3)
         flows = (self.outflow_m3_h > FLOWS_M3_H) | (self.taps_m3 > DRAWN_M3) | (self.inflow_m3_h > FLOWS_M3_H)
         contradicts = (self.taps_m3 > DRAWN_M3) & (self.outflow_m3_h <= FLOWS_M3_H)

@@ -51,7 +51,7 @@ def sun_w_m2(grid: Grid) -> FloatArray:
 
 def has_cell(grid: Grid) -> Mask:
     """(n, 1) whether a zone has a cell by its registry; one that is silent for a day is no other witness's turn."""
-    return grid.sites.has(("pv", "irradiance_w_m2"))
+    return grid.sites.has("pv", "irradiance_w_m2")
 
 
 def sees_sun(grid: Grid) -> Mask:

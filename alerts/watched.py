@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from alerts.days import FORGETS_DAYS, Days
+from alerts.days import FORGETS_DAYS, Days, kept_names
+from alerts.detectors import features_of
+from alerts.detectors.gateway import STEPPED_S, WrongPack
 from alerts.scene import (
     BELOW_ZERO_SHARE,
     DAY_S,
@@ -26,6 +28,8 @@ from ingest.readings_pg import PgReadings
 
 SQL = queries("alerts", "alerts")
 LEVEL: Channel = ("tower", "level_m")
+UPTIME: Channel = ("gateway", "uptime_s")
+UPTIME_BACK = timedelta(days=3)
 
 
 def fetch_sites(connection: Connection, zones: Sequence[str]) -> list[Site]:
@@ -55,11 +59,13 @@ def fetch_span(connection: Connection) -> tuple[float, float] | None:
 
 def fetch_grid(
     connection: Connection, sites: Sites, start_s: float, steps: int, *, only: Collection[Channel] | None = None,
-    with_sky: bool = False,
+    with_sky: bool = False, newest: Mapping[str, datetime] | None = None,
 ) -> Grid:  # fmt: skip
     """The readings of all channels of these zones (or of `only` these) from `start_s` on, in steps of five minutes.
 
-    With the sky as cells of other zones see it, where their own is silent: whoever judges pumps needs it.
+    With the sky as cells of other zones see it, where their own is silent, and the uptimes before: whoever judges pumps
+    and clocks needs them. `newest`
+    tells when each zone was last heard, which may be after these steps.
     """
     readings = PgReadings(connection)
     start = datetime.fromtimestamp(start_s, UTC)
@@ -70,6 +76,9 @@ def fetch_grid(
         known = [row for row in known if (row.asset_id, row.name) in only]
     matrix = readings.matrix([row.channel_id for row in known], start, end, timedelta(seconds=STEP_S))
     shape = len(sites), steps
+    silent = [row for row, is_read in zip(known, np.isfinite(matrix), strict=True) if not is_read.any()]
+    heard = {key for (key,) in connection.execute(SQL["ever_heard"], {"channels": [row.channel_id for row in silent]})}
+    sites = sites.without({(row.zone_id, (row.asset_id, row.name)) for row in silent if row.channel_id not in heard})
     raw: dict[Channel, FloatArray] = {}
     where: dict[int, tuple[Channel, int]] = {}
     for place, row in enumerate(known):
@@ -90,14 +99,23 @@ def fetch_grid(
         asked = begins_below_nothing(sites, raw[LEVEL])
         ids = {zone: channel_id for channel_id, (channel, zone) in where.items() if channel == LEVEL and asked[zone]}
         level_before_m = _levels_before(connection, sites, ids, start) if ids else None
-    near_sun = None
+    near_sun = uptime_before = None
     if with_sky:
+        ids = {channel_id: zone for channel_id, (channel, zone) in where.items() if channel == UPTIME}
+        uptime_before = _uptimes_before(connection, len(sites), ids, start)
         near_sun = near_sun_w_m2(sites, raw.get(CELL), steps, cells, read)
     bad: dict[Channel, Mask] = {}
     for channel_id, measured_s in readings.flagged_bad([row.channel_id for row in known], start, end):
         channel, zone = where[channel_id]
         bad.setdefault(channel, np.zeros(shape, dtype=bool))[zone, int((measured_s - start_s) // STEP_S)] = True
-    return Grid(sites, start_s, STEP_S, steps, raw, bad, near_sun=near_sun, level_before_m=level_before_m)
+    heard_until_s = np.empty(0)
+    if newest is not None:
+        newest_s = np.array([[newest[zone].timestamp()] for zone in sites.zone_ids])
+        heard_until_s = np.minimum(newest_s // STEP_S + 1, start_s // STEP_S + steps) * STEP_S
+    return Grid(
+        sites, start_s, STEP_S, steps, raw, bad, near_sun=near_sun, level_before_m=level_before_m,
+        uptime_before=uptime_before, heard_until_s=heard_until_s,
+    )  # fmt: skip
 
 
 def _levels_before(connection: Connection, sites: Sites, ids: Mapping[int, int], start: datetime) -> FloatArray:
@@ -113,17 +131,40 @@ def _levels_before(connection: Connection, sites: Sites, ids: Mapping[int, int],
     return found
 
 
-def fetch_past_days(connection: Connection, zones: Sequence[str], before_s: float, *, back: timedelta) -> Days:
+def _uptimes_before(connection: Connection, zones: int, ids: Mapping[int, int], start: datetime) -> FloatArray:
+    """(n, 2) when each gateway (by channel the row) last told its uptime before `start`, and that uptime [s]."""
+    found = np.full((zones, 2), np.nan)
+    asked = {"channels": list(ids), "from": start - UPTIME_BACK, "until": start}
+    for channel_id, *told in connection.execute(SQL["value_before"], asked):
+        found[ids[channel_id]] = told
+    return found
+
+
+def fetch_wrong_packs(connection: Connection, zones: Sequence[str], since: datetime) -> dict[str, list[WrongPack]]:
+    """Of the zones that had any: packs since then that came by a wrong clock, in their order."""
+    found: dict[str, list[WrongPack]] = {}
+    asked = {"zones": list(zones), "since": since, "least_s": STEPPED_S}
+    for zone, at_s, offset_s, is_unset in connection.execute(SQL["wrong_packs"], asked):
+        found.setdefault(zone, []).append(WrongPack(at_s, np.nan if offset_s is None else offset_s, is_unset))
+    return found
+
+
+def fetch_past_days(connection: Connection, sites: Sites, before_s: float, *, back: timedelta) -> Days:
     """The features of the days before a midnight, as far as they were kept."""
     before = datetime.fromtimestamp(before_s, UTC).date()
-    span = {"zones": list(zones), "from": before - back, "until": before}
+    span = {"zones": sites.zone_ids, "from": before - back, "until": before}
     rows = connection.execute(SQL["past_days"], span).fetchall()
     day_s = before_s - back.total_seconds() + DAY_S * np.arange(back.days, dtype=np.float64)
     values: dict[str, FloatArray] = {}
-    row_of = {zone: row for row, zone in enumerate(zones)}
+    row_of = {zone: row for row, zone in enumerate(sites.zone_ids)}
+    own = [{kept: name for name, kept in names.items()} for names in kept_names(sites, features_of(sites))]
     for zone, days_before, features in rows:
-        for name, number in features.items():
+        row = row_of[zone]
+        for kept, number in features.items():
+            name = own[row].get(kept)
+            if name is None:
+                continue
             if name not in values:  # not setdefault: it would make an array for each number
-                values[name] = np.full((len(zones), len(day_s)), np.nan)
-            values[name][row_of[zone], len(day_s) - days_before] = number
-    return Days(day_s, values, len(zones))
+                values[name] = np.full((len(sites), len(day_s)), np.nan)
+            values[name][row, len(day_s) - days_before] = number
+    return Days(day_s, values, len(sites))

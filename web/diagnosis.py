@@ -91,7 +91,7 @@ class Look:
 
 def look_at(grid: Grid) -> Look:
     """Look at the one zone of this grid, which begins at a midnight."""
-    is_assumed = not grid.has(*DEPTH).any()
+    is_assumed = not np.isfinite(grid.value(*DEPTH)).any()
     if is_assumed:
         grid = _with_depth_of_plate(grid)
     sites = grid.sites

@@ -36,7 +36,7 @@ def fetch_silences(
     # A tower may have been filled yesterday; in the night, when no sun asks that, eight hours are enough.
     midnight_s = now.timestamp() // DAY_S * DAY_S
     begin_s = min(midnight_s, end_s - SILENCE_BACK.total_seconds())
-    days = fetch_past_days(connection, sites.zone_ids, midnight_s, back=FILLED_BACK)
+    days = fetch_past_days(connection, sites, midnight_s, back=FILLED_BACK)
     known = {zone: values for zone, *values in connection.execute(SQL["boxes"], {"zones": list(sites.zone_ids)})}
     asked = set(sites.zone_ids)
     others = [at for zone, at in seen_at.items() if zone not in asked and at is not None and now - at >= UNHEARD]

@@ -45,15 +45,17 @@ class Detector(NamedTuple):
 
 
 def signals_of(scene: Scene, detectors: Iterable[Detector]) -> list[Signal]:
-    """What detectors say of a scene, up to its end.
+    """What detectors say of a scene, of each zone as far as it was heard, whatever was heard of those beside it.
 
     A verdict on a day or a night bears the time at which it is complete. Before that it would rest on what is known so
     far, and no later one of that time would change what it has opened or closed.
     """
-    found = []
+    found, grid = [], scene.grid
+    steps_s = grid.t_s
     for detector in detectors:
         for signal in detector.judge(scene):
-            is_over = signal.t_s <= scene.grid.end_s
+            lasts_s = grid.step_s if np.array_equal(signal.t_s, steps_s) else 0.0
+            is_over = signal.t_s + lasts_s <= grid.heard_until_s
             known = signal.verdict if is_over.all() else np.where(is_over, signal.verdict, Verdict.CANNOT_TELL)
             found.append(replace(signal, verdict=known.astype(np.int8, copy=False)))
     return found

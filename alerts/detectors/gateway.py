@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from alerts.days import DayView, Feature, past_median, past_of_good_days
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.model import Evidence, Mask, Signal
+from alerts.model import Condition, Evidence, Mask, Signal
 from alerts.rolling import held, run_steps, steps_since, window_mean
 from alerts.scene import FloatArray, Grid, spacing_of
 from alerts.sun import sun_elevation_deg
@@ -137,6 +140,7 @@ LIGHT_SHIFT = Feature("light_shift_h", 23.0, light_shift)
 STARTS_H = 1.0  # within which a box that has started has found a network and the time
 STEPPED_S = 900.0  # a clock that is put right by seconds is none of our business
 COUNTS_SHARE = 0.8  # of its readings an uptime goes on by the time between them, or it counts something else
+WRONG_PACKS, WRONG_FOR_S, PACKS_APART_S = 3, 900.0, 3 * 3600.0
 BELIEVED_H = 36.0  # so long a step is believed against a day whose light comes on time
 
 
@@ -152,13 +156,20 @@ def clock_steps(grid: Grid) -> FloatArray:
     place = np.arange(grid.steps)
     last = np.full(grid.shape, -1)
     last[:, 1:] = np.maximum.accumulate(np.where(np.isfinite(uptime_s), place, -1), axis=1)[:, :-1]
-    before_s = np.where(last >= 0, np.take_along_axis(uptime_s, np.maximum(last, 0), axis=1), np.nan)
-    by_clock_s = np.where(last >= 0, (place - last) * grid.step_s, np.nan)
+    at_s, up_s = _uptime_before(grid)
+    before_s = np.where(last >= 0, np.take_along_axis(uptime_s, np.maximum(last, 0), axis=1), up_s)
+    by_clock_s = np.where(last >= 0, (place - last) * grid.step_s, grid.t_s - at_s // grid.step_s * grid.step_s)
     apart_s = by_clock_s - (uptime_s - before_s)
     is_same_run = uptime_s > by_clock_s + 2 * grid.step_s
     agrees = is_same_run & (np.abs(apart_s) <= STEPPED_S)
     counts = agrees.sum(axis=1) >= COUNTS_SHARE * np.maximum(is_same_run.sum(axis=1), 1)
     return np.where(is_same_run & (np.abs(apart_s) > STEPPED_S) & counts[:, None], apart_s, 0.0)
+
+
+def _uptime_before(grid: Grid) -> tuple[FloatArray, FloatArray]:
+    """(n, 1) each: when an uptime was last read before the grid, and that uptime [s]."""
+    known = np.full((len(grid.sites), 2), np.nan) if grid.uptime_before is None else grid.uptime_before
+    return known[:, :1], known[:, 1:]
 
 
 def has_two_times(grid: Grid) -> Mask:
@@ -172,24 +183,69 @@ def has_two_times(grid: Grid) -> Mask:
 def restarts(grid: Grid) -> Mask:
     """(n, m) readings before which the box has started anew, by its uptime."""
     uptime_s = grid.raw.get(("gateway", "uptime_s"), np.full(grid.shape, np.nan))
-    known = held(uptime_s, grid.steps)
-    found = np.zeros(grid.shape, dtype=bool)
-    found[:, 1:] = (known[:, 1:] < known[:, :-1]) & (clock_steps(grid)[:, 1:] == 0)
-    return found
+    known = np.concatenate([_uptime_before(grid)[1], uptime_s], axis=1)
+    known = held(known, known.shape[1])
+    return np.asarray((known[:, 1:] < known[:, :-1]) & (clock_steps(grid) == 0))
 
 
-def clock_offset_s(grid: Grid) -> tuple[FloatArray, Mask]:
-    """(n, m) how far a gateway's clock is from where it was at its last start, by its steps since [s].
+class Clock(NamedTuple):
+    """A gateway's clock as its steps tell it, (n, m)."""
 
-    And whether it is known to be right again: it has stepped back, or the box has started anew and asked for the time.
-    """
+    offset_s: FloatArray  # from where it was at its last start [s]
+    is_right_again: Mask  # it has stepped back, or the box has started anew and asked for the time
+    stepped_s: FloatArray  # how long ago the last step was; infinite before the first
+
+
+def clock_of(scene: Scene) -> Clock:
+    """What the steps on the grid say, and those of the days before it."""
+    grid, days = scene.grid, scene.days
     steps_s, starts = clock_steps(grid), restarts(grid)
-    total = np.cumsum(steps_s, axis=1)
-    at_restart = np.maximum.accumulate(np.where(starts, np.arange(grid.steps), 0), axis=1)
-    offset = total - np.where(at_restart > 0, np.take_along_axis(total, at_restart, axis=1), 0.0)
+    before_s, stepped_at_s = np.zeros((len(grid.sites), 1)), np.full((len(grid.sites), 1), -np.inf)
+    has_started = np.zeros(before_s.shape, dtype=bool)
+    for day in np.flatnonzero(days.day_s < grid.start_s):
+        moved_s, hour, started = (days.get(one.name)[:, day, None] for one in CLOCK_DAYS)
+        before_s = np.where(started == 1, 0.0, before_s) + np.nan_to_num(moved_s)
+        stepped_at_s = np.where(np.isfinite(hour), days.day_s[day] + 3600 * hour, stepped_at_s)
+        has_started |= started == 1
+    offset = _since_start(steps_s, starts) + np.where(np.maximum.accumulate(starts, axis=1), 0.0, before_s)
     is_off = np.abs(offset) > STEPPED_S
-    has_changed = np.maximum.accumulate(starts | (steps_s != 0), axis=1)
-    return np.where(is_off, offset, 0.0), has_changed & ~is_off
+    has_changed = np.maximum.accumulate(starts | (steps_s != 0), axis=1) | has_started | np.isfinite(stepped_at_s)
+    stepped_s = np.minimum(steps_since(steps_s != 0) * grid.step_s, grid.t_s - stepped_at_s)
+    return Clock(np.where(is_off, offset, 0.0), has_changed & ~is_off, stepped_s)
+
+
+def _since_start(steps_s: FloatArray, starts: Mask) -> FloatArray:
+    """(…, m) the sum of the steps since the last start, or since the beginning."""
+    total = np.cumsum(steps_s, axis=-1)
+    at_start = np.maximum.accumulate(np.where(starts, np.arange(starts.shape[-1]), -1), axis=-1)
+    return np.where(at_start >= 0, total - np.take_along_axis(total, np.maximum(at_start, 0), axis=-1), total)
+
+
+def _days_of_clock(view: DayView) -> tuple[FloatArray, Mask]:
+    """(n, d, k) the clock's steps [s], and the box's starts."""
+    steps_s, starts = (view.cut(value.astype(np.float64)) for value in (clock_steps(view.grid), restarts(view.grid)))
+    return np.nan_to_num(steps_s), starts == 1
+
+
+def _moved(view: DayView) -> FloatArray:
+    """(n, d) how far the clock was moved in a day, since the box's last start in it [s]."""
+    return _since_start(*_days_of_clock(view))[..., -1]
+
+
+def _stepped_h(view: DayView) -> FloatArray:
+    """(n, d) the hour of a day's last step; NaN without one."""
+    steps_s, _ = _days_of_clock(view)
+    last = view.per_day - 1 - np.argmax(steps_s[..., ::-1] != 0, axis=-1)
+    return np.where((steps_s != 0).any(axis=-1), view.hour[last], np.nan)
+
+
+def _started(view: DayView) -> FloatArray:
+    """(n, d) 1 on a day on which the box started anew, else NaN."""
+    return np.where(_days_of_clock(view)[1].any(axis=-1), 1.0, np.nan)
+
+
+CLOCK_STEPPED = Feature("clock_stepped_h", 24.0, _stepped_h)
+CLOCK_DAYS = (Feature("clock_moved_s", 24.0, _moved), CLOCK_STEPPED, Feature("clock_started", 24.0, _started))
 
 
 def judge_clock(scene: Scene) -> list[Signal]:
@@ -203,7 +259,7 @@ def judge_clock(scene: Scene) -> list[Signal]:
     lost = np.zeros(grid.shape, dtype=bool) if grid.mistimed is None else grid.mistimed
     mistimed = lost & (run_steps(lost) > grid.hours(STARTS_H))
     at_night = _light_at_night(grid)
-    stepped_s, put_right = clock_offset_s(grid)
+    stepped_s, put_right, stepped_ago_s = clock_of(scene)
     shift = days.get(LIGHT_SHIFT.name)
     usual = past_median(shift, days=21, at_least=4)
     moved = shift - np.nan_to_num(usual)
@@ -211,8 +267,7 @@ def judge_clock(scene: Scene) -> list[Signal]:
     known_s = grid.t_s - LIGHT_SHIFT.ready_h * 3600
     by_day, offset_h = days.on(np.abs(moved), known_s), days.on(moved, known_s)
     on_time = by_day < 0.5 * SHIFT_H
-    is_old = steps_since(np.diff(stepped_s, axis=1, prepend=0.0) != 0) > grid.hours(BELIEVED_H)
-    has_stepped = (stepped_s != 0) & ~(on_time & is_old)
+    has_stepped = (stepped_s != 0) & ~(on_time & (stepped_ago_s > BELIEVED_H * 3600))
     verdict = verdicts(
         present=mistimed | at_night | has_stepped | (by_day > SHIFT_H),
         absent=~at_night & (on_time | (put_right & ~(by_day >= 0))),
@@ -246,6 +301,46 @@ def judge_clock(scene: Scene) -> list[Signal]:
     return [Signal(Fault.CLOCK_ERROR, "gateway", grid.t_s, verdict, describe)]
 
 
+class WrongPack(NamedTuple):
+    """A pack that came by a wrong clock: when, by how much [s] (NaN unknown), and whether by one that was never set."""
+
+    at_s: float
+    offset_s: float
+    is_unset: bool
+
+
+def judge_packs(packs: Sequence[WrongPack]) -> Condition:
+    """A clock that is wrong by our own, as packs come: three of them over a quarter of an hour.
+
+    Ingestion dates their readings anew, or sets them aside; so what is stored shows nothing of it, and the detector of
+    the grid is for files. A box that has just started has an hour to learn the time.
+    """
+    at_s, offset_s, is_unset = (np.array(column) for column in zip(*packs, strict=True))
+    present = np.zeros(len(packs), dtype=bool)
+    for run in np.split(np.arange(len(packs)), np.flatnonzero(np.diff(at_s) > PACKS_APART_S) + 1):
+        lasts_s = STARTS_H * 3600 if is_unset[run].all() else WRONG_FOR_S
+        present[run] = len(run) >= WRONG_PACKS and at_s[run[-1]] - at_s[run[0]] >= lasts_s
+
+    def describe(first: int, last: int) -> Evidence:
+        told_h = offset_s[first : last + 1][np.isfinite(offset_s[first : last + 1])] / 3600
+        fr, en = "Des mesures sont mises de côté pour leur heure", "Readings are set aside for their time"
+        values: dict[str, float | str] = {"packs": last + 1 - first}
+        if len(told_h):
+            fr, en = f"L'heure est décalée de {told_h[-1]:+.1f} h", f"The time is off by {told_h[-1]:+.1f} h"
+            values["hours"] = round(float(told_h[-1]), 2)
+        return Evidence(
+            f"{fr} : l'horloge du boîtier est fausse.",
+            f"{en}: the gateway's clock is wrong.",
+            values,
+            {"packs": WRONG_PACKS, "step_s": STEPPED_S},
+            ("gateway/uptime_s",),
+            0.95,
+        )
+
+    verdict = verdicts(present=present, absent=np.zeros(len(packs), dtype=bool))
+    return Condition(Fault.CLOCK_ERROR, "gateway", at_s, verdict, describe)
+
+
 def _light_at_night(grid: Grid) -> Mask:
     """(n, m) irradiance, and power of the panels where that is measured, read in the middle of the night."""
     sun, power_w = grid.value("pv", "irradiance_w_m2"), grid.value("pv", "power_w")
@@ -255,7 +350,7 @@ def _light_at_night(grid: Grid) -> Mask:
     return bright & (read_deg < DEEP_NIGHT_DEG)
 
 
-FEATURES = (NIGHT_BATTERY, LIGHT_SHIFT)
+FEATURES = (NIGHT_BATTERY, LIGHT_SHIFT, *CLOCK_DAYS)
 DETECTORS = (
     Detector((Fault.GATEWAY_BATTERY_LOW,), "gateway", ((("gateway", "battery_v"),),), judge_battery),
     Detector((Fault.CLOCK_ERROR,), "gateway", (), judge_clock),

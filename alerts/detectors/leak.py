@@ -15,9 +15,9 @@ from alerts.days import DayView, Feature, past_median, past_of_good_days, past_q
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_steps, restarts
 from alerts.detectors.taps import MOST_M3_H, counted_flow, counted_rate, hourly_flow
-from alerts.model import Evidence, Signal
+from alerts.model import Evidence, IndexArray, Signal
 from alerts.rolling import held, run_steps, steps_since, window_max, window_mean, window_min, window_sum
-from alerts.scene import FloatArray, Grid, Mask
+from alerts.scene import FloatArray, Grid, Mask, Sites
 from alerts.states import is_fast, is_feast, is_meal_of_fast, is_standing
 from gateway.model import Fault
 from ingest.meters import unrolled
@@ -73,7 +73,7 @@ def _hourly_outflow(grid: Grid) -> FloatArray:
     gained = np.full(grid.shape, np.nan)
     gained[:, hour:] = (level_m[:, hour:] - level_m[:, :-hour]) * area_m2
     balance = np.maximum(window_mean(inflow, hour, at_least=max(1, hour // 2)) - gained, 0.0)
-    return np.where(np.isfinite(metered) | is_outlet_metered(grid), metered, balance)
+    return np.where(np.isfinite(metered) | is_outlet_metered(grid.sites), metered, balance)
 
 
 def _metered_outflow(grid: Grid, hours: float) -> FloatArray:
@@ -84,14 +84,19 @@ def _metered_outflow(grid: Grid, hours: float) -> FloatArray:
     return np.where(np.isfinite(by_counter), by_counter, by_flow)
 
 
-def is_outlet_metered(grid: Grid) -> Mask:
+def is_outlet_metered(sites: Sites) -> Mask:
     """(n, 1) whether what leaves the tower is measured, by a flow or a counter."""
-    return grid.has("tower", "outflow_m3_h") | grid.has("tower", "outflow_volume_m3")
+    return sites.has(*OUTLET[0]) | sites.has(*OUTLET[1])
 
 
-def is_drawing_metered(grid: Grid) -> Mask:
+def is_drawing_metered(sites: Sites) -> Mask:
     """(n, 1) whether what people draw is measured, behind the tower or at the taps."""
-    return np.asarray(is_outlet_metered(grid) | (_tap_meters(grid) > 0))
+    return np.asarray(is_outlet_metered(sites) | (tap_meters(sites) > 0))
+
+
+def way_of_outflow(sites: Sites) -> IndexArray:
+    """(n, 1) how it is known what leaves the tower: 0 by its meter, 1 by the balance of what came in."""
+    return (~is_outlet_metered(sites)).astype(np.intp)
 
 
 def drawn_m3(grid: Grid) -> FloatArray:
@@ -102,7 +107,7 @@ def drawn_m3(grid: Grid) -> FloatArray:
     by_counter = counted_rate(grid, "tower", "outflow_volume_m3", most_m3_h=MOST_OUTFLOW_M3_H)
     by_flow = grid.value("tower", "outflow_m3_h") * grid.step_s / 3600
     by_taps = _all_taps(grid, lambda tap: counted_rate(grid, tap, "volume_m3", most_m3_h=MOST_M3_H))
-    return np.where(np.isfinite(by_counter), by_counter, np.where(is_outlet_metered(grid), by_flow, by_taps))
+    return np.where(np.isfinite(by_counter), by_counter, np.where(is_outlet_metered(grid.sites), by_flow, by_taps))
 
 
 def sampling_error(grid: Grid, hours: float = 1.0) -> FloatArray:
@@ -146,7 +151,7 @@ def night_flow(view: DayView) -> FloatArray:
     has_water = ~(level_m <= WATER_IN_TOWER_M).any(axis=-1)
     is_seen = np.isfinite(means).mean(axis=-1) >= ENOUGH
     # Where the outlet has no meter, a level that falls does not say whether the tower or the network loses the water.
-    can_tell = has_water & is_seen & is_outlet_metered(view.grid)
+    can_tell = has_water & is_seen & is_outlet_metered(view.grid.sites)
     return np.where(can_tell & np.isfinite(lowest), lowest, np.nan)
 
 
@@ -177,7 +182,7 @@ def unmetered_flow(view: DayView) -> FloatArray:
     ordered = np.sort(hours, axis=-1)
     count = np.isfinite(ordered).sum(axis=-1)
     middle = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 2)[..., None], axis=-1)[..., 0]
-    return np.where((count >= 3 * hour) & is_outlet_metered(grid), middle, np.nan)
+    return np.where((count >= 3 * hour) & is_outlet_metered(grid.sites), middle, np.nan)
 
 
 def is_at_rest(grid: Grid) -> Mask:
@@ -216,9 +221,9 @@ def _is_long(view: DayView, known: Mask) -> Mask:
 
 UNMETERED = Feature("unmetered_m3_h", 24.0, unmetered_flow)
 NIGHT_FLOW = Feature("night_flow_m3_h", NIGHT_UNTIL_H, night_flow)
-LARGEST_HOUR = Feature("largest_hour_m3_h", 24.0, largest_hour)
+LARGEST_HOUR = Feature("largest_hour_m3_h", 24.0, largest_hour, way_of_outflow)
 PRESSURE_SHARE = Feature("busy_pressure_share", 24.0, pressure_share)
-LARGEST_QUIET = Feature("largest_quiet_hour_m3_h", 24.0, largest_quiet_hour)
+LARGEST_QUIET = Feature("largest_quiet_hour_m3_h", 24.0, largest_quiet_hour, way_of_outflow)
 QUIET_PRESSURE = Feature("quiet_pressure_share", 24.0, quiet_pressure)
 
 
@@ -294,7 +299,7 @@ def judge_burst(scene: Scene) -> list[Signal]:
     usual_share = days.on(past_median(days.get(PRESSURE_SHARE.name), days=14, at_least=3), grid.t_s)
     pressure = hourly_pressure(grid)
     gives_way = pressure < PRESSURE_FALLS * usual_share
-    has_pressure = grid.has("network", "pressure_bar")
+    has_pressure = grid.sites.has("network", "pressure_bar")
     # On a feast everybody draws more and pressures give way to that; in the fast all draw at once when the sun is down.
     is_crowded = is_feast(grid) | (is_fast(grid) & is_meal_of_fast(grid.hour))
     usual_busy = np.where(is_crowded, VERY_BUSY_SHARE, BUSY_SHARE) * busy
@@ -313,7 +318,7 @@ def judge_burst(scene: Scene) -> list[Signal]:
     refills = steps_since(was_empty) < grid.hours(REFILL_H)
     is_metered = np.isfinite(unmetered)
     # Where only the tower's balance is known, what spills and what is drained to wash it look like a burst by day.
-    is_measured = is_outlet_metered(grid)
+    is_measured = is_outlet_metered(grid.sites)
     # A burst takes some of the network's pressure; a network that is shut for washing has all of it, or none.
     quiet = is_quiet(grid)
     is_open = window_min(_pressure_share(grid), hour) > SHUT_SHARE * usual_share
@@ -467,17 +472,17 @@ def _taps_together(grid: Grid) -> FloatArray:
     return _all_taps(grid, lambda tap: hourly_flow(grid, tap))
 
 
-def _tap_meters(grid: Grid) -> FloatArray:
+def tap_meters(sites: Sites) -> FloatArray:
     """(n, 1) how many taps have a meter."""
-    count = np.zeros((len(grid.sites), 1))
-    for tap in grid.sites.taps:
-        count += grid.sites.has((tap, "volume_m3"))
+    count = np.zeros((len(sites), 1))
+    for tap in sites.taps:
+        count += sites.has(tap, "volume_m3")
     return count
 
 
 def _all_taps(grid: Grid, flow_of: Callable[[str], FloatArray]) -> FloatArray:
     """(n, m) the sum of all taps; those that were not read count like the others, NaN where too few were read."""
-    has_meter, read, total = _tap_meters(grid), np.zeros(grid.shape), np.zeros(grid.shape)
+    has_meter, read, total = tap_meters(grid.sites), np.zeros(grid.shape), np.zeros(grid.shape)
     for tap in grid.sites.taps:
         flow = flow_of(tap)
         read += np.isfinite(flow)

@@ -10,7 +10,7 @@ import numpy as np
 
 from alerts.days import past_median
 from alerts.detectors.detector import Detector, Scene, read_in, verdicts
-from alerts.detectors.gateway import clock_offset_s, has_two_times
+from alerts.detectors.gateway import clock_of, has_two_times
 from alerts.detectors.leak import is_washed
 from alerts.detectors.pv import LIT_DEG, has_one_word, has_tried, is_array_gone, speaks_our_codes, usual_power_w
 from alerts.detectors.sensor import AT_STOP, top_of_float
@@ -99,13 +99,13 @@ def judge_standing(scene: Scene) -> list[Signal]:
     # Without a cell a controller that means what it says knows best how much sun there is.
     sees_low = codes.is_ours & says(grid, PumpState.STOPPED_LOW_SUN) & ~has_one_word(scene) & ~has_tried(scene)
     # And by a wrong clock the sun stands elsewhere.
-    is_off = clock_offset_s(grid)[0] != 0
+    is_off = clock_of(scene).offset_s != 0
     should_run &= sees_sun(grid) | ~(sees_low | is_off)
     should_run &= ~has_two_times(grid)  # the sun of one beside the pump of the other
     still = stands & should_run & ~is_array_gone(scene)
     was_full = reached_m(grid, scene.days) >= FULL_SHARE * grid.sites.rating("tower", "full_level_m")
     # A controller that sees the sun and tries nothing believes that the tower is full.
-    by_signs = ~has_tried(scene) & (was_full | codes.is_foreign | grid.has("pump", "speed_rpm"))
+    by_signs = ~has_tried(scene) & (was_full | codes.is_foreign | grid.sites.has("pump", "speed_rpm"))
     is_float = np.where(tells_why, codes.is_full, by_signs) & below_start & ~codes.is_tripped
     # What the controller says itself needs no room in the tower and no bright sun to be true.
     is_lit = stands & np.where(np.isfinite(sun), sun >= starts_at, True) & is_day
@@ -273,7 +273,7 @@ def turns_in_air(scene: Scene) -> Mask:
     gives = grid.value("pump", "flow_m3_h") >= DRY_FLOW_SHARE * grid.sites.rating("pump", "rated_flow_m3_h")
     is_dry = works & ~gives & np.isfinite(grid.value("pump", "flow_m3_h"))
     depth_m, intake_m = grid.value("borehole", "water_depth_m"), grid.sites.rating("borehole", "pump_intake_m")
-    idles = np.where(grid.has("pump", "speed_rpm"), _idles(grid), _is_underloaded(scene, is_dry))
+    idles = np.where(grid.sites.has("pump", "speed_rpm"), _idles(grid), _is_underloaded(scene, is_dry))
     return is_dry & np.where(np.isfinite(depth_m), depth_m >= intake_m - NEAR_INTAKE_M, idles)
 
 

@@ -132,11 +132,12 @@ def _apart(grid: Grid) -> IndexArray:
     """(n,) steps between the readings of the sun, without a cell between those of the power."""
     nothing = np.full(grid.shape, np.nan)
     cell, array, current, pump = (
-        spacing_of(grid.raw.get(channel, nothing))
+        grid.raw.get(channel, nothing)
         for channel in (("pv", "irradiance_w_m2"), ("pv", "power_w"), ("pv", "current_a"), ("pump", "power_w"))
     )
-    by_product = np.where(grid.has("pv", "current_a")[:, 0], current, pump)
-    return np.where(has_cell(grid)[:, 0], cell, np.where(grid.has("pv", "power_w")[:, 0], array, by_product))
+    is_read, is_current_read = (np.isfinite(value).any(axis=1) for value in (array, current))
+    power = np.where(is_read, spacing_of(array), np.where(is_current_read, spacing_of(current), spacing_of(pump)))
+    return np.where(has_cell(grid)[:, 0], spacing_of(cell), power)
 
 
 def _is_straight(grid: Grid) -> Mask:
@@ -312,8 +313,8 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     for feature, channel in ((TOP_RPM, ("pump", "speed_rpm")), (TOP_W, ("pump", "power_w"))):
         known = days.on(past_quantile(days.get(feature.name), 0.9, days=TOP_DAYS, at_least=1), grid.t_s)
         # On the first day of all nobody knows where this pump's top is: nothing is judged.
-        tops.append(np.where(np.isfinite(known), known, np.where(grid.has(*channel), 0.0, np.inf)))
-    no_speed = ~grid.has("pump", "speed_rpm")
+        tops.append(np.where(np.isfinite(known), known, np.where(grid.sites.has(*channel), 0.0, np.inf)))
+    no_speed = ~grid.sites.has("pump", "speed_rpm")
     tops[1] = np.where(no_speed, window_max(array_power_w(grid), grid.hours(LEVELS_H)), tops[1])
     hour = grid.hours(STRING_HOURS)
     # A reading that is held for a quarter of an hour is one reading still.
@@ -323,7 +324,7 @@ def judge_string_loss(scene: Scene) -> list[Signal]:
     missing = (1 - ratio) * strings
     # Without a speed nobody knows whether it is the pump that takes less than it used to.
     is_whole = (np.round(missing) >= 1) & (np.abs(missing - np.round(missing)) < STRING_ROOM)
-    is_whole &= grid.has("pump", "speed_rpm")
+    is_whole &= grid.sites.has("pump", "speed_rpm")
     halves = Halves(scene)
     was_well = halves.at(halves.newest[..., -1], grid.t_s) < np.minimum(FLAT_SHARE * (1 - ratio), WELL_BEFORE)
     is_partial = (halves.at(halves.came_at_once(), grid.t_s) > 0.5) & (ratio < (1 + FALLEN_SHARE) / 2)

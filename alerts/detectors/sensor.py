@@ -23,7 +23,7 @@ from alerts.days import (
     recent_median,
 )
 from alerts.detectors.detector import Detector, Scene, verdicts
-from alerts.detectors.gateway import clock_offset_s, clock_steps, has_two_times
+from alerts.detectors.gateway import CLOCK_STEPPED, clock_of, has_two_times
 from alerts.detectors.leak import taps_together
 from alerts.detectors.wear import LEARNS_DAYS, METER_SHARE, pump_of
 from alerts.model import Evidence, IndexArray, Mask, Signal, Verdict, VerdictArray
@@ -143,7 +143,7 @@ def _since(begin: IndexArray, rate_per_h: FloatArray, step_h: float) -> FloatArr
 def _water_moved(grid: Grid, begin: IndexArray) -> Mask:
     outflow = grid.value("tower", "outflow_m3_h")
     # Without a meter behind the tower what the taps give, which the pump's flow alone does not balance.
-    outflow = np.where(grid.has("tower", "outflow_m3_h"), outflow, taps_together(grid))
+    outflow = np.where(grid.sites.has("tower", "outflow_m3_h"), outflow, taps_together(grid))
     net = grid.value("pump", "flow_m3_h") - outflow
     moved = _since(begin, net, grid.step_s / 3600)
     volume, full_m = grid.sites.rating("tower", "volume_m3"), grid.sites.rating("tower", "full_level_m")
@@ -553,7 +553,7 @@ def judge_pump_meter(scene: Scene) -> list[Signal]:
     stands = (flow < NO_FLOW_SHARE * rated_flow) & (power_share > WORKS_SHARE)
     stands &= ~_counts(grid, "pump", "volume_m3")
     # By a clock that is wrong, what came late stands among what is live.
-    stands &= (clock_offset_s(grid)[0] == 0) & ~has_two_times(grid)
+    stands &= (clock_of(scene).offset_s == 0) & ~has_two_times(grid)
     arrives = window_mean(found_flow(grid), hour, at_least=max(2, hour // 2)) > FOUND_SHARE * rated_flow
     share = days.get(METER_SHARE.name)
     # A zone whose figures of days were poor before must not make a sound meter slip.
@@ -587,8 +587,7 @@ def _apart(grid: Grid, asset: str, channel: str) -> IndexArray:
 def outflow_of_day(view: DayView) -> FloatArray:
     """(n, d) what left the tower by its meter [m³]: by its counter, or else by its flow.
 
-    NaN when much of the day is not known, or the tower was empty: water then comes in gushes that a flow misses; and
-    within a day after the clock was put right, when two times lie in one.
+    NaN when much of the day is not known, or the tower was empty: water then comes in gushes that a flow misses.
     """
     grid = view.grid
     outflow = view.value("tower", "outflow_m3_h")
@@ -601,21 +600,24 @@ def outflow_of_day(view: DayView) -> FloatArray:
         is_read = np.isfinite(view.cut(held(counter, grid.hours(1)))).mean(axis=-1) > 0.9
         by_flow = np.where(is_read, by_counter, by_flow)
     empty = view.value("tower", "level_m") < 0.1 * grid.sites.rating("tower", "full_level_m")[..., None]
-    is_mixed = (view.cut(steps_since(clock_steps(grid) != 0)) < grid.hours(24)).any(axis=-1)
-    return np.where((empty.mean(axis=-1) < 0.1) & ~is_mixed, by_flow, np.nan)
+    return np.where(empty.mean(axis=-1) < 0.1, by_flow, np.nan)
 
 
 OUTFLOW = Feature("outflow_day_m3", 24.0, outflow_of_day)
 
 
 def taps_share(scene: Scene) -> FloatArray:
-    """(n, d) what all taps gave over what left the tower by its meter; NaN unless nearly all are known."""
+    """(n, d) what all taps gave over what left the tower by its meter; NaN unless nearly all are known.
+
+    And on the day on which the clock was put right, and the one after it: two times lie in one.
+    """
     days, sites = scene.days, scene.grid.sites
     given = [days.get(f"{tap}/day_m3") for tap in sites.taps]
-    metered = sum((sites.has((tap, "volume_m3")) for tap in sites.taps), np.zeros((len(sites), 1)))
+    metered = sum((sites.has(tap, "volume_m3") for tap in sites.taps), np.zeros((len(sites), 1)))
     known = sum((np.isfinite(one) for one in given), np.zeros(days.shape))
     total = sum((np.nan_to_num(one) for one in given), np.zeros(days.shape))
-    outflow = days.get(OUTFLOW.name)
+    is_mixed = np.isfinite(recent_largest(days.get(CLOCK_STEPPED.name), 2))
+    outflow = np.where(is_mixed, np.nan, days.get(OUTFLOW.name))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where((known > 0.9 * metered) & (metered > 0) & (outflow > 0.5), total / outflow, np.nan)
 
@@ -700,7 +702,7 @@ def _tower_meter_slip(scene: Scene) -> FloatArray:
     # Water that leaves past the meter may leave a tower that leaks: its nights must be known, and tight.
     is_tight = _two_days_least(days.get("night_balance_m3_h")) > -LEAKS_M3_H
     by_pump = _told(by_pump, usual_found / found, usual_found / found)
-    has_tap_meters = np.any([sites.has((tap, "volume_m3")) for tap in sites.taps], axis=0) if sites.taps else False
+    has_tap_meters = np.any([sites.has(tap, "volume_m3") for tap in sites.taps], axis=0) if sites.taps else False
     return np.where(has_tap_meters, by_taps, np.where(is_tight, by_pump, np.nan))
 
 
@@ -756,7 +758,7 @@ def found_flow(grid: Grid) -> FloatArray:
     Where nothing measures what leaves it, what it gained came in at the least.
     """
     outflow = window_mean(grid.value("tower", "outflow_m3_h"), grid.hours(0.5))
-    return np.asarray(level_gain(grid) + np.where(grid.has("tower", "outflow_m3_h"), outflow, 0.0))
+    return np.asarray(level_gain(grid) + np.where(grid.sites.has("tower", "outflow_m3_h"), outflow, 0.0))
 
 
 DRIFT_DAYS, DRIFT_KNOWN_DAYS = 3, 40

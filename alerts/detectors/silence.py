@@ -6,21 +6,13 @@ import numpy as np
 
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.detectors.gateway import clock_steps
-from alerts.model import Evidence, Mask, Signal
+from alerts.model import Evidence, Signal
 from alerts.rolling import run_steps
-from alerts.scene import FloatArray, Grid
+from alerts.scene import FloatArray
 from gateway.model import Fault
 
 SILENT_H = 2.0  # DETECTION §2: 2 h = alarm
 HEARD_H = 0.5  # readings come again
-
-
-def is_heard(grid: Grid) -> Mask:
-    """(n, m) whether any reading of the zone was measured in the step, good or bad, or bears a time that cannot be."""
-    heard = np.zeros(grid.shape, dtype=bool) if grid.mistimed is None else grid.mistimed.copy()
-    for channel, raw in grid.raw.items():
-        heard |= np.isfinite(raw) | grid.is_bad(*channel)
-    return heard
 
 
 def judge_past_silence(scene: Scene) -> list[Signal]:
@@ -30,7 +22,7 @@ def judge_past_silence(scene: Scene) -> list[Signal]:
     silent now is told by `judge_silence_now`.
     """
     grid = scene.grid
-    heard = is_heard(grid)
+    heard = grid.is_heard
     # A clock that was put forward leaves a hole in its readings' times, and nobody was silent.
     for zone, end in np.argwhere(clock_steps(grid) > 0):
         hole = run_steps(~heard[zone, :end])[-1] if end else 0

@@ -16,9 +16,9 @@ from alerts.days import DayView, Feature, past_median, past_of_good_days, past_s
 from alerts.detectors.detector import Detector, Scene, read_in, verdicts
 from alerts.detectors.leak import drawn_m3, is_drawing_metered, is_outlet_metered, taps_together
 from alerts.detectors.sensor import top_of_float, without_spikes
-from alerts.model import Evidence, Signal
+from alerts.model import Evidence, IndexArray, Signal
 from alerts.rolling import run_steps, slope_with_error, window_max, window_mean, window_min
-from alerts.scene import BAR_PER_M, FloatArray, Grid, Mask
+from alerts.scene import BAR_PER_M, FloatArray, Grid, Mask, Sites
 from gateway.model import Fault, State
 
 EMPTY_SHARE = 0.15  # of the full level
@@ -150,7 +150,7 @@ def _fit_night(view: DayView) -> FloatArray:
     grid, night = view.grid, view.between(NIGHT_FROM_H, NIGHT_UNTIL_H)
     level_m = view.cut(without_spikes(grid, "tower", "level_m"))[..., night]
     # Without any meter what people draw at night is taken for a loss; past nights tell how much is usual.
-    drawn = view.cut(np.where(is_drawing_metered(grid), drawn_m3(grid), 0.0))[..., night]
+    drawn = view.cut(np.where(is_drawing_metered(grid.sites), drawn_m3(grid), 0.0))[..., night]
     inflow = view.value("pump", "flow_m3_h")[..., night]
     rated, step_h = grid.sites.rating("pump", "rated_flow_m3_h")[..., None], grid.step_s / 3600
     area_m2 = (grid.sites.rating("tower", "volume_m3") / grid.sites.rating("tower", "full_level_m"))[..., None]
@@ -240,10 +240,15 @@ def night_recovery(view: DayView) -> FloatArray:
         return np.where(known.any(axis=-1), np.nansum(night, axis=-1) / known.sum(axis=-1), np.nan)
 
 
-BALANCE = Feature("night_balance_m3_h", NIGHT_UNTIL_H, night_balance)
-BALANCE_ERROR = Feature("night_balance_error_m3_h", NIGHT_UNTIL_H, night_balance_error)
-DAY_BALANCE = Feature("day_balance_m3_h", 24.0, day_balance)
-LIFTED_BALANCE = Feature("lifted_balance_m3_h", LIFTED_UNTIL_H, lifted_balance)
+def way_of_draw(sites: Sites) -> IndexArray:
+    """(n, 1) how it is known what people draw: 0 by the outlet's meter, 1 by the taps' alone, 2 not at all."""
+    return np.where(is_outlet_metered(sites), 0, np.where(is_drawing_metered(sites), 1, 2))
+
+
+BALANCE = Feature("night_balance_m3_h", NIGHT_UNTIL_H, night_balance, way_of_draw)
+BALANCE_ERROR = Feature("night_balance_error_m3_h", NIGHT_UNTIL_H, night_balance_error, way_of_draw)
+DAY_BALANCE = Feature("day_balance_m3_h", 24.0, day_balance, way_of_draw)
+LIFTED_BALANCE = Feature("lifted_balance_m3_h", LIFTED_UNTIL_H, lifted_balance, way_of_draw)
 WELLHEAD = Feature("night_wellhead_bar", NIGHT_UNTIL_H, night_wellhead)
 NIGHT_LEVEL = Feature("night_level_m", NIGHT_UNTIL_H, night_level)
 RECOVERY = Feature("night_depth_m", NIGHT_UNTIL_H, night_recovery)
@@ -298,7 +303,7 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
     is_leak = ~by_sensor & (well_stays | (stayed == 1))
     is_valve = by_sensor | (~is_leak & (stays == 0))
 
-    has_meter = is_outlet_metered(scene.grid)
+    has_meter = is_outlet_metered(scene.grid.sites)
 
     def describer(valve: bool) -> Callable[[int, int, int], Evidence]:
         def describe(zone: int, first: int, last: int) -> Evidence:
@@ -309,7 +314,7 @@ def judge_night_loss(scene: Scene) -> list[Signal]:
                 where_fr, where_en = "redescendent vers le forage", "flow back into the borehole"
             elif has_meter[zone, 0]:
                 where_fr, where_en = f"{where_fr} sans passer par le compteur", f"{where_en} without passing its meter"
-            elif is_drawing_metered(scene.grid)[zone, 0]:
+            elif is_drawing_metered(scene.grid.sites)[zone, 0]:
                 where_fr, where_en = f"{where_fr} sans arriver à une borne", f"{where_en} and reach no tap"
             return Evidence(
                 f"La nuit {lost:.2f} m³/h {where_fr} ({count} nuit(s)).",

@@ -31,7 +31,7 @@ from alerts.detectors.leak import is_drained
 from alerts.model import Evidence, IndexArray, Signal
 from alerts.residual import Moments, PastModel, models_of_past, smoothed, usual_of_good_days
 from alerts.rolling import held, steps_since, window_max, window_mean, window_sum
-from alerts.scene import DAY_S, FloatArray, Grid, Mask, spacing_of
+from alerts.scene import DAY_S, FloatArray, Grid, Mask, Sites, spacing_of
 from alerts.states import RUNNING_SHARE, drawn_power_w, says
 from gateway.model import Fault, PumpState
 
@@ -99,12 +99,17 @@ class Points(NamedTuple):
     power: FloatArray  # power / s³
 
 
+def way_of_speed(sites: Sites) -> IndexArray:
+    """(n, 1) how fast the pump turns is 0 measured, or 1 taken from its power."""
+    return (~(sites.has("pump", "speed_rpm") & np.isfinite(sites.rating("pump", "max_speed_rpm")))).astype(np.intp)
+
+
 def points(grid: Grid) -> Points:
     """The working points of all steps."""
     sites = grid.sites
     power = drawn_power_w(grid) / sites.rating("pump", "rated_power_w")
     measured = grid.value("pump", "speed_rpm") / sites.rating("pump", "max_speed_rpm")
-    has_speed = grid.has("pump", "speed_rpm") & np.isfinite(sites.rating("pump", "max_speed_rpm"))
+    has_speed = way_of_speed(sites) == 0
     s = np.where(has_speed, measured, np.cbrt(power))
     flow = grid.value("pump", "flow_m3_h") / sites.rating("pump", "rated_flow_m3_h")
     before = _reading_before(grid, s)
@@ -157,7 +162,7 @@ def _part(relation: str, number: int) -> Callable[[DayView], FloatArray]:
 
 
 MOMENTS = tuple(
-    Feature(f"{relation}_{part}", READY_H, _part(relation, number))
+    Feature(f"{relation}_{part}", READY_H, _part(relation, number), way_of_speed)
     for relation in RELATIONS
     for number, part in enumerate(PARTS)
 )

@@ -38,6 +38,10 @@ SELECT (SELECT min(first.measured_at) FROM channel c JOIN latest l USING (channe
         WHERE c.by_hand_of IS NULL),
        (SELECT max(measured_at) FROM latest JOIN channel USING (channel_id) WHERE by_hand_of IS NULL);
 
+-- ever_heard
+-- Which of these channels have ever said anything.
+SELECT channel_id FROM latest WHERE channel_id = ANY(%(channels)s);
+
 -- past_days
 -- Features of days in [from, until), told by how many days they lie before `until`.
 SELECT zone_id, %(until)s - day, features FROM zone_day
@@ -50,17 +54,21 @@ ON CONFLICT (zone_id, day) DO UPDATE SET features = EXCLUDED.features WHERE zone
 -- outages_to_tell
 -- Zones that are silent and nobody has been told of; those that opened before every zone had been judged since. A zone is
 -- due so long after it was judged.
-SELECT alert_id, zone_id FROM alert LEFT JOIN ladder USING (alert_id)
+SELECT alert_id, zone_id, opened_at <= %(patient_until)s FROM alert LEFT JOIN ladder USING (alert_id)
 WHERE fault = 'comms_outage' AND state <> 'resolved' AND explained_by IS NULL AND ladder.alert_id IS NULL
   AND (opened_at <= (SELECT min(next_due_at) - %(every)s FROM job WHERE name = %(name)s)
        OR opened_at <= %(patient_until)s)
 ORDER BY opened_at, alert_id;
 
 -- lock_silent_zones
--- In one order, so that two who look wait for each other; a zone that is being judged is waited for.
-SELECT zone_id FROM job WHERE name = %(name)s AND zone_id IN (
-    SELECT zone_id FROM alert WHERE fault = 'comms_outage' AND state <> 'resolved')
-ORDER BY zone_id FOR UPDATE;
+-- Of the silent zones those that nobody judges or looks at right now, and whether these are all.
+WITH silent AS (
+    SELECT DISTINCT zone_id FROM alert WHERE fault = 'comms_outage' AND state <> 'resolved'
+), ours AS (
+    SELECT zone_id FROM job WHERE name = %(name)s AND zone_id IN (SELECT zone_id FROM silent)
+    ORDER BY zone_id FOR UPDATE SKIP LOCKED
+)
+SELECT zone_id, (SELECT count(*) FROM ours) = (SELECT count(*) FROM silent) FROM ours;
 
 -- live_outages
 SELECT alert_id, zone_id, first_evidence_at, explained_by IS NOT NULL, ladder.alert_id IS NOT NULL
@@ -105,9 +113,34 @@ SELECT value FROM reading
 WHERE channel_id = %(channel)s AND measured_at >= %(from)s AND measured_at < %(until)s AND flag <> 4 AND value >= %(low)s
 ORDER BY measured_at DESC LIMIT 1;
 
+-- value_before
+-- The last good reading of each of these channels within [from, until).
+SELECT c.channel_id, date_part('epoch', r.measured_at), r.value FROM unnest(%(channels)s::int[]) AS c (channel_id) CROSS JOIN LATERAL (
+    SELECT measured_at, value FROM reading
+    WHERE channel_id = c.channel_id AND measured_at >= %(from)s AND measured_at < %(until)s AND flag <> 4
+    ORDER BY measured_at DESC LIMIT 1) r;
+
+-- wrong_packs
+-- Packs since then whose fresh readings were dated anew, by so much at least, or set aside for their time; and whether the
+-- clock had not been set at all.
+SELECT zone_id, date_part('epoch', received_at), (max(ARRAY[abs(offset_s), offset_s]))[2], bool_and(is_unset) FROM (
+    SELECT c.zone_id, r.received_at, date_part('epoch', n.device_at - n.measured_at) AS offset_s,
+           n.device_at < '2020-01-01Z' AS is_unset
+    FROM channel c JOIN reading_note n ON n.channel_id = c.channel_id AND n.measured_at >= %(since)s
+         JOIN reading r ON r.channel_id = n.channel_id AND r.measured_at = n.measured_at
+    WHERE c.zone_id IN (SELECT zone_id FROM gateway_boot
+                        WHERE zone_id = ANY(%(zones)s) AND has_estimates AND last_received_at >= %(since)s)
+      AND n.test = 'clock' AND abs(date_part('epoch', n.device_at - n.measured_at)) > %(least_s)s
+      AND r.received_at - r.measured_at <= interval '1 hour'
+    UNION ALL
+    SELECT zone_id, received_at, NULL, reason = 'time_before_service' FROM set_aside
+    WHERE zone_id = ANY(%(zones)s) AND received_at >= %(since)s AND reason IN ('time_in_future', 'time_before_service')
+) AS wrong GROUP BY zone_id, received_at ORDER BY zone_id, received_at;
+
 -- live_alerts
-SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at FROM alert
-WHERE zone_id = %(zone)s AND state <> 'resolved' ORDER BY alert_id;
+-- What stands on a ladder may have been told.
+SELECT alert_id, fault, asset_id, state, first_evidence_at, last_evidence_at, ladder.alert_id IS NOT NULL
+FROM alert LEFT JOIN ladder USING (alert_id) WHERE zone_id = %(zone)s AND state <> 'resolved' ORDER BY alert_id;
 
 -- ended_alerts
 -- Resolved alerts of a zone that reach into the time from `since` on.
@@ -155,7 +188,7 @@ VALUES (%(alert)s, %(at)s, %(kind)s, %(who)s, %(detail)s::jsonb);
 
 -- untold
 -- Live alerts of a zone that stand on no ladder yet, but for its silence. What old readings have opened a moment ago waits.
-SELECT alert_id FROM alert LEFT JOIN ladder USING (alert_id)
+SELECT alert_id, fault FROM alert LEFT JOIN ladder USING (alert_id)
 WHERE zone_id = %(zone)s AND state <> 'resolved' AND explained_by IS NULL AND ladder.alert_id IS NULL
   AND fault <> 'comms_outage' AND (last_evidence_at >= %(heard_since)s OR opened_at <= %(patient_until)s)
 ORDER BY severity DESC, alert_id;

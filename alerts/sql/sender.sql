@@ -41,11 +41,14 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 -- again. What may have left by another route is a second SMS by this one, whatever that one does with a repeat: news of a
 -- fault is marked, the rest waits for the other. At night of all that alerts tell "no water" and its end ring alone, and what
 -- one message tells with them. What can wait and would ring a phone too often is put off: since that was decided, "no water"
--- may have overtaken it. What left while the clock was ahead is not counted once it was set back.
+-- may have overtaken it, or another service have told the same volunteer. What left while the clock was ahead is not counted once it was set back.
 WITH due AS (
     SELECT n.notification_id, n.phone, n.urgency, elsewhere.may_have_left,
-           n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted
-    FROM notification n LEFT JOIN alert a USING (alert_id) CROSS JOIN LATERAL (
+           n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted,
+           n.kind = 'opened' AND n.reason <> 'came_back' AND a.severity < %(gravest)s
+           AND c.role = ANY(%(volunteers)s) AS is_weekly
+    FROM notification n LEFT JOIN alert a USING (alert_id) LEFT JOIN contact c ON c.contact_id = n.contact_id
+    CROSS JOIN LATERAL (
         SELECT EXISTS (SELECT 1 FROM sms_attempt t
                        WHERE t.notification_id = n.notification_id AND t.carrier <> %(carrier)s
                          AND (t.outcome IS NULL OR t.outcome = 'uncertain')) AS may_have_left) elsewhere
@@ -69,16 +72,26 @@ WITH due AS (
     ORDER BY n.urgency DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED),
 counted AS (
     SELECT d.notification_id, d.may_have_left, d.is_capped AND (
-        rang.in_hour + d.place > %(per_hour)s OR rang.in_day + d.place > %(per_day)s) AS is_too_much
-    FROM (SELECT notification_id, phone, may_have_left, is_counted AND urgency < %(no_water)s AS is_capped,
+        rang.in_hour + d.place > %(per_hour)s OR rang.in_day + d.place > %(per_day)s
+        OR d.is_weekly AND rang.in_week + d.week_place > %(per_week)s) AS is_too_much
+    FROM (SELECT notification_id, phone, may_have_left, is_counted AND urgency < %(no_water)s AS is_capped, is_weekly,
+                 count(*) FILTER (WHERE is_weekly) OVER (PARTITION BY phone ORDER BY urgency DESC, notification_id)
+                     AS week_place,
                  count(*) FILTER (WHERE is_counted) OVER (PARTITION BY phone ORDER BY urgency DESC, notification_id)
                      AS place FROM due) d
         CROSS JOIN LATERAL (
-            SELECT count(*) FILTER (WHERE t.began_at > %(now)s - interval '1 hour') AS in_hour, count(*) AS in_day
+            SELECT count(*) FILTER (WHERE t.began_at > %(now)s - interval '1 hour') AS in_hour,
+                   count(*) FILTER (WHERE t.began_at >= %(now)s - interval '1 day') AS in_day,
+                   count(DISTINCT o.notification_id) FILTER (
+                       WHERE o.notification_id <> d.notification_id AND EXISTS (
+                           SELECT FROM notification m JOIN alert ma USING (alert_id)
+                           WHERE (m.notification_id = o.notification_id OR m.told_in = o.notification_id)
+                             AND m.kind <> 'resolved' AND ma.severity < %(gravest)s)) AS in_week
             FROM notification o JOIN sms_attempt t USING (notification_id)
-            WHERE d.is_capped AND o.phone = d.phone AND o.created_at > %(now)s - interval '4 days'
+            WHERE d.is_capped AND o.phone = d.phone
+              AND o.created_at > %(now)s - CASE WHEN d.is_weekly THEN interval '10 days' ELSE interval '4 days' END
               AND o.kind <> 'reply' AND (o.alert_id IS NOT NULL OR o.kind = 'bundle')
-              AND t.began_at BETWEEN %(now)s - interval '1 day' AND %(again)s
+              AND t.began_at BETWEEN %(now)s - CASE WHEN d.is_weekly THEN interval '7 days' ELSE interval '1 day' END AND %(again)s
               AND (t.outcome IS NULL OR t.outcome IN ('accepted', 'uncertain'))) rang),
 put_off AS (
     UPDATE notification n SET next_try_at = %(again)s, reason = 'enough_for_now'

@@ -40,6 +40,8 @@ GRANT SELECT, INSERT, UPDATE ON alert, ladder, notification, sms_attempt, sms_re
 GRANT SELECT, UPDATE ON phone_reply, phone_network TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON conversation TO {role};
 GRANT DELETE ON late_arrival TO {role};
+GRANT SELECT ON gateway_boot TO {role};
+GRANT SELECT (zone_id, received_at, reason) ON set_aside TO {role}; -- whose clock is wrong, and not what was said
 GRANT UPDATE (is_active) ON channel TO {role}; -- of two people who read the same meter one waits for the other
 GRANT USAGE ON SEQUENCE alert_code TO {role};
 

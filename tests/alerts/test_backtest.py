@@ -10,11 +10,10 @@ import pytest
 
 from alerts.backtest import COLUMNS, PastAlert, judge_history, write_alerts
 from alerts.detectors import DETECTORS, Detector
-from alerts.files import sites_of
-from alerts.scene import STEP_S, Channel, FloatArray, Grid, Sites
+from alerts.scene import STEP_S, Channel, FloatArray, Grid
 from gateway.model import Fault, PumpState, State
 from gateway.zones import Zone
-from tests.alerts.windows import of_the_hour_to_come
+from tests.alerts.windows import of_the_hour_to_come, sites_with
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 STEPS = 288
@@ -47,7 +46,7 @@ def judged(
         names = {key for zone in some for key in rows[zone.zone_id]}
         missing = np.full((1, STEPS), np.nan)
         raw = {key: np.concatenate([rows[zone.zone_id].get(key, missing) for zone in some]) for key in names}
-        return Grid(Sites(sites_of(some)), START.timestamp(), STEP_S, STEPS, raw)
+        return Grid(sites_with(some, raw), START.timestamp(), STEP_S, STEPS, raw)
 
     return judge_history(zones, grid_of, detectors=detectors)[0]
 

@@ -123,6 +123,23 @@ def test_silence_waits_no_longer_than_five_minutes_for_a_zone_that_nobody_gets_j
         assert told(village) == (expected,), minutes
 
 
+def test_a_silent_zone_that_somebody_judges_for_long_holds_up_the_others_for_five_minutes_and_nobody_for_longer(
+    village: Connection, other: Connection
+) -> None:
+    """Five of six are one event, and the sixth is of it when its long backlog has been judged."""
+    now = MORNING + timedelta(hours=2, minutes=1)
+    village.execute("SET lock_timeout = '5s'")
+    village.execute("INSERT INTO job (name, zone_id, next_due_at) SELECT %s, zone_id, %s FROM zone", [JOB, now])
+    assert len(judge_three(village, now) + judge_three(village, now)) == 6
+    with other.transaction():
+        other.execute("SELECT FROM job WHERE zone_id = 'zone-1' FOR UPDATE")
+        for minutes, expected in ((1, 0), (4, 0), (5, 1)):
+            tell_outages(village, now + minutes * MINUTE, every=MINUTE)
+            assert told(village) == (expected,), minutes
+    explained = village.execute("SELECT count(*) FILTER (WHERE explained_by IS NOT NULL), count(*) FROM alert")
+    assert explained.fetchone() == (4, 6)
+
+
 def test_a_frozen_judge_loses_its_zones_and_can_commit_nothing(
     village: Connection, other: Connection, database_url: str
 ) -> None:

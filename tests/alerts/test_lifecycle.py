@@ -69,6 +69,23 @@ def test_a_live_alert_goes_on_or_ends_without_a_second_opening() -> None:
     assert told("x...xxxx", is_live=True) == [(-1, 3), (7, None)]
 
 
+@pytest.mark.parametrize(
+    ("is_told", "now_says", "ends"),
+    [
+        pytest.param(False, ".", True, id="nobody-has-heard-of-it"),
+        pytest.param(True, ".", False, id="it-was-told"),
+        pytest.param(False, "x", False, id="the-night-still-says-so"),
+        pytest.param(False, "?", False, id="nobody-can-tell-any-more"),
+    ],
+)
+def test_a_night_of_which_more_has_come_speaks_again_until_it_was_told(
+    is_told: bool, now_says: str, ends: bool
+) -> None:
+    night = condition(now_says, Fault.TOWER_LEAK)
+    alert = LiveAlert(1, Fault.TOWER_LEAK, "pump", AlertState.OPEN, START, START, is_told)
+    assert any(isinstance(step, Resolving) for step in transitions(night, [alert])) is ends
+
+
 @dataclass
 class Entry:
     """An alert in a test's book."""

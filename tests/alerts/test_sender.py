@@ -31,6 +31,7 @@ from alerts.carriers import (
 from alerts.routing import PER_HOUR
 from alerts.sender import LONGEST_OUTAGE, MOST_IN_DOUBT, PATIENCE, RECEIPT_DUE, Sender
 from alerts.set_back import SetBack
+from alerts.telling import begin
 from gateway.clock import ManualClock
 from gateway.zones import Zone
 from ingest.db import connect
@@ -975,6 +976,36 @@ def test_what_a_cap_put_off_while_the_clock_was_ahead_leaves_once_it_was_set_bac
     set_back.look(desk.clock.now())
     desk.pass_by(timedelta(seconds=10))
     assert (sim.taken[-1].text, desk.state(leak)[0]) == ("A90 FUITE", "accepted")
+
+
+def test_a_volunteer_whom_two_judges_tell_at_once_hears_twice_a_week_all_the_same(
+    desk: Desk, sim: Route, database_url: str
+) -> None:
+    """One leak was told two days ago. Now each of two services tells of another, and sees nothing of the other's."""
+
+    def leak(asset: str) -> int:
+        row = desk.connection.execute(
+            "INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at,"
+            " opened_at, confidence, evidence) VALUES ('zone-3', 'night_leak', %s, 2, 'open', %s, %s, %s, 1, %s)"
+            " RETURNING alert_id",
+            [asset, *[desk.clock.now()] * 3, '{"sentence": {"fr": "", "en": ""}, "values": {}}'],
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    begin(desk.connection, leak("network"), now=desk.clock.now())
+    desk.pass_by(timedelta(minutes=1))
+    assert len(sim.taken) == 1
+    desk.clock.advance(timedelta(days=2))
+    second, third = leak("tower"), leak("tap-01")
+    with connect(database_url) as other, desk.connection.transaction(), other.transaction():
+        begin(desk.connection, second, now=desk.clock.now())
+        begin(other, third, now=desk.clock.now())
+    desk.pass_by(timedelta(minutes=15), every=timedelta(minutes=1))
+    assert len({message.phone for message in sim.taken}) == 1
+    assert len(sim.taken) == 2
+    waits = desk.connection.execute("SELECT alert_id, reason FROM notification WHERE state = 'queued'").fetchall()
+    assert waits == [(third, "enough_for_now")]
 
 
 @pytest.mark.parametrize(("rang", "every"), [pytest.param(19, 70, id="a-day"), pytest.param(5, 10, id="an-hour")])

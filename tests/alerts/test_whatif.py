@@ -12,10 +12,9 @@ import pytest
 from alerts.backtest import PastAlert, count_sms
 from alerts.detectors import DETECTORS
 from alerts.errors import SettingRefused
-from alerts.files import sites_of
 from alerts.model import RULES, Evidence, Verdict
 from alerts.parameters import DEFAULTS, PARAMETERS, Setting, Settings, parameter_of
-from alerts.scene import DAY_S, STEP_S, Grid, Sites
+from alerts.scene import DAY_S, STEP_S, Grid
 from alerts.settings import change, fetch_settings
 from alerts.trials import ask, find_trial, recent_trials, run
 from alerts.whatif import Said, try_change
@@ -24,7 +23,7 @@ from gateway.model import Fault, State
 from gateway.zones import Zone
 from ingest.db import connect
 from ingest.registry import import_zones
-from tests.alerts.windows import scene
+from tests.alerts.windows import scene, sites_with
 from tests.web.web_seed import seed_readings
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -79,7 +78,6 @@ def test_a_wrong_value_is_named_with_its_bound() -> None:
 
 def day_of(zones: Sequence[Zone], *, stops: Sequence[tuple[float, float]]) -> Grid:
     """Two sunny days of one zone; the pump stands between these hours of the first, the tower always has room."""
-    sites = Sites(sites_of(zones))
     t_s = NOON.timestamp() // DAY_S * DAY_S + STEP_S * np.arange(576)
     hour = (t_s - t_s[0]) / 3600
     sun = 900 * np.clip(np.sin(np.pi * (hour % 24 - 6.5) / 12), 0, None)
@@ -94,7 +92,7 @@ def day_of(zones: Sequence[Zone], *, stops: Sequence[tuple[float, float]]) -> Gr
         ("tower", "level_m"): 1.2 + 0.01 * noise[3],
         ("tower", "outflow_m3_h"): 1.0 + 0.05 * noise[4],
     }
-    return Grid(sites, t_s[0], STEP_S, 576, {key: value[None, :] for key, value in values.items()})
+    return Grid(sites_with(zones, values), t_s[0], STEP_S, 576, {key: value[None, :] for key, value in values.items()})
 
 
 def test_a_longer_delay_spares_the_short_stop_and_its_sms_and_keeps_the_long_one(zones: list[Zone]) -> None:

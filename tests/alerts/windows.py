@@ -1,6 +1,6 @@
 """A zone's day, written down by hand for detectors: a calm sunny morning, and what the test changes of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from alerts.days import days_of
 from alerts.detectors import Scene, features_of
+from alerts.files import sites_of
 from alerts.model import Condition, Evidence, Signal, Verdict
-from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
+from alerts.scene import DAY_S, STEP_S, Channel, Grid, Site, Sites
 from gateway.model import Fault, State
+from gateway.zones import Zone
 
 MORNING = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 RATINGS: dict[tuple[str, str], float] = {
@@ -50,6 +52,12 @@ def scene(hours: float = 6, start: datetime = MORNING, **changes: Values | None)
     site = Site("zone-1", 11.3, -12.3, 1500, RATINGS, frozenset(raw))
     grid = Grid(Sites([site]), midnight_s, STEP_S, before + steps, raw)
     return Scene(grid, days_of(grid, features_of(grid.sites)))
+
+
+def sites_with(zones: Sequence[Zone], raw: Collection[Channel]) -> Sites:
+    """Zones of which only these channels were ever heard."""
+    sites = Sites(sites_of(zones))
+    return sites.without({(site.zone_id, key) for site in sites.sites for key in site.channels if key not in raw})
 
 
 def only(

@@ -1,0 +1,207 @@
+"""Live as in a backtest: rounds that see some hours of readings, and of the days before their kept features alone, say
+what a whole history says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from alerts.days import days_of
+from alerts.detectors import Scene, features_of
+from alerts.detectors.gateway import judge_clock
+from alerts.detectors.leak import judge_burst
+from alerts.detectors.sensor import taps_share
+from alerts.detectors.tower import judge_night_loss
+from alerts.detectors.wear import judge_pump
+from alerts.evaluate import Evaluator
+from alerts.files import History
+from alerts.model import Signal, Verdict
+from alerts.scene import DAY_S, STEP_S, Channel, FloatArray, Grid, Sites
+from alerts.watched import fetch_grid, fetch_past_days, fetch_sites
+from gateway.clock import us_from_instant
+from gateway.model import Fault, Flag
+from gateway.zones import Zone
+from ingest.columns import Columns
+from ingest.db import connect
+from ingest.registry import channel_ids, import_zones
+from ingest.writer import ReadingWriter
+from tests.alerts.test_gateway import days_of_clock
+from tests.alerts.test_tower import nights
+from tests.alerts.toy import Toy
+
+PRESENT, HOUR = Verdict.PRESENT, timedelta(hours=1)
+OUTFLOW, SPEED, UPTIME = ("tower", "outflow_m3_h"), ("pump", "speed_rpm"), ("gateway", "uptime_s")
+
+
+def whole(grid: Grid, changes: Mapping[Channel, FloatArray]) -> Scene:
+    """All of a history, some of its readings changed."""
+    lived = Grid(grid.sites, grid.start_s, STEP_S, grid.steps, {**grid.raw, **changes})
+    return Scene(lived, days_of(lived, features_of(lived.sites)))
+
+
+def round_of(history: Scene, day: int) -> Scene:
+    """What the last round of a day sees that begins at its midnight: its readings, and the days before as features."""
+    grid = history.grid
+    cut = {channel: value[:, day * 288 : (day + 1) * 288] for channel, value in grid.raw.items()}
+    start_s, before = grid.start_s + day * DAY_S, None
+    if UPTIME in grid.raw:
+        last = np.flatnonzero(np.isfinite(grid.raw[UPTIME][0, : day * 288]))[-1]
+        before = np.array([[grid.t_s[last], grid.raw[UPTIME][0, last]]])
+    today = Grid(grid.sites, start_s, STEP_S, 288, cut, uptime_before=before)
+    return Scene(today, days_of(today, features_of(today.sites)).after(history.days))
+
+
+def said_on(signals: list[Signal], start_s: float) -> dict[Fault, list[int]]:
+    """The verdicts of a day from the night's end on; whoever judges earlier hours begins at the midnight before."""
+    of_day = {one.fault: (one.t_s >= start_s + 5 * 3600) & (one.t_s < start_s + DAY_S) for one in signals}
+    return {Fault(one.fault): one.verdict[0, of_day[one.fault]].tolist() for one in signals}
+
+
+def judged(of: Scene, start_s: float) -> dict[Fault, list[int]]:
+    return said_on([*judge_night_loss(of), *judge_burst(of), *judge_pump(of)], start_s)
+
+
+def silent_from(value: FloatArray, day: float) -> FloatArray:
+    return np.where(np.arange(value.shape[1]) >= day * 288, np.nan, value)
+
+
+def test_what_people_draw_at_night_is_no_leak_when_the_outlets_meter_has_died() -> None:
+    """They draw 0.5 m³/h until six; from 15:00 of the twentieth day on nobody measures it."""
+    grid = nights([0.0] * 24, draws_m3_h=0.5).grid
+    lived = whole(grid, {OUTFLOW: silent_from(grid.raw[OUTFLOW], 19 + 15 / 24)})
+    for day in range(19, 24):
+        start_s = grid.start_s + day * DAY_S
+        found = judged(round_of(lived, day), start_s)
+        assert found == judged(lived, start_s), day
+        assert all(PRESENT not in said for said in found.values()), day
+
+
+def test_a_pump_whose_speed_nobody_measures_any_more_does_not_wear() -> None:
+    """It draws a tenth more than its plate says: by its power it would turn faster than it was seen to."""
+    grid = Toy(days=25, tired=0.1).scene().grid
+    lived = whole(grid, {SPEED: silent_from(grid.raw[SPEED], 19 + 15 / 24)})
+    for day in range(19, 25):
+        start_s = grid.start_s + day * DAY_S
+        found = said_on(judge_pump(round_of(lived, day)), start_s)
+        assert found == said_on(judge_pump(lived), start_s), day
+        assert all(PRESENT not in said for said in found.values()), day
+
+
+@pytest.mark.parametrize("hour", [12.0, 22.0], ids=["at-noon", "over-midnight"])
+def test_a_clock_is_wrong_until_somebody_puts_it_right_however_long_that_takes(hour: float) -> None:
+    """It goes four hours ahead on the third day, and back on the sixth; nobody measures the sun."""
+    grid = days_of_clock(8, 4 * 3600.0, from_day=2 + hour / 24, until_day=5 + hour / 24).grid
+    raw = {channel: value for channel, value in grid.raw.items() if channel == UPTIME}
+    sites = grid.sites.without({("zone-1", ("pv", "irradiance_w_m2"))})
+    lived = whole(Grid(sites, grid.start_s, STEP_S, grid.steps, raw), {})
+    by_day = []
+    for day in range(1, 8):
+        start_s = grid.start_s + day * DAY_S
+        found = said_on(judge_clock(round_of(lived, day)), start_s)
+        assert found == said_on(judge_clock(lived), start_s), day
+        by_day.append(found[Fault.CLOCK_ERROR])
+    assert PRESENT not in by_day[0]
+    assert {Verdict(said) for of_day in by_day[2:4] for said in of_day} == {PRESENT}
+    assert {Verdict(said) for said in by_day[-1]} == {Verdict.ABSENT}
+
+
+def test_a_meter_is_not_held_against_a_day_of_two_times() -> None:
+    """Nor against the one after, whose round begins at its midnight."""
+    grid = days_of_clock(8, 4 * 3600.0, from_day=3.5, until_day=4.5).grid
+    steps = np.isfinite(grid.raw[UPTIME])
+    flow = {("tower", "outflow_m3_h"): np.where(steps, 1.0, np.nan), ("tower", "level_m"): np.where(steps, 2.0, np.nan)}
+    taps = {(f"tap-0{n}", "volume_m3"): np.where(steps, 0.5 * np.arange(grid.steps) / 12, np.nan) for n in (1, 2)}
+    raw = grid.raw | flow | taps
+    site = replace(grid.sites.sites[0], channels=frozenset(raw))
+    lived = whole(Grid(Sites([site]), grid.start_s, STEP_S, grid.steps, raw), {})
+    shares = taps_share(lived)[0]
+    assert np.isfinite(shares).tolist() == [True, True, True, False, False, False, True, True]
+    assert np.isnan(taps_share(round_of(lived, 5))[0, -1])
+
+
+def test_a_sensor_that_nobody_has_connected_yet_is_none(database_url: str, zones: list[Zone]) -> None:
+    """The tower's level was read on the day before, the rest of what the zone file names never."""
+    level, zone = ("tower", "level_m"), zones[0]
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    with connect(database_url) as connection:
+        import_zones(connection, [zone])
+        measured = np.array([us_from_instant(start - timedelta(hours=9))], dtype=np.int64)
+        channel = np.array([channel_ids(connection)[zone.zone_id, *level]], dtype=np.int32)
+        columns = Columns(channel, measured, measured, np.array([1.5]), np.array([Flag.GOOD], dtype=np.int16))
+        ReadingWriter(connection).write(columns)
+        sites = Sites(fetch_sites(connection, [zone.zone_id]))
+        live = fetch_grid(connection, sites, start.timestamp(), 12)
+    of_file = History({(zone.zone_id, *level): (np.array([start.timestamp() - 32_400]), np.array([1.5]))})
+    past = of_file.grid(sites, start.timestamp(), start.timestamp() + 3600)
+    for grid in (live, past):
+        assert sites.has(*OUTFLOW).all()
+        assert not np.isfinite(grid.value(*level)).any()
+        assert (grid.sites.has(*level).all(), grid.sites.has(*OUTFLOW).any()) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "balance", "rows"),
+    [
+        pytest.param((), 1.0, 10.0, id="all-meters"),
+        pytest.param((OUTFLOW, ("tower", "outflow_volume_m3")), 2.0, 10.0, id="the-taps-alone"),
+        pytest.param((SPEED,), 1.0, 20.0, id="no-speed"),
+    ],
+)
+def test_days_on_which_a_zone_measured_in_another_way_teach_it_nothing(
+    database_url: str, zones: list[Zone], lacks: tuple[Channel, ...], balance: float, rows: float
+) -> None:
+    zone, today = zones[0], datetime(2026, 3, 2, tzinfo=UTC)
+    kept = {
+        "night_balance_m3_h": 1.0, "night_balance_m3_h (1)": 2.0, "pump_head_rows": 10.0, "pump_head_rows (1)": 20.0,
+    }  # fmt: skip
+    with connect(database_url) as connection:
+        import_zones(connection, [zone])
+        connection.execute(
+            "INSERT INTO zone_day (zone_id, day, features) VALUES (%s, %s, %s)",
+            [zone.zone_id, (today - timedelta(days=1)).date(), json.dumps(kept)],
+        )
+        sites = Sites(fetch_sites(connection, [zone.zone_id])).without({(zone.zone_id, one) for one in lacks})
+        past = fetch_past_days(connection, sites, today.timestamp(), back=timedelta(days=7))
+    assert (past.get("night_balance_m3_h")[0, -1], past.get("pump_head_rows")[0, -1]) == (balance, rows)
+
+
+@pytest.mark.parametrize("leaks", [False, True])
+def test_a_night_that_broke_off_is_judged_when_its_rest_has_come(
+    database_url: str, zones: list[Zone], leaks: bool
+) -> None:
+    """Two towers alike; of the first nothing comes from 03:10 until the afternoon, the other is heard all along. Both
+    fall until then; by five the water stands where it stood at midnight, or the fall goes on."""
+    cut, all_along = zones[:2]
+    start, night = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 7, tzinfo=UTC)
+    with connect(database_url) as connection:
+        import_zones(connection, zones[:2])
+        ids, noise = channel_ids(connection), np.random.default_rng(3).normal(0, 0.002, 3000)
+
+        def read(zone: Zone, since: datetime, until: datetime) -> None:
+            t_s = np.arange(since.timestamp(), until.timestamp(), STEP_S)
+            hour = (t_s - night.timestamp()) / 3600
+            level_m = np.interp(hour, [0, 3.2, 5], [1.5, 1.2, 1.0 if leaks else 1.5], left=1.5)
+            level_m += noise[((t_s - start.timestamp()) / STEP_S).astype(int)]
+            channel = np.full(len(t_s), ids[zone.zone_id, "tower", "level_m"], dtype=np.int32)
+            micros, flag = (t_s * 1e6).astype(np.int64), np.full(len(t_s), Flag.GOOD, dtype=np.int16)
+            ReadingWriter(connection).write(Columns(channel, micros, micros, level_m, flag))
+
+        def leaks_of(zone: Zone) -> list[datetime]:
+            asked = "SELECT first_evidence_at FROM alert WHERE fault = 'tower_leak' AND zone_id = %s"
+            return [at for (at,) in connection.execute(asked, [zone.zone_id])]
+
+        cut_at, at_three, at_four = night + timedelta(hours=3, minutes=10), night + 15 * HOUR, night + 16 * HOUR
+        read(cut, start, cut_at)
+        read(all_along, start, at_three)
+        judge = Evaluator(connection, every=timedelta(minutes=1))
+        judge.work(at_three)
+        assert (leaks_of(cut), leaks_of(all_along)) == ([], [night + 14 * HOUR] * leaks)
+        read(cut, cut_at, at_four)
+        read(all_along, at_three, at_four)
+        judge.work(at_four)
+        assert leaks_of(cut) == leaks_of(all_along)

@@ -1,0 +1,126 @@
+"""A gateway's clock goes wrong: ingestion dates its readings anew or sets them aside, and somebody hears of the clock.
+
+Through the gateway's own packs (or a foreign device's), admission, pipeline, evaluator and sender."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.wire import encode_pack, senml_topic
+from gateway.zones import Zone
+from ingest.admission import Message
+from ingest.registry import import_zones
+from tests.alerts.silent_zones import is_heard
+from tests.alerts.test_late_backlog import MINUTE, START, STEP, Village
+
+pytestmark = pytest.mark.db
+HOUR = timedelta(hours=1)
+
+
+class Ahead(Village):
+    """One zone whose clock may be ahead; its uptime runs on."""
+
+    ahead = timedelta(0)
+
+    def measure(self, at: datetime, *, is_stopped: bool) -> None:
+        before = len(self.outbox)
+        super().measure(at, is_stopped=is_stopped)
+        self.outbox[before:] = [
+            replace(one, reading=replace(one.reading, measured_at=at + self.ahead)) for one in self.outbox[before:]
+        ]
+
+    def send(self, readings: int | None = None) -> None:
+        some, now = self.outbox[:readings], self.clock.now()
+        del self.outbox[: len(some)]
+        uptime_s = (now - START).total_seconds() + 60.0
+        self.receive(encode_pack("1a2b3c4d", some, sent_at=now + self.ahead, sent_uptime_s=uptime_s))
+
+    def receive(self, payload: bytes) -> None:
+        micros = round(self.clock.now().timestamp() * 1e6)
+        self.pipeline.store([Message(senml_topic(self.zone.zone_id, self.zone.gateway_id), payload, micros, 1, 1)])
+
+    @property
+    def clocks(self) -> list[tuple[str, timedelta]]:
+        """State of each alert about the clock, and how long after the start it opened."""
+        rows = self.connection.execute(
+            "SELECT state, opened_at FROM alert WHERE fault = 'clock_error' ORDER BY alert_id"
+        )
+        return [(state, opened_at - START) for state, opened_at in rows]
+
+    @property
+    def told_of_clocks(self) -> list[str]:
+        return [kind for fault, kind, _ in self.told if fault == "clock_error"]
+
+
+@pytest.fixture
+def village(database_url: str, zones: list[Zone]) -> Iterator[Ahead]:
+    found = Ahead(database_url, next(zone for zone in zones if zone.zone_id == "zone-3"))
+    found.live_until(START + HOUR)
+    yield found
+    found.connection.close()
+
+
+def test_a_clock_of_ours_that_goes_four_hours_ahead_is_told_in_a_quarter_of_an_hour_and_its_end(village: Ahead) -> None:
+    village.ahead = timedelta(hours=4)
+    village.live_until(START + 1 * HOUR + 3 * STEP)
+    assert village.clocks == [], "three packs, and ten minutes"
+    village.live_until(START + 3 * HOUR)
+    assert village.clocks == [("open", HOUR + 15 * MINUTE)]
+    village.ahead = timedelta(0)
+    village.live_until(START + 5 * HOUR)
+    assert [state for state, _ in village.clocks] == ["resolved"]
+    alerts = village.connection.execute("SELECT fault FROM alert").fetchall()
+    assert alerts == [("clock_error",)], "and nothing else was"
+    said = village.connection.execute("SELECT evidence -> 'sentence' ->> 'en' FROM alert").fetchone()
+    assert said == ("The time is off by +4.0 h: the gateway's clock is wrong.",)
+
+
+def test_a_device_whose_readings_are_set_aside_for_their_time_is_one_with_a_wrong_clock(village: Ahead) -> None:
+    """It tells no uptime. Its zone is silent for it; that is explained, and the clock is told."""
+    minutes = 180
+    while village.clock.now() < START + HOUR + minutes * MINUTE:
+        t_s = village.clock.now().timestamp() + 4 * 3600
+        village.receive(json.dumps([{"n": "tower/level_m", "u": "m", "t": t_s, "v": 1.5}]).encode())
+        village.work()
+        village.clock.advance(STEP)
+    assert village.clocks == [("open", HOUR + 15 * MINUTE)]
+    assert village.told_of_clocks == ["opened"]
+    alerts = village.connection.execute(
+        "SELECT a.fault, c.fault FROM alert a LEFT JOIN alert c ON c.alert_id = a.explained_by ORDER BY a.alert_id"
+    ).fetchall()
+    assert alerts == [("clock_error", None), ("comms_outage", "clock_error")]
+    village.live_until(START + HOUR + minutes * MINUTE + 2 * HOUR)
+    assert {state for (state,) in village.connection.execute("SELECT state FROM alert")} == {"resolved"}
+
+
+def test_a_wrong_clock_of_which_nothing_more_is_heard_is_not_right_again(village: Ahead, zones: list[Zone]) -> None:
+    """Nor is it when its neighbour is heard all along."""
+    import_zones(village.connection, [zone for zone in zones if zone.zone_id == "zone-1"])
+    village.ahead = timedelta(hours=4)
+    village.live_until(START + 2 * HOUR)
+    while village.clock.now() < START + 5 * HOUR:
+        is_heard(village.connection, "zone-1", village.clock.now())
+        village.work()
+        village.clock.advance(STEP)
+    assert [state for state, _ in village.clocks] == ["open"]
+
+
+def test_a_backlog_from_the_days_of_a_wrong_clock_is_no_wrong_clock_now(village: Ahead) -> None:
+    village.ahead = timedelta(hours=4)
+    for _ in range(36):
+        village.measure(village.clock.now(), is_stopped=False)
+        village.clock.advance(STEP)
+    village.ahead = timedelta(0)
+    village.clock.advance(2 * HOUR)
+    while village.outbox:
+        village.send(36)
+        village.work()
+        village.clock.advance(STEP)
+    noted = village.connection.execute("SELECT count(*) FROM reading_note WHERE device_at IS NOT NULL").fetchone()
+    assert noted == (36 * 6,)
+    assert village.clocks == []
