@@ -87,12 +87,12 @@ def alert(fault: str = "dry_running", begin_h: float = 0.0, end_h: float | None 
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        pytest.param([1, 2, 3, 4], Total(9.0, 3), id="whole"),
-        pytest.param([1, 2, None, 7], Total(9.0, 3), id="silence-within-is-water-of-the-period"),
-        pytest.param([1, 2, 3, None], Total(5.0, 2), id="silent-at-the-end"),
+        pytest.param([1, 2, 3, 4], Total(9.0, 9.0, 3), id="whole"),
+        pytest.param([1, 2, None, 7], Total(9.0, 9.0, 3), id="silence-within-is-water-of-the-period"),
+        pytest.param([1, 2, 3, None], Total(5.0, 5.0, 2), id="silent-at-the-end"),
         pytest.param([None, None, None, None], None, id="never-heard"),
         pytest.param([1, None, None, None], None, id="heard-before-only"),
-        pytest.param([0, 0, 0, 0], Total(0.0, 3), id="nobody-drew-is-a-known-zero"),
+        pytest.param([0, 0, 0, 0], Total(0.0, 0.0, 3), id="nobody-drew-is-a-known-zero"),
     ],
 )
 def test_what_a_counter_moved_on(steps: list[float | None], expected: Total | None) -> None:
@@ -100,19 +100,58 @@ def test_what_a_counter_moved_on(steps: list[float | None], expected: Total | No
 
 
 def test_water_of_a_silence_that_began_before_the_period_is_not_counted() -> None:
-    """Silent since September; on 2 October the counter stands 30 m³ higher, of which 4 m³ are that day's own."""
+    """Silent since September; on 2 October the counter stands 30 m³ higher, of which 4 m³ are that day's own. Whole is
+    3 October alone."""
     series = {
-        FIRST + DAY: Span(96, None, None, 130.0, 134.0, 34.0),
-        FIRST + 2 * DAY: Span(96, None, None, 134, 139, 5.0),
+        FIRST + DAY: Span(96, None, None, 130.0, 134.0, 34.0, True),
+        FIRST + 2 * DAY: Span(96, None, None, 134, 139, 5.0, True),
     }
-    assert total_of(series, FIRST, 3) == Total(9.0, 2)
+    assert total_of(series, FIRST, 3) == Total(9.0, 5.0, 1)
 
 
 def test_water_of_the_rest_of_a_day_that_was_silent_by_its_evening_is_not_counted_in_the_next_period() -> None:
     """On 30 September nothing came after noon: the 7 m³ into 1 October are of two months, nobody knows how much of
     which. The first reading of October stands 6 m³ higher than the last of September; 1 m³ came after it."""
     series = counter([5, 0, 3], mornings=[0]) | {FIRST: Span(96, None, None, 111.0, 112.0, 7.0, True)}
-    assert total_of(series, FIRST, 2) == Total(4.0, 2)
+    assert total_of(series, FIRST, 2) == Total(4.0, 3.0, 1)
+
+
+def test_a_day_that_is_known_in_part_is_water_of_the_period_and_no_day_of_it() -> None:
+    """Twenty litres a day, and on the third one reading after midnight: 40 L in two days, not in three. A counter that
+    began at 17:00 of the only day gave 2 L, and of how much it gives in a day nobody knows."""
+    assert total_of(counter([20, 20, 20, 0.5], mornings=[3]), FIRST, 3) == Total(40.5, 40.0, 2)
+    assert total_of(counter([None, 2]), FIRST, 1) == Total(2.0, 0.0, 0)
+
+
+def test_a_zone_that_began_in_the_month_is_held_against_its_own_days() -> None:
+    """Heard from 20 October at 17:00 on, so eleven whole days; on two of them it was silent. Another was heard first on
+    the last day in the evening, a third is described and has no box yet."""
+    month, day = whole(), {n: FIRST + (n - 1) * DAY for n in range(1, 32)}
+    since_the_20th = {
+        key: {on: span for on, span in series.items() if on >= day[20] and on not in (day[25], day[26])}
+        for key, series in month.days.items()
+    }
+    for series in since_the_20th.values():
+        series[day[27]] = series[day[27]]._replace(steps=3 * series[day[27]].steps)  # counted while nothing came
+    silent = alert("comms_outage", begin_h=24 * 24, end_h=26 * 24)
+    facts = FACTS._replace(lives=dict.fromkeys(FACTS.channels, Life(first=day[21])))
+    began = replace(month, facts=facts, days=since_the_20th, alerts=[silent])
+    evening = FACTS._replace(zone_id="zone-2", lives=dict.fromkeys(FACTS.channels, Life(first=day[31] + DAY)))
+    new = Rows(evening, {tap: {day[31]: Span(20, None, None, 0.0, 0.002, 0.002, True)} for tap in TAPS})
+    nothing_yet = Rows(FACTS._replace(zone_id="zone-3", lives=dict.fromkeys(FACTS.channels, Life(first=date.max))))
+    figures = figures_of(OCTOBER, [month, began, new, nothing_yet], now=LATER, price_gnf=150)
+    _, zone, of_an_evening, described = figures.zones
+    assert zone.completeness == pytest.approx(9 / 11)
+    assert zone.communication_share == pytest.approx(9 / 11), "and not 94 % of a month in which nobody had to speak"
+    assert zone.litres_per_person_day == pytest.approx(20.0)
+    assert (of_an_evening.litres_per_person_day, of_an_evening.completeness) == (None, None)
+    assert of_an_evening.delivered_m3 == pytest.approx(0.008)
+    assert (described.completeness, described.communication_share, described.service.known) == (None, None, 0)
+    assert figures.completeness == pytest.approx(9 / 11)
+    assert not figures.is_indicative, "a village without its box says nothing of the others"
+    least = together(figures.zones).least
+    assert least is not None
+    assert least.zone_id == "zone-1", "two litres of an evening are no day"
 
 
 def test_a_day_counts_as_served_partly_or_dry_only_when_most_taps_are_known() -> None:

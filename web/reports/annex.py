@@ -27,7 +27,8 @@ MEANINGS: dict[str, Meaning] = {
         N_("Litres par personne et par jour"),
         N_(
             "Eau livrée divisée par les jours que couvre chaque compteur et par le nombre de personnes du "
-            "dernier recensement, dont l’année est écrite à côté. Un robinet ajouté ou retiré compte pour les jours "
+            "dernier recensement, dont l’année est écrite à côté. Un jour connu en partie, au début ou à la fin, ne compte "
+            "pas, ni son eau. Un robinet ajouté ou retiré compte pour les jours "
             "où il était là."
         ),
     ),
@@ -53,8 +54,9 @@ MEANINGS: dict[str, Meaning] = {
     "communication": Meaning(
         N_("Disponibilité de la communication"),
         N_(
-            "Part du temps où la zone n’était pas muette, d’après les alertes de silence. Des mesures gardées "
-            "par la passerelle et arrivées plus tard ne sont pas perdues."
+            "Part du temps où la zone n’était pas muette, d’après les alertes de silence, depuis le lendemain du jour "
+            "où elle a été entendue pour la première fois. Des mesures gardées par la passerelle et arrivées plus tard "
+            "ne sont pas perdues."
         ),
     ),
     "outages": Meaning(
@@ -100,8 +102,9 @@ MEANINGS: dict[str, Meaning] = {
         N_("Données reçues"),
         N_(
             "Mesures bonnes reçues parmi celles qui étaient attendues, pour tous les canaux de la zone ; pour "
-            "plusieurs zones, la plus mauvaise. Un canal ajouté ou retiré n’est attendu que les jours où il "
-            "faisait partie de la zone. Sous 80 %, le rapport est dit indicatif."
+            "plusieurs zones, la plus mauvaise. Rien n’est attendu d’une zone avant le lendemain du jour où elle a été "
+            "entendue pour la première fois, ni d’un canal ajouté ou retiré hors des jours où il faisait partie de la "
+            "zone. Sous 80 %, le rapport est dit indicatif."
         ),
     ),
     "alerts": Meaning(

@@ -55,7 +55,7 @@ class Span(NamedTuple):
 
 
 class Life(NamedTuple):
-    """The whole days on which a channel belonged to its zone: from `first` to `last`; None has no end there."""
+    """The whole days on which readings of a channel were due: from `first` to `last`; None has no end there."""
 
     first: date | None = None
     last: date | None = None
@@ -71,7 +71,7 @@ ALL_ALWAYS: Mapping[Key, Life] = MappingProxyType({})
 
 class Facts(NamedTuple):
     """A zone as its file tells it; `channels` maps each channel, also one that has only a past, to the seconds between
-    its readings, `lives` those that came or went to their days."""
+    its readings, `lives` to the days on which these were due."""
 
     zone_id: str
     name: str
@@ -261,11 +261,13 @@ class ZoneFigures:
     members_counted_in: int | None
     sms: int
     sms_gnf: int
+    days_there: int | None = None  # whole days of the period on which readings were due; not kept in old reports
 
     @property
     def communication_share(self) -> float | None:
-        """The share of the period in which the zone was heard."""
-        return None if self.silence is None or not self.days else 1 - self.silence.hours / (24 * self.days)
+        """The share of the days on which readings were due in which the zone was heard."""
+        days = self.days if self.days_there is None else self.days_there
+        return None if self.silence is None or not days else 1 - self.silence.hours / (24 * days)
 
     @property
     def outages_known(self) -> bool:
@@ -303,9 +305,8 @@ class Figures:
 
     @property
     def completeness(self) -> float | None:
-        """The worst zone's: a mean would hide it."""
-        known = [zone.completeness for zone in self.zones if zone.completeness is not None]
-        return min(known) if len(known) == len(self.zones) and known else None
+        """The worst zone's of those of which readings were due: a mean would hide it."""
+        return min((zone.completeness for zone in self.zones if zone.completeness is not None), default=None)
 
     @property
     def is_indicative(self) -> bool:
@@ -347,15 +348,16 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
     delivered = sum(total.volume_m3 for total in known) if known else None
     metered = [on for on in dates if there.of(meters, on)]
     rates_m3 = [
-        total.volume_m3 / total.days * there.share(key, metered)
-        for key in meters if (total := totals[key]) is not None
+        total.whole_m3 / total.days * there.share(key, metered)
+        for key in meters if (total := totals[key]) is not None and total.days
     ]  # fmt: skip
-    rate_m3 = sum(rates_m3) if known else None
+    rate_m3 = sum(rates_m3) if rates_m3 else None
     lost = lost_between(there, LET_OUT, heard, dates)
     energy = specific_energy(rows.hours, facts.channels)
     due = None if delivered is None or facts.gnf_per_20_l is None else delivered * LITRES / CAN_L * facts.gnf_per_20_l
     taken = [gnf for gnf in rows.taken_gnf if gnf is not None]
     start, end = midnight(first), midnight(first) + days * DAY
+    due_on = [on for on in dates if any(facts.lives.get(key, ALWAYS).has(on) for key in facts.channels)]
     was_heard = any(span.n for series in rows.days.values() for on, span in series.items() if on >= first)
     return ZoneFigures(
         zone_id=facts.zone_id, name=facts.name, commune=facts.commune, is_fictional=facts.is_fictional,
@@ -366,7 +368,8 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
         daily_m3=tuple(_sum_of_day(there, meters, on) for on in dates),
         service=service_of(there, taps or [LET_OUT], dates),
         pumping=pumping_of(rows.hours, facts),
-        silence=silence_of(rows.alerts, start, end) if was_heard else None,
+        silence=silence_of(rows.alerts, midnight(due_on[0]), midnight(due_on[-1]) + DAY)
+        if was_heard and due_on else None,
         energy_kwh_m3=energy.kwh_m3,
         energy_kwh_m3_100m=None if energy.kwh_m3 is None or not facts.rated_head_m
         else energy.kwh_m3 / facts.rated_head_m * 100,
@@ -377,7 +380,7 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
         alerts=count_alerts(rows.alerts, start, end), outages=outages_of(rows.alerts, start, end),
         repairs=_lines(_ended(rows.alerts, start, end)),
         women=facts.women, men=facts.men, members_counted_in=facts.members_counted_in,
-        sms=rows.sms.messages, sms_gnf=round(rows.sms.segments * price_gnf),
+        sms=rows.sms.messages, sms_gnf=round(rows.sms.segments * price_gnf), days_there=len(due_on),
     )  # fmt: skip
 
 
@@ -399,9 +402,11 @@ class Presence(NamedTuple):
 
 
 class Total(NamedTuple):
-    """What a counter moved on, and over how many days: from the first to the last that it was heard."""
+    """What a counter moved on, how much of it from the first evening that it was heard in to the last, and the days
+    between these."""
 
     volume_m3: float
+    whole_m3: float
     days: int
 
 
@@ -409,18 +414,22 @@ def total_of(series: Mapping[date, Span], first: date, days: int) -> Total | Non
     """What a counter moved on in a period; None when it was not heard in it.
 
     Steps over a silence within the period are water of the period. The step over a silence that began before the
-    evening before it is not: nobody knows how it divides, so the count then begins with the first reading.
+    evening before it is not: nobody knows how it divides, so the count then begins with the first reading. A day is
+    whole from one evening to the next: water of a part of one says nothing of how much a day gives.
     """
     heard = [on for on in (first + day * DAY for day in range(days)) if on in series and series[on].n]
     if not heard:
         return None
     volume = sum(series[on].steps for on in heard)
-    begins = first
     if not _has_evening(series, first - DAY):
-        span, begins = series[heard[0]], heard[0]
+        span = series[heard[0]]
         within = max(0.0, (span.last or 0.0) - (span.first or 0.0))
         volume -= span.steps - min(span.steps, within)
-    return Total(volume, (heard[-1] - begins).days + 1)
+    evenings = [on for on in (first - DAY, *heard) if _has_evening(series, on)]
+    if not evenings:
+        return Total(volume, 0.0, 0)
+    whole = sum(series[on].steps for on in heard if evenings[0] < on <= evenings[-1])
+    return Total(volume, whole, (evenings[-1] - evenings[0]).days)
 
 
 def _has_evening(series: Mapping[date, Span], on: date) -> bool:

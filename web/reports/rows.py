@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ingest.db import Connection, queries
-from ingest.readings import ChannelRow
 from ingest.readings_pg import PgReadings
 from web.daily import EVENING
 from web.purse import fetch_purse
+from web.received import fetch_began
 from web.reports.figures import LEVEL, LIFTED, POWERS, SUN, Facts, Key, Life, Rows, Sms, Span, Told
 from web.reports.period import Period, midnight
 
@@ -55,19 +55,22 @@ def _fetch_spans(connection: Connection, statement: str, asked: Mapping[str, Any
 def _fetch_facts(connection: Connection, zone: str | None) -> list[Facts]:
     channels: dict[str, dict[Key, float]] = defaultdict(dict)
     lives: dict[str, dict[Key, Life]] = defaultdict(dict)
+    began = fetch_began(connection, None if zone is None else [zone])
     for one in PgReadings(connection).channels(zone, with_retired=True):
         key = one.asset_id, one.name
         channels[one.zone_id][key] = one.interval_s
-        if one.added_at is not None or one.retired_at is not None:
-            lives[one.zone_id][key] = _life(one)
+        lives[one.zone_id][key] = _life(one.added_at or began.get(one.zone_id), one.retired_at)
     rows = connection.execute(SQL["zones"], {"zone": zone})
     return [Facts._make((*row, channels[row[0]], lives[row[0]])) for row in rows]
 
 
-def _life(channel: ChannelRow) -> Life:
-    """The days on which it came and went are no whole ones."""
-    first, last = (None if at is None else at.astimezone(UTC).date() for at in (channel.added_at, channel.retired_at))
-    return Life(None if first is None else first + DAY, None if last is None else last - DAY)
+def _life(since: datetime | None, until: datetime | None) -> Life:
+    """The whole days between its coming and its going; none of what never was there."""
+    if since is None:
+        return Life(date.max)
+    begun = since.astimezone(UTC)
+    is_whole = begun == midnight(begun.date())
+    return Life(begun.date() if is_whole else begun.date() + DAY, until and until.astimezone(UTC).date() - DAY)
 
 
 def _fetch_sms(connection: Connection, period: Period, zone: str | None) -> dict[str, Sms]:
