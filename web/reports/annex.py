@@ -27,9 +27,8 @@ MEANINGS: dict[str, Meaning] = {
         N_("Litres par personne et par jour"),
         N_(
             "Eau livrée divisée par les jours que couvre chaque compteur et par le nombre de personnes du "
-            "dernier recensement, dont l’année est écrite à côté. Un jour connu en partie, au début ou à la fin, ne compte "
-            "pas, ni son eau. Un robinet ajouté ou retiré compte pour les jours "
-            "où il était là."
+            "dernier recensement, dont l’année est écrite à côté. Un jour connu en partie, au début ou à la fin, ne "
+            "compte pas, ni son eau. Un robinet ajouté ou retiré compte pour les jours où il était là."
         ),
     ),
     "service": Meaning(
@@ -102,7 +101,7 @@ MEANINGS: dict[str, Meaning] = {
         N_("Données reçues"),
         N_(
             "Mesures bonnes reçues parmi celles qui étaient attendues, pour tous les canaux de la zone ; pour "
-            "plusieurs zones, la plus mauvaise. Rien n’est attendu d’une zone avant le lendemain du jour où elle a été "
+            "plusieurs zones, la plus mauvaise. Ce qui vient en plus dans une heure ne remplit pas une autre. Rien n’est attendu d’une zone avant le lendemain du jour où elle a été "
             "entendue pour la première fois, ni d’un canal ajouté ou retiré hors des jours où il faisait partie de la "
             "zone. Sous 80 %, le rapport est dit indicatif."
         ),

@@ -40,12 +40,12 @@ POWERS = (("pump", "power_w"), ("pv", "power_w"))  # the panels feed nothing els
 
 
 class Span(NamedTuple):
-    """What a channel gave in a day or an hour: a row of a rollup; `n` good readings.
+    """What a channel gave in a day or an hour: a row of a rollup; `n` good readings, of a day as `web.received` counts.
 
     `has_evening` says of a day that one of them stands for midnight (`web.daily.EVENING`).
     """
 
-    n: int
+    n: float
     mean: float | None
     top: float | None
     first: float | None

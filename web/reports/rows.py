@@ -11,7 +11,7 @@ from ingest.db import Connection, queries
 from ingest.readings_pg import PgReadings
 from web.daily import EVENING
 from web.purse import fetch_purse
-from web.received import fetch_began
+from web.received import fetch_began, fetch_heard
 from web.reports.figures import LEVEL, LIFTED, POWERS, SUN, Facts, Key, Life, Rows, Sms, Span, Told
 from web.reports.period import Period, midnight
 
@@ -38,7 +38,7 @@ def fetch_rows(connection: Connection, period: Period, *, zone: str | None, now:
         of_days = span | {"start": start - DAY, "evening": EVENING}
         of_hours = span | {"start": start - HOUR, "channels": ["/".join(key) for key in HOURLY]}
         yield Rows(
-            facts, _fetch_spans(connection, "days", of_days), _fetch_spans(connection, "hours", of_hours),
+            facts, _days(connection, of_days), _fetch_spans(connection, "hours", of_hours),
             [Told(*told) for told in connection.execute(SQL["alerts"], span)],
             sms.get(facts.zone_id, Sms(0, 0)), [taken.get((facts.zone_id, month)) for month in months],
         )  # fmt: skip
@@ -49,6 +49,17 @@ def _fetch_spans(connection: Connection, statement: str, asked: Mapping[str, Any
     found: dict[Key, dict[Any, Span]] = defaultdict(dict)
     for asset, name, at, *numbers in connection.execute(SQL[statement], asked):
         found[asset, name][at] = Span(*numbers)
+    return found
+
+
+def _days(connection: Connection, asked: Mapping[str, Any]) -> dict[Key, dict[Any, Span]]:
+    found = _fetch_spans(connection, "days", asked)
+    for one in fetch_heard(connection, asked["start"], asked["end"], zones=[asked["zone"]], with_bad=False):
+        days = found.get((one.asset_id, one.name), {})
+        for place, came in enumerate(one.came.tolist()):
+            on = asked["start"].date() + place * DAY
+            if on in days:
+                days[on] = days[on]._replace(n=came)
     return found
 
 

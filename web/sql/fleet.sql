@@ -33,23 +33,6 @@ CROSS JOIN LATERAL (
 ) h
 WHERE c.is_active AND c.asset_id = 'tower' AND c.name = 'level_m' AND h.low IS NOT NULL;
 
--- received
--- Of the readings that were due yesterday from sun, pump and tower, the share that came: channel by channel, each at most
--- all of its own. A channel that was never heard is due nothing, nor is one that came later than the day began.
-SELECT avg(least(1, coalesce(came.n, 0) * a.interval_s / 86400))
-FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (channel_id)
-CROSS JOIN LATERAL (
-    SELECT sum(n + bad) AS n FROM (
-        SELECT r.n, r.bad FROM reading_day r
-        WHERE r.channel_id = l.channel_id AND r.day = %(day)s AND l.measured_at >= %(day)s + interval '1 day'
-        UNION ALL
-        SELECT h.n, h.bad FROM reading_hourly h
-        WHERE h.channel_id = l.channel_id AND h.hour >= %(day)s AND l.measured_at < %(day)s + interval '1 day'
-    ) parts OFFSET 0
-) came
-WHERE c.is_active AND c.name = ANY('{volume_m3,irradiance_w_m2,level_m}') AND c.asset_id = ANY('{pump,pv,tower}')
-  AND (c.added_at IS NULL OR c.added_at <= %(day)s);
-
 -- past_days
 -- One number of each day of some channels, as columns: what a counter moved on until the evening, if it was read then, the
 -- sun [Wh/m²] of a day whose daylight is known, the level when the day began, what an outlet's counter moved on. Channel by channel
