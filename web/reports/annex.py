@@ -101,9 +101,10 @@ MEANINGS: dict[str, Meaning] = {
         N_("Données reçues"),
         N_(
             "Mesures bonnes reçues parmi celles qui étaient attendues, pour tous les canaux de la zone ; pour "
-            "plusieurs zones, la plus mauvaise. Ce qui vient en plus dans une heure ne remplit pas une autre. Rien n’est attendu d’une zone avant le lendemain du jour où elle a été "
-            "entendue pour la première fois, ni d’un canal ajouté ou retiré hors des jours où il faisait partie de la "
-            "zone. Sous 80 %, le rapport est dit indicatif."
+            "plusieurs zones, la plus mauvaise. Ce qui vient en plus dans une heure ne remplit pas une autre. Rien "
+            "n’est attendu d’une zone avant le lendemain du jour où elle a été entendue pour la première fois, ni d’un "
+            "canal ajouté ou retiré hors des jours où il faisait partie de la zone. Sous 80 %, le rapport est dit "
+            "indicatif."
         ),
     ),
     "alerts": Meaning(
