@@ -342,6 +342,49 @@ def test_what_nobody_knows_is_none_in_every_figure_and_never_zero() -> None:
     assert (whole_fleet.taken_gnf, whole_fleet.women, whole_fleet.least) == (None, None, None)
 
 
+def seventeen_taps(heard: int, *, silent_from_day_2: int = 0, has_outlet: bool = False) -> Rows:
+    """A village of 1,450 people whose 17 taps give 20 L a day to each; what the outlet counted is as much."""
+    month, names = whole(), [(f"tap-{n:02d}", "volume_m3") for n in range(1, 18)]
+    days = {key: series for key, series in month.days.items() if key not in (*TAPS, LET_OUT, LIFTED)}
+    days |= {tap: counter([29 / 17] * 32) for tap in names[:heard]}
+    days |= {tap: counter([29 / 17] * 2) for tap in names[:silent_from_day_2]}
+    if has_outlet:
+        days[LET_OUT] = counter([29.0] * 32)
+    facts = FACTS._replace(people=1450, channels=dict.fromkeys({*names, *FACTS.channels}, 900.0))
+    return replace(month, facts=facts, days=days, taken_gnf=[3_900_000])
+
+
+def test_with_too_few_taps_heard_the_next_meter_tells_what_was_delivered() -> None:
+    """Of 17 taps 13 are heard, 76 %. The meter at the tower's outlet counted all: 899 m³, worth 4,495,000 GNF at 100
+    GNF for 20 L. Whether water was lost nobody knows: the four may have given it. Five that fall silent on the second
+    day are no better: 12 and a bit of 17."""
+    for rows in (seventeen_taps(13, has_outlet=True), seventeen_taps(17, silent_from_day_2=5, has_outlet=True)):
+        (zone,) = figures_of(OCTOBER, [rows], now=LATER, price_gnf=150).zones
+        assert (zone.delivered_by, zone.delivered_m3) == ("tower", pytest.approx(899))
+        assert zone.litres_per_person_day == pytest.approx(20.0)
+        assert zone.daily_m3 == tuple([pytest.approx(29.0)] * 31)
+        assert zone.due_gnf == 4_495_000
+        assert zone.takings_share == pytest.approx(3.9 / 4.495), "and not 117 %"
+        assert zone.lost_share is None or zone.lost_days == 1, "nobody knows what taps gave that nobody heard"
+    (enough,) = figures_of(OCTOBER, [seventeen_taps(14, has_outlet=True)], now=LATER, price_gnf=150).zones
+    assert (enough.delivered_by, enough.taps_heard) == ("taps", 14)
+
+
+def test_where_no_other_meter_stands_few_taps_tell_no_value_and_no_village_is_named_for_it() -> None:
+    """13 of 17 taps gave 687 m³: that is told, with how many were heard, and neither what the water was worth nor which
+    village has the least. Five that fall silent on the second day leave as little."""
+    rows = [seventeen_taps(13), seventeen_taps(17, silent_from_day_2=5), whole()]
+    figures = figures_of(OCTOBER, rows, now=LATER, price_gnf=150)
+    few, fell_silent, _ = figures.zones
+    assert (few.delivered_by, few.taps_heard) == ("taps", 13)
+    assert few.delivered_m3 == pytest.approx(13 / 17 * 899)
+    assert (few.due_gnf, few.takings_share, few.is_counted) == (None, None, False)
+    assert (fell_silent.due_gnf, fell_silent.is_counted) == (None, False)
+    least = together(figures.zones).least
+    assert least is not None
+    assert least.people == 10
+
+
 def test_all_zones_together_rest_on_those_that_are_known_and_name_the_one_with_least() -> None:
     """10 people with 20 L and 30 with 5: (200 + 150) / 40 = 8.75, though no village has that."""
     thirsty = FACTS._replace(zone_id="zone-2", people=30, gnf_per_20_l=None)

@@ -18,9 +18,9 @@ MEANINGS: dict[str, Meaning] = {
     "delivered": Meaning(
         N_("Eau livrée"),
         N_(
-            "Somme de ce que les compteurs ont avancé : ceux des robinets ; sans eux celui de la sortie du "
-            "château ; sans lui celui de la pompe. Le pas d’un silence commencé avant la période n’est pas "
-            "compté. Un robinet jamais entendu n’est pas compté : il est annoncé."
+            "Somme de ce que les compteurs ont avancé : ceux des robinets ; sans eux, ou si moins de 80 % de leurs "
+            "jours sont entendus, celui de la sortie du château ; sans lui celui de la pompe. Le pas d’un silence "
+            "commencé avant la période n’est pas compté. Un robinet jamais entendu n’est pas compté : il est annoncé."
         ),
     ),
     "litres": Meaning(
@@ -86,14 +86,16 @@ MEANINGS: dict[str, Meaning] = {
         N_("Eau non comptabilisée"),
         N_(
             "Eau sortie du château moins eau comptée aux robinets, sur les jours où la sortie et tous les "
-            "robinets entendus sont connus : fuites, vols et erreurs de compteurs ensemble. Une valeur négative "
-            "dit que les compteurs se contredisent. Des compteurs se trompent couramment de 5 %."
+            "robinets sont connus (si l’un n’est jamais entendu, personne ne sait) : fuites, vols et erreurs de "
+            "compteurs ensemble. Une valeur négative dit que les compteurs se contredisent. Des compteurs se trompent "
+            "couramment de 5 %."
         ),
     ),
     "takings": Meaning(
         N_("Recettes et valeur de l’eau"),
         N_(
-            "Valeur : eau livrée au tarif du bidon de 20 litres, quand il est connu. Recettes : ce que le comité "
+            "Valeur : eau livrée au tarif du bidon de 20 litres, quand il est connu et que 80 % au moins des jours des "
+            "compteurs sont entendus. Recettes : ce que le comité "
             "dit avoir encaissé. L’eau donnée sans payer n’est pas retirée de la valeur."
         ),
     ),
