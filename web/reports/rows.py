@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from gateway.clock import instant_from_us
 from ingest.db import Connection, queries
+from ingest.hours import fetch_uneven
 from ingest.readings_pg import PgReadings
 from web.daily import EVENING
 from web.purse import fetch_purse
@@ -38,7 +40,7 @@ def fetch_rows(connection: Connection, period: Period, *, zone: str | None, now:
         of_days = span | {"start": start - DAY, "evening": EVENING}
         of_hours = span | {"start": start - HOUR, "channels": ["/".join(key) for key in HOURLY]}
         yield Rows(
-            facts, _days(connection, of_days), _fetch_spans(connection, "hours", of_hours),
+            facts, _days(connection, of_days), _hours(connection, of_hours),
             [Told(*told) for told in connection.execute(SQL["alerts"], span)],
             sms.get(facts.zone_id, Sms(0, 0)), [taken.get((facts.zone_id, month)) for month in months],
         )  # fmt: skip
@@ -60,6 +62,19 @@ def _days(connection: Connection, asked: Mapping[str, Any]) -> dict[Key, dict[An
             on = asked["start"].date() + place * DAY
             if on in days:
                 days[on] = days[on]._replace(n=came)
+    return found
+
+
+def _hours(connection: Connection, asked: Mapping[str, Any]) -> dict[Key, dict[Any, Span]]:
+    """With means over time."""
+    found = _fetch_spans(connection, "hours", asked)
+    for one in fetch_uneven(connection, [asked["zone"]], asked["channels"], asked["start"], asked["end"]):
+        asset, _, name = one.channel.partition("/")
+        hours = found.get((asset, name), {})
+        for hour_us, mean, n in zip(one.hour_us.tolist(), one.mean.tolist(), one.n.tolist(), strict=True):
+            at = instant_from_us(hour_us)
+            if at in hours:
+                hours[at] = hours[at]._replace(mean=mean, n=n)
     return found
 
 
