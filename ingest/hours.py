@@ -26,7 +26,7 @@ DEPTH = "borehole/water_depth_m"
 
 
 class Part(IntEnum):
-    """What is known of an hour; `COUNT` is readings of a counter, of another channel the intervals that were heard."""
+    """What is known of an hour; `COUNT` is readings of a counter, of another channel the intervals heard."""
 
     MEAN = 0
     MOVED = 1  # by how much a counter moved on
