@@ -59,7 +59,7 @@ def expected_daily_volumes(
     room_m3, room_of_day : (z, n) and (z,) what the tower could take on each past day and on the day in question: its
         free room at midnight and what was drawn since (see `room_of`); NaN or infinite where nobody knows [m³]. Days
         that filled it say nothing about the sun and do not teach, as long as seven others are there; no day can bring
-        more than that
+        more than that, and few bring all of it: what is drawn after the sun has gone is not lifted again
 
     Returns
     -------
@@ -81,8 +81,8 @@ def expected_daily_volumes(
     expected = np.maximum(0.0, offset + slope * insolation_of_day)
     expected[(usable.sum(axis=1) < MIN_DAYS) | ~np.isfinite(insolation_of_day)] = np.nan
     room = np.where(np.isfinite(room_of_day), np.maximum(0.0, room_of_day), np.inf)
-    bands: FloatArray = expected[:, None] * np.array([1.0, 1 - BAND, 1 + BAND])
-    return np.minimum(bands, room[:, None])
+    middle = np.minimum(expected, room)
+    return np.stack([middle, (1 - BAND) * middle, np.minimum((1 + BAND) * expected, room)], axis=1)
 
 
 def _medians(rows: FloatArray) -> FloatArray:

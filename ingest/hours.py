@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ DEPTH = "borehole/water_depth_m"
 
 
 class Part(IntEnum):
-    """What is known of an hour."""
+    """What is known of an hour; `COUNT` is readings of a counter, of another channel the intervals heard."""
 
     MEAN = 0
     MOVED = 1  # by how much a counter moved on
@@ -53,6 +54,10 @@ class Hours:
         for channel, hour_us, *parts in array_cursor(connection).execute(SQL["hours"], self._asked):
             found[channel] = np.full((len(Part), self.k), np.nan)
             found[channel][:, (hour_us - start_us) // HOUR_US] = parts
+        for _, channel, hour_us, mean, n in fetch_uneven(connection, [zone_id], channels, start, end):
+            if channel in found:
+                place = (hour_us - start_us) // HOUR_US
+                found[channel][Part.MEAN, place], found[channel][Part.COUNT, place] = mean, n
         self._values: Mapping[str, FloatArray] = found
 
     def of(self, channel: str, part: Part) -> FloatArray:
@@ -86,6 +91,28 @@ class Hours:
             if channel in self._values:
                 return self.of(channel, part)
         return np.full(self.k, np.nan)
+
+
+class Uneven(NamedTuple):
+    """(k,) hours in which more or fewer readings came than were due: their means over time, and how many intervals were
+    heard."""
+
+    zone_id: str
+    channel: str
+    hour_us: NDArray[np.int64]
+    mean: FloatArray
+    n: FloatArray
+
+
+def fetch_uneven(
+    connection: Connection, zones: Sequence[str], channels: Sequence[str], start: datetime, end: datetime
+) -> list[Uneven]:
+    """What stands in place of an hour's mean and count in the rollups, which take each reading for as much as another.
+
+    Without the readings of an hour, the rollups stay.
+    """
+    asked = {"zones": list(zones), "channels": list(channels), "start": start, "end": end}
+    return [Uneven(*row) for row in array_cursor(connection).execute(SQL["uneven"], asked)]
 
 
 def months_heard(connection: Connection, zone_id: str, channel: str) -> list[tuple[date, int]]:

@@ -42,6 +42,7 @@ from web.measures import (
     specific_energy_by_day,
     weekly_median,
 )
+from web.received import fetch_heard
 
 SQL = queries("web", "assets")
 
@@ -170,12 +171,10 @@ def fetch_availability(
 
 def _heard(connection: Connection, zone_id: str, start: datetime, end: datetime) -> FloatArray:
     """The share of all channels' readings together."""
-    came, due = np.full((2, (end - start) // DAY), np.nan)
-    asked = {"zone": zone_id, "start": start, "end": end}
-    for numbers, statement in ((came, "heard_days"), (due, "due_days")):
-        for day, count in connection.execute(SQL[statement], asked):
-            numbers[(day - start) // DAY] = count
-    return heard_share(came, due=due)
+    heard = fetch_heard(connection, start, end, zones=[zone_id])
+    nothing = np.zeros((end - start) // DAY)
+    came, due = (sum(numbers, nothing) for numbers in ([one.received for one in heard], [one.due for one in heard]))
+    return heard_share(came, due=np.where(due > 0, due, np.nan))
 
 
 def fetch_tap_days(

@@ -21,6 +21,7 @@ from web.charts.scale import Span, round_up
 from web.charts.series import Band, Spot, series_panel
 from web.daily import Day
 from web.language import Texts
+from web.received import came_of
 
 OVERFLOW, LOW, EMPTY = 0.98, 0.20, 0.05  # shares of the full level, as DASHBOARD §1.2 plot 5 draws them
 BRIGHT_W_M2 = 1200.0  # the brightest moment between clouds that a panel sees
@@ -142,7 +143,7 @@ def _curve(
         channel=channel,
         drawing=Markup(drawing),  # noqa: S704 - written by our own charts, which escape their texts
         values=values_address(channel, choice.resolution, _instant(span.start_s), _instant(span.end_s)),
-        coverage=min(1.0, float(series.n.sum()) / due) if due > 0 else 0.0,
+        coverage=min(1.0, came_of(series.t_s, series.n, channel.interval_s, step_s=step_s) / due) if due > 0 else 0.0,
         at=latest.measured_at if latest else None,
         last=latest.value if latest else None,
         flag=latest.flag if latest else Flag.MISSING,

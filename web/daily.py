@@ -91,7 +91,7 @@ class Water:
         self.insolation_kwh_m2 = laid_out(SUN, numbers.value[SUN][:, 1:]) / 1000
         full_level_m, full_m3 = laid_out(LEVEL, numbers.plate(LEVEL)).T[:, :, None]
         self.room_m3 = room_of(
-            laid_out(LEVEL, numbers.value[LEVEL][:, 1:]), laid_out(DRAWN, numbers.value[DRAWN][:, 1:]),
+            laid_out(LEVEL, numbers.value[LEVEL][:, 1:]), laid_out(DRAWN, numbers.moved(DRAWN)),
             full_level_m=full_level_m, full_m3=full_m3,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ from ingest.readings import ChannelRow, Series
 from ingest.readings_pg import PgReadings
 from web.errors import BadParameter
 from web.measures import LEAST_M3, pumped_hours
+from web.received import came_of
 
 FloatArray = NDArray[np.float64]
 
@@ -297,7 +298,7 @@ class Steps:
         column = plain(on_grid(series, t_s, self.step.total_seconds(), row))
         if len(series.t_s) and row.name not in AMOUNTS:
             column = replace(column, extremes=(float(series.minimum.min()), float(series.maximum.max())))
-        return column, float(series.n.sum())
+        return column, came_of(series.t_s, series.n, row.interval_s, step_s=self.step.total_seconds())
 
     def _counted(self, row: ChannelRow, t_s: FloatArray, start: datetime, end: datetime) -> tuple[Column, float]:
         """A counter's steps; what was read before the first tells where that begins."""
@@ -307,7 +308,9 @@ class Steps:
             moved = counted_steps(np.diff(series.value), np.diff(series.t_s), *_meter(row))
             column = plain(on_grid(series, t_s, self.step.total_seconds(), row))
             total = float(moved.sum()) if len(moved) else None
-            return replace(column, total=total), float(series.n[series.t_s >= t_s[0]].sum())
+            within = series.t_s >= t_s[0]
+            came = came_of(series.t_s[within], series.n[within], row.interval_s, step_s=self.step.total_seconds())
+            return replace(column, total=total), came
         last = first - (first - end) // HOUR * HOUR
         name = f"{row.asset_id}/{row.name}"
         hours = Hours(self._connection, row.zone_id, first - HOUR, last, [name], with_retired=True)
@@ -316,7 +319,8 @@ class Steps:
         column = replace(
             steps_of_hours(moved, len(t_s), self.step // HOUR), total=moved_in_all(moved[asked:], within[asked:])
         )
-        return column, float(np.nansum(hours.of(name, Part.COUNT)[asked + 1 :]))
+        count = np.nan_to_num(hours.of(name, Part.COUNT)[asked + 1 :])
+        return column, came_of(HOUR.total_seconds() * np.arange(len(count), dtype=np.float64), count, row.interval_s)
 
     def _specific_energy(self, zone_id: str, start: datetime, end: datetime, back_s: float) -> tuple[Column, float]:
         first = start.replace(minute=0, second=0, microsecond=0)

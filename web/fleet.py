@@ -15,7 +15,7 @@ from gateway.clock import us_from_instant
 from gateway.model import Fault
 from ingest.arrays import array_cursor
 from ingest.db import Connection, queries
-from ingest.hours import ARRAY_POWER, LIFTED, POWER
+from ingest.hours import ARRAY_POWER, LIFTED, POWER, fetch_uneven
 from ingest.readings import FloatArray, ZoneRow
 from ingest.rollups import HOUR_US
 from web.daily import DAY, Day, days_before, fetch_days, midnight
@@ -136,10 +136,8 @@ def _fetch_energy(connection: Connection, now: datetime, zones: Sequence[str]) -
     """
     yesterday = midnight(days_before(now, 1)[0])
     begin_us = us_from_instant(yesterday - DAY)
-    asked = {
-        "zones": list(zones), "channels": [POWER, ARRAY_POWER, LIFTED],
-        "start": yesterday - timedelta(hours=1), "end": yesterday + DAY,
-    }  # fmt: skip
+    channels, start, end = [POWER, ARRAY_POWER, LIFTED], yesterday - timedelta(hours=1), yesterday + DAY
+    asked = {"zones": list(zones), "channels": channels, "start": start, "end": end}
     row_of = {zone: row for row, zone in enumerate(zones)}
     mean: dict[str, dict[int, FloatArray]] = defaultdict(dict)
     moved = np.full((len(zones), 2 * DAY_H), np.nan)
@@ -151,6 +149,9 @@ def _fetch_energy(connection: Connection, now: datetime, zones: Sequence[str]) -
         hours[at] = means
         if channel == LIFTED:
             moved[row_of[zone], at] = steps
+    for one in fetch_uneven(connection, zones, channels, start, end):
+        if (found := mean[one.channel].get(row_of[one.zone_id])) is not None:
+            found[(one.hour_us - begin_us) // HOUR_US] = one.mean
     power_w = np.full((len(zones), 2 * DAY_H), np.nan)
     for row, hours in (mean[ARRAY_POWER] | mean[POWER]).items():  # panels feed nothing else: see `Hours.pump_power_w`
         power_w[row] = hours

@@ -14,6 +14,7 @@ from ingest.db import Connection, queries
 from web.daily import DAY, midnight
 from web.errors import BadParameter
 from web.notes import REDATED
+from web.received import fetch_heard, share_of
 
 SQL = queries("web", "quality")
 
@@ -38,8 +39,17 @@ class Days:
     @property
     def parameters(self) -> dict[str, object]:
         """For the statements."""
-        start, end = midnight(self.first), midnight(self.last) + DAY
-        return {"start": start, "end": end, "due_until": max(start, min(end, self.now)), "late_after": LATE_AFTER}
+        return {"start": self.start, "end": self.end, "late_after": LATE_AFTER}
+
+    @property
+    def start(self) -> datetime:
+        """When the first begins."""
+        return midnight(self.first)
+
+    @property
+    def end(self) -> datetime:
+        """When the last is over."""
+        return midnight(self.last) + DAY
 
 
 def days_of(first: str, last: str, now: datetime) -> Days:
@@ -70,14 +80,14 @@ def _day(name: str, text: str) -> date:
 
 @dataclass(frozen=True, slots=True)
 class ZoneQuality:
-    """All channels of a zone together; `late` of `stored` is counted by the day of receipt, the rest by measured time.
+    """All channels of a zone together: `share` of what was due of them came.
 
-    `clock_offset_s` is the gateway's clock less ours, as it last told it within the days.
+    `late` of `stored` is counted by the day of receipt, the rest by measured time; `clock_offset_s` is the gateway's
+    clock less ours, as it last told it within the days.
     """
 
     zone_id: str
-    came: int
-    due: float
+    share: float | None
     failed: int
     redated: int
     conflicts: int
@@ -85,17 +95,13 @@ class ZoneQuality:
     stored: int
     clock_offset_s: float | None
 
-    @property
-    def share(self) -> float | None:
-        """Of what was due."""
-        return min(1.0, self.came / self.due) if self.due > 0 else None
-
 
 @dataclass(frozen=True, slots=True)
 class ChannelQuality:
-    """One channel; `failed` counts its readings by test, `redated` those whose time is our estimate.
+    """One channel; `share` of what was due of its readings came, None while nothing is, as of a gauge that is read once
+    a day; `failed` counts its readings by test, `redated` those whose time is our estimate.
 
-    `value` is the newest that failed no test, whenever it was measured.
+    `came` are all readings, `value` is the newest that failed no test, whenever it was measured.
     """
 
     channel_id: int
@@ -103,7 +109,7 @@ class ChannelQuality:
     name: str
     unit: str
     came: int
-    due: float
+    share: float | None
     late: int
     conflicts: int
     value: float | None
@@ -111,16 +117,14 @@ class ChannelQuality:
     failed: Mapping[str, int]
     redated: int
 
-    @property
-    def share(self) -> float | None:
-        """Of what was due; None while nothing is, as of a gauge that is read once a day."""
-        return min(1.0, self.came / self.due) if self.due > 0 else None
-
 
 def fetch_zones(connection: Connection, zones: Sequence[str], days: Days) -> dict[str, ZoneQuality]:
     """These zones, by id."""
+    heard = fetch_heard(connection, days.start, days.end, zones=zones, until=days.now)
     rows = connection.execute(SQL["zones"], days.parameters | {"zones": list(zones)})
-    return {row[0]: ZoneQuality(*row) for row in rows}
+    return {
+        zone: ZoneQuality(zone, share_of([one for one in heard if one.zone_id == zone]), *row) for zone, *row in rows
+    }
 
 
 def fetch_channels(connection: Connection, zone: str, days: Days) -> list[ChannelQuality]:
@@ -129,11 +133,17 @@ def fetch_channels(connection: Connection, zone: str, days: Days) -> list[Channe
     failed: dict[int, dict[str, int]] = {}
     for channel, test, count in connection.execute(SQL["notes"], asked):
         failed.setdefault(channel, {})[test] = count
+    heard = fetch_heard(connection, days.start, days.end, zones=[zone], until=days.now)
+    shares = {one.channel_id: share_of([one]) for one in heard}
     found = []
-    for channel, asset, name, unit, came, due, late, conflicts, value, at in connection.execute(SQL["channels"], asked):
+    for channel, asset, name, unit, came, late, conflicts, value, at in connection.execute(SQL["channels"], asked):
         tests = failed.get(channel, {})
         redated = tests.pop(REDATED, 0)
-        found.append(ChannelQuality(channel, asset, name, unit, came, due, late, conflicts, value, at, tests, redated))
+        found.append(
+            ChannelQuality(
+                channel, asset, name, unit, came, shares[channel], late, conflicts, value, at, tests, redated
+            )
+        )
     return sorted(found, key=lambda one: (1.0 if one.share is None else one.share, one.asset, one.name))
 
 

@@ -13,13 +13,15 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from ingest.db import Connection, queries
-from web.daily import days_before, fetch_expected, fetch_yesterday, midnight
+from web.daily import DAY, days_before, fetch_expected, fetch_yesterday, midnight
 from web.fleet import SILENT_AFTER, ZoneNow
 from web.measures import EMPTY_SHARE, SERVICE_FROM_H
+from web.received import fetch_heard, share_of
 
 SQL = queries("web", "fleet")
 
 KEPT_FOR = timedelta(minutes=5)
+RECEIVED = ("pump/volume_m3", "pv/irradiance_w_m2", "tower/level_m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +93,8 @@ def _fetch_has_water(connection: Connection, fleet: Sequence[ZoneNow], now: date
 
 
 def _fetch_received_share(connection: Connection, now: datetime) -> float | None:
-    row = connection.execute(SQL["received"], {"day": midnight(days_before(now, 1)[0])}).fetchone()
-    return None if row is None or row[0] is None else float(row[0])
+    """The mean of all channels, each as good as another however often it is read."""
+    yesterday = midnight(days_before(now, 1)[0])
+    heard = fetch_heard(connection, yesterday, yesterday + DAY, channels=RECEIVED)
+    shares = [share for one in heard if (share := share_of([one])) is not None]
+    return sum(shares) / len(shares) if shares else None

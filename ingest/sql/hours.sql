@@ -12,6 +12,28 @@ WHERE c.zone_id = %(zone)s AND c.asset_id || '/' || c.name = ANY(%(channels)s)
   AND (c.is_active OR (%(with_retired)s AND c.retired_at IS NOT NULL))
 GROUP BY c.channel_id;
 
+-- uneven
+-- Hours in which more or fewer readings came than were due, of channels that are no counters, as columns: the mean over
+-- time, in which a reading stands until the next, an interval of its asset at most, and how many intervals these make. A gateway that sends more while a value moves gives its
+-- restless minutes no more weight than its quiet ones.
+SELECT c.zone_id, c.asset_id || '/' || c.name, array_agg(e.hour), array_agg(e.mean), array_agg(e.n)
+FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (channel_id) CROSS JOIN LATERAL (
+    SELECT h.hour, sum(i.value * i.stands_s) / sum(i.stands_s) AS mean, sum(i.stands_s) / a.interval_s AS n
+    FROM reading_hourly h CROSS JOIN LATERAL (
+        SELECT r.value, least(a.interval_s, date_part('epoch', lead(r.measured_at, 1, h.hour + interval '1 hour')
+                   OVER (ORDER BY r.measured_at) - r.measured_at)) AS stands_s
+        FROM reading r
+        WHERE r.channel_id = l.channel_id AND r.measured_at >= h.hour AND r.measured_at < h.hour + interval '1 hour'
+          AND r.flag <> 4 OFFSET 0
+    ) i
+    WHERE h.channel_id = l.channel_id AND h.hour >= %(start)s AND h.hour < %(end)s
+      AND h.n NOT BETWEEN floor(3600 / a.interval_s) AND ceil(3600 / a.interval_s)
+    GROUP BY h.hour OFFSET 0
+) e
+WHERE c.zone_id = ANY(%(zones)s) AND c.asset_id || '/' || c.name = ANY(%(channels)s) AND NOT c.is_counter
+  AND (c.is_active OR c.retired_at IS NOT NULL)
+GROUP BY c.channel_id;
+
 -- tap_hours
 -- What all taps of a zone counted together in each hour.
 SELECT h.hour, sum(h.steps) FROM channel c JOIN latest l USING (channel_id) CROSS JOIN LATERAL (

@@ -42,12 +42,13 @@ and PostgreSQL reads the whole of `latest` for each chart, two to three times as
 ASKED = {
     "after": None, "alert": 1, "asset": "tower", "assets": ["tower", "tap-%"], "before_at": None,
     "before_channel": None, "before_measured": None, "before_value": None, "behind": HOUR, "bin": HOUR, "channel": 1,
-    "channels": [1, 2], "dawn_h": 6, "day": AT, "due": AT, "due_until": AT + HOUR, "dusk_h": 19, "end": AT + 48 * HOUR,
+    "channels": [1, 2], "dawn_h": 6, "day": AT, "due": AT, "dusk_h": 19, "end": AT + 48 * HOUR,
     "evening": 6 * HOUR, "fresh": AT, "heard_since": AT, "high": 1e9, "judged_since": AT, "known_s": 1800.0,
     "late_after": HOUR,
     "lifting": ["pump"], "limit": 20, "low": -1e9, "measured": AT, "most": HOUR, "name": "level_m",
     "names": ["level_m"], "now": AT + 26 * HOUR, "only": None, "quantiles": [0.5, 0.9], "severity": 3, "since": AT,
-    "skip": 1, "start": AT, "taps": True, "test": "range", "unusable": [4], "zone": "zone-1", "zones": ["zone-1"],
+    "skip": 1, "start": AT, "taps": True, "test": "range", "unusable": [4], "with_bad": True, "zone": "zone-1",
+    "zones": ["zone-1"],
 }  # fmt: skip
 """What statements are asked with, whatever their parameters mean: each finds something to look at."""
 WRITTEN: dict[str, object] = {
@@ -58,7 +59,9 @@ WRITTEN: dict[str, object] = {
 OTHERWISE = {
     "ingest/hours:hours": {"channels": ["tower/level_m"], "with_retired": False},
     "ingest/hours:months_heard": {"channel": "tower/level_m"},
-    "web/fleet:pumping_hours": {"channels": ["tower/level_m"]}, "web/reports:hours": {"channels": ["tower/level_m"]},
+    "ingest/hours:uneven": {"channels": ["tower/level_m"]}, "web/fleet:pumping_hours": {"channels": ["tower/level_m"]},
+    "web/received:began": {"channels": None}, "web/received:heard": {"channels": None},
+    "web/reports:hours": {"channels": ["tower/level_m"]},
 }  # fmt: skip
 VIEWS = {"reading_hourly", "reading_daily"}
 PACKAGES = ("ingest", "alerts", "web", "ndiyan")

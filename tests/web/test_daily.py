@@ -207,6 +207,29 @@ def test_what_a_cubic_metre_cost_is_told_by_the_panels_where_the_pump_has_no_met
 
 
 @pytest.mark.db
+@pytest.mark.parametrize(
+    ("outlet_until", "is_known"),
+    [pytest.param(NOW, True, id="heard"), pytest.param(at(1, 12), False, id="silent-from-noon-on")],
+)
+def test_what_a_tower_could_take_is_known_when_its_outlet_was_read_until_the_evening(
+    registry: Connection, zones: list[Zone], outlet_until: datetime, is_known: bool
+) -> None:
+    """A cubic metre an hour is drawn: until noon twelve, and nobody knows how much after it."""
+    seed_readings(registry, zones[0], now=NOW, days=3)
+    number = channel_ids(registry)["zone-1", "tower", "outflow_volume_m3"]
+    t_s = np.arange((NOW - timedelta(days=3)).timestamp(), outlet_until.timestamp(), 300)
+    t_us = (t_s * 1e6).astype(np.int64)
+    ReadingWriter(registry).write(
+        Columns(np.full(len(t_s), number, np.int32), t_us, t_us, t_s / 3600, np.ones(len(t_s), np.int16))
+    )
+    room_m3 = fetch_days(registry, NOW)["zone-1"][-1].room_m3
+    assert math.isfinite(room_m3) == is_known
+    if is_known:
+        assert room_m3 > 24.0
+    registry.close()
+
+
+@pytest.mark.db
 def test_with_six_known_days_nothing_is_expected_yet(registry: Connection, zones: list[Zone]) -> None:
     seed_readings(registry, zones[0], now=NOW, days=7)
     days = fetch_days(registry, NOW)["zone-1"]

@@ -41,9 +41,10 @@ def follow(client: httpx.Client, page: httpx.Response, what: str) -> httpx.Respo
 
 def test_zones_tell_what_came_of_what_was_due(reader: httpx.Client, zones: list[Zone]) -> None:
     page = reader.get(f"{QUALITY}?du=2026-03-02&au=2026-03-02")
-    # Zone 6 never spoke. Zone 2 has no late reading of this day, one that was dated anew because its gateway said 1970,
+    # Zone 6 never spoke: nothing is due of it.
+    # Zone 2 has no late reading of this day, one that was dated anew because its gateway said 1970,
     # and one moment with two values.
-    assert row_of(page, zones[5].name) == f"{zones[5].name} 0 % {zones[5].name} 0 — 0 0 —"
+    assert row_of(page, zones[5].name) == f"{zones[5].name} pas de données {zones[5].name} 0 — 0 0 —"
     name = zones[1].name
     assert row_of(page, name).endswith(f"0 0 % {name} 1 {name} 1 {name} −20 514 j {name}")
     page = reader.get(f"{QUALITY}?du=2026-03-01&au=2026-03-01")

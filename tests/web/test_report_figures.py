@@ -87,12 +87,12 @@ def alert(fault: str = "dry_running", begin_h: float = 0.0, end_h: float | None 
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        pytest.param([1, 2, 3, 4], Total(9.0, 3), id="whole"),
-        pytest.param([1, 2, None, 7], Total(9.0, 3), id="silence-within-is-water-of-the-period"),
-        pytest.param([1, 2, 3, None], Total(5.0, 2), id="silent-at-the-end"),
+        pytest.param([1, 2, 3, 4], Total(9.0, 9.0, 3), id="whole"),
+        pytest.param([1, 2, None, 7], Total(9.0, 9.0, 3), id="silence-within-is-water-of-the-period"),
+        pytest.param([1, 2, 3, None], Total(5.0, 5.0, 2), id="silent-at-the-end"),
         pytest.param([None, None, None, None], None, id="never-heard"),
         pytest.param([1, None, None, None], None, id="heard-before-only"),
-        pytest.param([0, 0, 0, 0], Total(0.0, 3), id="nobody-drew-is-a-known-zero"),
+        pytest.param([0, 0, 0, 0], Total(0.0, 0.0, 3), id="nobody-drew-is-a-known-zero"),
     ],
 )
 def test_what_a_counter_moved_on(steps: list[float | None], expected: Total | None) -> None:
@@ -100,19 +100,58 @@ def test_what_a_counter_moved_on(steps: list[float | None], expected: Total | No
 
 
 def test_water_of_a_silence_that_began_before_the_period_is_not_counted() -> None:
-    """Silent since September; on 2 October the counter stands 30 m³ higher, of which 4 m³ are that day's own."""
+    """Silent since September; on 2 October the counter stands 30 m³ higher, of which 4 m³ are that day's own. Whole is
+    3 October alone."""
     series = {
-        FIRST + DAY: Span(96, None, None, 130.0, 134.0, 34.0),
-        FIRST + 2 * DAY: Span(96, None, None, 134, 139, 5.0),
+        FIRST + DAY: Span(96, None, None, 130.0, 134.0, 34.0, True),
+        FIRST + 2 * DAY: Span(96, None, None, 134, 139, 5.0, True),
     }
-    assert total_of(series, FIRST, 3) == Total(9.0, 2)
+    assert total_of(series, FIRST, 3) == Total(9.0, 5.0, 1)
 
 
 def test_water_of_the_rest_of_a_day_that_was_silent_by_its_evening_is_not_counted_in_the_next_period() -> None:
     """On 30 September nothing came after noon: the 7 m³ into 1 October are of two months, nobody knows how much of
     which. The first reading of October stands 6 m³ higher than the last of September; 1 m³ came after it."""
     series = counter([5, 0, 3], mornings=[0]) | {FIRST: Span(96, None, None, 111.0, 112.0, 7.0, True)}
-    assert total_of(series, FIRST, 2) == Total(4.0, 2)
+    assert total_of(series, FIRST, 2) == Total(4.0, 3.0, 1)
+
+
+def test_a_day_that_is_known_in_part_is_water_of_the_period_and_no_day_of_it() -> None:
+    """Twenty litres a day, and on the third one reading after midnight: 40 L in two days, not in three. A counter that
+    began at 17:00 of the only day gave 2 L, and of how much it gives in a day nobody knows."""
+    assert total_of(counter([20, 20, 20, 0.5], mornings=[3]), FIRST, 3) == Total(40.5, 40.0, 2)
+    assert total_of(counter([None, 2]), FIRST, 1) == Total(2.0, 0.0, 0)
+
+
+def test_a_zone_that_began_in_the_month_is_held_against_its_own_days() -> None:
+    """Heard from 20 October at 17:00 on, so eleven whole days; on two of them it was silent. Another was heard first on
+    the last day in the evening, a third is described and has no box yet."""
+    month, day = whole(), {n: FIRST + (n - 1) * DAY for n in range(1, 32)}
+    since_the_20th = {
+        key: {on: span for on, span in series.items() if on >= day[20] and on not in (day[25], day[26])}
+        for key, series in month.days.items()
+    }
+    for series in since_the_20th.values():
+        series[day[27]] = series[day[27]]._replace(steps=3 * series[day[27]].steps)  # counted while nothing came
+    silent = alert("comms_outage", begin_h=24 * 24, end_h=26 * 24)
+    facts = FACTS._replace(lives=dict.fromkeys(FACTS.channels, Life(first=day[21])))
+    began = replace(month, facts=facts, days=since_the_20th, alerts=[silent])
+    evening = FACTS._replace(zone_id="zone-2", lives=dict.fromkeys(FACTS.channels, Life(first=day[31] + DAY)))
+    new = Rows(evening, {tap: {day[31]: Span(20, None, None, 0.0, 0.002, 0.002, True)} for tap in TAPS})
+    nothing_yet = Rows(FACTS._replace(zone_id="zone-3", lives=dict.fromkeys(FACTS.channels, Life(first=date.max))))
+    figures = figures_of(OCTOBER, [month, began, new, nothing_yet], now=LATER, price_gnf=150)
+    _, zone, of_an_evening, described = figures.zones
+    assert zone.completeness == pytest.approx(9 / 11)
+    assert zone.communication_share == pytest.approx(9 / 11), "and not 94 % of a month in which nobody had to speak"
+    assert zone.litres_per_person_day == pytest.approx(20.0)
+    assert (of_an_evening.litres_per_person_day, of_an_evening.completeness) == (None, None)
+    assert of_an_evening.delivered_m3 == pytest.approx(0.008)
+    assert (described.completeness, described.communication_share, described.service.known) == (None, None, 0)
+    assert figures.completeness == pytest.approx(9 / 11)
+    assert not figures.is_indicative, "a village without its box says nothing of the others"
+    least = together(figures.zones).least
+    assert least is not None
+    assert least.zone_id == "zone-1", "two litres of an evening are no day"
 
 
 def test_a_day_counts_as_served_partly_or_dry_only_when_most_taps_are_known() -> None:
@@ -314,6 +353,49 @@ def test_what_nobody_knows_is_none_in_every_figure_and_never_zero() -> None:
     whole_fleet = together(figures.zones)
     assert (whole_fleet.delivered_m3, whole_fleet.litres_per_person_day, whole_fleet.dry_days) == (None, None, None)
     assert (whole_fleet.taken_gnf, whole_fleet.women, whole_fleet.least) == (None, None, None)
+
+
+def seventeen_taps(heard: int, *, silent_from_day_2: int = 0, has_outlet: bool = False) -> Rows:
+    """A village of 1,450 people whose 17 taps give 20 L a day to each; what the outlet counted is as much."""
+    month, names = whole(), [(f"tap-{n:02d}", "volume_m3") for n in range(1, 18)]
+    days = {key: series for key, series in month.days.items() if key not in (*TAPS, LET_OUT, LIFTED)}
+    days |= {tap: counter([29 / 17] * 32) for tap in names[:heard]}
+    days |= {tap: counter([29 / 17] * 2) for tap in names[:silent_from_day_2]}
+    if has_outlet:
+        days[LET_OUT] = counter([29.0] * 32)
+    facts = FACTS._replace(people=1450, channels=dict.fromkeys({*names, *FACTS.channels}, 900.0))
+    return replace(month, facts=facts, days=days, taken_gnf=[3_900_000])
+
+
+def test_with_too_few_taps_heard_the_next_meter_tells_what_was_delivered() -> None:
+    """Of 17 taps 13 are heard, 76 %. The meter at the tower's outlet counted all: 899 m³, worth 4,495,000 GNF at 100
+    GNF for 20 L. Whether water was lost nobody knows: the four may have given it. Five that fall silent on the second
+    day are no better: 12 and a bit of 17."""
+    for rows in (seventeen_taps(13, has_outlet=True), seventeen_taps(17, silent_from_day_2=5, has_outlet=True)):
+        (zone,) = figures_of(OCTOBER, [rows], now=LATER, price_gnf=150).zones
+        assert (zone.delivered_by, zone.delivered_m3) == ("tower", pytest.approx(899))
+        assert zone.litres_per_person_day == pytest.approx(20.0)
+        assert zone.daily_m3 == tuple([pytest.approx(29.0)] * 31)
+        assert zone.due_gnf == 4_495_000
+        assert zone.takings_share == pytest.approx(3.9 / 4.495), "and not 117 %"
+        assert zone.lost_share is None or zone.lost_days == 1, "nobody knows what taps gave that nobody heard"
+    (enough,) = figures_of(OCTOBER, [seventeen_taps(14, has_outlet=True)], now=LATER, price_gnf=150).zones
+    assert (enough.delivered_by, enough.taps_heard) == ("taps", 14)
+
+
+def test_where_no_other_meter_stands_few_taps_tell_no_value_and_no_village_is_named_for_it() -> None:
+    """13 of 17 taps gave 687 m³: that is told, with how many were heard, and neither what the water was worth nor which
+    village has the least. Five that fall silent on the second day leave as little."""
+    rows = [seventeen_taps(13), seventeen_taps(17, silent_from_day_2=5), whole()]
+    figures = figures_of(OCTOBER, rows, now=LATER, price_gnf=150)
+    few, fell_silent, _ = figures.zones
+    assert (few.delivered_by, few.taps_heard) == ("taps", 13)
+    assert few.delivered_m3 == pytest.approx(13 / 17 * 899)
+    assert (few.due_gnf, few.takings_share, few.is_counted) == (None, None, False)
+    assert (fell_silent.due_gnf, fell_silent.is_counted) == (None, False)
+    least = together(figures.zones).least
+    assert least is not None
+    assert least.people == 10
 
 
 def test_all_zones_together_rest_on_those_that_are_known_and_name_the_one_with_least() -> None:

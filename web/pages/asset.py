@@ -40,6 +40,7 @@ from web.plots.plot import Plot
 from web.plots.service import KINDS, TapUse, calendar_plot, tap_plot, taps_rows
 from web.plots.tower import LastLevel, autonomy_plot, level_plot, night_plot
 from web.quality import Days
+from web.received import came_of
 from web.stories import alerts_page, live_alerts
 
 router = APIRouter()
@@ -279,7 +280,7 @@ def _tower(part: _Part, asset_id: str, days: int) -> Response:
                 tower_days(raw.t_s, raw.value, full_level_m=full_m, interval_s=channel.interval_s),
                 now=page.now, span=Span(start.timestamp(), end.timestamp()), full_level_m=full_m, full_m3=full_m3,
                 max_gap_s=max(2.5 * channel.interval_s, 1.5 * step.total_seconds()),
-                coverage=min(1.0, len(raw.t_s) / due) if due > 0 else 0.0,
+                coverage=min(1.0, came_of(raw.t_s, raw.n, channel.interval_s) / due) if due > 0 else 0.0,
                 behind=part.rows(["tower/level_m", "tower/outflow_m3_h"], start, end), texts=texts,
                 spots=spots_of(read, asset_id, channel.name, texts),
             )

@@ -18,17 +18,17 @@ MEANINGS: dict[str, Meaning] = {
     "delivered": Meaning(
         N_("Eau livrée"),
         N_(
-            "Somme de ce que les compteurs ont avancé : ceux des robinets ; sans eux celui de la sortie du "
-            "château ; sans lui celui de la pompe. Le pas d’un silence commencé avant la période n’est pas "
-            "compté. Un robinet jamais entendu n’est pas compté : il est annoncé."
+            "Somme de ce que les compteurs ont avancé : ceux des robinets ; sans eux, ou si moins de 80 % de leurs "
+            "jours sont entendus, celui de la sortie du château ; sans lui celui de la pompe. Le pas d’un silence "
+            "commencé avant la période n’est pas compté. Un robinet jamais entendu n’est pas compté : il est annoncé."
         ),
     ),
     "litres": Meaning(
         N_("Litres par personne et par jour"),
         N_(
             "Eau livrée divisée par les jours que couvre chaque compteur et par le nombre de personnes du "
-            "dernier recensement, dont l’année est écrite à côté. Un robinet ajouté ou retiré compte pour les jours "
-            "où il était là."
+            "dernier recensement, dont l’année est écrite à côté. Un jour connu en partie, au début ou à la fin, ne "
+            "compte pas, ni son eau. Un robinet ajouté ou retiré compte pour les jours où il était là."
         ),
     ),
     "service": Meaning(
@@ -53,8 +53,9 @@ MEANINGS: dict[str, Meaning] = {
     "communication": Meaning(
         N_("Disponibilité de la communication"),
         N_(
-            "Part du temps où la zone n’était pas muette, d’après les alertes de silence. Des mesures gardées "
-            "par la passerelle et arrivées plus tard ne sont pas perdues."
+            "Part du temps où la zone n’était pas muette, d’après les alertes de silence, depuis le lendemain du jour "
+            "où elle a été entendue pour la première fois. Des mesures gardées par la passerelle et arrivées plus tard "
+            "ne sont pas perdues."
         ),
     ),
     "outages": Meaning(
@@ -85,24 +86,28 @@ MEANINGS: dict[str, Meaning] = {
         N_("Eau non comptabilisée"),
         N_(
             "Eau sortie du château moins eau comptée aux robinets, sur les jours où la sortie et tous les "
-            "robinets entendus sont connus : fuites, vols et erreurs de compteurs ensemble. Une valeur négative "
-            "dit que les compteurs se contredisent. Des compteurs se trompent couramment de 5 %."
+            "robinets sont connus (si l’un n’est jamais entendu, personne ne sait) : fuites, vols et erreurs de "
+            "compteurs ensemble. Une valeur négative dit que les compteurs se contredisent. Des compteurs se trompent "
+            "couramment de 5 %."
         ),
     ),
     "takings": Meaning(
         N_("Recettes et valeur de l’eau"),
         N_(
-            "Valeur : eau livrée au tarif du bidon de 20 litres noté quand ces chiffres sont faits, s’il est connu ; "
-            "un tarif changé depuis, ou pendant la période, vaut pour elle toute. Recettes : ce que le comité dit "
-            "avoir encaissé. L’eau donnée sans payer n’est pas retirée de la valeur."
+            "Valeur : eau livrée au tarif du bidon de 20 litres noté quand ces chiffres sont faits, s’il est connu et que "
+            "80 % au moins des jours des compteurs sont entendus ; un tarif changé depuis, ou pendant la période, vaut "
+            "pour elle toute. Recettes : ce que le comité dit avoir encaissé. L’eau donnée sans payer n’est pas retirée "
+            "de la valeur."
         ),
     ),
     "completeness": Meaning(
         N_("Données reçues"),
         N_(
             "Mesures bonnes reçues parmi celles qui étaient attendues, pour tous les canaux de la zone ; pour "
-            "plusieurs zones, la plus mauvaise. Un canal ajouté ou retiré n’est attendu que les jours où il "
-            "faisait partie de la zone. Sous 80 %, le rapport est dit indicatif."
+            "plusieurs zones, la plus mauvaise. Ce qui vient en plus dans une heure ne remplit pas une autre. Rien "
+            "n’est attendu d’une zone avant le lendemain du jour où elle a été entendue pour la première fois, ni d’un "
+            "canal ajouté ou retiré hors des jours où il faisait partie de la zone. Sous 80 %, le rapport est dit "
+            "indicatif."
         ),
     ),
     "alerts": Meaning(

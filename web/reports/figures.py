@@ -23,7 +23,7 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LITRES, CAN_L = 1000, 20
 
 HEARD_SHARE = 0.5  # of the readings due in an hour: fewer say nothing about it
-TAPS_SHARE = 0.8  # of the taps: with fewer nobody knows a day's sum, nor how many gave water
+TAPS_SHARE = 0.8  # of the taps: with fewer nobody knows a day's sum, nor how many gave water; of their days: a period's
 SERVED_SHARE = 0.5  # DASHBOARD §7.1: half of the taps and more gave water
 GOOD_SUN_W_M2, ABOVE_START_W_M2 = 350.0, 100.0  # as detectors have it (alerts.states)
 NO_WATER_SEVERITY = 3
@@ -41,12 +41,12 @@ POWERS = (("pump", "power_w"), ("pv", "power_w"))  # the panels feed nothing els
 
 
 class Span(NamedTuple):
-    """What a channel gave in a day or an hour: a row of a rollup; `n` good readings.
+    """What a channel gave in a day or an hour: a row of a rollup; `n` good readings, of a day as `web.received` counts.
 
     `has_evening` says of a day that one of them stands for midnight (`web.daily.EVENING`).
     """
 
-    n: int
+    n: float
     mean: float | None
     top: float | None
     first: float | None
@@ -56,7 +56,7 @@ class Span(NamedTuple):
 
 
 class Life(NamedTuple):
-    """The whole days on which a channel belonged to its zone: from `first` to `last`; None has no end there."""
+    """The whole days on which readings of a channel were due: from `first` to `last`; None has no end there."""
 
     first: date | None = None
     last: date | None = None
@@ -72,7 +72,7 @@ ALL_ALWAYS: Mapping[Key, Life] = MappingProxyType({})
 
 class Facts(NamedTuple):
     """A zone as its file tells it; `channels` maps each channel, also one that has only a past, to the seconds between
-    its readings, `lives` those that came or went to their days."""
+    its readings, `lives` to the days on which these were due."""
 
     zone_id: str
     name: str
@@ -264,11 +264,19 @@ class ZoneFigures:
     members_counted_in: int | None
     sms: int
     sms_gnf: int
+    days_there: int | None = None  # whole days of the period on which readings were due; not kept in old reports
+    counted: float | None = None  # of the days of all meters that `delivered_m3` rests on; likewise
 
     @property
     def communication_share(self) -> float | None:
-        """The share of the period in which the zone was heard."""
-        return None if self.silence is None or not self.days else 1 - self.silence.hours / (24 * self.days)
+        """The share of the days on which readings were due in which the zone was heard."""
+        days = self.days if self.days_there is None else self.days_there
+        return None if self.silence is None or not days else 1 - self.silence.hours / (24 * days)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether enough of its meters were heard to compare it with others."""
+        return self.counted is None or self.counted >= TAPS_SHARE
 
     @property
     def outages_known(self) -> bool:
@@ -306,9 +314,8 @@ class Figures:
 
     @property
     def completeness(self) -> float | None:
-        """The worst zone's: a mean would hide it."""
-        known = [zone.completeness for zone in self.zones if zone.completeness is not None]
-        return min(known) if len(known) == len(self.zones) and known else None
+        """The worst zone's of those of which readings were due: a mean would hide it."""
+        return min((zone.completeness for zone in self.zones if zone.completeness is not None), default=None)
 
     @property
     def is_indicative(self) -> bool:
@@ -345,20 +352,25 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
     taps = [key for key in meters_of_taps if any(there.of([key], on) for on in dates or [first])]
     totals = {key: total_of(rows.days.get(key, {}), first, days) for key in (*taps, LET_OUT, LIFTED)}
     heard = [key for key in taps if totals[key] is not None]
-    by, meters = _nearest(taps, heard, totals)
+    due_days = {key: sum(there.is_due(key, on) for on in dates) for key in totals}
+    by, meters = _nearest(taps, totals, due_days)
+    counted = _counted(meters, totals, due_days)
     known = [total for key in meters if (total := totals[key]) is not None]
     delivered = sum(total.volume_m3 for total in known) if known else None
     metered = [on for on in dates if there.of(meters, on)]
     rates_m3 = [
-        total.volume_m3 / total.days * there.share(key, metered)
-        for key in meters if (total := totals[key]) is not None
+        total.whole_m3 / total.days * there.share(key, metered)
+        for key in meters if (total := totals[key]) is not None and total.days
     ]  # fmt: skip
-    rate_m3 = sum(rates_m3) if known else None
-    lost = lost_between(there, LET_OUT, heard, dates)
+    rate_m3 = sum(rates_m3) if rates_m3 else None
+    lost = lost_between(there, LET_OUT, taps, dates)
     energy = specific_energy(rows.hours, facts.channels)
-    due = None if delivered is None or facts.gnf_per_20_l is None else delivered * LITRES / CAN_L * facts.gnf_per_20_l
+    due = None
+    if delivered is not None and facts.gnf_per_20_l is not None and counted >= TAPS_SHARE:
+        due = round(delivered * LITRES / CAN_L * facts.gnf_per_20_l)
     taken = [gnf for gnf in rows.taken_gnf if gnf is not None]
     start, end = midnight(first), midnight(first) + days * DAY
+    due_on = [on for on in dates if any(there.is_due(key, on) for key in facts.channels)]
     was_heard = any(span.n for series in rows.days.values() for on, span in series.items() if on >= first)
     return ZoneFigures(
         zone_id=facts.zone_id, name=facts.name, commune=facts.commune, is_fictional=facts.is_fictional,
@@ -369,18 +381,20 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
         daily_m3=tuple(_sum_of_day(there, meters, on) for on in dates),
         service=service_of(there, taps or [LET_OUT], dates),
         pumping=pumping_of(rows.hours, facts),
-        silence=silence_of(rows.alerts, start, end) if was_heard else None,
+        silence=silence_of(rows.alerts, midnight(due_on[0]), midnight(due_on[-1]) + DAY)
+        if was_heard and due_on else None,
         energy_kwh_m3=energy.kwh_m3,
         energy_kwh_m3_100m=None if energy.kwh_m3 is None or not facts.rated_head_m
         else energy.kwh_m3 / facts.rated_head_m * 100,
         energy_hours=energy.hours,
         lost_m3=lost.volume_m3, lost_share=lost.share, lost_days=lost.days,
-        gnf_per_20_l=facts.gnf_per_20_l, due_gnf=None if due is None else round(due),
+        gnf_per_20_l=facts.gnf_per_20_l, due_gnf=due,
         taken_gnf=sum(taken) if taken and len(taken) == len(rows.taken_gnf) else None, takings_months=len(taken),
         alerts=count_alerts(rows.alerts, start, end), outages=outages_of(rows.alerts, start, end),
         repairs=_lines(repairs_of(rows.alerts, start, end)),
         women=facts.women, men=facts.men, members_counted_in=facts.members_counted_in,
-        sms=rows.sms.messages, sms_gnf=round(rows.sms.segments * price_gnf),
+        sms=rows.sms.messages, sms_gnf=round(rows.sms.segments * price_gnf), days_there=len(due_on),
+        counted=counted if known else None,
     )  # fmt: skip
 
 
@@ -391,10 +405,14 @@ class Presence(NamedTuple):
     days: Mapping[Key, Mapping[date, Span]]
     lives: Mapping[Key, Life] = ALL_ALWAYS
 
+    def is_due(self, key: Key, on: date) -> bool:
+        """Whether readings of a channel were due on this day."""
+        return self.lives.get(key, ALWAYS).has(on)
+
     def of(self, keys: Sequence[Key], on: date) -> list[Mapping[date, Span]]:
         """The days of those channels among `keys` that were there on this one."""
-        found = ((self.days.get(key, {}), self.lives.get(key, ALWAYS)) for key in keys)
-        return [series for series, life in found if life.has(on) or on in series]
+        found = ((self.days.get(key, {}), self.is_due(key, on)) for key in keys)
+        return [series for series, is_due in found if is_due or on in series]
 
     def share(self, key: Key, dates: Sequence[date]) -> float:
         """Of these days, those on which a channel was there."""
@@ -402,9 +420,11 @@ class Presence(NamedTuple):
 
 
 class Total(NamedTuple):
-    """What a counter moved on, and over how many days: from the first to the last that it was heard."""
+    """What a counter moved on, how much of it from the first evening that it was heard in to the last, and the days
+    between these."""
 
     volume_m3: float
+    whole_m3: float
     days: int
 
 
@@ -412,18 +432,22 @@ def total_of(series: Mapping[date, Span], first: date, days: int) -> Total | Non
     """What a counter moved on in a period; None when it was not heard in it.
 
     Steps over a silence within the period are water of the period. The step over a silence that began before the
-    evening before it is not: nobody knows how it divides, so the count then begins with the first reading.
+    evening before it is not: nobody knows how it divides, so the count then begins with the first reading. A day is
+    whole from one evening to the next: water of a part of one says nothing of how much a day gives.
     """
     heard = [on for on in (first + day * DAY for day in range(days)) if on in series and series[on].n]
     if not heard:
         return None
     volume = sum(series[on].steps for on in heard)
-    begins = first
     if not _has_evening(series, first - DAY):
-        span, begins = series[heard[0]], heard[0]
+        span = series[heard[0]]
         within = max(0.0, (span.last or 0.0) - (span.first or 0.0))
         volume -= span.steps - min(span.steps, within)
-    return Total(volume, (heard[-1] - begins).days + 1)
+    evenings = [on for on in (first - DAY, *heard) if _has_evening(series, on)]
+    if not evenings:
+        return Total(volume, 0.0, 0)
+    whole = sum(series[on].steps for on in heard if evenings[0] < on <= evenings[-1])
+    return Total(volume, whole, (evenings[-1] - evenings[0]).days)
 
 
 def _has_evening(series: Mapping[date, Span], on: date) -> bool:
@@ -439,15 +463,21 @@ def _of_day(series: Mapping[date, Span], on: date) -> float | None:
 
 
 def _nearest(
-    taps: Sequence[Key], heard: Sequence[Key], totals: Mapping[Key, Total | None]
+    taps: Sequence[Key], totals: Mapping[Key, Total | None], due_days: Mapping[Key, int]
 ) -> tuple[str | None, Sequence[Key]]:
-    """The meters nearest to people of which anything is known."""
-    if heard:
-        return "taps", taps
-    for name, key in (("tower", LET_OUT), ("pump", LIFTED)):
-        if totals[key] is not None:
-            return name, [key]
-    return None, []
+    """The meters nearest to people of which enough is known, else of which anything is."""
+    choices: list[tuple[str | None, Sequence[Key]]] = [("taps", taps), ("tower", [LET_OUT]), ("pump", [LIFTED])]
+    heard = [(by, meters) for by, meters in choices if any(totals[key] is not None for key in meters)]
+    enough = [(by, meters) for by, meters in heard if _counted(meters, totals, due_days) >= TAPS_SHARE]
+    return next(iter(enough + heard), (None, []))
+
+
+def _counted(meters: Sequence[Key], totals: Mapping[Key, Total | None], due_days: Mapping[Key, int]) -> float:
+    """Of the days on which these meters were due, the share between the evenings in which each was heard; 1 where none
+    was due."""
+    days = sum(min(total.days, due_days[key]) for key in meters if (total := totals[key]) is not None)
+    due = sum(due_days[key] for key in meters)
+    return days / due if due else 1.0
 
 
 def _sum_of_day(there: Presence, meters: Sequence[Key], on: date) -> float | None:
@@ -581,7 +611,7 @@ class Lost(NamedTuple):
 
 def lost_between(there: Presence, outlet: Key, taps: Sequence[Key], dates: Sequence[date]) -> Lost:
     """What left the tower less what the taps counted, on days on which the outlet and all of these taps that were there
-    are known.
+    are known: none as long as one of them is never heard.
 
     Below zero when meters disagree: that is told, not hidden.
     """
@@ -638,7 +668,7 @@ class Together:
     delivered_m3: float | None
     delivered_zones: int
     litres_per_person_day: float | None
-    least: ZoneFigures | None  # of those known: the village with the least water, which a mean would hide
+    least: ZoneFigures | None  # of those known well: the village with the least water, which a mean would hide
     dry_days: int | None
     outage_hours: float
     taken_gnf: int | None
@@ -653,6 +683,7 @@ class Together:
 def together(zones: Sequence[ZoneFigures]) -> Together:
     """The zones of a report as one."""
     delivered = [zone for zone in zones if zone.litres_per_person_day is not None]
+    well_known = [zone for zone in delivered if zone.is_counted]
     both = [zone for zone in zones if zone.taken_gnf is not None and zone.due_gnf is not None]
     counted = [zone for zone in zones if zone.women is not None]
     people = sum(zone.people for zone in delivered)
@@ -662,7 +693,7 @@ def together(zones: Sequence[ZoneFigures]) -> Together:
         delivered_zones=len(delivered),
         litres_per_person_day=sum((zone.litres_per_person_day or 0.0) * zone.people for zone in delivered) / people
         if delivered else None,
-        least=min(delivered, key=lambda zone: zone.litres_per_person_day or 0.0, default=None),
+        least=min(well_known, key=lambda zone: zone.litres_per_person_day or 0.0, default=None),
         dry_days=sum(zone.service.dry for zone in zones) if any(zone.service.known for zone in zones) else None,
         outage_hours=sum(zone.outages.hours for zone in zones),
         taken_gnf=sum(zone.taken_gnf or 0 for zone in both) if both else None,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from gateway.clock import instant_from_us
 from ingest.db import Connection, queries
-from ingest.readings import ChannelRow
+from ingest.hours import fetch_uneven
 from ingest.readings_pg import PgReadings
 from web.daily import EVENING
 from web.purse import fetch_purse
+from web.received import fetch_began, fetch_heard
 from web.reports.figures import LEVEL, LIFTED, POWERS, SUN, Facts, Key, Life, Rows, Sms, Span, Told
 from web.reports.period import Period, midnight
 
@@ -38,7 +40,7 @@ def fetch_rows(connection: Connection, period: Period, *, zone: str | None, now:
         of_days = span | {"start": start - DAY, "evening": EVENING}
         of_hours = span | {"start": start - HOUR, "channels": ["/".join(key) for key in HOURLY]}
         yield Rows(
-            facts, _fetch_spans(connection, "days", of_days), _fetch_spans(connection, "hours", of_hours),
+            facts, _days(connection, of_days), _hours(connection, of_hours),
             [Told(*told) for told in connection.execute(SQL["alerts"], span)],
             sms.get(facts.zone_id, Sms(0, 0)), [taken.get((facts.zone_id, month)) for month in months],
         )  # fmt: skip
@@ -52,22 +54,49 @@ def _fetch_spans(connection: Connection, statement: str, asked: Mapping[str, Any
     return found
 
 
+def _days(connection: Connection, asked: Mapping[str, Any]) -> dict[Key, dict[Any, Span]]:
+    found = _fetch_spans(connection, "days", asked)
+    for one in fetch_heard(connection, asked["start"], asked["end"], zones=[asked["zone"]], with_bad=False):
+        days = found.get((one.asset_id, one.name), {})
+        for place, came in enumerate(one.came.tolist()):
+            on = asked["start"].date() + place * DAY
+            if on in days:
+                days[on] = days[on]._replace(n=came)
+    return found
+
+
+def _hours(connection: Connection, asked: Mapping[str, Any]) -> dict[Key, dict[Any, Span]]:
+    """With means over time."""
+    found = _fetch_spans(connection, "hours", asked)
+    for one in fetch_uneven(connection, [asked["zone"]], asked["channels"], asked["start"], asked["end"]):
+        asset, _, name = one.channel.partition("/")
+        hours = found.get((asset, name), {})
+        for hour_us, mean, n in zip(one.hour_us.tolist(), one.mean.tolist(), one.n.tolist(), strict=True):
+            at = instant_from_us(hour_us)
+            if at in hours:
+                hours[at] = hours[at]._replace(mean=mean, n=n)
+    return found
+
+
 def _fetch_facts(connection: Connection, zone: str | None) -> list[Facts]:
     channels: dict[str, dict[Key, float]] = defaultdict(dict)
     lives: dict[str, dict[Key, Life]] = defaultdict(dict)
+    began = fetch_began(connection, None if zone is None else [zone])
     for one in PgReadings(connection).channels(zone, with_retired=True):
         key = one.asset_id, one.name
         channels[one.zone_id][key] = one.interval_s
-        if one.added_at is not None or one.retired_at is not None:
-            lives[one.zone_id][key] = _life(one)
+        lives[one.zone_id][key] = _life(one.added_at or began.get(one.zone_id), one.retired_at)
     rows = connection.execute(SQL["zones"], {"zone": zone})
     return [Facts._make((*row, channels[row[0]], lives[row[0]])) for row in rows]
 
 
-def _life(channel: ChannelRow) -> Life:
-    """The days on which it came and went are no whole ones."""
-    first, last = (None if at is None else at.astimezone(UTC).date() for at in (channel.added_at, channel.retired_at))
-    return Life(None if first is None else first + DAY, None if last is None else last - DAY)
+def _life(since: datetime | None, until: datetime | None) -> Life:
+    """The whole days between its coming and its going; none of what never was there."""
+    if since is None:
+        return Life(date.max)
+    begun = since.astimezone(UTC)
+    is_whole = begun == midnight(begun.date())
+    return Life(begun.date() if is_whole else begun.date() + DAY, until and until.astimezone(UTC).date() - DAY)
 
 
 def _fetch_sms(connection: Connection, period: Period, zone: str | None) -> dict[str, Sms]:

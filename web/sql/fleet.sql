@@ -33,44 +33,26 @@ CROSS JOIN LATERAL (
 ) h
 WHERE c.is_active AND c.asset_id = 'tower' AND c.name = 'level_m' AND h.low IS NOT NULL;
 
--- received
--- Of the readings that were due yesterday from sun, pump and tower, the share that came: channel by channel, each at most
--- all of its own. A channel that was never heard is due nothing, nor is one that came later than the day began.
-SELECT avg(least(1, coalesce(came.n, 0) * a.interval_s / 86400))
-FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (channel_id)
-CROSS JOIN LATERAL (
-    SELECT sum(n + bad) AS n FROM (
-        SELECT r.n, r.bad FROM reading_day r
-        WHERE r.channel_id = l.channel_id AND r.day = %(day)s AND l.measured_at >= %(day)s + interval '1 day'
-        UNION ALL
-        SELECT h.n, h.bad FROM reading_hourly h
-        WHERE h.channel_id = l.channel_id AND h.hour >= %(day)s AND l.measured_at < %(day)s + interval '1 day'
-    ) parts OFFSET 0
-) came
-WHERE c.is_active AND c.name = ANY('{volume_m3,irradiance_w_m2,level_m}') AND c.asset_id = ANY('{pump,pv,tower}')
-  AND (c.added_at IS NULL OR c.added_at <= %(day)s);
-
 -- past_days
 -- One number of each day of some channels, as columns: what a counter moved on until the evening, if it was read then, the
--- sun [Wh/m²] of a day whose daylight is known, the level when the day began, what an outlet's counter moved on. Channel by channel
+-- sun [Wh/m²] of a day whose daylight is known, the level when the day began. Channel by channel
 -- (OFFSET 0), and only a channel that has not gone beyond %(end)s needs its last day added up from hours. So does the sun of a
 -- day of which a reading is missing: a mean of what is left would be too low after a gap at noon, too high after one at night.
 SELECT v.name, array_agg(v.channel_id), array_agg(v.day), array_agg(coalesce(v.value, 'NaN'))
 FROM (
-    SELECT c.name, c.channel_id, d.day, CASE c.name
-        WHEN 'volume_m3' THEN CASE WHEN coalesce(d.last_hour, (
+    SELECT c.name, c.channel_id, d.day, CASE
+        WHEN c.name IN ('volume_m3', 'outflow_volume_m3') THEN CASE WHEN coalesce(d.last_hour, (
             SELECT max(h.hour) FROM reading_hour h WHERE h.channel_id = l.channel_id AND h.n > 0
               AND h.hour >= d.day AND h.hour < d.day + interval '1 day'
         )) >= d.day + interval '1 day' - %(evening)s THEN d.steps END
-        WHEN 'irradiance_w_m2' THEN CASE WHEN d.n * a.interval_s = 86400 THEN d.sum / d.n * 24 ELSE (
+        WHEN c.name = 'irradiance_w_m2' THEN CASE WHEN d.n * a.interval_s = 86400 THEN d.sum / d.n * 24 ELSE (
             SELECT sum(h.sum / h.n ORDER BY h.hour) FROM reading_hour h
             WHERE h.channel_id = l.channel_id AND h.n * a.interval_s >= %(known_s)s
               AND h.hour >= d.day + floor(%(dawn_h)s - z.longitude / 15) * interval '1 hour'
               AND h.hour < d.day + floor(%(dusk_h)s - z.longitude / 15) * interval '1 hour'
             HAVING count(*) = %(dusk_h)s - %(dawn_h)s
         ) END
-        WHEN 'level_m' THEN d.first
-        WHEN 'outflow_volume_m3' THEN d.steps END AS value
+        WHEN c.name = 'level_m' THEN d.first END AS value
     FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN zone z USING (zone_id) JOIN latest l USING (channel_id)
     CROSS JOIN LATERAL (
         SELECT r.day, r.n, r.sum, r.first, r.steps, r.last_hour FROM reading_day r

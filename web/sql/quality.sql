@@ -1,18 +1,12 @@
 -- zones
--- Some zones over [start, end): readings that came and that were due at `due_until`, those that failed a test, those
--- that were dated anew, conflicts, late ones by the day of receipt, and the gateway's clock when it last told it. A channel
--- that came or went meanwhile was due while it was there.
--- OFFSET 0 makes the server go channel by channel; else it adds up the open days of all zones first.
-SELECT z.zone_id, coalesce(heard.came, 0), planned.due, coalesce(heard.failed, 0), coalesce(heard.redated, 0),
-       coalesce(heard.conflicts, 0), account.late, account.stored, account.clock_offset_s
+-- Some zones over [start, end): readings that failed a test, those that were dated anew, conflicts, late ones by the day
+-- of receipt, and the gateway's clock when it last told it.
+SELECT z.zone_id, coalesce(heard.failed, 0), coalesce(heard.redated, 0), coalesce(heard.conflicts, 0), account.late,
+       account.stored, account.clock_offset_s
 FROM zone z LEFT JOIN (
-    SELECT c.zone_id, sum(came.n)::int8 AS came, sum(noted.failed)::int8 AS failed, sum(noted.redated)::int8 AS redated,
+    SELECT c.zone_id, sum(noted.failed)::int8 AS failed, sum(noted.redated)::int8 AS redated,
            sum(conflicts.n)::int8 AS conflicts
     FROM channel c JOIN latest l USING (channel_id)
-    CROSS JOIN LATERAL (
-        SELECT sum(r.n + r.bad) AS n FROM reading_daily r
-        WHERE r.channel_id = l.channel_id AND r.day >= %(start)s AND r.day < %(end)s OFFSET 0
-    ) came
     CROSS JOIN LATERAL (
         SELECT count(DISTINCT n.measured_at) FILTER (WHERE n.test <> 'clock') AS failed,
                count(*) FILTER (WHERE n.test = 'clock') AS redated
@@ -26,12 +20,6 @@ FROM zone z LEFT JOIN (
     WHERE c.zone_id = ANY(%(zones)s) AND (c.is_active OR c.retired_at > %(start)s) GROUP BY c.zone_id
 ) heard USING (zone_id)
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(floor(greatest(0, date_part('epoch', least(%(due_until)s::timestamptz, c.retired_at)
-        - greatest(%(start)s::timestamptz, c.added_at))) / a.interval_s)), 0) AS due
-    FROM channel c JOIN asset a USING (zone_id, asset_id)
-    WHERE c.zone_id = z.zone_id AND (c.is_active OR c.retired_at > %(start)s)
-) planned
-CROSS JOIN LATERAL (
     SELECT coalesce(sum(g.late), 0)::int8 AS late, coalesce(sum(g.stored), 0)::int8 AS stored,
            (array_agg(g.clock_offset_s ORDER BY g.day DESC) FILTER (WHERE g.clock_offset_s IS NOT NULL))[1]
                AS clock_offset_s
@@ -40,13 +28,12 @@ CROSS JOIN LATERAL (
 WHERE z.zone_id = ANY(%(zones)s);
 
 -- channels
--- Each channel of a zone over [start, end): readings that came and that were due, late ones, conflicts, and the newest
--- reading that failed no test, whenever that was.
-SELECT c.channel_id, c.asset_id, c.name, c.unit, coalesce(heard.came, 0),
-       floor(greatest(0, date_part('epoch', least(%(due_until)s::timestamptz, c.retired_at)
-           - greatest(%(start)s::timestamptz, c.added_at))) / a.interval_s),
-       coalesce(heard.late, 0), coalesce(heard.conflicts, 0), heard.value, heard.measured_at
-FROM channel c JOIN asset a USING (zone_id, asset_id) LEFT JOIN (
+-- Each channel of a zone over [start, end): readings that came, late ones, conflicts, and the newest reading that failed no
+-- test, whenever that was.
+-- OFFSET 0 makes the server go channel by channel; else it adds up the open days of all zones first.
+SELECT c.channel_id, c.asset_id, c.name, c.unit, coalesce(heard.came, 0), coalesce(heard.late, 0),
+       coalesce(heard.conflicts, 0), heard.value, heard.measured_at
+FROM channel c LEFT JOIN (
     SELECT l.channel_id, came.n AS came, late.n AS late, conflicts.n AS conflicts, good.value, good.measured_at
     FROM channel c JOIN latest l USING (channel_id)
     CROSS JOIN LATERAL (

@@ -1,0 +1,84 @@
+"""Hours of a gateway that sends more while a value moves: each minute weighs as much as another."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from gateway.sampling import Reporter, Sample
+from gateway.zones import Zone
+from ingest.columns import Columns
+from ingest.db import Connection
+from ingest.hours import LIFTED, POWER, SUN, Hours, Part, fetch_uneven
+from ingest.readings import FloatArray
+from ingest.registry import channel_ids
+from ingest.writer import ReadingWriter
+from tests.web.web_site import Site
+from web.daily import DAY
+from web.fleet import fetch_fleet
+from web.reports.figures import specific_energy
+from web.reports.period import Period
+from web.reports.rows import fetch_rows
+
+pytestmark = pytest.mark.db
+
+NINE = datetime(2026, 3, 1, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def send(connection: Connection, channel: str, after_s: FloatArray, value: FloatArray, *, zone: str = "zone-4") -> None:
+    asset, name = channel.split("/")
+    at_us = round(NINE.timestamp() * 1e6) + np.round(after_s * 1e6).astype(np.int64)
+    number, n = channel_ids(connection)[zone, asset, name], len(at_us)
+    ReadingWriter(connection).write(
+        Columns(np.full(n, number, np.int32), at_us, at_us, value.astype(np.float64), np.ones(n, np.int16))
+    )
+
+
+def broken_then_calm(restless: float, calm: float) -> tuple[FloatArray, FloatArray]:
+    """Twenty minutes with a reading every 20 s, forty with one in five minutes."""
+    value = np.concatenate([np.full(60, restless), np.full(8, calm)])
+    return np.concatenate([np.arange(0, 1200, 20.0), np.arange(1200, 3600, 300.0)]), value
+
+
+def test_a_restless_third_of_an_hour_weighs_a_third(site: Site, zones: list[Zone]) -> None:
+    """A pump that draws 500 W for twenty minutes and rests for forty drew 167 W, and lifted 0.6 m³: 0.28 kWh/m³. The
+    sun of that hour, 400 W/m² and then 800, is 667. The hours beside it are even."""
+    even = np.arange(0, 3600, 300.0)
+    with site.connect() as connection:
+        for place in (-1, 1, 2):
+            send(connection, POWER, 3600 * place + even, np.zeros(12))
+        send(connection, LIFTED, np.arange(-3600, 10_800, 300.0), 7 + 0.6 * np.clip(np.arange(-12, 36) / 12, 0, 1))
+        send(connection, POWER, *broken_then_calm(500, 0))
+        send(connection, SUN, *broken_then_calm(400, 800))
+        send(connection, SUN, 3600 + np.arange(0, 60, 10.0), np.full(6, 500.0))
+        hours = Hours(connection, "zone-4", NINE, NINE + 2 * HOUR, [POWER, SUN, LIFTED])
+        assert hours.of(POWER, Part.MEAN)[0] == pytest.approx(166.7, abs=0.1)
+        assert hours.of(SUN, Part.MEAN)[0] == pytest.approx(666.7, abs=0.1)
+        assert hours.of(SUN, Part.COUNT).tolist() == pytest.approx([12, 7 / 6]), "a minute of readings is no hour"
+        now = NINE + DAY
+        (rows,) = fetch_rows(connection, Period(2026, 3), zone="zone-4", now=now)
+        energy = specific_energy(rows.hours, rows.facts.channels)
+        assert energy.kwh_m3 == pytest.approx(0.1667 / 0.6, rel=0.01)
+        fleet = {one.zone.zone_id: one for one in fetch_fleet(connection, now)}
+        assert fleet["zone-4"].energy_kwh_m3 == pytest.approx(0.1667 / 0.6, rel=0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_hours_of_our_own_gateway_under_clouds_are_the_integral(site: Site, zones: list[Zone], seed: int) -> None:
+    """Looks every ten seconds at a sun that breaks for a part of the hour: what the gateway reports of them."""
+    rng = np.random.default_rng(seed)
+    after_s = np.arange(0, 3600, 10.0)
+    cloudy = after_s < 1500
+    sun = 800 + 5 * rng.standard_normal(len(after_s))
+    sun[cloudy] = 500 + 300 * np.sign(np.sin(after_s[cloudy] / 25)) + 40 * rng.standard_normal(cloudy.sum())
+    reporter = Reporter(interval_s=300.0, change=100.0)
+    said = [one for at, w_m2 in zip(after_s, sun, strict=True) for one in reporter.offer(Sample(NINE, at, w_m2))]
+    times, values = np.array([one.uptime_s for one in said]), np.array([one.value for one in said])
+    with site.connect() as connection:
+        send(connection, SUN, times, values)
+        (found,) = fetch_uneven(connection, ["zone-4"], [SUN], NINE, NINE + HOUR)
+    assert abs(values.mean() / sun.mean() - 1) > 0.1, "a mean of readings is not the sun of the hour"
+    assert found.mean[0] == pytest.approx(sun.mean(), rel=0.03)
