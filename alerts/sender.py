@@ -136,6 +136,7 @@ class Sender:
             take_turn(self._connection)
             self._connection.execute(SQL["supersede"])
             self._connection.execute(SQL["supersede_closings"])
+            self._connection.execute(SQL["renumber"])
             self._connection.execute(SQL["supersede_gone"])
             self._connection.execute(SQL["expire"], {"now": now})
             asked = {"routes": self._routes, "before": now - LONGEST_OUTAGE, "limit": AT_ONCE}

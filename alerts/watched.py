@@ -141,11 +141,16 @@ def _uptimes_before(connection: Connection, zones: int, ids: Mapping[int, int], 
 
 
 def fetch_wrong_packs(connection: Connection, zones: Sequence[str], since: datetime) -> dict[str, list[WrongPack]]:
-    """Of the zones that had any: packs since then that came by a wrong clock, in their order."""
+    """Of the zones that had any: packs since then that came by a wrong clock, in their order; where an alert of it has
+    stood for longer, since its last evidence."""
     found: dict[str, list[WrongPack]] = {}
-    asked = {"zones": list(zones), "since": since, "least_s": STEPPED_S}
-    for zone, at_s, offset_s, is_unset in connection.execute(SQL["wrong_packs"], asked):
-        found.setdefault(zone, []).append(WrongPack(at_s, np.nan if offset_s is None else offset_s, is_unset))
+    standing = dict(connection.execute(SQL["wrong_since"], {"zones": list(zones), "before": since}).fetchall())
+    asked = [(since, [zone for zone in zones if zone not in standing])]
+    asked += [(last_evidence, [zone]) for zone, last_evidence in standing.items()]
+    for start, some in asked:
+        rows = connection.execute(SQL["wrong_packs"], {"zones": some, "since": start, "least_s": STEPPED_S})
+        for zone, at_s, offset_s, is_unset in rows:
+            found.setdefault(zone, []).append(WrongPack(at_s, np.nan if offset_s is None else offset_s, is_unset))
     return found
 
 

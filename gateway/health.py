@@ -154,7 +154,10 @@ class Watchdog:
         """Everything turns; `status` is what `systemctl status` shows."""
         self._tell(f"WATCHDOG=1\nSTATUS={status}")
         if self._file:
-            Path(self._file).touch()
+            try:
+                Path(self._file).touch()
+            except OSError as error:  # whoever looks at it finds it old
+                log.warning("%s: %s", self._file, error.strerror)
 
     def _tell(self, words: str) -> None:
         if not self._address:

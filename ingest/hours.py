@@ -94,8 +94,8 @@ class Hours:
 
 
 class Uneven(NamedTuple):
-    """(k,) hours in which more or fewer readings came than were due: their means over time, and how many intervals were
-    heard."""
+    """(k,) hours in which more readings came than were due, or less than four fifths: their means over time, and how
+    many intervals were heard."""
 
     zone_id: str
     channel: str

@@ -120,6 +120,12 @@ SELECT c.channel_id, date_part('epoch', r.measured_at), r.value FROM unnest(%(ch
     WHERE channel_id = c.channel_id AND measured_at >= %(from)s AND measured_at < %(until)s AND flag <> 4
     ORDER BY measured_at DESC LIMIT 1) r;
 
+-- wrong_since
+-- The last evidence of live alerts about a clock, where it is older.
+SELECT zone_id, min(last_evidence_at) FROM alert
+WHERE zone_id = ANY(%(zones)s) AND fault = 'clock_error' AND state <> 'resolved' AND last_evidence_at < %(before)s
+GROUP BY zone_id;
+
 -- wrong_packs
 -- Packs since then whose fresh readings were dated anew, by so much at least, or set aside for their time; and whether the
 -- clock had not been set at all.

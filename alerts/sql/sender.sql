@@ -26,6 +26,12 @@ WHERE n.state IN ('queued', 'held') AND n.kind = 'resolved' AND NOT EXISTS (
             AND p.notification_id < n.notification_id
             AND p.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')), 0));
 
+-- renumber
+-- Who has another number since hears by that one what has not left yet.
+UPDATE notification n SET phone = c.phone FROM contact c
+WHERE c.contact_id = n.contact_id AND c.is_active AND n.phone <> c.phone AND n.state IN ('queued', 'held')
+  AND n.kind <> 'reply';
+
 -- supersede_gone
 -- Who has left a committee hears nothing more of its zone; what answers them still goes.
 UPDATE notification n SET state = 'superseded' FROM contact c

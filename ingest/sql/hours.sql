@@ -13,7 +13,7 @@ WHERE c.zone_id = %(zone)s AND c.asset_id || '/' || c.name = ANY(%(channels)s)
 GROUP BY c.channel_id;
 
 -- uneven
--- Hours in which more or fewer readings came than were due, of channels that are no counters, as columns: the mean over
+-- Hours in which more readings came than were due, or less than four fifths of them, of channels that are no counters, as columns: the mean over
 -- time, in which a reading stands until the next, an interval of its asset at most, and how many intervals these make. A gateway that sends more while a value moves gives its
 -- restless minutes no more weight than its quiet ones.
 SELECT c.zone_id, c.asset_id || '/' || c.name, array_agg(e.hour), array_agg(e.mean), array_agg(e.n)
@@ -27,7 +27,7 @@ FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (chann
           AND r.flag <> 4 OFFSET 0
     ) i
     WHERE h.channel_id = l.channel_id AND h.hour >= %(start)s AND h.hour < %(end)s
-      AND h.n NOT BETWEEN floor(3600 / a.interval_s) AND ceil(3600 / a.interval_s)
+      AND h.n NOT BETWEEN floor(0.8 * 3600 / a.interval_s) AND ceil(3600 / a.interval_s)
     GROUP BY h.hour OFFSET 0
 ) e
 WHERE c.zone_id = ANY(%(zones)s) AND c.asset_id || '/' || c.name = ANY(%(channels)s) AND NOT c.is_counter

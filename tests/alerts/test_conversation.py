@@ -106,6 +106,16 @@ def test_who_has_another_number_in_the_middle_of_an_alert_is_the_same_person(reg
     assert len(region.sms(old)) == 1
 
 
+def test_what_has_not_left_yet_goes_to_the_new_number_and_not_to_whose_the_old_one_is(region: Region) -> None:
+    zone, new = region.zones[2], "+224620000799"
+    region.fails(2)
+    region.run(2 * MINUTE, sends=False)
+    import_zones(region.connection, [with_number(zone, "exploitant", new)])
+    region.run(5 * MINUTE)
+    assert len(region.sms(new)) == 1
+    assert region.sms(phone_of(zone, "exploitant")) == []
+
+
 def test_a_new_number_is_nobody_s_where_it_could_be_of_two_or_of_somebody_else(region: Region) -> None:
     zone = region.zones[2]
     (exploitant,) = [one for one in zone.committee if one.role == "exploitant"]

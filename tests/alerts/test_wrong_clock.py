@@ -110,6 +110,18 @@ def test_a_wrong_clock_of_which_nothing_more_is_heard_is_not_right_again(village
     assert [state for state, _ in village.clocks] == ["open"]
 
 
+def test_a_clock_that_is_right_after_two_days_without_a_pack_ends_what_was_told(village: Ahead) -> None:
+    village.ahead = timedelta(hours=4)
+    village.live_until(START + 2 * HOUR)
+    for _ in range(48):
+        village.clock.advance(HOUR)
+        village.work()
+    assert [state for state, _ in village.clocks] == ["open"]
+    village.ahead = timedelta(0)
+    village.live_until(START + 53 * HOUR)
+    assert [state for state, _ in village.clocks] == ["resolved"]
+
+
 def test_a_backlog_from_the_days_of_a_wrong_clock_is_no_wrong_clock_now(village: Ahead) -> None:
     village.ahead = timedelta(hours=4)
     for _ in range(36):

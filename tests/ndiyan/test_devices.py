@@ -326,7 +326,8 @@ def test_the_lines_of_the_guide_bring_a_broker_of_before_over_and_the_operator_s
     BrokerFiles(tmp_path, {zone.gateway_id: zone.zone_id for zone in zones}).take_back("gw-6")  # writes both anew
 
     assert sorted(file.name for file in tmp_path.glob("*.*")) == [
-        "devices.acl", "devices.passwd", "mosquitto.conf", "mosquitto.conf.before",
+        "devices.acl", "devices.passwd", "mosquitto.conf", "mosquitto.conf.before", "operators.acl.before",
+        "operators.passwd.before",
     ]  # fmt: skip
     assert unheard((tmp_path / "devices.acl").read_text("utf-8"), OPERATOR, ["ndiyan/#", "$SYS/#"]) == []
     with mosquitto(program, ["-c", str(tmp_path / "mosquitto.conf")], port, tmp_path):

@@ -94,10 +94,10 @@ MEANINGS: dict[str, Meaning] = {
     "takings": Meaning(
         N_("Recettes et valeur de l’eau"),
         N_(
-            "Valeur : eau livrée au tarif du bidon de 20 litres noté quand ces chiffres sont faits, s’il est connu et que "
-            "80 % au moins des jours des compteurs sont entendus ; un tarif changé depuis, ou pendant la période, vaut "
-            "pour elle toute. Recettes : ce que le comité dit avoir encaissé. L’eau donnée sans payer n’est pas retirée "
-            "de la valeur."
+            "Valeur : eau livrée au tarif du bidon de 20 litres noté quand ces chiffres sont faits, s’il est connu et "
+            "que 80 % au moins des jours des compteurs sont entendus ; un tarif changé depuis, ou pendant la période, "
+            "vaut pour elle toute. Recettes : ce que le comité dit avoir encaissé. L’eau donnée sans payer n’est pas "
+            "retirée de la valeur."
         ),
     ),
     "completeness": Meaning(
