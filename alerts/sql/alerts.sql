@@ -115,10 +115,11 @@ ORDER BY measured_at DESC LIMIT 1;
 
 -- value_before
 -- The last good reading of each of these channels within [from, until).
-SELECT c.channel_id, date_part('epoch', r.measured_at), r.value FROM unnest(%(channels)s::int[]) AS c (channel_id) CROSS JOIN LATERAL (
+SELECT l.channel_id, date_part('epoch', r.measured_at), r.value FROM latest l CROSS JOIN LATERAL (
     SELECT measured_at, value FROM reading
-    WHERE channel_id = c.channel_id AND measured_at >= %(from)s AND measured_at < %(until)s AND flag <> 4
-    ORDER BY measured_at DESC LIMIT 1) r;
+    WHERE channel_id = l.channel_id AND measured_at >= %(from)s AND measured_at < %(until)s AND flag <> 4
+    ORDER BY measured_at DESC LIMIT 1) r
+WHERE l.channel_id = ANY(%(channels)s);
 
 -- wrong_since
 -- The last evidence of live alerts about a clock, where it is older.

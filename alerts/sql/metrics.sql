@@ -17,7 +17,7 @@ WITH watched AS (
     SELECT c.zone_id,
            extract(epoch FROM %(end)s - greatest(%(start)s, min(coalesce(first.day, l.measured_at)))) / 604800 AS weeks
     FROM channel c JOIN latest l USING (channel_id) LEFT JOIN LATERAL (
-        SELECT d.day FROM reading_day d WHERE d.channel_id = c.channel_id ORDER BY d.day LIMIT 1) first ON true
+        SELECT d.day FROM reading_day d WHERE d.channel_id = l.channel_id ORDER BY d.day LIMIT 1) first ON true
     GROUP BY c.zone_id HAVING min(coalesce(first.day, l.measured_at)) < %(end)s)
 SELECT (SELECT count(*) FROM notification
         WHERE kind IN ('opened', 'reminder', 'resolved', 'bundle') AND told_in IS NULL

@@ -60,7 +60,7 @@ def early_ack() -> None:
     """The broker hears that a message is safe when it was received, not when it is committed."""
     confirm, begin = Subscriber.confirm, Subscriber.__init__
 
-    def confirm_at_once(self: Subscriber, config: Any, clock: Any, receiver: Receiver, may_connect: Any) -> None:
+    def confirm_at_once(self: Subscriber, config: Any, clock: Any, receiver: Receiver, *more: Any) -> None:
         deliver = receiver.deliver
 
         def deliver_and_confirm(messages: list[Message]) -> None:
@@ -68,7 +68,7 @@ def early_ack() -> None:
             confirm(self, messages, {})
 
         _replace(receiver, "deliver", deliver_and_confirm)
-        begin(self, config, clock, receiver, may_connect)
+        begin(self, config, clock, receiver, *more)
 
     _replace(Subscriber, "__init__", confirm_at_once)
     _replace(Subscriber, "confirm", lambda self, _messages, taken: confirm(self, [], taken))
@@ -78,7 +78,7 @@ def early_answer() -> None:
     """The gateway hears that its readings are safe when they were received, not when they are committed."""
     confirm, begin = Subscriber.confirm, Subscriber.__init__
 
-    def answer_at_once(self: Subscriber, config: Any, clock: Any, receiver: Receiver, may_connect: Any) -> None:
+    def answer_at_once(self: Subscriber, config: Any, clock: Any, receiver: Receiver, *more: Any) -> None:
         deliver = receiver.deliver
 
         def deliver_and_answer(messages: list[Message]) -> None:
@@ -89,7 +89,7 @@ def early_answer() -> None:
                     confirm(self, [], {(topic.zone, topic.gateway, boot): ranges_of(numbers)})
 
         _replace(receiver, "deliver", deliver_and_answer)
-        begin(self, config, clock, receiver, may_connect)
+        begin(self, config, clock, receiver, *more)
 
     _replace(Subscriber, "__init__", answer_at_once)
 
@@ -98,7 +98,7 @@ def qos_2() -> None:
     """Subscribed at QoS 2: the broker hands the message over for good at PUBREC, which leaves on receipt."""
     begin, answer, subscribe_packet = Subscriber.__init__, Subscriber._answer, mqtt.subscribe_packet
 
-    def take_over(self: Subscriber, config: Any, clock: Any, receiver: Receiver, may_connect: Any) -> None:
+    def take_over(self: Subscriber, config: Any, clock: Any, receiver: Receiver, *more: Any) -> None:
         deliver = receiver.deliver
 
         def deliver_and_take_over(messages: list[Message]) -> None:
@@ -107,7 +107,7 @@ def qos_2() -> None:
                 self._outgoing += b"".join(struct.pack("!BBH", 0x50, 2, message.mid) for message in messages)
 
         _replace(receiver, "deliver", deliver_and_take_over)
-        begin(self, config, clock, receiver, may_connect)
+        begin(self, config, clock, receiver, *more)
 
     def complete(self: Subscriber, packet: mqtt.Answer) -> None:
         if packet.kind == PUBREL:

@@ -225,7 +225,8 @@ def test_the_database_gives_the_narrow_role_nothing_without_a_zone_and_nothing_e
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
             connection.execute(
                 "INSERT INTO contact (zone_id, name, role, phone, language, rank)"
-                " VALUES ('zone-1', 'X', 'commune', '+224600000999', 'fr', 99)"
+                " VALUES ('zone-1', 'X', 'commune', %s, 'fr', 99)",
+                ["+224600000999"],
             )
         assert connection.execute("UPDATE contact SET name = 'X' WHERE zone_id = 'zone-1'").rowcount == 0
 

@@ -276,20 +276,18 @@ def test_a_zoom_without_a_link_leaves_the_drawing_and_says_so(chromium: Browser,
 def test_the_explorer_is_whole_on_paper_and_where_its_drawing_library_did_not_come(
     chromium: Browser, past: Site, address: str
 ) -> None:
-    context = enter(chromium, past, address, 1280)
-    page = context.new_page()
-    page.route("**/uPlot*.js*", lambda route: route.abort())
-    page.goto("/fr/zones/zone-5/graphes?v=pump/flow_m3_h&du=2026-02-27&au=2026-03-01", wait_until="load")
-    page.evaluate("dispatchEvent(new Event('beforeprint')); dispatchEvent(new Event('afterprint'))")
-    expect(page.locator(".still").first).to_be_visible()
-    page.unroute_all()
-    page.reload(wait_until="load")
-    expect(page.locator("canvas")).to_have_count(1)
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    expect(page.locator(".still").first).to_be_visible()
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
-    expect(page.locator(".still").first).to_be_hidden()
-    context.close()
+    with browsing(chromium, past, address) as (page, _session):
+        page.route("**/uPlot*.js*", lambda route: route.abort())
+        page.goto("/fr/zones/zone-5/graphes?v=pump/flow_m3_h&du=2026-02-27&au=2026-03-01", wait_until="load")
+        page.evaluate("dispatchEvent(new Event('beforeprint')); dispatchEvent(new Event('afterprint'))")
+        expect(page.locator(".still").first).to_be_visible()
+        page.unroute_all()
+        page.reload(wait_until="load")
+        expect(page.locator("canvas")).to_have_count(1)
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        expect(page.locator(".still").first).to_be_visible()
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        expect(page.locator(".still").first).to_be_hidden()
 
 
 def test_a_phone_is_not_told_to_drag(chromium: Browser, past: Site, address: str) -> None:
