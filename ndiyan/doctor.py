@@ -23,6 +23,7 @@ from ndiyan.errors import SettingsError
 from ndiyan.identities import unheard
 from ndiyan.machine import machine_problems
 from ndiyan.problem import Problem, by_systemd, why_no_answer
+from ndiyan.roles import RolesRefused, refuse_shared
 from ndiyan.settings import Settings
 from web.errors import SignOnRefused
 from web.itself import BAD_WITHIN, fetch_disk
@@ -236,10 +237,12 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
 
 def _owners(connection: Connection) -> Iterator[Problem]:
     if services := [service for (service,) in connection.execute(SQL["services_as_owner"])]:
-        yield Problem(
-            f"as the owner of the database, who may do everything, run: {', '.join(services)}",
-            "ndiyan db roles --folder /etc/ndiyan (where the settings are), then systemctl restart ndiyan.target",
-        )
+        cure = "ndiyan db roles --folder /etc/ndiyan (where the settings are), then systemctl restart ndiyan.target"
+        try:
+            refuse_shared(connection)
+        except RolesRefused as refusal:
+            cure = f"{refusal}; then {cure}"
+        yield Problem(f"as the owner of the database, who may do everything, run: {', '.join(services)}", cure)
 
 
 def _start(part: Part) -> str:

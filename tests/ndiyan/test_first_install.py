@@ -20,9 +20,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from gateway.clock import SystemClock
 from ingest.db import Connection, connect, migrate, newest_migration, schema_number
 from ndiyan import children, first_install
 from ndiyan.children import free_port
+from ndiyan.doctor import find_problems
 from ndiyan.embedded_broker import answers_connect, find_mosquitto
 from ndiyan.errors import SettingsError
 from ndiyan.first_install import Answers, InitRefused, install, make_database
@@ -33,7 +35,7 @@ from tests.conftest import skip_without
 from tests.databases import database
 from tests.ingest.process import wait_until
 from tests.ndiyan.test_cli import ndiyan
-from tests.surroundings import environment
+from tests.surroundings import NO_SETTINGS, environment
 
 
 @pytest.fixture
@@ -389,6 +391,10 @@ def test_roles_that_serve_another_database_keep_their_passwords_and_init_says_so
         assert "run as the owner of the database until they have roles of their own: the roles of" in done.owners
         assert done.owners.endswith(f"then ndiyan db roles --folder {root / 'second/etc/ndiyan'}")
         assert not [file for file in done.files if file.suffix == ".env"]
+        with connect(url, application="ndiyan web"):
+            found = find_problems(load_settings(NO_SETTINGS, {"NDIYAN_DATABASE_URL": url}), clock=SystemClock())
+        (cure,) = [one.remedy for one in found if "as the owner" in one.sentence]
+        assert cure.startswith("the roles of this server are those of the services of"), "nor does the doctor lock out"
     connect(url_of(first, "web")).close()
 
 
