@@ -130,15 +130,16 @@ GROUP BY zone_id;
 -- wrong_packs
 -- Packs since then whose fresh readings were dated anew, by so much at least, or set aside for their time; and whether the
 -- clock had not been set at all.
-SELECT zone_id, date_part('epoch', received_at), (max(ARRAY[abs(offset_s), offset_s]))[2], bool_and(is_unset) FROM (
+SELECT zone_id, date_part('epoch', received_at), (max(ARRAY[abs(offset_s), offset_s]) FILTER (WHERE offset_s IS NOT NULL))[2],
+       bool_and(is_unset) FROM (
     SELECT c.zone_id, r.received_at, date_part('epoch', n.device_at - n.measured_at) AS offset_s,
            n.device_at < '2020-01-01Z' AS is_unset
-    FROM channel c JOIN reading_note n ON n.channel_id = c.channel_id AND n.measured_at >= %(since)s
+    FROM channel c JOIN reading_note n ON n.channel_id = c.channel_id AND n.measured_at >= %(since)s - interval '1 hour'
          JOIN reading r ON r.channel_id = n.channel_id AND r.measured_at = n.measured_at
     WHERE c.zone_id IN (SELECT zone_id FROM gateway_boot
                         WHERE zone_id = ANY(%(zones)s) AND has_estimates AND last_received_at >= %(since)s)
       AND n.test = 'clock' AND abs(date_part('epoch', n.device_at - n.measured_at)) > %(least_s)s
-      AND r.received_at - r.measured_at <= interval '1 hour'
+      AND r.received_at >= %(since)s AND r.received_at - r.measured_at <= interval '1 hour'
     UNION ALL
     SELECT zone_id, received_at, NULL, reason = 'time_before_service' FROM set_aside
     WHERE zone_id = ANY(%(zones)s) AND received_at >= %(since)s AND reason IN ('time_in_future', 'time_before_service')

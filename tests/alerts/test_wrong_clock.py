@@ -26,6 +26,7 @@ class Ahead(Village):
     """One zone whose clock may be ahead; its uptime runs on."""
 
     ahead = timedelta(0)
+    sends_after = timedelta(0)
 
     def measure(self, at: datetime, *, is_stopped: bool) -> None:
         before = len(self.outbox)
@@ -35,6 +36,7 @@ class Ahead(Village):
         ]
 
     def send(self, readings: int | None = None) -> None:
+        self.clock.advance(self.sends_after)
         some, now = self.outbox[:readings], self.clock.now()
         del self.outbox[: len(some)]
         uptime_s = (now - START).total_seconds() + 60.0
@@ -111,6 +113,7 @@ def test_a_wrong_clock_of_which_nothing_more_is_heard_is_not_right_again(village
 
 
 def test_a_clock_that_is_right_after_two_days_without_a_pack_ends_what_was_told(village: Ahead) -> None:
+    village.sends_after = MINUTE
     village.ahead = timedelta(hours=4)
     village.live_until(START + 2 * HOUR)
     for _ in range(48):
