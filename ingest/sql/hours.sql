@@ -24,11 +24,11 @@ FROM channel c JOIN asset a USING (zone_id, asset_id) JOIN latest l USING (chann
                    OVER (ORDER BY r.measured_at) - r.measured_at)) AS stands_s
         FROM reading r
         WHERE r.channel_id = l.channel_id AND r.measured_at >= h.hour AND r.measured_at < h.hour + interval '1 hour'
-          AND r.flag <> 4 OFFSET 0
+          AND r.flag <> 4
     ) i
     WHERE h.channel_id = l.channel_id AND h.hour >= %(start)s AND h.hour < %(end)s
       AND h.n NOT BETWEEN floor(0.8 * 3600 / a.interval_s) AND ceil(3600 / a.interval_s)
-    GROUP BY h.hour OFFSET 0
+    GROUP BY h.channel_id, h.hour
 ) e
 WHERE c.zone_id = ANY(%(zones)s) AND c.asset_id || '/' || c.name = ANY(%(channels)s) AND NOT c.is_counter
   AND (c.is_active OR c.retired_at IS NOT NULL)

@@ -57,6 +57,7 @@ WRITTEN: dict[str, object] = {
     **{name: [1.5, 2.5] for name in ("min", "max", "sum", "first", "last", "steps")},
 }  # fmt: skip
 OTHERWISE = {
+    "alerts/alerts:level_before": {"from": AT, "until": AT + HOUR},
     "alerts/alerts:value_before": {"from": AT, "until": AT + HOUR}, "alerts/alerts:wrong_packs": {"least_s": 900.0},
     "ingest/hours:hours": {"channels": ["tower/level_m"], "with_retired": False},
     "ingest/hours:months_heard": {"channel": "tower/level_m"},

@@ -14,4 +14,4 @@ SELECT c.asset_id, c.name FROM channel c JOIN latest l USING (channel_id)
 WHERE c.is_active AND c.zone_id = %(zone)s AND l.measured_at >= %(since)s AND (
     l.flag <> ALL(%(unusable)s) OR EXISTS (
         SELECT FROM reading r
-        WHERE r.channel_id = c.channel_id AND r.measured_at >= %(since)s AND r.flag <> ALL(%(unusable)s)));
+        WHERE r.channel_id = l.channel_id AND r.measured_at >= %(since)s AND r.flag <> ALL(%(unusable)s)));
