@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-full-disk bench-overload bench-clock bench-away bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-web bench-growth
+.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-full-disk bench-overload bench-clock bench-away bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-forms bench-web bench-growth
 
 VENV := .venv
 AUDIT := .venv-audit
@@ -136,6 +136,9 @@ bench-ladder: setup  ## 10,000 alerts climb their ladders while routes fail and 
 
 bench-api: setup  ## 10,000 cases out of our OpenAPI: no server error, no undocumented answer (ARGS="--cases 1000 --seed 7")
 	@exec $(PYTHON) -m benchmarks.api $(ARGS)
+
+bench-forms: setup  ## every form and address of the pages with what nobody should write: no server error (ARGS="--cases 1000 --seed 7")
+	@exec $(PYTHON) -m benchmarks.forms $(ARGS)
 
 bench-web: setup  ## server time of the overview of 1,000 zones and of a channel's year (ARGS="--zones 100 --rounds 3")
 	@exec $(PYTHON) -m benchmarks.web $(ARGS)

@@ -14,6 +14,7 @@ from alerts.replies import Intention, read_reply
 from benchmarks.fuzz import Judge, what_is_wrong
 from benchmarks.fuzz_profiles import Village
 from benchmarks.hostile import GATEWAY, NOON_US, UP, ZONE, weapons
+from benchmarks.parsers_of_forms import FROM_A_FORM, as_a_form
 from benchmarks.parsers_of_links import (
     AS_A_CURSOR,
     AS_A_QUERY,
@@ -139,4 +140,5 @@ PARSERS = {
     "sensorthings": Parser(as_a_query, lambda: AS_A_QUERY),
     "cursors": Parser(as_a_cursor, lambda: AS_A_CURSOR),
     "remote": Parser(from_afar, lambda: FROM_AFAR),
+    "forms": Parser(as_a_form, lambda: FROM_A_FORM),
 }  # fmt: skip

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.config import MqttSettings
+from gateway.whole import whole
 from ingest.broker_conf import BrokerConf, fetch_broker_conf
 from ingest.broker_probe import NotTried, try_broker
 
@@ -65,7 +66,7 @@ class _Rule:
 
 
 def _within(low: int, high: int) -> Callable[[str], bool]:
-    return lambda value: value.isdigit() and low <= int(value) <= high
+    return lambda value: (number := whole(value)) is not None and low <= number <= high
 
 
 def _is(*values: str) -> Callable[[str], bool]:

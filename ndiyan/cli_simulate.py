@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.whole import whole
 from gateway.zones import Zone, load_zones
 from ndiyan.errors import SettingsError
 from ndiyan.settings import load_settings
@@ -174,11 +175,12 @@ def hardware(
 def _zones(wanted: list[str] | None) -> list[Zone]:
     from simulator.fiction import MOST_ZONES, zones_with_fiction
 
-    if wanted is None or not wanted[0].lstrip("-").isdigit():
+    number = None if wanted is None else whole(wanted[0])
+    if wanted is None or number is None:
         return load_zones([Path(one) for one in wanted or ()] or [shipped("zones")])
-    if len(wanted) > 1 or not 1 <= int(wanted[0]) <= MOST_ZONES:
+    if len(wanted) > 1 or not 1 <= number <= MOST_ZONES:
         raise typer.BadParameter(f"{' '.join(wanted)} is not within 1..{MOST_ZONES}", param_hint="--zones")
-    return zones_with_fiction(load_zones([shipped("zones")]), int(wanted[0]))
+    return zones_with_fiction(load_zones([shipped("zones")]), number)
 
 
 def _addresses(zones: Sequence[Zone], gateways: Path | None, mqtt: str) -> dict[str, str]:

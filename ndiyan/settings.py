@@ -28,6 +28,7 @@ from alerts.webhook_config import WebhookConfig, read_webhooks
 from gateway.clock import Clock, clock_from_spec
 from gateway.config import MqttSettings, redacted
 from gateway.tables import read_toml
+from gateway.whole import whole
 from ingest.profiles.profile import check_filter, shipped_profiles, topics_of
 from ndiyan.errors import SettingsError
 from ndiyan.mail import MailServer, check_mailbox
@@ -118,7 +119,7 @@ def _daytime(value: str) -> None:
 
 def _phones(value: str) -> None:
     for phone in value.split():
-        if not (phone.startswith("+") and phone[1:].isdigit() and 9 <= len(phone) <= 16):
+        if not (phone.startswith("+") and phone[1:].isascii() and phone[1:].isdigit() and 9 <= len(phone) <= 16):
             raise ValueError(f"{masked(phone)} is no number in the form +224620000000")
 
 
@@ -503,8 +504,8 @@ def _from_text(setting: Setting, text: str) -> str | int | bool:
     value: str | int | bool = text
     if isinstance(setting.default, bool):
         value = {"true": True, "1": True, "false": False, "0": False, "": False}.get(text.lower(), text)
-    elif isinstance(setting.default, int) and text.lstrip("-").isdigit():
-        value = int(text)
+    elif isinstance(setting.default, int) and (number := whole(text)) is not None:
+        value = number
     return _checked(setting, value, setting.variable)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gateway.model import channel_spec
 from gateway.units import CONVERSIONS, FIELD_UNITS
+from gateway.whole import whole
 from ingest.backlog import COLUMNS, Layout, Seen, Target, header_of, is_long, preview
 from ingest.backlog_files import BacklogFile, find_file, lines_of
 from ingest.db import Connection
@@ -16,6 +17,7 @@ from ingest.errors import BacklogUnreadable
 from ingest.readings_pg import PgReadings
 from web.errors import NotThere
 
+FARTHEST_MIN = 840  # of a time zone from UTC: islands in the Pacific
 SHOWN_VALUES = 12
 HEAD_LINES = 20
 MOST_COLUMNS = 60
@@ -87,9 +89,9 @@ def layout_of(form: Mapping[str, str], names: Sequence[str]) -> Layout:
             time = name
         elif channel_spec(asset, channel) is not None:
             targets[name] = Target(asset, channel, form.get(f"unite-{place}", ""))
-    offset = form.get("decalage", "0")
-    minutes = int(offset) if offset.lstrip("-").isdigit() and abs(int(offset)) <= 840 else 0
-    return Layout(form.get("zone") or None, minutes, time, targets)
+    minutes = whole(form.get("decalage", "0"))
+    offset_min = minutes if minutes is not None and abs(minutes) <= FARTHEST_MIN else 0
+    return Layout(form.get("zone") or None, offset_min, time, targets)
 
 
 def _guessed(layout: Layout, names: Sequence[str]) -> Layout:

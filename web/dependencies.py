@@ -247,16 +247,16 @@ def known_parameters(request: Request) -> None:
     ------
     BadParameter : names it and those that there are
     """
-    offered = _offered(request.scope["route"].dependant)
+    names = offered(request.scope["route"].dependant)
     for name, value in request.query_params.multi_items():
-        if name not in offered:
-            raise BadParameter(name, value, f"is no parameter here; there are: {', '.join(sorted(offered)) or 'none'}")
+        if name not in names:
+            raise BadParameter(name, value, f"is no parameter here; there are: {', '.join(sorted(names)) or 'none'}")
 
 
-def _offered(dependant: Dependant) -> set[str]:
+def offered(dependant: Dependant) -> set[str]:
     """Names of all parameters that an address and what it depends on read from its query."""
     names = {field.alias for field in dependant.query_params}
-    return names.union(*map(_offered, dependant.dependencies))
+    return names.union(*map(offered, dependant.dependencies))
 
 
 def early_visitor(request: Request, services: Services, connection: Connection) -> Visitor:

@@ -12,18 +12,20 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
+from math import inf
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_scientific
 from markupsafe import Markup
 
 LOCAL = UTC  # Guinea keeps UTC all year
 BRUSSELS = ZoneInfo("Europe/Brussels")
 NO_BREAK = "\u00a0"
+DIGITS_MEAN_NOTHING = 1e15  # from here on a number is told by its power of ten
 HOURS_UNTIL_DAYS = 31  # a month's outages are told to the hour
 DECIMALS = {
     "m³": 1, "m³/h": 2, "m": 2, "V": 1, "A": 1, "bar": 2, "mg/L": 2, "NTU": 1, "mm": 1, "kWh/m²": 1, "kWh/m³": 2,
@@ -75,11 +77,16 @@ class Texts:
     def number(self, value: float, decimals: int = 0) -> str:
         """A number with this many decimals."""
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-        return str(format_decimal(round(value, decimals) + 0.0, format=pattern, locale=self.locale))
+        return self._digits(round(value, decimals) + 0.0, pattern)
 
     def exact(self, value: float) -> str:
         """A number with all its digits, as somebody may write it into a form."""
-        return str(format_decimal(value, format="0.##########", locale=self.locale))
+        return self._digits(value, "0.##########")
+
+    def _digits(self, value: float, pattern: str) -> str:
+        if DIGITS_MEAN_NOTHING <= abs(value) < inf:
+            return str(format_scientific(value, format="0.##########E0", locale=self.locale))
+        return str(format_decimal(value, format=pattern, locale=self.locale))
 
     def quantity(self, value: float | None, unit: str, decimals: int | None = None) -> str:
         """A value with its unit; "no data" where there is none, never zero."""

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alerts.photos import MOST_BYTES
+from gateway.whole import whole
 from ingest.backlog_files import MOST_BYTES as MOST_FILE_BYTES
 from web.problems import problem, wants_problem
 from web.turns import MAX_BODY_BYTES, SAFE_METHODS
@@ -58,7 +59,7 @@ class Shield:
             await send(message)
 
         headers = Headers(scope=scope)
-        length = headers.get("content-length", "0")
+        length = whole(headers.get("content-length", "0"))
         longest = MAX_BODY_BYTES if scope["method"] in SAFE_METHODS else _longest(scope["path"])
         if _head_bytes(scope) > MAX_HEAD_BYTES:
             answer = _refusal(scope, 431, f"the head is longer than {MAX_HEAD_BYTES} bytes")
@@ -66,7 +67,7 @@ class Shield:
         elif "transfer-encoding" in headers:
             answer = _refusal(scope, 411, "say the length of the body")
             await answer(scope, receive, send_shielded)
-        elif not length.isdigit() or int(length) > longest:
+        elif length is None or not 0 <= length <= longest:
             answer = _refusal(scope, 413, f"the body is longer than {longest} bytes")
             await answer(scope, receive, send_shielded)
         else:

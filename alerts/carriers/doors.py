@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from alerts.carriers import MAX_SKEW
+from gateway.whole import whole
 
 
 class Refusal(StrEnum):
@@ -41,6 +42,7 @@ class Door:
         expected = hmac.new(self.secret.encode(), body + timestamp.encode(), hashlib.sha256).hexdigest()
         if not self.is_signed or not hmac.compare_digest(signature.lower().encode(), expected.encode()):
             return Refusal.SIGNATURE
-        if not timestamp.isdigit() or abs(now.timestamp() - int(timestamp)) > MAX_SKEW.total_seconds():
+        signed_at_s = whole(timestamp)
+        if signed_at_s is None or abs(now.timestamp() - signed_at_s) > MAX_SKEW.total_seconds():
             return Refusal.CLOCK
         return None

@@ -40,6 +40,7 @@ from alerts.errors import CarrierRefused
 from alerts.messages import segments
 from gateway.clock import Clock, require_utc
 from gateway.tables import values_from_toml
+from gateway.whole import whole
 
 PLACE = re.compile(r"\{(\w+)\}")
 SHIPPED = ("kannel", "nimba", "rapidpro")
@@ -277,7 +278,7 @@ def _text(text: str, charset: str) -> str:
 
 def _time(text: str) -> datetime:
     """Seconds since 1970, or ISO 8601; without a zone it is UTC, which is Guinea's."""
-    if text.isdigit():
-        return datetime.fromtimestamp(int(text), UTC)
+    if (seconds := whole(text)) is not None:
+        return datetime.fromtimestamp(seconds, UTC)
     found = datetime.fromisoformat(text)
     return require_utc(found if found.tzinfo else found.replace(tzinfo=UTC))

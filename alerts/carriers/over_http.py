@@ -38,6 +38,7 @@ from alerts.carriers import (
 )
 from alerts.carriers.pace import Pace
 from gateway.clock import Clock, uptime_s
+from gateway.whole import whole
 from ingest.db import Connection, queries
 
 log = logging.getLogger(__name__)
@@ -299,5 +300,5 @@ def outcome_of_failure(answer: httpx.Response, reason: str = "") -> Outcome:
 
 def retry_after_s(answer: httpx.Response, otherwise_s: float = 30.0) -> float:
     """How long the route asks us to wait, at most an hour."""
-    text = answer.headers.get("retry-after", "")
-    return min(float(text), 3600.0) if text.isdigit() else otherwise_s
+    asked_s = whole(answer.headers.get("retry-after", ""))
+    return otherwise_s if asked_s is None or asked_s < 0 else min(float(asked_s), 3600.0)

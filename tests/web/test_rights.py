@@ -11,7 +11,6 @@ import pytest
 
 from ingest.db import Connection
 from tests.web.test_access import OPEN, csrf_of, every_route
-from tests.web.web_seed import seed_files, seed_messages, seed_sms, seed_talk, seed_trials
 from tests.web.web_site import Site
 from web.api.openapi import document
 from web.app import create_app
@@ -46,23 +45,6 @@ def test_what_the_openapi_lists_is_in_the_route_table(site: Site) -> None:
     known = {(method, template.replace(":path", "")) for method, _, template in every_route(site)}
     assert listed <= known
     assert len(listed) > 30
-
-
-@pytest.fixture
-def full(site: Site, zones: list) -> Site:
-    """Zone 3 with something of every kind, so that every address of it has something to show."""
-    now = site.clock.now()
-    with site.connect() as connection:
-        seed_messages(connection, zones[2], now=now)
-        seed_sms(connection, site.alert_id, now=now)
-        seed_talk(connection, site.alert_id, now=now)
-        seed_trials(connection, now)
-        seed_files(connection, now)
-        connection.execute(
-            "INSERT INTO alert_photo (alert_id, added_at, added_by, shows, width, height, jpeg, sha256)"
-            " VALUES (%s, %s, 'Awa (web)', 'the pump of zone-3', 1, 1, 'x', 'x')", (site.alert_id, now),
-        )  # fmt: skip
-    return site
 
 
 @pytest.mark.db

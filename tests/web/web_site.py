@@ -16,12 +16,23 @@ import pytest
 import uvicorn
 
 from gateway.clock import ManualClock, SystemClock
-from gateway.zones import Zone
+from gateway.zones import Zone, load_zones
 from ingest.db import Connection, connect
 from ingest.registry import import_zones
+from ndiyan.shipped_files import shipped
 from tests.databases import database
 from tests.phones import watched
-from tests.web.web_seed import seed_alert, seed_event, seed_messages, seed_notification, seed_readings
+from tests.web.web_seed import (
+    seed_alert,
+    seed_event,
+    seed_files,
+    seed_messages,
+    seed_notification,
+    seed_readings,
+    seed_sms,
+    seed_talk,
+    seed_trials,
+)
 from web.access import PREFIX_LENGTH, create_api_key, create_login_link
 from web.accounts import add_account, let_in
 from web.app import create_app
@@ -146,6 +157,28 @@ def make_site(url: str, zones: list[Zone], clock: ManualClock) -> Site:
 def site(database_url: str, zones: list[Zone], clock: ManualClock) -> Site:
     """A site of this test alone, without readings."""
     return make_site(database_url, zones, clock)
+
+
+def fill(site: Site) -> None:
+    """Give zone 3 something of every kind, so that every address of it has something to show."""
+    now = site.clock.now()
+    with site.connect() as connection:
+        seed_messages(connection, load_zones([shipped("zones")])[2], now=now)
+        seed_sms(connection, site.alert_id, now=now)
+        seed_talk(connection, site.alert_id, now=now)
+        seed_trials(connection, now)
+        seed_files(connection, now)
+        connection.execute(
+            "INSERT INTO alert_photo (alert_id, added_at, added_by, shows, width, height, jpeg, sha256)"
+            " VALUES (%s, %s, 'Awa (web)', 'the pump of zone-3', 1, 1, 'x', 'x')", (site.alert_id, now),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def full(site: Site) -> Site:
+    """A site of this test alone, filled."""
+    fill(site)
+    return site
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData, UploadFile
 
 from gateway.errors import ZoneFileError
+from gateway.whole import whole
 from ingest.audit import record
 from ingest.errors import ZoneMovedOn, ZonesRefused
 from ingest.readings_pg import PgReadings
@@ -116,14 +117,15 @@ def change(page: PageOf, zone_id: str, form: FormOf) -> Response:
     known = registered_zone(page.connection, zone_id)
     typed = {key: value for key, value in form.items() if isinstance(value, str)}
     seen = typed.get("vu", "")
-    if not seen.isdecimal() or int(seen) < 1:
+    version = whole(seen)
+    if version is None or version < 1:
         raise BadParameter("vu", seen, "is no count of changes")
     try:
-        wanted = zone_of_form(known, typed, version=int(seen))
+        wanted = zone_of_form(known, typed, version=version)
     except ZoneFileError as error:
         return _form(page, zone_id, typed=typed, mistake=str(error))
     if wanted.version != known.version:
-        return _form(page, zone_id, overtaken=(int(seen), changes_between(known, wanted)))
+        return _form(page, zone_id, overtaken=(version, changes_between(known, wanted)))
     looked = look_at_zones(page.connection, [wanted])
     return _previewed(page, looked) if looked.plans[0].changes else page.see("reglages", "zones", zone_id)
 
