@@ -127,7 +127,7 @@ def test_a_connection_that_died_keeps_nothing_of_what_it_brought(database_url: s
         with pool.connection() as held:
             died = held
             with psycopg.connect(database_url) as other:
-                other.execute("SELECT pg_terminate_backend(%s, 5000)", [held.info.backend_pid])
+                other.execute("SELECT pg_terminate_backend(%s::int, 5000::bigint)", [held.info.backend_pid])
         with pool.connection() as fresh:
             assert fresh.execute("SELECT 1").fetchone() == (1,)
     assert died.pgconn.pgconn_ptr is None

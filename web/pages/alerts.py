@@ -172,7 +172,7 @@ def take(page: PageOf, alert_id: int) -> Response:
 def put_on_shelf(
     page: PageOf,
     alert_id: int,
-    heures: Annotated[float, Form(le=10_000, allow_inf_nan=False)],
+    heures: Annotated[float, Form(ge=-10_000, le=10_000, allow_inf_nan=False)],
     raison: Annotated[str, Form()] = "",
 ) -> Response:
     """Tell nobody of an alert for some hours, and say why."""

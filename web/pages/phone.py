@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from alerts.messages import segments
 from web.errors import NotThere
 from web.handset import (
+    LONGEST_DELAY,
     LONGEST_REPLY,
     MOST_BARS,
     Network,
@@ -90,7 +91,7 @@ def change_network(
     page: PageOf,
     contact: Annotated[int, Form()],
     barres: Annotated[int, Form()] = MOST_BARS,
-    retard: Annotated[int, Form()] = 0,
+    retard: Annotated[int, Form(ge=0, le=LONGEST_DELAY.days * 86_400)] = 0,
     perte: Annotated[int, Form()] = 0,
     allume: Annotated[bool, Form()] = False,
     double: Annotated[bool, Form()] = False,
