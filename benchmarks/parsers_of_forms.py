@@ -25,29 +25,39 @@ COLUMNS = ("Date", "Niveau", "tower/level_m")
 LABELS = [Labels(Texts(language)) for language in Language]
 
 
+KEYS = frozenset(key for keys in fields_of(ZONE).values() for key in keys)
 FROM_A_FORM = (
-    urlencode(dict.fromkeys((key for keys in fields_of(ZONE).values() for key in keys), "1")).encode(),
+    urlencode(dict.fromkeys(sorted(KEYS), "1")).encode(),
     urlencode(PERSON).encode(), b"zone=zone-3&decalage=60&colonne-0=time&colonne-1=tower/level_m&unite-1=cm",
 )  # fmt: skip
 
 
 def as_a_form(data: bytes) -> None:
-    """One text for each of the forms: what it does not name stays as the page showed it."""
-    typed = dict(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100))
+    """One text for each of the forms that it has a field of: what it does not name stays as the page showed it."""
+    typed = dict(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True))
+    if KEYS & typed.keys():
+        _zone(typed)
+    if PERSON.keys() & typed.keys():
+        _person(typed)
+    if not -840 <= layout_of(typed, COLUMNS).utc_offset_min <= 840:
+        raise WrongError("a time zone beyond all")
+
+
+def _zone(typed: dict[str, str]) -> None:
     try:
         zone = zone_of_form(ZONE, typed, version=1)
     except ZoneFileError as error:
         for labels in LABELS:
             labels.mistake(str(error).split(": ", 2)[-1])
-    else:
-        if zone_from_text(zone_text(zone, remark=""), "again") != zone:
-            raise WrongError("its file says another zone")
+        return
+    if zone_from_text(zone_text(zone, remark=""), "again") != zone:
+        raise WrongError("its file says another zone")
+
+
+def _person(typed: dict[str, str]) -> None:
     try:
-        person = person_of(PERSON | typed, taps=("tap-01",))
+        phone = person_of(PERSON | typed, taps=("tap-01",)).phone
     except (CommitteeRefused, BadParameter):
-        pass
-    else:
-        if not (person.phone.isascii() and person.phone.startswith("+") and person.phone[1:].isdigit()):
-            raise WrongError("a phone that is no number")
-    if not -840 <= layout_of(typed, COLUMNS).utc_offset_min <= 840:
-        raise WrongError("a time zone beyond all")
+        return
+    if not (phone.isascii() and phone.startswith("+") and phone[1:].isdigit()):
+        raise WrongError("a phone that is no number")
