@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alerts.days import DayView, Feature, past_median, past_of_good_days
+from alerts.days import FORGETS_DAYS, Days, DayView, Feature, past_median, past_of_good_days
 from alerts.detectors.detector import Detector, Scene, verdicts
 from alerts.model import Condition, Evidence, Mask, Signal
 from alerts.rolling import held, run_steps, steps_since, window_mean
-from alerts.scene import FloatArray, Grid, spacing_of
+from alerts.scene import DAY_S, FloatArray, Grid, spacing_of
 from alerts.sun import sun_elevation_deg
 from gateway.model import Fault
 
@@ -26,6 +26,7 @@ DEEP_NIGHT_DEG = -8.0  # no light comes so long before dawn
 LIGHT_W_M2 = 12.0
 TWILIGHT_DEG = 2.5  # the sun's height at which a cell in the open sees so much
 SHIFT_H = 0.4  # both ends of the day moved by this much, the same way
+ON_TIME_H = 0.5 * SHIFT_H
 WRONG_HOURS = 0.75  # an offset that both ends agree on, to within this
 
 
@@ -141,7 +142,8 @@ STARTS_H = 1.0  # within which a box that has started has found a network and th
 STEPPED_S = 900.0  # a clock that is put right by seconds is none of our business
 COUNTS_SHARE = 0.8  # of its readings an uptime goes on by the time between them, or it counts something else
 WRONG_PACKS, WRONG_FOR_S, PACKS_APART_S = 3, 900.0, 3 * 3600.0
-BELIEVED_H = 36.0  # so long a step is believed against a day whose light comes on time
+BELIEVED_H = 72.0  # so long a step is believed while no day's light speaks for it
+REMEMBERED_S = FORGETS_DAYS * DAY_S - BELIEVED_H * 3600  # of days before a step, while it is believed, all are read
 
 
 def clock_steps(grid: Grid) -> FloatArray:
@@ -191,27 +193,46 @@ def restarts(grid: Grid) -> Mask:
 class Clock(NamedTuple):
     """A gateway's clock as its steps tell it, (n, m)."""
 
-    offset_s: FloatArray  # from where it was at its last start [s]
-    is_right_again: Mask  # it has stepped back, or the box has started anew and asked for the time
-    stepped_s: FloatArray  # how long ago the last step was; infinite before the first
+    offset_s: FloatArray  # from where it was last right, as far as that is believed; 0 is right, or nobody knows [s]
+    is_right_again: Mask  # it has stepped back, its light came on time, or the box has started anew and asked for it
 
 
 def clock_of(scene: Scene) -> Clock:
-    """What the steps on the grid say, and those of the days before it."""
+    """What the steps on the grid say, and those of the days before it: each of these is one step.
+
+    No step tells which of its two times is wrong. Right is a clock when its box starts, and after a whole day without a
+    step whose light came on time. What steps away from there is believed for `BELIEVED_H`, and as long as days of late
+    or early light speak for it; what comes back is right again. A step is held against those of `REMEMBERED_S` before
+    it, which a live round still knows while it is believed: no half of a pair is left when the other is forgotten.
+    """
     grid, days = scene.grid, scene.days
-    steps_s, starts = clock_steps(grid), restarts(grid)
-    before_s, stepped_at_s = np.zeros((len(grid.sites), 1)), np.full((len(grid.sites), 1), -np.inf)
-    has_started = np.zeros(before_s.shape, dtype=bool)
-    for day in np.flatnonzero(days.day_s < grid.start_s):
-        moved_s, hour, started = (days.get(one.name)[:, day, None] for one in CLOCK_DAYS)
-        before_s = np.where(started == 1, 0.0, before_s) + np.nan_to_num(moved_s)
-        stepped_at_s = np.where(np.isfinite(hour), days.day_s[day] + 3600 * hour, stepped_at_s)
-        has_started |= started == 1
-    offset = _since_start(steps_s, starts) + np.where(np.maximum.accumulate(starts, axis=1), 0.0, before_s)
-    is_off = np.abs(offset) > STEPPED_S
-    has_changed = np.maximum.accumulate(starts | (steps_s != 0), axis=1) | has_started | np.isfinite(stepped_at_s)
-    stepped_s = np.minimum(steps_since(steps_s != 0) * grid.step_s, grid.t_s - stepped_at_s)
-    return Clock(np.where(is_off, offset, 0.0), has_changed & ~is_off, stepped_s)
+    past = days.day_s < grid.start_s
+    moved_s, stepped_h, started = (days.get(one.name) for one in CLOCK_DAYS)
+    steps_s = np.concatenate([np.nan_to_num(moved_s[:, past]), clock_steps(grid)], axis=1)
+    is_step = np.concatenate([np.isfinite(stepped_h[:, past]), clock_steps(grid) != 0], axis=1)
+    starts = np.concatenate([started[:, past] == 1, restarts(grid)], axis=1)
+    at_s = np.concatenate([days.day_s[past], grid.t_s])
+    of_day = days.on(np.where(np.isnan(stepped_h), np.abs(_light_moved_h(days)), np.nan), at_s - DAY_S)
+    light_h = np.where(at_s % DAY_S == 0, of_day, np.nan)  # what a day without a step says at its end
+    place, day_s = np.arange(len(at_s)), at_s // DAY_S * DAY_S
+    right_at = np.maximum.accumulate(np.where(starts | (light_h < ON_TIME_H), place, 0), axis=1)
+    stepped_at = np.maximum.accumulate(np.where(is_step, place, 0), axis=1)
+    remembered = np.searchsorted(day_s, day_s - REMEMBERED_S)[stepped_at]
+    total_s = np.cumsum(steps_s, axis=1)
+    offset_s = total_s - np.take_along_axis(total_s - steps_s, np.maximum(right_at, remembered), axis=1)
+    is_off = np.abs(offset_s) > STEPPED_S
+    exactly_s = at_s + np.concatenate([3600 * np.nan_to_num(stepped_h[:, past]), np.zeros(grid.shape)], axis=1)
+    spoken_s = np.maximum.accumulate(np.where(is_step | (light_h > SHIFT_H), exactly_s, -np.inf), axis=1)
+    is_believed = at_s - spoken_s <= BELIEVED_H * 3600
+    has_changed = np.maximum.accumulate(starts | is_step, axis=1)
+    on_grid = slice(len(at_s) - grid.steps, None)
+    return Clock(np.where(is_off & is_believed, offset_s, 0.0)[:, on_grid], (has_changed & ~is_off)[:, on_grid])
+
+
+def _light_moved_h(days: Days) -> FloatArray:
+    """(n, d) by how many hours a day's light came later than it does in this zone."""
+    shift = days.get(LIGHT_SHIFT.name)
+    return shift - np.nan_to_num(past_median(shift, days=21, at_least=4))
 
 
 def _since_start(steps_s: FloatArray, starts: Mask) -> FloatArray:
@@ -259,18 +280,14 @@ def judge_clock(scene: Scene) -> list[Signal]:
     lost = np.zeros(grid.shape, dtype=bool) if grid.mistimed is None else grid.mistimed
     mistimed = lost & (run_steps(lost) > grid.hours(STARTS_H))
     at_night = _light_at_night(grid)
-    stepped_s, put_right, stepped_ago_s = clock_of(scene)
-    shift = days.get(LIGHT_SHIFT.name)
-    usual = past_median(shift, days=21, at_least=4)
-    moved = shift - np.nan_to_num(usual)
+    stepped_s, put_right = clock_of(scene)
+    moved = _light_moved_h(days)
     # A day's verdict is known at its end and holds until the next one.
     known_s = grid.t_s - LIGHT_SHIFT.ready_h * 3600
     by_day, offset_h = days.on(np.abs(moved), known_s), days.on(moved, known_s)
-    on_time = by_day < 0.5 * SHIFT_H
-    has_stepped = (stepped_s != 0) & ~(on_time & (stepped_ago_s > BELIEVED_H * 3600))
     verdict = verdicts(
-        present=mistimed | at_night | has_stepped | (by_day > SHIFT_H),
-        absent=~at_night & (on_time | (put_right & ~(by_day >= 0))),
+        present=mistimed | at_night | (stepped_s != 0) | (by_day > SHIFT_H),
+        absent=~at_night & ((by_day < ON_TIME_H) | (put_right & ~(by_day >= 0))),
     )
 
     def describe(zone: int, first: int, last: int) -> Evidence:

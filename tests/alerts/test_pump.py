@@ -111,6 +111,20 @@ def test_without_a_cell_a_high_sun_over_a_pump_that_has_not_run_for_hours_suffic
     assert all(180 <= minutes - 120 <= 250 for minutes in opened(day).values()), "counted from 8 h"
 
 
+@pytest.mark.parametrize(("days", "told"), [(2, set()), (4, {Fault.PUMP_NOT_RUNNING})])
+def test_without_a_cell_a_step_of_the_clock_hides_no_pump_for_long(days: int, told: set[Fault]) -> None:
+    """So many days after its clock was put right by four hours the pump stands from 11 h on, and tries in vain."""
+    on_day: Callable[[Times], Times] = lambda t: t - days * 86_400  # noqa: E731
+    tries: Callable[[Times], Times] = lambda t: np.where(t % 3600 == 1800, 100.0, 5.0)  # noqa: E731
+    lived = scene(
+        24 * days + 5, MORNING.replace(hour=10), pv__irradiance_w_m2=None,
+        pump__power_w=lambda t: np.where(on_day(t) < 3600, 1000.0, tries(t)),
+        pump__flow_m3_h=lambda t: np.where(on_day(t) < 3600, 3.0, 0.0),
+        gateway__uptime_s=lambda t: 1e6 + t - np.where(t >= 1800, 4 * 3600, 0),
+    )  # fmt: skip
+    assert opened(lived).keys() == told
+
+
 def test_without_a_level_a_trip_is_told_without_one() -> None:
     day = scene(**STOPS, tower__level_m=None, pump__state_code=after_an_hour(RUNNING, TRIPPED))
     (trip,) = [signal for signal in judge_standing(day) if signal.fault is Fault.INVERTER_TRIP]

@@ -4,21 +4,21 @@ what a whole history says."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from alerts.days import days_of
+from alerts.days import Days, days_of
 from alerts.detectors import Scene, features_of
-from alerts.detectors.gateway import judge_clock
+from alerts.detectors.gateway import CLOCK_DAYS, clock_steps, judge_clock
 from alerts.detectors.leak import judge_burst
 from alerts.detectors.sensor import taps_share
 from alerts.detectors.tower import judge_night_loss
 from alerts.detectors.wear import judge_pump
-from alerts.evaluate import Evaluator
+from alerts.evaluate import DAYS_BACK, Evaluator
 from alerts.files import History
 from alerts.model import Signal, Verdict
 from alerts.scene import DAY_S, STEP_S, Channel, FloatArray, Grid, Sites
@@ -30,12 +30,14 @@ from ingest.columns import Columns
 from ingest.db import connect
 from ingest.registry import channel_ids, import_zones
 from ingest.writer import ReadingWriter
-from tests.alerts.test_gateway import days_of_clock
+from tests.alerts.test_gateway import START, clear_sky, days_of_clock
 from tests.alerts.test_tower import nights
 from tests.alerts.toy import Toy
+from tests.alerts.windows import CALM, scene
 
 PRESENT, HOUR = Verdict.PRESENT, timedelta(hours=1)
 OUTFLOW, SPEED, UPTIME = ("tower", "outflow_m3_h"), ("pump", "speed_rpm"), ("gateway", "uptime_s")
+OF_CLOCK = {one.name for one in CLOCK_DAYS}
 
 
 def whole(grid: Grid, changes: Mapping[Channel, FloatArray]) -> Scene:
@@ -53,7 +55,10 @@ def round_of(history: Scene, day: int) -> Scene:
         last = np.flatnonzero(np.isfinite(grid.raw[UPTIME][0, : day * 288]))[-1]
         before = np.array([[grid.t_s[last], grid.raw[UPTIME][0, last]]])
     today = Grid(grid.sites, start_s, STEP_S, 288, cut, uptime_before=before)
-    return Scene(today, days_of(today, features_of(today.sites)).after(history.days))
+    is_read = history.days.day_s >= start_s - DAYS_BACK.total_seconds()
+    kept = {name: value[:, is_read] for name, value in history.days.values.items()}
+    past = Days(history.days.day_s[is_read], kept, len(grid.sites))
+    return Scene(today, days_of(today, features_of(today.sites)).after(past))
 
 
 def said_on(signals: list[Signal], start_s: float) -> dict[Fault, list[int]]:
@@ -92,22 +97,82 @@ def test_a_pump_whose_speed_nobody_measures_any_more_does_not_wear() -> None:
         assert all(PRESENT not in said for said in found.values()), day
 
 
+def clock_alone(days: int, wrong_s: float, *, from_day: float, until_day: float = 99.0) -> Scene:
+    """Nobody measures the sun."""
+    grid = days_of_clock(days, wrong_s, from_day=from_day, until_day=until_day).grid
+    sites = grid.sites.without({("zone-1", ("pv", "irradiance_w_m2"))})
+    return whole(Grid(sites, grid.start_s, STEP_S, grid.steps, {UPTIME: grid.raw[UPTIME]}), {})
+
+
 @pytest.mark.parametrize("hour", [12.0, 22.0], ids=["at-noon", "over-midnight"])
 def test_a_clock_is_wrong_until_somebody_puts_it_right_however_long_that_takes(hour: float) -> None:
-    """It goes four hours ahead on the third day, and back on the sixth; nobody measures the sun."""
-    grid = days_of_clock(8, 4 * 3600.0, from_day=2 + hour / 24, until_day=5 + hour / 24).grid
-    raw = {channel: value for channel, value in grid.raw.items() if channel == UPTIME}
-    sites = grid.sites.without({("zone-1", ("pv", "irradiance_w_m2"))})
-    lived = whole(Grid(sites, grid.start_s, STEP_S, grid.steps, raw), {})
+    """It goes four hours ahead on the third day, and back on the sixth."""
+    lived = clock_alone(8, 4 * 3600.0, from_day=2 + hour / 24, until_day=5 + hour / 24)
     by_day = []
     for day in range(1, 8):
-        start_s = grid.start_s + day * DAY_S
+        start_s = lived.grid.start_s + day * DAY_S
         found = said_on(judge_clock(round_of(lived, day)), start_s)
         assert found == said_on(judge_clock(lived), start_s), day
         by_day.append(found[Fault.CLOCK_ERROR])
     assert PRESENT not in by_day[0]
     assert {Verdict(said) for of_day in by_day[2:4] for said in of_day} == {PRESENT}
     assert {Verdict(said) for said in by_day[-1]} == {Verdict.ABSENT}
+
+
+def wrong_on(lived: Scene, days: Iterable[int]) -> list[int]:
+    """On which of these days the clock is wrong by the round of each, which is what all of history says."""
+    found = []
+    for day in days:
+        start_s = lived.grid.start_s + day * DAY_S
+        (by_round,), (by_all,) = (said_on(judge_clock(of), start_s).values() for of in (round_of(lived, day), lived))
+        assert [said == PRESENT for said in by_round] == [said == PRESENT for said in by_all], day
+        found += [day] * (PRESENT in by_round)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("until_day", "days", "wrong"),
+    [
+        pytest.param(32.5, range(58, 68), [], id="a-month"),
+        pytest.param(58.5, range(56, 66), [], id="eight-weeks"),
+        pytest.param(60.5, range(58, 68), [60, 61, 62, 63], id="longer-than-anybody-remembers"),
+    ],
+)
+def test_of_a_clock_that_went_and_came_back_no_half_is_left_when_the_other_is_forgotten(
+    until_day: float, days: Iterable[int], wrong: list[int]
+) -> None:
+    """It goes four hours ahead on the third day. What comes back only when that is all but forgotten is a step like any
+    other, in all of history too."""
+    assert wrong_on(clock_alone(68, 4 * 3600.0, from_day=2.5, until_day=until_day), days) == wrong
+
+
+def test_days_that_were_kept_before_anybody_asked_for_their_clock_leave_no_half_for_long() -> None:
+    """The step ahead was on one of them, the one back is known."""
+    lived = clock_alone(14, 4 * 3600.0, from_day=2.5, until_day=6.5)
+    kept = {
+        name: np.where((lived.days.day_s < lived.grid.start_s + 5 * DAY_S) & (name in OF_CLOCK), np.nan, value)
+        for name, value in lived.days.values.items()
+    }
+    upgraded = Scene(lived.grid, Days(lived.days.day_s, kept, 1))
+    verdicts = [said_on(judge_clock(round_of(upgraded, day)), lived.grid.start_s + day * DAY_S) for day in range(3, 14)]
+    assert [day for day, said in enumerate(verdicts, 3) if PRESENT in said[Fault.CLOCK_ERROR]] == [6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("has_cell", [True, False])
+def test_a_box_that_woke_up_two_hours_behind_and_was_put_right_is_not_wrong_for_long(has_cell: bool) -> None:
+    """Its clock is right from the third day's evening on; on two of the days after it nobody can read the sun."""
+    is_off, is_behind = (2.0, 2.5), (2.5, 2.9)
+    true_s = 300.0 * np.arange(12 * 288)
+    day = true_s / DAY_S
+    place = np.arange(len(day)) - np.where((day >= is_behind[0]) & (day < is_behind[1]), 24, 0)
+    told = np.flatnonzero((day < is_off[0]) | (day >= is_off[1]))
+    uptime, sun = np.full((2, len(day)), np.nan)
+    uptime[place[told]] = np.where(day < is_off[0], true_s + 1e6, true_s - is_off[1] * DAY_S)[told]
+    sun[place[told]] = np.where((day // 1 == 4) | (day // 1 == 7), np.nan, clear_sky(true_s))[told]
+    channels = {**dict.fromkeys(CALM), "gateway__uptime_s": uptime}
+    lived = scene(24 * 12, START, **(channels | {"pv__irradiance_w_m2": sun if has_cell else None}))
+    assert clock_steps(lived.grid).any()
+    assert wrong_on(lived, range(2, 12)) == ([2, 3] if has_cell else [2, 3, 4, 5])
 
 
 def test_a_meter_is_not_held_against_a_day_of_two_times() -> None:

@@ -14,6 +14,7 @@ from alerts.lifecycle import Opening, transitions
 from alerts.model import Condition, Verdict
 from alerts.scene import STEP_S, Grid
 from gateway.model import Fault
+from tests.alerts.test_gateway import clear_sky
 from tests.alerts.toy import Course, Toy, ramp, step
 from tests.alerts.windows import only, scene
 
@@ -340,6 +341,31 @@ def test_a_meter_that_stood_all_night_has_not_met_the_morning_yet() -> None:
     assert PRESENT not in verdict(found, Fault.FLOW_METER_STOPPED, "tower").verdict
     late = scene(12, night, tower__outflow_m3_h=idle, **{"tap-01__volume_m3": morning})
     assert PRESENT in verdict(late, Fault.FLOW_METER_STOPPED, "tower").verdict
+
+
+@pytest.mark.parametrize(
+    ("sun", "days", "told"),
+    [
+        pytest.param(None, 2, False, id="no-cell"),
+        pytest.param(None, 4, True, id="no-cell-for-long"),
+        pytest.param(clear_sky, 1, False, id="light-on-time-since-noon"),
+        pytest.param(clear_sky, 2, True, id="light-on-time-for-a-day"),
+        pytest.param(lambda t: clear_sky(t - 2 * HOUR_S), 4, False, id="light-is-late"),
+    ],
+)
+def test_a_pumps_meter_is_asked_again_once_nothing_speaks_for_a_step_of_the_clock(
+    sun: Callable[[Array], Array] | None, days: int, told: bool
+) -> None:
+    """The clock went ahead by two hours at noon; so many midnights later the tower fills and the meter stands."""
+    stops_s = days * DAY_S + 9 * HOUR_S
+    filling = scene(
+        24 * days + 12, START, pv__irradiance_w_m2=sun, tower__outflow_m3_h=None,
+        gateway__uptime_s=lambda t: 1e6 + t - np.where(t >= DAY_S / 2, 2 * HOUR_S, 0.0),
+        pump__power_w=lambda t: np.where(t % DAY_S > 8 * HOUR_S, 1000.0, 0.0),
+        pump__flow_m3_h=lambda t: np.where((t % DAY_S > 8 * HOUR_S) & (t < stops_s), 3.0, 0.0),
+        tower__level_m=lambda t: 0.5 + 0.45 * np.clip(t % DAY_S / HOUR_S - 8, 0, 4),
+    )  # fmt: skip
+    assert (PRESENT in verdict(filling, Fault.FLOW_METER_STOPPED, "pump").verdict) is told
 
 
 def test_a_pumps_meter_that_stands_while_the_tower_fills_needs_no_meter_behind_the_tower() -> None:
