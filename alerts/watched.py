@@ -9,7 +9,7 @@ import numpy as np
 
 from alerts.days import FORGETS_DAYS, Days, kept_names
 from alerts.detectors import features_of
-from alerts.detectors.gateway import STEPPED_S, WrongPack
+from alerts.detectors.gateway import CLOCK_DAYS, STEPPED_S, WrongPack
 from alerts.scene import (
     BELOW_ZERO_SHARE,
     DAY_S,
@@ -30,6 +30,8 @@ SQL = queries("alerts", "alerts")
 LEVEL: Channel = ("tower", "level_m")
 UPTIME: Channel = ("gateway", "uptime_s")
 UPTIME_BACK = timedelta(days=3)
+OF_EACH_DAY = {one.name for one in CLOCK_DAYS}
+"""Features of which a day has one at least; a day without was kept before ways of measuring were told apart."""
 
 
 def fetch_sites(connection: Connection, zones: Sequence[str]) -> list[Site]:
@@ -162,11 +164,14 @@ def fetch_past_days(connection: Connection, sites: Sites, before_s: float, *, ba
     day_s = before_s - back.total_seconds() + DAY_S * np.arange(back.days, dtype=np.float64)
     values: dict[str, FloatArray] = {}
     row_of = {zone: row for row, zone in enumerate(sites.zone_ids)}
-    own = [{kept: name for name, kept in names.items()} for names in kept_names(sites, features_of(sites))]
+    known = features_of(sites)
+    own = [{kept: name for name, kept in names.items()} for names in kept_names(sites, known)]
+    plain = {one.name: one.name for one in known}
     for zone, days_before, features in rows:
         row = row_of[zone]
+        names = plain if OF_EACH_DAY.isdisjoint(features) else own[row]
         for kept, number in features.items():
-            name = own[row].get(kept)
+            name = names.get(kept)
             if name is None:
                 continue
             if name not in values:  # not setdefault: it would make an array for each number
