@@ -208,30 +208,29 @@ class Judgement:
         spans = self._spans(watermarks)
         total = sum(_days(start, newest) for start, newest in spans.values())
         done = 0
-        judged: dict[str, _ZoneBook] = {}
+        books = {zone: _ZoneBook(self._connection, zone, self._now, self._settings) for zone in watermarks}
         heard = {zone: newest for zone, (_, newest) in spans.items()}
+        for zone, wrong in self._wrong_packs.items():  # also of zones of which nothing was ever stored for it
+            books[zone].judge([judge_packs(wrong)], live_now=True)
         for zones in _together(spans):
             start, newest = min(spans[zone][0] for zone in zones), max(spans[zone][1] for zone in zones)
-            books = {zone: _ZoneBook(self._connection, zone, self._now, self._settings) for zone in zones}
-            for zone in self._wrong_packs.keys() & books.keys():
-                books[zone].judge([judge_packs(self._wrong_packs[zone])], live_now=True)
             while start < newest:
                 end = min(start + AT_ONCE, newest)
                 conditions = self._conditions(zones, start, end, heard)
-                for zone, book in books.items():
+                for zone in zones:
                     is_live = end >= spans[zone][1] and self._now - spans[zone][1] <= HEARD_WITHIN
-                    book.judge(conditions[zone], live_now=is_live)
+                    books[zone].judge(conditions[zone], live_now=is_live)
                 done += len(zones) * _days(start, end)
                 if progress is not None:
                     progress(min(done, total), total)
                 start = end
             silence = judge_silence_now(np.array([spans[zone][1].timestamp() for zone in zones]), self._now.timestamp())
-            for row, (zone, book) in enumerate(books.items()):
-                book.judge_silence(silence.condition(row), spans[zone][1])
-            judged |= books
-        _leave_causes(self._connection, list(judged), self._now)
-        for zone, book in judged.items():
-            book.tell(is_fresh=self._now - spans[zone][1] <= HEARD_WITHIN, speaks=zone in self._wrong_packs)
+            for row, zone in enumerate(zones):
+                books[zone].judge_silence(silence.condition(row), spans[zone][1])
+        _leave_causes(self._connection, list(books), self._now)
+        for zone, book in books.items():
+            is_fresh = zone in spans and self._now - spans[zone][1] <= HEARD_WITHIN
+            book.tell(is_fresh=is_fresh, speaks=zone in self._wrong_packs)
         return {zone: spans[zone][1] if zone in spans else mark for zone, mark in watermarks.items()}
 
     def _spans(self, watermarks: Mapping[str, datetime | None]) -> dict[str, tuple[datetime, datetime]]:

@@ -46,6 +46,11 @@ class Ahead(Village):
         micros = round(self.clock.now().timestamp() * 1e6)
         self.pipeline.store([Message(senml_topic(self.zone.zone_id, self.zone.gateway_id), payload, micros, 1, 1)])
 
+    def hears(self, name: str, unit: str, value: float, *, ahead: timedelta = timedelta(0)) -> None:
+        """A reading of a device that tells no uptime."""
+        t_s = (self.clock.now() + ahead).timestamp()
+        self.receive(json.dumps([{"n": name, "u": unit, "t": t_s, "v": value}]).encode())
+
     @property
     def clocks(self) -> list[tuple[str, timedelta]]:
         """State of each alert about the clock, and how long after the start it opened."""
@@ -60,11 +65,16 @@ class Ahead(Village):
 
 
 @pytest.fixture
-def village(database_url: str, zones: list[Zone]) -> Iterator[Ahead]:
+def unheard(database_url: str, zones: list[Zone]) -> Iterator[Ahead]:
     found = Ahead(database_url, next(zone for zone in zones if zone.zone_id == "zone-3"))
-    found.live_until(START + HOUR)
     yield found
     found.connection.close()
+
+
+@pytest.fixture
+def village(unheard: Ahead) -> Ahead:
+    unheard.live_until(START + HOUR)
+    return unheard
 
 
 def test_a_clock_of_ours_that_goes_four_hours_ahead_is_told_in_a_quarter_of_an_hour_and_its_end(village: Ahead) -> None:
@@ -86,8 +96,7 @@ def test_a_device_whose_readings_are_set_aside_for_their_time_is_one_with_a_wron
     """It tells no uptime. Its zone is silent for it; that is explained, and the clock is told."""
     minutes = 180
     while village.clock.now() < START + HOUR + minutes * MINUTE:
-        t_s = village.clock.now().timestamp() + 4 * 3600
-        village.receive(json.dumps([{"n": "tower/level_m", "u": "m", "t": t_s, "v": 1.5}]).encode())
+        village.hears("tower/level_m", "m", 1.5, ahead=4 * HOUR)
         village.work()
         village.clock.advance(STEP)
     assert village.clocks == [("open", HOUR + 15 * MINUTE)]
@@ -98,6 +107,18 @@ def test_a_device_whose_readings_are_set_aside_for_their_time_is_one_with_a_wron
     assert alerts == [("clock_error", None), ("comms_outage", "clock_error")]
     village.live_until(START + HOUR + minutes * MINUTE + 2 * HOUR)
     assert {state for (state,) in village.connection.execute("SELECT state FROM alert")} == {"resolved"}
+
+
+def test_a_clock_that_is_ahead_from_the_first_pack_on_is_told_though_nothing_was_ever_stored(unheard: Ahead) -> None:
+    while unheard.clock.now() < START + 2 * HOUR:
+        unheard.hears("tower/level_m", "m", 1.5, ahead=4 * HOUR)
+        unheard.work()
+        unheard.clock.advance(STEP)
+    assert unheard.connection.execute("SELECT count(*) FROM latest").fetchone() == (0,)
+    assert unheard.clocks == [("open", 15 * MINUTE)]
+    assert unheard.told_of_clocks == ["opened"]
+    unheard.live_until(START + 4 * HOUR)
+    assert [state for state, _ in unheard.clocks] == ["resolved"]
 
 
 def test_a_wrong_clock_of_which_nothing_more_is_heard_is_not_right_again(village: Ahead, zones: list[Zone]) -> None:
