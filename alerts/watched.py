@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 
@@ -142,17 +143,22 @@ def _uptimes_before(connection: Connection, zones: int, ids: Mapping[int, int], 
     return found
 
 
-def fetch_wrong_packs(connection: Connection, zones: Sequence[str], since: datetime) -> dict[str, list[WrongPack]]:
-    """Of the zones that had any: packs since then that came by a wrong clock, in their order; where an alert of it has
-    stood for longer, since its last evidence."""
-    found: dict[str, list[WrongPack]] = {}
-    standing = dict(connection.execute(SQL["wrong_since"], {"zones": list(zones), "before": since}).fetchall())
-    asked = [(since, [zone for zone in zones if zone not in standing])]
-    asked += [(last_evidence, [zone]) for zone, last_evidence in standing.items()]
-    for start, some in asked:
-        rows = connection.execute(SQL["wrong_packs"], {"zones": some, "since": start, "least_s": STEPPED_S})
-        for zone, at_s, offset_s, is_unset in rows:
-            found.setdefault(zone, []).append(WrongPack(at_s, np.nan if offset_s is None else offset_s, is_unset))
+class WrongPacks(NamedTuple):
+    """The packs of a zone that came by a wrong clock, in their order, and the channels that were dated anew in them."""
+
+    packs: list[WrongPack]
+    channels: set[str]
+
+
+def fetch_wrong_packs(connection: Connection, zones: Sequence[str], since: datetime) -> dict[str, WrongPacks]:
+    """Of the zones that had any: packs since then that came by a wrong clock; where an alert of it has stood for
+    longer, since its last evidence."""
+    found: dict[str, WrongPacks] = {}
+    rows = connection.execute(SQL["wrong_packs"], {"zones": list(zones), "since": since, "least_s": STEPPED_S})
+    for zone, at_s, offset_s, is_unset, channels in rows:
+        packs = found.setdefault(zone, WrongPacks([], set()))
+        packs.packs.append(WrongPack(at_s, np.nan if offset_s is None else offset_s, is_unset))
+        packs.channels.update(channels or ())
     return found
 
 
