@@ -22,12 +22,12 @@ from alerts.detectors import DETECTORS, Scene, features_of, signals_of
 from alerts.detectors.gateway import judge_packs
 from alerts.detectors.silence import judge_silence_now
 from alerts.lifecycle import Continuing, Opening, Resolving, Returning, Transition, transitions
-from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Mask, Rule, Verdict
+from alerts.model import RULES, AlertState, Condition, EndedAlert, LiveAlert, Rule, Verdict
 from alerts.parameters import Settings
 from alerts.scene import DAY_S, STEP_S, Grid, Site, Sites
 from alerts.settings import fetch_settings
 from alerts.telling import HEARD_WITHIN, begin, tell_end
-from alerts.watched import fetch_grid, fetch_past_days, fetch_sites, fetch_wrong_packs
+from alerts.watched import WrongPacks, fetch_grid, fetch_past_days, fetch_sites, fetch_wrong_packs
 from gateway.model import Fault, State
 from ingest.db import Connection, connect, queries
 
@@ -208,30 +208,29 @@ class Judgement:
         spans = self._spans(watermarks)
         total = sum(_days(start, newest) for start, newest in spans.values())
         done = 0
-        judged: dict[str, _ZoneBook] = {}
+        books = {zone: _ZoneBook(self._connection, zone, self._now, self._settings) for zone in watermarks}
         heard = {zone: newest for zone, (_, newest) in spans.items()}
+        for zone, wrong in self._wrong_packs.items():  # also of zones of which nothing was ever stored for it
+            books[zone].judge([judge_packs(wrong.packs)], live_now=True)
         for zones in _together(spans):
             start, newest = min(spans[zone][0] for zone in zones), max(spans[zone][1] for zone in zones)
-            books = {zone: _ZoneBook(self._connection, zone, self._now, self._settings) for zone in zones}
-            for zone in self._wrong_packs.keys() & books.keys():
-                books[zone].judge([judge_packs(self._wrong_packs[zone])], live_now=True)
             while start < newest:
                 end = min(start + AT_ONCE, newest)
                 conditions = self._conditions(zones, start, end, heard)
-                for zone, book in books.items():
+                for zone in zones:
                     is_live = end >= spans[zone][1] and self._now - spans[zone][1] <= HEARD_WITHIN
-                    book.judge(conditions[zone], live_now=is_live)
+                    books[zone].judge(conditions[zone], live_now=is_live)
                 done += len(zones) * _days(start, end)
                 if progress is not None:
                     progress(min(done, total), total)
                 start = end
             silence = judge_silence_now(np.array([spans[zone][1].timestamp() for zone in zones]), self._now.timestamp())
-            for row, (zone, book) in enumerate(books.items()):
-                book.judge_silence(silence.condition(row), spans[zone][1])
-            judged |= books
-        _leave_causes(self._connection, list(judged), self._now)
-        for zone, book in judged.items():
-            book.tell(is_fresh=self._now - spans[zone][1] <= HEARD_WITHIN, speaks=zone in self._wrong_packs)
+            for row, zone in enumerate(zones):
+                books[zone].judge_silence(silence.condition(row), spans[zone][1])
+        _leave_causes(self._connection, list(books), self._now)
+        for zone, book in books.items():
+            is_fresh = zone in spans and self._now - spans[zone][1] <= HEARD_WITHIN
+            book.tell(is_fresh=is_fresh, speaks=zone in self._wrong_packs)
         return {zone: spans[zone][1] if zone in spans else mark for zone, mark in watermarks.items()}
 
     def _spans(self, watermarks: Mapping[str, datetime | None]) -> dict[str, tuple[datetime, datetime]]:
@@ -268,7 +267,7 @@ class Judgement:
                 if is_seen[row] or (zone, signal.fault.value, signal.asset) in live:
                     condition = signal.condition(row)
                     if signal.fault is Fault.CLOCK_ERROR and zone in self._wrong_packs:
-                        condition = _right_since(condition, self._wrong_packs[zone][-1].at_s, grid.is_heard[row])
+                        condition = _right_since(condition, self._wrong_packs[zone], grid, row)
                     condition = condition.since(since_s)
                     found[zone].append(replace(condition, is_late=zone in self._late))
         return found
@@ -290,9 +289,13 @@ class Judgement:
             self._connection.cursor().executemany(SQL["keep_day"], rows)
 
 
-def _right_since(condition: Condition, wrong_s: float, is_heard: Mask) -> Condition:
-    """What a clock's own witnesses cannot tell, the packs do that came by a right one since."""
-    is_right = (condition.verdict == Verdict.CANNOT_TELL) & (condition.t_s > wrong_s) & is_heard
+def _right_since(condition: Condition, wrong: WrongPacks, grid: Grid, row: int) -> Condition:
+    """What a clock's own witnesses cannot tell, readings do that came by a right one since: those of the gateway itself
+    and of what was dated anew. Where neither was ever heard nobody knows who sent what was set aside: all count."""
+    known = [one for one in grid.raw if one in grid.sites.sites[row].channels]
+    own = [one for one in known if one[0] == "gateway" or "/".join(one) in wrong.channels]
+    heard = np.any([np.isfinite(grid.raw[one][row]) | grid.is_bad(*one)[row] for one in own or known], axis=0)
+    is_right = (condition.verdict == Verdict.CANNOT_TELL) & (condition.t_s > wrong.packs[-1].at_s) & heard
     return replace(condition, verdict=np.where(is_right, Verdict.ABSENT, condition.verdict).astype(np.int8))
 
 

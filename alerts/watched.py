@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 
 from alerts.days import FORGETS_DAYS, Days, kept_names
 from alerts.detectors import features_of
-from alerts.detectors.gateway import STEPPED_S, WrongPack
+from alerts.detectors.gateway import CLOCK_DAYS, STEPPED_S, WrongPack
 from alerts.scene import (
     BELOW_ZERO_SHARE,
     DAY_S,
@@ -30,6 +31,8 @@ SQL = queries("alerts", "alerts")
 LEVEL: Channel = ("tower", "level_m")
 UPTIME: Channel = ("gateway", "uptime_s")
 UPTIME_BACK = timedelta(days=3)
+OF_EACH_DAY = {one.name for one in CLOCK_DAYS}
+"""Features of which a day has one at least; a day without was kept before ways of measuring were told apart."""
 
 
 def fetch_sites(connection: Connection, zones: Sequence[str]) -> list[Site]:
@@ -140,17 +143,22 @@ def _uptimes_before(connection: Connection, zones: int, ids: Mapping[int, int], 
     return found
 
 
-def fetch_wrong_packs(connection: Connection, zones: Sequence[str], since: datetime) -> dict[str, list[WrongPack]]:
-    """Of the zones that had any: packs since then that came by a wrong clock, in their order; where an alert of it has
-    stood for longer, since its last evidence."""
-    found: dict[str, list[WrongPack]] = {}
-    standing = dict(connection.execute(SQL["wrong_since"], {"zones": list(zones), "before": since}).fetchall())
-    asked = [(since, [zone for zone in zones if zone not in standing])]
-    asked += [(last_evidence, [zone]) for zone, last_evidence in standing.items()]
-    for start, some in asked:
-        rows = connection.execute(SQL["wrong_packs"], {"zones": some, "since": start, "least_s": STEPPED_S})
-        for zone, at_s, offset_s, is_unset in rows:
-            found.setdefault(zone, []).append(WrongPack(at_s, np.nan if offset_s is None else offset_s, is_unset))
+class WrongPacks(NamedTuple):
+    """The packs of a zone that came by a wrong clock, in their order, and the channels that were dated anew in them."""
+
+    packs: list[WrongPack]
+    channels: set[str]
+
+
+def fetch_wrong_packs(connection: Connection, zones: Sequence[str], since: datetime) -> dict[str, WrongPacks]:
+    """Of the zones that had any: packs since then that came by a wrong clock; where an alert of it has stood for
+    longer, since its last evidence."""
+    found: dict[str, WrongPacks] = {}
+    rows = connection.execute(SQL["wrong_packs"], {"zones": list(zones), "since": since, "least_s": STEPPED_S})
+    for zone, at_s, offset_s, is_unset, channels in rows:
+        packs = found.setdefault(zone, WrongPacks([], set()))
+        packs.packs.append(WrongPack(at_s, np.nan if offset_s is None else offset_s, is_unset))
+        packs.channels.update(channels or ())
     return found
 
 
@@ -162,11 +170,14 @@ def fetch_past_days(connection: Connection, sites: Sites, before_s: float, *, ba
     day_s = before_s - back.total_seconds() + DAY_S * np.arange(back.days, dtype=np.float64)
     values: dict[str, FloatArray] = {}
     row_of = {zone: row for row, zone in enumerate(sites.zone_ids)}
-    own = [{kept: name for name, kept in names.items()} for names in kept_names(sites, features_of(sites))]
+    known = features_of(sites)
+    own = [{kept: name for name, kept in names.items()} for names in kept_names(sites, known)]
+    plain = {one.name: one.name for one in known}
     for zone, days_before, features in rows:
         row = row_of[zone]
+        names = plain if OF_EACH_DAY.isdisjoint(features) else own[row]
         for kept, number in features.items():
-            name = own[row].get(kept)
+            name = names.get(kept)
             if name is None:
                 continue
             if name not in values:  # not setdefault: it would make an array for each number

@@ -121,28 +121,40 @@ SELECT l.channel_id, date_part('epoch', r.measured_at), r.value FROM latest l CR
     ORDER BY measured_at DESC LIMIT 1) r
 WHERE l.channel_id = ANY(%(channels)s);
 
--- wrong_since
--- The last evidence of live alerts about a clock, where it is older.
-SELECT zone_id, min(last_evidence_at) FROM alert
-WHERE zone_id = ANY(%(zones)s) AND fault = 'clock_error' AND state <> 'resolved' AND last_evidence_at < %(before)s
-GROUP BY zone_id;
-
 -- wrong_packs
--- Packs since then whose fresh readings were dated anew, by so much at least, or set aside for their time; and whether the
--- clock had not been set at all.
-SELECT zone_id, date_part('epoch', received_at), (max(ARRAY[abs(offset_s), offset_s]) FILTER (WHERE offset_s IS NOT NULL))[2],
-       bool_and(is_unset) FROM (
-    SELECT c.zone_id, r.received_at, date_part('epoch', n.device_at - n.measured_at) AS offset_s,
-           n.device_at < '2020-01-01Z' AS is_unset
-    FROM channel c JOIN reading_note n ON n.channel_id = c.channel_id AND n.measured_at >= %(since)s - interval '1 hour'
+-- Packs whose fresh readings were dated anew, by so much at least, or set aside for their time; whether the clock had not
+-- been set at all; and the channels that were dated anew. Of each zone since then, and where an alert about its clock has
+-- stood for longer since its last evidence. What is set aside within a minute counts as one pack: a sender may do nothing
+-- else all day. Zones and the earliest time stand beside the join as well, for the planner: most rows may be of such a one.
+WITH asked AS MATERIALIZED (
+    SELECT zone_id, least(%(since)s, min(last_evidence_at)) AS since
+    FROM unnest(%(zones)s::text[]) AS zone_id LEFT JOIN (
+        SELECT zone_id, last_evidence_at FROM alert WHERE fault = 'clock_error' AND state <> 'resolved'
+    ) AS standing USING (zone_id)
+    GROUP BY zone_id
+), dated_anew AS MATERIALIZED (
+    SELECT zone_id, channel_id, asset_id || '/' || name AS channel, since FROM asked a JOIN channel USING (zone_id)
+    WHERE EXISTS (SELECT FROM gateway_boot b
+                  WHERE b.zone_id = a.zone_id AND b.has_estimates AND b.last_received_at >= a.since)
+), aside AS MATERIALIZED (
+    SELECT zone_id, max(received_at) AS received_at, bool_and(reason = 'time_before_service') AS is_unset
+    FROM asked a JOIN set_aside s USING (zone_id)
+    WHERE s.zone_id = ANY(%(zones)s) AND received_at >= (SELECT min(since) FROM asked) AND received_at >= since
+      AND reason IN ('time_in_future', 'time_before_service')
+    GROUP BY zone_id, date_trunc('minute', received_at)
+)
+SELECT zone_id, date_part('epoch', received_at),
+       (max(ARRAY[abs(offset_s), offset_s]) FILTER (WHERE offset_s IS NOT NULL))[2], bool_and(is_unset),
+       array_agg(DISTINCT channel) FILTER (WHERE channel IS NOT NULL) FROM (
+    SELECT d.zone_id, r.received_at, date_part('epoch', n.device_at - n.measured_at) AS offset_s,
+           n.device_at < '2020-01-01Z' AS is_unset, d.channel
+    FROM dated_anew d
+         JOIN reading_note n ON n.channel_id = d.channel_id AND n.measured_at >= d.since - interval '1 hour'
          JOIN reading r ON r.channel_id = n.channel_id AND r.measured_at = n.measured_at
-    WHERE c.zone_id IN (SELECT zone_id FROM gateway_boot
-                        WHERE zone_id = ANY(%(zones)s) AND has_estimates AND last_received_at >= %(since)s)
-      AND n.test = 'clock' AND abs(date_part('epoch', n.device_at - n.measured_at)) > %(least_s)s
-      AND r.received_at >= %(since)s AND r.received_at - r.measured_at <= interval '1 hour'
+    WHERE n.test = 'clock' AND abs(date_part('epoch', n.device_at - n.measured_at)) > %(least_s)s
+      AND r.received_at >= d.since AND r.received_at - r.measured_at <= interval '1 hour'
     UNION ALL
-    SELECT zone_id, received_at, NULL, reason = 'time_before_service' FROM set_aside
-    WHERE zone_id = ANY(%(zones)s) AND received_at >= %(since)s AND reason IN ('time_in_future', 'time_before_service')
+    SELECT zone_id, received_at, NULL, is_unset, NULL FROM aside
 ) AS wrong GROUP BY zone_id, received_at ORDER BY zone_id, received_at;
 
 -- live_alerts

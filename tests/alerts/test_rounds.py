@@ -222,6 +222,7 @@ def test_days_on_which_a_zone_measured_in_another_way_teach_it_nothing(
 ) -> None:
     zone, today = zones[0], datetime(2026, 3, 2, tzinfo=UTC)
     kept = {
+        "clock_moved_s": 0.0,
         "night_balance_m3_h": 1.0, "night_balance_m3_h (1)": 2.0, "pump_head_rows": 10.0, "pump_head_rows (1)": 20.0,
     }  # fmt: skip
     with connect(database_url) as connection:
@@ -233,6 +234,36 @@ def test_days_on_which_a_zone_measured_in_another_way_teach_it_nothing(
         sites = Sites(fetch_sites(connection, [zone.zone_id])).without({(zone.zone_id, one) for one in lacks})
         past = fetch_past_days(connection, sites, today.timestamp(), back=timedelta(days=7))
     assert (past.get("night_balance_m3_h")[0, -1], past.get("pump_head_rows")[0, -1]) == (balance, rows)
+
+
+def test_days_that_the_version_before_has_kept_go_on_teaching_a_zone_after_an_upgrade(
+    database_url: str, zones: list[Zone]
+) -> None:
+    """A village of taps alone, which draws 0.12 m³/h at night: that version had one name for a balance of either way.
+    It was replaced at noon of the sixth day."""
+    zone, start = zones[0], datetime(2026, 3, 1, tzinfo=UTC)
+    end = start + timedelta(days=7, hours=1)
+    t_s = np.arange((start + timedelta(days=5, hours=12)).timestamp(), end.timestamp(), STEP_S)
+    flag = np.full(len(t_s), Flag.GOOD, dtype=np.int16)
+    measured: dict[Channel, FloatArray] = {
+        ("tower", "level_m"): np.full(len(t_s), 1.5), ("tap-01", "volume_m3"): 0.01 * np.arange(len(t_s)),
+    }  # fmt: skip
+    with connect(database_url) as connection:
+        import_zones(connection, [zone])
+        for day in range(5):
+            connection.execute(
+                "INSERT INTO zone_day (zone_id, day, features) VALUES (%s, %s, %s)",
+                [zone.zone_id, (start + timedelta(days=day)).date(), json.dumps({"night_balance_m3_h": 0.5})],
+            )
+        for channel, value in measured.items():
+            ids = np.full(len(t_s), channel_ids(connection)[zone.zone_id, *channel], dtype=np.int32)
+            micros = (t_s * 1e6).astype(np.int64)
+            ReadingWriter(connection).write(Columns(ids, micros, micros, value, flag))
+        Evaluator(connection, every=HOUR).work(end)
+        sites = Sites([replace(*fetch_sites(connection, [zone.zone_id]), channels=frozenset(measured))])
+        past = fetch_past_days(connection, sites, (start + timedelta(days=7)).timestamp(), back=timedelta(days=7))
+    expected = [0.5] * 5 + [np.nan, 0.12]
+    assert past.get("night_balance_m3_h")[0] == pytest.approx(expected, abs=0.005, nan_ok=True)
 
 
 @pytest.mark.parametrize("leaks", [False, True])
