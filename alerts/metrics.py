@@ -106,8 +106,11 @@ class Metrics:
         return self.false / self.marked if self.marked else None
 
 
-def measure(records: Sequence[Record], sent: Sent, *, start: datetime, end: datetime) -> Metrics:
-    """The figures of alerts that were opened within [start, end]; what is open at `end` may be stale."""
+def measure(records: Sequence[Record], sent: Sent | None, *, start: datetime, end: datetime) -> Metrics:
+    """The figures of alerts that were opened within [start, end]; what is open at `end` may be stale.
+
+    Without `sent` nothing is said of a week.
+    """
     within = [one for one in records if start <= one.opened_at <= end]
     told = [one for one in within if one.is_told]
     open_now = [one for one in records if one.ended_at is None and not one.is_explained]
@@ -116,8 +119,8 @@ def measure(records: Sequence[Record], sent: Sent, *, start: datetime, end: date
     return Metrics(
         alerts=len(told),
         untold=len(within) - len(told),
-        per_zone_week=len(told) / sent.zone_weeks if sent.zone_weeks else None,
-        sms_per_person_week=sent.sms / sent.person_weeks if sent.person_weeks else None,
+        per_zone_week=len(told) / sent.zone_weeks if sent and sent.zone_weeks else None,
+        sms_per_person_week=sent.sms / sent.person_weeks if sent and sent.person_weeks else None,
         floods=tuple(_all_floods(told)),
         chattering=tuple(sorted((one for one in told if one.times > 1), key=lambda one: -one.times)),
         stale=tuple(sorted((one for one in open_now if end - one.opened_at > STALE), key=lambda one: one.opened_at)),
@@ -169,9 +172,9 @@ def _by_fault(told: Sequence[Record]) -> tuple[tuple[str, int, int, int], ...]:
     return tuple((fault, number, marked[fault], false[fault]) for fault, number in count.most_common(NOISIEST))
 
 
-def fetch_metrics(connection: Connection, *, start: datetime, end: datetime) -> Metrics:
-    """The figures of [start, end], from the database."""
+def fetch_metrics(connection: Connection, *, start: datetime, end: datetime, per_week: bool = True) -> Metrics:
+    """The figures of [start, end], from the database; those of a week look for the first reading of every channel."""
     span = {"start": start, "end": end}
     records = [Record(*row) for row in connection.execute(SQL["records"], span)]
-    (sent,) = connection.execute(SQL["sent"], span).fetchall()
-    return measure(records, Sent(*sent), start=start, end=end)
+    sent = Sent(*connection.execute(SQL["sent"], span).fetchall()[0]) if per_week else None
+    return measure(records, sent, start=start, end=end)

@@ -24,6 +24,7 @@ from psycopg_pool import ConnectionPool
 from gateway.clock import instant_from_us
 from ingest.arrays import array_cursor
 from ingest.db import Connection, queries
+from ingest.hours import fetch_uneven
 from ingest.readings import ChannelRow
 from ingest.readings_pg import PgReadings
 from web.errors import BadParameter, NotThere
@@ -181,12 +182,25 @@ def _raw(pool: ConnectionPool[Connection], row: ChannelRow, export: Export) -> I
 def _rollups(pool: ConnectionPool[Connection], row: ChannelRow, export: Export) -> Iterator[list[pa.Array]]:
     """A year has 8,760 hours: a channel is one piece."""
     parameters = {"channel": row.channel_id, "start": export.start, "end": export.end}
-    statement = SQL["hours" if export.kind is Kind.HOUR else "days"]
+    is_hourly = export.kind is Kind.HOUR
     with pool.connection(timeout=POOL_WAIT_S) as connection:
-        rows = connection.execute(statement, parameters).fetchall()
+        rows = connection.execute(SQL["hours" if is_hourly else "days"], parameters).fetchall()
+        over_time = _over_time(connection, row, export) if is_hourly else {}
     if rows:
+        start, mean, *others = zip(*rows, strict=True)
+        means = [over_time.get(at, value) for at, value in zip(start, mean, strict=True)]
         kinds = SCHEMAS[export.kind].types[len(WHO) :]
-        yield [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
+        yield [pa.array(column, kind) for column, kind in zip([start, means, *others], kinds, strict=True)]
+
+
+def _over_time(connection: Connection, row: ChannelRow, export: Export) -> dict[datetime, float]:
+    """The means of hours in which the channel was read unevenly."""
+    uneven = fetch_uneven(connection, [row.zone_id], [f"{row.asset_id}/{row.name}"], export.start, export.end)
+    return {
+        instant_from_us(at_us): mean
+        for one in uneven
+        for at_us, mean in zip(one.hour_us.tolist(), one.mean.tolist(), strict=True)
+    }
 
 
 def _instants(micros: NDArray[np.int64]) -> pa.Array:

@@ -12,12 +12,13 @@ ORDER BY a.opened_at, a.alert_id;
 
 -- sent
 -- Messages about alerts that a carrier took within a span (a bundle is one, what it tells is none), the weeks of the
--- zones in it, each from its first reading, and those of their people, who may be of several.
+-- zones in it, each from its sensors' first reading, and those of their people, who may be of several.
 WITH watched AS (
     SELECT c.zone_id,
            extract(epoch FROM %(end)s - greatest(%(start)s, min(coalesce(first.day, l.measured_at)))) / 604800 AS weeks
     FROM channel c JOIN latest l USING (channel_id) LEFT JOIN LATERAL (
         SELECT d.day FROM reading_day d WHERE d.channel_id = l.channel_id ORDER BY d.day LIMIT 1) first ON true
+    WHERE c.by_hand_of IS NULL
     GROUP BY c.zone_id HAVING min(coalesce(first.day, l.measured_at)) < %(end)s)
 SELECT (SELECT count(*) FROM notification
         WHERE kind IN ('opened', 'reminder', 'resolved', 'bundle') AND told_in IS NULL

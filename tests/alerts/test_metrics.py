@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from alerts.closing import RepairTimes
 from alerts.metrics import FLOOD, FLOOD_WITHIN, Record, Sent, Spans, fetch_metrics, floods, measure
+from gateway.clock import us_from_instant
 from gateway.zones import Zone
-from ingest.db import connect
-from ingest.registry import import_zones
+from ingest.columns import Columns
+from ingest.db import connect, queries
+from ingest.registry import channel_ids, import_zones
+from ingest.writer import ReadingWriter
 from tests.web.web_seed import seed_alert, seed_good, seed_notification
 
 START = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
@@ -127,3 +130,26 @@ def test_a_young_project_is_not_spread_over_a_year(database_url: str, zones: lis
     assert found.per_zone_week == pytest.approx(2 / (40 / 7)), "not 2 of 313 zone-weeks"
     members = [len({one.phone for one in zone.committee}) for zone in zones[:2]]
     assert found.sms_per_person_week == pytest.approx(2 / ((30 * members[0] + 10 * members[1]) / 7))
+
+
+@pytest.mark.db
+def test_weeks_begin_with_the_first_sensor_and_not_with_who_went_to_see(database_url: str, zones: list[Zone]) -> None:
+    """The guard read the tower's level for 200 days before the village had its sensor, three weeks ago."""
+    now = START + 3 * WEEK
+    with connect(database_url) as connection:
+        import_zones(connection, zones)
+        level = channel_ids(connection)[zones[0].zone_id, "tower", "level_m"]
+        own_channel = queries("ingest", "by_hand")["own_channel"]
+        ((by_hand,),) = connection.execute(own_channel, {"channel": level}).fetchall()
+        at_us = np.array([us_from_instant(at) for at in (START - timedelta(days=200), now, START, now)])
+        number = np.array([by_hand, by_hand, level, level], np.int32)
+        ReadingWriter(connection).write(Columns(number, at_us, at_us, np.ones(4), np.ones(4, np.int16)))
+        alert = seed_alert(connection, zones[0].zone_id, "tower_empty", code="A1", opened_at=now - HOUR)
+        ((person,),) = connection.execute(
+            "SELECT min(contact_id) FROM contact WHERE zone_id = %s", (zones[0].zone_id,)
+        ).fetchall()
+        seed_notification(connection, alert, contact_id=person, text="…", at=now - HOUR)
+        found = fetch_metrics(connection, start=now - timedelta(days=365), end=now)
+        without = fetch_metrics(connection, start=now - timedelta(days=365), end=now, per_week=False)
+    assert found.per_zone_week == pytest.approx(1 / 3), "not one in 32 weeks"
+    assert without == replace(found, per_zone_week=None, sms_per_person_week=None)

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
+from alerts import metrics
 from gateway.zones import Zone
 from ingest.registry import import_zones
 from simulator.fiction import zones_with_fiction
@@ -544,6 +545,14 @@ def test_the_figures_about_our_own_alerts(site: Site, visitor: httpx.Client) -> 
     assert "1 sur 1 dont on a dit si elles étaient vraies" in page
     assert "médiane de 1 ; neuf sur dix en 4 h 02" in page
     assert visitor.get("/fr/alertes/bilan?jours=8").status_code == 400
+
+
+def test_the_list_of_alerts_does_not_ask_every_channel_when_it_was_first_heard(
+    visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows nothing of a week, and is looked at all day: of a thousand zones those are 40,000 look-ups."""
+    monkeypatch.setitem(metrics.SQL, "sent", "not to be asked")
+    assert visitor.get("/fr/alertes").status_code == 200
 
 
 def test_pages_say_what_a_zone_cannot_be_judged_for(reader: httpx.Client) -> None:

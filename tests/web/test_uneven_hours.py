@@ -10,13 +10,15 @@ import pytest
 from gateway.sampling import Reporter, Sample
 from gateway.zones import Zone
 from ingest.columns import Columns
-from ingest.db import Connection
+from ingest.db import Connection, open_pool
 from ingest.hours import LIFTED, POWER, SUN, Hours, Part, fetch_uneven
 from ingest.readings import FloatArray
+from ingest.readings_pg import PgReadings
 from ingest.registry import channel_ids
 from ingest.writer import ReadingWriter
 from tests.web.web_site import Site
 from web.daily import DAY
+from web.exports import Export, Format, Kind, tables_of
 from web.fleet import fetch_fleet
 from web.reports.figures import specific_energy
 from web.reports.period import Period
@@ -82,3 +84,18 @@ def test_the_hours_of_our_own_gateway_under_clouds_are_the_integral(site: Site, 
         (found,) = fetch_uneven(connection, ["zone-4"], [SUN], NINE, NINE + HOUR)
     assert abs(values.mean() / sun.mean() - 1) > 0.1, "a mean of readings is not the sun of the hour"
     assert found.mean[0] == pytest.approx(sun.mean(), rel=0.03)
+
+
+def test_an_export_by_the_hour_has_means_over_time_and_counts_what_was_read(site: Site, zones: list[Zone]) -> None:
+    """The sun of a restless hour, and a calm one behind it; the tower's counter shows what it showed."""
+    with site.connect() as connection:
+        send(connection, SUN, *broken_then_calm(400, 800))
+        send(connection, SUN, np.arange(3600, 7200, 300.0), np.linspace(700, 810, 12))
+        send(connection, LIFTED, *broken_then_calm(7.0, 8.0))
+        rows = {f"{row.asset_id}/{row.name}": row for row in PgReadings(connection).channels("zone-4")}
+    export = Export([rows[SUN], rows[LIFTED]], NINE, NINE + HOUR * 2, Kind.HOUR, Format.CSV)
+    with open_pool(site.url, size=1) as pool:
+        sun, lifted = (table.to_pydict() for table in tables_of(pool, export))
+    assert sun["mean"] == pytest.approx([2000 / 3, 755])
+    assert sun["n"] == [68, 12]
+    assert lifted["mean"] == pytest.approx([(60 * 7 + 8 * 8) / 68])

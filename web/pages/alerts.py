@@ -83,7 +83,7 @@ def alerts(
     if zone and zone not in names:
         raise BadParameter("zone", zone, "is no zone")
     found, more = _listed(page, FILTERS[etat], zone or None, quoi or None, suite)
-    lately = fetch_metrics(page.connection, start=page.now - LATELY, end=page.now)
+    lately = fetch_metrics(page.connection, start=page.now - LATELY, end=page.now, per_week=False)
     piles = count_piles(page.connection, now=page.now, since=page.now - LATELY, zone=zone or None, fault=quoi or None)
     counts = {key: sum(piles[pile] for pile in kinds) for key, kinds in FILTERS.items()}
     return page.render(
