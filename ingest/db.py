@@ -30,6 +30,7 @@ LOCK_WAIT_S = 0.5  # so long a migration that waits for a table holds up whoever
 LET_THROUGH_S = 0.5  # and then it stands back
 MIGRATE_WITHIN_S = 120.0
 LIFE_S = 600.0  # of a connection in a pool: its server process keeps what its largest answer took, in a soak 28 MB
+SPARE_S = 60.0  # so long nobody needed it: of many at once one goes each time; kept, each is 10 MB of the server's
 MUST_BE_ON = {
     "fsync": "after a power failure it may not start again",
     "full_page_writes": "after a power failure pages may be half old and half new",
@@ -73,6 +74,7 @@ def open_pool(
         max_size=size,
         timeout=10,
         max_lifetime=LIFE_S,
+        max_idle=SPARE_S,
         reconnect_timeout=5,  # then whoever asks next tries at once; the pool's own pauses double without bound
         open=False,
         check=_check,

@@ -24,8 +24,7 @@ from ingest.meters import counted_steps
 SQL = queries("ingest", "rollups")
 HOUR_US = 3_600_000_000
 HOURS_A_DAY = 24
-# So many hours are added up anew at once, and about so many readings: one row of the database holds them all, and libpq
-# keeps the room of its largest row as long as the connection lives.
+# So many hours are added up anew at once, and about so many readings: all of them are in memory.
 HOURS_AT_FIRST, HOURS_ANEW, READINGS_ANEW = 8, 500, 40_000
 NO_HOUR = np.iinfo(np.int64).min
 
@@ -225,11 +224,13 @@ class Rollups:
         begins[1:] = (np.diff(channel) != 0) | (np.diff(hour) != 1)
         start_us, end_us = hour[begins] * HOUR_US, (hour[np.append(begins[1:], True)] + 1) * HOUR_US
         spans = {"channel": Int4s(channel[begins]), "start": Times(start_us), "end": Times(end_us)}
-        row = array_cursor(self._connection).execute(SQL["readings_by_span"], spans).fetchone()
-        if row is None or row[0] is None:
+        rows = array_cursor(self._connection).execute(SQL["readings_by_span"], spans).fetchall()
+        if not rows:
             return 0
-        order = np.lexsort((row[1], row[0]))
-        span, at_us, value, flag = row[0][order] - 1, row[1][order], row[2][order], row[3][order]
+        columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
+        order = np.lexsort((columns[1], columns[0]))
+        place, at_us, value, flag = (column[order] for column in columns)
+        span = place - 1
         channel_of, good = channel[begins][span], flag != Flag.BAD
         is_first, group = _groups(span, at_us // HOUR_US)
         sums = np.repeat(_EMPTY, int(is_first.sum()))

@@ -12,7 +12,9 @@ WHERE %(only)s::integer IS NULL OR channel_id = %(only)s;
 COPY reading_hour (channel_id, hour, n, bad, min, max, sum, first, last, steps) FROM STDIN (FORMAT binary);
 
 -- readings_by_span
-SELECT span, measured, vals, flags FROM readings_by_span(%(channel)s, %(start)s, %(end)s);
+-- 4,096 readings a row: a connection keeps room for the largest row that it ever brought.
+SELECT span[i:i + 4095], measured[i:i + 4095], vals[i:i + 4095], flags[i:i + 4095]
+FROM readings_by_span(%(channel)s, %(start)s, %(end)s), generate_series(1, cardinality(span), 4096) AS i;
 
 -- replace_hours
 -- Hours as they are now; one without a good reading comes with NaN.

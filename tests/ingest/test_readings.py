@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,13 +13,14 @@ from hypothesis import strategies as st
 
 from gateway.model import Flag
 from gateway.zones import Zone
-from ingest import readings_pg
+from ingest import db, readings_pg
 from ingest.arrays import array_cursor
 from ingest.columns import Columns
 from ingest.db import connect, open_pool
 from ingest.readings_pg import PgReadings, series_statement
 from ingest.registry import import_zones
 from ingest.writer import ReadingWriter
+from tests.ingest.process import wait_until
 
 pytestmark = pytest.mark.db
 START = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
@@ -131,6 +133,19 @@ def test_a_connection_that_died_keeps_nothing_of_what_it_brought(database_url: s
         with pool.connection() as fresh:
             assert fresh.execute("SELECT 1").fetchone() == (1,)
     assert died.pgconn.pgconn_ptr is None
+
+
+def test_connections_that_only_several_at_once_needed_are_given_back(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "SPARE_S", 0.05)
+    with open_pool(database_url, size=4) as pool, connect(database_url) as looking:
+        there = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        with ExitStack() as at_once:
+            for _ in range(4):
+                at_once.enter_context(pool.connection())
+            assert looking.execute(there).fetchone() == (4 + 1,)
+        wait_until(lambda: looking.execute(there).fetchone() == (1 + 1,), lambda: str(pool.get_stats()))
 
 
 def test_a_matrix_of_more_channels_than_a_row_carries_holds_each(connection: psycopg.Connection) -> None:  # type: ignore[type-arg]

@@ -162,8 +162,8 @@ def test_a_channel_that_speaks_each_second_is_added_up_a_few_hours_at_a_time(
     connection: psycopg.Connection,  # type: ignore[type-arg]
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Libpq keeps the room of its largest row for as long as the connection lives."""
-    fetched: list[int] = []
+    """Libpq keeps the room of its largest row for as long as the connection lives, were it one of a dense hour."""
+    fetched: list[list[int]] = []
 
     class Counting:
         def __init__(self, of: psycopg.Connection) -> None:  # type: ignore[type-arg]
@@ -173,10 +173,10 @@ def test_a_channel_that_speaks_each_second_is_added_up_a_few_hours_at_a_time(
             self._cursor.execute(*asked)  # type: ignore[arg-type]
             return self
 
-        def fetchone(self) -> tuple[Any, ...] | None:
-            row = self._cursor.fetchone()
-            fetched.append(0 if row is None or row[1] is None else len(row[1]))
-            return row
+        def fetchall(self) -> list[tuple[Any, ...]]:
+            rows = self._cursor.fetchall()
+            fetched.append([len(row[1]) for row in rows])
+            return rows
 
     writer = ReadingWriter(connection)
     second = np.arange(0, 40 * 3600, 1)
@@ -190,6 +190,8 @@ def test_a_channel_that_speaks_each_second_is_added_up_a_few_hours_at_a_time(
     writer.write(
         Columns(np.ones(39, np.int32), hourly, measured[-39:], np.ones(39), np.zeros(39, np.int16) + Flag.GOOD)
     )
-    assert sum(fetched) >= 39 * 3601
-    assert max(fetched) <= READINGS_ANEW + 3602
+    at_once = [sum(rows) for rows in fetched]
+    assert sum(at_once) >= 39 * 3601
+    assert max(at_once) <= READINGS_ANEW + 3602
+    assert max(map(max, fetched)) == 4096
     assert_rollups_are_right(connection)
