@@ -23,7 +23,7 @@ from ndiyan.errors import SettingsError
 from ndiyan.identities import unheard
 from ndiyan.machine import machine_problems
 from ndiyan.problem import Problem, by_systemd, why_no_answer
-from ndiyan.roles import RolesRefused, refuse_shared
+from ndiyan.roles import RolesInUse, refuse_in_use
 from ndiyan.settings import Settings
 from web.errors import SignOnRefused
 from web.itself import BAD_WITHIN, fetch_disk
@@ -173,7 +173,7 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
     yield from _disk(connection, clock)
     yield from _services(connection, clock)
     if not settings.demo:
-        yield from _owners(connection)
+        yield from _owners(connection, settings)
     yield from _topics(connection, settings)
     yield from _evaluation(connection)
     yield from _telling(connection, settings, clock)
@@ -235,14 +235,18 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
             yield Problem(f"the broker does not let {name} read {topic}", "give its user the right to read # there")
 
 
-def _owners(connection: Connection) -> Iterator[Problem]:
+def _owners(connection: Connection, settings: Settings) -> Iterator[Problem]:
     if services := [service for (service,) in connection.execute(SQL["services_as_owner"])]:
-        cure = "ndiyan db roles --folder /etc/ndiyan (where the settings are), then systemctl restart ndiyan.target"
+        folder = settings.file.parent if settings.file else Path("/etc/ndiyan")
         try:
-            refuse_shared(connection)
-        except RolesRefused as refusal:
-            cure = f"{refusal}; then {cure}"
-        yield Problem(f"as the owner of the database, who may do everything, run: {', '.join(services)}", cure)
+            refuse_in_use(connection, folder)
+            cure = f"ndiyan db roles --folder {folder}"
+        except RolesInUse as refusal:
+            cure = str(refusal)
+        yield Problem(
+            f"as the owner of the database, who may do everything, run: {', '.join(services)}",
+            f"{cure}, then systemctl restart ndiyan.target",
+        )
 
 
 def _start(part: Part) -> str:

@@ -43,7 +43,7 @@ from ndiyan.identities import (
     password_file,
 )
 from ndiyan.roles import SERVICES as WITH_ROLE
-from ndiyan.roles import RolesRefused, grant_all, refuse_shared, write_urls
+from ndiyan.roles import RolesInUse, RolesRefused, grant_all, refuse_in_use, write_urls
 from ndiyan.sealing import generate_key
 from ndiyan.settings import load_settings, service_file
 from ndiyan.shipped_files import shipped
@@ -58,6 +58,7 @@ OWN_POSTGRES = "host=/var/run/postgresql dbname=postgres user=postgres"  # opens
 BACKUP_AT = "02:30"
 FIRST_FREE_PORT = 1024  # the services are nobody who may take one below
 BY = "server (ndiyan init)"
+AS_OWNER = "The services run as the owner of the database until they have roles of their own"
 # Where the units of the services see something else than everybody does (ProtectHome, PrivateTmp).
 THROWN_AWAY = ("/tmp", "/var/tmp")  # noqa: S108 - compared
 HIDDEN = dict.fromkeys(("/home", "/root", "/run/user"), "is closed to them") | dict.fromkeys(
@@ -191,19 +192,18 @@ def install(answers: Answers) -> Installed:
                 _write(file, made)
             _make_folder(answers.backups, made, owner=ACCOUNT, mode=0o711)
             _make_folder(answers.broker_data, made, owner=BROKER_ACCOUNT, mode=0o700)
+            addresses: list[Path] = []
             owners = ""
             try:
                 with _who_makes_roles(answers, connection) as maker:
-                    refuse_shared(maker)
+                    refuse_in_use(maker, answers.etc)
                     grant_all(maker)
                     addresses = write_urls(maker, answers.etc, like=database)
                     made += addresses
+            except RolesInUse as refusal:
+                owners = f"{AS_OWNER}: {refusal}"
             except RolesRefused as refusal:
-                addresses = []
-                owners = (
-                    f"The services run as the owner of the database until they have roles of their own: {refusal}; then"
-                    f" ndiyan db roles --folder {answers.etc}"
-                )
+                owners = f"{AS_OWNER}: {refusal}; then ndiyan db roles --folder {answers.etc}"
     return Installed((*(file.path for file in files), *addresses), f"{answers.pages}/login/{token}", owners)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway.clock import SystemClock
 from ingest.db import Connection, connect, migrate, newest_migration, schema_number
@@ -35,7 +36,7 @@ from tests.conftest import skip_without
 from tests.databases import database
 from tests.ingest.process import wait_until
 from tests.ndiyan.test_cli import ndiyan
-from tests.surroundings import NO_SETTINGS, environment
+from tests.surroundings import environment
 
 
 @pytest.fixture
@@ -388,14 +389,28 @@ def test_roles_that_serve_another_database_keep_their_passwords_and_init_says_so
     assert install(first).owners == ""
     with database(postgres, f"ndiyan_test_second_{os.getpid()}") as url:
         done = install(answers(root / "second", url))
-        assert "run as the owner of the database until they have roles of their own: the roles of" in done.owners
-        assert done.owners.endswith(f"then ndiyan db roles --folder {root / 'second/etc/ndiyan'}")
+        anew = f"ndiyan db roles --folder {root / 'second/etc/ndiyan'} --anew"
+        assert "run as the owner of the database until they have roles of their own: ndiyan_ingest, " in done.owners
+        assert done.owners.endswith(f"which new ones would lock out: where that is meant, {anew}")
         assert not [file for file in done.files if file.suffix == ".env"]
         with connect(url, application="ndiyan web"):
-            found = find_problems(load_settings(NO_SETTINGS, {"NDIYAN_DATABASE_URL": url}), clock=SystemClock())
+            second = load_settings(root / "second/etc/ndiyan/ndiyan.toml", {})
+            found = find_problems(second, clock=SystemClock())
         (cure,) = [one.remedy for one in found if "as the owner" in one.sentence]
-        assert cure.startswith("the roles of this server are those of the services of"), "nor does the doctor lock out"
-    connect(url_of(first, "web")).close()
+        assert f"would lock out: where that is meant, {anew}, then " in cure, "nor does the doctor lock out"
+        there = {"NDIYAN_SETTINGS": str(second.file)}
+        by_hand = ndiyan("db", "roles", "--folder", str(root / "second/etc/ndiyan"), cwd=root, **there)
+        assert by_hand.returncode == 1
+        serves = str(conninfo_to_dict(empty_database_url)["dbname"])
+        assert re.search(rf"ndiyan_ingest, .+ not in {root}/second/\S+, for the services of .*{serves}", by_hand.stderr)
+        connect(url_of(first, "web")).close()
+        own = {"NDIYAN_SETTINGS": str(first.settings)}
+        turned = ndiyan("db", "roles", "--folder", str(first.etc), cwd=root, **own)
+        assert turned.returncode == 0, "whose passwords they are gives new ones without a word more"
+        connect(url_of(first, "web")).close()
+        assert ndiyan(*anew.split()[1:], cwd=root, **there).returncode == 0
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            connect(url_of(first, "web"))
 
 
 @pytest.mark.db
