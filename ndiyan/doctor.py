@@ -26,7 +26,7 @@ from ndiyan.problem import Problem, by_systemd, why_no_answer
 from ndiyan.roles import RolesInUse, refuse_in_use
 from ndiyan.settings import Settings
 from web.errors import SignOnRefused
-from web.itself import BAD_WITHIN, fetch_disk
+from web.itself import BAD_WITHIN, fetch_disk, fetch_floods
 from web.masks import hide_phones
 
 SQL = queries("ndiyan", "doctor")
@@ -171,6 +171,7 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
             )
     yield from _of_restores(connection)
     yield from _disk(connection, clock)
+    yield from _floods(connection, clock)
     yield from _services(connection, clock)
     if not settings.demo:
         yield from _owners(connection, settings)
@@ -198,6 +199,16 @@ def _disk(connection: Connection, clock: Clock) -> Iterator[Problem]:
             + (": this machine's, as the database's is not seen from here" if disk.is_unseen else ""),
             "give it more room: readings stay for ever, whatever retention.* says (docs/watch.md)"
             + ("" if is_by_column else f"; {by_column}"),
+        )
+
+
+def _floods(connection: Connection, clock: Clock) -> Iterator[Problem]:
+    for one in fetch_floods(connection, clock.now()):
+        out = f"ndiyan devices revoke {one.gateway}" if one.gateway else "take its user's right to write at the broker"
+        yield Problem(
+            f"{one.who} fills the disk: {one.count} of its messages were set aside within a day,"
+            f" {one.size / 1e6:.0f} MB, which stay until they are accepted",
+            f"see why with ndiyan set-aside list and mend it; until then {out}",
         )
 
 
