@@ -51,6 +51,7 @@ def find_problems(settings: Settings, *, clock: Clock, wall: Clock | None = None
         with connect(settings.required("database.url"), application="ndiyan-doctor") as connection:
             problems += _clocks(connection, wall)
             problems += _durability(connection)
+            problems += _log(connection)
             problems += _database(connection, settings, clock)
     except SettingsError as error:
         problems.append(Problem("no database is set", str(error)))
@@ -149,6 +150,14 @@ def _clocks(connection: Connection, wall: Clock) -> Iterator[Problem]:
 def _durability(connection: Connection) -> Iterator[Problem]:
     for setting, sentence in weak_settings(connection):
         yield Problem(sentence, f"ALTER SYSTEM SET {setting} = on; then SELECT pg_reload_conf()")
+
+
+def _log(connection: Connection) -> Iterator[Problem]:
+    if connection.execute("SHOW log_error_verbosity").fetchone() != ("terse",):
+        yield Problem(
+            "the database's server writes the rows that it refuses into its log, with people's phones in them",
+            "as a superuser, ALTER SYSTEM SET log_error_verbosity = terse; then SELECT pg_reload_conf()",
+        )
 
 
 def _database(connection: Connection, settings: Settings, clock: Clock) -> Iterator[Problem]:

@@ -255,7 +255,8 @@ def make_database(server: str, url: str) -> None:
     """Make the user and the database of `url` on a server, which `server` opens for its administrator.
 
     The user may make databases, for restores, and is nothing more: what a migration may not make itself is made here. A
-    user that is there gets the new password; a database that is there stays as it is.
+    user that is there gets the new password; a database that is there stays as it is. The server's log gets no row that
+    is refused.
 
     Raises
     ------
@@ -278,6 +279,9 @@ def make_database(server: str, url: str) -> None:
             # A server that was set up without a locale would make one of bytes.
             made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
             admin.execute(made.format(name, role))
+        if admin.execute("SHOW log_error_verbosity").fetchone() != ("terse",):  # a row that is refused has phones
+            admin.execute("ALTER SYSTEM SET log_error_verbosity = terse")
+            admin.execute("SELECT pg_reload_conf()")
 
 
 def _new_address(server: str) -> str:

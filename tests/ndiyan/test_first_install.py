@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway.clock import SystemClock
@@ -128,7 +129,8 @@ def test_what_init_writes_starts_takes_a_gateways_first_reading_and_leaves_the_d
         told = {one["sentence"] for one in json.loads(ndiyan("doctor", "--json", cwd=root, **there).stdout)}
         early = {"alerts is not running", "keeper is not running", "the machine's clock is not set by the network"}
         (deaf,) = (one for one in told if one.startswith("nobody would hear that this server is dead"))
-        assert told - early - {deaf} == {
+        logs = "the database's server writes the rows that it refuses into its log, with people's phones in them"
+        assert told - early - {deaf, logs} == {  # a server that is given to the tests may
             "no SMS leaves this server: sms.carriers names nothing but the telephone on the screen"
         }
 
@@ -339,6 +341,25 @@ def test_a_database_is_made_once_and_its_user_who_is_no_superuser_brings_its_sch
         with connect(postgres) as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
             admin.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
+
+
+@pytest.mark.db
+def test_a_server_of_ones_own_writes_no_refused_row_into_its_log(postgres: str) -> None:
+    name = f"ndiyan_test_log_{os.getpid()}"
+    url = make_conninfo(postgres, user=name, password="secret", dbname=name)
+    with connect(postgres) as admin:
+        database = sql.Identifier(admin.info.dbname)
+        try:
+            make_database(postgres, url)
+            written = "SELECT setting FROM pg_file_settings WHERE sourcefile LIKE '%postgresql.auto.conf'"
+            assert ("terse",) not in admin.execute(written).fetchall(), "one that is so already is left as it is"
+            admin.execute(sql.SQL("ALTER DATABASE {} SET log_error_verbosity = 'default'").format(database))
+            make_database(postgres, url)
+            assert ("terse",) in admin.execute(written).fetchall()
+        finally:
+            admin.execute("ALTER SYSTEM RESET log_error_verbosity")
+            admin.execute(sql.SQL("ALTER DATABASE {} RESET log_error_verbosity").format(database))
+            drop(postgres, name)
 
 
 @pytest.mark.db
