@@ -281,7 +281,7 @@ class Settings:
     demo: bool
     carriers: tuple[CarrierConfig, ...] = field(default=(), kw_only=True)
     webhooks: tuple[WebhookConfig, ...] = field(default=(), kw_only=True)
-    file: Path | None = field(default=None, kw_only=True)
+    file: Path | None = field(default=None, kw_only=True, compare=False)
 
     @property
     def reads_own_profiles(self) -> bool:
