@@ -1,7 +1,7 @@
 # What people run. `make help` lists it; ARGS="…" goes to the command behind.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit sbom bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-full-disk bench-overload bench-clock bench-away bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-forms bench-web bench-growth
+.PHONY: help setup demo test check audit sbom dist bench bench-peers bench-reads bench-simulator bench-evaluation bench-live bench-crash bench-chaos bench-soak bench-gateway bench-fuzz bench-fuzz-profiles bench-sms-gammu bench-outage bench-full-disk bench-overload bench-clock bench-away bench-bad-rows bench-sms bench-ladder bench-segments bench-villages bench-memory bench-country bench-fuzz-coverage screens bench-api bench-forms bench-web bench-growth
 
 VENV := .venv
 AUDIT := .venv-audit
@@ -44,10 +44,14 @@ check: setup  ## style, types, and the audit, which passes when nobody could be 
 audit:  ## known vulnerabilities of what the locks pin; fails, and says so, when nobody could be asked
 	@$(ASK)
 
-sbom: setup  ## what is installed here, with licences, as CycloneDX 1.6 in dist/ndiyan.cdx.json (ARGS=/opt/ndiyan for another environment)
+sbom: setup  ## what a server installs, with hashes and licences, as CycloneDX 1.6 in dist/ndiyan.cdx.json
 	@deploy/setup_apart.sh $(AUDIT) deploy/audit.lock
 	@mkdir -p dist
-	@exec $(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --output-format JSON --output-file dist/ndiyan.cdx.json $(or $(ARGS),$(VENV))
+	@set -o pipefail; $(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --output-format JSON $(VENV) \
+		| $(PYTHON) -m deploy.sbom deploy/server.lock > dist/ndiyan.cdx.json
+
+dist: setup sbom  ## what a release has: wheel, source and what is in it (SBOM), in dist/
+	@exec $(PYTHON) -m hatchling build -d dist
 
 bench: setup  ## ingest against raw COPY and a naive script, then the simulator (ARGS="--messages 2000 --rounds 1" for the first)
 	@deploy/need.sh mosquitto mosquitto "there is nothing to measure"

@@ -116,9 +116,17 @@ def make_certificates(*hosts: str, now: datetime) -> Certificates:
 
 
 def hosts_of(certificate: str) -> list[str]:
-    """The names and addresses that a server's certificate is for."""
-    extensions = x509.load_pem_x509_certificate(certificate.encode()).extensions
-    return [str(one.value) for one in extensions.get_extension_for_class(x509.SubjectAlternativeName).value]
+    """The names and addresses that a server's certificate is for; of one of old that has but a common name, none.
+
+    Raises
+    ------
+    ValueError : it is no certificate
+    """
+    try:
+        extensions = x509.load_pem_x509_certificate(certificate.encode()).extensions
+        return [str(one.value) for one in extensions.get_extension_for_class(x509.SubjectAlternativeName).value]
+    except x509.ExtensionNotFound:
+        return []
 
 
 def serials_of(revoked: str) -> set[int]:

@@ -298,14 +298,19 @@ def db_roles(
         Path | None,
         typer.Option(help="Give each a new password, in files that the services read (systemd)."),
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Also where they log in by passwords that the folder does not have.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a database role for each service, which may do what it does and no more (docs/databases.md)."""
     from ingest.db import check_schema, connect
-    from ndiyan.roles import SERVICES, grant_all, role_of, write_urls
+    from ndiyan.roles import SERVICES, grant_all, refuse_in_use, role_of, write_urls
 
     with connect(_load(context).required("database.url")) as connection:
         check_schema(connection)
+        if folder and not anew:
+            refuse_in_use(connection, folder)
         grant_all(connection)
         written = [str(file) for file in write_urls(connection, folder)] if folder else []
     roles = [role_of(service) for service in SERVICES]

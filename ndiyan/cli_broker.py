@@ -36,7 +36,12 @@ def certificate(
         signer = Authority(authority, secret)
     except ValueError as error:
         raise NdiyanError(f"{settings.broker_authority}: {error}") from error
-    hosts = list(dict.fromkeys((*hosts_of(shown.read_text("utf-8")), *(host or ()))))
+    try:
+        hosts = list(dict.fromkeys((*hosts_of(shown.read_text("utf-8")), *(host or ()))))
+    except ValueError as error:
+        raise NdiyanError(f"{shown} is no certificate (PEM)") from error
+    if not hosts:
+        raise NdiyanError(f"{shown} names no host (it has no subjectAltName): say for which ones with --host")
     made, made_key = signer.serve(*hosts, now=SystemClock().now())
     _replace(key, made_key)
     _replace(shown, made)

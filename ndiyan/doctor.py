@@ -23,10 +23,10 @@ from ndiyan.errors import SettingsError
 from ndiyan.identities import unheard
 from ndiyan.machine import machine_problems
 from ndiyan.problem import Problem, by_systemd, why_no_answer
-from ndiyan.roles import RolesRefused, refuse_shared
+from ndiyan.roles import RolesInUse, refuse_in_use
 from ndiyan.settings import Settings
 from web.errors import SignOnRefused
-from web.itself import BAD_WITHIN, fetch_disk
+from web.itself import BAD_WITHIN, fetch_disk, fetch_floods
 from web.masks import hide_phones
 
 SQL = queries("ndiyan", "doctor")
@@ -51,6 +51,7 @@ def find_problems(settings: Settings, *, clock: Clock, wall: Clock | None = None
         with connect(settings.required("database.url"), application="ndiyan-doctor") as connection:
             problems += _clocks(connection, wall)
             problems += _durability(connection)
+            problems += _log(connection)
             problems += _database(connection, settings, clock)
     except SettingsError as error:
         problems.append(Problem("no database is set", str(error)))
@@ -151,6 +152,14 @@ def _durability(connection: Connection) -> Iterator[Problem]:
         yield Problem(sentence, f"ALTER SYSTEM SET {setting} = on; then SELECT pg_reload_conf()")
 
 
+def _log(connection: Connection) -> Iterator[Problem]:
+    if connection.execute("SHOW log_error_verbosity").fetchone() != ("terse",):
+        yield Problem(
+            "the database's server writes the rows that it refuses into its log, with people's phones in them",
+            "as a superuser, ALTER SYSTEM SET log_error_verbosity = terse; then SELECT pg_reload_conf()",
+        )
+
+
 def _database(connection: Connection, settings: Settings, clock: Clock) -> Iterator[Problem]:
     found, wanted = schema_number(connection), newest_migration()
     if found < wanted:  # a newer one is fine, as for the services: it stays when a version is taken back
@@ -171,9 +180,10 @@ def _database(connection: Connection, settings: Settings, clock: Clock) -> Itera
             )
     yield from _of_restores(connection)
     yield from _disk(connection, clock)
+    yield from _floods(connection, clock)
     yield from _services(connection, clock)
     if not settings.demo:
-        yield from _owners(connection)
+        yield from _owners(connection, settings)
     yield from _topics(connection, settings)
     yield from _evaluation(connection)
     yield from _telling(connection, settings, clock)
@@ -198,6 +208,16 @@ def _disk(connection: Connection, clock: Clock) -> Iterator[Problem]:
             + (": this machine's, as the database's is not seen from here" if disk.is_unseen else ""),
             "give it more room: readings stay for ever, whatever retention.* says (docs/watch.md)"
             + ("" if is_by_column else f"; {by_column}"),
+        )
+
+
+def _floods(connection: Connection, clock: Clock) -> Iterator[Problem]:
+    for one in fetch_floods(connection, clock.now()):
+        out = f"ndiyan devices revoke {one.gateway}" if one.gateway else "take its user's right to write at the broker"
+        yield Problem(
+            f"{one.who} fills the disk: {one.count} of its messages were set aside within a day,"
+            f" {one.size / 1e6:.0f} MB, which stay until they are accepted",
+            f"see why with ndiyan set-aside list and mend it; until then {out}",
         )
 
 
@@ -235,14 +255,18 @@ def _services(connection: Connection, clock: Clock) -> Iterator[Problem]:
             yield Problem(f"the broker does not let {name} read {topic}", "give its user the right to read # there")
 
 
-def _owners(connection: Connection) -> Iterator[Problem]:
+def _owners(connection: Connection, settings: Settings) -> Iterator[Problem]:
     if services := [service for (service,) in connection.execute(SQL["services_as_owner"])]:
-        cure = "ndiyan db roles --folder /etc/ndiyan (where the settings are), then systemctl restart ndiyan.target"
+        folder = settings.file.parent if settings.file else Path("/etc/ndiyan")
         try:
-            refuse_shared(connection)
-        except RolesRefused as refusal:
-            cure = f"{refusal}; then {cure}"
-        yield Problem(f"as the owner of the database, who may do everything, run: {', '.join(services)}", cure)
+            refuse_in_use(connection, folder)
+            cure = f"ndiyan db roles --folder {folder}"
+        except RolesInUse as refusal:
+            cure = str(refusal)
+        yield Problem(
+            f"as the owner of the database, who may do everything, run: {', '.join(services)}",
+            f"{cure}, then systemctl restart ndiyan.target",
+        )
 
 
 def _start(part: Part) -> str:

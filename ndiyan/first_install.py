@@ -43,7 +43,7 @@ from ndiyan.identities import (
     password_file,
 )
 from ndiyan.roles import SERVICES as WITH_ROLE
-from ndiyan.roles import RolesRefused, grant_all, refuse_shared, write_urls
+from ndiyan.roles import RolesInUse, RolesRefused, grant_all, refuse_in_use, write_urls
 from ndiyan.sealing import generate_key
 from ndiyan.settings import load_settings, service_file
 from ndiyan.shipped_files import shipped
@@ -58,6 +58,7 @@ OWN_POSTGRES = "host=/var/run/postgresql dbname=postgres user=postgres"  # opens
 BACKUP_AT = "02:30"
 FIRST_FREE_PORT = 1024  # the services are nobody who may take one below
 BY = "server (ndiyan init)"
+AS_OWNER = "The services run as the owner of the database until they have roles of their own"
 # Where the units of the services see something else than everybody does (ProtectHome, PrivateTmp).
 THROWN_AWAY = ("/tmp", "/var/tmp")  # noqa: S108 - compared
 HIDDEN = dict.fromkeys(("/home", "/root", "/run/user"), "is closed to them") | dict.fromkeys(
@@ -191,19 +192,18 @@ def install(answers: Answers) -> Installed:
                 _write(file, made)
             _make_folder(answers.backups, made, owner=ACCOUNT, mode=0o711)
             _make_folder(answers.broker_data, made, owner=BROKER_ACCOUNT, mode=0o700)
+            addresses: list[Path] = []
             owners = ""
             try:
                 with _who_makes_roles(answers, connection) as maker:
-                    refuse_shared(maker)
+                    refuse_in_use(maker, answers.etc)
                     grant_all(maker)
                     addresses = write_urls(maker, answers.etc, like=database)
                     made += addresses
+            except RolesInUse as refusal:
+                owners = f"{AS_OWNER}: {refusal}"
             except RolesRefused as refusal:
-                addresses = []
-                owners = (
-                    f"The services run as the owner of the database until they have roles of their own: {refusal}; then"
-                    f" ndiyan db roles --folder {answers.etc}"
-                )
+                owners = f"{AS_OWNER}: {refusal}; then ndiyan db roles --folder {answers.etc}"
     return Installed((*(file.path for file in files), *addresses), f"{answers.pages}/login/{token}", owners)
 
 
@@ -255,7 +255,8 @@ def make_database(server: str, url: str) -> None:
     """Make the user and the database of `url` on a server, which `server` opens for its administrator.
 
     The user may make databases, for restores, and is nothing more: what a migration may not make itself is made here. A
-    user that is there gets the new password; a database that is there stays as it is.
+    user that is there gets the new password; a database that is there stays as it is. The server's log gets no row that
+    is refused.
 
     Raises
     ------
@@ -278,6 +279,9 @@ def make_database(server: str, url: str) -> None:
             # A server that was set up without a locale would make one of bytes.
             made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
             admin.execute(made.format(name, role))
+        if admin.execute("SHOW log_error_verbosity").fetchone() != ("terse",):  # a row that is refused has phones
+            admin.execute("ALTER SYSTEM SET log_error_verbosity = terse")
+            admin.execute("SELECT pg_reload_conf()")
 
 
 def _new_address(server: str) -> str:

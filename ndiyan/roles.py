@@ -12,13 +12,13 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from alerts.carriers.gammu import SQL as GAMMU
-from ingest.db import Connection, queries
+from ingest.db import Connection, connect, queries
 from ndiyan.children import service_account
-from ndiyan.errors import NdiyanError
-from ndiyan.settings import service_file
+from ndiyan.errors import NdiyanError, SettingsError
+from ndiyan.settings import read_secrets, service_file
 
 SQL = queries("ndiyan", "roles")
 
@@ -32,6 +32,10 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
 
 class RolesRefused(NdiyanError):
     """The database's owner may not make roles, or their addresses can be kept nowhere; nothing was changed."""
+
+
+class RolesInUse(RolesRefused):
+    """New passwords would lock out services that know those of now."""
 
 
 def role_of(service: str) -> str:
@@ -49,18 +53,41 @@ def roles_there(connection: Connection) -> list[str]:
 def grant_all(connection: Connection) -> None:
     """Make the roles that are missing, take every right from all of them, and grant what `roles.sql` says.
 
+    What stands already is not asked for again, so that an owner who may make no roles grants anew.
+
     Raises
     ------
-    RolesRefused : this account may not make roles
+    RolesRefused : this account may not do some of it, which is named; all the rest is done
     """
-    with _or_ask_a_superuser(connection), connection.transaction():
+    refused: list[str] = []
+
+    @contextmanager
+    def step(what: str) -> Iterator[None]:
+        try:
+            with connection.transaction():
+                yield
+        except psycopg.errors.InsufficientPrivilege as error:
+            refused.append(f"{what} ({error.diag.message_primary})")
+
+    with connection.transaction():
+        for service in SERVICES:
+            with step(f"make roles: {role_of(service)}"):
+                _make(connection, role_of(service))
+        there = roles_there(connection)
         for service, parts in SERVICES.items():
-            _make(connection, role_of(service))
-            for part in parts:
-                connection.execute(sql.SQL(SQL[part]).format(role=sql.Identifier(role_of(service))))
-        if connection.execute(SQL["has_daemon"]).fetchone() == (True,):
-            connection.execute(SQL["daemon"])
-            connection.execute(GAMMU["guard"])
+            if (role := role_of(service)) in there:
+                with step(f"give rights to {role}"):
+                    _grant(connection, role, parts)
+        is_whole = len(there) == len(SERVICES)
+        if is_whole and connection.execute(SQL["lacks_secretary"]).fetchone() == (True,):
+            with step("grant ndiyan_zone to ndiyan_web"):
+                connection.execute(SQL["secretary"])
+        if is_whole and connection.execute(SQL["has_daemon"]).fetchone() == (True,):
+            with step("give rights to the tables of Gammu's daemon"):
+                connection.execute(SQL["daemon"])
+                connection.execute(GAMMU["guard"])
+    if refused:
+        raise _ask_a_superuser(connection, "; nor ".join(refused))
 
 
 def write_urls(connection: Connection, folder: Path, *, like: str = "") -> list[Path]:
@@ -84,50 +111,73 @@ def write_urls(connection: Connection, folder: Path, *, like: str = "") -> list[
                 _write(drafts / service_file(service), f"NDIYAN_DATABASE_URL={url}\n")
         except OSError as error:
             raise RolesRefused(f"{folder} cannot be written: {error.strerror}; no password was changed") from error
-        with _or_ask_a_superuser(connection), connection.transaction():
-            for service, password in passwords.items():
-                role = role_of(service)
-                kept = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-                change = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(kept))
-                connection.execute(change)
+        try:
+            with connection.transaction():
+                for service, password in passwords.items():
+                    _let_in(connection, role_of(service), password)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise _ask_a_superuser(connection, f"make roles log in ({error.diag.message_primary})") from error
         return [(drafts / service_file(service)).replace(folder / service_file(service)) for service in SERVICES]
 
 
-def refuse_shared(connection: Connection) -> None:
-    """Raise `RolesRefused` when the roles log in to another database: a new password would lock its services out."""
-    names = [role_of(service) for service in SERVICES]
-    if others := [name for (name,) in connection.execute(SQL["elsewhere"], [names])]:
-        raise RolesRefused(
-            f"the roles of this server are those of the services of {', '.join(others)}, which a new password would"
-            " lock out: where they are no longer needed"
+def _let_in(connection: Connection, role: str, password: str) -> None:
+    kept = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(kept)))
+
+
+def refuse_in_use(connection: Connection, folder: Path) -> None:
+    """Raise `RolesInUse` when roles log in by passwords that the files of `folder` do not have.
+
+    Roles are of the whole server: new passwords would lock out the services of whoever gave them theirs.
+    """
+    used: dict[str, list[str]] = {}
+    for service in SERVICES:
+        databases = [name for (name,) in connection.execute(SQL["in_use"], [role_of(service)])]
+        if databases and not _lets_in(connection, service, folder):
+            used[role_of(service)] = databases
+    if used:
+        whose = ", ".join(sorted({name for databases in used.values() for name in databases}))
+        raise RolesInUse(
+            f"{', '.join(used)} of this server log in by passwords that are not in {folder}, for the services of"
+            f" {whose}, which new ones would lock out: where that is meant, ndiyan db roles --folder {folder} --anew"
         )
 
 
-@contextmanager
-def _or_ask_a_superuser(connection: Connection) -> Iterator[None]:
+def _lets_in(connection: Connection, service: str, folder: Path) -> bool:
     try:
-        yield
-    except psycopg.errors.InsufficientPrivilege as error:
-        owner, theirs = connection.info.user, ", ".join(["ndiyan_zone", *roles_there(connection)])
-        raise RolesRefused(
-            f"{owner} may not make roles ({error.diag.message_primary}): as a superuser, ALTER ROLE {owner} CREATEROLE;"
-            f" GRANT {theirs} TO {owner} WITH ADMIN OPTION"
-        ) from error
+        url = read_secrets(folder / service_file(service)).get("NDIYAN_DATABASE_URL", "")
+        password = conninfo_to_dict(url).get("password") or ""
+        connect(make_conninfo(connection.info.dsn, user=role_of(service), password=password)).close()
+    except (psycopg.Error, SettingsError):
+        return False
+    return True
+
+
+def _ask_a_superuser(connection: Connection, refused: str) -> RolesRefused:
+    owner, theirs = connection.info.user, ", ".join(["ndiyan_zone", *roles_there(connection)])
+    return RolesRefused(
+        f"{owner} may not {refused}: as a superuser, ALTER ROLE {owner} CREATEROLE;"
+        f" GRANT {theirs} TO {owner} WITH ADMIN OPTION"
+    )
 
 
 def _make(connection: Connection, role: str) -> None:
-    """A role that has nothing: it inherits nothing either, so that web is no secretary before it says so.
-
-    One that is there as it should be is left as it is, so that an owner who may make no roles grants anew.
-    """
+    """A role that inherits nothing, so that web is no secretary before it says so; one that is so stays as it is."""
     name = sql.Identifier(role)
     inherits = connection.execute("SELECT rolinherit FROM pg_roles WHERE rolname = %s", [role]).fetchone()
     if inherits is None:
         connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN NOINHERIT").format(name))
     elif inherits == (True,):
         connection.execute(sql.SQL("ALTER ROLE {} NOINHERIT").format(name))
+
+
+def _grant(connection: Connection, role: str, parts: tuple[str, ...]) -> None:
+    """Take every right away, and give those of these parts."""
+    name = sql.Identifier(role)
     for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
         connection.execute(sql.SQL(f"REVOKE ALL ON ALL {kind} IN SCHEMA public FROM {{}}").format(name))
+    for part in parts:
+        connection.execute(sql.SQL(SQL[part]).format(role=name))
 
 
 def _url(address: Mapping[str, object]) -> str:

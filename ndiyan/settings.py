@@ -223,7 +223,10 @@ OF_A_TABLE = re.compile(r"NDIYAN_(SMS|WEBHOOKS)_[A-Z0-9_]+_[A-Z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings with their values; attributes are the keys with `_` for the dot. `carriers` are the SMS routes."""
+    """All settings with their values; attributes are the keys with `_` for the dot.
+
+    `carriers` are the SMS routes, `file` is where it all was read.
+    """
 
     database_url: str
     database_replica_url: str
@@ -279,6 +282,7 @@ class Settings:
     demo: bool
     carriers: tuple[CarrierConfig, ...] = field(default=(), kw_only=True)
     webhooks: tuple[WebhookConfig, ...] = field(default=(), kw_only=True)
+    file: Path | None = field(default=None, kw_only=True, compare=False)
 
     @property
     def reads_own_profiles(self) -> bool:
@@ -439,7 +443,7 @@ def load_settings(
         webhooks = read_webhooks(hooks, environment)
     except (CarrierRefused, WebhookRefused) as error:
         raise SettingsError(f"{file}: {error}" if file else str(error)) from error
-    return Settings(**found, carriers=carriers, webhooks=webhooks)
+    return Settings(**found, carriers=carriers, webhooks=webhooks, file=file)
 
 
 def read_secrets(file: Path) -> dict[str, str]:

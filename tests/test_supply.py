@@ -5,12 +5,18 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
 
 from deploy.audit import KNOWN, NOT_ASKED, verdict
+from deploy.sbom import UNTOLD, Differs, of_lock
 
 PACKAGES = ("alerts", "gateway", "ingest", "ndiyan", "simulator", "web")
 LOCKS = {"requirements.lock": 21, "deploy/audit.lock": 21, "deploy/fuzz.lock": 1}  # with at least so many packages
@@ -107,14 +113,95 @@ def test_checks_of_security_are_on_and_each_exception_in_our_code_has_its_reason
                     assert re.search(r"# noqa: [A-Z0-9, ]+?( - |  )\w", line), f"{file}: {line.strip()}"
 
 
-def test_the_wheel_holds_every_file_of_our_packages_and_every_licence(tmp_path: Path) -> None:
+def test_the_wheel_holds_every_file_of_our_packages_and_every_licence_and_the_source_makes_the_same(
+    tmp_path: Path,
+) -> None:
     """What a server installs is not what the tests import."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        held = set(archive.namelist())
+    (source,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / source.name.removesuffix(".tar.gz")
+    again = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "again")]
+    subprocess.run(again, check=True, capture_output=True, cwd=folder)
+    held, from_source = (_names(one) for one in (wheel, tmp_path / "again" / wheel.name))
+    assert from_source == held
     listed = subprocess.run(["git", "ls-files", *PACKAGES], check=True, capture_output=True, text=True)
     assert set(listed.stdout.splitlines()) - held == set()
     licences = {name.partition("/licenses/")[2] for name in held if "/licenses/" in name}
     assert licences == {"LICENSE", "LICENSES/EUPL-1.2.txt", "web/static/uplot/LICENSE"}
+
+
+def _names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def _environment(**other: str | None) -> dict[str, Any]:
+    """What `cyclonedx-py environment` says of ours, in short; `other` versions, None of what is missing."""
+    versions = {canonicalize_name(one.name): one.version for one in distributions()} | other
+    named = {name: version for name, version in versions.items() if version is not None and name != "ndiyan"}
+    licence = [{"license": {"id": "MIT"}}]
+    components = [
+        {"bom-ref": f"{name}=={version}", "name": name, "version": version}
+        | ({} if name in UNTOLD else {"licenses": licence})
+        for name, version in named.items()
+    ]
+    refs = [one["bom-ref"] for one in components]
+    return {"components": components, "dependencies": [{"ref": "root-component", "dependsOn": refs}]}
+
+
+def test_the_bill_of_materials_holds_what_the_servers_lock_pins_with_hashes_and_licences_and_no_tool_of_ours() -> None:
+    lock = Path("deploy/server.lock").read_text("utf-8")
+    made = of_lock(_environment(), lock)
+    *packages, uplot = made["components"]
+    told = {
+        (canonicalize_name(one["name"]), one["version"], *sorted(
+            found["content"] for reference in one["externalReferences"] for found in reference["hashes"]
+        ))
+        for one in packages
+    }  # fmt: skip
+    wanted = set()
+    for name, version, marker, rest in re.findall(
+        r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==(\S+)(?: ; (.+?))? \\\n((?:    --hash\S+(?: \\)?\n)+)", lock, re.MULTILINE
+    ):
+        if not marker or Marker(marker).evaluate():
+            wanted.add((name, version, *sorted(re.findall(r"sha256:(\w+)", rest))))
+    assert told == wanted
+    assert len(told) > 60
+    assert all(one["licenses"] for one in made["components"])
+    assert not {"pytest", "mypy", "playwright"} & {name for name, *_ in told}
+    assert (uplot["name"], uplot["version"]) == ("uPlot", "1.6.32")
+    root = next(one for one in made["dependencies"] if one["ref"] == "root-component")
+    assert set(root["dependsOn"]) == {one["bom-ref"] for one in packages}, "and nobody depends on what is not in it"
+
+
+@pytest.mark.parametrize(
+    ("environment", "why"),
+    [
+        pytest.param(_environment(fastapi="0.1"), "fastapi==.+ is pinned, and 0.1 is installed", id="another-version"),
+        pytest.param(_environment(fastapi=None), "fastapi==.+ is pinned, and none is installed", id="missing"),
+    ],
+)
+def test_an_environment_that_is_not_what_the_lock_pins_has_no_bill_of_materials(
+    environment: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(Differs, match=why):
+        of_lock(environment, Path("deploy/server.lock").read_text("utf-8"))
+
+
+def test_a_package_whose_licence_nobody_says_is_named() -> None:
+    environment = _environment()
+    (one,) = (one for one in environment["components"] if one["name"] == "fastapi")
+    del one["licenses"]
+    with pytest.raises(Differs, match="fastapi says nowhere what its licence is"):
+        of_lock(environment, Path("deploy/server.lock").read_text("utf-8"))
+
+
+def test_a_release_attaches_wheel_source_and_bill_of_materials() -> None:
+    release = Path(".github/workflows/release.yml").read_text("utf-8")
+    assert 'tags: ["v*"]' in release
+    assert "run: make dist" in release
+    assert "dist/*.whl dist/*.tar.gz dist/ndiyan.cdx.json" in release

@@ -16,6 +16,7 @@ ENOUGH_PAST = timedelta(days=7)  # a shorter past says little of a year
 BAD_WITHIN = timedelta(days=30)
 LONGEST = timedelta(days=3650)  # beyond that a forecast is a guess
 RECENT = timedelta(days=1)
+FLOOD = 20_000_000  # bytes set aside in a day: 7 GB a year of one device; a message each second comes to more
 LOW_ROOM = 2_000_000_000  # bytes, as the doctor has it
 
 
@@ -55,19 +56,30 @@ class Tidied:
 
 
 @dataclass(frozen=True, slots=True)
+class Flood:
+    """Who fills the disk with what has to be set aside: a zone's gateway, or a topic; of the last day."""
+
+    who: str
+    gateway: str | None
+    count: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Errors:
-    """What goes wrong besides messages set aside; routes with the time since when they are down, and topics of devices
-    that the broker does not let us read."""
+    """What goes wrong besides messages set aside; routes with the time since when they are down, topics of devices
+    that the broker does not let us read, and who sends so much that is set aside that the disk fills."""
 
     routes: list[tuple[str, datetime]]
     refused: list[str]
+    floods: list[Flood]
     unjudged: int
     failed: int
 
     @property
     def are_bad(self) -> bool:
         """Whether somebody should do something; an SMS may fail for the number it goes to."""
-        return bool(self.routes or self.refused or self.unjudged)
+        return bool(self.routes or self.refused or self.floods or self.unjudged)
 
 
 def fetch_disk(connection: Connection) -> Disk:
@@ -84,12 +96,17 @@ def fetch_errors(connection: Connection, now: datetime) -> Errors:
     routes = [(name, since) for name, since in connection.execute(SQL["routes_down"], {"since": now - RECENT})]
     ((unjudged,),) = connection.execute(SQL["unjudged"]).fetchall()
     ((failed,),) = connection.execute(SQL["failed"], {"since": now - RECENT}).fetchall()
-    return Errors(routes, fetch_refused(connection), unjudged, failed)
+    return Errors(routes, fetch_refused(connection), fetch_floods(connection, now), unjudged, failed)
 
 
 def fetch_refused(connection: Connection) -> list[str]:
     """Topics that the broker does not let ingest read, as ingest tells with its heartbeat."""
     return [topic for (topic,) in connection.execute(SQL["refused"])]
+
+
+def fetch_floods(connection: Connection, now: datetime) -> list[Flood]:
+    """Who fills the disk with what nobody has accepted, and which therefore stays for ever; the largest first."""
+    return [Flood(*row) for row in connection.execute(SQL["floods"], {"since": now - RECENT, "most": FLOOD})]
 
 
 def fetch_tidied(connection: Connection) -> Tidied | None:

@@ -46,8 +46,7 @@ GRANT UPDATE (is_active) ON channel TO {role}; -- of two people who read the sam
 GRANT USAGE ON SEQUENCE alert_code TO {role};
 
 -- web
--- Pages and API; a secretary's requests become `ndiyan_zone`, which sees one zone.
-GRANT ndiyan_zone TO {role};
+-- Pages and API.
 GRANT SELECT ON contact, opted_out, alert_said, written, forgotten_key, reading_conflict, carrier_state, carrier_refusal,
     gammu_handover, hand_reading, sms_in, sms_attempt, sms_receipt, job, zone_day, webhook, webhook_delivery TO {role};
 GRANT SELECT, INSERT ON audit_log, alert_event, alert_photo, rule_setting, consent_log, published_report, demo_fault TO {role};
@@ -64,6 +63,13 @@ GRANT UPDATE ON contact, consent_log, sms_in, sms_attempt, sms_receipt, alert_ev
 GRANT UPDATE (shows) ON alert_photo TO {role};
 GRANT SELECT, DELETE ON conversation, phone_inbox, phone_reply, phone_network TO {role};
 
+-- lacks_secretary
+SELECT NOT pg_has_role('ndiyan_web', 'ndiyan_zone', 'MEMBER');
+
+-- secretary
+-- Their requests become `ndiyan_zone`, which sees one zone.
+GRANT ndiyan_zone TO ndiyan_web;
+
 -- has_daemon
 SELECT to_regnamespace('smsd') IS NOT NULL;
 
@@ -73,8 +79,7 @@ GRANT USAGE ON SCHEMA smsd TO ndiyan_alerts, ndiyan_web;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA smsd TO ndiyan_alerts, ndiyan_web;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA smsd TO ndiyan_alerts;
 
--- elsewhere
--- Other databases in which roles that may log in have rights.
+-- in_use
+-- Databases in which a role that may log in has rights.
 SELECT DISTINCT d.datname FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid JOIN pg_roles r ON r.oid = s.refobjid
-WHERE s.refclassid = 'pg_authid'::regclass AND r.rolname = ANY(%s) AND r.rolcanlogin AND d.datname <> current_database()
-ORDER BY d.datname;
+WHERE s.refclassid = 'pg_authid'::regclass AND r.rolname = %s AND r.rolcanlogin;

@@ -15,6 +15,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
@@ -27,7 +29,7 @@ from gateway.uplink import Uplink
 from gateway.zones import Zone
 from ingest.db import connect
 from ingest.registry import import_zones
-from ndiyan.certificates import Authority, Certificates, Issued, make_certificates
+from ndiyan.certificates import Authority, Certificates, Issued, hosts_of, make_certificates
 from ndiyan.children import free_port, own, spawn, stop
 from ndiyan.cli import app
 from ndiyan.devices import (
@@ -38,6 +40,7 @@ from ndiyan.devices import (
     Signer,
 )
 from ndiyan.embedded_broker import broker_account, filled, find_mosquitto
+from ndiyan.errors import NdiyanError
 from ndiyan.identities import acl_file, ingest_identity
 from ndiyan.shipped_files import shipped
 from ndiyan.takeover import LinkStays, end_link
@@ -330,3 +333,33 @@ def test_a_key_that_is_not_the_authoritys_signs_nothing() -> None:
     one, other = (make_certificates(now=NOW) for _ in range(2))
     with pytest.raises(ValueError, match="the key is not that of the authority's certificate"):
         Authority(one.authority, other.authority_key)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        pytest.param("nothing", "is no certificate (PEM)", id="no-certificate"),
+        pytest.param("der", "is no certificate (PEM)", id="not-as-text"),
+        pytest.param("old", "names no host (it has no subjectAltName): say for which ones with --host", id="no-names"),
+    ],
+)
+def test_a_brokers_certificate_that_tells_no_names_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, why: str
+) -> None:
+    """An authority's own certificate has no names of hosts: so had many that operators made by hand."""
+    ours = make_certificates("gate.example", now=NOW)
+    der = x509.load_pem_x509_certificate(ours.server.encode()).public_bytes(Encoding.DER)
+    shown = {"nothing": b"\n", "der": der, "old": ours.authority.encode()}[kind]
+    for name, content in (("ca.crt", ours.authority), ("ca.key", ours.authority_key), ("server.key", "a key")):
+        (tmp_path / name).write_text(content, "utf-8")
+    (tmp_path / "server.crt").write_bytes(shown)
+    monkeypatch.setenv("NDIYAN_BROKER_FOLDER", str(tmp_path))
+    monkeypatch.setenv("NDIYAN_BROKER_AUTHORITY", str(tmp_path / "ca.crt"))
+    monkeypatch.setenv("NDIYAN_BROKER_AUTHORITY_KEY", str(tmp_path / "ca.key"))
+    refused = CliRunner().invoke(app, ["broker", "certificate"])
+    assert isinstance(refused.exception, NdiyanError), "which the command line tells as one sentence"
+    assert str(refused.exception) == f"{tmp_path / 'server.crt'} {why}"
+    assert ((tmp_path / "server.crt").read_bytes(), (tmp_path / "server.key").read_text()) == (shown, "a key")
+    if kind == "old":
+        assert CliRunner().invoke(app, ["broker", "certificate", "--host", "gate.example"]).exit_code == 0
+        assert hosts_of((tmp_path / "server.crt").read_text("utf-8")) == ["gate.example", "localhost", "127.0.0.1"]

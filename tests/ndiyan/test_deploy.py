@@ -249,6 +249,18 @@ def test_the_broker_is_told_in_a_way_that_leaves_it_its_restart() -> None:
         assert "\ndocker compose exec mosquitto kill -HUP 1 " in text
 
 
+def test_the_brokers_container_may_hold_the_longest_queue_that_its_configuration_allows() -> None:
+    conf = (DEPLOY / "mosquitto/ndiyan.conf").read_text("utf-8")
+    most, size = (int(*re.findall(rf"^max_queued_{name} (\d+)$", conf, re.MULTILINE)) for name in ("messages", "bytes"))
+    of_each, alone = (
+        360,
+        10_000_000,
+    )  # bytes besides what a message is long, measured: docs/watch.md; broker without any
+    limit = re.fullmatch(r"(\d+)m", COMPOSE["mosquitto"]["mem_limit"])
+    assert limit is not None
+    assert int(limit[1]) * 2**20 > 1.05 * (size + most * of_each + alone), "it would be killed again and again"
+
+
 def test_backups_are_tried_with_the_databases_own_versions() -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text("utf-8")
     timescale, postgres = re.findall(r"timescaledb:([0-9.]+)-pg(\d+)@", COMPOSE["db"]["image"])[0]

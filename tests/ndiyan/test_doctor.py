@@ -116,6 +116,20 @@ def test_a_database_that_does_not_wait_for_its_disk_is_told_with_the_cure(
 
 
 @pytest.mark.db
+def test_a_server_whose_log_gets_peoples_phones_is_told_with_the_cure(
+    database_url: str, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = "the database's server writes the rows that it refuses into its log, with people's phones in them"
+    for verbosity, is_told in (("terse", False), ("default", True)):
+        with connect(database_url) as connection:
+            name = sql.Identifier(connection.info.dbname)
+            change = sql.SQL("ALTER DATABASE {} SET log_error_verbosity = {}").format(name, sql.Literal(verbosity))
+            connection.execute(change)
+        assert (told in problems(clock, NDIYAN_DATABASE_URL=database_url)) is is_told
+
+
+@pytest.mark.db
 def test_an_access_file_that_withholds_a_profiles_topic_is_named_though_mosquitto_grants_the_subscription(
     database_url: str, broker: EmbeddedBroker, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,7 @@ from tests.conftest import skip_without
 from tests.databases import database
 from tests.ndiyan.test_backup import made_on, put_backup
 from tests.surroundings import NO_SETTINGS
-from tests.web.web_seed import seed_alert, seed_event
+from tests.web.web_seed import seed_alert, seed_event, seed_floods
 
 Ill = Callable[..., dict[str, str]]
 
@@ -518,6 +518,23 @@ def test_a_schema_that_stayed_when_the_version_was_taken_back_hides_nothing(ill:
     connection.execute("INSERT INTO migration (number, name, variant) SELECT max(number) + 1, 'x', '' FROM migration")
     assert "ingest is not running" in ill("")
     assert ill("schema") == {}
+
+
+@pytest.mark.db
+def test_who_fills_the_disk_with_what_is_set_aside_is_named_and_let_in_no_more(
+    ill: Ill, connection: Connection, clock: ManualClock
+) -> None:
+    assert ill("fills the disk") == {}
+    seed_floods(connection, clock.now())
+    why = "see why with ndiyan set-aside list and mend it; until then "
+    many = "fills the disk: 86399 of its messages were set aside within a day"
+    assert ill("fills the disk") == {
+        f"zone-2/gw-2 {many}, 25 MB, which stay until they are accepted": f"{why}ndiyan devices revoke gw-2",
+        f"meters/7/up {many}, 23 MB, which stay until they are accepted":
+            f"{why}take its user's right to write at the broker",
+    }  # fmt: skip
+    clock.advance(timedelta(days=1))
+    assert ill("fills the disk") == {}, "it is over"
 
 
 @pytest.mark.db

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -18,7 +19,8 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway.clock import SystemClock
 from ingest.db import Connection, connect, migrate, newest_migration, schema_number
@@ -35,7 +37,7 @@ from tests.conftest import skip_without
 from tests.databases import database
 from tests.ingest.process import wait_until
 from tests.ndiyan.test_cli import ndiyan
-from tests.surroundings import NO_SETTINGS, environment
+from tests.surroundings import environment
 
 
 @pytest.fixture
@@ -127,7 +129,8 @@ def test_what_init_writes_starts_takes_a_gateways_first_reading_and_leaves_the_d
         told = {one["sentence"] for one in json.loads(ndiyan("doctor", "--json", cwd=root, **there).stdout)}
         early = {"alerts is not running", "keeper is not running", "the machine's clock is not set by the network"}
         (deaf,) = (one for one in told if one.startswith("nobody would hear that this server is dead"))
-        assert told - early - {deaf} == {
+        logs = "the database's server writes the rows that it refuses into its log, with people's phones in them"
+        assert told - early - {deaf, logs} == {  # a server that is given to the tests may
             "no SMS leaves this server: sms.carriers names nothing but the telephone on the screen"
         }
 
@@ -341,6 +344,25 @@ def test_a_database_is_made_once_and_its_user_who_is_no_superuser_brings_its_sch
 
 
 @pytest.mark.db
+def test_a_server_of_ones_own_writes_no_refused_row_into_its_log(postgres: str) -> None:
+    name = f"ndiyan_test_log_{os.getpid()}"
+    url = make_conninfo(postgres, user=name, password="secret", dbname=name)
+    with connect(postgres) as admin:
+        database = sql.Identifier(admin.info.dbname)
+        try:
+            make_database(postgres, url)
+            written = "SELECT setting FROM pg_file_settings WHERE sourcefile LIKE '%postgresql.auto.conf'"
+            assert ("terse",) not in admin.execute(written).fetchall(), "one that is so already is left as it is"
+            admin.execute(sql.SQL("ALTER DATABASE {} SET log_error_verbosity = 'default'").format(database))
+            make_database(postgres, url)
+            assert ("terse",) in admin.execute(written).fetchall()
+        finally:
+            admin.execute("ALTER SYSTEM RESET log_error_verbosity")
+            admin.execute(sql.SQL("ALTER DATABASE {} RESET log_error_verbosity").format(database))
+            drop(postgres, name)
+
+
+@pytest.mark.db
 def test_init_as_the_servers_administrator_makes_the_roles_and_their_owner_who_may_not_goes_on_granting(
     root: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,14 +410,28 @@ def test_roles_that_serve_another_database_keep_their_passwords_and_init_says_so
     assert install(first).owners == ""
     with database(postgres, f"ndiyan_test_second_{os.getpid()}") as url:
         done = install(answers(root / "second", url))
-        assert "run as the owner of the database until they have roles of their own: the roles of" in done.owners
-        assert done.owners.endswith(f"then ndiyan db roles --folder {root / 'second/etc/ndiyan'}")
+        anew = f"ndiyan db roles --folder {root / 'second/etc/ndiyan'} --anew"
+        assert "run as the owner of the database until they have roles of their own: ndiyan_ingest, " in done.owners
+        assert done.owners.endswith(f"which new ones would lock out: where that is meant, {anew}")
         assert not [file for file in done.files if file.suffix == ".env"]
         with connect(url, application="ndiyan web"):
-            found = find_problems(load_settings(NO_SETTINGS, {"NDIYAN_DATABASE_URL": url}), clock=SystemClock())
+            second = load_settings(root / "second/etc/ndiyan/ndiyan.toml", {})
+            found = find_problems(second, clock=SystemClock())
         (cure,) = [one.remedy for one in found if "as the owner" in one.sentence]
-        assert cure.startswith("the roles of this server are those of the services of"), "nor does the doctor lock out"
-    connect(url_of(first, "web")).close()
+        assert f"would lock out: where that is meant, {anew}, then " in cure, "nor does the doctor lock out"
+        there = {"NDIYAN_SETTINGS": str(second.file)}
+        by_hand = ndiyan("db", "roles", "--folder", str(root / "second/etc/ndiyan"), cwd=root, **there)
+        assert by_hand.returncode == 1
+        serves = str(conninfo_to_dict(empty_database_url)["dbname"])
+        assert re.search(rf"ndiyan_ingest, .+ not in {root}/second/\S+, for the services of .*{serves}", by_hand.stderr)
+        connect(url_of(first, "web")).close()
+        own = {"NDIYAN_SETTINGS": str(first.settings)}
+        turned = ndiyan("db", "roles", "--folder", str(first.etc), cwd=root, **own)
+        assert turned.returncode == 0, "whose passwords they are gives new ones without a word more"
+        connect(url_of(first, "web")).close()
+        assert ndiyan(*anew.split()[1:], cwd=root, **there).returncode == 0
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            connect(url_of(first, "web"))
 
 
 @pytest.mark.db

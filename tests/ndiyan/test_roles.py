@@ -26,7 +26,6 @@ from ndiyan.first_install import make_database
 from ndiyan.roles import SERVICES, RolesRefused, grant_all, role_of, write_urls
 from ndiyan.settings import load_settings
 from tests.alerts.test_climbing import MINUTE, Region, phone_of
-from tests.surroundings import NO_SETTINGS
 from tests.web.test_access import OPEN, csrf_of, every_route
 from tests.web.test_journal import busy, journey, send
 from tests.web.test_rights import SAFE
@@ -218,7 +217,7 @@ def test_the_command_writes_a_file_for_each_service_and_a_migration_grants_anew(
     database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NDIYAN_DATABASE_URL", database_url)
-    made = CliRunner().invoke(app, ["db", "roles", "--folder", str(tmp_path)])
+    made = CliRunner().invoke(app, ["db", "roles", "--folder", str(tmp_path), "--anew"])
     assert made.exit_code == 0, made.output
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == [f"ndiyan-{service}.env" for service in sorted(SERVICES)]
@@ -259,9 +258,12 @@ def test_a_password_that_is_refused_leaves_the_addresses_of_before(owner: Connec
 def test_the_doctor_names_services_that_run_as_the_owner_and_no_others(
     database_url: str, owner: Connection, tmp_path: Path, clock: ManualClock
 ) -> None:
+    settings = tmp_path / "ndiyan.toml"
+    settings.touch()
+
     def told() -> list[tuple[str, str]]:
-        found = find_problems(load_settings(NO_SETTINGS, {"NDIYAN_DATABASE_URL": database_url}), clock=clock)
-        return [(one.sentence, one.remedy.partition(" (")[0]) for one in found if "as the owner" in one.sentence]
+        found = find_problems(load_settings(settings, {"NDIYAN_DATABASE_URL": database_url}), clock=clock)
+        return [(one.sentence, one.remedy) for one in found if "as the owner" in one.sentence]
 
     urls = urls_of(owner, tmp_path)
     with (
@@ -273,7 +275,7 @@ def test_the_doctor_names_services_that_run_as_the_owner_and_no_others(
             assert told() == [
                 (
                     "as the owner of the database, who may do everything, run: ingest, web",
-                    "ndiyan db roles --folder /etc/ndiyan",
+                    f"ndiyan db roles --folder {tmp_path}, then systemctl restart ndiyan.target",
                 )
             ]
 
@@ -296,7 +298,15 @@ def test_an_owner_grants_to_roles_that_another_made_and_lets_them_in_once_given_
     try:
         with connect(url) as theirs, connect(postgres) as superuser:
             migrate(theirs)
-            grant_all(theirs)
+            superuser.execute(f"REVOKE ndiyan_zone FROM {name}")  # type: ignore[call-overload]
+            grant_all(theirs)  # ndiyan_web is a secretary already, and need not become one
+            superuser.execute("REVOKE ndiyan_zone FROM ndiyan_web")
+            theirs.execute("REVOKE SELECT ON zone FROM ndiyan_web")
+            with pytest.raises(RolesRefused, match=rf"{name} may not grant ndiyan_zone to ndiyan_web \([^;]+\): as a"):
+                grant_all(theirs)
+            held = "SELECT has_table_privilege('ndiyan_web', 'zone', 'SELECT')"
+            assert theirs.execute(held).fetchone() == (True,), "what can be granted is"
+            superuser.execute("GRANT ndiyan_zone TO ndiyan_web")
             with pytest.raises(RolesRefused) as refused:
                 write_urls(theirs, tmp_path)
             for statement in str(refused.value).partition("as a superuser, ")[2].split("; "):

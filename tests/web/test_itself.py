@@ -17,6 +17,7 @@ from alerts.watchdog import BEAT_S
 from ingest import folders
 from ingest.folders import fetch_database_folder
 from ndiyan.housekeeping import RULED
+from tests.web.web_seed import seed_floods
 from tests.web.web_site import Site
 from web.itself import Disk
 from web.labels import KEPT
@@ -104,6 +105,18 @@ def test_all_is_well_until_parts_stop_and_each_says_why(site: Site, visitor: htt
     assert "Set aside, unexpected unit: 1" in text
     assert "SMS route smpp down" in text
     assert "taken-out" not in text
+
+
+@pytest.mark.db
+def test_who_fills_the_disk_with_rubbish_is_named_with_number_and_size(site: Site, visitor: httpx.Client) -> None:
+    beat_all(site)
+    with site.connect() as connection:
+        seed_floods(connection, site.clock.now())
+    text = re.sub("[\u00a0\u202f]", " ", words(visitor.get("/en/ndiyan")))
+    assert "Not all is well" in text
+    # Of one day: 86,399 of 16 bytes or less, a topic of 32 (11), and what a row costs.
+    told = re.findall(r"(\S+) fills the disk: ([\d,]+) messages set aside within a day, (\d+) MB", text)
+    assert told == [("zone-2/gw-2", "86,399", "25"), ("meters/7/up", "86,399", "23")], "zone-1 sends one a minute"
 
 
 @pytest.mark.db

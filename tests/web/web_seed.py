@@ -342,3 +342,19 @@ def seed_files(connection: Connection, now: datetime) -> None:
         " WHERE name = 'lu.csv'",
         [json.dumps([problem])],
     )
+
+
+def seed_floods(connection: Connection, now: datetime) -> None:
+    """A gateway says rubbish each second since two days, a meter since one, another gateway each minute."""
+    connection.execute(
+        """
+        INSERT INTO set_aside (received_at, topic, zone_id, gateway_id, payload, reason, detail, fingerprint)
+        SELECT %s - n * interval '1 s', topic, zone, gateway, convert_to('{"litres":' || n, 'UTF8'), reason, '',
+               sha256(convert_to(topic || n, 'UTF8'))
+        FROM (VALUES ('ndiyan/1/zone-2/gw-2/up/readings', 'zone-2', 'gw-2', 'not_senml', 1, 2),
+                     ('meters/7/up', NULL, NULL, 'unknown_topic', 1, 1),
+                     ('ndiyan/1/zone-1/gw-1/up/readings', 'zone-1', 'gw-1', 'not_senml', 60, 1))
+             AS said (topic, zone, gateway, reason, every_s, days), generate_series(every_s, 86400 * days, every_s) AS n
+        """,
+        (now,),
+    )

@@ -10,6 +10,14 @@ SELECT count(*) FROM job WHERE last_error IS NOT NULL;
 -- failed
 SELECT count(*) FROM notification WHERE state = 'failed' AND created_at > %(since)s;
 
+-- floods
+-- Of whom so many bytes a day wait set aside that they fill the disk; a row costs some 240 besides, with its indexes.
+SELECT coalesce(zone_id || '/' || gateway_id, topic), min(gateway_id), count(*),
+       sum(octet_length(payload) + octet_length(topic) + octet_length(detail) + 240)::int8
+FROM set_aside WHERE received_at > %(since)s AND replayed_at IS NULL
+GROUP BY 1 HAVING sum(octet_length(payload) + octet_length(topic) + octet_length(detail) + 240) > %(most)s
+ORDER BY 4 DESC LIMIT 5;
+
 -- size
 -- Bytes of the whole database, and the first day of which it has readings.
 SELECT pg_database_size(current_database()), (SELECT min(day) FROM reading_day);
