@@ -85,8 +85,9 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
 def _begin_anew(connection: Connection, now: datetime) -> None:
     """What is there again after people were told of its end is news: who was told so hears it, and then the ladder.
 
-    And the ladder begins with what is there and nobody has heard of.
+    And the ladder begins with what is there and nobody has heard of. A step whose person was not told is taken again.
     """
+    connection.execute(SQL["another_instead"], {"now": now})
     back = [alert_id for (alert_id,) in connection.execute(SQL["back_after_its_end"]).fetchall()]
     if back:
         connection.execute(SQL["not_in_charge"], {"alerts": back})

@@ -305,6 +305,7 @@ TOLD_BECAUSE = {
     "no_word_since": N_("plus de nouvelles"),
     "told_with_others": N_("dite avec d’autres"),
     "enough_for_now": N_("retenu : assez de SMS pour le moment"),
+    "enough_this_week": N_("deux SMS cette semaine déjà"),
     "no_route_for_a_while": N_("dite après une coupure"),
     "credit_is_low": N_("le crédit d’une route est bas"),
 }
