@@ -115,9 +115,9 @@ def _take_along(
 def _renew(connection: Connection, now: datetime) -> None:
     """What has waited for a route since its figures were measured is told without them, for as long as it is there."""
     asked = {"before": now + VALID_FOR - FIGURES_HOLD, "valid_until": now + VALID_FOR}
-    for number, alert_id, contact_id in connection.execute(SQL["renew"], asked).fetchall():
+    for number, alert_id, contact_id, is_late in connection.execute(SQL["renew"], asked).fetchall():
         if alert_id is not None:  # a bundle has no figures
-            write_anew(connection, number, alert_id, contact_id, now=now)
+            write_anew(connection, number, alert_id, contact_id, is_late=is_late, now=now)
 
 
 def _follow(connection: Connection, now: datetime) -> None:

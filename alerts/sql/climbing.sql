@@ -94,8 +94,8 @@ UPDATE notification n SET told_in = NULL FROM notification b
 WHERE n.told_in = b.notification_id AND b.state = 'superseded' AND n.state = 'held';
 
 -- renew
--- News of what is still there does not grow old while no route takes it; returned is what to write anew. What may have
--- left already has its time.
+-- News of what is still there does not grow old while no route takes it; returned is what to write anew, and whether it is
+-- a route that it has waited for. What may have left already has its time.
 UPDATE notification n SET valid_until = %(valid_until)s
 WHERE n.state IN ('queued', 'held') AND n.valid_until <= %(before)s
   AND EXISTS (SELECT FROM notification o JOIN alert a USING (alert_id)
@@ -103,7 +103,8 @@ WHERE n.state IN ('queued', 'held') AND n.valid_until <= %(before)s
                 AND o.kind = 'opened' AND a.state <> 'resolved')
   AND NOT EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, n.told_in)
                   AND (t.outcome IS NULL OR t.outcome = 'uncertain'))
-RETURNING n.notification_id, n.alert_id, n.contact_id;
+RETURNING n.notification_id, n.alert_id, n.contact_id,
+          n.reason = 'no_route_for_a_while' OR n.state = 'queued' AND n.reason <> 'enough_for_now';
 
 -- phones_that_wait
 -- Whose held messages are due, or who has several that could not leave for a while.

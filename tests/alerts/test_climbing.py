@@ -218,7 +218,12 @@ def test_what_has_waited_for_a_route_is_told_without_the_figures_of_the_opening(
     region.run(2 * MINUTE, sends=False)
     region.run(2 * MINUTE)
     ((at, text),) = region.sms(phone_of(region.zones[2], "exploitant"))
-    assert (at, "POMPE ARRETEE" in text, "depuis" in text) == (31, True, False), text
+    assert at == 31
+    assert text.startswith("NDIYAN A1 Mangol-Dow, après coupure: POMPE ARRETEE"), text
+    assert "depuis" not in text, text
+    region.fails(2, "night_leak", 2)
+    region.run(15 * MINUTE)
+    assert all("coupure" not in text for _, text in region.sms(phone_of(region.zones[2], "exploitant"))[1:])
 
 
 def test_what_is_contradicted_in_one_message_with_news_does_not_read_like_news(region: Region) -> None:
