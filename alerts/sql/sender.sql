@@ -48,12 +48,14 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 -- fault is marked, the rest waits for the other. At night of all that alerts tell "no water" and its end ring alone, and what
 -- one message tells with them. What can wait and would ring a phone too often is put off: since that was decided, "no water"
 -- may have overtaken it, or another service have told the same volunteer. Who had the week's two then is not waited for: the climber
--- gives the step to another. What left while the clock was ahead is not counted once it was set back.
+-- gives the step to another; but who was told that it is over hears that it is back. What left while the clock was ahead is not counted once it was set back.
 WITH due AS (
     SELECT n.notification_id, n.phone, n.urgency, elsewhere.may_have_left,
            n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted,
-           n.kind = 'opened' AND n.reason <> 'came_back' AND a.severity < %(gravest)s
-           AND c.role = ANY(%(volunteers)s) AS is_weekly
+           n.kind = 'opened' AND a.severity < %(gravest)s AND c.role = ANY(%(volunteers)s) AND NOT EXISTS (
+               SELECT FROM notification r WHERE r.alert_id = n.alert_id AND r.contact_id = n.contact_id
+                 AND r.kind = 'resolved' AND r.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
+           ) AS is_weekly
     FROM notification n LEFT JOIN alert a USING (alert_id) LEFT JOIN contact c ON c.contact_id = n.contact_id
     CROSS JOIN LATERAL (
         SELECT EXISTS (SELECT 1 FROM sms_attempt t

@@ -269,6 +269,27 @@ def test_whose_phone_rang_enough_this_week_when_they_were_to_be_told_is_not_wait
     assert len(region.story(number, "told")) == severity, "the next a day later, as after any first"
 
 
+def test_who_was_told_of_an_end_hears_in_the_morning_that_it_is_back_though_they_had_the_week_s_two(
+    region: Region,
+) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    leak = region.fails(2, "night_leak", 2)
+    region.run(15 * MINUTE)
+    region.is_mended(leak)
+    region.run(15 * MINUTE)
+    region.fails(2, "pv_soiling", 2)
+    region.run(5 * MINUTE)
+    region.clock.set(NOON + 10 * HOUR)
+    region.comes_back(leak)
+    region.run(5 * MINUTE)
+    region.clock.set(NOON + 18 * HOUR)
+    region.run(5 * MINUTE)
+    told = [(at, "FUITE" in text) for at, text in region.sms(exploitant)]
+    assert told[-1] == (SIX, True), told
+    assert len(told) == 4
+    assert region.sms(president) == []
+
+
 def test_where_all_have_the_week_s_two_when_they_are_to_be_told_the_story_says_so_and_the_ladder_goes_on(
     region: Region, database_url: str
 ) -> None:
