@@ -49,7 +49,7 @@ from web.reports.figures import (
     total_of,
 )
 from web.reports.period import Period, months_between
-from web.reports.table import cells_of
+from web.reports.table import cells_of, changes
 
 OCTOBER = Period(2026, 10)
 FIRST, START = date(2026, 10, 1), datetime(2026, 10, 1, tzinfo=UTC)
@@ -469,3 +469,14 @@ def test_months_between_two_days() -> None:
     assert [str(month) for month in found] == ["2026-11", "2026-10", "2026-09"]
     assert OCTOBER.is_over(datetime(2026, 11, 1, tzinfo=UTC))
     assert not OCTOBER.is_over(datetime(2026, 11, 1, tzinfo=UTC) - timedelta(seconds=1))
+
+
+def test_what_a_published_version_tells_and_the_figures_of_now_do_not_is_told_as_a_change() -> None:
+    """Whoever closed an outage corrects its cause: one line comes and the other goes."""
+    before, after = (
+        figures_of(OCTOBER, [Rows(FACTS, alerts=[alert(cause=cause)])], now=LATER, price_gnf=150)
+        for cause in ("part_replaced", "cleaned")
+    )
+    found = {cell.figure: (was, cell.value) for cell, was in changes(before, after)}
+    assert found.items() >= {"repair_part_replaced": ("1", ""), "repair_cleaned": ("", "1")}.items()
+    assert changes(before, before) == []
