@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from alerts.actions import note
+from alerts.closing import UNDO_WITHIN
 from ingest.db import Connection, queries
 
 SQL = queries("alerts", "calls")
@@ -16,7 +17,7 @@ SQL = queries("alerts", "calls")
 class Call:
     """Somebody is to be called; without a name the zone has nobody of a fitting role.
 
-    `alert_id`, `code` and `fault` are None where it is about the zone and not about an alert.
+    `alert_id`, `code` and `fault` are None where it is about the zone and not about an alert; `called_by` is who has.
     """
 
     call_id: int
@@ -31,11 +32,17 @@ class Call:
     name: str | None
     role: str | None
     phone: str | None
+    called_by: str | None
 
 
 def calls_due(connection: Connection) -> list[Call]:
     """Whom to call about live alerts and about zones, the gravest and oldest first."""
-    return [Call(*row) for row in connection.execute(SQL["due"])]
+    return [Call(*row) for row in connection.execute(SQL["listed"], {"called_since": None})]
+
+
+def just_called(connection: Connection, now: datetime) -> list[Call]:
+    """Whom somebody has called a moment ago, so that it can be taken back."""
+    return [Call(*row) for row in connection.execute(SQL["listed"], {"called_since": now - UNDO_WITHIN})]
 
 
 class Called(NamedTuple):
@@ -55,4 +62,16 @@ def mark_called(connection: Connection, call_id: int, *, who: str, now: datetime
         called = Called(*row)
         if called.alert_id is not None:
             note(connection, called.alert_id, kind="called", who=who, at=now)
+    return called
+
+
+def take_back(connection: Connection, call_id: int, *, who: str, now: datetime) -> Called | None:
+    """Nobody has called after all. None when nobody was said to have, or when it is too late."""
+    with connection.transaction():
+        row = connection.execute(SQL["not_called"], {"call": call_id, "since": now - UNDO_WITHIN}).fetchone()
+        if row is None:
+            return None
+        called = Called(*row)
+        if called.alert_id is not None:
+            note(connection, called.alert_id, kind="uncalled", who=who, at=now)
     return called

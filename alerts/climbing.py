@@ -85,8 +85,9 @@ def climb(connection: Connection, now: datetime, *, routes: int = 1) -> int:
 def _begin_anew(connection: Connection, now: datetime) -> None:
     """What is there again after people were told of its end is news: who was told so hears it, and then the ladder.
 
-    And the ladder begins with what is there and nobody has heard of.
+    And the ladder begins with what is there and nobody has heard of. A step whose person was not told is taken again.
     """
+    connection.execute(SQL["another_instead"], {"now": now})
     back = [alert_id for (alert_id,) in connection.execute(SQL["back_after_its_end"]).fetchall()]
     if back:
         connection.execute(SQL["not_in_charge"], {"alerts": back})
@@ -114,9 +115,9 @@ def _take_along(
 def _renew(connection: Connection, now: datetime) -> None:
     """What has waited for a route since its figures were measured is told without them, for as long as it is there."""
     asked = {"before": now + VALID_FOR - FIGURES_HOLD, "valid_until": now + VALID_FOR}
-    for number, alert_id, contact_id in connection.execute(SQL["renew"], asked).fetchall():
+    for number, alert_id, contact_id, is_late in connection.execute(SQL["renew"], asked).fetchall():
         if alert_id is not None:  # a bundle has no figures
-            write_anew(connection, number, alert_id, contact_id, now=now)
+            write_anew(connection, number, alert_id, contact_id, is_late=is_late, now=now)
 
 
 def _follow(connection: Connection, now: datetime) -> None:

@@ -124,15 +124,18 @@ def sms_text(
     values: Values,
     asset: str,
     call: tuple[str, str] | None = None,
+    is_late: bool = False,
 ) -> str:
     """The text of one notification, already in GSM-7 letters and one segment.
 
-    `call` is (name, phone) of whom to call. What is not known is left out. What recalls an alert has no figures: those
-    of the evidence are old. A language that no native speaker has validated yet is French here.
+    `call` is (name, phone) of whom to call; `is_late`: no route took it for a while. What is not known is left out.
+    What recalls an alert has no figures: those of the evidence are old. A language that no native speaker has validated
+    yet is French here.
     """
     return compose(
-        language_for(language), kind, fault, zone_name=zone_name, code=code, values=values, asset=asset, call=call
-    )
+        language_for(language), kind, fault, zone_name=zone_name, code=code, values=values, asset=asset, call=call,
+        is_late=is_late,
+    )  # fmt: skip
 
 
 def compose(
@@ -145,6 +148,7 @@ def compose(
     values: Values,
     asset: str,
     call: tuple[str, str] | None,
+    is_late: bool = False,
 ) -> str:
     """As `sms_text`, in this language even when it is only a draft: for its readers, never for committees."""
     said = {
@@ -152,6 +156,8 @@ def compose(
         "fault": fault_label(fault, language.name), "asset": asset_label(asset, language.name),
     }  # fmt: skip
     said["sensor"] = sensor_label(str(values.get("sensor", said["asset"])), language.name)
+    if is_late:
+        said["late"] = language.text("frame", "late")
     if kind not in AGAIN:
         said |= spoken(values, language)
     known = fault if fault in language.faults else None

@@ -292,16 +292,17 @@ def _next_step(
     about = _of_round(alert, past, position.round)
     able = _candidates(alert, rung.step, people, about)
     free = [one for one in able if alert.severity >= NO_WATER or not _has_enough_this_week(one, past, now)]
+    step = named(rung.step, position.round)
+    had_enough = any(one.is_void and one.step == step for one in about)  # when they were to be told
     if now < due_at and not _comes_along(alert, rung.step, free, ringing):
         return Decision(position, due_at)
-    if not able and position.round > 1 and _is_told(rung.step, people, about):
+    if not able and not had_enough and position.round > 1 and _is_told(rung.step, people, about):
         return _next_step(alert, passed, people, past, now, routes, ringing)
     if not free:
-        why_not = WhyNot.ENOUGH_THIS_WEEK if able else WhyNot.NOBODY_OF_THIS_ROLE
+        why_not = WhyNot.ENOUGH_THIS_WEEK if able or had_enough else WhyNot.NOBODY_OF_THIS_ROLE
         return Decision(passed, passed.due_at(alert.severity), why_not=why_not, step=rung.step)
     route = _behind_that_of(free[0], about) if rung.step is Step.SECOND_ROUTE else 0
     reason = WHY_NOW[rung.step] if now >= due_at else Why.TOLD_WITH_OTHERS
-    step = named(rung.step, position.round)
     telling = _telling(alert, free[0], MessageKind.OPENED, step, reason, past, now, route)
     on = position.taken(alert.severity, telling.send_at)
     return Decision(on, on.due_at(alert.severity), (telling,), step=rung.step)

@@ -161,24 +161,28 @@ def _past(connection: Connection, alert_id: int, people: list[ContactRow], now: 
     return [PastNotification(*row) for row in connection.execute(SQL["told_before"], asked)]
 
 
-def write_anew(connection: Connection, number: int, alert_id: int, contact_id: int, *, now: datetime) -> None:
-    """Put a message that is still to leave in the words of now."""
+def write_anew(
+    connection: Connection, number: int, alert_id: int, contact_id: int, *, is_late: bool, now: datetime
+) -> None:
+    """Put a message that is still to leave in the words of now; `is_late`: no route took it."""
     alert, words = _standing(connection, alert_id, now)
     people = _people(connection, alert.zone_id)
     for contact in people:
         if contact.contact_id == contact_id:
-            text = _text(alert, words, MessageKind.OPENED, contact, people, now)
+            text = _text(alert, words, MessageKind.OPENED, contact, people, now, is_late=is_late)
             connection.execute(SQL["write_anew"], {"id": number, "text": text, "segments": segments(text).number})
 
 
 def _text(
-    alert: Standing, words: Words, kind: MessageKind, contact: ContactRow, people: list[ContactRow], at: datetime
-) -> str:
+    alert: Standing, words: Words, kind: MessageKind, contact: ContactRow, people: list[ContactRow], at: datetime, *,
+    is_late: bool = False,
+) -> str:  # fmt: skip
     repairer = next((one for one in people if one.role == "reparateur"), None)
     return sms_text(
         kind, alert.fault, contact.language, zone_name=words.zone_name, code=words.code,
         values=words.values(at), asset=words.asset,
         call=None if repairer is None or repairer == contact else (repairer.name, repairer.phone),
+        is_late=is_late,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from gateway.model import Reading
 from gateway.outbox import Outbox
 from gateway.uplink import Uplink
 from gateway.zones import Zone
-from simulator.network import NetworkPlan
+from simulator.network import NetworkPlan, Reboot
 
 SOFTWARE = "ndiyan simulator"
 RESEND_AFTER_S, RECONNECT_S = 5.0, (0.5, 5.0)  # wall time: a fast clock makes of them minutes of platform time
@@ -129,9 +129,14 @@ class Box:
             resend_after_s=RESEND_AFTER_S, reconnect_s=RECONNECT_S,
         )  # fmt: skip
 
-    def _booted_s_at(self, t_s: float) -> float:
+    def last_reboot(self, t_s: float) -> Reboot | None:
+        """The one of this run that began last at or before `t_s`, of that day or the day before."""
         last = self._plan.last_reboot(self._zone.zone_id, t_s)
-        return self._booted_s if last is None or last.off_s <= self._start_s else last.on_s
+        return None if last is None or last.off_s <= self._start_s else last
+
+    def _booted_s_at(self, t_s: float) -> float:
+        last = self.last_reboot(t_s)
+        return self._booted_s if last is None else last.on_s
 
     def _offset(self, moment: datetime) -> timedelta:
         t_s = moment.timestamp()

@@ -159,9 +159,16 @@ class LiveFeed:
             is_cut = any(fault.fault is Fault.COMMS_OUTAGE and is_on(fault, t_s, seed=self._seed) for fault in mine)
             box.live(t_s, is_cut=is_cut, clock_fault_s=sum(map(_clock_fault_s, mine)))
 
+    def _boot_anew(self, t_s: float) -> None:
+        """What a box tells of its uptime counts from when it came up last, as its outbox does."""
+        for at, zone in enumerate(self._zones):
+            if (reboot := self._boxes[zone.zone_id].last_reboot(t_s)) is not None:
+                self._state.uptime_s[at] = min(self._state.uptime_s[at], max(0.0, t_s - reboot.on_s))
+
     def _live_a_minute(self) -> None:
         begin = self._reached
         broken = self._still_broken(begin.timestamp())
+        self._boot_anew(begin.timestamp())
         moved = self._village.move(self._state, begin.timestamp(), broken)
         self._reached = begin + MINUTE
         t_s = self._reached.timestamp()

@@ -49,6 +49,7 @@ DRAIN_H = 0.4  # in which a washout lets off a full tower
 GIVES_UP, COMES_BACK = 0.5, 0.8  # of missed water is not fetched later; most that a queue adds to the usual demand
 GOOD_BATTERY_H = 83.0  # of work without sun
 CHARGES_PER_H = 0.12  # of a good battery's capacity
+DARK_BATTERY = 0.05  # of its charge: the box switches off
 STIRRED_NTU, SETTLES_PER_MIN = 2.2, 0.93  # a pump that starts stirs the well up
 RENEWED_H = 3.0  # in which a tower's water is renewed, after mud or want of chlorine (assumption)
 METER_STARTS_M3_H = 0.02  # below, the wheel of a meter stands
@@ -139,8 +140,10 @@ class Minutes:
         s.leaked_m3 = _counted(s.leaked_m3, rows["tower_leak_m3_h"] * DT_H)[-1]
         s.let_off_m3 = _counted(s.let_off_m3, rows["let_off_m3_h"] * DT_H)[-1]
         s.ran_back_m3 = _counted(s.ran_back_m3, rows["backflow_m3_h"] * DT_H)[-1]
-        rows["uptime_s"] = _counted(s.uptime_s, np.full_like(rows["code"], 60.0))
-        s.uptime_s = rows["uptime_s"][-1].copy()
+        minute_s = np.full_like(rows["code"], 60.0)
+        rows["uptime_s"] = _counted_from_new(s.uptime_s, minute_s, rows["battery"] <= DARK_BATTERY)
+        rows["prepaid_s"] = _counted(s.prepaid_s, minute_s)
+        s.uptime_s, s.prepaid_s = rows["uptime_s"][-1].copy(), rows["prepaid_s"][-1].copy()
         tap_m3 = _counted(s.tap_m3, np.concatenate(self._tap_flows) * DT_H)
         s.tap_m3 = tap_m3[-1].copy()
         return Moved(t_s=t_s, minute=self._first, tap_m3=tap_m3, **rows)
@@ -298,13 +301,13 @@ def _counted(start: FloatArray, added: FloatArray) -> FloatArray:
     return np.add.accumulate(np.concatenate([start[None], added]))[1:]
 
 
-def _counted_from_new(start: FloatArray, added: FloatArray, is_exchanged: BoolArray) -> FloatArray:
-    """The same for meters (m, n) of which some begin again at zero in the minutes that `is_exchanged` (m, n) marks."""
-    edges = [0, *np.flatnonzero(is_exchanged.any(axis=1)).tolist(), len(added)]
+def _counted_from_new(start: FloatArray, added: FloatArray, is_new: BoolArray) -> FloatArray:
+    """The same for counters (m, n) of which some begin again at zero in the minutes that `is_new` (m, n) marks."""
+    edges = [0, *np.flatnonzero(is_new.any(axis=1)).tolist(), len(added)]
     counted: list[FloatArray] = []
     for begin, end in pairwise(edges):
         if begin < end:
-            start = np.where(is_exchanged[begin], 0.0, start)
+            start = np.where(is_new[begin], 0.0, start)
             counted.append(_counted(start, added[begin:end]))
             start = counted[-1][-1]
     return np.concatenate(counted)

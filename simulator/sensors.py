@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gateway.zones import Zone
 from simulator.chance import FloatArray, KeyArray, keys, normal, uniform
 from simulator.faults import DAY_S, DEPTH, LEVEL, Broken
+from simulator.minutes import DARK_BATTERY
 from simulator.sensor_faults import (
     Frozen,
     Shows,
@@ -41,7 +42,6 @@ PROBE_ABOVE_INTAKE_M, PROBE_SPAN_M = 1.5, 50.0
 ULTRASONIC_ZONES = 0.4  # of the towers, the others have a hydrostatic probe
 ULTRASONIC_M_PER_C = 0.0012  # at some 1 m from the water, what its temperature compensation leaves
 LOOSE, DROPS = 0.03, 0.01  # of the channels have a loose contact, and then lose so many readings
-DARK_BATTERY = 0.05  # of its charge: the box switches off
 READ_AT_S = {"weather": 7 * 3600.0}  # of the day: a rain gauge is read, and emptied, in the morning
 BUNDLE_GNF, BUNDLE_S = 28_000.0, 40 * DAY_S
 
@@ -90,7 +90,7 @@ SENSORS: dict[tuple[str, str], Sensor] = {
     ("gateway", "temp_c"): Sensor(lambda t: t.air_c + 4.0, 0.0, 0.2, 10),
     ("gateway", "uptime_s"): Sensor(lambda t: t.uptime_s, 0.0, 0.0, 1, is_counter=True),
     ("gateway", "credit_gnf"): Sensor(
-        lambda t: 30_000.0 - BUNDLE_GNF * (t.uptime_s % BUNDLE_S) / BUNDLE_S, 0.0, 0.0, 1, is_counter=True
+        lambda t: 30_000.0 - BUNDLE_GNF * (t.prepaid_s % BUNDLE_S) / BUNDLE_S, 0.0, 0.0, 1, is_counter=True
     ),
     ("quality", "free_chlorine_mg_l"): Sensor(lambda t: t.chlorine_mg_l, 0.0, 0.015, 100),
     ("quality", "turbidity_ntu"): Sensor(lambda t: t.turbidity_ntu, 0.08, 0.0, 100),

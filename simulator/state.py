@@ -51,7 +51,8 @@ class State:
     chlorine_fallen: FloatArray  # share of the way to what a fault leaves
     chlorine_left_mg_l: FloatArray
     battery: FloatArray  # charge, 0 to 1
-    uptime_s: FloatArray
+    uptime_s: FloatArray  # since the box had no power
+    prepaid_s: FloatArray  # for which its SIM has been paid
 
     def as_json(self) -> dict[str, Any]:
         """The state as plain lists."""
@@ -101,6 +102,7 @@ class Truth:
     turbidity_ntu: FloatArray
     battery: FloatArray
     uptime_s: FloatArray
+    prepaid_s: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class Moved:
     metered_in_m3_h: FloatArray
     metered_out_m3_h: FloatArray
     uptime_s: FloatArray
+    prepaid_s: FloatArray
     tap_m3: FloatArray
 
     def rows(self, chosen: NDArray[np.integer] | slice) -> Moved:

@@ -107,6 +107,7 @@ class Village:
             meter_in_m3=pumped.copy(), meter_out_m3=drawn.copy(), stirred_ntu=zeros(),
             turbid_ntu=zeros(), chlorine_fallen=zeros(), chlorine_left_mg_l=zeros(),
             battery=np.full(n, 0.9), uptime_s=np.full(n, 86_400.0),
+            prepaid_s=np.full(n, 86_400.0),
         )  # fmt: skip
 
     def move(self, state: State, t_s: float, broken: Iterable[Broken], minutes: int = 1) -> Moved:
@@ -173,7 +174,7 @@ class Village:
             state_code=moved.code, depth_m=moved.depth_m, level_m=level_m,
             meter_in_m3=moved.meter_in_m3, meter_out_m3=moved.meter_out_m3, tap_m3=moved.tap_m3 * self.tap_factor,
             chlorine_mg_l=moved.chlorine_mg_l, turbidity_ntu=0.7 + moved.stirred_ntu + moved.turbid_ntu,
-            battery=moved.battery, uptime_s=moved.uptime_s,
+            battery=moved.battery, uptime_s=moved.uptime_s, prepaid_s=moved.prepaid_s,
         )  # fmt: skip
 
     def _at(self, t_s: float) -> int:

@@ -18,7 +18,7 @@ from simulator.chance import FloatArray
 from simulator.effects import is_on
 from simulator.faults import Broken
 from simulator.labels import Witness
-from simulator.sensors import DARK_BATTERY
+from simulator.minutes import DARK_BATTERY
 from simulator.state import RUNNING, STARTING, STOPPED_LOW_SUN, STOPPED_TOWER_FULL, TRIPPED, Moved
 from simulator.village import Village
 

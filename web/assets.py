@@ -32,6 +32,7 @@ from web.daily import DAY, days_before, fetch_volumes, midnight
 from web.diagnosis import CHANNELS, Look, look_at
 from web.measures import (
     NIGHT_H,
+    PUMPS_SHARE,
     autonomy_days,
     by_day,
     heard_share,
@@ -52,7 +53,6 @@ ENERGY_WEEKS = 26
 NIGHTS = 90
 NIGHT_IS_OVER = timedelta(hours=NIGHT_H[1] + 1)
 EVENINGS = 60
-PUMPS_SHARE = 0.3  # of rated flow
 
 
 def fetch_look(connection: Connection, zone_id: str, start: datetime, end: datetime) -> Look:

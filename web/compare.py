@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 from ingest.db import Connection
 from ingest.hours import ARRAY_POWER, DEPTH, INFLOW, LEVEL, LIFTED, POWER, SUN, Hours, Part
 from web.daily import DAY
-from web.measures import DAY_H, LEAST_M3, of_whole_hours, pumped_hours, room_by_hour, service_share, yield_m3_kwp_h
+from web.measures import (
+    DAY_H,
+    LEAST_M3,
+    lift_m,
+    of_whole_hours,
+    pumped_hours,
+    room_by_hour,
+    service_share,
+    yield_m3_kwp_h,
+)
 
 FloatArray = NDArray[np.float64]
-PUMPS_SHARE = 0.3  # of rated flow
 RUN_UP_DAYS = 7  # within which the level of most towers has been below the one where the float starts the pump
 
 
@@ -51,10 +59,11 @@ def numbers_of(hours: Hours, ratings: Mapping[str, Mapping[str, float]], part: s
         hours.of(LEVEL, Part.LOW), hours.of(LEVEL, Part.HIGH), full_level_m=full_m,
         start_level_m=plate("tower", "start_level_m"),
     )[part]  # fmt: skip
-    pumps = hours.of(INFLOW, Part.MEAN)[part] > PUMPS_SHARE * plate("pump", "rated_flow_m3_h")
-    depth = hours.of(DEPTH, Part.MEAN)[part][pumps]
-    depth_m = float(np.nanmedian(depth)) if np.isfinite(depth).any() else plate("borehole", "static_water_depth_m")
-    head_m = depth_m + plate("tower", "base_height_m") + full_m
+    head_m = lift_m(
+        hours.of(DEPTH, Part.MEAN)[part], hours.of(INFLOW, Part.MEAN)[part],
+        rated_flow_m3_h=plate("pump", "rated_flow_m3_h"), top_m=plate("tower", "base_height_m") + full_m,
+        rated_head_m=plate("pump", "rated_head_m"),
+    )  # fmt: skip
     energy, lifted = (hours_of[part] for hours_of in pumped_hours(hours.pump_power_w(), moved))
     lifted_m3 = float(np.nansum(lifted))
     energy_kwh_m3 = float(np.nansum(energy)) / lifted_m3 if lifted_m3 >= LEAST_M3 else float("nan")

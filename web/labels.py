@@ -130,6 +130,7 @@ WRITTEN = {
     "report_closed": N_("panne signalée close"),
     "report_reopened": N_("panne signalée rouverte"),
     "zone_called": N_("zone appelée"),
+    "zone_uncalled": N_("zone pas appelée, erreur"),
     "webhook_retried": N_("avertissements renvoyés"),
     "report_published": N_("rapport publié"),
     "person_forgotten": N_("personne oubliée"),
@@ -166,6 +167,7 @@ EVENTS = {
     "not_told": N_("Personne n’est prévenu"),
     "call_due": N_("À appeler à la main"),
     "called": N_("Appelé à la main"),
+    "uncalled": N_("Pas appelé, erreur"),
     "resolved": N_("Résolue par les mesures"),
     "assigned": N_("Confiée à"),
     "visited": N_("Visite"),
@@ -305,6 +307,7 @@ TOLD_BECAUSE = {
     "no_word_since": N_("plus de nouvelles"),
     "told_with_others": N_("dite avec d’autres"),
     "enough_for_now": N_("retenu : assez de SMS pour le moment"),
+    "enough_this_week": N_("deux SMS cette semaine déjà"),
     "no_route_for_a_while": N_("dite après une coupure"),
     "credit_is_low": N_("le crédit d’une route est bas"),
 }

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
-from math import inf
+from math import floor, inf
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -109,6 +109,10 @@ class Texts:
     def percent(self, share: float | None) -> str:
         """A share of one as a whole percentage."""
         return self.quantity(None if share is None else 100 * share, "%")
+
+    def at_least(self, share: float | None) -> str:
+        """The same rounded down, of a share that stands beside a limit: 79.7 % is not 80, nor a gap nothing."""
+        return self.percent(None if share is None else floor(100 * share + 1e-9) / 100)
 
     def duration(self, span: timedelta, *, fine: bool = False) -> str:
         """A length of time in at most two units: `35 s`, `4 min`, `6 h 20`, `3 j 4 h`, `42 j`; `fine`: `4 min 05 s`.

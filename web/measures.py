@@ -26,6 +26,7 @@ SERVICE_FROM_H, SERVICE_UNTIL_H = 6, 20
 DAY_H, WEEK_D = 24, 7
 NIGHT_H = (0, 3)  # hours between whose means the level falls by what flows while people sleep
 LEAST_M3 = 0.5  # lifted in a time whose specific energy says anything
+PUMPS_SHARE = 0.3  # of rated flow
 BIN_W_M2 = 25.0
 LEAST_IN_BIN, LEAST_BINS = 3, 4
 
@@ -94,6 +95,15 @@ def pumped_hours(power_w: FloatArray, moved_m3: FloatArray) -> tuple[FloatArray,
     volume_m3 = of_whole_hours(moved_m3)
     both = np.isfinite(power_w) & np.isfinite(volume_m3)
     return np.where(both, np.maximum(power_w, 0.0) / 1000, np.nan), np.where(both, volume_m3, np.nan)
+
+
+def lift_m(
+    depth_m: FloatArray, flow_m3_h: FloatArray, *, rated_flow_m3_h: float, top_m: float, rated_head_m: float
+) -> float:
+    """How high water is lifted: from where it stands while the pump runs, by the median of such hours (k,), to the full
+    level of the tower, `top_m` above ground. Without a probe it is what the pump's plate says."""
+    found = _median(depth_m[flow_m3_h > PUMPS_SHARE * rated_flow_m3_h]) + top_m
+    return found if np.isfinite(found) else rated_head_m
 
 
 def of_whole_hours(moved_m3: FloatArray) -> FloatArray:

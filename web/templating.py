@@ -29,8 +29,9 @@ def environment(language: Language) -> Environment:
     )
     found.install_gettext_translations(texts.catalogue, newstyle=True)  # type: ignore[attr-defined] # by the extension
     found.filters |= {
-        "number": texts.number, "quantity": texts.quantity, "percent": texts.percent, "duration": texts.duration,
-        "day": texts.day, "long_day": texts.long_day, "minute": texts.minute, "month": texts.whole_month,
+        "number": texts.number, "quantity": texts.quantity, "percent": texts.percent, "at_least": texts.at_least,
+        "duration": texts.duration, "day": texts.day, "long_day": texts.long_day, "minute": texts.minute,
+        "month": texts.whole_month,
         "exact": texts.exact, "signed": texts.signed, "plain_number": texts.plain_number,
         "masked": masked, "no_phones": hide_phones,
         "route_detail": lambda detail: route_detail(detail, texts),

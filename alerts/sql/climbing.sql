@@ -17,12 +17,25 @@ ORDER BY a.alert_id FOR NO KEY UPDATE OF a, l SKIP LOCKED;
 -- Who had taken it in charge was told that it is over.
 UPDATE alert SET acknowledged_at = NULL, acknowledged_by = NULL, state = 'open' WHERE alert_id = ANY(%(alerts)s);
 
+-- another_instead
+-- Whose phone had rung enough this week when they were to be told was not told: their step is taken again, by another.
+WITH enough AS (
+    SELECT n.notification_id, l.alert_id, EXISTS (
+        SELECT FROM notification o WHERE o.alert_id = n.alert_id AND o.kind = 'opened'
+          AND o.notification_id > n.notification_id) AS has_climbed
+    FROM notification n JOIN alert a USING (alert_id) JOIN ladder l USING (alert_id)
+    WHERE n.state = 'queued' AND n.reason = 'enough_this_week' AND a.state = 'open' FOR UPDATE OF n, l SKIP LOCKED),
+dropped AS (
+    UPDATE notification n SET state = 'superseded' FROM enough WHERE n.notification_id = enough.notification_id)
+UPDATE ladder l SET rung = greatest(rung - 1, 0), due_at = %(now)s FROM enough
+WHERE l.alert_id = enough.alert_id AND NOT enough.has_climbed;
+
 -- unheard
 -- Live alerts that nobody has taken in charge, and of whose round nobody can have heard: what was written of it was dropped,
 -- because it seemed to be over or with who has left.
 SELECT a.alert_id FROM alert a JOIN ladder l USING (alert_id)
 WHERE a.state = 'open' AND l.rung > 0 AND (
-    SELECT bool_or(n.state IN ('superseded', 'expired')) AND bool_and(
+    SELECT bool_or(n.state IN ('superseded', 'expired') AND n.reason <> 'enough_this_week') AND bool_and(
         n.state IN ('superseded', 'expired', 'failed')
         AND NOT EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, n.told_in)
                         AND (t.outcome IS NULL OR t.outcome = 'uncertain')))
@@ -81,8 +94,8 @@ UPDATE notification n SET told_in = NULL FROM notification b
 WHERE n.told_in = b.notification_id AND b.state = 'superseded' AND n.state = 'held';
 
 -- renew
--- News of what is still there does not grow old while no route takes it; returned is what to write anew. What may have
--- left already has its time.
+-- News of what is still there does not grow old while no route takes it; returned is what to write anew, and whether it is
+-- a route that it has waited for. What may have left already has its time.
 UPDATE notification n SET valid_until = %(valid_until)s
 WHERE n.state IN ('queued', 'held') AND n.valid_until <= %(before)s
   AND EXISTS (SELECT FROM notification o JOIN alert a USING (alert_id)
@@ -90,7 +103,8 @@ WHERE n.state IN ('queued', 'held') AND n.valid_until <= %(before)s
                 AND o.kind = 'opened' AND a.state <> 'resolved')
   AND NOT EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, n.told_in)
                   AND (t.outcome IS NULL OR t.outcome = 'uncertain'))
-RETURNING n.notification_id, n.alert_id, n.contact_id;
+RETURNING n.notification_id, n.alert_id, n.contact_id,
+          n.reason = 'no_route_for_a_while' OR n.state = 'queued' AND n.reason <> 'enough_for_now';
 
 -- phones_that_wait
 -- Whose held messages are due, or who has several that could not leave for a while.

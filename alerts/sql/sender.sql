@@ -47,12 +47,15 @@ UPDATE notification SET state = 'expired' WHERE state IN ('queued', 'held') AND 
 -- again. What may have left by another route is a second SMS by this one, whatever that one does with a repeat: news of a
 -- fault is marked, the rest waits for the other. At night of all that alerts tell "no water" and its end ring alone, and what
 -- one message tells with them. What can wait and would ring a phone too often is put off: since that was decided, "no water"
--- may have overtaken it, or another service have told the same volunteer. What left while the clock was ahead is not counted once it was set back.
+-- may have overtaken it, or another service have told the same volunteer. Who had the week's two then is not waited for: the climber
+-- gives the step to another; but who was told that it is over hears that it is back. What left while the clock was ahead is not counted once it was set back.
 WITH due AS (
     SELECT n.notification_id, n.phone, n.urgency, elsewhere.may_have_left,
            n.kind <> 'reply' AND (n.alert_id IS NOT NULL OR n.kind = 'bundle') AS is_counted,
-           n.kind = 'opened' AND n.reason <> 'came_back' AND a.severity < %(gravest)s
-           AND c.role = ANY(%(volunteers)s) AS is_weekly
+           n.kind = 'opened' AND a.severity < %(gravest)s AND c.role = ANY(%(volunteers)s) AND NOT EXISTS (
+               SELECT FROM notification r WHERE r.alert_id = n.alert_id AND r.contact_id = n.contact_id
+                 AND r.kind = 'resolved' AND r.state NOT IN ('queued', 'held', 'superseded', 'expired', 'failed')
+           ) AS is_weekly
     FROM notification n LEFT JOIN alert a USING (alert_id) LEFT JOIN contact c ON c.contact_id = n.contact_id
     CROSS JOIN LATERAL (
         SELECT EXISTS (SELECT 1 FROM sms_attempt t
@@ -77,9 +80,11 @@ WITH due AS (
                       AND t.carrier = %(carrier)s AND t.outcome = 'refused_for_good')
     ORDER BY n.urgency DESC, n.notification_id LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED),
 counted AS (
-    SELECT d.notification_id, d.may_have_left, d.is_capped AND (
-        rang.in_hour + d.place > %(per_hour)s OR rang.in_day + d.place > %(per_day)s
-        OR d.is_weekly AND rang.in_week + d.week_place > %(per_week)s) AS is_too_much
+    SELECT d.notification_id, d.may_have_left,
+           CASE WHEN NOT d.is_capped THEN NULL
+                WHEN d.is_weekly AND rang.in_week + d.week_place > %(per_week)s THEN 'enough_this_week'
+                WHEN rang.in_hour + d.place > %(per_hour)s OR rang.in_day + d.place > %(per_day)s
+                THEN 'enough_for_now' END AS too_much
     FROM (SELECT notification_id, phone, may_have_left, is_counted AND urgency < %(no_water)s AS is_capped, is_weekly,
                  count(*) FILTER (WHERE is_weekly) OVER (PARTITION BY phone ORDER BY urgency DESC, notification_id)
                      AS week_place,
@@ -100,13 +105,13 @@ counted AS (
               AND t.began_at BETWEEN %(now)s - CASE WHEN d.is_weekly THEN interval '7 days' ELSE interval '1 day' END AND %(again)s
               AND (t.outcome IS NULL OR t.outcome IN ('accepted', 'uncertain'))) rang),
 put_off AS (
-    UPDATE notification n SET next_try_at = %(again)s, reason = 'enough_for_now'
-    FROM counted WHERE n.notification_id = counted.notification_id AND counted.is_too_much),
+    UPDATE notification n SET next_try_at = %(again)s, reason = counted.too_much
+    FROM counted WHERE n.notification_id = counted.notification_id AND counted.too_much IS NOT NULL),
 claimed AS (
     UPDATE notification n SET state = 'submitting', submitted_at = %(now)s, attempts = attempts + 1,
         carrier = %(carrier)s, route = %(place)s, provider_id = NULL,
         possible_duplicate = n.possible_duplicate OR counted.may_have_left
-    FROM counted WHERE n.notification_id = counted.notification_id AND NOT counted.is_too_much
+    FROM counted WHERE n.notification_id = counted.notification_id AND counted.too_much IS NULL
     RETURNING n.notification_id, n.ref, n.phone, n.text, n.urgency, n.valid_until),
 begun AS (
     INSERT INTO sms_attempt (notification_id, carrier, began_at)

@@ -41,9 +41,10 @@ INSERT INTO alert_event (alert_id, at, kind, who, detail) VALUES (%(alert)s, %(n
 -- steps
 -- Of each alert and round: the alert's severity and the round; its rung, since when its steps are counted and whether it is
 -- open, null but for the round in which it stands; and the steps in the order in which they were taken or passed over
--- with a reason. That it is back is one step, however many hear it.
+-- with a reason. That it is back is one step, however many hear it. Whose phone had rung enough this week was not told.
 WITH taken AS (
-    SELECT alert_id, step, min(created_at) AS at, 0 AS place FROM notification WHERE kind = 'opened' GROUP BY 1, 2
+    SELECT alert_id, step, min(created_at) AS at, 0 AS place FROM notification
+    WHERE kind = 'opened' AND NOT (state = 'superseded' AND reason = 'enough_this_week') GROUP BY 1, 2
     UNION ALL SELECT alert_id, concat_ws('-', detail->>'step', detail->>'round'), at, 1 FROM alert_event
               WHERE kind = 'not_told' AND detail ? 'step'
     UNION ALL SELECT alert_id, step, since, 2 FROM call_list WHERE split_part(step, '-', 1) = 'call_list'),
@@ -64,9 +65,11 @@ SELECT count(*) FROM ladder l WHERE rung > 0
                   AND coalesce((e.detail->>'round')::int, 1) = l.round);
 
 -- unheard
--- What is there and nobody has taken in charge, of whose round all that was written was dropped.
+-- What is there and nobody has taken in charge, of whose round all that was written was dropped, and not because all had
+-- the week's two.
 SELECT count(*) FROM alert a JOIN ladder l USING (alert_id) WHERE a.state = 'open' AND (
     SELECT bool_and(n.state = 'superseded') FROM notification n WHERE n.alert_id = a.alert_id AND n.kind = 'opened'
+      AND n.reason <> 'enough_this_week'
       AND coalesce(nullif(split_part(n.step, '-', 2), '')::int, 1) = l.round);
 
 -- left_with_the_end

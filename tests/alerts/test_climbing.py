@@ -19,7 +19,7 @@ from alerts.telling import begin, tell_end
 from gateway.clock import ManualClock
 from gateway.model import Fault
 from gateway.zones import Zone
-from ingest.db import connect, queries
+from ingest.db import Connection, connect, queries
 from ingest.registry import import_zones
 from tests.alerts.test_sender import Route
 
@@ -39,17 +39,26 @@ class Region:
         self.clock = ManualClock(NOON)
         self.sender = Sender(self.connection, {"phone": PhoneCarrier(self.connection, self.clock)}, self.clock)
 
-    def fails(self, zone: int, fault: str = "pump_not_running", severity: int = 3, **values: float) -> int:
+    def fails(
+        self,
+        zone: int,
+        fault: str = "pump_not_running",
+        severity: int = 3,
+        *,
+        by: Connection | None = None,
+        **values: float,
+    ) -> int:
         """A new alert, in a transaction with what it tells, as the judge writes it."""
         evidence = json.dumps({"values": values, "thresholds": {}, "channels": []})
-        with self.connection.transaction():
-            ((alert_id,),) = self.connection.execute(
+        judge = by or self.connection
+        with judge.transaction():
+            ((alert_id,),) = judge.execute(
                 "INSERT INTO alert (zone_id, fault, asset_id, severity, state, first_evidence_at, last_evidence_at,"
                 " opened_at, confidence, evidence) VALUES (%s, %s, 'pump', %s, 'open', %s, %s, %s, 1, %s)"
                 " RETURNING alert_id",
                 [self.zones[zone].zone_id, fault, severity, *[self.clock.now()] * 3, evidence],
             ).fetchall()
-            begin(self.connection, alert_id, now=self.clock.now())
+            begin(judge, alert_id, now=self.clock.now())
         return int(alert_id)
 
     def is_mended(self, alert_id: int) -> None:
@@ -209,7 +218,12 @@ def test_what_has_waited_for_a_route_is_told_without_the_figures_of_the_opening(
     region.run(2 * MINUTE, sends=False)
     region.run(2 * MINUTE)
     ((at, text),) = region.sms(phone_of(region.zones[2], "exploitant"))
-    assert (at, "POMPE ARRETEE" in text, "depuis" in text) == (31, True, False), text
+    assert at == 31
+    assert text.startswith("NDIYAN A1 Mangol-Dow, après coupure: POMPE ARRETEE"), text
+    assert "depuis" not in text, text
+    region.fails(2, "night_leak", 2)
+    region.run(15 * MINUTE)
+    assert all("coupure" not in text for _, text in region.sms(phone_of(region.zones[2], "exploitant"))[1:])
 
 
 def test_what_is_contradicted_in_one_message_with_news_does_not_read_like_news(region: Region) -> None:
@@ -228,6 +242,74 @@ def test_what_is_contradicted_in_one_message_with_news_does_not_read_like_news(r
     assert "A1 Mangol-Dow ENCORE pompe arretée" in text, text
     assert "A3 Mangol-Dow panneaux sales" in text, text
     assert text.endswith("ex. A3 1"), text
+
+
+def told_at_once(region: Region, database_url: str, severity: int) -> int:
+    """Each of two services tells of one fault in one moment, and sees nothing of the other's; returns the later."""
+    with connect(database_url) as other, other.transaction():
+        region.fails(2, "pv_soiling", 2, by=other)
+        return region.fails(2, "tap_left_open", severity)
+
+
+@pytest.mark.parametrize("severity", [1, 2])
+def test_whose_phone_rang_enough_this_week_when_they_were_to_be_told_is_not_waited_for(
+    region: Region, database_url: str, severity: int
+) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    region.fails(2, "night_leak", 2)
+    region.run(15 * MINUTE)
+    number = told_at_once(region, database_url, severity)
+    region.run(15 * MINUTE)
+    assert len(region.sms(exploitant)) == 2
+    ((at, text),) = region.sms(president)
+    assert (at, "coule sans arret" in text) == (16, True), text
+    assert [told["role"] for told in region.story(number, "told")] == ["president"]
+    region.clock.advance(DAY)
+    region.run(15 * MINUTE)
+    assert len(region.story(number, "told")) == severity, "the next a day later, as after any first"
+
+
+def test_who_was_told_of_an_end_hears_in_the_morning_that_it_is_back_though_they_had_the_week_s_two(
+    region: Region,
+) -> None:
+    exploitant, president = (phone_of(region.zones[2], role) for role in ("exploitant", "president"))
+    leak = region.fails(2, "night_leak", 2)
+    region.run(15 * MINUTE)
+    region.is_mended(leak)
+    region.run(15 * MINUTE)
+    region.fails(2, "pv_soiling", 2)
+    region.run(5 * MINUTE)
+    region.clock.set(NOON + 10 * HOUR)
+    region.comes_back(leak)
+    region.run(5 * MINUTE)
+    region.clock.set(NOON + 18 * HOUR)
+    region.run(5 * MINUTE)
+    told = [(at, "FUITE" in text) for at, text in region.sms(exploitant)]
+    assert told[-1] == (SIX, True), told
+    assert len(told) == 4
+    assert region.sms(president) == []
+
+
+def test_where_all_have_the_week_s_two_when_they_are_to_be_told_the_story_says_so_and_the_ladder_goes_on(
+    region: Region, database_url: str
+) -> None:
+    region.connection.execute(
+        "UPDATE contact SET is_active = false WHERE zone_id = %s AND role NOT IN ('exploitant', 'reparateur')",
+        [region.zones[2].zone_id],
+    )
+    region.fails(2, "night_leak", 2)
+    region.run(15 * MINUTE)
+    number = told_at_once(region, database_url, 2)
+    for _ in range(4):
+        region.run(5 * MINUTE)
+        region.clock.advance(DAY)
+    assert region.story(number, "told") == []
+    assert region.story(number, "not_told") == [
+        {"reason": "enough_this_week", "step": "first"}, {"reason": "nobody_of_this_role", "step": "second"},
+    ]  # fmt: skip
+    assert region.connection.execute("SELECT step FROM call_list WHERE alert_id = %s", [number]).fetchall() == [
+        ("call_list",)
+    ]
 
 
 def test_on_the_shelf_nobody_hears_the_story_says_so_and_afterwards_it_goes_on(region: Region) -> None:

@@ -163,6 +163,18 @@ def test_a_fault_of_the_past_that_is_not_over_goes_on_live(site: Site, running: 
     assert min(repaired) > 2
 
 
+def test_a_box_that_boots_anew_counts_its_uptime_anew(site: Site, running: Callable[[LiveFeed], None]) -> None:
+    text = 'says = "a"\n[[network.event]]\nwhat = "reboot"\nzone = "zone-3"\nminutes = 20\nhours = 0.1'
+    running(site.feed(scenario_from_toml(text, "a.toml")))
+    for zone in ("zone-3", "zone-4"):
+        site.wait_until_stored(zone, START + timedelta(minutes=40))
+    uptime_s = {measured - START: value for measured, _, value in site.stored("zone-3", "gateway", "uptime_s")}
+    assert uptime_s[timedelta(minutes=15)] > 86_400
+    assert uptime_s[timedelta(minutes=30)] == 240, "it came up four minutes before"
+    others = [value for _, _, value in site.stored("zone-4", "gateway", "uptime_s")]
+    assert others == sorted(others)
+
+
 @pytest.mark.slow
 def test_kills_never_turn_a_counter_back_and_history_goes_on_without_a_jump(site: Site) -> None:
     saved = load_state(site.folder)

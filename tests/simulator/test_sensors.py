@@ -219,6 +219,20 @@ def test_a_battery_that_fades_takes_the_nights_away() -> None:
     assert np.diff(found["zone-4", "pump", "power_w"][0]).max() <= 900
 
 
+def test_a_box_that_was_dark_counts_its_uptime_anew_and_no_other_channel_knows_of_it() -> None:
+    one = Broken("zone-3", Fault.GATEWAY_BATTERY_LOW, "L", START_S - 5 * 86_400)
+    found, calm = readings([one], hours=48), readings(hours=48)
+    t_s, uptime_s = found["zone-3", "gateway", "uptime_s"]
+    (morning,) = np.flatnonzero(np.diff(t_s) > 3600) + 1
+    assert uptime_s[morning - 1] > 86_400
+    assert uptime_s[morning] <= 300
+    assert np.flatnonzero(np.diff(uptime_s) < 0) + 1 == [morning]
+    for key in found.keys() - {("zone-3", "gateway", "uptime_s"), ("zone-3", "gateway", "battery_v")}:
+        value, expected = both(found[key], calm[key])
+        assert len(value) == found[key].shape[1]
+        np.testing.assert_array_equal(value, expected, err_msg=str(key))
+
+
 def test_noise_is_the_same_whenever_it_is_asked_for() -> None:
     later = readings(start=DAWN + timedelta(hours=10), hours=2)
     key = ("zone-3", "gateway", "signal_dbm")

@@ -155,6 +155,8 @@ def journey(site: Site, connection: Connection) -> list[Step]:
         Step("/{language}/pannes/{report_id}/clore", ["report_closed"], {"cause": "pipe"}, report),
         Step("/{language}/messages/appeler/{call_id}", ["alert_called"], ids={"call_id": calls[0]}),
         Step("/{language}/messages/appeler/{call_id}", ["zone_called"], ids={"call_id": calls[-1]}),
+        Step("/{language}/messages/appeler/{call_id}/annuler", ["alert_uncalled"], ids={"call_id": calls[0]}),
+        Step("/{language}/messages/appeler/{call_id}/annuler", ["zone_uncalled"], ids={"call_id": calls[-1]}),
         Step("/{language}/messages/accord/{contact_id}/oublier", ["person_forgotten"],
              ids={"contact_id": site.contact_id}),
         Step("/{language}/mis-de-cote/rejouer", ["set_aside_replayed"],

@@ -139,6 +139,9 @@ def test_numbers_as_people_there_write_them() -> None:
     assert FR.quantity(None, "m³") == "pas de données"
     assert FR.percent(0.824) == "82\u00a0%"
     assert FR.percent(None) == "pas de données"
+    assert [FR.at_least(share) for share in (0.797, 0.8, 0.29, 0.9999, 1.0)] == [
+        f"{share}\u00a0%" for share in (79, 80, 29, 99, 100)
+    ]
 
 
 def test_instants_name_their_day_unless_it_is_today() -> None:

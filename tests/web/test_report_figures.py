@@ -49,7 +49,7 @@ from web.reports.figures import (
     total_of,
 )
 from web.reports.period import Period, months_between
-from web.reports.table import cells_of
+from web.reports.table import cells_of, changes
 
 OCTOBER = Period(2026, 10)
 FIRST, START = date(2026, 10, 1), datetime(2026, 10, 1, tzinfo=UTC)
@@ -58,7 +58,7 @@ TAPS: list[Key] = [(f"tap-{n:02d}", "volume_m3") for n in range(1, 5)]
 POWER: Key = ("pump", "power_w")
 FACTS = Facts(
     "zone-1", "Hoore-Fello", "Labé", True, 10, 2025, 100, 12, 14, 2026, 190.0, 2.0, 50.0,
-    dict.fromkeys((*TAPS, LET_OUT, LIFTED, POWER, SUN, LEVEL), 900.0),
+    4.0, 17.0, dict.fromkeys((*TAPS, LET_OUT, LIFTED, POWER, SUN, LEVEL), 900.0),
 )  # fmt: skip
 
 
@@ -199,9 +199,10 @@ def test_a_pump_is_blamed_only_for_hours_in_which_the_sun_shone_and_the_tower_as
 
 
 def test_specific_energy_rests_on_hours_in_which_power_and_water_are_both_known() -> None:
-    """1 kW for 2.5 m³ and 0.8 kW for 2 m³: 1.8 kWh / 4.5 m³ = 0.4. The first hour's step began who knows when."""
-    power = hours((900, 0), (1000, 0), (800, 0), (700, 0))
-    lifted = hours((0, 9), (0, 2.5), (0, 2))
+    """1 kW for 2.5 m³ and 0.8 kW for 2 m³: 1.8 kWh / 4.5 m³ = 0.4. The first hour's step began who knows when, and how
+    much of the last is told nobody knows."""
+    power = hours((900, 0), (1000, 0), (800, 0), (700, 0), (700, 0))
+    lifted = hours((0, 9), (0, 2.5), (0, 2), (0, 7))
     found = specific_energy({POWER: power, LIFTED: lifted}, FACTS.channels)
     assert found == (pytest.approx(0.4), 2)
     assert specific_energy({LIFTED: lifted}, FACTS.channels) == (None, 0)
@@ -468,3 +469,14 @@ def test_months_between_two_days() -> None:
     assert [str(month) for month in found] == ["2026-11", "2026-10", "2026-09"]
     assert OCTOBER.is_over(datetime(2026, 11, 1, tzinfo=UTC))
     assert not OCTOBER.is_over(datetime(2026, 11, 1, tzinfo=UTC) - timedelta(seconds=1))
+
+
+def test_what_a_published_version_tells_and_the_figures_of_now_do_not_is_told_as_a_change() -> None:
+    """Whoever closed an outage corrects its cause: one line comes and the other goes."""
+    before, after = (
+        figures_of(OCTOBER, [Rows(FACTS, alerts=[alert(cause=cause)])], now=LATER, price_gnf=150)
+        for cause in ("part_replaced", "cleaned")
+    )
+    found = {cell.figure: (was, cell.value) for cell, was in changes(before, after)}
+    assert found.items() >= {"repair_part_replaced": ("1", ""), "repair_cleaned": ("", "1")}.items()
+    assert changes(before, before) == []

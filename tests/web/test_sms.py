@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from alerts.actions import assign, shelve
+from alerts.closing import UNDO_WITHIN
 from alerts.conversation import answer
 from alerts.settings import change
 from ingest.db import Connection
@@ -341,3 +342,34 @@ def test_whom_nobody_reached_by_sms_is_called_once_and_the_story_says_by_whom(
     with site.connect() as connection:
         told_once = connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'called'").fetchone()
     assert told_once == (1,)
+
+
+def test_a_call_that_was_marked_by_mistake_is_taken_back_and_the_story_keeps_both(
+    site: Site, visitor: httpx.Client, told: dict[str, int]
+) -> None:
+    with site.connect() as connection:
+        connection.execute("UPDATE alert SET state = 'open' WHERE alert_id = %s", [site.alert_id])
+        ((call, name),) = connection.execute(
+            "WITH due AS (INSERT INTO call_list (alert_id, contact_id, step, why, since) SELECT %s, min(contact_id),"
+            " 'call_list', 'nobody_answered', %s FROM contact RETURNING call_id, contact_id)"
+            " SELECT call_id, name FROM due JOIN contact USING (contact_id)",
+            [site.alert_id, site.clock.now() - timedelta(hours=1)],
+        ).fetchall()
+    path = f"/fr/messages/appeler/{call}"
+
+    def sends(address: str) -> str:
+        return words(visitor.post(address, data={"csrf": csrf_of(visitor)}, follow_redirects=True))
+
+    assert "Annuler cet appel" in sends(path)
+    for _ in range(2):
+        page = sends(f"{path}/annuler")
+        assert (name in page, "J’ai appelé" in page, "Annuler cet appel" in page) == (True, True, False)
+    assert "Personne n’est à appeler." in sends(path)
+    site.clock.advance(UNDO_WITHIN + timedelta(seconds=1))
+    assert "Annuler cet appel" not in words(visitor.get("/fr/messages/appeler"))
+    assert "Personne n’est à appeler." in sends(f"{path}/annuler"), "too late"
+    with site.connect() as connection:
+        kinds = connection.execute(
+            "SELECT kind FROM alert_event WHERE kind IN ('called', 'uncalled') ORDER BY event_id"
+        ).fetchall()
+    assert [kind for (kind,) in kinds] == ["called", "uncalled", "called"]

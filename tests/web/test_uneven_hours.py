@@ -17,10 +17,11 @@ from ingest.readings_pg import PgReadings
 from ingest.registry import channel_ids
 from ingest.writer import ReadingWriter
 from tests.web.web_site import Site
+from web.compare import fetch_numbers
 from web.daily import DAY
 from web.exports import Export, Format, Kind, tables_of
 from web.fleet import fetch_fleet
-from web.reports.figures import specific_energy
+from web.reports.figures import figures_of, specific_energy
 from web.reports.period import Period
 from web.reports.rows import fetch_rows
 
@@ -66,6 +67,31 @@ def test_a_restless_third_of_an_hour_weighs_a_third(site: Site, zones: list[Zone
         assert energy.kwh_m3 == pytest.approx(0.1667 / 0.6, rel=0.01)
         fleet = {one.zone.zone_id: one for one in fetch_fleet(connection, now)}
         assert fleet["zone-4"].energy_kwh_m3 == pytest.approx(0.1667 / 0.6, rel=0.01)
+
+
+def test_energy_for_100_m_is_one_number_in_the_report_and_in_the_comparison(site: Site, zones: list[Zone]) -> None:
+    """1650 W lift 5.5 m³ an hour from 22 m to the full level of 3.5 m on 15 m: 0.3 kWh/m³ over 40.5 m. The plate has
+    50, which counts where nobody has measured the depth."""
+    after_s = np.arange(-10 * 3600.0, 16 * 3600.0, 300.0)
+    runs = (after_s >= 0) & (after_s < 8 * 3600)
+    (zone,) = (one for one in zones if one.zone_id == "zone-5")
+    ratings = {asset.asset_id: asset.rating for asset in zone.assets}
+
+    def in_both(connection: Connection) -> tuple[float | None, float]:
+        (rows,) = fetch_rows(connection, Period(2026, 3), zone="zone-5", now=NINE + DAY)
+        (told,) = figures_of(Period(2026, 3), [rows], now=NINE + DAY, price_gnf=0).zones
+        compared = fetch_numbers(connection, "zone-5", ratings, NINE + 15 * HOUR, 1)
+        return told.energy_kwh_m3_100m, compared.energy_kwh_m3_100m
+
+    with site.connect() as connection:
+        for channel, value in {
+            POWER: np.where(runs, 1650.0, 0.0), "pump/flow_m3_h": np.where(runs, 5.5, 0.0),
+            LIFTED: 7 + np.cumsum(np.where(runs, 5.5 / 12, 0.0)),
+        }.items():  # fmt: skip
+            send(connection, channel, after_s, value, zone="zone-5")
+        assert in_both(connection) == (pytest.approx(0.3 / 50 * 100, rel=0.02),) * 2
+        send(connection, "borehole/water_depth_m", after_s, np.where(runs, 22.0, 18.0), zone="zone-5")
+        assert in_both(connection) == (pytest.approx(0.3 / 40.5 * 100, rel=0.02),) * 2
 
 
 @pytest.mark.parametrize("seed", range(3))

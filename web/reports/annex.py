@@ -78,7 +78,8 @@ MEANINGS: dict[str, Meaning] = {
         N_("Énergie spécifique"),
         N_(
             "Énergie prise par la pompe divisée par l’eau élevée, sur les heures où les deux sont connues. Pour "
-            "comparer des zones, la même pour 100 m de hauteur nominale. Elle monte quand la pompe vieillit, et "
+            "comparer des zones, la même pour 100 m de hauteur : de l’eau pendant le pompage au haut du château plein, "
+            "ou la hauteur nominale là où la profondeur n’est pas mesurée. Elle monte quand la pompe vieillit, et "
             "aussi quand la nappe baisse."
         ),
     ),

@@ -13,9 +13,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
+
 from alerts.closing import Repair, RepairTimes, repair_times, repairs_of
 from gateway.model import Fault
 from web.daily import EVENING
+from web.measures import lift_m
 from web.reports.period import Period, midnight
 
 Key = tuple[str, str]  # asset, channel
@@ -38,6 +41,7 @@ RULES: Mapping[str, float] = {
 SUN, LEVEL = ("pv", "irradiance_w_m2"), ("tower", "level_m")
 LIFTED, LET_OUT = ("pump", "volume_m3"), ("tower", "outflow_volume_m3")
 POWERS = (("pump", "power_w"), ("pv", "power_w"))  # the panels feed nothing else
+INFLOW, DEPTH = ("pump", "flow_m3_h"), ("borehole", "water_depth_m")
 
 
 class Span(NamedTuple):
@@ -87,6 +91,8 @@ class Facts(NamedTuple):
     start_irradiance_w_m2: float | None
     start_level_m: float | None
     rated_head_m: float | None
+    rated_flow_m3_h: float | None
+    tower_top_m: float | None  # its full level, above ground
     channels: Mapping[Key, float]
     lives: Mapping[Key, Life] = ALL_ALWAYS
 
@@ -364,7 +370,7 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
     ]  # fmt: skip
     rate_m3 = sum(rates_m3) if rates_m3 else None
     lost = lost_between(there, LET_OUT, taps, dates)
-    energy = specific_energy(rows.hours, facts.channels)
+    energy, head_m = specific_energy(rows.hours, facts.channels), head_of(rows.hours, facts)
     due = None
     if delivered is not None and facts.gnf_per_20_l is not None and counted >= TAPS_SHARE:
         due = round(delivered * LITRES / CAN_L * facts.gnf_per_20_l)
@@ -384,8 +390,7 @@ def _zone(first: date, days: int, rows: Rows, price_gnf: float) -> ZoneFigures:
         silence=silence_of(rows.alerts, midnight(due_on[0]), midnight(due_on[-1]) + DAY)
         if was_heard and due_on else None,
         energy_kwh_m3=energy.kwh_m3,
-        energy_kwh_m3_100m=None if energy.kwh_m3 is None or not facts.rated_head_m
-        else energy.kwh_m3 / facts.rated_head_m * 100,
+        energy_kwh_m3_100m=None if energy.kwh_m3 is None or not head_m else energy.kwh_m3 / head_m * 100,
         energy_hours=energy.hours,
         lost_m3=lost.volume_m3, lost_share=lost.share, lost_days=lost.days,
         gnf_per_20_l=facts.gnf_per_20_l, due_gnf=due,
@@ -582,8 +587,8 @@ class Energy(NamedTuple):
 
 
 def specific_energy(hours: Mapping[Key, Mapping[datetime, Span]], channels: Mapping[Key, float]) -> Energy:
-    """Energy against water lifted, over hours in which both are known and the hour before too: the counter's step into
-    an hour begins there."""
+    """Energy against water lifted, over hours in which both are known, and the water of the hours before and after too
+    (`web.measures.of_whole_hours`)."""
     power_key = next((key for key in POWERS if hours.get(key)), None)
     lifted = hours.get(LIFTED, {})
     if power_key is None or not lifted:
@@ -593,12 +598,23 @@ def specific_energy(hours: Mapping[Key, Mapping[datetime, Span]], channels: Mapp
     for at in hours[power_key]:
         power = _known_hour(hours[power_key], at, channels[power_key])
         moved = _known_hour(lifted, at, channels[LIFTED])
-        if power is None or moved is None or _known_hour(lifted, at - HOUR, channels[LIFTED]) is None:
+        beside = [_known_hour(lifted, at + apart, channels[LIFTED]) for apart in (-HOUR, HOUR)]
+        if power is None or moved is None or None in beside:
             continue
         energy_kwh += max(0.0, power.mean or 0.0) / 1000
         volume_m3 += moved.steps
         number += 1
     return Energy(energy_kwh / volume_m3 if volume_m3 > 0 else None, number)
+
+
+def head_of(hours: Mapping[Key, Mapping[datetime, Span]], facts: Facts) -> float | None:
+    """How high the pump lifted the water, as the comparison of zones has it; None where nobody knows."""
+    depths, flows = hours.get(DEPTH, {}), hours.get(INFLOW, {})
+    both = [(depths[at].mean, flows[at].mean) for at in depths.keys() & flows.keys()]
+    depth_m, flow_m3_h = np.array(both, dtype=float).reshape(-1, 2).T
+    rated_flow, top_m, head_m = np.array([facts.rated_flow_m3_h, facts.tower_top_m, facts.rated_head_m], dtype=float)
+    found = lift_m(depth_m, flow_m3_h, rated_flow_m3_h=rated_flow, top_m=top_m, rated_head_m=head_m)
+    return float(found) if np.isfinite(found) else None
 
 
 class Lost(NamedTuple):

@@ -14,12 +14,12 @@ from ingest.readings_pg import PgReadings
 from web.daily import EVENING
 from web.purse import fetch_purse
 from web.received import fetch_began, fetch_heard
-from web.reports.figures import LEVEL, LIFTED, POWERS, SUN, Facts, Key, Life, Rows, Sms, Span, Told
+from web.reports.figures import DEPTH, INFLOW, LEVEL, LIFTED, POWERS, SUN, Facts, Key, Life, Rows, Sms, Span, Told
 from web.reports.period import Period, midnight
 
 SQL = queries("web", "reports")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-HOURLY = (SUN, LEVEL, LIFTED, *POWERS)
+HOURLY = (SUN, LEVEL, LIFTED, INFLOW, DEPTH, *POWERS)
 
 
 def fetch_rows(connection: Connection, period: Period, *, zone: str | None, now: datetime) -> Iterator[Rows]:
@@ -34,11 +34,12 @@ def fetch_rows(connection: Connection, period: Period, *, zone: str | None, now:
     }
     months = [month.first for month in period.months if month.days_until(now)]
     sms = _fetch_sms(connection, period, zone)
-    start = midnight(first)
+    start, end = midnight(first), midnight(first) + days * DAY
     for facts in _fetch_facts(connection, zone):
-        span = {"zone": facts.zone_id, "start": start, "end": start + days * DAY}
+        span = {"zone": facts.zone_id, "start": start, "end": end}
         of_days = span | {"start": start - DAY, "evening": EVENING}
-        of_hours = span | {"start": start - HOUR, "channels": ["/".join(key) for key in HOURLY]}
+        with_neighbours = {"start": start - HOUR, "end": end + HOUR}
+        of_hours = span | with_neighbours | {"channels": ["/".join(key) for key in HOURLY]}
         yield Rows(
             facts, _days(connection, of_days), _hours(connection, of_hours),
             [Told(*told) for told in connection.execute(SQL["alerts"], span)],

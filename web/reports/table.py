@@ -36,12 +36,13 @@ def as_csv(report: Report, *, is_french: bool = False) -> str:
 
 
 def changes(before: Figures, after: Figures) -> list[tuple[Cell, str]]:
-    """Figures that differ, days left out: the cell of now and the value of before."""
-    old = {(cell.zone, cell.figure): cell.value for zone in before.zones for cell in _sums(zone)}
-    new = [cell for zone in after.zones for cell in _sums(zone)]
-    return [
-        (cell, old.get((cell.zone, cell.figure), "")) for cell in new if old.get((cell.zone, cell.figure)) != cell.value
-    ]
+    """Figures that differ, days left out: the cell of now, empty where none is left, and the value of before."""
+    old, new = (
+        {(cell.zone, cell.figure): cell for zone in one.zones for cell in _sums(zone)} for one in (before, after)
+    )
+    gone = {key: cell._replace(value="") for key, cell in old.items() if key not in new}
+    was = {key: cell.value for key, cell in old.items()}
+    return [(cell, was.get(key, "")) for key, cell in (new | gone).items() if was.get(key, "") != cell.value]
 
 
 def _sums(zone: ZoneFigures) -> Iterator[Cell]:

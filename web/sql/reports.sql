@@ -4,7 +4,10 @@ SELECT z.zone_id, z.name, z.commune, z.is_fictional, z.people, z.counted_in, z.g
        z.members_counted_in,
        (SELECT (a.rating ->> 'start_irradiance_w_m2')::float8 FROM asset a WHERE a.zone_id = z.zone_id AND a.asset_id = 'pump'),
        (SELECT (a.rating ->> 'start_level_m')::float8 FROM asset a WHERE a.zone_id = z.zone_id AND a.asset_id = 'tower'),
-       (SELECT (a.rating ->> 'rated_head_m')::float8 FROM asset a WHERE a.zone_id = z.zone_id AND a.asset_id = 'pump')
+       (SELECT (a.rating ->> 'rated_head_m')::float8 FROM asset a WHERE a.zone_id = z.zone_id AND a.asset_id = 'pump'),
+       (SELECT (a.rating ->> 'rated_flow_m3_h')::float8 FROM asset a WHERE a.zone_id = z.zone_id AND a.asset_id = 'pump'),
+       (SELECT (a.rating ->> 'base_height_m')::float8 + (a.rating ->> 'full_level_m')::float8
+        FROM asset a WHERE a.zone_id = z.zone_id AND a.asset_id = 'tower')
 FROM zone z WHERE %(zone)s::text IS NULL OR z.zone_id = %(zone)s ORDER BY z.zone_id;
 
 -- days
