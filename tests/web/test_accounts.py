@@ -192,7 +192,7 @@ def test_a_reset_in_the_moment_of_a_log_in_lets_nobody_in(site: Site, connection
 
     with pytest.raises(LoginRefused):
         log_in(connection, name="Mariama", password=PASSWORD, code="", passwords=Slow(), now_wall=now)
-    assert connection.execute("SELECT count(*) FROM session WHERE person = 'Mariama'").fetchone() == (0,)
+    assert connection.execute("SELECT count(*) FROM web_session WHERE person = 'Mariama'").fetchone() == (0,)
 
 
 @pytest.mark.db
