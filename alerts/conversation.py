@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 SQL = queries("alerts", "conversation")
 ANSWER_VALID_FOR = timedelta(hours=1)
 MOST_IN_AN_HOUR = 10  # answers to one phone; two machines that answer each other would go on for ever
-STRANGER_EVERY = timedelta(days=1)
+STRANGER_EVERY, STRANGERS_A_DAY = timedelta(days=1), 20  # an answer costs us, and who writes chooses to whom it goes
 A_PHONE = re.compile(r"\+[1-9]\d{7,14}")  # E.164; names and short numbers are those of operators and shops
 TO_AN_ALERT = frozenset(DIGITS.values()) - {Intention.HELP}
 TO_A_REPORT = frozenset({Intention.SEEN, Intention.ON_THE_WAY})
@@ -263,13 +263,16 @@ def _is_over(connection: Connection, letter: Letter, code: str) -> bool:
 
 
 def _may_answer(connection: Connection, letter: Letter, reply: Reply) -> bool:
-    """Not who wants nothing, but to confirm just that; not a stranger twice a day; nobody without an end."""
+    """Not who wants nothing, but to confirm just that; not a stranger twice a day, nor many; nobody without an end."""
     if has_opted_out(connection, letter.phone) and reply.intention is not Intention.OPT_OUT:
         return False
     in_hour, in_day, _ = _answered(connection, letter)
     if letter.people:
         return in_hour < MOST_IN_AN_HOUR
-    return in_day == 0 and A_PHONE.fullmatch(letter.phone) is not None
+    if in_day or A_PHONE.fullmatch(letter.phone) is None:
+        return False
+    ((strangers,),) = connection.execute(SQL["strangers_answered"], {"day": letter.now - STRANGER_EVERY}).fetchall()
+    return int(strangers) < STRANGERS_A_DAY
 
 
 def _may_answer_a_call(connection: Connection, letter: Letter) -> bool:

@@ -69,6 +69,7 @@ LONG_WORDS = {
     first: [word for word in sorted(WORDS) if word[0] == first and len(word) >= ONE_EDIT_FROM]
     for first in {word[0] for word in WORDS}
 }
+LONGEST_ANSWER = 1000  # letters, which is seven SMS; whoever writes more has a person to talk to
 LONGEST_ASSENT = 4  # words: "j ai bien vu", before or behind another answer
 LETTERS = str.maketrans({"ɓ": "b", "ɗ": "d", "ŋ": "n", "ƴ": "y", "œ": "oe", "æ": "ae", "’": " ", "'": " ", "‘": " "})
 DENIAL = re.compile(r"\b(pas|ne|jamais|plus|rien|aucune?|sans|non|not|no|never|encore|toujours|si|quand|qui|if)\b")
@@ -92,7 +93,9 @@ HIGHEST_LEVEL_M = 30.0  # what `tower.level_m` can be
 
 
 def read_reply(text: str) -> Reply:
-    """Understand an answer; what is not clear is `UNCLEAR`, or a guess that is not sure."""
+    """Understand an answer; what is not clear is `UNCLEAR`, or a guess that is not sure. Nobody answers by a letter."""
+    if len(text) > LONGEST_ANSWER:
+        return Reply(Intention.UNCLEAR, False, None)
     whole = fold(text)
     folded = COURTESY.sub(" ", whole)
     asks, rest = "?" in folded, _bare(folded)

@@ -239,6 +239,9 @@ def log_in(
     if role in only_by_provider:
         raise ProviderNeeded
     with connection.transaction():
+        still = {"name": known, "password": kept, "secret": secret}
+        if connection.execute(SQL["still_so"], still).fetchone() is None:
+            raise LoginRefused  # in the moment that the hash took somebody else has changed it
         if secret is not None and not _takes_code(connection, known, secret, step, code, now_wall):
             raise CodeRefused
         way = "password" if secret is None else "password and code"

@@ -53,7 +53,7 @@ class Tries:
 
     def wait_s(self, name: str, address: str, *, now: datetime) -> float:
         """Count a try, and 0; or how long it takes until the next one is allowed. Unknown names count like others."""
-        return self.wait_without_name_s(address, now=now) or self._take(_name(name), TRIES_OF_A_NAME, now)
+        return self.wait_without_name_s(address, now=now) or self._take(self._name(name), TRIES_OF_A_NAME, now)
 
     def wait_without_name_s(self, address: str, *, now: datetime) -> float:
         """The same for a way in that asks for no name."""
@@ -66,16 +66,17 @@ class Tries:
 
     def forgive(self, name: str) -> None:
         """Whoever got in mistyped before."""
-        self._connection.execute(SQL["forgive"], {"who": _name(name)})
+        self._connection.execute(SQL["forgive"], {"who": self._name(name)})
+
+    def _name(self, name: str) -> bytes:
+        """What all spellings by which an account is found have in common, however long they are."""
+        ((folded,),) = self._connection.execute(SQL["folded"], {"name": name.strip()}).fetchall()
+        return sha256(folded.encode()).digest()
 
     def _take(self, who: bytes, most: int, now: datetime) -> float:
         asked = {"who": who, "most": most, "per_s": most / TRIES_WITHIN.total_seconds(), "now": now}
         ((wait_s,),) = self._connection.execute(SQL["take_try"], asked).fetchall()
         return float(wait_s)
-
-
-def _name(name: str) -> bytes:
-    return sha256(name.strip().lower().encode()).digest()  # however long what was typed is
 
 
 def _network(address: str) -> bytes:

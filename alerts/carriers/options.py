@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import phonenumbers
 from alerts.errors import CarrierRefused
 
 REGION = "GN"
+AS_A_NUMBER = re.compile(r"\+?[0-9][0-9 ()./-]*")
 
 
 class Options:
@@ -83,7 +85,12 @@ class Options:
 
 
 def e164(number: str) -> str:
-    """A number as routes write it in E.164, read as one of Guinea; what is no number (`ORANGE`) stays as it is."""
+    """A number as routes write it in E.164, read as one of Guinea; what is no number (`ORANGE`) stays as it is.
+
+    A name that a bulk sender gives itself is none either: phonenumbers reads `620ORANGE` as the keys of a telephone.
+    """
+    if AS_A_NUMBER.fullmatch(number) is None:
+        return number
     try:
         parsed = phonenumbers.parse(number, REGION)
     except phonenumbers.NumberParseException:

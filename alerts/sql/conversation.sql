@@ -51,3 +51,7 @@ INSERT INTO notification (ref, alert_id, zone_id, contact_id, phone, kind, step,
                           urgency, state, created_at, next_try_at, valid_until)
 VALUES (%(ref)s, %(alert)s, %(zone)s, %(contact)s, %(phone)s, 'reply', %(step)s, %(reason)s, %(language)s,
         %(text)s, %(segments)s, %(urgency)s, 'queued', %(now)s, %(now)s, %(valid_until)s);
+
+-- strangers_answered
+-- How many phones of nobody we know were answered since then.
+SELECT count(*) FROM notification WHERE kind = 'reply' AND contact_id IS NULL AND created_at > %(day)s;

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alerts.breakdown import close_report, reopen_report
 from alerts.calls import Call, calls_due, mark_called
 from alerts.closing import BreakdownCause
-from alerts.conversation import MOST_IN_AN_HOUR
+from alerts.conversation import MOST_IN_AN_HOUR, STRANGERS_A_DAY
 from alerts.forget import forget
 from alerts.set_back import SetBack
 from gateway.zones import Contact, Zone
@@ -207,6 +207,16 @@ def test_a_stranger_is_helped_once_a_day_and_changes_nothing(region: Region) -> 
     assert len(says(region, STRANGER, "0")) == 1
     assert region.connection.execute("SELECT count(*), count(contact_id) FROM sms_in").fetchone() == (4, 0)
     assert region.connection.execute("SELECT count(*) FROM alert_event WHERE kind = 'reply'").fetchone() == (0,)
+
+
+def test_whoever_invents_numbers_gets_twenty_answers_a_day_out_of_us(region: Region) -> None:
+    numbers = [f"+2246999{number:05}" for number in range(STRANGERS_A_DAY + 5)]
+    assert [len(says(region, number, "1")) for number in numbers] == [1] * STRANGERS_A_DAY + [0] * 5
+    assert len(says(region, phone_of(region.zones[2], "exploitant"), "aide")) == 1, (
+        "a committee is answered all the same"
+    )
+    region.clock.advance(25 * HOUR)
+    assert len(says(region, numbers[-1], "1")) == 1
 
 
 @pytest.mark.parametrize("sender", ["OrangeGN", "7070", "144"])

@@ -236,3 +236,9 @@ def test_no_phrase_means_two_things() -> None:
             meanings.setdefault(phrase.replace(" ", ""), set()).add(name)
     assert {phrase: names for phrase, names in meanings.items() if len(names) > 1} == {}
     assert {Intention(name) for name in PHRASES} == {*DIGITS.values(), *COMMANDS}
+
+
+def test_nobody_answers_by_a_letter_of_seven_sms() -> None:
+    """What comes before is not understood for sure, and reading it for each alert's code would hold the sender."""
+    assert read_reply("1").is_sure
+    assert read_reply("1 " + "a1 " * 10_000) == Reply(Intention.UNCLEAR, False, None)

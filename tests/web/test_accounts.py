@@ -177,6 +177,33 @@ def test_a_reset_ends_sessions_and_password_and_code_at_once(site: Site, connect
 
 
 @pytest.mark.db
+def test_a_reset_in_the_moment_of_a_log_in_lets_nobody_in(site: Site, connection: Connection) -> None:
+    _with_password(site, connection, "Mariama")
+    now = site.wall.now()
+
+    class Slow(Passwords):
+        """An administrator resets the account while the hash is worked out."""
+
+        def fits(self, kept: str | None, password: str) -> bool:
+            """As ever, and late."""
+            is_right = super().fits(kept, password)
+            reset(connection, "Mariama", by="Awa (web)", now=now, now_wall=now)
+            return is_right
+
+    with pytest.raises(LoginRefused):
+        log_in(connection, name="Mariama", password=PASSWORD, code="", passwords=Slow(), now_wall=now)
+    assert connection.execute("SELECT count(*) FROM web_session WHERE person = 'Mariama'").fetchone() == (0,)
+
+
+@pytest.mark.db
+def test_a_name_has_one_bucket_of_tries_however_its_letters_are_written(connection: Connection) -> None:
+    tries, now = Tries(connection), datetime(2026, 3, 2, tzinfo=UTC)
+    for number, spelling in enumerate(("Mariama", "MARIAMA", "mariamA", " Mariama", "mAriama")):
+        assert tries.wait_s(spelling, f"10.0.0.{number}", now=now) == 0
+    assert tries.wait_s("MaRiAmA", "10.0.0.9", now=now) > 0
+
+
+@pytest.mark.db
 def test_whoever_is_disabled_is_out_at_once_and_comes_back_as_before(site: Site, connection: Connection) -> None:
     _with_password(site, connection, "Mariama")
     with site.app() as client:

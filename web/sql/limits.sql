@@ -20,3 +20,7 @@ DELETE FROM login_try WHERE identity = %(who)s;
 
 -- forget_full
 DELETE FROM login_try WHERE at <= %(full_since)s;
+
+-- folded
+-- A name as the look-up of accounts reads it.
+SELECT lower(%(name)s);
