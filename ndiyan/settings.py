@@ -222,7 +222,8 @@ OF_A_TABLE = re.compile(r"NDIYAN_(SMS|WEBHOOKS)_[A-Z0-9_]+_[A-Z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings with their values; attributes are the keys with `_` for the dot. `carriers` are the SMS routes."""
+    """All settings with their values; attributes are the keys with `_` for the dot. `carriers` are the SMS routes,
+    `carriers_off` those that have a table and no place in `sms.carriers`."""
 
     database_url: str
     database_replica_url: str
@@ -277,6 +278,7 @@ class Settings:
     clock: str
     demo: bool
     carriers: tuple[CarrierConfig, ...] = field(default=(), kw_only=True)
+    carriers_off: tuple[str, ...] = field(default=(), kw_only=True)
     webhooks: tuple[WebhookConfig, ...] = field(default=(), kw_only=True)
 
     @property
@@ -438,7 +440,8 @@ def load_settings(
         webhooks = read_webhooks(hooks, environment)
     except (CarrierRefused, WebhookRefused) as error:
         raise SettingsError(f"{file}: {error}" if file else str(error)) from error
-    return Settings(**found, carriers=carriers, webhooks=webhooks)
+    off = tuple(sorted(routes.keys() - {route.name for route in carriers}))
+    return Settings(**found, carriers=carriers, carriers_off=off, webhooks=webhooks)
 
 
 def read_secrets(file: Path) -> dict[str, str]:
