@@ -20,6 +20,8 @@ from alerts.settings import fetch_settings
 from alerts.watched import fetch_grid, fetch_span
 from gateway.zones import Zone
 from ingest.db import Connection, connect
+from ingest.readings_pg import PgReadings
+from ingest.registry import fetch_registered
 from ndiyan.errors import NdiyanError
 from ndiyan.progress import Steps
 
@@ -28,7 +30,7 @@ GridOf = Callable[[Sequence[Zone]], Grid]
 
 @dataclass(frozen=True, slots=True)
 class BacktestOptions:
-    """What to judge; without `readings` it is the database at `database_url`."""
+    """What to judge; without `readings` it is the database at `database_url`, without `zones` all that it has."""
 
     zones: Sequence[Zone]
     readings: Path | None
@@ -62,7 +64,9 @@ def run_backtest(options: BacktestOptions, database_url: Callable[[], str]) -> t
         start_s, end_s = _bounds(options, span[0], span[1] + STEP_S)
         grid_of = _from_database(connection, start_s, end_s)
         settings = Settings(fetch_settings(connection))
-        return _judged(options, options.zones, grid_of, start_s, end_s, steps, settings, None)
+        names = [row.zone_id for row in PgReadings(connection).zones()]
+        judged = options.zones or list(fetch_registered(connection, names).values())
+        return _judged(options, judged, grid_of, start_s, end_s, steps, settings, None)
 
 
 def _judged(

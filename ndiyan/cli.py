@@ -361,7 +361,12 @@ def db_status(context: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def backtest(
     context: typer.Context,
-    zones: Annotated[list[Path] | None, typer.Option(help="Zone files or folders of them.")] = None,
+    zones: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Zone files or folders of them; default: the database's zones, with --readings the six fictional ones."
+        ),
+    ] = None,
     readings: Annotated[
         Path | None,
         typer.Option(help="CSV or Parquet of time,zone,asset,channel,value,unit, or a folder; default: the database."),
@@ -376,7 +381,8 @@ def backtest(
     from ndiyan.backtest import BacktestOptions, run_backtest
 
     settings = _load(context)
-    options = BacktestOptions(load_zones(zones or [shipped("zones")]), readings, labels, _utc(start), _utc(end), out)
+    files = zones or ([shipped("zones")] if readings else [])
+    options = BacktestOptions(load_zones(files), readings, labels, _utc(start), _utc(end), out)
     found, text = run_backtest(options, lambda: settings.required("database.url"))
     _answer(found, text, as_json=as_json)
 

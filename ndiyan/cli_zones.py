@@ -46,7 +46,7 @@ def zones_check(paths: Paths = None, as_json: Json = False) -> None:
 @zones_app.command("import")
 def zones_import(
     context: typer.Context,
-    paths: Paths = None,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Zone files or folders of them.")] = None,
     again: Annotated[
         list[str] | None, typer.Option("--again", help="Take in this number, which asked to be forgotten: +224….")
     ] = None,

@@ -324,6 +324,11 @@ def _telling(connection: Connection, settings: Settings, clock: Clock) -> Iterat
             "no SMS leaves this server: sms.carriers names nothing but the telephone on the screen",
             "set up a route (docs/sms-routes.md)",
         )
+    for name in settings.carriers_off:
+        yield Problem(
+            f"the SMS route {name} is off: sms.carriers does not name it",
+            f"add {name} to sms.carriers, or take [sms.{name}] out of the settings (docs/sms-routes.md)",
+        )
     routes = [route.name for route in settings.carriers]
     for route, detail, since in connection.execute(SQL["routes_down"], {"routes": routes}):
         yield Problem(

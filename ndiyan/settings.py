@@ -225,7 +225,8 @@ OF_A_TABLE = re.compile(r"NDIYAN_(SMS|WEBHOOKS)_[A-Z0-9_]+_[A-Z0-9]+")
 class Settings:
     """All settings with their values; attributes are the keys with `_` for the dot.
 
-    `carriers` are the SMS routes, `file` is where it all was read.
+    `carriers` are the SMS routes, `carriers_off` those that have a table and no place in `sms.carriers`, `file` is where
+    it all was read.
     """
 
     database_url: str
@@ -281,6 +282,7 @@ class Settings:
     clock: str
     demo: bool
     carriers: tuple[CarrierConfig, ...] = field(default=(), kw_only=True)
+    carriers_off: tuple[str, ...] = field(default=(), kw_only=True)
     webhooks: tuple[WebhookConfig, ...] = field(default=(), kw_only=True)
     file: Path | None = field(default=None, kw_only=True, compare=False)
 
@@ -443,7 +445,8 @@ def load_settings(
         webhooks = read_webhooks(hooks, environment)
     except (CarrierRefused, WebhookRefused) as error:
         raise SettingsError(f"{file}: {error}" if file else str(error)) from error
-    return Settings(**found, carriers=carriers, webhooks=webhooks, file=file)
+    off = tuple(sorted(routes.keys() - {route.name for route in carriers}))
+    return Settings(**found, carriers=carriers, carriers_off=off, webhooks=webhooks, file=file)
 
 
 def read_secrets(file: Path) -> dict[str, str]:

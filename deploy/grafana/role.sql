@@ -1,6 +1,6 @@
 -- Run once, as a superuser, in Ndiyan's database:
 -- runuser -u postgres -- psql ndiyan -f /opt/ndiyan/source/deploy/grafana/role.sql
--- Then give the role a password: \password ndiyan_grafana
+-- Then give the role a password: runuser -u postgres -- psql ndiyan -c '\password ndiyan_grafana'
 CREATE ROLE ndiyan_grafana LOGIN CONNECTION LIMIT 8;
 ALTER ROLE ndiyan_grafana SET statement_timeout = '30s';
 ALTER ROLE ndiyan_grafana SET default_transaction_read_only = on;

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copy
 
 import pytest
 
@@ -117,8 +118,17 @@ def test_a_plan_from_afar_runs_no_programs(tmp_path: Path) -> None:
         load_plan(plan, found)
 
 
-def test_the_example_that_is_shipped_is_understood() -> None:
-    found = load_installation(Path("deploy/gateway/gateway.toml"))
+def test_the_example_that_is_shipped_is_understood_once_what_the_server_gave_lies_beside_it(tmp_path: Path) -> None:
+    file = Path(copy("deploy/gateway/gateway.toml", tmp_path))
+    (tmp_path / "mqtt-password").touch(0o600)
+    (tmp_path / "mqtt-password").write_text("as `devices add` printed it\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"mqtt: tls_ca: .*broker-ca\.crt cannot be read"):
+        load_installation(file)
+    made = make_certificates("localhost", now=datetime(2026, 11, 27, tzinfo=UTC))
+    (tmp_path / "broker-ca.crt").write_text(made.authority, "utf-8")
+    found = load_installation(file)
+    assert found.mqtt.tls_ca == str(tmp_path / "broker-ca.crt")
+    assert found.mqtt.password == "as `devices add` printed it"
     battery = next(point for point in found.plan.points if point.spec.name == "battery_v")
     assert battery.scale == 1e-6
     assert canonical(battery, Value(12_600_000.0)) == pytest.approx(12.6)

@@ -6,6 +6,7 @@ import json
 import re
 import stat
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,15 @@ from typer.testing import CliRunner, Result
 
 from gateway.clock import SystemClock
 from gateway.errors import ZoneFileError
+from gateway.model import GatewayId, ZoneId
 from gateway.zones import Zone, load_zone, load_zones
 from ingest.db import connect
 from ingest.errors import ZonesRefused
+from ingest.registry import import_zones
 from ingest.zone_changes import store_zones
 from ndiyan.cli import app
 from ndiyan.shipped_files import shipped
+from tests.web.web_seed import seed_readings
 
 pytestmark = pytest.mark.db
 
@@ -52,6 +56,19 @@ def test_an_import_stands_in_the_journal_and_its_preview_does_not(database_url: 
         assert connection.execute(rows).fetchall() == [*added, ("server (CLI)", "zone_changed", "zone-3")]
         assert ndiyan("zones", "import", file).stdout == "0 added, 0 changed, 1 as they were\n"
         assert len(connection.execute(rows).fetchall()) == 7, "what changes nothing needs no line"
+
+
+def test_a_backtest_of_the_database_judges_the_villages_that_are_in_it(
+    database_url: str, zones: list[Zone], tmp_path: Path
+) -> None:
+    """An operator with one village, which is none of the six fictional ones, names no file."""
+    ours = replace(zones[2], zone_id=ZoneId("kollangui"), gateway_id=GatewayId("gw-kollangui"), is_fictional=False)
+    with connect(database_url) as connection:
+        import_zones(connection, [ours])
+        seed_readings(connection, ours, now=datetime(2026, 3, 2, 13, 0, tzinfo=UTC), days=1)
+    told = json.loads(ndiyan("backtest", "--out", tmp_path / "alerts.csv", "--json").stdout)
+    assert told["zones"] == 1
+    assert {one["zone"] for one in told["not_judged"]} == {"kollangui"}
 
 
 @pytest.mark.parametrize("arguments", [(), ("--fictional", "zone-1.toml")])
