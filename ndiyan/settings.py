@@ -225,8 +225,8 @@ OF_A_TABLE = re.compile(r"NDIYAN_(SMS|WEBHOOKS)_[A-Z0-9_]+_[A-Z0-9]+")
 class Settings:
     """All settings with their values; attributes are the keys with `_` for the dot.
 
-    `carriers` are the SMS routes, `carriers_off` those that have a table and no place in `sms.carriers`, `file` is where
-    it all was read.
+    `carriers` are the SMS routes, `carriers_off` those that have a table and no place in `sms.carriers`, `file` is
+    where it all was read.
     """
 
     database_url: str
