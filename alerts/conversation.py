@@ -271,8 +271,9 @@ def _may_answer(connection: Connection, letter: Letter, reply: Reply) -> bool:
         return in_hour < MOST_IN_AN_HOUR
     if in_day or A_PHONE.fullmatch(letter.phone) is None:
         return False
-    ((strangers,),) = connection.execute(SQL["strangers_answered"], {"day": letter.now - STRANGER_EVERY}).fetchall()
-    return int(strangers) < STRANGERS_A_DAY
+    lately = {"day": letter.now - STRANGER_EVERY, "now": letter.now}
+    ((strangers,),) = connection.execute(SQL["strangers_answered"], lately).fetchall()
+    return int(strangers) < STRANGERS_A_DAY or reply.intention is Intention.OPT_OUT
 
 
 def _may_answer_a_call(connection: Connection, letter: Letter) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MOST_DIGITS = 18  # of what fits into 64 bits with its sign
+MOST_DIGITS = 19  # as many as the largest number of 64 bits has
 
 
 def whole(text: str) -> int | None:

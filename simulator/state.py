@@ -60,7 +60,8 @@ class State:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> State:
-        """Read what `as_json` wrote."""
+        """Read what `as_json` wrote; before the box's uptime began anew, its SIM was paid for as long as it ran."""
+        values = {"prepaid_s": values["uptime_s"]} | dict(values)
         return cls(**{field.name: np.array(values[field.name]) for field in fields(cls)})
 
     def adopt(self, at: int, other: State, other_at: int) -> None:

@@ -43,7 +43,9 @@ def person_of(claims: Mapping[str, Any], config: ProviderConfig) -> Person:
     SignOnRefused : no address that counts, or no group that may come in
     """
     told = claims.get("email")
-    mailbox = told.lower() if isinstance(told, str) and told.isascii() else ""  # the Kelvin sign's small letter is a k
+    mailbox = told.lower() if isinstance(told, str) else ""
+    if isinstance(told, str) and any(letter.lower().isascii() and not letter.isascii() for letter in told):
+        mailbox = ""  # the small letter of the Kelvin sign is somebody else's k
     if not is_mailbox(mailbox):
         raise SignOnRefused(SignOnRefusal.MAIL, f"there is no address of at most {LONGEST_NAME} letters")
     if claims.get("email_verified", config.trusts_mail) is not True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -12,7 +11,6 @@ import phonenumbers
 from alerts.errors import CarrierRefused
 
 REGION = "GN"
-AS_A_NUMBER = re.compile(r"\+?[0-9][0-9 ()./-]*")
 
 
 class Options:
@@ -89,7 +87,7 @@ def e164(number: str) -> str:
 
     A name that a bulk sender gives itself is none either: phonenumbers reads `620ORANGE` as the keys of a telephone.
     """
-    if AS_A_NUMBER.fullmatch(number) is None:
+    if any(sign.isalpha() for sign in number):
         return number
     try:
         parsed = phonenumbers.parse(number, REGION)

@@ -18,17 +18,18 @@ ORDER BY a.alert_id FOR NO KEY UPDATE OF a, l SKIP LOCKED;
 UPDATE alert SET acknowledged_at = NULL, acknowledged_by = NULL, state = 'open' WHERE alert_id = ANY(%(alerts)s);
 
 -- another_instead
--- Whose phone had rung enough this week when they were to be told was not told: their step is taken again, by another.
+-- Whose phone had rung enough this week when they were to be told was not told: their step is taken again, by another, while
+-- nobody has taken the alert in charge.
 WITH enough AS (
-    SELECT n.notification_id, l.alert_id, EXISTS (
+    SELECT n.notification_id, l.alert_id, a.state = 'acknowledged' OR EXISTS (
         SELECT FROM notification o WHERE o.alert_id = n.alert_id AND o.kind = 'opened'
-          AND o.notification_id > n.notification_id) AS has_climbed
+          AND o.notification_id > n.notification_id) AS is_done
     FROM notification n JOIN alert a USING (alert_id) JOIN ladder l USING (alert_id)
-    WHERE n.state = 'queued' AND n.reason = 'enough_this_week' AND a.state = 'open' FOR UPDATE OF n, l SKIP LOCKED),
+    WHERE n.state = 'queued' AND n.reason = 'enough_this_week' AND a.state <> 'resolved' FOR UPDATE OF n, l SKIP LOCKED),
 dropped AS (
     UPDATE notification n SET state = 'superseded' FROM enough WHERE n.notification_id = enough.notification_id)
 UPDATE ladder l SET rung = greatest(rung - 1, 0), due_at = %(now)s FROM enough
-WHERE l.alert_id = enough.alert_id AND NOT enough.has_climbed;
+WHERE l.alert_id = enough.alert_id AND NOT enough.is_done;
 
 -- unheard
 -- Live alerts that nobody has taken in charge, and of whose round nobody can have heard: what was written of it was dropped,
@@ -104,7 +105,7 @@ WHERE n.state IN ('queued', 'held') AND n.valid_until <= %(before)s
   AND NOT EXISTS (SELECT FROM sms_attempt t WHERE t.notification_id IN (n.notification_id, n.told_in)
                   AND (t.outcome IS NULL OR t.outcome = 'uncertain'))
 RETURNING n.notification_id, n.alert_id, n.contact_id,
-          n.reason = 'no_route_for_a_while' OR n.state = 'queued' AND n.reason <> 'enough_for_now';
+          n.reason = 'no_route_for_a_while' OR n.state = 'queued' AND n.reason NOT IN ('enough_for_now', 'enough_this_week');
 
 -- phones_that_wait
 -- Whose held messages are due, or who has several that could not leave for a while.

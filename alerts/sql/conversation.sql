@@ -54,4 +54,5 @@ VALUES (%(ref)s, %(alert)s, %(zone)s, %(contact)s, %(phone)s, 'reply', %(step)s,
 
 -- strangers_answered
 -- How many phones of nobody we know were answered since then.
-SELECT count(*) FROM notification WHERE kind = 'reply' AND contact_id IS NULL AND created_at > %(day)s;
+SELECT count(*) FROM notification WHERE kind = 'reply' AND contact_id IS NULL
+  AND created_at > %(day)s AND created_at <= %(now)s;

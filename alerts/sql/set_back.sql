@@ -18,7 +18,7 @@ WHERE state IN ('queued', 'held', 'submitting', 'uncertain') AND created_at > %(
 -- What was queued in its time, and while the clock was ahead was throttled or refused by a route or rang a phone too often.
 UPDATE notification SET next_try_at = %(now)s, submitted_at = least(submitted_at, %(now)s)
 WHERE state = 'queued' AND (
-    submitted_at > %(latest)s OR (attempts > 0 OR reason = 'enough_for_now') AND next_try_at > %(latest_try)s);
+    submitted_at > %(latest)s OR (attempts > 0 OR reason IN ('enough_for_now', 'enough_this_week')) AND next_try_at > %(latest_try)s);
 
 -- held
 -- What waits for others, for a phone to be free or for the morning is held no longer than until the end of the night.

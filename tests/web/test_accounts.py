@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -193,6 +195,30 @@ def test_a_reset_in_the_moment_of_a_log_in_lets_nobody_in(site: Site, connection
     with pytest.raises(LoginRefused):
         log_in(connection, name="Mariama", password=PASSWORD, code="", passwords=Slow(), now_wall=now)
     assert connection.execute("SELECT count(*) FROM web_session WHERE person = 'Mariama'").fetchone() == (0,)
+
+
+@pytest.mark.db
+def test_who_clicks_twice_is_let_in_twice(site: Site, connection: Connection) -> None:
+    _with_password(site, connection, "Mariama")
+    both = threading.Barrier(2)
+
+    class Together(Passwords):
+        """Two tries are through with their hash at the same time."""
+
+        def fits(self, kept: str | None, password: str) -> bool:
+            """As ever, and with the other."""
+            is_right = super().fits(kept, password)
+            both.wait(20)
+            return is_right
+
+    def enter(passwords: Passwords) -> str:
+        with site.connect() as own:
+            return log_in(
+                own, name="Mariama", password=PASSWORD, code="", passwords=passwords, now_wall=site.wall.now()
+            ).person
+
+    with ThreadPoolExecutor(2) as clicks:
+        assert list(clicks.map(enter, [Together()] * 2)) == ["Mariama"] * 2
 
 
 @pytest.mark.db

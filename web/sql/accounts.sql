@@ -30,7 +30,7 @@ SELECT name, password, totp_secret, totp_step, role FROM account WHERE lower(nam
 -- still_so
 -- Whether password and second factor are what they were; who changes them waits until the session has begun, and ends it.
 SELECT 1 FROM account WHERE name = %(name)s AND password IS NOT DISTINCT FROM %(password)s
-    AND totp_secret IS NOT DISTINCT FROM %(secret)s AND disabled_at IS NULL FOR SHARE;
+    AND totp_secret IS NOT DISTINCT FROM %(secret)s AND disabled_at IS NULL FOR NO KEY UPDATE;
 
 -- set_password
 UPDATE account SET password = %(password)s WHERE name = %(name)s;

@@ -139,6 +139,7 @@ def test_what_people_write_is_read_in_its_alphabet(
         ("33612345678", 1, "+33612345678"),
         ("ORANGE", 5, "ORANGE"),
         ("622DGJ456", 0, "622DGJ456"),
+        (" 224622123456", 0, "+224622123456"),
     ],
 )
 def test_who_writes_is_known_in_e164(smsc: Smsc, desk: Desks, source: str, ton: int, phone: str) -> None:
