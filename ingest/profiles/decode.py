@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ingest.profiles.formats import FORMATS, Undecodable, from_cayenne_lpp
@@ -50,14 +51,15 @@ def decode(profile: Profile, topic: str, payload: bytes, aliases: Aliases) -> li
         message = _with_inner(profile, message)
     records = profile.records.of(message)
     untimely: list[Undecodable] = []
-    found = [
-        Spoken(device, list(_points(profile, topic, record, untimely)))
-        for device, record in _by_device(profile, topic, message, records)
-    ]
-    points = [point for spoken in found for point in spoken.points]
-    if len(points) > MAX_POINTS:
-        raise Undecodable(f"{len(points)} values, bound {MAX_POINTS}")
-    if untimely and not any(point.problem is None for point in points):
+    found: list[Spoken] = []
+    left = MAX_POINTS
+    for device, record in _by_device(profile, topic, message, records):
+        points = list(islice(_points(profile, topic, record, untimely), left + 1))
+        left -= len(points)
+        if left < 0:
+            raise Undecodable(f"more than {MAX_POINTS} values")
+        found.append(Spoken(device, points))
+    if untimely and not any(point.problem is None for spoken in found for point in spoken.points):
         raise untimely[0]
     return found
 

@@ -1,6 +1,6 @@
 """A decode profile: which messages it reads, and where in them device, time and points stand. Read from TOML, checked.
 
-Paths are JMESPath, which evaluates no code. `docs/profiles.md` tells how to write one.
+Paths are JMESPath (`paths`). `docs/profiles.md` tells how to write one.
 """
 
 from __future__ import annotations
@@ -12,36 +12,19 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
-
-import jmespath
 
 from gateway.devices import PROFILE_NAME, PointRule, point_rule
 from gateway.tables import Table, values_from_toml
 from gateway.wire import ROOT
 from ingest.errors import ProfileError
 from ingest.profiles.formats import FORMATS
+from ingest.profiles.paths import Finder
 
 SPARKPLUG = "sparkplug_b"
 TIME_FORMATS = ("epoch_s", "epoch_ms", "iso")
 WITHOUT_TIME = ("received", "refuse")
 MAX_LEVEL = 20
 LARGEST = sys.float_info.max
-
-
-class Finder:
-    """A JMESPath that remembers its text."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._compiled = jmespath.compile(text)
-
-    def of(self, value: Any) -> Any:
-        """What it finds in `value`; None when it finds nothing or does not apply."""
-        try:
-            return self._compiled.search(value)
-        except (ValueError, TypeError, ArithmeticError, RecursionError):  # jmespath's own are ValueErrors too
-            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +105,7 @@ def parse_profile(text: str, where: str) -> Profile:
     device, device_level = _optional_path(top, "device"), _level(top, "device_level")
     if device is not None and device_level is not None:
         raise top.error("device_level", "device tells it already; write one of the two")
+    records = _path(top, "records", "@")
     profile = Profile(
         name=top.text("profile", pattern=PROFILE_NAME),
         title=top.text("title"),
@@ -130,13 +114,13 @@ def parse_profile(text: str, where: str) -> Profile:
         topics=tuple(_filter(top, item) for item in top.texts("topics", [])),
         when=_optional_path(top, "when"),
         inner=_optional_path(top, "inner"),
-        records=_path(top, "records", "@"),
+        records=records,
         is_by_key=top.flag("records_by_device", default=False),
         device=device,
         device_level=device_level,
-        points=_path(top, "points", "@"),
+        points=_path(top, "points", "@", after=records),
         name_level=_level(top, "name_level"),
-        time=_optional_path(top, "time"),
+        time=_optional_path(top, "time", after=records),
         time_format=_time_format(top),
         without_time=top.choice("without_time", WITHOUT_TIME, "received"),
         reads_our_names=top.flag("reads_our_names", default=False),
@@ -196,17 +180,21 @@ def topic_fits(topic_filter: str, topic: str) -> bool:
     return len(wanted) == len(found)
 
 
-def _path(table: Table, key: str, default: str | None = None) -> Finder:
+def _path(table: Table, key: str, default: str | None = None, *, after: Finder | None = None) -> Finder:
+    """The path of a key; it works on what `after` gives."""
     text = table.text(key, default)
     try:
-        return Finder(text)
+        found = Finder(text)
+        if after is not None:
+            found.check_after(after)
     except (ValueError, RecursionError) as error:
-        raise table.error(key, f"{text!r} is no JMESPath: {error}") from error
+        raise table.error(key, f"{text[:200]!r} is no JMESPath: {error}") from error
+    return found
 
 
-def _optional_path(table: Table, key: str) -> Finder | None:
+def _optional_path(table: Table, key: str, *, after: Finder | None = None) -> Finder | None:
     table.asked.add(key)
-    return _path(table, key) if key in table.values else None
+    return _path(table, key, after=after) if key in table.values else None
 
 
 def _level(table: Table, key: str) -> int | None:

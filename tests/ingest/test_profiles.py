@@ -31,7 +31,8 @@ from ingest.mqtt import publish_packet, read_packets
 from ingest.pipeline import Pipeline, fetch_aliases
 from ingest.profiles.formats import Undecodable, from_cayenne_lpp
 from ingest.profiles.own import forget_profile, keep_profile
-from ingest.profiles.profile import Finder, Profile, parse_profile, shipped_profiles, topic_fits
+from ingest.profiles.paths import Finder
+from ingest.profiles.profile import Profile, parse_profile, shipped_profiles, topic_fits
 from ingest.profiles.sparkplug import Aliases, Born, from_sparkplug, payload_class
 from ingest.profiles.trial import failed_samples, try_message
 from ingest.registry import import_zones
@@ -651,3 +652,64 @@ def test_mutated_samples_break_nothing_and_nothing_comes_in_a_wrong_unit(profile
         payload = mutated(sample.payload, chance)
         _, problem = village.judge(sample, payload)
         assert problem is None, payload
+
+
+DOUBLED = "@" + "|[@,@][]" * 25
+BOMBS = [
+    pytest.param(DOUBLED, id="flattened"),
+    pytest.param(f"boom && ({DOUBLED}) || @", id="behind a word that no sample says"),
+    pytest.param("@" + "|[@,@]" * 40 + "|to_string(@)", id="told as a text"),
+    pytest.param("@" + "|{a: @, b: @}" * 8, id="as names"),
+    pytest.param("to_string([" * 30 + "@" + "])" * 30, id="escapes of escapes"),
+    pytest.param("join(a, b)", id="64 kB of text between each two of thousands"),
+    pytest.param("[*]." + "{a: " * 60 + "@" + "}" * 60, id="deep, for each element"),
+    pytest.param("[*].`[" + "0," * 999 + "0]`[]", id="a thousand for each element"),
+    pytest.param("[*].join('', ['" + "x" * 4000 + "'])", id="a long text for each element"),
+    pytest.param('[*].{"' + "x" * 4000 + '": @}', id="a long name for each element"),
+    pytest.param("[?" + "&&".join(["@ == `1`"] * 50) + "]", id="fifty conditions for each element"),
+    pytest.param("map(&[@,@,@,@][], [@,@,@,@][])", id="mapped"),
+    pytest.param("not_null(&[@,@])", id="mapped from elsewhere"),
+]
+
+
+@pytest.mark.parametrize("key", ["points", "records", "when"])
+@pytest.mark.parametrize("path", BOMBS)
+def test_a_path_that_makes_much_of_little_is_refused_before_it_runs(key: str, path: str) -> None:
+    """Of 300 letters: run once, in the page that tries it or by ingest, it took minutes and all memory."""
+    text = "\n".join(line for line in MENDED.splitlines() if not line.startswith(f"{key} ="))
+    with pytest.raises(ProfileError, match=rf"{key}: .* is no JMESPath: "):
+        parse_profile(f"{key} = {json.dumps(path)}\n{text}", "mine.toml")
+
+
+def test_a_path_that_works_on_what_another_has_multiplied_is_refused() -> None:
+    many = f'records = "[{", ".join("@" * 20)}]"\npoints = "[{", ".join("@" * 20)}]"'
+    assert parse_profile(MENDED.replace('points = "object"', many.partition("\n")[0]), "mine.toml")
+    with pytest.raises(
+        ProfileError, match=r"points: .* it could take 441 steps for each value of a message, bound 200"
+    ):
+        parse_profile(MENDED.replace('points = "object"', many), "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        ("join(' ', [a, b])", {"a": "2026-03-02", "b": "10:40"}, "2026-03-02 10:40"),
+        ("a[?kind == 'measurement' && ok][].{name: id, value: not_null(v, raw), time: at}", {
+            "a": [{"kind": "measurement", "ok": True, "id": "AI1", "raw": 3, "at": 7}, {"kind": "measurement"}]
+        }, [{"name": "AI1", "value": 3, "time": 7}]),
+        ("max_by(a, &at).v", {"a": [{"at": 1, "v": 2}, {"at": 3, "v": 4}]}, 4),
+        ("a[:2][]", {"a": [1, [2], 3]}, [1, 2]),
+        ("{" + ", ".join(f'"{n}": to_array(D)[{n}]' for n in range(32)) + "}", {"D": list(range(32))},
+         {str(n): n for n in range(32)}),
+    ],
+    ids=["date and time apart", "of a kind", "the newest", "a part", "32 registers"],
+)  # fmt: skip
+def test_a_path_that_a_device_needs_is_read(path: str, value: object, found: object) -> None:
+    assert Finder(path).of(value) == found
+
+
+def test_a_message_of_too_many_values_is_given_up_at_the_first_beyond() -> None:
+    body = {"deviceInfo": {"devEui": "2"}, "object": [{f"p{n}": n for n in range(1001)}] * 2}
+    profile = dataclasses.replace(PROFILES["chirpstack-v4"], records=Finder("object"), points=Finder("@"), time=None)
+    with pytest.raises(Undecodable, match="more than 2000 values"):
+        try_message(profile, CHIRPSTACK, json.dumps(body).encode(), NOON)
