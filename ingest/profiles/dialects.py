@@ -7,6 +7,7 @@ topic tells where it belongs. On a topic of its own a device is known by its id,
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ class Translation(NamedTuple):
 
 
 class Dialects:
-    """Profiles and devices; `aliases` is what Sparkplug births have told, and grows."""
+    """Profiles and devices; `aliases` is what Sparkplug births of registered devices have told, and grows."""
 
     def __init__(
         self,
@@ -79,13 +80,13 @@ class Dialects:
         own = topic_parts(topic)
         if own is not None and own.direction == "up" and own.kind in self.profiles:
             profile = self.profiles[own.kind]
-            return self._translated(profile, decode(profile, topic, payload, self.aliases), own)
+            return self._translated(profile, self._decoded(profile, topic, payload), own)
         spoken: list[tuple[Profile, list[Spoken]]] = []
         problem: Undecodable | None = None
         for profile in self._that_fit(topic):
             if is_for(profile, payload):
                 try:
-                    spoken.append((profile, decode(profile, topic, payload, self.aliases)))
+                    spoken.append((profile, self._decoded(profile, topic, payload)))
                 except Undecodable as error:
                     problem = problem or error
         if not spoken:
@@ -116,6 +117,18 @@ class Dialects:
                 else:
                     heard.records.append(found)
         return heard._replace(absent=absent)
+
+    def _decoded(self, profile: Profile, topic: str, payload: bytes) -> list[Spoken]:
+        """As `decode`; of a birth is remembered what a registered device told. What a stranger told holds no more."""
+        told: Aliases = {}
+        try:
+            return decode(profile, topic, payload, ChainMap(told, self.aliases))
+        finally:
+            for source, aliases in told.items():
+                if (profile.name, source) in self.devices:
+                    self.aliases[source] = aliases
+                else:
+                    self.aliases.pop(source, None)
 
     def _translated(self, profile: Profile, said: list[Spoken], own: Topic | None) -> Translation:
         result = Translation(profile.name, [], [])

@@ -321,14 +321,14 @@ def test_sparkplug_data_before_a_birth_wait_for_it_and_a_restart_remembers_the_b
     pipeline = Pipeline(connection)
     assert pipeline.store([data]).set_aside == 1
     assert connection.execute("SELECT reason FROM set_aside").fetchone() == ("no_birth",)
-    born = {
+    birth = {
         "name": "Meter/Litres",
         "alias": 4,
         "datatype": 8,
         "long_value": 118_200,
         "timestamp": NOON_US // 1000 - 60_000,
     }
-    assert pipeline.store([sparkplug("DBIRTH", born)]).stored == 1
+    assert pipeline.store([sparkplug("DBIRTH", birth)]).stored == 1
     restarted = Pipeline(connection)  # reads what births have told
     assert restarted.store([data]).stored == 1
     assert [row[3] for row in stored(connection)] == [118.2, 118.25]
@@ -371,12 +371,69 @@ def test_sparkplug_data_are_read_again_by_the_birth_of_then(
 @pytest.mark.parametrize("kept", ["name and data type", "name alone, as before"])
 @pytest.mark.db
 def test_sparkplug_births_are_remembered_with_their_data_types(connection: Connection, kept: str) -> None:
-    born = {"name": "signal", "alias": 7, "datatype": 3, "int_value": 2**32 - 70}
-    Pipeline(connection).store([sparkplug("DBIRTH", born)])
+    birth = {"name": "signal", "alias": 7, "datatype": 3, "int_value": 2**32 - 70}
+    Pipeline(connection).store([sparkplug("DBIRTH", birth)])
     if kept != "name and data type":
         connection.execute("""UPDATE sparkplug_birth SET aliases = '{"7": "signal"}'""")
     data_type = 3 if kept == "name and data type" else 0
     assert fetch_aliases(connection) == {"labe/node-1/tap-03": {7: Born("signal", data_type)}}
+
+
+def born(source: str, alias: int, name: str = "Meter/Litres", at_us: int = NOON_US) -> Message:
+    message = sparkplug("DBIRTH", {"name": name, "alias": alias, "datatype": 8, "long_value": 118_200})
+    group, _, rest = source.partition("/")
+    return structs.replace(message, topic=f"spBv1.0/{group}/DBIRTH/{rest}", received_us=at_us)
+
+
+@pytest.mark.db
+def test_births_of_strangers_are_neither_learned_nor_kept_nor_read_at_the_next_start(connection: Connection) -> None:
+    """Of 700 such births, 44 MB of a sender's traffic, ingest died of memory, and died again at each start."""
+    pipeline = Pipeline(connection)
+    strangers = [born(f"labe/node-1/ghost-{n}", 4, f"{n}" * 20) for n in range(20)]
+    assert pipeline.store([*strangers, born("labe/node-1/tap-03", 4)]).set_aside == 20
+    assert set(pipeline.new_admission().directory.dialects.aliases) == {"labe/node-1/tap-03"}
+    kept = connection.execute("SELECT source FROM sparkplug_birth").fetchall()
+    assert kept == [("labe/node-1/tap-03",)]
+    connection.execute(
+        "INSERT INTO sparkplug_birth SELECT 'labe/node-1/ghost-' || n, '{}', now() FROM generate_series(1, 20) AS n"
+    )
+    assert set(fetch_aliases(connection)) == {"labe/node-1/tap-03"}, "what an earlier version kept is left where it is"
+    for huge in (json.dumps({str(n): ["x", 8] for n in range(2001)}), json.dumps({"4": ["x" * 300_000, 8]})):
+        connection.execute("UPDATE sparkplug_birth SET aliases = %s WHERE source = 'labe/node-1/tap-03'", [huge])
+        assert fetch_aliases(connection) == {}
+
+
+@pytest.mark.db
+def test_the_birth_of_a_device_that_is_registered_later_is_learned_when_it_is_replayed(connection: Connection) -> None:
+    """Its birth and data wait; once a zone names it they are replayed, and ingest, which runs on, reads what comes."""
+    import_zones(connection, [zone_with_devices("")])
+    running = Pipeline(connection)
+    data = sparkplug("DDATA", {"alias": 4, "long_value": 118_250})
+    assert running.store([born("labe/node-1/tap-03", 4), data]).set_aside == 2
+    import_zones(connection, [zone_with_devices()])
+    later = ManualClock(NOON + timedelta(hours=1))
+    fates = [one.fate for one in replay(connection, find_waiting(connection, limit=9), clock=later, who="Awa (web)")]
+    assert fates == [Fate.ACCEPTED] * 2
+    more = sparkplug("DDATA", {"alias": 4, "long_value": 118_300, "timestamp": NOON_US // 1000 + 60_000})
+    assert running.store([structs.replace(more, received_us=NOON_US + 60_000_000)]).stored == 1
+    assert stored(connection)[-1][3] == 118.3
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["ingest runs on", "ingest is restarted"])
+@pytest.mark.db
+def test_what_a_device_told_before_it_was_a_stranger_holds_no_more(connection: Connection, restarts: bool) -> None:
+    """It leaves the zone file, its integrator gives the aliases anew, and it comes back: a batch is no litres."""
+    pipeline = Pipeline(connection)
+    pipeline.store([born("labe/node-1/tap-03", 4)])
+    import_zones(connection, [zone_with_devices("")])
+    pipeline.look_at_registry()
+    assert pipeline.store([born("labe/node-1/tap-03", 4, "Meter/Batch", NOON_US + 60_000_000)]).set_aside == 1
+    import_zones(connection, [zone_with_devices()])
+    pipeline = Pipeline(connection) if restarts else pipeline
+    pipeline.look_at_registry()
+    data = structs.replace(sparkplug("DDATA", {"alias": 4, "long_value": 7}), received_us=NOON_US + 120_000_000)
+    assert pipeline.store([data]).set_aside == 1
+    assert [row[3] for row in stored(connection)] == [118.2]
 
 
 def test_sparkplug_data_bear_the_sign_that_their_birth_declared() -> None:
