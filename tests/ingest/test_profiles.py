@@ -32,7 +32,7 @@ from ingest.pipeline import Pipeline, fetch_aliases
 from ingest.profiles.formats import Undecodable, from_cayenne_lpp
 from ingest.profiles.own import forget_profile, keep_profile
 from ingest.profiles.paths import Finder
-from ingest.profiles.profile import Profile, parse_profile, shipped_profiles, topic_fits
+from ingest.profiles.profile import Profile, for_every_zone, parse_profile, shipped_profiles, topic_fits
 from ingest.profiles.sparkplug import Aliases, Born, from_sparkplug, payload_class
 from ingest.profiles.trial import failed_samples, try_message
 from ingest.registry import import_zones
@@ -105,7 +105,7 @@ def zone_with_devices(more: str = DEVICES) -> Zone:
 
 def uplink(value: object, *, at: datetime = NOON, device: str = "24e124713b493921") -> Message:
     body = {"time": at.isoformat(), "deviceInfo": {"devEui": device}, "object": {"water_level": value, "battery": 98}}
-    return Message(CHIRPSTACK, json.dumps(body).encode(), NOON_US, 1, 1)
+    return Message(f"application/17c82e96/device/{device}/event/up", json.dumps(body).encode(), NOON_US, 1, 1)
 
 
 @pytest.fixture
@@ -221,7 +221,14 @@ def test_what_an_unknown_device_says_again_without_a_time_is_another_measurement
 
     def says(*minutes: int) -> list[Message]:
         return [
-            Message(CHIRPSTACK, json.dumps(body).encode(), NOON_US + 60_000_000 * minute, 1, 1) for minute in minutes
+            Message(
+                CHIRPSTACK.replace("24e124713b493921", device),
+                json.dumps(body).encode(),
+                NOON_US + 60_000_000 * n,
+                1,
+                1,
+            )
+            for n in minutes
         ]
 
     def tries_again() -> list[Fate]:
@@ -527,6 +534,90 @@ def test_who_publishes_under_a_zone_speaks_for_that_zone_alone(connection: Conne
     reasons = {row[0] for row in connection.execute("SELECT reason FROM set_aside")}
     assert reasons == {"unknown_device"}
     assert adds_up(connection)
+
+
+ELSEWHERE = """
+[[devices]]
+profile = "chirpstack-v4"
+id = "a84041000181c061"
+[[devices.points]]
+point = "water_level"
+is = "tower/level_m"
+unit = "cm"
+
+[[devices]]
+profile = "tts-v3"
+id = "0004A30B001C0530"
+[[devices.points]]
+point = "distance"
+is = "tower/level_m"
+unit = "m"
+
+[[devices]]
+profile = "teltonika-rut"
+id = "001E42000000"
+[[devices.points]]
+point = "0"
+is = "pump/power_w"
+unit = "W"
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "foreign", "payload", "detail"),
+    [
+        pytest.param(
+            "application/9/device/a84041000181c061/event/up", "application/1/device/24e124713b493921/event/up",
+            uplink(231, device="a84041000181c061").payload,
+            "the message is of a84041000181c061, and the topic of 24e124713b493921", id="chirpstack",
+        ),
+        pytest.param(
+            "v3/labe@ttn/devices/tower-3/up", "v3/labe@ttn/devices/tower-9/up", PROFILES["tts-v3"].samples[0].payload,
+            "the message is of tower-3, and the topic of tower-9", id="the things stack",
+        ),
+        pytest.param(
+            "zone-2/teltonika", "zone-1/teltonika", PROFILES["teltonika-rut"].samples[0].payload,
+            "001E42000000 is no device of zone-1, of which the topic is", id="teltonika",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.db
+def test_a_sender_of_one_zone_writes_no_readings_of_another(
+    connection: Connection, own: str, foreign: str, payload: bytes, detail: str
+) -> None:
+    """Whoever takes the password out of a router of zone-1 knows the number that is printed on the one of zone-2."""
+    text = (shipped("zones") / "zone-2.toml").read_text("utf-8") + ELSEWHERE
+    import_zones(connection, [zone_from_values(tomllib.loads(text), "zone-2.toml")])
+    pipeline = Pipeline(connection)
+    came = pipeline.store([Message(foreign, payload, NOON_US, 1, 1)])
+    assert (came.stored, came.set_aside) == (0, 1)
+    assert connection.execute("SELECT reason, detail FROM set_aside").fetchall() == [("other_device", detail)]
+    assert pipeline.store([Message(own, payload, NOON_US, 2, 1)]).stored == 1, "by the sender that may"
+    assert adds_up(connection)
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "open_on"),
+    [
+        ("application/9/device/a84041000181c061/event/up", []),
+        ("application/9/device/+/event/up", ["application/+/device/+/event/up"] * 2),
+        ("application/9/#", ["application/+/device/+/event/up"] * 2),
+        ("application/9/device/a84041000181c061/#", []),
+        ("v3/labe@ttn/devices/tower-3/up", ["v3/+/devices/+/up"]),  # the message tells another id than the topic
+        ("zone-1/teltonika", []),
+        ("+/teltonika", ["+/teltonika"]),
+        ("v1/gateway/telemetry", ["v1/gateway/telemetry"]),
+        ("spBv1.0/labe/+/node-1/#", []),
+        ("spBv1.0/labe/#", ["spBv1.0/+/+/+", "spBv1.0/+/+/+/+"]),
+        ("N/c0619ab1234a/#", []),
+        ("22081500123", []),
+        ("ndiyan/1/zone-1/gw-1/up/plain", []),
+        ("ndiyan/1/+/gw-1/up/plain", ["ndiyan/1/+/+/up/+"]),
+        ("village/rtu-7/rtu", []),
+    ],
+)
+def test_a_filter_that_leaves_open_for_whom_its_sender_speaks_is_told(topic_filter: str, open_on: list[str]) -> None:
+    assert for_every_zone(topic_filter, shipped_profiles()) == open_on
 
 
 @pytest.mark.db
