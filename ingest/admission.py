@@ -58,7 +58,7 @@ from ingest.clocks import (
 )
 from ingest.columns import Columns
 from ingest.profiles.dialects import LONGEST_TOPIC, Dialects, Translation, names_of
-from ingest.profiles.formats import Undecodable
+from ingest.profiles.formats import OtherDevice, Undecodable
 from ingest.profiles.sparkplug import NoBirth
 from ingest.senml import (
     LARGEST,
@@ -104,6 +104,7 @@ class RejectReason(StrEnum):
     NOT_ITS_PROFILE = "not_its_profile"
     NO_BIRTH = "no_birth"
     UNKNOWN_DEVICE = "unknown_device"
+    OTHER_DEVICE = "other_device"
     BAD_RECORD = "bad_record"
     NO_VALUE = "no_value"
     WRONG_UNIT = "wrong_unit"
@@ -529,6 +530,8 @@ class Admission:
             found = self.directory.dialects.translate(message.topic, message.payload)
         except NoBirth as error:
             return RejectReason.NO_BIRTH, str(error)
+        except OtherDevice as error:
+            return RejectReason.OTHER_DEVICE, str(error)
         except Undecodable as error:
             return RejectReason.NOT_ITS_PROFILE, str(error)
         if found is None:

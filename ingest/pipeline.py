@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from gateway.clock import instant_from_us, us_from_instant
 from gateway.devices import rule_from_values
 from gateway.model import Flag
-from gateway.wire import SENML_KIND, topic_parts
+from gateway.wire import MAX_PAYLOAD_BYTES, SENML_KIND, topic_parts
 from ingest.account import Account
 from ingest.admission import (
     OWN_KINDS,
@@ -43,7 +43,7 @@ from ingest.errors import SchemaMismatch
 from ingest.profiles.dialects import Dialects, Registered
 from ingest.profiles.own import fetch_profiles
 from ingest.profiles.profile import topics_of
-from ingest.profiles.sparkplug import Aliases, Born, birth_of
+from ingest.profiles.sparkplug import MAX_METRICS, Aliases, Born, birth_of
 from ingest.senml import RELATIVE_BELOW_S, PackUnreadable, decode_pack
 from ingest.sqlstate import VALUE_ERRORS, Meaning, as_detail, as_ingest_error, meaning_of
 from ingest.suspicion import Suspicion
@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS_AT_ONCE = 5
 UNKNOWN = {
     RejectReason.UNKNOWN_GATEWAY, RejectReason.UNKNOWN_CHANNEL, RejectReason.UNKNOWN_DEVICE, RejectReason.UNKNOWN_TOPIC,
+    RejectReason.NO_BIRTH,
 }  # fmt: skip
 
 
@@ -167,10 +168,12 @@ class Pipeline:
         return stored
 
     def _refreshed(self, admission: Admission) -> Admission:
-        """Read the messages again when something in them was unknown and the registry has changed since."""
-        if any(item.reason in UNKNOWN for item in admission.set_aside):
+        """Read the messages again when something in them was unknown and is known now."""
+        reasons = {item.reason for item in admission.set_aside}
+        if reasons & UNKNOWN:
             self.look_at_registry()
-        if admission.directory is not self._directory:
+        has_learned = RejectReason.NO_BIRTH in reasons and self._learn_births()
+        if has_learned or admission.directory is not self._directory:
             return admit(admission.messages, self._directory, self._anchors)
         return admission
 
@@ -194,6 +197,13 @@ class Pipeline:
         """Read Sparkplug data by these births from here on, and by those that come."""
         self._aliases.clear()
         self._aliases.update(aliases)
+
+    def _learn_births(self) -> bool:
+        """Learn what somebody else has kept, as who replays the birth of a device that was registered since; whether
+        there was something."""
+        new = {source: born for source, born in fetch_aliases(self._connection).items() if source not in self._aliases}
+        self._aliases.update(new)
+        return bool(new)
 
     def _read_registry(self) -> None:
         self._registry = self._registry_state()  # first, so that an import in between shows as one at the next look
@@ -226,6 +236,7 @@ class Pipeline:
         day = instant_from_us(admission.received_us) if again is None else again.now
         if again is None:
             self._keep_raw(admission)
+        self._keep_births(admission)
         taken = admission.taken
         self._account.book(admission, taken, columns, fate, aside, day, is_replay=again is not None)
         for status in admission.statuses:
@@ -243,7 +254,7 @@ class Pipeline:
         return Committed(stored, duplicate, conflict, len(admission.set_aside), _settled(taken, admission.declared))
 
     def _keep_raw(self, admission: Admission) -> None:
-        """Keep what devices said as it came, and what Sparkplug births have told."""
+        """Keep what devices said as it came."""
         for raw in admission.raw:
             message, found = raw.message, raw.translation
             self._connection.execute(
@@ -255,11 +266,16 @@ class Pipeline:
                     "absent": raw.absent, "unused": [_storable(name) for name in raw.unused],
                 },
             )  # fmt: skip
-            if (birth := birth_of(message.topic)) is not None:
-                aliases = {str(alias): born for alias, born in self._aliases.get(birth, {}).items()}
+
+    def _keep_births(self, admission: Admission) -> None:
+        """Keep what Sparkplug births of registered devices have told; what a stranger told before its birth ends."""
+        for message, _ in admission.raw:
+            if (source := birth_of(message.topic)) is not None:
+                told = self._aliases.get(source)
+                aliases = {str(alias): born for alias, born in (told or {}).items()}
                 self._connection.execute(
-                    SQL["keep_birth"],
-                    {"source": birth, "aliases": json.dumps(aliases), "at": instant_from_us(message.received_us)},
+                    SQL["end_birth" if told is None else "keep_birth"],
+                    {"source": source, "aliases": json.dumps(aliases), "at": instant_from_us(message.received_us)},
                 )
 
     def _write_readings(self, admission: Admission, *, is_new: bool) -> tuple[Columns, RowFates]:
@@ -473,13 +489,13 @@ def fetch_directory(connection: Connection, aliases: Aliases | None = None) -> D
 
 
 def fetch_aliases(connection: Connection) -> Aliases:
-    """What Sparkplug births have told so far."""
+    """What Sparkplug births of registered devices have told so far."""
     return {
         source: {
             int(alias): Born(born) if isinstance(born, str) else Born(*born)  # a name alone: kept by 0.1
             for alias, born in aliases.items()
         }
-        for source, aliases in connection.execute(SQL["births"])
+        for source, aliases in connection.execute(SQL["births"], {"most": MAX_METRICS, "bytes": 4 * MAX_PAYLOAD_BYTES})
     }
 
 

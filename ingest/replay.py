@@ -143,6 +143,6 @@ def _births_before(connection: Connection, first: int, at: datetime) -> Aliases:
         with suppress(NoBirth, Undecodable):  # a metric without a name, beside others that are learned; another format
             from_sparkplug(payload, topic, found)
     last = fetch_aliases(connection)
-    for (source,) in connection.execute(SQL["not_born_since"], {"at": at}):
+    for (source,) in connection.execute(SQL["not_born_since"], {"at": at, "sources": list(last)}):
         found[source] = last[source]
     return found

@@ -15,6 +15,8 @@ from gateway.clock import SystemClock
 from gateway.config import MqttSettings
 from ingest.audit import record
 from ingest.db import connect, queries
+from ingest.profiles.own import fetch_profiles
+from ingest.profiles.profile import for_every_zone
 from ndiyan.cli_users import BY
 from ndiyan.devices import BrokerFiles, DeviceRefused, Signer
 from ndiyan.settings import Settings, load_settings
@@ -46,11 +48,17 @@ def add(
         list[str] | None,
         typer.Option(help="Where a sender that is none of ours publishes (docs/profiles.md); may be said again."),
     ] = None,
+    every_zone: Annotated[
+        bool,
+        typer.Option(help="It is a server that may speak for devices of every zone: its topics leave open for whom."),
+    ] = False,
     certificate: Certificate = None,
     as_json: Json = False,
 ) -> None:
     """Let a gateway in: print the head of its gateway.toml and its password, which is shown this once."""
     settings = load_settings(context.obj)
+    if not every_zone:
+        _check_for_whom(settings, gateway, topic or [])
     _let_in(settings, gateway, anew=False, topics=topic or [], certificate=certificate, as_json=as_json)
 
 
@@ -99,6 +107,19 @@ def list_all(context: typer.Context, as_json: Json = False) -> None:
         for row in rows
     ]
     _answer(rows, "\n".join(lines) or "no zone has a gateway", as_json)
+
+
+def _check_for_whom(settings: Settings, name: str, topics: list[str]) -> None:
+    """Refuse topics on which a sender could speak for the devices of another zone."""
+    with connect(settings.required("database.url"), application="ndiyan-devices") as connection:
+        profiles = fetch_profiles(connection)
+    for topic in topics:
+        if for_every_zone(topic, profiles):
+            raise DeviceRefused(
+                f"{name}: on {topic} it could speak for devices of every zone: spell out the device or the zone in it,"
+                " or let it publish on ndiyan/1/ZONE/GATEWAY/up/PROFILE; a server that speaks for all zones is let in"
+                " with --every-zone (docs/profiles.md)"
+            )
 
 
 def _way(row: dict[str, Any]) -> str:

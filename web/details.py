@@ -103,6 +103,12 @@ ASIDE = {
     r"the topic has no level (?P<n>\d+), which would tell the device": N_(
         "le sujet n’a pas de niveau %(n)s, qui dirait l’appareil"
     ),
+    r"the message is of (?P<n>.*), and the topic of (?P<other>.*)": N_(
+        "le message est de %(n)s, et le sujet de %(other)s"
+    ),
+    r"(?P<n>.*) is no device of (?P<zone>.*), of which the topic is": N_(
+        "%(n)s n’est pas un appareil de %(zone)s, dont est le sujet"
+    ),
     r"nothing at (?P<n>.*) tells the device": N_("rien à %(n)s ne dit l’appareil"),
     r"no time in it, and this device has to tell one": N_("pas d’heure dedans, et cet appareil doit la dire"),
     r"(?P<n>.*): no time in it, and this device has to tell one": N_(

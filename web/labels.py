@@ -380,6 +380,7 @@ REASONS = {
     "not_its_profile": N_("illisible pour son profil"),
     "no_birth": N_("Sparkplug : naissance pas encore reçue"),
     "unknown_device": N_("appareil inconnu"),
+    "other_device": N_("un autre appareil que celui du sujet"),
     "bad_record": N_("mesure mal formée"),
     "no_value": N_("mesure sans valeur"),
     "wrong_unit": N_("unité inattendue"),

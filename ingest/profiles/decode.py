@@ -8,9 +8,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
-from ingest.profiles.formats import FORMATS, Undecodable, from_cayenne_lpp
+from gateway.wire import topic_parts
+from ingest.profiles.formats import FORMATS, OtherDevice, Undecodable, from_cayenne_lpp
+from ingest.profiles.paths import Finder
 from ingest.profiles.profile import SPARKPLUG, Profile
 from ingest.profiles.sparkplug import Aliases, from_sparkplug
 
@@ -40,6 +43,7 @@ def decode(profile: Profile, topic: str, payload: bytes, aliases: Aliases) -> li
     Raises
     ------
     Undecodable : it is not what the profile reads, or nothing in it tells a time that can be read
+    OtherDevice : it speaks for another device than its topic
     NoBirth : Sparkplug, and no birth has named an alias in it
     """
     if profile.payload == SPARKPLUG:
@@ -50,14 +54,15 @@ def decode(profile: Profile, topic: str, payload: bytes, aliases: Aliases) -> li
         message = _with_inner(profile, message)
     records = profile.records.of(message)
     untimely: list[Undecodable] = []
-    found = [
-        Spoken(device, list(_points(profile, topic, record, untimely)))
-        for device, record in _by_device(profile, topic, message, records)
-    ]
-    points = [point for spoken in found for point in spoken.points]
-    if len(points) > MAX_POINTS:
-        raise Undecodable(f"{len(points)} values, bound {MAX_POINTS}")
-    if untimely and not any(point.problem is None for point in points):
+    found: list[Spoken] = []
+    left = MAX_POINTS
+    for device, record in _by_device(profile, topic, message, records):
+        points = list(islice(_points(profile, topic, record, untimely), left + 1))
+        left -= len(points)
+        if left < 0:
+            raise Undecodable(f"more than {MAX_POINTS} values")
+        found.append(Spoken(device, points))
+    if untimely and not any(point.problem is None for spoken in found for point in spoken.points):
         raise untimely[0]
     return found
 
@@ -105,16 +110,27 @@ def _listed(records: Any) -> list[Any]:
 
 
 def _device(profile: Profile, topic: str, message: Any) -> str | None:
-    if profile.device_level is not None:
-        levels = topic.split("/")
-        if profile.device_level >= len(levels):
-            raise Undecodable(f"the topic has no level {profile.device_level}, which would tell the device")
-        return levels[profile.device_level]
     if profile.device is None:
-        return None
-    found = profile.device.of(message)
+        return None if profile.device_level is None else level_of(topic, profile.device_level)
+    if profile.device_level is not None and profile.level_is is not None and topic_parts(topic) is None:
+        of_topic, of_message = level_of(topic, profile.device_level), _word(profile.level_is, message)
+        if of_topic != of_message:
+            raise OtherDevice(f"the message is of {of_message[:80]}, and the topic of {of_topic[:80]}")
+    return _word(profile.device, message)
+
+
+def level_of(topic: str, level: int) -> str:
+    """What a level of a topic says; `Undecodable` when there is none."""
+    levels = topic.split("/")
+    if level >= len(levels):
+        raise Undecodable(f"the topic has no level {level}, which would tell the device")
+    return levels[level]
+
+
+def _word(path: Finder, message: Any) -> str:
+    found = path.of(message)
     if not isinstance(found, str | int) or isinstance(found, bool) or not str(found):
-        raise Undecodable(f"nothing at {profile.device.text} tells the device")
+        raise Undecodable(f"nothing at {path.text} tells the device")
     return str(found)
 
 

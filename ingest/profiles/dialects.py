@@ -7,6 +7,7 @@ topic tells where it belongs. On a topic of its own a device is known by its id,
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -14,9 +15,9 @@ from gateway.devices import OWN_ASSET, PointRule
 from gateway.model import channel_spec
 from gateway.registers import as_f32
 from gateway.units import WIRE_UNIT, wire_value
-from gateway.wire import Topic, topic_parts
-from ingest.profiles.decode import Point, Spoken, decode, is_for
-from ingest.profiles.formats import Undecodable, as_number
+from gateway.wire import topic_parts
+from ingest.profiles.decode import Point, Spoken, decode, is_for, level_of
+from ingest.profiles.formats import OtherDevice, Undecodable, as_number
 from ingest.profiles.profile import Profile, by_name, topic_fits
 from ingest.profiles.sparkplug import Aliases
 from ingest.senml import RELATIVE_BELOW_S, BadRecord, Resolved
@@ -56,7 +57,7 @@ class Translation(NamedTuple):
 
 
 class Dialects:
-    """Profiles and devices; `aliases` is what Sparkplug births have told, and grows."""
+    """Profiles and devices; `aliases` is what Sparkplug births of registered devices have told, and grows."""
 
     def __init__(
         self,
@@ -79,13 +80,13 @@ class Dialects:
         own = topic_parts(topic)
         if own is not None and own.direction == "up" and own.kind in self.profiles:
             profile = self.profiles[own.kind]
-            return self._translated(profile, decode(profile, topic, payload, self.aliases), own)
+            return self._translated(profile, self._decoded(profile, topic, payload), topic)
         spoken: list[tuple[Profile, list[Spoken]]] = []
         problem: Undecodable | None = None
         for profile in self._that_fit(topic):
             if is_for(profile, payload):
                 try:
-                    spoken.append((profile, decode(profile, topic, payload, self.aliases)))
+                    spoken.append((profile, self._decoded(profile, topic, payload)))
                 except Undecodable as error:
                     problem = problem or error
         if not spoken:
@@ -94,8 +95,8 @@ class Dialects:
             return None
         for profile, said in spoken:
             if any((profile.name, one.device) in self.devices for one in said):
-                return self._translated(profile, said, None)
-        return self._translated(*spoken[0], None)
+                return self._translated(profile, said, topic)
+        return self._translated(*spoken[0], topic)
 
     def readings_of(self, profile: Profile, said: Spoken, device: Registered) -> Heard:
         """What a registered device said, as records of ours."""
@@ -117,19 +118,36 @@ class Dialects:
                     heard.records.append(found)
         return heard._replace(absent=absent)
 
-    def _translated(self, profile: Profile, said: list[Spoken], own: Topic | None) -> Translation:
+    def _decoded(self, profile: Profile, topic: str, payload: bytes) -> list[Spoken]:
+        """As `decode`; of a birth is remembered what a registered device told. What a stranger told holds no more."""
+        told: Aliases = {}
+        try:
+            return decode(profile, topic, payload, ChainMap(told, self.aliases))
+        finally:
+            for source, aliases in told.items():
+                if (profile.name, source) in self.devices:
+                    self.aliases[source] = aliases
+                else:
+                    self.aliases.pop(source, None)
+
+    def _translated(self, profile: Profile, said: list[Spoken], topic: str) -> Translation:
         result = Translation(profile.name, [], [])
         for one in said:
-            device = self._registered(profile, one, own)
+            device = self._registered(profile, one, topic)
             if device is None:
                 result.strangers.append(one.device or "?")
             else:
                 result.heard.append(self.readings_of(profile, one, device))
         return result
 
-    def _registered(self, profile: Profile, one: Spoken, own: Topic | None) -> Registered | None:
+    def _registered(self, profile: Profile, one: Spoken, topic: str) -> Registered | None:
         known = None if one.device is None else self.devices.get((profile.name, one.device))
+        own = topic_parts(topic)
         if own is None:
+            if known is not None and profile.zone_level is not None:
+                zone = level_of(topic, profile.zone_level)
+                if zone != known.zone:
+                    raise OtherDevice(f"{one.device} is no device of {zone[:80]}, of which the topic is")
             return known
         if known is not None:  # who publishes under a zone speaks for devices of that zone alone
             return known if known.zone == own.zone else None

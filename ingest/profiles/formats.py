@@ -15,6 +15,10 @@ class Undecodable(ValueError):
     """The payload is not what its profile says; the message says why."""
 
 
+class OtherDevice(Undecodable):
+    """The message speaks for another device than the topic, on which the broker let its sender publish."""
+
+
 def from_json(payload: bytes) -> Any:
     """JSON (RFC 8259)."""
     try:

@@ -1,47 +1,30 @@
 """A decode profile: which messages it reads, and where in them device, time and points stand. Read from TOML, checked.
 
-Paths are JMESPath, which evaluates no code. `docs/profiles.md` tells how to write one.
+Paths are JMESPath (`paths`). `docs/profiles.md` tells how to write one.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
-
-import jmespath
 
 from gateway.devices import PROFILE_NAME, PointRule, point_rule
 from gateway.tables import Table, values_from_toml
 from gateway.wire import ROOT
 from ingest.errors import ProfileError
 from ingest.profiles.formats import FORMATS
+from ingest.profiles.paths import Finder
 
 SPARKPLUG = "sparkplug_b"
 TIME_FORMATS = ("epoch_s", "epoch_ms", "iso")
 WITHOUT_TIME = ("received", "refuse")
 MAX_LEVEL = 20
 LARGEST = sys.float_info.max
-
-
-class Finder:
-    """A JMESPath that remembers its text."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._compiled = jmespath.compile(text)
-
-    def of(self, value: Any) -> Any:
-        """What it finds in `value`; None when it finds nothing or does not apply."""
-        try:
-            return self._compiled.search(value)
-        except (ValueError, TypeError, ArithmeticError, RecursionError):  # jmespath's own are ValueErrors too
-            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +59,10 @@ class Profile:
     when : what must be in a message besides, None when its topic tells all
     inner : where in a JSON message bytes in base64 stand, which are Cayenne LPP; None when there are none
     records : the record, or a list of them, in a message; by key when each stands under its device's id
-    device : the device's id in a message; `device_level` is where it stands in the topic instead
+    device : the device's id in a message; None when the topic alone tells it
+    device_level, level_is : where the topic names the device, and what of the message has to say the same: its id,
+        unless another path is told
+    zone_level : where the topic names the zone of the device
     points : in a record: names with values, or a list of `{name, value}` with or without `time`
     name_level : from which level on the topic names the point; `points` is then its value
     time, time_format, without_time : when it was measured
@@ -94,6 +80,8 @@ class Profile:
     is_by_key: bool
     device: Finder | None
     device_level: int | None
+    level_is: Finder | None
+    zone_level: int | None
     points: Finder
     name_level: int | None
     time: Finder | None
@@ -102,6 +90,15 @@ class Profile:
     reads_our_names: bool
     rules: tuple[PointRule, ...]
     samples: tuple[Sample, ...]
+
+    @property
+    def who_levels(self) -> tuple[int, ...]:
+        """The levels of its topics that tell for whom a message speaks, whatever is in it; none when it may for all."""
+        if self.payload == SPARKPLUG:
+            return (1, 3)  # GROUP and NODE
+        if self.device_level is not None and self.level_is is self.device:
+            return (self.device_level,)
+        return () if self.zone_level is None else (self.zone_level,)
 
     @property
     def heard_on(self) -> tuple[str, ...]:
@@ -119,9 +116,12 @@ def parse_profile(text: str, where: str) -> Profile:
     values = values_from_toml(text, where, ProfileError)
     top = Table(where, "", values, what="profile", error_type=ProfileError)
     payload = top.choice("payload", (*FORMATS, SPARKPLUG))
-    device, device_level = _optional_path(top, "device"), _level(top, "device_level")
-    if device is not None and device_level is not None:
-        raise top.error("device_level", "device tells it already; write one of the two")
+    device, device_level, level_is = (
+        _optional_path(top, "device"), _level(top, "device_level"), _optional_path(top, "level_is")
+    )  # fmt: skip
+    if level_is is not None and (device is None or device_level is None):
+        raise top.error("level_is", "device_level or device is missing beside it")
+    records = _path(top, "records", "@")
     profile = Profile(
         name=top.text("profile", pattern=PROFILE_NAME),
         title=top.text("title"),
@@ -130,13 +130,15 @@ def parse_profile(text: str, where: str) -> Profile:
         topics=tuple(_filter(top, item) for item in top.texts("topics", [])),
         when=_optional_path(top, "when"),
         inner=_optional_path(top, "inner"),
-        records=_path(top, "records", "@"),
+        records=records,
         is_by_key=top.flag("records_by_device", default=False),
         device=device,
         device_level=device_level,
-        points=_path(top, "points", "@"),
+        level_is=level_is or device,
+        zone_level=_level(top, "zone_level"),
+        points=_path(top, "points", "@", after=records),
         name_level=_level(top, "name_level"),
-        time=_optional_path(top, "time"),
+        time=_optional_path(top, "time", after=records),
         time_format=_time_format(top),
         without_time=top.choice("without_time", WITHOUT_TIME, "received"),
         reads_our_names=top.flag("reads_our_names", default=False),
@@ -196,17 +198,42 @@ def topic_fits(topic_filter: str, topic: str) -> bool:
     return len(wanted) == len(found)
 
 
-def _path(table: Table, key: str, default: str | None = None) -> Finder:
+def for_every_zone(topic_filter: str, profiles: Iterable[Profile]) -> list[str]:
+    """The topics on which who may publish by this filter could speak for any zone: it leaves open for whom."""
+    parts = topic_filter.split("/")
+    known = [(topic, profile.who_levels) for profile in profiles for topic in profile.topics]
+    return [
+        topic
+        for topic, levels in [*known, (f"{ROOT}/+/+/up/+", (2,))]
+        if _meet(topic.split("/"), parts)
+        and (not levels or any(level >= len(parts) or parts[level] in ("+", "#") for level in levels))
+    ]
+
+
+def _meet(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether some topic fits both of two filters, taken apart."""
+    if "#" in (*one[:1], *other[:1]):
+        return True
+    if not one or not other:
+        return not one and not other
+    return (one[0] == other[0] or "+" in (one[0], other[0])) and _meet(one[1:], other[1:])
+
+
+def _path(table: Table, key: str, default: str | None = None, *, after: Finder | None = None) -> Finder:
+    """The path of a key; it works on what `after` gives."""
     text = table.text(key, default)
     try:
-        return Finder(text)
+        found = Finder(text)
+        if after is not None:
+            found.check_after(after)
     except (ValueError, RecursionError) as error:
-        raise table.error(key, f"{text!r} is no JMESPath: {error}") from error
+        raise table.error(key, f"{text[:200]!r} is no JMESPath: {error}") from error
+    return found
 
 
-def _optional_path(table: Table, key: str) -> Finder | None:
+def _optional_path(table: Table, key: str, *, after: Finder | None = None) -> Finder | None:
     table.asked.add(key)
-    return _path(table, key) if key in table.values else None
+    return _path(table, key, after=after) if key in table.values else None
 
 
 def _level(table: Table, key: str) -> int | None:

@@ -31,12 +31,19 @@ FROM device d JOIN LATERAL (
 WHERE d.is_active;
 
 -- births
-SELECT source, aliases FROM sparkplug_birth;
+-- Those of registered devices: until 0.1 strangers were kept too. One that no message of ours can hold is not read.
+SELECT source, aliases FROM sparkplug_birth
+WHERE source IN (SELECT device_id FROM device WHERE is_active)
+  AND octet_length(aliases::text) <= %(bytes)s AND (SELECT count(*) FROM jsonb_object_keys(aliases)) <= %(most)s;
 
 -- keep_birth
 INSERT INTO sparkplug_birth (source, aliases, received_at) VALUES (%(source)s, %(aliases)s::jsonb, %(at)s)
 ON CONFLICT (source) DO UPDATE SET aliases = EXCLUDED.aliases, received_at = EXCLUDED.received_at
 WHERE sparkplug_birth.received_at <= EXCLUDED.received_at;
+
+-- end_birth
+UPDATE sparkplug_birth SET aliases = %(aliases)s::jsonb, received_at = %(at)s
+WHERE source = %(source)s AND received_at <= %(at)s;
 
 -- keep_raw
 INSERT INTO raw_message (received_at, topic, payload, profile, zones, readings, absent, unused)

@@ -29,10 +29,11 @@ WHERE (%(profile)s::text IS NULL OR profile = %(profile)s)
   AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s);
 
 -- births_before
--- The last birth of each who was born before one message, as it came.
+-- The last birth of each registered device that was born before one message, as it came.
 SELECT DISTINCT ON (topic) topic, payload FROM raw_message
 WHERE raw_message_id < %(first)s AND topic ~ '^spBv1\.0/[^/]+/[ND]BIRTH/'
+  AND regexp_replace(topic, '^spBv1\.0/([^/]+)/[ND]BIRTH/', '\1/') IN (SELECT device_id FROM device WHERE is_active)
 ORDER BY topic, raw_message_id DESC;
 
 -- not_born_since
-SELECT source FROM sparkplug_birth WHERE received_at <= %(at)s;
+SELECT source FROM sparkplug_birth WHERE received_at <= %(at)s AND source = ANY (%(sources)s);

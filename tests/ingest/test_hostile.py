@@ -38,10 +38,10 @@ SEED = 20261125
 MESSAGES = 20_000
 GREATEST_GROWTH_MB = 8.0
 
-# The last three are of devices with a dialect of their own: test_profiles.py.
+# The last four are of devices with a dialect of their own: test_profiles.py.
 NOT_OF_SENML = {
     RejectReason.DECODER_FAILED, RejectReason.DATABASE_REFUSED,
-    RejectReason.NOT_ITS_PROFILE, RejectReason.NO_BIRTH, RejectReason.UNKNOWN_DEVICE,
+    RejectReason.NOT_ITS_PROFILE, RejectReason.NO_BIRTH, RejectReason.UNKNOWN_DEVICE, RejectReason.OTHER_DEVICE,
 }  # fmt: skip
 
 

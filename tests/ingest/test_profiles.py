@@ -31,7 +31,8 @@ from ingest.mqtt import publish_packet, read_packets
 from ingest.pipeline import Pipeline, fetch_aliases
 from ingest.profiles.formats import Undecodable, from_cayenne_lpp
 from ingest.profiles.own import forget_profile, keep_profile
-from ingest.profiles.profile import Finder, Profile, parse_profile, shipped_profiles, topic_fits
+from ingest.profiles.paths import Finder
+from ingest.profiles.profile import Profile, for_every_zone, parse_profile, shipped_profiles, topic_fits
 from ingest.profiles.sparkplug import Aliases, Born, from_sparkplug, payload_class
 from ingest.profiles.trial import failed_samples, try_message
 from ingest.registry import import_zones
@@ -104,7 +105,7 @@ def zone_with_devices(more: str = DEVICES) -> Zone:
 
 def uplink(value: object, *, at: datetime = NOON, device: str = "24e124713b493921") -> Message:
     body = {"time": at.isoformat(), "deviceInfo": {"devEui": device}, "object": {"water_level": value, "battery": 98}}
-    return Message(CHIRPSTACK, json.dumps(body).encode(), NOON_US, 1, 1)
+    return Message(f"application/17c82e96/device/{device}/event/up", json.dumps(body).encode(), NOON_US, 1, 1)
 
 
 @pytest.fixture
@@ -220,7 +221,14 @@ def test_what_an_unknown_device_says_again_without_a_time_is_another_measurement
 
     def says(*minutes: int) -> list[Message]:
         return [
-            Message(CHIRPSTACK, json.dumps(body).encode(), NOON_US + 60_000_000 * minute, 1, 1) for minute in minutes
+            Message(
+                CHIRPSTACK.replace("24e124713b493921", device),
+                json.dumps(body).encode(),
+                NOON_US + 60_000_000 * n,
+                1,
+                1,
+            )
+            for n in minutes
         ]
 
     def tries_again() -> list[Fate]:
@@ -320,14 +328,14 @@ def test_sparkplug_data_before_a_birth_wait_for_it_and_a_restart_remembers_the_b
     pipeline = Pipeline(connection)
     assert pipeline.store([data]).set_aside == 1
     assert connection.execute("SELECT reason FROM set_aside").fetchone() == ("no_birth",)
-    born = {
+    birth = {
         "name": "Meter/Litres",
         "alias": 4,
         "datatype": 8,
         "long_value": 118_200,
         "timestamp": NOON_US // 1000 - 60_000,
     }
-    assert pipeline.store([sparkplug("DBIRTH", born)]).stored == 1
+    assert pipeline.store([sparkplug("DBIRTH", birth)]).stored == 1
     restarted = Pipeline(connection)  # reads what births have told
     assert restarted.store([data]).stored == 1
     assert [row[3] for row in stored(connection)] == [118.2, 118.25]
@@ -370,12 +378,69 @@ def test_sparkplug_data_are_read_again_by_the_birth_of_then(
 @pytest.mark.parametrize("kept", ["name and data type", "name alone, as before"])
 @pytest.mark.db
 def test_sparkplug_births_are_remembered_with_their_data_types(connection: Connection, kept: str) -> None:
-    born = {"name": "signal", "alias": 7, "datatype": 3, "int_value": 2**32 - 70}
-    Pipeline(connection).store([sparkplug("DBIRTH", born)])
+    birth = {"name": "signal", "alias": 7, "datatype": 3, "int_value": 2**32 - 70}
+    Pipeline(connection).store([sparkplug("DBIRTH", birth)])
     if kept != "name and data type":
         connection.execute("""UPDATE sparkplug_birth SET aliases = '{"7": "signal"}'""")
     data_type = 3 if kept == "name and data type" else 0
     assert fetch_aliases(connection) == {"labe/node-1/tap-03": {7: Born("signal", data_type)}}
+
+
+def born(source: str, alias: int, name: str = "Meter/Litres", at_us: int = NOON_US) -> Message:
+    message = sparkplug("DBIRTH", {"name": name, "alias": alias, "datatype": 8, "long_value": 118_200})
+    group, _, rest = source.partition("/")
+    return structs.replace(message, topic=f"spBv1.0/{group}/DBIRTH/{rest}", received_us=at_us)
+
+
+@pytest.mark.db
+def test_births_of_strangers_are_neither_learned_nor_kept_nor_read_at_the_next_start(connection: Connection) -> None:
+    """Of 700 such births, 44 MB of a sender's traffic, ingest died of memory, and died again at each start."""
+    pipeline = Pipeline(connection)
+    strangers = [born(f"labe/node-1/ghost-{n}", 4, f"{n}" * 20) for n in range(20)]
+    assert pipeline.store([*strangers, born("labe/node-1/tap-03", 4)]).set_aside == 20
+    assert set(pipeline.new_admission().directory.dialects.aliases) == {"labe/node-1/tap-03"}
+    kept = connection.execute("SELECT source FROM sparkplug_birth").fetchall()
+    assert kept == [("labe/node-1/tap-03",)]
+    connection.execute(
+        "INSERT INTO sparkplug_birth SELECT 'labe/node-1/ghost-' || n, '{}', now() FROM generate_series(1, 20) AS n"
+    )
+    assert set(fetch_aliases(connection)) == {"labe/node-1/tap-03"}, "what an earlier version kept is left where it is"
+    for huge in (json.dumps({str(n): ["x", 8] for n in range(2001)}), json.dumps({"4": ["x" * 300_000, 8]})):
+        connection.execute("UPDATE sparkplug_birth SET aliases = %s WHERE source = 'labe/node-1/tap-03'", [huge])
+        assert fetch_aliases(connection) == {}
+
+
+@pytest.mark.db
+def test_the_birth_of_a_device_that_is_registered_later_is_learned_when_it_is_replayed(connection: Connection) -> None:
+    """Its birth and data wait; once a zone names it they are replayed, and ingest, which runs on, reads what comes."""
+    import_zones(connection, [zone_with_devices("")])
+    running = Pipeline(connection)
+    data = sparkplug("DDATA", {"alias": 4, "long_value": 118_250})
+    assert running.store([born("labe/node-1/tap-03", 4), data]).set_aside == 2
+    import_zones(connection, [zone_with_devices()])
+    later = ManualClock(NOON + timedelta(hours=1))
+    fates = [one.fate for one in replay(connection, find_waiting(connection, limit=9), clock=later, who="Awa (web)")]
+    assert fates == [Fate.ACCEPTED] * 2
+    more = sparkplug("DDATA", {"alias": 4, "long_value": 118_300, "timestamp": NOON_US // 1000 + 60_000})
+    assert running.store([structs.replace(more, received_us=NOON_US + 60_000_000)]).stored == 1
+    assert stored(connection)[-1][3] == 118.3
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["ingest runs on", "ingest is restarted"])
+@pytest.mark.db
+def test_what_a_device_told_before_it_was_a_stranger_holds_no_more(connection: Connection, restarts: bool) -> None:
+    """It leaves the zone file, its integrator gives the aliases anew, and it comes back: a batch is no litres."""
+    pipeline = Pipeline(connection)
+    pipeline.store([born("labe/node-1/tap-03", 4)])
+    import_zones(connection, [zone_with_devices("")])
+    pipeline.look_at_registry()
+    assert pipeline.store([born("labe/node-1/tap-03", 4, "Meter/Batch", NOON_US + 60_000_000)]).set_aside == 1
+    import_zones(connection, [zone_with_devices()])
+    pipeline = Pipeline(connection) if restarts else pipeline
+    pipeline.look_at_registry()
+    data = structs.replace(sparkplug("DDATA", {"alias": 4, "long_value": 7}), received_us=NOON_US + 120_000_000)
+    assert pipeline.store([data]).set_aside == 1
+    assert [row[3] for row in stored(connection)] == [118.2]
 
 
 def test_sparkplug_data_bear_the_sign_that_their_birth_declared() -> None:
@@ -469,6 +534,90 @@ def test_who_publishes_under_a_zone_speaks_for_that_zone_alone(connection: Conne
     reasons = {row[0] for row in connection.execute("SELECT reason FROM set_aside")}
     assert reasons == {"unknown_device"}
     assert adds_up(connection)
+
+
+ELSEWHERE = """
+[[devices]]
+profile = "chirpstack-v4"
+id = "a84041000181c061"
+[[devices.points]]
+point = "water_level"
+is = "tower/level_m"
+unit = "cm"
+
+[[devices]]
+profile = "tts-v3"
+id = "0004A30B001C0530"
+[[devices.points]]
+point = "distance"
+is = "tower/level_m"
+unit = "m"
+
+[[devices]]
+profile = "teltonika-rut"
+id = "001E42000000"
+[[devices.points]]
+point = "0"
+is = "pump/power_w"
+unit = "W"
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "foreign", "payload", "detail"),
+    [
+        pytest.param(
+            "application/9/device/a84041000181c061/event/up", "application/1/device/24e124713b493921/event/up",
+            uplink(231, device="a84041000181c061").payload,
+            "the message is of a84041000181c061, and the topic of 24e124713b493921", id="chirpstack",
+        ),
+        pytest.param(
+            "v3/labe@ttn/devices/tower-3/up", "v3/labe@ttn/devices/tower-9/up", PROFILES["tts-v3"].samples[0].payload,
+            "the message is of tower-3, and the topic of tower-9", id="the things stack",
+        ),
+        pytest.param(
+            "zone-2/teltonika", "zone-1/teltonika", PROFILES["teltonika-rut"].samples[0].payload,
+            "001E42000000 is no device of zone-1, of which the topic is", id="teltonika",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.db
+def test_a_sender_of_one_zone_writes_no_readings_of_another(
+    connection: Connection, own: str, foreign: str, payload: bytes, detail: str
+) -> None:
+    """Whoever takes the password out of a router of zone-1 knows the number that is printed on the one of zone-2."""
+    text = (shipped("zones") / "zone-2.toml").read_text("utf-8") + ELSEWHERE
+    import_zones(connection, [zone_from_values(tomllib.loads(text), "zone-2.toml")])
+    pipeline = Pipeline(connection)
+    came = pipeline.store([Message(foreign, payload, NOON_US, 1, 1)])
+    assert (came.stored, came.set_aside) == (0, 1)
+    assert connection.execute("SELECT reason, detail FROM set_aside").fetchall() == [("other_device", detail)]
+    assert pipeline.store([Message(own, payload, NOON_US, 2, 1)]).stored == 1, "by the sender that may"
+    assert adds_up(connection)
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "open_on"),
+    [
+        ("application/9/device/a84041000181c061/event/up", []),
+        ("application/9/device/+/event/up", ["application/+/device/+/event/up"] * 2),
+        ("application/9/#", ["application/+/device/+/event/up"] * 2),
+        ("application/9/device/a84041000181c061/#", []),
+        ("v3/labe@ttn/devices/tower-3/up", ["v3/+/devices/+/up"]),  # the message tells another id than the topic
+        ("zone-1/teltonika", []),
+        ("+/teltonika", ["+/teltonika"]),
+        ("v1/gateway/telemetry", ["v1/gateway/telemetry"]),
+        ("spBv1.0/labe/+/node-1/#", []),
+        ("spBv1.0/labe/#", ["spBv1.0/+/+/+", "spBv1.0/+/+/+/+"]),
+        ("N/c0619ab1234a/#", []),
+        ("22081500123", []),
+        ("ndiyan/1/zone-1/gw-1/up/plain", []),
+        ("ndiyan/1/+/gw-1/up/plain", ["ndiyan/1/+/+/up/+"]),
+        ("village/rtu-7/rtu", []),
+    ],
+)
+def test_a_filter_that_leaves_open_for_whom_its_sender_speaks_is_told(topic_filter: str, open_on: list[str]) -> None:
+    assert for_every_zone(topic_filter, shipped_profiles()) == open_on
 
 
 @pytest.mark.db
@@ -651,3 +800,64 @@ def test_mutated_samples_break_nothing_and_nothing_comes_in_a_wrong_unit(profile
         payload = mutated(sample.payload, chance)
         _, problem = village.judge(sample, payload)
         assert problem is None, payload
+
+
+DOUBLED = "@" + "|[@,@][]" * 25
+BOMBS = [
+    pytest.param(DOUBLED, id="flattened"),
+    pytest.param(f"boom && ({DOUBLED}) || @", id="behind a word that no sample says"),
+    pytest.param("@" + "|[@,@]" * 40 + "|to_string(@)", id="told as a text"),
+    pytest.param("@" + "|{a: @, b: @}" * 8, id="as names"),
+    pytest.param("to_string([" * 30 + "@" + "])" * 30, id="escapes of escapes"),
+    pytest.param("join(a, b)", id="64 kB of text between each two of thousands"),
+    pytest.param("[*]." + "{a: " * 60 + "@" + "}" * 60, id="deep, for each element"),
+    pytest.param("[*].`[" + "0," * 999 + "0]`[]", id="a thousand for each element"),
+    pytest.param("[*].join('', ['" + "x" * 4000 + "'])", id="a long text for each element"),
+    pytest.param('[*].{"' + "x" * 4000 + '": @}', id="a long name for each element"),
+    pytest.param("[?" + "&&".join(["@ == `1`"] * 50) + "]", id="fifty conditions for each element"),
+    pytest.param("map(&[@,@,@,@][], [@,@,@,@][])", id="mapped"),
+    pytest.param("not_null(&[@,@])", id="mapped from elsewhere"),
+]
+
+
+@pytest.mark.parametrize("key", ["points", "records", "when"])
+@pytest.mark.parametrize("path", BOMBS)
+def test_a_path_that_makes_much_of_little_is_refused_before_it_runs(key: str, path: str) -> None:
+    """Of 300 letters: run once, in the page that tries it or by ingest, it took minutes and all memory."""
+    text = "\n".join(line for line in MENDED.splitlines() if not line.startswith(f"{key} ="))
+    with pytest.raises(ProfileError, match=rf"{key}: .* is no JMESPath: "):
+        parse_profile(f"{key} = {json.dumps(path)}\n{text}", "mine.toml")
+
+
+def test_a_path_that_works_on_what_another_has_multiplied_is_refused() -> None:
+    many = f'records = "[{", ".join("@" * 20)}]"\npoints = "[{", ".join("@" * 20)}]"'
+    assert parse_profile(MENDED.replace('points = "object"', many.partition("\n")[0]), "mine.toml")
+    with pytest.raises(
+        ProfileError, match=r"points: .* it could take 441 steps for each value of a message, bound 200"
+    ):
+        parse_profile(MENDED.replace('points = "object"', many), "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        ("join(' ', [a, b])", {"a": "2026-03-02", "b": "10:40"}, "2026-03-02 10:40"),
+        ("a[?kind == 'measurement' && ok][].{name: id, value: not_null(v, raw), time: at}", {
+            "a": [{"kind": "measurement", "ok": True, "id": "AI1", "raw": 3, "at": 7}, {"kind": "measurement"}]
+        }, [{"name": "AI1", "value": 3, "time": 7}]),
+        ("max_by(a, &at).v", {"a": [{"at": 1, "v": 2}, {"at": 3, "v": 4}]}, 4),
+        ("a[:2][]", {"a": [1, [2], 3]}, [1, 2]),
+        ("{" + ", ".join(f'"{n}": to_array(D)[{n}]' for n in range(32)) + "}", {"D": list(range(32))},
+         {str(n): n for n in range(32)}),
+    ],
+    ids=["date and time apart", "of a kind", "the newest", "a part", "32 registers"],
+)  # fmt: skip
+def test_a_path_that_a_device_needs_is_read(path: str, value: object, found: object) -> None:
+    assert Finder(path).of(value) == found
+
+
+def test_a_message_of_too_many_values_is_given_up_at_the_first_beyond() -> None:
+    body = {"deviceInfo": {"devEui": "24e124713b493921"}, "object": [{f"p{n}": n for n in range(1001)}] * 2}
+    profile = dataclasses.replace(PROFILES["chirpstack-v4"], records=Finder("object"), points=Finder("@"), time=None)
+    with pytest.raises(Undecodable, match="more than 2000 values"):
+        try_message(profile, CHIRPSTACK, json.dumps(body).encode(), NOON)

@@ -175,7 +175,10 @@ def test_the_command_prints_what_the_gateway_needs_and_the_broker_lets_it_in(
     assert until(lambda: may_enter(own))
 
     uplink = "application/7/device/+/event/up"
-    given = json.loads(devices("add", "chirpstack", "--topic", uplink, "--json"))
+    refused = CliRunner().invoke(app, ["devices", "add", "chirpstack", "--topic", uplink], env=there)
+    assert f"on {uplink} it could speak for devices of every zone" in str(refused.exception)
+    assert "chirpstack" not in devices("list")
+    given = json.loads(devices("add", "chirpstack", "--topic", uplink, "--every-zone", "--json"))
     assert (given["mqtt"], given["topics"]) == ("mqtts://chirpstack@water.example.org:8883", [uplink])
     assert f"chirpstack       password    {uplink}" in devices("list")
     own = replace(own, username="chirpstack", password=given["password"])
