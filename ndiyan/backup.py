@@ -28,7 +28,7 @@ from ndiyan.children import can_reach, refuse_without_room
 from ndiyan.contents import SQL, fetch_contents
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import BackupError, StartRefused
-from ndiyan.manifest import DATABASE, FILES, MANIFEST, NAME, Backup, Manifest, read_backup
+from ndiyan.manifest import DATABASE, FILES, MANIFEST, NAME, PROOF, Backup, Manifest, proof_of, read_backup
 from ndiyan.pg_tools import address, find_tool
 from ndiyan.restore import check_files, last_words, restore_into
 from ndiyan.sealing import SEALED, Written, seal
@@ -77,7 +77,7 @@ def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[
             draft = _save(url, config, making, clock)
             say(f"saved {draft.size / 1e6:.1f} MB; restoring it into a server of its own to see whether it is whole")
             _try(draft, config.key)
-            done = _name(replace(draft.manifest, verified_at=clock.now()), making, config.folder)
+            done = _name(replace(draft.manifest, verified_at=clock.now()), making, config)
             _hand_over(done.folder.iterdir(), config.folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
@@ -129,12 +129,12 @@ def newest_backup(folder: Path, now: datetime) -> Backup | None:
     return next((backup for backup in list_backups(folder) if not is_ahead(backup, now)), None)
 
 
-def find_backup(folder: Path, name: str, *, now: datetime) -> Backup:
-    """One by its name in `folder`, or the `newest`.
+def find_backup(folder: Path, name: str, *, now: datetime, key: pyrage.x25519.Identity | None = None) -> Backup:
+    """One by its name in `folder`, or the `newest`; with a key as `read_backup` does.
 
     Raises
     ------
-    BackupError : there is none
+    BackupError : there is none, or it does not prove that the key made it
     """
     if name == "newest":
         newest = newest_backup(folder, now)
@@ -142,8 +142,8 @@ def find_backup(folder: Path, name: str, *, now: datetime) -> Backup:
             ahead = [backup.folder.name for backup in list_backups(folder)]
             but = f" of before {now:%Y-%m-%d %H:%M} UTC: set the clock, or give the name: {ahead[0]}" if ahead else ""
             raise BackupError(f"{folder} holds no backup{but}")
-        return newest
-    return read_backup(folder / name)
+        name = newest.folder.name
+    return read_backup(folder / name, key)
 
 
 def superfluous(backups: Sequence[Backup]) -> list[Backup]:
@@ -236,12 +236,17 @@ def _sealed(
     return written
 
 
-def _name(manifest: Manifest, making: Path, folder: Path) -> Backup:
+def _name(manifest: Manifest, making: Path, config: BackupConfig) -> Backup:
     """Give it its final name once all of it is on disk."""
-    with (making / MANIFEST).open("x", encoding="utf-8") as output:
-        output.write(manifest.to_json())
-        output.flush()
-        os.fsync(output.fileno())
+    folder, text = config.folder, manifest.to_json()
+    beside = {MANIFEST: text}
+    if config.key is not None:
+        beside[PROOF] = proof_of(text.encode("utf-8"), config.key) + "\n"
+    for name, content in beside.items():
+        with (making / name).open("x", encoding="utf-8") as output:
+            output.write(content)
+            output.flush()
+            os.fsync(output.fileno())
     final = folder / manifest.made_at.strftime(NAME)
     _sync(making)
     making.rename(final)

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from typer.testing import CliRunner
 
 from gateway.clock import Clock, ManualClock
 from ingest.db import Connection, connect, newest_migration, schema_number
@@ -35,10 +36,11 @@ from ndiyan.backup import (
     superfluous,
 )
 from ndiyan.children import Account
+from ndiyan.cli import app
 from ndiyan.contents import Contents
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import BackupError, NdiyanError, SettingsError, StartRefused
-from ndiyan.manifest import DATABASE, MANIFEST, NAME, Backup, Manifest
+from ndiyan.manifest import DATABASE, MANIFEST, NAME, PROOF, Backup, Manifest, read_backup
 from ndiyan.restore import check_files, restore, restore_files
 from ndiyan.sealing import new_key, read_key
 from ndiyan.supervisor import tidied_up
@@ -115,7 +117,7 @@ def test_a_backup_restored_on_a_fresh_server_shows_the_same_overview(
     made = make_backup(past.url, config, past.clock, say=lambda line: None)
     assert made.folder.name == "ndiyan-20260302T104000Z"
     assert sorted(path.name for path in made.folder.iterdir()) == [
-        "database.dump.age", "files.tar.gz.age", "manifest.json",
+        "database.dump.age", "files.tar.gz.age", "manifest.hmac", "manifest.json",
     ]  # fmt: skip
     assert made.part(DATABASE).read_bytes().startswith(b"age-encryption.org/v1")
     rows, _ = made.manifest.contents.tables["reading"]
@@ -438,6 +440,46 @@ def test_a_key_that_root_makes_opens_for_the_services_which_save_by_night(
     file = tmp_path / "backup.key"
     new_key(file)
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.db
+def test_a_backup_that_somebody_without_the_key_has_made_is_taken_only_when_told(
+    database_url: str, folder: Path, clock: ManualClock, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = read_key(key_file)
+    kept = folder / "kept"
+    made = make_backup(database_url, BackupConfig(kept, key), clock, say=lambda line: None)
+    assert find_backup(kept, "newest", now=clock.now(), key=key) == read_backup(made.folder, key) == made
+    true = (made.folder / MANIFEST).read_text("utf-8")
+
+    def doubt(name: str = "newest") -> str:
+        with pytest.raises(BackupError) as refusal:
+            find_backup(kept, name, now=clock.now(), key=key)
+        return str(refusal.value).partition("backup.key_file: ")[2].partition(";")[0]
+
+    false = replace(made.manifest, roles=(*made.manifest.roles, "theirs"))
+    (made.folder / MANIFEST).write_text(false.to_json(), "utf-8")  # by whoever has the disk that it was copied to
+    assert doubt(made.folder.name) == "manifest.hmac is of another"
+    (made.folder / PROOF).unlink()
+    assert doubt() == "manifest.hmac cannot be read: No such file or directory"
+    (made.folder / MANIFEST).write_text(replace(made.manifest, recipient=None).to_json(), "utf-8")
+    (made.folder / DATABASE).write_bytes(b"a dump of theirs")
+    assert doubt() == "it is not encrypted"
+    new_key(folder / "other.key")
+    theirs = str(read_key(folder / "other.key").to_public())
+    (made.folder / MANIFEST).write_text(replace(made.manifest, recipient=theirs).to_json(), "utf-8")
+    assert doubt() == f"it was closed for {theirs}"
+
+    (made.folder / MANIFEST).write_text(true, "utf-8")  # as of a version that wrote no proof
+    for name, setting in (("FOLDER", kept), ("KEY_FILE", key_file)):
+        monkeypatch.setenv(f"NDIYAN_BACKUP_{name}", str(setting))
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", database_url)
+    for asked in (["backup", "check"], ["restore"]):
+        refused = CliRunner().invoke(app, [*asked, str(made.folder)])
+        assert (type(refused.exception), refused.exit_code) == (BackupError, 1), refused.output
+        assert "with --unproven" in str(refused.exception)
+    checked = CliRunner().invoke(app, ["backup", "check", str(made.folder), "--unproven"])
+    assert checked.exit_code == 0, checked.output
 
 
 def made_on(day: datetime) -> Backup:
