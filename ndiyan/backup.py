@@ -12,7 +12,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -73,12 +73,10 @@ def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[
             say(f"{left} is of a backup or check that was killed, open to whoever has the disk: rm -r {left}, as root")
         making = Path(tempfile.mkdtemp(prefix=MAKING, dir=config.folder))
         try:
-            _hand_over([making], config.folder)
             draft = _save(url, config, making, clock)
             say(f"saved {draft.size / 1e6:.1f} MB; restoring it into a server of its own to see whether it is whole")
             _try(draft, config.key)
             done = _name(replace(draft.manifest, verified_at=clock.now()), making, config)
-            _hand_over(done.folder.iterdir(), config.folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
         let_go(config.folder, clock.now())
@@ -254,14 +252,6 @@ def _name(manifest: Manifest, making: Path, config: BackupConfig) -> Backup:
     return Backup(final, manifest)
 
 
-def _hand_over(made: Iterable[Path], folder: Path) -> None:
-    """What root makes by hand is of whose the folder is, so that the nightly one can read it and let go of it."""
-    owner = folder.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        for one in made:
-            os.chown(one, owner.st_uid, owner.st_gid, follow_symlinks=False)  # of what others may put there
-
-
 def _sync(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -307,7 +297,6 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         opened = os.fdopen(os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644), "w")
-        _hand_over([folder / LOCK], folder)
     except OSError as error:
         me = pwd.getpwuid(os.geteuid()).pw_name
         raise BackupError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ndiyan.children import become_owner
 from ndiyan.settings import Settings, load_settings
 from ndiyan.supervisor import tidied_up
 
@@ -31,8 +32,10 @@ def backup(context: typer.Context, as_json: Json = False) -> None:
     from ndiyan.backup import make_backup
 
     settings = load_settings(context.obj)
+    url, config, clock = settings.required("database.url"), settings.backup(), settings.make_clock()
+    become_owner(config.folder)
     with tidied_up():
-        made = make_backup(settings.required("database.url"), settings.backup(), settings.make_clock(), say=_say)
+        made = make_backup(url, config, clock, say=_say)
     rows = sum(rows for rows, _ in made.manifest.contents.tables.values())
     text = f"{made.folder}: {rows} rows, {made.size / 1e6:.1f} MB, restored once and found whole"
     _answer({"backup": str(made.folder), "rows": rows, "bytes": made.size}, text, as_json=as_json)
@@ -69,9 +72,10 @@ def check(
     from ndiyan.backup import check_backup
 
     settings = load_settings(context.obj)
-    found = _named(settings, name, unproven=unproven)
+    found, key = _named(settings, name, unproven=unproven), settings.backup_key()
+    become_owner(found.folder.parent)
     with tidied_up():
-        rows = check_backup(found, settings.backup_key())
+        rows = check_backup(found, key)
     _answer({"backup": str(found.folder), "rows": rows}, f"{found.folder}: {rows} rows, whole", as_json=as_json)
 
 
@@ -129,7 +133,7 @@ def _named(settings: Settings, name: str, *, unproven: bool) -> Backup:
 
     key = None if unproven else settings.backup_key()
     if "/" in name:
-        return read_backup(Path(name), key)
+        return read_backup(Path(name).absolute(), key)
     return find_backup(settings.backup().folder, name, now=settings.make_clock().now(), key=key)
 
 
