@@ -12,7 +12,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from ndiyan.children import can_reach, refuse_without_room
 from ndiyan.contents import SQL, fetch_contents
 from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
 from ndiyan.errors import BackupError, StartRefused
-from ndiyan.manifest import DATABASE, FILES, MANIFEST, NAME, Backup, Manifest, read_backup
+from ndiyan.manifest import DATABASE, FILES, MANIFEST, NAME, PROOF, Backup, Manifest, proof_of, read_backup
 from ndiyan.pg_tools import address, find_tool
 from ndiyan.restore import check_files, last_words, restore_into
 from ndiyan.sealing import SEALED, Written, seal
@@ -73,12 +73,10 @@ def make_backup(url: str, config: BackupConfig, clock: Clock, *, say: Callable[[
             say(f"{left} is of a backup or check that was killed, open to whoever has the disk: rm -r {left}, as root")
         making = Path(tempfile.mkdtemp(prefix=MAKING, dir=config.folder))
         try:
-            _hand_over([making], config.folder)
             draft = _save(url, config, making, clock)
             say(f"saved {draft.size / 1e6:.1f} MB; restoring it into a server of its own to see whether it is whole")
             _try(draft, config.key)
-            done = _name(replace(draft.manifest, verified_at=clock.now()), making, config.folder)
-            _hand_over(done.folder.iterdir(), config.folder)
+            done = _name(replace(draft.manifest, verified_at=clock.now()), making, config)
         finally:
             shutil.rmtree(making, ignore_errors=True)
         let_go(config.folder, clock.now())
@@ -129,12 +127,12 @@ def newest_backup(folder: Path, now: datetime) -> Backup | None:
     return next((backup for backup in list_backups(folder) if not is_ahead(backup, now)), None)
 
 
-def find_backup(folder: Path, name: str, *, now: datetime) -> Backup:
-    """One by its name in `folder`, or the `newest`.
+def find_backup(folder: Path, name: str, *, now: datetime, key: pyrage.x25519.Identity | None = None) -> Backup:
+    """One by its name in `folder`, or the `newest`; with a key as `read_backup` does.
 
     Raises
     ------
-    BackupError : there is none
+    BackupError : there is none, or it does not prove that the key made it
     """
     if name == "newest":
         newest = newest_backup(folder, now)
@@ -142,8 +140,8 @@ def find_backup(folder: Path, name: str, *, now: datetime) -> Backup:
             ahead = [backup.folder.name for backup in list_backups(folder)]
             but = f" of before {now:%Y-%m-%d %H:%M} UTC: set the clock, or give the name: {ahead[0]}" if ahead else ""
             raise BackupError(f"{folder} holds no backup{but}")
-        return newest
-    return read_backup(folder / name)
+        name = newest.folder.name
+    return read_backup(folder / name, key)
 
 
 def superfluous(backups: Sequence[Backup]) -> list[Backup]:
@@ -236,25 +234,22 @@ def _sealed(
     return written
 
 
-def _name(manifest: Manifest, making: Path, folder: Path) -> Backup:
+def _name(manifest: Manifest, making: Path, config: BackupConfig) -> Backup:
     """Give it its final name once all of it is on disk."""
-    with (making / MANIFEST).open("x", encoding="utf-8") as output:
-        output.write(manifest.to_json())
-        output.flush()
-        os.fsync(output.fileno())
+    folder, text = config.folder, manifest.to_json()
+    beside = {MANIFEST: text}
+    if config.key is not None:
+        beside[PROOF] = proof_of(text.encode("utf-8"), config.key) + "\n"
+    for name, content in beside.items():
+        with (making / name).open("x", encoding="utf-8") as output:
+            output.write(content)
+            output.flush()
+            os.fsync(output.fileno())
     final = folder / manifest.made_at.strftime(NAME)
     _sync(making)
     making.rename(final)
     _sync(folder)
     return Backup(final, manifest)
-
-
-def _hand_over(made: Iterable[Path], folder: Path) -> None:
-    """What root makes by hand is of whose the folder is, so that the nightly one can read it and let go of it."""
-    owner = folder.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        for one in made:
-            os.chown(one, owner.st_uid, owner.st_gid, follow_symlinks=False)  # of what others may put there
 
 
 def _sync(folder: Path) -> None:
@@ -302,7 +297,6 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         opened = os.fdopen(os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644), "w")
-        _hand_over([folder / LOCK], folder)
     except OSError as error:
         me = pwd.getpwuid(os.geteuid()).pw_name
         raise BackupError(

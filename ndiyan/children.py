@@ -82,6 +82,27 @@ def unprivileged_account(*names: str) -> Account | None:
     )
 
 
+def become_owner(folder: Path) -> None:
+    """As root, be for good whose the folder is: what they plant there is then followed with their own rights.
+
+    Raises
+    ------
+    StartRefused : this machine does not know them
+    """
+    owner = folder.stat().st_uid if os.geteuid() == 0 and folder.exists() else 0
+    if owner == 0:
+        return
+    try:
+        entry = pwd.getpwuid(owner)
+    except KeyError as error:
+        raise StartRefused(f"{folder} is of user {owner}, whom this machine does not know: chown it") from error
+    os.initgroups(entry.pw_name, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(owner)
+    os.environ["HOME"] = entry.pw_dir  # where PostgreSQL's programs look, and may not be refused
+    os.chdir("/")
+
+
 def spawn(
     argv: Sequence[str | Path],
     *,

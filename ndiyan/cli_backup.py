@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ndiyan.children import become_owner
 from ndiyan.settings import Settings, load_settings
 from ndiyan.supervisor import tidied_up
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 backup_app = typer.Typer(help="Backups of the database and the files (docs/backup.md).")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Unproven = Annotated[
+    bool, typer.Option("--unproven", help="Take it also when it does not prove that backup.key_file made it.")
+]
 
 
 @backup_app.callback(invoke_without_command=True)
@@ -28,8 +32,10 @@ def backup(context: typer.Context, as_json: Json = False) -> None:
     from ndiyan.backup import make_backup
 
     settings = load_settings(context.obj)
+    url, config, clock = settings.required("database.url"), settings.backup(), settings.make_clock()
+    become_owner(config.folder)
     with tidied_up():
-        made = make_backup(settings.required("database.url"), settings.backup(), settings.make_clock(), say=_say)
+        made = make_backup(url, config, clock, say=_say)
     rows = sum(rows for rows, _ in made.manifest.contents.tables.values())
     text = f"{made.folder}: {rows} rows, {made.size / 1e6:.1f} MB, restored once and found whole"
     _answer({"backup": str(made.folder), "rows": rows, "bytes": made.size}, text, as_json=as_json)
@@ -59,15 +65,17 @@ def list_all(context: typer.Context, as_json: Json = False) -> None:
 def check(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="As `list` names it, a folder, or `newest`.")] = "newest",
+    unproven: Unproven = False,
     as_json: Json = False,
 ) -> None:
     """Restore one again into a server that is thrown away, and compare; exit 1 when something is missing."""
     from ndiyan.backup import check_backup
 
     settings = load_settings(context.obj)
-    found = _named(settings, name)
+    found, key = _named(settings, name, unproven=unproven), settings.backup_key()
+    become_owner(found.folder.parent)
     with tidied_up():
-        rows = check_backup(found, settings.backup_key())
+        rows = check_backup(found, key)
     _answer({"backup": str(found.folder), "rows": rows}, f"{found.folder}: {rows} rows, whole", as_json=as_json)
 
 
@@ -93,6 +101,7 @@ def restore(
     files: Annotated[
         Path | None, typer.Option(help="Unpack the files of the backup into this new folder; the database stays.")
     ] = None,
+    unproven: Unproven = False,
     as_json: Json = False,
 ) -> None:
     """Put a backup in the place of the database of the settings, once it was found whole; services must not run."""
@@ -100,7 +109,7 @@ def restore(
     from ndiyan.restore import restore_files
 
     settings = load_settings(context.obj)
-    found, key = _named(settings, name), settings.backup_key()
+    found, key = _named(settings, name, unproven=unproven), settings.backup_key()
     if files is not None:
         restore_files(found, key, files)
         _answer({"files": str(files)}, f"the files of {found.folder} are in {files}", as_json=as_json)
@@ -117,14 +126,15 @@ def restore(
     _answer({"backup": str(found.folder), "rows": done.rows, "kept_as": done.kept_as}, text, as_json=as_json)
 
 
-def _named(settings: Settings, name: str) -> Backup:
+def _named(settings: Settings, name: str, *, unproven: bool) -> Backup:
     """A backup by its name in the folder of the settings, or by its own folder, wherever that is."""
     from ndiyan.backup import find_backup
     from ndiyan.manifest import read_backup
 
+    key = None if unproven else settings.backup_key()
     if "/" in name:
-        return read_backup(Path(name))
-    return find_backup(settings.backup().folder, name, now=settings.make_clock().now())
+        return read_backup(Path(name).absolute(), key)
+    return find_backup(settings.backup().folder, name, now=settings.make_clock().now(), key=key)
 
 
 def _say(line: str) -> None:

@@ -1,13 +1,20 @@
-"""A backup as it lies on disk: a folder with the database, the files, and a manifest of what is in them."""
+"""A backup as it lies on disk: a folder with the database, the files, and a manifest of what is in them.
+
+Where there is a key, `PROOF` beside the manifest says that whoever wrote it had that key: the half that only closes,
+which stands in the manifest, is enough to encrypt, and not to write this.
+"""
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import pyrage
 
 from ndiyan.contents import Contents
 from ndiyan.errors import BackupError
@@ -16,6 +23,7 @@ from ndiyan.sealing import SEALED, Written
 NAME = "ndiyan-%Y%m%dT%H%M%SZ"
 DATABASE, FILES = "database.dump", "files.tar.gz"
 MANIFEST = "manifest.json"
+PROOF = "manifest.hmac"
 FORMAT = 1
 
 
@@ -73,16 +81,39 @@ class Backup:
         return sum(part.size for part in self.manifest.parts.values())
 
 
-def read_backup(folder: Path) -> Backup:
-    """A backup by its folder.
+def proof_of(manifest: bytes, key: pyrage.x25519.Identity) -> str:
+    """What only whoever has the key can write beside a manifest."""
+    return hmac.new(str(key).encode("ascii"), b"ndiyan manifest\n" + manifest, "sha256").hexdigest()
+
+
+def read_backup(folder: Path, key: pyrage.x25519.Identity | None = None) -> Backup:
+    """A backup by its folder; with a key only one that was made with it, and all of whose parts it closed.
 
     Raises
     ------
-    BackupError : there is none, or its manifest is not ours
+    BackupError : there is none, its manifest is not ours, or it does not prove that the key made it
     """
     try:
-        return Backup(folder, Manifest.from_json((folder / MANIFEST).read_text("utf-8")))
+        text = (folder / MANIFEST).read_bytes()
+        backup = Backup(folder, Manifest.from_json(text.decode("utf-8")))
     except OSError as error:
         raise BackupError(f"{folder} is no backup: {MANIFEST} cannot be read: {error.strerror}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise BackupError(f"{folder}/{MANIFEST} is not ours: {error}") from error
+    if key is not None and (doubt := _doubt(backup, text, key)):
+        raise BackupError(
+            f"{folder} is not proven to be made with the key of backup.key_file: {doubt};"
+            " with --unproven it is taken all the same, and may do in the database whatever its maker wanted"
+        )
+    return backup
+
+
+def _doubt(backup: Backup, manifest: bytes, key: pyrage.x25519.Identity) -> str:
+    """Why somebody else may have made it, "" when nobody can have."""
+    if (recipient := backup.manifest.recipient) != str(key.to_public()):
+        return f"it was closed for {recipient}" if recipient else "it is not encrypted"
+    try:
+        kept = (backup.folder / PROOF).read_bytes().strip()
+    except OSError as error:
+        return f"{PROOF} cannot be read: {error.strerror}"
+    return "" if hmac.compare_digest(kept, proof_of(manifest, key).encode("ascii")) else f"{PROOF} is of another"

@@ -50,17 +50,27 @@ GRANT USAGE ON SEQUENCE alert_code TO {role};
 GRANT SELECT ON contact, opted_out, alert_said, written, forgotten_key, reading_conflict, carrier_state, carrier_refusal,
     gammu_handover, hand_reading, sms_in, sms_attempt, sms_receipt, job, zone_day, webhook, webhook_delivery TO {role};
 GRANT SELECT, INSERT ON audit_log, alert_event, alert_photo, rule_setting, consent_log, published_report, demo_fault TO {role};
-GRANT SELECT, INSERT, UPDATE ON account, login_link, api_key, rule_trial, backlog_file, report_draft, forgotten, carrier_event,
+GRANT SELECT, INSERT, UPDATE ON account, login_link, api_key, rule_trial, backlog_file, report_draft,
     carrier_refusal, notification, call_list, phone_reply, phone_network, phone_inbox TO {role};
+GRANT SELECT, INSERT ON forgotten, carrier_event TO {role};
 GRANT INSERT ON backlog_part TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON web_session, login_try, takings, decode_profile TO {role};
 GRANT SELECT, INSERT, DELETE ON recovery_code TO {role};
-GRANT SELECT, UPDATE ON alert, ladder, report, set_aside TO {role};
+GRANT SELECT, UPDATE ON alert, ladder TO {role};
+GRANT SELECT, UPDATE (text, cause, closed_at, closed_by, told_at) ON report TO {role};
+GRANT SELECT, UPDATE (replayed_at) ON set_aside TO {role};
 -- Zones and committees are kept on the pages as well; nothing of them is ever deleted.
 GRANT INSERT, UPDATE ON zone, gateway, asset, channel, device, contact TO {role};
--- Who asks to be forgotten is, everywhere.
-GRANT UPDATE ON contact, consent_log, sms_in, sms_attempt, sms_receipt, alert_event, gammu_handover TO {role};
+-- Who asks to be forgotten is, everywhere: no more of a story is written over than what tells of them.
+GRANT UPDATE (counts, again_at) ON forgotten TO {role};
+GRANT UPDATE (phone, who) ON consent_log TO {role};
+GRANT UPDATE (who, detail) ON alert_event TO {role};
 GRANT UPDATE (shows) ON alert_photo TO {role};
+GRANT UPDATE (phone, text, provider_id, repeat_keys) ON sms_in TO {role};
+GRANT UPDATE (detail) ON sms_attempt TO {role};
+GRANT UPDATE (phone, text_head, raw) ON sms_receipt TO {role};
+GRANT UPDATE (phone) ON gammu_handover TO {role};
+GRANT UPDATE (body, error, taken_at) ON carrier_event TO {role};
 GRANT SELECT, DELETE ON conversation, phone_inbox, phone_reply, phone_network TO {role};
 
 -- lacks_secretary

@@ -18,12 +18,13 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from typer.testing import CliRunner
 
-from gateway.clock import Clock, ManualClock
+from gateway.clock import ManualClock
 from ingest.db import Connection, connect, newest_migration, schema_number
 from ndiyan import backup as backup_module
+from ndiyan import embedded_postgres, sealing
 from ndiyan import restore as restore_module
-from ndiyan import sealing
 from ndiyan.backup import (
     BackupConfig,
     age_of_newest,
@@ -34,11 +35,12 @@ from ndiyan.backup import (
     make_backup,
     superfluous,
 )
-from ndiyan.children import Account
+from ndiyan.children import Account, become_owner
+from ndiyan.cli import app
 from ndiyan.contents import Contents
-from ndiyan.embedded_postgres import EmbeddedPostgres, postgres_account
+from ndiyan.embedded_postgres import Binaries, EmbeddedPostgres, find_binaries, postgres_account
 from ndiyan.errors import BackupError, NdiyanError, SettingsError, StartRefused
-from ndiyan.manifest import DATABASE, MANIFEST, NAME, Backup, Manifest
+from ndiyan.manifest import DATABASE, MANIFEST, NAME, PROOF, Backup, Manifest, read_backup
 from ndiyan.restore import check_files, restore, restore_files
 from ndiyan.sealing import new_key, read_key
 from ndiyan.supervisor import tidied_up
@@ -115,7 +117,7 @@ def test_a_backup_restored_on_a_fresh_server_shows_the_same_overview(
     made = make_backup(past.url, config, past.clock, say=lambda line: None)
     assert made.folder.name == "ndiyan-20260302T104000Z"
     assert sorted(path.name for path in made.folder.iterdir()) == [
-        "database.dump.age", "files.tar.gz.age", "manifest.json",
+        "database.dump.age", "files.tar.gz.age", "manifest.hmac", "manifest.json",
     ]  # fmt: skip
     assert made.part(DATABASE).read_bytes().startswith(b"age-encryption.org/v1")
     rows, _ = made.manifest.contents.tables["reading"]
@@ -340,39 +342,87 @@ def test_whoever_may_not_make_roles_is_told_which_to_have_made(
             admin.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
 
 
+def by_root(*words: str) -> int:
+    """The exit code of `ndiyan backup …` in a process of its own, which root begins and may go on as somebody else."""
+    if (child := os.fork()) == 0:
+        code = 70
+        try:
+            result = CliRunner().invoke(app, ["backup", *words])
+            print(result.output, result.exception)
+            code = result.exit_code
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.fixture
+def theirs(database_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> pwd.struct_passwd:
+    """Whose the folder of the backups is, on an installation that root looks after."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may be somebody else")
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    monkeypatch.setenv("NDIYAN_BACKUP_FOLDER", str(folder))
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", database_url)
+    return nobody
+
+
 @pytest.mark.db
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may hand files to others")
 def test_what_root_makes_by_hand_the_nightly_one_can_read_and_let_go_of(
-    database_url: str, folder: Path, clock: ManualClock
+    theirs: pwd.struct_passwd, folder: Path
 ) -> None:
-    nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    made = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+    assert by_root() == 0
+    (made,) = list_backups(folder)
     there = [folder / ".lock", made.folder, *made.folder.iterdir()]
-    assert {one.stat().st_uid for one in there} == {nobody.pw_uid}
+    assert {(one.stat().st_uid, one.stat().st_gid) for one in there} == {(theirs.pw_uid, theirs.pw_gid)}
+    assert by_root("check", str(made.folder)) == 0
+    assert backup_module.leftovers(folder) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else for a moment")
+@pytest.mark.db
 def test_a_first_backup_by_root_that_fails_keeps_no_nightly_one_from_being_made(
-    folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    theirs: pwd.struct_passwd, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    owners = []
+    right = os.environ["NDIYAN_DATABASE_URL"]
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", make_conninfo(right, port="1"))
+    assert by_root() != 0
+    assert {one.stat().st_uid for one in folder.iterdir()} == {theirs.pw_uid}
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", right)
+    assert by_root() == 0
 
-    def fail(url: str, config: BackupConfig, making: Path, clock: Clock) -> Backup:
-        owners.append(making.stat().st_uid)
-        raise BackupError("the database went away")
 
-    monkeypatch.setattr(backup_module, "_save", fail)
-    try:
-        for uid in (0, nobody.pw_uid):
-            os.seteuid(uid)
-            with pytest.raises(BackupError, match="the database went away"):
-                make_backup("postgresql://127.0.0.1:1/x", BackupConfig(folder), clock)
-    finally:
-        os.seteuid(0)
-    assert owners == [nobody.pw_uid] * 2, "what a killed one leaves can be swept away too"
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder to somebody")
+def test_a_folder_of_somebody_whom_this_machine_does_not_know_is_told(folder: Path) -> None:
+    os.chown(folder, 54321, 54321)
+    with pytest.raises(StartRefused, match=f"{folder} is of user 54321, whom this machine does not know: chown it"):
+        become_owner(folder)
+
+
+@pytest.mark.db
+@pytest.mark.parametrize("words", [[], ["check"]])
+def test_a_link_that_the_owner_of_the_folder_plants_makes_root_write_over_nothing(
+    theirs: pwd.struct_passwd, folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, words: list[str],
+    tmp_path: Path, database_url: str,
+) -> None:  # fmt: skip
+    if words:
+        made = make_backup(database_url, BackupConfig(folder), clock, say=lambda line: None)
+        for one in (folder / ".lock", made.folder, *made.folder.iterdir()):
+            os.chown(one, theirs.pw_uid, theirs.pw_gid)
+    roots = tmp_path / "shadow"
+    roots.write_text("root's own", "utf-8")
+    planted = folder / "planted"
+
+    def plant(account: Account | None = None) -> Iterator[Binaries]:
+        """While root's server is looked for, which takes a moment."""
+        (scratch,) = folder.glob(".scratch-*")
+        (scratch / "first-password").symlink_to(roots)
+        planted.touch()
+        yield from find_binaries(account)
+
+    monkeypatch.setattr(embedded_postgres, "find_binaries", plant)
+    assert by_root(*words) != 0
+    assert planted.exists()
+    assert (roots.read_text("utf-8"), roots.stat().st_uid) == ("root's own", 0)
 
 
 @pytest.mark.db
@@ -438,6 +488,46 @@ def test_a_key_that_root_makes_opens_for_the_services_which_save_by_night(
     file = tmp_path / "backup.key"
     new_key(file)
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.db
+def test_a_backup_that_somebody_without_the_key_has_made_is_taken_only_when_told(
+    database_url: str, folder: Path, clock: ManualClock, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = read_key(key_file)
+    kept = folder / "kept"
+    made = make_backup(database_url, BackupConfig(kept, key), clock, say=lambda line: None)
+    assert find_backup(kept, "newest", now=clock.now(), key=key) == read_backup(made.folder, key) == made
+    true = (made.folder / MANIFEST).read_text("utf-8")
+
+    def doubt(name: str = "newest") -> str:
+        with pytest.raises(BackupError) as refusal:
+            find_backup(kept, name, now=clock.now(), key=key)
+        return str(refusal.value).partition("backup.key_file: ")[2].partition(";")[0]
+
+    false = replace(made.manifest, roles=(*made.manifest.roles, "theirs"))
+    (made.folder / MANIFEST).write_text(false.to_json(), "utf-8")  # by whoever has the disk that it was copied to
+    assert doubt(made.folder.name) == "manifest.hmac is of another"
+    (made.folder / PROOF).unlink()
+    assert doubt() == "manifest.hmac cannot be read: No such file or directory"
+    (made.folder / MANIFEST).write_text(replace(made.manifest, recipient=None).to_json(), "utf-8")
+    (made.folder / DATABASE).write_bytes(b"a dump of theirs")
+    assert doubt() == "it is not encrypted"
+    new_key(folder / "other.key")
+    theirs = str(read_key(folder / "other.key").to_public())
+    (made.folder / MANIFEST).write_text(replace(made.manifest, recipient=theirs).to_json(), "utf-8")
+    assert doubt() == f"it was closed for {theirs}"
+
+    (made.folder / MANIFEST).write_text(true, "utf-8")  # as of a version that wrote no proof
+    for name, setting in (("FOLDER", kept), ("KEY_FILE", key_file)):
+        monkeypatch.setenv(f"NDIYAN_BACKUP_{name}", str(setting))
+    monkeypatch.setenv("NDIYAN_DATABASE_URL", database_url)
+    for asked in (["backup", "check"], ["restore"]):
+        refused = CliRunner().invoke(app, [*asked, str(made.folder)])
+        assert (type(refused.exception), refused.exit_code) == (BackupError, 1), refused.output
+        assert "with --unproven" in str(refused.exception)
+    checked = CliRunner().invoke(app, ["backup", "check", str(made.folder), "--unproven"])
+    assert checked.exit_code == 0, checked.output
 
 
 def made_on(day: datetime) -> Backup:

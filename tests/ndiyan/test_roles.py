@@ -172,7 +172,13 @@ FORBIDDEN = {
         "DELETE FROM alert", "DELETE FROM contact", "DELETE FROM account", "DELETE FROM notification",
         "DELETE FROM set_aside", "INSERT INTO alert (code) VALUES ('x')", "DELETE FROM zone",
         "UPDATE published_report SET words_fr = 'x'", "UPDATE rule_setting SET value = 0", "DELETE FROM consent_log",
-        "DELETE FROM channel",
+        "DELETE FROM channel", "UPDATE alert_event SET at = now()", "UPDATE alert_event SET kind = 'x'",
+        "UPDATE alert_event SET alert_id = 1", "UPDATE consent_log SET what = 'x'", "UPDATE consent_log SET at = now()",
+        "UPDATE sms_in SET received_at = now()", "UPDATE sms_in SET handled_at = now()",
+        "UPDATE sms_attempt SET outcome = 'x'", "UPDATE sms_receipt SET fate = 'x'",
+        "UPDATE gammu_handover SET told = 'x'", "UPDATE carrier_event SET received_at = now()",
+        "UPDATE forgotten SET number_hash = 'x'", "UPDATE report SET reported_at = now()",
+        "UPDATE set_aside SET payload = NULL",
     ],
 }  # fmt: skip
 OF_ALL = [
