@@ -31,7 +31,11 @@ log = logging.getLogger(__name__)
 SQL = queries("alerts", "conversation")
 ANSWER_VALID_FOR = timedelta(hours=1)
 MOST_IN_AN_HOUR = 10  # answers to one phone; two machines that answer each other would go on for ever
-STRANGER_EVERY, STRANGERS_A_DAY = timedelta(days=1), 20  # an answer costs us, and who writes chooses to whom it goes
+STRANGER_EVERY, STRANGERS_A_DAY, STOPS_A_DAY = (
+    timedelta(days=1),
+    20,
+    200,
+)  # an answer costs us, and who writes chooses to whom it goes
 A_PHONE = re.compile(r"\+[1-9]\d{7,14}")  # E.164; names and short numbers are those of operators and shops
 TO_AN_ALERT = frozenset(DIGITS.values()) - {Intention.HELP}
 TO_A_REPORT = frozenset({Intention.SEEN, Intention.ON_THE_WAY})
@@ -273,7 +277,7 @@ def _may_answer(connection: Connection, letter: Letter, reply: Reply) -> bool:
         return False
     lately = {"day": letter.now - STRANGER_EVERY, "now": letter.now}
     ((strangers,),) = connection.execute(SQL["strangers_answered"], lately).fetchall()
-    return int(strangers) < STRANGERS_A_DAY or reply.intention is Intention.OPT_OUT
+    return int(strangers) < (STOPS_A_DAY if reply.intention is Intention.OPT_OUT else STRANGERS_A_DAY)
 
 
 def _may_answer_a_call(connection: Connection, letter: Letter) -> bool:

@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS_AT_ONCE = 5
 UNKNOWN = {
     RejectReason.UNKNOWN_GATEWAY, RejectReason.UNKNOWN_CHANNEL, RejectReason.UNKNOWN_DEVICE, RejectReason.UNKNOWN_TOPIC,
-    RejectReason.NO_BIRTH,
+    RejectReason.NO_BIRTH, RejectReason.OTHER_DEVICE,
 }  # fmt: skip
 
 
@@ -169,12 +169,12 @@ class Pipeline:
 
     def _refreshed(self, admission: Admission) -> Admission:
         """Read the messages again when something in them was unknown and is known now."""
-        reasons = {item.reason for item in admission.set_aside}
-        if reasons & UNKNOWN:
+        if any(item.reason in UNKNOWN for item in admission.set_aside):
             self.look_at_registry()
-        has_learned = RejectReason.NO_BIRTH in reasons and self._learn_births()
-        if has_learned or admission.directory is not self._directory:
-            return admit(admission.messages, self._directory, self._anchors)
+        if admission.directory is not self._directory:
+            admission = admit(admission.messages, self._directory, self._anchors)
+        if any(item.reason is RejectReason.NO_BIRTH for item in admission.set_aside) and self._learn_births():
+            admission = admit(admission.messages, self._directory, self._anchors)
         return admission
 
     def look_at_registry(self) -> None:

@@ -19,7 +19,7 @@ from gateway.wire import topic_parts
 from ingest.profiles.decode import Point, Spoken, decode, is_for, level_of
 from ingest.profiles.formats import OtherDevice, Undecodable, as_number
 from ingest.profiles.profile import Profile, by_name, topic_fits
-from ingest.profiles.sparkplug import Aliases
+from ingest.profiles.sparkplug import Aliases, NoBirth, source_of
 from ingest.senml import RELATIVE_BELOW_S, BadRecord, Resolved
 
 KNOWN_TOPICS, LONGEST_TOPIC = 10_000, 256  # remembered
@@ -119,16 +119,24 @@ class Dialects:
         return heard._replace(absent=absent)
 
     def _decoded(self, profile: Profile, topic: str, payload: bytes) -> list[Spoken]:
-        """As `decode`; of a birth is remembered what a registered device told. What a stranger told holds no more."""
+        """As `decode`; of a birth is remembered what a registered device told. What a stranger told holds no more, and
+        nobody waits for a birth of theirs."""
         told: Aliases = {}
         try:
             return decode(profile, topic, payload, ChainMap(told, self.aliases))
+        except NoBirth:
+            if self._is_registered(source := source_of(topic).name):
+                raise
+            return [Spoken(source, [])]
         finally:
             for source, aliases in told.items():
-                if (profile.name, source) in self.devices:
+                if self._is_registered(source):
                     self.aliases[source] = aliases
                 else:
                     self.aliases.pop(source, None)
+
+    def _is_registered(self, device: str) -> bool:
+        return any((name, device) in self.devices for name in self.profiles)
 
     def _translated(self, profile: Profile, said: list[Spoken], topic: str) -> Translation:
         result = Translation(profile.name, [], [])

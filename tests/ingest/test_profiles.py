@@ -32,7 +32,7 @@ from ingest.pipeline import Pipeline, fetch_aliases
 from ingest.profiles.formats import Undecodable, from_cayenne_lpp
 from ingest.profiles.own import forget_profile, keep_profile
 from ingest.profiles.paths import Finder
-from ingest.profiles.profile import Profile, for_every_zone, parse_profile, shipped_profiles, topic_fits
+from ingest.profiles.profile import Profile, for_every_zone, parse_profile, shipped_bodies, shipped_profiles, topic_fits
 from ingest.profiles.sparkplug import Aliases, Born, from_sparkplug, payload_class
 from ingest.profiles.trial import failed_samples, try_message
 from ingest.registry import import_zones
@@ -408,6 +408,24 @@ def test_births_of_strangers_are_neither_learned_nor_kept_nor_read_at_the_next_s
     for huge in (json.dumps({str(n): ["x", 8] for n in range(2001)}), json.dumps({"4": ["x" * 300_000, 8]})):
         connection.execute("UPDATE sparkplug_birth SET aliases = %s WHERE source = 'labe/node-1/tap-03'", [huge])
         assert fetch_aliases(connection) == {}
+
+
+@pytest.mark.db
+def test_a_second_profile_of_the_dialect_forgets_no_birth_of_the_first_ones_devices(connection: Connection) -> None:
+    other = shipped_bodies()["sparkplug-b"].replace('profile = "sparkplug-b"', 'profile = "zz-sparkplug"')
+    keep_profile(connection, other, where="mine.toml", by="test", now=NOON)
+    pipeline = Pipeline(connection)
+    assert pipeline.store([born("labe/node-1/tap-03", 4)]).stored == 1
+    data = sparkplug("DDATA", {"alias": 4, "long_value": 118_250, "timestamp": NOON_US // 1000 + 60_000})
+    later = structs.replace(data, received_us=NOON_US + 60_000_000)
+    assert Pipeline(connection).store([later]).stored == 1
+
+
+@pytest.mark.db
+def test_data_by_alias_of_somebody_nobody_registered_wait_for_no_birth(connection: Connection) -> None:
+    node = structs.replace(sparkplug("DDATA", {"alias": 4, "long_value": 7}), topic="spBv1.0/labe/NDATA/node-1")
+    assert Pipeline(connection).store([node]).set_aside == 1
+    assert connection.execute("SELECT reason FROM set_aside").fetchone() == ("unknown_device",)
 
 
 @pytest.mark.db
