@@ -31,11 +31,8 @@ log = logging.getLogger(__name__)
 SQL = queries("alerts", "conversation")
 ANSWER_VALID_FOR = timedelta(hours=1)
 MOST_IN_AN_HOUR = 10  # answers to one phone; two machines that answer each other would go on for ever
-STRANGER_EVERY, STRANGERS_A_DAY, STOPS_A_DAY = (
-    timedelta(days=1),
-    20,
-    200,
-)  # an answer costs us, and who writes chooses to whom it goes
+STRANGER_EVERY = timedelta(days=1)
+STRANGERS_A_DAY, STOPS_A_DAY = 20, 200  # an answer costs us, and who writes chooses to whom it goes
 A_PHONE = re.compile(r"\+[1-9]\d{7,14}")  # E.164; names and short numbers are those of operators and shops
 TO_AN_ALERT = frozenset(DIGITS.values()) - {Intention.HELP}
 TO_A_REPORT = frozenset({Intention.SEEN, Intention.ON_THE_WAY})
