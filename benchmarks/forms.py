@@ -112,7 +112,7 @@ def run(site: Site, *, cases: int, seed: int, say: Callable[[str], None] = print
     found = Found()
     with site.app(requests_per_minute=10_000_000) as client:
         client.get(site.login_path())
-        pages = [path for method, path, template in every_route(site) if method == "GET" and _is_page(template)]
+        pages = [path for method, path, template in every_route(site) if method == "GET" and is_page(template)]
         forms = [*addresses(IDS | {"contact_id": str(site.contact_id)}), *_offered(client, pages, found)]
         for form in forms:
             began = time.monotonic()
@@ -125,21 +125,26 @@ def run(site: Site, *, cases: int, seed: int, say: Callable[[str], None] = print
     return found
 
 
-def _is_page(template: str) -> bool:
+def is_page(template: str) -> bool:
+    """Whether a route is one of the pages' that can be tried."""
     return template.startswith("/{language}") and not LEAVES.search(template)
 
 
 def addresses(ids: Mapping[str, str]) -> Iterator[Form]:
-    """Each page as a form: of what stands in its address, and of what may stand behind the question mark."""
+    """Each route of the pages as a form: of what stands in its address, and what it may be told besides.
+
+    So those are tried as well whose form no page shows until something has happened.
+    """
     for route in iter_route_contexts(routes()):
         template, page = route.path or "", route.original_route
-        if "GET" not in (route.methods or ()) or not _is_page(template) or not isinstance(page, APIRoute):
+        if not is_page(template) or not isinstance(page, APIRoute):
             continue
         path = template.replace("{language}", "fr")
         places = tuple((name, ids[name]) for name in PLACE.findall(path))
-        names = offered(page.dependant) - {"language"}
-        if places or names:
-            yield Form("GET", path, fields=places, others=tuple(sorted(names)) or ("autre",))
+        told = {field.alias for field in page.dependant.body_params}
+        for method, names in (("GET", offered(page.dependant) - {"language"}), ("POST", told)):
+            if method in (route.methods or ()) and (places or names or method == "POST"):
+                yield Form(method, path, fields=places, others=tuple(sorted(names)) or ("autre",))
 
 
 def _offered(client: httpx.Client, pages: Sequence[str], found: Found) -> list[Form]:
@@ -174,7 +179,7 @@ def _fill_in(site: Site, client: httpx.Client, form: Form, each: int, seed: int,
     def one(fields: list[tuple[str, bytes]]) -> None:
         nonlocal token
         answer = _send(client, form, fields if form.method == "GET" else [("csrf", token.encode()), *fields])
-        found.sent[form.kind[1]] += 1
+        found.sent[f"{form.method} {form.kind[1]}"] += 1
         found.take(f"{form.method} {form.kind[1]}", answer, f"{fields}\n{answer.text[:600]}")
         if answer.status_code in (401, 403):
             token = _token(site, client)
@@ -215,12 +220,12 @@ def _send(client: httpx.Client, form: Form, fields: Sequence[tuple[str, bytes]])
         (quote_from_bytes(name.encode("utf-8", "replace"), ""), quote_from_bytes(value, "")) for name, value in fields
     ]
     places = dict(quoted)
-    path = PLACE.sub(lambda place: places.get(place[1], ""), form.address.partition("?")[0])
+    address = PLACE.sub(lambda place: places.get(place[1], ""), form.address)
     told = "&".join(f"{name}={value}" for name, value in quoted if f"{{{name}}}" not in form.address)
     if form.method == "GET":
-        return client.get(f"{path}?{told}")
+        return client.get(f"{address.partition('?')[0]}?{told}")
     if not form.is_multipart:
-        return client.post(form.address, content=told, headers={"content-type": "application/x-www-form-urlencoded"})
+        return client.post(address, content=told, headers={"content-type": "application/x-www-form-urlencoded"})
     parts = []
     for name, value in fields:
         file = b'; filename="a"' if name in form.files else b""
